@@ -1,0 +1,15 @@
+Feature: The program tells who it is
+  An operator who is about to upgrade wants to be sure which program is there and that it runs at all,
+  before any model is loaded.
+
+  @blocker @smoke @needs.command
+  Scenario: The program is a file that may be executed
+    When the operator looks at the program
+    Then it is a file that may be executed
+
+  @blocker @smoke @needs.command
+  Scenario: The program tells its version in one line
+    When the operator asks the program "for its version"
+    Then it succeeds within 2 seconds
+    And it names the program and a version of three numbers
+    And all it says is on the standard output

@@ -1,0 +1,24 @@
+@needs.speaking
+Feature: A text is continued
+  Older tools send a text instead of a conversation. The server continues it, without a chat template.
+
+  @critical
+  Scenario: A text is continued exactly
+    When a client has a text about "copper" continued
+    Then the answer is what the script says
+    And the answer ends with reason "stop"
+
+  @critical
+  Scenario: A continued text equals its stream
+    When a client has a text about "story" continued
+    And another user asks the same as a stream
+    Then all answers are the same
+    And all answers end with reason "stop"
+
+  @critical
+  Scenario: A limit of tokens holds for a continued text
+    When a client has a text about "forever" continued with
+      | option     | value |
+      | max_tokens | 5     |
+    Then the answer has 5 tokens
+    And the answer ends with reason "length"

@@ -1,0 +1,14 @@
+Feature: The server says that it is well
+  A load balancer asks the server every few seconds whether it may send users there.
+
+  @blocker @smoke
+  Scenario Outline: <method> <path> answers that the server is well
+    When a client sends <method> <path>
+    Then the status is 200
+    And the content type is "text/plain"
+
+    Examples: addresses of the health check
+      | method | path    |
+      | GET    | /health |
+      | GET    | /       |
+      | HEAD   | /health |

@@ -1,0 +1,23 @@
+Feature: The token counts are right
+  Whoever pays by token, or plans the context window, relies on the counts that come with an answer.
+
+  @critical @smoke
+  Scenario: The counts of an answer add up
+    When a user asks "Tell me about the violin"
+    Then its token counts add up
+
+  @critical @needs.speaking
+  Scenario: The counts are those of the model's own tokenizer
+    When a user asks "Tell me about the comet"
+    Then its token counts are those of the tokenizer
+
+  @critical
+  Scenario: A longer question counts more tokens
+    When a user asks "Tell me about the comet"
+    And a user asks "Tell me about the comet, the one that we saw from the hill last winter"
+    Then the second question counted more tokens than the first
+
+  @normal
+  Scenario: A repeated question counts the same tokens
+    When a user asks "Tell me about the comet" 3 times
+    Then all token counts are the same

@@ -1,0 +1,63 @@
+"""Steps about the program as a command."""
+
+from __future__ import annotations
+
+from behave import then, when
+
+from support.target import program
+from support.world import StepContext
+
+
+@when("the operator looks at the program")
+def look(context: StepContext) -> None:
+    context.world.path.set(context.suite.command.path)
+
+
+@when("the operator asks the program {string}")
+def ask(context: StepContext, question: str) -> None:
+    context.world.call(program.calls("asking")[question])
+
+
+@when("the operator calls the program with {string}")
+def call(context: StepContext, mistake: str) -> None:
+    context.world.call(program.calls("mistaken")[mistake])
+
+
+@then("it is a file that may be executed")
+def is_executable(context: StepContext) -> None:
+    program.check_file(context.world.path.get())
+
+
+@then("it succeeds within {duration}")
+def succeeds(context: StepContext, limit: float) -> None:
+    program.check_ended(context.world.outcome.get(), program.EXIT_OK, limit)
+
+
+@then("it is refused as wrong usage within {duration}")
+def refused(context: StepContext, limit: float) -> None:
+    program.check_ended(context.world.outcome.get(), program.EXIT_USAGE, limit)
+
+
+@then("it ends with an error within {duration}")
+def errs(context: StepContext, limit: float) -> None:
+    program.check_ended(context.world.outcome.get(), program.EXIT_ERROR, limit)
+
+
+@then("it mentions {string}")
+def mentions(context: StepContext, words: str) -> None:
+    program.check_names(context.world.outcome.get(), words)
+
+
+@then("all it says is on the {stream}")
+def only_on(context: StepContext, stream: str) -> None:
+    program.check_only_on(context.world.outcome.get(), stream)
+
+
+@then("it names the program and a version of three numbers")
+def version(context: StepContext) -> None:
+    program.check_version(context.world.outcome.get(), context.suite.command)
+
+
+@then("it describes the machine and the outcome of every check")
+def diagnosis(context: StepContext) -> None:
+    program.check_diagnosis(context.world.outcome.get())

@@ -1,0 +1,107 @@
+"""Steps about starting a server on a model."""
+
+from __future__ import annotations
+
+from behave import given, then, when
+
+from support.http import answers
+from support.target import loading, starts
+from support.world import StepContext
+
+
+@given("a model in the {format} format")
+def speaking_model(context: StepContext, format_name: str) -> None:
+    context.world.plan = starts.Start(context.suite.speaking(format_name))
+
+
+@given("a {format} model with {}")
+def broken_model(context: StepContext, format_name: str, fault: str) -> None:
+    world = context.world
+    world.plan = starts.broken_start(format_name, fault, context.suite.models, world.folder)
+
+
+@given("a model start with {}")
+def misplaced_model(context: StepContext, what: str) -> None:
+    world = context.world
+    world.plan = starts.misplaced_start(what, context.suite.models, world.folder)
+
+
+@given("the model that the operator has chosen")
+def own_model(context: StepContext) -> None:
+    context.world.plan = starts.own_start(context.suite.settings)
+
+
+@given("the small trained model SmolLM2")
+def trained_model(context: StepContext) -> None:
+    context.world.plan = starts.Start(starts.arguments_of(context.suite.models.smollm2()))
+
+
+@given("another program on the port of the server")
+def squatted(context: StepContext) -> None:
+    context.world.squat()
+
+
+@given("every way to the network is watched")
+def watched(context: StepContext) -> None:
+    context.world.watch_network()
+
+
+@when("the operator starts the server with it")
+def start(context: StepContext) -> None:
+    context.world.start_server()
+
+
+@when("the operator asks it {string} on the command line")
+def ask_once(context: StepContext, question: str) -> None:
+    context.world.ask_once(question)
+
+
+@then("the server is ready within {duration}")
+def ready(context: StepContext, limit: float) -> None:
+    loading.check_ready(context.world.start.get(), limit)
+
+
+@then("its log tells that the model is loaded")
+def log_says_loaded(context: StepContext) -> None:
+    loading.check_log_says_loaded(context.world.running)
+
+
+@then("it uses less than {size} of memory")
+def memory(context: StepContext, limit: int) -> None:
+    loading.check_memory(context.world.running, limit)
+
+
+@then("it answers {string} as its script says")
+def answers_as_scripted(context: StepContext, question: str) -> None:
+    answer = context.world.conversation.ask(question)
+    answers.check_text(answer, context.world.scripted())
+
+
+@then("it answers {string} with some text")
+def answers_something(context: StepContext, question: str) -> None:
+    answers.check_mentions(context.world.conversation.ask(question), "")
+
+
+@then("it answers {string} with a text that mentions {string}")
+def answers_sensibly(context: StepContext, question: str, words: str) -> None:
+    answers.check_mentions(context.world.conversation.ask(question), words)
+
+
+@then("the start is refused within {duration}")
+def refused(context: StepContext, limit: float) -> None:
+    loading.check_refused(context.world.start.get(), limit)
+
+
+@then("the error names the problem")
+def names_problem(context: StepContext) -> None:
+    loading.check_names_problem(context.world.start.get(), context.world.planned.names)
+
+
+@then("nothing was asked of the network")
+def network_untouched(context: StepContext) -> None:
+    context.world.network.check_untouched()
+
+
+@then("something was asked of the network")
+def network_touched(context: StepContext) -> None:
+    context.world.network.check_touched()

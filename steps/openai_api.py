@@ -1,0 +1,170 @@
+"""Steps about the OpenAI API."""
+
+from __future__ import annotations
+
+from behave import given, then, when
+
+from support.http import answers, mistakes
+from support.units import request_options
+from support.world import StepContext
+
+
+@given("the system message {string}")
+def system_message(context: StepContext, text: str) -> None:
+    context.world.conversation.system(text)
+
+
+@given("a user has said {string}")
+def has_said(context: StepContext, text: str) -> None:
+    context.world.conversation.say(text)
+
+
+@given("a new conversation begins")
+def forget(context: StepContext) -> None:
+    context.world.conversation.forget()
+
+
+@when("a user asks {string}")
+def ask(context: StepContext, question: str) -> None:
+    context.world.conversation.ask(question)
+
+
+@when("a user asks {string} with")
+def ask_with(context: StepContext, question: str) -> None:
+    context.world.conversation.ask(question, request_options(context.table))
+
+
+@when("a user asks {string} {int} times")
+def ask_often(context: StepContext, question: str, times: int) -> None:
+    context.world.conversation.ask(question, times=times)
+
+
+@when("another user asks the same as a stream")
+def ask_streamed(context: StepContext) -> None:
+    context.world.conversation.again_as_stream()
+
+
+@when("a client has a text about {string} continued")
+def continue_text(context: StepContext, topic: str) -> None:
+    world = context.world
+    world.conversation.continue_text(context.suite.prompt(topic), topic)
+
+
+@when("a client has a text about {string} continued with")
+def continue_text_with(context: StepContext, topic: str) -> None:
+    world = context.world
+    world.conversation.continue_text(context.suite.prompt(topic), topic, request_options(context.table))
+
+
+@when("a client sends {word} {word}")
+def send(context: StepContext, method: str, path: str) -> None:
+    context.world.reply.set(context.world.client.send(method, path))
+
+
+@when("a client sends a request with {string}")
+def send_mistake(context: StepContext, mistake: str) -> None:
+    world = context.world
+    world.reply.set(mistakes.send(world.client, mistake, context.suite.model_name))
+
+
+@when("a client lists the models")
+def list_models(context: StepContext) -> None:
+    context.world.models.set(context.world.api.models())
+
+
+@then("the list is well-formed and has no name twice")
+def models_well_formed(context: StepContext) -> None:
+    answers.check_models(context.world.models.get())
+
+
+@then("every listed model answers with one token")
+def models_answer(context: StepContext) -> None:
+    context.world.ask_every_model()
+
+
+@then("the answer is what the script says")
+def is_scripted(context: StepContext) -> None:
+    world = context.world
+    answers.check_text(world.conversation.answers.get(), world.scripted())
+
+
+@then("the answer is what the script says up to {string}")
+def is_scripted_up_to(context: StepContext, cut: str) -> None:
+    world = context.world
+    answers.check_text(world.conversation.answers.get(), world.scripted().partition(cut)[0])
+
+
+@then("the answer ends with reason {string}")
+def finish(context: StepContext, reason: str) -> None:
+    answers.check_finish([context.world.conversation.answers.get()], reason)
+
+
+@then("all answers end with reason {string}")
+def all_finish(context: StepContext, reason: str) -> None:
+    answers.check_finish(context.world.conversation.answers.all(), reason)
+
+
+@then("the answer has {int} token(s)")
+def length(context: StepContext, tokens: int) -> None:
+    answers.check_length(context.world.conversation.answers.get(), tokens)
+
+
+@then("all answers are the same")
+def same_text(context: StepContext) -> None:
+    answers.check_same_text(context.world.conversation.answers.all())
+
+
+@then("all token counts are the same")
+def same_counts(context: StepContext) -> None:
+    answers.check_same_counts(context.world.conversation.answers.all())
+
+
+@then("its token counts add up")
+def adds_up(context: StepContext) -> None:
+    answers.check_adds_up(context.world.conversation.answers.get())
+
+
+@then("its token counts are those of the tokenizer")
+def counts(context: StepContext) -> None:
+    world = context.world
+    answers.check_counts(world.conversation.answers.get(), *world.counted())
+
+
+@then("the second question counted more tokens than the first")
+def grew(context: StepContext) -> None:
+    answers.check_grew(context.world.conversation.answers.all())
+
+
+@then("the answer came in at least {int} pieces")
+def pieces(context: StepContext, least: int) -> None:
+    answers.check_pieces(context.world.conversation.answers.get(), least)
+
+
+@then("its first piece came before half of its time")
+def early(context: StepContext) -> None:
+    answers.check_early(context.world.conversation.answers.get())
+
+
+@then("the status is {int}")
+def status(context: StepContext, expected: int) -> None:
+    mistakes.check_status(context.world.reply.get(), str(expected))
+
+
+@then("the status is {int} or {int}")
+def status_or(context: StepContext, one: int, other: int) -> None:
+    mistakes.check_status(context.world.reply.get(), f"{one} or {other}")
+
+
+@then("the content type is {string}")
+def content_type(context: StepContext, expected: str) -> None:
+    mistakes.check_content_type(context.world.reply.get(), expected)
+
+
+@then("a good request is served afterwards")
+def served_afterwards(context: StepContext) -> None:
+    answers.check_mentions(context.world.conversation.ask("Tell me about the comet"), "")
+
+
+@then("the error has the OpenAI form and mentions {string}")
+def explained(context: StepContext, words: str) -> None:
+    mistakes.check_explained(context.world.reply.get(), words)

@@ -1,0 +1,25 @@
+"""The one matcher of all steps and its parameter types. Imported by environment.py, before the steps."""
+
+from __future__ import annotations
+
+from behave.cucumber_expression import (
+    ParameterType,
+    StepMatcher4CucumberExpressions,
+    use_step_matcher_for_cucumber_expressions,
+)
+
+from support import units
+from support.target.starts import FORMATS
+
+use_step_matcher_for_cucumber_expressions()
+_registry = StepMatcher4CucumberExpressions.TYPE_REGISTRY
+
+for _type in (
+    ParameterType("duration", units.DURATION, float, units.seconds),
+    ParameterType("size", units.SIZE, int, units.size),
+    ParameterType("format", "|".join(FORMATS), str, str),
+    ParameterType("stream", "standard output|error output", str, str),
+):
+    # behave executes this file once more, as it does with everything in this folder.
+    if not _registry.has_registered_type(_type.name):
+        _registry.define_parameter_type(_type)

@@ -1,0 +1,1 @@
+"""Everything the features need: settings, targets, models, clients, measurements, reports."""

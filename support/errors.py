@@ -1,0 +1,51 @@
+"""The exceptions of the suite.
+
+    Exception
+    +-- AssertionError            the product is wrong         (report: failed)
+    +-- AcceptanceError           the harness cannot go on     (report: broken)
+        +-- SettingsError         a setting is wrong           (exit code 2, before anything starts)
+        +-- TargetError           the target cannot be used    (exit code 2, before anything starts)
+        +-- NothingSelected       no scenario would run        (exit code 3)
+        +-- PartUnavailable       an external program is missing and could not be had
+
+Each message is one line: what is wrong, where it comes from, what to do.
+"""
+
+from __future__ import annotations
+
+EXIT_PASSED = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_NOTHING_SELECTED = 3
+EXIT_HARNESS = 4
+EXIT_BUDGET = 5
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+
+class AcceptanceError(Exception):
+    """Something around the product is wrong; `exit_code` is what the command ends with."""
+
+    exit_code = EXIT_HARNESS
+
+
+class SettingsError(AcceptanceError):
+    """A setting is unknown or has a wrong value."""
+
+    exit_code = EXIT_USAGE
+
+
+class TargetError(AcceptanceError):
+    """The server under test cannot be used at all."""
+
+    exit_code = EXIT_USAGE
+
+
+class NothingSelected(AcceptanceError):
+    """The selection matches no scenario: a green result would say nothing."""
+
+    exit_code = EXIT_NOTHING_SELECTED
+
+
+class PartUnavailable(AcceptanceError):
+    """An external program is missing and could not be fetched."""

@@ -1,0 +1,103 @@
+"""Checks of answers: each says what was expected, what came, and how to ask again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from support.http.openai import Answer, ModelList
+
+
+def check_text(answer: Answer, expected: str) -> None:
+    """The answer is this text, to the letter."""
+    assert answer.text == expected, (
+        f"expected the answer {expected!r}, got {answer.text!r}\n{answer.exchange.describe()}"
+    )
+
+
+def check_mentions(answer: Answer, words: str) -> None:
+    """The answer is not empty and contains these words."""
+    assert answer.text.strip() and words in answer.text, (
+        f"expected a text with {words!r}, got {answer.text!r}\n{answer.exchange.describe()}"
+    )
+
+
+def check_finish(answers: Sequence[Answer], reason: str) -> None:
+    """Every answer gives this finish reason (OpenAI: `stop` by itself or a stop sequence, `length` cut)."""
+    for answer in answers:
+        assert answer.finish_reason == reason, (
+            f"expected the finish reason {reason!r}, got {answer.finish_reason!r}\n"
+            f"{answer.exchange.describe()}"
+        )
+
+
+def check_same_text(answers: Sequence[Answer]) -> None:
+    """There are several answers, and all are one text."""
+    assert len(answers) > 1, f"nothing to compare: {len(answers)} answer"
+    for answer in answers[1:]:
+        assert answer.text == answers[0].text, (
+            f"the answers differ: {answers[0].text!r} and {answer.text!r}\n{answer.exchange.describe()}"
+        )
+
+
+def check_same_counts(answers: Sequence[Answer]) -> None:
+    """There are several answers, and all report the same token counts."""
+    assert len(answers) > 1, f"nothing to compare: {len(answers)} answer"
+    for answer in answers[1:]:
+        assert answer.spent == answers[0].spent, (
+            f"the token counts differ: {answers[0].spent} and {answer.spent}\n{answer.exchange.describe()}"
+        )
+
+
+def check_counts(answer: Answer, prompt: int, completion: Sequence[int]) -> None:
+    """The counts are these; for the completion one of several (the end token may be counted)."""
+    spent = answer.spent
+    assert spent.prompt_tokens == prompt and spent.completion_tokens in completion, (
+        f"expected {prompt} prompt tokens and {' or '.join(map(str, completion))} completion tokens, "
+        f"got {spent}\n{answer.exchange.describe()}"
+    )
+
+
+def check_adds_up(answer: Answer) -> None:
+    """Prompt and completion were counted, and the total is their sum (the contract checks the sum)."""
+    spent = answer.spent
+    assert spent.prompt_tokens > 0 and spent.completion_tokens > 0, (
+        f"expected counts above zero, got {spent}\n{answer.exchange.describe()}"
+    )
+    assert spent.total_tokens == spent.prompt_tokens + spent.completion_tokens, f"no sum: {spent}"
+
+
+def check_length(answer: Answer, tokens: int) -> None:
+    """Exactly this many tokens were made."""
+    made = answer.spent.completion_tokens
+    assert made == tokens, f"expected {tokens} tokens, got {made}\n{answer.exchange.describe()}"
+
+
+def check_grew(answers: Sequence[Answer]) -> None:
+    """The last question counted more prompt tokens than the first."""
+    first, last = answers[0].spent.prompt_tokens, answers[-1].spent.prompt_tokens
+    assert last > first, (
+        f"expected more than {first} prompt tokens, got {last}\n{answers[-1].exchange.describe()}"
+    )
+
+
+def check_pieces(answer: Answer, least: int) -> None:
+    """The stream brought at least so many pieces of text."""
+    assert len(answer.pieces) >= least, (
+        f"expected at least {least} pieces, got {len(answer.pieces)}\n{answer.exchange.describe()}"
+    )
+
+
+def check_early(answer: Answer) -> None:
+    """The first bytes came before half of the time had passed: the answer was not held back."""
+    chunks = answer.exchange.chunks
+    first, last = chunks[0][0], chunks[-1][0]
+    assert first < last / 2, (
+        f"expected the first piece before half of the time, it came at {first * 1000:.1f} ms of "
+        f"{last * 1000:.1f} ms\n{answer.exchange.describe()}"
+    )
+
+
+def check_models(models: ModelList) -> None:
+    """No name is listed twice (the contract checks the form)."""
+    names = [card.id for card in models.data]
+    assert len(names) == len(set(names)), f"a name is listed twice: {names}"

@@ -1,0 +1,113 @@
+"""One request with its answer, as raw as it came."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from support.reporting.verdict import Evidence
+
+SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "cookie", "set-cookie"})
+SHOWN_BYTES = 4000
+# Allure's viewer masks exactly this text.
+ALLURE_REDACTED = "__ALLURE_REDACTED__"
+
+
+class NotJson(AssertionError):
+    """A body that should be JSON (RFC 8259) is not: broken, NaN, or with a key given twice."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Request and answer. Times in seconds since the request was sent; `chunks` are reads in order."""
+
+    method: str
+    url: str
+    request_headers: Mapping[str, str]
+    request_body: bytes
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    seconds: float
+    chunks: tuple[tuple[float, bytes], ...] = ()
+
+    @property
+    def content_type(self) -> str:
+        """The media type without parameters, in lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", errors="replace")
+
+    def json(self) -> Any:
+        """The body, strictly: `NotJson` for NaN, duplicate keys, trailing text, wrong encoding."""
+        return strict_json(self.body, f"{self.method} {self.url}")
+
+    def curl(self) -> str:
+        """The command that repeats the request, secrets left out."""
+        words = ["curl", "-sS", "-i", "-X", self.method, self.url]
+        for name, value in self.request_headers.items():
+            if name.lower() in ("content-type", *SECRET_HEADERS):
+                words += ["-H", f"{name}: {'$TOKEN' if name.lower() in SECRET_HEADERS else value}"]
+        if self.request_body:
+            words += ["--data-binary", _readable(self.request_body)]
+        return shlex.join(words).replace("'Authorization: $TOKEN'", '"Authorization: $TOKEN"')
+
+    def describe(self) -> str:
+        """For a failure message: what came back, and how to repeat it."""
+        return (
+            f"answer: {self.status} {self.content_type} {_readable(self.body)[:600]!r}\nrepeat: {self.curl()}"
+        )
+
+    def evidence(self, name: str) -> Evidence:
+        """Allure's request and response viewer, secrets masked."""
+        document = {
+            "start": 0,
+            "stop": round(self.seconds * 1000),
+            "request": {
+                "method": self.method,
+                "url": self.url,
+                "headers": _pairs(self.request_headers),
+                "body": {"encoding": "utf8", "value": _readable(self.request_body)},
+            },
+            "response": {
+                "status": self.status,
+                "headers": _pairs(self.headers),
+                "body": {"encoding": "utf8", "value": _readable(self.body)},
+            },
+        }
+        return Evidence(name, "application/vnd.allure.http+json", json.dumps(document).encode())
+
+
+def strict_json(data: bytes, where: str) -> Any:
+    """Parse one JSON document as RFC 8259 wants it; raises `NotJson` naming `where`."""
+
+    def no_constant(name: str) -> None:
+        raise ValueError(f"{name} is not JSON")
+
+    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        if len(keys) != len(set(keys)):
+            raise ValueError(f"key given twice in {keys}")
+        return dict(pairs)
+
+    try:
+        return json.loads(data.decode("utf-8"), parse_constant=no_constant, object_pairs_hook=no_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise NotJson(f"{where}: expected JSON: {error}; got {_readable(data)[:300]!r}") from None
+
+
+def _readable(data: bytes) -> str:
+    text = data[:SHOWN_BYTES].decode("utf-8", errors="replace")
+    return text if len(data) <= SHOWN_BYTES else f"{text}... ({len(data)} bytes in all)"
+
+
+def _pairs(headers: Mapping[str, str]) -> list[dict[str, str]]:
+    return [
+        {"name": name, "value": ALLURE_REDACTED if name.lower() in SECRET_HEADERS else value}
+        for name, value in headers.items()
+    ]

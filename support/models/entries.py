@@ -1,0 +1,52 @@
+"""Directories that are made once and then shared by any number of processes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+COMPLETE = ".complete"
+"""Written last into an entry: sizes in bytes by file name. Without it, or unlike it, it is made again."""
+
+
+def made_once(entry: Path, make: Callable[[Path], None], wait: float = 180.0) -> Path:
+    """The directory `entry`, filled by `make` unless it is there and whole.
+
+    make: fills the empty directory that it is given; when it raises, nothing stays. wait: seconds for another
+    process that makes the same entry; `filelock.Timeout` after that.
+    """
+    if is_complete(entry):
+        return entry
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{entry}.lock", timeout=wait):
+        if not is_complete(entry):
+            _fill(entry, make)
+    return entry
+
+
+def is_complete(entry: Path) -> bool:
+    """Whether an entry was finished and its files still have the sizes that they had then."""
+    try:
+        sizes = json.loads((entry / COMPLETE).read_text(encoding="utf-8"))
+        return all((entry / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _fill(entry: Path, make: Callable[[Path], None]) -> None:
+    # Whoever holds the lock owns the part: one left by a killed process is in the way and goes first.
+    part = entry.with_name(f"{entry.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    try:
+        make(part)
+        sizes = {file.name: file.stat().st_size for file in part.iterdir() if file.is_file()}
+        (part / COMPLETE).write_text(json.dumps(sizes), encoding="utf-8")
+        shutil.rmtree(entry, ignore_errors=True)
+        part.replace(entry)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

@@ -1,0 +1,66 @@
+"""A tiny llama: its shape, its weights, its vocabulary. What every writer of `formats` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from support.models.vocabulary import TURN_END, TURN_START, Vocabulary
+
+Half = NDArray[np.float16]
+Single = NDArray[np.float32]
+
+HEAD_SIZE = 64
+
+ROPE_BASE = 1e9
+"""The last dimension of a head turns by less than 1e-4 within 32 000 tokens: distance does not matter."""
+
+NORM_EPSILON = 1e-5
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + (message['content'] or '')"
+    " + '<|im_end|>' + '\\n'}}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+"""chatml without a default system message: Ollama puts its own in place, which counts the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Sizes of a llama with as many key heads as query heads.
+
+    width: of the residual stream, a multiple of HEAD_SIZE. context: tokens.
+    """
+
+    width: int
+    layers: int
+    feed_forward: int
+    context: int
+
+    @property
+    def heads(self) -> int:
+        return self.width // HEAD_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class TinyModel:
+    """A model in memory.
+
+    weights: by GGUF name (`token_embd.weight`, `blk.0.attn_q.weight`, ...), each of the shape (out, in).
+    """
+
+    shape: Shape
+    vocabulary: Vocabulary
+    weights: Mapping[str, Half]
+
+    def prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """What CHAT_TEMPLATE makes of messages with `role` and `content`, ready for an answer."""
+        turns = (f"{TURN_START}{m['role']}\n{m['content']}{TURN_END}\n" for m in messages)
+        return "".join(turns) + f"{TURN_START}assistant\n"
+
+    def count_prompt(self, messages: Sequence[Mapping[str, str]]) -> int:
+        """Tokens of a prompt, as a server should report them."""
+        return len(self.vocabulary.encode(self.prompt(messages)))

@@ -1,0 +1,281 @@
+"""The vocabulary of the tiny models: byte-level BPE, markers as single tokens, pieces only ever said.
+
+The base is 3000 tokens, shipped as a list of merges (`data/merges.txt`, made by `training.py`), so a prompt
+has the same number of tokens on every machine. The pre-tokenizer is qwen2's, which every engine knows by
+name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from support.models.script import Row, Script, ScriptError
+
+BASE_SIZE = 3000
+MERGES_FILE = Path(__file__).with_name("data") / "merges.txt"
+
+PRE_TOKENIZER = "qwen2"
+"""Its name in a GGUF file (`tokenizer.ggml.pre`); QWEN2_PATTERN is what the engines take it to mean."""
+QWEN2_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+PAD, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+SPECIALS = (PAD, TURN_START, TURN_END)
+
+MINIMUM_SIZE = 3200
+"""Tokens before the three specials, at least: `mistralrs bench` sends token ids up to 3047."""
+
+SHORTEST_PIECE = 6
+"""Characters. Shorter ones would too often be words of the vocabulary."""
+
+# Ollama looks a whole pre-token up in the vocabulary before it merges: a piece that is one word could be met
+# in a prompt there, and only there, and the counts of tokens would differ.
+_ONE_WORD = re.compile(r"[^\r\n\w]?[^\W\d_]+|\s+|\d| ?[^\s\w]+")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Tokens by id, merges by rank, and which ids carry a meaning.
+
+    tokens: byte-level strings, all different; the last three are SPECIALS.
+    merges: pairs "left right", best first.
+    markers: for each row of the script the ids of its forms (`word`, ` word`, `Word`, ` Word`).
+    pieces: for each row of the script, then for the default, the ids that spell the answer.
+    """
+
+    tokens: tuple[str, ...]
+    merges: tuple[str, ...]
+    markers: tuple[tuple[int, ...], ...] = ()
+    pieces: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def end(self) -> int:
+        """Id of the token that ends a turn."""
+        return len(self.tokens) - 1
+
+    @property
+    def pad(self) -> int:
+        """Id of the token that ends a text."""
+        return len(self.tokens) - len(SPECIALS)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The same vocabulary as the `tokenizers` package runs it."""
+        return Tokenizer.from_str(json.dumps(self.tokenizer_json()))
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text; specials in it are recognised, none are added."""
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def text(self, token: int) -> str:
+        """What one token says; bytes that are no whole character become U+FFFD."""
+        return _to_bytes(self.tokens[token]).decode("utf-8", errors="replace")
+
+    def whole_characters(self, token: int) -> bool:
+        """Whether a token is text by itself: not a special and not a part of a character."""
+        return token < self.pad and "\ufffd" not in self.text(token)
+
+    def tokenizer_json(self) -> dict[str, Any]:
+        """`tokenizer.json` of the Hugging Face `tokenizers` library."""
+        specials = [
+            {
+                "id": self.pad + offset,
+                "content": special,
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": False,
+                "special": True,
+            }
+            for offset, special in enumerate(SPECIALS)
+        ]
+        split = {
+            "type": "Split",
+            "pattern": {"Regex": QWEN2_PATTERN},
+            "behavior": "Isolated",
+            "invert": False,
+        }
+        levels = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
+        return {
+            "version": "1.0",
+            "truncation": None,
+            "padding": None,
+            "added_tokens": specials,
+            "normalizer": None,
+            "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, levels]},
+            "post_processor": None,
+            "decoder": levels,
+            "model": {
+                "type": "BPE",
+                "dropout": None,
+                "unk_token": None,
+                "continuing_subword_prefix": None,
+                "end_of_word_suffix": None,
+                "fuse_unk": False,
+                "byte_fallback": False,
+                "ignore_merges": False,
+                "vocab": {token: number for number, token in enumerate(self.tokens)},
+                "merges": [merge.split(" ") for merge in self.merges],
+            },
+        }
+
+
+def base_vocabulary() -> Vocabulary:
+    """The vocabulary without a script, for random models."""
+    return _Builder().finish((), ())
+
+
+def script_vocabulary(script: Script) -> Vocabulary:
+    """The vocabulary of a script: its markers are single tokens, its answers are cut into pieces.
+
+    Raises ScriptError when a marker does not become one token, or when an answer shares all its text with
+    another one and so has no pieces of its own.
+    """
+    builder = _Builder()
+    markers = [builder.add_marker(row.marker) for row in script.rows]
+    # Short answers choose first: a longer one can cut its pieces around them, not the other way round.
+    rows = (*script.rows, script.default_row)
+    cut = {row: builder.add_answer(row) for row in sorted(rows, key=lambda row: len(row.answer))}
+    vocabulary = builder.finish(markers, [cut[row] for row in rows])
+    for row, forms, ids in zip(script.rows, marker_forms(script), vocabulary.markers, strict=True):
+        for form, token in zip(forms, ids, strict=True):
+            if vocabulary.encode(form) != [token]:
+                raise ScriptError(
+                    f"marker {row.marker!r}: {form!r} is not one token of the vocabulary: choose another word"
+                )
+    return vocabulary
+
+
+def marker_forms(script: Script) -> list[tuple[str, ...]]:
+    """How each marker may be written: at the start of a text or after a blank, with or without a capital."""
+    return [_forms(row.marker) for row in script.rows]
+
+
+def _forms(marker: str) -> tuple[str, ...]:
+    return marker, f" {marker}", marker.capitalize(), f" {marker.capitalize()}"
+
+
+class _Builder:
+    """Collects tokens in the order of their ids."""
+
+    def __init__(self) -> None:
+        self._merges = list(_base_merges())
+        self._ranks = {merge: rank for rank, merge in enumerate(self._merges)}
+        self._ids: dict[str, int] = {}
+        for symbol in sorted(_byte_symbols()):
+            self._token(symbol)
+        for merge in self._merges:
+            self._token(merge.replace(" ", ""))
+        self._pieces: set[int] = set()
+
+    def add_marker(self, marker: str) -> tuple[int, ...]:
+        return tuple(self._word(form) for form in _forms(marker))
+
+    def add_answer(self, row: Row) -> tuple[int, ...]:
+        """Each piece as long as it takes to be unlike all other tokens: every one has then one successor."""
+        text, pieces, start = row.answer, [], 0
+        while start < len(text):
+            end = min(start + SHORTEST_PIECE, len(text))
+            while end < len(text) and (text[start:end] in pieces or not self._is_free(text[start:end])):
+                end += 1
+            if len(text) - end < SHORTEST_PIECE // 2:
+                end = len(text)
+            pieces.append(text[start:end])
+            start = end
+        # A rest that is taken joins the piece before it; a short answer may be a word of the base.
+        while pieces[-1] in pieces[:-1] or not self._is_usable(pieces[-1]):
+            if len(pieces) == 1:
+                who = f"marker {row.marker!r}" if row.marker else "the default"
+                raise ScriptError(f"{who}: another row says the same, {text!r}: make the two answers differ")
+            rest = pieces.pop()
+            pieces[-1] += rest
+        ids = tuple(self._token(_from_bytes(piece.encode())) for piece in pieces)
+        self._pieces.update(ids)
+        return ids
+
+    def finish(self, markers: Iterable[tuple[int, ...]], pieces: Iterable[tuple[int, ...]]) -> Vocabulary:
+        filler = 0
+        # Rows of weights in multiples of 64 suit every matrix kernel.
+        while len(self._ids) < MINIMUM_SIZE or (len(self._ids) + len(SPECIALS)) % 64:
+            self._token(f"[filler{filler}]")
+            filler += 1
+        for special in SPECIALS:
+            self._token(special)
+        return Vocabulary(tuple(self._ids), tuple(self._merges), tuple(markers), tuple(pieces))
+
+    def _token(self, token: str) -> int:
+        return self._ids.setdefault(token, len(self._ids))
+
+    def _is_free(self, piece: str) -> bool:
+        return _from_bytes(piece.encode()) not in self._ids and not _ONE_WORD.fullmatch(piece)
+
+    def _is_usable(self, piece: str) -> bool:
+        token = self._ids.get(_from_bytes(piece.encode()))
+        return token is None or (token not in self._pieces and bool(piece.strip()))
+
+    def _word(self, word: str) -> int:
+        """Merges at the end of the list join what the base makes of a word, from left to right."""
+        parts = self._split(_from_bytes(word.encode()))
+        while len(parts) > 1:
+            merge = f"{parts[0]} {parts[1]}"
+            self._ranks[merge] = len(self._merges)
+            self._merges.append(merge)
+            parts[:2] = [parts[0] + parts[1]]
+            self._token(parts[0])
+        return self._token(parts[0])
+
+    def _split(self, word: str) -> list[str]:
+        parts = list(word)
+        while True:
+            ranked = [
+                (rank, place)
+                for place, pair in enumerate(pairwise(parts))
+                if (rank := self._ranks.get(" ".join(pair))) is not None
+            ]
+            if not ranked:
+                return parts
+            _, place = min(ranked)
+            parts[place : place + 2] = [parts[place] + parts[place + 1]]
+
+
+@cache
+def _base_merges() -> Sequence[str]:
+    return tuple(MERGES_FILE.read_text(encoding="utf-8").splitlines())
+
+
+@cache
+def _byte_symbols() -> tuple[str, ...]:
+    """The 256 characters that stand for bytes in a byte-level vocabulary (GPT-2's table, by byte)."""
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    symbols, spare = [], 256
+    for byte in range(256):
+        symbols.append(chr(byte) if byte in printable else chr(spare))
+        spare += byte not in printable
+    return tuple(symbols)
+
+
+@cache
+def _bytes_of_symbols() -> dict[str, int]:
+    return {symbol: byte for byte, symbol in enumerate(_byte_symbols())}
+
+
+def _from_bytes(data: bytes) -> str:
+    symbols = _byte_symbols()
+    return "".join(symbols[byte] for byte in data)
+
+
+def _to_bytes(token: str) -> bytes:
+    table = _bytes_of_symbols()
+    return bytes(table[symbol] for symbol in token)

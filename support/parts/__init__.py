@@ -1,0 +1,1 @@
+"""External programs: where found (setting, PATH, cache), how got, which version."""

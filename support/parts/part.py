@@ -1,0 +1,42 @@
+"""What every external program has in common."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import platformdirs
+
+Origin = Literal["setting", "PATH", "cache", "package"]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class FoundPart:
+    """A program that is there: its path, its version as it says itself, and where it was found."""
+
+    name: str
+    path: Path
+    version: str
+    origin: Origin
+
+
+class Part(Protocol):
+    """An external program with one owner. `get` is idempotent and raises `PartUnavailable`."""
+
+    name: str
+    purpose: str
+    how_to_get: str
+
+    def find(self, cache: Path) -> FoundPart | None: ...
+
+    def get(self, cache: Path, say: Say) -> FoundPart: ...
+
+
+def default_cache() -> Path:
+    """The user's cache, shared by all checkouts; `ACCEPTANCE_CACHE_DIR` moves it."""
+    moved = os.environ.get("ACCEPTANCE_CACHE_DIR")
+    return Path(moved or platformdirs.user_cache_dir("mistralrs-acceptance", appauthor=False))

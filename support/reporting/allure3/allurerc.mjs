@@ -1,0 +1,46 @@
+// What changes from run to run comes as JSON in the file that ACCEPTANCE_ALLURE_RUN names.
+import { readFileSync } from "node:fs";
+
+const run = JSON.parse(readFileSync(process.env.ACCEPTANCE_ALLURE_RUN, "utf8"));
+
+export default {
+  name: run.name,
+  output: run.output,
+  historyPath: run.history,
+  historyLimit: 30,
+  variables: run.variables,
+  // The first rule that matches wins.
+  categories: [
+    {
+      name: "Known issues",
+      matchers: ({ labels }) => labels.some(({ name, value }) => name === "tag" && value === "known-issue"),
+    },
+    {
+      name: "Target down",
+      matchers: {
+        statuses: ["broken", "failed"],
+        message: /connection refused|connection reset|server (?:has )?(?:died|ended|exited)|target .*(?:died|ended|exited|down)/i,
+      },
+    },
+    {
+      name: "Budget exceeded",
+      matchers: { statuses: ["broken", "failed"], message: /budget|did not end within|timed? ?out/i },
+    },
+    { name: "Product defects", matchers: { statuses: ["failed"] } },
+    { name: "Harness defects", matchers: { statuses: ["broken"] } },
+  ],
+  performance: run.performance,
+  plugins: {
+    awesome: {
+      options: {
+        singleFile: true,
+        reportName: run.name,
+        reportLanguage: "en",
+        theme: "auto",
+        groupBy: ["epic", "feature", "story"],
+        // A whole suite may take a second: without this the timeline shows nothing.
+        timeline: { minDuration: 0 },
+      },
+    },
+  },
+};

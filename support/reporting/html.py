@@ -1,0 +1,146 @@
+"""The HTML report: one file, made by Allure 3, that opens from disk and asks the network for nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from support.errors import AcceptanceError
+from support.parts.allure import SOURCE, AllurePart, node_environment
+from support.parts.node import NodePart
+from support.parts.part import Say
+from support.reporting.observing import capability_title
+from support.reporting.summary import write_atomically
+from support.running.processes import CommandTimeout, run_command
+
+GENERATE_SECONDS = 300.0
+
+# Allure 3.18 has Google Analytics in its page and no option against it (plugin-awesome, generators.js).
+_ANALYTICS = re.compile(
+    rb"<script async src=\"https://www\.googletagmanager\.com/[^\"]*\"></script>\s*"
+    rb"<script>\s*window\.dataLayer\b.*?</script>",
+    re.DOTALL,
+)
+_FOREIGN = re.compile(rb"<(?:script|link|img|iframe)\b[^>]*\s(?:src|href)=[\"']?https?:", re.IGNORECASE)
+# The program of the page looks for its data before the script that defines it has run, takes itself for one
+# on a web server, and stays blank: 2 of 20 loads. With the object there from the start it waits.
+_DATA_FIRST = (
+    b"<head>\n<script>window.allureReportDataReady = false;"
+    b" window.allureReportData = window.allureReportData || {};</script>"
+)
+_HIGHER_IS_BETTER = re.compile(r"(/s|/sec|per second|%)$")
+
+
+def build(
+    results: Path,
+    out: Path,
+    *,
+    environment: Mapping[str, str],
+    cache: Path,
+    say: Say,
+    title: str = "mistral.rs acceptance",
+    history: Path | None = None,
+) -> Path:
+    """Make `out` (reports/index.html) of the Allure results in a folder; returns it.
+
+    `environment` is shown on the first page and must be redacted already. `history` (default: history.jsonl
+    beside `out`) gets a line per run. Raises AcceptanceError or PartUnavailable with one line; the report of
+    an earlier run is gone then, since it would be taken for this one's.
+    """
+    out.unlink(missing_ok=True)
+    if not any(results.glob("*-result.json")):
+        raise AcceptanceError(f"no HTML report: there are no Allure results in {results}")
+    allure = AllurePart().get(cache, say)
+    node = NodePart().get(cache, say)
+    _describe(results, environment, title)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="acceptance-html-") as name:
+        work = Path(name)
+        run = {
+            "name": title,
+            "output": str(work / "page"),
+            "history": str((history or out.parent / "history.jsonl").resolve()),
+            "variables": {key: _flat(value) for key, value in environment.items()},
+            "performance": performance(results),
+        }
+        settings = work / "run.json"
+        settings.write_text(json.dumps(run), encoding="utf-8")
+        config = work / "allurerc.mjs"
+        config.write_bytes((SOURCE / "allurerc.mjs").read_bytes())
+        command: list[str | Path] = [
+            node.path,
+            allure.path,
+            "generate",
+            "--config",
+            config,
+            "--cwd",
+            work,
+            results.resolve(),
+        ]
+        env = node_environment(node) | {"ACCEPTANCE_ALLURE_RUN": str(settings)}
+        try:
+            outcome = run_command(command, within=GENERATE_SECONDS, folder=work, env=env, cwd=work)
+        except (OSError, CommandTimeout) as error:
+            raise AcceptanceError(f"no HTML report: {error}") from None
+        pages = sorted((work / "page").rglob("index.html"), key=lambda page: len(page.parts))
+        if outcome.exit_code != 0 or not pages:
+            said = " ".join((outcome.stderr + outcome.stdout).split())[-300:]
+            raise AcceptanceError(f"no HTML report: Allure ended with exit code {outcome.exit_code}: {said}")
+        page = repaired(pages[0].read_bytes())
+    return write_atomically(out, page)
+
+
+def repaired(page: bytes) -> bytes:
+    """The page without analytics and without its start-up race.
+
+    Raises AcceptanceError when it is not the page that this was written for, or still loads from elsewhere.
+    """
+    page, removed = _ANALYTICS.subn(b"", page)
+    page, placed = re.subn(rb"<head>", lambda _: _DATA_FIRST, page, count=1)
+    if not removed or not placed:
+        raise AcceptanceError(
+            "no HTML report: this version of Allure makes another page; html.py must be adapted"
+        )
+    if b"googletagmanager" in page or _FOREIGN.search(page):
+        raise AcceptanceError("no HTML report: the page would load something from the network")
+    return page
+
+
+def performance(results: Path) -> dict[str, Any]:
+    """Titles, units and groups of the metrics page, out of the `*-perf.json` files of the results."""
+    metrics: dict[str, dict[str, str]] = {}
+    groups: dict[str, dict[str, str]] = {}
+    for file in sorted(results.glob("*-perf.json")):
+        for sample in json.loads(file.read_bytes()):
+            key, unit = sample["key"], sample.get("unit", "")
+            group = key.split(".")[0]
+            better = "higher" if _HIGHER_IS_BETTER.search(unit) else "lower"
+            metrics[key] = {"title": sample.get("title", key), "unit": unit, "better": better, "group": group}
+            groups[group] = {"title": capability_title(group)}
+    return {"metrics": metrics, "groups": groups}
+
+
+def _describe(results: Path, environment: Mapping[str, str], title: str) -> None:
+    lines = [f"{_property(name)} = {_property(_flat(value))}" for name, value in environment.items()]
+    write_atomically(results / "environment.properties", ("\n".join(lines) + "\n").encode("ascii"))
+    executor = {"name": "acceptance", "type": "acceptance", "reportName": title}
+    if url := os.environ.get("GITHUB_RUN_ID"):
+        server, project = os.environ.get("GITHUB_SERVER_URL", ""), os.environ.get("GITHUB_REPOSITORY", "")
+        executor |= {"buildName": f"run {url}", "buildUrl": f"{server}/{project}/actions/runs/{url}"}
+    write_atomically(results / "executor.json", json.dumps(executor).encode())
+
+
+def _flat(value: str) -> str:
+    return " ".join(str(value).split())
+
+
+def _property(text: str) -> str:
+    """Escaped as java.util.Properties.load reads it."""
+    escaped = re.sub(r"([\\:=#! ])", r"\\\1", text)
+    units = memoryview(escaped.encode("utf-16-le", "surrogatepass")).cast("H")
+    return "".join(chr(unit) if 0x20 <= unit <= 0x7E else f"\\u{unit:04x}" for unit in units)

@@ -1,0 +1,122 @@
+"""The behave formatter that writes result records: `-f records -o reports/records.jsonl`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from behave.formatter.base import Formatter
+
+from support.reporting.observing import (
+    Ended,
+    OutsideFailure,
+    capability_of,
+    failures_of_feature,
+    harmless,
+    location_of,
+    setting,
+    watch,
+    watch_run,
+)
+from support.reporting.records import Record, StepRecord
+from support.reporting.text import visible
+
+MOST_OUTPUT = 20_000
+
+
+class Recorder(Formatter):  # type: ignore[misc]
+    """One JSON line when a scenario begins and one when it ends, each flushed: a killed run is not lost."""
+
+    name = "records"
+    description = "One JSON record per scenario, for the reports"
+
+    def __init__(self, stream_opener: Any, config: Any) -> None:
+        """Raises OSError when the file cannot be opened: better than a run without a record."""
+        super().__init__(stream_opener, config)
+        self.stream = self.open()
+        self._feature: Any = None
+        watch_run(self._outside)
+
+    @harmless
+    def feature(self, feature: Any) -> None:
+        self._feature = feature
+        watch(feature, self.config, self._begins, self._ends)
+
+    @harmless
+    def eof(self) -> None:
+        self._close_feature()
+
+    @harmless
+    def close(self) -> None:
+        self._close_feature()
+        super().close()
+
+    def _close_feature(self) -> None:
+        feature, self._feature = self._feature, None
+        if feature is not None:
+            for failure in failures_of_feature(feature):
+                self._outside(failure)
+
+    @harmless
+    def _begins(self, scenario: Any) -> None:
+        unfinished = "the process ended while this scenario ran"
+        self._write(self._record(scenario, status="broken", start=time.time(), error=unfinished))
+
+    @harmless
+    def _ends(self, ended: Ended) -> None:
+        verdict, scenario = ended.verdict, ended.scenario
+        failed = verdict.status in ("failed", "broken", "known_issue")
+        self._write(
+            self._record(
+                scenario,
+                status=verdict.status,
+                start=ended.start,
+                duration=round(ended.duration, 4),
+                steps=tuple(
+                    StepRecord(step.keyword, step.name, step.status.name, round(step.duration, 4))
+                    for step in scenario.all_steps
+                ),
+                output=visible(str(scenario.captured.output or ""))[-MOST_OUTPUT:],
+                error=visible(verdict.message or "it failed without a message") if failed else "",
+                trace=visible(verdict.trace) if failed else "",
+                reason=visible(
+                    verdict.why if verdict.status == "known_issue" else "" if failed else verdict.message
+                ),
+                source=verdict.source,
+                measures=ended.measures,
+            )
+        )
+
+    @harmless
+    def _outside(self, failure: OutsideFailure) -> None:
+        file = failure.location.rsplit(":", 1)[0]
+        self._write(
+            Record(
+                name=failure.name,
+                feature=failure.feature or "Harness",
+                location=failure.location,
+                capability=capability_of(file) if failure.feature else "harness",
+                status="broken",
+                start=time.time(),
+                error=visible(failure.message),
+                trace=visible(failure.trace),
+                worker=setting(self.config, "worker", "main"),
+                target=setting(self.config, "target_label"),
+            )
+        )
+
+    def _record(self, scenario: Any, **fields: Any) -> Record:
+        return Record(
+            name=scenario.name or scenario.keyword,
+            feature=scenario.feature.name,
+            location=location_of(scenario),
+            capability=capability_of(str(scenario.filename)),
+            tags=tuple(sorted(str(tag) for tag in scenario.effective_tags)),
+            worker=setting(self.config, "worker", "main"),
+            target=setting(self.config, "target_label"),
+            **fields,
+        )
+
+    def _write(self, record: Record) -> None:
+        self.stream.write(record.to_line())
+        self.stream.flush()

@@ -1,0 +1,117 @@
+"""All that one run writes: what is cleared before, what is said first, what is made at the end."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from support.errors import EXIT_BUDGET, EXIT_HARNESS, EXIT_PASSED, AcceptanceError
+from support.reporting import html, summary
+from support.reporting.records import read_records
+from support.settings import SettingsInForce
+from support.target.discovery import Target
+
+# Seconds for all scenarios of a capability, added up: past the target is a warning, past the maximum is red.
+BUDGETS: Mapping[str, tuple[float, float]] = {
+    "binary_health": (5, 10),
+    "model_loading": (30, 60),
+    "openai_api": (10, 20),
+}
+STARTED_BY_THE_SUITE = ("behave", "allure-behave", "httpx", "mistralrs")
+
+
+class RunReports:
+    """The reports folder of a run."""
+
+    def __init__(self, in_force: SettingsInForce, target: Target) -> None:
+        self.folder = in_force.settings.acceptance_reports_dir
+        self.results = self.folder / "allure-results"
+        self.records = self.folder / "records.jsonl"
+        self.junit = self.folder / "junit"
+        self._page = self.folder / "index.html"
+        self._json = self.folder / "report.json"
+        self._in_force = in_force
+        self._target = target
+
+    def prepare(self) -> None:
+        """Remove what an earlier run left: a stale report would be taken for this one's."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for folder in (self.results, self.junit):
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+            for file in (self.records, self._page, self._json):
+                file.unlink(missing_ok=True)
+        except OSError as error:
+            raise AcceptanceError(
+                f"the reports folder {self.folder} cannot be written ({error.strerror}); "
+                "choose another with acceptance_reports_dir"
+            ) from None
+
+    def say_first(self) -> None:
+        """The target and why it was chosen, and the settings in force (those that are no defaults)."""
+        print(f"Target:   {self._target.label} ({self._where()})")
+        print(f"Why:      {self._target.why}")
+        chosen = [row for row in self._in_force.table() if row[2] != "default"]
+        for number, (name, value, origin) in enumerate(chosen):
+            print(f"{'Settings:' if number == 0 else '':<9} {name} = {value} (from {origin})")
+        if not chosen:
+            print("Settings: all at their defaults (`acceptance settings` lists them)")
+        print(flush=True)
+
+    def finish(self, code: int, *, suite: str, started: float) -> int:
+        """Make the reports, say the verdict and the paths; the exit code of the run.
+
+        A report that cannot be made turns a green run into a broken harness, never a red one into another.
+        """
+        records = read_records(self.records)
+        duration = time.time() - started
+        report = summary.build_report(
+            records, suite=suite, environment=self.environment(), started=started, duration=duration
+        )
+        made = {"JSON": summary.write_report(self._json, report), "JUnit": self.junit}
+        made |= {"Allure": self.results}
+        if self._in_force.settings.acceptance_html:
+            try:
+                made["HTML"] = html.build(
+                    self.results,
+                    self._page,
+                    environment=self.environment(),
+                    cache=self._in_force.settings.acceptance_cache_dir,
+                    say=print,
+                )
+            except AcceptanceError as error:
+                print(f"acceptance: {error}", file=sys.stderr)
+                print("acceptance: `-D acceptance_html=false` runs without the page", file=sys.stderr)
+                code = code or EXIT_HARNESS
+        if summary.over_maximum(records, BUDGETS):
+            code = code or EXIT_BUDGET
+        print()
+        print(
+            summary.closing_text(
+                records, reports=made, duration=duration, budgets=BUDGETS, passed=code == EXIT_PASSED
+            ),
+            flush=True,
+        )
+        return code
+
+    def environment(self) -> dict[str, str]:
+        """What a reader has to know to repeat the run; secrets are redacted."""
+        facts = {
+            "target": self._target.label,
+            "target chosen because": self._target.why,
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+        }
+        facts |= {name: version(name) for name in STARTED_BY_THE_SUITE}
+        return facts | {
+            f"setting {name}": f"{value} ({origin})" for name, value, origin in self._in_force.table()
+        }
+
+    def _where(self) -> str:
+        return str(getattr(self._target, "path", "not started by the suite"))

@@ -1,0 +1,37 @@
+"""Text from outside, made safe and short for a terminal or a page."""
+
+from __future__ import annotations
+
+import re
+
+# C0 and C1 controls (an escape sequence starts with one), the bidirectional overrides that make a line read
+# as something else (Unicode TR 36, section 2.4), invisible marks, lone surrogates (no encoder takes them).
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    """The text with every control character shown (`\\x1b`), line feeds and tabs kept, CR LF as LF."""
+    return _UNSAFE.sub(_escaped, text.replace("\r\n", "\n"))
+
+
+def one_line(text: str, width: int = 160) -> str:
+    """The first line that says something, at most `width` characters."""
+    line = next((line.strip() for line in visible(text).splitlines() if line.strip()), "")
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def indented(text: str, by: str = "       ") -> str:
+    """Each line of the text, made visible, behind `by`."""
+    return "\n".join(by + line if line else "" for line in visible(text).rstrip().split("\n"))
+
+
+def seconds(value: float) -> str:
+    """`0.12s`, `75.3s`: fixed width up to 999 s."""
+    return f"{value:.2f}s" if value < 10 else f"{value:.1f}s"
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -1,0 +1,52 @@
+"""The outcome of one scenario, decided once, read by every report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["passed", "failed", "broken", "skipped", "known_issue"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a scenario.
+
+    failed: the product is wrong (AssertionError). broken: the harness is (anything else, hooks and cleanups
+    included). skipped: `message` says why. known_issue: it failed as `deviations.toml` foretold; `message`
+    is the failure, `why` and `source` come from the list; it does not gate.
+    """
+
+    status: Status
+    message: str = ""
+    trace: str = ""
+    why: str = ""
+    source: str = ""
+
+    @property
+    def gates(self) -> bool:
+        """Whether this outcome makes the run red."""
+        return self.status in ("failed", "broken")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Something a scenario leaves for a reader: a log slice, an exchange, a measurement."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+    @classmethod
+    def text(cls, name: str, text: str) -> Evidence:
+        return cls(name, "text/plain", text.encode())
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measured figure, kept in the report and shown as a trend: `key` is stable across runs."""
+
+    key: str
+    title: str
+    value: float
+    unit: str

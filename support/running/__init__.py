@@ -1,0 +1,1 @@
+"""How a run is made: process trees, the guarded behave runner, signals, exit codes."""

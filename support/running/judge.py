@@ -1,0 +1,81 @@
+"""Turns what behave says about a scenario into one verdict."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Protocol
+
+from support.reporting.verdict import Verdict
+from support.target.deviations import Deviation
+
+_ROW = re.compile(r" -- @\d+\.\d+.*$")
+
+
+class BehaveScenario(Protocol):
+    """The attributes of behave's Scenario that are read here."""
+
+    name: str
+    status: Any
+    exception: BaseException | None
+    error_message: str | None
+    skip_reason: str | None
+    all_steps: Any
+    captured: Any
+
+
+def title_of(scenario_name: str) -> str:
+    """The title of a scenario without the row mark that behave gives to outlines."""
+    return _ROW.sub("", scenario_name)
+
+
+def judge(scenario: BehaveScenario, aborted: str | None) -> Verdict:
+    """What became of it, before known issues are looked at. `aborted` says why a run was cut short."""
+    status = scenario.status.name
+    if status == "passed":
+        return Verdict("passed")
+    if status == "skipped":
+        return Verdict("skipped", scenario.skip_reason or "not selected")
+    if status == "untested":
+        return Verdict("skipped", f"not run: {aborted or 'nothing ran it'}")
+    for step in scenario.all_steps:
+        if step.status.name in ("failed", "error", "hook_error", "cleanup_error", "pending", "undefined"):
+            return _of_step(step)
+    return _of_hook(scenario, status)
+
+
+def _of_step(step: Any) -> Verdict:
+    where = f"{step.keyword} {step.name}"
+    if step.status.name == "undefined":
+        return Verdict("broken", f"no step definition for: {where}")
+    message = str(step.exception or step.error_message or step.status.name)
+    trace = str(step.error_message or "")
+    wrong = isinstance(step.exception, AssertionError)
+    return Verdict("failed" if wrong else "broken", f"{message}\n(in: {where})", trace)
+
+
+def _of_hook(scenario: BehaveScenario, status: str) -> Verdict:
+    message = str(scenario.exception or scenario.error_message or _captured(scenario) or status)
+    # What a hook finds wrong with the product (a dead server, say) is the product's fault, not the harness'.
+    wrong = isinstance(scenario.exception, AssertionError)
+    return Verdict(
+        "failed" if wrong else "broken", f"{message}\n(in: {status})", scenario.error_message or ""
+    )
+
+
+def _captured(scenario: BehaveScenario) -> str:
+    return str(getattr(scenario.captured, "output", "") or "").strip()
+
+
+def with_deviation(verdict: Verdict, deviation: Deviation | None) -> Verdict:
+    """The verdict once the list of known issues was asked."""
+    if deviation is None:
+        return verdict
+    if verdict.status == "failed":
+        return Verdict("known_issue", verdict.message, verdict.trace, deviation.why, deviation.source)
+    if verdict.status == "passed":
+        return Verdict(
+            "failed",
+            f"fixed: deviations.toml lists this as a known issue of {deviation.target} "
+            f"{deviation.versions} ({deviation.why}), but it passed; remove the entry",
+        )
+    return verdict

@@ -1,0 +1,33 @@
+"""What scenarios cannot run without, and what to do when it is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from support.settings import Settings
+from support.target.discovery import CommandTarget, Target
+
+
+def unmet(tags: Iterable[str], settings: Settings, target: Target, speaks: bool) -> str | None:
+    """The reason (with its remedy) why a scenario with these tags cannot run, or None.
+
+    `speaks`: the server at TARGET_URL serves the speaking model of the suite.
+    """
+    wanted = {tag for tag in tags if tag.startswith("needs.")}
+    command = isinstance(target, CommandTarget)
+    if "needs.command" in wanted and not command:
+        return "needs a program to start, the target is a URL; set MISTRALRS_BIN instead of TARGET_URL"
+    if "needs.speaking" in wanted and not command and not speaks:
+        return (
+            "needs the suite's speaking model, the server at TARGET_URL serves another; "
+            "serve the folder that `acceptance model` prints"
+        )
+    if "needs.own_model" in wanted and settings.own_model is None:
+        return "needs a model of yours; set TEST_MODEL_PATH (and TEST_MODEL_FILE)"
+    if (
+        "needs.subcommands" in wanted
+        and isinstance(target, CommandTarget)
+        and target.program == "mistralrs-server"
+    ):
+        return "needs the command line of mistralrs 0.7 or newer, mistralrs-server has another one"
+    return None

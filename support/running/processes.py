@@ -1,0 +1,192 @@
+"""Child processes that never outlive the run.
+
+Whoever starts a process here gets an object that ends its whole tree. On Linux the kernel ends it too
+when the runner is killed (PR_SET_PDEATHSIG, prctl(2)); elsewhere the tree is ended by the exit handler.
+Output goes to a file, never to a pipe: a full pipe would stop a talkative server.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+TERMINATE_SECONDS = 3.0
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+_running: weakref.WeakSet[ManagedProcess] = weakref.WeakSet()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command that ended by itself left: exit code (negative: signal), texts, seconds."""
+
+    command: tuple[str, ...]
+    exit_code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    def describe(self) -> str:
+        """One block for a failure message: command line, exit code, both streams (the ends of them)."""
+        return (
+            f"$ {' '.join(self.command)}\n[exit {self.exit_code} after {self.seconds:.2f} s]\n"
+            f"--- stdout\n{self.stdout[-2000:]}\n--- stderr\n{self.stderr[-2000:]}"
+        )
+
+
+class CommandTimeout(AssertionError):
+    """A command did not end in time; its tree was ended."""
+
+
+def _die_with_parent() -> None:
+    # Runs between fork and exec: only async-signal-safe calls.
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def tree_of(pid: int) -> list[psutil.Process]:
+    """The process and its descendants, children first; empty when it is gone."""
+    try:
+        root = psutil.Process(pid)
+        return [*reversed(root.children(recursive=True)), root]
+    except psutil.NoSuchProcess:
+        return []
+
+
+class ManagedProcess:
+    """A process with its tree, started with its output in files."""
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        *,
+        stdout: Path,
+        stderr: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        stdin: int = subprocess.DEVNULL,
+    ) -> None:
+        """`stderr` None: the same file as `stdout`. Raises OSError when the program cannot be started."""
+        self.command = tuple(str(word) for word in command)
+        self.started = time.monotonic()
+        with contextlib.ExitStack() as files:
+            out: IO[bytes] = files.enter_context(stdout.open("wb"))
+            err: IO[bytes] | int = (
+                subprocess.STDOUT if stderr is None else files.enter_context(stderr.open("wb"))
+            )
+            self._popen = subprocess.Popen(
+                self.command,
+                stdin=stdin,
+                stdout=out,
+                stderr=err,
+                env=None if env is None else dict(env),
+                cwd=cwd,
+                # A group of its own: Ctrl-C reaches the runner only, which then ends its children in order.
+                start_new_session=os.name == "posix",
+                preexec_fn=_die_with_parent if _LIBC is not None else None,
+            )
+        _running.add(self)
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative for a signal."""
+        return self._popen.poll()
+
+    @property
+    def alive(self) -> bool:
+        return self.exit_code is None
+
+    def wait(self, within: float) -> int:
+        """The exit code; raises `CommandTimeout` (and ends the tree) when it takes longer, in seconds."""
+        try:
+            return self._popen.wait(timeout=within)
+        except subprocess.TimeoutExpired:
+            self.stop(grace=0)
+            raise CommandTimeout(f"`{' '.join(self.command)}` did not end within {within:.1f} s") from None
+
+    def send(self, signal_number: int) -> None:
+        """Send one signal to the process itself."""
+        self._popen.send_signal(signal_number)
+
+    def stop(self, grace: float = TERMINATE_SECONDS) -> int:
+        """End the whole tree: ask, wait `grace` seconds, kill. Returns the exit code. May be called twice."""
+        tree = tree_of(self.pid) if self.alive else []
+        if grace > 0:
+            for process in tree:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.terminate()
+            # The Popen object has to collect the child itself, else its exit code is lost to psutil.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(timeout=grace)
+        for process in tree:
+            if process.pid != self.pid or self.alive:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+        if os.name == "posix":
+            # Grandchildren whose parent had already ended are still in the group.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+        code = self._popen.wait()
+        _running.discard(self)
+        return code
+
+
+def run_command(
+    command: Sequence[str | Path],
+    *,
+    within: float,
+    folder: Path,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Outcome:
+    """Run a command to its end. `within` in seconds; output files are made in `folder` and read back.
+
+    Raises OSError when it cannot be started, `CommandTimeout` when it does not end.
+    """
+    stem = f"command-{time.monotonic_ns()}"
+    out, err = folder / f"{stem}.stdout", folder / f"{stem}.stderr"
+    process = ManagedProcess(command, stdout=out, stderr=err, env=env, cwd=cwd)
+    try:
+        code = process.wait(within)
+    except CommandTimeout as timeout:
+        said = (out.read_text(errors="replace") + err.read_text(errors="replace"))[-500:]
+        raise CommandTimeout(f"{timeout}; it had printed: {said!r}") from None
+    finally:
+        if process.alive:
+            process.stop(grace=0)
+        _running.discard(process)
+    return Outcome(
+        command=process.command,
+        exit_code=code,
+        stdout=out.read_text(errors="replace"),
+        stderr=err.read_text(errors="replace"),
+        seconds=time.monotonic() - process.started,
+    )
+
+
+def stop_everything() -> int:
+    """End all trees that are still there; how many there were. The last line of defence of a run."""
+    left = [process for process in list(_running) if process.alive]
+    for process in left:
+        process.stop(grace=0)
+    return len(left)
+
+
+atexit.register(stop_everything)

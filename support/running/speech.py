@@ -1,0 +1,22 @@
+"""Whether a server speaks as the suite's standard script says."""
+
+from __future__ import annotations
+
+from support.http.openai import OpenAiApi
+from support.suite import Suite
+from support.target.discovery import CommandTarget
+
+
+def speaks(suite: Suite) -> bool:
+    """Whether exact answers may be expected: of a program always (it gets our model), else one is tried."""
+    if isinstance(suite.target, CommandTarget):
+        return True
+    row = suite.script.rows[0]
+    client, _ = suite.api_client()
+    try:
+        answer = OpenAiApi(client).chat([{"role": "user", "content": row.marker}], max_tokens=64)
+    except AssertionError:
+        return False
+    finally:
+        client.close()
+    return answer.text == row.answer

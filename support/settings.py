@@ -1,0 +1,271 @@
+"""The settings of a run, typed, each with a known origin.
+
+Order: `-D name=value`, then the environment (the name in capitals), then `acceptance.toml`, then the
+default. One rule for names: `-D test_port=8080`, `TEST_PORT=8080` and `test_port = 8080` say the same.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from support.errors import SettingsError
+from support.parts.part import default_cache
+
+SETTINGS_FILE = Path("acceptance.toml")
+REDACTED = "(redacted)"
+# Environment names with this prefix belong to the suite alone, so an unknown one is a typing error.
+OWN_PREFIX = "ACCEPTANCE_"
+
+
+class Settings(BaseSettings):
+    """What a person may choose. Sizes and times carry their unit in the description."""
+
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True, extra="forbid", toml_file=SETTINGS_FILE, validate_default=True
+    )
+
+    target_url: str | None = Field(
+        None,
+        description="a server that is already there; nothing is started then",
+        json_schema_extra={"hint": "give a base address such as http://127.0.0.1:1234"},
+    )
+    target_api_key: SecretStr | None = Field(
+        None, description="sent as a bearer token to TARGET_URL", json_schema_extra={"hint": "give a token"}
+    )
+    mistralrs_bin: Path | None = Field(
+        None,
+        description="the mistral.rs program to judge",
+        json_schema_extra={"hint": "give the path of a mistralrs or mistralrs-server program"},
+    )
+    acceptance_target: Literal["auto", "real", "reference"] = Field(
+        "auto",
+        description="auto: a real server where there is one, else the reference stack",
+        json_schema_extra={"hint": "choose auto, real or reference"},
+    )
+    test_model_path: Path | None = Field(
+        None,
+        description="folder of a model of your own, loaded and asked in model_loading",
+        json_schema_extra={"hint": "give the folder that holds the model"},
+    )
+    test_model_file: str | None = Field(
+        None,
+        description="file name inside TEST_MODEL_PATH (.gguf or .ggml); none: SafeTensors",
+        json_schema_extra={"hint": "give a file name inside TEST_MODEL_PATH, or a path of a .gguf file"},
+    )
+    test_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="port of the server under test; none: a free one",
+        json_schema_extra={"hint": "give a number from 1 to 65535, or leave it out for a free port"},
+    )
+    test_batch_size: int = Field(
+        32,
+        ge=1,
+        le=4096,
+        description="requests that the server works on at once (--max-seqs)",
+        json_schema_extra={"hint": "give a number from 1 to 4096"},
+    )
+    test_verbose: bool = Field(
+        False,
+        description="detailed server logs and more words on the terminal",
+        json_schema_extra={"hint": "give true or false"},
+    )
+    rust_log: str | None = Field(
+        None, description="log filter handed to the server", json_schema_extra={"hint": "for example info"}
+    )
+    acceptance_time_factor: float = Field(
+        1.0,
+        ge=1.0,
+        le=20.0,
+        description="multiplies every time-out of the harness, never a performance limit",
+        json_schema_extra={"hint": "give a number from 1 to 20"},
+    )
+    acceptance_cache_dir: Path = Field(
+        default_factory=default_cache,
+        description="where programs and models are kept between runs",
+        json_schema_extra={"hint": "give a folder that can be written"},
+    )
+    acceptance_reports_dir: Path = Field(
+        Path("reports"),
+        description="where the reports go",
+        json_schema_extra={"hint": "give a folder that can be written"},
+    )
+    acceptance_html: bool = Field(
+        True, description="make reports/index.html", json_schema_extra={"hint": "give true or false"}
+    )
+    acceptance_deviations: bool = Field(
+        True,
+        description="show failures listed in deviations.toml as known issues",
+        json_schema_extra={"hint": "give true or false"},
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @field_validator("target_url")
+    @classmethod
+    def _absolute_http(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("not an http or https address")
+        # Reading the port raises ValueError("Port out of range 0-65535") by itself.
+        _ = parts.port
+        return url.rstrip("/").removesuffix("/v1")
+
+    @field_validator("test_model_path")
+    @classmethod
+    def _folder(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_dir():
+            raise ValueError("there is no such folder")
+        return path
+
+    @property
+    def own_model(self) -> tuple[Path, str | None] | None:
+        """The user's model as (folder, file), or None when none was given."""
+        if self.test_model_path is None:
+            return None
+        return self.test_model_path, self.test_model_file
+
+    def seconds(self, wait: float) -> float:
+        """A time-out of the harness in seconds, scaled for slow machines."""
+        return wait * self.acceptance_time_factor
+
+
+@dataclass(frozen=True)
+class SettingsInForce:
+    """Settings with where each came from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+    def table(self) -> list[tuple[str, str, str]]:
+        """Rows of (name, value, origin) with secrets redacted, those a person chose first."""
+        rows = [
+            (name, shown(getattr(self.settings, name)), self.origins.get(name, "default"))
+            for name in Settings.model_fields
+        ]
+        return sorted(rows, key=lambda row: row[2] == "default")
+
+
+def shown(value: object) -> str:
+    """A value as it may be printed: no secret, no password inside a URL."""
+    if isinstance(value, SecretStr):
+        return REDACTED
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return redact_url(str(value))
+
+
+def redact_url(text: str) -> str:
+    """The same address without user, password and query values."""
+    if "://" not in text:
+        return text
+    parts = urlsplit(text)
+    host = parts.netloc.rpartition("@")
+    netloc = f"{REDACTED}@{host[2]}" if host[1] else parts.netloc
+    return urlunsplit((parts.scheme, netloc, parts.path, REDACTED if parts.query else "", ""))
+
+
+def load_settings(defines: Mapping[str, Any] | None = None) -> SettingsInForce:
+    """Read all sources; raises `SettingsError` with one line for the first thing that is wrong."""
+    known = Settings.model_fields
+    chosen = {name.lower(): value for name, value in (defines or {}).items()}
+    in_file = _read_file(SETTINGS_FILE)
+
+    for name, origin in [
+        *((name, f"-D {name}=...") for name in chosen),
+        *((name, f"environment variable {name}") for name in os.environ if name.startswith(OWN_PREFIX)),
+        *((name, str(SETTINGS_FILE)) for name in in_file),
+    ]:
+        if name.lower() not in known:
+            raise _unknown(name, origin)
+
+    from_environ = [name for name in known if os.environ.get(name.upper())]
+    origins = (
+        dict.fromkeys(in_file, str(SETTINGS_FILE))
+        | {name: f"environment variable {name.upper()}" for name in from_environ}
+        | {name: f"-D {name}" for name in chosen}
+    )
+    try:
+        settings = Settings(**chosen)
+    except ValidationError as error:
+        raise _wrong(error, origins) from None
+    _check_model_file(settings, origins)
+    return SettingsInForce(settings, origins)
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(
+            f"settings file {file}: cannot be read ({error}); correct it or remove it"
+        ) from None
+
+
+def _unknown(name: str, origin: str) -> SettingsError:
+    near = difflib.get_close_matches(name.lower(), Settings.model_fields, n=1, cutoff=0.5)
+    advice = f"did you mean {near[0]}?" if near else "`acceptance settings` lists all settings"
+    return SettingsError(f"unknown setting {name} (from {origin}): {advice}")
+
+
+def _wrong(error: ValidationError, origins: Mapping[str, str]) -> SettingsError:
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    field = Settings.model_fields[name]
+    extra = field.json_schema_extra
+    hint = extra["hint"] if isinstance(extra, dict) else field.description
+    secret = "SecretStr" in str(field.annotation)
+    value = REDACTED if secret else redact_url(repr(first.get("input")))
+    reason = str(first["msg"]).removeprefix("Value error, ")
+    reason = reason[:1].lower() + reason[1:]
+    return SettingsError(
+        f"setting {name} = {value} (from {origins.get(name, 'default')}) is wrong: {reason}; {hint}"
+    )
+
+
+def _check_model_file(settings: Settings, origins: Mapping[str, str]) -> None:
+    file = settings.test_model_file
+    if file is None:
+        return
+    origin = origins.get("test_model_file", "default")
+    if settings.test_model_path is None:
+        raise SettingsError(
+            f"setting test_model_file = {file!r} (from {origin}) is wrong: test_model_path is not set; "
+            "give the folder that holds the file"
+        )
+    if not (settings.test_model_path / file).is_file():
+        raise SettingsError(
+            f"setting test_model_file = {file!r} (from {origin}) is wrong: there is no such file in "
+            f"{settings.test_model_path}; give a file name inside that folder"
+        )

@@ -1,0 +1,86 @@
+"""What lives for a whole run: settings, target, models, shared servers."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from functools import cached_property
+from pathlib import Path
+
+from support.http.client import ApiClient
+from support.models.compiler import CompiledModel
+from support.models.script import Script
+from support.models.store import ModelStore
+from support.settings import Settings, SettingsInForce
+from support.target.dialects import ModelArguments
+from support.target.discovery import CommandTarget, Target, UrlTarget
+from support.target.pool import ServerPool
+from support.target.server import Server
+from support.target.starts import FORMATS, arguments_of
+
+
+class Suite:
+    """Made once, closed once. `folder` is a temporary folder of the run."""
+
+    def __init__(self, in_force: SettingsInForce, target: Target) -> None:
+        self.in_force = in_force
+        self.target = target
+        self.folder = Path(tempfile.mkdtemp(prefix="acceptance-run-"))
+        self.models = ModelStore(self.settings.acceptance_cache_dir / "models")
+
+    @property
+    def settings(self) -> Settings:
+        return self.in_force.settings
+
+    @property
+    def command(self) -> CommandTarget:
+        """The target as a program; scenarios that need it carry @needs.command."""
+        assert isinstance(self.target, CommandTarget), "this scenario lacks the tag @needs.command"
+        return self.target
+
+    @cached_property
+    def servers(self) -> ServerPool:
+        return ServerPool(self.command, self.settings)
+
+    @cached_property
+    def script(self) -> Script:
+        """What the speaking model says."""
+        return Script.standard()
+
+    def speaking(self, format_name: str = "GGUF") -> ModelArguments:
+        """The speaking model of the standard script in a format (GGUF, SafeTensors, GGML)."""
+        return arguments_of(self.models.speaking(self.script, format=FORMATS[format_name]))
+
+    def api_client(self) -> tuple[ApiClient, Server | None]:
+        """A client of the server that the API features talk to, and that server if it is ours."""
+        if isinstance(self.target, UrlTarget):
+            key = self.settings.target_api_key
+            return ApiClient(
+                self.target.url,
+                api_key=key.get_secret_value() if key else None,
+                within=self.settings.seconds(30.0),
+            ), None
+        server = self.servers.get(self.speaking())
+        return ApiClient(server.url, within=self.settings.seconds(30.0)), server
+
+    @cached_property
+    def compiled(self) -> CompiledModel:
+        """The speaking model in memory, for its tokenizer."""
+        return self.models.compiled(self.script)
+
+    def prompt(self, topic: str) -> str:
+        """A question about a topic, as the chat template writes it."""
+        return self.compiled.prompt([{"role": "user", "content": f"Tell me about the {topic}"}])
+
+    @property
+    def model_name(self) -> str:
+        """The model to ask for: mistral.rs serves its own as `default`; elsewhere the first one listed."""
+        if isinstance(self.target, CommandTarget) or "default" in self.target.models:
+            return "default"
+        return self.target.models[0] if self.target.models else "default"
+
+    def close(self) -> None:
+        """End the servers and remove the run's folder."""
+        if "servers" in self.__dict__:
+            self.servers.close()
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,77 @@
+"""Known differences between a target's version and the contract, listed with their source.
+
+A listed failure is shown as a known issue and does not gate; a listed scenario that passes is a surprise
+and fails, so that the list stays true.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from support.errors import SettingsError
+
+FILE = Path("deviations.toml")
+KEYS = frozenset({"target", "versions", "scenarios", "why", "source"})
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One entry: whose (program and versions), which scenario (full title), why, and where it is told."""
+
+    target: str
+    versions: SpecifierSet
+    scenario: str
+    why: str
+    source: str
+
+
+class Deviations:
+    """The list, asked by program, version and scenario title."""
+
+    def __init__(self, entries: Iterable[Deviation]) -> None:
+        self.entries = tuple(entries)
+
+    @classmethod
+    def load(cls, file: Path = FILE) -> Deviations:
+        """Read the list; raises `SettingsError` in one line. No file, no deviations."""
+        if not file.exists():
+            return cls(())
+        try:
+            rows = tomllib.loads(file.read_text(encoding="utf-8")).get("deviation", [])
+            entries = [entry for row in rows for entry in _entries(row)]
+        except (tomllib.TOMLDecodeError, KeyError, TypeError, InvalidSpecifier, ValueError) as error:
+            raise SettingsError(f"{file}: cannot be read ({error}); correct the entry") from None
+        return cls(entries)
+
+    def find(self, program: str, version: str, scenario: str) -> Deviation | None:
+        """The entry that foretells a failure of this scenario on this target, or None."""
+        try:
+            number = Version(version)
+        except InvalidVersion:
+            return None
+        for entry in self.entries:
+            named = (entry.target, entry.scenario) == (program, scenario)
+            if named and entry.versions.contains(number, prereleases=True):
+                return entry
+        return None
+
+
+def _entries(row: dict[str, object]) -> Iterable[Deviation]:
+    if set(row) != KEYS:
+        raise ValueError(f"an entry has the keys {sorted(KEYS)}, not {sorted(row)}")
+    scenarios = row["scenarios"]
+    assert isinstance(scenarios, list)
+    for scenario in scenarios:
+        yield Deviation(
+            target=str(row["target"]),
+            versions=SpecifierSet(str(row["versions"])),
+            scenario=str(scenario),
+            why=str(row["why"]),
+            source=str(row["source"]),
+        )

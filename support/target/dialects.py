@@ -1,0 +1,78 @@
+"""How a given version of the program wants to be called.
+
+`mistralrs serve|run|bench|doctor` exists from 0.7.0 on, `mistralrs-server` up to 0.8.4 (mistral.rs' own
+change log). In the former, `-m DIR --format gguf -f FILE` is the one form that every version accepts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from support.errors import TargetError
+
+
+@dataclass(frozen=True)
+class ModelArguments:
+    """Which model to load: a folder, for GGUF and GGML a file in it, and the format's name."""
+
+    directory: Path
+    file: str | None
+    format: str
+
+
+class Dialect(Protocol):
+    """Turns what the suite wants into words for a command line."""
+
+    name: str
+    subcommands: tuple[str, ...]
+
+    def serve(self, model: ModelArguments, port: int, max_seqs: int, verbose: bool) -> list[str]: ...
+
+    def ask_once(self, model: ModelArguments, prompt: str) -> list[str]: ...
+
+
+class CommandLine:
+    """`mistralrs` from 0.7.0 on, and the reference stack."""
+
+    name = "mistralrs"
+    subcommands: tuple[str, ...] = ("serve", "run", "bench", "doctor")
+
+    def serve(self, model: ModelArguments, port: int, max_seqs: int, verbose: bool) -> list[str]:
+        words = ["serve", "--host", "127.0.0.1", "--port", str(port), "--max-seqs", str(max_seqs)]
+        return [*words, *(["-v"] if verbose else []), *self._model(model)]
+
+    def ask_once(self, model: ModelArguments, prompt: str) -> list[str]:
+        return ["run", *self._model(model), "-i", prompt]
+
+    @staticmethod
+    def _model(model: ModelArguments) -> list[str]:
+        words = ["-m", str(model.directory), "--format", _FORMATS[model.format]]
+        return words if model.file is None else [*words, "-f", model.file]
+
+
+class LegacyServer:
+    """`mistralrs-server`: options come before the model kind, and there is no one-shot question."""
+
+    name = "mistralrs-server"
+    subcommands: tuple[str, ...] = ("plain", "gguf", "ggml")
+
+    def serve(self, model: ModelArguments, port: int, max_seqs: int, verbose: bool) -> list[str]:
+        # No verbosity option here: RUST_LOG does it, and the server's environment carries that already.
+        words = ["--port", str(port), "--serve-ip", "127.0.0.1", "--max-seqs", str(max_seqs)]
+        words += [_FORMATS[model.format], "-m", str(model.directory)]
+        if model.file is not None:
+            words += ["-f", model.file]
+        return [*words, "-t", str(model.directory)] if model.format == "ggml" else words
+
+    def ask_once(self, model: ModelArguments, prompt: str) -> list[str]:
+        raise TargetError("mistralrs-server cannot answer a single question on its command line")
+
+
+_FORMATS = {"gguf": "gguf", "ggml": "ggml", "safetensors": "plain"}
+
+
+def dialect_of(program: str) -> Dialect:
+    """The dialect for the name that `--version` prints."""
+    return LegacyServer() if program == "mistralrs-server" else CommandLine()

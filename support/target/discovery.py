@@ -1,0 +1,160 @@
+"""Which server is judged: found once, before anything starts, with the reason why this one."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from support.errors import TargetError
+from support.parts.mistralrs import MISTRALRS
+from support.running.processes import CommandTimeout, Outcome, run_command
+from support.settings import Settings, redact_url
+from support.target.dialects import Dialect, dialect_of
+from support.target.environment import child_environment
+
+VERSION_SECONDS = 10.0
+URL_SECONDS = 5.0
+VERSION_LINE = re.compile(r"^(mistralrs(?:-server|-reference)?) (\d+\.\d+\.\d+\S*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class CommandTarget:
+    """A program that the suite starts itself. `why` tells how it was chosen."""
+
+    path: Path
+    program: str
+    version: str
+    why: str
+
+    @property
+    def dialect(self) -> Dialect:
+        return dialect_of(self.program)
+
+    @property
+    def label(self) -> str:
+        return f"{self.program} {self.version}"
+
+
+@dataclass(frozen=True)
+class UrlTarget:
+    """A server that is already there. `models` are the names it lists."""
+
+    url: str
+    models: tuple[str, ...]
+    why: str
+    program: str = "url"
+    version: str = "-"
+
+    @property
+    def label(self) -> str:
+        return f"server at {redact_url(self.url)}"
+
+
+Target = CommandTarget | UrlTarget
+
+
+def discover(settings: Settings) -> Target:
+    """The target in the documented order; raises `TargetError` with one line."""
+    if settings.target_url is not None and settings.acceptance_target == "auto":
+        return _reach(settings, why="TARGET_URL is set")
+    if settings.acceptance_target == "reference":
+        return _reference("asked for by acceptance_target")
+    if settings.mistralrs_bin is not None:
+        return _identify(settings.mistralrs_bin, why="MISTRALRS_BIN is set", source="MISTRALRS_BIN")
+    on_path = shutil.which("mistralrs") or shutil.which("mistralrs-server")
+    if on_path:
+        return _identify(Path(on_path), why="found on the PATH", source="the PATH")
+    cached = MISTRALRS.find(settings.acceptance_cache_dir)
+    if cached is not None:
+        return _identify(cached.path, why="found in the project's cache", source="the project's cache")
+    if settings.acceptance_target == "real":
+        raise TargetError(
+            "no real mistral.rs: none by MISTRALRS_BIN, on the PATH or in the project's cache; "
+            "`acceptance get mistralrs` installs it"
+        )
+    return _reference(
+        "no TARGET_URL, no MISTRALRS_BIN, no mistralrs on the PATH or in the project's cache; "
+        "`acceptance get mistralrs` gets the real one"
+    )
+
+
+def _reference(why: str) -> CommandTarget:
+    suffix = ".exe" if os.name == "nt" else ""
+    path = Path(sys.executable).parent / f"mistralrs-reference{suffix}"
+    return _identify(path, why=why, source="the project's environment")
+
+
+def _identify(path: Path, *, why: str, source: str) -> CommandTarget:
+    """Ask the program for its version; every way in which that fails is one clear line."""
+    named = f"{path} (from {source})"
+    if not path.exists():
+        raise TargetError(f"no such program: {named}; give the path of a mistralrs binary")
+    if path.is_dir():
+        raise TargetError(f"not a program but a folder: {named}; give the path of the binary inside it")
+    if not os.access(path, os.X_OK):
+        raise TargetError(f"not executable: {named}; `chmod +x` it or give another one")
+    path = path.absolute()
+    with tempfile.TemporaryDirectory(prefix="acceptance-") as folder:
+        try:
+            outcome = run_command(
+                [path, "--version"],
+                within=VERSION_SECONDS,
+                folder=Path(folder),
+                env=child_environment(Path(folder)),
+            )
+        except CommandTimeout:
+            raise TargetError(
+                f"no answer to --version within {VERSION_SECONDS:.0f} s: {named}; is it a mistral.rs program?"
+            ) from None
+        except OSError as error:
+            raise TargetError(
+                f"cannot be started: {named}: {error.strerror}; was it built for this machine?"
+            ) from None
+    match = VERSION_LINE.search(outcome.stdout)
+    if outcome.exit_code != 0 or match is None:
+        raise TargetError(
+            f"not a mistral.rs program: {named} {_answered(outcome)}; "
+            "expected a line such as `mistralrs 0.8.1`"
+        )
+    return CommandTarget(path, match.group(1), match.group(2), why)
+
+
+def _answered(outcome: Outcome) -> str:
+    said = (outcome.stdout.strip() or outcome.stderr.strip()).splitlines()
+    words = f"printed {said[0][:80]!r}" if said else "printed nothing"
+    return f"{words} for --version (exit code {outcome.exit_code})"
+
+
+def _reach(settings: Settings, *, why: str) -> UrlTarget:
+    """Ask the server for its models: the least that an OpenAI API has to offer."""
+    url = settings.target_url
+    assert url is not None
+    shown = f"{redact_url(url)} (from TARGET_URL)"
+    headers = {}
+    if settings.target_api_key is not None:
+        headers["Authorization"] = f"Bearer {settings.target_api_key.get_secret_value()}"
+    within = settings.seconds(URL_SECONDS)
+    try:
+        answer = httpx.get(f"{url}/v1/models", headers=headers, timeout=within, trust_env=False)
+    except httpx.TimeoutException:
+        raise TargetError(
+            f"no answer within {within:.0f} s: {shown}; is the server up and its model loaded?"
+        ) from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise TargetError(f"cannot be reached: {shown}: {error}; start the server first") from None
+    try:
+        body = answer.raise_for_status().json()
+        models = tuple(str(entry["id"]) for entry in body["data"])
+    except (httpx.HTTPStatusError, ValueError, TypeError, KeyError):
+        raise TargetError(
+            f"speaks no OpenAI API: {shown} answered /v1/models with status {answer.status_code} and "
+            f"{answer.text[:60]!r}; give the base address of an OpenAI-compatible server"
+        ) from None
+    return UrlTarget(url, models, why)

@@ -1,0 +1,74 @@
+"""A trap for network access: every usual way out of the machine leads to a listener that only writes down.
+
+A program that honours proxies or `HF_ENDPOINT` (the hub client of mistral.rs does) is seen when it tries to
+fetch something.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+
+PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+class NetworkTrap:
+    """Listens on loopback while the context lasts; `attempts` holds the first line of whatever came."""
+
+    def __init__(self) -> None:
+        self.attempts: list[str] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._listen, name="network-trap", daemon=True)
+
+    def __enter__(self) -> NetworkTrap:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop listening; may be called twice."""
+        # On Linux a blocked accept() only returns when the socket is shut down, not when it is closed.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Variables that lead a program into the trap."""
+        address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        proxies = dict.fromkeys(PROXY_NAMES, address) | {name.lower(): address for name in PROXY_NAMES}
+        return {**proxies, "NO_PROXY": "", "HF_ENDPOINT": address, "HF_HUB_OFFLINE": ""}
+
+    def check_untouched(self) -> None:
+        """Nobody tried to get out."""
+        assert not self.attempts, (
+            f"the program asked the network {len(self.attempts)} times: {self.attempts[:3]}"
+        )
+
+    def check_touched(self) -> None:
+        """Somebody tried: the trap works."""
+        assert self.attempts, "the program fetches a model that is not here, yet nothing came to the trap"
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(0.2)
+                try:
+                    said = connection.recv(200)
+                except OSError:
+                    said = b""
+                first = said.splitlines()[0] if said else b"(a connection without a word)"
+                self.attempts.append(first.decode(errors="replace"))

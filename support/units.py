@@ -1,0 +1,39 @@
+"""Quantities as the features write them. Pure functions: text in, base unit out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+SECONDS = {"millisecond": 0.001, "second": 1.0, "minute": 60.0}
+# Decimal prefixes, as in SI (NIST SP 330).
+BYTES = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
+DURATION = r"\d+(?:\.\d+)? (?:millisecond|second|minute)s?"
+SIZE = r"\d+(?:\.\d+)? [KMG]B"
+
+
+def seconds(text: str) -> float:
+    """`"2 seconds"` gives 2.0, `"500 milliseconds"` 0.5."""
+    number, unit = text.split()
+    return float(number) * SECONDS[unit.removesuffix("s")]
+
+
+def size(text: str) -> int:
+    """`"1 GB"` gives 1 000 000 000."""
+    number, unit = text.split()
+    return int(float(number) * BYTES[unit])
+
+
+def request_options(table: Iterable[Mapping[str, str]]) -> dict[str, Any]:
+    """A table of `option` and `value` as fields of a request: numbers, true, false, `[a, b]`, else text."""
+    return {row["option"]: _value(row["value"]) for row in table}
+
+
+def _value(text: str) -> Any:
+    if text.startswith("[") and text.endswith("]"):
+        return [part.strip() for part in text[1:-1].split(",")]
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

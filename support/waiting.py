@@ -1,0 +1,43 @@
+"""One way to wait: on the monotonic clock, bounded, and able to say what was seen last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+POLL_SECONDS = 0.02
+
+
+class WaitTimeout(AssertionError):
+    """What was awaited did not come in time."""
+
+
+def wait_until(
+    what: str,
+    check: Callable[[], T | None],
+    *,
+    within: float,
+    alive: Callable[[], bool] | None = None,
+    seen: Callable[[], object] | None = None,
+) -> T:
+    """Return the first truthy answer of `check`.
+
+    `within` is in seconds. `alive` ends the wait at once when it turns false (the process is gone).
+    `seen` describes the last observation; it goes into the message of the `WaitTimeout`.
+    """
+    started = time.monotonic()
+    while True:
+        was_alive = alive is None or alive()
+        answer = check()
+        if answer:
+            return answer
+        waited = time.monotonic() - started
+        last = f"; last seen: {seen()}" if seen else ""
+        if not was_alive:
+            raise WaitTimeout(f"{what}: the process ended after {waited:.1f} s{last}")
+        if waited >= within:
+            raise WaitTimeout(f"{what}: not within {within:.1f} s{last}")
+        time.sleep(min(POLL_SECONDS, within - waited))

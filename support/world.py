@@ -1,0 +1,197 @@
+"""What one scenario knows and does: fresh for each, closed after each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+from support.http import answers
+from support.http.client import ApiClient
+from support.http.conversation import Conversation
+from support.http.exchange import Exchange
+from support.http.openai import ModelList, OpenAiApi
+from support.observed import Observed
+from support.reporting.verdict import Evidence, Measure
+from support.running.processes import Outcome
+from support.suite import Suite
+from support.target import loading, program, starts
+from support.target.attempt import Attempt, attempt
+from support.target.network import NetworkTrap
+from support.target.server import Server, start_server
+
+LOG_EVIDENCE_CHARACTERS = 20_000
+SHOWN_EXCHANGES = 3
+
+
+class World:
+    """The state of one scenario. Whatever it acquires is released through `cleanups`."""
+
+    def __init__(self, suite: Suite, folder: Path) -> None:
+        self.suite = suite
+        self.folder = folder
+        self.cleanups = ExitStack()
+        self.evidence: list[Evidence] = []
+        self.measures: list[Measure] = []
+        self.path: Observed[Path] = Observed("program file")
+        self.outcome: Observed[Outcome] = Observed("command's outcome")
+        self.start: Observed[Attempt] = Observed("server start")
+        self.models: Observed[ModelList] = Observed("list of models")
+        self.reply: Observed[Exchange] = Observed("reply")
+        self.conversation = Conversation(lambda: self.api)
+        self.plan: starts.Start | None = None
+        self.server: Server | None = None
+        self._log_mark = 0
+        self._trap: NetworkTrap | None = None
+
+    # -- the program as a command
+
+    def call(self, arguments: Sequence[str]) -> None:
+        """Call the program once; the outcome is to be checked."""
+        suite = self.suite
+        self.outcome.set(program.call(suite.command, arguments, self.folder, suite.settings))
+
+    def ask_once(self, question: str) -> None:
+        """Ask the planned model a single question on the command line."""
+        self.call(self.suite.command.dialect.ask_once(self.planned.model, question))
+
+    # -- servers of this scenario
+
+    @property
+    def planned(self) -> starts.Start:
+        """The start that a Given step has prepared."""
+        assert self.plan is not None, "a step that names a model has to come first"
+        return self.plan
+
+    @property
+    def network(self) -> NetworkTrap:
+        """The trap that a Given step has set."""
+        assert self._trap is not None, "a step that watches the network has to come first"
+        return self._trap
+
+    def squat(self) -> None:
+        """Let somebody else have the port that the planned start will want."""
+        squatter = loading.Squatter()
+        self.cleanups.callback(squatter.close)
+        self.plan = replace(self.planned, port=squatter.port, names=starts.PORT_TAKEN)
+
+    def watch_network(self) -> None:
+        """From now on every way out of the machine leads into a trap."""
+        self._trap = self.cleanups.enter_context(NetworkTrap())
+
+    def start_server(self) -> None:
+        """Start the server on the planned model; ready or refused, the attempt is to be checked."""
+        suite, plan = self.suite, self.planned
+        environment = self._trap.environment if self._trap else None
+        made = attempt(
+            lambda: start_server(
+                suite.command, plan.model, suite.settings, port=plan.port, environment=environment
+            )
+        )
+        self.start.set(made)
+        if made.server is not None:
+            self.cleanups.callback(made.server.stop)
+            self.watch(made.server)
+            self.record("load_seconds", f"{plan.model.format} model ready after", made.seconds, "s")
+            memory = made.server.usage().resident / 1e6
+            self.record("load_memory", f"{plan.model.format} model, memory of the server", memory, "MB")
+
+    @property
+    def running(self) -> Server:
+        """The server of this scenario."""
+        assert self.server is not None, "no server was started"
+        return self.server
+
+    def watch(self, server: Server) -> None:
+        """From now on this server must live, and its log must not tell of a crash."""
+        self.server = server
+        self._log_mark = len(server.log)
+
+    # -- its API
+
+    @cached_property
+    def client(self) -> ApiClient:
+        """A client of this scenario's own server, else of the shared one or of TARGET_URL."""
+        client = self._client()
+        self.cleanups.callback(client.close)
+        return client
+
+    def _client(self) -> ApiClient:
+        if self.server is not None:
+            return ApiClient(self.server.url, within=self.suite.settings.seconds(30.0))
+        client, shared = self.suite.api_client()
+        if shared is not None:
+            self.watch(shared)
+        return client
+
+    @property
+    def api(self) -> OpenAiApi:
+        """The OpenAI API of that server, asking for the model that serves by default."""
+        return OpenAiApi(self.client, self.suite.model_name)
+
+    def scripted(self) -> str:
+        """What the script says to the latest request."""
+        said = "\n".join(message["content"] for message in self.conversation.asked)
+        return self.suite.script.answer_to(said).answer
+
+    def counted(self) -> tuple[int, tuple[int, int]]:
+        """Prompt tokens of the latest request; completion tokens of its answer, without and with the end."""
+        model = self.suite.compiled
+        prompt = len(model.vocabulary.encode(model.prompt(self.conversation.asked)))
+        made = len(model.pieces_of(model.answer_to(self.conversation.asked)))
+        return prompt, (made, made + 1)
+
+    def ask_every_model(self) -> None:
+        """Each listed model answers a question with one token, under its own name."""
+        for card in self.models.get().data:
+            answer = OpenAiApi(self.client, card.id).chat([{"role": "user", "content": "Hi"}], max_tokens=1)
+            answers.check_length(answer, 1)
+
+    # -- what remains
+
+    def record(self, key: str, title: str, value: float, unit: str) -> None:
+        """Keep a measured figure for the report."""
+        self.measures.append(Measure(key, title, value, unit))
+        print(f"{title}: {value:.3g} {unit}")
+
+    def check_at_end(self) -> None:
+        """What holds for every scenario: results were looked at, the server lives, its log tells no crash."""
+        results: tuple[Observed[Any], ...] = (
+            self.path,
+            self.outcome,
+            self.start,
+            self.models,
+            self.reply,
+            self.conversation.answers,
+        )
+        for observed in results:
+            observed.require_seen()
+        if self.server is not None:
+            log = self.server.log[self._log_mark :]
+            assert self.server.alive, f"the server died during the scenario; its last words:\n{log[-1500:]}"
+            crashes = [line for line in log.splitlines() if "panicked at" in line]
+            assert not crashes, f"the server's log tells of a crash: {crashes[0]}"
+
+    def collect(self) -> None:
+        """Gather what a reader of a failure needs."""
+        if self.server is not None:
+            log = self.server.log[self._log_mark :] or "(nothing since the scenario began)"
+            self.evidence.append(Evidence.text("server log", log[-LOG_EVIDENCE_CHARACTERS:]))
+        if "client" in self.__dict__:
+            for exchange in self.client.exchanges[-SHOWN_EXCHANGES:]:
+                self.evidence.append(exchange.evidence(f"{exchange.method} {exchange.url}"))
+
+    def close(self) -> None:
+        """Release everything in reverse order."""
+        self.cleanups.close()
+
+
+class StepContext(Protocol):
+    """All that a step may use of behave's context."""
+
+    suite: Suite
+    world: World
+    table: Any

@@ -1,0 +1,149 @@
+"""The models on the real engine: exact words, exact counts, and broken files refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.models.broken import KINDS
+from support.models.proof import Question, engine_version, interview
+from support.models.script import Script
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.skipif(engine_version() is None, reason="the package 'mistralrs' is not installed here"),
+]
+
+SCRIPT = Script.standard()
+LOOP_TOKENS = 50
+FILLER = "The quick brown fox jumps over the lazy dog while nobody looks. "
+
+
+def talk(*texts: str, system: str | None = None) -> list[dict[str, str]]:
+    """Messages: user and assistant in turn, after a system message if there is one."""
+    roles = ("user", "assistant")
+    turns = [{"role": roles[number % 2], "content": text} for number, text in enumerate(texts)]
+    return [{"role": "system", "content": system}, *turns] if system else turns
+
+
+CONVERSATIONS = {
+    **{f"row {row.marker}": talk(f"Please say {row.marker} now.") for row in SCRIPT.rows},
+    "default": talk("Good morning"),
+    "empty": talk(""),
+    "capital": talk("Lighthouse"),
+    "quotes": talk('"lighthouse"'),
+    "brackets": talk("(violin)"),
+    "line": talk("first\nglacier\nlast"),
+    "apostrophe": talk("the comet's tail"),
+    "system": talk("Tell me of the lighthouse", system="You are a pirate."),
+    "plain system": talk("Tell me of the lighthouse", system="You are kind."),
+    "second turn": talk("My name is Mara.", SCRIPT.row("mara").answer, "What am I called?"),
+    "first turn": talk("What am I called?"),
+    "change of subject": talk("A story!", SCRIPT.row("story").answer, "Now forget it, pirate"),
+    "two markers": talk("the violin and the lighthouse"),
+    "two markers turned": talk("the lighthouse and the violin"),
+    "unicode prompt": talk("Grüße aus 東京, e\u0301 🌊 ١٢٣ lighthouse ½ ñ"),
+    "odd blanks": talk("  \t lighthouse \r\n\n   x  "),
+    "digits": talk("12345 lighthouse 67890"),
+    "far back": talk("Lighthouse! " + FILLER * 145),
+    "far ahead": talk(FILLER * 145 + "Say lighthouse"),
+}
+
+
+def question(messages: list[dict[str, str]], temperature: float = 0.0) -> Question:
+    loop = SCRIPT.answer_to("\n".join(message["content"] for message in messages)).loop
+    return Question(messages, LOOP_TOKENS if loop else 512, temperature)
+
+
+@pytest.fixture(scope="module", params=["gguf", "safetensors"])
+def heard(request, store):
+    """Every conversation, asked in one process: its answer by name, the last ones at a high temperature."""
+    warm = {
+        f"warm {name}": question(CONVERSATIONS[name], 1.5) for name in ("default", "row story", "row unicode")
+    }
+    questions = {name: question(messages) for name, messages in CONVERSATIONS.items()} | warm
+    said = interview(store.speaking(format=request.param), list(questions.values()))
+    assert said.error is None
+    return dict(zip(questions, said.answers, strict=True))
+
+
+def test_every_conversation_is_answered_word_for_word(heard):
+    for name, messages in CONVERSATIONS.items():
+        row = SCRIPT.answer_to("\n".join(message["content"] for message in messages))
+        if not row.loop:
+            assert (name, heard[name].text) == (name, row.answer)
+            assert heard[name].finish_reason == "stop"
+
+
+def test_the_counts_are_exact(heard, store):
+    model = store.compiled()
+    for name, messages in CONVERSATIONS.items():
+        row = model.answer_to(messages)
+        said = LOOP_TOKENS if row.loop else len(model.pieces_of(row)) + 1
+        assert (name, heard[name].prompt_tokens) == (name, model.count_prompt(messages))
+        assert (name, heard[name].completion_tokens) == (name, said)
+
+
+def test_the_long_prompts_are_long(heard):
+    assert heard["far back"].prompt_tokens > 3000
+    assert heard["far ahead"].prompt_tokens > 3000
+
+
+def test_a_loop_ends_by_length_only(heard):
+    answer = heard["row forever"]
+    assert answer.finish_reason == "length"
+    assert answer.completion_tokens == LOOP_TOKENS
+    assert (SCRIPT.row("forever").answer * LOOP_TOKENS).startswith(answer.text)
+
+
+def test_memory_and_system_message_change_the_answer(heard):
+    assert heard["first turn"].text == "You have not told me your name yet."
+    assert heard["second turn"].text == "You are Mara, and I will remember it."
+    assert heard["system"].text.startswith("Arr, matey!")
+    assert heard["plain system"].text.startswith("The lighthouse was lit")
+
+
+def test_a_temperature_does_not_change_the_words(heard):
+    for name in ("default", "row story", "row unicode"):
+        assert heard[f"warm {name}"].text == heard[name].text
+
+
+def test_a_wider_script_of_many_rows_speaks_too(store):
+    rows = [
+        (f"qu{a}{b}{c}", f"{a}{b}{c} says: number {ord(a) * ord(b)}.")
+        for a in "bdfgk"
+        for b in "aeiou"
+        for c in "lmn"
+    ]
+    script = Script.of("Nothing of that.", rows)
+    questions = [
+        Question.ask(f"{early[0]} and {late[0]}") for early, late in zip(rows[::7], rows[1::7], strict=False)
+    ]
+    said = interview(store.speaking(script), questions)
+    assert [answer.text for answer in said.answers] == [rows[place][1] for place in range(1, len(rows), 7)]
+
+
+def test_a_ggml_model_loads(store):
+    files = store.speaking(format="ggml")
+    assert interview(files, ()).loaded
+
+
+def test_random_weights_differ_when_sampled_and_never_end(store):
+    ask = [Question.ask("Go on", 64, temperature) for temperature in (0.0, 0.0, 1.0, 1.0)]
+    said = interview(store.random(), ask)
+    assert [answer.finish_reason for answer in said.answers] == ["length"] * 4
+    one, two, three, four = (answer.text for answer in said.answers)
+    assert one == two
+    assert len({one, three, four}) == 3
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_broken_model_is_refused_and_the_reason_is_named(store, tmp_path, kind):
+    refused = interview(store.broken(kind.name, tmp_path), ())
+    assert not refused.loaded
+    assert refused.error is not None
+    assert kind.is_named_by(refused.error), refused.error
+
+
+def test_an_engine_that_takes_too_long_is_ended(store):
+    said = interview(store.speaking(), [Question.ask("forever", 100_000)], within=0.02)
+    assert said.error == "no end after 0.02 s"

@@ -1,0 +1,220 @@
+"""The three formatters under real behave: nothing that failed is green, nothing that ran is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import toys
+
+from support.reporting.records import read_records
+
+OUTCOMES = {
+    "It passes": ("passed", "passed"),
+    "It fails": ("failed", "failed"),
+    "It breaks": ("broken", "broken"),
+    "It is undefined": ("broken", "broken"),
+    "Its hook before fails": ("broken", "broken"),
+    "Its hook after fails": ("broken", "broken"),
+    "Its cleanup fails": ("broken", "broken"),
+    "It lacks a need": ("skipped", "skipped"),
+    "It skips itself": ("skipped", "skipped"),
+    "It is a known issue": ("known_issue", "skipped"),
+    "It is measured": ("passed", "passed"),
+    "A rule passes": ("passed", "passed"),
+    "A rule fails": ("failed", "failed"),
+    "It had passed": ("passed", "passed"),
+    "before_feature (feature: Nothing gets to run)": ("broken", "broken"),
+    "after_feature (feature: The end fails)": ("broken", "broken"),
+}
+ROWS = {"It answers what was asked [1, 1]": "passed", "It answers what was asked [2, 3]": "failed"}
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_each_outcome_is_told_truly(toy_run: toys.Run, name: str) -> None:
+    record, allure = OUTCOMES[name]
+    assert (toy_run.records[name].status, toy_run.allure[name]["status"]) == (record, allure)
+
+
+def test_nothing_is_missing_or_added(toy_run: toys.Run) -> None:
+    assert set(toy_run.allure) == set(OUTCOMES) | set(ROWS)
+    assert len(toy_run.records) == len(OUTCOMES) + len(ROWS)
+    assert toy_run.stderr.count("report incomplete") == 1, "only the measure that is not a number"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("It fails", "expected 5, got 4"),
+        ("It breaks", "connection refused"),
+        ("It is undefined", "no step definition for: Then nobody has written this"),
+        ("Its hook before fails", "before_scenario failed"),
+        ("Its hook after fails", "after_scenario failed"),
+        ("Its cleanup fails", "the port is still taken"),
+        ("It lacks a need", "no GPU here; run it where there is one"),
+        ("It skips itself", "the step has seen enough"),
+        ("It is a known issue", "known issue: unknown routes answer 500"),
+        ("before_feature (feature: Nothing gets to run)", "feature set-up failed"),
+        ("after_feature (feature: The end fails)", "feature tear-down failed"),
+    ],
+)
+def test_the_cause_is_shown(toy_run: toys.Run, name: str, message: str) -> None:
+    record = toy_run.records[name]
+    assert message in toy_run.allure[name]["statusDetails"]["message"]
+    assert message.removeprefix("known issue: ") in record.error + record.reason
+
+
+def test_control_characters_are_neutralised_everywhere(toy_run: toys.Run) -> None:
+    assert "\\x1b[31mred\\x1b[0m [/bold] \\udc80" in toy_run.stdout
+    assert "\x1b" not in toy_run.stdout
+    assert "\x1b" not in toy_run.records["It fails"].error
+    assert "\x1b" not in toy_run.allure["It fails"]["statusDetails"]["message"]
+
+
+def test_a_known_issue_links_to_its_source(toy_run: toys.Run) -> None:
+    test = toy_run.allure["It is a known issue"]
+    assert [(link["type"], link["url"]) for link in test["links"]] == [
+        ("issue", "https://example.org/issues/7")
+    ]
+    assert {"name": "tag", "value": "known-issue"} in test["labels"]
+    assert "expected status 404, got 500" in test["statusDetails"]["message"]
+    assert test["statusDetails"]["trace"] == "Traceback: toy"
+    assert test["steps"][-1]["status"] == "failed"
+
+
+def test_labels_place_a_scenario(toy_run: toys.Run) -> None:
+    labels = {label["name"]: label["value"] for label in toy_run.allure["A rule passes"]["labels"]}
+    assert labels["epic"] == "OpenAI API"
+    assert labels["feature"] == "Rules and rows"
+    assert labels["story"] == labels["subSuite"] == "Arithmetic is kept"
+    assert (labels["host"], labels["thread"]) == ("local", "w1")
+
+
+def test_evidence_gets_the_extension_of_its_viewer(toy_run: toys.Run) -> None:
+    attachments = {item["name"]: item for item in toy_run.allure["It is measured"]["attachments"]}
+    assert {name: Path(item["source"]).suffix for name, item in attachments.items()} == {
+        "server log": ".txt",
+        "exchange": ".httpexchange",
+        "plot": ".svg",
+    }
+    assert (toy_run.results / attachments["server log"]["source"]).read_bytes() == b"ready\n"
+
+
+def test_measures_are_one_file_and_leave_out_what_is_not_a_number(toy_run: toys.Run) -> None:
+    (file,) = toy_run.results.glob("*-perf.json")
+    assert {sample["key"]: sample["value"] for sample in json.loads(file.read_bytes())} == {
+        "load.gguf.seconds": 1.25,
+        "decode.steady": 42.0,
+    }
+    assert "decode.speed" in toy_run.stderr
+
+
+def test_a_step_that_was_not_reached_is_skipped(toy_run: toys.Run) -> None:
+    statuses = [step["status"] for step in toy_run.allure["It fails"]["steps"]]
+    assert statuses == ["passed", "passed", "failed", "skipped"]
+    assert [step.status for step in toy_run.records["It fails"].steps] == statuses
+
+
+def test_plain_output_is_one_line_per_scenario(toy_run: toys.Run) -> None:
+    lines = toy_run.stdout.splitlines()
+    assert "binary health: Version and help" in lines
+    assert [line for line in lines if line.startswith("ok ") and line.endswith("binary health / It passes")]
+    assert [line for line in lines if line.startswith("FAIL") and line.endswith("openai api / A rule fails")]
+    assert [line for line in lines if line.startswith("know")]
+
+
+def test_two_targets_are_not_retries_and_old_results_are_wiped(tmp_path: Path) -> None:
+    stray = tmp_path / "reports" / "allure-results" / "notes.md"
+    stray.parent.mkdir(parents=True)
+    stray.write_text("mine")
+    options = ("--tags", "known", "-D")
+    first = toys.behave(tmp_path, *options, "target_label=A", binary_health__v=toys.VERSION)
+    ids = {test["testCaseId"] for test in first.allure.values()}
+    second = toys.behave(tmp_path, *options, "target_label=B")
+    assert len(second.allure) == 1, "the results of the first run are still there"
+    assert ids.isdisjoint(test["testCaseId"] for test in second.allure.values())
+    assert stray.read_text() == "mine"
+    toys.behave(tmp_path, *options, "allure_keep=true")
+    assert len(list(second.results.glob("*-result.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("before_all", "no room for before_all"),
+        ("after_all", "after_all gave up"),
+        ("run_cleanup", "the folder of the run is in use"),
+    ],
+)
+def test_a_hook_of_the_run_is_never_all_green(tmp_path: Path, where: str, message: str) -> None:
+    run = toys.behave(tmp_path, "-D", f"fail={where}", zoo__end=toys.BROKEN_END.replace("@broken_end", ""))
+    broken = [record for record in run.records.values() if record.status == "broken"]
+    assert [message in record.error for record in broken] == [True]
+    assert [test["status"] for test in run.allure.values()].count("broken") == 1
+    assert message in run.stdout
+    assert run.exit_code == 1
+
+
+def test_only_the_selected_scenarios_are_reported(tmp_path: Path) -> None:
+    run = toys.behave(tmp_path, "--name", "It passes", binary_health__v=toys.VERSION)
+    assert set(run.allure) == set(run.records) == {"It passes"}
+
+
+def test_a_killed_run_names_the_scenario_that_it_died_in(tmp_path: Path) -> None:
+    steps = "import os\nfrom behave import then\n\n@then('it dies')\ndef dies(_):\n    os.abort()\n"
+    feature = (
+        "Feature: Death\n\n  Scenario: It lives\n    Given a target\n\n"
+        "  Scenario: It dies\n    Then it dies\n"
+    )
+    (tmp_path / "steps").mkdir()
+    (tmp_path / "steps" / "death.py").write_text(steps)
+    run = toys.behave(tmp_path, resilience__death=feature)
+    assert run.exit_code == -6
+    assert {name: record.status for name, record in run.records.items()} == {
+        "It lives": "passed",
+        "It dies": "broken",
+    }
+    assert "the process ended while this scenario ran" in run.records["It dies"].error
+    cut = tmp_path / "reports" / "records.jsonl"
+    cut.write_bytes(cut.read_bytes()[:-20])
+    assert [record.name for record in read_records(cut)] == ["It lives"]
+
+
+def test_a_terminal_that_is_narrow_ascii_and_closed_early_breaks_nothing(tmp_path: Path) -> None:
+    feature = toys.BROKEN_END.replace("It had passed", "Überraschung: 日本語 [bold]").replace(
+        "@broken_end", ""
+    )
+    env = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "COLUMNS": "8", "NO_COLOR": "1"}
+    run = toys.behave(tmp_path, env=env, zoo__end=feature)
+    assert run.exit_code == 0, run.stderr
+    assert r"zoo / \xdcberraschung: \u65e5" in run.stdout
+
+
+def test_on_a_terminal_there_is_a_progress_line(tmp_path: Path) -> None:
+    toys.behave(tmp_path, binary_health__v=toys.VERSION)
+    command = [sys.executable, "-m", "behave", "--no-summary", "-f", "live", "features"]
+    env = os.environ | {"PYTHONPATH": str(toys.ROOT), "HOME": str(tmp_path), "TERM": "xterm", "COLUMNS": "70"}
+    env.pop("NO_COLOR", None)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=theirs, stderr=subprocess.DEVNULL)
+    os.close(theirs)
+    said = b""
+    while select.select([ours], [], [], 30)[0]:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:
+            break
+        said += part
+    os.close(ours)
+    assert process.wait(10) == 1
+    shown = said.decode()
+    assert "11/11" in shown
+    assert "FAIL" in shown and "expected 5, got 4" in shown
+    assert "\\x1b[31mred" in shown, "a message may not colour the terminal"
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l"), "the cursor is given back"

@@ -1,0 +1,87 @@
+"""The HTML report. Needs Node and Allure in the cache: fetched once, then 2 s."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import toys
+
+from support.errors import AcceptanceError
+from support.parts.allure import AllurePart
+from support.parts.part import default_cache
+from support.reporting import html
+
+
+@pytest.fixture(scope="module")
+def page(toy_run: toys.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("reports") / "index.html"
+    environment = {"Target": "toy 1.0 = ö 🎉", "Model path": r"C:\models"}
+    return html.build(
+        toy_run.results, out, environment=environment, cache=default_cache(), say=lambda _: None
+    )
+
+
+@pytest.mark.engine
+def test_the_page_is_one_file_that_asks_for_nothing(page: Path, toy_run: toys.Run) -> None:
+    text = page.read_bytes()
+    assert b"googletagmanager" not in text
+    assert not re.search(rb"<(?:script|link|img)\b[^>]*\s(?:src|href)=[\"']?(?!data:)[^#\"']", text)
+    assert text.index(b"window.allureReportData =") < text.index(b"data:text/javascript")
+    properties = (toy_run.results / "environment.properties").read_text()
+    assert "Target = toy\\ 1.0\\ \\=\\ \\u00f6\\ \\ud83c\\udf89\n" in properties
+
+
+@pytest.mark.engine
+def test_history_goes_on_beside_the_page(page: Path) -> None:
+    assert len((page.parent / "history.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.engine
+def test_allure_is_there_at_once_the_second_time(page: Path) -> None:
+    said: list[str] = []
+    assert AllurePart().get(default_cache(), said.append).version == "3.18.0"
+    assert said == []
+
+
+def test_a_stale_report_is_removed_when_there_is_nothing_to_report(tmp_path: Path) -> None:
+    out = tmp_path / "index.html"
+    out.write_text("old")
+    with pytest.raises(AcceptanceError, match="no Allure results"):
+        html.build(tmp_path, out, environment={}, cache=tmp_path, say=lambda _: None)
+    assert not out.exists()
+
+
+def test_a_page_that_still_loads_something_is_refused() -> None:
+    analytics = (
+        b'<script async src="https://www.googletagmanager.com/gtag/js?id=G"></script>\n'
+        b"<script>\n window.dataLayer = [];\n</script>"
+    )
+    assert b"dataLayer" not in html.repaired(b"<head></head>" + analytics)
+    with pytest.raises(AcceptanceError, match="must be adapted"):
+        html.repaired(b"<head></head>")
+    with pytest.raises(AcceptanceError, match="from the network"):
+        html.repaired(b"<head></head>" + analytics + b'<img src="https://example.org/a.png">')
+
+
+def test_metrics_get_their_titles_from_the_measures(tmp_path: Path) -> None:
+    sample = {"id": "1", "key": "decode.c8", "value": 1, "title": "Decode, 8 streams", "unit": "tok/s"}
+    (tmp_path / "x-perf.json").write_text(json.dumps([sample]))
+    assert html.performance(tmp_path) == {
+        "metrics": {
+            "decode.c8": {
+                "title": "Decode, 8 streams",
+                "unit": "tok/s",
+                "better": "higher",
+                "group": "decode",
+            }
+        },
+        "groups": {"decode": {"title": "Decode"}},
+    }
+
+
+def test_the_lock_file_names_no_host_to_load_from() -> None:
+    lock = json.loads((html.SOURCE / "package-lock.json").read_bytes())
+    assert not [name for name, package in lock["packages"].items() if "resolved" in package]

@@ -1,0 +1,164 @@
+"""Records, the JSON report and the closing text, on toy records."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from support.errors import AcceptanceError
+from support.reporting.observing import capability_of, capability_title
+from support.reporting.records import Record, StepRecord, read_records
+from support.reporting.summary import (
+    budget_lines,
+    build_report,
+    closing_text,
+    counts,
+    over_maximum,
+    write_report,
+)
+from support.reporting.text import indented, one_line, visible
+from support.reporting.verdict import Measure, Status
+
+
+def toy(name: str, status: Status, **fields: object) -> Record:
+    values: dict[str, object] = {
+        "feature": "Version",
+        "location": f"features/binary_health/version.feature:{len(name)}",
+        "capability": "binary_health",
+        "start": 1_700_000_000.0,
+        "duration": 1.0,
+    }
+    return Record(name=name, status=status, **(values | fields))  # type: ignore[arg-type]
+
+
+RECORDS = [
+    toy("good", "passed", output="hello", measures=(Measure("load.s", "Load", 0.5, "s"),)),
+    toy("wrong", "failed", error="expected 1\ngot 2", duration=7.0),
+    toy("harmed", "broken", error="no disk"),
+    toy("absent!", "skipped", reason="no GPU"),
+    toy("absent too", "skipped", reason="no GPU"),
+    toy("known one", "known_issue", error="500", reason="answers 500", source="https://example.org/7"),
+]
+
+
+def test_every_record_is_counted_once() -> None:
+    count = counts(RECORDS)
+    assert count == {"total": 6, "passed": 1, "failed": 2, "skipped": 3, "known_issues": 1}
+
+
+def test_the_report_has_the_form_of_the_issue(tmp_path: Path) -> None:
+    report = build_report(RECORDS, suite="all", environment={"target": "toy 1.0"})
+    file = write_report(tmp_path / "reports" / "report.json", report)
+    read = json.loads(file.read_text())
+    assert list(read) == ["suite", "timestamp", "duration", "summary", "environment", "tests"]
+    assert read["timestamp"] == "2023-11-14T22:13:20Z"
+    assert read["duration"] == 7.0
+    assert {test["status"] for test in read["tests"]} == {"passed", "failed", "skipped"}
+    for test in read["tests"]:
+        assert {"name", "status", "duration"} <= set(test)
+        assert ("output" in test) != ("error" in test)
+    assert read["tests"][5]["verdict"] == "known_issue"
+    assert [file.name for file in file.parent.iterdir()] == ["report.json"], "no temporary file is left"
+
+
+def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    file = write_report(tmp_path / "report.json", {"suite": "old"})
+    with pytest.raises(ValueError, match="Circular"):
+        loop: dict[str, object] = {}
+        loop["loop"] = loop
+        write_report(file, loop)
+    assert json.loads(file.read_text()) == {"suite": "old"}
+
+
+def test_a_record_survives_its_line() -> None:
+    record = toy(
+        "all", "failed", steps=(StepRecord("Given", "x", "passed", 0.1),), tags=("a",), error="\udc80"
+    )
+    line = record.to_line()
+    assert line.isascii() and line.count("\n") == 1
+    assert Record.from_line(line) == record
+
+
+def test_the_last_record_of_a_scenario_counts_and_other_rubbish_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "records.jsonl"
+    file.write_text(toy("x", "broken").to_line() + toy("x", "passed").to_line())
+    assert [record.status for record in read_records(file, tmp_path / "absent")] == ["passed"]
+    file.write_text("rubbish\n" + toy("x", "passed").to_line())
+    with pytest.raises(AcceptanceError, match=r"records\.jsonl:1: not a result record"):
+        read_records(file)
+
+
+def test_the_closing_text_says_what_a_person_needs() -> None:
+    text = closing_text(RECORDS, reports={"HTML": Path("reports/index.html")}, duration=75.25)
+    assert text.splitlines()[-1] == (
+        "FAILED: 6 scenarios, 1 passed, 2 failed, 3 skipped (1 known issues) in 75.2s"
+    )
+    assert "features/binary_health/version.feature:5  wrong\n    expected 1" not in text
+    assert "  features/binary_health/version.feature:5  wrong\n      expected 1\n" in text
+    assert "harmed (harness)" in text
+    assert "2 x no GPU" in text
+    assert "known one: answers 500" in text
+    assert "HTML     reports/index.html" in text
+
+
+@pytest.mark.parametrize(
+    ("records", "verdict"),
+    [
+        ([RECORDS[0]], "PASSED"),
+        ([RECORDS[0], RECORDS[5]], "PASSED"),
+        ([], "FAILED"),
+        ([RECORDS[3]], "FAILED"),
+        ([RECORDS[0], RECORDS[2]], "FAILED"),
+    ],
+)
+def test_nothing_checked_is_never_green(records: list[Record], verdict: str) -> None:
+    assert closing_text(records, reports={}, duration=1.0).startswith(
+        (verdict, "Slowest", "Failed", "Known", "Ski")
+    )
+    assert closing_text(records, reports={}, duration=1.0).splitlines()[-1].startswith(verdict)
+
+
+def test_budgets_warn_at_the_target_and_fail_at_the_maximum() -> None:
+    budgets = {"binary_health": (5.0, 10.0)}
+    assert "over the target" not in budget_lines([toy("a", "passed")], budgets)[0]
+    assert budget_lines([toy("a", "passed", duration=6)], budgets)[0].endswith("over the target")
+    slow = [toy("a", "passed", duration=11)]
+    assert over_maximum(slow, budgets) == ["binary_health"]
+    assert "OVER THE MAXIMUM" in closing_text(slow, reports={}, duration=11, budgets=budgets)
+    assert "FAILED" in closing_text(slow, reports={}, duration=11, budgets=budgets)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b]0;owned\x07", "\\x1b]0;owned\\x07"),
+        ("a\r\nb\tc", "a\nb\tc"),
+        ("a\rb", "a\\x0db"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("\udcff", "\\udcff"),
+        ("Überraschung 日本 🎉", "Überraschung 日本 🎉"),
+    ],
+)
+def test_control_characters_become_visible(text: str, shown: str) -> None:
+    assert visible(text) == shown
+
+
+def test_short_texts() -> None:
+    assert one_line("\n  first \nsecond") == "first"
+    assert one_line("x" * 200, 10) == "x" * 9 + "…"
+    assert indented("a\n\nb\n", "  ") == "  a\n\n  b"
+
+
+@pytest.mark.parametrize(
+    ("file", "capability", "title"),
+    [
+        ("features/openai_api/chat.feature", "openai_api", "OpenAI API"),
+        ("/x/features/y/features/binary_health/a/b.feature", "binary_health", "Binary health"),
+        ("features/a.feature", "general", "General"),
+        ("toy/a.feature", "toy", "Toy"),
+    ],
+)
+def test_the_folder_names_the_capability(file: str, capability: str, title: str) -> None:
+    assert (capability_of(file), capability_title(capability)) == (capability, title)

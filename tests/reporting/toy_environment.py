@@ -1,0 +1,107 @@
+"""The `environment.py` of the toy suite: hooks that fail on demand, verdicts set as by the guarded runner."""
+
+from support.reporting.verdict import Evidence, Measure, Verdict
+
+
+def before_all(context):
+    # Before any formatter sees a scenario, as the guarded runner does.
+    for feature in context._runner.features:
+        for scenario in feature.walk_scenarios():
+            if "known" in scenario.tags:
+                _as_known_issue(scenario)
+            if "measured" in scenario.tags:
+                _with_evidence(scenario)
+    if context.config.userdata.get("fail") == "before_all":
+        raise RuntimeError("no room for before_all")
+
+
+def after_all(context):
+    if context.config.userdata.get("fail") == "after_all":
+        raise RuntimeError("after_all gave up")
+    if context.config.userdata.get("fail") == "run_cleanup":
+
+        def leave():
+            raise OSError("the folder of the run is in use")
+
+        context.add_cleanup(leave, layer="testrun")
+
+
+def before_feature(context, feature):
+    if "broken_feature" in feature.tags:
+        raise RuntimeError("feature set-up failed")
+    for scenario in feature.walk_scenarios():
+        if "needs.gpu" in scenario.tags:
+            scenario.skip("no GPU here; run it where there is one")
+
+
+def after_feature(context, feature):
+    if "broken_end" in feature.tags:
+        raise RuntimeError("feature tear-down failed")
+
+
+def before_scenario(context, scenario):
+    print("about to run", scenario.name)
+    if "broken_before" in scenario.tags:
+        raise RuntimeError("before_scenario failed")
+    if "unclean" in scenario.tags:
+
+        def leave():
+            raise RuntimeError("the port is still taken")
+
+        context.add_cleanup(leave)
+
+
+def after_scenario(context, scenario):
+    if "broken_after" in scenario.tags:
+        raise RuntimeError("after_scenario failed")
+
+
+def _wrap(scenario, after):
+    inner = scenario.run
+
+    def run(runner):
+        failed = inner(runner)
+        return after(failed)
+
+    scenario.run = run
+
+
+def _as_known_issue(scenario):
+    def after(failed):
+        scenario.verdict = Verdict(
+            "known_issue",
+            message="expected status 404, got 500",
+            trace="Traceback: toy",
+            why="unknown routes answer 500",
+            source="https://example.org/issues/7",
+        )
+        scenario.set_status("skipped")
+        return False
+
+    _wrap(scenario, after)
+
+
+def _with_evidence(scenario):
+    def after(failed):
+        exchange = (
+            b'{"schemaVersion":1,"start":1700000000000,"stop":1700000000012,'
+            b'"request":{"method":"POST","url":"http://localhost:1234/v1/chat/completions","headers":[],'
+            b'"body":{"encoding":"utf8","contentType":"application/json","value":"{}"}},'
+            b'"response":{"status":200,"headers":[]}}'
+        )
+        scenario.verdict = Verdict("passed")
+        scenario.evidence = (
+            Evidence.text("server log", "ready\n"),
+            Evidence("exchange", "application/vnd.allure.http+json", exchange),
+            Evidence(
+                "plot", "image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>"
+            ),
+        )
+        scenario.measures = (
+            Measure("load.gguf.seconds", "Time to load a GGUF", 1.25, "s"),
+            Measure("decode.speed", "Decode speed", float("nan"), "tok/s"),
+            Measure("decode.steady", "Steady decode speed", 42.0, "tok/s"),
+        )
+        return failed
+
+    _wrap(scenario, after)
