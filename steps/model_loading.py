@@ -73,18 +73,21 @@ def memory(context: StepContext, limit: int) -> None:
 
 @then("it answers {string} as its script says")
 def answers_as_scripted(context: StepContext, question: str) -> None:
-    answer = context.world.conversation.ask(question)
-    answers.check_text(answer, context.world.scripted())
+    world = context.world
+    world.conversation.ask(question)
+    answers.check_text(world.conversation.answers.get(), world.scripted())
 
 
 @then("it answers {string} with some text")
 def answers_something(context: StepContext, question: str) -> None:
-    answers.check_mentions(context.world.conversation.ask(question), "")
+    context.world.conversation.ask(question)
+    answers.check_mentions(context.world.conversation.answers.get(), "")
 
 
 @then("it answers {string} with a text that mentions {string}")
 def answers_sensibly(context: StepContext, question: str, words: str) -> None:
-    answers.check_mentions(context.world.conversation.ask(question), words)
+    context.world.conversation.ask(question)
+    answers.check_mentions(context.world.conversation.answers.get(), words)
 
 
 @then("the start is refused within {duration}")

@@ -162,7 +162,8 @@ def content_type(context: StepContext, expected: str) -> None:
 
 @then("a good request is served afterwards")
 def served_afterwards(context: StepContext) -> None:
-    answers.check_mentions(context.world.conversation.ask("Tell me about the comet"), "")
+    context.world.conversation.ask("Tell me about the comet")
+    answers.check_mentions(context.world.conversation.answers.get(), "")
 
 
 @then("the error has the OpenAI form and mentions {string}")

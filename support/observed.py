@@ -25,6 +25,11 @@ class Observed(Generic[T]):
         self._values.append(value)
         self._seen = False
 
+    def add(self, value: T) -> None:
+        """Keep one more result of several that are looked at together."""
+        self._values.append(value)
+        self._seen = False
+
     def get(self) -> T:
         """The latest result; LookupError when there is none."""
         self._seen = True

@@ -36,33 +36,27 @@ class Conversation:
         """Begin anew."""
         self.messages = []
 
-    def ask(self, question: str, options: Mapping[str, Any] | None = None, times: int = 1) -> Answer:
-        """Ask after what was said so far; the latest answer is returned, all are kept for the checks."""
+    def ask(self, question: str, options: Mapping[str, Any] | None = None, times: int = 1) -> None:
+        """Ask after what was said so far; the answers are kept for the checks."""
         self.asked = [*self.messages, {"role": "user", "content": question}]
         messages, wanted = list(self.asked), {"max_tokens": ROOM, **(options or {})}
         self._again = lambda: self._api().chat(messages, **{**wanted, "stream": True})
         answers = [self._api().chat(messages, **wanted) for _ in range(times)]
         self._keep(answers)
-        return answers[-1]
 
-    def continue_text(self, prompt: str, question: str, options: Mapping[str, Any] | None = None) -> Answer:
+    def continue_text(self, prompt: str, question: str, options: Mapping[str, Any] | None = None) -> None:
         """Have a text continued that holds this question."""
         self.asked = [{"role": "user", "content": question}]
         wanted = {"max_tokens": ROOM, **(options or {})}
         self._again = lambda: self._api().complete(prompt, **{**wanted, "stream": True})
-        answer = self._api().complete(prompt, **wanted)
-        self._keep([answer])
-        return answer
+        self._keep([self._api().complete(prompt, **wanted)])
 
-    def again_as_stream(self) -> Answer:
+    def again_as_stream(self) -> None:
         """The same request once more, streamed."""
         assert self._again is not None, "a step that asks something has to come first"
-        self.answers.all()
-        answer = self._again()
-        self._keep([answer])
-        return answer
+        self._keep([self._again()])
 
     def _keep(self, answers: Sequence[Answer]) -> None:
         for answer in answers:
-            self.answers.all()
-            self.answers.set(answer)
+            # Answers of one scenario are compared with each other at its end: one look is a look at all.
+            self.answers.add(answer)

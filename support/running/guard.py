@@ -37,7 +37,7 @@ from support.reporting.recorder import Recorder
 from support.reporting.run_reports import RunReports
 from support.reporting.verdict import Verdict
 from support.running import tags
-from support.running.judge import judge, title_of, with_deviation
+from support.running.judge import judge, with_deviation
 from support.running.needs import unmet
 from support.running.processes import stop_everything
 from support.running.speech import speaks
@@ -93,7 +93,9 @@ class GuardedRunner(Runner):  # type: ignore[misc]
             for scenario in scenarios:
                 reason = unmet(scenario.effective_tags, in_force.settings, target, speaking)
                 if reason is not None:
-                    scenario.skip(reason)
+                    # Not `skip()`: that prints a line of its own in the middle of everything.
+                    scenario.mark_skipped()
+                    scenario.skip_reason = reason
                 self._watch(scenario, deviations)
             self.config.userdata["target_label"] = target.label
             started = time.time()
@@ -150,7 +152,7 @@ class GuardedRunner(Runner):  # type: ignore[misc]
             failed = bool(inner(runner))
             aborted = self._aborted_why()
             target = self.suite.target
-            entry = deviations.find(target.program, target.version, title_of(scenario.name))
+            entry = deviations.find(target.program, target.version, scenario.name)
             verdict = with_deviation(judge(scenario, aborted), entry)
             scenario.verdict = verdict
             if verdict.status == "known_issue":

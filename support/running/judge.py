@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Protocol
 
 from support.reporting.verdict import Verdict
 from support.target.deviations import Deviation
-
-_ROW = re.compile(r" -- @\d+\.\d+.*$")
 
 
 class BehaveScenario(Protocol):
@@ -21,11 +18,6 @@ class BehaveScenario(Protocol):
     skip_reason: str | None
     all_steps: Any
     captured: Any
-
-
-def title_of(scenario_name: str) -> str:
-    """The title of a scenario without the row mark that behave gives to outlines."""
-    return _ROW.sub("", scenario_name)
 
 
 def judge(scenario: BehaveScenario, aborted: str | None) -> Verdict:

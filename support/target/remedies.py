@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 TABLE = Path(__file__).with_name("remedies.toml")
+_INFORMATION = re.compile(r"^\S+Z +(INFO|DEBUG|TRACE) ")
 
 
 @cache
@@ -17,5 +18,6 @@ def _table() -> tuple[tuple[re.Pattern[str], str], ...]:
 
 
 def remedy_for(log: str) -> str | None:
-    """The first known remedy for what a log says, or None."""
-    return next((advice for pattern, advice in _table() if pattern.search(log)), None)
+    """The first known remedy for what a log says, or None. Lines of plain information do not count."""
+    words = "\n".join(line for line in log.splitlines() if not _INFORMATION.search(line))
+    return next((advice for pattern, advice in _table() if pattern.search(words)), None)

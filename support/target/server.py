@@ -138,7 +138,7 @@ def _start_once(
         with httpx.Client(timeout=2.0, trust_env=False) as client:
             wait_until(
                 f"{target.label} ready to answer",
-                lambda: _answers(client, url) and _listens(running, port),
+                lambda: _listens(running, port) and _answers(client, url),
                 within=settings.seconds(READY_SECONDS),
                 alive=lambda: running.alive,
             )

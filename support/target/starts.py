@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -50,8 +51,12 @@ def misplaced_start(what: str, store: ModelStore, folder: Path) -> Start:
     """A start with a model that is not where, or not what, the call says."""
     row = table()["misplaced"][what]
     whole = store.speaking()
-    (folder / "empty").mkdir()
     directory = whole.directory if row["folder"] == "model" else folder / str(row["folder"])
+    if row["folder"] == "empty":
+        directory.mkdir()
+    elif row["folder"] == "disguised":
+        shutil.copytree(store.speaking(format="ggml").directory, directory)
+        shutil.copyfile(whole.path, directory / row["file"])
     file = row.get("file", None if row["format"] == "safetensors" else whole.file)
     return Start(ModelArguments(directory, file, row["format"]), tuple(row["names"]))
 
