@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.errors import PartUnavailable
 from support.models.entries import made_once
 from support.models.files import ModelFiles
 
@@ -26,7 +27,7 @@ TIME_LIMIT = 600.0
 """Seconds for 93 MB."""
 
 
-class ModelUnavailable(Exception):
+class ModelUnavailable(PartUnavailable):
     """A packaged model cannot be had. One line: why, and what to do about it."""
 
 

@@ -122,7 +122,18 @@ def write_gguf(
 def write_safetensors(model: TinyModel, directory: Path) -> None:
     """A Hugging Face directory: config, tokenizer, template, generation settings and F16 weights."""
     _write_config(model, directory)
+    _write_tokenizer_config(model, directory)
     vocabulary = model.vocabulary
+    generation = {"eos_token_id": [vocabulary.end], "pad_token_id": vocabulary.pad}
+    _write_json(directory / "generation_config.json", generation)
+    tensors = {
+        rename(name, _HF, "model.layers.", _BLOCK_HF): np.ascontiguousarray(values)
+        for name, values in model.weights.items()
+    }
+    save_file(tensors, str(directory / WEIGHTS_FILE), metadata={"format": "pt"})
+
+
+def _write_tokenizer_config(model: TinyModel, directory: Path) -> None:
     _write_json(
         directory / "tokenizer_config.json",
         {
@@ -137,18 +148,12 @@ def write_safetensors(model: TinyModel, directory: Path) -> None:
             "chat_template": CHAT_TEMPLATE,
         },
     )
-    generation = {"eos_token_id": [vocabulary.end], "pad_token_id": vocabulary.pad}
-    _write_json(directory / "generation_config.json", generation)
-    tensors = {
-        rename(name, _HF, "model.layers.", _BLOCK_HF): np.ascontiguousarray(values)
-        for name, values in model.weights.items()
-    }
-    save_file(tensors, str(directory / WEIGHTS_FILE), metadata={"format": "pt"})
 
 
 def write_ggml(model: TinyModel, path: Path) -> None:
-    """A ggjt v3 file, with `config.json` and `tokenizer.json` beside it as mistral.rs wants them."""
+    """A ggjt v3 file, with the configuration, tokenizer and template beside it as mistral.rs wants them."""
     _write_config(model, path.parent)
+    _write_tokenizer_config(model, path.parent)
     shape, vocabulary = model.shape, model.vocabulary
     with path.open("wb") as file:
         file.write(struct.pack("<II", 0x67676A74, 3))

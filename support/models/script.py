@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from support.errors import AcceptanceError
+
 STANDARD_SCRIPT = Path(__file__).with_name("scripts") / "standard.toml"
 """The suite's own script."""
 
@@ -19,7 +21,7 @@ MARKER_PATTERN = re.compile(r"[a-z]{3,24}")
 """One plain word: the tokenizer splits at everything else, and shorter words are parts of others."""
 
 
-class ScriptError(Exception):
+class ScriptError(AcceptanceError):
     """A script cannot become a model. One line: what is wrong, where, and what to do about it."""
 
 

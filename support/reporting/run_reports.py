@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
 
 from support.errors import EXIT_BUDGET, EXIT_HARNESS, EXIT_PASSED, AcceptanceError
 from support.reporting import html, summary

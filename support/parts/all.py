@@ -1,0 +1,21 @@
+"""The parts by their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support.models.store import ModelStore
+from support.parts.allure import AllurePart
+from support.parts.mistralrs import MISTRALRS
+from support.parts.node import NodePart
+from support.parts.part import Part, Say
+
+PARTS: dict[str, Part] = {"mistralrs": MISTRALRS, "allure": AllurePart(), "node": NodePart()}
+
+
+def get_part(name: str, cache: Path, say: Say) -> str:
+    """Get a part (or the model `smollm2`) and describe it in one line; raises `PartUnavailable`."""
+    if name == "smollm2":
+        return f"smollm2: {ModelStore(cache / 'models').smollm2().path}"
+    found = PARTS[name].get(cache, say)
+    return f"{found.name} {found.version}: {found.path} ({found.origin})"
