@@ -56,6 +56,7 @@ def _numbers(text: str, name: str) -> tuple[int, ...]:
 
 def measure(model: ModelOptions, plan: Plan) -> None:
     """Load the model, measure, print the table. Raises what `load` raises."""
+    source = source_of(model)
     logs.log(logs.BENCH, "Loading model for benchmarking...")
     runner = load(replace(model, max_seqs=1, prefix_cache_n=0), raw_prompts=True)
     logs.log(logs.BENCH, "Model loaded.")
@@ -75,7 +76,7 @@ def measure(model: ModelOptions, plan: Plan) -> None:
     ]
     for name, once, tokens, unit in tests:
         rows.append((name, _samples(plan, once), tokens, unit))
-    click.echo(_report(source_of(model).model_id, plan, rows))
+    click.echo(_report(source.model_id, plan, rows))
 
 
 def _samples(plan: Plan, once: Callable[[], float]) -> list[float]:

@@ -36,10 +36,13 @@ def version_option() -> click.Option:
 class Option(click.Option):
     """An option whose errors name it the way clap does: `--port <PORT>`."""
 
-    def __init__(self, *args: Any, conflicts_with: str | None = None, **kwargs: Any) -> None:
-        """`conflicts_with`: the parameter name of an option that may not be given together with this one."""
+    def __init__(
+        self, *args: Any, conflicts_with: str | None = None, requires: str | None = None, **kwargs: Any
+    ) -> None:
+        """Names of parameters: one that may not be given together with this one, one that has to be."""
         super().__init__(*args, **kwargs)
         self.conflicts_with = conflicts_with
+        self.requires = requires
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
         try:
@@ -55,7 +58,7 @@ class Option(click.Option):
 
 
 class Command(click.Command):
-    """A command that refuses a repeated option and options that exclude each other."""
+    """A command that refuses a repeated option, options that exclude each other, or one without its other."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -76,6 +79,10 @@ class Command(click.Command):
                 raise click.UsageError(
                     f"the argument '{named(param)}' cannot be used with '{named(other)}'", ctx
                 )
+            wanted = getattr(param, "requires", None)
+            if wanted is not None and wanted not in given:
+                needed = next(each for each in self.params if each.name == wanted)
+                raise click.MissingParameter(ctx=ctx, param=needed)
         return super().parse_args(ctx, args)
 
 

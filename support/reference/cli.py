@@ -36,6 +36,11 @@ def _unavailable(ctx: click.Context, param: click.Parameter, value: Any) -> None
         )
 
 
+def unavailable(name: str, **settings: Any) -> Callable[[Any], Any]:
+    """An option of the binary that the engine's package lacks: refused in plain words, not ignored."""
+    return option(name, callback=_unavailable, expose_value=False, hidden=True, **settings)
+
+
 _LOG = option("-l", "--log", type=click.Path(path_type=Path), help="Append each request to this file.")
 _GLOBAL = (
     option("--seed", type=int, help="Seed of the random numbers."),
@@ -52,7 +57,9 @@ _MODEL = (
     option("--isq", conflicts_with="quant", help="Quantize while loading, for instance Q4K or 8."),
     option("--quant", conflicts_with="isq", help="The same as --isq here: nothing is fetched quantized."),
     option("--no-kv-cache", is_flag=True, help="Work without the KV cache."),
-    option("--max-seq-len", callback=_unavailable, expose_value=False, hidden=True),
+    unavailable("--max-seq-len"),
+    unavailable("--pa-memory-mb", conflicts_with="pa_context_len"),
+    unavailable("--pa-context-len", conflicts_with="pa_memory_mb"),
     *_GLOBAL,
 )
 _SEQUENCES = (
@@ -158,7 +165,11 @@ def serve(
 
 @main.command()
 @options(
-    *_MODEL, *_SEQUENCES, _LOG, option("-i", "--input", "text", help="Answer this one message, then end.")
+    *_MODEL,
+    *_SEQUENCES,
+    _LOG,
+    option("-i", "--input", "text", help="Answer this one message, then end."),
+    unavailable("--image", requires="text"),
 )
 @with_model
 def run(model: ModelOptions, log: Path | None, text: str | None) -> None:

@@ -6,14 +6,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from behave.configuration import ConfigError, Configuration
+from behave.configuration import Configuration
+from behave.exception import ConfigError, InvalidFileLocationError, InvalidFilenameError
+from behave.parser import ParserError
 from behave.runner_util import FileNotFoundError as FeatureNotFound
-from behave.runner_util import InvalidFileLocationError, InvalidFilenameError, reset_runtime
+from behave.runner_util import reset_runtime
+from cucumber_tag_expressions import TagExpressionError
 
 from support.errors import EXIT_USAGE
 from support.running.guard import GuardedRunner
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 def run_features(words: Sequence[str]) -> int:
@@ -28,7 +29,14 @@ def run_features(words: Sequence[str]) -> int:
         GuardedRunner(configuration).run()
     except SystemExit as end:
         return int(end.code or 0)
-    except (ConfigError, FeatureNotFound, InvalidFileLocationError, InvalidFilenameError) as error:
+    except (
+        ConfigError,
+        FeatureNotFound,
+        InvalidFileLocationError,
+        InvalidFilenameError,
+        ParserError,
+        TagExpressionError,
+    ) as error:
         print(f"acceptance: {error}", file=sys.stderr)
         return EXIT_USAGE
     return 0

@@ -1,0 +1,32 @@
+# `make acceptance` runs the suite, `make test` the project's own tests. Both do their own set-up.
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+
+.PHONY: help setup acceptance acceptance-real test measurements clean
+
+help:
+	@echo "make acceptance        judge the server at hand (a real one, else the reference stack); ARGS=\"...\""
+	@echo "make acceptance-real   the same on the real mistralrs, built first when it is missing (15 minutes)"
+	@echo "make test              the project's own tests"
+	@echo "make measurements      measure the figures of docs/measurements.md again"
+	@echo "make clean             remove the environment and the reports (not the shared cache)"
+
+setup:
+	@$(PYTHON) tools/setup.py
+
+acceptance: setup
+	@$(BIN)/acceptance run $(ARGS)
+
+acceptance-real: setup
+	@$(BIN)/acceptance get mistralrs
+	@$(BIN)/acceptance run --target real $(ARGS)
+
+test: setup
+	@$(BIN)/python -m pytest $(ARGS)
+
+measurements: setup
+	@$(BIN)/python tools/measure.py $(ARGS)
+
+clean:
+	rm -rf .venv .cache reports/*

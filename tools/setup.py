@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Makes the project's environment in .venv: `python3 tools/setup.py`. Quick when it is there already.
+
+Needs Python 3.11 to 3.13 and nothing else: uv is taken from the PATH, or fetched with pip into .cache/.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+UV_VERSION = "0.13.9"
+UV_MINIMUM = (0, 9)
+OWN_UV = PROJECT / ".cache" / "uv"
+PYTHONS = ((3, 11), (3, 13))
+
+
+def main() -> int:
+    """0 when the environment is ready; 2 and one line when it cannot be made."""
+    started = time.monotonic()
+    found = sys.version_info[:2]
+    if not PYTHONS[0] <= found <= PYTHONS[1]:
+        return refuse(
+            f"Python {found[0]}.{found[1]} is not supported; run this with Python 3.11, 3.12 or 3.13 "
+            "(for make: `make PYTHON=python3.11 ...`)"
+        )
+    uv = own_or_installed_uv()
+    if uv is None:
+        return 2
+    say("syncing .venv with uv.lock")
+    # The interpreter that runs this is the one to use: uv must not fetch another.
+    environment = os.environ | {
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_PROJECT_ENVIRONMENT": str(PROJECT / ".venv"),
+    }
+    environment.pop("VIRTUAL_ENV", None)
+    command = [uv, "sync", "--locked", "--python", sys.executable, "--project", str(PROJECT)]
+    if subprocess.run(command, env=environment, check=False).returncode != 0:
+        return refuse("`uv sync --locked` failed, its words stand above; is the package index in reach?")
+    say(f"environment ready in {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def own_or_installed_uv() -> str | None:
+    """A uv that is new enough, fetched with pip when there is none."""
+    for candidate in (shutil.which("uv"), shutil.which("uv", path=str(OWN_UV / "bin"))):
+        if candidate is not None and version_of(candidate) >= UV_MINIMUM:
+            return candidate
+    say(f"uv is not here: fetching it with pip into {OWN_UV.relative_to(PROJECT)}")
+    # --target works where the system's Python forbids other installations (PEP 668).
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    done = subprocess.run([*command, "--target", str(OWN_UV), f"uv=={UV_VERSION}"], check=False)
+    uv = shutil.which("uv", path=str(OWN_UV / "bin"))
+    if done.returncode != 0 or uv is None:
+        refuse("uv could not be fetched with pip, its words stand above; install uv yourself, then try again")
+        return None
+    return uv
+
+
+def version_of(uv: str) -> tuple[int, ...]:
+    """(0, 13, 9) for `uv 0.13.9 (...)`; (0,) when it does not say."""
+    said = subprocess.run([uv, "--version"], capture_output=True, text=True, check=False).stdout.split()
+    try:
+        return tuple(int(part) for part in said[1].split("."))
+    except (IndexError, ValueError):
+        return (0,)
+
+
+def say(words: str) -> None:
+    print(f"setup: {words}", flush=True)
+
+
+def refuse(words: str) -> int:
+    print(f"setup: {words}", file=sys.stderr, flush=True)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
