@@ -8,6 +8,9 @@ from support.http import answers
 from support.target import loading, starts
 from support.world import StepContext
 
+# A trained model may talk on for long; the first words tell enough.
+SHORT = {"max_tokens": 16}
+
 
 @given("a model in the {format} format")
 def speaking_model(context: StepContext, format_name: str) -> None:
@@ -80,13 +83,13 @@ def answers_as_scripted(context: StepContext, question: str) -> None:
 
 @then("it answers {string} with some text")
 def answers_something(context: StepContext, question: str) -> None:
-    context.world.conversation.ask(question)
+    context.world.conversation.ask(question, SHORT)
     answers.check_mentions(context.world.conversation.answers.get(), "")
 
 
 @then("it answers {string} with a text that mentions {string}")
 def answers_sensibly(context: StepContext, question: str, words: str) -> None:
-    context.world.conversation.ask(question)
+    context.world.conversation.ask(question, SHORT)
     answers.check_mentions(context.world.conversation.answers.get(), words)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -134,8 +134,11 @@ class Settings(BaseSettings):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("not an http or https address")
-        # Reading the port raises ValueError("Port out of range 0-65535") by itself.
-        _ = parts.port
+        try:
+            _ = parts.port
+        except ValueError:
+            # The words of urllib repeat what stands there, which may be a password.
+            raise ValueError("its port is no number from 0 to 65535") from None
         return url.rstrip("/").removesuffix("/v1")
 
     @field_validator("test_model_path")
@@ -185,13 +188,13 @@ def shown(value: object) -> str:
 
 
 def redact_url(text: str) -> str:
-    """The same address without user, password and query values."""
-    if "://" not in text:
+    """The same address without user, password and query values; also of one that is no good address."""
+    scheme, separator, rest = text.partition("://")
+    if not separator:
         return text
-    parts = urlsplit(text)
-    host = parts.netloc.rpartition("@")
-    netloc = f"{REDACTED}@{host[2]}" if host[1] else parts.netloc
-    return urlunsplit((parts.scheme, netloc, parts.path, REDACTED if parts.query else "", ""))
+    _, at, place = rest.rpartition("@")
+    place, query, _ = place.partition("#")[0].partition("?")
+    return f"{scheme}://{REDACTED + at if at else ''}{place}{query + REDACTED if query else ''}"
 
 
 def load_settings(defines: Mapping[str, Any] | None = None) -> SettingsInForce:
@@ -200,18 +203,23 @@ def load_settings(defines: Mapping[str, Any] | None = None) -> SettingsInForce:
     chosen = {name.lower(): value for name, value in (defines or {}).items()}
     in_file = _read_file(SETTINGS_FILE)
 
-    for name, origin in [
-        *((name, f"-D {name}=...") for name in chosen),
-        *((name, f"environment variable {name}") for name in os.environ if name.startswith(OWN_PREFIX)),
-        *((name, str(SETTINGS_FILE)) for name in in_file),
+    for name, setting, origin in [
+        *((name, name, f"-D {name}=...") for name in chosen),
+        *(
+            (name, name.lower(), f"environment variable {name}")
+            for name in os.environ
+            if name.startswith(OWN_PREFIX)
+        ),
+        *((name, name, str(SETTINGS_FILE)) for name in in_file),
     ]:
-        if name.lower() not in known:
+        if setting not in known:
             raise _unknown(name, origin)
 
-    from_environ = [name for name in known if os.environ.get(name.upper())]
+    # As pydantic-settings reads it: small letters count too, an empty value does not.
+    in_environ = {name.lower(): name for name, value in os.environ.items() if value}
     origins = (
         dict.fromkeys(in_file, str(SETTINGS_FILE))
-        | {name: f"environment variable {name.upper()}" for name in from_environ}
+        | {name: f"environment variable {in_environ[name]}" for name in known if name in in_environ}
         | {name: f"-D {name}" for name in chosen}
     )
     try:
@@ -245,13 +253,19 @@ def _wrong(error: ValidationError, origins: Mapping[str, str]) -> SettingsError:
     field = Settings.model_fields[name]
     extra = field.json_schema_extra
     hint = extra["hint"] if isinstance(extra, dict) else field.description
-    secret = "SecretStr" in str(field.annotation)
-    value = REDACTED if secret else redact_url(repr(first.get("input")))
+    value = REDACTED if _is_secret(name, first.get("input")) else redact_url(repr(first.get("input")))
     reason = str(first["msg"]).removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]
     return SettingsError(
         f"setting {name} = {value} (from {origins.get(name, 'default')}) is wrong: {reason}; {hint}"
     )
+
+
+def _is_secret(name: str, value: object) -> bool:
+    if name == "target_url":
+        # Without a scheme nobody can tell where a password ends.
+        return "@" in str(value) and "://" not in str(value)
+    return "SecretStr" in str(Settings.model_fields[name].annotation)
 
 
 def _check_model_file(settings: Settings, origins: Mapping[str, str]) -> None:

@@ -54,7 +54,11 @@ def own_or_installed_uv() -> str | None:
     say(f"uv is not here: fetching it with pip into {OWN_UV.relative_to(PROJECT)}")
     # --target works where the system's Python forbids other installations (PEP 668).
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run([*command, "--target", str(OWN_UV), f"uv=={UV_VERSION}"], check=False)
+    done = subprocess.run(
+        [*command, "--target", str(OWN_UV), f"uv=={UV_VERSION}"],
+        env=os.environ | {"PIP_ROOT_USER_ACTION": "ignore"},
+        check=False,
+    )
     uv = shutil.which("uv", path=str(OWN_UV / "bin"))
     if done.returncode != 0 or uv is None:
         refuse("uv could not be fetched with pip, its words stand above; install uv yourself, then try again")

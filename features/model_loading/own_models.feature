@@ -14,6 +14,7 @@ Feature: Trained models load and make sense
   @normal @slow @needs.smollm2
   Scenario: A small trained model knows the capital of France
     Given the small trained model SmolLM2
+    And the system message "You are a helpful assistant."
     When the operator starts the server with it
     Then the server is ready within 30 seconds
     And it answers "What is the capital of France?" with a text that mentions "Paris"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -10,8 +13,10 @@ from typing import Any
 import httpx
 
 from support.http.exchange import Exchange
+from support.settings import redact_url
 
 ANSWER_SECONDS = 30.0
+Chunks = list[tuple[float, bytes]]
 
 
 class NoAnswer(AssertionError):
@@ -29,6 +34,8 @@ class ApiClient:
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         # Loopback and given targets only: no proxy of the environment may come between.
         self._client = httpx.Client(timeout=within, trust_env=False, follow_redirects=False)
+        self._socket: socket.socket | None = None
+        self._late = threading.Event()
 
     def close(self) -> None:
         self._client.close()
@@ -47,27 +54,35 @@ class ApiClient:
         """Send exactly these bytes and read to the end; raises `NoAnswer`."""
         url = self.base_url + path
         sent = {**self._headers, **(headers or {})}
-        request = self._client.build_request(method, url, content=body or None, headers=sent)
+        request = self._client.build_request(
+            method, url, content=body or None, headers=sent, extensions={"trace": self._watch}
+        )
+        shown = redact_url(url)
         started = time.monotonic()
-        chunks: list[tuple[float, bytes]] = []
+        chunks: Chunks = []
+        # httpx' time-out is per read: an answer that trickles for ever never meets it.
+        self._late.clear()
+        timer = threading.Timer(self._within, self._cut)
+        timer.daemon = True
+        timer.start()
         try:
             response = self._client.send(request, stream=True)
             try:
                 for chunk in response.iter_bytes():
-                    elapsed = time.monotonic() - started
-                    chunks.append((elapsed, chunk))
-                    # httpx' time-out is per read: a stream that trickles for ever never meets it.
-                    if elapsed > self._within:
-                        raise NoAnswer(self._failed(request, "did not finish", chunks))
+                    chunks.append((time.monotonic() - started, chunk))
             finally:
                 response.close()
-        except httpx.TimeoutException:
-            raise NoAnswer(self._failed(request, "did not answer", chunks)) from None
         except httpx.HTTPError as error:
-            raise NoAnswer(self._failed(request, f"broke off ({error})", chunks)) from None
+            late = self._late.is_set() or isinstance(error, httpx.TimeoutException)
+            how = self._too_slow(chunks) if late else _broken(error)
+            raise NoAnswer(f"{method} {shown}: {how}; {_so_far(chunks)}") from None
+        finally:
+            timer.cancel()
+        if self._late.is_set():
+            raise NoAnswer(f"{method} {shown}: {self._too_slow(chunks)}; {_so_far(chunks)}")
         exchange = Exchange(
             method=method,
-            url=url,
+            url=shown,
             request_headers=dict(request.headers),
             request_body=body,
             status=response.status_code,
@@ -79,9 +94,28 @@ class ApiClient:
         self.exchanges.append(exchange)
         return exchange
 
-    def _failed(self, request: httpx.Request, how: str, chunks: list[tuple[float, bytes]]) -> str:
-        got = sum(len(chunk) for _, chunk in chunks)
-        return (
-            f"{request.method} {request.url}: the server {how} within {self._within:.0f} s; "
-            f"{got} bytes had come in {len(chunks)} reads"
-        )
+    def _watch(self, event: str, info: Mapping[str, Any]) -> None:
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._socket = info["return_value"].get_extra_info("socket")
+            if self._late.is_set():
+                self._cut()
+
+    def _cut(self) -> None:
+        self._late.set()
+        if self._socket is not None:
+            # Shut down, not closed: that wakes a read which is waiting in the other thread.
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def _too_slow(self, chunks: Chunks) -> str:
+        return f"the server did not {'finish' if chunks else 'answer'} within {self._within:g} s"
+
+
+def _broken(error: httpx.HTTPError) -> str:
+    if isinstance(error, httpx.ConnectError):
+        return f"no connection ({error})"
+    return f"the server broke off ({error})"
+
+
+def _so_far(chunks: Chunks) -> str:
+    return f"{sum(len(chunk) for _, chunk in chunks)} bytes had come in {len(chunks)} reads"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "cookie", "
 SHOWN_BYTES = 4000
 # Allure's viewer masks exactly this text.
 ALLURE_REDACTED = "__ALLURE_REDACTED__"
+_TOKEN_WORD = re.compile(r"'([\w-]+: \$TOKEN)'")
 
 
 class NotJson(AssertionError):
@@ -54,8 +56,12 @@ class Exchange:
             if name.lower() in ("content-type", *SECRET_HEADERS):
                 words += ["-H", f"{name}: {'$TOKEN' if name.lower() in SECRET_HEADERS else value}"]
         if self.request_body:
+            if "content-type" not in (name.lower() for name in self.request_headers):
+                # curl would add one of its own.
+                words += ["-H", "Content-Type:"]
             words += ["--data-binary", _readable(self.request_body)]
-        return shlex.join(words).replace("'Authorization: $TOKEN'", '"Authorization: $TOKEN"')
+        # In double quotes, so that the shell puts the token in.
+        return _TOKEN_WORD.sub(r'"\1"', shlex.join(words))
 
     def describe(self) -> str:
         """For a failure message: what came back, and how to repeat it."""

@@ -23,7 +23,8 @@ def parse_events(body: bytes) -> list[Event]:
     Raises `BadFraming` for wrong UTF-8, an unknown field, or a last event without its blank line.
     """
     try:
-        text = body.decode("utf-8")
+        # One byte order mark may stand in front.
+        text = body.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise BadFraming(f"not UTF-8: {error}") from None
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")

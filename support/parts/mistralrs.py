@@ -6,19 +6,21 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from filelock import FileLock
 
 from support.errors import PartUnavailable
 from support.parts.part import FoundPart, Say
-from support.running.processes import ManagedProcess
+from support.running.processes import CommandTimeout, ManagedProcess, run_command
 
 CRATE = "mistralrs-cli"
 MINIMUM_RUST = (1, 88)
 _RUST = ".".join(map(str, MINIMUM_RUST))
 BUILD_SECONDS = 3600.0
 SAY_EVERY_SECONDS = 30.0
+VERSION_SECONDS = 10.0
 _SUFFIX = ".exe" if os.name == "nt" else ""
 
 
@@ -29,11 +31,14 @@ class MistralRs:
     purpose = "the real server under test"
     how_to_get = "acceptance get mistralrs"
 
-    def find(self, cache: Path) -> FoundPart | None:
+    def program(self, cache: Path) -> Path | None:
+        """The installed program, not asked for anything yet."""
         path = cache / "mistralrs" / "bin" / f"mistralrs{_SUFFIX}"
-        if not path.is_file():
-            return None
-        return FoundPart(self.name, path, self._version(path), "cache")
+        return path if path.is_file() else None
+
+    def find(self, cache: Path) -> FoundPart | None:
+        path = self.program(cache)
+        return None if path is None else FoundPart(self.name, path, self._version(path), "cache")
 
     def get(self, cache: Path, say: Say) -> FoundPart:
         """Build it when it is not there (about 15 minutes on 2 cores); raises `PartUnavailable`."""
@@ -97,7 +102,11 @@ class MistralRs:
 
     @staticmethod
     def _version(path: Path) -> str:
-        said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=10)
+        with tempfile.TemporaryDirectory(prefix="acceptance-") as folder:
+            try:
+                said = run_command([path, "--version"], within=VERSION_SECONDS, folder=Path(folder))
+            except (CommandTimeout, OSError):
+                return "unknown"
         return said.stdout.strip().rpartition(" ")[2] or "unknown"
 
 

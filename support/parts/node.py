@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -89,18 +88,29 @@ def _version(program: Path) -> str:
     return version if said.returncode == 0 and version.split(".")[0].isdigit() else ""
 
 
-def _installer(target: Path) -> list[str]:
-    package = f"{WHEEL}=={WHEEL_VERSION}"
+def _installer(target: Path) -> list[str | Path]:
+    """The command that puts the wheel into a folder: uv's, else pip's."""
+    wanted = ["--no-deps", "--only-binary", WHEEL, "--target", str(target), f"{WHEEL}=={WHEEL_VERSION}"]
     uv = os.environ.get("UV") or shutil.which("uv")
     if uv:
-        command = [uv, "pip", "install", "--quiet", "--python", sys.executable]
-    elif importlib.util.find_spec("pip") is not None:
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    else:
-        raise PartUnavailable(
-            f"Node.js {OLDEST_MAJOR}+ is missing, and neither uv nor pip is there to get it; install Node.js"
+        return [uv, "pip", "install", "--quiet", "--python", sys.executable, *wanted]
+    # A virtual environment made by uv has no pip; the interpreter that it was made from mostly has.
+    for python in dict.fromkeys((sys.executable, str(getattr(sys, "_base_executable", sys.executable)))):
+        if _has_pip(python):
+            return [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted]
+    raise PartUnavailable(
+        f"Node.js {OLDEST_MAJOR}+ is missing, and neither uv nor pip is there to get it; install Node.js"
+    )
+
+
+def _has_pip(python: str) -> bool:
+    try:
+        asked = subprocess.run(
+            [python, "-m", "pip", "--version"], capture_output=True, timeout=20, check=False
         )
-    return [*command, "--no-deps", "--only-binary", WHEEL, "--target", str(target), package]
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return asked.returncode == 0
 
 
 def _install(folder: Path) -> None:

@@ -65,7 +65,6 @@ def build(
             "name": title,
             "output": str(work / "page"),
             "history": str((history or out.parent / "history.jsonl").resolve()),
-            "variables": {key: _flat(value) for key, value in environment.items()},
             "performance": performance(results),
         }
         settings = work / "run.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from support.models.catalogue import has_smollm2
 from support.settings import Settings
 from support.target.discovery import CommandTarget, Target
 
@@ -22,6 +23,8 @@ def unmet(tags: Iterable[str], settings: Settings, target: Target, speaks: bool)
             "needs the suite's speaking model, the server at TARGET_URL serves another; "
             "serve the folder that `acceptance model` prints"
         )
+    if "needs.smollm2" in wanted and not has_smollm2(settings.acceptance_cache_dir / "models"):
+        return "needs the trained model SmolLM2 (98 MB); `acceptance get smollm2` fetches it"
     if "needs.own_model" in wanted and settings.own_model is None:
         return "needs a model of yours; set TEST_MODEL_PATH (and TEST_MODEL_FILE)"
     if (

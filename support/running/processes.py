@@ -169,9 +169,8 @@ def run_command(
         said = (out.read_text(errors="replace") + err.read_text(errors="replace"))[-500:]
         raise CommandTimeout(f"{timeout}; it had printed: {said!r}") from None
     finally:
-        if process.alive:
-            process.stop(grace=0)
-        _running.discard(process)
+        # Also when it ended by itself: what it left in the background is in its group.
+        process.stop(grace=0)
     return Outcome(
         command=process.command,
         exit_code=code,

@@ -17,7 +17,10 @@ NEEDS = frozenset(
 PATTERNS = (re.compile(r"lock\.[a-z_]+"), re.compile(r"budget\.\d+s"))
 TAGS = SEVERITY | RUN_CLASS | SAFETY | NEEDS
 
-_WORD = re.compile(r"@?([A-Za-z][\w.:*?=-]*)")
+# One tag of each open family, for wildcards.
+_EXAMPLES = TAGS | {"lock.name", "budget.10s"}
+
+_WORD = re.compile(r"@?([^\s()@,~]+)")
 _OPERATORS = frozenset({"and", "or", "not"})
 
 
@@ -33,7 +36,7 @@ def check_expression(expressions: Iterable[str]) -> None:
             if tag in _OPERATORS or known(tag):
                 continue
             pattern = re.compile(re.escape(tag).replace(r"\*", ".*").replace(r"\?", "."))
-            if "*" in tag and any(pattern.fullmatch(candidate) for candidate in TAGS):
+            if {"*", "?"} & set(tag) and any(pattern.fullmatch(candidate) for candidate in _EXAMPLES):
                 continue
             near = difflib.get_close_matches(tag, TAGS, n=1, cutoff=0.5)
             advice = f"did you mean @{near[0]}?" if near else f"known are {', '.join(sorted(TAGS))}"

@@ -43,9 +43,11 @@ class Deviations:
         if not file.exists():
             return cls(())
         try:
-            rows = tomllib.loads(file.read_text(encoding="utf-8")).get("deviation", [])
-            entries = [entry for row in rows for entry in _entries(row)]
-        except (tomllib.TOMLDecodeError, KeyError, TypeError, InvalidSpecifier, ValueError) as error:
+            document = tomllib.loads(file.read_text(encoding="utf-8"))
+            if set(document) - {"deviation"}:
+                raise ValueError(f"entries are [[deviation]], not {sorted(document)}")
+            entries = [entry for row in document.get("deviation", []) for entry in _entries(row)]
+        except (tomllib.TOMLDecodeError, OSError, TypeError, InvalidSpecifier, ValueError) as error:
             raise SettingsError(f"{file}: cannot be read ({error}); correct the entry") from None
         return cls(entries)
 
@@ -66,7 +68,8 @@ def _entries(row: dict[str, object]) -> Iterable[Deviation]:
     if set(row) != KEYS:
         raise ValueError(f"an entry has the keys {sorted(KEYS)}, not {sorted(row)}")
     scenarios = row["scenarios"]
-    assert isinstance(scenarios, list)
+    if not isinstance(scenarios, list):
+        raise ValueError("`scenarios` is a list of titles")
     for scenario in scenarios:
         yield Deviation(
             target=str(row["target"]),

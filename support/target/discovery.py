@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 
 from support.errors import TargetError
+from support.http.client import ApiClient, NoAnswer
+from support.http.exchange import NotJson
 from support.parts.mistralrs import MISTRALRS
 from support.running.processes import CommandTimeout, Outcome, run_command
 from support.settings import Settings, redact_url
@@ -71,9 +73,9 @@ def discover(settings: Settings) -> Target:
     on_path = shutil.which("mistralrs") or shutil.which("mistralrs-server")
     if on_path:
         return _identify(Path(on_path), why="found on the PATH", source="the PATH")
-    cached = MISTRALRS.find(settings.acceptance_cache_dir)
+    cached = MISTRALRS.program(settings.acceptance_cache_dir)
     if cached is not None:
-        return _identify(cached.path, why="found in the project's cache", source="the project's cache")
+        return _identify(cached, why="found in the project's cache", source="the project's cache")
     if settings.acceptance_target == "real":
         raise TargetError(
             "no real mistral.rs: none by MISTRALRS_BIN, on the PATH or in the project's cache; "
@@ -137,24 +139,28 @@ def _reach(settings: Settings, *, why: str) -> UrlTarget:
     url = settings.target_url
     assert url is not None
     shown = f"{redact_url(url)} (from TARGET_URL)"
-    headers = {}
-    if settings.target_api_key is not None:
-        headers["Authorization"] = f"Bearer {settings.target_api_key.get_secret_value()}"
-    within = settings.seconds(URL_SECONDS)
+    key = settings.target_api_key.get_secret_value() if settings.target_api_key else None
+    client = ApiClient(url, api_key=key, within=settings.seconds(URL_SECONDS))
     try:
-        answer = httpx.get(f"{url}/v1/models", headers=headers, timeout=within, trust_env=False)
-    except httpx.TimeoutException:
+        answer = client.get("/v1/models")
+    except (NoAnswer, httpx.InvalidURL) as error:
         raise TargetError(
-            f"no answer within {within:.0f} s: {shown}; is the server up and its model loaded?"
+            f"cannot be reached: {shown}: {error}; start the server and let it load its model first"
         ) from None
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise TargetError(f"cannot be reached: {shown}: {error}; start the server first") from None
-    try:
-        body = answer.raise_for_status().json()
-        models = tuple(str(entry["id"]) for entry in body["data"])
-    except (httpx.HTTPStatusError, ValueError, TypeError, KeyError):
+    finally:
+        client.close()
+    if answer.status in (401, 403):
         raise TargetError(
-            f"speaks no OpenAI API: {shown} answered /v1/models with status {answer.status_code} and "
+            f"refuses us: {shown} answered /v1/models with status {answer.status}; "
+            f"{'TARGET_API_KEY is not the right token' if key else 'set TARGET_API_KEY to its token'}"
+        )
+    try:
+        models = tuple(str(entry["id"]) for entry in answer.json()["data"]) if answer.status == 200 else None
+    except (NotJson, TypeError, KeyError):
+        models = None
+    if models is None:
+        raise TargetError(
+            f"speaks no OpenAI API: {shown} answered /v1/models with status {answer.status} and "
             f"{answer.text[:60]!r}; give the base address of an OpenAI-compatible server"
-        ) from None
+        )
     return UrlTarget(url, models, why)

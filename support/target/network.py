@@ -12,6 +12,8 @@ import threading
 from collections.abc import Mapping
 from types import TracebackType
 
+SETTLE_SECONDS = 5.0
+_LAST_WORD = b"mistralrs-acceptance: that was all\n"
 PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -20,6 +22,7 @@ class NetworkTrap:
 
     def __init__(self) -> None:
         self.attempts: list[str] = []
+        self._settled = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._listen, name="network-trap", daemon=True)
 
@@ -50,13 +53,23 @@ class NetworkTrap:
 
     def check_untouched(self) -> None:
         """Nobody tried to get out."""
+        self._settle()
         assert not self.attempts, (
             f"the program asked the network {len(self.attempts)} times: {self.attempts[:3]}"
         )
 
     def check_touched(self) -> None:
         """Somebody tried: the trap works."""
+        self._settle()
         assert self.attempts, "the program fetches a model that is not here, yet nothing came to the trap"
+
+    def _settle(self) -> None:
+        """Wait until everything that came before now is written down: connections are taken in order."""
+        if self._thread.is_alive():
+            with socket.create_connection(self._listener.getsockname()) as last:
+                last.sendall(_LAST_WORD)
+                self._settled.wait(SETTLE_SECONDS)
+                self._settled.clear()
 
     def _listen(self) -> None:
         while True:
@@ -70,5 +83,8 @@ class NetworkTrap:
                     said = connection.recv(200)
                 except OSError:
                     said = b""
+                if said == _LAST_WORD:
+                    self._settled.set()
+                    continue
                 first = said.splitlines()[0] if said else b"(a connection without a word)"
                 self.attempts.append(first.decode(errors="replace"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import tempfile
@@ -10,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import psutil
 
+from support.http.client import ApiClient, NoAnswer
 from support.running.processes import ManagedProcess, tree_of
 from support.settings import Settings
 from support.target.dialects import ModelArguments
@@ -22,6 +23,7 @@ from support.target.remedies import remedy_for
 from support.waiting import WaitTimeout, wait_until
 
 READY_SECONDS = 60.0
+ASK_SECONDS = 2.0
 PORT_TRIES = 3
 PORT_TAKEN = "Address already in use"
 LOG_TAIL_LINES = 15
@@ -135,10 +137,10 @@ def _start_once(
             cwd=folder,
         )
         running = process
-        with httpx.Client(timeout=2.0, trust_env=False) as client:
+        with contextlib.closing(ApiClient(url, within=ASK_SECONDS)) as client:
             wait_until(
                 f"{target.label} ready to answer",
-                lambda: _listens(running, port) and _answers(client, url),
+                lambda: _listens(running, port) and _answers(client),
                 within=settings.seconds(READY_SECONDS),
                 alive=lambda: running.alive,
             )
@@ -153,10 +155,10 @@ def _start_once(
         raise
 
 
-def _answers(client: httpx.Client, url: str) -> bool:
+def _answers(client: ApiClient) -> bool:
     try:
-        return client.get(f"{url}/health").status_code == 200
-    except httpx.HTTPError:
+        return client.get("/health").status == 200
+    except NoAnswer:
         return False
 
 

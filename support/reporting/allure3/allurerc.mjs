@@ -8,7 +8,8 @@ export default {
   output: run.output,
   historyPath: run.history,
   historyLimit: 30,
-  variables: run.variables,
+  // Place and language of a test say nothing here that the list does not say already.
+  hideLabels: ["framework", "language", "parentSuite", "suite", "subSuite", "host"],
   // The first rule that matches wins.
   categories: [
     {

@@ -1,0 +1,174 @@
+"""The runs that the tests look at. All are made once, a few at a time: starting one takes a second or two."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.parts.part import default_cache
+from tests.runs import servers, toy_suite
+from tests.runs.launching import ACCEPTANCE, BEHAVE, ROOT, Launched, Run
+
+AT_ONCE = 4
+SECRET_KEY, SECRET_PASSWORD = "toy-key-0f9a8b7c6d", "toy-password-5e4f3a2b"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run. `program` None: as `environment` says. `real`: the suite itself, not the toy one."""
+
+    command: tuple[str, ...]
+    words: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ("It passes",)
+    program: str | None = "good"
+    executable: bool = True
+    environment: Mapping[str, str] | None = None
+    deviation: str | None = None
+    signals: tuple[tuple[str, int], ...] = ()
+    real: bool = False
+    prepare: Callable[[Path], object] | None = None
+
+    def run(self, folder: Path) -> Run:
+        environment = dict(self.environment or {})
+        words, place = list(self.words), folder
+        if self.real:
+            words += ["-D", "acceptance_html=false", "-D", f"acceptance_reports_dir={folder / 'reports'}"]
+            place = ROOT
+        else:
+            environment["ACCEPTANCE_HTML"] = "false"
+            toy_suite.make(folder, *self.scenarios, deviation=self.deviation)
+        if self.program is not None and "TARGET_URL" not in environment and not self.real:
+            program = toy_suite.program(folder, self.program, executable=self.executable)
+            environment["MISTRALRS_BIN"] = str(program)
+        if self.prepare is not None:
+            self.prepare(folder)
+        launched = Launched(folder, [*self.command, *words], environment, cwd=place)
+        try:
+            for mark, number in self.signals:
+                launched.signal_when(mark, number)
+        finally:
+            run = launched.end()
+        return run
+
+
+def url(port: int, path: str = "", user: str = "") -> dict[str, str]:
+    return {"TARGET_URL": f"http://{user}127.0.0.1:{port}{path}"}
+
+
+def cases(api: int, mute: int) -> dict[str, Case]:
+    """By name; those that wait longest come first."""
+    reference = ("-D", "acceptance_target=reference")
+    secret = {**url(api, user=f"operator:{SECRET_PASSWORD}@"), "TARGET_API_KEY": SECRET_KEY}
+    key_only = {**url(api), "TARGET_API_KEY": SECRET_KEY}
+    cache = {"ACCEPTANCE_CACHE_DIR": str(default_cache())}
+    return {
+        "hangs on --version": Case(BEHAVE, program="hanging"),
+        "silent URL": Case(ACCEPTANCE, environment=url(mute)),
+        "real secret key": Case(ACCEPTANCE, ("features/openai_api",), environment=key_only, real=True),
+        "real secret password": Case(
+            BEHAVE, ("features/openai_api/models.feature",), environment=secret, real=True
+        ),
+        "real terminated": Case(
+            ACCEPTANCE,
+            (*reference, "features/openai_api"),
+            environment=cache,
+            signals=(("reports/records.jsonl", signal.SIGTERM),),
+            real=True,
+        ),
+        "real passes": Case(BEHAVE, (*reference, "features/binary_health/identity.feature"), real=True),
+        "real lacks needs": Case(
+            ACCEPTANCE, ("features/binary_health/identity.feature",), environment=url(api), real=True
+        ),
+        # -- how scenarios end
+        "passes by behave": Case(BEHAVE),
+        "passes by acceptance": Case(ACCEPTANCE, scenarios=("It passes", "It passes as well")),
+        "fails by behave": Case(BEHAVE, scenarios=("It passes", "It fails")),
+        "every way": Case(
+            ACCEPTANCE,
+            scenarios=(
+                "It fails",
+                "It breaks",
+                "It is undefined",
+                "Its hook breaks",
+                "Its hook finds a defect",
+                "It passes",
+            ),
+        ),
+        "breaks": Case(BEHAVE, scenarios=("It breaks",)),
+        "undefined": Case(BEHAVE, scenarios=("It is undefined",)),
+        "hook breaks": Case(BEHAVE, scenarios=("Its hook breaks",)),
+        "cleanup breaks": Case(BEHAVE, scenarios=("Its cleanup breaks",)),
+        "sys.exit": Case(BEHAVE, scenarios=("It leaves quietly", "It passes")),
+        "before_all": Case(ACCEPTANCE, ("-D", "toy.breaks=before_all")),
+        "after_all": Case(BEHAVE, ("-D", "toy.breaks=after_all")),
+        "before_feature": Case(ACCEPTANCE, ("-D", "toy.breaks=before_feature")),
+        "forgets a child": Case(ACCEPTANCE, scenarios=("It forgets a child",)),
+        "known issue": Case(ACCEPTANCE, scenarios=("It fails", "It passes"), deviation="It fails"),
+        "fixed issue": Case(BEHAVE, scenarios=("It passes", "It passes as well"), deviation="It passes"),
+        "interrupted": Case(
+            BEHAVE, scenarios=("It waits", "It passes"), signals=(("waiting", signal.SIGINT),)
+        ),
+        "terminated": Case(
+            ACCEPTANCE, scenarios=("It waits", "It passes"), signals=(("waiting", signal.SIGTERM),)
+        ),
+        # -- refused before anything starts
+        "unknown setting": Case(BEHAVE, ("-D", "test_prot=8080")),
+        "unknown variable": Case(ACCEPTANCE, environment={"ACCEPTANCE_HTLM": "false"}),
+        "wrong value": Case(ACCEPTANCE, ("-D", "test_port=many")),
+        "unknown tag": Case(ACCEPTANCE, ("--tags", "@smok")),
+        "broken tag expression": Case(ACCEPTANCE, ("--tags", "smoke and and slow")),
+        "nothing selected": Case(BEHAVE, ("--tags", "smoke and slow")),
+        "no features by behave": Case(BEHAVE, ("empty",), prepare=lambda folder: (folder / "empty").mkdir()),
+        "no features by acceptance": Case(
+            ACCEPTANCE, ("empty",), prepare=lambda folder: (folder / "empty").mkdir()
+        ),
+        "no such path by behave": Case(BEHAVE, ("features/nowhere.feature",)),
+        "no such path by acceptance": Case(ACCEPTANCE, ("features/nowhere.feature",)),
+        "broken feature": Case(
+            BEHAVE,
+            prepare=lambda folder: (folder / "features" / "toy" / "b.feature").write_text("Scenario: lost\n"),
+        ),
+        "no such program": Case(ACCEPTANCE, program=None, environment={"MISTRALRS_BIN": "nowhere/mistralrs"}),
+        "not executable": Case(BEHAVE, executable=False),
+        "a folder": Case(ACCEPTANCE, program=None, environment={"MISTRALRS_BIN": "features"}),
+        "prints nothing": Case(ACCEPTANCE, program="silent"),
+        "another program": Case(BEHAVE, program="other"),
+        "a failing program": Case(ACCEPTANCE, program="failing"),
+        "not for this machine": Case(BEHAVE, program="foreign"),
+        "refusing URL": Case(
+            BEHAVE, environment=url(servers.closed_port(), user=f"operator:{SECRET_PASSWORD}@")
+        ),
+        "no API at URL": Case(ACCEPTANCE, environment=url(api, path="/other")),
+        "unwritable reports": Case(
+            BEHAVE, prepare=lambda folder: (folder / "reports").write_text("a file, not a folder")
+        ),
+    }
+
+
+class Runs:
+    """All runs, under way from the start; asking for one waits for it."""
+
+    def __init__(self, folder: Path, wanted: Mapping[str, Case]) -> None:
+        self._pool = ThreadPoolExecutor(AT_ONCE)
+        self._runs: dict[str, Future[Run]] = {
+            name: self._pool.submit(case.run, self._place(folder, name)) for name, case in wanted.items()
+        }
+
+    @staticmethod
+    def _place(folder: Path, name: str) -> Path:
+        place = folder / "".join(letter if letter.isalnum() else "-" for letter in name)
+        place.mkdir()
+        return place
+
+    def __getitem__(self, name: str) -> Run:
+        return self._runs[name].result()
+
+    def close(self) -> None:
+        """Wait for all; none may outlive the tests."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+NAMES = tuple(cases(1, 1))

@@ -1,0 +1,149 @@
+"""Runs of the suite and of toy suites in processes of their own, and what each leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from support.waiting import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+BEHAVE = (sys.executable, "-m", "behave")
+ACCEPTANCE = (str(Path(sys.executable).with_name("acceptance")), "run")
+LONGEST_SECONDS = 90.0
+# What a person may have set, which would lead a run elsewhere.
+SETTINGS = (
+    "ACCEPTANCE_",
+    "TEST_",
+    "TARGET_",
+    "MISTRALRS_",
+    "RUST_LOG",
+    "XDG_",
+    "PYTEST_",
+    "NO_COLOR",
+    "COLUMNS",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run that has ended: its code and words, its reports, and what was there right after its end."""
+
+    folder: Path
+    exit_code: int
+    stdout: str
+    stderr: str
+    processes: tuple[str, ...]
+    temporary: tuple[str, ...]
+
+    @property
+    def said(self) -> str:
+        """Everything, for a failure message."""
+        return f"exit code {self.exit_code}\n--- stdout\n{self.stdout}\n--- stderr\n{self.stderr}"
+
+    @property
+    def reports(self) -> Path:
+        return self.folder / "reports"
+
+    @property
+    def report(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads((self.reports / "report.json").read_bytes())
+        return document
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """Title -> verdict."""
+        return {test["name"]: test["verdict"] for test in self.report["tests"]}
+
+    def test(self, title: str) -> dict[str, Any]:
+        """What the report says about one scenario."""
+        found: dict[str, Any] = next(test for test in self.report["tests"] if test["name"] == title)
+        return found
+
+
+class Launched:
+    """A run that is under way. Its home and its temporary folder are its own."""
+
+    def __init__(
+        self, folder: Path, command: Sequence[str], environment: Mapping[str, str], cwd: Path | None = None
+    ) -> None:
+        self.folder = folder
+        self.temporary = folder / "temporary"
+        home = folder / "home"
+        for made in (self.temporary, home):
+            made.mkdir(parents=True, exist_ok=True)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+        own = {"HOME": str(home), "TMPDIR": str(self.temporary), "PYTHONPATH": str(ROOT)}
+        with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+            self.process = subprocess.Popen(
+                list(command),
+                cwd=cwd or folder,
+                env=inherited | own | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+
+    def signal_when(self, mark: str, number: int) -> None:
+        """Send a signal as soon as the run has written the file `mark`."""
+        wait_until(
+            f"the run writes {mark}",
+            (self.folder / mark).exists,
+            within=LONGEST_SECONDS,
+            alive=lambda: self.process.poll() is None,
+            seen=lambda: (self.folder / "stderr").read_text(errors="replace")[-500:],
+        )
+        self.process.send_signal(number)
+
+    def end(self) -> Run:
+        """Wait for its end (bounded), look at what is left, and remove that."""
+        try:
+            code = self.process.wait(LONGEST_SECONDS)
+            left = list(processes_of(self.folder))
+        finally:
+            for process in processes_of(self.folder):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+        return Run(
+            self.folder,
+            code,
+            (self.folder / "stdout").read_text(errors="replace"),
+            (self.folder / "stderr").read_text(errors="replace"),
+            tuple(described(process) for process in left),
+            tuple(sorted(entry.name for entry in self.temporary.iterdir())),
+        )
+
+
+def processes_of(folder: Path) -> Iterator[psutil.Process]:
+    """Processes that name the folder: on their command line, as their place, or as their temporary folder."""
+    sign = f"{folder}{os.sep}"
+    for process in psutil.process_iter():
+        if process.pid == os.getpid():
+            continue
+        with contextlib.suppress(psutil.Error):
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            words = [
+                *process.cmdline(),
+                f"{process.cwd()}{os.sep}",
+                process.environ().get("TMPDIR", "") + os.sep,
+            ]
+            if any(sign in word for word in words):
+                yield process
+
+
+def described(process: psutil.Process) -> str:
+    try:
+        return f"{process.pid} {' '.join(process.cmdline())}"
+    except psutil.Error:
+        return f"{process.pid} (ended meanwhile)"

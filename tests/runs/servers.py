@@ -1,0 +1,86 @@
+"""Servers on the loopback that a run may be pointed at: a small OpenAI API, none at all, a mute one."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+MODELS = {"object": "list", "data": [{"id": "default", "object": "model", "created": 1, "owned_by": "toy"}]}
+
+
+class SmallApi(BaseHTTPRequestHandler):
+    """Lists a model and is well; every chat gets the same refusal. `/other` has no API."""
+
+    protocol_version = "HTTP/1.1"
+    authorizations: set[str]
+
+    def do_GET(self) -> None:
+        self.authorizations.add(self.headers.get("Authorization", ""))
+        if self.path == "/v1/models":
+            self._answer(200, "application/json", json.dumps(MODELS))
+        elif self.path in ("/", "/health"):
+            self._answer(200, "text/plain", "OK")
+        else:
+            self._answer(404, "text/html", "<h1>It works!</h1>")
+
+    do_HEAD = do_GET
+
+    def do_POST(self) -> None:
+        self.authorizations.add(self.headers.get("Authorization", ""))
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        error = {"message": "no model today", "type": "server_error", "param": None, "code": "500"}
+        self._answer(500, "application/json", json.dumps({"error": error}))
+
+    do_DELETE = do_POST
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: pytest shows what fails."""
+
+    def _answer(self, status: int, media_type: str, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(text.encode())
+
+
+@contextmanager
+def small_api() -> Iterator[tuple[int, set[str]]]:
+    """Its port, and the Authorization headers that it was sent."""
+    seen: set[str] = set()
+    handler = type("Handler", (SmallApi,), {"authorizations": seen})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield server.server_address[1], seen
+        finally:
+            server.shutdown()
+            thread.join(5)
+
+
+@contextmanager
+def mute() -> Iterator[int]:
+    """A port that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def closed_port() -> int:
+    """A port where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def is_closed(port: int) -> bool:
+    with socket.socket() as client:
+        client.settimeout(2)
+        return client.connect_ex(("127.0.0.1", port)) != 0

@@ -1,0 +1,224 @@
+"""Exit codes, messages and leftovers of real runs."""
+
+from __future__ import annotations
+
+import base64
+import re
+import signal
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.runs.cases import NAMES, SECRET_KEY, SECRET_PASSWORD, Runs
+from tests.runs.launching import Run
+from tests.runs.servers import is_closed
+
+# Run -> exit code. The words of `acceptance --help` and README.
+CODES = {
+    "passes by behave": 0,
+    "passes by acceptance": 0,
+    "real passes": 0,
+    "known issue": 0,
+    "forgets a child": 0,
+    "fails by behave": 1,
+    "every way": 1,
+    "breaks": 1,
+    "undefined": 1,
+    "hook breaks": 1,
+    "cleanup breaks": 1,
+    "sys.exit": 1,
+    "fixed issue": 1,
+    "real secret key": 1,
+    "real secret password": 1,
+    "real lacks needs": 3,
+    "nothing selected": 3,
+    "before_all": 4,
+    "after_all": 4,
+    "before_feature": 4,
+    "unwritable reports": 4,
+    "interrupted": 130,
+    "terminated": 143,
+    "real terminated": 143,
+}
+
+# Run that is refused before anything starts -> what its one line has to name.
+REFUSED = {
+    "unknown setting": ("test_prot", "-D", "test_port"),
+    "unknown variable": ("ACCEPTANCE_HTLM", "environment variable", "acceptance_html"),
+    "wrong value": ("test_port", "many", "-D", "1 to 65535"),
+    "unknown tag": ("@smok", "@smoke"),
+    "broken tag expression": ("smoke and and slow",),
+    "no features by behave": ("empty",),
+    "no features by acceptance": ("empty",),
+    "no such path by behave": ("features/nowhere.feature",),
+    "no such path by acceptance": ("features/nowhere.feature",),
+    "broken feature": ("b.feature", "line 1"),
+    "no such program": ("no such program", "nowhere/mistralrs", "MISTRALRS_BIN"),
+    "not executable": ("not executable", "program-good", "chmod"),
+    "a folder": ("folder", "features", "MISTRALRS_BIN"),
+    "prints nothing": ("printed nothing", "program-silent", "mistralrs 0.8.1"),
+    "another program": ("frobnicator 1.2.3", "program-other"),
+    "a failing program": ("no such library", "exit code 127"),
+    "not for this machine": ("program-foreign", "built for this machine"),
+    "hangs on --version": ("--version", "10 s", "program-hanging"),
+    "refusing URL": ("cannot be reached", "TARGET_URL", "(redacted)"),
+    "silent URL": ("no answer within 5 s", "TARGET_URL"),
+    "no API at URL": ("speaks no OpenAI API", "404", "/other"),
+}
+
+
+def test_all_runs_are_looked_at() -> None:
+    assert sorted([*CODES, *REFUSED]) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_exit_code(runs: Runs, name: str) -> None:
+    run = runs[name]
+    assert run.exit_code == CODES[name], run.said
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusal_is_one_line(runs: Runs, name: str) -> None:
+    run = runs[name]
+    assert run.exit_code == 2, run.said
+    lines = run.stderr.splitlines()
+    assert len(lines) == 1, run.said
+    assert lines[0].startswith("acceptance: "), run.said
+    assert not [words for words in REFUSED[name] if words not in lines[0]], run.said
+    assert "PASSED" not in run.stdout, run.said
+    assert not (run.reports / "report.json").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_left(runs: Runs, name: str) -> None:
+    run = runs[name]
+    assert not run.processes, run.said
+    assert not run.temporary, run.said
+    assert "Traceback" not in run.stderr, run.said
+
+
+@pytest.mark.parametrize("name", ["forgets a child", "interrupted", "terminated"])
+def test_no_port_is_left(runs: Runs, name: str) -> None:
+    port = int((runs[name].folder / "port").read_text())
+    assert is_closed(port)
+
+
+@pytest.mark.parametrize("name", [name for name, code in CODES.items() if code in (0, 1, 130, 143)])
+def test_reports_are_whole(runs: Runs, name: str) -> None:
+    run = runs[name]
+    report = run.report
+    summary = report["summary"]
+    assert (
+        summary["total"] == len(report["tests"]) == summary["passed"] + summary["failed"] + summary["skipped"]
+    )
+    assert summary["total"] > 0
+    for file in (run.reports / "junit").glob("*.xml"):
+        ElementTree.parse(file)
+    assert list((run.reports / "allure-results").glob("*-result.json"))
+    last = run.stdout.strip().splitlines()[-1]
+    assert last.startswith("PASSED: " if CODES[name] == 0 else "FAILED: "), run.said
+
+
+@pytest.mark.parametrize("name", ["before_all", "after_all", "before_feature"])
+def test_hooks_outside_scenarios_are_told(runs: Runs, name: str) -> None:
+    run = runs[name]
+    assert f"{name} gave up" in (run.reports / "report.json").read_text(), run.said
+    assert "PASSED: " not in run.stdout, run.said
+
+
+@pytest.mark.parametrize("name", ["before_all", "nothing selected", "real lacks needs", "sys.exit"])
+def test_never_green(runs: Runs, name: str) -> None:
+    assert "PASSED: " not in runs[name].stdout, runs[name].said
+
+
+def test_each_way_to_end_has_its_verdict(runs: Runs) -> None:
+    run = runs["every way"]
+    assert run.verdicts == {
+        "It fails": "failed",
+        "It breaks": "broken",
+        "It is undefined": "broken",
+        "Its hook breaks": "broken",
+        "Its hook finds a defect": "failed",
+        "It passes": "passed",
+    }
+    assert run.report["summary"]["failed"] == 5
+    assert "expected 2, got 1" in run.test("It fails")["error"]
+    assert "no room on the disk" in run.test("It breaks")["error"]
+    assert "nobody has written this" in run.test("It is undefined")["error"]
+    assert "no room for a scenario" in run.test("Its hook breaks")["error"]
+    assert "the server died" in run.test("Its hook finds a defect")["error"]
+
+
+def test_broken_cleanup_is_told(runs: Runs) -> None:
+    found = runs["cleanup breaks"].test("Its cleanup breaks")
+    assert found["verdict"] == "broken"
+    assert "the port is still taken" in found["error"]
+
+
+def test_sys_exit_in_a_step_is_an_error_and_the_run_goes_on(runs: Runs) -> None:
+    run = runs["sys.exit"]
+    assert run.verdicts == {"It leaves quietly": "broken", "It passes": "passed"}, run.said
+
+
+def test_known_issue_is_counted_and_does_not_gate(runs: Runs) -> None:
+    run = runs["known issue"]
+    assert run.verdicts == {"It fails": "known_issue", "It passes": "passed"}
+    summary = run.report["summary"]
+    assert (summary["passed"], summary["failed"], summary["known_issues"]) == (1, 0, 1)
+    assert "one is not two here" in run.stdout
+
+
+def test_known_issue_that_passes_is_a_surprise(runs: Runs) -> None:
+    run = runs["fixed issue"]
+    assert run.verdicts == {"It passes": "failed", "It passes as well": "passed"}
+    assert "remove the entry" in run.test("It passes")["error"]
+
+
+def test_nothing_selected_says_so_in_one_line(runs: Runs) -> None:
+    run = runs["nothing selected"]
+    assert re.fullmatch(r"acceptance: no scenario selected .*smoke and slow.*\n", run.stderr), run.said
+
+
+def test_unmet_needs_are_told_with_their_remedy(runs: Runs) -> None:
+    run = runs["real lacks needs"]
+    assert set(run.verdicts.values()) == {"skipped"}
+    assert "MISTRALRS_BIN" in (run.reports / "report.json").read_text()
+    assert "nothing was checked" in run.stderr
+
+
+@pytest.mark.parametrize("name", ["interrupted", "terminated"])
+def test_signal_ends_in_order(runs: Runs, name: str) -> None:
+    run = runs[name]
+    number = signal.SIGINT if name == "interrupted" else signal.SIGTERM
+    assert (run.folder / "cleaned").exists(), "the cleanup did not run"
+    assert run.verdicts["It waits"] != "passed"
+    assert run.verdicts["It passes"] == "skipped"
+    assert number.name in (run.reports / "report.json").read_text(), run.said
+
+
+def test_report_folder_that_cannot_be_written_is_told(runs: Runs) -> None:
+    run = runs["unwritable reports"]
+    assert len(run.stderr.splitlines()) == 1, run.said
+    assert "acceptance_reports_dir" in run.stderr, run.said
+
+
+def everything(run: Run) -> str:
+    files = [file for file in run.reports.rglob("*") if file.is_file()]
+    return "\n".join(
+        [run.stdout, run.stderr, *(file.read_bytes().decode("utf-8", "replace") for file in files)]
+    )
+
+
+def test_key_is_sent_and_shown_nowhere(runs: Runs) -> None:
+    run = runs["real secret key"]
+    assert SECRET_KEY not in everything(run)
+    assert "(redacted)" in run.stdout
+    assert len(run.report["tests"]) > 10
+
+
+@pytest.mark.parametrize("name", ["real secret password", "refusing URL"])
+def test_password_is_shown_nowhere(runs: Runs, name: str) -> None:
+    pair = base64.b64encode(f"operator:{SECRET_PASSWORD}".encode()).decode()
+    text = everything(runs[name])
+    assert SECRET_PASSWORD not in text
+    assert pair not in text

@@ -1,0 +1,32 @@
+"""The `environment.py` of the toy suite: hooks that break on demand (`-D toy.breaks=HOOK`)."""
+
+from pathlib import Path
+
+
+def before_all(context):
+    _break(context, "before_all")
+
+
+def after_all(context):
+    _break(context, "after_all")
+
+
+def before_feature(context, feature):
+    _break(context, "before_feature")
+
+
+def before_scenario(context, scenario):
+    # In a folder of the run, as in the real suite.
+    (context.suite.folder / "something").write_text("to be removed")
+    context.add_cleanup(Path("cleaned").touch)
+    if scenario.name == "Its hook breaks":
+        raise RuntimeError("no room for a scenario")
+
+
+def after_scenario(context, scenario):
+    assert scenario.name != "Its hook finds a defect", "the server died"
+
+
+def _break(context, hook):
+    if context.config.userdata.get("toy.breaks") == hook:
+        raise RuntimeError(f"{hook} gave up")

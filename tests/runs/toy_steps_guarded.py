@@ -1,0 +1,53 @@
+"""The steps of the toy suite."""
+
+import sys
+from pathlib import Path
+
+from behave import given, then
+
+from support.running.processes import ManagedProcess
+from support.waiting import wait_until
+
+LISTENER = """
+import pathlib, socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+pathlib.Path("port.part").write_text(str(listener.getsockname()[1]))
+pathlib.Path("port.part").rename("port")
+listener.accept()
+"""
+
+
+@then("{one:d} is {other:d}")
+def equal(context, one, other):
+    assert one == other, f"expected {other}, got {one}"
+
+
+@then("the harness breaks")
+def harness_breaks(context):
+    raise OSError("no room on the disk")
+
+
+@then("the step calls sys.exit")
+def leaves(context):
+    sys.exit(0)
+
+
+@given("a cleanup that breaks")
+def unclean(context):
+    def give_up():
+        raise RuntimeError("the port is still taken")
+
+    context.add_cleanup(give_up)
+
+
+@given("a child that listens")
+def child(context):
+    here = Path.cwd()
+    process = ManagedProcess([sys.executable, "-c", LISTENER, str(here)], stdout=here / "child.log")
+    wait_until("the child listens", (here / "port").exists, within=20, alive=lambda: process.alive)
+
+
+@then("the step waits long")
+def waits(context):
+    Path("waiting").touch()
+    wait_until("the end of days", lambda: None, within=60)

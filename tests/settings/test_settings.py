@@ -1,0 +1,334 @@
+"""Where settings come from, what is said about a wrong one, and that secrets stay secret."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.errors import EXIT_USAGE, SettingsError
+from support.settings import REDACTED, Settings, load_settings, redact_url
+
+Say = Callable[[str, str, str], dict[str, str]]
+SOURCES = ("define", "environment", "file")
+SECRET = "s3cr3t"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.lower() in Settings.model_fields or name.startswith("ACCEPTANCE_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Say:
+    """Sets a name in one of the sources; what `-D` would give is returned."""
+
+    def set_in(source: str, name: str, value: str) -> dict[str, str]:
+        if source == "define":
+            return {name: value}
+        if source == "environment":
+            monkeypatch.setenv(name.upper(), value)
+        elif source == "file":
+            with (tmp_path / "acceptance.toml").open("a") as file:
+                file.write(f"{name} = '{value}'\n")
+        return {}
+
+    return set_in
+
+
+def error_of(defines: dict[str, str] | None = None) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(defines)
+    assert caught.value.exit_code == EXIT_USAGE
+    text = str(caught.value)
+    assert len(text.splitlines()) == 1, f"more than one line: {text!r}"
+    return text
+
+
+def origin_words(source: str, name: str) -> str:
+    return {
+        "define": f"-D {name}",
+        "environment": f"environment variable {name.upper()}",
+        "file": "acceptance.toml",
+        "default": "default",
+    }[source]
+
+
+# -- order
+
+
+@pytest.mark.parametrize(
+    ("higher", "lower"),
+    [
+        ("define", "environment"),
+        ("define", "file"),
+        ("define", "default"),
+        ("environment", "file"),
+        ("environment", "default"),
+        ("file", "default"),
+    ],
+)
+def test_a_higher_source_wins_over_a_lower_one(say: Say, higher: str, lower: str) -> None:
+    defines = say(higher, "test_batch_size", "7") | say(lower, "test_batch_size", "9")
+    defines = defines | say(higher, "test_batch_size", "7") if higher == "define" else defines
+    in_force = load_settings(defines)
+    assert in_force.settings.test_batch_size == 7
+    assert ("test_batch_size", "7", origin_words(higher, "test_batch_size")) in in_force.table()
+
+
+def test_the_highest_of_all_three_sources_wins(say: Say) -> None:
+    say("file", "test_port", "3333")
+    say("environment", "test_port", "2222")
+    assert load_settings({"test_port": "1111"}).settings.test_port == 1111
+    assert load_settings().settings.test_port == 2222
+
+
+def test_different_settings_come_from_different_sources_at_once(say: Say) -> None:
+    say("file", "rust_log", "info")
+    say("environment", "test_port", "2222")
+    in_force = load_settings({"test_verbose": "true"})
+    origins = {name: origin for name, _, origin in in_force.table() if origin != "default"}
+    assert origins == {
+        "rust_log": "acceptance.toml",
+        "test_port": "environment variable TEST_PORT",
+        "test_verbose": "-D test_verbose",
+    }
+
+
+def test_settings_that_a_person_chose_come_first_in_the_table(say: Say) -> None:
+    say("environment", "acceptance_html", "false")
+    rows = load_settings().table()
+    assert rows[0] == ("acceptance_html", "false", "environment variable ACCEPTANCE_HTML")
+    assert {origin for *_, origin in rows[1:]} == {"default"}
+    assert len(rows) == len(Settings.model_fields)
+
+
+def test_without_any_source_every_default_holds() -> None:
+    settings = load_settings().settings
+    assert (settings.target_url, settings.mistralrs_bin, settings.test_port) == (None, None, None)
+    assert (settings.acceptance_target, settings.test_batch_size) == ("auto", 32)
+
+
+def test_an_empty_environment_variable_counts_as_not_set(say: Say) -> None:
+    say("environment", "test_port", "")
+    assert load_settings().settings.test_port is None
+    assert ("test_port", "-", "default") in load_settings().table()
+
+
+def test_names_on_the_command_line_may_be_in_capitals() -> None:
+    assert load_settings({"TEST_PORT": "1111"}).settings.test_port == 1111
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names have no case there")
+def test_an_environment_variable_in_small_letters_is_named_as_it_was_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("test_port", "2222")
+    in_force = load_settings()
+    assert ("test_port", "2222", "environment variable test_port") in in_force.table()
+
+
+# -- names that people already use
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("TEST_PORT", "8080", 8080),
+        ("TEST_BATCH_SIZE", "4", 4),
+        ("TEST_VERBOSE", "1", True),
+        ("TEST_VERBOSE", "off", False),
+        ("RUST_LOG", "mistralrs=debug", "mistralrs=debug"),
+        ("MISTRALRS_BIN", "bin/mistralrs", Path("bin/mistralrs")),
+        ("TARGET_URL", "http://127.0.0.1:1234/v1/", "http://127.0.0.1:1234"),
+        ("TARGET_URL", "https://host.example/api", "https://host.example/api"),
+    ],
+)
+def test_a_legacy_name_keeps_working(say: Say, name: str, text: str, value: object) -> None:
+    say("environment", name, text)
+    assert getattr(load_settings().settings, name.lower()) == value
+
+
+def test_a_model_of_your_own_is_named_by_folder_and_file(say: Say, tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "m.gguf").touch()
+    assert load_settings().settings.own_model is None
+    say("environment", "TEST_MODEL_PATH", "weights")
+    assert load_settings().settings.own_model == (Path("weights"), None)
+    say("environment", "TEST_MODEL_FILE", "m.gguf")
+    assert load_settings().settings.own_model == (Path("weights"), "m.gguf")
+
+
+def test_time_outs_scale_with_the_time_factor() -> None:
+    assert load_settings({"acceptance_time_factor": "2.5"}).settings.seconds(2) == 5.0
+
+
+# -- wrong values
+
+WRONG = [
+    ("target_url", "ftp://host/", "not an http or https address", "http://127.0.0.1:1234"),
+    ("target_url", "127.0.0.1:1234", "not an http or https address", "http://127.0.0.1:1234"),
+    ("target_url", "http://host:123456", "port", "http://127.0.0.1:1234"),
+    ("target_url", "http://[::1", "IPv6", "http://127.0.0.1:1234"),
+    ("acceptance_target", "rael", "'auto', 'real' or 'reference'", "choose auto, real or reference"),
+    ("test_model_path", "nowhere", "no such folder", "give the folder"),
+    ("test_port", "http", "valid integer", "1 to 65535"),
+    ("test_port", "0", "greater than or equal to 1", "1 to 65535"),
+    ("test_port", "65536", "less than or equal to 65535", "1 to 65535"),
+    ("test_batch_size", "0", "greater than or equal to 1", "1 to 4096"),
+    ("test_batch_size", "many", "valid integer", "1 to 4096"),
+    ("test_verbose", "loud", "valid boolean", "true or false"),
+    ("acceptance_time_factor", "0.5", "greater than or equal to 1", "1 to 20"),
+    ("acceptance_time_factor", "nan", "", "1 to 20"),
+    ("acceptance_html", "maybe", "valid boolean", "true or false"),
+    ("acceptance_deviations", "maybe", "valid boolean", "true or false"),
+]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize(("name", "value", "reason", "remedy"), WRONG)
+def test_a_wrong_value_is_one_line_with_name_origin_reason_and_remedy(
+    say: Say, source: str, name: str, value: str, reason: str, remedy: str
+) -> None:
+    text = error_of(say(source, name, value))
+    assert text.startswith(f"setting {name} = {value!r} (from {origin_words(source, name)}) is wrong: ")
+    assert reason in text
+    assert remedy in text
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_model_file_without_its_folder_is_refused(say: Say, source: str) -> None:
+    text = error_of(say(source, "test_model_file", "m.gguf"))
+    assert "test_model_file = 'm.gguf'" in text
+    assert origin_words(source, "test_model_file") in text
+    assert "test_model_path is not set; give the folder" in text
+
+
+def test_a_model_file_that_is_not_in_its_folder_is_refused(tmp_path: Path) -> None:
+    text = error_of({"test_model_path": str(tmp_path), "test_model_file": "m.gguf"})
+    assert "no such file" in text
+    assert str(tmp_path) in text
+    assert "give a file name" in text
+
+
+def test_a_table_where_a_value_belongs_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "acceptance.toml").write_text("[test_port]\nx = 1\n")
+    assert "setting test_port" in error_of()
+
+
+# -- unknown names
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_an_unknown_name_is_refused_with_a_suggestion(say: Say, source: str) -> None:
+    text = error_of(say(source, "acceptance_tarjet", "real"))
+    assert "unknown setting" in text
+    assert "acceptance_tarjet" in text.lower()
+    assert origin_words(source, "acceptance_tarjet") in text
+    assert text.endswith("did you mean acceptance_target?")
+
+
+@pytest.mark.parametrize(("source", "name"), [("define", "zzz"), ("file", "zzz")])
+def test_an_unknown_name_unlike_any_other_points_to_the_list(say: Say, source: str, name: str) -> None:
+    assert "`acceptance settings` lists all settings" in error_of(say(source, name, "1"))
+
+
+def test_foreign_environment_variables_are_none_of_our_business(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_PROT", "1")
+    assert load_settings().settings.test_port is None
+
+
+def test_a_name_in_capitals_in_the_file_is_refused_with_the_right_one(say: Say) -> None:
+    text = error_of(say("file", "TEST_PORT", "8080"))
+    assert text == "unknown setting TEST_PORT (from acceptance.toml): did you mean test_port?"
+
+
+# -- the file itself
+
+
+@pytest.mark.parametrize(
+    "content", [b"test_port = \n", b"= 1\n", b"a = 1\na = 2\n", b"\xff\xfe", b"[[[\n"], ids=repr
+)
+def test_a_file_that_is_no_toml_is_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "acceptance.toml").write_bytes(content)
+    text = error_of()
+    assert text.startswith("settings file acceptance.toml: cannot be read (")
+    assert "correct it or remove it" in text
+
+
+def test_a_folder_where_the_file_should_be_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "acceptance.toml").mkdir()
+    assert "settings file acceptance.toml: cannot be read" in error_of()
+
+
+# -- secrets
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("target_api_key", SECRET),
+        ("target_url", f"http://user:{SECRET}@host:1/"),
+        ("target_url", f"http://{SECRET}@host"),
+        ("target_url", f"http://host/?key={SECRET}"),
+        ("target_url", f"http://host/#{SECRET}"),
+    ],
+)
+def test_no_secret_is_in_the_table(say: Say, source: str, name: str, value: str) -> None:
+    rows = {row[0]: row for row in load_settings(say(source, name, value)).table()}
+    assert SECRET not in repr(rows)
+    assert rows[name][2] == origin_words(source, name)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        (f"http://u:{SECRET}@host:1/v1?k={SECRET}", f"http://{REDACTED}@host:1/v1?{REDACTED}"),
+        ("http://host:1/v1", "http://host:1/v1"),
+        ("/models/@scope/what?", "/models/@scope/what?"),
+    ],
+)
+def test_an_address_keeps_what_is_no_secret(address: str, shown: str) -> None:
+    assert redact_url(address) == shown
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"ftp://user:{SECRET}@host/",
+        f"http://user:{SECRET}@host:port/",
+        f"http://user:{SECRET}@",
+        f"user:{SECRET}@host:1234",
+        f"ftp://host/?key={SECRET}",
+        f"http://user:a/{SECRET}@host",
+        f"http://user:{SECRET}@[::1",
+    ],
+)
+def test_no_secret_of_a_wrong_address_is_in_the_error(say: Say, source: str, url: str) -> None:
+    text = error_of(say(source, "target_url", url))
+    assert SECRET not in text
+    assert "setting target_url" in text
+
+
+def test_no_secret_is_in_the_error_of_a_token_of_the_wrong_type(tmp_path: Path) -> None:
+    (tmp_path / "acceptance.toml").write_text(f"target_api_key = ['{SECRET}']\n")
+    text = error_of()
+    assert SECRET not in text
+    assert f"target_api_key = {REDACTED} (from acceptance.toml)" in text
+
+
+@pytest.mark.parametrize("source", ["define", "file"])
+def test_the_value_of_an_unknown_name_is_not_repeated(say: Say, source: str) -> None:
+    assert SECRET not in error_of(say(source, "target_api_kye", SECRET))
+
+
+def test_no_secret_is_in_an_error_about_another_setting(say: Say) -> None:
+    say("environment", "target_api_key", SECRET)
+    assert SECRET not in error_of({"test_port": "x"})

@@ -1,0 +1,150 @@
+"""The features keep the rules of the house: short, one behaviour each, in words of a stakeholder."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.running import tags
+from tests.style.reading import FEATURES, ROOT, Vocabulary, named
+
+pytestmark = pytest.mark.usefixtures("vocabulary")
+
+each_feature = pytest.mark.parametrize("file", FEATURES, ids=named)
+
+# What may appear in features/openai_api only, where it is the behaviour.
+TECHNICAL = {
+    "an address": re.compile(r"https?://"),
+    "JSON": re.compile(r"\{"),
+    "a flag": re.compile(r"(?<![\w-])--\w"),
+    "a status number": re.compile(r"(?<![\w.])[45]\d\d\b"),
+}
+
+
+def place(item: Any) -> str:
+    return f"{named(Path(item.filename).resolve())}:{item.line} {item.name!r}"
+
+
+def lines_of(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").splitlines()
+
+
+def test_there_are_features() -> None:
+    assert FEATURES
+
+
+@each_feature
+def test_file_is_short_and_has_one_feature(file: Path) -> None:
+    lines = lines_of(file)
+    assert len(lines) < 150
+    assert sum(line.strip().startswith("Feature:") for line in lines) == 1
+    assert not [line for line in lines if line.strip().startswith("Rule:")]
+
+
+@each_feature
+def test_file_lies_in_the_folder_of_a_capability(file: Path) -> None:
+    assert file.parent.parent == ROOT / "features"
+    assert re.fullmatch(r"[a-z][a-z0-9_]*\.feature", file.name)
+
+
+def test_features_open_with_two_or_three_lines(vocabulary: Vocabulary) -> None:
+    wrong = [place(feature) for feature in vocabulary.features if len(feature.description) not in (2, 3)]
+    assert not wrong
+
+
+def test_titles_have_four_to_fourteen_words(vocabulary: Vocabulary) -> None:
+    assert not [place(item) for item in vocabulary.templates if not 4 <= len(item.name.split()) <= 14]
+
+
+def test_titles_are_unique(vocabulary: Vocabulary) -> None:
+    titles = Counter(scenario.name for scenario in vocabulary.scenarios)
+    assert not [title for title, times in titles.items() if times > 1]
+    features = Counter(feature.name for feature in vocabulary.features)
+    assert not [title for title, times in features.items() if times > 1]
+
+
+def test_titles_are_filled_in(vocabulary: Vocabulary) -> None:
+    assert not [place(scenario) for scenario in vocabulary.scenarios if re.search(r"<[^>]*>", scenario.name)]
+
+
+def test_scenarios_have_two_to_ten_steps(vocabulary: Vocabulary) -> None:
+    assert not [place(item) for item in vocabulary.scenarios if not 2 <= len(list(item.all_steps)) <= 10]
+
+
+def test_scenarios_go_given_when_then(vocabulary: Vocabulary) -> None:
+    """Each kind once, in this order; And continues a block. Given may be left out."""
+    wrong = []
+    for scenario in vocabulary.scenarios:
+        kinds = "".join(step.step_type[0] for step in scenario.all_steps)
+        if not re.fullmatch("g*w+t+", kinds):
+            wrong.append(f"{place(scenario)}: {kinds}")
+    assert not wrong
+
+
+def test_outlines_have_named_tables_of_at_most_eight_rows(vocabulary: Vocabulary) -> None:
+    wrong = []
+    for outline in (item for item in vocabulary.templates if item.type == "scenario_outline"):
+        wrong += [
+            f"{place(outline)}: Examples {table.name!r}"
+            for table in outline.examples
+            if not table.name or not 1 <= len(table.table.rows) <= 8
+        ]
+        wrong += [] if outline.examples else [f"{place(outline)}: no Examples"]
+    assert not wrong
+
+
+def test_columns_of_outlines_are_used(vocabulary: Vocabulary) -> None:
+    """A column that nobody reads is a comment in the wrong place."""
+    unused = []
+    for outline in (item for item in vocabulary.templates if item.type == "scenario_outline"):
+        written = "\n".join(
+            [outline.name, *(f"{step.name}\n{step.text or ''}\n{cells(step)}" for step in outline.steps)]
+        )
+        headings = {heading for table in outline.examples for heading in table.table.headings}
+        unused += [f"{place(outline)}: {name}" for name in headings if f"<{name}>" not in written]
+    assert not unused
+
+
+def cells(step: Any) -> str:
+    return "\n".join("|".join(row.cells) for row in step.table.rows) if step.table else ""
+
+
+def test_tags_are_known(vocabulary: Vocabulary) -> None:
+    items = [*vocabulary.features, *vocabulary.templates]
+    items += [table for item in vocabulary.templates for table in getattr(item, "examples", ())]
+    wrong = [f"{place(item)}: @{tag}" for item in items for tag in item.tags if not tags.known(str(tag))]
+    assert not wrong
+
+
+def test_tags_of_the_list_are_used(vocabulary: Vocabulary) -> None:
+    """A need that no scenario has is dead. Severities and run classes are words, not promises."""
+    used = {str(tag) for scenario in vocabulary.scenarios for tag in scenario.effective_tags}
+    assert used >= tags.NEEDS | tags.SAFETY
+
+
+def test_every_scenario_has_one_severity(vocabulary: Vocabulary) -> None:
+    wrong = [
+        place(scenario)
+        for scenario in vocabulary.scenarios
+        if len(tags.SEVERITY.intersection(map(str, scenario.effective_tags))) != 1
+    ]
+    assert not wrong
+
+
+@each_feature
+def test_words_are_those_of_a_stakeholder(file: Path) -> None:
+    capability = file.parent.name
+    if capability == "openai_api":
+        return
+    wrong = []
+    for number, line in enumerate(lines_of(file), 1):
+        for what, pattern in TECHNICAL.items():
+            # Options are the data of the tables about the command line.
+            data = capability == "binary_health" and what == "a flag" and line.lstrip().startswith("|")
+            if pattern.search(line) and not data:
+                wrong.append(f"{named(file)}:{number} names {what}: {line.strip()}")
+    assert not wrong

@@ -1,0 +1,156 @@
+"""Support knows no behave, waits in one place, has no port of its own and declares what it imports."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.style.reading import PROJECT, ROOT, STEPS, SUPPORT, imports, named, tree
+
+ENVIRONMENT = ROOT / "environment.py"
+TOOLS = sorted((ROOT / "tools").glob("**/*.py"))
+CODE = [*SUPPORT, *STEPS, ENVIRONMENT, *TOOLS]
+# The named exceptions: behave's runner, its front door, and what behave loads as a formatter.
+KNOW_BEHAVE = {
+    "support/running/guard.py",
+    "support/running/front.py",
+    "support/reporting/allure_adapter.py",
+    "support/reporting/recorder.py",
+    "support/reporting/live.py",
+    "support/reporting/observing.py",
+}
+WAITING = "support/waiting.py"
+# Addresses with a port that nobody listens on or starts: an example in a hint, the discard port.
+ADDRESSES = {
+    ("support/settings.py", "give a base address such as http://127.0.0.1:1234"),
+    ("support/target/environment.py", "http://127.0.0.1:9"),
+}
+LISTENERS = ("bind", "create_server")
+LOOPBACK = re.compile(r"(?:127\.0\.0\.1|localhost|0\.0\.0\.0|\[::1?\]):[1-9]\d*")
+
+
+def test_only_the_named_modules_know_behave() -> None:
+    wrong = [
+        f"{named(file)}:{line} {name}"
+        for file in SUPPORT
+        for name, line in imports(file)
+        if name.split(".")[0] in ("behave", "allure_behave") and named(file) not in KNOW_BEHAVE
+    ]
+    assert not wrong
+
+
+def test_support_knows_no_steps() -> None:
+    above = ("steps", "environment", "tests", "features")
+    wrong = [
+        f"{named(file)}:{line} {name}"
+        for file in SUPPORT
+        for name, line in imports(file)
+        if name.split(".")[0] in above
+    ]
+    assert not wrong
+
+
+def test_there_is_one_way_to_wait() -> None:
+    wrong = []
+    for file in CODE:
+        if named(file) == WAITING:
+            continue
+        wrong += [f"{named(file)}:{line} {name}" for name, line in imports(file) if name == "time.sleep"]
+        wrong += [
+            f"{named(file)}:{node.lineno} {ast.unparse(node)}"
+            for node in ast.walk(tree(file))
+            if isinstance(node, ast.Attribute) and ast.unparse(node) == "time.sleep"
+        ]
+    assert not wrong
+
+
+def test_no_port_is_fixed() -> None:
+    assert not [finding for file in CODE for finding in fixed_ports(file)]
+
+
+def fixed_ports(file: Path) -> Iterator[str]:
+    for node in ast.walk(tree(file)):
+        for name, value in bindings(node):
+            if name.lower().split("_")[-1] == "port" and fixed(value):
+                yield f"{named(file)}:{value.lineno} {name} = {ast.unparse(value)}"
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in LISTENERS:
+            address = node.args[0] if node.args else None
+            if isinstance(address, ast.Tuple) and len(address.elts) > 1 and fixed(address.elts[1]):
+                yield f"{named(file)}:{node.lineno} {ast.unparse(node)}"
+        text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+        if LOOPBACK.search(text) and (named(file), text) not in ADDRESSES:
+            yield f"{named(file)}:{getattr(node, 'lineno', 0)} {text!r}"
+
+
+def bindings(node: ast.AST) -> list[tuple[str, ast.expr]]:
+    """Names that are given a value here: assignments, keywords of calls, defaults of parameters."""
+    if isinstance(node, ast.Assign):
+        return [(ast.unparse(target).rpartition(".")[2], node.value) for target in node.targets]
+    if isinstance(node, ast.AnnAssign) and node.value is not None:
+        return [(ast.unparse(node.target).rpartition(".")[2], node.value)]
+    if isinstance(node, ast.keyword) and node.arg:
+        return [(node.arg, node.value)]
+    if isinstance(node, ast.arguments):
+        positional = [*node.posonlyargs, *node.args]
+        pairs = list(zip(reversed(positional), reversed(node.defaults), strict=False))
+        named_only = zip(node.kwonlyargs, node.kw_defaults, strict=True)
+        pairs += [(argument, default) for argument, default in named_only if default is not None]
+        return [(argument.arg, default) for argument, default in pairs]
+    return []
+
+
+def fixed(value: ast.expr) -> bool:
+    """Whether it is a number other than 0, which asks for a free port."""
+    return isinstance(value, ast.Constant) and type(value.value) is int and value.value != 0
+
+
+def declared() -> dict[str, str]:
+    """Canonical name of each dependency -> the purpose that stands beside it in pyproject.toml."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    purposes = {}
+    for words in PROJECT["project"]["dependencies"]:
+        line = next(line for line in text.splitlines() if f'"{words}"' in line)
+        comment = line.partition(f'"{words}"')[2].partition("#")[2].strip()
+        purposes[canonicalize_name(Requirement(words).name)] = comment
+    return purposes
+
+
+def imported(files: list[Path]) -> dict[str, str]:
+    """Canonical name of each third-party distribution -> one place that imports it."""
+    owners = packages_distributions()
+    own = {"support", "steps", "environment", "tests", "tools"}
+    found: dict[str, str] = {}
+    for file in files:
+        for name, line in imports(file):
+            top = name.split(".")[0]
+            if top not in sys.stdlib_module_names and top not in own:
+                for owner in owners.get(top, [top])[:1]:
+                    found.setdefault(canonicalize_name(owner), f"{named(file)}:{line} {top}")
+    return found
+
+
+def test_imports_are_declared() -> None:
+    missing = imported(CODE).keys() - declared().keys()
+    assert not {name: imported(CODE)[name] for name in missing}
+
+
+def test_dependencies_are_imported_or_have_a_purpose() -> None:
+    taken = imported(CODE)
+    assert not [name for name, purpose in declared().items() if name not in taken and not purpose]
+
+
+def test_what_the_tests_import_is_declared() -> None:
+    groups = [Requirement(words).name for words in PROJECT["dependency-groups"]["dev"]]
+    known = declared().keys() | {canonicalize_name(name) for name in groups}
+    taken = imported(sorted((ROOT / "tests").rglob("*.py")))
+    local = {file.stem for file in (ROOT / "tests").rglob("*.py")}
+    assert not {
+        name: where for name, where in taken.items() if name not in known and where.split()[-1] not in local
+    }

@@ -1,0 +1,176 @@
+"""Measures the figures of docs/measurements.md again: `make measurements`, or with ARGS="fresh" too.
+
+repeat   a repeated run on the reference stack, and on the real server where there is one
+server   the reference server: time until it is ready, 32 streams at once
+fresh    a clean clone to a report, once with the caches at hand and once with all of them empty (minutes)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+import psutil
+
+from support.errors import TargetError
+from support.http.client import ApiClient
+from support.http.openai import Answer, OpenAiApi
+from support.settings import load_settings
+from support.suite import Suite
+from support.target.discovery import discover
+from support.target.server import start_server
+
+PROJECT = Path(__file__).resolve().parents[1]
+TIMES = 3
+STREAMS = 32
+
+Row = tuple[str, str, str]
+
+
+def main() -> int:
+    """Print a Markdown table; 0 unless a run that should be green was not."""
+    asked = sys.argv[1:] or ["repeat", "server"]
+    unknown = sorted(set(asked) - set(MEASURES))
+    if unknown:
+        print(f"measure: unknown {unknown[0]}; choose of {', '.join(MEASURES)}", file=sys.stderr)
+        return 2
+    rows = [row for name in asked for row in MEASURES[name]()]
+    memory = psutil.virtual_memory().total / 1e9
+    print(f"\n{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {memory:.0f} GB, {platform.platform()}\n")
+    print("| what | wanted | measured |\n|---|---|---|")
+    for what, wanted, measured in rows:
+        print(f"| {what} | {wanted} | {measured} |")
+    return 0
+
+
+def repeat() -> list[Row]:
+    """Wall time of repeated runs and of each capability, from their own reports."""
+    rows = []
+    for target, wanted in (("reference", "25 s"), ("real", "15 s")):
+        try:
+            label = discover(load_settings({"acceptance_target": target}).settings).label
+        except TargetError as error:
+            print(f"measure: {error}", file=sys.stderr)
+            continue
+        runs = [_run(target) for _ in range(TIMES)]
+        rows.append((f"repeated run, {label}", wanted, _figures([wall for wall, _ in runs])))
+        for capability, budget in (
+            ("binary_health", "5 s"),
+            ("model_loading", "30 s"),
+            ("openai_api", "10 s"),
+        ):
+            times = [spent[capability] for _, spent in runs]
+            rows.append((f"{capability.replace('_', ' ')}, {label}", budget, _figures(times)))
+    return rows
+
+
+def _run(target: str) -> tuple[float, dict[str, float]]:
+    """Wall seconds of one run and the seconds of its capabilities; RuntimeError when it was not green."""
+    with tempfile.TemporaryDirectory(prefix="acceptance-measure-") as folder:
+        command = [str(Path(sys.executable).with_name("acceptance")), "run", "--target", target]
+        started = time.monotonic()
+        subprocess.run(
+            [*command, "-D", f"acceptance_reports_dir={folder}"],
+            cwd=PROJECT,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        wall = time.monotonic() - started
+        report = json.loads((Path(folder) / "report.json").read_text(encoding="utf-8"))
+    spent: dict[str, float] = {}
+    for test in report["tests"]:
+        spent[test["capability"]] = spent.get(test["capability"], 0.0) + test["duration"]
+    return wall, spent
+
+
+def server() -> list[Row]:
+    """The reference server: ready, and 32 streams at once, each with an answer of its own."""
+    in_force = load_settings({"acceptance_target": "reference"})
+    suite = Suite(in_force, discover(in_force.settings))
+    try:
+        ready, together, wrong = [], [], 0
+        rows = [row for row in suite.script.rows if not row.loop and row.marker != "called"]
+        asked = [rows[number % len(rows)] for number in range(STREAMS)]
+        for _ in range(TIMES):
+            one = start_server(suite.command, suite.speaking(), in_force.settings)
+            try:
+                ready.append(one.ready_seconds)
+
+                def ask(marker: str, url: str = one.url) -> Answer:
+                    client = ApiClient(url)
+                    try:
+                        question = {"role": "user", "content": f"Tell me about the {marker}"}
+                        return OpenAiApi(client).chat([question], stream=True, max_tokens=1000)
+                    finally:
+                        client.close()
+
+                with ThreadPoolExecutor(STREAMS) as users:
+                    started = time.monotonic()
+                    answers = list(users.map(ask, [row.marker for row in asked]))
+                    together.append(time.monotonic() - started)
+                wrong += sum(a.text != row.answer for a, row in zip(answers, asked, strict=True))
+            finally:
+                one.stop()
+    finally:
+        suite.close()
+    return [
+        ("reference server ready", "2.5 s", _figures(ready)),
+        (f"{STREAMS} streams at once, all complete", "unmixed", f"{_figures(together)}, {wrong} mixed"),
+    ]
+
+
+def fresh() -> list[Row]:
+    """A clean clone to a report, as a newcomer would."""
+    return [
+        ("clean clone to report, caches at hand", "60 s", f"{_fresh(empty=False):.0f} s"),
+        ("clean clone to report, all caches empty", "180 s", f"{_fresh(empty=True):.0f} s"),
+    ]
+
+
+def _fresh(*, empty: bool) -> float:
+    folder = Path(tempfile.mkdtemp(prefix="acceptance-fresh-"))
+    try:
+        environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+        if empty:
+            caches = {"ACCEPTANCE_CACHE_DIR": "own", "UV_CACHE_DIR": "uv", "PIP_CACHE_DIR": "pip"}
+            caches |= {"NPM_CONFIG_CACHE": "npm"}
+            environment |= {name: str(folder / "cache" / part) for name, part in caches.items()}
+        started = time.monotonic()
+        subprocess.run(["git", "clone", "--quiet", PROJECT, folder / "clone"], check=True)
+        subprocess.run(
+            ["make", "--no-print-directory", "acceptance", f"PYTHON={_python()}", "ARGS=--target reference"],
+            cwd=folder / "clone",
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        assert (folder / "clone" / "reports" / "index.html").is_file(), "no report was made"
+        return time.monotonic() - started
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _python() -> str:
+    """The interpreter behind the environment: its own links would lead back into it."""
+    return str(Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}")
+
+
+def _figures(seconds: list[float]) -> str:
+    return f"{median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f}, {len(seconds)} times)"
+
+
+MEASURES: dict[str, Callable[[], list[Row]]] = {"repeat": repeat, "server": server, "fresh": fresh}
+
+if __name__ == "__main__":
+    sys.exit(main())
