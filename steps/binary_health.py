@@ -8,11 +8,6 @@ from support.target import program
 from support.world import StepContext
 
 
-@when("the operator looks at the program")
-def look(context: StepContext) -> None:
-    context.world.path.set(context.suite.command.path)
-
-
 @when("the operator asks the program {string}")
 def ask(context: StepContext, question: str) -> None:
     context.world.call(program.calls("asking")[question])
@@ -25,7 +20,7 @@ def call(context: StepContext, mistake: str) -> None:
 
 @then("it is a file that may be executed")
 def is_executable(context: StepContext) -> None:
-    program.check_file(context.world.path.get())
+    program.check_file(context.suite.command.path)
 
 
 @then("it succeeds within {duration}")

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from behave import given, then, when
 
-from support.http import answers
+from support.http import answers, conversation
 from support.target import loading, starts
 from support.world import StepContext
-
-# A trained model may talk on for long; the first words tell enough.
-SHORT = {"max_tokens": 16}
 
 
 @given("a model in the {format} format")
@@ -81,15 +78,9 @@ def answers_as_scripted(context: StepContext, question: str) -> None:
     answers.check_text(world.conversation.answers.get(), world.scripted())
 
 
-@then("it answers {string} with some text")
-def answers_something(context: StepContext, question: str) -> None:
-    context.world.conversation.ask(question, SHORT)
-    answers.check_mentions(context.world.conversation.answers.get(), "")
-
-
 @then("it answers {string} with a text that mentions {string}")
 def answers_sensibly(context: StepContext, question: str, words: str) -> None:
-    context.world.conversation.ask(question, SHORT)
+    context.world.conversation.ask(question, conversation.SHORT)
     answers.check_mentions(context.world.conversation.answers.get(), words)
 
 

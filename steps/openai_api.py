@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from behave import given, then, when
 
-from support.http import answers, mistakes
+from support.http import answers, conversation, mistakes
 from support.units import request_options
 from support.world import StepContext
 
@@ -160,9 +160,9 @@ def content_type(context: StepContext, expected: str) -> None:
     mistakes.check_content_type(context.world.reply.get(), expected)
 
 
-@then("a good request is served afterwards")
+@then("a good request is served")
 def served_afterwards(context: StepContext) -> None:
-    context.world.conversation.ask("Tell me about the comet")
+    context.world.conversation.ask("Tell me about the comet", conversation.SHORT)
     answers.check_mentions(context.world.conversation.answers.get(), "")
 
 

@@ -34,6 +34,6 @@ def _value(text: str) -> Any:
     if text.startswith("[") and text.endswith("]"):
         return [part.strip() for part in text[1:-1].split(",")]
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=lambda name: name)
     except ValueError:
         return text

@@ -36,7 +36,6 @@ class World:
         self.cleanups = ExitStack()
         self.evidence: list[Evidence] = []
         self.measures: list[Measure] = []
-        self.path: Observed[Path] = Observed("program file")
         self.outcome: Observed[Outcome] = Observed("command's outcome")
         self.start: Observed[Attempt] = Observed("server start")
         self.models: Observed[ModelList] = Observed("list of models")
@@ -95,9 +94,11 @@ class World:
         if made.server is not None:
             self.cleanups.callback(made.server.stop)
             self.watch(made.server)
-            self.record("load_seconds", f"{plan.model.format} model ready after", made.seconds, "s")
+            # Kept apart by format and program: figures of two programs make no trend.
+            key, what = f"load.{plan.model.format}", f"{suite.command.program}, {plan.model.format} model"
+            self.record(f"{key}.seconds.{suite.command.program}", f"{what}: ready after", made.seconds, "s")
             memory = made.server.usage().resident / 1e6
-            self.record("load_memory", f"{plan.model.format} model, memory of the server", memory, "MB")
+            self.record(f"{key}.memory.{suite.command.program}", f"{what}: memory", memory, "MB")
 
     @property
     def running(self) -> Server:
@@ -160,7 +161,6 @@ class World:
     def check_at_end(self) -> None:
         """What holds for every scenario: results were looked at, the server lives, its log tells no crash."""
         results: tuple[Observed[Any], ...] = (
-            self.path,
             self.outcome,
             self.start,
             self.models,

@@ -1,6 +1,7 @@
 """Measures the figures of docs/measurements.md again: `make measurements`, or with ARGS="fresh" too.
 
 repeat   a repeated run on the reference stack, and on the real server where there is one
+models   a speaking model compiled, written and proved, in each format
 server   the reference server: time until it is ready, 32 streams at once
 fresh    a clean clone to a report, once with the caches at hand and once with all of them empty (minutes)
 """
@@ -26,6 +27,9 @@ import psutil
 from support.errors import TargetError
 from support.http.client import ApiClient
 from support.http.openai import Answer, OpenAiApi
+from support.models.compiler import compile_script
+from support.models.script import Script
+from support.models.store import ModelStore
 from support.settings import load_settings
 from support.suite import Suite
 from support.target.discovery import discover
@@ -40,7 +44,7 @@ Row = tuple[str, str, str]
 
 def main() -> int:
     """Print a Markdown table; 0 unless a run that should be green was not."""
-    asked = sys.argv[1:] or ["repeat", "server"]
+    asked = sys.argv[1:] or ["repeat", "models", "server"]
     unknown = sorted(set(asked) - set(MEASURES))
     if unknown:
         print(f"measure: unknown {unknown[0]}; choose of {', '.join(MEASURES)}", file=sys.stderr)
@@ -92,6 +96,26 @@ def _run(target: str) -> tuple[float, dict[str, float]]:
     for test in report["tests"]:
         spent[test["capability"]] = spent.get(test["capability"], 0.0) + test["duration"]
     return wall, spent
+
+
+def models() -> list[Row]:
+    """A speaking model from its script, in this process, numpy loaded; the proof asks the real engine."""
+    script = Script.standard()
+    compile_script(script)
+    compiled, written = [], []
+    for number in range(TIMES):
+        started = time.monotonic()
+        compile_script(script)
+        compiled.append(time.monotonic() - started)
+        with tempfile.TemporaryDirectory(prefix="acceptance-measure-") as folder:
+            store = ModelStore(Path(folder))
+            started = time.monotonic()
+            store.speaking(script, context=4096 - number)
+            written.append(time.monotonic() - started)
+    return [
+        ("speaking model compiled and simulated", "2 s", _figures(compiled)),
+        ("speaking model compiled, written as GGUF and proved", "-", _figures(written)),
+    ]
 
 
 def server() -> list[Row]:
@@ -170,7 +194,12 @@ def _figures(seconds: list[float]) -> str:
     return f"{median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f}, {len(seconds)} times)"
 
 
-MEASURES: dict[str, Callable[[], list[Row]]] = {"repeat": repeat, "server": server, "fresh": fresh}
+MEASURES: dict[str, Callable[[], list[Row]]] = {
+    "repeat": repeat,
+    "models": models,
+    "server": server,
+    "fresh": fresh,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

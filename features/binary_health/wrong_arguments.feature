@@ -31,11 +31,11 @@ Feature: Wrong calls are refused with an explanation
   Scenario Outline: A call with <mistake> ends with an error
     When the operator calls the program with "<mistake>"
     Then it ends with an error within 2 seconds
-    And it mentions "--model-id"
+    And it mentions "<what it mentions>"
     And all it says is on the error output
 
     Examples: calls without a model
-      | mistake               |
-      | no model to serve     |
-      | no model to chat with |
-      | no model to measure   |
+      | mistake               | what it mentions |
+      | no model to serve     | --model-id       |
+      | no model to chat with | --model-id       |
+      | no model to measure   | --model-id       |

@@ -1,6 +1,7 @@
 @needs.command
 Feature: A model on this machine loads without the network
-  In a closed network, or on a train, a model that lies in a folder has to load without asking anybody.
+  In a closed network, or on a train, a model that lies in a folder has to load without asking anybody:
+  neither for the model, nor whether there is a newer one.
 
   @critical
   Scenario Outline: Loading a <format> model touches no network

@@ -1,6 +1,7 @@
 @needs.speaking
 Feature: A text is continued
-  Older tools send a text instead of a conversation. The server continues it, without a chat template.
+  Older tools, and editors that complete code, send a text instead of a conversation. The server
+  continues it as it is, without a chat template.
 
   @critical
   Scenario: A text is continued exactly
@@ -14,6 +15,15 @@ Feature: A text is continued
     And another user asks the same as a stream
     Then all answers are the same
     And all answers end with reason "stop"
+
+  @normal
+  Scenario: A continued text arrives piece by piece
+    When a client has a text about "story" continued with
+      | option | value |
+      | stream | true  |
+    Then the answer is what the script says
+    And the answer came in at least 20 pieces
+    And its first piece came before half of its time
 
   @critical
   Scenario: A limit of tokens holds for a continued text

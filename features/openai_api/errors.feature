@@ -6,7 +6,7 @@ Feature: A wrong request is refused and does no harm
   Scenario Outline: A request with <mistake> is refused as the client's mistake
     When a client sends a request with "<mistake>"
     Then the status is <status>
-    And a good request is served afterwards
+    And a good request is served
 
     Examples: mistakes
       | mistake          | status     |

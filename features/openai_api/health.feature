@@ -1,5 +1,6 @@
 Feature: The server says that it is well
-  A load balancer asks the server every few seconds whether it may send users there.
+  A load balancer asks the server every few seconds whether it may send users there. It needs a plain
+  answer, without a model being asked.
 
   @blocker @smoke
   Scenario Outline: <method> <path> answers that the server is well

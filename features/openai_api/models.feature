@@ -10,4 +10,5 @@ Feature: The list of models is true
   @critical
   Scenario: Every listed model answers
     When a client lists the models
-    Then every listed model answers with one token
+    Then the list is well-formed and has no name twice
+    And every listed model answers with one token

@@ -1,15 +1,29 @@
 Feature: The token counts are right
-  Whoever pays by token, or plans the context window, relies on the counts that come with an answer.
+  Whoever pays by token, or plans the context window, relies on the counts that come with an answer,
+  whole or streamed.
 
   @critical @smoke
   Scenario: The counts of an answer add up
     When a user asks "Tell me about the violin"
     Then its token counts add up
 
+  @critical
+  Scenario: The counts of a streamed answer add up
+    When a user asks "Tell me about the violin" with
+      | option | value |
+      | stream | true  |
+    Then its token counts add up
+
   @critical @needs.speaking
-  Scenario: The counts are those of the model's own tokenizer
-    When a user asks "Tell me about the comet"
+  Scenario Outline: The counts for "<topic>" are those of the model's own tokenizer
+    When a user asks "Tell me about the <topic>"
     Then its token counts are those of the tokenizer
+
+    Examples: short, long and of many bytes
+      | topic   |
+      | briefly |
+      | story   |
+      | unicode |
 
   @critical
   Scenario: A longer question counts more tokens

@@ -33,7 +33,13 @@ class ApiClient:
         self._within = within
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         # Loopback and given targets only: no proxy of the environment may come between.
-        self._client = httpx.Client(timeout=within, trust_env=False, follow_redirects=False)
+        # Reading all certificates takes longer than most answers: only for who needs them.
+        self._client = httpx.Client(
+            timeout=within,
+            trust_env=False,
+            follow_redirects=False,
+            verify=self.base_url.lower().startswith("https:"),
+        )
         self._socket: socket.socket | None = None
         self._late = threading.Event()
 
@@ -78,6 +84,8 @@ class ApiClient:
             raise NoAnswer(f"{method} {shown}: {how}; {_so_far(chunks)}") from None
         finally:
             timer.cancel()
+            # Else a late one could cut the next request.
+            timer.join()
         if self._late.is_set():
             raise NoAnswer(f"{method} {shown}: {self._too_slow(chunks)}; {_so_far(chunks)}")
         exchange = Exchange(

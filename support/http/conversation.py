@@ -10,6 +10,8 @@ from support.observed import Observed
 
 # Long enough for every scripted answer, short enough to end a model that does not stop.
 ROOM = 1000
+# A trained model may talk on for long; its first words tell enough.
+SHORT = {"max_tokens": 16}
 
 
 class Conversation:

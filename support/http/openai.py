@@ -206,28 +206,18 @@ def error_message(exchange: Exchange) -> str:
 
 def _whole_chat(exchange: Exchange) -> Answer:
     answer = _parse(_Chat, _expect(exchange, 200, "application/json"))
-    choice = answer.choices[0]
-    return Answer(
-        text=choice.message.content or "",
-        finish_reason=choice.finish_reason,
-        model=answer.model,
-        id=answer.id,
-        usage=answer.usage,
-        exchange=exchange,
-    )
+    first = answer.choices[0]
+    return _whole(answer, first.message.content or "", first.finish_reason, exchange)
 
 
 def _whole_text(exchange: Exchange) -> Answer:
     answer = _parse(_Text, _expect(exchange, 200, "application/json"))
-    choice = answer.choices[0]
-    return Answer(
-        text=choice.text,
-        finish_reason=choice.finish_reason,
-        model=answer.model,
-        id=answer.id,
-        usage=answer.usage,
-        exchange=exchange,
-    )
+    first = answer.choices[0]
+    return _whole(answer, first.text, first.finish_reason, exchange)
+
+
+def _whole(answer: _Chat | _Text, text: str, reason: str, exchange: Exchange) -> Answer:
+    return Answer(text, reason, answer.model, answer.id, answer.usage, exchange)
 
 
 def _streamed_chat(exchange: Exchange) -> Answer:

@@ -28,6 +28,9 @@ def parse_events(body: bytes) -> list[Event]:
     except UnicodeDecodeError as error:
         raise BadFraming(f"not UTF-8: {error}") from None
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if lines[-1] == "":
+        # What follows the last line end is no line, so no blank one either.
+        lines.pop()
     events: list[Event] = []
     data: list[str] = []
     name = "message"

@@ -147,11 +147,11 @@ def closing_text(
         _block("Time by capability", budget_lines(records, budgets) if budgets else []),
         _block("Reports", [f"{name:<8} {path}" for name, path in reports.items()]),
     ]
-    known = f" ({count['known_issues']} known issues)" if count["known_issues"] else ""
-    verdict = "PASSED" if green else "FAILED"
+    known = f", {count['known_issues']} of the skipped are known issues" if count["known_issues"] else ""
+    # The last line has the form that CI systems look for: "N passed, N failed, N skipped".
     parts.append(
-        f"{verdict}: {count['total']} scenarios, {count['passed']} passed, {count['failed']} failed, "
-        f"{count['skipped']} skipped{known} in {seconds(duration)}\n"
+        f"{count['total']} scenarios in {seconds(duration)}{known}\n{'PASSED' if green else 'FAILED'}: "
+        f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped\n"
     )
     return "\n".join(part for part in parts if part)
 

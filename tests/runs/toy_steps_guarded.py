@@ -40,6 +40,15 @@ def unclean(context):
     context.add_cleanup(give_up)
 
 
+@given("a cleanup that takes long")
+def slow_cleanup(context):
+    def linger():
+        Path("lingering").write_text("now")
+        wait_until("the end of days", lambda: None, within=60)
+
+    context.add_cleanup(linger)
+
+
 @given("a child that listens")
 def child(context):
     here = Path.cwd()
@@ -49,5 +58,5 @@ def child(context):
 
 @then("the step waits long")
 def waits(context):
-    Path("waiting").touch()
+    Path("waiting").write_text("now")
     wait_until("the end of days", lambda: None, within=60)

@@ -40,6 +40,9 @@ SCENARIOS = {
     "Its cleanup breaks": "Given a cleanup that breaks\n    Then 1 is 1",
     "It leaves quietly": "Then the step calls sys.exit",
     "It forgets a child": "Given a child that listens\n    Then 1 is 1",
+    "It cleans for long": (
+        "Given a child that listens\n    And a cleanup that takes long\n    Then the step waits long"
+    ),
     "It waits": "Given a child that listens\n    Then the step waits long",
 }
 
@@ -55,11 +58,8 @@ source = "https://example.org/issues/1"
 PROGRAMS = {
     "good": "#!/bin/sh\necho 'mistralrs 9.9.9'\n",
     "silent": "#!/bin/sh\nexit 0\n",
-    "other": "#!/bin/sh\necho 'frobnicator 1.2.3'\n",
-    "failing": "#!/bin/sh\necho 'no such library' >&2\nexit 127\n",
     # The child would hold the output open if only the shell were ended.
     "hanging": "#!/bin/sh\nsleep 600\n",
-    "foreign": "\x7fELF is not what follows",
 }
 
 

@@ -15,7 +15,7 @@ from support.waiting import wait_until
 MODEL = ModelArguments(Path("/models/toy"), "toy.gguf", "gguf")
 
 # `serve` answers every request with 200; a test adds what its program does.
-SERVER = """#!{python} -IS
+SERVER = """#!{python} -ISu
 import os, signal, socket, subprocess, sys
 
 def note(pid):
@@ -23,12 +23,13 @@ def note(pid):
         file.write(f"{{pid}}\\n")
 
 def serve(status="200 OK", port=None):
-    listener = socket.create_server(("127.0.0.1", port or asked))
+    listener = socket.create_server(("127.0.0.1", asked if port is None else port))
     print("listening", flush=True)
     while True:
         connection, _ = listener.accept()
         connection.recv(4096)
-        connection.sendall(f"HTTP/1.1 {{status}}\\r\\nConnection: close\\r\\nContent-Length: 2\\r\\n\\r\\nok".encode())
+        head = f"HTTP/1.1 {{status}}\\r\\nConnection: close\\r\\nContent-Length: 2\\r\\n\\r\\n"
+        connection.sendall(head.encode() + b"ok")
         connection.close()
 
 def child():
