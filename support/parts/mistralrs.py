@@ -71,15 +71,12 @@ class MistralRs:
     def _follow(process: ManagedProcess, log: Path, say: Say) -> None:
         waited = 0.0
         while waited < BUILD_SECONDS:
-            try:
-                process._popen.wait(timeout=SAY_EVERY_SECONDS)
-            except subprocess.TimeoutExpired:
-                waited += SAY_EVERY_SECONDS
-                lines = log.read_text(errors="replace").splitlines()
-                last = lines[-1].strip() if lines else "nothing yet"
-                say(f"mistralrs: {waited / 60:.1f} min, {len(lines)} steps, now: {last}")
-            else:
+            if process.ended_within(SAY_EVERY_SECONDS):
                 return
+            waited += SAY_EVERY_SECONDS
+            lines = log.read_text(errors="replace").splitlines()
+            last = lines[-1].strip() if lines else "nothing yet"
+            say(f"mistralrs: {waited / 60:.1f} min, {len(lines)} steps, now: {last}")
         raise PartUnavailable(f"mistralrs: not built within {BUILD_SECONDS / 60:.0f} min; log: {log}")
 
     @staticmethod

@@ -203,7 +203,7 @@ class _Listener(AllureListener):  # type: ignore[misc]
         self.start_scenario(scenario)
         test = self.logger.get_test(self.current_scenario_uuid)
         title, row = title_of(scenario), row_of(scenario)
-        test.name = title
+        test.name = _name_of_row(title, scenario)
         test.fullName = f"{scenario.feature.name}: {title}"
         target = setting(self.behave_config, "target_label")
         # Allure 3 ignores `historyId` and derives its own from `testCaseId` and the parameters.
@@ -348,3 +348,11 @@ def _tell(test: Any, verdict: Verdict) -> None:
 def _lane(config: Any) -> tuple[tuple[str, str], ...]:
     """Where the timeline draws it. No host name: a report is shown to others."""
     return (LabelType.HOST, "local"), (LabelType.THREAD, setting(config, "worker", "main"))
+
+
+def _name_of_row(title: str, scenario: Any) -> str:
+    """Rows of an outline whose title names no value would all look the same in the list."""
+    values = [value for _, value in row_of(scenario)]
+    if not values or any(value in title for value in values):
+        return title
+    return f"{title} [{one_line(', '.join(values), 60)}]"

@@ -18,6 +18,7 @@ from pathlib import PurePath
 from typing import Any, ParamSpec
 
 from support.reporting.verdict import Evidence, Measure, Verdict
+from support.running.judge import cleanup_message, judge
 
 P = ParamSpec("P")
 
@@ -194,43 +195,13 @@ def _watched(
 
 
 def verdict_of(scenario: Any, raised: BaseException | None = None) -> Verdict:
-    """What the guarded runner decided; without one, what follows from behave's statuses.
-
-    The rule of the latter: an AssertionError in a step is `failed`; any other exception, an undefined step, a
-    hook or a cleanup is `broken`.
-    """
+    """What the guarded runner decided; without one, what follows from behave's statuses."""
     decided = getattr(scenario, "verdict", None)
     if isinstance(decided, Verdict):
         return decided
     if raised is not None:
         return Verdict("broken", f"the run was ended: {_describe(raised)}", _trace(raised))
-    status = scenario.status.name
-    if status == "passed":
-        return Verdict("passed")
-    if status == "skipped":
-        return Verdict("skipped", scenario.skip_reason or "skipped without a reason")
-    if status.startswith("untested"):
-        return Verdict("skipped", "not run: the run had been ended")
-    if status == "cleanup_error":
-        return Verdict("broken", cleanup_message(scenario))
-    step = next((step for step in scenario.all_steps if _stopped_here(step)), None)
-    if status == "hook_error" or step is None:
-        trace = _trace(scenario.exception) if getattr(scenario, "exception", None) else ""
-        return Verdict("broken", str(scenario.error_message or f"behave's status is {status}"), trace)
-    if step.status.name == "undefined":
-        return Verdict("broken", f"no step definition for: {step.keyword} {step.name}")
-    message = str(step.error_message or step.status.name)
-    trace = ""
-    if step.exception is not None:
-        message, trace = _describe(step.exception), _trace(step.exception)
-    return Verdict("failed" if isinstance(step.exception, AssertionError) else "broken", message, trace)
-
-
-def cleanup_message(item: Any) -> str:
-    """behave prints the errors of cleanups and keeps none of them: take them out of the captured text."""
-    text = str(item.captured.output or "")
-    found = text[text.find("CLEANUP-ERROR") :] if "CLEANUP-ERROR" in text else ""
-    return found.split("\n----", 1)[0].strip() or "a cleanup failed; its error was not captured"
+    return judge(scenario, None)
 
 
 def failures_of_feature(feature: Any) -> Iterator[OutsideFailure]:

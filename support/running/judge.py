@@ -27,7 +27,7 @@ def judge(scenario: BehaveScenario, aborted: str | None) -> Verdict:
         return Verdict("passed")
     if status == "skipped":
         return Verdict("skipped", scenario.skip_reason or "not selected")
-    if status == "untested":
+    if status.startswith("untested"):
         return Verdict("skipped", f"not run: {aborted or 'nothing ran it'}")
     for step in scenario.all_steps:
         if step.status.name in ("failed", "error", "hook_error", "cleanup_error", "pending", "undefined"):
@@ -41,13 +41,16 @@ def _of_step(step: Any) -> Verdict:
         return Verdict("broken", f"no step definition for: {where}")
     # A bare `assert` has no words of its own.
     message = str(step.exception or "") or str(step.error_message or step.status.name)
-    trace = str(step.error_message or "")
-    wrong = isinstance(step.exception, AssertionError)
-    return Verdict("failed" if wrong else "broken", f"{message}\n(in: {where})", trace)
+    # A failed check says all in its message; only what nobody foresaw needs its trace.
+    if isinstance(step.exception, AssertionError):
+        return Verdict("failed", f"{message}\n(in: {where})")
+    return Verdict("broken", f"{message}\n(in: {where})", str(step.error_message or ""))
 
 
 def _of_hook(scenario: BehaveScenario, status: str) -> Verdict:
-    message = str(scenario.exception or "") or scenario.error_message or _captured(scenario) or status
+    message = str(scenario.exception or "") or scenario.error_message or ""
+    if not message:
+        message = cleanup_message(scenario) if status == "cleanup_error" else f"behave's status is {status}"
     # What a hook finds wrong with the product (a dead server, say) is the product's fault, not the harness'.
     wrong = isinstance(scenario.exception, AssertionError)
     return Verdict(
@@ -55,8 +58,11 @@ def _of_hook(scenario: BehaveScenario, status: str) -> Verdict:
     )
 
 
-def _captured(scenario: BehaveScenario) -> str:
-    return str(getattr(scenario.captured, "output", "") or "").strip()
+def cleanup_message(item: Any) -> str:
+    """behave prints the errors of cleanups and keeps none of them: take them out of the captured text."""
+    text = str(item.captured.output or "")
+    found = text[text.find("CLEANUP-ERROR") :] if "CLEANUP-ERROR" in text else ""
+    return found.split("\n----", 1)[0].strip() or "a cleanup failed; its error was not captured"
 
 
 def with_deviation(verdict: Verdict, deviation: Deviation | None) -> Verdict:

@@ -123,6 +123,14 @@ class ManagedProcess:
         _running.discard(self)
         return code
 
+    def ended_within(self, seconds: float) -> bool:
+        """Wait so long at the most, leaving it alone; whether it has ended."""
+        try:
+            self._popen.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def send(self, signal_number: int) -> None:
         """Send one signal to the process itself."""
         self._popen.send_signal(signal_number)

@@ -115,9 +115,6 @@ def test_the_closing_text_says_what_a_person_needs() -> None:
     ],
 )
 def test_nothing_checked_is_never_green(records: list[Record], verdict: str) -> None:
-    assert closing_text(records, reports={}, duration=1.0).startswith(
-        (verdict, "Slowest", "Failed", "Known", "Ski")
-    )
     assert closing_text(records, reports={}, duration=1.0).splitlines()[-1].startswith(verdict)
 
 

@@ -96,7 +96,7 @@ def scenario(status: str, *steps: Any, **more: Any) -> Any:
             "broken",
             "CLEANUP-ERROR in x\n(in: cleanup_error)",
         ),
-        (scenario("error"), None, "broken", "error\n(in: error)"),
+        (scenario("error"), None, "broken", "behave's status is error\n(in: error)"),
     ],
 )
 def test_a_scenario_has_one_verdict(toy: Any, aborted: str | None, status: str, message: str) -> None:
@@ -110,9 +110,9 @@ def test_the_first_bad_step_decides() -> None:
     assert judge(toy, None).message.startswith("first")
 
 
-def test_the_trace_of_a_failed_step_is_kept() -> None:
+def test_the_trace_of_what_nobody_foresaw_is_kept() -> None:
     assert (
-        judge(scenario("failed", step("failed", AssertionError("x"), "File a, line 1")), None).trace
+        judge(scenario("error", step("error", RuntimeError("x"), "File a, line 1")), None).trace
         == "File a, line 1"
     )
 
