@@ -56,3 +56,8 @@ def version(context: StepContext) -> None:
 @then("it describes the machine and the outcome of every check")
 def diagnosis(context: StepContext) -> None:
     program.check_diagnosis(context.world.outcome.get())
+
+
+@then("every command that it lists explains itself")
+def each_explains(context: StepContext) -> None:
+    context.world.check_each_command(program.listed(context.world.outcome.get()))

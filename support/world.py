@@ -53,6 +53,13 @@ class World:
         suite = self.suite
         self.outcome.set(program.call(suite.command, arguments, self.folder, suite.settings))
 
+    def check_each_command(self, commands: Sequence[str]) -> None:
+        """Each of them, asked for help, ends well and shows how it is used."""
+        for command in commands:
+            self.call(["help", command])
+            program.check_ended(self.outcome.get(), program.EXIT_OK, within=2.0)
+            program.check_names(self.outcome.get(), "usage")
+
     def ask_once(self, question: str) -> None:
         """Ask the planned model a single question on the command line."""
         self.call(self.suite.command.dialect.ask_once(self.planned.model, question))

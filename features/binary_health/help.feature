@@ -2,6 +2,12 @@ Feature: The program explains itself
   A newcomer asks the program for help and finds every command of the daily work,
   without reading a manual first.
 
+  @critical @needs.command @needs.subcommands
+  Scenario: Every command of the list explains itself
+    When the operator asks the program "for help"
+    Then it succeeds within 2 seconds
+    And every command that it lists explains itself
+
   @critical @smoke @needs.command @needs.subcommands
   Scenario Outline: Asked <for what>, the program lists <what>
     When the operator asks the program "<for what>"

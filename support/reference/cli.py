@@ -15,7 +15,7 @@ import click
 
 from support.reference import logs
 from support.reference.clap import Group, Option
-from support.reference.loading import EnginePanic, LoadError, ModelOptions
+from support.reference.loading import EnginePanic, LoadError, ModelOptions, source_of
 
 EXIT_ERROR = 1
 EXIT_PANIC = 101
@@ -94,6 +94,8 @@ def with_model(function: Callable[..., None]) -> Callable[..., None]:
         try:
             if quant and quantized_file:
                 raise LoadError("`--quant` and `--quantized-file` are mutually exclusive")
+            # Before the server's and the engine's packages are imported: a refusal should not wait for them.
+            source_of(model)
             function(model, **given)
         except LoadError as error:
             click.echo(f"Error: {error}", err=True)

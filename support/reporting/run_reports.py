@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -53,14 +54,17 @@ class RunReports:
             ) from None
 
     def say_first(self) -> None:
-        """The target and why it was chosen, and the settings in force (those that are no defaults)."""
+        """The target and why it was chosen, and the settings in force, those that somebody chose first."""
         print(f"Target:   {self._target.label} ({self._where()})")
         print(f"Why:      {self._target.why}")
-        chosen = [row for row in self._in_force.table() if row[2] != "default"]
-        for number, (name, value, origin) in enumerate(chosen):
-            print(f"{'Settings:' if number == 0 else '':<9} {name} = {value} (from {origin})")
-        if not chosen:
-            print("Settings: all at their defaults (`acceptance settings` lists them)")
+        rows = self._in_force.table()
+        lines = [f"{name} = {value} (from {origin})" for name, value, origin in rows if origin != "default"]
+        defaults = [
+            f"{name} = {value}" for name, value, origin in rows if origin == "default" and value != "-"
+        ]
+        lines += textwrap.wrap(f"by default: {', '.join(defaults)}", 100, break_on_hyphens=False)
+        for number, line in enumerate(lines):
+            print(f"{'Settings:' if number == 0 else '':<9} {line}")
         print(flush=True)
 
     def finish(self, code: int, *, suite: str, started: float) -> int:

@@ -7,10 +7,9 @@ import socket
 from collections.abc import Sequence
 
 from support.target.attempt import Attempt
-from support.target.server import Server, StartFailure
+from support.target.server import LISTENING, Server, StartFailure
 
 LOADED = re.compile(r"Model loaded\.")
-LISTENING = re.compile(r"(?:Server|OpenAI-compatible server) listening on http://")
 
 
 def check_ready(attempt: Attempt, within: float) -> None:

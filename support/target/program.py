@@ -57,6 +57,14 @@ def check_ended(outcome: Outcome, exit_code: int, within: float) -> None:
     assert outcome.seconds <= within, f"expected an end within {within} s\n{outcome.describe()}"
 
 
+def listed(outcome: Outcome) -> list[str]:
+    """The commands that a help text lists under `Commands:` (clap's layout, two blanks of indentation)."""
+    section = outcome.stdout.partition("Commands:\n")[2].partition("\n\n")[0]
+    commands = re.findall(r"^  ([a-z][a-z-]*)", section, flags=re.MULTILINE)
+    assert commands, f"expected a list of commands\n{outcome.describe()}"
+    return commands
+
+
 def check_only_on(outcome: Outcome, stream: str) -> None:
     """The text stands on one stream (`standard output`, `error output`), the other is empty."""
     texts = {"standard output": outcome.stdout, "error output": outcome.stderr}

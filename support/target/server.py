@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import socket
 import tempfile
@@ -27,6 +28,8 @@ ASK_SECONDS = 2.0
 PORT_TRIES = 3
 PORT_TAKEN = "Address already in use"
 LOG_TAIL_LINES = 15
+# 0.7.0 and later, and mistralrs-server before.
+LISTENING = re.compile(r"(?:Server|OpenAI-compatible server) listening on http://")
 
 
 class StartFailure(AssertionError):
@@ -140,7 +143,7 @@ def _start_once(
         with contextlib.closing(ApiClient(url, within=ASK_SECONDS)) as client:
             wait_until(
                 f"{target.label} ready to answer",
-                lambda: _listens(running, port) and _answers(client),
+                lambda: _listens(running, port, log) and _answers(client),
                 within=settings.seconds(READY_SECONDS),
                 alive=lambda: running.alive,
             )
@@ -162,8 +165,13 @@ def _answers(client: ApiClient) -> bool:
         return False
 
 
-def _listens(process: ManagedProcess, port: int) -> bool:
-    """Whether it is our process that answers there: a stranger on the same port must not pass for it."""
+def _listens(process: ManagedProcess, port: int, log: Path) -> bool:
+    """Whether it is our process that listens there: a stranger on the same port must not pass for it.
+
+    Its log tells, unless RUST_LOG silences that line; then the system is asked who has the port.
+    """
+    if LISTENING.search(log.read_text(errors="replace")):
+        return True
     for member in tree_of(process.pid):
         try:
             connections = member.net_connections(kind="tcp")
