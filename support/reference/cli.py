@@ -159,7 +159,7 @@ def serve(
     disable_metrics: bool,
 ) -> None:
     """Start an HTTP server with an OpenAI-compatible API."""
-    from support.reference.http import ServerOptions
+    from support.reference.serving import ServerOptions
     from support.reference.serving import serve as start
 
     start(model, host, port, ServerOptions(not disable_metrics, not disable_access_log, log))

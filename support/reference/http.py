@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import socket
 import struct
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
+import uvicorn
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -30,6 +31,7 @@ from support.reference.engine import Chunk, Engine, EngineError, RequestRefused
 from support.reference.metrics import Metrics
 from support.reference.observed import Observed
 from support.reference.schemas import ChatRequest, CompletionRequest, EmbeddingRequest, InvalidRequest
+from support.reference.serving import ServerOptions
 from support.reference.streams import Streams
 
 BODY_LIMIT = 50 * 1024 * 1024
@@ -50,15 +52,6 @@ class ApiError(Exception):
         super().__init__(message)
         self.status = status
         self.body = answers.error(message, kind, code, param)
-
-
-@dataclass(frozen=True, slots=True)
-class ServerOptions:
-    """What the command line can switch: metrics, the access log, a file for the request bodies."""
-
-    metrics: bool = True
-    access_log: bool = True
-    request_log: Path | None = None
 
 
 def create_app(engine: Engine, options: ServerOptions | None = None) -> ASGIApp:
@@ -276,3 +269,16 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 def _server_error(_: Request, error: Exception) -> Response:
     return JSONResponse(answers.error(f"{type(error).__name__}: {error}", "server_error"), 500)
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Signals keep their default: like the binary, the server dies by SIGTERM or SIGINT at once."""
+        yield
+
+
+def answer_on(listener: socket.socket, app: ASGIApp) -> None:
+    """Serve on a socket that listens already, until a signal ends the process."""
+    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off")
+    _Server(config).run(sockets=[listener])

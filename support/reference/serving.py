@@ -1,41 +1,39 @@
-"""`mistralrs-reference serve`: load, then bind, then answer until a signal ends the process."""
+"""`mistralrs-reference serve`: load, then bind, then answer until a signal ends the process.
+
+The packages of the HTTP side are imported when the model is loaded: a refusal does not wait for them.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
-from collections.abc import Generator
-
-import uvicorn
+from dataclasses import dataclass
+from pathlib import Path
 
 from support.reference import logs
 from support.reference.engine import WheelEngine
-from support.reference.http import ServerOptions, create_app
 from support.reference.loading import LoadError, ModelOptions, load
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        """Signals keep their default: like the binary, the server dies by SIGTERM or SIGINT at once."""
-        yield
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """What the command line can switch: metrics, the access log, a file for the request bodies."""
+
+    metrics: bool = True
+    access_log: bool = True
+    request_log: Path | None = None
 
 
 def serve(model: ModelOptions, host: str, port: int, options: ServerOptions) -> None:
     """Run the server. Raises `LoadError` when the model cannot be loaded or the port cannot be had."""
     engine = load_engine(model)
     with _listen(host, port) as listener:
+        from support.reference.http import answer_on, create_app
+
+        app = create_app(engine, options)
         # `port` 0 shows the port that was given, so that it can be used.
         logs.log(logs.SERVE, f"Server listening on http://{host}:{listener.getsockname()[1]}")
-        config = uvicorn.Config(
-            create_app(engine, options),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-        )
-        _Server(config).run(sockets=[listener])
+        answer_on(listener, app)
 
 
 def load_engine(model: ModelOptions) -> WheelEngine:

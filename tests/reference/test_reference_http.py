@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from support.reference.http import BODY_LIMIT, ServerOptions, create_app
+from support.reference.http import BODY_LIMIT, create_app
+from support.reference.serving import ServerOptions
 from tests.reference.stand_ins import FakeEngine, question
 
 CHAT = "/v1/chat/completions"
