@@ -223,7 +223,7 @@ def _topics(draw: np.random.Generator, count: int) -> Single:
     for number in range(count):
         candidates = _signs(draw, 64, TOPIC)
         likeness = (candidates @ topics[:number].T).max(axis=1, initial=-TOPIC)
-        topics[number] = candidates[likeness.argmin()]
+        topics[number] = candidates[np.argmin(likeness)]
     return topics
 
 
@@ -253,7 +253,7 @@ def simulate(script: Script, model: TinyModel) -> _Step:
         logits[steps, goals] = -np.inf
         rivals = logits.max(axis=1)
         margins = np.where(best > 0, (best - rivals) / np.maximum(best, 1e-6), -1.0)
-        weakest = int(margins.argmin())
+        weakest = int(np.argmin(margins))
         if margins[weakest] < worst.margin:
             where = f"the answer to {row.marker!r}" if row.marker else "the default"
             what = f"its part {vocabulary.text(int(goals[weakest]))!r}"
