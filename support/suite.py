@@ -26,6 +26,8 @@ class Suite:
         self.in_force = in_force
         self.target = target
         self.folder = Path(tempfile.mkdtemp(prefix="acceptance-run-"))
+        # Every temporary folder of the run lies in this one, and so goes with it, however the run ends.
+        self._usual_place, tempfile.tempdir = tempfile.tempdir, str(self.folder)
         self.models = ModelStore(self.settings.acceptance_cache_dir / "models")
 
     @property
@@ -83,4 +85,5 @@ class Suite:
         """End the servers and remove the run's folder."""
         if "servers" in self.__dict__:
             self.servers.close()
+        tempfile.tempdir = self._usual_place
         shutil.rmtree(self.folder, ignore_errors=True)

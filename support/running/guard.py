@@ -46,6 +46,7 @@ from support.reporting.recorder import Recorder
 from support.reporting.run_reports import RunReports
 from support.reporting.verdict import Verdict
 from support.running import tags
+from support.running.interrupts import interrupt, uninterrupted
 from support.running.judge import judge, with_deviation
 from support.running.needs import unmet
 from support.running.processes import stop_everything
@@ -117,7 +118,8 @@ class GuardedRunner(Runner):  # type: ignore[misc]
             from support.running.speech import speaks
             from support.suite import Suite
 
-            self.suite = Suite(in_force, target)
+            with uninterrupted():
+                self.suite = Suite(in_force, target)
             reports = RunReports(in_force, target)
             reports.prepare()
             reports.say_first()
@@ -255,7 +257,7 @@ class GuardedRunner(Runner):  # type: ignore[misc]
                     shutil.rmtree(self.suite.folder, ignore_errors=True)
                 os._exit(128 + number)
             self.signalled = number
-            raise KeyboardInterrupt(f"the run was ended by {signal.Signals(number).name}")
+            interrupt(f"the run was ended by {signal.Signals(number).name}")
 
         numbers = [signal.SIGINT, signal.SIGTERM]
         before = {number: signal.signal(number, receive) for number in numbers}

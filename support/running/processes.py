@@ -22,6 +22,8 @@ from typing import IO
 
 import psutil
 
+from support.running.interrupts import uninterrupted
+
 TERMINATE_SECONDS = 3.0
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -82,7 +84,8 @@ class ManagedProcess:
         """`stderr` None: the same file as `stdout`. Raises OSError when the program cannot be started."""
         self.command = tuple(str(word) for word in command)
         self.started = time.monotonic()
-        with contextlib.ExitStack() as files:
+        # An interruption between the start and the note of it would leave the process to itself.
+        with contextlib.ExitStack() as files, uninterrupted():
             out: IO[bytes] = files.enter_context(stdout.open("wb"))
             err: IO[bytes] | int = (
                 subprocess.STDOUT if stderr is None else files.enter_context(stderr.open("wb"))
@@ -98,7 +101,7 @@ class ManagedProcess:
                 start_new_session=os.name == "posix",
                 preexec_fn=_die_with_parent if _LIBC is not None else None,
             )
-        _running.add(self)
+            _running.add(self)
 
     @property
     def pid(self) -> int:

@@ -90,8 +90,8 @@ def test_refusal_is_one_line(runs: Runs, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_left(runs: Runs, name: str) -> None:
     run = runs[name]
-    assert not run.processes, run.said
-    assert not run.temporary, run.said
+    assert not run.processes, f"{run.processes}\n{run.said}"
+    assert not run.temporary, f"{run.temporary}\n{run.said}"
     assert "Traceback" not in run.stderr, run.said
 
 
