@@ -90,6 +90,7 @@ class Live(Formatter):  # type: ignore[misc]
         self._runner = watch_run(self._outside)
         self._feature: Any = None
         self._heading = ""
+        self._last_reason = ""
         self._progress: Progress | None = None
         self._task = TaskID(0)
         self._drawn = 0.0
@@ -181,8 +182,9 @@ class Live(Formatter):  # type: ignore[misc]
         self._console.print(text)
         if verdict.gates:
             self._print(indented(verdict.message or "it failed without a message"), "")
-        elif verdict.status == "skipped":
+        elif verdict.status == "skipped" and verdict.message != self._last_reason:
             self._print(indented(one_line(verdict.message, 300)), "dim")
+            self._last_reason = verdict.message
         elif verdict.status == "known_issue":
             self._print(indented(one_line(f"known issue: {verdict.why}", 300)), "dim")
 

@@ -141,7 +141,7 @@ def closing_text(
     green = green if passed is None else passed
     parts = [
         _block("Failed", [line for record in records if record.gates for line in _failure(record)]),
-        _block("Known issues", [_known(record) for record in records if record.status == "known_issue"]),
+        _block("Known issues", _known(records)),
         _block("Skipped", _skips(records)),
         _block("Slowest", _slowest(records)),
         _block("Time by capability", budget_lines(records, budgets) if budgets else []),
@@ -196,8 +196,18 @@ def _failure(record: Record) -> list[str]:
     ]
 
 
-def _known(record: Record) -> str:
-    return f"{record.location}  {one_line(record.name, 100)}: {one_line(record.reason)}"
+def _known(records: Sequence[Record]) -> list[str]:
+    """Each reason once, with the scenarios that have it."""
+    reasons: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.status == "known_issue":
+            told = f" ({visible(record.source)})" if record.source else ""
+            reasons[f"{one_line(record.reason)}{told}"].append(record)
+    lines = []
+    for reason, those in reasons.items():
+        lines.append(reason)
+        lines += [f"    {visible(record.location)}  {one_line(record.name, 100)}" for record in those]
+    return lines
 
 
 def _skips(records: Sequence[Record]) -> list[str]:

@@ -100,7 +100,10 @@ def test_the_closing_text_says_what_a_person_needs() -> None:
     assert "  features/binary_health/version.feature:5  wrong\n      expected 1\n" in text
     assert "harmed (harness)" in text
     assert "2 x no GPU" in text
-    assert "known one: answers 500" in text
+    assert (
+        "answers 500 (https://example.org/7)\n      features/binary_health/version.feature:9  known one"
+        in text
+    )
     assert "HTML     reports/index.html" in text
 
 
