@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from functools import cached_property
-from pathlib import Path
 
 from support.http.client import ApiClient
 from support.models.compiler import CompiledModel
 from support.models.script import Script
 from support.models.store import ModelStore
+from support.running.sweep import RunFolder
 from support.settings import Settings, SettingsInForce
 from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget, Target, UrlTarget
@@ -25,7 +24,8 @@ class Suite:
     def __init__(self, in_force: SettingsInForce, target: Target) -> None:
         self.in_force = in_force
         self.target = target
-        self.folder = Path(tempfile.mkdtemp(prefix="acceptance-run-"))
+        self._own = RunFolder()
+        self.folder = self._own.path
         # Every temporary folder of the run lies in this one, and so goes with it, however the run ends.
         self._usual_place, tempfile.tempdir = tempfile.tempdir, str(self.folder)
         self.models = ModelStore(self.settings.acceptance_cache_dir / "models")
@@ -86,4 +86,4 @@ class Suite:
         if "servers" in self.__dict__:
             self.servers.close()
         tempfile.tempdir = self._usual_place
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._own.remove()

@@ -14,6 +14,7 @@ from filelock import FileLock
 from support.errors import PartUnavailable
 from support.parts.part import FoundPart, Say
 from support.running.processes import CommandTimeout, ManagedProcess, run_command
+from support.running.sweep import owned_prefix
 
 CRATE = "mistralrs-cli"
 MINIMUM_RUST = (1, 88)
@@ -99,7 +100,7 @@ class MistralRs:
 
     @staticmethod
     def _version(path: Path) -> str:
-        with tempfile.TemporaryDirectory(prefix="acceptance-") as folder:
+        with tempfile.TemporaryDirectory(prefix=owned_prefix()) as folder:
             try:
                 said = run_command([path, "--version"], within=VERSION_SECONDS, folder=Path(folder))
             except (CommandTimeout, OSError):

@@ -17,6 +17,7 @@ from support.http.client import ApiClient, NoAnswer
 from support.http.exchange import NotJson
 from support.parts.mistralrs import MISTRALRS
 from support.running.processes import CommandTimeout, Outcome, run_command
+from support.running.sweep import owned_prefix
 from support.settings import Settings, redact_url
 from support.target.dialects import Dialect, dialect_of
 from support.target.environment import child_environment
@@ -62,20 +63,45 @@ class UrlTarget:
 Target = CommandTarget | UrlTarget
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What will be judged, before anybody asked it anything: a program, or TARGET_URL when it has none."""
+
+    why: str
+    program: Path | None = None
+    source: str = "TARGET_URL"
+
+
 def discover(settings: Settings) -> Target:
     """The target in the documented order; raises `TargetError` with one line."""
+    choice = choose(settings)
+    if choice.program is None:
+        return _reach(settings, why=choice.why)
+    return _identify(choice.program, why=choice.why, source=choice.source)
+
+
+def foreseen(settings: Settings) -> Target:
+    """The target as `discover` will find it, as far as that can be told without starting or asking it."""
+    choice = choose(settings)
+    if choice.program is None:
+        return UrlTarget(settings.target_url or "", (), choice.why)
+    return CommandTarget(choice.program, choice.program.stem, "(not asked)", choice.why)
+
+
+def choose(settings: Settings) -> Choice:
+    """What is judged and why; raises `TargetError` when a real server is asked for and there is none."""
     if settings.target_url is not None and settings.acceptance_target == "auto":
-        return _reach(settings, why="TARGET_URL is set")
+        return Choice("TARGET_URL is set")
     if settings.acceptance_target == "reference":
         return _reference("asked for by acceptance_target")
     if settings.mistralrs_bin is not None:
-        return _identify(settings.mistralrs_bin, why="MISTRALRS_BIN is set", source="MISTRALRS_BIN")
+        return Choice("MISTRALRS_BIN is set", settings.mistralrs_bin, "MISTRALRS_BIN")
     on_path = shutil.which("mistralrs") or shutil.which("mistralrs-server")
     if on_path:
-        return _identify(Path(on_path), why="found on the PATH", source="the PATH")
+        return Choice("found on the PATH", Path(on_path), "the PATH")
     cached = MISTRALRS.program(settings.acceptance_cache_dir)
     if cached is not None:
-        return _identify(cached, why="found in the project's cache", source="the project's cache")
+        return Choice("found in the project's cache", cached, "the project's cache")
     if settings.acceptance_target == "real":
         raise TargetError(
             "no real mistral.rs: none by MISTRALRS_BIN, on the PATH or in the project's cache; "
@@ -87,10 +113,10 @@ def discover(settings: Settings) -> Target:
     )
 
 
-def _reference(why: str) -> CommandTarget:
+def _reference(why: str) -> Choice:
     suffix = ".exe" if os.name == "nt" else ""
     path = Path(sys.executable).parent / f"mistralrs-reference{suffix}"
-    return _identify(path, why=why, source="the project's environment")
+    return Choice(why, path, "the project's environment")
 
 
 def _identify(path: Path, *, why: str, source: str) -> CommandTarget:
@@ -103,7 +129,7 @@ def _identify(path: Path, *, why: str, source: str) -> CommandTarget:
     if not os.access(path, os.X_OK):
         raise TargetError(f"not executable: {named}; `chmod +x` it or give another one")
     path = path.absolute()
-    with tempfile.TemporaryDirectory(prefix="acceptance-") as folder:
+    with tempfile.TemporaryDirectory(prefix=owned_prefix()) as folder:
         try:
             outcome = run_command(
                 [path, "--version"],

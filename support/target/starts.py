@@ -7,13 +7,14 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from support.models.broken import kind
 from support.models.files import Format, ModelFiles
-from support.models.store import ModelStore
 from support.settings import Settings
 from support.target.dialects import ModelArguments
+
+if TYPE_CHECKING:
+    from support.models.store import ModelStore
 
 TABLE = Path(__file__).with_name("starts.toml")
 FORMATS: dict[str, Format] = {"GGUF": "gguf", "SafeTensors": "safetensors", "GGML": "ggml"}
@@ -43,6 +44,9 @@ def arguments_of(model: ModelFiles) -> ModelArguments:
 
 def broken_start(format_name: str, fault: str, store: ModelStore, folder: Path) -> Start:
     """A start with a model broken in this way; the model is made in `folder`."""
+    # Not at the top: numpy comes with it, which the words of the features do not need.
+    from support.models.broken import kind
+
     broken = kind(table()["broken"][format_name][fault])
     return Start(arguments_of(store.broken(broken.name, folder)), broken.words)
 

@@ -1,0 +1,83 @@
+"""The temporary folder of a run, and the end of those whose run was killed.
+
+SIGKILL leaves no time to tidy up, so each run first removes what dead ones left. The owner of a folder holds
+a lock in it, which the system gives back when the owner dies, however that comes about.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+from filelock import BaseFileLock, FileLock, Timeout
+
+PREFIX = "acceptance-run-"
+_LOCK = "owner.lock"
+
+
+def owned_prefix() -> str:
+    """For temporary folders that stand outside a run's own one: `acceptance-run-<pid>-`."""
+    return f"{PREFIX}{os.getpid()}-"
+
+
+class RunFolder:
+    """A temporary folder that goes with its owner: removed by it, or by the next run when it was killed."""
+
+    def __init__(self) -> None:
+        sweep(Path(tempfile.gettempdir()))
+        self.path = Path(tempfile.mkdtemp(prefix=owned_prefix()))
+        self._lock = FileLock(self.path / _LOCK)
+        self._lock.acquire()
+
+    def remove(self) -> None:
+        """May be called twice."""
+        self._lock.release(force=True)
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def sweep(place: Path) -> list[Path]:
+    """End the processes of dead runs and remove their folders in `place`; the folders that were removed."""
+    swept = []
+    for folder in sorted(place.glob(f"{PREFIX}*")):
+        lock = _abandoned(folder)
+        if lock is None:
+            continue
+        try:
+            for process in _processes_of(folder):
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+        finally:
+            lock.release(force=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        swept.append(folder)
+    return swept
+
+
+def _abandoned(folder: Path) -> BaseFileLock | None:
+    """The lock of a folder whose owner is gone, now held here; None when the folder is somebody's."""
+    file = folder / _LOCK
+    lock = FileLock(file, timeout=0)
+    owner = folder.name.removeprefix(PREFIX).partition("-")[0]
+    # Before the lock is made, and in folders that have none, the number in the name has to do.
+    if not file.exists() and (not owner.isdigit() or psutil.pid_exists(int(owner))):
+        return None
+    try:
+        lock.acquire()
+    except (Timeout, OSError):
+        return None
+    return lock
+
+
+def _processes_of(folder: Path) -> Iterator[psutil.Process]:
+    """Those that name the folder on their command line, work in it, or have it as their home."""
+    sign = f"{folder}{os.sep}"
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            words = [*process.cmdline(), process.cwd(), process.environ().get("HOME", "")]
+            if process.pid != os.getpid() and any(sign in f"{word}{os.sep}" for word in words):
+                yield process
