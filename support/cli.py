@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -22,30 +23,85 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("paths", nargs=-1)
+@click.argument("suites", metavar="[SUITE|PATH]...", nargs=-1)
 @click.option("--tags", "-t", multiple=True, help="Tag expression, for example 'smoke and not slow'.")
 @click.option("--name", "-n", multiple=True, help="Run scenarios whose title matches this.")
 @click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
-@click.option("--target", type=click.Choice(["auto", "real", "reference"]), help="Which server to judge.")
+@click.option("--target", metavar="WHICH", help="auto, real, reference, a URL, or the path of a program.")
+@click.option("--model", type=click.Path(path_type=Path), help="Your own model: its folder, or its file.")
+@click.option("--skip-benchmarks", is_flag=True, help="Leave out what only measures speed (@benchmark).")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
+@click.option("--strict", is_flag=True, help="An unmet need is a failure instead of a skip.")
+@click.option(
+    "--iterations", type=click.IntRange(1), default=1, help="Run all so often; verdicts must agree."
+)
+@click.option("--rerun-failed", is_flag=True, help="Only what failed in the last run.")
+@click.option(
+    "--list", "only_list", is_flag=True, help="Show what would run and what it needs; start nothing."
+)
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    type=click.Choice(["html", "json", "junit", "allure"]),
+    help="A report to keep, may be repeated (default: all; json is always made).",
+)
+@click.option("--verbose", is_flag=True, help="Detailed server logs and more words on the terminal.")
+@click.option("--ci", is_flag=True, help="Plain lines for a log: no colour, no progress bar.")
 @click.option("--suite", default="acceptance", show_default=True, help="Name of the run in the reports.")
 def run(
-    paths: tuple[str, ...],
+    suites: tuple[str, ...],
     tags: tuple[str, ...],
     name: tuple[str, ...],
     defines: tuple[str, ...],
     target: str | None,
+    model: Path | None,
+    skip_benchmarks: bool,
     fail_fast: bool,
+    strict: bool,
+    iterations: int,
+    rerun_failed: bool,
+    only_list: bool,
+    reports: tuple[str, ...],
+    verbose: bool,
+    ci: bool,
     suite: str,
 ) -> None:
-    """Run feature files or folders (default: all but @slow)."""
-    from support.running.front import run_features
+    """Run feature files or folders (default: all but @slow).
 
-    words = [f"--tags={tag}" for tag in tags] + [f"--name={title}" for title in name]
-    words += [f"--define={define}" for define in (*defines, f"suite={suite}")]
-    if target is not None:
-        words.append(f"--define=acceptance_target={target}")
-    sys.exit(run_features([*words, *(["--stop"] if fail_fast else []), *paths]))
+    \b
+    SUITE is a short word: binary, loading, api (folders of features/),
+    smoke, slow, benchmark (tags).
+    """
+    from support.running import again, choices, front
+
+    if ci:
+        os.environ |= {"NO_COLOR": "1", "TERM": "dumb"}
+    try:
+        paths, classes = choices.suites(suites)
+        expressions = [*tags, *classes]
+        settings = [*defines, f"suite={suite}"]
+        settings += choices.target_defines(target) if target is not None else []
+        settings += choices.model_defines(model) if model is not None else []
+        settings += [f"acceptance_reports={','.join(reports)}"] if reports else []
+        settings += ["acceptance_strict=true"] if strict else []
+        settings += ["test_verbose=true"] if verbose else []
+        words = [f"--define={setting}" for setting in settings] + [f"--name={title}" for title in name]
+        if rerun_failed:
+            paths = again.failed_places(front.settings_of(words).acceptance_reports_dir, paths)
+            expressions = expressions or [choices.EVERYTHING]
+        words += choices.tag_words(expressions, skip_benchmarks=skip_benchmarks)
+        words += ["--stop"] if fail_fast else []
+        words += ["--no-color"] if ci else []
+        words += paths
+        if only_list:
+            sys.exit(front.list_features(words))
+        if iterations == 1:
+            sys.exit(front.run_features(words))
+        folder = front.settings_of(words).acceptance_reports_dir
+        sys.exit(again.repeat(lambda more: front.run_features([*more, *words]), iterations, folder))
+    except AcceptanceError as error:
+        _end(error)
 
 
 @main.command()

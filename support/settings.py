@@ -28,6 +28,7 @@ from support.parts.part import default_cache
 
 SETTINGS_FILE = Path("acceptance.toml")
 REDACTED = "(redacted)"
+REPORTS = ("html", "json", "junit", "allure")
 # Environment names with this prefix belong to the suite alone, so an unknown one is a typing error.
 OWN_PREFIX = "ACCEPTANCE_"
 
@@ -109,6 +110,16 @@ class Settings(BaseSettings):
     acceptance_html: bool = Field(
         True, description="make reports/index.html", json_schema_extra={"hint": "give true or false"}
     )
+    acceptance_reports: str = Field(
+        "html,json,junit,allure",
+        description="the reports to keep, separated by commas; json is always made",
+        json_schema_extra={"hint": "choose of html, json, junit and allure"},
+    )
+    acceptance_strict: bool = Field(
+        False,
+        description="an unmet need is a failure instead of a skip",
+        json_schema_extra={"hint": "give true or false"},
+    )
     acceptance_deviations: bool = Field(
         True,
         description="show failures listed in deviations.toml as known issues",
@@ -147,6 +158,25 @@ class Settings(BaseSettings):
         if path is not None and not path.is_dir():
             raise ValueError("there is no such folder")
         return path
+
+    @field_validator("test_model_file")
+    @classmethod
+    def _none_when_empty(cls, file: str | None) -> str | None:
+        return file or None
+
+    @field_validator("acceptance_reports")
+    @classmethod
+    def _known_reports(cls, names: str) -> str:
+        unknown = [name for name in names.split(",") if name.strip() not in REPORTS]
+        if unknown:
+            raise ValueError(f"there is no report {unknown[0]!r}")
+        return names
+
+    def wants(self, report: str) -> bool:
+        """Whether one of `REPORTS` is to be kept."""
+        if report == "html" and not self.acceptance_html:
+            return False
+        return report == "json" or report in (name.strip() for name in self.acceptance_reports.split(","))
 
     @property
     def own_model(self) -> tuple[Path, str | None] | None:

@@ -79,7 +79,7 @@ class RunReports:
         )
         made = {"JSON": summary.write_report(self._json, report), "JUnit": self.junit}
         made |= {"Allure": self.results}
-        if self._in_force.settings.acceptance_html:
+        if self._in_force.settings.wants("html"):
             try:
                 made["HTML"] = html.build(
                     self.results,
@@ -92,6 +92,9 @@ class RunReports:
                 print(f"acceptance: {error}", file=sys.stderr)
                 print("acceptance: `-D acceptance_html=false` runs without the page", file=sys.stderr)
                 code = code or EXIT_HARNESS
+        for kind, name in (("junit", "JUnit"), ("allure", "Allure")):
+            if not self._in_force.settings.wants(kind):
+                shutil.rmtree(made.pop(name), ignore_errors=True)
         if summary.over_maximum(records, BUDGETS):
             code = code or EXIT_BUDGET
         print()

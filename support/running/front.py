@@ -11,8 +11,12 @@ from behave.exception import ConfigError
 from behave.runner_util import reset_runtime
 from cucumber_tag_expressions import TagExpressionError
 
-from support.errors import EXIT_USAGE
-from support.running.guard import GuardedRunner, complaint
+from support.errors import EXIT_PASSED, EXIT_USAGE, AcceptanceError, SettingsError
+from support.running import tags
+from support.running.guard import INTERNAL, UNUSABLE, GuardedRunner, complaint
+from support.running.listing import listing
+from support.settings import Settings, load_settings
+from support.target.discovery import foreseen
 
 
 def run_features(words: Sequence[str]) -> int:
@@ -31,3 +35,35 @@ def run_features(words: Sequence[str]) -> int:
         print(complaint(error), file=sys.stderr)
         return EXIT_USAGE
     return 0
+
+
+def settings_of(words: Sequence[str]) -> Settings:
+    """The settings that a run with these words would have; raises `SettingsError`."""
+    try:
+        return _settings(Configuration(list(words)))
+    except (ConfigError, TagExpressionError) as error:
+        raise SettingsError(complaint(error).removeprefix("acceptance: ")) from None
+
+
+def list_features(words: Sequence[str]) -> int:
+    """Print what these words select and what it needs, without starting anything; the exit code."""
+    try:
+        configuration = Configuration(list(words))
+        given = configuration.tags
+        tags.check_expression([given] if isinstance(given, str) else [str(part) for part in given or ()])
+        settings = _settings(configuration)
+        runner = GuardedRunner(configuration)
+        target = foreseen(settings)
+        print("\n".join(listing(runner.selected(), settings, target)))
+    except AcceptanceError as error:
+        print(f"acceptance: {error}", file=sys.stderr)
+        return error.exit_code
+    except (*UNUSABLE, TagExpressionError) as error:
+        print(complaint(error), file=sys.stderr)
+        return EXIT_USAGE
+    return EXIT_PASSED
+
+
+def _settings(configuration: Configuration) -> Settings:
+    chosen = {k: v for k, v in configuration.userdata.items() if k not in INTERNAL and "." not in k}
+    return load_settings(chosen).settings

@@ -145,11 +145,15 @@ class GuardedRunner(Runner):  # type: ignore[misc]
         return [given] if isinstance(given, str) else [str(part) for part in given or ()]
 
     def _load(self) -> list[Any]:
-        """Hooks, steps and features; the scenarios that are selected. Raises `NothingSelected`."""
+        """Hooks, steps and features; the scenarios that are selected."""
         self.context = Context(self)
         self.load_hooks()
         self.load_step_definitions()
         self._keep_steps_from_leaving()
+        return self.selected()
+
+    def selected(self) -> list[Any]:
+        """Read the features; the scenarios that are selected. Raises `NothingSelected`."""
         where = ", ".join(map(str, self.config.paths)) or "features"
         found = self.feature_locations()
         if not found:
@@ -209,7 +213,8 @@ class GuardedRunner(Runner):  # type: ignore[misc]
             aborted = self._aborted_why()
             target = self.suite.target
             entry = deviations.find(target.program, target.version, scenario.name)
-            verdict = with_deviation(judge(scenario, aborted), entry)
+            strict = self.suite.in_force.settings.acceptance_strict
+            verdict = with_deviation(judge(scenario, aborted, strict=strict), entry)
             scenario.verdict = verdict
             if verdict.status == "known_issue":
                 scenario.set_status(Status.skipped)

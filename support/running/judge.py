@@ -20,11 +20,16 @@ class BehaveScenario(Protocol):
     captured: Any
 
 
-def judge(scenario: BehaveScenario, aborted: str | None) -> Verdict:
-    """What became of it, before known issues are looked at. `aborted` says why a run was cut short."""
+def judge(scenario: BehaveScenario, aborted: str | None, *, strict: bool = False) -> Verdict:
+    """What became of it, before known issues are looked at. `aborted` says why a run was cut short.
+
+    `strict`: a scenario that was skipped for a reason counts as broken.
+    """
     status = scenario.status.name
     if status == "passed":
         return Verdict("passed")
+    if status == "skipped" and strict and scenario.skip_reason:
+        return Verdict("broken", f"not run, and this run is strict: {scenario.skip_reason}")
     if status == "skipped":
         return Verdict("skipped", scenario.skip_reason or "not selected")
     if status.startswith("untested"):

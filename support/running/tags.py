@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from support.errors import SettingsError
 
 SEVERITY = frozenset({"blocker", "critical", "normal", "minor", "trivial"})
-RUN_CLASS = frozenset({"smoke", "slow"})
+RUN_CLASS = frozenset({"smoke", "slow", "benchmark"})
 SAFETY = frozenset({"serial"})
 NEEDS = frozenset(
     {"needs.command", "needs.speaking", "needs.own_model", "needs.smollm2", "needs.subcommands"}

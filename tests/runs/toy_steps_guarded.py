@@ -60,3 +60,8 @@ def child(context):
 def waits(context):
     Path("waiting").write_text("now")
     wait_until("the end of days", lambda: None, within=60)
+
+
+@then("this is the first time")
+def first_time(context):
+    Path("been here").touch(exist_ok=False)

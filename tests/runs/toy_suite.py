@@ -43,6 +43,7 @@ SCENARIOS = {
     "It cleans for long": (
         "Given a child that listens\n    And a cleanup that takes long\n    Then the step waits long"
     ),
+    "It passes once": "Then this is the first time",
     "It waits": "Given a child that listens\n    Then the step waits long",
 }
 

@@ -1,0 +1,67 @@
+"""What the options of `acceptance run` stand for: settings, tags and paths of behave's command line."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from support.errors import SettingsError
+
+# Short words for folders of `features/`; the run classes among the tags are words too.
+FOLDERS = {
+    "binary": "features/binary_health",
+    "loading": "features/model_loading",
+    "api": "features/openai_api",
+}
+CLASSES = ("smoke", "slow", "benchmark")
+MODEL_FILES = (".gguf", ".ggml", ".bin")
+EVERYTHING = "slow or not slow"
+
+
+def suites(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Paths and tag expressions of what was named: a suite, a run class, or a path as it stands."""
+    paths, tags = [], []
+    for word in words:
+        if Path(word).exists():
+            paths.append(word)
+        elif word in CLASSES:
+            tags.append(word)
+        else:
+            paths.append(FOLDERS.get(word, word))
+    return paths, [" or ".join(tags)] if tags else []
+
+
+def tag_words(expressions: Sequence[str], *, skip_benchmarks: bool) -> list[str]:
+    """All expressions together; the configured ones (not @slow) where nothing else was asked."""
+    asked = [f"({expression})" for expression in expressions] or ["({config.tags})"]
+    if skip_benchmarks:
+        return [f"--tags={' and '.join([*asked, 'not @benchmark'])}"]
+    return [f"--tags={expression}" for expression in expressions]
+
+
+def target_defines(target: str) -> list[str]:
+    """Settings for auto, real, reference, a URL, or the path of a program."""
+    if target in ("auto", "real", "reference"):
+        return [f"acceptance_target={target}"]
+    if "://" in target:
+        return ["acceptance_target=auto", f"target_url={target}"]
+    program = target if Path(target).exists() else shutil.which(target)
+    if program is None:
+        raise SettingsError(
+            f"--target {target!r} is no program that is there; "
+            "choose auto, real, reference, a URL such as http://HOST:PORT, or the path of a program"
+        )
+    return ["acceptance_target=real", f"mistralrs_bin={program}"]
+
+
+def model_defines(model: Path) -> list[str]:
+    """Settings for the folder of a model, or for one file of it."""
+    if model.is_dir():
+        return [f"test_model_path={model}", "test_model_file="]
+    if not model.is_file() or model.suffix.lower() not in MODEL_FILES:
+        raise SettingsError(
+            f"--model {str(model)!r} is no model that is there; give a folder (SafeTensors) or a .gguf or "
+            ".ggml file"
+        )
+    return [f"test_model_path={model.parent}", f"test_model_file={model.name}"]
