@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -115,6 +117,29 @@ def get(part: str) -> None:
         click.echo(get_part(part, load_settings().settings.acceptance_cache_dir, click.echo))
     except AcceptanceError as error:
         _end(error)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def doctor(as_json: bool) -> None:
+    """Show what this machine has of everything a run may use, and how to get the rest.
+
+    Exit code 1 when something is missing that every run needs.
+    """
+    from support.parts.doctor import examine
+    from support.settings import load_settings
+
+    findings = []
+    try:
+        for finding in examine(load_settings().settings):
+            findings.append(finding)
+            if not as_json:
+                click.echo(finding.line())
+    except AcceptanceError as error:
+        _end(error)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    sys.exit(any(finding.required and not finding.there for finding in findings))
 
 
 @main.command()
