@@ -1,0 +1,199 @@
+"""Interrupts runs at random moments and counts what is left: `python tools/interruptions.py [EACH] [SEED]`.
+
+EACH (20) runs are ended by each of SIGINT, SIGTERM and SIGKILL of the runner, on the reference stack. Counted
+are processes, listening ports and temporary folders, all of which have to be 0. After SIGKILL the folders are
+those that are left when the next run has started, which sweeps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from support.errors import EXIT_FAILED, EXIT_PASSED
+from support.running.sweep import sweep
+from support.waiting import WaitTimeout, wait_until
+
+PROJECT = Path(__file__).resolve().parents[1]
+EACH = 20
+END_SECONDS = 30.0
+# What the kernel needs to end the children of a killed process.
+SETTLE_SECONDS = 2.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+
+
+@dataclass
+class Left:
+    """What runs that were ended by one signal left."""
+
+    runs: int = 0
+    processes: list[str] = field(default_factory=list)
+    ports: list[int] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+    codes: dict[int, int] = field(default_factory=dict)
+    hung: int = 0
+
+    @property
+    def clean(self) -> bool:
+        return not (self.processes or self.ports or self.folders or self.hung)
+
+
+def main() -> int:
+    """0 when nothing was left, 1 when something was, 2 for wrong usage."""
+    try:
+        words = [int(word) for word in sys.argv[1:]]
+    except ValueError:
+        print("interruptions: give two numbers: how many of each signal, and the seed", file=sys.stderr)
+        return 2
+    each = words[0] if words else EACH
+    seed = words[1] if len(words) > 1 else secrets.randbits(32)
+    chance = random.Random(seed)
+    place = Path(tempfile.mkdtemp(prefix="acceptance-interruptions-"))
+    try:
+        longest = _whole(place)
+        print(f"seed {seed}; {each} of each signal, at 0 to {longest:.1f} s of a run", flush=True)
+        found = {number: Left() for number in SIGNALS}
+        order = [number for number in SIGNALS for _ in range(each)]
+        chance.shuffle(order)
+        for number in order:
+            _interrupt(place, number, chance.uniform(0, longest), found[number])
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    print("| signal | runs | processes | listening ports | temporary folders | hung | exit codes |")
+    print("|---|---|---|---|---|---|---|")
+    for number, left in found.items():
+        codes = ", ".join(f"{count} x {code}" for code, count in sorted(left.codes.items()))
+        print(
+            f"| {number.name} | {left.runs} | {len(left.processes)} | {len(left.ports)} | "
+            f"{len(left.folders)} | {left.hung} | {codes} |"
+        )
+    for left in found.values():
+        for what in (*left.processes, *left.folders):
+            print(f"left: {what}")
+    return 0 if all(left.clean for left in found.values()) else 1
+
+
+def _start(place: Path) -> subprocess.Popen[bytes]:
+    temporary = place / "temporary"
+    temporary.mkdir(exist_ok=True)
+    command = [str(Path(sys.executable).with_name("acceptance")), "run", "--target", "reference"]
+    words = ["-D", "acceptance_html=false", "-D", f"acceptance_reports_dir={place / 'reports'}"]
+    with (place / "output").open("wb") as output:
+        return subprocess.Popen(
+            [*command, *words],
+            cwd=PROJECT,
+            env=os.environ | {"TMPDIR": str(temporary)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _whole(place: Path) -> float:
+    """Seconds of a run that nobody interrupts; RuntimeError when it does not come to verdicts."""
+    started = time.monotonic()
+    code = _start(place).wait()
+    if code not in (EXIT_PASSED, EXIT_FAILED):
+        raise RuntimeError(
+            f"a run ends with {code}: {(place / 'output').read_text(errors='replace')[-2000:]}"
+        )
+    return time.monotonic() - started
+
+
+def _interrupt(place: Path, number: signal.Signals, after: float, left: Left) -> None:
+    run = _start(place)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        run.wait(after)
+    left.runs += 1
+    tree = _tree(run.pid)
+    ports = [port for process in tree for port in _ports(process)]
+    run.send_signal(number)
+    try:
+        code = run.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        left.hung += 1
+        code = 0
+        run.kill()
+        run.wait()
+    left.codes[code] = left.codes.get(code, 0) + 1
+    temporary = place / "temporary"
+    with contextlib.suppress(WaitTimeout):
+        wait_until("all are gone", lambda: not _there(tree, place), within=SETTLE_SECONDS)
+    for process in _there(tree, place):
+        left.processes.append(f"{number.name} after {after:.2f} s: {_described(process)}")
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    left.ports += [port for port in ports if _listens(port)]
+    if number == signal.SIGKILL:
+        sweep(temporary)
+    for entry in sorted(temporary.iterdir()):
+        left.folders.append(f"{number.name} after {after:.2f} s: {entry.name}")
+        shutil.rmtree(entry, ignore_errors=True)
+    print(f"{number.name:<8} after {after:6.2f} s: exit code {code}", flush=True)
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _ports(process: psutil.Process) -> list[int]:
+    with contextlib.suppress(psutil.Error):
+        return [c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+    return []
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        client.settimeout(1)
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _there(tree: list[psutil.Process], place: Path) -> list[psutil.Process]:
+    """Of the run's processes, those known before its end and those that name its folder."""
+    known = {process.pid: process for process in (*tree, *_named(place))}
+    return [process for process in known.values() if process.is_running() and not _dead(process)]
+
+
+def _named(place: Path) -> Iterator[psutil.Process]:
+    sign = f"{place}{os.sep}"
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            words = [*process.cmdline(), process.environ().get("TMPDIR", "")]
+            if process.pid != os.getpid() and any(sign in f"{word}{os.sep}" for word in words):
+                yield process
+
+
+def _dead(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return True
+
+
+def _described(process: psutil.Process) -> str:
+    try:
+        return f"{process.pid} {' '.join(process.cmdline())}"
+    except psutil.Error:
+        return f"{process.pid} (ended meanwhile)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
