@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -75,6 +76,9 @@ def run(
     SUITE is a short word: binary, loading, api (folders of features/),
     smoke, slow, benchmark (tags).
     """
+    # Until the runner is loaded, which watches them itself, and between its runs.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     from support.running import again, choices, front
 
     if ci:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import psutil
 
-from support.errors import EXIT_FAILED, EXIT_PASSED
+from support.errors import EXIT_BUDGET, EXIT_FAILED, EXIT_PASSED
 from support.running.sweep import sweep
 from support.waiting import WaitTimeout, wait_until
 
@@ -108,7 +108,7 @@ def _whole(place: Path) -> float:
     """Seconds of a run that nobody interrupts; RuntimeError when it does not come to verdicts."""
     started = time.monotonic()
     code = _start(place).wait()
-    if code not in (EXIT_PASSED, EXIT_FAILED):
+    if code not in (EXIT_PASSED, EXIT_FAILED, EXIT_BUDGET):
         raise RuntimeError(
             f"a run ends with {code}: {(place / 'output').read_text(errors='replace')[-2000:]}"
         )

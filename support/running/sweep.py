@@ -10,6 +10,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 PREFIX = "acceptance-run-"
 _LOCK = "owner.lock"
+# Past this age the lock alone tells whether the owner lives: its number may be another process' by now.
+SURE_SECONDS = 60.0
 
 
 def owned_prefix() -> str:
@@ -60,11 +63,15 @@ def sweep(place: Path) -> list[Path]:
 
 def _abandoned(folder: Path) -> BaseFileLock | None:
     """The lock of a folder whose owner is gone, now held here; None when the folder is somebody's."""
-    file = folder / _LOCK
-    lock = FileLock(file, timeout=0)
     owner = folder.name.removeprefix(PREFIX).partition("-")[0]
-    # Before the lock is made, and in folders that have none, the number in the name has to do.
-    if not file.exists() and (not owner.isdigit() or psutil.pid_exists(int(owner))):
+    try:
+        age = time.time() - folder.stat().st_mtime
+    except OSError:
+        return None
+    lock = FileLock(folder / _LOCK, timeout=0)
+    # A young folder may be about to be locked; one without a lock has only the number in its name.
+    sure = age > SURE_SECONDS and (folder / _LOCK).exists()
+    if not owner.isdigit() or (psutil.pid_exists(int(owner)) and not sure):
         return None
     try:
         lock.acquire()

@@ -87,3 +87,11 @@ def test_the_next_run_sweeps(place: Path) -> None:
     folder = RunFolder()
     assert not dead.exists()
     folder.remove()
+
+
+def test_a_number_that_is_another_process_by_now_does_not_matter(place: Path) -> None:
+    old = Path(tempfile.mkdtemp(prefix=owned_prefix()))
+    (old / "owner.lock").touch()
+    assert sweep(place) == [], "it may be about to be locked"
+    os.utime(old, (0, 0))
+    assert sweep(place) == [old]
