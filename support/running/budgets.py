@@ -6,6 +6,7 @@ capabilities, which are added up after the run, stand in `support/reporting/run_
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import linecache
 import math
@@ -15,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Literal, TypeVar
@@ -32,16 +33,18 @@ SCENARIO_SECONDS = 120.0
 # Of each hook and cleanup. Those that come last have it even when the scenario's budget is spent:
 # what was started has to be ended.
 HOOK_SECONDS = 20.0
-# From the soft limit to the hard one, and for what a step releases after it was interrupted.
+# From the soft limit to the hard one. Who was interrupted and releases what it has gets longer; who goes on
+# as if nothing had been, is told so once more.
 GRACE_SECONDS = 1.5
 RELEASE_SECONDS = 5.0
+AGAIN_SECONDS = 0.5
 MOST_PLACES = 12
 STANDARD_ERROR = 2
 
 _TAG = re.compile(r"budget\.(\d+)s")
 _OVER = re.compile(r"the \w+ exceeded its budget of ")
 _HAS_ALARM = hasattr(signal, "setitimer")
-# Outermost first; those that have rung are gone.
+# Outermost first.
 _active: list[SoftLimit] = []
 
 
@@ -79,9 +82,7 @@ class HardLimit:
         if self._file is not None:
             os.ftruncate(self._file.fileno(), 0)
             self._file.write(f"{words}\n".encode())
-        faulthandler.dump_traceback_later(
-            max(seconds, GRACE_SECONDS), exit=True, file=self._file or STANDARD_ERROR
-        )
+        faulthandler.dump_traceback_later(seconds, exit=True, file=self._file or STANDARD_ERROR)
 
     def cancel(self) -> None:
         faulthandler.cancel_dump_traceback_later()
@@ -109,7 +110,10 @@ class SoftLimit:
     """
 
     def __init__(self, words: str, seconds: float, hard: HardLimit | None = None) -> None:
-        """`hard` is armed anew when it rings: what is inside needs time to release what it has."""
+        """`hard` is armed anew when it rings: what is inside needs time to release what it has.
+
+        Later it rings once more, in case that code swallowed the first one; then little time is left.
+        """
         self.words = words
         self.seconds = seconds
         self.hard = hard
@@ -130,38 +134,62 @@ class SoftLimit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self in _active:
+        self.leave()
+        if self.exceeded is not None and not isinstance(error, BudgetExceeded | KeyboardInterrupt):
+            raise self.exceeded from error
+
+    def leave(self) -> None:
+        """It does not ring any more; may be called twice."""
+        with contextlib.suppress(ValueError):
             del _active[_active.index(self) :]
             _set_alarm()
         self._outside = None
         if self.exceeded is not None:
             withdraw(self.exceeded)
-            if not isinstance(error, BudgetExceeded | KeyboardInterrupt):
-                raise self.exceeded from error
 
     def ring(self, frame: FrameType | None) -> None:
         """Its time is over, at this place of the code."""
+        # Those inside of it are left as well.
+        del _active[_active.index(self) + 1 :]
+        again = self.exceeded is not None
+        self.deadline = math.inf
+        # The second time it is meant for who swallowed the first one, not for who still releases something.
+        on_its_way = BudgetExceeded if again else KeyboardInterrupt
+        if any(isinstance(error, on_its_way) for error in _being_handled()):
+            _set_alarm()
+            return
+        if self.exceeded is None:
+            self.exceeded = BudgetExceeded(f"{self.words}; it was here:\n{_places(frame, self._outside)}")
+            self.deadline = time.monotonic() + AGAIN_SECONDS
+        swallowed = again and not withdraw(self.exceeded)
         if self.hard is not None:
-            self.hard.arm(RELEASE_SECONDS, f"{self.words}, and did not end when it was interrupted")
-        self.exceeded = BudgetExceeded(f"{self.words}; it was here:\n{_places(frame, self._outside)}")
+            seconds = GRACE_SECONDS - AGAIN_SECONDS if swallowed else RELEASE_SECONDS
+            self.hard.arm(seconds, f"{self.words}, and did not end when it was interrupted")
+        _set_alarm()
         deliver(self.exceeded)
 
 
+def _being_handled() -> Iterator[BaseException]:
+    """The error that the interrupted code is handling, and those behind it."""
+    error = sys.exception()
+    while error is not None:
+        yield error
+        error = error.__context__
+
+
 def _set_alarm() -> None:
-    next_one = min((limit.deadline for limit in _active), default=None)
-    # Zero would mean: never.
-    signal.setitimer(signal.ITIMER_REAL, 0 if next_one is None else max(next_one - time.monotonic(), 0.0001))
+    next_one = min((limit.deadline for limit in _active), default=math.inf)
+    # Zero means never, and what is over has to ring.
+    wait = max(next_one - time.monotonic(), 0.0001) if next_one < math.inf else 0
+    signal.setitimer(signal.ITIMER_REAL, wait)
 
 
 def _ring(_number: int, frame: FrameType | None) -> None:
     now = time.monotonic()
     over = next((limit for limit in _active if limit.deadline <= now), None)
-    if over is not None:
-        # Those inside of it are left as well.
-        del _active[_active.index(over) :]
-    if _active:
+    if over is None:
         _set_alarm()
-    if over is not None and not isinstance(sys.exception(), KeyboardInterrupt):
+    else:
         over.ring(frame)
 
 
@@ -212,17 +240,19 @@ class Budgets:
         left = math.inf if kind == "cleanup" or words.startswith("after_") else self._left()
         what = _exceeded("scenario", self._seconds) if left < own else _exceeded(kind, own)
         what = f"{what} in {words}"
-        seconds = min(own, left)
+        seconds = max(min(own, left), 0.0)
+        limit = SoftLimit(what, seconds, self._hard)
         try:
             self._hard.arm(
                 seconds + GRACE_SECONDS,
                 f"{what}, and could not be interrupted\n(scenario: {self._scenario or '-'})",
             )
-            with SoftLimit(what, seconds, self._hard):
+            with limit:
                 return work()
         except BudgetExceeded as error:
             raise AssertionError(str(error)) from None
         finally:
+            limit.leave()
             self._hard.cancel()
 
     def close(self) -> None:

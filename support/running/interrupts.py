@@ -31,10 +31,12 @@ def deliver(error: BaseException) -> None:
         _gate.waiting = error
 
 
-def withdraw(error: BaseException) -> None:
-    """Forget this error when it still waits."""
-    if _gate.waiting is error:
+def withdraw(error: BaseException) -> bool:
+    """Forget this error when it still waits; whether it did."""
+    waited = _gate.waiting is error
+    if waited:
         _gate.waiting = None
+    return waited
 
 
 @contextmanager

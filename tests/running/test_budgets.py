@@ -151,6 +151,35 @@ def test_a_swallowed_limit_is_told_at_the_end() -> None:
         time.sleep(60)
 
 
+def test_who_swallows_a_limit_and_goes_on_is_interrupted_again() -> None:
+    swallowed = []
+    with pytest.raises(BudgetExceeded), SoftLimit("too long", SHORT):
+        try:
+            time.sleep(60)
+        except BaseException as error:
+            swallowed.append(error)
+        time.sleep(60)
+    assert swallowed
+
+
+def test_who_releases_something_is_not_interrupted_again() -> None:
+    released = []
+
+    @contextlib.contextmanager
+    def server() -> Iterator[None]:
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ValueError):
+                raise ValueError
+            time.sleep(budgets.AGAIN_SECONDS + SHORT)
+            released.append("the server")
+
+    with pytest.raises(BudgetExceeded), SoftLimit("too long", SHORT), server():
+        time.sleep(60)
+    assert released
+
+
 def test_an_error_while_releasing_does_not_hide_the_limit() -> None:
     with pytest.raises(BudgetExceeded) as caught, SoftLimit("too long", SHORT):
         try:
@@ -337,19 +366,17 @@ limits.keep("step", "Then x", globals()[sys.argv[2]])
 
 
 @pytest.mark.parametrize(
-    ("hang", "words", "longest"),
-    [("compute", "and could not be interrupted", 2.0), ("swallow", "and did not end when", 7.0)],
+    ("hang", "words"),
+    [("compute", "and could not be interrupted"), ("swallow", "and did not end when it was interrupted")],
 )
-def test_what_cannot_be_interrupted_ends_its_process(
-    tmp_path: Path, hang: str, words: str, longest: float
-) -> None:
+def test_what_cannot_be_interrupted_ends_its_process(tmp_path: Path, hang: str, words: str) -> None:
     stacks = tmp_path / "stacks.txt"
     started = time.monotonic()
     ended: Any = subprocess.run(
         [sys.executable, "-c", HARD, str(stacks), hang], capture_output=True, timeout=30, check=False
     )
     assert ended.returncode == 1, ended
-    assert time.monotonic() - started < 0.2 + longest + SLACK
+    assert time.monotonic() - started < 0.2 + 2 + SLACK
     text = stacks.read_text()
     assert text.startswith("the scenario exceeded its budget of 0.2 s in Then x, "), text
     assert words in text
