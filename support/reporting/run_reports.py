@@ -21,6 +21,10 @@ BUDGETS: Mapping[str, tuple[float, float]] = {
     "binary_health": (5, 10),
     "model_loading": (30, 60),
     "openai_api": (10, 20),
+    "ollama_api": (10, 20),
+    "parity": (10, 20),
+    "terminal_chat": (20, 40),
+    "performance": (120, 300),
 }
 STARTED_BY_THE_SUITE = ("behave", "allure-behave", "httpx", "mistralrs")
 
@@ -32,6 +36,7 @@ class RunReports:
         self.folder = in_force.settings.acceptance_reports_dir
         self.results = self.folder / "allure-results"
         self.records = self.folder / "records.jsonl"
+        self.stacks = self.folder / "stacks.txt"
         self.junit = self.folder / "junit"
         self._page = self.folder / "index.html"
         self._json = self.folder / "report.json"
@@ -45,7 +50,7 @@ class RunReports:
             for folder in (self.results, self.junit):
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()
-            for file in (self.records, self._page, self._json):
+            for file in (self.records, self.stacks, self._page, self._json):
                 file.unlink(missing_ok=True)
         except OSError as error:
             raise AcceptanceError(

@@ -30,6 +30,7 @@ from behave.runner_util import FileNotFoundError as FeatureNotFound
 from behave.runner_util import parse_features
 
 from support.errors import (
+    EXIT_BUDGET,
     EXIT_FAILED,
     EXIT_HARNESS,
     EXIT_INTERRUPTED,
@@ -46,6 +47,7 @@ from support.reporting.recorder import Recorder
 from support.reporting.run_reports import RunReports
 from support.reporting.verdict import Verdict
 from support.running import tags
+from support.running.budgets import Budgets, Kind, is_over_budget, tagged
 from support.running.interrupts import interrupt, uninterrupted
 from support.running.judge import judge, with_deviation
 from support.running.needs import unmet
@@ -70,12 +72,21 @@ def complaint(error: Exception) -> str:
     return f"acceptance: {reason}{'; '.join(line for line in lines if line)}"
 
 
+class LimitedContext(Context):  # type: ignore[misc]
+    """behave's context, whose cleanups have a time budget."""
+
+    def add_cleanup(self, cleanup_func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        name = getattr(cleanup_func, "__name__", "a cleanup")
+        super().add_cleanup(self._runner.limited("cleanup", name, cleanup_func), *args, **kwargs)
+
+
 class GuardedRunner(Runner):  # type: ignore[misc]
     """behave's runner with settings, target, verdicts, signals and exit codes."""
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         self.suite: Suite | None = None
+        self.budgets = Budgets()
         self.signalled: int | None = None
         self._cleanup_error: Exception | None = None
 
@@ -96,6 +107,7 @@ class GuardedRunner(Runner):  # type: ignore[misc]
             print(f"acceptance: the run was left by sys.exit({end.code!r})", file=sys.stderr)
             code = EXIT_HARNESS
         finally:
+            self.budgets.close()
             if self.suite is not None:
                 self.suite.close()
             stop_everything()
@@ -122,6 +134,7 @@ class GuardedRunner(Runner):  # type: ignore[misc]
                 self.suite = Suite(in_force, target)
             reports = RunReports(in_force, target)
             reports.prepare()
+            self.budgets = Budgets(in_force.settings.acceptance_time_factor, reports.stacks)
             reports.say_first()
             speaking = speaks(self.suite)
             for scenario in scenarios:
@@ -146,10 +159,10 @@ class GuardedRunner(Runner):  # type: ignore[misc]
 
     def _load(self) -> list[Any]:
         """Hooks, steps and features; the scenarios that are selected."""
-        self.context = Context(self)
+        self.context = LimitedContext(self)
         self.load_hooks()
         self.load_step_definitions()
-        self._keep_steps_from_leaving()
+        self._limit_hooks_and_steps()
         return self.selected()
 
     def selected(self) -> list[Any]:
@@ -174,12 +187,23 @@ class GuardedRunner(Runner):  # type: ignore[misc]
             )
         return selected
 
-    def _keep_steps_from_leaving(self) -> None:
-        """`sys.exit(0)` in a step would end the run with its code, without hooks, cleanups and reports."""
-        for definitions in the_step_registry.steps.values():
+    def _limit_hooks_and_steps(self) -> None:
+        for name, hook in self.hooks.items():
+            self.hooks[name] = self.limited("hook", name, hook)
+        for kind, definitions in the_step_registry.steps.items():
             for definition in definitions:
                 if not inspect.iscoroutinefunction(definition.func):
-                    definition.func = _staying(definition.func)
+                    words = f"{kind.capitalize()} {definition.pattern}"
+                    definition.func = _staying(self.limited("step", words, definition.func))
+
+    def limited(self, kind: Kind, words: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        """The same, within its time budget."""
+
+        @functools.wraps(work)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            return self.budgets.keep(kind, words, functools.partial(work, *args, **kwargs))
+
+        return run
 
     def _run_features(self, reports: RunReports | None = None) -> bool:
         self.context.suite = self.suite
@@ -208,13 +232,18 @@ class GuardedRunner(Runner):  # type: ignore[misc]
         def run(runner: GuardedRunner) -> bool:
             assert self.suite is not None
             self._cleanup_error = None
+            self.budgets.begin(scenario.name, tagged(scenario.tags, scenario.effective_tags))
             failed = bool(inner(runner))
+            over = self.budgets.end()
             self._tell_cleanup_error(scenario)
             aborted = self._aborted_why()
             target = self.suite.target
             entry = deviations.find(target.program, target.version, scenario.name)
             strict = self.suite.in_force.settings.acceptance_strict
-            verdict = with_deviation(judge(scenario, aborted, strict=strict), entry)
+            verdict = judge(scenario, aborted, strict=strict)
+            if over is not None and verdict.status == "passed":
+                verdict = Verdict("failed", over)
+            verdict = with_deviation(verdict, entry)
             scenario.verdict = verdict
             if verdict.status == "known_issue":
                 scenario.set_status(Status.skipped)
@@ -242,8 +271,9 @@ class GuardedRunner(Runner):  # type: ignore[misc]
             return EXIT_TERMINATED
         if self.signalled is not None or self.aborted:
             return EXIT_INTERRUPTED if self.signalled is not None else EXIT_HARNESS
-        if any(verdict.gates for verdict in verdicts):
-            return EXIT_FAILED
+        gating = [verdict for verdict in verdicts if verdict.gates]
+        if gating:
+            return EXIT_BUDGET if all(map(is_over_budget, gating)) else EXIT_FAILED
         if failed:
             return EXIT_HARNESS
         if all(verdict.status == "skipped" for verdict in verdicts):
@@ -274,6 +304,8 @@ class GuardedRunner(Runner):  # type: ignore[misc]
 
 
 def _staying(step: Callable[..., Any]) -> Callable[..., Any]:
+    """`sys.exit(0)` in a step would end the run with its code, without hooks, cleanups and reports."""
+
     @functools.wraps(step)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 class _Gate:
     def __init__(self) -> None:
         self.closed = 0
-        self.waiting: KeyboardInterrupt | None = None
+        self.waiting: BaseException | None = None
 
 
 _gate = _Gate()
@@ -20,11 +20,23 @@ _gate = _Gate()
 
 def interrupt(reason: str) -> None:
     """Raise KeyboardInterrupt, now or as soon as nothing has to be finished first. For signal handlers."""
-    error = KeyboardInterrupt(reason)
-    if _gate.closed:
-        _gate.waiting = error
-    else:
+    deliver(KeyboardInterrupt(reason))
+
+
+def deliver(error: BaseException) -> None:
+    """Raise this error in the same way. Only KeyboardInterrupt takes the place of one that waits already."""
+    if not _gate.closed:
         raise error
+    if _gate.waiting is None or isinstance(error, KeyboardInterrupt):
+        _gate.waiting = error
+
+
+def withdraw(error: BaseException) -> bool:
+    """Forget this error when it still waits; whether it did."""
+    waited = _gate.waiting is error
+    if waited:
+        _gate.waiting = None
+    return waited
 
 
 @contextmanager

@@ -118,6 +118,19 @@ def cases(api: int, mute: int) -> dict[str, Case]:
             scenarios=("It cleans for long",),
             signals=(("waiting", signal.SIGINT), ("lingering", signal.SIGINT)),
         ),
+        # -- what takes too long
+        "over budget": Case(
+            BEHAVE,
+            scenarios=(
+                "It sleeps for ever",
+                "It loops for ever",
+                "It reads a stream without end",
+                "Its hook hangs",
+                "It passes",
+            ),
+        ),
+        "over budget and failed": Case(ACCEPTANCE, scenarios=("It sleeps for ever", "It fails")),
+        "never returns": Case(ACCEPTANCE, scenarios=("It never returns from C", "It passes")),
         # -- refused before anything starts
         "unknown setting": Case(BEHAVE, ("-D", "test_prot=8080")),
         "unknown variable": Case(ACCEPTANCE, environment={"ACCEPTANCE_HTLM": "false"}),

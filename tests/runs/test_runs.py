@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from support.reporting.records import read_records
 from tests.runs.cases import NAMES, SECRET_KEY, SECRET_PASSWORD, Runs
 from tests.runs.launching import Run
 from tests.runs.servers import is_closed
@@ -34,15 +35,17 @@ CODES = {
     "after_all": 4,
     "before_feature": 4,
     "unwritable reports": 4,
+    "over budget": 5,
+    "over budget and failed": 1,
+    "never returns": 1,
     "interrupted": 130,
     "interrupted twice": 130,
     "terminated": 143,
     "real terminated": 143,
 }
-# The second Ctrl-C is a wish to leave now.
-WRITE_REPORTS = [
-    name for name, code in CODES.items() if code in (0, 1, 130, 143) and name != "interrupted twice"
-]
+# The second Ctrl-C is a wish to leave now; the hard limit leaves nobody to write a report.
+CUT = ("interrupted twice", "never returns")
+WRITE_REPORTS = [name for name, code in CODES.items() if code in (0, 1, 5, 130, 143) and name not in CUT]
 
 # Run that is refused before anything starts -> what its one line has to name.
 REFUSED = {
@@ -91,7 +94,8 @@ def test_refusal_is_one_line(runs: Runs, name: str) -> None:
 def test_nothing_is_left(runs: Runs, name: str) -> None:
     run = runs[name]
     assert not run.processes, f"{run.processes}\n{run.said}"
-    assert not run.temporary, f"{run.temporary}\n{run.said}"
+    # A process that its hard limit ends leaves its folder to whoever started it.
+    assert not run.temporary or name == "never returns", f"{run.temporary}\n{run.said}"
     assert "Traceback" not in run.stderr, run.said
 
 
@@ -182,6 +186,31 @@ def test_unmet_needs_are_told_with_their_remedy(runs: Runs) -> None:
     assert set(run.verdicts.values()) == {"skipped"}
     assert "MISTRALRS_BIN" in (run.reports / "report.json").read_text()
     assert "nothing was checked" in run.stderr
+
+
+def test_what_takes_too_long_is_cut_and_the_run_goes_on(runs: Runs) -> None:
+    run = runs["over budget"]
+    assert run.verdicts.pop("It passes") == "passed", run.said
+    for test in run.report["tests"]:
+        if test["name"] != "It passes":
+            assert test["verdict"] == "failed", run.said
+            assert "the scenario exceeded its budget of 1 s in " in test["error"], run.said
+            assert 1 <= test["duration"] < 3, run.said
+    assert "time.sleep(3600)" in run.test("It sleeps for ever")["error"], run.said
+    assert "(in: Then the step sleeps for ever)" in run.test("It sleeps for ever")["error"], run.said
+    assert not (run.reports / "stacks.txt").exists()
+
+
+def test_what_cannot_be_interrupted_ends_the_process_and_is_named(runs: Runs) -> None:
+    run = runs["never returns"]
+    stacks = run.reports / "stacks.txt"
+    text = stacks.read_text()
+    assert text.startswith("the scenario exceeded its budget of 1 s in Then the step never returns from C")
+    assert "(scenario: It never returns from C)" in text
+    assert "in computes" in text
+    (begun,) = read_records(run.reports / "records.jsonl")
+    assert (begun.name, begun.status) == ("It never returns from C", "broken")
+    assert 1 <= stacks.stat().st_mtime - begun.start < 3
 
 
 @pytest.mark.parametrize("name", ["interrupted", "terminated"])

@@ -1,5 +1,6 @@
 """The `environment.py` of the toy suite: hooks that break on demand (`-D toy.breaks=HOOK`)."""
 
+import time
 from pathlib import Path
 
 
@@ -21,6 +22,8 @@ def before_scenario(context, scenario):
     context.add_cleanup(Path("cleaned").touch)
     if scenario.name == "Its hook breaks":
         raise RuntimeError("no room for a scenario")
+    if scenario.name == "Its hook hangs":
+        time.sleep(3600)
 
 
 def after_scenario(context, scenario):

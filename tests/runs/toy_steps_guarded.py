@@ -1,6 +1,10 @@
 """The steps of the toy suite."""
 
+import itertools
+import socket
 import sys
+import threading
+import time
 from pathlib import Path
 
 from behave import given, then
@@ -65,3 +69,38 @@ def waits(context):
 @then("this is the first time")
 def first_time(context):
     Path("been here").touch(exist_ok=False)
+
+
+@then("the step sleeps for ever")
+def sleeps(context):
+    while True:
+        try:
+            time.sleep(3600)
+        except Exception:
+            continue
+
+
+@then("the step loops for ever")
+def loops(context):
+    while True:
+        pass
+
+
+@then("the step reads a stream without end")
+def reads(context):
+    ours, theirs = socket.socketpair()
+    threading.Thread(target=trickle, args=(theirs,), daemon=True).start()
+    ours.settimeout(1)
+    while ours.recv(1):
+        pass
+
+
+def trickle(there):
+    while True:
+        there.send(b".")
+        time.sleep(0.05)
+
+
+@then("the step never returns from C")
+def computes(context):
+    sum(itertools.repeat(1))

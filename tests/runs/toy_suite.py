@@ -44,6 +44,11 @@ SCENARIOS = {
         "Given a child that listens\n    And a cleanup that takes long\n    Then the step waits long"
     ),
     "It passes once": "Then this is the first time",
+    "It sleeps for ever": "Then the step sleeps for ever",
+    "It loops for ever": "Then the step loops for ever",
+    "It reads a stream without end": "Then the step reads a stream without end",
+    "It never returns from C": "Then the step never returns from C",
+    "Its hook hangs": "Then 1 is 1",
     "It waits": "Given a child that listens\n    Then the step waits long",
 }
 
@@ -64,12 +69,21 @@ PROGRAMS = {
 }
 
 
+# Title -> tags beside the severity.
+TAGS = {
+    title: "@budget.1s"
+    for title in SCENARIOS
+    if any(words in title for words in ("for ever", "without end", "never returns", "hangs"))
+}
+
+
 def make(folder: Path, *titles: str, deviation: str | None = None) -> None:
     """Write the suite with these scenarios (all are known by title) into a folder."""
     features = folder / "features" / "toy"
     features.mkdir(parents=True)
     for number, title in enumerate(titles):
-        text = f"Feature: Toy {number}\n\n  @normal\n  Scenario: {title}\n    {SCENARIOS[title]}\n"
+        tags = f"@normal {TAGS.get(title, '')}".rstrip()
+        text = f"Feature: Toy {number}\n\n  {tags}\n  Scenario: {title}\n    {SCENARIOS[title]}\n"
         (features / f"toy{number}.feature").write_text(text)
     (folder / "steps").mkdir()
     shutil.copyfile(HERE / "toy_steps_guarded.py", folder / "steps" / "toy.py")

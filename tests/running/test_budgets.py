@@ -1,0 +1,383 @@
+"""What takes too long is interrupted, or ends its process; and says where it was."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.reporting.verdict import Verdict
+from support.running import budgets
+from support.running.budgets import BudgetExceeded, Budgets, SoftLimit, is_over_budget, tagged
+from support.running.interrupts import interrupt, uninterrupted
+from support.target.program import CALL_SECONDS
+from support.target.server import READY_SECONDS
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there is no alarm on this system")
+
+SHORT, SLACK = 0.15, 1.0
+
+
+@pytest.fixture(autouse=True)
+def no_alarm_is_left() -> Iterator[None]:
+    yield
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert not budgets._active
+
+
+@pytest.fixture
+def limits(tmp_path: Path) -> Iterator[Budgets]:
+    made = Budgets(stacks=tmp_path / "stacks.txt")
+    yield made
+    made.close()
+    assert not (tmp_path / "stacks.txt").exists()
+
+
+# -- what hangs
+
+
+def sleep() -> None:
+    time.sleep(60)
+
+
+def loop() -> None:
+    while True:
+        pass
+
+
+def try_again() -> None:
+    while True:
+        try:
+            time.sleep(60)
+        except Exception:
+            continue
+
+
+def dead_lock() -> None:
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+
+
+def join_a_thread() -> None:
+    thread = threading.Thread(target=time.sleep, args=(5,), daemon=True)
+    thread.start()
+    thread.join()
+
+
+def wait_for_a_child() -> None:
+    subprocess.run([sys.executable, "-c", "import time; time.sleep(60)"], check=False)
+
+
+def read_a_trickle() -> None:
+    ours, theirs = socket.socketpair()
+    done = threading.Event()
+
+    def trickle() -> None:
+        with theirs, contextlib.suppress(OSError):
+            while not done.wait(0.02):
+                theirs.send(b".")
+
+    thread = threading.Thread(target=trickle)
+    thread.start()
+    try:
+        ours.settimeout(1)
+        while ours.recv(1):
+            pass
+    finally:
+        done.set()
+        thread.join()
+        ours.close()
+
+
+def backtrack() -> None:
+    for _ in range(1000):
+        re.match("(a+)+b", "a" * 18)
+
+
+HANGS: list[Callable[[], None]] = [
+    sleep,
+    loop,
+    try_again,
+    dead_lock,
+    join_a_thread,
+    wait_for_a_child,
+    read_a_trickle,
+    backtrack,
+]
+
+
+@pytest.mark.parametrize("hang", HANGS)
+def test_a_hang_is_cut_and_its_place_told(hang: Callable[[], None]) -> None:
+    started = time.monotonic()
+    with pytest.raises(BudgetExceeded, match=rf"^too long; it was here:\n(?s:.*){hang.__name__}: "):  # noqa: SIM117
+        with SoftLimit("too long", SHORT):
+            hang()
+    assert SHORT <= time.monotonic() - started < SHORT + SLACK
+
+
+def test_what_ends_in_time_is_left_alone() -> None:
+    with SoftLimit("too long", SHORT) as limit:
+        pass
+    time.sleep(2 * SHORT)
+    assert limit.exceeded is None
+
+
+def test_a_long_stack_is_shortened() -> None:
+    def deeper(left: int) -> None:
+        if left:
+            deeper(left - 1)
+        time.sleep(60)
+
+    with pytest.raises(BudgetExceeded) as caught, SoftLimit("too long", SHORT):
+        deeper(200)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == budgets.MOST_PLACES + 2
+    assert " more" in lines[1 + budgets.MOST_PLACES // 2]
+
+
+def test_a_swallowed_limit_is_told_at_the_end() -> None:
+    with pytest.raises(BudgetExceeded), SoftLimit("too long", SHORT), contextlib.suppress(BaseException):
+        time.sleep(60)
+
+
+def test_who_swallows_a_limit_and_goes_on_is_interrupted_again() -> None:
+    swallowed = []
+    with pytest.raises(BudgetExceeded), SoftLimit("too long", SHORT):
+        try:
+            time.sleep(60)
+        except BaseException as error:
+            swallowed.append(error)
+        time.sleep(60)
+    assert swallowed
+
+
+def test_who_releases_something_is_not_interrupted_again() -> None:
+    released = []
+
+    @contextlib.contextmanager
+    def server() -> Iterator[None]:
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ValueError):
+                raise ValueError
+            time.sleep(budgets.AGAIN_SECONDS + SHORT)
+            released.append("the server")
+
+    with pytest.raises(BudgetExceeded), SoftLimit("too long", SHORT), server():
+        time.sleep(60)
+    assert released
+
+
+def test_an_error_while_releasing_does_not_hide_the_limit() -> None:
+    with pytest.raises(BudgetExceeded) as caught, SoftLimit("too long", SHORT):
+        try:
+            time.sleep(60)
+        finally:
+            raise OSError("cannot be released")
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+# -- limits in limits
+
+
+def test_the_inner_limit_rings_first_and_the_outer_one_goes_on() -> None:
+    with pytest.raises(BudgetExceeded, match="outer"), SoftLimit("outer", 3 * SHORT) as outer:
+        with pytest.raises(BudgetExceeded, match="inner"), SoftLimit("inner", SHORT):
+            time.sleep(60)
+        assert outer.exceeded is None
+        time.sleep(60)
+
+
+def test_the_outer_limit_rings_inside_of_a_longer_one() -> None:
+    with pytest.raises(BudgetExceeded, match="outer"), SoftLimit("outer", SHORT):  # noqa: SIM117
+        with SoftLimit("inner", 60) as inner:
+            time.sleep(60)
+    assert inner.exceeded is None
+
+
+def test_an_inner_limit_that_was_kept_leaves_the_outer_one() -> None:
+    with pytest.raises(BudgetExceeded, match="outer"), SoftLimit("outer", SHORT):
+        with SoftLimit("inner", SHORT / 3):
+            pass
+        time.sleep(60)
+
+
+# -- interruptions
+
+
+def test_a_limit_waits_for_what_has_to_be_finished() -> None:
+    done = []
+    with pytest.raises(BudgetExceeded), SoftLimit("too long", SHORT), uninterrupted():
+        time.sleep(2 * SHORT)
+        done.append("finished")
+    assert done == ["finished"]
+
+
+def test_a_limit_that_was_left_does_not_come_later() -> None:
+    with uninterrupted(), pytest.raises(BudgetExceeded), SoftLimit("too long", SHORT):
+        time.sleep(2 * SHORT)
+
+
+def test_ctrl_c_counts_more_than_a_limit() -> None:
+    with pytest.raises(KeyboardInterrupt), SoftLimit("too long", SHORT), uninterrupted():
+        time.sleep(2 * SHORT)
+        interrupt("enough")
+    with pytest.raises(KeyboardInterrupt), SoftLimit("too long", SHORT):
+        try:
+            interrupt("enough")
+        finally:
+            time.sleep(2 * SHORT)
+
+
+def test_in_another_thread_there_is_no_soft_limit() -> None:
+    said = []
+
+    def work() -> None:
+        with SoftLimit("too long", SHORT / 3):
+            time.sleep(SHORT)
+        said.append("done")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert said == ["done"]
+
+
+# -- the budgets of a run
+
+
+def test_a_tag_gives_a_budget_and_the_nearest_counts() -> None:
+    assert tagged(["normal"], {"smoke"}) is None
+    assert tagged(["normal"], {"smoke", "budget.20s"}) == 20
+    assert tagged(["budget.5s"], {"budget.5s", "budget.20s"}) == 5
+
+
+def test_a_step_may_wait_for_all_that_it_waits_for() -> None:
+    assert max(READY_SECONDS, CALL_SECONDS) < budgets.STEP_SECONDS < budgets.SCENARIO_SECONDS
+
+
+def test_a_step_over_its_budget_fails(limits: Budgets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budgets, "STEP_SECONDS", SHORT)
+    limits.begin("toy", None)
+    with pytest.raises(AssertionError, match=r"^the step exceeded its budget of 0\.15 s in Then x; it was"):
+        limits.keep("step", "Then x", sleep)
+    assert limits.keep("step", "Then y", lambda: 7) == 7
+    assert limits.end() is None
+
+
+def test_steps_that_are_too_long_together_fail(limits: Budgets) -> None:
+    limits.begin("toy", 2 * SHORT)
+    limits.keep("step", "Given x", lambda: time.sleep(1.5 * SHORT))
+    with pytest.raises(AssertionError, match=r"^the scenario exceeded its budget of 0\.3 s in Then y"):
+        limits.keep("step", "Then y", sleep)
+    assert str(limits.end()).startswith("the scenario exceeded its budget of 0.3 s: it took 0.3 s")
+    assert limits.end() is None
+
+
+def test_what_releases_has_time_after_the_scenario_has_spent_its_own(limits: Budgets) -> None:
+    limits.begin("toy", SHORT)
+    with pytest.raises(AssertionError):
+        limits.keep("step", "Then x", sleep)
+    for kind, name in (("hook", "after_scenario"), ("cleanup", "close")):
+        limits.keep(kind, name, lambda: time.sleep(SHORT / 3))  # type: ignore[arg-type]
+    with pytest.raises(AssertionError, match="in before_tag"):
+        limits.keep("hook", "before_tag", sleep)
+
+
+def test_a_cleanup_has_its_own_budget(limits: Budgets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budgets, "HOOK_SECONDS", SHORT)
+    with pytest.raises(AssertionError, match=r"^the cleanup exceeded its budget of 0\.15 s in close"):
+        limits.keep("cleanup", "close", sleep)
+
+
+def test_slow_machines_have_more_time(tmp_path: Path) -> None:
+    slow = Budgets(factor=4, stacks=tmp_path / "stacks.txt")
+    slow.begin("toy", SHORT)
+    slow.keep("step", "Then x", lambda: time.sleep(2 * SHORT))
+    assert slow.end() is None
+    slow.close()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "over"),
+    [
+        (
+            Verdict("failed", "the step exceeded its budget of 60 s in Then x; it was here:\n  a.py:1 x: y"),
+            True,
+        ),
+        (Verdict("failed", "the scenario exceeded its budget of 1 s: it took 2 s"), True),
+        (Verdict("failed", "expected 1, got 2"), False),
+        (Verdict("broken", "the step exceeded its budget of 60 s"), False),
+        (Verdict("passed"), False),
+    ],
+)
+def test_a_verdict_is_of_the_time_alone_or_not(verdict: Verdict, over: bool) -> None:
+    assert is_over_budget(verdict) is over
+
+
+def test_budgets_cost_less_than_a_millisecond_per_scenario(limits: Budgets) -> None:
+    def scenario() -> float:
+        started = time.process_time()
+        limits.begin("toy", None)
+        for _ in range(7):
+            limits.keep("step", "Then x", int)
+        for _ in range(3):
+            limits.keep("cleanup", "close", int)
+        limits.end()
+        return time.process_time() - started
+
+    assert sorted(scenario() for _ in range(50))[25] < 0.001
+
+
+# -- the hard limit, in a process of its own
+
+HARD = """
+import itertools, sys, time
+from pathlib import Path
+from support.running.budgets import Budgets
+
+def compute():
+    sum(itertools.repeat(1))
+
+def swallow():
+    while True:
+        try:
+            time.sleep(0.01)
+        except:
+            pass
+
+
+limits = Budgets(stacks=Path(sys.argv[1]))
+limits.begin("the toy", 0.2)
+limits.keep("step", "Then x", globals()[sys.argv[2]])
+"""
+
+
+@pytest.mark.parametrize(
+    ("hang", "words"),
+    [("compute", "and could not be interrupted"), ("swallow", "and did not end when it was interrupted")],
+)
+def test_what_cannot_be_interrupted_ends_its_process(tmp_path: Path, hang: str, words: str) -> None:
+    stacks = tmp_path / "stacks.txt"
+    started = time.monotonic()
+    ended: Any = subprocess.run(
+        [sys.executable, "-c", HARD, str(stacks), hang], capture_output=True, timeout=30, check=False
+    )
+    assert ended.returncode == 1, ended
+    assert time.monotonic() - started < 0.2 + 2 + SLACK
+    text = stacks.read_text()
+    assert text.startswith("the scenario exceeded its budget of 0.2 s in Then x, "), text
+    assert words in text
+    assert f"in {hang}\n" in text
