@@ -27,6 +27,7 @@ def main() -> None:
 @click.option("--name", "-n", multiple=True, help="Run scenarios whose title matches this.")
 @click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
 @click.option("--target", type=click.Choice(["auto", "real", "reference"]), help="Which server to judge.")
+@click.option("--jobs", "-j", type=click.IntRange(1), default=1, show_default=True, help="Workers.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
 @click.option("--suite", default="acceptance", show_default=True, help="Name of the run in the reports.")
 def run(
@@ -35,6 +36,7 @@ def run(
     name: tuple[str, ...],
     defines: tuple[str, ...],
     target: str | None,
+    jobs: int,
     fail_fast: bool,
     suite: str,
 ) -> None:
@@ -45,7 +47,7 @@ def run(
     words += [f"--define={define}" for define in (*defines, f"suite={suite}")]
     if target is not None:
         words.append(f"--define=acceptance_target={target}")
-    sys.exit(run_features([*words, *(["--stop"] if fail_fast else []), *paths]))
+    sys.exit(run_features([*words, *(["--stop"] if fail_fast else []), *paths], jobs))
 
 
 @main.command()
