@@ -1,6 +1,10 @@
 """The steps of the toy suite."""
 
+import json
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 from behave import given, then
@@ -60,3 +64,23 @@ def child(context):
 def waits(context):
     Path("waiting").write_text("now")
     wait_until("the end of days", lambda: None, within=60)
+
+
+@then("the process ends at once")
+def ends_at_once(context):
+    print("last words", file=sys.__stdout__, flush=True)
+    os._exit(0)
+
+
+@then("the process is killed")
+def is_killed(context):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@then("the stay of {name} is noted")
+def stay(context, name):
+    begun = time.monotonic()
+    time.sleep(0.3)
+    line = json.dumps({"name": name, "begun": begun, "ended": time.monotonic(), "worker": os.getpid()})
+    with Path("stays.jsonl").open("a") as file:
+        file.write(line + "\n")
