@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from behave.formatter.base import StreamOpener
 
@@ -23,11 +23,15 @@ from support.reporting.observing import location_of
 from support.reporting.run_reports import RunReports
 from support.running.front import configured, run_to_its_end
 from support.running.guard import GuardedRunner
+from support.running.interrupts import uninterrupted
 from support.target.discovery import CommandTarget, Target, UrlTarget
 
 
 class Channel:
-    """The way to the master."""
+    """The way to the master. Also a text stream for records, of which a signal must not cut one in two."""
+
+    encoding = "ascii"
+    closed = False
 
     def __init__(self) -> None:
         # Steps and their children find an empty standard input, and cannot hold this open.
@@ -35,7 +39,6 @@ class Channel:
         with Path(os.devnull).open("rb") as nothing:
             os.dup2(nothing.fileno(), 0)
         self._lines = self._socket.makefile("r", encoding="ascii")
-        self.records: TextIO = self._socket.makefile("w", encoding="ascii")
 
     def receive(self) -> dict[str, Any] | None:
         """The next message, or None when there will be none."""
@@ -43,8 +46,15 @@ class Channel:
         return json.loads(line) if line.endswith("\n") else None
 
     def send(self, **message: Any) -> None:
-        self.records.write(json.dumps(message) + "\n")
-        self.records.flush()
+        self.write(json.dumps(message) + "\n")
+
+    def write(self, text: str) -> int:
+        with uninterrupted():
+            self._socket.sendall(text.encode("ascii"))
+        return len(text)
+
+    def flush(self) -> None:
+        return
 
 
 class WorkerRunner(GuardedRunner):
@@ -67,7 +77,7 @@ class WorkerRunner(GuardedRunner):
         return self._exit_code(failed, verdicts)
 
     def _record_stream(self, reports: RunReports) -> StreamOpener:
-        return StreamOpener(stream=self._channel.records, encoding="ascii")
+        return StreamOpener(stream=self._channel, encoding="ascii")
 
     def _features_to_run(self) -> Iterator[Any]:
         features = {str(feature.filename): feature for feature in self.features}

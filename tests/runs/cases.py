@@ -143,7 +143,7 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         "master killed": Case(
             WORKERS, scenarios=("It waits", "It passes"), signals=(("waiting", signal.SIGKILL),)
         ),
-        "workers, one port": Case(WORKERS, ("-D", "test_port=28431"), files=toy_suite.MANY),
+        "workers, one port": Case(WORKERS, ("-D", "test_port=28431"), files=toy_suite.APART),
         # -- refused before anything starts
         "unknown setting": Case(BEHAVE, ("-D", "test_prot=8080")),
         "unknown variable": Case(ACCEPTANCE, environment={"ACCEPTANCE_HTLM": "false"}),

@@ -84,3 +84,10 @@ def stay(context, name):
     line = json.dumps({"name": name, "begun": begun, "ended": time.monotonic(), "worker": os.getpid()})
     with Path("stays.jsonl").open("a") as file:
         file.write(line + "\n")
+
+
+@then("{one} meets {other}")
+def meets(context, one, other):
+    """Only in two processes at the same time."""
+    Path(f"{one}.here").touch()
+    wait_until(f"{other} comes", Path(f"{other}.here").exists, within=30)

@@ -70,8 +70,8 @@ Feature: Rows
 MANY = {
     "a": feature("A", *((f"A{number} passes", f"Then {number} is {number}") for number in range(4))),
     "b": OUTLINE,
-    "c": feature("C", ("C stays", "Then the stay of c is noted")),
-    "d": feature("D", ("D stays", "Then the stay of d is noted")),
+    "c": feature("C", ("C meets D", "Then c meets d")),
+    "d": feature("D", ("D meets C", "Then d meets c")),
 }
 APART = {
     "alone": feature("Alone", ("It stays alone", "Then the stay of alone is noted"), tags="@serial"),
