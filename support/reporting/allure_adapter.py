@@ -118,7 +118,7 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
         self.testplan = get_testplan()
         self._measures = _Measures(folder)
         self._feature: Any = None
-        watch_run(self._outside)
+        watch_run(self.report)
 
     @harmless
     def uri(self, uri: str) -> None:
@@ -165,7 +165,13 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
         feature, self._feature = self._feature, None
         if feature is not None:
             for failure in failures_of_feature(feature):
-                self._outside(failure)
+                self.report(failure)
+
+    @harmless
+    def add(self, ended: Ended) -> None:
+        """A scenario that another process ran and did not live to tell."""
+        self.listener.begin(ended.scenario, ended.start)
+        self._ends(ended)
 
     @harmless
     def _begins(self, scenario: Any) -> None:
@@ -177,7 +183,7 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
         self._measures.add(ended.measures, ended.start, ended.duration)
 
     @harmless
-    def _outside(self, failure: OutsideFailure) -> None:
+    def report(self, failure: OutsideFailure) -> None:
         self.listener.report_outside(failure)
 
 
@@ -198,10 +204,12 @@ class _Listener(AllureListener):  # type: ignore[misc]
     current_scenario_uuid: str | None
     current_step_uuid: str | None
 
-    def begin(self, scenario: Any) -> None:
+    def begin(self, scenario: Any, start: float | None = None) -> None:
+        """`start` in epoch seconds; None: now."""
         self.steps.clear()
         self.start_scenario(scenario)
         test = self.logger.get_test(self.current_scenario_uuid)
+        test.start = test.start if start is None else int(start * 1000)
         title, row = title_of(scenario), row_of(scenario)
         test.name = _name_of_row(title, scenario)
         test.fullName = f"{scenario.feature.name}: {title}"

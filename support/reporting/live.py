@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import atexit
-import sys
 import time
-from typing import Any, TextIO
+from typing import Any
 
 from behave.formatter.base import Formatter
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
+from support.reporting.lines import OutcomeLines, scenario_line
 from support.reporting.observing import (
     Ended,
     OutsideFailure,
@@ -22,48 +20,10 @@ from support.reporting.observing import (
     watch,
     watch_run,
 )
-from support.reporting.text import indented, one_line, seconds, visible
+from support.reporting.text import one_line, seconds
 from support.reporting.verdict import Verdict
 
 REDRAW_SECONDS = 0.1
-_MARKS = {
-    "passed": ("ok  ", "green"),
-    "failed": ("FAIL", "bold red"),
-    "broken": ("FAIL", "bold red"),
-    "skipped": ("skip", "yellow"),
-    "known_issue": ("know", "magenta"),
-}
-
-
-class SafeStream:
-    """A text stream that takes any text: what it cannot encode is escaped, and a closed pipe is no error."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self.encoding = stream.encoding or "ascii"
-        self.errors = "backslashreplace"
-
-    def write(self, text: str) -> int:
-        safe = text.encode(self.encoding, "backslashreplace").decode(self.encoding)
-        try:
-            return self._stream.write(safe)
-        except (OSError, ValueError):
-            return len(text)
-
-    def flush(self) -> None:
-        try:
-            self._stream.flush()
-        except (OSError, ValueError):
-            return
-
-    def isatty(self) -> bool:
-        try:
-            return self._stream.isatty()
-        except (OSError, ValueError):
-            return False
-
-    def fileno(self) -> int:
-        return self._stream.fileno()
 
 
 class Live(Formatter):  # type: ignore[misc]
@@ -78,19 +38,11 @@ class Live(Formatter):  # type: ignore[misc]
 
     def __init__(self, stream_opener: Any, config: Any) -> None:
         super().__init__(stream_opener, config)
-        stream = sys.__stdout__ if sys.__stdout__ is not None else sys.stdout
-        # NO_COLOR (https://no-color.org) is rich's own business.
-        self._console = Console(
-            file=SafeStream(stream),  # type: ignore[arg-type]
-            soft_wrap=True,
-            highlight=False,
-            markup=False,
-            emoji=False,
-        )
+        self._lines = OutcomeLines()
+        self._console = self._lines.console
         self._runner = watch_run(self._outside)
         self._feature: Any = None
         self._heading = ""
-        self._last_reason = ""
         self._progress: Progress | None = None
         self._task = TaskID(0)
         self._drawn = 0.0
@@ -116,7 +68,7 @@ class Live(Formatter):  # type: ignore[misc]
             capability = capability_of(str(feature.filename)).replace("_", " ")
             self._heading = f"{capability}: {feature.name}"
             if self._progress is None:
-                self._print(self._heading, "bold")
+                self._lines.print(self._heading, "bold")
 
     @harmless
     def step(self, step: Any) -> None:
@@ -165,7 +117,7 @@ class Live(Formatter):  # type: ignore[misc]
     def _ends(self, ended: Ended) -> None:
         line = f"{seconds(ended.duration):>6}  {self._line(ended.scenario)}"
         if self._progress is None or ended.verdict.gates:
-            self._outcome(ended.verdict, line)
+            self._lines.outcome(ended.verdict, line)
         if self._progress is not None:
             self._progress.update(self._task, advance=1)
             self._redraw()
@@ -173,28 +125,10 @@ class Live(Formatter):  # type: ignore[misc]
     @harmless
     def _outside(self, failure: OutsideFailure) -> None:
         place = f"{failure.feature} / {failure.name}" if failure.feature else failure.name
-        self._outcome(Verdict("broken", failure.message), f"        {place}")
-
-    def _outcome(self, verdict: Verdict, line: str) -> None:
-        mark, style = _MARKS[verdict.status]
-        text = Text(f"{mark} ", style=style)
-        text.append(visible(line), style="default" if not verdict.gates else "bold")
-        self._console.print(text)
-        if verdict.gates:
-            self._print(indented(verdict.message or "it failed without a message"), "")
-        elif verdict.status == "skipped" and verdict.message != self._last_reason:
-            self._print(indented(one_line(verdict.message, 300)), "dim")
-            self._last_reason = verdict.message
-        elif verdict.status == "known_issue":
-            self._print(indented(one_line(f"known issue: {verdict.why}", 300)), "dim")
-
-    def _print(self, text: str, style: str) -> None:
-        self._console.print(Text(visible(text), style=style))
+        self._lines.outcome(Verdict("broken", failure.message), f"        {place}")
 
     def _line(self, scenario: Any) -> str:
-        return (
-            f"{capability_of(str(scenario.filename)).replace('_', ' ')} / {scenario.name or scenario.keyword}"
-        )
+        return scenario_line(capability_of(str(scenario.filename)), scenario.name or scenario.keyword)
 
     def _redraw(self) -> None:
         if self._progress is not None:

@@ -256,7 +256,8 @@ def _runner_on_the_stack() -> Any:
     frame = sys._getframe()
     while frame is not None:
         candidate = frame.f_locals.get("self")
-        if hasattr(candidate, "hooks") and hasattr(candidate, "run_hook") and hasattr(candidate, "context"):
+        # A runner that leaves the running to workers has no context.
+        if hasattr(candidate, "run_hook") and getattr(candidate, "context", None) is not None:
             return candidate
         frame = frame.f_back  # type: ignore[assignment]
     return None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from behave.configuration import Configuration
 from behave.exception import ConfigError
@@ -19,21 +21,39 @@ from support.settings import Settings, load_settings
 from support.target.discovery import foreseen
 
 
-def run_features(words: Sequence[str]) -> int:
-    """Run behave's command line in this process; the exit code."""
-    # behave puts the folder of environment.py on the path; `steps` is imported before that.
-    sys.path.insert(0, str(Path.cwd()))
+def run_features(words: Sequence[str], jobs: int = 1) -> int:
+    """Run behave's command line, in this process or with several workers; the exit code."""
     try:
-        configuration = Configuration(list(words))
-        if not configuration.format:
-            configuration.format = [configuration.default_format]
-        reset_runtime()
-        GuardedRunner(configuration).run()
+        configuration = configured(words)
+        if jobs > 1 and os.name == "posix" and not configuration.dry_run:
+            from support.running.parallel import MasterRunner
+
+            return run_to_its_end(MasterRunner(configuration, words, jobs))
+        return run_to_its_end(GuardedRunner(configuration))
     except SystemExit as end:
         return int(end.code or 0)
     except (ConfigError, TagExpressionError) as error:
         print(complaint(error), file=sys.stderr)
         return EXIT_USAGE
+
+
+def configured(words: Sequence[str]) -> Any:
+    """behave's configuration of a command line; raises its errors, SystemExit among them."""
+    # behave puts the folder of environment.py on the path; `steps` is imported before that.
+    sys.path.insert(0, str(Path.cwd()))
+    configuration = Configuration(list(words))
+    if not configuration.format:
+        configuration.format = [configuration.default_format]
+    reset_runtime()
+    return configuration
+
+
+def run_to_its_end(runner: GuardedRunner) -> int:
+    """The exit code of the run."""
+    try:
+        runner.run()
+    except SystemExit as end:
+        return int(end.code or 0)
     return 0
 
 

@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -52,9 +52,9 @@ from support.running.interrupts import interrupt, uninterrupted
 from support.running.judge import judge, with_deviation
 from support.running.needs import unmet
 from support.running.processes import stop_everything
-from support.settings import load_settings
+from support.settings import SettingsInForce, load_settings
 from support.target.deviations import Deviations
-from support.target.discovery import discover
+from support.target.discovery import Target, discover
 
 if TYPE_CHECKING:
     from support.suite import Suite
@@ -115,36 +115,31 @@ class GuardedRunner(Runner):  # type: ignore[misc]
             raise SystemExit(code)
         return False
 
-    def _run(self) -> int:
+    def _remove_folder(self) -> None:
+        if self.suite is not None:
+            shutil.rmtree(self.suite.folder, ignore_errors=True)
+
+    def _settings(self) -> SettingsInForce:
+        """Raises `SettingsError` for a wrong setting, and for a tag expression that cannot be meant."""
         defines = {k: v for k, v in self.config.userdata.items() if k not in INTERNAL and "." not in k}
         in_force = load_settings(defines)
         tags.check_expression(self._tag_expressions())
+        return in_force
+
+    def _run(self) -> int:
+        in_force = self._settings()
         with self.path_manager:
             self.setup_paths()
-            scenarios = self._load()
+            self._load_code()
+            scenarios = self.selected()
             if self.config.dry_run:
                 return EXIT_FAILED if self._run_features() else EXIT_PASSED
-            deviations = Deviations.load() if in_force.settings.acceptance_deviations else Deviations(())
             target = discover(in_force.settings)
-            # Not at the top: numpy and the tokenizers come with them, and a refusal need not wait for those.
-            from support.running.speech import speaks
-            from support.suite import Suite
-
-            with uninterrupted():
-                self.suite = Suite(in_force, target)
             reports = RunReports(in_force, target)
             reports.prepare()
             self.budgets = Budgets(in_force.settings.acceptance_time_factor, reports.stacks)
             reports.say_first()
-            speaking = speaks(self.suite)
-            for scenario in scenarios:
-                reason = unmet(scenario.effective_tags, in_force.settings, target, speaking)
-                if reason is not None:
-                    # Not `skip()`: that prints a line of its own in the middle of everything.
-                    scenario.mark_skipped()
-                    scenario.skip_reason = reason
-                self._watch(scenario, deviations)
-            self.config.userdata["target_label"] = target.label
+            self._get_ready(scenarios, in_force, target)
             started = time.time()
             failed = self._run_features(reports)
         verdicts = [scenario.verdict for scenario in scenarios if hasattr(scenario, "verdict")]
@@ -153,17 +148,35 @@ class GuardedRunner(Runner):  # type: ignore[misc]
             code, suite=str(self.config.userdata.get("suite", "acceptance")), started=started
         )
 
+    def _get_ready(self, scenarios: list[Any], in_force: SettingsInForce, target: Target) -> None:
+        """Make the suite, skip what lacks something, have every scenario watched."""
+        deviations = Deviations.load() if in_force.settings.acceptance_deviations else Deviations(())
+        # Not at the top: numpy and the tokenizers come with them, and a refusal need not wait for those.
+        from support.running.speech import speaks
+        from support.suite import Suite
+
+        with uninterrupted():
+            self.suite = Suite(in_force, target)
+        speaking = speaks(self.suite)
+        for scenario in scenarios:
+            reason = unmet(scenario.effective_tags, in_force.settings, target, speaking)
+            if reason is not None:
+                # Not `skip()`: that prints a line of its own in the middle of everything.
+                scenario.mark_skipped()
+                scenario.skip_reason = reason
+            self._watch(scenario, deviations)
+        self.config.userdata["target_label"] = target.label
+
     def _tag_expressions(self) -> list[str]:
         given = self.config.tags
         return [given] if isinstance(given, str) else [str(part) for part in given or ()]
 
-    def _load(self) -> list[Any]:
-        """Hooks, steps and features; the scenarios that are selected."""
+    def _load_code(self) -> None:
+        """Hooks and steps."""
         self.context = LimitedContext(self)
         self.load_hooks()
         self.load_step_definitions()
         self._limit_hooks_and_steps()
-        return self.selected()
 
     def selected(self) -> list[Any]:
         """Read the features; the scenarios that are selected. Raises `NothingSelected`."""
@@ -213,13 +226,20 @@ class GuardedRunner(Runner):  # type: ignore[misc]
             if reports is not None:
                 self.config.junit_directory = str(reports.junit)
                 self.formatters += [
-                    Recorder(StreamOpener(str(reports.records)), self.config),
+                    Recorder(self._record_stream(reports), self.config),
                     AcceptanceAllure(StreamOpener(str(reports.results)), self.config),
                 ]
-            return bool(self.run_model())
+            return bool(self.run_model(self._features_to_run()))
         except KeyboardInterrupt:
             # It came while no feature ran: behave lets it through, and what was recorded is worth a report.
             return True
+
+    def _record_stream(self, reports: RunReports) -> StreamOpener:
+        return StreamOpener(str(reports.records))
+
+    def _features_to_run(self) -> Iterable[Any]:
+        features: list[Any] = self.features
+        return features
 
     def _note_cleanup_error(self, context: Any, cleanup: Any, error: Exception) -> None:
         Context.print_cleanup_error(context, cleanup, error)
@@ -288,8 +308,7 @@ class GuardedRunner(Runner):  # type: ignore[misc]
         def receive(number: int, _frame: FrameType | None) -> None:
             if self.signalled is not None:
                 stop_everything()
-                if self.suite is not None:
-                    shutil.rmtree(self.suite.folder, ignore_errors=True)
+                self._remove_folder()
                 os._exit(128 + number)
             self.signalled = number
             interrupt(f"the run was ended by {signal.Signals(number).name}")

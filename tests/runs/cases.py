@@ -11,7 +11,7 @@ from pathlib import Path
 
 from support.parts.part import default_cache
 from tests.runs import servers, toy_suite
-from tests.runs.launching import ACCEPTANCE, BEHAVE, ROOT, Launched, Run
+from tests.runs.launching import ACCEPTANCE, BEHAVE, ROOT, WORKERS, Launched, Run
 
 AT_ONCE = 4
 SECRET_KEY, SECRET_PASSWORD = "toy-key-0f9a8b7c6d", "toy-password-5e4f3a2b"
@@ -24,6 +24,7 @@ class Case:
     command: tuple[str, ...]
     words: tuple[str, ...] = ()
     scenarios: tuple[str, ...] = ("It passes",)
+    files: Mapping[str, str] | None = None
     program: str | None = "good"
     executable: bool = True
     environment: Mapping[str, str] | None = None
@@ -40,7 +41,8 @@ class Case:
             place = ROOT
         else:
             environment["ACCEPTANCE_HTML"] = "false"
-            toy_suite.make(folder, *self.scenarios, deviation=self.deviation)
+            scenarios = () if self.files else self.scenarios
+            toy_suite.make(folder, *scenarios, files=self.files, deviation=self.deviation)
         if self.program is not None and "TARGET_URL" not in environment and not self.real:
             program = toy_suite.program(folder, self.program, executable=self.executable)
             environment["MISTRALRS_BIN"] = str(program)
@@ -131,6 +133,30 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         ),
         "over budget and failed": Case(ACCEPTANCE, scenarios=("It sleeps for ever", "It fails")),
         "never returns": Case(ACCEPTANCE, scenarios=("It never returns from C", "It passes")),
+        # -- with workers
+        "workers": Case(WORKERS, files=toy_suite.MANY),
+        "workers apart": Case(WORKERS, files=toy_suite.APART),
+        "worker ends at once": Case(WORKERS, files=toy_suite.dying("the process ends at once")),
+        "worker killed": Case(WORKERS, files=toy_suite.dying("the process is killed")),
+        "workers fail": Case(WORKERS, scenarios=("It passes", "It fails", "Its cleanup breaks")),
+        "workers before_all": Case(
+            WORKERS, ("-D", "toy.breaks=before_all"), scenarios=("It passes", "It passes as well")
+        ),
+        "workers interrupted": Case(
+            WORKERS, scenarios=("It waits", "It passes"), signals=(("waiting", signal.SIGINT),)
+        ),
+        "workers terminated": Case(
+            WORKERS, scenarios=("It waits", "It passes"), signals=(("waiting", signal.SIGTERM),)
+        ),
+        "workers interrupted twice": Case(
+            WORKERS,
+            scenarios=("It cleans for long", "It passes"),
+            signals=(("waiting", signal.SIGINT), ("lingering", signal.SIGINT)),
+        ),
+        "master killed": Case(
+            WORKERS, scenarios=("It waits", "It passes"), signals=(("waiting", signal.SIGKILL),)
+        ),
+        "workers, one port": Case(WORKERS, ("-D", "test_port=28431"), files=toy_suite.APART),
         # -- refused before anything starts
         "unknown setting": Case(BEHAVE, ("-D", "test_prot=8080")),
         "unknown variable": Case(ACCEPTANCE, environment={"ACCEPTANCE_HTLM": "false"}),

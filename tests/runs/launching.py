@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import psutil
 
@@ -19,6 +20,7 @@ from support.waiting import WaitTimeout, wait_until
 ROOT = Path(__file__).resolve().parents[2]
 BEHAVE = (sys.executable, "-m", "behave")
 ACCEPTANCE = (str(Path(sys.executable).with_name("acceptance")), "run")
+WORKERS = (*ACCEPTANCE, "--jobs", "2")
 LONGEST_SECONDS = 90.0
 # What a person may have set, which would lead a run elsewhere.
 SETTINGS = (
@@ -63,6 +65,22 @@ class Run:
     def verdicts(self) -> dict[str, str]:
         """Title -> verdict."""
         return {test["name"]: test["verdict"] for test in self.report["tests"]}
+
+    @property
+    def results(self) -> dict[str, dict[str, Any]]:
+        """Title -> Allure result."""
+        files = (self.reports / "allure-results").glob("*-result.json")
+        return {result["name"]: result for result in (json.loads(file.read_bytes()) for file in files)}
+
+    @property
+    def cases(self) -> dict[str, list[str]]:
+        """Title -> what JUnit says about it: `failure`, `error`, `skipped`, or nothing for a pass."""
+        files = (self.reports / "junit").glob("*.xml")
+        return {
+            case.attrib["name"]: [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
+            for file in files
+            for case in ElementTree.parse(file).iter("testcase")
+        }
 
     def test(self, title: str) -> dict[str, Any]:
         """What the report says about one scenario."""

@@ -1,6 +1,9 @@
 """The steps of the toy suite."""
 
 import itertools
+import json
+import os
+import signal
 import socket
 import sys
 import threading
@@ -104,3 +107,30 @@ def trickle(there):
 @then("the step never returns from C")
 def computes(context):
     sum(itertools.repeat(1))
+
+
+@then("the process ends at once")
+def ends_at_once(context):
+    print("last words", file=sys.__stdout__, flush=True)
+    os._exit(0)
+
+
+@then("the process is killed")
+def is_killed(context):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@then("the stay of {name} is noted")
+def stay(context, name):
+    begun = time.monotonic()
+    time.sleep(0.3)
+    line = json.dumps({"name": name, "begun": begun, "ended": time.monotonic(), "worker": os.getpid()})
+    with Path("stays.jsonl").open("a") as file:
+        file.write(line + "\n")
+
+
+@then("{one} meets {other}")
+def meets(context, one, other):
+    """Only in two processes at the same time."""
+    Path(f"{one}.here").touch()
+    wait_until(f"{other} comes", Path(f"{other}.here").exists, within=30)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -52,6 +53,54 @@ SCENARIOS = {
     "It waits": "Given a child that listens\n    Then the step waits long",
 }
 
+
+def feature(name: str, *scenarios: tuple[str, str], tags: str = "") -> str:
+    """A feature with several scenarios (title, steps)."""
+    blocks = [f"  @normal\n  Scenario: {title}\n    {steps}\n" for title, steps in scenarios]
+    return f"{tags}\nFeature: {name}\n\n" + "\n".join(blocks)
+
+
+OUTLINE = """
+Feature: Rows
+
+  Scenario Outline: Row <number> is itself
+    Then <number> is <number>
+
+    Examples: Numbers
+      | number |
+      | 1      |
+      | 2      |
+      | 3      |
+"""
+# Suites of several files, by the name of each file.
+MANY = {
+    "a": feature("A", *((f"A{number} passes", f"Then {number} is {number}") for number in range(4))),
+    "b": OUTLINE,
+    "c": feature("C", ("C meets D", "Then c meets d")),
+    "d": feature("D", ("D meets C", "Then d meets c")),
+}
+APART = {
+    "alone": feature("Alone", ("It stays alone", "Then the stay of alone is noted"), tags="@serial"),
+    **{
+        name: feature(name, (f"The {name} one stays", f"Then the stay of {name} is noted"), tags=tags)
+        for name, tags in {"locked": "@lock.gpu", "shut": "@lock.gpu", "free": "", "open": ""}.items()
+    },
+}
+
+
+def dying(step: str) -> dict[str, str]:
+    """A file whose second scenario costs the process, and one beside it."""
+    scenarios = (
+        ("It comes before", "Then 1 is 1"),
+        ("It dies", f"Then {step}"),
+        ("It comes after", "Then 1 is 1"),
+    )
+    return {
+        "a": feature("Dying", *scenarios),
+        "b": feature("Beside", ("It stays", "Then the stay of b is noted")),
+    }
+
+
 DEVIATIONS = """\
 [[deviation]]
 target = "mistralrs"
@@ -77,14 +126,18 @@ TAGS = {
 }
 
 
-def make(folder: Path, *titles: str, deviation: str | None = None) -> None:
-    """Write the suite with these scenarios (all are known by title) into a folder."""
+def make(
+    folder: Path, *titles: str, files: Mapping[str, str] | None = None, deviation: str | None = None
+) -> None:
+    """Write the suite with these scenarios (all are known by title) or feature files into a folder."""
     features = folder / "features" / "toy"
     features.mkdir(parents=True)
     for number, title in enumerate(titles):
         tags = f"@normal {TAGS.get(title, '')}".rstrip()
         text = f"Feature: Toy {number}\n\n  {tags}\n  Scenario: {title}\n    {SCENARIOS[title]}\n"
         (features / f"toy{number}.feature").write_text(text)
+    for name, text in (files or {}).items():
+        (features / f"{name}.feature").write_text(text)
     (folder / "steps").mkdir()
     shutil.copyfile(HERE / "toy_steps_guarded.py", folder / "steps" / "toy.py")
     shutil.copyfile(HERE / "toy_environment_guarded.py", folder / "environment.py")

@@ -17,10 +17,13 @@ from tests.style.reading import PROJECT, ROOT, STEPS, SUPPORT, imports, named, t
 ENVIRONMENT = ROOT / "environment.py"
 TOOLS = sorted((ROOT / "tools").glob("**/*.py"))
 CODE = [*SUPPORT, *STEPS, ENVIRONMENT, *TOOLS]
-# The named exceptions: behave's runner, its front door, and what behave loads as a formatter.
+# The named exceptions: behave's runner, alone and with workers, its front door, and what behave loads
+# as a formatter.
 KNOW_BEHAVE = {
     "support/running/guard.py",
     "support/running/front.py",
+    "support/running/parallel.py",
+    "support/running/worker.py",
     "support/reporting/allure_adapter.py",
     "support/reporting/recorder.py",
     "support/reporting/live.py",

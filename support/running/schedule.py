@@ -1,0 +1,76 @@
+"""Which feature file runs next, and beside which others: `@serial` alone, `@lock.NAME` one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from support.reporting.records import Record
+
+
+@dataclass(eq=False)
+class Task:
+    """A feature file with its selected scenarios (`file:line` -> behave's object) and what it must not meet.
+
+    `begun`: the scenarios that a worker has begun; `current`: the record of the one that runs; `hurt`:
+    whether a worker has died of it.
+    """
+
+    file: str
+    scenarios: dict[str, Any]
+    locks: frozenset[str] = frozenset()
+    serial: bool = False
+    begun: set[str] = field(default_factory=set)
+    current: Record | None = None
+    hurt: bool = False
+
+    @classmethod
+    def of(cls, file: str, scenarios: dict[str, Any]) -> Task:
+        tags = {str(tag) for scenario in scenarios.values() for tag in scenario.effective_tags}
+        locks = frozenset(tag for tag in tags if tag.startswith("lock."))
+        return cls(file, scenarios, locks, "serial" in tags)
+
+    @property
+    def open(self) -> list[str]:
+        """The scenarios that nobody has begun."""
+        return [place for place in self.scenarios if place not in self.begun]
+
+
+class Schedule:
+    """Longest first, by the number of scenarios; those that must be alone come last."""
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self._waiting = sorted(tasks, key=lambda task: (task.serial, -len(task.scenarios)))
+        self._running: list[Task] = []
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is left to hand out."""
+        return not self._waiting
+
+    def next(self) -> Task | None:
+        """The next one that may run beside those that run, if any."""
+        for task in self._waiting:
+            if self._may_run(task):
+                self._waiting.remove(task)
+                self._running.append(task)
+                return task
+        return None
+
+    def leave(self, task: Task) -> None:
+        """It runs no longer."""
+        self._running.remove(task)
+
+    def again(self, task: Task) -> None:
+        """The rest of it has to run: its worker is gone."""
+        self._waiting.insert(0, task)
+
+    def drop(self) -> None:
+        """Hand out nothing more."""
+        self._waiting.clear()
+
+    def _may_run(self, task: Task) -> bool:
+        if task.serial:
+            return not self._running and all(other.serial for other in self._waiting)
+        return not any(other.serial or other.locks & task.locks for other in self._running)

@@ -1,0 +1,80 @@
+"""Feature files are handed out longest first, and apart where it must be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from support.running.schedule import Schedule, Task
+
+
+@dataclass
+class Scenario:
+    effective_tags: tuple[str, ...] = ()
+
+
+def task(name: str, size: int = 1, *tags: str) -> Task:
+    return Task.of(name, {f"{name}:{number}": Scenario(tags) for number in range(size)})
+
+
+def handed_out(schedule: Schedule) -> list[str]:
+    """All that may run at the same time."""
+    names = []
+    while (found := schedule.next()) is not None:
+        names.append(found.file)
+    return names
+
+
+def test_longest_first() -> None:
+    assert handed_out(Schedule([task("short"), task("long", 5), task("middle", 3)])) == [
+        "long",
+        "middle",
+        "short",
+    ]
+
+
+def test_same_lock_never_together() -> None:
+    schedule = Schedule(
+        [first := task("a", 2, "lock.gpu"), task("b", 1, "lock.gpu"), task("c", 1, "lock.tty")]
+    )
+    assert schedule.next() is first
+    assert handed_out(schedule) == ["c"]
+    schedule.leave(first)
+    assert handed_out(schedule) == ["b"]
+
+
+def test_one_tagged_scenario_is_enough() -> None:
+    mixed = {"a:1": Scenario(), "a:2": Scenario(("lock.gpu", "serial"))}
+    made = Task.of("a", mixed)
+    assert made.serial
+    assert made.locks == {"lock.gpu"}
+
+
+def test_serial_is_alone_and_last() -> None:
+    schedule = Schedule([task("alone", 9, "serial"), plain := task("plain"), task("also alone", 1, "serial")])
+    assert schedule.next() is plain
+    assert schedule.next() is None
+    schedule.leave(plain)
+    alone = schedule.next()
+    assert alone is not None
+    assert alone.file == "alone"
+    assert handed_out(schedule) == []
+    schedule.leave(alone)
+    assert handed_out(schedule) == ["also alone"]
+    assert schedule.empty
+
+
+def test_rest_of_a_file_is_what_nobody_began() -> None:
+    schedule = Schedule([hurt := task("a", 3), task("b")])
+    assert schedule.next() is hurt
+    hurt.begun |= {"a:0", "a:1"}
+    schedule.leave(hurt)
+    schedule.again(hurt)
+    assert hurt.open == ["a:2"]
+    assert handed_out(schedule) == ["a", "b"]
+
+
+def test_dropped_is_not_handed_out() -> None:
+    schedule = Schedule([task("a"), task("b")])
+    schedule.drop()
+    assert schedule.empty
+    assert schedule.next() is None
