@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from support.http.client import ApiClient
-from support.models.compiler import CompiledModel
 from support.models.script import Script
 from support.models.store import ModelStore
 from support.running.sweep import RunFolder
@@ -16,6 +16,10 @@ from support.target.discovery import CommandTarget, Target, UrlTarget
 from support.target.pool import ServerPool
 from support.target.server import Server
 from support.target.starts import FORMATS, arguments_of
+
+if TYPE_CHECKING:
+    # numpy comes with it, which a run with a warm cache does without.
+    from support.models.compiler import CompiledModel
 
 
 class Suite:

@@ -32,7 +32,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 EACH = 20
 END_SECONDS = 30.0
 # What the kernel needs to end the children of a killed process.
-SETTLE_SECONDS = 2.0
+SETTLE_SECONDS = 5.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
 
@@ -42,7 +42,7 @@ class Left:
 
     runs: int = 0
     processes: list[str] = field(default_factory=list)
-    ports: list[int] = field(default_factory=list)
+    ports: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     codes: dict[int, int] = field(default_factory=dict)
     hung: int = 0
@@ -82,7 +82,7 @@ def main() -> int:
             f"{len(left.folders)} | {left.hung} | {codes} |"
         )
     for left in found.values():
-        for what in (*left.processes, *left.folders):
+        for what in (*left.processes, *left.ports, *left.folders):
             print(f"left: {what}")
     return 0 if all(left.clean for left in found.values()) else 1
 
@@ -133,16 +133,25 @@ def _interrupt(place: Path, number: signal.Signals, after: float, left: Left) ->
     left.codes[code] = left.codes.get(code, 0) + 1
     temporary = place / "temporary"
     with contextlib.suppress(WaitTimeout):
-        wait_until("all are gone", lambda: not _there(tree, place), within=SETTLE_SECONDS)
+        wait_until(
+            "all are gone",
+            lambda: not _there(tree, place) and not any(_listens(port) for port in ports),
+            within=SETTLE_SECONDS,
+        )
     for process in _there(tree, place):
         left.processes.append(f"{number.name} after {after:.2f} s: {_described(process)}")
         with contextlib.suppress(psutil.Error):
             process.kill()
-    left.ports += [port for port in ports if _listens(port)]
+    left.ports += [
+        f"{number.name} after {after:.2f} s: port {port} of {_owner(port)}"
+        for port in ports
+        if _listens(port)
+    ]
     if number == signal.SIGKILL:
         sweep(temporary)
     for entry in sorted(temporary.iterdir()):
-        left.folders.append(f"{number.name} after {after:.2f} s: {entry.name}")
+        inside = ", ".join(str(path.relative_to(temporary)) for path in list(entry.rglob("*"))[:5])
+        left.folders.append(f"{number.name} after {after:.2f} s: {entry.name} ({inside})")
         shutil.rmtree(entry, ignore_errors=True)
     print(f"{number.name:<8} after {after:6.2f} s: exit code {code}", flush=True)
 
@@ -164,6 +173,19 @@ def _listens(port: int) -> bool:
     with socket.socket() as client:
         client.settimeout(1)
         return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _owner(port: int) -> str:
+    """Who listens there now: another program of this machine may have got the number meanwhile."""
+    for connection in psutil.net_connections("tcp"):
+        if (
+            connection.status == psutil.CONN_LISTEN
+            and connection.laddr
+            and connection.laddr.port == port
+            and connection.pid
+        ):
+            return _described(psutil.Process(connection.pid))
+    return "nobody that can be seen"
 
 
 def _there(tree: list[psutil.Process], place: Path) -> list[psutil.Process]:

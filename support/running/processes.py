@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import functools
 import os
 import signal
 import subprocess
@@ -53,10 +54,13 @@ class CommandTimeout(AssertionError):
     """A command did not end in time; its tree was ended."""
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     # Runs between fork and exec: only async-signal-safe calls.
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        # The parent may have died before that.
+        if os.getppid() != parent:
+            os._exit(1)
 
 
 def tree_of(pid: int) -> list[psutil.Process]:
@@ -99,7 +103,7 @@ class ManagedProcess:
                 cwd=cwd,
                 # A group of its own: Ctrl-C reaches the runner only, which then ends its children in order.
                 start_new_session=os.name == "posix",
-                preexec_fn=_die_with_parent if _LIBC is not None else None,
+                preexec_fn=functools.partial(_die_with_parent, os.getpid()) if _LIBC is not None else None,
             )
             _running.add(self)
 

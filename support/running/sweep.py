@@ -15,12 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
-from filelock import BaseFileLock, FileLock, Timeout
+from filelock import FileLock, Timeout
 
 PREFIX = "acceptance-run-"
 _LOCK = "owner.lock"
 # Past this age the lock alone tells whether the owner lives: its number may be another process' by now.
 SURE_SECONDS = 60.0
+END_SECONDS = 3.0
+REMOVALS = 3
 
 
 def owned_prefix() -> str:
@@ -40,44 +42,54 @@ class RunFolder:
     def remove(self) -> None:
         """May be called twice."""
         self._lock.release(force=True)
-        shutil.rmtree(self.path, ignore_errors=True)
+        _remove(self.path)
 
 
 def sweep(place: Path) -> list[Path]:
     """End the processes of dead runs and remove their folders in `place`; the folders that were removed."""
     swept = []
     for folder in sorted(place.glob(f"{PREFIX}*")):
-        lock = _abandoned(folder)
-        if lock is None:
+        if not _abandoned(folder):
             continue
-        try:
-            for process in _processes_of(folder):
-                with contextlib.suppress(psutil.Error):
-                    process.kill()
-        finally:
-            lock.release(force=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        _end_processes(folder)
+        _remove(folder)
         swept.append(folder)
     return swept
 
 
-def _abandoned(folder: Path) -> BaseFileLock | None:
-    """The lock of a folder whose owner is gone, now held here; None when the folder is somebody's."""
+def _abandoned(folder: Path) -> bool:
+    """Whether the owner of a folder is gone."""
     owner = folder.name.removeprefix(PREFIX).partition("-")[0]
     try:
         age = time.time() - folder.stat().st_mtime
     except OSError:
-        return None
+        return False
     lock = FileLock(folder / _LOCK, timeout=0)
     # A young folder may be about to be locked; one without a lock has only the number in its name.
     sure = age > SURE_SECONDS and (folder / _LOCK).exists()
     if not owner.isdigit() or (psutil.pid_exists(int(owner)) and not sure):
-        return None
+        return False
     try:
-        lock.acquire()
+        with lock:
+            return True
     except (Timeout, OSError):
-        return None
-    return lock
+        return False
+
+
+def _remove(folder: Path) -> None:
+    """Also when a process that nobody ended yet is writing into it."""
+    for _ in range(REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        _end_processes(folder)
+
+
+def _end_processes(folder: Path) -> None:
+    for process in _processes_of(folder):
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+            process.wait(END_SECONDS)
 
 
 def _processes_of(folder: Path) -> Iterator[psutil.Process]:
