@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from support.redaction import redact
 from support.reporting.verdict import Evidence
 
 SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "cookie", "set-cookie"})
@@ -108,7 +109,8 @@ def strict_json(data: bytes, where: str) -> Any:
 
 
 def _readable(data: bytes) -> str:
-    text = data[:SHOWN_BYTES].decode("utf-8", errors="replace")
+    # Before it is cut: half a secret would not be known for one.
+    text = redact(data.decode("utf-8", errors="replace"))[:SHOWN_BYTES]
     return text if len(data) <= SHOWN_BYTES else f"{text}... ({len(data)} bytes in all)"
 
 

@@ -23,6 +23,7 @@ from allure_commons.types import LabelType, LinkType
 from allure_commons.utils import get_testplan, md5, now
 from behave.formatter.base import Formatter
 
+from support.redaction import redact_data, redact_tree
 from support.reporting.observing import (
     Ended,
     OutsideFailure,
@@ -182,7 +183,10 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
 
 
 class _FileLogger(AllureFileLogger):  # type: ignore[misc]
-    """Writes results as ASCII: a lone surrogate in a message is no reason to lose the result."""
+    """Writes results as ASCII: a lone surrogate in a message is no reason to lose the result.
+
+    Whatever goes into the report passes here, and leaves its secrets.
+    """
 
     def _report_item(self, item: Any) -> None:
         from attrs import asdict
@@ -190,8 +194,13 @@ class _FileLogger(AllureFileLogger):  # type: ignore[misc]
         final = self._report_dir / item.file_pattern.format(prefix=uuid4())
         data = asdict(item, filter=lambda _, value: value or value is False)
         temporary = final.with_name(final.name + ".tmp")
-        temporary.write_text(json.dumps(data), encoding="ascii")
+        temporary.write_text(json.dumps(redact_tree(data), default=str), encoding="ascii")
         temporary.replace(final)
+
+    @allure_commons.hookimpl  # type: ignore[untyped-decorator]
+    def report_attached_data(self, body: str | bytes, file_name: str) -> None:
+        data = body.encode(errors="backslashreplace") if isinstance(body, str) else body
+        super().report_attached_data(redact_data(data), file_name)
 
 
 class _Listener(AllureListener):  # type: ignore[misc]

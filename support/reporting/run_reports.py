@@ -9,8 +9,10 @@ import textwrap
 import time
 from collections.abc import Mapping
 from importlib.metadata import version
+from typing import TextIO, cast
 
 from support.errors import EXIT_BUDGET, EXIT_HARNESS, EXIT_PASSED, AcceptanceError
+from support.redaction import RedactedStream, redact, redact_data
 from support.reporting import html, summary
 from support.reporting.records import read_records
 from support.settings import SettingsInForce
@@ -39,7 +41,14 @@ class RunReports:
         self._target = target
 
     def prepare(self) -> None:
-        """Remove what an earlier run left: a stale report would be taken for this one's."""
+        """Remove what an earlier run left: a stale report would be taken for this one's.
+
+        From here on behave's own words go through the redactor as well.
+        """
+        sys.stdout, sys.stderr = (
+            cast(TextIO, stream if isinstance(stream, RedactedStream) else RedactedStream(stream))
+            for stream in (sys.stdout, sys.stderr)
+        )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for folder in (self.results, self.junit):
@@ -72,6 +81,9 @@ class RunReports:
 
         A report that cannot be made turns a green run into a broken harness, never a red one into another.
         """
+        for file in self.junit.glob("*.xml"):
+            # behave writes these itself, out of what it captured.
+            file.write_bytes(redact_data(file.read_bytes()))
         records = read_records(self.records)
         duration = time.time() - started
         report = summary.build_report(
@@ -113,7 +125,7 @@ class RunReports:
         }
         facts |= {name: version(name) for name in STARTED_BY_THE_SUITE}
         return facts | {
-            f"setting {name}": f"{value} ({origin})" for name, value, origin in self._in_force.table()
+            f"setting {name}": redact(f"{value} ({origin})") for name, value, origin in self._in_force.table()
         }
 
     def _where(self) -> str:

@@ -72,6 +72,9 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         "real secret password": Case(
             BEHAVE, ("features/openai_api/models.feature",), environment=secret, real=True
         ),
+        "tells the key": Case(
+            ACCEPTANCE, scenarios=("It tells the key",), environment={"TARGET_API_KEY": SECRET_KEY}
+        ),
         "real terminated": Case(
             ACCEPTANCE,
             (*reference, "features/openai_api"),

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from support.redaction import REDACTED
 from tests.runs.cases import NAMES, SECRET_KEY, SECRET_PASSWORD, Runs
 from tests.runs.launching import Run
 from tests.runs.servers import is_closed
@@ -25,6 +26,7 @@ CODES = {
     "undefined": 1,
     "cleanup breaks": 1,
     "sys.exit": 1,
+    "tells the key": 1,
     "fixed issue": 1,
     "real secret key": 1,
     "real secret password": 1,
@@ -212,6 +214,21 @@ def test_key_is_sent_and_shown_nowhere(runs: Runs) -> None:
     assert SECRET_KEY not in everything(run)
     assert "(redacted)" in run.stdout
     assert len(run.report["tests"]) > 10
+
+
+def test_key_that_comes_back_is_shown_nowhere(runs: Runs) -> None:
+    """The server of the one run answers with it; in the other it is printed, logged and raised."""
+    pair = base64.b64encode(SECRET_KEY.encode()).decode()
+    for name, words in (("real secret key", "no model today for"), ("tells the key", "refused for")):
+        text = everything(runs[name])
+        assert words in text
+        assert SECRET_KEY not in text
+        assert pair.rstrip("=") not in text
+        assert base64.b64encode(f"Bearer {SECRET_KEY}".encode()).decode()[12:-4] not in text
+    told = runs["tells the key"]
+    assert (
+        f"refused for '{REDACTED}', {REDACTED}, Bearer {REDACTED}" in told.test("It tells the key")["error"]
+    )
 
 
 @pytest.mark.parametrize("name", ["real secret password", "refusing URL"])
