@@ -13,7 +13,7 @@ from typing import TextIO, cast
 
 from support.errors import EXIT_BUDGET, EXIT_HARNESS, EXIT_PASSED, AcceptanceError
 from support.redaction import RedactedStream, redact, redact_data
-from support.reporting import html, summary
+from support.reporting import evidence, html, summary
 from support.reporting.records import read_records
 from support.settings import SettingsInForce
 from support.target.discovery import Target
@@ -54,6 +54,7 @@ class RunReports:
             for folder in (self.results, self.junit):
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()
+            shutil.rmtree(self.folder / evidence.FOLDER, ignore_errors=True)
             for file in (self.records, self._page, self._json):
                 file.unlink(missing_ok=True)
         except OSError as error:

@@ -55,6 +55,13 @@ class Case:
         return run
 
 
+def stale(folder: Path) -> None:
+    """Evidence of an earlier run."""
+    old = folder / "reports" / "evidence" / "chat_1"
+    old.mkdir(parents=True)
+    (old / "settings.txt").write_text("old")
+
+
 def url(port: int, path: str = "", user: str = "") -> dict[str, str]:
     return {"TARGET_URL": f"http://{user}127.0.0.1:{port}{path}"}
 
@@ -68,7 +75,9 @@ def cases(api: int, mute: int) -> dict[str, Case]:
     return {
         "hangs on --version": Case(BEHAVE, program="hanging"),
         "silent URL": Case(ACCEPTANCE, environment=url(mute)),
-        "real secret key": Case(ACCEPTANCE, ("features/openai_api",), environment=key_only, real=True),
+        "real secret key": Case(
+            ACCEPTANCE, ("features/openai_api",), environment=key_only, real=True, prepare=stale
+        ),
         "real secret password": Case(
             BEHAVE, ("features/openai_api/models.feature",), environment=secret, real=True
         ),

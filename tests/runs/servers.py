@@ -25,6 +25,8 @@ class SmallApi(BaseHTTPRequestHandler):
         self.authorizations.add(self.headers.get("Authorization", ""))
         if self.path == "/v1/models":
             self._answer(200, "application/json", json.dumps(MODELS))
+        elif self.path == "/metrics":
+            self._answer(200, "text/plain; version=0.0.4", f"answers_total {len(self.authorizations)}\n")
         elif self.path in ("/", "/health"):
             self._answer(200, "text/plain", "OK")
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import signal
 from xml.etree import ElementTree
@@ -229,6 +230,29 @@ def test_key_that_comes_back_is_shown_nowhere(runs: Runs) -> None:
     assert (
         f"refused for '{REDACTED}', {REDACTED}, Bearer {REDACTED}" in told.test("It tells the key")["error"]
     )
+
+
+def test_each_failure_leaves_its_evidence_and_nothing_else_does(runs: Runs) -> None:
+    run = runs["real secret key"]
+    failed = {
+        re.sub(r".*/(\w+)\.feature:(\d+)$", r"\1_\2", test["location"])
+        for test in run.report["tests"]
+        if test["verdict"] in ("failed", "broken", "known_issue")
+    }
+    folders = {folder.name: folder for folder in (run.reports / "evidence").iterdir()}
+    assert set(folders) == failed
+    one = next(folder for folder in folders.values() if (folder / "exchange-1.json").exists())
+    kept = {file.name for file in one.iterdir()}
+    assert {"repeat.sh", "settings.txt", "metrics-before.txt", "metrics-after.txt"} <= kept
+    assert "answers_total" in (one / "metrics-after.txt").read_text()
+    exchange = json.loads((one / "exchange-1.json").read_bytes())
+    assert exchange["seconds"] > 0
+    assert exchange["response"]["status"] == 500
+    assert f"curl -sS -i -X {exchange['request']['method']}" in (one / "repeat.sh").read_text()
+
+
+def test_success_leaves_no_evidence(runs: Runs) -> None:
+    assert not (runs["real passes"].reports / "evidence").exists()
 
 
 @pytest.mark.parametrize("name", ["real secret password", "refusing URL"])
