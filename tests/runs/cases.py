@@ -33,7 +33,7 @@ class Case:
     prepare: Callable[[Path], object] | None = None
 
     def run(self, folder: Path) -> Run:
-        environment = dict(self.environment or {})
+        environment = {"GITHUB_STEP_SUMMARY": str(folder / "job.md"), **(self.environment or {})}
         words, place = list(self.words), folder
         if self.real:
             words += ["-D", "acceptance_html=false", "-D", f"acceptance_reports_dir={folder / 'reports'}"]

@@ -251,6 +251,20 @@ def test_each_failure_leaves_its_evidence_and_nothing_else_does(runs: Runs) -> N
     assert f"curl -sS -i -X {exchange['request']['method']}" in (one / "repeat.sh").read_text()
 
 
+@pytest.mark.parametrize("name", WRITE_REPORTS)
+def test_run_tells_its_outcome_in_markdown_and_what_the_target_used(runs: Runs, name: str) -> None:
+    run = runs[name]
+    text = (run.reports / "summary.md").read_text()
+    assert text == (run.folder / "job.md").read_text()
+    assert text.startswith("## ✅ Passed" if run.exit_code == 0 else "## ❌ Failed")
+    lines = (run.reports / "resource-usage.csv").read_text().splitlines()
+    assert lines[0].startswith("time,processes,cpu_percent,memory_bytes,threads,open_files")
+    assert len(lines) > 1
+    (shown,) = (run.reports / "allure-results").glob("*-globals.json")
+    names = [item["name"] for item in json.loads(shown.read_bytes())["attachments"]]
+    assert names == ["resources of the target", "resource-usage.csv"]
+
+
 def test_success_leaves_no_evidence(runs: Runs) -> None:
     assert not (runs["real passes"].reports / "evidence").exists()
 
