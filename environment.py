@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from steps import types  # noqa: F401  (the matcher and its types have to be there before the steps)
+from support.reporting.evidence import keep
 from support.world import World
 
 
@@ -27,4 +28,6 @@ def after_scenario(context: Any, scenario: Any) -> None:
     finally:
         if not passed:
             world.collect()
+            reports = context.suite.settings.acceptance_reports_dir
+            keep(world.evidence, reports, scenario.filename, scenario.line)
         scenario.evidence, scenario.measures = tuple(world.evidence), tuple(world.measures)

@@ -25,9 +25,9 @@ from pydantic_settings import (
 
 from support.errors import SettingsError
 from support.parts.part import default_cache
+from support.redaction import REDACTED, redactor_for, use
 
 SETTINGS_FILE = Path("acceptance.toml")
-REDACTED = "(redacted)"
 REPORTS = ("html", "json", "junit", "allure")
 # Environment names with this prefix belong to the suite alone, so an unknown one is a typing error.
 OWN_PREFIX = "ACCEPTANCE_"
@@ -257,6 +257,9 @@ def load_settings(defines: Mapping[str, Any] | None = None) -> SettingsInForce:
     except ValidationError as error:
         raise _wrong(error, origins) from None
     _check_model_file(settings, origins)
+    key = settings.target_api_key
+    # Here and not later: from now on something may be said about them.
+    use(redactor_for(key.get_secret_value() if key else None, settings.target_url))
     return SettingsInForce(settings, origins)
 
 

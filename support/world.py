@@ -15,6 +15,7 @@ from support.http.conversation import Conversation
 from support.http.exchange import Exchange
 from support.http.openai import ModelList, OpenAiApi
 from support.observed import Observed
+from support.reporting.evidence import Metrics, Scene
 from support.reporting.verdict import Evidence, Measure
 from support.running.processes import Outcome
 from support.suite import Suite
@@ -22,9 +23,6 @@ from support.target import loading, program, starts
 from support.target.attempt import Attempt, attempt
 from support.target.network import NetworkTrap
 from support.target.server import Server, start_server
-
-LOG_EVIDENCE_CHARACTERS = 20_000
-SHOWN_EXCHANGES = 3
 
 
 class World:
@@ -45,6 +43,7 @@ class World:
         self.server: Server | None = None
         self._log_mark = 0
         self._trap: NetworkTrap | None = None
+        self._metrics: Metrics | None = None
 
     # -- the program as a command
 
@@ -125,6 +124,7 @@ class World:
         """A client of this scenario's own server, else of the shared one or of TARGET_URL."""
         client = self._client()
         self.cleanups.callback(client.close)
+        self._metrics = Metrics(client)
         return client
 
     def _client(self) -> ApiClient:
@@ -184,12 +184,15 @@ class World:
 
     def collect(self) -> None:
         """Gather what a reader of a failure needs."""
-        if self.server is not None:
-            log = self.server.log[self._log_mark :] or "(nothing since the scenario began)"
-            self.evidence.append(Evidence.text("server log", log[-LOG_EVIDENCE_CHARACTERS:]))
-        if "client" in self.__dict__:
-            for exchange in self.client.exchanges[-SHOWN_EXCHANGES:]:
-                self.evidence.append(exchange.evidence(f"{exchange.method} {exchange.url}"))
+        refused = [made.failure.log for made in self.start.all() if made.failure is not None]
+        scene = Scene(
+            settings=self.suite.in_force.table(),
+            log=self.server.log[self._log_mark :] if self.server is not None else "".join(refused) or None,
+            exchanges=self.client.exchanges if "client" in self.__dict__ else (),
+            metrics=self._metrics,
+            outcomes=self.outcome.all(),
+        )
+        self.evidence += scene.pieces()
 
     def close(self) -> None:
         """Release everything in reverse order."""

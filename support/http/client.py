@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from support.http.exchange import Exchange
+from support.http.exchange import NO_STATUS, Exchange
 from support.settings import redact_url
 
 ANSWER_SECONDS = 30.0
@@ -24,7 +24,7 @@ class NoAnswer(AssertionError):
 
 
 class ApiClient:
-    """One server's API. Keeps every `Exchange` of its life in `exchanges`, as evidence."""
+    """One server's API. Keeps every `Exchange` of its life, unfinished ones too, in `exchanges`."""
 
     def __init__(self, base_url: str, *, api_key: str | None = None, within: float = ANSWER_SECONDS) -> None:
         """`within`: seconds for a whole answer, a trickling stream included."""
@@ -63,14 +63,15 @@ class ApiClient:
         request = self._client.build_request(
             method, url, content=body or None, headers=sent, extensions={"trace": self._watch}
         )
-        shown = redact_url(url)
         started = time.monotonic()
+        response: httpx.Response | None = None
         chunks: Chunks = []
         # httpx' time-out is per read: an answer that trickles for ever never meets it.
         self._late.clear()
         timer = threading.Timer(self._within, self._cut)
         timer.daemon = True
         timer.start()
+        why: httpx.HTTPError | None = None
         try:
             response = self._client.send(request, stream=True)
             try:
@@ -79,28 +80,31 @@ class ApiClient:
             finally:
                 response.close()
         except httpx.HTTPError as error:
-            late = self._late.is_set() or isinstance(error, httpx.TimeoutException)
-            how = self._too_slow(chunks) if late else _broken(error)
-            raise NoAnswer(f"{method} {shown}: {how}; {_so_far(chunks)}") from None
+            why = error
         finally:
             timer.cancel()
             # Else a late one could cut the next request.
             timer.join()
-        if self._late.is_set():
-            raise NoAnswer(f"{method} {shown}: {self._too_slow(chunks)}; {_so_far(chunks)}")
-        exchange = Exchange(
-            method=method,
-            url=shown,
-            request_headers=dict(request.headers),
-            request_body=body,
-            status=response.status_code,
-            headers={name.lower(): value for name, value in response.headers.items()},
-            body=b"".join(chunk for _, chunk in chunks),
-            seconds=time.monotonic() - started,
-            chunks=tuple(chunks),
-        )
-        self.exchanges.append(exchange)
+            exchange = _exchange(request, url, body, response, chunks, time.monotonic() - started)
+            # Also one without an end, whatever ended it: a reader of the failure needs it most.
+            self.exchanges.append(exchange)
+        if self._late.is_set() or isinstance(why, httpx.TimeoutException):
+            raise NoAnswer(f"{method} {exchange.url}: {self._too_slow(chunks)}; {_so_far(chunks)}")
+        if why is not None:
+            raise NoAnswer(f"{method} {exchange.url}: {_broken(why)}; {_so_far(chunks)}")
         return exchange
+
+    def peek(self, path: str, *, within: float) -> Exchange | None:
+        """A GET beside the scenario: not kept, and None when there is no answer in so many seconds."""
+        mark, usual = len(self.exchanges), self._within
+        self._within = min(within, usual)
+        try:
+            return self.get(path)
+        except NoAnswer:
+            return None
+        finally:
+            self._within = usual
+            del self.exchanges[mark:]
 
     def _watch(self, event: str, info: Mapping[str, Any]) -> None:
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
@@ -117,6 +121,29 @@ class ApiClient:
 
     def _too_slow(self, chunks: Chunks) -> str:
         return f"the server did not {'finish' if chunks else 'answer'} within {self._within:g} s"
+
+
+def _exchange(
+    request: httpx.Request,
+    url: str,
+    body: bytes,
+    response: httpx.Response | None,
+    chunks: Chunks,
+    seconds: float,
+) -> Exchange:
+    return Exchange(
+        method=request.method,
+        url=redact_url(url),
+        request_headers=dict(request.headers),
+        request_body=body,
+        status=response.status_code if response is not None else NO_STATUS,
+        headers={name.lower(): value for name, value in response.headers.items()}
+        if response is not None
+        else {},
+        body=b"".join(chunk for _, chunk in chunks),
+        seconds=seconds,
+        chunks=tuple(chunks),
+    )
 
 
 def _broken(error: httpx.HTTPError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shlex
@@ -9,10 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from support.redaction import redact
 from support.reporting.verdict import Evidence
 
 SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "cookie", "set-cookie"})
 SHOWN_BYTES = 4000
+KEPT_BYTES = 200_000
+MOST_CHUNKS = 1000
+# No head of an answer has come.
+NO_STATUS = 0
+# A longer word on a command line is refused by Linux.
+LONGEST_WORD = 100_000
 # Allure's viewer masks exactly this text.
 ALLURE_REDACTED = "__ALLURE_REDACTED__"
 _TOKEN_WORD = re.compile(r"'([\w-]+: \$TOKEN)'")
@@ -49,19 +57,27 @@ class Exchange:
         """The body, strictly: `NotJson` for NaN, duplicate keys, trailing text, wrong encoding."""
         return strict_json(self.body, f"{self.method} {self.url}")
 
-    def curl(self) -> str:
-        """The command that repeats the request, secrets left out."""
+    def curl(self, *, whole: bool = False) -> str:
+        """The command that repeats the request, secrets left out. `whole`: a long body is not cut."""
         words = ["curl", "-sS", "-i", "-X", self.method, self.url]
         for name, value in self.request_headers.items():
             if name.lower() in ("content-type", *SECRET_HEADERS):
                 words += ["-H", f"{name}: {'$TOKEN' if name.lower() in SECRET_HEADERS else value}"]
+        before = ""
         if self.request_body:
             if "content-type" not in (name.lower() for name in self.request_headers):
                 # curl would add one of its own.
                 words += ["-H", "Content-Type:"]
-            words += ["--data-binary", _readable(self.request_body)]
+            if whole and not _fits_on_a_line(self.request_body):
+                before = f"echo {base64.b64encode(self.request_body).decode()} | base64 -d | "
+                words += ["--data-binary", "@-"]
+            else:
+                words += [
+                    "--data-binary",
+                    _readable(self.request_body, LONGEST_WORD if whole else SHOWN_BYTES),
+                ]
         # In double quotes, so that the shell puts the token in.
-        return _TOKEN_WORD.sub(r'"\1"', shlex.join(words))
+        return before + _TOKEN_WORD.sub(r'"\1"', shlex.join(words))
 
     def describe(self) -> str:
         """For a failure message: what came back, and how to repeat it."""
@@ -69,8 +85,8 @@ class Exchange:
             f"answer: {self.status} {self.content_type} {_readable(self.body)[:600]!r}\nrepeat: {self.curl()}"
         )
 
-    def evidence(self, name: str) -> Evidence:
-        """Allure's request and response viewer, secrets masked."""
+    def evidence(self, name: str, file: str = "") -> Evidence:
+        """Allure's request and response viewer, secrets masked; `chunks` are for other readers."""
         document = {
             "start": 0,
             "stop": round(self.seconds * 1000),
@@ -78,15 +94,20 @@ class Exchange:
                 "method": self.method,
                 "url": self.url,
                 "headers": _pairs(self.request_headers),
-                "body": {"encoding": "utf8", "value": _readable(self.request_body)},
+                "body": {"encoding": "utf8", "value": _readable(self.request_body, KEPT_BYTES)},
             },
             "response": {
                 "status": self.status,
                 "headers": _pairs(self.headers),
-                "body": {"encoding": "utf8", "value": _readable(self.body)},
+                "body": {"encoding": "utf8", "value": _readable(self.body, KEPT_BYTES)},
             },
+            "seconds": round(self.seconds, 6),
+            "chunks": [
+                {"after": round(moment, 6), "bytes": len(chunk)}
+                for moment, chunk in self.chunks[:MOST_CHUNKS]
+            ],
         }
-        return Evidence(name, "application/vnd.allure.http+json", json.dumps(document).encode())
+        return Evidence(name, "application/vnd.allure.http+json", json.dumps(document).encode(), file)
 
 
 def strict_json(data: bytes, where: str) -> Any:
@@ -107,9 +128,18 @@ def strict_json(data: bytes, where: str) -> Any:
         raise NotJson(f"{where}: expected JSON: {error}; got {_readable(data)[:300]!r}") from None
 
 
-def _readable(data: bytes) -> str:
-    text = data[:SHOWN_BYTES].decode("utf-8", errors="replace")
-    return text if len(data) <= SHOWN_BYTES else f"{text}... ({len(data)} bytes in all)"
+def _readable(data: bytes, most: int = SHOWN_BYTES) -> str:
+    # Before it is cut: half a secret would not be known for one.
+    text = redact(data.decode("utf-8", errors="replace"))
+    return text if len(text) <= most else f"{text[:most]}... ({len(data)} bytes in all)"
+
+
+def _fits_on_a_line(data: bytes) -> bool:
+    """Whether a shell hands it over as it is."""
+    try:
+        return b"\0" not in data and len(data) <= LONGEST_WORD and bool(data.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _pairs(headers: Mapping[str, str]) -> list[dict[str, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,11 +19,22 @@ from allure_behave.formatter import AllureFormatter
 from allure_behave.listener import AllureListener
 from allure_behave.utils import step_status, step_status_details
 from allure_commons.logger import AllureFileLogger
-from allure_commons.model2 import Label, Link, Parameter, Status, StatusDetails, TestResult, TestStepResult
+from allure_commons.model2 import (
+    GlobalAttachment,
+    Globals,
+    Label,
+    Link,
+    Parameter,
+    Status,
+    StatusDetails,
+    TestResult,
+    TestStepResult,
+)
 from allure_commons.types import LabelType, LinkType
 from allure_commons.utils import get_testplan, md5, now
 from behave.formatter.base import Formatter
 
+from support.redaction import redact_data, redact_tree
 from support.reporting.observing import (
     Ended,
     OutsideFailure,
@@ -92,6 +104,20 @@ def clear_results(folder: Path) -> None:
     for pattern in _OURS:
         for file in folder.glob(pattern):
             file.unlink(missing_ok=True)
+
+
+def attach_to_run(folder: Path, pieces: Iterable[Evidence]) -> None:
+    """Show them on the page of the run: Allure's Global Attachments. For when all formatters are closed."""
+    files = _FileLogger(str(folder))
+    attached = []
+    for piece in pieces:
+        source = f"{uuid4()}-attachment.{_extension(piece.media_type)}"
+        files.report_attached_data(piece.data, source)
+        attached.append(
+            GlobalAttachment(name=piece.name, source=source, type=piece.media_type, timestamp=now())
+        )
+    if attached:
+        files.report_globals(Globals(attachments=attached))
 
 
 class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
@@ -188,7 +214,10 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
 
 
 class _FileLogger(AllureFileLogger):  # type: ignore[misc]
-    """Writes results as ASCII: a lone surrogate in a message is no reason to lose the result."""
+    """Writes results as ASCII: a lone surrogate in a message is no reason to lose the result.
+
+    Whatever goes into the report passes here, and leaves its secrets.
+    """
 
     def _report_item(self, item: Any) -> None:
         from attrs import asdict
@@ -196,8 +225,13 @@ class _FileLogger(AllureFileLogger):  # type: ignore[misc]
         final = self._report_dir / item.file_pattern.format(prefix=uuid4())
         data = asdict(item, filter=lambda _, value: value or value is False)
         temporary = final.with_name(final.name + ".tmp")
-        temporary.write_text(json.dumps(data), encoding="ascii")
+        temporary.write_text(json.dumps(redact_tree(data), default=str), encoding="ascii")
         temporary.replace(final)
+
+    @allure_commons.hookimpl  # type: ignore[untyped-decorator]
+    def report_attached_data(self, body: str | bytes, file_name: str) -> None:
+        data = body.encode(errors="backslashreplace") if isinstance(body, str) else body
+        super().report_attached_data(redact_data(data), file_name)
 
 
 class _Listener(AllureListener):  # type: ignore[misc]
@@ -263,13 +297,12 @@ class _Listener(AllureListener):  # type: ignore[misc]
         self.current_step_uuid = None
 
     def attach(self, item: Evidence, parent: str | None = None) -> None:
-        media_type = item.media_type.partition(";")[0].strip().lower()
         self.logger.attach_data(
             str(uuid4()),
             item.data,
             name=item.name,
             attachment_type=item.media_type,
-            extension=EXTENSIONS.get(media_type, "txt" if media_type.startswith("text/") else "bin"),
+            extension=_extension(item.media_type),
             parent_uuid=parent,
         )
 
@@ -331,6 +364,11 @@ class _Measures:
         temporary = self._file.with_name(self._file.name + ".tmp")
         temporary.write_text(json.dumps(self._samples, allow_nan=False), encoding="ascii")
         temporary.replace(self._file)
+
+
+def _extension(media_type: str) -> str:
+    plain = media_type.partition(";")[0].strip().lower()
+    return EXTENSIONS.get(plain, "txt" if plain.startswith("text/") else "bin")
 
 
 def _tell(test: Any, verdict: Verdict) -> None:

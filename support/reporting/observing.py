@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, ParamSpec
 
+from support.redaction import redact
 from support.reporting.verdict import Evidence, Measure, Verdict
 from support.running.judge import cleanup_message, judge
 
@@ -73,7 +74,9 @@ def complain(where: str, error: BaseException) -> None:
         return
     _complaints.add(key)
     with contextlib.suppress(Exception):
-        print(f"report incomplete: {where}: {type(error).__name__}: {error}", file=sys.__stderr__)
+        print(
+            f"report incomplete: {where}: {type(error).__name__}: {redact(str(error))}", file=sys.__stderr__
+        )
 
 
 def capability_of(filename: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from behave.formatter.base import Formatter
 
+from support.redaction import redact
 from support.reporting.observing import (
     Ended,
     OutsideFailure,
@@ -73,7 +74,7 @@ class Recorder(Formatter):  # type: ignore[misc]
                 start=ended.start,
                 duration=round(ended.duration, 4),
                 steps=tuple(
-                    StepRecord(step.keyword, step.name, step.status.name, round(step.duration, 4))
+                    StepRecord(step.keyword, redact(step.name), step.status.name, round(step.duration, 4))
                     for step in scenario.all_steps
                 ),
                 output=visible(str(scenario.captured.output or ""))[-MOST_OUTPUT:],
@@ -82,7 +83,7 @@ class Recorder(Formatter):  # type: ignore[misc]
                 reason=visible(
                     verdict.why if verdict.status == "known_issue" else "" if failed else verdict.message
                 ),
-                source=verdict.source,
+                source=visible(verdict.source),
                 measures=ended.measures,
             )
         )
@@ -107,7 +108,7 @@ class Recorder(Formatter):  # type: ignore[misc]
 
     def _record(self, scenario: Any, **fields: Any) -> Record:
         return Record(
-            name=scenario.name or scenario.keyword,
+            name=redact(scenario.name or scenario.keyword),
             feature=scenario.feature.name,
             location=location_of(scenario),
             capability=capability_of(str(scenario.filename)),

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
+from typing import TextIO, cast
 
 from support.errors import EXIT_BUDGET, EXIT_HARNESS, EXIT_PASSED, AcceptanceError
-from support.reporting import html, summary
-from support.reporting.records import read_records
+from support.measure.resources import ResourceRecord
+from support.redaction import RedactedStream, redact, redact_data
+from support.reporting import evidence, html, summary
+from support.reporting.allure_adapter import attach_to_run
+from support.reporting.records import Record, read_records
+from support.reporting.verdict import Evidence
 from support.settings import SettingsInForce
 from support.target.discovery import Target
 
@@ -40,17 +47,27 @@ class RunReports:
         self.junit = self.folder / "junit"
         self._page = self.folder / "index.html"
         self._json = self.folder / "report.json"
+        self._markdown = self.folder / "summary.md"
+        self._resources = ResourceRecord(self.folder / "resource-usage.csv")
         self._in_force = in_force
         self._target = target
 
     def prepare(self) -> None:
-        """Remove what an earlier run left: a stale report would be taken for this one's."""
+        """Remove what an earlier run left: a stale report would be taken for this one's.
+
+        From here on behave's own words go through the redactor as well.
+        """
+        sys.stdout, sys.stderr = (
+            cast(TextIO, stream if isinstance(stream, RedactedStream) else RedactedStream(stream))
+            for stream in (sys.stdout, sys.stderr)
+        )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for folder in (self.results, self.junit):
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()
-            for file in (self.records, self.stacks, self._page, self._json):
+            shutil.rmtree(self.folder / evidence.FOLDER, ignore_errors=True)
+            for file in (self.records, self.stacks, self._page, self._json, self._markdown):
                 file.unlink(missing_ok=True)
         except OSError as error:
             raise AcceptanceError(
@@ -71,19 +88,26 @@ class RunReports:
         for number, line in enumerate(lines):
             print(f"{'Settings:' if number == 0 else '':<9} {line}")
         print(flush=True)
+        self._resources.start()
 
     def finish(self, code: int, *, suite: str, started: float) -> int:
         """Make the reports, say the verdict and the paths; the exit code of the run.
 
         A report that cannot be made turns a green run into a broken harness, never a red one into another.
         """
+        self._resources.stop()
+        for file in self.junit.glob("*.xml"):
+            # behave writes these itself, out of what it captured.
+            file.write_bytes(redact_data(file.read_bytes()))
         records = read_records(self.records)
         duration = time.time() - started
         report = summary.build_report(
             records, suite=suite, environment=self.environment(), started=started, duration=duration
         )
         made = {"JSON": summary.write_report(self._json, report), "JUnit": self.junit}
-        made |= {"Allure": self.results}
+        made |= {"Allure": self.results} | self._tell_resources()
+        if (self.folder / evidence.FOLDER).is_dir():
+            made["Evidence"] = self.folder / evidence.FOLDER
         if self._in_force.settings.wants("html"):
             try:
                 made["HTML"] = html.build(
@@ -102,6 +126,7 @@ class RunReports:
                 shutil.rmtree(made.pop(name), ignore_errors=True)
         if summary.over_maximum(records, BUDGETS):
             code = code or EXIT_BUDGET
+        made["Summary"] = self._tell_ci(records, duration, passed=code == EXIT_PASSED)
         print()
         print(
             summary.closing_text(
@@ -110,6 +135,33 @@ class RunReports:
             flush=True,
         )
         return code
+
+    def _tell_resources(self) -> dict[str, Path]:
+        """The graph goes on the report's page of the run."""
+        record = self._resources
+        if not record.samples:
+            return {}
+        attach_to_run(
+            self.results,
+            [
+                Evidence("resources of the target", "image/svg+xml", record.chart().encode()),
+                Evidence("resource-usage.csv", "text/csv", record.file.read_bytes()),
+            ],
+        )
+        return {"Resources": record.file}
+
+    def _tell_ci(self, records: Sequence[Record], duration: float, *, passed: bool) -> Path:
+        text = summary.markdown(
+            records, target=self._target.label, duration=duration, budgets=BUDGETS, passed=passed
+        )
+        # GitHub shows on the page of the job what is added to this file.
+        if page := os.environ.get("GITHUB_STEP_SUMMARY"):
+            try:
+                with Path(page).open("a", encoding="utf-8") as stream:
+                    stream.write(text)
+            except OSError as error:
+                print(f"acceptance: GITHUB_STEP_SUMMARY cannot be written: {error.strerror}", file=sys.stderr)
+        return summary.write_atomically(self._markdown, text.encode())
 
     def environment(self) -> dict[str, str]:
         """What a reader has to know to repeat the run; secrets are redacted."""
@@ -121,7 +173,7 @@ class RunReports:
         }
         facts |= {name: version(name) for name in STARTED_BY_THE_SUITE}
         return facts | {
-            f"setting {name}": f"{value} ({origin})" for name, value, origin in self._in_force.table()
+            f"setting {name}": redact(f"{value} ({origin})") for name, value, origin in self._in_force.table()
         }
 
     def _where(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -136,9 +137,7 @@ def closing_text(
     record, or with nothing but skips, has not passed.
     """
     count = counts(records)
-    over = over_maximum(records, budgets or {})
-    green = count["failed"] == 0 and count["passed"] + count["known_issues"] > 0 and not over
-    green = green if passed is None else passed
+    green = _is_green(records, budgets, passed)
     parts = [
         _block("Failed", [line for record in records if record.gates for line in _failure(record)]),
         _block("Known issues", _known(records)),
@@ -154,6 +153,69 @@ def closing_text(
         f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped\n"
     )
     return "\n".join(part for part in parts if part)
+
+
+def markdown(
+    records: Sequence[Record],
+    *,
+    target: str,
+    duration: float,
+    budgets: Budgets | None = None,
+    passed: bool | None = None,
+) -> str:
+    """The run in the Markdown of GitHub, for the page of a CI job. `passed` as for `closing_text`."""
+    count = counts(records)
+    mark = "✅ Passed" if _is_green(records, budgets, passed) else "❌ Failed"
+    known = f", {count['known_issues']} of the skipped are known issues" if count["known_issues"] else ""
+    failed = [
+        f"- **{_plain(record.name)}** (`{_code(record.location)}`)\n\n"
+        f"  {'' if record.status == 'failed' else 'harness: '}"
+        f"{_plain(one_line(record.error, 300)) or 'it failed without a message'}"
+        for record in records
+        if record.gates
+    ]
+    issues = [
+        f"- {_plain(record.name)}: {_plain(one_line(record.reason, 300))}"
+        + (f" ({_plain(visible(record.source))})" if record.source else "")
+        for record in records
+        if record.status == "known_issue"
+    ]
+    rows = []
+    for name, spent in capability_seconds(records).items():
+        limits = budgets.get(name) if budgets else None
+        told = f"{limits[0]:g} s | {limits[1]:g} s" if limits else "|"
+        rows.append(f"| {_plain(capability_title(name))} | {seconds(spent)} | {told} |")
+    parts = [
+        f"## {mark}: {_plain(target)}",
+        f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped{known}; "
+        f"{count['total']} scenarios in {seconds(duration)}",
+        "\n".join(["### Failed", "", *failed]) if failed else "",
+        "\n".join(["### Known issues", "", *issues]) if issues else "",
+        "\n".join(["### Skipped", "", *(f"- {_plain(line)}" for line in _skips(records))])
+        if _skips(records)
+        else "",
+        "\n".join(["### Time", "", "| capability | time | target | maximum |", "|---|---:|---:|---:|", *rows])
+        if rows
+        else "",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _is_green(records: Sequence[Record], budgets: Budgets | None, passed: bool | None) -> bool:
+    if passed is not None:
+        return passed
+    count = counts(records)
+    checked = count["passed"] + count["known_issues"] > 0
+    return count["failed"] == 0 and checked and not over_maximum(records, budgets or {})
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown leaves as it is, on one line."""
+    return re.sub(r"([\\`*_\[\]<>|#~&])", r"\\\1", " ".join(visible(text).split()))
+
+
+def _code(text: str) -> str:
+    return visible(text).replace("`", "'")
 
 
 def _test(record: Record) -> dict[str, Any]:

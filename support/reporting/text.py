@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from support.redaction import redact
+
 # C0 and C1 controls (an escape sequence starts with one), the bidirectional overrides that make a line read
 # as something else (Unicode TR 36, section 2.4), invisible marks, lone surrogates (no encoder takes them).
 _UNSAFE = re.compile(
@@ -12,8 +14,8 @@ _UNSAFE = re.compile(
 
 
 def visible(text: str) -> str:
-    """The text with every control character shown (`\\x1b`), line feeds and tabs kept, CR LF as LF."""
-    return _UNSAFE.sub(_escaped, text.replace("\r\n", "\n"))
+    """The text without secrets, control characters shown (`\\x1b`), line feeds and tabs kept, CR LF as LF."""
+    return _UNSAFE.sub(_escaped, redact(text).replace("\r\n", "\n"))
 
 
 def one_line(text: str, width: int = 160) -> str:

@@ -31,15 +31,19 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Something a scenario leaves for a reader: a log slice, an exchange, a measurement."""
+    """Something a scenario leaves for a reader: a log slice, an exchange, a measurement.
+
+    `name` is its title in the report, `file` what it is called in the folder of a failed scenario.
+    """
 
     name: str
     media_type: str
     data: bytes
+    file: str = ""
 
     @classmethod
-    def text(cls, name: str, text: str) -> Evidence:
-        return cls(name, "text/plain", text.encode())
+    def text(cls, name: str, text: str, file: str = "") -> Evidence:
+        return cls(name, "text/plain", text.encode(errors="backslashreplace"), file)
 
 
 @dataclass(frozen=True)

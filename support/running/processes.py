@@ -197,6 +197,11 @@ def run_command(
     )
 
 
+def running_roots() -> list[int]:
+    """The process ids of what was started here and not yet collected. May be asked from any thread."""
+    return [process.pid for process in _running.copy()]
+
+
 def stop_everything() -> int:
     """End all trees that are still there; how many there were. The last line of defence of a run."""
     left = [process for process in list(_running) if process.alive]

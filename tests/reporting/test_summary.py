@@ -15,6 +15,7 @@ from support.reporting.summary import (
     build_report,
     closing_text,
     counts,
+    markdown,
     over_maximum,
     write_report,
 )
@@ -163,3 +164,23 @@ def test_short_texts() -> None:
 )
 def test_the_folder_names_the_capability(file: str, capability: str, title: str) -> None:
     assert (capability_of(file), capability_title(capability)) == (capability, title)
+
+
+def test_markdown_says_what_a_job_page_needs() -> None:
+    text = markdown(RECORDS, target="toy <1.0>", duration=75.3, budgets={"binary_health": (5, 10)})
+    assert text.startswith("## ❌ Failed: toy \\<1.0\\>\n")
+    assert "1 passed, 2 failed, 3 skipped, 1 of the skipped are known issues; 6 scenarios in 75.3s" in text
+    assert "- **wrong** (`features/binary_health/version.feature:5`)\n\n  expected 1\n" in text
+    assert "  harness: no disk\n" in text
+    assert "- known one: answers 500 (https://example.org/7)" in text
+    assert "- 2 x no GPU" in text
+    assert "| Binary health | 12.0s | 5 s | 10 s |" in text
+
+
+def test_markdown_of_a_green_run_is_short_and_takes_any_text() -> None:
+    text = markdown([toy("a|b *c* `d`\n# e", "passed")], target="toy", duration=1)
+    assert text.startswith("## ✅ Passed: toy\n")
+    assert "###" in text and "Failed" not in text
+    failed = markdown([toy("a|b `d`\n# e", "failed", error="<b>\x1b[31m")], target="toy", duration=1)
+    assert "- **a\\|b \\`d\\` \\# e**" in failed
+    assert "\\<b\\>\\\\x1b\\[31m" in failed

@@ -34,7 +34,7 @@ class Case:
     prepare: Callable[[Path], object] | None = None
 
     def run(self, folder: Path) -> Run:
-        environment = dict(self.environment or {})
+        environment = {"GITHUB_STEP_SUMMARY": str(folder / "job.md"), **(self.environment or {})}
         words, place = list(self.words), folder
         if self.real:
             words += ["-D", "acceptance_html=false", "-D", f"acceptance_reports_dir={folder / 'reports'}"]
@@ -57,6 +57,13 @@ class Case:
         return run
 
 
+def stale(folder: Path) -> None:
+    """Evidence of an earlier run."""
+    old = folder / "reports" / "evidence" / "chat_1"
+    old.mkdir(parents=True)
+    (old / "settings.txt").write_text("old")
+
+
 def url(port: int, path: str = "", user: str = "") -> dict[str, str]:
     return {"TARGET_URL": f"http://{user}127.0.0.1:{port}{path}"}
 
@@ -70,9 +77,14 @@ def cases(api: int, mute: int) -> dict[str, Case]:
     return {
         "hangs on --version": Case(BEHAVE, program="hanging"),
         "silent URL": Case(ACCEPTANCE, environment=url(mute)),
-        "real secret key": Case(ACCEPTANCE, ("features/openai_api",), environment=key_only, real=True),
+        "real secret key": Case(
+            ACCEPTANCE, ("features/openai_api",), environment=key_only, real=True, prepare=stale
+        ),
         "real secret password": Case(
             BEHAVE, ("features/openai_api/models.feature",), environment=secret, real=True
+        ),
+        "tells the key": Case(
+            ACCEPTANCE, scenarios=("It tells the key",), environment={"TARGET_API_KEY": SECRET_KEY}
         ),
         "real terminated": Case(
             ACCEPTANCE,

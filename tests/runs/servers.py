@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import quote
 
 MODELS = {"object": "list", "data": [{"id": "default", "object": "model", "created": 1, "owned_by": "toy"}]}
 
@@ -23,6 +25,8 @@ class SmallApi(BaseHTTPRequestHandler):
         self.authorizations.add(self.headers.get("Authorization", ""))
         if self.path == "/v1/models":
             self._answer(200, "application/json", json.dumps(MODELS))
+        elif self.path == "/metrics":
+            self._answer(200, "text/plain; version=0.0.4", f"answers_total {len(self.authorizations)}\n")
         elif self.path in ("/", "/health"):
             self._answer(200, "text/plain", "OK")
         else:
@@ -33,7 +37,15 @@ class SmallApi(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.authorizations.add(self.headers.get("Authorization", ""))
         self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        error = {"message": "no model today", "type": "server_error", "param": None, "code": "500"}
+        # As careless servers do.
+        sent = self.headers.get("Authorization", "")
+        spelt = base64.b64encode(sent.encode()).decode()
+        error = {
+            "message": f"no model today for {sent}, {quote(sent)}, {spelt}",
+            "type": "server_error",
+            "param": None,
+            "code": "500",
+        }
         self._answer(500, "application/json", json.dumps({"error": error}))
 
     do_DELETE = do_POST

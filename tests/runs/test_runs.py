@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import signal
 from xml.etree import ElementTree
 
 import pytest
 
+from support.redaction import REDACTED
 from support.reporting.records import read_records
 from tests.runs.cases import NAMES, SECRET_KEY, SECRET_PASSWORD, Runs
 from tests.runs.launching import Run
@@ -26,6 +28,7 @@ CODES = {
     "undefined": 1,
     "cleanup breaks": 1,
     "sys.exit": 1,
+    "tells the key": 1,
     "fixed issue": 1,
     "real secret key": 1,
     "real secret password": 1,
@@ -259,6 +262,58 @@ def test_key_is_sent_and_shown_nowhere(runs: Runs) -> None:
     assert SECRET_KEY not in everything(run)
     assert "(redacted)" in run.stdout
     assert len(run.report["tests"]) > 10
+
+
+def test_key_that_comes_back_is_shown_nowhere(runs: Runs) -> None:
+    """The server of the one run answers with it; in the other it is printed, logged and raised."""
+    pair = base64.b64encode(SECRET_KEY.encode()).decode()
+    for name, words in (("real secret key", "no model today for"), ("tells the key", "refused for")):
+        text = everything(runs[name])
+        assert words in text
+        assert SECRET_KEY not in text
+        assert pair.rstrip("=") not in text
+        assert base64.b64encode(f"Bearer {SECRET_KEY}".encode()).decode()[12:-4] not in text
+    told = runs["tells the key"]
+    assert (
+        f"refused for '{REDACTED}', {REDACTED}, Bearer {REDACTED}" in told.test("It tells the key")["error"]
+    )
+
+
+def test_each_failure_leaves_its_evidence_and_nothing_else_does(runs: Runs) -> None:
+    run = runs["real secret key"]
+    failed = {
+        re.sub(r".*/(\w+)\.feature:(\d+)$", r"\1_\2", test["location"])
+        for test in run.report["tests"]
+        if test["verdict"] in ("failed", "broken", "known_issue")
+    }
+    folders = {folder.name: folder for folder in (run.reports / "evidence").iterdir()}
+    assert set(folders) == failed
+    one = next(folder for folder in folders.values() if (folder / "exchange-1.json").exists())
+    kept = {file.name for file in one.iterdir()}
+    assert {"repeat.sh", "settings.txt", "metrics-before.txt", "metrics-after.txt"} <= kept
+    assert "answers_total" in (one / "metrics-after.txt").read_text()
+    exchange = json.loads((one / "exchange-1.json").read_bytes())
+    assert exchange["seconds"] > 0
+    assert exchange["response"]["status"] == 500
+    assert f"curl -sS -i -X {exchange['request']['method']}" in (one / "repeat.sh").read_text()
+
+
+@pytest.mark.parametrize("name", WRITE_REPORTS)
+def test_run_tells_its_outcome_in_markdown_and_what_the_target_used(runs: Runs, name: str) -> None:
+    run = runs[name]
+    text = (run.reports / "summary.md").read_text()
+    assert text == (run.folder / "job.md").read_text()
+    assert text.startswith("## ✅ Passed" if run.exit_code == 0 else "## ❌ Failed")
+    lines = (run.reports / "resource-usage.csv").read_text().splitlines()
+    assert lines[0].startswith("time,processes,cpu_percent,memory_bytes,threads,open_files")
+    assert len(lines) > 1
+    (shown,) = (run.reports / "allure-results").glob("*-globals.json")
+    names = [item["name"] for item in json.loads(shown.read_bytes())["attachments"]]
+    assert names == ["resources of the target", "resource-usage.csv"]
+
+
+def test_success_leaves_no_evidence(runs: Runs) -> None:
+    assert not (runs["real passes"].reports / "evidence").exists()
 
 
 @pytest.mark.parametrize("name", ["real secret password", "refusing URL"])

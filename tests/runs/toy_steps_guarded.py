@@ -1,7 +1,9 @@
 """The steps of the toy suite."""
 
+import base64
 import itertools
 import json
+import logging
 import os
 import signal
 import socket
@@ -32,6 +34,24 @@ def equal(context, one, other):
 @then("the harness breaks")
 def harness_breaks(context):
     raise OSError("no room on the disk")
+
+
+@then("the key is told")
+def told(context):
+    key = os.environ["TARGET_API_KEY"]
+
+    def tell_again():
+        raise RuntimeError(f"cannot close the session of {key}")
+
+    context.add_cleanup(tell_again)
+    print("printed:", key)
+    print("printed:", key, file=sys.stderr)
+    logging.getLogger("toy").warning("logged: %s", key)
+    try:
+        raise ValueError(f"from {key}")
+    except ValueError as error:
+        encoded = base64.b64encode(key.encode()).decode()
+        raise AssertionError(f"refused for {key!r}, {encoded}, Bearer {key}") from error
 
 
 @then("the step calls sys.exit")

@@ -1,0 +1,1 @@
+"""Figures: what the target uses while it is judged."""

@@ -1,0 +1,110 @@
+"""What a failed scenario leaves: shown in Allure, and kept as files in a folder of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from support.http.client import ApiClient
+from support.http.exchange import Exchange
+from support.redaction import redact, redact_data
+from support.reporting.verdict import Evidence
+from support.running.processes import Outcome
+
+FOLDER = "evidence"
+METRICS_SECONDS = 2.0
+LOG_CHARACTERS = 200_000
+SHOWN_EXCHANGES = 20
+_REPEAT = "#!/bin/sh\n# Sends once more what the scenario sent, in order.\n"
+_WANTS_TOKEN = ": \"${TOKEN:?set it to what the header says, such as 'Bearer KEY'}\"\n"
+
+
+class Metrics:
+    """The target's `/metrics` before the scenario used its API, and after it failed, where there are any.
+
+    The text format of Prometheus: https://prometheus.io/docs/instrumenting/exposition_formats/
+    """
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self._before = self._read()
+
+    def pieces(self) -> Iterable[Evidence]:
+        """Both, or nothing when the target has none."""
+        if self._before is not None:
+            yield Evidence.text("metrics before", self._before, "metrics-before.txt")
+            after = self._read()
+            yield Evidence.text("metrics after", after or "(no answer)\n", "metrics-after.txt")
+
+    def _read(self) -> str | None:
+        exchange = self._client.peek("/metrics", within=METRICS_SECONDS)
+        if exchange is None or exchange.status != 200 or exchange.content_type != "text/plain":
+            return None
+        return exchange.text
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What there was in the scenario: the log of its server since it began, requests, commands, settings."""
+
+    settings: Sequence[tuple[str, str, str]]
+    log: str | None = None
+    exchanges: Sequence[Exchange] = ()
+    metrics: Metrics | None = None
+    outcomes: Sequence[Outcome] = ()
+
+    def pieces(self) -> list[Evidence]:
+        """All of it, the most telling first."""
+        found = []
+        if self.exchanges:
+            found += [
+                exchange.evidence(f"{exchange.method} {exchange.url}", f"exchange-{number}.json")
+                for number, exchange in list(enumerate(self.exchanges, 1))[-SHOWN_EXCHANGES:]
+            ]
+            found.append(Evidence.text("how to repeat it", repeating(self.exchanges), "repeat.sh"))
+        found += [
+            Evidence.text("command", f"{_told(outcome)}\n", f"command-{number}.txt")
+            for number, outcome in enumerate(self.outcomes, 1)
+        ]
+        if self.log is not None:
+            log = redact(self.log)[-LOG_CHARACTERS:] or "(nothing since the scenario began)\n"
+            found.append(Evidence.text("server log", log, "server.log"))
+        if self.metrics is not None:
+            found += self.metrics.pieces()
+        rows = [f"{name} = {value} ({origin})\n" for name, value, origin in self.settings]
+        return [*found, Evidence.text("settings", "".join(rows), "settings.txt")]
+
+
+def repeating(exchanges: Sequence[Exchange]) -> str:
+    """A shell script of `curl` lines. Keys are taken from the variable TOKEN."""
+    lines = "".join(f"{exchange.curl(whole=True)}\n" for exchange in exchanges[-SHOWN_EXCHANGES:])
+    return _REPEAT + (_WANTS_TOKEN if "$TOKEN" in lines else "") + lines
+
+
+def keep(pieces: Iterable[Evidence], reports: Path, feature: str, line: int) -> Path:
+    """Write them to `evidence/<feature>_<line>` below the reports; the folder.
+
+    Two features of one name in different folders do not share: the second folder gets a number.
+    """
+    name = f"{PurePath(feature).stem}_{line}"
+    folder, number = reports / FOLDER / name, 1
+    while True:
+        try:
+            folder.mkdir(parents=True)
+            break
+        except FileExistsError:
+            number += 1
+            folder = reports / FOLDER / f"{name}-{number}"
+    for position, piece in enumerate(pieces, 1):
+        file = piece.file or f"{position}-{re.sub(r'[^A-Za-z0-9.]+', '-', piece.name)[:60]}"
+        (folder / file).write_bytes(redact_data(piece.data))
+    return folder
+
+
+def _told(outcome: Outcome) -> str:
+    return (
+        f"$ {' '.join(outcome.command)}\n[exit {outcome.exit_code} after {outcome.seconds:.2f} s]\n"
+        f"--- stdout\n{outcome.stdout[-LOG_CHARACTERS:]}\n--- stderr\n{outcome.stderr[-LOG_CHARACTERS:]}"
+    )

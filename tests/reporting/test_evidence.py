@@ -1,0 +1,146 @@
+"""What is gathered of a failed scenario, and where it is kept."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.http.client import ApiClient
+from support.http.exchange import Exchange
+from support.reporting.evidence import Metrics, Scene, keep, repeating
+from support.reporting.verdict import Evidence
+from support.running.processes import Outcome
+
+SETTINGS = [("test_port", "-", "default")]
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Keeps what it is sent; counts in its metrics."""
+
+    got: list[tuple[str, str, str | None, bytes]]
+    metrics: str | None
+
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.got.append((self.command, self.path, self.headers.get("Authorization"), body))
+        asked = self.path == "/metrics"
+        text = "" if asked and self.metrics is None else f"seen {len(self.got)}\n"
+        self.send_response(404 if asked and not text else 200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    do_POST = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def echo(metrics: str | None = "yes") -> Iterator[tuple[str, list[Any]]]:
+    handler = type("Handler", (Echo,), {"got": [], "metrics": metrics})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", handler.got  # type: ignore[attr-defined]
+        finally:
+            server.shutdown()
+            thread.join(5)
+
+
+@pytest.fixture
+def client() -> Iterator[ApiClient]:
+    with echo() as (url, _):
+        api = ApiClient(url)
+        yield api
+        api.close()
+
+
+def named(pieces: list[Evidence]) -> dict[str, str]:
+    return {piece.file: piece.data.decode() for piece in pieces}
+
+
+def test_everything_has_its_file(client: ApiClient) -> None:
+    metrics = Metrics(client)
+    client.get("/v1/models")
+    outcome = Outcome(("mistralrs", "--help"), 3, "said", "complained", 0.5)
+    scene = Scene(SETTINGS, "a line\n", client.exchanges, metrics, [outcome])
+    found = named(scene.pieces())
+    assert list(found) == [
+        "exchange-1.json",
+        "repeat.sh",
+        "command-1.txt",
+        "server.log",
+        "metrics-before.txt",
+        "metrics-after.txt",
+        "settings.txt",
+    ]
+    assert (found["metrics-before.txt"], found["metrics-after.txt"]) == ("seen 1\n", "seen 3\n")
+    assert all(word in found["command-1.txt"] for word in ("$ mistralrs --help", "[exit 3", "said", "compl"))
+    assert found["settings.txt"] == "test_port = - (default)\n"
+
+
+def test_a_target_without_metrics_leaves_none() -> None:
+    with echo(metrics=None) as (url, _):
+        client = ApiClient(url)
+        assert list(Metrics(client).pieces()) == []
+        assert client.exchanges == []
+        client.close()
+
+
+def test_a_target_that_has_died_leaves_what_it_said_before() -> None:
+    with echo() as (url, _):
+        client = ApiClient(url)
+        metrics = Metrics(client)
+    client.close()
+    client = ApiClient(url)
+    metrics._client = client
+    assert [piece.data for piece in metrics.pieces()] == [b"seen 1\n", b"(no answer)\n"]
+    client.close()
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"q": "it\'s $HOME `x` ü"}'.encode(), b"\xff\x00\n", b"x" * 300_000],
+    ids=["text", "bytes", "long"],
+)
+def test_the_script_sends_the_same_once_more(tmp_path: Path, body: bytes) -> None:
+    with echo() as (url, got):
+        client = ApiClient(url, api_key="mine")
+        client.send("POST", "/v1/ask", body=body, headers={"Content-Type": "text/plain"})
+        client.get("/v1/models")
+        client.close()
+        script = tmp_path / "repeat.sh"
+        script.write_text(repeating(client.exchanges))
+        env = {"PATH": os.environ["PATH"], "TOKEN": "Bearer mine"}
+        subprocess.run(["/bin/sh", script], env=env, check=True, capture_output=True, timeout=20)
+        assert got[:2] == got[2:]
+        refused = subprocess.run(["/bin/sh", script], env={}, capture_output=True, timeout=20, check=False)
+        assert b"TOKEN" in refused.stderr
+
+
+def test_an_unfinished_exchange_is_kept() -> None:
+    unfinished = Exchange("GET", "http://127.0.0.1:1/x", {}, b"", 0, {}, b"half", 2.0, ((1.0, b"half"),))
+    document = named(Scene(SETTINGS, exchanges=[unfinished]).pieces())["exchange-1.json"]
+    assert '"status": 0' in document and "half" in document and '"after": 1.0' in document
+
+
+def test_features_of_one_name_do_not_share_a_folder(tmp_path: Path) -> None:
+    pieces = [Evidence.text("a transcript", "token hf_" + "a1B" * 10), Evidence.text("x", "y", "x.txt")]
+    first = keep(pieces, tmp_path, "features/openai_api/streams.feature", 12)
+    second = keep(pieces, tmp_path, "features/ollama_api/streams.feature", 12)
+    assert first == tmp_path / "evidence" / "streams_12"
+    assert second == tmp_path / "evidence" / "streams_12-2"
+    assert sorted(file.name for file in first.iterdir()) == ["1-a-transcript", "x.txt"]
+    assert (first / "1-a-transcript").read_text() == "token (redacted)"
