@@ -16,7 +16,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -96,12 +96,19 @@ class GuardedRunner(Runner):  # type: ignore[misc]
             print(f"acceptance: the run was left by sys.exit({end.code!r})", file=sys.stderr)
             code = EXIT_HARNESS
         finally:
-            if self.suite is not None:
-                self.suite.close()
-            stop_everything()
+            self._close()
+        if self.signalled is not None and code == EXIT_PASSED:
+            code = self._exit_code(failed=True, verdicts=[])
         if code != EXIT_PASSED:
             raise SystemExit(code)
         return False
+
+    def _close(self) -> None:
+        """End what the run started; a first signal waits for it, a second one does the same at once."""
+        with suppress(KeyboardInterrupt), self._signals(), uninterrupted():
+            if self.suite is not None:
+                self.suite.close()
+            stop_everything()
 
     def _run(self) -> int:
         defines = {k: v for k, v in self.config.userdata.items() if k not in INTERNAL and "." not in k}
