@@ -16,7 +16,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -107,13 +107,20 @@ class GuardedRunner(Runner):  # type: ignore[misc]
             print(f"acceptance: the run was left by sys.exit({end.code!r})", file=sys.stderr)
             code = EXIT_HARNESS
         finally:
+            self._close()
+        if self.signalled is not None and code == EXIT_PASSED:
+            code = self._exit_code(failed=True, verdicts=[])
+        if code != EXIT_PASSED:
+            raise SystemExit(code)
+        return False
+
+    def _close(self) -> None:
+        """End what the run started; a first signal waits for it, a second one does the same at once."""
+        with suppress(KeyboardInterrupt), self._signals(), uninterrupted():
             self.budgets.close()
             if self.suite is not None:
                 self.suite.close()
             stop_everything()
-        if code != EXIT_PASSED:
-            raise SystemExit(code)
-        return False
 
     def _remove_folder(self) -> None:
         if self.suite is not None:
