@@ -46,6 +46,7 @@ class Worker:
         ours.setblocking(False)
         self.socket = ours
         self.task: Task | None = None
+        self.folder: str | None = None
         self.idle = False
         self.ready = False
         self.end_code: int | None = None
@@ -150,8 +151,9 @@ class Master:
 
     def _hand_out(self) -> None:
         for worker in [worker for worker in self._workers if worker.idle]:
-            task = self._schedule.next()
+            task = self._schedule.next(worker.folder)
             if task is not None:
+                worker.folder = task.folder
                 worker.task, worker.idle = task, False
                 worker.send({"file": task.file, "over": sorted(task.begun)})
             elif self._schedule.empty:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 from support.reporting.records import Record
@@ -32,13 +34,20 @@ class Task:
         return cls(file, scenarios, locks, "serial" in tags)
 
     @property
+    def folder(self) -> str:
+        return str(PurePath(self.file).parent)
+
+    @property
     def open(self) -> list[str]:
         """The scenarios that nobody has begun."""
         return [place for place in self.scenarios if place not in self.begun]
 
 
 class Schedule:
-    """Longest first, by the number of scenarios; those that must be alone come last."""
+    """The files of a folder go to one worker where possible: they share servers. The biggest folder is first.
+
+    Sizes are numbers of scenarios. What must run alone comes last.
+    """
 
     def __init__(self, tasks: Iterable[Task]) -> None:
         self._waiting = sorted(tasks, key=lambda task: (task.serial, -len(task.scenarios)))
@@ -49,14 +58,23 @@ class Schedule:
         """Whether nothing is left to hand out."""
         return not self._waiting
 
-    def next(self) -> Task | None:
-        """The next one that may run beside those that run, if any."""
+    def next(self, folder: str | None = None) -> Task | None:
+        """The next one that may run beside those that run, if any; `folder` is where the worker has been."""
+        allowed = [task for task in self._waiting if self._may_run(task)]
+        if not allowed:
+            return None
+        sizes = Counter[str]()
         for task in self._waiting:
-            if self._may_run(task):
-                self._waiting.remove(task)
-                self._running.append(task)
-                return task
-        return None
+            sizes[task.folder] += len(task.scenarios)
+        taken = {task.folder for task in self._running}
+        # The sort of `_waiting` decides among equals: longest first.
+        chosen = min(
+            allowed,
+            key=lambda task: (task.serial, task.folder != folder, task.folder in taken, -sizes[task.folder]),
+        )
+        self._waiting.remove(chosen)
+        self._running.append(chosen)
+        return chosen
 
     def leave(self, task: Task) -> None:
         """It runs no longer."""

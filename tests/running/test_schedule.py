@@ -78,3 +78,16 @@ def test_dropped_is_not_handed_out() -> None:
     schedule.drop()
     assert schedule.empty
     assert schedule.next() is None
+
+
+def test_a_worker_stays_in_its_folder_while_there_is_work() -> None:
+    schedule = Schedule([task("api/a", 5), task("api/b", 5), task("load/c", 8), task("load/d", 1)])
+    first, second = schedule.next(), schedule.next()
+    assert first is not None
+    assert second is not None
+    assert (first.file, second.file) == ("api/a", "load/c")
+    schedule.leave(second)
+    third = schedule.next(second.folder)
+    assert third is not None
+    assert third.file == "load/d"
+    assert handed_out(schedule) == ["api/b"]
