@@ -18,8 +18,8 @@ from support.reporting.plots import Line, line_chart
 from support.running.processes import running_roots, tree_of
 
 SAMPLE_SECONDS = 1.0
-# To find all descendants costs more than to ask them: it may take this share of a core, and is done less often
-# where there are many processes.
+# To find all descendants costs more than to ask them: it may take this share of a core, and is done less
+# often where there are many processes.
 LOOK_SHARE = 0.004
 # A worker of this run, whose children are the target's (support/running/master.py).
 HARNESS = "support.running.worker"

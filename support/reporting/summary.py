@@ -144,7 +144,7 @@ def closing_text(
         _block("Skipped", _skips(records)),
         _block("Slowest", _slowest(records)),
         _block("Time by capability", budget_lines(records, budgets) if budgets else []),
-        _block("Reports", [f"{name:<9} {path}" for name, path in reports.items()]),
+        _block("Reports", [f"{name:<8} {path}" for name, path in reports.items()]),
     ]
     known = f", {count['known_issues']} of the skipped are known issues" if count["known_issues"] else ""
     # The last line has the form that CI systems look for: "N passed, N failed, N skipped".
