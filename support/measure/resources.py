@@ -18,8 +18,11 @@ from support.reporting.plots import Line, line_chart
 from support.running.processes import running_roots, tree_of
 
 SAMPLE_SECONDS = 1.0
-# To find all descendants costs more than to ask them: it is done every so many samples, and for new trees.
-LOOK_EVERY = 5
+# To find all descendants costs more than to ask them: it may take this share of a core, and is done less
+# often where there are many processes.
+LOOK_SHARE = 0.004
+# A worker of this run, whose children are the target's (support/running/master.py).
+HARNESS = "support.running.worker"
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class ResourceRecord:
         self._find_gpus = gpus
         self._every = every
         self._members: dict[int, dict[int, Any]] = {}
-        self._age = 0
+        self._look_due = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="resource-record", daemon=True)
 
@@ -116,18 +119,18 @@ class ResourceRecord:
     def _look(self) -> list[Any]:
         """All processes of all trees; those met before are the same objects, which know their CPU time."""
         roots = set(self._roots())
-        self._age += 1
-        fresh = self._age >= LOOK_EVERY
-        if fresh:
-            self._age = 0
         for root in self._members.keys() - roots:
             del self._members[root]
-        for root in roots:
-            known = self._members.get(root)
-            if fresh or not known:
-                known = known or {}
-                found = {member.pid: member for member in self._tree(root)}
-                self._members[root] = {pid: known.get(pid, member) for pid, member in found.items()}
+        began, due = time.thread_time(), time.monotonic() >= self._look_due
+        for root in roots if due else roots - self._members.keys():
+            known = self._members.get(root, {})
+            self._members[root] = {
+                member.pid: known.get(member.pid, member)
+                for member in self._tree(root)
+                if member.pid in known or not _is_harness(member)
+            }
+        if due:
+            self._look_due = time.monotonic() + (time.thread_time() - began) / LOOK_SHARE
         # A tree may stand in another one.
         return list({pid: member for tree in self._members.values() for pid, member in tree.items()}.values())
 
@@ -156,3 +159,10 @@ class ResourceRecord:
             self.cost = (time.thread_time() - used) / max(time.monotonic() - began, 1e-9)
             if gpus is not None:
                 gpus.close()
+
+
+def _is_harness(member: Any) -> bool:
+    try:
+        return HARNESS in member.cmdline()
+    except (psutil.Error, OSError):
+        return False

@@ -148,7 +148,7 @@ class RunReports:
                 Evidence("resource-usage.csv", "text/csv", record.file.read_bytes()),
             ],
         )
-        return {"Resources": record.file}
+        return {"Usage": record.file}
 
     def _tell_ci(self, records: Sequence[Record], duration: float, *, passed: bool) -> Path:
         text = summary.markdown(

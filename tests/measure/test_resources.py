@@ -24,8 +24,8 @@ from support.waiting import wait_until
 
 
 class FakeProcess:
-    def __init__(self, pid: int, memory: int = 1000, gone: bool = False) -> None:
-        self.pid, self.memory, self.gone = pid, memory, gone
+    def __init__(self, pid: int, memory: int = 1000, gone: bool = False, words: str = "serve") -> None:
+        self.pid, self.memory, self.gone, self.words = pid, memory, gone, words.split()
 
     @contextlib.contextmanager
     def oneshot(self) -> Iterator[None]:
@@ -38,6 +38,9 @@ class FakeProcess:
 
     def memory_info(self) -> Any:
         return SimpleNamespace(rss=self.memory)
+
+    def cmdline(self) -> list[str]:
+        return self.words
 
     def num_threads(self) -> int:
         return 3
@@ -97,9 +100,14 @@ def test_what_has_ended_is_forgotten_and_what_is_new_is_found(tmp_path: Path) ->
     trees[9] = [FakeProcess(9)]
     assert made.sample().processes == 2, "a new tree is seen at once"
     trees[1].append(FakeProcess(4))
-    assert max(made.sample().processes for _ in range(5)) == 3, "a new child is seen after some samples"
+    wait_until("a new child is seen after some samples", lambda: made.sample().processes == 3, within=5)
     trees.clear()
     assert made.sample().processes == 0
+
+
+def test_workers_of_the_run_are_no_part_of_the_target(tmp_path: Path) -> None:
+    worker = FakeProcess(1, words="python -m support.running.worker features")
+    assert record(tmp_path, {1: [FakeProcess(2), worker]}).sample().processes == 1
 
 
 def test_gpus_are_added_up_and_closed(tmp_path: Path) -> None:
