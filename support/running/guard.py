@@ -212,9 +212,11 @@ class GuardedRunner(Runner):  # type: ignore[misc]
             self.hooks[name] = self.limited("hook", name, hook)
         for kind, definitions in the_step_registry.steps.items():
             for definition in definitions:
-                if not inspect.iscoroutinefunction(definition.func):
+                # An earlier run of this process (--iterations) has left the steps with its own limits on.
+                step = inspect.unwrap(definition.func)
+                if not inspect.iscoroutinefunction(step):
                     words = f"{kind.capitalize()} {definition.pattern}"
-                    definition.func = _staying(self.limited("step", words, definition.func))
+                    definition.func = _staying(self.limited("step", words, step))
 
     def limited(self, kind: Kind, words: str, work: Callable[..., Any]) -> Callable[..., Any]:
         """The same, within its time budget."""
