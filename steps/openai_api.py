@@ -140,9 +140,9 @@ def pieces(context: StepContext, least: int) -> None:
     answers.check_pieces(context.world.conversation.answers.get(), least)
 
 
-@then("its first piece came before half of its time")
-def early(context: StepContext) -> None:
-    answers.check_early(context.world.conversation.answers.get())
+@then("its first piece comes before half of its time in one of {int} tries")
+def early(context: StepContext, tries: int) -> None:
+    answers.check_early(context.world.conversation.tries(tries))
 
 
 @then("the status is {int}")

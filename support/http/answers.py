@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from support.http.openai import Answer, ModelList
 
@@ -87,14 +87,19 @@ def check_pieces(answer: Answer, least: int) -> None:
     )
 
 
-def check_early(answer: Answer) -> None:
-    """The first bytes came before half of the time had passed: the answer was not held back."""
-    chunks = answer.exchange.chunks
-    first, last = chunks[0][0], chunks[-1][0]
-    assert first < last / 2, (
-        f"expected the first piece before half of the time, it came at {first * 1000:.1f} ms of "
-        f"{last * 1000:.1f} ms\n{answer.exchange.describe()}"
-    )
+def check_early(tries: Iterable[Answer]) -> None:
+    """In one of the tries the first bytes came before half of the time had passed: nobody holds answers back.
+
+    One try may meet a machine that had no time to read; a server that collects its answer fails all of them.
+    """
+    seen = []
+    for answer in tries:
+        chunks = answer.exchange.chunks
+        first, last = chunks[0][0], chunks[-1][0]
+        if first < last / 2:
+            return
+        seen.append(f"{first * 1000:.1f} ms of {last * 1000:.1f} ms")
+    raise AssertionError(f"expected the first piece before half of the time, it came at {', '.join(seen)}")
 
 
 def check_models(models: ModelList) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from support.http.openai import Answer, OpenAiApi
@@ -57,6 +57,13 @@ class Conversation:
         """The same request once more, streamed."""
         assert self._again is not None, "a step that asks something has to come first"
         self._keep([self._again()])
+
+    def tries(self, most: int) -> Iterator[Answer]:
+        """The latest answer, then the same request again, as long as somebody wants more of them."""
+        yield self.answers.get()
+        for _ in range(most - 1):
+            self.again_as_stream()
+            yield self.answers.get()
 
     def _keep(self, answers: Sequence[Answer]) -> None:
         for answer in answers:

@@ -467,8 +467,13 @@ CHECKS: list[tuple[Callable[[Any], None], Any, Any, str]] = [
         answer(pieces=("Hi there",)),
         "at least 2 pieces, got 1",
     ),
-    (answers.check_early, timed(0.1, 0.2, 0.3), timed(0.2, 0.3), "before half of the time"),
-    (answers.check_early, timed(0.1, 0.3), timed(0.3), "before half of the time"),
+    (
+        answers.check_early,
+        [timed(0.2, 0.3), timed(0.1, 0.2, 0.3)],
+        [timed(0.2, 0.3)] * 3,
+        "before half of the time",
+    ),
+    (answers.check_early, [timed(0.1, 0.3)], [timed(0.3)], "before half of the time"),
     (answers.check_models, models("a", "b"), models("a", "b", "a"), "a name is listed twice"),
 ]
 
