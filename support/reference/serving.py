@@ -46,7 +46,11 @@ def load_engine(model: ModelOptions) -> WheelEngine:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host.strip("[]"), port), family=family, backlog=1024)
+        listener = socket.create_server((host.strip("[]"), port), family=family, backlog=1024)
+        # asyncio does this only for sockets that it made itself; without it an answer on a connection that
+        # was used before waits 40 ms for an acknowledgement (Nagle's algorithm, RFC 896).
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
     except socket.gaierror as error:
         raise LoadError(f"failed to lookup address information: {error.strerror}") from error
     except OSError as error:
