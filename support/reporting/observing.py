@@ -266,10 +266,6 @@ def _runner_on_the_stack() -> Any:
     return None
 
 
-def _stopped_here(step: Any) -> bool:
-    return step.status.name in ("failed", "error", "hook_error", "undefined", "pending")
-
-
 def _describe(error: BaseException) -> str:
     try:
         text = str(error)

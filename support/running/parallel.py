@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -36,6 +35,7 @@ from support.running.guard import GuardedRunner
 from support.running.interrupts import uninterrupted
 from support.running.master import Master, Worker
 from support.running.schedule import Task
+from support.running.sweep import owned_prefix
 from support.running.worker import target_to
 from support.target.discovery import CommandTarget, discover
 
@@ -68,7 +68,7 @@ class MasterRunner(GuardedRunner):
         try:
             with uninterrupted():
                 # Its name is that of a run's folder: what a killed run leaves is found by the next one.
-                folder = self._folder = Path(tempfile.mkdtemp(prefix=f"acceptance-run-{os.getpid()}-"))
+                folder = self._folder = Path(tempfile.mkdtemp(prefix=owned_prefix()))
             greeting = target_to(target)
             with reports.records.open("w", encoding="ascii") as stream:
                 teller = _Teller(self.config, reports, stream)
