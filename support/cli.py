@@ -32,7 +32,7 @@ def main() -> None:
 @click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
 @click.option("--target", metavar="WHICH", help="auto, real, reference, a URL, or the path of a program.")
 @click.option("--model", type=click.Path(path_type=Path), help="Your own model: its folder, or its file.")
-@click.option("--jobs", "-j", type=click.IntRange(1), default=1, show_default=True, help="Workers.")
+@click.option("--jobs", "-j", metavar="N", help="Worker processes, 0 to 64 (default: 1; 0: for a debugger).")
 @click.option("--skip-benchmarks", is_flag=True, help="Leave out what only measures speed (@benchmark).")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
 @click.option("--strict", is_flag=True, help="An unmet need is a failure instead of a skip.")
@@ -60,7 +60,7 @@ def run(
     defines: tuple[str, ...],
     target: str | None,
     model: Path | None,
-    jobs: int,
+    jobs: str | None,
     skip_benchmarks: bool,
     fail_fast: bool,
     strict: bool,
@@ -94,6 +94,7 @@ def run(
         settings += [f"acceptance_reports={','.join(reports)}"] if reports else []
         settings += ["acceptance_strict=true"] if strict else []
         settings += ["test_verbose=true"] if verbose else []
+        settings += [f"acceptance_jobs={jobs}"] if jobs is not None else []
         words = [f"--define={setting}" for setting in settings] + [f"--name={title}" for title in name]
         if rerun_failed:
             paths = again.failed_places(front.settings_of(words).acceptance_reports_dir, paths)
@@ -105,9 +106,9 @@ def run(
         if only_list:
             sys.exit(front.list_features(words))
         if iterations == 1:
-            sys.exit(front.run_features(words, jobs))
+            sys.exit(front.run_features(words))
         folder = front.settings_of(words).acceptance_reports_dir
-        sys.exit(again.repeat(lambda more: front.run_features([*more, *words], jobs), iterations, folder))
+        sys.exit(again.repeat(lambda more: front.run_features([*more, *words]), iterations, folder))
     except AcceptanceError as error:
         _end(error)
 

@@ -97,6 +97,13 @@ class Settings(BaseSettings):
         description="multiplies every time-out of the harness, never a performance limit",
         json_schema_extra={"hint": "give a number from 1 to 20"},
     )
+    acceptance_jobs: int = Field(
+        1,
+        ge=0,
+        le=64,
+        description="worker processes; 0: all runs in one process, for a debugger",
+        json_schema_extra={"hint": "give a number from 0 to 64"},
+    )
     acceptance_cache_dir: Path = Field(
         default_factory=default_cache,
         description="where programs and models are kept between runs",

@@ -55,7 +55,9 @@ class OutcomeLines:
     """Writes outcomes to the terminal, also while behave has replaced `sys.stdout`."""
 
     def __init__(self) -> None:
-        stream = sys.__stdout__ if sys.__stdout__ is not None else sys.stdout
+        stream: TextIO = sys.__stdout__ if sys.__stdout__ is not None else sys.stdout
+        # In a worker, everything else that is printed is kept as evidence too.
+        stream = getattr(stream, "terminal", stream)
         # NO_COLOR (https://no-color.org) is rich's own business.
         self.console = Console(
             file=SafeStream(stream),  # type: ignore[arg-type]

@@ -50,6 +50,11 @@ class OutsideFailure:
     message: str
     trace: str = ""
 
+    @classmethod
+    def of(cls, name: str, error: BaseException) -> OutsideFailure:
+        """An error in something of the run itself."""
+        return cls(name, "", "environment.py:1", _describe(error), _trace(error))
+
 
 def harmless(method: Callable[P, None]) -> Callable[P, None]:
     """A formatter's method that complains on the terminal instead of raising.
@@ -249,7 +254,7 @@ def _noted(
         try:
             return inner(*args, **kwargs)
         except BaseException as error:
-            note(OutsideFailure(name, "", "environment.py:1", _describe(error), _trace(error)))
+            note(OutsideFailure.of(name, error))
             raise
 
     return call

@@ -36,7 +36,7 @@ class Recorder(Formatter):  # type: ignore[misc]
         super().__init__(stream_opener, config)
         self.stream = self.open()
         self._feature: Any = None
-        watch_run(self._outside)
+        watch_run(self.report)
 
     @harmless
     def feature(self, feature: Any) -> None:
@@ -56,20 +56,21 @@ class Recorder(Formatter):  # type: ignore[misc]
         feature, self._feature = self._feature, None
         if feature is not None:
             for failure in failures_of_feature(feature):
-                self._outside(failure)
+                self.report(failure)
 
     @harmless
     def _begins(self, scenario: Any) -> None:
         unfinished = "the process ended while this scenario ran"
-        self._write(self._record(scenario, status="broken", start=time.time(), error=unfinished))
+        self._write(record_of(scenario, self.config, status="broken", start=time.time(), error=unfinished))
 
     @harmless
     def _ends(self, ended: Ended) -> None:
         verdict, scenario = ended.verdict, ended.scenario
         failed = verdict.status in ("failed", "broken", "known_issue")
         self._write(
-            self._record(
+            record_of(
                 scenario,
+                self.config,
                 status=verdict.status,
                 start=ended.start,
                 duration=round(ended.duration, 4),
@@ -89,7 +90,7 @@ class Recorder(Formatter):  # type: ignore[misc]
         )
 
     @harmless
-    def _outside(self, failure: OutsideFailure) -> None:
+    def report(self, failure: OutsideFailure) -> None:
         file = failure.location.rsplit(":", 1)[0]
         self._write(
             Record(
@@ -106,18 +107,20 @@ class Recorder(Formatter):  # type: ignore[misc]
             )
         )
 
-    def _record(self, scenario: Any, **fields: Any) -> Record:
-        return Record(
-            name=redact(scenario.name or scenario.keyword),
-            feature=scenario.feature.name,
-            location=location_of(scenario),
-            capability=capability_of(str(scenario.filename)),
-            tags=tuple(sorted(str(tag) for tag in scenario.effective_tags)),
-            worker=setting(self.config, "worker", "main"),
-            target=setting(self.config, "target_label"),
-            **fields,
-        )
-
     def _write(self, record: Record) -> None:
         self.stream.write(record.to_line())
         self.stream.flush()
+
+
+def record_of(scenario: Any, config: Any, **fields: Any) -> Record:
+    """A record of behave's scenario; `fields` are those that tell how it ended."""
+    return Record(
+        name=redact(scenario.name or scenario.keyword),
+        feature=scenario.feature.name,
+        location=location_of(scenario),
+        capability=capability_of(str(scenario.filename)),
+        tags=tuple(sorted(str(tag) for tag in scenario.effective_tags)),
+        worker=setting(config, "worker", "main"),
+        target=setting(config, "target_label"),
+        **fields,
+    )

@@ -21,7 +21,6 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Literal, TypeVar
 
-from support.reporting.verdict import Verdict
 from support.running.interrupts import deliver, withdraw
 
 T = TypeVar("T")
@@ -61,9 +60,9 @@ def tagged(*levels: Iterable[str]) -> float | None:
     return None
 
 
-def is_over_budget(verdict: Verdict) -> bool:
-    """Whether the scenario failed because of its time alone."""
-    return verdict.status == "failed" and _OVER.match(verdict.message) is not None
+def is_over_budget(status: str, message: str) -> bool:
+    """Whether a scenario with this outcome failed because of its time alone."""
+    return status == "failed" and _OVER.match(message) is not None
 
 
 class HardLimit:
@@ -254,6 +253,10 @@ class Budgets:
         finally:
             limit.leave()
             self._hard.cancel()
+
+    def soft(self, words: str, seconds: float) -> SoftLimit:
+        """A limit for something small and frequent; raises `BudgetExceeded` there."""
+        return SoftLimit(f"{words}: {_exceeded('call', seconds * self._factor)}", seconds * self._factor)
 
     def close(self) -> None:
         self._hard.close()

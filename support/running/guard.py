@@ -1,344 +1,219 @@
 """The behave runner of the suite: checked before it starts, honest when it ends.
 
-Stock behave (1.3.3) is green when nothing was selected and when a step calls `sys.exit(0)`, dies of SIGTERM
-with its children alive, and knows only the exit codes 0 and 1. This runner closes these gaps; it is used by
-`python -m behave` and by `acceptance run` alike, through `[tool.behave]` in pyproject.toml.
+Stock behave (1.3.3) is green when nothing was selected and when a step calls `sys.exit(0)` or `os._exit(0)`,
+dies of SIGTERM with its children alive, and knows only the exit codes 0 and 1. This runner closes these gaps;
+it is used by `python -m behave` and by `acceptance run` alike, through `[tool.behave]` in pyproject.toml.
+
+It makes the frame of a run: settings, selection, target, reports, exit code. The scenarios are run by worker
+processes, which it survives; with `acceptance_jobs=0` in this process, for a debugger.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
 import os
 import shutil
-import signal
 import sys
 import time
-import traceback
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
-from behave.exception import ConfigError, InvalidFileLocationError, InvalidFilenameError
-from behave.formatter._registry import make_formatters
+from behave.api.runner import ITestRunner
 from behave.formatter.base import StreamOpener
-from behave.model_type import Status
-from behave.parser import ParserError
-from behave.runner import Context, Runner, the_step_registry
-from behave.runner_util import FileNotFoundError as FeatureNotFound
-from behave.runner_util import parse_features
 
 from support.errors import (
-    EXIT_BUDGET,
     EXIT_FAILED,
     EXIT_HARNESS,
     EXIT_INTERRUPTED,
-    EXIT_NOTHING_SELECTED,
     EXIT_PASSED,
-    EXIT_TERMINATED,
     EXIT_USAGE,
     AcceptanceError,
-    NothingSelected,
-    SettingsError,
 )
-from support.reporting.allure_adapter import AcceptanceAllure
-from support.reporting.recorder import Recorder
+from support.reporting.observing import location_of
 from support.reporting.run_reports import RunReports
-from support.reporting.verdict import Verdict
-from support.running import tags
-from support.running.budgets import Budgets, Kind, is_over_budget, tagged
-from support.running.interrupts import interrupt, uninterrupted
-from support.running.judge import judge, with_deviation
-from support.running.needs import unmet
+from support.running.crew import Crew, Worker, able, early
+from support.running.interrupts import uninterrupted
 from support.running.processes import stop_everything
-from support.settings import SettingsInForce, load_settings
-from support.target.deviations import Deviations
-from support.target.discovery import Target, discover
-
-if TYPE_CHECKING:
-    from support.suite import Suite
-
-# Options of formatters and of the front door, handed over as behave userdata.
-INTERNAL = frozenset({"suite", "worker", "target_label", "allure_keep"})
-# What behave says about a path or a feature file that it cannot use.
-UNUSABLE = (ConfigError, FeatureNotFound, InvalidFileLocationError, InvalidFilenameError, ParserError)
+from support.running.scenarios import ScenarioRunner
+from support.running.schedule import durations
+from support.running.signals import Signals
+from support.running.words import UNUSABLE, complaint, settings_of, words_of
+from support.settings import SettingsInForce
+from support.target.discovery import CommandTarget, Target, discover
 
 
-def complaint(error: Exception) -> str:
-    """An error as one line."""
-    lines = [line.strip() for line in str(error).splitlines() if "^" not in line]
-    reason = "no such feature file or folder: " if isinstance(error, FeatureNotFound) else ""
-    return f"acceptance: {reason}{'; '.join(line for line in lines if line)}"
+class GuardedRunner(ITestRunner):  # type: ignore[misc]
+    """What behave and `acceptance run` call."""
 
+    def __init__(self, config: Any, words: Sequence[str] | None = None, crew: Crew | None = None) -> None:
+        """`words` are the command line, `crew` the workers that were started already, if any."""
+        self.config = config
+        self._words = words_of(config) if words is None else words
+        self._crew = crew
+        self._signals = Signals(again=self._leave_now)
+        self._runner = ScenarioRunner(config, self._signals)
+        self._broken = False
+        # Files of features during which a worker died.
+        self._hurt: set[str] = set()
+        self._durations: Mapping[str, float] = {}
 
-class LimitedContext(Context):  # type: ignore[misc]
-    """behave's context, whose cleanups have a time budget."""
-
-    def add_cleanup(self, cleanup_func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        name = getattr(cleanup_func, "__name__", "a cleanup")
-        super().add_cleanup(self._runner.limited("cleanup", name, cleanup_func), *args, **kwargs)
-
-
-class GuardedRunner(Runner):  # type: ignore[misc]
-    """behave's runner with settings, target, verdicts, signals and exit codes."""
-
-    def __init__(self, config: Any) -> None:
-        super().__init__(config)
-        self.suite: Suite | None = None
-        self.budgets = Budgets()
-        self.signalled: int | None = None
-        self._cleanup_error: Exception | None = None
+    @property
+    def undefined_steps(self) -> list[Any]:
+        """behave asks for it after the run; every outcome but a plain pass has left before."""
+        return []
 
     def run(self) -> bool:
         """Ends with SystemExit for every outcome but a plain pass, since behave itself knows only 0 and 1."""
         try:
-            with self._signals():
+            with self._signals.watched():
                 code = self._run()
         except AcceptanceError as error:
             print(f"acceptance: {error}", file=sys.stderr)
             code = error.exit_code
         except UNUSABLE as error:
-            print(complaint(error), file=sys.stderr)
+            print(f"acceptance: {complaint(error)}", file=sys.stderr)
             code = EXIT_USAGE
         except KeyboardInterrupt:
-            code = self._exit_code(failed=True, verdicts=[])
+            code = EXIT_INTERRUPTED
         except SystemExit as end:
             print(f"acceptance: the run was left by sys.exit({end.code!r})", file=sys.stderr)
             code = EXIT_HARNESS
+        except Exception as error:
+            print(f"acceptance: the harness broke: {type(error).__name__}: {error}", file=sys.stderr)
+            code = EXIT_HARNESS
         finally:
             self._close()
-        if self.signalled is not None and code == EXIT_PASSED:
-            code = self._exit_code(failed=True, verdicts=[])
+        code = self._signals.exit_code or code
         if code != EXIT_PASSED:
             raise SystemExit(code)
         return False
 
     def _close(self) -> None:
         """End what the run started; a first signal waits for it, a second one does the same at once."""
-        with suppress(KeyboardInterrupt), self._signals(), uninterrupted():
-            self.budgets.close()
-            if self.suite is not None:
-                self.suite.close()
+        with suppress(KeyboardInterrupt), self._signals.watched():
+            self._runner.close()
             stop_everything()
+            if self._crew is not None:
+                self._crew.close()
 
-    def _remove_folder(self) -> None:
-        if self.suite is not None:
-            shutil.rmtree(self.suite.folder, ignore_errors=True)
-
-    def _settings(self) -> SettingsInForce:
-        """Raises `SettingsError` for a wrong setting, and for a tag expression that cannot be meant."""
-        defines = {k: v for k, v in self.config.userdata.items() if k not in INTERNAL and "." not in k}
-        in_force = load_settings(defines)
-        tags.check_expression(self._tag_expressions())
-        return in_force
+    def _leave_now(self, number: int) -> None:
+        """A second signal: nothing is told any more, yet nothing is left."""
+        stop_everything()
+        if self._runner.suite is not None:
+            shutil.rmtree(self._runner.suite.folder, ignore_errors=True)
+        if self._crew is not None:
+            self._crew.remove_folder()
+        os._exit(128 + number)
 
     def _run(self) -> int:
-        in_force = self._settings()
-        with self.path_manager:
-            self.setup_paths()
-            self._load_code()
-            scenarios = self.selected()
+        if self._crew is None and self._words is not None and able() and not self.config.dry_run:
+            with uninterrupted():
+                self._crew = Crew(self._words)
+                self._crew.start(early(self._words))
+        in_force = settings_of(self.config)
+        jobs = self._jobs(in_force)
+        with self._runner.path_manager:
+            self._runner.setup_paths()
+            if jobs == 0 or self.config.dry_run:
+                self._runner.load_code()
+            scenarios = self._runner.selected()
             if self.config.dry_run:
-                return EXIT_FAILED if self._run_features() else EXIT_PASSED
+                return EXIT_FAILED if self._runner.run_dry() else EXIT_PASSED
             target = discover(in_force.settings)
             reports = RunReports(in_force, target)
+            self._durations = durations(reports.records)
             reports.prepare()
-            self.budgets = Budgets(in_force.settings.acceptance_time_factor, reports.stacks)
             reports.say_first()
-            self._get_ready(scenarios, in_force, target)
+            self.config.userdata["target_label"] = target.label
             started = time.time()
-            failed = self._run_features(reports)
-        verdicts = [scenario.verdict for scenario in scenarios if hasattr(scenario, "verdict")]
-        code = self._exit_code(failed, verdicts)
-        return reports.finish(
-            code, suite=str(self.config.userdata.get("suite", "acceptance")), started=started
-        )
+            if jobs == 0:
+                self._run_here(scenarios, in_force, target, reports)
+            else:
+                self._have_run(jobs, scenarios, in_force, target, reports)
+        return self._finish(scenarios, reports, started)
 
-    def _get_ready(self, scenarios: list[Any], in_force: SettingsInForce, target: Target) -> None:
-        """Make the suite, skip what lacks something, have every scenario watched."""
-        deviations = Deviations.load() if in_force.settings.acceptance_deviations else Deviations(())
-        # Not at the top: numpy and the tokenizers come with them, and a refusal need not wait for those.
-        from support.running.speech import speaks
-        from support.suite import Suite
+    def _jobs(self, in_force: SettingsInForce) -> int:
+        """How many workers; 0: none, this process runs all."""
+        jobs = in_force.settings.acceptance_jobs
+        if jobs == 0:
+            return 0
+        why = None
+        if not able():
+            why = "this system has no worker processes"
+        elif self._crew is None and not self.config.dry_run:
+            why = "behave was called by another program, whose command line a worker cannot have"
+        if why is not None:
+            print(f"acceptance: {why}: all runs in this process, and a step that ends it ends the run")
+            return 0
+        return jobs
 
-        with uninterrupted():
-            self.suite = Suite(in_force, target)
-        speaking = speaks(self.suite)
-        for scenario in scenarios:
-            reason = unmet(scenario.effective_tags, in_force.settings, target, speaking)
-            if reason is not None:
-                # Not `skip()`: that prints a line of its own in the middle of everything.
-                scenario.mark_skipped()
-                scenario.skip_reason = reason
-            self._watch(scenario, deviations)
-        self.config.userdata["target_label"] = target.label
+    def _run_here(
+        self, scenarios: list[Any], in_force: SettingsInForce, target: Target, reports: RunReports
+    ) -> None:
+        runner = self._runner
+        runner.get_ready(scenarios, in_force, target, reports.stacks)
+        failed = runner.run_features(reports.folder, StreamOpener(str(reports.records)), runner.features)
+        self._broken = failed and not runner.gated
 
-    def _tag_expressions(self) -> list[str]:
-        given = self.config.tags
-        return [given] if isinstance(given, str) else [str(part) for part in given or ()]
+    def _have_run(
+        self, jobs: int, scenarios: list[Any], in_force: SettingsInForce, target: Target, reports: RunReports
+    ) -> None:
+        from support.running.master import Master
+        from support.running.schedule import Schedule, tasks_of
+        from support.running.telling import Teller
+        from support.running.worker import target_to
 
-    def _load_code(self) -> None:
-        """Hooks and steps."""
-        self.context = LimitedContext(self)
-        self.load_hooks()
-        self.load_step_definitions()
-        self._limit_hooks_and_steps()
+        crew, settings = self._crew, in_force.settings
+        assert crew is not None
+        tasks = tasks_of(scenarios)
+        jobs = min(jobs, len(tasks))
+        if jobs > 1 and settings.test_port is not None and isinstance(target, CommandTarget):
+            print(f"acceptance: one worker, since test_port is one port: {settings.test_port}", flush=True)
+            jobs = 1
+        alone = jobs == 1
+        greeting = target_to(target)
 
-    def selected(self) -> list[Any]:
-        """Read the features; the scenarios that are selected. Raises `NothingSelected`."""
-        where = ", ".join(map(str, self.config.paths)) or "features"
-        found = self.feature_locations()
-        if not found:
-            raise SettingsError(f"no feature file in {where}; give a file or a folder of features")
-        locations = [name for name in found if not self.config.exclude(name)]
-        self.features.extend(parse_features(locations, language=self.config.lang))
-        selected = [
-            scenario
-            for feature in self.features
-            for scenario in feature.walk_scenarios()
-            if scenario.should_run(self.config)
-        ]
-        if not selected:
-            raise NothingSelected(
-                f"no scenario selected in {where} by tags {' '.join(self._tag_expressions()) or '(none)'!r}"
-                f"{' and names ' + repr(self.config.name) if self.config.name else ''}: "
-                "nothing would be checked; choose another selection"
+        def start(lane: str, anew: bool) -> Worker:
+            with uninterrupted():
+                worker = crew.take(lane)
+            worker.greet(greeting, speaks=alone, anew=anew)
+            return worker
+
+        with reports.records.open("w", encoding="ascii") as stream:
+            master = Master(
+                Schedule(tasks, self._durations, as_given=alone),
+                Teller(self.config, reports, stream, speaks=not alone),
+                start=start,
+                signals=self._signals,
+                stop_at_failure=bool(self.config.stop),
+                time_factor=settings.acceptance_time_factor,
             )
-        return selected
+            # A signal is passed on by the master; here it only says that the run is over.
+            with suppress(KeyboardInterrupt), uninterrupted():
+                master.run([f"w{number + 1}" for number in range(jobs)])
+        self._broken = master.broken
+        self._hurt = {task.file for task in tasks if task.hurt}
 
-    def _limit_hooks_and_steps(self) -> None:
-        for name, hook in self.hooks.items():
-            self.hooks[name] = self.limited("hook", name, hook)
-        for kind, definitions in the_step_registry.steps.items():
-            for definition in definitions:
-                # An earlier run of this process (--iterations) has left the steps with its own limits on.
-                step = inspect.unwrap(definition.func)
-                if not inspect.iscoroutinefunction(step):
-                    words = f"{kind.capitalize()} {definition.pattern}"
-                    definition.func = _staying(self.limited("step", words, step))
+    def _finish(self, scenarios: list[Any], reports: RunReports, started: float) -> int:
+        """Tell of what was never reached, make the reports; the exit code."""
+        from support.reporting.records import read_records
+        from support.running.outcome import exit_code, unreached
+        from support.running.telling import complete_junit, tell_unreached
 
-    def limited(self, kind: Kind, words: str, work: Callable[..., Any]) -> Callable[..., Any]:
-        """The same, within its time budget."""
-
-        @functools.wraps(work)
-        def run(*args: Any, **kwargs: Any) -> Any:
-            return self.budgets.keep(kind, words, functools.partial(work, *args, **kwargs))
-
-        return run
-
-    def _run_features(self, reports: RunReports | None = None) -> bool:
-        self.context.suite = self.suite
-        self.context.on_cleanup_error = self._note_cleanup_error
-        try:
-            self.formatters = make_formatters(self.config, self.config.outputs)
-            if reports is not None:
-                self.config.junit_directory = str(reports.junit)
-                self.formatters += [
-                    Recorder(self._record_stream(reports), self.config),
-                    AcceptanceAllure(StreamOpener(str(reports.results)), self.config),
-                ]
-            return bool(self.run_model(self._features_to_run()))
-        except KeyboardInterrupt:
-            # It came while no feature ran: behave lets it through, and what was recorded is worth a report.
-            return True
-
-    def _record_stream(self, reports: RunReports) -> StreamOpener:
-        return StreamOpener(str(reports.records))
-
-    def _features_to_run(self) -> Iterable[Any]:
-        features: list[Any] = self.features
-        return features
-
-    def _note_cleanup_error(self, context: Any, cleanup: Any, error: Exception) -> None:
-        Context.print_cleanup_error(context, cleanup, error)
-        self._cleanup_error = self._cleanup_error or error
-
-    def _watch(self, scenario: Any, deviations: Deviations) -> None:
-        """Give the scenario its verdict when it has run, hooks and cleanups included."""
-        inner = scenario.run
-
-        def run(runner: GuardedRunner) -> bool:
-            assert self.suite is not None
-            self._cleanup_error = None
-            self.budgets.begin(scenario.name, tagged(scenario.tags, scenario.effective_tags))
-            failed = bool(inner(runner))
-            over = self.budgets.end()
-            self._tell_cleanup_error(scenario)
-            aborted = self._aborted_why()
-            target = self.suite.target
-            entry = deviations.find(target.program, target.version, scenario.name)
-            strict = self.suite.in_force.settings.acceptance_strict
-            verdict = judge(scenario, aborted, strict=strict)
-            if over is not None and verdict.status == "passed":
-                verdict = Verdict("failed", over)
-            verdict = with_deviation(verdict, entry)
-            scenario.verdict = verdict
-            if verdict.status == "known_issue":
-                scenario.set_status(Status.skipped)
-                return False
-            if verdict.gates and not failed:
-                scenario.set_status(Status.failed)
-            return failed or verdict.gates
-
-        scenario.run = run
-
-    def _tell_cleanup_error(self, scenario: Any) -> None:
-        """behave prints what went wrong in a cleanup and forgets it."""
-        error = self._cleanup_error
-        if error is not None and scenario.exception is None and not scenario.error_message:
-            scenario.exception = error
-            scenario.error_message = "".join(traceback.format_exception(error))
-
-    def _aborted_why(self) -> str | None:
-        if self.signalled is not None:
-            return f"the run was ended by {signal.Signals(self.signalled).name}"
-        return "the run was cut short" if self.aborted else None
-
-    def _exit_code(self, failed: bool, verdicts: list[Verdict]) -> int:
-        if self.signalled == signal.SIGTERM:
-            return EXIT_TERMINATED
-        if self.signalled is not None or self.aborted:
-            return EXIT_INTERRUPTED if self.signalled is not None else EXIT_HARNESS
-        gating = [verdict for verdict in verdicts if verdict.gates]
-        if gating:
-            return EXIT_BUDGET if all(map(is_over_budget, gating)) else EXIT_FAILED
-        if failed:
-            return EXIT_HARNESS
-        if all(verdict.status == "skipped" for verdict in verdicts):
-            print("acceptance: every selected scenario was skipped: nothing was checked", file=sys.stderr)
-            return EXIT_NOTHING_SELECTED
-        return EXIT_PASSED
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """The first signal ends the run in order, the second at once; children are ended by both."""
-
-        def receive(number: int, _frame: FrameType | None) -> None:
-            if self.signalled is not None:
-                stop_everything()
-                self._remove_folder()
-                os._exit(128 + number)
-            self.signalled = number
-            interrupt(f"the run was ended by {signal.Signals(number).name}")
-
-        numbers = [signal.SIGINT, signal.SIGTERM]
-        before = {number: signal.signal(number, receive) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def _staying(step: Callable[..., Any]) -> Callable[..., Any]:
-    """`sys.exit(0)` in a step would end the run with its code, without hooks, cleanups and reports."""
-
-    @functools.wraps(step)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return step(*args, **kwargs)
-        except SystemExit as end:
-            raise RuntimeError(f"the step called sys.exit({end.code!r})") from end
-
-    return run
+        selected = {location_of(scenario): scenario for scenario in scenarios}
+        reasons, explained = unreached(
+            {place: str(scenario.feature.name) for place, scenario in selected.items()},
+            read_records(reports.records),
+            signalled=self._signals.why,
+            stops=bool(self.config.stop),
+        )
+        tell_unreached([(selected[place], why) for place, why in reasons.items()], self.config, reports)
+        late = {selected[place].feature.filename for place in reasons}
+        complete_junit(
+            [f for f in self._runner.features if f.filename in self._hurt | late], self.config, reports
+        )
+        code = self._signals.exit_code or exit_code(
+            read_records(reports.records), selected, broken=self._broken or not explained
+        )
+        suite = str(self.config.userdata.get("suite", "acceptance"))
+        return reports.finish(code, suite=suite, started=started)

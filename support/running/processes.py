@@ -79,18 +79,22 @@ class ManagedProcess:
         self,
         command: Sequence[str | Path],
         *,
-        stdout: Path,
+        stdout: Path | None,
         stderr: Path | None = None,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         stdin: int = subprocess.DEVNULL,
+        pass_fds: Sequence[int] = (),
     ) -> None:
-        """`stderr` None: the same file as `stdout`. Raises OSError when the program cannot be started."""
+        """`stdout` None: it goes where ours goes. `stderr` None: the same file as `stdout`.
+
+        Raises OSError when the program cannot be started.
+        """
         self.command = tuple(str(word) for word in command)
         self.started = time.monotonic()
         # An interruption between the start and the note of it would leave the process to itself.
         with contextlib.ExitStack() as files, uninterrupted():
-            out: IO[bytes] = files.enter_context(stdout.open("wb"))
+            out = None if stdout is None else files.enter_context(stdout.open("wb"))
             err: IO[bytes] | int = (
                 subprocess.STDOUT if stderr is None else files.enter_context(stderr.open("wb"))
             )
@@ -103,6 +107,7 @@ class ManagedProcess:
                 cwd=cwd,
                 # A group of its own: Ctrl-C reaches the runner only, which then ends its children in order.
                 start_new_session=os.name == "posix",
+                pass_fds=pass_fds,
                 preexec_fn=functools.partial(_die_with_parent, os.getpid()) if _LIBC is not None else None,
             )
             _running.add(self)

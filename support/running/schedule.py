@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
-from support.reporting.records import Record
+from support.errors import AcceptanceError
+from support.reporting.observing import location_of
+from support.reporting.records import Record, read_records
 
 
 @dataclass(eq=False)
@@ -44,13 +46,32 @@ class Task:
 
 
 class Schedule:
-    """The files of a folder go to one worker where possible: they share servers. The biggest folder is first.
+    """The files of a folder go to one worker where possible: they share servers. The longest folder is first.
 
-    Sizes are numbers of scenarios. What must run alone comes last.
+    What must run alone comes last. `as_given` keeps the order of the tasks: for one worker there is nothing
+    to gain.
     """
 
-    def __init__(self, tasks: Iterable[Task]) -> None:
-        self._waiting = sorted(tasks, key=lambda task: (task.serial, -len(task.scenarios)))
+    def __init__(
+        self,
+        tasks: Iterable[Task],
+        durations: Mapping[str, float] | None = None,
+        *,
+        as_given: bool = False,
+    ) -> None:
+        """`durations`: title -> seconds that it took last time; the others count as the mean of those."""
+        known = durations or {}
+        usual = sum(known.values()) / len(known) if known else 1.0
+        self._as_given = as_given
+        self._waiting = list(tasks)
+        self._seconds = {
+            task.file: sum(known.get(str(s.name), usual) for s in task.scenarios.values())
+            if known
+            else float(len(task.scenarios))
+            for task in self._waiting
+        }
+        if not as_given:
+            self._waiting.sort(key=lambda task: (task.serial, -self._seconds[task.file]))
         self._running: list[Task] = []
 
     @property
@@ -60,17 +81,22 @@ class Schedule:
 
     def next(self, folder: str | None = None) -> Task | None:
         """The next one that may run beside those that run, if any; `folder` is where the worker has been."""
-        allowed = [task for task in self._waiting if self._may_run(task)]
+        allowed = self._waiting[:1] if self._as_given else [t for t in self._waiting if self._may_run(t)]
         if not allowed:
             return None
-        sizes = Counter[str]()
+        seconds = Counter[str]()
         for task in self._waiting:
-            sizes[task.folder] += len(task.scenarios)
+            seconds[task.folder] += self._seconds[task.file]  # type: ignore[assignment]
         taken = {task.folder for task in self._running}
         # The sort of `_waiting` decides among equals: longest first.
         chosen = min(
             allowed,
-            key=lambda task: (task.serial, task.folder != folder, task.folder in taken, -sizes[task.folder]),
+            key=lambda task: (
+                task.serial,
+                task.folder != folder,
+                task.folder in taken,
+                -seconds[task.folder],
+            ),
         )
         self._waiting.remove(chosen)
         self._running.append(chosen)
@@ -92,3 +118,19 @@ class Schedule:
         if task.serial:
             return not self._running and all(other.serial for other in self._waiting)
         return not any(other.serial or other.locks & task.locks for other in self._running)
+
+
+def tasks_of(scenarios: Sequence[Any]) -> list[Task]:
+    """The selected scenarios by file, in their order."""
+    files: dict[str, dict[str, Any]] = {}
+    for scenario in scenarios:
+        files.setdefault(str(scenario.feature.filename), {})[location_of(scenario)] = scenario
+    return [Task.of(file, found) for file, found in files.items()]
+
+
+def durations(records: Path) -> dict[str, float]:
+    """Title -> seconds, of the last run; nothing when there was none or it cannot be read."""
+    try:
+        return {record.name: record.duration for record in read_records(records) if record.duration}
+    except (AcceptanceError, OSError, ValueError):
+        return {}

@@ -22,7 +22,9 @@ CODE = [*SUPPORT, *STEPS, ENVIRONMENT, *TOOLS]
 KNOW_BEHAVE = {
     "support/running/guard.py",
     "support/running/front.py",
-    "support/running/parallel.py",
+    "support/running/scenarios.py",
+    "support/running/telling.py",
+    "support/running/words.py",
     "support/running/worker.py",
     "support/reporting/allure_adapter.py",
     "support/reporting/recorder.py",
