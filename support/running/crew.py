@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 END_SECONDS = 5.0
 STACKS_SECONDS = 1.0
 MOST_OF_A_LOG = 4000
+# How faulthandler begins what it writes when its time is over.
+FIRED = "\nTimeout ("
 # In a worker's log before each scenario.
 MARK = "\x1e"
 
@@ -126,6 +128,11 @@ class Worker:
         if self.ended_for is not None:
             return self.ended_for
         return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+
+    def stacks_text(self) -> str:
+        """What its hard limit left: what took too long, and the stacks; empty when it was not that."""
+        text = self.stacks.read_text(errors="replace") if self.stacks.is_file() else ""
+        return text if FIRED in text else ""
 
     def said(self) -> str:
         """The end of what it printed since its last scenario began."""

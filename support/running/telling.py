@@ -57,7 +57,7 @@ class Teller:
 
     def died(self, worker: Worker, task: Task | None, how: str) -> None:
         said = visible(worker.said())
-        stacks = worker.stacks.read_text(errors="replace") if worker.stacks.is_file() else ""
+        stacks = worker.stacks_text()
         limit = one_line(stacks, 400)
         begun = task.current if task is not None else None
         if task is None or begun is None:

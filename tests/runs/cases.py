@@ -11,7 +11,7 @@ from pathlib import Path
 
 from support.parts.part import default_cache
 from tests.runs import servers, toy_suite
-from tests.runs.launching import ACCEPTANCE, BEHAVE, ROOT, WORKERS, Launched, Run
+from tests.runs.launching import ACCEPTANCE, BEHAVE, HERE, ROOT, WORKERS, Launched, Run
 
 AT_ONCE = 4
 SECRET_KEY, SECRET_PASSWORD = "toy-key-0f9a8b7c6d", "toy-password-5e4f3a2b"
@@ -30,6 +30,7 @@ class Case:
     environment: Mapping[str, str] | None = None
     deviation: str | None = None
     signals: tuple[tuple[str, int], ...] = ()
+    everyone: bool = False
     real: bool = False
     prepare: Callable[[Path], object] | None = None
 
@@ -51,7 +52,7 @@ class Case:
         launched = Launched(folder, [*self.command, *words], environment, cwd=place)
         try:
             for mark, number in self.signals:
-                launched.signal_when(mark, number)
+                launched.signal_when(mark, number, everyone=self.everyone)
         finally:
             run = launched.end()
         return run
@@ -62,6 +63,16 @@ def stale(folder: Path) -> None:
     old = folder / "reports" / "evidence" / "chat_1"
     old.mkdir(parents=True)
     (old / "settings.txt").write_text("old")
+
+
+def default_formatter(name: str) -> Callable[[Path], object]:
+    """Configures the formatter of the terminal."""
+
+    def prepare(folder: Path) -> None:
+        file = folder / "pyproject.toml"
+        file.write_text(file.read_text().replace('default_format = "live"', f'default_format = "{name}"'))
+
+    return prepare
 
 
 def url(port: int, path: str = "", user: str = "") -> dict[str, str]:
@@ -145,6 +156,41 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         ),
         "over budget and failed": Case(ACCEPTANCE, scenarios=("It sleeps for ever", "It fails")),
         "never returns": Case(ACCEPTANCE, scenarios=("It never returns from C", "It passes")),
+        "never returns, here": Case(HERE, scenarios=("It never returns from C", "It passes")),
+        # -- what behave would let pass, or die of
+        "process ends by behave": Case(BEHAVE, files=toy_suite.dying("the process ends at once")),
+        "process ends by acceptance": Case(ACCEPTANCE, files=toy_suite.dying("the process ends at once")),
+        "process killed": Case(BEHAVE, files=toy_suite.dying("the process is killed")),
+        "killed at import": Case(ACCEPTANCE, ("-D", "toy.dies=import")),
+        "killed in before_all": Case(BEHAVE, ("-D", "toy.dies=before_all")),
+        "killed between features": Case(
+            ACCEPTANCE, ("-D", "toy.dies=after_feature"), scenarios=("It passes", "It passes as well")
+        ),
+        "async": Case(ACCEPTANCE, scenarios=("It awaits for ever", "It awaits a moment", "It passes")),
+        "async cleanup": Case(BEHAVE, scenarios=("Its cleanup is async", "It passes")),
+        "async hook": Case(
+            BEHAVE,
+            prepare=lambda folder: (folder / "environment.py").write_text(toy_suite.ASYNC_HOOK),
+        ),
+        "formatter raises": Case(BEHAVE, ("-f", "toy_formatter:Raising"), files=toy_suite.WITH_BACKGROUND),
+        "formatter cannot start": Case(
+            ACCEPTANCE, ("-D", "toy.start=true"), prepare=default_formatter("toy_formatter:Raising")
+        ),
+        "formatters chosen": Case(
+            BEHAVE, ("-f", "json", "-o", "own.json", "-f", "plain"), scenarios=("It passes", "It fails")
+        ),
+        "here": Case(HERE, files={"b": toy_suite.dying("1 is 2")["b"]}),
+        "here by behave": Case(
+            BEHAVE, scenarios=("It passes", "It fails"), environment={"ACCEPTANCE_JOBS": "0"}
+        ),
+        "first failure": Case(ACCEPTANCE, ("--fail-fast",), files=toy_suite.FIRST_FAILS),
+        "first failure, here": Case(HERE, ("--fail-fast",), files=toy_suite.FIRST_FAILS),
+        "everyone terminated": Case(
+            BEHAVE,
+            scenarios=("It waits", "It passes"),
+            signals=(("waiting", signal.SIGTERM),),
+            everyone=True,
+        ),
         # -- with workers
         "workers": Case(WORKERS, files=toy_suite.MANY),
         "workers apart": Case(WORKERS, files=toy_suite.APART),
@@ -154,6 +200,8 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         "workers before_all": Case(
             WORKERS, ("-D", "toy.breaks=before_all"), scenarios=("It passes", "It passes as well")
         ),
+        "workers, first failure": Case(WORKERS, ("--fail-fast",), files=toy_suite.FIRST_FAILS),
+        "workers, over budget": Case(WORKERS, scenarios=("It loops for ever", "It passes")),
         "workers interrupted": Case(
             WORKERS, scenarios=("It waits", "It passes"), signals=(("waiting", signal.SIGINT),)
         ),
@@ -172,6 +220,9 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         # -- refused before anything starts
         "unknown setting": Case(BEHAVE, ("-D", "test_prot=8080")),
         "unknown variable": Case(ACCEPTANCE, environment={"ACCEPTANCE_HTLM": "false"}),
+        "twins": Case(BEHAVE, files=toy_suite.TWINS),
+        "jobs, no number": Case(ACCEPTANCE, ("--jobs", "many")),
+        "jobs, too many": Case(BEHAVE, ("-D", "acceptance_jobs=65")),
         "wrong value": Case(ACCEPTANCE, ("-D", "test_port=many")),
         "unknown tag": Case(ACCEPTANCE, ("--tags", "@smok")),
         "broken tag expression": Case(ACCEPTANCE, ("--tags", "smoke and and slow")),

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BEHAVE = (sys.executable, "-m", "behave")
 ACCEPTANCE = (str(Path(sys.executable).with_name("acceptance")), "run")
 WORKERS = (*ACCEPTANCE, "--jobs", "2")
+HERE = (*ACCEPTANCE, "--jobs", "0")
 LONGEST_SECONDS = 90.0
 # What a person may have set, which would lead a run elsewhere.
 SETTINGS = (
@@ -44,6 +45,7 @@ class Run:
     exit_code: int
     stdout: str
     stderr: str
+    pid: int
     processes: tuple[str, ...]
     temporary: tuple[str, ...]
 
@@ -112,8 +114,11 @@ class Launched:
                 start_new_session=True,
             )
 
-    def signal_when(self, mark: str, number: int) -> None:
-        """Send a signal as soon as the run has written something into the file `mark`."""
+    def signal_when(self, mark: str, number: int, *, everyone: bool = False) -> None:
+        """Send a signal as soon as the run has written something into the file `mark`.
+
+        `everyone`: to all processes of the run, as the end of a container does.
+        """
         file = self.folder / mark
         wait_until(
             f"the run writes {mark}",
@@ -122,7 +127,11 @@ class Launched:
             alive=lambda: self.process.poll() is None,
             seen=lambda: (self.folder / "stderr").read_text(errors="replace")[-500:],
         )
-        self.process.send_signal(number)
+        tree = psutil.Process(self.process.pid).children(recursive=True) if everyone else []
+        os.killpg(self.process.pid, number) if everyone else self.process.send_signal(number)
+        for process in tree:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
 
     def end(self) -> Run:
         """Wait for its end (bounded), look at what is left, and remove that."""
@@ -138,6 +147,7 @@ class Launched:
             code,
             (self.folder / "stdout").read_text(errors="replace"),
             (self.folder / "stderr").read_text(errors="replace"),
+            self.process.pid,
             tuple(described(process) for process in left),
             tuple(sorted(entry.name for entry in self.temporary.iterdir())),
         )

@@ -12,6 +12,7 @@ import pytest
 
 from support.redaction import REDACTED
 from support.reporting.records import read_records
+from tests.runs import toy_suite
 from tests.runs.cases import NAMES, SECRET_KEY, SECRET_PASSWORD, Runs
 from tests.runs.launching import Run
 from tests.runs.servers import is_closed
@@ -40,7 +41,25 @@ CODES = {
     "unwritable reports": 4,
     "over budget": 5,
     "over budget and failed": 1,
-    "never returns": 1,
+    "never returns": 5,
+    "never returns, here": 1,
+    "process ends by behave": 1,
+    "process ends by acceptance": 1,
+    "process killed": 1,
+    "killed at import": 4,
+    "killed in before_all": 4,
+    "killed between features": 4,
+    "async": 5,
+    "async cleanup": 1,
+    "async hook": 4,
+    "formatter raises": 4,
+    "formatter cannot start": 4,
+    "formatters chosen": 1,
+    "here": 0,
+    "here by behave": 1,
+    "first failure": 1,
+    "first failure, here": 1,
+    "everyone terminated": 143,
     "interrupted": 130,
     "interrupted twice": 130,
     "terminated": 143,
@@ -51,6 +70,8 @@ CODES = {
     "worker killed": 1,
     "workers fail": 1,
     "workers before_all": 4,
+    "workers, first failure": 1,
+    "workers, over budget": 5,
     "workers interrupted": 130,
     "workers interrupted twice": 130,
     "workers terminated": 143,
@@ -58,13 +79,16 @@ CODES = {
     "real terminated": 143,
 }
 # The second Ctrl-C is a wish to leave now; the hard limit leaves nobody to write a report.
-CUT = ("interrupted twice", "workers interrupted twice", "never returns")
+CUT = ("interrupted twice", "workers interrupted twice", "never returns, here")
 WRITE_REPORTS = [name for name, code in CODES.items() if code in (0, 1, 5, 130, 143) and name not in CUT]
 
 # Run that is refused before anything starts -> what its one line has to name.
 REFUSED = {
     "unknown setting": ("test_prot", "-D", "test_port"),
     "unknown variable": ("ACCEPTANCE_HTLM", "environment variable", "acceptance_html"),
+    "twins": ("'It is one'", "a.feature:5", "b.feature:5"),
+    "jobs, no number": ("acceptance_jobs", "many", "0 to 64"),
+    "jobs, too many": ("acceptance_jobs", "65", "0 to 64"),
     "wrong value": ("test_port", "many", "-D", "1 to 65535"),
     "unknown tag": ("@smok", "@smoke"),
     "broken tag expression": ("smoke and and slow",),
@@ -83,6 +107,7 @@ REFUSED = {
 
 
 WITH_A_CHILD = ("forgets a child", "interrupted", "interrupted twice", "terminated")
+AFTER_A_SIGNAL = ("interrupted", "terminated", "everyone terminated")
 
 
 def test_all_runs_are_looked_at() -> None:
@@ -112,7 +137,7 @@ def test_nothing_is_left(runs: Runs, name: str) -> None:
     run = runs[name]
     assert not run.processes, f"{run.processes}\n{run.said}"
     # A process that its hard limit or SIGKILL ends leaves its folder: the next run sweeps it.
-    killed = name == "never returns" or run.exit_code == -signal.SIGKILL
+    killed = name == "never returns, here" or run.exit_code == -signal.SIGKILL
     assert not run.temporary or killed, f"{run.temporary}\n{run.said}"
     assert "Traceback" not in run.stderr, run.said
 
@@ -148,7 +173,7 @@ def test_hooks_outside_scenarios_are_told(runs: Runs, name: str) -> None:
     assert "PASSED: " not in run.stdout, run.said
 
 
-@pytest.mark.parametrize("name", ["before_all", "nothing selected", "real lacks needs", "sys.exit"])
+@pytest.mark.parametrize("name", [name for name, code in CODES.items() if code not in (0, -signal.SIGKILL)])
 def test_never_green(runs: Runs, name: str) -> None:
     assert "PASSED: " not in runs[name].stdout, runs[name].said
 
@@ -221,8 +246,18 @@ def test_what_takes_too_long_is_cut_and_the_run_goes_on(runs: Runs) -> None:
     assert not (run.reports / "stacks.txt").exists()
 
 
-def test_what_cannot_be_interrupted_ends_the_process_and_is_named(runs: Runs) -> None:
+def test_what_cannot_be_interrupted_costs_its_process_and_nothing_else(runs: Runs) -> None:
     run = runs["never returns"]
+    assert run.verdicts == {"It never returns from C": "failed", "It passes": "passed"}, run.said
+    told = run.test("It never returns from C")["error"]
+    assert told.startswith("the scenario exceeded its budget of 1 s in Then the step never returns from C")
+    (folder,) = (run.reports / "evidence").iterdir()
+    assert "in computes" in (folder / "stacks.txt").read_text()
+    assert run.results["It never returns from C"]["status"] == "failed"
+
+
+def test_without_workers_what_cannot_be_interrupted_ends_the_run_and_is_named(runs: Runs) -> None:
+    run = runs["never returns, here"]
     stacks = run.reports / "stacks.txt"
     text = stacks.read_text()
     assert text.startswith("the scenario exceeded its budget of 1 s in Then the step never returns from C")
@@ -233,14 +268,14 @@ def test_what_cannot_be_interrupted_ends_the_process_and_is_named(runs: Runs) ->
     assert 1 <= stacks.stat().st_mtime - begun.start < 3
 
 
-@pytest.mark.parametrize("name", ["interrupted", "terminated", "workers interrupted", "workers terminated"])
+@pytest.mark.parametrize("name", [*AFTER_A_SIGNAL, "workers interrupted", "workers terminated"])
 def test_signal_ends_in_order(runs: Runs, name: str) -> None:
     run = runs[name]
     number = signal.SIGINT if name.endswith("interrupted") else signal.SIGTERM
     assert (run.folder / "cleaned").exists(), "the cleanup did not run"
     assert run.verdicts["It waits"] != "passed"
     # Workers may have run it beside the other one.
-    assert run.verdicts.get("It passes", "skipped") == "skipped" or name.startswith("workers")
+    assert run.verdicts["It passes"] == "skipped" or name.startswith("workers")
     assert number.name in (run.reports / "report.json").read_text(), run.said
 
 
@@ -322,3 +357,114 @@ def test_password_is_shown_nowhere(runs: Runs, name: str) -> None:
     text = everything(runs[name])
     assert SECRET_PASSWORD not in text
     assert pair not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("process ends by behave", "exit code 0"),
+        ("process ends by acceptance", "exit code 0"),
+        ("process killed", "signal SIGKILL"),
+    ],
+)
+def test_a_step_that_ends_the_process_is_red_and_the_run_goes_on(runs: Runs, name: str, how: str) -> None:
+    run = runs[name]
+    wanted = {
+        "It comes before": "passed",
+        "It dies": "broken",
+        "It comes after": "passed",
+        "It stays": "passed",
+    }
+    assert run.verdicts == wanted, run.said
+    message = f"the worker process ended ({how}) while this scenario ran"
+    assert message in run.test("It dies")["error"]
+    assert message in run.stdout
+    assert {title: result["status"] for title, result in run.results.items()} == wanted
+    assert run.cases == {"It comes before": [], "It dies": ["error"], "It comes after": [], "It stays": []}
+
+
+@pytest.mark.parametrize(
+    "name", ["process ends by behave", "process ends by acceptance", "worker ends at once"]
+)
+def test_last_words_of_a_process_are_evidence(runs: Runs, name: str) -> None:
+    (folder,) = (runs[name].reports / "evidence").iterdir()
+    said = (folder / "output-of-the-worker.txt").read_text()
+    assert said.splitlines() == ["captured words", "last words", "words of a library"]
+
+
+@pytest.mark.parametrize("name", ["killed at import", "killed in before_all", "killed between features"])
+def test_a_process_that_ends_outside_scenarios_is_told(runs: Runs, name: str) -> None:
+    run = runs[name]
+    assert "the worker process ended (signal SIGKILL) while no scenario ran" in run.stdout, run.said
+    if name != "killed between features":
+        assert run.verdicts == {"worker w1": "broken", "It passes": "skipped"}, run.said
+        assert run.test("It passes")["reason"] == "not run: worker w1 failed"
+        assert run.results["It passes"]["status"] == "skipped"
+        assert run.cases == {"It passes": ["skipped"]}
+
+
+def test_an_async_step_is_awaited_within_its_budget(runs: Runs) -> None:
+    run = runs["async"]
+    assert run.verdicts == {
+        "It awaits for ever": "failed",
+        "It awaits a moment": "passed",
+        "It passes": "passed",
+    }
+    assert "the scenario exceeded its budget of 1 s in " in run.test("It awaits for ever")["error"], run.said
+    assert not run.stderr, run.said
+
+
+def test_what_nobody_awaits_is_refused(runs: Runs) -> None:
+    run = runs["async cleanup"]
+    assert run.verdicts == {"Its cleanup is async": "broken", "It passes": "passed"}
+    assert "the cleanup close is `async def`" in run.test("Its cleanup is async")["error"]
+    hook = runs["async hook"]
+    assert "the hook before_scenario of environment.py is `async def`" in hook.stdout, hook.said
+    assert hook.verdicts["It passes"] == "skipped"
+
+
+def test_a_formatter_that_raises_breaks_the_harness_and_not_the_run(runs: Runs) -> None:
+    run = runs["formatter raises"]
+    told = {f"formatter Raising, {method}": "broken" for method in toy_suite.METHODS}
+    assert run.verdicts == {"It passes": "passed"} | told, run.said
+    assert "LookupError: no such colour" in run.test("formatter Raising, step")["error"]
+    other = runs["formatter cannot start"]
+    (broken,) = [test for test in other.report["tests"] if test["verdict"] == "broken"]
+    assert broken["name"] == "formatter toy_formatter:Raising, start", other.said
+
+
+def test_formatters_of_behave_work_as_ever(runs: Runs) -> None:
+    run = runs["formatters chosen"]
+    features = json.loads((run.folder / "own.json").read_bytes())
+    assert [feature["status"] for feature in features] == ["passed", "failed"]
+    assert "Then 1 is 2 ... failed" in run.stdout, run.said
+
+
+def test_without_workers_all_runs_in_one_process(runs: Runs) -> None:
+    assert runs["here by behave"].verdicts == {"It passes": "passed", "It fails": "failed"}
+    (stay,) = (runs["here"].folder / "stays.jsonl").read_text().splitlines()
+    assert json.loads(stay)["worker"] == runs["here"].pid
+    (stay,) = (runs["process ends by acceptance"].folder / "stays.jsonl").read_text().splitlines()
+    assert json.loads(stay)["worker"] != runs["process ends by acceptance"].pid
+
+
+@pytest.mark.parametrize("name", ["first failure", "first failure, here", "workers, first failure"])
+def test_what_was_not_reached_is_in_every_report(runs: Runs, name: str) -> None:
+    run = runs[name]
+    assert run.verdicts["It is next"] == "skipped", run.said
+    assert run.test("It is next")["reason"] == "not run: the run stopped at the first failure"
+    assert run.results["It is next"]["status"] == "skipped"
+    assert run.cases["It is next"] == ["skipped"]
+    if not name.startswith("workers"):
+        assert run.verdicts["It is in the next file"] == "skipped"
+        assert run.cases == {
+            "It fails": ["failure"],
+            "It is next": ["skipped"],
+            "It is in the next file": ["skipped"],
+        }
+
+
+@pytest.mark.parametrize("name", AFTER_A_SIGNAL)
+def test_what_a_signal_left_out_says_so(runs: Runs, name: str) -> None:
+    number = "SIGINT" if name == "interrupted" else "SIGTERM"
+    assert runs[name].test("It passes")["reason"] == f"not run: the run was ended by {number}"

@@ -74,10 +74,6 @@ def test_death_of_a_worker_costs_one_scenario(runs: Runs, name: str, how: str) -
     assert run.cases == {"It comes before": [], "It dies": ["error"], "It comes after": [], "It stays": []}
 
 
-def test_last_words_of_a_worker_are_kept(runs: Runs) -> None:
-    assert "last words" in (runs["worker ends at once"].reports / "records.jsonl").read_text()
-
-
 def test_workers_tell_failures_as_one_process_does(runs: Runs) -> None:
     run = runs["workers fail"]
     assert run.verdicts == {"It passes": "passed", "It fails": "failed", "Its cleanup breaks": "broken"}

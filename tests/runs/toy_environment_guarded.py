@@ -1,5 +1,7 @@
 """The `environment.py` of the toy suite: hooks that break on demand (`-D toy.breaks=HOOK`)."""
 
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -14,6 +16,10 @@ def after_all(context):
 
 def before_feature(context, feature):
     _break(context, "before_feature")
+
+
+def after_feature(context, feature):
+    _break(context, "after_feature")
 
 
 def before_scenario(context, scenario):
@@ -31,5 +37,7 @@ def after_scenario(context, scenario):
 
 
 def _break(context, hook):
+    if context.config.userdata.get("toy.dies") == hook:
+        os.kill(os.getpid(), signal.SIGKILL)
     if context.config.userdata.get("toy.breaks") == hook:
         raise RuntimeError(f"{hook} gave up")

@@ -1,5 +1,6 @@
 """The steps of the toy suite."""
 
+import asyncio
 import base64
 import itertools
 import json
@@ -17,6 +18,9 @@ from behave import given, then
 from support.running.processes import ManagedProcess
 from support.waiting import wait_until
 
+if "--define=toy.dies=import" in sys.argv:
+    os.kill(os.getpid(), signal.SIGKILL)
+
 LISTENER = """
 import pathlib, socket, sys
 listener = socket.create_server(("127.0.0.1", 0))
@@ -26,6 +30,7 @@ listener.accept()
 """
 
 
+@given("{one:d} is {other:d}")
 @then("{one:d} is {other:d}")
 def equal(context, one, other):
     assert one == other, f"expected {other}, got {one}"
@@ -129,9 +134,29 @@ def computes(context):
     sum(itertools.repeat(1))
 
 
+@then("the step awaits for ever")
+async def awaits(context):
+    await asyncio.sleep(3600)
+
+
+@then("the step awaits a moment")
+async def awaits_a_moment(context):
+    await asyncio.sleep(0.01)
+
+
+@given("a cleanup that nobody awaits")
+def async_cleanup(context):
+    async def close():
+        raise RuntimeError("never seen")
+
+    context.add_cleanup(close)
+
+
 @then("the process ends at once")
 def ends_at_once(context):
+    print("captured words")
     print("last words", file=sys.__stdout__, flush=True)
+    os.write(2, b"words of a library\n")
     os._exit(0)
 
 

@@ -48,6 +48,9 @@ SCENARIOS = {
     "It passes once": "Then this is the first time",
     "It sleeps for ever": "Then the step sleeps for ever",
     "It loops for ever": "Then the step loops for ever",
+    "It awaits for ever": "Then the step awaits for ever",
+    "It awaits a moment": "Then the step awaits a moment",
+    "Its cleanup is async": "Given a cleanup that nobody awaits\n    Then 1 is 1",
     "It reads a stream without end": "Then the step reads a stream without end",
     "It never returns from C": "Then the step never returns from C",
     "Its hook hangs": "Then 1 is 1",
@@ -102,6 +105,51 @@ def dying(step: str) -> dict[str, str]:
     }
 
 
+ASYNC_HOOK = """\
+async def before_scenario(context, scenario):
+    raise RuntimeError("never seen")
+"""
+
+# Raises in every method that behave calls, its start included when asked (`-D toy.start=true`).
+FORMATTER = """\
+from behave.formatter.base import Formatter
+
+
+class Raising(Formatter):
+    name = "raising"
+
+    def __init__(self, stream_opener, config):
+        super().__init__(stream_opener, config)
+        if config.userdata.getbool("toy.start"):
+            raise LookupError("no such colour")
+
+
+def _raise(self, *_):
+    raise LookupError("no such colour")
+
+
+METHODS = ("uri", "feature", "background", "scenario", "step", "match", "result", "eof", "close")
+for method in METHODS:
+    setattr(Raising, method, _raise)
+"""
+METHODS = ("uri", "feature", "background", "scenario", "step", "match", "result", "eof", "close")
+WITH_BACKGROUND = {
+    "a": """\
+Feature: With a background
+
+  Background:
+    Given 1 is 1
+
+  Scenario: It passes
+    Then 2 is 2
+"""
+}
+TWINS = {"a": feature("A", ("It is one", "Then 1 is 1")), "b": feature("B", ("It is one", "Then 1 is 1"))}
+FIRST_FAILS = {
+    "a": feature("A", ("It fails", "Then 1 is 2"), ("It is next", "Then 1 is 1")),
+    "b": feature("B", ("It is in the next file", "Then 1 is 1")),
+}
+
 DEVIATIONS = """\
 [[deviation]]
 target = "mistralrs"
@@ -142,6 +190,7 @@ def make(
     (folder / "steps").mkdir()
     shutil.copyfile(HERE / "toy_steps_guarded.py", folder / "steps" / "toy.py")
     shutil.copyfile(HERE / "toy_environment_guarded.py", folder / "environment.py")
+    (folder / "toy_formatter.py").write_text(FORMATTER)
     (folder / "pyproject.toml").write_text(PYPROJECT)
     if deviation is not None:
         (folder / "deviations.toml").write_text(DEVIATIONS.format(title=deviation))
