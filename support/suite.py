@@ -28,7 +28,7 @@ class Suite:
     def __init__(self, in_force: SettingsInForce, target: Target) -> None:
         self.in_force = in_force
         self.target = target
-        self._own = RunFolder()
+        self._own = RunFolder().hold()
         self.folder = self._own.path
         # Every temporary folder of the run lies in this one, and so goes with it, however the run ends.
         self._usual_place, tempfile.tempdir = tempfile.tempdir, str(self.folder)

@@ -147,12 +147,16 @@ class Crew:
         """`words` are behave's command line."""
         self._words = words
         self._folder = RunFolder()
+        self._held = False
         self._early: list[Worker] = []
 
     def start(self, jobs: int) -> None:
         """Have so many that wait to be greeted."""
         for number in range(len(self._early), jobs):
             self._early.append(Worker(f"w{number + 1}", self._words, self._folder.path))
+        if not self._held:
+            self._held = True
+            self._folder.hold()
 
     def take(self, lane: str) -> Worker:
         """One that was not greeted yet."""

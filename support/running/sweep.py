@@ -13,9 +13,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
-from filelock import FileLock, Timeout
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 PREFIX = "acceptance-run-"
 _LOCK = "owner.lock"
@@ -34,14 +37,26 @@ class RunFolder:
     """A temporary folder that goes with its owner: removed by it, or by the next run when it was killed."""
 
     def __init__(self) -> None:
-        sweep(Path(tempfile.gettempdir()))
         self.path = Path(tempfile.mkdtemp(prefix=owned_prefix()))
+        self._lock: FileLock | None = None
+
+    def hold(self) -> RunFolder:
+        """Say who owns it, and remove what dead runs left beside it.
+
+        Within `SURE_SECONDS` of its making, the process in its name is enough of an owner.
+        """
+        # Not at the top: it takes a while, and the first worker is started before.
+        from filelock import FileLock
+
         self._lock = FileLock(self.path / _LOCK)
         self._lock.acquire()
+        sweep(self.path.parent)
+        return self
 
     def remove(self) -> None:
         """May be called twice."""
-        self._lock.release(force=True)
+        if self._lock is not None:
+            self._lock.release(force=True)
         _remove(self.path)
 
 
@@ -59,6 +74,8 @@ def sweep(place: Path) -> list[Path]:
 
 def _abandoned(folder: Path) -> bool:
     """Whether the owner of a folder is gone."""
+    from filelock import FileLock, Timeout
+
     owner = folder.name.removeprefix(PREFIX).partition("-")[0]
     try:
         age = time.time() - folder.stat().st_mtime

@@ -10,11 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from support.errors import TargetError
-from support.http.client import ApiClient, NoAnswer
-from support.http.exchange import NotJson
 from support.parts.mistralrs import MISTRALRS
 from support.running.processes import CommandTimeout, Outcome, run_command
 from support.running.sweep import owned_prefix
@@ -162,6 +158,12 @@ def _answered(outcome: Outcome) -> str:
 
 def _reach(settings: Settings, *, why: str) -> UrlTarget:
     """Ask the server for its models: the least that an OpenAI API has to offer."""
+    # Not at the top: a run that judges a program asks its workers to speak HTTP.
+    import httpx
+
+    from support.http.client import ApiClient, NoAnswer
+    from support.http.exchange import NotJson
+
     url = settings.target_url
     assert url is not None
     shown = f"{redact_url(url)} (from TARGET_URL)"

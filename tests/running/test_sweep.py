@@ -16,7 +16,7 @@ from support.waiting import wait_until
 OWNER = """
 import sys, tempfile
 from support.running.sweep import RunFolder
-folder = RunFolder()
+folder = RunFolder().hold()
 print(folder.path, flush=True)
 sys.stdin.read()
 """
@@ -35,7 +35,7 @@ def ended_pid() -> int:
 
 
 def test_own_folder_stays_until_it_is_removed(place: Path) -> None:
-    folder = RunFolder()
+    folder = RunFolder().hold()
     assert sweep(place) == []
     assert folder.path.is_dir()
     folder.remove()
@@ -84,7 +84,7 @@ def test_folder_without_a_lock_belongs_to_the_number_in_its_name(place: Path) ->
 def test_the_next_run_sweeps(place: Path) -> None:
     dead = place / f"acceptance-run-{ended_pid()}-abc"
     dead.mkdir()
-    folder = RunFolder()
+    folder = RunFolder().hold()
     assert not dead.exists()
     folder.remove()
 
