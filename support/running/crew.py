@@ -82,6 +82,12 @@ class Worker:
         )
         os.close(self._errors)
 
+    def give_up(self) -> None:
+        """End it instead of a greeting."""
+        self.process.stop(grace=0)
+        self.socket.close()
+        os.close(self._errors)
+
     def send(self, message: dict[str, Any]) -> None:
         """A worker that is gone misses nothing: its end is seen when it is listened to."""
         with suppress(OSError):
@@ -169,7 +175,7 @@ class Crew:
     def close(self) -> None:
         """End those that nobody took, and remove the folder. May be called twice."""
         while self._early:
-            self._early.pop().process.stop(grace=0)
+            self._early.pop().give_up()
         self._folder.remove()
 
     def remove_folder(self) -> None:

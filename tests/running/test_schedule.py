@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from support.running.schedule import Schedule, Task
+from support.running.schedule import Schedule, Task, durations
 
 
 @dataclass
 class Scenario:
     effective_tags: tuple[str, ...] = ()
+    name: str = "toy"
 
 
 def task(name: str, size: int = 1, *tags: str) -> Task:
-    return Task.of(name, {f"{name}:{number}": Scenario(tags) for number in range(size)})
+    return Task.of(name, {f"{name}:{number}": Scenario(tags, f"{name} {number}") for number in range(size)})
 
 
 def handed_out(schedule: Schedule) -> list[str]:
@@ -91,3 +93,24 @@ def test_a_worker_stays_in_its_folder_while_there_is_work() -> None:
     assert third is not None
     assert third.file == "load/d"
     assert handed_out(schedule) == ["api/b"]
+
+
+def test_what_took_longest_last_time_is_first() -> None:
+    known = {"short 0": 0.1, "short 1": 0.1, "long 0": 9.0}
+    tasks = [task("short", 2), task("new"), task("long")]
+    assert handed_out(Schedule(tasks, known)) == ["long", "new", "short"]
+
+
+def test_one_worker_runs_in_the_order_of_the_files() -> None:
+    tasks = [task("alone", 1, "serial"), task("short"), task("long", 5)]
+    schedule, found = Schedule(tasks, as_given=True), []
+    while (one := schedule.next()) is not None:
+        found.append(one.file)
+        schedule.leave(one)
+    assert found == ["alone", "short", "long"]
+
+
+def test_durations_of_a_broken_record_are_none(tmp_path: Path) -> None:
+    assert durations(tmp_path / "nowhere.jsonl") == {}
+    (tmp_path / "records.jsonl").write_text("no record\nno record\n")
+    assert durations(tmp_path / "records.jsonl") == {}
