@@ -1,8 +1,9 @@
 """Interrupts runs at random moments and counts what is left: `python tools/interruptions.py [EACH] [SEED]`.
 
-EACH (20) runs are ended by each of SIGINT, SIGTERM and SIGKILL of the runner, on the reference stack. Counted
-are processes, listening ports and temporary folders, all of which have to be 0. After SIGKILL the folders are
-those that are left when the next run has started, which sweeps.
+EACH (20) runs are ended by each of SIGINT, SIGTERM and SIGKILL of the runner, on the reference stack, and
+EACH have a worker killed, which they outlive. Counted are processes, listening ports and temporary folders,
+all of which have to be 0. After SIGKILL the folders are those that are left when the next run has started,
+which sweeps. With ACCEPTANCE_JOBS=0 there is no worker to kill.
 """
 
 from __future__ import annotations
@@ -31,9 +32,18 @@ from support.waiting import WaitTimeout, wait_until
 PROJECT = Path(__file__).resolve().parents[1]
 EACH = 20
 END_SECONDS = 30.0
+# Of a run that goes on.
+LONGEST_SECONDS = 300.0
 # What the kernel needs to end the children of a killed process.
 SETTLE_SECONDS = 5.0
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+# Name -> the signal, and whether a worker gets it instead of the run.
+WAYS = {
+    "SIGINT": (signal.SIGINT, False),
+    "SIGTERM": (signal.SIGTERM, False),
+    "SIGKILL": (signal.SIGKILL, False),
+    "SIGKILL of a worker": (signal.SIGKILL, True),
+}
+WORKER = "support.running.worker"
 
 
 @dataclass
@@ -66,19 +76,19 @@ def main() -> int:
     try:
         longest = _whole(place)
         print(f"seed {seed}; {each} of each signal, at 0 to {longest:.1f} s of a run", flush=True)
-        found = {number: Left() for number in SIGNALS}
-        order = [number for number in SIGNALS for _ in range(each)]
+        found = {way: Left() for way in WAYS}
+        order = [way for way in WAYS for _ in range(each)]
         chance.shuffle(order)
-        for number in order:
-            _interrupt(place, number, chance.uniform(0, longest), found[number])
+        for way in order:
+            _interrupt(place, way, chance.uniform(0, longest), found[way])
     finally:
         shutil.rmtree(place, ignore_errors=True)
     print("| signal | runs | processes | listening ports | temporary folders | hung | exit codes |")
     print("|---|---|---|---|---|---|---|")
-    for number, left in found.items():
+    for way, left in found.items():
         codes = ", ".join(f"{count} x {code}" for code, count in sorted(left.codes.items()))
         print(
-            f"| {number.name} | {left.runs} | {len(left.processes)} | {len(left.ports)} | "
+            f"| {way} | {left.runs} | {len(left.processes)} | {len(left.ports)} | "
             f"{len(left.folders)} | {left.hung} | {codes} |"
         )
     for left in found.values():
@@ -115,16 +125,20 @@ def _whole(place: Path) -> float:
     return time.monotonic() - started
 
 
-def _interrupt(place: Path, number: signal.Signals, after: float, left: Left) -> None:
+def _interrupt(place: Path, way: str, after: float, left: Left) -> None:
+    number, of_worker = WAYS[way]
     run = _start(place)
     with contextlib.suppress(subprocess.TimeoutExpired):
         run.wait(after)
     left.runs += 1
     tree = _tree(run.pid)
     ports = [port for process in tree for port in _ports(process)]
-    run.send_signal(number)
+    if of_worker:
+        _kill_worker(tree)
+    else:
+        run.send_signal(number)
     try:
-        code = run.wait(END_SECONDS)
+        code = run.wait(LONGEST_SECONDS if of_worker else END_SECONDS)
     except subprocess.TimeoutExpired:
         left.hung += 1
         code = 0
@@ -139,21 +153,28 @@ def _interrupt(place: Path, number: signal.Signals, after: float, left: Left) ->
             within=SETTLE_SECONDS,
         )
     for process in _there(tree, place):
-        left.processes.append(f"{number.name} after {after:.2f} s: {_described(process)}")
+        left.processes.append(f"{way} after {after:.2f} s: {_described(process)}")
         with contextlib.suppress(psutil.Error):
             process.kill()
     left.ports += [
-        f"{number.name} after {after:.2f} s: port {port} of {_owner(port)}"
-        for port in ports
-        if _listens(port)
+        f"{way} after {after:.2f} s: port {port} of {_owner(port)}" for port in ports if _listens(port)
     ]
-    if number == signal.SIGKILL:
+    if number == signal.SIGKILL and not of_worker:
         sweep(temporary)
     for entry in sorted(temporary.iterdir()):
         inside = ", ".join(str(path.relative_to(temporary)) for path in list(entry.rglob("*"))[:5])
-        left.folders.append(f"{number.name} after {after:.2f} s: {entry.name} ({inside})")
+        left.folders.append(f"{way} after {after:.2f} s: {entry.name} ({inside})")
         shutil.rmtree(entry, ignore_errors=True)
-    print(f"{number.name:<8} after {after:6.2f} s: exit code {code}", flush=True)
+    print(f"{way:<20} after {after:6.2f} s: exit code {code}", flush=True)
+
+
+def _kill_worker(tree: list[psutil.Process]) -> None:
+    """The first one that is there by now, if any."""
+    for process in tree:
+        with contextlib.suppress(psutil.Error):
+            if WORKER in process.cmdline():
+                process.kill()
+                return
 
 
 def _tree(pid: int) -> list[psutil.Process]:

@@ -1,6 +1,7 @@
 """Measures the figures of docs/measurements.md again: `make measurements`, or with ARGS="fresh" too.
 
 repeat   a repeated run on the reference stack, and on the real server where there is one
+workers  the same features by one worker and by two, and by the runner's own process
 models   a speaking model compiled, written and proved, in each format
 server   the reference server: time until it is ready, 32 streams at once
 fresh    a clean clone to a report, once with the caches at hand and once with all of them empty (minutes)
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,12 +62,8 @@ def main() -> int:
 def repeat() -> list[Row]:
     """Wall time of repeated runs and of each capability, from their own reports."""
     rows = []
-    for target, wanted in (("reference", "25 s"), ("real", "15 s")):
-        try:
-            label = discover(load_settings({"acceptance_target": target}).settings).label
-        except TargetError as error:
-            print(f"measure: {error}", file=sys.stderr)
-            continue
+    for target, label in _targets():
+        wanted = {"reference": "25 s", "real": "15 s"}[target]
         runs = [_run(target) for _ in range(TIMES)]
         rows.append((f"repeated run, {label}", wanted, _figures([wall for wall, _ in runs])))
         for capability, budget in (
@@ -79,19 +76,52 @@ def repeat() -> list[Row]:
     return rows
 
 
-def _run(target: str) -> tuple[float, dict[str, float]]:
+def _targets() -> Iterator[tuple[str, str]]:
+    """The reference stack, and the real server where there is one, with their labels."""
+    for target in ("reference", "real"):
+        try:
+            yield target, discover(load_settings({"acceptance_target": target}).settings).label
+        except TargetError as error:
+            print(f"measure: {error}", file=sys.stderr)
+
+
+def workers() -> list[Row]:
+    """Wall time by number of workers, without the HTML report, in turns: machines get busy and quiet.
+
+    The first run of each number is not counted: the second one knows how long each file takes.
+    """
+    rows = []
+    for target, label in _targets():
+        walls: dict[int, list[float]] = {0: [], 1: [], 2: []}
+        with tempfile.TemporaryDirectory(prefix="acceptance-measure-") as kept:
+            for turn in range(TIMES + 1):
+                for jobs, times in walls.items():
+                    words = ("--jobs", str(jobs), "-D", "acceptance_html=false")
+                    wall, _ = _run(target, *words, reports=Path(kept) / str(jobs))
+                    times += [wall] if turn else []
+        names = {0: "no worker", 1: "one worker", 2: "two workers"}
+        rows += [(f"{names[jobs]}, {label}", "-", _figures(times)) for jobs, times in walls.items()]
+        added, ratio = median(walls[1]) - median(walls[0]), median(walls[2]) / median(walls[1])
+        rows += [
+            (f"what one worker adds, {label}", "1 s", f"{added:.2f} s"),
+            (f"two workers to one, {label}", "0.6", f"{ratio:.2f}"),
+        ]
+    return rows
+
+
+def _run(target: str, *words: str, reports: Path | None = None) -> tuple[float, dict[str, float]]:
     """Wall seconds of one run and the seconds of its capabilities; RuntimeError when it was not green."""
     with tempfile.TemporaryDirectory(prefix="acceptance-measure-") as folder:
         command = [str(Path(sys.executable).with_name("acceptance")), "run", "--target", target]
         started = time.monotonic()
         subprocess.run(
-            [*command, "-D", f"acceptance_reports_dir={folder}"],
+            [*command, *words, "-D", f"acceptance_reports_dir={reports or folder}"],
             cwd=PROJECT,
             stdout=subprocess.DEVNULL,
             check=True,
         )
         wall = time.monotonic() - started
-        report = json.loads((Path(folder) / "report.json").read_text(encoding="utf-8"))
+        report = json.loads((Path(reports or folder) / "report.json").read_text(encoding="utf-8"))
     spent: dict[str, float] = {}
     for test in report["tests"]:
         spent[test["capability"]] = spent.get(test["capability"], 0.0) + test["duration"]
@@ -196,6 +226,7 @@ def _figures(seconds: list[float]) -> str:
 
 MEASURES: dict[str, Callable[[], list[Row]]] = {
     "repeat": repeat,
+    "workers": workers,
     "models": models,
     "server": server,
     "fresh": fresh,

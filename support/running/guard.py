@@ -151,9 +151,18 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         self, scenarios: list[Any], in_force: SettingsInForce, target: Target, reports: RunReports
     ) -> None:
         runner = self._runner
+        if "PYTHONBREAKPOINT" not in os.environ:
+            sys.breakpointhook = self._debug
         runner.get_ready(scenarios, in_force, target, reports.stacks)
         failed = runner.run_features(reports.folder, StreamOpener(str(reports.records)), runner.features)
         self._broken = failed and not runner.gated
+
+    def _debug(self, *_args: Any, **_options: Any) -> None:
+        """`breakpoint()`: on the terminal, although behave captures what is printed, and without time limits."""
+        import pdb
+
+        self._runner.budgets.lift()
+        pdb.Pdb(stdout=sys.__stdout__).set_trace(sys._getframe().f_back)
 
     def _have_run(
         self, jobs: int, scenarios: list[Any], in_force: SettingsInForce, target: Target, reports: RunReports

@@ -58,8 +58,11 @@ def words_of(configuration: Any) -> list[str] | None:
 def settings_of(configuration: Any) -> SettingsInForce:
     """Raises `SettingsError` for a wrong setting, and for a tag expression that cannot be meant."""
     tags.check_expression(expressions(configuration))
-    defines = configuration.userdata.items()
-    return load_settings({k: v for k, v in defines if k not in INTERNAL and "." not in k})
+    defines = {k: v for k, v in configuration.userdata.items() if k not in INTERNAL and "." not in k}
+    if configuration.jobs not in (None, 1):
+        # behave's own `-j`, which it leaves to its runner.
+        defines = {"acceptance_jobs": configuration.jobs, **defines}
+    return load_settings(defines)
 
 
 def expressions(configuration: Any) -> list[str]:

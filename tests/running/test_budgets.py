@@ -377,3 +377,17 @@ def test_what_cannot_be_interrupted_ends_its_process(tmp_path: Path, hang: str, 
     assert text.startswith("the scenario exceeded its budget of 0.2 s in Then x, "), text
     assert words in text
     assert f"in {hang}\n" in text
+
+
+def test_lifted_limits_are_gone(tmp_path: Path) -> None:
+    limits = Budgets(stacks=tmp_path / "stacks.txt")
+    limits.begin("toy", SHORT)
+
+    def look() -> None:
+        limits.lift()
+        time.sleep(2 * SHORT)
+
+    limits.keep("step", "Then x", look)
+    limits.keep("step", "Then y", lambda: time.sleep(2 * SHORT))
+    assert limits.end() is None
+    limits.close()

@@ -180,6 +180,10 @@ def cases(api: int, mute: int) -> dict[str, Case]:
             BEHAVE, ("-f", "json", "-o", "own.json", "-f", "plain"), scenarios=("It passes", "It fails")
         ),
         "here": Case(HERE, files={"b": toy_suite.dying("1 is 2")["b"]}),
+        "breakpoint": Case(HERE, scenarios=("It is looked at", "It passes")),
+        "workers by behave": Case(
+            BEHAVE, ("-j", "2"), files={name: toy_suite.MANY[name] for name in ("c", "d")}
+        ),
         "here by behave": Case(
             BEHAVE, scenarios=("It passes", "It fails"), environment={"ACCEPTANCE_JOBS": "0"}
         ),

@@ -57,6 +57,8 @@ CODES = {
     "formatters chosen": 1,
     "here": 0,
     "here by behave": 1,
+    "breakpoint": 1,
+    "workers by behave": 0,
     "first failure": 1,
     "first failure, here": 1,
     "everyone terminated": 143,
@@ -468,3 +470,10 @@ def test_what_was_not_reached_is_in_every_report(runs: Runs, name: str) -> None:
 def test_what_a_signal_left_out_says_so(runs: Runs, name: str) -> None:
     number = "SIGINT" if name == "interrupted" else "SIGTERM"
     assert runs[name].test("It passes")["reason"] == f"not run: the run was ended by {number}"
+
+
+def test_a_breakpoint_is_on_the_terminal_and_has_no_budget(runs: Runs) -> None:
+    run = runs["breakpoint"]
+    # Nobody types: the debugger is left at once.
+    assert "-> breakpoint()" in run.stdout or "(Pdb) " in run.stdout, run.said
+    assert run.verdicts == {"It is looked at": "broken", "It passes": "passed"}, run.said

@@ -40,6 +40,7 @@ SCENARIOS = {
     "Its hook finds a defect": "Then 1 is 1",
     "Its cleanup breaks": "Given a cleanup that breaks\n    Then 1 is 1",
     "It tells the key": "Then the key is told",
+    "It is looked at": "Then the step is looked at",
     "It leaves quietly": "Then the step calls sys.exit",
     "It forgets a child": "Given a child that listens\n    Then 1 is 1",
     "It cleans for long": (
