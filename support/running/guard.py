@@ -158,7 +158,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         self._broken = failed and not runner.gated
 
     def _debug(self, *_args: Any, **_options: Any) -> None:
-        """`breakpoint()`: on the terminal, although behave captures what is printed, and without time limits."""
+        """`breakpoint()`: on the terminal, although behave captures what is printed, without limits."""
         import pdb
 
         self._runner.budgets.lift()
