@@ -189,7 +189,7 @@ def early(words: Sequence[str]) -> int:
     for word in words:
         name, _, value = word.removeprefix("--define=").partition("=")
         asked = value if name == "acceptance_jobs" else asked
-    return int(asked) if asked.isdigit() and int(asked) <= (os.cpu_count() or 1) else 1
+    return min(int(asked), os.cpu_count() or 1) if asked.isdigit() else 1
 
 
 def able() -> bool:

@@ -37,7 +37,7 @@ def judge(scenario: BehaveScenario, aborted: str | None, *, strict: bool = False
     for step in scenario.all_steps:
         if step.status.name in ("failed", "error", "hook_error", "cleanup_error", "pending", "undefined"):
             return _of_step(step)
-    return _of_hook(scenario, status)
+    return _of_hook(scenario, status, aborted)
 
 
 def _of_step(step: Any) -> Verdict:
@@ -52,10 +52,12 @@ def _of_step(step: Any) -> Verdict:
     return Verdict("broken", f"{message}\n(in: {where})", str(step.error_message or ""))
 
 
-def _of_hook(scenario: BehaveScenario, status: str) -> Verdict:
+def _of_hook(scenario: BehaveScenario, status: str, aborted: str | None) -> Verdict:
     message = str(scenario.exception or "") or scenario.error_message or ""
     if not message:
-        message = cleanup_message(scenario) if status == "cleanup_error" else f"behave's status is {status}"
+        # An interruption in a hook leaves no words of its own.
+        message = aborted or f"behave's status is {status}"
+        message = cleanup_message(scenario) if status == "cleanup_error" else message
     # What a hook finds wrong with the product (a dead server, say) is the product's fault, not the harness'.
     wrong = isinstance(scenario.exception, AssertionError)
     return Verdict(

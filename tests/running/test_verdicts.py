@@ -97,6 +97,12 @@ def scenario(status: str, *steps: Any, **more: Any) -> Any:
             "CLEANUP-ERROR in x\n(in: cleanup_error)",
         ),
         (scenario("error"), None, "broken", "behave's status is error\n(in: error)"),
+        (
+            scenario("hook_error"),
+            "the run was ended by SIGINT",
+            "broken",
+            "the run was ended by SIGINT\n(in: hook_error)",
+        ),
     ],
 )
 def test_a_scenario_has_one_verdict(toy: Any, aborted: str | None, status: str, message: str) -> None:
