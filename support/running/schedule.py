@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -65,9 +65,7 @@ class Schedule:
         self._as_given = as_given
         self._waiting = list(tasks)
         self._seconds = {
-            task.file: sum(known.get(str(s.name), usual) for s in task.scenarios.values())
-            if known
-            else float(len(task.scenarios))
+            task.file: sum(known.get(str(scenario.name), usual) for scenario in task.scenarios.values())
             for task in self._waiting
         }
         if not as_given:
@@ -84,9 +82,9 @@ class Schedule:
         allowed = self._waiting[:1] if self._as_given else [t for t in self._waiting if self._may_run(t)]
         if not allowed:
             return None
-        seconds = Counter[str]()
+        seconds: dict[str, float] = defaultdict(float)
         for task in self._waiting:
-            seconds[task.folder] += self._seconds[task.file]  # type: ignore[assignment]
+            seconds[task.folder] += self._seconds[task.file]
         taken = {task.folder for task in self._running}
         # The sort of `_waiting` decides among equals: longest first.
         chosen = min(
