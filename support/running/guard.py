@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -79,7 +80,9 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             print(f"acceptance: the run was left by sys.exit({end.code!r})", file=sys.stderr)
             code = EXIT_HARNESS
         except Exception as error:
-            print(f"acceptance: the harness broke: {type(error).__name__}: {error}", file=sys.stderr)
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            told = f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
+            print(f"acceptance: the harness broke: {told}", file=sys.stderr)
             code = EXIT_HARNESS
         finally:
             self._close()
@@ -180,6 +183,8 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             print(f"acceptance: one worker, since test_port is one port: {settings.test_port}", flush=True)
             jobs = 1
         alone = jobs == 1
+        if not alone and self.config.format != [self.config.default_format]:
+            print("acceptance: formatters chosen with -f need one worker: they are not used", flush=True)
         greeting = target_to(target)
 
         def start(lane: str, anew: bool) -> Worker:
