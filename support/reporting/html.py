@@ -115,9 +115,7 @@ def sound_history(file: Path, say: Say) -> bytes:
         return b""
     sound = [line for line in lines if _is_run(line)]
     if len(sound) < len(lines):
-        say(
-            f"{file}: {len(lines) - len(sound)} of {len(lines)} lines are no history of a run and are left out"
-        )
+        say(f"{file}: {len(lines) - len(sound)} of {len(lines)} lines are no run and are left out")
     return b"".join(line + b"\n" for line in sound[-HISTORY_RUNS:])
 
 

@@ -109,7 +109,8 @@ class RunReports:
         made |= {"Allure": self.results} | self._tell_resources()
         matrix = write_matrix(self._matrix, records)
         if matrix is not None:
-            attach_to_run(self.results, [matrix.page()])
+            text = Evidence("matrix.md", "text/markdown", self._matrix.read_bytes())
+            attach_to_run(self.results, [matrix.page(), text])
             made["Matrix"] = self._matrix
         if (self.folder / evidence.FOLDER).is_dir():
             made["Evidence"] = self.folder / evidence.FOLDER

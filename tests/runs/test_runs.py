@@ -304,7 +304,7 @@ LEAVE = {
     "fixed issue": {"toy0_4": "remove the entry"},
     "known issue": {"toy0_4": "known issue: one is not two here"},
     "over budget": {f"toy{number}_4": "exceeded its budget" for number in range(4)},
-    "worker killed": {"a_8": "the worker process ended (signal SIGKILL)"},
+    "worker killed": {"a_9": "the worker process ended (signal SIGKILL)"},
     "every way": {f"toy{number}_4": "" for number in range(5)},
 }
 
