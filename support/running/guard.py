@@ -54,8 +54,6 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         self._signals = Signals(again=self._leave_now)
         self._runner = ScenarioRunner(config, self._signals)
         self._broken = False
-        # Files of features during which a worker died.
-        self._hurt: set[str] = set()
         self._durations: Mapping[str, float] = {}
 
     @property
@@ -206,13 +204,12 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             with suppress(KeyboardInterrupt), uninterrupted():
                 master.run([f"w{number + 1}" for number in range(jobs)])
         self._broken = master.broken
-        self._hurt = {task.file for task in tasks if task.hurt}
 
     def _finish(self, scenarios: list[Any], reports: RunReports, started: float) -> int:
         """Tell of what was never reached, make the reports; the exit code."""
         from support.reporting.records import read_records
         from support.running.outcome import exit_code, unreached
-        from support.running.telling import complete_junit, tell_unreached
+        from support.running.telling import tell_unreached
 
         selected = {location_of(scenario): scenario for scenario in scenarios}
         reasons, explained = unreached(
@@ -222,10 +219,6 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             stops=bool(self.config.stop),
         )
         tell_unreached([(selected[place], why) for place, why in reasons.items()], self.config, reports)
-        late = {selected[place].feature.filename for place in reasons}
-        complete_junit(
-            [f for f in self._runner.features if f.filename in self._hurt | late], self.config, reports
-        )
         code = self._signals.exit_code or exit_code(
             read_records(reports.records), selected, broken=self._broken or not explained
         )

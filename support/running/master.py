@@ -178,7 +178,7 @@ class Master:
     def _replace(self, worker: Worker, task: Task | None) -> None:
         current = None if task is None else task.current
         if task is not None:
-            task.hurt, task.current = True, None
+            task.current = None
         if current is None:
             # Not a scenario's fault. What dies before the first one would die again.
             self.broken = True

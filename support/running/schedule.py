@@ -17,8 +17,7 @@ from support.reporting.records import Record, read_records
 class Task:
     """A feature file with its selected scenarios (`file:line` -> behave's object) and what it must not meet.
 
-    `begun`: the scenarios that a worker has begun; `current`: the record of the one that runs; `hurt`:
-    whether a worker has died of it.
+    `begun`: the scenarios that a worker has begun; `current`: the record of the one that runs.
     """
 
     file: str
@@ -27,7 +26,6 @@ class Task:
     serial: bool = False
     begun: set[str] = field(default_factory=set)
     current: Record | None = None
-    hurt: bool = False
 
     @classmethod
     def of(cls, file: str, scenarios: dict[str, Any]) -> Task:

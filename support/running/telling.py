@@ -7,19 +7,17 @@ each.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from behave.formatter.base import StreamOpener
-from behave.reporter.junit import JUnitReporter
 
-from support.reporting.junit import write_junit
 from support.reporting.lines import OutcomeLines, scenario_line
-from support.reporting.observing import Ended, OutsideFailure, capability_of, location_of
+from support.reporting.observing import Ended, OutsideFailure, capability_of
 from support.reporting.recorder import record_of
-from support.reporting.records import Record, read_records
+from support.reporting.records import Record
 from support.reporting.run_reports import RunReports
 from support.reporting.text import one_line, seconds, visible
 from support.reporting.verdict import Evidence, Verdict
@@ -88,7 +86,7 @@ class Teller:
         )
         self.begins(record)
         self._say(record)
-        self._keep(scenario, evidence)
+        self._keep(scenario, verdict, evidence)
         self._report(worker.lane).add(Ended(scenario, verdict, evidence, (), begun.start, duration))
 
     def _outside(self, worker: Worker, failure: OutsideFailure, file: str) -> None:
@@ -120,10 +118,15 @@ class Teller:
         line = scenario_line(record.capability, record.name)
         self._lines.outcome(verdict, f"{seconds(record.duration):>6}  {line}")
 
-    def _keep(self, scenario: Any, evidence: tuple[Evidence, ...]) -> None:
-        from support.reporting.evidence import keep
+    def _keep(self, scenario: Any, verdict: Verdict, evidence: tuple[Evidence, ...]) -> None:
+        from support.reporting.evidence import failure, keep
 
-        keep(evidence, self._folder, scenario.filename, scenario.line)
+        keep(
+            [failure(verdict.message, verdict.trace), *evidence],
+            self._folder,
+            scenario.filename,
+            scenario.line,
+        )
 
     def _report(self, lane: str) -> AcceptanceAllure:
         self._allure = self._allure or _allure(self._config, self._results)
@@ -143,17 +146,6 @@ def tell_unreached(scenarios: Sequence[tuple[Any, str]], config: Any, reports: R
             reason = visible(f"not run: {why}")
             stream.write(record_of(scenario, config, status="skipped", reason=reason, start=moment).to_line())
             allure.add(Ended(scenario, Verdict("skipped", reason), (), (), moment, 0.0))
-
-
-def complete_junit(features: Iterable[Any], config: Any, reports: RunReports) -> None:
-    """behave writes the file of a feature when that has ended, with what its own process saw."""
-    if not config.junit:
-        return
-    config.junit_directory = str(reports.junit)
-    for feature in features:
-        places = {location_of(scenario) for scenario in feature.walk_scenarios()}
-        records = [record for record in read_records(reports.records) if record.location in places]
-        write_junit(reports.junit, JUnitReporter(config).make_feature_filename(feature), records)
 
 
 def _allure(config: Any, results: Path) -> AcceptanceAllure:
