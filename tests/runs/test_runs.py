@@ -421,7 +421,7 @@ def test_a_process_that_ends_outside_scenarios_is_told(runs: Runs, name: str) ->
         assert run.verdicts == {"worker w1": "broken", "It passes": "skipped"}, run.said
         assert run.test("It passes")["reason"] == "not run: worker w1 failed"
         assert run.results["It passes"]["status"] == "skipped"
-        assert run.cases == {"It passes": ["skipped"]}
+        assert run.cases == {"worker w1": ["error"], "It passes": ["skipped"]}
 
 
 def test_an_async_step_is_awaited_within_its_budget(runs: Runs) -> None:
