@@ -104,20 +104,42 @@ class Case(BaseModel):
 
 
 def read_table(api: str, file: Path) -> dict[str, Case]:
-    """The cases of one file by title; raises `CaseError`."""
+    """The cases of one file by title; raises `CaseError`.
+
+    A table `[defaults]` at its top holds what its rows share; a row's own fields win, tables are joined.
+    """
     try:
         rows = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CaseError(f"{file.name}: cannot be read as a table of cases: {error}") from None
-    return {title: _case(api, file, title, row) for title, row in rows.items()}
+    defaults = rows.pop("defaults", {})
+    return {title: _case(api, file, title, row, defaults) for title, row in rows.items()}
 
 
-def _case(api: str, file: Path, title: str, row: Any) -> Case:
+def joined(defaults: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with what it leaves open; tables in it are joined, anything else is replaced."""
+    both = {**defaults, **row}
+    for name, value in row.items():
+        if isinstance(value, dict) and isinstance(defaults.get(name), dict):
+            both[name] = joined(defaults[name], value)
+    return both
+
+
+def _whole_row(defaults: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    whole = joined(defaults, row)
+    request = row.get("request", {})
+    if isinstance(request, Mapping) and {"body", "body_hex", "make"} & set(request):
+        # A body of another kind stands instead of the shared one.
+        whole["request"] = {name: value for name, value in whole["request"].items() if name != "json"}
+    return whole
+
+
+def _case(api: str, file: Path, title: str, row: Any, defaults: Mapping[str, Any]) -> Case:
     where = f"{file.name}: case {title!r}"
     if not isinstance(row, Mapping):
         raise CaseError(f'{where}: a case is a table, written as ["{title}"]')
     try:
-        return Case.model_validate({"api": api, "title": title, **row})
+        return Case.model_validate({"api": api, "title": title, **_whole_row(defaults, row)})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"])

@@ -28,7 +28,8 @@ class Request:
 class RequestRow(BaseModel):
     """A request in a table: `json`, or a raw `body`, `body_hex`, or one that `make` makes; or none of them.
 
-    `{model}` and the other names of a server are filled in everywhere. `content_type = ""` sends none.
+    `{model}` and the other names of a server are filled in everywhere. `without` takes fields out of `json`.
+    `content_type = ""` sends none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -39,6 +40,7 @@ class RequestRow(BaseModel):
     body: str | None = None
     body_hex: str | None = None
     make: str | None = None
+    without: list[str] = []
     content_type: str = JSON_TYPE
     headers: dict[str, str] = {}
 
@@ -72,7 +74,10 @@ class RequestRow(BaseModel):
 
     def _bytes(self, names: Names, change: Mapping[str, Any]) -> bytes:
         if self.json_ is not None:
-            document = {**self.json_, **change} if isinstance(self.json_, dict) else self.json_
+            document = self.json_
+            if isinstance(document, dict):
+                whole = {**document, **change}
+                document = {name: value for name, value in whole.items() if name not in self.without}
             return json.dumps(filled(document, names), ensure_ascii=False).encode()
         if self.make is not None:
             return MAKERS[self.make](names)
