@@ -18,6 +18,10 @@ FOLDER = Path(__file__).with_name("cases")
 Kind = Literal["json", "sse", "ndjson", "text", "empty", "any"]
 
 
+# What can be compared between two answers, whatever their form; the keys of a view.
+Viewed = Literal["text", "texts", "finish_reason", "finish_reasons", "usage", "tool_calls", "call_ids", "id"]
+
+
 class CaseError(AcceptanceError):
     """A table of cases is wrong. One line: the file, the case, the field, what to do."""
 
@@ -25,14 +29,14 @@ class CaseError(AcceptanceError):
 class Again(BaseModel):
     """The same request once more with other fields: what must be the same then, or must differ.
 
-    `same` and `differs` are names of the view of an answer: text, texts, finish_reason, usage, tool_calls.
+    `same` and `differs` are names of the view of an answer (`support.contracts.api.View`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     change: dict[str, Any] = {}
-    same: list[str] = []
-    differs: list[str] = []
+    same: list[Viewed] = []
+    differs: list[Viewed] = []
 
     @model_validator(mode="after")
     def _some(self) -> Again:

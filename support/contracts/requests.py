@@ -68,7 +68,9 @@ class RequestRow(BaseModel):
     def build(self, names: Names, change: Mapping[str, Any] | None = None) -> Request:
         """The request for a server with these names; `change` replaces fields of the JSON."""
         body = self._bytes(names, change or {})
-        typed = {"Content-Type": self.content_type} if body and self.content_type else {}
+        # A body that is empty on purpose has a type all the same.
+        has_body = bool(body) or self.body is not None
+        typed = {"Content-Type": self.content_type} if has_body and self.content_type else {}
         headers = {name: filled(value, names) for name, value in self.headers.items()}
         return Request(self.method, filled(self.path, names), {**typed, **headers}, body)
 
