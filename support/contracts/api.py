@@ -10,7 +10,7 @@ from support.contracts.contracts import Contract
 from support.contracts.reading import Reading
 
 # An answer in words that do not depend on how it came: text, texts, finish_reason, finish_reasons, usage,
-# tool_calls, call_ids, id; streams add what only they have (pieces, ...). A key that is missing reads as None.
+# tool_calls, call_ids, id; streams add what only they have. A missing key reads as None.
 View = Mapping[str, Any]
 
 

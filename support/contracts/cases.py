@@ -130,12 +130,11 @@ def joined(defaults: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any
 
 
 def _whole_row(defaults: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    whole = joined(defaults, row)
-    request = row.get("request", {})
+    request, shared = row.get("request"), defaults.get("request", {})
     if isinstance(request, Mapping) and {"body", "body_hex", "make"} & set(request):
         # A body of another kind stands instead of the shared one.
-        whole["request"] = {name: value for name, value in whole["request"].items() if name != "json"}
-    return whole
+        defaults = {**defaults, "request": {name: shared[name] for name in shared if name != "json"}}
+    return joined(defaults, row)
 
 
 def _case(api: str, file: Path, title: str, row: Any, defaults: Mapping[str, Any]) -> Case:
