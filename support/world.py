@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from support.contracts import cases
+from support.contracts.api import ApiServer
+from support.contracts.cases import Case
 from support.contracts.cells import Cell
+from support.contracts.offers import of_command
 from support.errors import NotOffered
 from support.http import answers
 from support.http.client import ApiClient
 from support.http.conversation import Conversation
-from support.http.exchange import Exchange
 from support.http.openai import ModelList, OpenAiApi
 from support.observed import Observed
 from support.reporting.evidence import Metrics, Scene
@@ -43,7 +45,6 @@ class World:
         self.outcome: Observed[Outcome] = Observed("command's outcome")
         self.start: Observed[Attempt] = Observed("server start")
         self.models: Observed[ModelList] = Observed("list of models")
-        self.reply: Observed[Exchange] = Observed("reply")
         self.tried: Observed[Result] = Observed("result of a case")
         self.cells: list[Cell] = []
         self.conversation = Conversation(lambda: self.api)
@@ -178,7 +179,7 @@ class World:
         from support.contracts.engine import ask
 
         case = cases.find(api.lower(), title)
-        server, ours = self.suite.offering(case.api, case.model)
+        server, ours = self._own_offer(case) if case.alone else self.suite.offering(case.api, case.model)
         known = self.suite.missing_routes.reason(server.label, case)
         if known is not None:
             self.cells = [Cell(server.label, "lacking", known, judged=True)]
@@ -194,6 +195,13 @@ class World:
         self.tried.set(result)
         self.cells = [cell_of(result, judged=True), *self.suite.comparison.cells(case)]
 
+    def _own_offer(self, case: Case) -> tuple[ApiServer, Server]:
+        """A server that nobody else uses: the case may hurt it."""
+        suite, model = self.suite, self.suite.model(case.model)
+        server = start_server(suite.command, model, suite.settings)
+        self.cleanups.callback(server.stop)
+        return of_command(suite.command, server, model), server
+
     # -- what remains
 
     def record(self, key: str, title: str, value: float, unit: str) -> None:
@@ -207,7 +215,6 @@ class World:
             self.outcome,
             self.start,
             self.models,
-            self.reply,
             self.tried,
             self.conversation.answers,
         )

@@ -64,6 +64,7 @@ class Case(BaseModel):
     headers: dict[str, Matchers] = {}
     again: Again | None = None
     after: Literal["a good request"] | None = None
+    alone: bool = Field(False, description="it may hurt its server, so it gets one of its own")
     model: str = Field("speaking", description="which of the suite's models the server has to serve")
     source: str = Field(min_length=3)
 

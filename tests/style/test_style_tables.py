@@ -16,7 +16,6 @@ from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
 
 # All tables there are; a new one belongs into a test.
 TABLES = {
-    "support/http/mistakes.toml",
     "support/models/scripts/standard.toml",
     "support/target/calls.toml",
     "support/target/remedies.toml",
@@ -72,10 +71,6 @@ def test_cases_are_used_once(vocabulary: Vocabulary, api: str) -> None:
     )
     same(set(cases_of(api)), {title for name, title in tried if name == api})
     assert not [title for (_, title), times in tried.items() if times > 1]
-
-
-def test_mistakes_are_used(vocabulary: Vocabulary) -> None:
-    same(set(table("support/http/mistakes.toml")), first(vocabulary.values_of("openai_api.send_mistake")))
 
 
 def test_remedies_are_readable_and_different() -> None:
