@@ -66,6 +66,16 @@ def try_case(context: StepContext, api: str, behaviour: str) -> None:
     context.world.try_case(api, behaviour)
 
 
+@when("the official OpenAI client wants to {string}")
+def official(context: StepContext, journey: str) -> None:
+    context.world.travel(journey)
+
+
+@then("it gets what it wanted")
+def arrived(context: StepContext) -> None:
+    context.world.journey.get().require_arrived()
+
+
 @then("the contract is kept")
 def contract_kept(context: StepContext) -> None:
     context.world.tried.get().require_kept()

@@ -31,6 +31,7 @@ from support.target.server import Server, start_server
 
 if TYPE_CHECKING:
     from support.contracts.engine import Result
+    from support.contracts.official import Journey
 
 
 class World:
@@ -46,6 +47,7 @@ class World:
         self.start: Observed[Attempt] = Observed("server start")
         self.models: Observed[ModelList] = Observed("list of models")
         self.tried: Observed[Result] = Observed("result of a case")
+        self.journey: Observed[Journey] = Observed("journey of the official client")
         self.cells: list[Cell] = []
         self.conversation = Conversation(lambda: self.api)
         self.plan: starts.Start | None = None
@@ -195,6 +197,15 @@ class World:
         self.tried.set(result)
         self.cells = [cell_of(result, judged=True), *self.suite.comparison.cells(case)]
 
+    def travel(self, journey: str) -> None:
+        """Let OpenAI's own client do something; the result is to be checked."""
+        from support.contracts.official import travel
+
+        server, ours = self.suite.offering("openai", "speaking")
+        if ours is not None:
+            self.watch(ours)
+        self.journey.set(travel(server, journey, self.suite.settings.seconds(30.0)))
+
     def _own_offer(self, case: Case) -> tuple[ApiServer, Server]:
         """A server that nobody else uses: the case may hurt it."""
         suite, model = self.suite, self.suite.model(case.model)
@@ -216,6 +227,7 @@ class World:
             self.start,
             self.models,
             self.tried,
+            self.journey,
             self.conversation.answers,
         )
         for observed in results:

@@ -11,6 +11,7 @@ import pytest
 
 from support.contracts.apis import APIS
 from support.contracts.cases import cases_of
+from support.contracts.official import JOURNEYS
 from support.target.deviations import Deviations
 from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
 
@@ -71,6 +72,10 @@ def test_cases_are_used_once(vocabulary: Vocabulary, api: str) -> None:
     )
     same(set(cases_of(api)), {title for name, title in tried if name == api})
     assert not [title for (_, title), times in tried.items() if times > 1]
+
+
+def test_journeys_are_used(vocabulary: Vocabulary) -> None:
+    same(set(JOURNEYS), first(vocabulary.values_of("openai_api.official")))
 
 
 def test_remedies_are_readable_and_different() -> None:
