@@ -19,7 +19,17 @@ Kind = Literal["json", "sse", "ndjson", "text", "empty", "any"]
 
 
 # What can be compared between two answers, whatever their form; the keys of a view.
-Viewed = Literal["text", "texts", "finish_reason", "finish_reasons", "usage", "tool_calls", "call_ids", "id"]
+Viewed = Literal[
+    "text",
+    "texts",
+    "finish_reason",
+    "finish_reasons",
+    "usage",
+    "tool_calls",
+    "call_ids",
+    "id",
+    "first_vector",
+]
 
 
 class CaseError(AcceptanceError):
