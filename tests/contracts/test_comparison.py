@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-
-import pytest
+from collections.abc import Callable
 
 from support.contracts.api import ApiServer
 from support.contracts.cells import Cell, settled
@@ -17,18 +14,6 @@ from tests.contracts.toys import SERVER, case, chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply
 
 Serve = Callable[[Reply], TinyServer]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    with ExitStack() as servers:
-
-        def begin(answer: Reply) -> TinyServer:
-            server = TinyServer(answer)
-            servers.callback(server.close)
-            return server
-
-        yield begin
 
 
 class Candidate:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 
 import pytest
 
@@ -13,18 +12,6 @@ from tests.contracts.toys import chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply
 
 Serve = Callable[[Reply], TinyServer]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    with ExitStack() as servers:
-
-        def begin(answer: Reply) -> TinyServer:
-            server = TinyServer(answer)
-            servers.callback(server.close)
-            return server
-
-        yield begin
 
 
 def server_at(url: str) -> ApiServer:
