@@ -56,6 +56,12 @@ def test_each_server_gets_its_field(serve: Serve) -> None:
     assert all(candidate.closed for candidate in candidates)
 
 
+def test_what_may_hurt_a_server_is_not_asked_of_a_shared_one(serve: Serve) -> None:
+    server = serve(json_reply(chat()))
+    cells = Comparison([Candidate("good", server.url)], 5.0, MissingRoutes()).cells(case(alone=True))
+    assert [(cell.status, server.requests) for cell in cells] == [("not asked", [])]
+
+
 def test_only_the_judged_server_has_known_issues() -> None:
     judged = cell_of(Result(case(), SERVER, "broken", "status", "500"), judged=True)
     cells = (judged, Cell("other", "broken", "x"))
