@@ -7,12 +7,16 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from support.contracts import cases
+from support.contracts.api import ApiServer
+from support.contracts.cases import Case
+from support.contracts.offers import of_command
+from support.errors import NotOffered
 from support.http import answers
 from support.http.client import ApiClient
 from support.http.conversation import Conversation
-from support.http.exchange import Exchange
 from support.http.openai import ModelList, OpenAiApi
 from support.observed import Observed
 from support.reporting.evidence import Metrics, Scene
@@ -23,6 +27,10 @@ from support.target import loading, program, starts
 from support.target.attempt import Attempt, attempt
 from support.target.network import NetworkTrap
 from support.target.server import Server, start_server
+
+if TYPE_CHECKING:
+    from support.contracts.engine import Result
+    from support.contracts.official import Journey
 
 
 class World:
@@ -39,7 +47,8 @@ class World:
         self.outcome: Observed[Outcome] = Observed("command's outcome")
         self.start: Observed[Attempt] = Observed("server start")
         self.models: Observed[ModelList] = Observed("list of models")
-        self.reply: Observed[Exchange] = Observed("reply")
+        self.tried: Observed[Result] = Observed("result of a case")
+        self.journey: Observed[Journey] = Observed("journey of the official client")
         self.conversation = Conversation(lambda: self.api)
         self.plan: starts.Start | None = None
         self.server: Server | None = None
@@ -160,6 +169,50 @@ class World:
             answer = OpenAiApi(self.client, card.id).chat([{"role": "user", "content": "Hi"}], max_tokens=1)
             answers.check_length(answer, 1)
 
+    # -- cases of an API
+
+    def try_case(self, api: str, title: str) -> None:
+        """Ask the judged server, then those that it is compared with; the result is to be checked.
+
+        Raises `NotOffered` when an earlier case has found the route missing.
+        """
+        # Not at the top: OpenAI's package comes with them, and takes half a second.
+        from support.contracts.comparison import cell_of
+        from support.contracts.engine import ask
+
+        case = cases.find(api.lower(), title)
+        server, ours = self._own_offer(case) if case.alone else self.suite.offering(case.api, case.model)
+        known = self.suite.missing_routes.reason(server.label, case)
+        if known is not None:
+            self.cells = [Cell(server.label, "lacking", known, judged=True)]
+            self.cells += self.suite.comparison.cells(case)
+            raise NotOffered(known)
+        if ours is not None:
+            self.watch(ours)
+        self.client = ApiClient(server.base_url, api_key=server.key, within=self.suite.settings.seconds(30.0))
+        self.cleanups.callback(self.client.close)
+        result = ask(self.client, server, case)
+        if result.outcome == "lacking":
+            self.suite.missing_routes.note(server.label, case)
+        self.tried.set(result)
+        self.cells = [cell_of(result, judged=True), *self.suite.comparison.cells(case)]
+
+    def travel(self, journey: str) -> None:
+        """Let OpenAI's own client do something; the result is to be checked."""
+        from support.contracts.official import travel
+
+        server, ours = self.suite.offering("openai", "speaking")
+        if ours is not None:
+            self.watch(ours)
+        self.journey.set(travel(server, journey, self.suite.settings.seconds(30.0)))
+
+    def _own_offer(self, case: Case) -> tuple[ApiServer, Server]:
+        """A server that nobody else uses: the case may hurt it."""
+        suite, model = self.suite, self.suite.model(case.model)
+        server = start_server(suite.command, model, suite.settings)
+        self.cleanups.callback(server.stop)
+        return of_command(suite.command, server, model), server
+
     # -- what remains
 
     def record(self, key: str, title: str, value: float, unit: str) -> None:
@@ -173,7 +226,8 @@ class World:
             self.outcome,
             self.start,
             self.models,
-            self.reply,
+            self.tried,
+            self.journey,
             self.conversation.answers,
         )
         for observed in results:

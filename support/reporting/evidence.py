@@ -13,7 +13,7 @@ from support.http.exchange import Exchange
 from support.redaction import redact, redact_data
 from support.reporting.observing import complain
 from support.reporting.text import visible
-from support.reporting.verdict import Cell, Evidence, Measure, Verdict
+from support.reporting.verdict import Cell, Evidence, Measure, Verdict, settled
 from support.running.processes import Outcome
 
 FOLDER = "evidence"
@@ -129,7 +129,7 @@ def settle(scenario: Any, verdict: Verdict, settings: Sequence[tuple[str, str, s
             complain("evidence", error)
     if world is not None:
         scenario.evidence, scenario.measures = tuple(world.evidence), tuple(world.measures)
-        scenario.cells = tuple(world.cells)
+        scenario.cells = settled(world.cells, verdict.status)
     if told:
         pieces = list(getattr(scenario, "evidence", None) or Scene(settings).pieces())
         output = visible(str(scenario.captured.output or ""))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Status = Literal["passed", "failed", "broken", "skipped", "known_issue"]
@@ -53,13 +54,21 @@ CellStatus = Literal["kept", "broken", "known issue", "lacking", "not asked"]
 class Cell:
     """How one server stands to one behaviour, with a short reason where there is something to say.
 
-    `behaviour` is the row of the matrix; left out, the scenario's title is.
+    `behaviour` is the row of the matrix; left out, the scenario's title is. `judged`: it is the server that
+    the scenario judges, the others are compared with it.
     """
 
     server: str
     status: CellStatus
     reason: str = ""
     behaviour: str = ""
+    judged: bool = False
+
+
+def settled(cells: Iterable[Cell], status: Status) -> tuple[Cell, ...]:
+    """The same once the verdict is there: what the judged server breaks may be a known issue."""
+    known = status == "known_issue"
+    return tuple(replace(cell, status="known issue") if known and cell.judged else cell for cell in cells)
 
 
 @dataclass(frozen=True)
