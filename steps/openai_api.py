@@ -72,6 +72,16 @@ def list_models(context: StepContext) -> None:
     context.world.models.set(context.world.api.models())
 
 
+@when("an {api} client tries {string}")
+def try_case(context: StepContext, api: str, behaviour: str) -> None:
+    context.world.try_case(api, behaviour)
+
+
+@then("the contract is kept")
+def contract_kept(context: StepContext) -> None:
+    context.world.tried.get().require_kept()
+
+
 @then("the list is well-formed and has no name twice")
 def models_well_formed(context: StepContext) -> None:
     answers.check_models(context.world.models.get())

@@ -17,6 +17,7 @@ _registry = StepMatcher4CucumberExpressions.TYPE_REGISTRY
 for _type in (
     ParameterType("duration", units.DURATION, float, units.seconds),
     ParameterType("size", units.SIZE, int, units.size),
+    ParameterType("api", "OpenAI|Ollama", str, str),
     ParameterType("format", "|".join(FORMATS), str, str),
     ParameterType("stream", "standard output|error output", str, str),
 ):

@@ -7,6 +7,7 @@
         +-- TargetError           the target cannot be used    (exit code 2, before anything starts)
         +-- NothingSelected       no scenario would run        (exit code 3)
         +-- PartUnavailable       an external program is missing and could not be had
+        +-- NotOffered            the scenario asks for what the server is known not to have (skipped)
 
 Each message is one line: what is wrong, where it comes from, what to do.
 """
@@ -49,3 +50,7 @@ class NothingSelected(AcceptanceError):
 
 class PartUnavailable(AcceptanceError):
     """An external program is missing and could not be fetched."""
+
+
+class NotOffered(AcceptanceError):
+    """Asking is of no use: the rest of the scenario is skipped with this reason (failed under --strict)."""

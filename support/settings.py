@@ -30,6 +30,7 @@ from support.redaction import REDACTED, redactor_for, use
 SETTINGS_FILE = Path("acceptance.toml")
 FRONTS = ("gateway", "ollama")
 REPORTS = ("html", "json", "junit", "allure")
+COMPARED = ("real", "reference")
 # Environment names with this prefix belong to the suite alone, so an unknown one is a typing error.
 OWN_PREFIX = "ACCEPTANCE_"
 
@@ -113,6 +114,11 @@ class Settings(BaseSettings):
         description="multiplies every time-out of the harness, never a performance limit",
         json_schema_extra={"hint": "give a number from 1 to 20"},
     )
+    acceptance_compare: str | None = Field(
+        None,
+        description="servers asked the same API cases for the matrix, separated by commas; they never gate",
+        json_schema_extra={"hint": f"choose of {', '.join(COMPARED)}, or give addresses, http://HOST:PORT"},
+    )
     acceptance_cache_dir: Path = Field(
         default_factory=default_cache,
         description="where programs and models are kept between runs",
@@ -195,6 +201,19 @@ class Settings(BaseSettings):
             raise ValueError(f"there is no report {unknown[0]!r}")
         return names
 
+    @field_validator("acceptance_compare")
+    @classmethod
+    def _comparable(cls, names: str | None) -> str | None:
+        for name in _listed(names):
+            if name not in COMPARED and not name.startswith(("http://", "https://")):
+                raise ValueError(f"{redact_url(name)!r} is no server to compare with")
+        return names
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The servers of `acceptance_compare`, one by one."""
+        return _listed(self.acceptance_compare)
+
     def wants(self, report: str) -> bool:
         """Whether one of `REPORTS` is to be kept."""
         if report == "html" and not self.acceptance_html:
@@ -211,6 +230,10 @@ class Settings(BaseSettings):
     def seconds(self, wait: float) -> float:
         """A time-out of the harness in seconds, scaled for slow machines."""
         return wait * self.acceptance_time_factor
+
+
+def _listed(names: str | None) -> tuple[str, ...]:
+    return tuple(filter(None, map(str.strip, (names or "").split(","))))
 
 
 @dataclass(frozen=True)

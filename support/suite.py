@@ -6,6 +6,9 @@ import tempfile
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from support.contracts.api import ApiServer
+from support.contracts.lacking import MissingRoutes
+from support.contracts.offers import OFFERS, OtherTarget
 from support.http.client import ApiClient
 from support.models.script import Script
 from support.models.store import ModelStore
@@ -18,7 +21,8 @@ from support.target.server import Server
 from support.target.starts import FORMATS, arguments_of
 
 if TYPE_CHECKING:
-    # numpy comes with it, which a run with a warm cache does without.
+    # numpy comes with the one and OpenAI's package with the other: a run that needs neither does not wait.
+    from support.contracts.comparison import Comparison
     from support.models.compiler import CompiledModel
 
 
@@ -57,6 +61,28 @@ class Suite:
         """The speaking model of the standard script in a format (GGUF, SafeTensors, GGML)."""
         return arguments_of(self.models.speaking(self.script, format=FORMATS[format_name]))
 
+    def model(self, name: str) -> ModelArguments:
+        """A model by the name that the tables of cases use."""
+        assert name == "speaking", f"there is no model {name!r}"
+        return self.speaking()
+
+    @cached_property
+    def missing_routes(self) -> MissingRoutes:
+        """Routes that servers of this run were found not to have."""
+        return MissingRoutes()
+
+    def offering(self, api: str, model: str) -> tuple[ApiServer, Server | None]:
+        """The judged server of an API with a model, and its process if it is ours."""
+        return OFFERS[api](self, model)
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """The servers beside the judged one; each is started when first asked."""
+        from support.contracts.comparison import Comparison
+
+        candidates = [OtherTarget(name, self.settings, self.model) for name in self.settings.compared]
+        return Comparison(candidates, self.settings.seconds(30.0), self.missing_routes)
+
     def api_client(self) -> tuple[ApiClient, Server | None]:
         """A client of the server that the API features talk to, and that server if it is ours."""
         if isinstance(self.target, UrlTarget):
@@ -89,5 +115,7 @@ class Suite:
         """End the servers and remove the run's folder."""
         if "servers" in self.__dict__:
             self.servers.close()
+        if "comparison" in self.__dict__:
+            self.comparison.close()
         tempfile.tempdir = self._usual_place
         self._own.remove()

@@ -7,8 +7,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from support.contracts import cases
+from support.contracts.cells import Cell
+from support.errors import NotOffered
 from support.http import answers
 from support.http.client import ApiClient
 from support.http.conversation import Conversation
@@ -24,6 +27,9 @@ from support.target.attempt import Attempt, attempt
 from support.target.network import NetworkTrap
 from support.target.server import Server, start_server
 
+if TYPE_CHECKING:
+    from support.contracts.engine import Result
+
 
 class World:
     """The state of one scenario. Whatever it acquires is released through `cleanups`."""
@@ -38,6 +44,8 @@ class World:
         self.start: Observed[Attempt] = Observed("server start")
         self.models: Observed[ModelList] = Observed("list of models")
         self.reply: Observed[Exchange] = Observed("reply")
+        self.tried: Observed[Result] = Observed("result of a case")
+        self.cells: list[Cell] = []
         self.conversation = Conversation(lambda: self.api)
         self.plan: starts.Start | None = None
         self.server: Server | None = None
@@ -158,6 +166,34 @@ class World:
             answer = OpenAiApi(self.client, card.id).chat([{"role": "user", "content": "Hi"}], max_tokens=1)
             answers.check_length(answer, 1)
 
+    # -- cases of an API
+
+    def try_case(self, api: str, title: str) -> None:
+        """Ask the judged server, then those that it is compared with; the result is to be checked.
+
+        Raises `NotOffered` when an earlier case has found the route missing.
+        """
+        # Not at the top: OpenAI's package comes with them, and takes half a second.
+        from support.contracts.comparison import cell_of
+        from support.contracts.engine import ask
+
+        case = cases.find(api.lower(), title)
+        server, ours = self.suite.offering(case.api, case.model)
+        known = self.suite.missing_routes.reason(server.label, case)
+        if known is not None:
+            self.cells = [Cell(server.label, "lacking", known, judged=True)]
+            self.cells += self.suite.comparison.cells(case)
+            raise NotOffered(known)
+        if ours is not None:
+            self.watch(ours)
+        self.client = ApiClient(server.base_url, api_key=server.key, within=self.suite.settings.seconds(30.0))
+        self.cleanups.callback(self.client.close)
+        result = ask(self.client, server, case)
+        if result.outcome == "lacking":
+            self.suite.missing_routes.note(server.label, case)
+        self.tried.set(result)
+        self.cells = [cell_of(result, judged=True), *self.suite.comparison.cells(case)]
+
     # -- what remains
 
     def record(self, key: str, title: str, value: float, unit: str) -> None:
@@ -172,6 +208,7 @@ class World:
             self.start,
             self.models,
             self.reply,
+            self.tried,
             self.conversation.answers,
         )
         for observed in results:

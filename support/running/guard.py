@@ -29,6 +29,7 @@ from behave.runner import Context, Runner, the_step_registry
 from behave.runner_util import FileNotFoundError as FeatureNotFound
 from behave.runner_util import parse_features
 
+from support.contracts.cells import settled
 from support.errors import (
     EXIT_BUDGET,
     EXIT_FAILED,
@@ -40,6 +41,7 @@ from support.errors import (
     EXIT_USAGE,
     AcceptanceError,
     NothingSelected,
+    NotOffered,
     SettingsError,
 )
 from support.reporting.allure_adapter import AcceptanceAllure
@@ -274,9 +276,13 @@ class GuardedRunner(Runner):  # type: ignore[misc]
                 verdict = Verdict("failed", over)
             verdict = with_deviation(verdict, entry)
             scenario.verdict = verdict
+            scenario.cells = settled(getattr(scenario, "cells", ()), verdict.status)
             if verdict.status == "known_issue":
                 scenario.set_status(Status.skipped)
                 return False
+            if verdict.status == "skipped" and scenario.should_skip:
+                # Left out in its last step: behave counts steps, and all have passed.
+                scenario.set_status(Status.skipped)
             if verdict.gates and not failed:
                 scenario.set_status(Status.failed)
             return failed or verdict.gates
@@ -332,13 +338,19 @@ class GuardedRunner(Runner):  # type: ignore[misc]
 
 
 def _staying(step: Callable[..., Any]) -> Callable[..., Any]:
-    """`sys.exit(0)` in a step would end the run with its code, without hooks, cleanups and reports."""
+    """A step ends in the scenario: `sys.exit(0)` there would end the run without hooks, cleanups and reports.
+
+    One that raises `NotOffered` leaves the rest of its scenario out.
+    """
 
     @functools.wraps(step)
-    def run(*args: Any, **kwargs: Any) -> Any:
+    def run(context: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            return step(*args, **kwargs)
+            return step(context, *args, **kwargs)
         except SystemExit as end:
             raise RuntimeError(f"the step called sys.exit({end.code!r})") from end
+        except NotOffered as reason:
+            # Not `scenario.skip()`: that prints a line of its own in the middle of everything.
+            context.scenario.should_skip, context.scenario.skip_reason = True, str(reason)
 
     return run

@@ -36,6 +36,7 @@ def scenario(status: str, *steps: Any, **more: Any) -> Any:
         "status": SimpleNamespace(name=status),
         "exception": None,
         "error_message": None,
+        "should_skip": False,
         "skip_reason": None,
         "all_steps": steps,
         "captured": SimpleNamespace(output=""),
@@ -52,6 +53,12 @@ def scenario(status: str, *steps: Any, **more: Any) -> Any:
         (scenario("passed", step("passed")), None, "passed", ""),
         (scenario("skipped", skip_reason="no GPU"), None, "skipped", "no GPU"),
         (scenario("skipped"), None, "skipped", "not selected"),
+        (
+            scenario("passed", step("passed"), should_skip=True, skip_reason="no route"),
+            None,
+            "skipped",
+            "no route",
+        ),
         (scenario("untested"), None, "skipped", "not run: nothing ran it"),
         (
             scenario("untested"),

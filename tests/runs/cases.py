@@ -121,6 +121,10 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         "forgets a child": Case(ACCEPTANCE, scenarios=("It forgets a child",)),
         "known issue": Case(ACCEPTANCE, scenarios=("It fails", "It passes"), deviation="It fails"),
         "fixed issue": Case(BEHAVE, scenarios=("It passes", "It passes as well"), deviation="It passes"),
+        "left out": Case(
+            ACCEPTANCE, scenarios=("It is left out half-way", "It is left out at its end", "It passes")
+        ),
+        "left out, strict": Case(ACCEPTANCE, ("--strict",), scenarios=("It is left out at its end",)),
         "interrupted": Case(
             BEHAVE, scenarios=("It waits", "It passes"), signals=(("waiting", signal.SIGINT),)
         ),

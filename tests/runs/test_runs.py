@@ -23,6 +23,8 @@ CODES = {
     "real passes": 0,
     "known issue": 0,
     "forgets a child": 0,
+    "left out": 0,
+    "left out, strict": 1,
     "fails by behave": 1,
     "every way": 1,
     "undefined": 1,
@@ -169,6 +171,26 @@ def test_each_way_to_end_has_its_verdict(runs: Runs) -> None:
     assert "nobody has written this" in run.test("It is undefined")["error"]
     assert "no room for a scenario" in run.test("Its hook breaks")["error"]
     assert "the server died" in run.test("Its hook finds a defect")["error"]
+
+
+def test_what_is_not_offered_is_left_out_with_its_reason(runs: Runs) -> None:
+    run = runs["left out"]
+    assert run.verdicts == {
+        "It is left out half-way": "skipped",
+        "It is left out at its end": "skipped",
+        "It passes": "passed",
+    }
+    reasons = [test.get("reason") for test in run.report["tests"] if test["verdict"] == "skipped"]
+    assert reasons == ["the toy server has no such route"] * 2
+    files = sorted((run.reports / "junit").glob("*.xml"))
+    assert [len(ElementTree.parse(file).findall(".//skipped")) for file in files] == [1, 1, 0]
+    assert not list((run.reports / "evidence").glob("*"))
+
+
+def test_what_is_not_offered_fails_a_strict_run(runs: Runs) -> None:
+    run = runs["left out, strict"]
+    assert run.verdicts == {"It is left out at its end": "broken"}
+    assert "the toy server has no such route" in run.test("It is left out at its end")["error"]
 
 
 def test_broken_cleanup_is_told(runs: Runs) -> None:

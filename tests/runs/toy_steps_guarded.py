@@ -14,6 +14,7 @@ from pathlib import Path
 
 from behave import given, then
 
+from support.errors import NotOffered
 from support.running.processes import ManagedProcess
 from support.waiting import wait_until
 
@@ -34,6 +35,11 @@ def equal(context, one, other):
 @then("the harness breaks")
 def harness_breaks(context):
     raise OSError("no room on the disk")
+
+
+@then("there is no such route")
+def not_offered(context):
+    raise NotOffered("the toy server has no such route")
 
 
 @then("the key is told")

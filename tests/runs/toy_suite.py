@@ -51,6 +51,8 @@ SCENARIOS = {
     "It reads a stream without end": "Then the step reads a stream without end",
     "It never returns from C": "Then the step never returns from C",
     "Its hook hangs": "Then 1 is 1",
+    "It is left out half-way": "Then there is no such route\n    And 1 is 2",
+    "It is left out at its end": "Then there is no such route",
     "It waits": "Given a child that listens\n    Then the step waits long",
 }
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from typing import Any
 
+import pytest
+
+from support.contracts.apis import APIS
+from support.contracts.cases import cases_of
 from support.target.deviations import Deviations
 from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
 
@@ -17,6 +22,7 @@ TABLES = {
     "support/target/remedies.toml",
     "support/target/starts.toml",
 }
+CASES = "support/contracts/cases/"
 DEVIATIONS = ROOT / "deviations.toml"
 
 
@@ -35,7 +41,9 @@ def same(rows: set[Any], used: set[Any]) -> None:
 
 
 def test_all_tables_are_looked_after() -> None:
-    assert {named(file) for file in (ROOT / "support").rglob("*.toml")} == TABLES
+    found = {named(file) for file in (ROOT / "support").rglob("*.toml")}
+    assert {name for name in found if not name.startswith(CASES)} == TABLES
+    assert {name.split("/")[3] for name in found - TABLES} == set(APIS)
     code = "\n".join(file.read_text(encoding="utf-8") for file in SUPPORT)
     assert not [name for name in TABLES if name.rpartition("/")[2].removesuffix(".toml") not in code]
 
@@ -53,6 +61,17 @@ def test_starts_are_used(vocabulary: Vocabulary) -> None:
     broken = {(format_name, fault) for format_name, faults in starts["broken"].items() for fault in faults}
     same(broken, vocabulary.values_of("model_loading.broken_model"))
     same(set(starts["misplaced"]), first(vocabulary.values_of("model_loading.misplaced_model")))
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_cases_are_used_once(vocabulary: Vocabulary, api: str) -> None:
+    tried = Counter(
+        (str(use.values[0]).lower(), str(use.values[1]))
+        for use in vocabulary.uses
+        if use.definition is not None and use.owner == "openai_api.try_case"
+    )
+    same(set(cases_of(api)), {title for name, title in tried if name == api})
+    assert not [title for (_, title), times in tried.items() if times > 1]
 
 
 def test_mistakes_are_used(vocabulary: Vocabulary) -> None:

@@ -1,0 +1,43 @@
+"""One API as the engine needs it, and one server that offers it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from support.contracts.contracts import Contract
+from support.contracts.reading import Reading
+
+# An answer in words that do not depend on how it came: text, texts, finish_reason, usage, tool_calls.
+View = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Api:
+    """An API. `good`: the title of a case that every healthy server passes, asked after each refusal.
+
+    `streams_end_with_done`: its server-sent events end with `data: [DONE]`. `view` never raises.
+    """
+
+    name: str
+    title: str
+    contracts: Mapping[str, Contract]
+    good: str
+    view: Callable[[Reading], View]
+    streams_end_with_done: bool = False
+
+
+@dataclass(frozen=True)
+class ApiServer:
+    """A server that offers an API. `names`: what stands for `{model}` and other names in the tables.
+
+    `own_words`: texts that it may say though they look like a path, such as the folder of its model.
+    """
+
+    label: str
+    api: str
+    base_url: str
+    names: Mapping[str, str]
+    key: str | None = field(default=None, repr=False)
+    own_words: tuple[str, ...] = ()

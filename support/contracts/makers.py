@@ -1,0 +1,44 @@
+"""Bodies that no table can hold: too large, too deep, too long. Each is made from the names of a server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Maker = Callable[[Mapping[str, str]], bytes]
+
+MEBIBYTE = 1024 * 1024
+DEPTH = 5000
+
+
+def _chat(names: Mapping[str, str], content: str, **fields: Any) -> bytes:
+    messages = [{"role": "user", "content": content}]
+    document = {"model": names["model"], "messages": messages, "max_tokens": 4, "temperature": 0, **fields}
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
+def _deep(names: Mapping[str, str]) -> bytes:
+    plain = _chat(names, "hello").decode()
+    return f'{plain[:-1]}, "metadata": {"[" * DEPTH}{"]" * DEPTH}}}'.encode()
+
+
+def _history(names: Mapping[str, str]) -> bytes:
+    turns = [
+        {"role": "user" if turn % 2 == 0 else "assistant", "content": f"This is turn {turn} of many."}
+        for turn in range(100)
+    ]
+    messages = [*turns, {"role": "user", "content": "Tell me about the comet"}]
+    return json.dumps(
+        {"model": names["model"], "messages": messages, "max_tokens": 200, "temperature": 0}
+    ).encode()
+
+
+MAKERS: dict[str, Maker] = {
+    "a body of 51 MiB": lambda names: _chat(names, "x" * (51 * MEBIBYTE)),
+    "a deep nesting": _deep,
+    "a long conversation": _history,
+    "a long line": lambda names: _chat(names, f"{'word ' * 1000}Tell me about the comet", max_tokens=200),
+    "more than the context holds": lambda names: _chat(names, "word " * 40_000),
+    "more than the context holds, streamed": lambda names: _chat(names, "word " * 40_000, stream=True),
+}

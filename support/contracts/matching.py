@@ -1,0 +1,117 @@
+"""Matchers: what is expected at one place of an answer."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+class Matchers(BaseModel):
+    """One or more conditions on one value; all must hold. `absent`: nothing is there, or null."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    is_: Any = Field(None, alias="is")
+    not_: Any = Field(None, alias="not")
+    one_of: list[Any] | None = None
+    matches: str | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    length: int | None = Field(None, ge=0)
+    absent: bool | None = None
+    contains: Any = None
+
+    @field_validator("matches")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"no regular expression: {error}") from None
+        return pattern
+
+    @property
+    def given(self) -> set[str]:
+        """The conditions that this row has."""
+        return self.model_fields_set - {"at"}
+
+    @model_validator(mode="after")
+    def _some(self) -> Matchers:
+        if not self.given:
+            raise ValueError("an expectation needs a matcher (is, not, one_of, matches, at_least, ...)")
+        return self
+
+    def fault(self, value: Any) -> str | None:
+        """What is wrong with this value, or None."""
+        for name in sorted(self.given):
+            wanted = getattr(self, name)
+            if not _HOLDS[name](value, wanted):
+                return f"expected {name.rstrip('_')} {wanted!r}, got {value!r:.300}"
+        return None
+
+
+class Expectation(Matchers):
+    """A condition on what a JMESPath expression finds in the answer."""
+
+    at: str
+
+    @field_validator("at")
+    @classmethod
+    def _parses(cls, path: str) -> str:
+        try:
+            jmespath.compile(path)
+        except JMESPathError as error:
+            raise ValueError(f"no JMESPath expression: {path!r}: {str(error).splitlines()[0]}") from None
+        return path
+
+    def check(self, document: Any) -> str | None:
+        """What is wrong with this document, or None."""
+        try:
+            value = jmespath.search(self.at, document)
+        except JMESPathError as error:
+            return f"{self.at}: {str(error).splitlines()[0]}"
+        fault = self.fault(value)
+        return None if fault is None else f"{self.at}: {fault}"
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal as JSON: true is not 1, and 1 is 1.0."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    return bool(one == other)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _sized(value: Any) -> bool:
+    return isinstance(value, str | list | dict)
+
+
+def _contains(value: Any, wanted: Any) -> bool:
+    if isinstance(value, str):
+        return isinstance(wanted, str) and wanted.lower() in value.lower()
+    return isinstance(value, list | dict) and any(same(item, wanted) for item in value)
+
+
+_HOLDS = {
+    "is_": same,
+    "not_": lambda value, wanted: not same(value, wanted),
+    "one_of": lambda value, wanted: any(same(value, item) for item in wanted),
+    "matches": lambda value, wanted: isinstance(value, str) and bool(re.search(wanted, value)),
+    "at_least": lambda value, wanted: _number(value) and value >= wanted,
+    "at_most": lambda value, wanted: _number(value) and value <= wanted,
+    "length": lambda value, wanted: _sized(value) and len(value) == wanted,
+    "absent": lambda value, wanted: (value is None) is wanted,
+    "contains": _contains,
+}

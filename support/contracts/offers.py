@@ -1,0 +1,82 @@
+"""Which server of this run offers an API with a model."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from support.contracts.api import ApiServer
+from support.errors import AcceptanceError
+from support.settings import Settings
+from support.target.dialects import ModelArguments
+from support.target.discovery import CommandTarget, UrlTarget, discover
+from support.target.pool import ServerPool
+from support.target.server import Server
+
+if TYPE_CHECKING:
+    from support.suite import Suite
+
+# The judged server that offers an API with a model, and its process if it is ours.
+Offer = Callable[["Suite", str], tuple[ApiServer, Server | None]]
+
+
+def openai_offer(suite: Suite, model: str) -> tuple[ApiServer, Server | None]:
+    """The server under test itself."""
+    target = suite.target
+    if isinstance(target, UrlTarget):
+        key = suite.settings.target_api_key
+        names = {"model": suite.model_name}
+        return ApiServer(
+            target.label, "openai", target.url, names, key.get_secret_value() if key else None
+        ), None
+    arguments = suite.model(model)
+    server = suite.servers.get(arguments)
+    return _ours(target, server, arguments), server
+
+
+def _ours(target: CommandTarget, server: Server, model: ModelArguments) -> ApiServer:
+    # mistral.rs names a model by the folder that it was started with.
+    own_words = (str(model.directory), *((model.file,) if model.file else ()))
+    return ApiServer(target.label, "openai", server.url, {"model": "default"}, own_words=own_words)
+
+
+OFFERS: dict[str, Offer] = {"openai": openai_offer}
+
+
+class OtherTarget:
+    """Another mistral.rs to compare with: `real`, `reference`, or an address."""
+
+    def __init__(self, name: str, settings: Settings, model: Callable[[str], ModelArguments]) -> None:
+        self.label = name
+        self._settings = settings
+        self._model = model
+        self._target: CommandTarget | UrlTarget | None = None
+        self._pool: ServerPool | None = None
+
+    def offering(self, api: str, model: str) -> ApiServer | None:
+        """See `Candidate.offering`."""
+        if api != "openai":
+            return None
+        target = self._target or self._find()
+        if isinstance(target, UrlTarget):
+            name = "default" if "default" in target.models or not target.models else target.models[0]
+            return ApiServer(target.label, api, target.url, {"model": name})
+        if self._pool is None:
+            # TEST_PORT belongs to the judged server.
+            self._pool = ServerPool(target, self._settings.model_copy(update={"test_port": None}))
+        arguments = self._model(model)
+        return _ours(target, self._pool.get(arguments), arguments)
+
+    def _find(self) -> CommandTarget | UrlTarget:
+        chosen: dict[str, object] = {"acceptance_target": self.label, "target_url": None}
+        if self.label not in ("real", "reference"):
+            chosen = {"acceptance_target": "auto", "target_url": self.label, "target_api_key": None}
+        self._target = discover(self._settings.model_copy(update=chosen))
+        return self._target
+
+    def close(self) -> None:
+        """See `Candidate.close`."""
+        if self._pool is not None:
+            with contextlib.suppress(AcceptanceError):
+                self._pool.close()

@@ -1,0 +1,144 @@
+"""What came back, layer by layer: framing of the raw bytes, strict JSON, the document that cases look at."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from support.contracts.ndjson import BadLines, parse_lines
+from support.http.exchange import Exchange, NotJson, strict_json
+from support.http.sse import BadFraming, Event, parse_events
+
+DONE = "[DONE]"
+MEDIA_TYPES = {
+    "json": "application/json",
+    "sse": "text/event-stream",
+    "ndjson": "application/x-ndjson",
+    "text": "text/plain",
+}
+
+
+class Broken(AssertionError):
+    """A layer was not kept; `layer` is its name."""
+
+    def __init__(self, layer: str, seen: str) -> None:
+        super().__init__(f"{layer}: {seen}")
+        self.layer = layer
+        self.seen = seen
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One JSON document of an answer: its bytes, what they say, and after how many seconds it was there."""
+
+    raw: bytes
+    value: Any
+    after: float
+    name: str = "message"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An answer taken apart. `pieces`: one for a whole answer, one for each chunk of a stream."""
+
+    exchange: Exchange
+    kind: str
+    pieces: tuple[Piece, ...] = field(default=())
+
+    @property
+    def streamed(self) -> bool:
+        return self.kind in ("sse", "ndjson")
+
+    @property
+    def values(self) -> list[Any]:
+        return [piece.value for piece in self.pieces]
+
+    def document(self, view: Mapping[str, Any]) -> Any:
+        """What JMESPath looks at: the JSON; of a stream {chunks, last, text}; of a text {text}."""
+        if self.streamed:
+            return {"chunks": self.values, "last": self.values[-1] if self.pieces else None, **view}
+        if self.kind == "text":
+            return {"text": self.exchange.text}
+        return self.pieces[0].value if self.pieces else None
+
+
+def read(exchange: Exchange, kind: str, ends_with_done: bool) -> Reading:
+    """Take an answer apart as its kind wants it; raises `Broken` (framing or JSON)."""
+    if kind in MEDIA_TYPES and exchange.content_type != MEDIA_TYPES[kind]:
+        raise Broken(
+            "framing", f"expected {MEDIA_TYPES[kind]}, got {exchange.content_type or '(no content type)'}"
+        )
+    if kind == "empty" and exchange.body:
+        raise Broken("framing", f"expected no body, got {exchange.text[:200]!r}")
+    readers: Mapping[str, Callable[[], Sequence[tuple[bytes, float, str]]]] = {
+        "json": lambda: [(exchange.body, exchange.seconds, "message")],
+        "sse": lambda: _events(exchange, ends_with_done),
+        "ndjson": lambda: _lines(exchange),
+    }
+    found = readers[kind]() if kind in readers else []
+    try:
+        pieces = tuple(
+            Piece(raw, strict_json(raw, f"{exchange.method} {exchange.url}"), after, name)
+            for raw, after, name in found
+        )
+    except NotJson as error:
+        raise Broken("JSON", str(error)) from None
+    return Reading(exchange, kind, pieces)
+
+
+def read_any(exchange: Exchange) -> Reading:
+    """The same without any demand: JSON where it is some."""
+    with contextlib.suppress(Broken):
+        return read(exchange, "json", ends_with_done=False)
+    return Reading(exchange, "text")
+
+
+def _events(exchange: Exchange, ends_with_done: bool) -> list[tuple[bytes, float, str]]:
+    """The data of the events and when each was complete, without the closing mark (once, and last)."""
+    try:
+        events = parse_events(exchange.body)
+    except BadFraming as error:
+        raise Broken("framing", str(error)) from None
+    if not events:
+        raise Broken("framing", "a stream without any event")
+    if ends_with_done:
+        data = [event.data for event in events]
+        if data[-1] != DONE or data.count(DONE) != 1:
+            raise Broken("framing", f"a stream ends with exactly one {DONE}; its last events: {data[-3:]}")
+        events = events[:-1]
+    times = _arrivals(exchange, events)
+    return [(event.data.encode(), after, event.name) for event, after in zip(events, times, strict=True)]
+
+
+def _arrivals(exchange: Exchange, events: Sequence[Event]) -> list[float]:
+    """When the last byte of each event's data had come."""
+    times, position = [], 0
+    for event in events:
+        last_line = event.data.rpartition("\n")[2].encode()
+        position = exchange.body.index(last_line, position) + len(last_line)
+        times.append(arrival(exchange, position))
+    return times
+
+
+def arrival(exchange: Exchange, position: int) -> float:
+    """Seconds until so many bytes of the body had come."""
+    come = 0
+    for moment, chunk in exchange.chunks:
+        come += len(chunk)
+        if come >= position:
+            return moment
+    return exchange.seconds
+
+
+def _lines(exchange: Exchange) -> list[tuple[bytes, float, str]]:
+    try:
+        lines = parse_lines(exchange.body)
+    except BadLines as error:
+        raise Broken("framing", str(error)) from None
+    found, position = [], 0
+    for line in lines:
+        position += len(line) + 1
+        found.append((line, arrival(exchange, position), "message"))
+    return found

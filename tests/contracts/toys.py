@@ -1,0 +1,83 @@
+"""Canned servers and cases for the tests of the engine."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from support.contracts.api import ApiServer
+from support.contracts.cases import Case
+from support.http.exchange import Exchange
+
+SERVER = ApiServer("toy", "openai", "http://127.0.0.1:1", {"model": "tiny"}, key="toy-key-1234")
+
+
+class Canned:
+    """A client whose answers are given beforehand, the last one again and again."""
+
+    def __init__(self, *answers: Exchange) -> None:
+        self.exchanges: list[Exchange] = []
+        self.sent: list[tuple[str, str, bytes, Mapping[str, str]]] = []
+        self._answers = list(answers)
+
+    def send(
+        self, method: str, path: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Exchange:
+        self.sent.append((method, path, body, headers or {}))
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        self.exchanges.append(answer)
+        return answer
+
+
+def exchange(body: bytes, status: int = 200, content_type: str = "application/json") -> Exchange:
+    return Exchange(
+        method="POST",
+        url="http://127.0.0.1:1/v1/chat/completions",
+        request_headers={},
+        request_body=b"{}",
+        status=status,
+        headers={"content-type": content_type} if content_type else {},
+        body=body,
+        seconds=0.2,
+        chunks=((0.1, body[:40]), (0.2, body[40:])),
+    )
+
+
+def reply(document: Any, status: int = 200) -> Exchange:
+    return exchange(json.dumps(document).encode(), status)
+
+
+def stream(*chunks: Any, end: str = "data: [DONE]\n\n") -> Exchange:
+    text = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + end
+    return exchange(text.encode(), content_type="text/event-stream")
+
+
+def chat(content: str = "The comet comes back.", **fields: Any) -> dict[str, Any]:
+    """A good answer, some of its fields replaced."""
+    message = {"role": "assistant", "content": content, "tool_calls": None}
+    choice = {"index": 0, "finish_reason": "stop", "message": message, "logprobs": None}
+    usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+    head = {"id": "1", "object": "chat.completion", "created": int(time.time()), "model": "tiny"}
+    return {**head, "choices": [choice], "usage": usage, **fields}
+
+
+def chunk(content: str = "", reason: str | None = None, role: bool = True, **fields: Any) -> dict[str, Any]:
+    """A good chunk of a stream, some of its fields replaced."""
+    delta = {"content": content, **({"role": "assistant"} if role else {})}
+    choice = {"index": 0, "finish_reason": reason, "delta": delta, "logprobs": None}
+    head = {"id": "1", "object": "chat.completion.chunk", "created": int(time.time()), "model": "tiny"}
+    return {**head, "choices": [choice], "usage": None, **fields}
+
+
+def case(**fields: Any) -> Case:
+    """A case about a chat, some of its fields replaced."""
+    row: dict[str, Any] = {
+        "api": "openai",
+        "title": "a toy",
+        "request": {"path": "/v1/chat/completions", "json": {"model": "{model}", "messages": []}},
+        "status": 200,
+        "source": "a test",
+    }
+    return Case.model_validate(row | fields)
