@@ -24,6 +24,7 @@ from support.running.processes import Outcome
 from support.suite import Suite
 from support.target import loading, program, starts
 from support.target.attempt import Attempt, attempt
+from support.target.fronts import Process
 from support.target.network import NetworkTrap
 from support.target.server import Server, start_server
 
@@ -48,7 +49,7 @@ class World:
         self.cells: list[Cell] = []
         self.conversation = Conversation(lambda: self.api)
         self.plan: starts.Start | None = None
-        self.server: Server | None = None
+        self.server: Process | None = None
         self._log_mark = 0
         self._trap: NetworkTrap | None = None
         self._metrics: Metrics | None = None
@@ -117,10 +118,10 @@ class World:
     @property
     def running(self) -> Server:
         """The server of this scenario."""
-        assert self.server is not None, "no server was started"
+        assert isinstance(self.server, Server), "no server was started"
         return self.server
 
-    def watch(self, server: Server) -> None:
+    def watch(self, server: Process) -> None:
         """From now on this server must live, and its log must not tell of a crash."""
         self.server = server
         self._log_mark = len(server.log)

@@ -11,6 +11,7 @@ from support.errors import AcceptanceError
 from support.settings import Settings
 from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget, UrlTarget, discover
+from support.target.fronts import ABLE, Process
 from support.target.pool import ServerPool
 from support.target.server import Server
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from support.suite import Suite
 
 # The judged server that offers an API with a model, and its process if it is ours.
-Offer = Callable[["Suite", str], tuple[ApiServer, Server | None]]
+Offer = Callable[["Suite", str], tuple[ApiServer, Process | None]]
 
 
 def openai_offer(suite: Suite, model: str) -> tuple[ApiServer, Server | None]:
@@ -41,7 +42,14 @@ def _ours(target: CommandTarget, server: Server, model: ModelArguments) -> ApiSe
     return ApiServer(target.label, "openai", server.url, {"model": "default"}, own_words=own_words)
 
 
-OFFERS: dict[str, Offer] = {"openai": openai_offer}
+def ollama_offer(suite: Suite, model: str) -> tuple[ApiServer, Process | None]:
+    """The server of the Ollama API that this run judges."""
+    front = suite.fronts.judged()
+    names = {"model": front.names[model], "able": front.names[ABLE]}
+    return ApiServer(front.label, "ollama", front.url, names), front.process
+
+
+OFFERS: dict[str, Offer] = {"openai": openai_offer, "ollama": ollama_offer}
 
 
 class OtherTarget:

@@ -11,7 +11,12 @@ from support.parts.node import NodePart
 from support.parts.ollama import OLLAMA
 from support.parts.part import Part, Say
 
-PARTS: dict[str, Part] = {"mistralrs": MISTRALRS, "ollama": OLLAMA, "allure": AllurePart(), "node": NodePart()}
+PARTS: dict[str, Part] = {
+    "mistralrs": MISTRALRS,
+    "ollama": OLLAMA,
+    "allure": AllurePart(),
+    "node": NodePart(),
+}
 
 
 def get_part(name: str, cache: Path, say: Say) -> str:

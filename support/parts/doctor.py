@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from support.errors import PartUnavailable, TargetError
+from support.errors import SettingsError, TargetError
 from support.models.catalogue import has_smollm2
 from support.parts.all import PARTS
 from support.parts.mistralrs import MINIMUM_RUST
@@ -122,7 +122,7 @@ def _ollama(settings: Settings) -> Finding:
         return Finding("ollama", True, redact_url(settings.ollama_url), OLLAMA.purpose, remedy)
     try:
         part = OLLAMA.locate(settings)
-    except PartUnavailable as error:
+    except SettingsError as error:
         return Finding("ollama", False, "", OLLAMA.purpose, str(error))
     told = "" if part is None else f"{part.version} {part.path} ({part.origin})"
     return Finding("ollama", part is not None, told, OLLAMA.purpose, remedy)

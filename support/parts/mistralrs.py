@@ -58,7 +58,7 @@ class MistralRs:
         cargo = self._cargo()
         log = root / "install.log"
         say(f"mistralrs: cargo install {CRATE} --locked (about 15 minutes on 2 cores; log: {log})")
-        command = [cargo, "install", CRATE, "--locked", "--root", root]
+        command: list[str | Path] = [cargo, "install", CRATE, "--locked", "--root", root]
         build(self.name, command, log=log, say=say, within=BUILD_SECONDS)
 
     @staticmethod

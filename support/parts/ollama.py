@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from support.errors import PartUnavailable
+from support.errors import PartUnavailable, SettingsError
 from support.parts.building import build
 from support.parts.part import FoundPart, Origin, Say
 from support.running.processes import CommandTimeout, run_command
@@ -48,13 +48,16 @@ class OllamaPart:
     how_to_get = "acceptance get ollama"
 
     def locate(self, settings: Settings) -> FoundPart | None:
-        """The one that a run uses: OLLAMA_BIN before all others. Raises `PartUnavailable` when that is none."""
+        """The one that a run uses, OLLAMA_BIN first; raises `SettingsError` when that is none."""
         chosen = settings.ollama_bin
         if chosen is None:
             return self.find(settings.acceptance_cache_dir)
         found = _asked(chosen, "setting")
         if found is None:
-            raise PartUnavailable(f"OLLAMA_BIN is no Ollama: {chosen}; give the path of an ollama program")
+            raise SettingsError(
+                f"setting ollama_bin = {str(chosen)!r} is wrong: no Ollama that runs; "
+                "give the path of an ollama program"
+            )
         return found
 
     def find(self, cache: Path) -> FoundPart | None:

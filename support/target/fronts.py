@@ -10,11 +10,12 @@ A front stands for a server of that API and the names under which it knows the s
 from __future__ import annotations
 
 import contextlib
-import os
+import importlib
+import importlib.util
 import secrets
-import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -22,8 +23,8 @@ from support.errors import TargetError
 from support.http.client import ApiClient, NoAnswer
 from support.http.exchange import NotJson
 from support.parts.ollama import OLLAMA
+from support.parts.part import FoundPart
 from support.settings import Settings, redact_url
-from support.target.gateway import Gateway, gateway_program, start_gateway
 from support.target.ollama import (
     ABLE_TEMPLATE,
     ModelNotMade,
@@ -36,10 +37,15 @@ from support.target.ollama import (
 SPEAKING, ABLE = "speaking", "able"
 NEED, NEED_REAL = "needs.ollama_api", "needs.ollama"
 REACH_SECONDS = 5.0
+MAKE_SECONDS = 60.0
+GATEWAY = "support.target.gateway"
 
 
 class Process(Protocol):
     """A front that the suite started: alive, with a log, and to be ended."""
+
+    @property
+    def url(self) -> str: ...
 
     @property
     def log(self) -> str: ...
@@ -78,13 +84,14 @@ class Upstream(Protocol):
 
 
 class Fronts:
-    """Owns the servers of the Ollama API of a run: each is started when first asked for, again when it died."""
+    """Owns the servers of the Ollama API of a run. Each is started when first asked for, and when it died."""
 
     def __init__(self, settings: Settings, gguf: Callable[[], Path], upstream: Upstream) -> None:
         self._settings = settings
         self._gguf = gguf
         self._upstream = upstream
         self._fronts: dict[str, OllamaFront] = {}
+        self._told: tuple[str, str] | None = None
 
     @property
     def kind(self) -> str:
@@ -94,15 +101,26 @@ class Fronts:
     def unmet(self, tags: Collection[str]) -> str | None:
         """Why a scenario with these tags cannot run for want of a server, with the remedy, or None."""
         real = NEED_REAL in tags or (NEED in tags and self.kind == "ollama")
-        if real and self._settings.ollama_url is None and OLLAMA.locate(self._settings) is None:
+        if real and self._settings.ollama_url is None and self._part is None:
             return "needs a real Ollama; `acceptance get ollama` builds one, or set OLLAMA_BIN or OLLAMA_URL"
-        if NEED in tags and self.kind == "gateway" and gateway_program() is None:
-            return "needs the bundled gateway, which is not installed; run `python3 tools/setup.py` again"
+        if NEED in tags and self.kind == "gateway" and importlib.util.find_spec(GATEWAY) is None:
+            return "needs a server of the Ollama API; choose one with -D ollama_api=ollama, or by its URL"
         return None
 
     def judged(self) -> OllamaFront:
         """The server whose Ollama API is judged. Raises `StartFailure` or `TargetError`."""
-        return self._get(self.kind)
+        front = self._get(self.kind)
+        self._told = (front.program, front.version)
+        return front
+
+    @property
+    def told(self) -> tuple[str, str] | None:
+        """Program and version of the judged one, also when it has died; None when it never was there."""
+        return self._told
+
+    @cached_property
+    def _part(self) -> FoundPart | None:
+        return OLLAMA.locate(self._settings)
 
     def real(self) -> OllamaFront:
         """A real Ollama, whoever is judged."""
@@ -135,12 +153,12 @@ class Fronts:
     def _start_ollama(self) -> OllamaFront:
         if self._settings.ollama_url is not None:
             return self._reach(self._settings.ollama_url)
-        part = OLLAMA.locate(self._settings)
+        part = self._part
         assert part is not None, f"this scenario lacks the tag @{NEED_REAL}"
         server: OllamaServer = start_ollama(part, self._settings)
         names = {SPEAKING: SPEAKING, ABLE: ABLE}
         try:
-            with contextlib.closing(ApiClient(server.url)) as client:
+            with contextlib.closing(ApiClient(server.url, within=MAKE_SECONDS)) as client:
                 self._make(client, names)
         except BaseException:
             server.stop()
@@ -149,39 +167,50 @@ class Fronts:
 
     def _start_gateway(self) -> OllamaFront:
         url, file = self._upstream()
-        gateway: Gateway = start_gateway(url, {SPEAKING: file} if file else {}, self._settings)
-        name = SPEAKING if file else gateway.first_model
-        return OllamaFront(
-            gateway.url, "mistralrs-gateway", gateway.version, {SPEAKING: name, ABLE: name}, gateway
+        key = self._settings.target_api_key
+        module = importlib.import_module(GATEWAY)
+        gateway = module.start_gateway(
+            url,
+            self._settings,
+            {SPEAKING: file} if file else {},
+            key.get_secret_value() if key and file is None else None,
         )
+        try:
+            version, listed = self._ask(gateway.url)
+        except BaseException:
+            gateway.stop()
+            raise
+        names = dict.fromkeys((SPEAKING, ABLE), SPEAKING if file else listed[0])
+        return OllamaFront(gateway.url, "mistralrs-gateway", version, names, gateway)
 
     def _reach(self, url: str) -> OllamaFront:
-        """A server that is there: our models are made on it where it takes any, else its first one is used."""
-        shown = redact_url(url)
-        with contextlib.closing(ApiClient(url, within=self._settings.seconds(REACH_SECONDS))) as client:
-            try:
-                version = str(client.get("/api/version").json()["version"])
-                listed = [str(entry["name"]) for entry in client.get("/api/tags").json()["models"]]
-            except (NoAnswer, NotJson, KeyError, TypeError) as error:
-                raise TargetError(
-                    f"no Ollama API at {shown}: {error}; start the server, or choose another ollama_api"
-                ) from None
-            mark = f"acceptance-{secrets.token_hex(4)}"
-            names = {role: f"{mark}-{role}" for role in (SPEAKING, ABLE)}
+        """A server that is there: with our models where it takes any, else with the first one that it lists."""
+        version, listed = self._ask(url)
+        mark = f"acceptance-{secrets.token_hex(4)}"
+        names = {role: f"{mark}-{role}" for role in (SPEAKING, ABLE)}
+        with contextlib.closing(ApiClient(url, within=self._settings.seconds(MAKE_SECONDS))) as client:
             try:
                 self._make(client, names)
                 return OllamaFront(url, "ollama", version, names, made=tuple(names.values()))
             except ModelNotMade as error:
                 delete_models(client, list(names.values()))
                 if not listed:
-                    raise TargetError(f"{shown} lists no model and takes none: {error}") from None
-                return OllamaFront(url, "url", version, dict.fromkeys((SPEAKING, ABLE), listed[0]))
+                    shown = redact_url(url)
+                    raise TargetError(f"{shown} lists no model and takes none of ours: {error}") from None
+        return OllamaFront(url, "url", version, dict.fromkeys((SPEAKING, ABLE), listed[0]))
+
+    def _ask(self, url: str) -> tuple[str, list[str]]:
+        """Version and models that a server tells; raises `TargetError`."""
+        with contextlib.closing(ApiClient(url, within=self._settings.seconds(REACH_SECONDS))) as client:
+            try:
+                version = str(client.get("/api/version").json()["version"])
+                return version, [str(entry["name"]) for entry in client.get("/api/tags").json()["models"]]
+            except (NoAnswer, NotJson, KeyError, TypeError) as error:
+                raise TargetError(
+                    f"no Ollama API at {redact_url(url)}: {error}; start the server, or choose another "
+                    "ollama_api"
+                ) from None
 
     def _make(self, client: ApiClient, names: Mapping[str, str]) -> None:
         create_model(client, names[SPEAKING], self._gguf())
         create_model(client, names[ABLE], self._gguf(), template=ABLE_TEMPLATE.read_text(encoding="utf-8"))
-
-
-def script(name: str) -> Path:
-    """A command of the project's own environment."""
-    return Path(sys.executable).parent / f"{name}{'.exe' if os.name == 'nt' else ''}"

@@ -25,7 +25,6 @@ from support.waiting import WaitTimeout, wait_until
 
 READY_SECONDS = 30.0
 ASK_SECONDS = 2.0
-CREATE_SECONDS = 60.0
 RUNNING = b"Ollama is running"
 PORT_TAKEN = "address already in use"
 # One template that has everything a model may be able to: tools, thoughts, and text in the middle. Ollama
@@ -62,7 +61,7 @@ class OllamaServer:
 
 
 def environment_of(folder: Path, url: str) -> Mapping[str, str]:
-    """What it gets: nothing of the user's OLLAMA_* settings, a closed door to the network, models of its own."""
+    """What it gets: none of the user's OLLAMA_* settings, no way to the network, models of its own."""
     return child_environment(
         folder,
         OLLAMA_HOST=url.removeprefix("http://"),
