@@ -184,7 +184,7 @@ class Fronts:
         return OllamaFront(gateway.url, "mistralrs-gateway", version, names, gateway)
 
     def _reach(self, url: str) -> OllamaFront:
-        """A server that is there: with our models where it takes any, else with the first one that it lists."""
+        """A server that is there: with our models where it takes any, else with the first of its own."""
         version, listed = self._ask(url)
         mark = f"acceptance-{secrets.token_hex(4)}"
         names = {role: f"{mark}-{role}" for role in (SPEAKING, ABLE)}

@@ -135,7 +135,8 @@ def create_model(client: ApiClient, name: str, file: Path, *, template: str | No
         sent = client.send("POST", blob, body=file.read_bytes())
         if sent.status not in (200, 201):
             raise ModelNotMade(f"{_words(sent)}; the file was not taken")
-    request = {"model": name, "files": {file.name: digest}}
+    # More threads than free cores wait for each other longer than a small model computes.
+    request = {"model": name, "files": {file.name: digest}, "parameters": {"num_thread": 1}}
     made = client.post("/api/create", request | ({"template": template} if template else {}))
     last = parse_lines(made.body)[-1].value if made.status == 200 and made.body else None
     if last != {"status": "success"}:
