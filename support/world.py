@@ -24,12 +24,13 @@ from support.running.processes import Outcome
 from support.suite import Suite
 from support.target import loading, program, starts
 from support.target.attempt import Attempt, attempt
-from support.target.fronts import Process
+from support.target.fronts import ABLE, SPEAKING, OllamaFront, Process
 from support.target.network import NetworkTrap
 from support.target.server import Server, start_server
 
 if TYPE_CHECKING:
     from support.contracts.engine import Result
+    from support.contracts.ollama_walks import Asker, Walked
 
 
 class World:
@@ -46,6 +47,7 @@ class World:
         self.models: Observed[ModelList] = Observed("list of models")
         self.reply: Observed[Exchange] = Observed("reply")
         self.tried: Observed[Result] = Observed("result of a case")
+        self.walked: Observed[Walked] = Observed("walk through several requests")
         self.cells: list[Cell] = []
         self.conversation = Conversation(lambda: self.api)
         self.plan: starts.Start | None = None
@@ -195,6 +197,38 @@ class World:
         self.tried.set(result)
         self.cells = [cell_of(result, judged=True), *self.suite.comparison.cells(case)]
 
+    # -- the Ollama API
+
+    def go_through(self, title: str) -> None:
+        """Have a client of the judged server of the Ollama API send several requests; to be checked."""
+        # Not at the top: the official clients come with it.
+        from support.contracts.ollama_walks import WALKS, go
+
+        self.walked.set(go(WALKS[title], self._asker()))
+
+    def ask_both(self, question: str) -> None:
+        """Ask the judged server of the Ollama API and a real Ollama; the comparison is to be checked."""
+        from support.contracts.ollama_walks import go, same_answer
+
+        real = self._asker_of(self.suite.fronts.real())
+        self.walked.set(go(same_answer(question, real), self._asker()))
+
+    def _asker(self) -> Asker:
+        front = self.suite.fronts.judged()
+        if front.process is not None:
+            self.watch(front.process)
+        asker = self._asker_of(front)
+        self.client = asker.client
+        return asker
+
+    def _asker_of(self, front: OllamaFront) -> Asker:
+        from support.contracts.ollama_walks import Asker
+
+        client = ApiClient(front.url, within=self.suite.settings.seconds(30.0))
+        self.cleanups.callback(client.close)
+        names = {"model": front.names[SPEAKING], "able": front.names[ABLE]}
+        return Asker(client, names, self.suite.models.speaking(self.suite.script).path)
+
     # -- what remains
 
     def record(self, key: str, title: str, value: float, unit: str) -> None:
@@ -210,6 +244,7 @@ class World:
             self.models,
             self.reply,
             self.tried,
+            self.walked,
             self.conversation.answers,
         )
         for observed in results:
