@@ -22,7 +22,7 @@ from support.parts.part import FoundPart, Origin, Say
 from support.running.processes import CommandTimeout, run_command
 from support.running.sweep import owned_prefix
 from support.settings import Settings
-from support.target.environment import child_environment
+from support.target.environment import NOWHERE, child_environment
 
 MODULE = "github.com/ollama/ollama"
 # The last series with an engine of its own that go builds alone: later ones start a separate llama-server.
@@ -95,7 +95,7 @@ def _asked(path: Path, origin: Origin) -> FoundPart | None:
     with tempfile.TemporaryDirectory(prefix=owned_prefix()) as name:
         folder = Path(name)
         # It would ask a server for its version first: at the closed port of that environment there is none.
-        env = child_environment(folder, OLLAMA_HOST="127.0.0.1:9")
+        env = child_environment(folder, OLLAMA_HOST=NOWHERE)
         try:
             said = run_command([path.absolute(), "--version"], within=VERSION_SECONDS, folder=folder, env=env)
         except (CommandTimeout, OSError):
