@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from behave import given, then, when
 
-from support.http import answers, conversation, mistakes
+from support.http import answers, conversation
 from support.units import request_options
 from support.world import StepContext
 
@@ -56,17 +56,6 @@ def continue_text_with(context: StepContext, topic: str) -> None:
     world.conversation.continue_text(context.suite.prompt(topic), topic, request_options(context.table))
 
 
-@when("a client sends {word} {word}")
-def send(context: StepContext, method: str, path: str) -> None:
-    context.world.reply.set(context.world.client.send(method, path))
-
-
-@when("a client sends a request with {string}")
-def send_mistake(context: StepContext, mistake: str) -> None:
-    world = context.world
-    world.reply.set(mistakes.send(world.client, mistake, context.suite.model_name))
-
-
 @when("a client lists the models")
 def list_models(context: StepContext) -> None:
     context.world.models.set(context.world.api.models())
@@ -75,6 +64,16 @@ def list_models(context: StepContext) -> None:
 @when("an {api} client tries {string}")
 def try_case(context: StepContext, api: str, behaviour: str) -> None:
     context.world.try_case(api, behaviour)
+
+
+@when("the official OpenAI client wants to {string}")
+def official(context: StepContext, journey: str) -> None:
+    context.world.travel(journey)
+
+
+@then("it gets what it wanted")
+def arrived(context: StepContext) -> None:
+    context.world.journey.get().require_arrived()
 
 
 @then("the contract is kept")
@@ -155,27 +154,7 @@ def early(context: StepContext, tries: int) -> None:
     answers.check_early(context.world.conversation.tries(tries))
 
 
-@then("the status is {int}")
-def status(context: StepContext, expected: int) -> None:
-    mistakes.check_status(context.world.reply.get(), str(expected))
-
-
-@then("the status is {int} or {int}")
-def status_or(context: StepContext, one: int, other: int) -> None:
-    mistakes.check_status(context.world.reply.get(), f"{one} or {other}")
-
-
-@then("the content type is {string}")
-def content_type(context: StepContext, expected: str) -> None:
-    mistakes.check_content_type(context.world.reply.get(), expected)
-
-
 @then("a good request is served")
 def served_afterwards(context: StepContext) -> None:
     context.world.conversation.ask("Tell me about the comet", conversation.SHORT)
     answers.check_mentions(context.world.conversation.answers.get(), "")
-
-
-@then("the error has the OpenAI form and mentions {string}")
-def explained(context: StepContext, words: str) -> None:
-    mistakes.check_explained(context.world.reply.get(), words)

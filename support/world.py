@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from support.contracts import cases
+from support.contracts.api import ApiServer
+from support.contracts.cases import Case
 from support.contracts.cells import Cell
+from support.contracts.offers import of_command
 from support.errors import NotOffered
 from support.http import answers
 from support.http.client import ApiClient
 from support.http.conversation import Conversation
-from support.http.exchange import Exchange
 from support.http.openai import ModelList, OpenAiApi
 from support.observed import Observed
 from support.reporting.evidence import Metrics, Scene
@@ -30,6 +32,7 @@ from support.target.server import Server, start_server
 
 if TYPE_CHECKING:
     from support.contracts.engine import Result
+    from support.contracts.official import Journey
     from support.contracts.ollama_walks import Asker, Walked
 
 
@@ -45,9 +48,9 @@ class World:
         self.outcome: Observed[Outcome] = Observed("command's outcome")
         self.start: Observed[Attempt] = Observed("server start")
         self.models: Observed[ModelList] = Observed("list of models")
-        self.reply: Observed[Exchange] = Observed("reply")
         self.tried: Observed[Result] = Observed("result of a case")
         self.walked: Observed[Walked] = Observed("walk through several requests")
+        self.journey: Observed[Journey] = Observed("journey of the official client")
         self.cells: list[Cell] = []
         self.conversation = Conversation(lambda: self.api)
         self.plan: starts.Start | None = None
@@ -181,7 +184,7 @@ class World:
         from support.contracts.engine import ask
 
         case = cases.find(api.lower(), title)
-        server, ours = self.suite.offering(case.api, case.model)
+        server, ours = self._own_offer(case) if case.alone else self.suite.offering(case.api, case.model)
         known = self.suite.missing_routes.reason(server.label, case)
         if known is not None:
             self.cells = [Cell(server.label, "lacking", known, judged=True)]
@@ -229,6 +232,22 @@ class World:
         names = {"model": front.names[SPEAKING], "able": front.names[ABLE]}
         return Asker(client, names, self.suite.models.speaking(self.suite.script).path)
 
+    def travel(self, journey: str) -> None:
+        """Let OpenAI's own client do something; the result is to be checked."""
+        from support.contracts.official import travel
+
+        server, ours = self.suite.offering("openai", "speaking")
+        if ours is not None:
+            self.watch(ours)
+        self.journey.set(travel(server, journey, self.suite.settings.seconds(30.0)))
+
+    def _own_offer(self, case: Case) -> tuple[ApiServer, Server]:
+        """A server that nobody else uses: the case may hurt it."""
+        suite, model = self.suite, self.suite.model(case.model)
+        server = start_server(suite.command, model, suite.settings)
+        self.cleanups.callback(server.stop)
+        return of_command(suite.command, server, model), server
+
     # -- what remains
 
     def record(self, key: str, title: str, value: float, unit: str) -> None:
@@ -242,9 +261,9 @@ class World:
             self.outcome,
             self.start,
             self.models,
-            self.reply,
             self.tried,
             self.walked,
+            self.journey,
             self.conversation.answers,
         )
         for observed in results:

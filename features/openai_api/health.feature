@@ -3,13 +3,12 @@ Feature: The server says that it is well
   answer, without a model being asked.
 
   @blocker @smoke
-  Scenario Outline: <method> <path> answers that the server is well
-    When a client sends <method> <path>
-    Then the status is 200
-    And the content type is "text/plain"
+  Scenario Outline: In the OpenAI API <behaviour>
+    When an OpenAI client tries "<behaviour>"
+    Then the contract is kept
 
     Examples: addresses of the health check
-      | method | path    |
-      | GET    | /health |
-      | GET    | /       |
-      | HEAD   | /health |
+      | behaviour                                    |
+      | the health check answers that all is well    |
+      | the root address answers that all is well    |
+      | the health check needs no body in its answer |

@@ -9,7 +9,8 @@ from typing import Any
 from support.contracts.contracts import Contract
 from support.contracts.reading import Reading
 
-# An answer in words that do not depend on how it came: text, texts, finish_reason, usage, tool_calls.
+# An answer in words that do not depend on how it came: text, texts, finish_reason, finish_reasons, usage,
+# tool_calls, call_ids, id; streams add what only they have. A missing key reads as None.
 View = Mapping[str, Any]
 
 

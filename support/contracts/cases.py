@@ -18,6 +18,21 @@ FOLDER = Path(__file__).with_name("cases")
 Kind = Literal["json", "sse", "ndjson", "text", "empty", "any"]
 
 
+# What can be compared between two answers, whatever their form; the keys of a view.
+Viewed = Literal[
+    "text",
+    "texts",
+    "thinking",
+    "finish_reason",
+    "finish_reasons",
+    "usage",
+    "tool_calls",
+    "call_ids",
+    "id",
+    "embeddings",
+]
+
+
 class CaseError(AcceptanceError):
     """A table of cases is wrong. One line: the file, the case, the field, what to do."""
 
@@ -25,14 +40,14 @@ class CaseError(AcceptanceError):
 class Again(BaseModel):
     """The same request once more with other fields: what must be the same then, or must differ.
 
-    `same` and `differs` are names of the view of an answer: text, texts, finish_reason, usage, tool_calls.
+    `same` and `differs` are names of the view of an answer (`support.contracts.api.View`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     change: dict[str, Any] = {}
-    same: list[str] = []
-    differs: list[str] = []
+    same: list[Viewed] = []
+    differs: list[Viewed] = []
 
     @model_validator(mode="after")
     def _some(self) -> Again:
@@ -60,6 +75,7 @@ class Case(BaseModel):
     headers: dict[str, Matchers] = {}
     again: Again | None = None
     after: Literal["a good request"] | None = None
+    alone: bool = Field(False, description="it may hurt its server, so it gets one of its own")
     model: str = Field("speaking", description="which of the suite's models the server has to serve")
     source: str = Field(min_length=3)
 
@@ -104,20 +120,41 @@ class Case(BaseModel):
 
 
 def read_table(api: str, file: Path) -> dict[str, Case]:
-    """The cases of one file by title; raises `CaseError`."""
+    """The cases of one file by title; raises `CaseError`.
+
+    A table `[defaults]` at its top holds what its rows share; a row's own fields win, tables are joined.
+    """
     try:
         rows = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CaseError(f"{file.name}: cannot be read as a table of cases: {error}") from None
-    return {title: _case(api, file, title, row) for title, row in rows.items()}
+    defaults = rows.pop("defaults", {})
+    return {title: _case(api, file, title, row, defaults) for title, row in rows.items()}
 
 
-def _case(api: str, file: Path, title: str, row: Any) -> Case:
+def joined(defaults: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with what it leaves open; tables in it are joined, anything else is replaced."""
+    both = {**defaults, **row}
+    for name, value in row.items():
+        if isinstance(value, dict) and isinstance(defaults.get(name), dict):
+            both[name] = joined(defaults[name], value)
+    return both
+
+
+def _whole_row(defaults: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    request, shared = row.get("request"), defaults.get("request", {})
+    if isinstance(request, Mapping) and {"body", "body_hex", "make"} & set(request):
+        # A body of another kind stands instead of the shared one.
+        defaults = {**defaults, "request": {name: shared[name] for name in shared if name != "json"}}
+    return joined(defaults, row)
+
+
+def _case(api: str, file: Path, title: str, row: Any, defaults: Mapping[str, Any]) -> Case:
     where = f"{file.name}: case {title!r}"
     if not isinstance(row, Mapping):
         raise CaseError(f'{where}: a case is a table, written as ["{title}"]')
     try:
-        return Case.model_validate({"api": api, "title": title, **row})
+        return Case.model_validate({"api": api, "title": title, **_whole_row(defaults, row)})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"])

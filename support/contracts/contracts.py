@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -55,7 +56,7 @@ class Contract:
         if self.official is None:
             return
         try:
-            TypeAdapter(self.official).validate_json(piece.raw, strict=True)
+            _adapter(self.official).validate_json(piece.raw, strict=True)
         except ValidationError as error:
             raise Broken("official type", faults(error)) from None
 
@@ -67,6 +68,12 @@ class Contract:
         unknown = sorted(set(extras(found)) - self.tolerated)
         if unknown:
             raise Broken("contract", f"fields that nobody agreed on: {', '.join(unknown)}")
+
+
+@cache
+def _adapter(official: Any) -> TypeAdapter[Any]:
+    # Made once: that takes longer than all the chunks of a stream.
+    return TypeAdapter(official)
 
 
 def faults(error: ValidationError) -> str:

@@ -136,11 +136,11 @@ def _check_again(client: ApiClient, server: ApiServer, api: Api, case: Case, fir
     assert case.again is not None
     second = api.view(_judge(client, server, api, case, case.again.change))
     for name in case.again.same:
-        if not same(first[name], second[name]):
-            raise Broken("again", f"{name} was {first[name]!r:.300}, then {second[name]!r:.300}")
+        if not same(first.get(name), second.get(name)):
+            raise Broken("again", f"{name} was {first.get(name)!r:.300}, then {second.get(name)!r:.300}")
     for name in case.again.differs:
-        if same(first[name], second[name]):
-            raise Broken("again", f"{name} was the same both times: {first[name]!r:.300}")
+        if same(first.get(name), second.get(name)):
+            raise Broken("again", f"{name} was the same both times: {first.get(name)!r:.300}")
 
 
 def check_nothing_inside(exchange: Exchange, server: ApiServer) -> None:

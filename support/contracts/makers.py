@@ -10,6 +10,8 @@ Maker = Callable[[Mapping[str, str]], bytes]
 
 MEBIBYTE = 1024 * 1024
 DEPTH = 5000
+# Token ids of the speaking model that only its answers use: 3000 of its vocabulary belong to prompts.
+PIECES = range(3000, 3700)
 
 
 def _chat(names: Mapping[str, str], content: str, **fields: Any) -> bytes:
@@ -26,7 +28,7 @@ def _deep(names: Mapping[str, str]) -> bytes:
 def _history(names: Mapping[str, str]) -> bytes:
     turns = [
         {"role": "user" if turn % 2 == 0 else "assistant", "content": f"This is turn {turn} of many."}
-        for turn in range(100)
+        for turn in range(30)
     ]
     messages = [*turns, {"role": "user", "content": "Tell me about the comet"}]
     return json.dumps(
@@ -34,11 +36,18 @@ def _history(names: Mapping[str, str]) -> bytes:
     ).encode()
 
 
+def _ban(names: Mapping[str, str]) -> bytes:
+    """A ban of what the speaking model's answer about the numbers begins with, and of much beside it."""
+    biases = {str(token): -100 for token in PIECES}
+    return _chat(names, "Tell me the numbers", max_tokens=1, logit_bias=biases)
+
+
 MAKERS: dict[str, Maker] = {
+    "a ban of the words of all answers": _ban,
     "a body of 51 MiB": lambda names: _chat(names, "x" * (51 * MEBIBYTE)),
     "a deep nesting": _deep,
     "a long conversation": _history,
-    "a long line": lambda names: _chat(names, f"{'word ' * 1000}Tell me about the comet", max_tokens=200),
+    "a long line": lambda names: _chat(names, f"{'word ' * 300}Tell me about the comet", max_tokens=200),
     "more than the context holds": lambda names: _chat(names, "word " * 40_000),
     "more than the context holds, streamed": lambda names: _chat(names, "word " * 40_000, stream=True),
 }

@@ -33,13 +33,15 @@ def openai_offer(suite: Suite, model: str) -> tuple[ApiServer, Server | None]:
         ), None
     arguments = suite.model(model)
     server = suite.servers.get(arguments)
-    return _ours(target, server, arguments), server
+    return of_command(target, server, arguments), server
 
 
-def _ours(target: CommandTarget, server: Server, model: ModelArguments) -> ApiServer:
+def of_command(target: CommandTarget, server: Server, model: ModelArguments) -> ApiServer:
+    """A server that was started by the suite."""
     # mistral.rs names a model by the folder that it was started with.
     own_words = (str(model.directory), *((model.file,) if model.file else ()))
-    return ApiServer(target.label, "openai", server.url, {"model": "default"}, own_words=own_words)
+    names = {"model": "default", "id": str(model.directory)}
+    return ApiServer(target.label, "openai", server.url, names, own_words=own_words)
 
 
 def ollama_offer(suite: Suite, model: str) -> tuple[ApiServer, Process | None]:
@@ -74,7 +76,7 @@ class OtherTarget:
             # TEST_PORT belongs to the judged server.
             self._pool = ServerPool(target, self._settings.model_copy(update={"test_port": None}))
         arguments = self._model(model)
-        return _ours(target, self._pool.get(arguments), arguments)
+        return of_command(target, self._pool.get(arguments), arguments)
 
     def _find(self) -> CommandTarget | UrlTarget:
         chosen: dict[str, object] = {"acceptance_target": self.label, "target_url": None}

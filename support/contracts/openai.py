@@ -392,9 +392,8 @@ def view(reading: Reading) -> View:
     calls: dict[int, dict[str, Any]] = {}
     usage: Any = None
     pieces = 0
-    for value in reading.values:
-        if not isinstance(value, dict):
-            continue
+    documents = [value for value in reading.values if isinstance(value, dict)]
+    for value in documents:
         usage = value.get("usage") or usage
         for choice in value.get("choices") or ():
             index = choice.get("index", 0)
@@ -405,6 +404,7 @@ def view(reading: Reading) -> View:
             reasons[index] = choice.get("finish_reason") or reasons.get(index)
             for call in part.get("tool_calls") or ():
                 _gather(calls, call)
+    in_order = [calls[index] for index in sorted(calls)]
     counts = ("prompt_tokens", "completion_tokens", "total_tokens")
     return {
         "text": texts.get(0, ""),
@@ -412,15 +412,29 @@ def view(reading: Reading) -> View:
         "finish_reason": reasons.get(0),
         "finish_reasons": [reasons[index] for index in sorted(reasons)],
         "usage": {name: usage.get(name) for name in counts} if isinstance(usage, dict) else None,
-        "tool_calls": [calls[index] for index in sorted(calls)],
+        "tool_calls": [{key: call[key] for key in ("name", "arguments")} for call in in_order],
+        "call_ids": [call["id"] for call in in_order],
         "pieces": pieces,
+        # Lists of what should be one value: a stream that changes it shows more.
+        "id": _different(documents, "id"),
+        "created": _different(documents, "created"),
     }
+
+
+def _different(documents: Sequence[dict[str, Any]], name: str) -> list[Any]:
+    """The values of a field over all chunks, each once, in order."""
+    found: list[Any] = []
+    for document in documents:
+        if document.get(name) not in found:
+            found.append(document.get(name))
+    return found
 
 
 def _gather(calls: dict[int, dict[str, Any]], delta: dict[str, Any]) -> None:
     function = delta.get("function") or {}
     index = delta.get("index")
-    call = calls.setdefault(len(calls) if index is None else index, {"name": "", "arguments": ""})
+    call = calls.setdefault(len(calls) if index is None else index, {"id": None, "name": "", "arguments": ""})
+    call["id"] = delta.get("id") or call["id"]
     call["name"] += function.get("name") or ""
     call["arguments"] += function.get("arguments") or ""
 

@@ -29,7 +29,8 @@ class Request:
 class RequestRow(BaseModel):
     """A request in a table: `json`, or a raw `body`, `body_hex`, or one that `make` makes; or none of them.
 
-    `{model}` and the other names of a server are filled in everywhere. `content_type = ""` sends none.
+    `{model}` and the other names of a server are filled in everywhere. `without` takes fields out of `json`.
+    `content_type = ""` sends none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -40,6 +41,7 @@ class RequestRow(BaseModel):
     body: str | None = None
     body_hex: str | None = None
     make: str | None = None
+    without: list[str] = []
     content_type: str = JSON_TYPE
     headers: dict[str, str] = {}
 
@@ -67,13 +69,18 @@ class RequestRow(BaseModel):
     def build(self, names: Names, change: Mapping[str, Any] | None = None) -> Request:
         """The request for a server with these names; `change` replaces fields of the JSON."""
         body = self._bytes(names, change or {})
-        typed = {"Content-Type": self.content_type} if body and self.content_type else {}
+        # A body that is empty on purpose has a type all the same.
+        has_body = bool(body) or self.body is not None
+        typed = {"Content-Type": self.content_type} if has_body and self.content_type else {}
         headers = {name: filled(value, names) for name, value in self.headers.items()}
         return Request(self.method, filled(self.path, names), {**typed, **headers}, body)
 
     def _bytes(self, names: Names, change: Mapping[str, Any]) -> bytes:
         if self.json_ is not None:
-            document = {**self.json_, **change} if isinstance(self.json_, dict) else self.json_
+            document = self.json_
+            if isinstance(document, dict):
+                whole = {**document, **change}
+                document = {name: value for name, value in whole.items() if name not in self.without}
             return json.dumps(filled(document, names), ensure_ascii=False).encode()
         if self.make is not None:
             return MAKERS[self.make](names)

@@ -17,6 +17,7 @@ SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "cookie", "
 SHOWN_BYTES = 4000
 KEPT_BYTES = 200_000
 MOST_CHUNKS = 1000
+LONGEST_SECRET = 64_000
 # No head of an answer has come.
 NO_STATUS = 0
 # A longer word on a command line is refused by Linux.
@@ -129,9 +130,11 @@ def strict_json(data: bytes, where: str) -> Any:
 
 
 def _readable(data: bytes, most: int = SHOWN_BYTES) -> str:
-    # Before it is cut: half a secret would not be known for one.
-    text = redact(data.decode("utf-8", errors="replace"))
-    return text if len(text) <= most else f"{text[:most]}... ({len(data)} bytes in all)"
+    # Before it is cut: half a secret would not be known for one. No secret is as long as what is cut first,
+    # so that a body of many megabytes takes no seconds.
+    text = redact(data[: most + LONGEST_SECRET].decode("utf-8", errors="replace"))
+    whole = len(text) <= most and len(data) <= most + LONGEST_SECRET
+    return text if whole else f"{text[:most]}... ({len(data)} bytes in all)"
 
 
 def _fits_on_a_line(data: bytes) -> bool:

@@ -137,15 +137,6 @@ class ModelList(_Strict):
     data: Annotated[list[ModelCard], Field(min_length=1)]
 
 
-class _ErrorObject(_Strict):
-    message: Annotated[str, Field(min_length=1)]
-    type: str
-
-
-class _ErrorBody(_Strict):
-    error: _ErrorObject
-
-
 @dataclass(frozen=True)
 class Answer:
     """One answer as a reader sees it, whole or put together from its stream.
@@ -194,14 +185,6 @@ class OpenAiApi:
         if not stream:
             return _whole_text(self.client.post("/v1/completions", request))
         return _streamed_text(self.client.post("/v1/completions", {**request, "stream": True}))
-
-
-def error_message(exchange: Exchange) -> str:
-    """The text of an OpenAI error object; raises `ContractBroken` when the body is none.
-
-    Source: OpenAI's error object, `{"error": {"message", "type", "param", "code"}}`.
-    """
-    return _parse(_ErrorBody, _expect(exchange, exchange.status, "application/json")).error.message
 
 
 def _whole_chat(exchange: Exchange) -> Answer:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from support.reference.loading import EnginePanic, panic_or
 
-Message = dict[str, str]
+Message = dict[str, Any]
 
 
 class EngineError(Exception):
@@ -29,11 +29,13 @@ class RequestRefused(EngineError):
 class Call:
     """One request: `prompt` is a conversation, or a text that gets no chat template.
 
-    `parameters` are keyword arguments of the engine's `ChatCompletionRequest`.
+    `parameters` are keyword arguments of the engine's `ChatCompletionRequest`. `whole`: the answer is wanted
+    in one piece, from the engine's own code for that; other starts wait until it is there.
     """
 
     prompt: list[Message] | str
     parameters: dict[str, Any] = field(default_factory=dict)
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,9 @@ class WheelEngine:
         begun = False
         try:
             steps = self._start(call)
+            if call.whole:
+                yield _only_chunk(steps)
+                return
             for step in steps:
                 yield _chunk(step)
                 begun = True
@@ -148,7 +153,9 @@ class WheelEngine:
                 raise RequestRefused("Received an empty prompt.")
             runner, prefix = self._raw_engine()
             messages = [{"role": "user", "content": prefix + messages}]
-        request = ChatCompletionRequest(messages=messages, model="default", stream=True, **call.parameters)
+        request = ChatCompletionRequest(
+            messages=messages, model="default", stream=not call.whole, **call.parameters
+        )
         with self._lock:
             return runner.send_chat_completion_request(request)
 
@@ -182,6 +189,26 @@ def _chunk(step: Any) -> Chunk:
         ),
         usage=_usage(step.usage) if step.usage else None,
     )
+
+
+def _only_chunk(answer: Any) -> Chunk:
+    """A whole answer as a stream of one chunk: a piece for each token's log-probability, then the rest."""
+    pieces = []
+    for choice in answer.choices:
+        entries = choice.logprobs.content if choice.logprobs else None
+        pieces += [Piece(choice.index, None, logprobs=_logprob(entry)) for entry in entries or []]
+        calls = [_tool_call(call) for call in choice.message.tool_calls or []]
+        pieces.append(
+            Piece(
+                index=choice.index,
+                text=choice.message.content,
+                reasoning=choice.message.reasoning_content,
+                tool_calls=calls or None,
+                finish_reason=choice.finish_reason,
+            )
+        )
+    usage = _usage(answer.usage)
+    return Chunk(answer.id, answer.created, answer.model, tuple(pieces), usage)
 
 
 def _tool_call(call: Any) -> dict[str, Any]:

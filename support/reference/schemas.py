@@ -12,7 +12,8 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from support.reference.engine import Call, Message
 
-Count = Annotated[int, Field(ge=0)]
+# As large as the engine's own type for counts (usize).
+Count = Annotated[int, Field(ge=0, lt=2**64)]
 
 
 class InvalidRequest(Exception):
@@ -50,17 +51,26 @@ class Part(Strict):
 class ChatMessage(Strict):
     role: str
     content: str | list[Part] | None = None
-    tool_calls: list[Any] | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+    tool_call_id: str | None = None
 
     def plain(self) -> Message:
-        """Role and text, which is all that the engine's package takes."""
+        """Role, text, and what belongs to tools. Raises `InvalidRequest`."""
+        if self.content is None and not self.tool_calls:
+            raise InvalidRequest("No content was provided, expected tool calls to be provided.", "messages")
+        message: Message = {"role": self.role, "content": self._text()}
         if self.tool_calls:
-            raise InvalidRequest("The reference stack takes no `tool_calls` in the history.", "messages")
+            message["tool_calls"] = self.tool_calls
+        if self.tool_call_id is not None:
+            message["tool_call_id"] = self.tool_call_id
+        return message
+
+    def _text(self) -> str:
         if isinstance(self.content, list):
             if any(part.type != "text" for part in self.content):
                 raise InvalidRequest("The reference stack takes text content only.", "messages")
-            return {"role": self.role, "content": "".join(part.text or "" for part in self.content)}
-        return {"role": self.role, "content": self.content or ""}
+            return "".join(part.text or "" for part in self.content)
+        return self.content or ""
 
 
 def _as_list(value: Any) -> Any:
@@ -95,6 +105,11 @@ class Sampling(Strict):
     tool_choice: Any = None
     truncate_sequence: bool | None = None
     ignore_eos: bool | None = None
+
+    @property
+    def in_one_piece(self) -> bool:
+        """What the engine's streams cannot do: several choices that all end, and tool calls."""
+        return not self.stream and (self.n > 1 or bool(self.tools))
 
     def parameters(self) -> dict[str, Any]:
         """Keyword arguments for the engine. Raises `InvalidRequest`."""
@@ -186,7 +201,7 @@ class ChatRequest(Sampling):
             "reasoning_effort": self.reasoning_effort,
         }
         given = {name: value for name, value in extra.items() if value is not None}
-        return Call(messages, {**self.parameters(), **given})
+        return Call(messages, {**self.parameters(), **given}, whole=self.in_one_piece)
 
 
 class CompletionRequest(Sampling):
@@ -205,7 +220,7 @@ class CompletionRequest(Sampling):
         if self.suffix:
             raise InvalidRequest("The reference stack has no `suffix`.", "suffix")
         logprobs = {} if self.logprobs is None else {"logprobs": True, "top_logprobs": self.logprobs}
-        return Call(self.prompt, {**self.parameters(), **logprobs})
+        return Call(self.prompt, {**self.parameters(), **logprobs}, whole=self.in_one_piece)
 
 
 class EmbeddingRequest(Strict):

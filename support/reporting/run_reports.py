@@ -27,7 +27,7 @@ from support.target.discovery import Target
 BUDGETS: Mapping[str, tuple[float, float]] = {
     "binary_health": (5, 10),
     "model_loading": (30, 60),
-    "openai_api": (10, 20),
+    "openai_api": (20, 45),
     "ollama_api": (10, 20),
     "parity": (10, 20),
     "terminal_chat": (20, 40),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from support.models.catalogue import has_smollm2
 from support.settings import Settings
+from support.target.capabilities import unmet_capability
 from support.target.discovery import CommandTarget, Target
 
 
@@ -33,4 +34,6 @@ def unmet(tags: Iterable[str], settings: Settings, target: Target, speaks: bool)
         and target.program == "mistralrs-server"
     ):
         return "needs the command line of mistralrs 0.7 or newer, mistralrs-server has another one"
+    if isinstance(target, CommandTarget):
+        return unmet_capability(wanted, target.program, target.version)
     return None

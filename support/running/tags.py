@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 
 from support.errors import SettingsError
+from support.target.capabilities import CAPABILITIES
 
 SEVERITY = frozenset({"blocker", "critical", "normal", "minor", "trivial"})
 RUN_CLASS = frozenset({"smoke", "slow", "benchmark"})
@@ -20,6 +21,7 @@ NEEDS = frozenset(
         "needs.subcommands",
         "needs.ollama",
         "needs.ollama_api",
+        *CAPABILITIES,
     }
 )
 PATTERNS = (re.compile(r"lock\.[a-z_]+"), re.compile(r"budget\.\d+s"))

@@ -83,6 +83,34 @@ def test_a_typing_error_is_one_clear_line(
     assert not [name for name in names if name not in said], said
 
 
+DEFAULTS = """
+[defaults]
+status = 200
+source = "somewhere"
+request = { path = "/v1/x", json = { model = "{model}", text = "a", options = { a = 1, b = 2 } } }
+
+["its own fields win"]
+status = 400
+request.json.text = "b"
+request.json.options.b = 3
+
+["a field is left out"]
+request.without = ["text"]
+
+["a raw body stands instead"]
+request.body = "x"
+"""
+
+
+def test_rows_share_defaults(tmp_path: Path) -> None:
+    rows = read_table("openai", table(tmp_path, DEFAULTS))
+    bodies = [row.request.build({"model": "tiny"}).body for row in rows.values()]
+    assert json.loads(bodies[0]) == {"model": "tiny", "text": "b", "options": {"a": 1, "b": 3}}
+    assert json.loads(bodies[1]) == {"model": "tiny", "options": {"a": 1, "b": 2}}
+    assert bodies[2] == b"x"
+    assert [row.status for row in rows.values()] == [[400], [200], [200]]
+
+
 def test_a_title_stands_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "toy").mkdir()
     for name in ("a", "b"):

@@ -11,12 +11,12 @@ import pytest
 
 from support.contracts.apis import APIS
 from support.contracts.cases import cases_of
+from support.contracts.official import JOURNEYS
 from support.target.deviations import Deviations
 from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
 
 # All tables there are; a new one belongs into a test.
 TABLES = {
-    "support/http/mistakes.toml",
     "support/models/scripts/standard.toml",
     "support/target/calls.toml",
     "support/target/remedies.toml",
@@ -74,8 +74,8 @@ def test_cases_are_used_once(vocabulary: Vocabulary, api: str) -> None:
     assert not [title for (_, title), times in tried.items() if times > 1]
 
 
-def test_mistakes_are_used(vocabulary: Vocabulary) -> None:
-    same(set(table("support/http/mistakes.toml")), first(vocabulary.values_of("openai_api.send_mistake")))
+def test_journeys_are_used(vocabulary: Vocabulary) -> None:
+    same(set(JOURNEYS), first(vocabulary.values_of("openai_api.official")))
 
 
 def test_remedies_are_readable_and_different() -> None:
