@@ -14,6 +14,7 @@ from support.parts import doctor
 from support.parts.all import PARTS
 from support.running.tags import NEEDS
 from support.settings import Settings
+from support.target.capabilities import CAPABILITIES
 
 FIRST = {"python", "engine", "mistralrs", "smollm2", "own model", "cargo", "cmake", "c++", "disk", "gpu"}
 
@@ -64,6 +65,7 @@ def test_1_when_every_run_lacks_something(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_each_need_of_a_model_is_looked_at() -> None:
     """A need that a machine may lack has to be told by the doctor; the others are about the target."""
-    about_the_target = {"needs.command", "needs.speaking", "needs.subcommands"}
+    about_the_target = {"needs.command", "needs.speaking", "needs.subcommands", "needs.ollama_api"}
+    about_the_target |= set(CAPABILITIES)
     told = {f"needs.{name.replace(' ', '_')}" for name in FIRST | PARTS.keys()}
     assert about_the_target | told >= NEEDS

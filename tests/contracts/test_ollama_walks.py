@@ -1,0 +1,71 @@
+"""Walks: what goes wrong in one is told, and a comparison notices every difference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ollama
+import pytest
+
+from support.contracts.ollama_walks import WALKS, go, same_answer, walk
+
+
+class Toy:
+    """An asker whose answer to a question is given."""
+
+    def __init__(self, **view: Any) -> None:
+        usage = {"prompt_eval_count": 5, "eval_count": 2}
+        self.view = {"text": "Yes.", "finish_reason": "stop", "usage": usage, **view}
+
+    def chat(self, question: str) -> dict[str, Any]:
+        return self.view
+
+
+def test_a_walk_to_its_end_is_kept() -> None:
+    go(lambda asker: None, Toy()).require_kept()  # type: ignore[arg-type]
+
+
+def test_what_goes_wrong_is_raised_when_it_is_looked_at() -> None:
+    def wrong(asker: Any) -> None:
+        raise AssertionError("the copy is still listed")
+
+    walked = go(wrong, Toy())  # type: ignore[arg-type]
+    with pytest.raises(AssertionError, match="still listed"):
+        walked.require_kept()
+
+
+def test_a_refusal_of_the_official_client_is_the_products_fault() -> None:
+    def refused(asker: Any) -> None:
+        raise ollama.ResponseError("no such model", 404)
+
+    with pytest.raises(AssertionError, match="404 no such model"):
+        go(refused, Toy()).require_kept()  # type: ignore[arg-type]
+
+
+def test_a_mistake_of_the_harness_is_not_taken_for_the_products() -> None:
+    with pytest.raises(ZeroDivisionError):
+        go(lambda asker: 1 / 0, Toy())  # type: ignore[arg-type, return-value]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"text": "No."},
+        {"finish_reason": "length"},
+        {"usage": {"prompt_eval_count": 6, "eval_count": 2}},
+        {"usage": {"prompt_eval_count": 5, "eval_count": 3}},
+    ],
+    ids=repr,
+)
+def test_a_comparison_notices_every_difference(other: dict[str, Any]) -> None:
+    real: Any = Toy()
+    ours: Any = Toy(**other)
+    go(same_answer("x", real), real).require_kept()
+    with pytest.raises(AssertionError, match=next(iter(other))):
+        go(same_answer("x", real), ours).require_kept()
+
+
+def test_a_title_is_given_once() -> None:
+    title = next(iter(WALKS))
+    with pytest.raises(AssertionError, match="two walks"):
+        walk(title)(lambda asker: None)
