@@ -341,7 +341,7 @@ def _wrong(error: ValidationError, origins: Mapping[str, str]) -> SettingsError:
 
 
 def _is_secret(name: str, value: object) -> bool:
-    if name == "target_url":
+    if name in ("target_url", "ollama_url", "ollama_api"):
         # Without a scheme nobody can tell where a password ends.
         return "@" in str(value) and "://" not in str(value)
     return "SecretStr" in str(Settings.model_fields[name].annotation)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -113,4 +112,4 @@ def test_a_failed_build_tells_its_first_error_and_its_log(
     fake_go(programs, monkeypatch, "echo building; echo 'ggml.h: fatal error: no such file'; exit 1")
     message = refused(programs)
     assert "go install failed: ggml.h: fatal error: no such file; full log: " in message
-    assert os.path.basename(message) == "install.log"
+    assert message.endswith("install.log")

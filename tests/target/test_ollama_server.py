@@ -61,7 +61,8 @@ class Handler(BaseHTTPRequestHandler):
 host, port = os.environ["OLLAMA_HOST"].split(":")
 ThreadingHTTPServer((host, int(port)), Handler).serve_forever()
 """
-TAKES = """self.answer(b"" if "blobs" in self.path else b'{"status": "success"}\\n', 201 if "blobs" in self.path else 200)"""
+TAKES = """sent = "blobs" in self.path
+        self.answer(b"" if sent else b'{"status": "success"}\\n', 201 if sent else 200)"""
 REFUSES = 'self.answer(b\'{"error": "no models here"}\', 501)'
 
 
