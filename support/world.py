@@ -26,7 +26,7 @@ from support.running.processes import Outcome
 from support.suite import Suite
 from support.target import loading, program, starts
 from support.target.attempt import Attempt, attempt
-from support.target.fronts import ABLE, SPEAKING, OllamaFront, Process
+from support.target.fronts import OllamaFront, Process
 from support.target.network import NetworkTrap
 from support.target.server import Server, start_server
 
@@ -197,6 +197,8 @@ class World:
         result = ask(self.client, server, case)
         if result.outcome == "lacking":
             self.suite.missing_routes.note(server.label, case)
+        else:
+            self.suite.missing_routes.note_served(server.label, case)
         self.tried.set(result)
         self.cells = [cell_of(result, judged=True), *self.suite.comparison.cells(case)]
 
@@ -229,8 +231,7 @@ class World:
 
         client = ApiClient(front.url, within=self.suite.settings.seconds(30.0))
         self.cleanups.callback(client.close)
-        names = {"model": front.names[SPEAKING], "able": front.names[ABLE]}
-        return Asker(client, names, self.suite.models.speaking(self.suite.script).path)
+        return Asker(client, front.names, self.suite.models.speaking(self.suite.script).path)
 
     def travel(self, journey: str) -> None:
         """Let OpenAI's own client do something; the result is to be checked."""

@@ -30,10 +30,9 @@ Feature: No request can hurt the server
       | a byte order mark is refused             |
 
     Examples: too much
-      | behaviour                          |
-      | a deep nesting is refused          |
-      | a body of 51 MiB does no harm      |
-      | a word without an end does no harm |
+      | behaviour                     |
+      | a deep nesting is refused     |
+      | a body of 51 MiB does no harm |
 
   @normal
   Scenario Outline: In the Ollama API <behaviour>
@@ -54,3 +53,12 @@ Feature: No request can hurt the server
       | a huge integer among the options does no harm |
       | bytes that are no text do no harm             |
       | half of a character does no harm              |
+
+  @critical @slow
+  Scenario Outline: In the Ollama API <behaviour>
+    When an Ollama client tries "<behaviour>"
+    Then the contract is kept
+
+    Examples: a word without an end
+      | behaviour                          |
+      | a word without an end does no harm |

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from support.contracts.api import ApiServer
-from support.errors import AcceptanceError
+from support.errors import AcceptanceError, NotOffered
 from support.settings import Settings
 from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget, UrlTarget, discover
-from support.target.fronts import ABLE, Process
+from support.target.fronts import Process
 from support.target.pool import ServerPool
 from support.target.server import Server
 
@@ -47,8 +47,9 @@ def of_command(target: CommandTarget, server: Server, model: ModelArguments) -> 
 def ollama_offer(suite: Suite, model: str) -> tuple[ApiServer, Process | None]:
     """The server of the Ollama API that this run judges."""
     front = suite.fronts.judged()
-    names = {"model": front.names[model], "able": front.names[ABLE]}
-    return ApiServer(front.label, "ollama", front.url, names), front.process
+    if model not in front.names:
+        raise NotOffered(f"{front.label} has no model {model!r} and takes none that the suite makes")
+    return ApiServer(front.label, "ollama", front.url, {"model": front.names[model]}), front.process
 
 
 OFFERS: dict[str, Offer] = {"openai": openai_offer, "ollama": ollama_offer}

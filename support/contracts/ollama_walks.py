@@ -19,7 +19,9 @@ import ollama
 from support.contracts.api import View
 from support.contracts.ollama import CONTRACTS, seconds_of, view
 from support.contracts.reading import Broken, Reading, read
+from support.errors import NotOffered
 from support.http.client import ApiClient
+from support.target.fronts import ABLE, SPEAKING
 from support.waiting import wait_until
 
 # Ollama's own words are that a model may be listed for a moment after it was told to go.
@@ -37,7 +39,8 @@ class Asker:
 
     def __init__(self, client: ApiClient, names: Mapping[str, str], model_file: Path) -> None:
         self.client = client
-        self.model, self.able = names["model"], names["able"]
+        self.model = names[SPEAKING]
+        self._names = names
         self.model_file = model_file
 
     def ask(
@@ -93,6 +96,13 @@ class Asker:
         found = self.ask("embed", "/api/embed", {"model": self.model, "input": list(texts)})
         vectors: list[list[float]] = found.values[0]["embeddings"]
         return vectors
+
+    @property
+    def able(self) -> str:
+        """The model with tools; raises `NotOffered` where the server has none."""
+        if ABLE not in self._names:
+            raise NotOffered(f"{self.client.base_url} takes no models of the suite's making: none with tools")
+        return self._names[ABLE]
 
     @property
     def official(self) -> ollama.Client:

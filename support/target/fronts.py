@@ -3,8 +3,8 @@
 A front stands for a server of that API and the names under which it knows the suite's models:
 
     speaking  the speaking model with the template of its file
-    able      the same weights with a template for tools, thoughts and text in the middle; a server that
-              takes no models of ours has one model for both
+    able      the same weights with a template for tools, thoughts and text in the middle; only where a
+              server takes models of the suite's making
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ class Fronts:
         except BaseException:
             gateway.stop()
             raise
-        names = dict.fromkeys((SPEAKING, ABLE), SPEAKING if file else listed[0])
+        names = {SPEAKING: SPEAKING if file else listed[0]}
         return OllamaFront(gateway.url, "mistralrs-gateway", version, names, gateway)
 
     def _reach(self, url: str) -> OllamaFront:
@@ -197,7 +197,7 @@ class Fronts:
                 if not listed:
                     shown = redact_url(url)
                     raise TargetError(f"{shown} lists no model and takes none of ours: {error}") from None
-        return OllamaFront(url, "url", version, dict.fromkeys((SPEAKING, ABLE), listed[0]))
+        return OllamaFront(url, "url", version, {SPEAKING: listed[0]})
 
     def _ask(self, url: str) -> tuple[str, list[str]]:
         """Version and models that a server tells; raises `TargetError`."""

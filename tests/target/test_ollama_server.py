@@ -179,7 +179,7 @@ def test_a_gateway_that_takes_no_models_is_asked_for_its_first_one(programs: Pro
     server = start_ollama(stand_in(programs, post=REFUSES), programs.settings())
     try:
         front = made_fronts(programs, gguf, ollama_api=server.url).judged()
-        assert dict(front.names) == {SPEAKING: "theirs:latest", ABLE: "theirs:latest"}
+        assert dict(front.names) == {SPEAKING: "theirs:latest"}
         assert (front.program, front.alive) == ("url", True)
     finally:
         server.stop()
