@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import ollama
 import pytest
 
-from support.contracts.ollama_walks import WALKS, go, same_answer, walk
+from support.contracts.cases import cases_of
+from support.contracts.lacking import MissingRoutes
+from support.contracts.ollama_walks import WALKS, Asker, go, same_answer, walk
+from support.errors import NotOffered
+from support.http.client import ApiClient
+from support.target.fronts import SPEAKING
+
+TITLES = ("a good request is served", "a template of the request is used", "an unknown option is ignored")
 
 
 class Toy:
@@ -69,3 +77,22 @@ def test_a_title_is_given_once() -> None:
     title = next(iter(WALKS))
     with pytest.raises(AssertionError, match="two walks"):
         walk(title)(lambda asker: None)
+
+
+def test_a_tool_is_asked_only_where_a_model_has_tools() -> None:
+    asker = Asker(ApiClient("http://127.0.0.1:9"), {SPEAKING: "tiny"}, Path("model.gguf"))
+    try:
+        with pytest.raises(NotOffered, match="none with tools"):
+            go(WALKS["the official client gets a call of a tool"], asker)
+    finally:
+        asker.client.close()
+
+
+def test_a_wish_that_is_refused_makes_no_missing_route() -> None:
+    routes = MissingRoutes()
+    good, wish, other = (cases_of("ollama")[title] for title in TITLES)
+    routes.note_served("gateway", good)
+    routes.note("gateway", wish)
+    assert routes.reason("gateway", other) is None
+    routes.note("elsewhere", wish)
+    assert "has no POST /api/generate" in str(routes.reason("elsewhere", other))
