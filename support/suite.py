@@ -66,6 +66,8 @@ class Suite:
 
     def model(self, name: str) -> ModelArguments:
         """A model by the name that the tables of cases use."""
+        if name == "embedding":
+            return ModelArguments(self.models.embedding().directory, None, "embedding")
         assert name == "speaking", f"there is no model {name!r}"
         return self.speaking()
 

@@ -13,5 +13,4 @@ Feature: The list of models keeps the OpenAI contract
       | the list of models holds the name that is served |
       | a loaded model says that it is loaded            |
       | a single model can be looked up                  |
-      | a model that does not exist cannot be looked up  |
       | the list of models takes no post                 |

@@ -45,7 +45,7 @@ Feature: A wrong request is refused and does no harm
       | an address with a slash too many is not found |
 
   @normal
-  Scenario Outline: In the OpenAI API, field by field, <behaviour>
+  Scenario Outline: In the OpenAI API <behaviour>
     When an OpenAI client tries "<behaviour>"
     Then the contract is kept
 

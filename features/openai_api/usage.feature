@@ -26,10 +26,15 @@ Feature: The token counts are right
       | unicode |
 
   @critical
-  Scenario: A longer question counts more tokens
+  Scenario Outline: A question counts more tokens when it is <how>
     When a user asks "Tell me about the comet"
-    And a user asks "Tell me about the comet, the one that we saw from the hill last winter"
+    And a user asks "<question>"
     Then the second question counted more tokens than the first
+
+    Examples: longer in different ways
+      | how                 | question                                                        |
+      | longer              | Tell me about the comet, the one that we saw from the hill      |
+      | in another alphabet | Расскажи мне, пожалуйста, про одну комету, про ту самую: comet! |
 
   @normal
   Scenario: A repeated question counts the same tokens

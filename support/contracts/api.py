@@ -10,13 +10,14 @@ from support.contracts.contracts import Contract
 from support.contracts.reading import Reading
 
 # An answer in words that do not depend on how it came: text, texts, finish_reason, finish_reasons, usage,
-# tool_calls, call_ids, id; streams add what only they have. A missing key reads as None.
+# tool_calls, call_ids, id, first_vector; streams add what only they have. A missing key reads as None.
 View = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Api:
-    """An API. `good`: the title of a case that every healthy server passes, asked after each refusal.
+    """An API. `good`: the title of a case that every healthy server passes, asked after each refusal;
+    `good_for` has another one for servers of another model than the speaking one.
 
     `streams_end_with_done`: its server-sent events end with `data: [DONE]`. `view` never raises.
     """
@@ -27,6 +28,7 @@ class Api:
     good: str
     view: Callable[[Reading], View]
     streams_end_with_done: bool = False
+    good_for: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

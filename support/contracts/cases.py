@@ -30,6 +30,7 @@ Viewed = Literal[
     "call_ids",
     "id",
     "embeddings",
+    "first_vector",
 ]
 
 

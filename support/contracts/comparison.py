@@ -52,6 +52,8 @@ class Comparison:
             candidate.close()
 
     def _cell(self, candidate: Candidate, case: Case) -> Cell | None:
+        if case.alone:
+            return Cell(candidate.label, "not asked", "the case may hurt its server, and this one is shared")
         try:
             server = candidate.offering(case.api, case.model)
         except (AcceptanceError, AssertionError) as error:

@@ -45,6 +45,9 @@ def _ban(names: Mapping[str, str]) -> bytes:
 MAKERS: dict[str, Maker] = {
     "a ban of the words of all answers": _ban,
     "a body of 51 MiB": lambda names: _chat(names, "x" * (51 * MEBIBYTE)),
+    "a text longer than the context of the embedding model": lambda names: json.dumps(
+        {"model": names["model"], "input": "word " * 2000}
+    ).encode(),
     "a deep nesting": _deep,
     "a long conversation": _history,
     "a long line": lambda names: _chat(names, f"{'word ' * 300}Tell me about the comet", max_tokens=200),

@@ -70,6 +70,16 @@ class ModelStore:
 
         return self._entry("random", format, context, f"{width} {layers} {seed}", make)
 
+    def embedding(self, context: int = 512) -> ModelFiles:
+        """A tiny embedding model: vectors of 128 numbers, of length 1."""
+
+        def make(files: ModelFiles) -> None:
+            from support.models.embedding import write_embedding
+
+            write_embedding(files.directory, context)
+
+        return self._entry("embedding", "safetensors", context, "", make)
+
     def broken(self, kind: str, into: Path) -> ModelFiles:
         """Writes a broken model (a name of `broken.KINDS`) into a directory, which is made if needed."""
         from support.models.broken import write_broken
@@ -113,7 +123,15 @@ def _compiled(script: Script, context: int) -> CompiledModel:
 def _makers() -> str:
     """Digest of the code and data that decide the bytes of a model: a change makes every model anew."""
     here = Path(__file__).parent
-    names = ("compiler.py", "formats.py", "random_model.py", "tiny.py", "vocabulary.py", "data/merges.txt")
+    names = (
+        "compiler.py",
+        "embedding.py",
+        "formats.py",
+        "random_model.py",
+        "tiny.py",
+        "vocabulary.py",
+        "data/merges.txt",
+    )
     digest = hashlib.sha256()
     for name in names:
         digest.update((here / name).read_bytes())

@@ -37,6 +37,11 @@ CAPABILITIES = {
         {"mistralrs": SpecifierSet(">=0.8")},
     ),
     "needs.responses": Capability("the Responses API", {"mistralrs": SpecifierSet(">=0.8")}),
+    # As far as a tiny one can be made here: the reference stack and mistralrs-server load text models only.
+    "needs.embeddings": Capability(
+        "embedding models",
+        {"mistralrs": SpecifierSet(">=0.8"), "mistralrs-server": SpecifierSet("<0")},
+    ),
     "needs.messages": Capability("Anthropic's Messages API", {"mistralrs": SpecifierSet(">=0.9")}),
     "needs.request_ids": Capability(
         "ids of requests", {"mistralrs": SpecifierSet(">=0.9"), "mistralrs-reference": SpecifierSet(">=0.9")}

@@ -48,6 +48,8 @@ class CommandLine:
 
     @staticmethod
     def _model(model: ModelArguments) -> list[str]:
+        if model.format == "embedding":
+            return ["embedding", "-m", str(model.directory)]
         words = ["-m", str(model.directory), "--format", _FORMATS[model.format]]
         return words if model.file is None else [*words, "-f", model.file]
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-
-import pytest
+from collections.abc import Callable
 
 from support.contracts.api import ApiServer
 from support.contracts.cells import Cell, settled
@@ -17,18 +14,6 @@ from tests.contracts.toys import SERVER, case, chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply
 
 Serve = Callable[[Reply], TinyServer]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    with ExitStack() as servers:
-
-        def begin(answer: Reply) -> TinyServer:
-            server = TinyServer(answer)
-            servers.callback(server.close)
-            return server
-
-        yield begin
 
 
 class Candidate:
@@ -69,6 +54,12 @@ def test_each_server_gets_its_field(serve: Serve) -> None:
     assert "the first" in second[2].reason
     comparison.close()
     assert all(candidate.closed for candidate in candidates)
+
+
+def test_what_may_hurt_a_server_is_not_asked_of_a_shared_one(serve: Serve) -> None:
+    server = serve(json_reply(chat()))
+    cells = Comparison([Candidate("good", server.url)], 5.0, MissingRoutes()).cells(case(alone=True))
+    assert [(cell.status, server.requests) for cell in cells] == [("not asked", [])]
 
 
 def test_only_the_judged_server_has_known_issues() -> None:

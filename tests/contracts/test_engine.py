@@ -275,3 +275,17 @@ def spoil_view(document: Any) -> Any:
 @pytest.mark.parametrize("document", [[], 5, None, {}, {"choices": None}, {"choices": [{}]}, {"usage": 5}])
 def test_the_view_never_raises(document: Any) -> None:
     assert spoil_view(document)["text"] == ""
+
+
+def test_a_vector_reads_the_same_in_floats_and_base64() -> None:
+    view = APIS["openai"].view
+    plain = {"data": [{"embedding": [0.5, -0.25]}]}
+    encoded = {"data": [{"embedding": "AAAAPwAAgL4="}]}
+    vectors = [
+        view(read(reply(each), "json", ends_with_done=False))["first_vector"] for each in (plain, encoded)
+    ]
+    assert vectors == [[0.5, -0.25]] * 2
+    assert (
+        view(read(reply({"data": [{"embedding": "?"}]}), "json", ends_with_done=False))["first_vector"]
+        is None
+    )

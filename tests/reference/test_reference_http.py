@@ -166,7 +166,8 @@ USER = [{"role": "user", "content": "hi"}]
         ({"messages": USER, "max_tokens": 0}, 400, "max_tokens", "max_tokens must be at least 1."),
         ({"messages": USER, "model": "other"}, 404, "model", "Requested model 'other' is not available"),
         ({"messages": USER, "tool_choice": "required"}, 400, "tool_choice", "`none`"),
-        ({"messages": [{"role": "assistant", "tool_calls": [{}]}]}, 400, "messages", "tool_calls"),
+        ({"messages": [{"role": "user"}]}, 400, "messages", "No content was provided"),
+        ({"messages": USER, "max_tokens": 10**20}, 422, "max_tokens", "less than"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
             400,

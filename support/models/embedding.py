@@ -1,0 +1,74 @@
+"""A tiny embedding model: random weights in the form of Qwen3-Embedding (sentence-transformers modules).
+
+Words that two texts share pull their vectors together: the weights are random, the mean over tokens is not.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from support.models.formats import WEIGHTS_FILE, write_safetensors
+from support.models.random_model import random_model
+from support.models.tiny import HEAD_SIZE
+
+MODULES = (
+    ("0", "", "sentence_transformers.models.Transformer"),
+    ("1", "1_Pooling", "sentence_transformers.models.Pooling"),
+    ("2", "2_Normalize", "sentence_transformers.models.Normalize"),
+)
+POOLING = (
+    "cls_token",
+    "mean_tokens",
+    "max_tokens",
+    "mean_sqrt_len_tokens",
+    "weightedmean_tokens",
+    "lasttoken",
+)
+
+
+def write_embedding(directory: Path, context: int = 512, seed: int = 0) -> None:
+    """A folder that `serve -m FOLDER` loads as an embedding model; its vectors have length 1.
+
+    context: tokens. The folder is there already.
+    """
+    model = random_model(context=context, layers=1, seed=seed)
+    write_safetensors(model, directory)
+    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    config |= {
+        "architectures": ["Qwen3ForCausalLM"],
+        "model_type": "qwen3",
+        "sliding_window": None,
+        "use_sliding_window": False,
+        "max_window_layers": model.shape.layers,
+    }
+    _write(directory / "config.json", config)
+    weights = load_file(directory / WEIGHTS_FILE)
+    renamed = {
+        name.removeprefix("model."): values for name, values in weights.items() if "lm_head" not in name
+    }
+    for layer in range(model.shape.layers):
+        for name in ("q_norm", "k_norm"):
+            renamed[f"layers.{layer}.self_attn.{name}.weight"] = np.ones(HEAD_SIZE, np.float16)
+    save_file(renamed, str(directory / WEIGHTS_FILE), metadata={"format": "pt"})
+    _write(
+        directory / "modules.json",
+        [
+            {"idx": number, "name": name, "path": path, "type": kind}
+            for number, (name, path, kind) in enumerate(MODULES)
+        ],
+    )
+    (directory / "1_Pooling").mkdir(exist_ok=True)
+    modes = {f"pooling_mode_{name}": name == "mean_tokens" for name in POOLING}
+    _write(
+        directory / "1_Pooling" / "config.json",
+        {"word_embedding_dimension": model.shape.width, **modes, "include_prompt": True},
+    )
+    (directory / "2_Normalize").mkdir(exist_ok=True)
+
+
+def _write(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content), encoding="utf-8")
