@@ -75,7 +75,7 @@ def run(
     """Run feature files or folders (default: all but @slow).
 
     \b
-    SUITE is a short word: binary, loading, api (folders of features/),
+    SUITE is a short word: binary, loading, api, ollama (folders of features/),
     smoke, slow, benchmark (tags).
     """
     # Until the runner is loaded, which watches them itself, and between its runs.
@@ -114,7 +114,7 @@ def run(
 
 
 @main.command()
-@click.argument("part", type=click.Choice(["mistralrs", "allure", "node", "smollm2"]))
+@click.argument("part", type=click.Choice(["mistralrs", "ollama", "allure", "node", "smollm2"]))
 def get(part: str) -> None:
     """Get an external program or model into the cache, when it is not there."""
     from support.parts.all import get_part

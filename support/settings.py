@@ -28,6 +28,7 @@ from support.parts.part import default_cache
 from support.redaction import REDACTED, redactor_for, use
 
 SETTINGS_FILE = Path("acceptance.toml")
+FRONTS = ("gateway", "ollama")
 REPORTS = ("html", "json", "junit", "allure")
 COMPARED = ("real", "reference")
 # Environment names with this prefix belong to the suite alone, so an unknown one is a typing error.
@@ -53,6 +54,21 @@ class Settings(BaseSettings):
         None,
         description="the mistral.rs program to judge",
         json_schema_extra={"hint": "give the path of a mistralrs or mistralrs-server program"},
+    )
+    ollama_api: str = Field(
+        "gateway",
+        description="whose Ollama API is judged: gateway (the bundled one), ollama (a real one), or a URL",
+        json_schema_extra={"hint": "choose gateway or ollama, or give an address such as http://HOST:PORT"},
+    )
+    ollama_url: str | None = Field(
+        None,
+        description="a real Ollama that is already there; the suite's models are made there and removed",
+        json_schema_extra={"hint": "give a base address such as http://HOST:PORT"},
+    )
+    ollama_bin: Path | None = Field(
+        None,
+        description="the Ollama program to start; none: the one on the PATH or in the cache",
+        json_schema_extra={"hint": "give the path of an ollama program"},
     )
     acceptance_target: Literal["auto", "real", "reference"] = Field(
         "auto",
@@ -150,7 +166,14 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
-    @field_validator("target_url")
+    @field_validator("ollama_api")
+    @classmethod
+    def _front(cls, words: str) -> str:
+        if words in FRONTS:
+            return words
+        return str(cls._absolute_http(words))
+
+    @field_validator("target_url", "ollama_url")
     @classmethod
     def _absolute_http(cls, url: str | None) -> str | None:
         if url is None:
@@ -325,7 +348,7 @@ def _wrong(error: ValidationError, origins: Mapping[str, str]) -> SettingsError:
 
 
 def _is_secret(name: str, value: object) -> bool:
-    if name == "target_url":
+    if name in ("target_url", "ollama_url", "ollama_api"):
         # Without a scheme nobody can tell where a password ends.
         return "@" in str(value) and "://" not in str(value)
     return "SecretStr" in str(Settings.model_fields[name].annotation)

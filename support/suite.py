@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Collection
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.contracts.api import ApiServer
@@ -16,6 +18,7 @@ from support.running.sweep import RunFolder
 from support.settings import Settings, SettingsInForce
 from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget, Target, UrlTarget
+from support.target.fronts import NEED, Fronts, Process
 from support.target.pool import ServerPool
 from support.target.server import Server
 from support.target.starts import FORMATS, arguments_of
@@ -73,7 +76,7 @@ class Suite:
         """Routes that servers of this run were found not to have."""
         return MissingRoutes()
 
-    def offering(self, api: str, model: str) -> tuple[ApiServer, Server | None]:
+    def offering(self, api: str, model: str) -> tuple[ApiServer, Process | None]:
         """The judged server of an API with a model, and its process if it is ours."""
         return OFFERS[api](self, model)
 
@@ -84,6 +87,28 @@ class Suite:
 
         candidates = [OtherTarget(name, self.settings, self.model) for name in self.settings.compared]
         return Comparison(candidates, self.settings.seconds(30.0), self.missing_routes)
+
+    @cached_property
+    def fronts(self) -> Fronts:
+        """The servers of the Ollama API."""
+        return Fronts(self.settings, lambda: self.models.speaking(self.script).path, self._upstream)
+
+    def _upstream(self) -> tuple[str, Path | None]:
+        if isinstance(self.target, UrlTarget):
+            return self.target.url, None
+        return self.servers.get(self.speaking()).url, self.models.speaking(self.script).path
+
+    def judged(self, tags: Collection[str]) -> list[tuple[str, str]]:
+        """Program and version of what a scenario with these tags judges: the deviations of each may apply.
+
+        A gateway passes on what the server behind it does wrong.
+        """
+        target = (self.target.program, self.target.version)
+        if NEED not in tags:
+            return [target]
+        front = self.fronts.told
+        behind = [target] if self.fronts.kind == "gateway" else []
+        return [*([front] if front else []), *behind]
 
     def api_client(self) -> tuple[ApiClient, Server | None]:
         """A client of the server that the API features talk to, and that server if it is ours."""
@@ -117,6 +142,8 @@ class Suite:
         """End the servers and remove the run's folder."""
         if "servers" in self.__dict__:
             self.servers.close()
+        if "fronts" in self.__dict__:
+            self.fronts.close()
         if "comparison" in self.__dict__:
             self.comparison.close()
         tempfile.tempdir = self._usual_place

@@ -25,12 +25,14 @@ from support.running.processes import Outcome
 from support.suite import Suite
 from support.target import loading, program, starts
 from support.target.attempt import Attempt, attempt
+from support.target.fronts import OllamaFront, Process
 from support.target.network import NetworkTrap
 from support.target.server import Server, start_server
 
 if TYPE_CHECKING:
     from support.contracts.engine import Result
     from support.contracts.official import Journey
+    from support.contracts.ollama_walks import Asker, Walked
 
 
 class World:
@@ -48,10 +50,11 @@ class World:
         self.start: Observed[Attempt] = Observed("server start")
         self.models: Observed[ModelList] = Observed("list of models")
         self.tried: Observed[Result] = Observed("result of a case")
+        self.walked: Observed[Walked] = Observed("walk through several requests")
         self.journey: Observed[Journey] = Observed("journey of the official client")
         self.conversation = Conversation(lambda: self.api)
         self.plan: starts.Start | None = None
-        self.server: Server | None = None
+        self.server: Process | None = None
         self._log_mark = 0
         self._trap: NetworkTrap | None = None
         self._metrics: Metrics | None = None
@@ -120,10 +123,10 @@ class World:
     @property
     def running(self) -> Server:
         """The server of this scenario."""
-        assert self.server is not None, "no server was started"
+        assert isinstance(self.server, Server), "no server was started"
         return self.server
 
-    def watch(self, server: Server) -> None:
+    def watch(self, server: Process) -> None:
         """From now on this server must live, and its log must not tell of a crash."""
         self.server = server
         self._log_mark = len(server.log)
@@ -194,8 +197,41 @@ class World:
         result = ask(self.client, server, case)
         if result.outcome == "lacking":
             self.suite.missing_routes.note(server.label, case)
+        else:
+            self.suite.missing_routes.note_served(server.label, case)
         self.tried.set(result)
         self.cells = [cell_of(result, judged=True), *self.suite.comparison.cells(case)]
+
+    # -- the Ollama API
+
+    def go_through(self, title: str) -> None:
+        """Have a client of the judged server of the Ollama API send several requests; to be checked."""
+        # Not at the top: the official clients come with it.
+        from support.contracts.ollama_walks import WALKS, go
+
+        self.walked.set(go(WALKS[title], self._asker()))
+
+    def ask_both(self, question: str) -> None:
+        """Ask the judged server of the Ollama API and a real Ollama; the comparison is to be checked."""
+        from support.contracts.ollama_walks import go, same_answer
+
+        real = self._asker_of(self.suite.fronts.real())
+        self.walked.set(go(same_answer(question, real), self._asker()))
+
+    def _asker(self) -> Asker:
+        front = self.suite.fronts.judged()
+        if front.process is not None:
+            self.watch(front.process)
+        asker = self._asker_of(front)
+        self.client = asker.client
+        return asker
+
+    def _asker_of(self, front: OllamaFront) -> Asker:
+        from support.contracts.ollama_walks import Asker
+
+        client = ApiClient(front.url, within=self.suite.settings.seconds(30.0))
+        self.cleanups.callback(client.close)
+        return Asker(client, front.names, self.suite.models.speaking(self.suite.script).path)
 
     def travel(self, journey: str) -> None:
         """Let OpenAI's own client do something; the result is to be checked."""
@@ -227,6 +263,7 @@ class World:
             self.start,
             self.models,
             self.tried,
+            self.walked,
             self.journey,
             self.conversation.answers,
         )
@@ -246,17 +283,17 @@ class World:
         refused = [made.failure.log for made in self.start.all() if made.failure is not None]
         scene = Scene(
             settings=self.suite.in_force.table(),
-            log=self._log() if self.server is not None else "".join(refused) or None,
+            log="".join(refused) or None if self.server is None else self._log(self.server),
             exchanges=self.client.exchanges if "client" in self.__dict__ else (),
             metrics=self._metrics,
             outcomes=self.outcome.all(),
         )
         self.evidence += scene.pieces()
 
-    def _log(self) -> str:
+    def _log(self, server: Process) -> str:
         """What the server wrote since the scenario began; a server that was removed has left nothing."""
         try:
-            return self.running.log[self._log_mark :]
+            return server.log[self._log_mark :]
         except FileNotFoundError:
             return "(removed with the server, before the failure was found)\n"
 

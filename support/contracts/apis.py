@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from support.contracts.api import Api
+from support.contracts.ollama import OLLAMA
 from support.contracts.openai import OPENAI
 
-APIS: dict[str, Api] = {OPENAI.name: OPENAI}
+APIS: dict[str, Api] = {api.name: api for api in (OPENAI, OLLAMA)}

@@ -22,12 +22,14 @@ Kind = Literal["json", "sse", "ndjson", "text", "empty", "any"]
 Viewed = Literal[
     "text",
     "texts",
+    "thinking",
     "finish_reason",
     "finish_reasons",
     "usage",
     "tool_calls",
     "call_ids",
     "id",
+    "embeddings",
     "first_vector",
 ]
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from support.contracts.api import Api, ApiServer, View
 from support.contracts.apis import APIS
-from support.contracts.cases import Case, find
+from support.contracts.cases import Case, Kind, find
 from support.contracts.lacking import lacking
 from support.contracts.matching import same
 from support.contracts.reading import Broken, Reading, read
@@ -103,12 +103,17 @@ def _judge(
     streamed = (change or {}).get("stream")
     if streamed is not None:
         # The same question in the other form: its contracts are those of that form.
-        kind = "sse" if streamed else "json"
+        kind = _stream_kind(request.path) if streamed else "json"
         contracts = [_counterpart(name, streamed) for name in contracts]
     reading = read(exchange, kind, api.streams_end_with_done)
     for name in contracts:
         api.contracts[name].check(reading)
     return reading
+
+
+def _stream_kind(path: str) -> Kind:
+    """Ollama's own routes stream lines, the OpenAI API events."""
+    return "ndjson" if path.startswith("/api/") else "sse"
 
 
 def _counterpart(contract: str, streamed: bool) -> str:

@@ -28,6 +28,7 @@ class MissingRoutes:
     """What was found missing, by server and route: the first case that finds it says so."""
 
     _found: dict[tuple[str, str], str] = field(default_factory=dict)
+    _served: set[tuple[str, str]] = field(default_factory=set)
 
     def reason(self, server: str, case: Case) -> str | None:
         """Why asking is of no use, or None."""
@@ -37,5 +38,10 @@ class MissingRoutes:
         return f"{server} has no {case.route}, as {found_by!r} found out"
 
     def note(self, server: str, case: Case) -> None:
-        """This case found its route missing."""
-        self._found.setdefault((server, case.route), case.title)
+        """This case found its route missing; where it has served another case, only this wish is refused."""
+        if (server, case.route) not in self._served:
+            self._found.setdefault((server, case.route), case.title)
+
+    def note_served(self, server: str, case: Case) -> None:
+        """This case found its route."""
+        self._served.add((server, case.route))

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from support.contracts.api import ApiServer
-from support.errors import AcceptanceError
+from support.errors import AcceptanceError, NotOffered
 from support.settings import Settings
 from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget, UrlTarget, discover
+from support.target.fronts import Process
 from support.target.pool import ServerPool
 from support.target.server import Server
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from support.suite import Suite
 
 # The judged server that offers an API with a model, and its process if it is ours.
-Offer = Callable[["Suite", str], tuple[ApiServer, Server | None]]
+Offer = Callable[["Suite", str], tuple[ApiServer, Process | None]]
 
 
 def openai_offer(suite: Suite, model: str) -> tuple[ApiServer, Server | None]:
@@ -43,7 +44,15 @@ def of_command(target: CommandTarget, server: Server, model: ModelArguments) -> 
     return ApiServer(target.label, "openai", server.url, names, own_words=own_words)
 
 
-OFFERS: dict[str, Offer] = {"openai": openai_offer}
+def ollama_offer(suite: Suite, model: str) -> tuple[ApiServer, Process | None]:
+    """The server of the Ollama API that this run judges."""
+    front = suite.fronts.judged()
+    if model not in front.names:
+        raise NotOffered(f"{front.label} has no model {model!r} and takes none that the suite makes")
+    return ApiServer(front.label, "ollama", front.url, {"model": front.names[model]}), front.process
+
+
+OFFERS: dict[str, Offer] = {"openai": openai_offer, "ollama": ollama_offer}
 
 
 class OtherTarget:

@@ -224,7 +224,9 @@ class TextChunk(_Head):
     usage: Usage | None = None
 
 
-class _Card(Strict):
+class Card(Strict):
+    """One model of the list, or asked for by its name."""
+
     id: Text
     object: Literal["model"]
     created: Annotated[int, Field(gt=0, lt=10_000_000_000)]
@@ -235,7 +237,7 @@ class Models(Strict):
     """What `/v1/models` answers. `created` is in seconds: ten digits."""
 
     object: Literal["list"]
-    data: Annotated[list[_Card], Field(min_length=1)]
+    data: Annotated[list[Card], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _different(self) -> Models:

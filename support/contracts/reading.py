@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from support.contracts.ndjson import BadLines, parse_lines
 from support.http.exchange import Exchange, NotJson, strict_json
+from support.http.ndjson import BadLines, arrival, split_lines
 from support.http.sse import BadFraming, Event, parse_events
 
 DONE = "[DONE]"
@@ -118,27 +118,17 @@ def _arrivals(exchange: Exchange, events: Sequence[Event]) -> list[float]:
     for event in events:
         last_line = event.data.rpartition("\n")[2].encode()
         position = exchange.body.index(last_line, position) + len(last_line)
-        times.append(arrival(exchange, position))
+        times.append(arrival(exchange.chunks, position))
     return times
-
-
-def arrival(exchange: Exchange, position: int) -> float:
-    """Seconds until so many bytes of the body had come."""
-    come = 0
-    for moment, chunk in exchange.chunks:
-        come += len(chunk)
-        if come >= position:
-            return moment
-    return exchange.seconds
 
 
 def _lines(exchange: Exchange) -> list[tuple[bytes, float, str]]:
     try:
-        lines = parse_lines(exchange.body)
+        lines = split_lines(exchange.body)
     except BadLines as error:
         raise Broken("framing", str(error)) from None
     found, position = [], 0
     for line in lines:
         position += len(line) + 1
-        found.append((line, arrival(exchange, position), "message"))
+        found.append((line, arrival(exchange.chunks, position), "message"))
     return found

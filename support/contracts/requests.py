@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from support.contracts.makers import MAKERS
+from support.contracts import makers, ollama_makers
 
 JSON_TYPE = "application/json"
+MAKERS = makers.MAKERS | ollama_makers.OLLAMA_MAKERS
 Names = Mapping[str, str]
 
 

@@ -8,9 +8,15 @@ from support.models.store import ModelStore
 from support.parts.allure import AllurePart
 from support.parts.mistralrs import MISTRALRS
 from support.parts.node import NodePart
+from support.parts.ollama import OLLAMA
 from support.parts.part import Part, Say
 
-PARTS: dict[str, Part] = {"mistralrs": MISTRALRS, "allure": AllurePart(), "node": NodePart()}
+PARTS: dict[str, Part] = {
+    "mistralrs": MISTRALRS,
+    "ollama": OLLAMA,
+    "allure": AllurePart(),
+    "node": NodePart(),
+}
 
 
 def get_part(name: str, cache: Path, say: Say) -> str:

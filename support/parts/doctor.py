@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from support.errors import TargetError
+from support.errors import SettingsError, TargetError
 from support.models.catalogue import has_smollm2
 from support.parts.all import PARTS
 from support.parts.mistralrs import MINIMUM_RUST
-from support.settings import Settings
+from support.parts.ollama import OLLAMA
+from support.settings import Settings, redact_url
 from support.target.discovery import discover
 
 ASK_SECONDS = 20.0
@@ -59,7 +60,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _engine()
     yield _mistralrs(settings)
     for name, part in PARTS.items():
-        if name != "mistralrs":
+        if name == "ollama":
+            yield _ollama(settings)
+        elif name != "mistralrs":
             one = part.find(cache)
             told = "" if one is None else f"{one.version} {one.path} ({one.origin})"
             yield Finding(name, one is not None, told, part.purpose, f"`{part.how_to_get}`")
@@ -110,6 +113,19 @@ def _mistralrs(settings: Settings) -> Finding:
         wrong = settings.mistralrs_bin is not None
         return Finding("mistralrs", False, "", purpose, str(error) if wrong else remedy)
     return Finding("mistralrs", True, f"{target.label} {getattr(target, 'path', '')}", purpose, remedy)
+
+
+def _ollama(settings: Settings) -> Finding:
+    """The one that a run would compare with: a server that is there already, else a program."""
+    remedy = f"`{OLLAMA.how_to_get}`, or set OLLAMA_URL"
+    if settings.ollama_url is not None:
+        return Finding("ollama", True, redact_url(settings.ollama_url), OLLAMA.purpose, remedy)
+    try:
+        part = OLLAMA.locate(settings)
+    except SettingsError as error:
+        return Finding("ollama", False, "", OLLAMA.purpose, str(error))
+    told = "" if part is None else f"{part.version} {part.path} ({part.origin})"
+    return Finding("ollama", part is not None, told, OLLAMA.purpose, remedy)
 
 
 def _tool(name: str, remedy: str) -> Finding:

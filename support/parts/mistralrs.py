@@ -12,15 +12,15 @@ from pathlib import Path
 from filelock import FileLock
 
 from support.errors import PartUnavailable
+from support.parts.building import build
 from support.parts.part import FoundPart, Say
-from support.running.processes import CommandTimeout, ManagedProcess, run_command
+from support.running.processes import CommandTimeout, run_command
 from support.running.sweep import owned_prefix
 
 CRATE = "mistralrs-cli"
 MINIMUM_RUST = (1, 88)
 _RUST = ".".join(map(str, MINIMUM_RUST))
 BUILD_SECONDS = 3600.0
-SAY_EVERY_SECONDS = 30.0
 VERSION_SECONDS = 10.0
 _SUFFIX = ".exe" if os.name == "nt" else ""
 
@@ -58,27 +58,8 @@ class MistralRs:
         cargo = self._cargo()
         log = root / "install.log"
         say(f"mistralrs: cargo install {CRATE} --locked (about 15 minutes on 2 cores; log: {log})")
-        process = ManagedProcess([cargo, "install", CRATE, "--locked", "--root", root], stdout=log)
-        try:
-            self._follow(process, log, say)
-        finally:
-            process.stop()
-        if process.exit_code != 0:
-            errors = [line for line in log.read_text(errors="replace").splitlines() if "error" in line]
-            cause = errors[0].strip() if errors else "see the log"
-            raise PartUnavailable(f"mistralrs: cargo install failed: {cause}; full log: {log}")
-
-    @staticmethod
-    def _follow(process: ManagedProcess, log: Path, say: Say) -> None:
-        waited = 0.0
-        while waited < BUILD_SECONDS:
-            if process.ended_within(SAY_EVERY_SECONDS):
-                return
-            waited += SAY_EVERY_SECONDS
-            lines = log.read_text(errors="replace").splitlines()
-            last = lines[-1].strip() if lines else "nothing yet"
-            say(f"mistralrs: {waited / 60:.1f} min, {len(lines)} steps, now: {last}")
-        raise PartUnavailable(f"mistralrs: not built within {BUILD_SECONDS / 60:.0f} min; log: {log}")
+        command: list[str | Path] = [cargo, "install", CRATE, "--locked", "--root", root]
+        build(self.name, command, log=log, say=say, within=BUILD_SECONDS)
 
     @staticmethod
     def _cargo() -> str:

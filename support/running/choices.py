@@ -13,6 +13,7 @@ FOLDERS = {
     "binary": "features/binary_health",
     "loading": "features/model_loading",
     "api": "features/openai_api",
+    "ollama": "features/ollama_api",
 }
 CLASSES = ("smoke", "slow", "benchmark")
 MODEL_FILES = (".gguf", ".ggml", ".bin")
@@ -28,7 +29,8 @@ def suites(words: Sequence[str]) -> tuple[list[str], list[str]]:
         elif word in CLASSES:
             tags.append(word)
         else:
-            paths.append(FOLDERS.get(word, word))
+            folder = f"features/{word}"
+            paths.append(FOLDERS.get(word, folder if Path(folder).is_dir() else word))
     return paths, [" or ".join(tags)] if tags else []
 
 

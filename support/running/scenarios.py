@@ -37,7 +37,7 @@ from support.running.signals import Signals
 from support.running.steady import Steady
 from support.running.words import expressions
 from support.settings import SettingsInForce
-from support.target.deviations import Deviations
+from support.target.deviations import Deviation, Deviations
 from support.target.discovery import Target
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
             self.suite = Suite(in_force, target)
         speaking = speaks(self.suite)
         for scenario in scenarios:
-            reason = unmet(scenario.effective_tags, in_force.settings, target, speaking)
+            tags = [str(tag) for tag in scenario.effective_tags]
+            reason = unmet(tags, in_force.settings, target, speaking) or self.suite.fronts.unmet(tags)
             if reason is not None:
                 # Not `skip()`: that prints a line of its own in the middle of everything.
                 scenario.mark_skipped()
@@ -211,8 +212,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
             failed = bool(inner(runner))
             over = self.budgets.end()
             self._tell_cleanup_error(scenario)
-            target = self.suite.target
-            entry = deviations.find(target.program, target.version, scenario.name)
+            entry = self._deviation(scenario, deviations)
             strict = self.suite.in_force.settings.acceptance_strict
             verdict = judge(scenario, self._aborted_why(), strict=strict)
             if over is not None and verdict.status == "passed":
@@ -233,6 +233,13 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
             return failed or verdict.gates
 
         scenario.run = run
+
+    def _deviation(self, scenario: Any, deviations: Deviations) -> Deviation | None:
+        """The known issue that foretells its failure, of any program that it judged."""
+        assert self.suite is not None
+        judged = self.suite.judged([str(tag) for tag in scenario.effective_tags])
+        found = (deviations.find(program, version, scenario.name) for program, version in judged)
+        return next((entry for entry in found if entry is not None), None)
 
     def _tell_cleanup_error(self, scenario: Any) -> None:
         """behave prints what went wrong in a cleanup and forgets it."""

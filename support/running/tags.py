@@ -19,6 +19,8 @@ NEEDS = frozenset(
         "needs.own_model",
         "needs.smollm2",
         "needs.subcommands",
+        "needs.ollama",
+        "needs.ollama_api",
         *CAPABILITIES,
     }
 )

@@ -249,8 +249,8 @@ def test_pieces_know_when_they_came() -> None:
 @pytest.mark.parametrize(
     ("body", "seen"),
     [
-        (b'{"a": 1}', "no end"),
-        (b'{"a": 1}\n\n', "empty line"),
+        (b'{"a": 1}', "not ended"),
+        (b'{"a": 1}\n\n', "blank"),
         (b'data: {"a": 1}\n', "server-sent"),
         (b"", "any line"),
     ],

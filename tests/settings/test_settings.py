@@ -171,6 +171,8 @@ def test_time_outs_scale_with_the_time_factor() -> None:
 # -- wrong values
 
 WRONG = [
+    ("ollama_api", "bundled", "not an http or https address", "choose gateway or ollama"),
+    ("ollama_url", "127.0.0.1:1234", "not an http or https address", "http://HOST:PORT"),
     ("target_url", "ftp://host/", "not an http or https address", "http://127.0.0.1:1234"),
     ("target_url", "127.0.0.1:1234", "not an http or https address", "http://127.0.0.1:1234"),
     ("target_url", "http://host:123456", "port", "http://127.0.0.1:1234"),
@@ -276,6 +278,8 @@ def test_a_folder_where_the_file_should_be_is_one_line(tmp_path: Path) -> None:
         ("target_api_key", SECRET),
         ("target_url", f"http://user:{SECRET}@host:1/"),
         ("target_url", f"http://{SECRET}@host"),
+        ("ollama_url", f"http://user:{SECRET}@host:1/"),
+        ("ollama_api", f"http://user:{SECRET}@host:1/"),
         ("target_url", f"http://host/?key={SECRET}"),
         ("target_url", f"http://host/#{SECRET}"),
     ],

@@ -12,6 +12,7 @@ import pytest
 from support.contracts.apis import APIS
 from support.contracts.cases import cases_of
 from support.contracts.official import JOURNEYS
+from support.contracts.ollama_walks import WALKS
 from support.target.deviations import Deviations
 from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
 
@@ -76,6 +77,10 @@ def test_cases_are_used_once(vocabulary: Vocabulary, api: str) -> None:
 
 def test_journeys_are_used(vocabulary: Vocabulary) -> None:
     same(set(JOURNEYS), first(vocabulary.values_of("openai_api.official")))
+
+
+def test_walks_are_used(vocabulary: Vocabulary) -> None:
+    same(set(WALKS), first(vocabulary.values_of("ollama_api.go_through")))
 
 
 def test_remedies_are_readable_and_different() -> None:

@@ -1,0 +1,27 @@
+"""Steps about the Ollama API that take more than one case of its tables."""
+
+from __future__ import annotations
+
+from behave import then, when
+
+from support.world import StepContext
+
+
+@when("an Ollama client goes through {string}")
+def go_through(context: StepContext, title: str) -> None:
+    context.world.go_through(title)
+
+
+@when("the server and a real Ollama are both asked {string}")
+def ask_both(context: StepContext, question: str) -> None:
+    context.world.ask_both(question)
+
+
+@then("all of it is as it should be")
+def as_it_should_be(context: StepContext) -> None:
+    context.world.walked.get().require_kept()
+
+
+@then("both have given the same answer")
+def same_answer(context: StepContext) -> None:
+    context.world.walked.get().require_kept()

@@ -1,0 +1,216 @@
+"""Whose Ollama API is judged: the bundled gateway, a real Ollama, or the user's own server, by one setting.
+
+A front stands for a server of that API and the names under which it knows the suite's models:
+
+    speaking  the speaking model with the template of its file
+    able      the same weights with a template for tools, thoughts and text in the middle; only where a
+              server takes models of the suite's making
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import secrets
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from support.errors import TargetError
+from support.http.client import ApiClient, NoAnswer
+from support.http.exchange import NotJson
+from support.parts.ollama import OLLAMA
+from support.parts.part import FoundPart
+from support.settings import Settings, redact_url
+from support.target.ollama import (
+    ABLE_TEMPLATE,
+    ModelNotMade,
+    OllamaServer,
+    create_model,
+    delete_models,
+    start_ollama,
+)
+
+SPEAKING, ABLE = "speaking", "able"
+NEED, NEED_REAL = "needs.ollama_api", "needs.ollama"
+REACH_SECONDS = 5.0
+MAKE_SECONDS = 60.0
+GATEWAY = "support.target.gateway"
+
+
+class Process(Protocol):
+    """A front that the suite started: alive, with a log, and to be ended."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def log(self) -> str: ...
+
+    @property
+    def alive(self) -> bool: ...
+
+    def stop(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class OllamaFront:
+    """A server of the Ollama API. `names`: role -> name of a model there. `process`: None when not ours."""
+
+    url: str
+    program: str
+    version: str
+    names: Mapping[str, str]
+    process: Process | None = None
+    made: tuple[str, ...] = field(default=())
+
+    @property
+    def label(self) -> str:
+        place = f" at {redact_url(self.url)}" if self.process is None else ""
+        return f"{self.program} {self.version}{place}"
+
+    @property
+    def alive(self) -> bool:
+        return self.process is None or self.process.alive
+
+
+class Upstream(Protocol):
+    """The server that the bundled gateway stands in front of: its address, the model's file if it is ours."""
+
+    def __call__(self) -> tuple[str, Path | None]: ...
+
+
+class Fronts:
+    """Owns the servers of the Ollama API of a run. Each is started when first asked for, and when it died."""
+
+    def __init__(self, settings: Settings, gguf: Callable[[], Path], upstream: Upstream) -> None:
+        self._settings = settings
+        self._gguf = gguf
+        self._upstream = upstream
+        self._fronts: dict[str, OllamaFront] = {}
+        self._told: tuple[str, str] | None = None
+
+    @property
+    def kind(self) -> str:
+        """`gateway`, `ollama` or a URL."""
+        return self._settings.ollama_api
+
+    def unmet(self, tags: Collection[str]) -> str | None:
+        """Why a scenario with these tags cannot run for want of a server, with the remedy, or None."""
+        real = NEED_REAL in tags or (NEED in tags and self.kind == "ollama")
+        if real and self._settings.ollama_url is None and self._part is None:
+            return "needs a real Ollama; `acceptance get ollama` builds one, or set OLLAMA_BIN or OLLAMA_URL"
+        if NEED in tags and self.kind == "gateway" and importlib.util.find_spec(GATEWAY) is None:
+            return "needs a server of the Ollama API; choose one with -D ollama_api=ollama, or by its URL"
+        return None
+
+    def judged(self) -> OllamaFront:
+        """The server whose Ollama API is judged. Raises `StartFailure` or `TargetError`."""
+        front = self._get(self.kind)
+        self._told = (front.program, front.version)
+        return front
+
+    @property
+    def told(self) -> tuple[str, str] | None:
+        """Program and version of the judged one, also when it has died; None when it never was there."""
+        return self._told
+
+    @cached_property
+    def _part(self) -> FoundPart | None:
+        return OLLAMA.locate(self._settings)
+
+    def real(self) -> OllamaFront:
+        """A real Ollama, whoever is judged."""
+        return self._get("ollama")
+
+    def close(self) -> None:
+        """End what was started, remove what was made elsewhere."""
+        for kind in list(self._fronts):
+            self._discard(kind)
+
+    def _get(self, kind: str) -> OllamaFront:
+        front = self._fronts.get(kind)
+        if front is not None and front.alive:
+            return front
+        self._discard(kind)
+        started = {"gateway": self._start_gateway, "ollama": self._start_ollama}
+        self._fronts[kind] = started[kind]() if kind in started else self._reach(kind)
+        return self._fronts[kind]
+
+    def _discard(self, kind: str) -> None:
+        front = self._fronts.pop(kind, None)
+        if front is None:
+            return
+        if front.process is not None:
+            front.process.stop()
+        elif front.made:
+            with contextlib.suppress(NoAnswer), contextlib.closing(ApiClient(front.url)) as client:
+                delete_models(client, front.made)
+
+    def _start_ollama(self) -> OllamaFront:
+        if self._settings.ollama_url is not None:
+            return self._reach(self._settings.ollama_url)
+        part = self._part
+        assert part is not None, f"this scenario lacks the tag @{NEED_REAL}"
+        server: OllamaServer = start_ollama(part, self._settings)
+        names = {SPEAKING: SPEAKING, ABLE: ABLE}
+        try:
+            with contextlib.closing(ApiClient(server.url, within=MAKE_SECONDS)) as client:
+                self._make(client, names)
+        except BaseException:
+            server.stop()
+            raise
+        return OllamaFront(server.url, "ollama", part.version, names, server)
+
+    def _start_gateway(self) -> OllamaFront:
+        url, file = self._upstream()
+        key = self._settings.target_api_key
+        module = importlib.import_module(GATEWAY)
+        gateway = module.start_gateway(
+            url,
+            self._settings,
+            {SPEAKING: file} if file else {},
+            key.get_secret_value() if key and file is None else None,
+        )
+        try:
+            version, listed = self._ask(gateway.url)
+        except BaseException:
+            gateway.stop()
+            raise
+        names = {SPEAKING: SPEAKING if file else listed[0]}
+        return OllamaFront(gateway.url, "mistralrs-gateway", version, names, gateway)
+
+    def _reach(self, url: str) -> OllamaFront:
+        """A server that is there: with our models where it takes any, else with the first of its own."""
+        version, listed = self._ask(url)
+        mark = f"acceptance-{secrets.token_hex(4)}"
+        names = {role: f"{mark}-{role}" for role in (SPEAKING, ABLE)}
+        with contextlib.closing(ApiClient(url, within=self._settings.seconds(MAKE_SECONDS))) as client:
+            try:
+                self._make(client, names)
+                return OllamaFront(url, "ollama", version, names, made=tuple(names.values()))
+            except ModelNotMade as error:
+                delete_models(client, list(names.values()))
+                if not listed:
+                    shown = redact_url(url)
+                    raise TargetError(f"{shown} lists no model and takes none of ours: {error}") from None
+        return OllamaFront(url, "url", version, {SPEAKING: listed[0]})
+
+    def _ask(self, url: str) -> tuple[str, list[str]]:
+        """Version and models that a server tells; raises `TargetError`."""
+        with contextlib.closing(ApiClient(url, within=self._settings.seconds(REACH_SECONDS))) as client:
+            try:
+                version = str(client.get("/api/version").json()["version"])
+                return version, [str(entry["name"]) for entry in client.get("/api/tags").json()["models"]]
+            except (NoAnswer, NotJson, KeyError, TypeError) as error:
+                raise TargetError(
+                    f"no Ollama API at {redact_url(url)}: {error}; start the server, or choose another "
+                    "ollama_api"
+                ) from None
+
+    def _make(self, client: ApiClient, names: Mapping[str, str]) -> None:
+        create_model(client, names[SPEAKING], self._gguf())
+        create_model(client, names[ABLE], self._gguf(), template=ABLE_TEMPLATE.read_text(encoding="utf-8"))
