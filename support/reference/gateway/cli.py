@@ -83,18 +83,15 @@ def main(target: str, host: str, port: int, files: dict[str, Path], api_key: str
 
 async def _serve(target: str, host: str, port: int, files: dict[str, Path], api_key: str | None) -> None:
     # aiohttp takes a quarter of a second: a refused command line does not wait for it.
-    from aiohttp import web
-
-    from support.reference.gateway.server import create_app
+    from support.reference.gateway.server import create_app, listen
 
     app = create_app(target, files, api_key, loopback=_is_loopback(host))
-    # A client that leaves cancels its handler, and that the target's work.
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, auto_decompress=False)
-    await runner.setup()
     try:
-        await web.TCPSite(runner, host, port, backlog=1024).start()
+        runner = await listen(app, host, port)
     except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}, port {port}: {error.strerror}") from None
+        raise click.ClickException(
+            f"cannot listen on {host}, port {port}: {os.strerror(error.errno or 0)}"
+        ) from None
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"{READY} http://{shown}:{runner.addresses[0][1]}")
     await asyncio.Event().wait()

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.typedefs import Middleware
 
 from support.reference.gateway.failures import Refusal
@@ -101,7 +102,8 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
 
 async def mark(request: web.Request, answer: web.StreamResponse) -> None:
     """Before an answer goes out: who made it, and that a page of an allowed origin may read it."""
-    answer.headers.setdefault("server", "mistralrs-gateway")
+    if answer.headers.get("server") == SERVER_SOFTWARE:
+        answer.headers["server"] = "mistralrs-gateway"
     origin = request.headers.get("origin")
     if origin and answer.status != 403:
         answer.headers["access-control-allow-origin"] = origin

@@ -120,9 +120,17 @@ class FactsOf:
         self._files = files
         self._reading: dict[str, asyncio.Task[Facts]] = {}
 
+    def start(self) -> None:
+        """Begin to read them all, so that nobody has to wait for it later."""
+        for name in self._files:
+            self._begin(name)
+
     async def of(self, name: str) -> Facts:
         """Raises what `read` raises."""
+        # One client that leaves must not end the reading for the others.
+        return await asyncio.shield(self._begin(name))
+
+    def _begin(self, name: str) -> asyncio.Task[Facts]:
         if name not in self._reading:
             self._reading[name] = asyncio.create_task(asyncio.to_thread(read, self._files[name]))
-        # One client that leaves must not end the reading for the others.
-        return await asyncio.shield(self._reading[name])
+        return self._reading[name]

@@ -62,6 +62,10 @@ class Models:
         self._asked = time.monotonic()
         return models
 
+    def start(self) -> None:
+        """Begin to read the files."""
+        self._facts.start()
+
     def forget(self) -> None:
         """Something changed what is loaded: ask before the next answer."""
         self._asked = -REMEMBER_SECONDS

@@ -61,6 +61,7 @@ def create_app(
     api = _Api(Upstream(target, api_key, silence), files or {})
     app = web.Application(middlewares=[guard(loopback=loopback)], client_max_size=body_limit)
     app.on_response_prepare.append(mark)
+    app.on_startup.append(api.start)
     app.on_cleanup.append(api.close)
     app.add_routes(
         [
@@ -80,6 +81,15 @@ def create_app(
     return app
 
 
+async def listen(app: web.Application, host: str, port: int) -> web.AppRunner:
+    """Begin to answer. Raises OSError when the address cannot be had."""
+    # A client that leaves cancels its handler, and that the target's work.
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, auto_decompress=False)
+    await runner.setup()
+    await web.TCPSite(runner, host, port, backlog=1024).start()
+    return runner
+
+
 def _refusing(what: str) -> Any:
     async def refuse(_: web.Request) -> web.StreamResponse:
         raise not_supported(what)
@@ -92,6 +102,9 @@ class _Api:
         self._upstream = upstream
         self._models = Models(upstream, files)
         self._residency = Residency(upstream, self._models)
+
+    async def start(self, _: web.Application) -> None:
+        self._models.start()
 
     async def close(self, _: web.Application) -> None:
         self._residency.close()
@@ -160,8 +173,7 @@ class _Api:
             await self._residency.unload(model)
             return _json(shape.last("unload"))
         bodies.refuse_what_a_gateway_cannot(asked)
-        facts = await self._models.facts(model)
-        _check_think(asked, facts)
+        await self._check_able(asked, model)
         if asked.suffix:
             raise Refusal(400, f"{model.full_name} does not support insert")
         earlier = bodies.recalled(asked.context)
@@ -192,10 +204,7 @@ class _Api:
         if not asked.messages and asked.keep_alive == 0:
             await self._residency.unload(model)
             return _json(shape.last("unload"))
-        facts = await self._models.facts(model)
-        _check_think(asked, facts)
-        if asked.tools and facts and "tools" not in facts.capabilities:
-            raise Refusal(400, f"{model.full_name} does not support tools")
+        await self._check_able(asked, model)
         conversation = bodies.conversation_of(asked.messages)
         body = bodies.chat(asked, model.card.id, conversation, is_mistralrs=self._models.is_mistralrs)
         async with self._residency.using(model, asked.keep_alive):
@@ -274,6 +283,17 @@ class _Api:
             return {"prompt_tokens": usage.get("prompt_tokens")}
         return {}
 
+    async def _check_able(self, asked: ChatRequest | GenerateRequest, model: Model) -> None:
+        """Raises `Refusal` for what the model's template, where it is known, has no place for."""
+        tools = getattr(asked, "tools", ())
+        facts = await self._models.facts(model) if asked.think or tools else None
+        if facts is None:
+            return
+        if asked.think and "thinking" not in facts.capabilities:
+            raise Refusal(400, f"{json.dumps(asked.model)} does not support thinking")
+        if tools and "tools" not in facts.capabilities:
+            raise Refusal(400, f"{model.full_name} does not support tools")
+
     async def _found(self, name: str, words: str = "model '{name}' not found") -> Model:
         model = await self._models.find(name) if name else None
         if model is None:
@@ -287,12 +307,6 @@ _TRY_PULLING = 'model "{name}" not found, try pulling it first'
 def _check_logprobs(asked: ChatRequest | GenerateRequest) -> None:
     if not 0 <= asked.top_logprobs <= 20:
         raise Refusal(400, "top_logprobs must be between 0 and 20")
-
-
-def _check_think(asked: ChatRequest | GenerateRequest, facts: Facts | None) -> None:
-    """Raises `Refusal` when the model's template is known and knows no thinking."""
-    if asked.think and facts and "thinking" not in facts.capabilities:
-        raise Refusal(400, f"{json.dumps(asked.model)} does not support thinking")
 
 
 def _telling(
