@@ -39,7 +39,8 @@ FIELD = "into Go struct field"
         ),
         (
             b'{"options": 5}',
-            f"json: cannot unmarshal number {FIELD} GenerateRequest.options of type map[string]interface {{}}",
+            f"json: cannot unmarshal number {FIELD} GenerateRequest.options of type map[string]interface "
+            "{}",
         ),
         (b'{"keep_alive": "bogus"}', 'time: invalid duration "bogus"'),
         (b'{"keep_alive": "5"}', 'time: missing unit in duration "5"'),
@@ -49,7 +50,8 @@ FIELD = "into Go struct field"
             b'{"think": "much"}',
             'invalid think value: "much" (must be "high", "medium", "low", true, or false)',
         ),
-        (b'{"a":' * 5000, "exceeded max depth"),
+        (b'{"a":' * 5000, "invalid character '{' exceeded max depth"),
+        (b"\xef\xbb\xbf{}", "invalid character 'ï' looking for beginning of value"),
     ],
 )
 def test_wrong_bodies_are_told_in_the_words_of_go(body: bytes, words: str) -> None:
@@ -94,6 +96,7 @@ QUESTION: dict[str, Any] = {"model": "speaking", "messages": [{"role": "user", "
         ("generate", {"model": "nope:tag", "options": {"seed": "x"}}, 404, "model 'nope:tag' not found"),
         ("chat", {}, 400, "model is required"),
         ("chat", {"model": "nope"}, 404, "model 'nope' not found"),
+        ("chat", {"model": "no name"}, 400, "model is required"),
         ("chat", {**QUESTION, "top_logprobs": 30}, 400, "top_logprobs must be between 0 and 20"),
         ("show", {}, 400, "model is required"),
         ("show", {"name": "nope"}, 404, "model 'nope' not found"),
@@ -116,8 +119,8 @@ QUESTION: dict[str, Any] = {"model": "speaking", "messages": [{"role": "user", "
         (
             "chat",
             {**QUESTION, "format": "yaml"},
-            400,
-            'invalid format: "yaml"; expected "json" or a valid JSON Schema object',
+            500,
+            'invalid format: "\\"yaml\\""; expected "json" or a valid JSON Schema object',
         ),
         ("pull", {"model": "x"}, 501, "pulling a model is not supported by this gateway"),
         ("create", {"model": "x"}, 501, "creating a model is not supported by this gateway"),

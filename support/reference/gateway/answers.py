@@ -212,11 +212,19 @@ class Telling:
     """One answer on its way: the target's events in, Ollama's lines out."""
 
     def __init__(
-        self, shape: Shape, started: int, loaded: int, stops: Sequence[str], *, is_json: bool
+        self,
+        shape: Shape,
+        started: int,
+        loaded: int,
+        stops: Sequence[str],
+        *,
+        is_json: bool,
+        alternatives: bool,
     ) -> None:
         """`started`, `loaded`: `time.perf_counter_ns` at the request and when the model was there.
 
-        `is_json`: the answer is one JSON value, and what follows it is not part of it.
+        `is_json`: the answer is one JSON value, and what follows it is not part of it. `alternatives`:
+        `top_logprobs` were asked for; mistral.rs sends one without being asked.
         """
         self.text = ""
         self.ended_early = False
@@ -227,6 +235,7 @@ class Telling:
         self._stops = Stops(stops)
         self._calls = Calls()
         self._is_json = is_json
+        self._alternatives = alternatives
         self._events = 0
         self._finish: str | None = None
 
@@ -255,8 +264,11 @@ class Telling:
             self.text += text
             line = self._shape.line(text, piece.thinking)
             if piece.logprobs:
-                line["logprobs"] = list(piece.logprobs)
+                line["logprobs"] = [self._asked_for(entry) for entry in piece.logprobs]
             yield line
+
+    def _asked_for(self, entry: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in entry.items() if self._alternatives or name != "top_logprobs"}
 
     def end(self) -> Iterator[Line]:
         """What is left to say, then the last line with its figures. `Refusal` when there was no end."""

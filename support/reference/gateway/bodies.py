@@ -72,7 +72,8 @@ def _format(value: Any, *, is_mistralrs: bool) -> dict[str, Any]:
         schema = dict(_ANY_OBJECT)
     else:
         raise Refusal(
-            400, f'invalid format: {json.dumps(value)}; expected "json" or a valid JSON Schema object'
+            500,
+            f'invalid format: {json.dumps(json.dumps(value))}; expected "json" or a valid JSON Schema object',
         )
     if is_mistralrs:
         # 0.8.1 knows no `json_object`; the grammar extension is in all versions.

@@ -105,6 +105,11 @@ class Models:
         return with_tag(plain or "model")
 
 
+def is_name(name: str) -> bool:
+    """Whether Ollama takes it for a name of a model at all."""
+    return _NAME.fullmatch(name) is not None
+
+
 def key(name: str) -> str:
     """What two names of the same model have in common."""
     return with_tag(name).casefold().removeprefix(LIBRARY)

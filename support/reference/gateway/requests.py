@@ -24,7 +24,6 @@ _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0
 _DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)([^\d.]*)")
 _THINK_LEVELS = ("high", "medium", "low")
 _THINK_WORDS = '"high", "medium", "low", true, or false'
-_MAX_DEPTH = "exceeded max depth"
 
 
 class Where(NamedTuple):
@@ -90,10 +89,10 @@ def _image(value: Any, where: Where) -> bytes:
 _images = _list_of(_image, "[]api.ImageData")
 
 
-def _nested(kind: type) -> Reader:
+def _nested(kind: type, go_type: str) -> Reader:
     def read(value: Any, where: Where) -> Any:
         if not isinstance(value, dict):
-            where.refuse(value, f"api.{kind.__name__}")
+            where.refuse(value, go_type)
         return _filled(kind, value, where.struct, f"{where.path}.")
 
     return read
@@ -157,7 +156,7 @@ class ToolCall:
     """A call that the model made in an earlier turn."""
 
     id: Annotated[str, _text] = ""
-    function: Annotated[Function | None, _nested(Function)] = None
+    function: Annotated[Function | None, _nested(Function, "api.ToolCallFunction")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +166,7 @@ class Message:
     role: Annotated[str, _text] = ""
     content: Annotated[str, _text] = ""
     images: Annotated[tuple[bytes, ...], _images] = ()
-    tool_calls: Annotated[tuple[ToolCall, ...], _list_of(_nested(ToolCall), "[]api.ToolCall")] = ()
+    tool_calls: Annotated[tuple[ToolCall, ...], _tool_calls] = ()
     tool_name: Annotated[str, _text] = ""
     tool_call_id: Annotated[str, _text] = ""
 
@@ -199,11 +198,11 @@ class ChatRequest:
     """POST /api/chat"""
 
     model: Annotated[str, _text] = ""
-    messages: Annotated[tuple[Message, ...], _list_of(_nested(Message), "[]api.Message")] = ()
+    messages: Annotated[tuple[Message, ...], _messages] = ()
     stream: Annotated[bool | None, _flag] = None
     format: Annotated[Any, _anything] = None
     keep_alive: Annotated[float | None, _keep_alive] = None
-    tools: Annotated[tuple[Mapping[str, Any], ...], _list_of(_table, "api.Tools")] = ()
+    tools: Annotated[tuple[Mapping[str, Any], ...], _tools] = ()
     options: Annotated[Mapping[str, Any] | None, _table] = None
     think: Annotated[bool | str | None, _think] = None
     truncate: Annotated[bool | None, _flag] = None
@@ -283,6 +282,12 @@ def read(kind: type[Struct], body: bytes) -> Struct:
     return _filled(kind, value, kind.__name__, "")
 
 
+# Ollama reads a message through an alias of its type, and says so.
+_messages = _list_of(_nested(Message, "api.Alias"), "[]api.Message")
+_tool_calls = _list_of(_nested(ToolCall, "api.ToolCall"), "[]api.ToolCall")
+_tools = _list_of(_plain(dict, "api.Tool"), "api.Tools")
+
+
 def _no_constant(name: str) -> NoReturn:
     raise Refusal(400, f"invalid character '{name.lstrip('-')[0]}' looking for beginning of value")
 
@@ -308,7 +313,8 @@ def first_value(body: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise Refusal(400, _go_words(error)) from None
     except RecursionError:
-        raise Refusal(400, _MAX_DEPTH) from None
+        opening = "[" if text.count("[") > text.count("{") else "{"
+        raise Refusal(400, f"invalid character '{opening}' exceeded max depth") from None
     except ValueError:
         # An integer beyond what Python converts; Go fails at the field that it is for.
         raise Refusal(400, "json: cannot unmarshal number: value out of range") from None
@@ -351,5 +357,7 @@ def _in_object(before: str) -> bool:
 
 def _character(found: str) -> str:
     """A character as Go's decoder quotes it."""
+    # Go looks at bytes.
+    found = chr(found.encode("utf-8", "replace")[0])
     special = {"'": r"'\''", '"': "'\"'", "\n": r"'\n'", "\t": r"'\t'", "\r": r"'\r'"}
     return special.get(found) or (f"'{found}'" if found.isprintable() else f"'\\x{ord(found):02x}'")

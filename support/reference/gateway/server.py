@@ -19,7 +19,7 @@ from support.reference.gateway.answers import Line, Shape, Telling
 from support.reference.gateway.doors import guard, mark, plain
 from support.reference.gateway.facts import Facts, details
 from support.reference.gateway.failures import Refusal, not_supported
-from support.reference.gateway.models import Model, Models, Residency, digest_of
+from support.reference.gateway.models import Model, Models, Residency, digest_of, is_name
 from support.reference.gateway.passthrough import pass_through
 from support.reference.gateway.requests import (
     ChatRequest,
@@ -197,9 +197,10 @@ class _Api:
         started = time.perf_counter_ns()
         asked = read(ChatRequest, await request.read())
         _check_logprobs(asked)
-        if not asked.model:
-            raise Refusal(400, "model is required")
-        model = await self._found(asked.model)
+        model = await self._models.find(asked.model) if asked.model else None
+        if model is None:
+            # A name that cannot be one is a missing name here, and an unknown one in generate.
+            raise _not_found(asked.model) if is_name(asked.model) else Refusal(400, "model is required")
         shape = Shape(asked.model, is_chat=True)
         if not asked.messages and asked.keep_alive == 0:
             await self._residency.unload(model)
@@ -217,7 +218,7 @@ class _Api:
         started = time.perf_counter_ns()
         asked = read(EmbedRequest, await request.read())
         inputs = asked.inputs()
-        model = await self._found(asked.model, _TRY_PULLING)
+        model = await self._found_for_embedding(asked.model)
         async with self._residency.using(model, asked.keep_alive):
             loaded = time.perf_counter_ns()
             if not inputs:
@@ -236,7 +237,7 @@ class _Api:
         asked = read(EmbeddingRequest, await request.read())
         if not asked.model:
             raise Refusal(400, "model is required")
-        model = await self._found(asked.model, _TRY_PULLING)
+        model = await self._found_for_embedding(asked.model)
         async with self._residency.using(model, asked.keep_alive):
             vectors = (await self._embedded(model, [asked.prompt]))[0] if asked.prompt else [[]]
         return _json({"embedding": vectors[0]})
@@ -290,18 +291,27 @@ class _Api:
         if facts is None:
             return
         if asked.think and "thinking" not in facts.capabilities:
+            if isinstance(asked.think, str) and isinstance(asked, GenerateRequest):
+                raise Refusal(400, f'think value "{asked.think}" is not supported for this model')
             raise Refusal(400, f"{json.dumps(asked.model)} does not support thinking")
         if tools and "tools" not in facts.capabilities:
             raise Refusal(400, f"{model.full_name} does not support tools")
 
-    async def _found(self, name: str, words: str = "model '{name}' not found") -> Model:
+    async def _found(self, name: str) -> Model:
         model = await self._models.find(name) if name else None
         if model is None:
-            raise Refusal(404, words.format(name=name))
+            raise _not_found(name)
+        return model
+
+    async def _found_for_embedding(self, name: str) -> Model:
+        model = await self._models.find(name) if name else None
+        if model is None:
+            raise Refusal(404, f'model "{name}" not found, try pulling it first')
         return model
 
 
-_TRY_PULLING = 'model "{name}" not found, try pulling it first'
+def _not_found(name: str) -> Refusal:
+    return Refusal(404, f"model '{name}' not found")
 
 
 def _check_logprobs(asked: ChatRequest | GenerateRequest) -> None:
@@ -312,8 +322,14 @@ def _check_logprobs(asked: ChatRequest | GenerateRequest) -> None:
 def _telling(
     shape: Shape, started: int, asked: ChatRequest | GenerateRequest, body: Mapping[str, Any]
 ) -> Telling:
-    is_json = bodies.wants_format(asked.format)
-    return Telling(shape, started, time.perf_counter_ns(), body.get("stop", ()), is_json=is_json)
+    return Telling(
+        shape,
+        started,
+        time.perf_counter_ns(),
+        body.get("stop", ()),
+        is_json=bodies.wants_format(asked.format),
+        alternatives=asked.top_logprobs > 0,
+    )
 
 
 async def _with_context(
