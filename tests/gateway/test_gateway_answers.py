@@ -12,6 +12,7 @@ import httpx
 import ollama
 import pytest
 
+from support.reference.gateway.answers import is_complete_json
 from support.reference.gateway.models import LIBRARY
 from tests.gateway.fake_target import END, FakeTarget, answer, event, sse
 
@@ -121,13 +122,28 @@ def test_another_server_is_given_its_own_response_format(client: httpx.Client, t
     assert "grammar" not in target.asked[0]
 
 
-def test_json_ends_when_it_is_complete(client: httpx.Client, target: FakeTarget) -> None:
-    """mistral.rs goes on with empty tokens; the wait for them would be for ever."""
-    target.stream = [event('{"a"'), event(":1}"), event(""), threading.Event()]
+@pytest.mark.parametrize("more", [[], [event(""), event("")]], ids=["silent", "empty tokens"])
+def test_json_ends_when_it_is_complete(client: httpx.Client, target: FakeTarget, more: list[bytes]) -> None:
+    """mistral.rs goes on when its grammar is satisfied, in silence (0.9) or not (0.8.1)."""
+    target.stream = [event('{"a"'), event(":1}"), *more, threading.Event()]
     told = client.post("/api/generate", json={**GENERATE, "format": "json", "stream": False}).json()
     assert (told["response"], told["done_reason"]) == ('{"a":1}', "stop")
-    assert (told["prompt_eval_count"], told["eval_count"]) == (7, 3)
+    assert (told["prompt_eval_count"], told["eval_count"]) == (7, 2)
     assert target.left.wait(2)
+
+
+def test_json_that_ends_by_itself_keeps_its_figures(client: httpx.Client, target: FakeTarget) -> None:
+    target.stream = answer("12")
+    told = client.post("/api/generate", json={**GENERATE, "format": "json", "stream": False}).json()
+    assert (told["response"], told["prompt_eval_count"], told["eval_count"]) == ("12", 5, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [('{"a":{}', False), ('{"a":{}}', True), ('"x\\"', False), ("true", True), ("1", False), (" [1] ", True)],
+)
+def test_when_json_is_complete(text: str, whole: bool) -> None:
+    assert is_complete_json(text) is whole
 
 
 def test_tools_both_ways(client: httpx.Client, target: FakeTarget) -> None:

@@ -243,22 +243,20 @@ class Telling:
         """The lines for the events of one read. Raises `Refusal` for an error among them."""
         for data in events:
             piece = piece_of(data)
-            if piece is not None and not self.ended_early:
+            if piece is not None:
                 yield from self._told(piece)
 
     def _told(self, piece: Piece) -> Iterator[Line]:
         if piece.usage:
             self.usage = piece.usage
+        if self.ended_early:
+            return
         if piece.finish:
             self._finish = piece.finish
         self._calls.add(piece.tool_calls)
         self._latest = time.perf_counter_ns()
         self._first = self._first or self._latest
         self._events += 1
-        if self._is_json and not piece.text and not piece.finish and is_json_value(self.text):
-            # mistral.rs goes on with empty tokens when the grammar is satisfied (mistralrs-live.md).
-            self.ended_early, self._finish = True, "stop"
-            return
         text = self._stops.pass_on(piece.text)
         if text or piece.thinking or piece.logprobs:
             self.text += text
@@ -266,6 +264,10 @@ class Telling:
             if piece.logprobs:
                 line["logprobs"] = [self._asked_for(entry) for entry in piece.logprobs]
             yield line
+        if self._is_json and not self._finish and is_complete_json(self.text):
+            # A satisfied grammar does not end an answer of mistral.rs: it goes on up to its limit with empty
+            # tokens, which 0.8.1 sends and 0.9 does not (mistralrs-live.md).
+            self.ended_early, self._finish = True, "stop"
 
     def _asked_for(self, entry: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in entry.items() if self._alternatives or name != "top_logprobs"}
@@ -297,8 +299,11 @@ class Telling:
         return {name: value for name, value in figures.items() if value}
 
 
-def is_json_value(text: str) -> bool:
-    """Whether a text is one complete JSON value."""
+def is_complete_json(text: str) -> bool:
+    """Whether a text is one JSON value that nothing can be added to; a number never is."""
+    text = text.strip()
+    if not text or text[0] + text[-1] not in ("{}", "[]", '""', "te", "fe", "nl"):
+        return False
     try:
         json.loads(text)
     except ValueError:
