@@ -48,7 +48,10 @@ def answer(*words: str, finish: str = "stop", prompt_tokens: int = 5) -> list[by
 
 
 class FakeTarget:
-    """An OpenAI-compatible server. What it streams is `stream`; an event object in it is waited for."""
+    """An OpenAI-compatible server.
+
+    What it streams is `stream`, where an event object is waited for; with `echoes` the words it was asked.
+    """
 
     def __init__(self, thread: LoopThread) -> None:
         self.stream: Sequence[bytes | threading.Event | BaseException] = answer("Hello", " world")
@@ -56,6 +59,7 @@ class FakeTarget:
             {"id": "default", "object": "model", "created": 1},
             {"id": "/somewhere/speaking", "object": "model", "created": 1_700_000_000, "status": "loaded"},
         ]
+        self.echoes = False
         self.refusal: tuple[int, bytes] | None = None
         self.can_unload = True
         self.asked: list[dict[str, Any]] = []
@@ -112,7 +116,7 @@ class FakeTarget:
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(request)
         try:
-            async for part in self._parts():
+            async for part in self._parts(body):
                 await response.write(part)
                 self.sent += len(part)
         except asyncio.CancelledError:
@@ -123,7 +127,12 @@ class FakeTarget:
             request.transport.abort()
         return response
 
-    async def _parts(self) -> AsyncIterator[bytes]:
+    async def _parts(self, body: dict[str, Any]) -> AsyncIterator[bytes]:
+        if self.echoes:
+            for part in answer(*(f"{word} " for word in body["messages"][-1]["content"].split())):
+                yield part
+                await asyncio.sleep(0.001)
+            return
         for part in self.stream:
             if isinstance(part, threading.Event):
                 while not part.is_set():
