@@ -113,7 +113,7 @@ QUESTION: dict[str, Any] = {"model": "speaking", "messages": [{"role": "user", "
         (
             "generate",
             {"model": "speaking", "prompt": "hi", "template": "x"},
-            501,
+            400,
             "a template in a request is not supported by this gateway",
         ),
         (

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from support.reference.gateway.failures import Refusal, not_supported
+from support.reference.gateway.failures import Refusal
 from support.reference.gateway.options import sampling
 from support.reference.gateway.requests import ChatRequest, GenerateRequest, Message
 
@@ -161,8 +161,8 @@ def recalled(context: Sequence[int] | None) -> Conversation:
 
 
 def refuse_what_a_gateway_cannot(asked: GenerateRequest) -> None:
-    """Raises `Refusal`: 400 as Ollama does for what excludes each other, 501 for a template of one's own."""
+    """Raises `Refusal`: 400 as Ollama does for what excludes each other, and for a template of one's own."""
     if asked.raw and (asked.template or asked.system or asked.context):
         raise Refusal(400, "raw mode does not support template, system, or context")
     if asked.template:
-        raise not_supported("a template in a request")
+        raise Refusal(400, "a template in a request is not supported by this gateway")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-# Beyond that /api/show leaves lists empty unless asked with `verbose`.
+# Beyond that /api/show leaves lists out unless asked with `verbose`.
 LONG_LIST = 5
 # What Ollama shows elsewhere, or calls by another name.
 _LEFT_OUT = ("general.name", "tokenizer.chat_template")
@@ -58,9 +58,9 @@ class Facts:
         return details(self.family, human(self.parameters), self.quantization)
 
     def model_info(self, *, verbose: bool) -> dict[str, Any]:
-        """The file's keys; long lists are emptied unless `verbose`."""
+        """The file's keys; long lists are null unless `verbose`."""
         return {
-            key: value if verbose or not isinstance(value, list) or len(value) <= LONG_LIST else []
+            key: value if verbose or not isinstance(value, list) or len(value) <= LONG_LIST else None
             for key, value in self.info.items()
             if key not in _LEFT_OUT
         } | {"general.parameter_count": self.parameters}
