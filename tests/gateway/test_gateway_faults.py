@@ -60,6 +60,7 @@ ERRORS = [
     (sse({"error": {"message": "boom", "type": "server_error"}}), "boom"),
     (b"data: bare text of 0.8.1\ndata: in two lines\n\n", "bare text of 0.8.1\nin two lines"),
     (sse({"message": "boom"}), "boom"),
+    (sse({"message": "Invalid grammar. Why"}), "invalid JSON schema in format: Invalid grammar. Why"),
     (b"data: 5\n\n", "the target failed without a word"),
 ]
 

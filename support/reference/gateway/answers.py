@@ -60,6 +60,9 @@ def piece_of(data: bytes) -> Piece | None:
 
 def failure(words: str) -> Refusal:
     """An error inside a stream has no status: what the engine says of the request's own length is 400."""
+    if words.lower().startswith("invalid grammar"):
+        # Ollama's words, and its status.
+        return Refusal(500, f"invalid JSON schema in format: {words}")
     refused = "sequence length" in words.lower() or "incompatible for this model" in words.lower()
     return Refusal(400 if refused else 500, words or "the target failed without a word")
 
