@@ -4,11 +4,14 @@ repeat   a repeated run on the reference stack, and on the real server where the
 workers  the same features by one worker and by two, and by the runner's own process
 models   a speaking model compiled, written and proved, in each format
 server   the reference server: time until it is ready, 32 streams at once
+gateway  what the bundled gateway adds to a stream, against the same server asked directly
 fresh    a clean clone to a report, once with the caches at hand and once with all of them empty (minutes)
 """
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import platform
@@ -34,11 +37,13 @@ from support.models.store import ModelStore
 from support.settings import load_settings
 from support.suite import Suite
 from support.target.discovery import discover
+from support.target.gateway import start_gateway
 from support.target.server import start_server
 
 PROJECT = Path(__file__).resolve().parents[1]
 TIMES = 3
 STREAMS = 32
+GATEWAY_ROUNDS = 30
 
 Row = tuple[str, str, str]
 
@@ -184,6 +189,81 @@ def server() -> list[Row]:
     ]
 
 
+def gateway() -> list[Row]:
+    """The same streamed answer over each route in turn, after one of each that does not count."""
+    rows = []
+    for target in ("reference", "real"):
+        in_force = load_settings({"acceptance_target": target})
+        try:
+            suite = Suite(in_force, discover(in_force.settings))
+        except TargetError as error:
+            print(f"measure: {error}", file=sys.stderr)
+            continue
+        try:
+            rows += _gateway(suite)
+        finally:
+            suite.close()
+    return rows
+
+
+def _gateway(suite: Suite) -> list[Row]:
+    speaking = suite.speaking()
+    longest = max((row for row in suite.script.rows if not row.loop), key=lambda row: len(row.answer))
+    question = {
+        "messages": [{"role": "user", "content": f"Tell me about the {longest.marker}"}],
+        "stream": True,
+    }
+    openai = question | {"model": "default", "temperature": 0}
+    ollama = question | {"model": "speaking", "options": {"temperature": 0}}
+    target = start_server(suite.command, speaking, suite.settings)
+    try:
+        front = start_gateway(
+            target.url, suite.settings, {"speaking": speaking.directory / (speaking.file or "")}
+        )
+        try:
+            routes = {
+                "direct": (target.url, "/v1/chat/completions", openai),
+                "/v1": (front.url, "/v1/chat/completions", openai),
+                "/api/chat": (front.url, "/api/chat", ollama),
+            }
+            spent: dict[str, list[tuple[float, float]]] = {name: [] for name in routes}
+            for name, route in [*routes.items()] * (GATEWAY_ROUNDS + 1):
+                spent[name].append(_streamed(*route))
+        finally:
+            front.stop()
+    finally:
+        target.stop()
+    first, whole = (
+        {name: median(times[part] for times in taken[1:]) for name, taken in spent.items()} for part in (0, 1)
+    )
+    rows = []
+    for name in ("/v1", "/api/chat"):
+        added = (first[name] - first["direct"]) * 1000
+        share = whole[name] / whole["direct"] - 1
+        figures = f"{added:+.2f} ms, {share:+.1%} of {whole['direct'] * 1000:.1f} ms"
+        what = f"gateway {name}, first piece and whole stream, {suite.target.label}"
+        rows.append((what, "2 ms, 5 %", f"{figures} ({GATEWAY_ROUNDS} times)"))
+    return rows
+
+
+def _streamed(url: str, path: str, body: dict[str, object]) -> tuple[float, float]:
+    """Seconds to the first piece of a stream and to its end, on a new connection that is there already."""
+    host = url.removeprefix("http://")
+    with contextlib.closing(http.client.HTTPConnection(host, timeout=60)) as connection:
+        connection.connect()
+        words = json.dumps(body)
+        started = time.perf_counter()
+        connection.request("POST", path, words, {"content-type": "application/json"})
+        answer = connection.getresponse()
+        first = 0.0
+        while line := answer.readline():
+            first = first or time.perf_counter()
+            last = line
+        ended = time.perf_counter()
+    assert answer.status == 200, last
+    return first - started, ended - started
+
+
 def fresh() -> list[Row]:
     """A clean clone to a report, as a newcomer would."""
     return [
@@ -229,6 +309,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "workers": workers,
     "models": models,
     "server": server,
+    "gateway": gateway,
     "fresh": fresh,
 }
 

@@ -10,8 +10,6 @@ A front stands for a server of that API and the names under which it knows the s
 from __future__ import annotations
 
 import contextlib
-import importlib
-import importlib.util
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +23,7 @@ from support.http.exchange import NotJson
 from support.parts.ollama import OLLAMA
 from support.parts.part import FoundPart
 from support.settings import Settings, redact_url
+from support.target.gateway import start_gateway
 from support.target.ollama import (
     ABLE_TEMPLATE,
     ModelNotMade,
@@ -38,7 +37,6 @@ SPEAKING, ABLE = "speaking", "able"
 NEED, NEED_REAL = "needs.ollama_api", "needs.ollama"
 REACH_SECONDS = 5.0
 MAKE_SECONDS = 60.0
-GATEWAY = "support.target.gateway"
 
 
 class Process(Protocol):
@@ -103,8 +101,6 @@ class Fronts:
         real = NEED_REAL in tags or (NEED in tags and self.kind == "ollama")
         if real and self._settings.ollama_url is None and self._part is None:
             return "needs a real Ollama; `acceptance get ollama` builds one, or set OLLAMA_BIN or OLLAMA_URL"
-        if NEED in tags and self.kind == "gateway" and importlib.util.find_spec(GATEWAY) is None:
-            return "needs a server of the Ollama API; choose one with -D ollama_api=ollama, or by its URL"
         return None
 
     def judged(self) -> OllamaFront:
@@ -168,8 +164,7 @@ class Fronts:
     def _start_gateway(self) -> OllamaFront:
         url, file = self._upstream()
         key = self._settings.target_api_key
-        module = importlib.import_module(GATEWAY)
-        gateway = module.start_gateway(
+        gateway = start_gateway(
             url,
             self._settings,
             {SPEAKING: file} if file else {},

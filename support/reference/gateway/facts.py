@@ -1,0 +1,136 @@
+"""A GGUF file, read for what Ollama tells of a model: /api/show and the lists."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+# Beyond that /api/show leaves lists out unless asked with `verbose`.
+LONG_LIST = 5
+# What Ollama shows elsewhere, or calls by another name.
+_LEFT_OUT = ("general.name", "tokenizer.chat_template")
+_THINKS = re.compile(r"enable_thinking|<think>|reasoning_content")
+_TOOLS = re.compile(r"\btools\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a file tells. `size` in bytes, `digest` its SHA-256 in hexadecimal, `info` GGUF's own keys."""
+
+    size: int
+    digest: str
+    modified: datetime
+    template: str
+    parameters: int
+    quantization: str
+    info: Mapping[str, Any]
+
+    @property
+    def family(self) -> str:
+        return str(self.info.get("general.architecture", ""))
+
+    @property
+    def context_length(self) -> int:
+        """Tokens; 0 when the file does not say."""
+        return int(self.info.get(f"{self.family}.context_length", 0))
+
+    @property
+    def capabilities(self) -> list[str]:
+        """As Ollama finds them: from the keys of the file and the words of its template."""
+        keys = {key.partition(".")[2] for key in self.info}
+        found = ["embedding" if "pooling_type" in keys else "completion"]
+        if "vision.block_count" in keys:
+            found.append("vision")
+        if _TOOLS.search(self.template):
+            found.append("tools")
+        if _THINKS.search(self.template):
+            found.append("thinking")
+        return found
+
+    @property
+    def details(self) -> dict[str, Any]:
+        return details(self.family, human(self.parameters), self.quantization)
+
+    def model_info(self, *, verbose: bool) -> dict[str, Any]:
+        """The file's keys; long lists are null unless `verbose`."""
+        return {
+            key: value if verbose or not isinstance(value, list) or len(value) <= LONG_LIST else None
+            for key, value in self.info.items()
+            if key not in _LEFT_OUT
+        } | {"general.parameter_count": self.parameters}
+
+
+def details(family: str = "", parameters: str = "", quantization: str = "") -> dict[str, Any]:
+    """The `details` of a model; texts are empty where nothing is known."""
+    return {
+        "parent_model": "",
+        "format": "gguf" if family else "",
+        "family": family,
+        "families": [family] if family else [],
+        "parameter_size": parameters,
+        "quantization_level": quantization,
+    }
+
+
+def human(number: int) -> str:
+    """6.37M, 7B, 134K: Ollama's HumanNumber (format/format.go)."""
+    for size, letter, digits in ((10**9, "B", 1), (10**6, "M", 2)):
+        if number >= size:
+            return f"{number / size:.{0 if number % size == 0 else digits}f}{letter}"
+    return f"{number / 1000:.0f}K" if number >= 1000 else str(number)
+
+
+def read(path: Path) -> Facts:
+    """Read a file; seconds for one of some gigabytes. OSError, or ValueError when it is no GGUF file."""
+    # numpy comes with it: only here, and not before the server answers.
+    from gguf import GGUFReader, LlamaFileType
+
+    reader = GGUFReader(path)
+    info = {
+        name: field.contents()
+        for name, field in reader.fields.items()
+        if not name.startswith("GGUF.") and field.types
+    }
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    status = path.stat()
+    kind = info.get("general.file_type")
+    quantization = LlamaFileType(kind).name.partition("_")[2] if kind is not None else "unknown"
+    return Facts(
+        size=status.st_size,
+        digest=digest,
+        modified=datetime.fromtimestamp(status.st_mtime, UTC),
+        template=str(info.get("tokenizer.chat_template", "")),
+        parameters=sum(int(tensor.n_elements) for tensor in reader.tensors),
+        quantization=quantization,
+        info=info,
+    )
+
+
+class FactsOf:
+    """The facts of each `--gguf` file, read once, beside the event loop."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._files = files
+        self._reading: dict[str, asyncio.Task[Facts]] = {}
+
+    def start(self) -> None:
+        """Begin to read them all, so that nobody has to wait for it later."""
+        for name in self._files:
+            self._begin(name)
+
+    async def of(self, name: str) -> Facts:
+        """Raises what `read` raises."""
+        # One client that leaves must not end the reading for the others.
+        return await asyncio.shield(self._begin(name))
+
+    def _begin(self, name: str) -> asyncio.Task[Facts]:
+        if name not in self._reading:
+            self._reading[name] = asyncio.create_task(asyncio.to_thread(read, self._files[name]))
+        return self._reading[name]

@@ -1,0 +1,56 @@
+"""/v1/*: handed to the target and back unchanged, byte by byte, as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from support.reference.gateway.upstream import Upstream, parts_of
+
+# RFC 9110 7.6.1; the length is the body's framing here, and set anew.
+_HOP_BY_HOP = frozenset(
+    [
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ]
+)
+
+
+async def pass_through(request: web.Request, upstream: Upstream) -> web.StreamResponse:
+    """The target's answer. Raises `Refusal` when it has none; a stream that breaks is broken here too."""
+    # With a key of the gateway's own, what a client sends in its place is a filler.
+    replaced = ("authorization",) if "authorization" in upstream.session.headers else ()
+    headers = _kept(request.headers.items(), "host", "expect", *replaced)
+    body = request.content.iter_any() if request.can_read_body else None
+    url = URL(upstream.url + request.rel_url.raw_path_qs, encoded=True)
+    answer: web.StreamResponse | None = None
+    with upstream.failures():
+        async with upstream.session.request(
+            request.method, url, headers=headers, data=body, allow_redirects=False
+        ) as response:
+            answer = web.StreamResponse(status=response.status, reason=response.reason)
+            answer.headers.extend(_kept(response.headers.items()))
+            await answer.prepare(request)
+            try:
+                async for part in parts_of(response):
+                    await answer.write(part)
+            except aiohttp.ClientError:
+                # The status is out: only a torn connection tells the client.
+                if request.transport is not None:
+                    request.transport.abort()
+                return answer
+    await answer.write_eof()
+    return answer
+
+
+def _kept(headers: Iterable[tuple[str, str]], *others: str) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP.union(others)]

@@ -1,0 +1,399 @@
+"""The routes of the Ollama API."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from support.reference.gateway import bodies
+from support.reference.gateway.answers import Line, Shape, Telling
+from support.reference.gateway.doors import guard, mark, plain
+from support.reference.gateway.facts import Facts, details
+from support.reference.gateway.failures import Refusal, not_supported
+from support.reference.gateway.models import Model, Models, Residency, digest_of, is_name
+from support.reference.gateway.passthrough import pass_through
+from support.reference.gateway.requests import (
+    ChatRequest,
+    EmbeddingRequest,
+    EmbedRequest,
+    GenerateRequest,
+    ShowRequest,
+    read,
+)
+from support.reference.gateway.upstream import Upstream
+
+API_LEVEL = "0.17.4"
+"""What /api/version tells: the Ollama whose answers these are. Clients look there for what they may ask."""
+BODY_LIMIT = 64 * 1024 * 1024
+SILENCE_SECONDS = 300.0
+_JSON = {"content-type": "application/json; charset=utf-8"}
+_LINES = {"content-type": "application/x-ndjson"}
+_NEVER = (
+    ("POST", "/api/pull", "pulling a model"),
+    ("POST", "/api/push", "pushing a model"),
+    ("POST", "/api/create", "creating a model"),
+    ("POST", "/api/copy", "copying a model"),
+    ("DELETE", "/api/delete", "deleting a model"),
+    ("POST", "/api/blobs/{digest}", "uploading a file"),
+    ("HEAD", "/api/blobs/{digest}", "uploading a file"),
+)
+
+
+def create_app(
+    target: str,
+    files: Mapping[str, Path] | None = None,
+    api_key: str | None = None,
+    *,
+    loopback: bool = True,
+    silence: float = SILENCE_SECONDS,
+    body_limit: int = BODY_LIMIT,
+) -> web.Application:
+    """The whole gateway. `files`: Ollama name -> GGUF file; `silence` in seconds, `body_limit` in bytes."""
+    api = _Api(Upstream(target, api_key, silence), files or {})
+    app = web.Application(middlewares=[guard(loopback=loopback)], client_max_size=body_limit)
+    app.on_response_prepare.append(mark)
+    app.on_startup.append(api.start)
+    app.on_cleanup.append(api.close)
+    app.add_routes(
+        [
+            web.get("/", api.root),
+            web.get("/api/version", api.version),
+            web.get("/api/tags", api.tags),
+            web.get("/api/ps", api.ps, allow_head=False),
+            web.post("/api/show", api.show),
+            web.post("/api/generate", api.generate),
+            web.post("/api/chat", api.chat),
+            web.post("/api/embed", api.embed),
+            web.post("/api/embeddings", api.embeddings),
+            web.route("*", "/v1/{rest:.*}", api.openai),
+            *(web.route(method, path, _refusing(what)) for method, path, what in _NEVER),
+        ]
+    )
+    return app
+
+
+async def listen(app: web.Application, host: str, port: int) -> web.AppRunner:
+    """Begin to answer. Raises OSError when the address cannot be had."""
+    # A client that leaves cancels its handler, and that the target's work.
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, auto_decompress=False)
+    await runner.setup()
+    await web.TCPSite(runner, host, port, backlog=1024).start()
+    return runner
+
+
+def _refusing(what: str) -> Any:
+    async def refuse(_: web.Request) -> web.StreamResponse:
+        raise not_supported(what)
+
+    return refuse
+
+
+class _Api:
+    def __init__(self, upstream: Upstream, files: Mapping[str, Path]) -> None:
+        self._upstream = upstream
+        self._models = Models(upstream, files)
+        self._residency = Residency(upstream, self._models)
+
+    async def start(self, _: web.Application) -> None:
+        self._models.start()
+
+    async def close(self, _: web.Application) -> None:
+        self._residency.close()
+        await self._upstream.close()
+
+    async def root(self, _: web.Request) -> web.StreamResponse:
+        answer = plain(200, "Ollama is running")
+        answer.charset = "utf-8"
+        return answer
+
+    async def version(self, request: web.Request) -> web.StreamResponse:
+        return _json({"version": API_LEVEL})
+
+    async def openai(self, request: web.Request) -> web.StreamResponse:
+        if request.path.startswith("/v1/models/"):
+            self._models.forget()
+        return await pass_through(request, self._upstream)
+
+    async def tags(self, request: web.Request) -> web.StreamResponse:
+        entries = []
+        for model in await self._models.all():
+            facts = await self._models.facts(model)
+            entries.append({**_entry(model, facts), "modified_at": _modified(model, facts)})
+        return _json({"models": entries})
+
+    async def ps(self, request: web.Request) -> web.StreamResponse:
+        loaded = []
+        for model in await self._models.all():
+            if model.card.loaded:
+                facts = await self._models.facts(model)
+                told = {
+                    "expires_at": _date(self._residency.expires(model)),
+                    # mistral.rs does not tell what of a model lies in the memory of a GPU.
+                    "size_vram": 0,
+                    "context_length": facts.context_length if facts else 0,
+                }
+                loaded.append({**_entry(model, facts), **told})
+        loaded.sort(key=lambda entry: str(entry["expires_at"]), reverse=True)
+        return _json({"models": loaded})
+
+    async def show(self, request: web.Request) -> web.StreamResponse:
+        asked = read(ShowRequest, await request.read())
+        name = asked.model or asked.name
+        if not name:
+            raise Refusal(400, "model is required")
+        model = await self._found(name)
+        facts = await self._models.facts(model)
+        template = facts.template if facts else ""
+        answer = {
+            "modelfile": f"# The model is the target's own; this names it.\nFROM {model.name}\n",
+            "template": template,
+            "details": facts.details if facts else details(),
+            "model_info": facts.model_info(verbose=asked.verbose) if facts else {},
+            "capabilities": facts.capabilities if facts else ["completion"],
+            "modified_at": _modified(model, facts),
+        }
+        return _json({name: value for name, value in answer.items() if value != ""})
+
+    async def generate(self, request: web.Request) -> web.StreamResponse:
+        started = time.perf_counter_ns()
+        asked = read(GenerateRequest, await request.read())
+        _check_logprobs(asked)
+        model = await self._found(asked.model)
+        shape = Shape(asked.model, is_chat=False)
+        if not asked.prompt and asked.keep_alive == 0:
+            await self._residency.unload(model)
+            return _json(shape.last("unload"))
+        bodies.refuse_what_a_gateway_cannot(asked)
+        await self._check_able(asked, model)
+        if asked.suffix:
+            raise Refusal(400, f"{model.full_name} does not support insert")
+        earlier = bodies.recalled(asked.context)
+        conversation = bodies.prompt_of(asked, earlier)
+        kind = self._models.is_mistralrs
+        body = (
+            bodies.raw(asked, model.card.id, is_mistralrs=kind)
+            if asked.raw
+            else bodies.chat(asked, model.card.id, conversation, is_mistralrs=kind)
+        )
+        async with self._residency.using(model, asked.keep_alive):
+            telling = _telling(shape, started, asked, body)
+            if not asked.prompt:
+                return _json(shape.last("load"))
+            path = bodies.RAW if asked.raw else bodies.CHAT
+            lines = self._told(telling, path, body)
+            remembering = None if asked.raw else conversation
+            return await _sent(request, _with_context(lines, telling, remembering), shape, asked.stream)
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        started = time.perf_counter_ns()
+        asked = read(ChatRequest, await request.read())
+        _check_logprobs(asked)
+        model = await self._models.find(asked.model) if asked.model else None
+        if model is None:
+            # A name that cannot be one is a missing name here, and an unknown one in generate.
+            raise _not_found(asked.model) if is_name(asked.model) else Refusal(400, "model is required")
+        shape = Shape(asked.model, is_chat=True)
+        if not asked.messages and asked.keep_alive == 0:
+            await self._residency.unload(model)
+            return _json(shape.last("unload"))
+        await self._check_able(asked, model)
+        conversation = bodies.conversation_of(asked.messages)
+        body = bodies.chat(asked, model.card.id, conversation, is_mistralrs=self._models.is_mistralrs)
+        async with self._residency.using(model, asked.keep_alive):
+            telling = _telling(shape, started, asked, body)
+            if not asked.messages:
+                return _json(shape.last("load"))
+            return await _sent(request, self._told(telling, bodies.CHAT, body), shape, asked.stream)
+
+    async def embed(self, request: web.Request) -> web.StreamResponse:
+        started = time.perf_counter_ns()
+        asked = read(EmbedRequest, await request.read())
+        inputs = asked.inputs()
+        model = await self._found_for_embedding(asked.model)
+        async with self._residency.using(model, asked.keep_alive):
+            loaded = time.perf_counter_ns()
+            if not inputs:
+                return _json({"model": asked.model, "embeddings": []})
+            vectors, tokens = await self._embedded(model, inputs)
+        embeddings = [_normalised(_normalised(vector)[: asked.dimensions or None]) for vector in vectors]
+        answer = {
+            "model": asked.model,
+            "embeddings": embeddings,
+            "total_duration": time.perf_counter_ns() - started,
+            "load_duration": loaded - started,
+        }
+        return _json(answer | ({"prompt_eval_count": tokens} if tokens else {}))
+
+    async def embeddings(self, request: web.Request) -> web.StreamResponse:
+        asked = read(EmbeddingRequest, await request.read())
+        if not asked.model:
+            raise Refusal(400, "model is required")
+        model = await self._found_for_embedding(asked.model)
+        async with self._residency.using(model, asked.keep_alive):
+            vectors = (await self._embedded(model, [asked.prompt]))[0] if asked.prompt else [[]]
+        return _json({"embedding": vectors[0]})
+
+    async def _embedded(self, model: Model, inputs: Sequence[str]) -> tuple[list[list[float]], int]:
+        """The vectors in the order of the inputs, and the tokens of the inputs. Raises `Refusal`."""
+        body = {"model": model.card.id, "input": list(inputs), "encoding_format": "float"}
+        try:
+            answer = await self._upstream.post("/v1/embeddings", body)
+        except Refusal as refusal:
+            if refusal.status in (404, 405) or "incompatible for this model" in refusal.words:
+                raise Refusal(501, f"the target makes no embeddings with '{model.name}'") from None
+            raise
+        try:
+            entries = sorted(answer["data"], key=lambda entry: entry["index"])
+            vectors = [[float(number) for number in entry["embedding"]] for entry in entries]
+            tokens = int(answer["usage"]["prompt_tokens"])
+        except (KeyError, TypeError, ValueError):
+            raise Refusal(502, "the target's embeddings cannot be read") from None
+        if len(vectors) != len(inputs):
+            raise Refusal(502, f"the target made {len(vectors)} embeddings of {len(inputs)} inputs")
+        return vectors, tokens
+
+    async def _told(self, telling: Telling, path: str, body: dict[str, Any]) -> AsyncGenerator[list[Line]]:
+        """The answer's lines. Raises `Refusal`; leaving it ends the target's work."""
+
+        async with self._upstream.events(path, body) as reads:
+            async for events in reads:
+                lines = list(telling.lines(events))
+                if lines:
+                    yield lines
+                if telling.ended_early:
+                    break
+        if not telling.usage:
+            telling.usage = await self._counted(path, body)
+        yield list(telling.end())
+
+    async def _counted(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The tokens of a prompt whose answer came without figures: asked for again, one token long."""
+        left_out = ("stream", "stream_options", "grammar", "response_format")
+        short = {name: value for name, value in body.items() if name not in left_out}
+        with contextlib.suppress(Refusal):
+            usage = (await self._upstream.post(path, {**short, "max_tokens": 1})).get("usage") or {}
+            return {"prompt_tokens": usage.get("prompt_tokens")}
+        return {}
+
+    async def _check_able(self, asked: ChatRequest | GenerateRequest, model: Model) -> None:
+        """Raises `Refusal` for what the model's template, where it is known, has no place for."""
+        tools = getattr(asked, "tools", ())
+        facts = await self._models.facts(model) if asked.think or tools else None
+        if facts is None:
+            return
+        if asked.think and "thinking" not in facts.capabilities:
+            if isinstance(asked.think, str) and isinstance(asked, GenerateRequest):
+                raise Refusal(400, f'think value "{asked.think}" is not supported for this model')
+            raise Refusal(400, f"{json.dumps(asked.model)} does not support thinking")
+        if tools and "tools" not in facts.capabilities:
+            raise Refusal(400, f"{model.full_name} does not support tools")
+
+    async def _found(self, name: str) -> Model:
+        model = await self._models.find(name) if name else None
+        if model is None:
+            raise _not_found(name)
+        return model
+
+    async def _found_for_embedding(self, name: str) -> Model:
+        model = await self._models.find(name) if name else None
+        if model is None:
+            raise Refusal(404, f'model "{name}" not found, try pulling it first')
+        return model
+
+
+def _not_found(name: str) -> Refusal:
+    return Refusal(404, f"model '{name}' not found")
+
+
+def _check_logprobs(asked: ChatRequest | GenerateRequest) -> None:
+    if not 0 <= asked.top_logprobs <= 20:
+        raise Refusal(400, "top_logprobs must be between 0 and 20")
+
+
+def _telling(
+    shape: Shape, started: int, asked: ChatRequest | GenerateRequest, body: Mapping[str, Any]
+) -> Telling:
+    return Telling(
+        shape,
+        started,
+        time.perf_counter_ns(),
+        body.get("stop", ()),
+        is_json=bodies.wants_format(asked.format),
+        alternatives=asked.top_logprobs > 0,
+    )
+
+
+async def _with_context(
+    lines: AsyncGenerator[list[Line]], telling: Telling, conversation: bodies.Conversation | None
+) -> AsyncGenerator[list[Line]]:
+    """Adds what a next request may go on from to the last line; None: there is no going on."""
+    async for some in lines:
+        if some[-1]["done"] and conversation is not None:
+            said = {"role": "assistant", "content": telling.text}
+            some[-1]["context"] = bodies.remembered([*conversation, said])
+        yield some
+
+
+async def _sent(
+    request: web.Request, lines: AsyncGenerator[list[Line]], shape: Shape, stream: bool | None
+) -> web.StreamResponse:
+    """The answer, line by line as it comes, or whole. `Refusal` for a failure before the first line."""
+    async with aclosing(lines):
+        if stream is False:
+            return _json(shape.whole([line async for some in lines for line in some]))
+        first = await anext(lines)
+        answer = web.StreamResponse(headers=_LINES)
+        await answer.prepare(request)
+        await answer.write(_encoded(first))
+        try:
+            async for some in lines:
+                await answer.write(_encoded(some))
+        except Refusal as refusal:
+            # The status is out: an error is a line of its own, and the last.
+            await answer.write(_encoded([{"error": refusal.words}]))
+        await answer.write_eof()
+        return answer
+
+
+def _encoded(lines: Sequence[Line]) -> bytes:
+    # ASCII only: clients that split at U+2028 would tear a line.
+    return "".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines).encode()
+
+
+def _json(value: Mapping[str, Any]) -> web.Response:
+    return web.Response(body=json.dumps(value, separators=(",", ":")).encode(), headers=_JSON)
+
+
+def _entry(model: Model, facts: Facts | None) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "model": model.name,
+        "size": facts.size if facts else 0,
+        "digest": digest_of(model, facts),
+        "details": facts.details if facts else details(),
+    }
+
+
+def _modified(model: Model, facts: Facts | None) -> str:
+    return _date(facts.modified if facts else datetime.fromtimestamp(model.card.created, UTC))
+
+
+def _date(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def _normalised(vector: Sequence[float]) -> list[float]:
+    """The vector with length 1. Raises `Refusal` for one that is not finite."""
+    if not all(map(math.isfinite, vector)):
+        raise Refusal(400, "embedding contains NaN or Inf values")
+    length = max(math.hypot(*vector), 1e-12)
+    return [number / length for number in vector]
