@@ -23,6 +23,7 @@ from support.target import loading, program, starts
 from support.target.attempt import Attempt, attempt
 from support.target.network import NetworkTrap
 from support.target.server import Server, start_server
+from support.terminal.scene import Terminal
 
 
 class World:
@@ -39,6 +40,7 @@ class World:
         self.models: Observed[ModelList] = Observed("list of models")
         self.reply: Observed[Exchange] = Observed("reply")
         self.conversation = Conversation(lambda: self.api)
+        self.terminal = Terminal(suite, folder, self.cleanups)
         self.plan: starts.Start | None = None
         self.server: Server | None = None
         self._log_mark = 0
@@ -62,6 +64,16 @@ class World:
     def ask_once(self, question: str) -> None:
         """Ask the planned model a single question on the command line."""
         self.call(self.suite.command.dialect.ask_once(self.planned.model, question))
+
+    # -- the terminal
+
+    def start_chat(self) -> None:
+        """Start a chat with the planned model that is to be refused; the attempt is to be checked."""
+        self.start.set(self.terminal.attempt(self.planned.model))
+
+    def feed_chat(self, questions: str, source: str) -> None:
+        """Have lines from a file or a pipe answered; the outcome is to be checked."""
+        self.outcome.set(self.terminal.answer_input(questions, source))
 
     # -- servers of this scenario
 
@@ -176,6 +188,7 @@ class World:
         )
         for observed in results:
             observed.require_seen()
+        self.terminal.check_at_end()
         if self.server is not None:
             log = self.server.log[self._log_mark :]
             assert self.server.alive, f"the server died during the scenario; its last words:\n{log[-1500:]}"
@@ -192,7 +205,7 @@ class World:
             metrics=self._metrics,
             outcomes=self.outcome.all(),
         )
-        self.evidence += scene.pieces()
+        self.evidence += [*self.terminal.evidence(), *scene.pieces()]
 
     def close(self) -> None:
         """Release everything in reverse order."""
@@ -205,3 +218,4 @@ class StepContext(Protocol):
     suite: Suite
     world: World
     table: Any
+    text: Any

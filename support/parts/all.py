@@ -9,8 +9,14 @@ from support.parts.allure import AllurePart
 from support.parts.mistralrs import MISTRALRS
 from support.parts.node import NodePart
 from support.parts.part import Part, Say
+from support.parts.tmux import TMUX
 
-PARTS: dict[str, Part] = {"mistralrs": MISTRALRS, "allure": AllurePart(), "node": NodePart()}
+PARTS: dict[str, Part] = {
+    "mistralrs": MISTRALRS,
+    "allure": AllurePart(),
+    "node": NodePart(),
+    "tmux": TMUX,
+}
 
 
 def get_part(name: str, cache: Path, say: Say) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
+from support.reporting.verdict import Evidence
 from support.terminal.session import TerminalSession
 
 Message = dict[str, str]
@@ -62,6 +64,23 @@ class Turn:
         return self.output.rpartition(STATS)[2] if STATS in self.output else ""
 
 
+class Talk(Protocol):
+    """A chat, wherever it is shown."""
+
+    @property
+    def alive(self) -> bool: ...
+
+    @property
+    def prompted(self) -> bool: ...
+
+    @property
+    def shown(self) -> str: ...
+
+    def say(self, text: str) -> Turn: ...
+
+    def evidence(self, name: str) -> list[Evidence]: ...
+
+
 class Chat:
     """The conversation in a terminal session.
 
@@ -90,6 +109,18 @@ class Chat:
         screen = self.session.screen
         free = PROMPT.fullmatch(screen.before_cursor) is not None and screen.awaits_line
         return free and screen.line_feeds > self._lines
+
+    @property
+    def alive(self) -> bool:
+        return self.session.alive
+
+    @property
+    def shown(self) -> str:
+        """The screen as it is."""
+        return self.session.screen.text
+
+    def evidence(self, name: str) -> list[Evidence]:
+        return self.session.evidence(name)
 
     def say(self, text: str) -> Turn:
         """Type a line, press Enter and wait for the next prompt, or for the end of the program."""
@@ -160,6 +191,14 @@ class Chat:
             self._messages.append({"role": "assistant", "content": turn.answer})
         self._typed, self._asked = None, False
         return turn
+
+    def whole(self, question: str) -> Turn:
+        """All that a program wrote that was given its only question at the start, until it ended."""
+        self._begin_turn(question)
+        session = self.session
+        self._wait("the end of the answer", lambda: session.hung_up, START_SECONDS + ANSWER_SECONDS)
+        output = session.output.decode(errors="replace").replace("\r\n", "\n")
+        return Turn(question, output, tuple(self._messages), len(session.traffic))
 
     def _begin_turn(self, text: str) -> None:
         session = self.session

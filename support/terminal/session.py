@@ -94,10 +94,7 @@ class TerminalSession:
     @property
     def exit_code(self) -> int | None:
         """None while it runs; negative for a signal."""
-        if self.alive:
-            return None
-        killed = self._child.signalstatus
-        return -int(killed) if killed is not None else int(self._child.exitstatus or 0)
+        return None if self.alive else self._code
 
     @property
     def hung_up(self) -> bool:
@@ -143,7 +140,10 @@ class TerminalSession:
                     left = left[os.write(descriptor, left[:WRITE_BYTES]) :]
 
     def wait(self, what: str, seen: Callable[[], bool], within: float) -> None:
-        """Read until `seen` says so. Raises `WaitTimeout` with `what` and the last screen, also at its end."""
+        """Read until `seen` says so.
+
+        Raises `WaitTimeout` with `what` and the last screen, at once when the program has ended.
+        """
         deadline = time.monotonic() + within
         while not seen():
             left = deadline - time.monotonic()
@@ -159,15 +159,16 @@ class TerminalSession:
         with contextlib.suppress(WaitTimeout):
             self.wait("its end", lambda: False, within)
         # It lets go of the terminal some moments before it is gone.
-        return wait_until(
+        wait_until(
             "the end of the program",
-            lambda: self._ended,
+            lambda: not self.alive,
             within=max(deadline - time.monotonic(), 0),
             seen=lambda: f"the screen:\n{self._shown}",
-        )[0]
+        )
+        return self._code
 
     def stop(self, grace: float = 0) -> int:
-        """End the whole tree; the exit code. May be called twice. A chat saves nothing: no `grace` is given."""
+        """End the whole tree at once (a chat needs no `grace`); the exit code. May be called twice."""
         if not self._closed:
             for process in tree_of(self.pid) if self.alive else ():
                 with contextlib.suppress(psutil.NoSuchProcess):
@@ -180,7 +181,7 @@ class TerminalSession:
             self._child.close(force=True)
             self._closed = True
             release(self)
-        return self._ended[0]
+        return self._code
 
     # -- what remains
 
@@ -227,10 +228,10 @@ class TerminalSession:
         self.traffic.append(Traffic(time.monotonic() - self.started, data, typed))
 
     @property
-    def _ended(self) -> tuple[int] | tuple[()]:
-        """The exit code, in a tuple that is true even when the code is 0."""
-        code = self.exit_code
-        return () if code is None else (code,)
+    def _code(self) -> int:
+        """The exit code of a program that has ended."""
+        killed = self._child.signalstatus
+        return -int(killed) if killed is not None else int(self._child.exitstatus or 0)
 
     @property
     def _shown(self) -> str:
