@@ -120,6 +120,11 @@ def shows(context: StepContext, words: str) -> None:
     checks.check_shows(context.world.terminal.chat, words)
 
 
+@then("the terminal tells that the answer was cut")
+def tells_cut(context: StepContext) -> None:
+    checks.check_cut_told(context.world.terminal.turns.get())
+
+
 @then("the line was {string}")
 def line_was(context: StepContext, text: str) -> None:
     checks.check_line(context.world.terminal.turns.get(), text)

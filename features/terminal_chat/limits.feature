@@ -7,7 +7,7 @@ Feature: A chat survives what a model says
   Scenario: The end of the context is told on the screen
     Given a chat with a model that remembers little
     When "Run forever" is typed
-    Then the terminal gets "ERROR"
+    Then the terminal tells that the answer was cut
     And the terminal is as it was
 
   @normal
@@ -21,14 +21,14 @@ Feature: A chat survives what a model says
   Scenario: A message that does not fit is refused on the screen
     Given a chat with a model that remembers little
     When a line of 3000 characters with "orchard" at its end is typed
-    Then the terminal gets "greater than 512"
+    Then the terminal gets "sequence length"
     And the terminal is as it was
 
   @normal
   Scenario: A message that does not fit leaves the chat open
     Given a chat with a model that remembers little
     When a line of 3000 characters with "orchard" at its end is typed
-    Then the terminal gets "512"
+    Then the terminal gets "sequence length"
     And the chat waits for the next line
 
   @critical

@@ -24,7 +24,7 @@ Feature: A line can be typed, pasted, recalled and mended
           if not trees:
               return "no pears"
 
-          return f"{len(trees)} baskets"
+          return len(trees), "baskets"
       """
     Then the terminal gets what the script says
     And the statistics count what the tokenizer counts
@@ -40,6 +40,7 @@ Feature: A line can be typed, pasted, recalled and mended
     And "Tell me about the comet" is typed
     Then the screen shows "room for forty boats"
     And the screen shows "has four strings, tuned in fifths"
+    And the chat waits for the next line
 
   @normal
   Scenario Outline: A message <of what> reaches the model whole

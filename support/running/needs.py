@@ -30,7 +30,7 @@ def unmet(tags: Iterable[str], settings: Settings, target: Target, speaks: bool)
     if "needs.own_model" in wanted and settings.own_model is None:
         return "needs a model of yours; set TEST_MODEL_PATH (and TEST_MODEL_FILE)"
     if "needs.pty" in wanted and os.name == "nt":
-        return "needs a pseudo-terminal, which Windows does not have for pexpect; run it on Linux, macOS or in WSL"
+        return "needs a pseudo-terminal, which pexpect does not have on Windows; run it in WSL"
     if "needs.tmux" in wanted and TMUX.find(settings.acceptance_cache_dir) is None:
         return f"needs the terminal program tmux; `{TMUX.how_to_get}`"
     if (

@@ -45,7 +45,7 @@ class OwnedTree(Protocol):
 
 
 def hold(tree: OwnedTree) -> None:
-    """Remember what another owner than `ManagedProcess` started, so that no end of the run leaves it behind."""
+    """Remember what another owner than `ManagedProcess` started: no end of the run leaves it behind."""
     _running.add(tree)
 
 

@@ -89,7 +89,7 @@ _FORMATS = {"gguf": "gguf", "ggml": "ggml", "safetensors": "plain"}
 
 
 def command_sign(version: str) -> str:
-    """What begins a command in the chat: a backslash up to 0.7, then a slash (mistral.rs, commit 962112d18)."""
+    """What begins a command in the chat: a backslash up to 0.7, then a slash (its commit 962112d18)."""
     try:
         return "/" if Version(version) >= _SLASH_SINCE else "\\"
     except InvalidVersion:

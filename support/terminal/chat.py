@@ -35,8 +35,8 @@ START_SECONDS = 30.0
 ANSWER_SECONDS = 20.0
 KEY_SECONDS = 5.0
 _PASTE = "\x1b[200~{}\x1b[201~"
-# A line editor hands the line over: the end of bracketed paste, with a new line before (rustyline) or after it
-# (GNU readline).
+# A line editor hands the line over: the end of bracketed paste, and a new line after (rustyline) or before
+# it (GNU readline).
 _HANDED_OVER = re.compile(rb"\x1b\[\?2004l[\r\n]{1,2}")
 
 

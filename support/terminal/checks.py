@@ -48,13 +48,19 @@ def check_not_told(turn: Turn, words: str) -> None:
     assert words not in told, f"expected no {words!r} after {turn.typed!r}, the terminal got:\n{told}"
 
 
+def check_cut_told(turn: Turn) -> None:
+    """That the answer broke off can be read: dots at its end (0.9), or an error (0.8)."""
+    told = turn.answer.endswith("...") or "ERROR" in turn.output
+    assert told, f"expected a word about the cut, the terminal got:\n{visible(turn.output[-1500:])}"
+
+
 def check_line(turn: Turn, text: str) -> None:
     """The line that was sent stood like this on the screen."""
     assert turn.typed == text, f"expected the line {text!r}, it was {turn.typed!r}"
 
 
 def check_harmless(turn: Turn) -> None:
-    """The answer was written without control characters, but for line feeds and tabs (ECMA-48, 5.1 to 5.4)."""
+    """The answer was written without control characters (ECMA-48), but for line feeds and tabs."""
     found = sorted(set(_CONTROLS.findall(turn.answer)))
     assert turn.answer.strip(), f"expected an answer, the terminal got:\n{visible(turn.output)}"
     assert not found, f"the answer's control characters went to the terminal: {visible(turn.answer)}"
@@ -84,7 +90,7 @@ def check_ended(ending: Ending, exit_code: int, within: float) -> None:
 
 
 def check_sane(session: TerminalSession) -> None:
-    """The terminal echoes, takes whole lines and obeys keys, as `stty sane` has it; no mode is left behind."""
+    """It echoes, takes whole lines and obeys keys, as `stty sane` has it; no mode is left behind."""
     wrong = [f"-{name}" for name, on in session.line_settings().items() if not on]
     wrong += session.screen.left_behind()
     assert not wrong, f"the terminal is not as it was: {', '.join(wrong)}; the screen:\n{session.screen.text}"

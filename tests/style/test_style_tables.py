@@ -12,6 +12,7 @@ from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
 # All tables there are; a new one belongs into a test.
 TABLES = {
     "support/http/mistakes.toml",
+    "support/models/scripts/control_codes.toml",
     "support/models/scripts/standard.toml",
     "support/target/calls.toml",
     "support/target/remedies.toml",
@@ -57,6 +58,12 @@ def test_starts_are_used(vocabulary: Vocabulary) -> None:
 
 def test_mistakes_are_used(vocabulary: Vocabulary) -> None:
     same(set(table("support/http/mistakes.toml")), first(vocabulary.values_of("openai_api.send_mistake")))
+
+
+def test_control_codes_are_said(vocabulary: Vocabulary) -> None:
+    rows = table("support/models/scripts/control_codes.toml")["rows"]
+    said = " ".join(map(str, first(vocabulary.values_of("terminal_chat.type_line"))))
+    assert not [row["marker"] for row in rows if f" {row['marker']} " not in said]
 
 
 def test_remedies_are_readable_and_different() -> None:
