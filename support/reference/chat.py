@@ -1,7 +1,7 @@
 """`mistralrs-reference run`: a conversation in the terminal, or one answer with `-i`.
 
-It looks as in 0.8.1 and 0.9.2 of the binary. Lines are edited by Python's readline, where there is one; there it
-is rustyline.
+It looks as in 0.8.1 and 0.9.2 of the binary. Lines are edited by Python's readline, where there is
+one; the binary has rustyline.
 """
 
 from __future__ import annotations

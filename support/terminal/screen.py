@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 
@@ -39,12 +40,10 @@ class Screen:
 
     def feed(self, data: bytes) -> None:
         """Let the bytes of a program act. Sequences that nobody understands do nothing."""
-        # One by one: a sequence that pyte fails on takes nothing else with it.
         for piece in _ESCAPES.split(data):
-            try:
+            # One by one: a sequence that pyte fails on, in whatever way, takes nothing else with it.
+            with contextlib.suppress(Exception):
                 self._stream.feed(piece)
-            except (TypeError, ValueError, LookupError, AttributeError):
-                continue
         self._used_paste = self._used_paste or self._pasting
 
     @property

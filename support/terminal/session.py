@@ -133,11 +133,12 @@ class TerminalSession:
             if seconds <= 0 or self._hung_up:
                 raise WaitTimeout(self._told(f"typing {len(data)} bytes, {len(left)} were not taken", within))
             readable, writable, _ = select.select([descriptor], [descriptor], [], seconds)
-            if readable:
-                self._read(0)
-            elif writable:
+            # First: there is always something to read of a program that writes all the time.
+            if writable:
                 with contextlib.suppress(BlockingIOError):
                     left = left[os.write(descriptor, left[:WRITE_BYTES]) :]
+            if readable:
+                self._read(0)
 
     def wait(self, what: str, seen: Callable[[], bool], within: float) -> None:
         """Read until `seen` says so.

@@ -47,26 +47,38 @@ class TmuxWindow:
         self._client = [str(tmux), "-u", "-L", f"acceptance-{uuid.uuid4().hex[:8]}", "-f", "/dev/null"]
         self._patience = patience
         self._shown = ""
+        self._opened = False
         self._server = ManagedProcess(
             [*self._client, "-D"], stdout=self._folder / "server.log", env=self._env, cwd=cwd
         )
         try:
             self._wait("the socket of tmux", lambda: any(self._folder.glob("tmux-*/acceptance-*")))
             size = ["-x", str(columns), "-y", str(rows)]
+            self._call("set-option", "-wg", "remain-on-exit", "on")
             words = shlex.join(map(str, command))
             self._call("new-session", "-d", "-s", WINDOW, *size, "-c", str(cwd), f"exec {words}")
+            self._opened = True
         except BaseException:
             self.stop()
             raise
 
     @property
+    def pid(self) -> int:
+        """The server's."""
+        return self._server.pid
+
+    @property
     def alive(self) -> bool:
-        return self._server.alive
+        """Whether the program runs. What it wrote last is shown after its end, too."""
+        if not self._server.alive:
+            return False
+        return self._call("display-message", "-p", "-t", WINDOW, "#{pane_dead}").strip() == "0"
 
     @property
     def shown(self) -> str:
         """What the window shows now, without the blank rows below."""
-        self._shown = visible(self._call("capture-pane", "-p", "-t", WINDOW)).rstrip()
+        if self._server.alive:
+            self._shown = visible(self._call("capture-pane", "-p", "-t", WINDOW)).rstrip()
         return self._shown
 
     @property
@@ -104,7 +116,7 @@ class TmuxWindow:
             what,
             check,
             within=SERVER_SECONDS * self._patience,
-            alive=lambda: self._server.alive,
+            alive=lambda: not self._opened or self.alive,
             seen=lambda: f"the window:\n{self._shown or '(blank)'}",
         )
 
