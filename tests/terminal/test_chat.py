@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +22,7 @@ from tests.terminal import fakes
 from tests.terminal.conftest import Open
 from tests.terminal.test_session import gone
 
-STATS = (
-    "\n\nStats:\nTime to first token: 0.01s\nPrompt: 17 tokens, 1.00 T/s\nDecode: 12 tokens, 1.00 T/s\n\n> "
-)
+STATS = "\n\nStats:\nTime to first token: 0.01s\nPrompt: 17 tokens, 1 T/s\nDecode: 12 tokens, 1 T/s\n\n> "
 TURN = Turn("Tell me", f"All is well.{STATS}", ({"role": "user", "content": "Tell me"},), 3)
 
 
@@ -180,6 +182,41 @@ def test_a_window_ends_with_all_that_runs_in_it(window: TmuxWindow) -> None:
     window.stop()
     gone(pids)
     fails(lambda: checks.check_prompted(window), "the chat has ended")
+
+
+@needs_tmux
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
+def test_a_killed_runner_takes_its_window_along(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", RUNNER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as runner:
+        assert runner.stdout is not None
+        pids = [int(pid) for pid in runner.stdout.readline().split()]
+        os.kill(runner.pid, signal.SIGKILL)
+    assert len(pids) == 2
+    gone(pids)
+
+
+RUNNER = """
+import sys, time
+from pathlib import Path
+from support.running.processes import tree_of
+from support.terminal.tmux import TmuxWindow
+from support.parts.tmux import TMUX
+from tests.terminal import fakes
+home = Path(sys.argv[1])
+program = TMUX.find(home).path
+window = TmuxWindow(program, fakes.words(fakes.CHAT), env=fakes.environment(home), cwd=home)
+window.begin()
+print(*[process.pid for process in tree_of(window.pid)], flush=True)
+time.sleep(600)
+"""
+
+
+@needs_tmux
+def test_a_program_that_dies_in_a_window_is_told_at_once(window: TmuxWindow) -> None:
+    window.begin()
+    with pytest.raises(WaitTimeout, match=r"(?s)the prompt after 'die': the process ended.*Pane is dead"):
+        window.say("die")
 
 
 @needs_tmux
