@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from steps import types  # noqa: F401  (the matcher and its types have to be there before the steps)
-from support.reporting.evidence import keep
 from support.world import World
 
 
 def before_scenario(context: Any, scenario: Any) -> None:
-    context.world = World(context.suite, Path(tempfile.mkdtemp(dir=context.suite.folder)))
-    context.add_cleanup(context.world.close)
+    world = World(context.suite, Path(tempfile.mkdtemp(dir=context.suite.folder)))
+    # The runner reads it when the verdict is known (support/reporting/evidence.py).
+    context.world = scenario.world = world
+    context.add_cleanup(world.close)
 
 
 def after_scenario(context: Any, scenario: Any) -> None:
@@ -28,6 +29,3 @@ def after_scenario(context: Any, scenario: Any) -> None:
     finally:
         if not passed:
             world.collect()
-            reports = context.suite.settings.acceptance_reports_dir
-            keep(world.evidence, reports, scenario.filename, scenario.line)
-        scenario.evidence, scenario.measures = tuple(world.evidence), tuple(world.measures)

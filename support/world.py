@@ -16,7 +16,7 @@ from support.http.exchange import Exchange
 from support.http.openai import ModelList, OpenAiApi
 from support.observed import Observed
 from support.reporting.evidence import Metrics, Scene
-from support.reporting.verdict import Evidence, Measure
+from support.reporting.verdict import Cell, Evidence, Measure
 from support.running.processes import Outcome
 from support.suite import Suite
 from support.target import loading, program, starts
@@ -35,6 +35,8 @@ class World:
         self.cleanups = ExitStack()
         self.evidence: list[Evidence] = []
         self.measures: list[Measure] = []
+        self.cells: list[Cell] = []
+        self._collected = False
         self.outcome: Observed[Outcome] = Observed("command's outcome")
         self.start: Observed[Attempt] = Observed("server start")
         self.models: Observed[ModelList] = Observed("list of models")
@@ -196,16 +198,26 @@ class World:
             assert not crashes, f"the server's log tells of a crash: {crashes[0]}"
 
     def collect(self) -> None:
-        """Gather what a reader of a failure needs."""
+        """Gather what a reader of a failure needs: best while all lives, and once."""
+        if self._collected:
+            return
+        self._collected = True
         refused = [made.failure.log for made in self.start.all() if made.failure is not None]
         scene = Scene(
             settings=self.suite.in_force.table(),
-            log=self.server.log[self._log_mark :] if self.server is not None else "".join(refused) or None,
+            log=self._log() if self.server is not None else "".join(refused) or None,
             exchanges=self.client.exchanges if "client" in self.__dict__ else (),
             metrics=self._metrics,
             outcomes=self.outcome.all(),
         )
         self.evidence += [*self.terminal.evidence(), *scene.pieces()]
+
+    def _log(self) -> str:
+        """What the server wrote since the scenario began; a server that was removed has left nothing."""
+        try:
+            return self.running.log[self._log_mark :]
+        except FileNotFoundError:
+            return "(removed with the server, before the failure was found)\n"
 
     def close(self) -> None:
         """Release everything in reverse order."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from support.http.openai import Answer, ModelList
+from support.reporting.text import difference
 
 
 def check_text(answer: Answer, expected: str) -> None:
     """The answer is this text, to the letter."""
     assert answer.text == expected, (
-        f"expected the answer {expected!r}, got {answer.text!r}\n{answer.exchange.describe()}"
+        f"{difference('the answer', expected, answer.text)}\n{answer.exchange.describe()}"
     )
 
 
@@ -35,7 +36,8 @@ def check_same_text(answers: Sequence[Answer]) -> None:
     assert len(answers) > 1, f"nothing to compare: {len(answers)} answer"
     for answer in answers[1:]:
         assert answer.text == answers[0].text, (
-            f"the answers differ: {answers[0].text!r} and {answer.text!r}\n{answer.exchange.describe()}"
+            f"the answers differ: {difference('the first text again', answers[0].text, answer.text)}\n"
+            f"{answer.exchange.describe()}"
         )
 
 

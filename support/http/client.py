@@ -94,6 +94,11 @@ class ApiClient:
             raise NoAnswer(f"{method} {exchange.url}: {_broken(why)}; {_so_far(chunks)}")
         return exchange
 
+    @property
+    def closed(self) -> bool:
+        """Whether it can ask no more."""
+        return self._client.is_closed
+
     def peek(self, path: str, *, within: float) -> Exchange | None:
         """A GET beside the scenario: not kept, and None when there is no answer in so many seconds."""
         mark, usual = len(self.exchanges), self._within

@@ -6,11 +6,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Any, Protocol
 
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.redaction import redact, redact_data
-from support.reporting.verdict import Evidence
+from support.reporting.observing import complain
+from support.reporting.text import visible
+from support.reporting.verdict import Cell, Evidence, Measure, Verdict
 from support.running.processes import Outcome
 
 FOLDER = "evidence"
@@ -35,6 +38,9 @@ class Metrics:
         """Both, or nothing when the target has none."""
         if self._before is not None:
             yield Evidence.text("metrics before", self._before, "metrics-before.txt")
+            # A failure that a cleanup brought to light comes too late to ask.
+            if self._client.closed:
+                return
             after = self._read()
             yield Evidence.text("metrics after", after or "(no answer)\n", "metrics-after.txt")
 
@@ -46,6 +52,33 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class Transcript:
+    """What a terminal showed: `raw` with its escape sequences, `screen` as text when it was rendered."""
+
+    name: str
+    raw: str
+    screen: str | None = None
+
+    def pieces(self, number: int) -> Iterable[Evidence]:
+        """Both as text that commands no terminal: an escape sequence is shown as `\\x1b[31m`."""
+        if self.screen is not None:
+            yield Evidence.text(f"{self.name}: screen", f"{visible(self.screen)}\n", f"screen-{number}.txt")
+        told = visible(self.raw)[-LOG_CHARACTERS:]
+        yield Evidence.text(f"{self.name}: transcript", f"{told}\n", f"transcript-{number}.txt")
+
+
+class Witness(Protocol):
+    """What a scenario's world offers when the verdict is known."""
+
+    evidence: list[Evidence]
+    measures: list[Measure]
+    cells: list[Cell]
+
+    def collect(self) -> None:
+        """Gather what a reader of a failure needs; a second call adds nothing."""
+
+
+@dataclass(frozen=True)
 class Scene:
     """What there was in the scenario: the log of its server since it began, requests, commands, settings."""
 
@@ -54,6 +87,7 @@ class Scene:
     exchanges: Sequence[Exchange] = ()
     metrics: Metrics | None = None
     outcomes: Sequence[Outcome] = ()
+    transcripts: Sequence[Transcript] = ()
 
     def pieces(self) -> list[Evidence]:
         """All of it, the most telling first."""
@@ -68,6 +102,8 @@ class Scene:
             Evidence.text("command", f"{_told(outcome)}\n", f"command-{number}.txt")
             for number, outcome in enumerate(self.outcomes, 1)
         ]
+        for number, transcript in enumerate(self.transcripts, 1):
+            found += transcript.pieces(number)
         if self.log is not None:
             log = redact(self.log)[-LOG_CHARACTERS:] or "(nothing since the scenario began)\n"
             found.append(Evidence.text("server log", log, "server.log"))
@@ -77,26 +113,67 @@ class Scene:
         return [*found, Evidence.text("settings", "".join(rows), "settings.txt")]
 
 
+def settle(scenario: Any, verdict: Verdict, settings: Sequence[tuple[str, str, str]], reports: Path) -> None:
+    """Once the verdict is known: what the scenario leaves for the reports, and a folder if it did not pass.
+
+    Not earlier: a cleanup, a budget or the list of known issues may still turn a pass into a failure. A known
+    issue keeps its evidence too: a reader has to see whether it is still the same failure. `scenario.world`
+    (a `Witness`) is let go of; without one (a hook failed before it was made) the folder has what there is.
+    """
+    world: Witness | None = scenario.__dict__.pop("world", None)
+    told = verdict.gates or verdict.status == "known_issue"
+    if told and world is not None:
+        try:
+            world.collect()
+        except Exception as error:
+            complain("evidence", error)
+    if world is not None:
+        scenario.evidence, scenario.measures = tuple(world.evidence), tuple(world.measures)
+        scenario.cells = tuple(world.cells)
+    if told:
+        pieces = list(getattr(scenario, "evidence", None) or Scene(settings).pieces())
+        output = visible(str(scenario.captured.output or ""))
+        if output:
+            pieces.insert(0, Evidence.text("output", output[-LOG_CHARACTERS:], "output.txt"))
+        pieces.insert(0, failure(verdict.message, verdict.trace, verdict.why))
+        keep(pieces, reports, str(scenario.filename), scenario.line)
+
+
+def failure(message: str, trace: str, known: str = "") -> Evidence:
+    """What went wrong, as a file: a folder of evidence is read without the report as well."""
+    words = [f"known issue: {known}" if known else "", message or "it failed without a message", trace]
+    text = "\n\n".join(visible(part) for part in words if part)
+    return Evidence.text("failure", f"{text}\n", "failure.txt")
+
+
 def repeating(exchanges: Sequence[Exchange]) -> str:
     """A shell script of `curl` lines. Keys are taken from the variable TOKEN."""
     lines = "".join(f"{exchange.curl(whole=True)}\n" for exchange in exchanges[-SHOWN_EXCHANGES:])
     return _REPEAT + (_WANTS_TOKEN if "$TOKEN" in lines else "") + lines
 
 
-def keep(pieces: Iterable[Evidence], reports: Path, feature: str, line: int) -> Path:
-    """Write them to `evidence/<feature>_<line>` below the reports; the folder.
+def keep(pieces: Iterable[Evidence], reports: Path, feature: str, line: int) -> Path | None:
+    """Write them to `evidence/<feature>_<line>` below the reports; the folder, or None when it cannot be.
 
-    Two features of one name in different folders do not share: the second folder gets a number.
+    Two features of one name in different folders do not share: the second folder gets a number. A full disk
+    costs the evidence and a line on the terminal, not the run.
     """
-    name = f"{PurePath(feature).stem}_{line}"
-    folder, number = reports / FOLDER / name, 1
+    try:
+        return _kept(pieces, reports / FOLDER, f"{PurePath(feature).stem}_{line}")
+    except OSError as error:
+        complain("evidence", error)
+        return None
+
+
+def _kept(pieces: Iterable[Evidence], place: Path, name: str) -> Path:
+    folder, number = place / name, 1
     while True:
         try:
             folder.mkdir(parents=True)
             break
         except FileExistsError:
             number += 1
-            folder = reports / FOLDER / f"{name}-{number}"
+            folder = place / f"{name}-{number}"
     for position, piece in enumerate(pieces, 1):
         file = piece.file or f"{position}-{re.sub(r'[^A-Za-z0-9.]+', '-', piece.name)[:60]}"
         (folder / file).write_bytes(redact_data(piece.data))

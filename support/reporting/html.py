@@ -14,11 +14,14 @@ from support.errors import AcceptanceError
 from support.parts.allure import SOURCE, AllurePart, node_environment
 from support.parts.node import NodePart
 from support.parts.part import Say
+from support.redaction import redact_data
 from support.reporting.observing import capability_title
 from support.reporting.summary import write_atomically
 from support.running.processes import CommandTimeout, run_command
 
 GENERATE_SECONDS = 300.0
+# As in allure3/allurerc.mjs: about 130 kB a run.
+HISTORY_RUNS = 30
 
 # Allure 3.18 has Google Analytics in its page and no option against it (plugin-awesome, generators.js).
 _ANALYTICS = re.compile(
@@ -61,10 +64,12 @@ def build(
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="acceptance-html-") as name:
         work = Path(name)
+        past = history or out.parent / "history.jsonl"
+        (work / "history.jsonl").write_bytes(sound_history(past, say))
         run = {
             "name": title,
             "output": str(work / "page"),
-            "history": str((history or out.parent / "history.jsonl").resolve()),
+            "history": str(work / "history.jsonl"),
             "performance": performance(results),
         }
         settings = work / "run.json"
@@ -91,7 +96,35 @@ def build(
             said = " ".join((outcome.stderr + outcome.stdout).split())[-300:]
             raise AcceptanceError(f"no HTML report: Allure ended with exit code {outcome.exit_code}: {said}")
         page = repaired(pages[0].read_bytes())
+        try:
+            write_atomically(past, redact_data((work / "history.jsonl").read_bytes()))
+        except OSError as error:
+            say(f"the trend misses this run: {past} cannot be written ({error.strerror})")
     return write_atomically(out, page)
+
+
+def sound_history(file: Path, say: Say) -> bytes:
+    """The lines of earlier runs that Allure can read, at most HISTORY_RUNS; it fails on any other.
+
+    What is left out, or cannot be read, is told in one line: a trend is no reason to have no report.
+    """
+    try:
+        lines = file.read_bytes().splitlines() if file.exists() else []
+    except OSError as error:
+        say(f"no trend: {file} cannot be read ({error.strerror})")
+        return b""
+    sound = [line for line in lines if _is_run(line)]
+    if len(sound) < len(lines):
+        say(f"{file}: {len(lines) - len(sound)} of {len(lines)} lines are no run and are left out")
+    return b"".join(line + b"\n" for line in sound[-HISTORY_RUNS:])
+
+
+def _is_run(line: bytes) -> bool:
+    try:
+        run = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(run, dict) and isinstance(run.get("testResults"), dict)
 
 
 def repaired(page: bytes) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from support.errors import AcceptanceError
-from support.reporting.verdict import Measure, Status
+from support.reporting.verdict import Cell, Measure, Status
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Record:
     reason: str = ""
     source: str = ""
     measures: tuple[Measure, ...] = ()
+    cells: tuple[Cell, ...] = ()
     worker: str = "main"
     target: str = ""
 
@@ -64,6 +65,7 @@ class Record:
         data["tags"] = tuple(data["tags"])
         data["steps"] = tuple(StepRecord(**step) for step in data["steps"])
         data["measures"] = tuple(Measure(**measure) for measure in data["measures"])
+        data["cells"] = tuple(Cell(**cell) for cell in data.get("cells", ()))
         return cls(**data)
 
 

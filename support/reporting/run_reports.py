@@ -15,9 +15,11 @@ from typing import TextIO, cast
 
 from support.errors import EXIT_BUDGET, EXIT_HARNESS, EXIT_PASSED, AcceptanceError
 from support.measure.resources import ResourceRecord
-from support.redaction import RedactedStream, redact, redact_data
+from support.redaction import RedactedStream, redact
 from support.reporting import evidence, html, summary
 from support.reporting.allure_adapter import attach_to_run
+from support.reporting.junit import write_junit
+from support.reporting.matrix import write_matrix
 from support.reporting.records import Record, read_records
 from support.reporting.verdict import Evidence
 from support.settings import SettingsInForce
@@ -48,6 +50,7 @@ class RunReports:
         self._page = self.folder / "index.html"
         self._json = self.folder / "report.json"
         self._markdown = self.folder / "summary.md"
+        self._matrix = self.folder / "matrix.md"
         self._resources = ResourceRecord(self.folder / "resource-usage.csv")
         self._in_force = in_force
         self._target = target
@@ -67,7 +70,7 @@ class RunReports:
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()
             shutil.rmtree(self.folder / evidence.FOLDER, ignore_errors=True)
-            for file in (self.records, self.stacks, self._page, self._json, self._markdown):
+            for file in (self.records, self.stacks, self._page, self._json, self._markdown, self._matrix):
                 file.unlink(missing_ok=True)
         except OSError as error:
             raise AcceptanceError(
@@ -96,16 +99,19 @@ class RunReports:
         A report that cannot be made turns a green run into a broken harness, never a red one into another.
         """
         self._resources.stop()
-        for file in self.junit.glob("*.xml"):
-            # behave writes these itself, out of what it captured.
-            file.write_bytes(redact_data(file.read_bytes()))
         records = read_records(self.records)
+        write_junit(self.junit, records)
         duration = time.time() - started
         report = summary.build_report(
             records, suite=suite, environment=self.environment(), started=started, duration=duration
         )
         made = {"JSON": summary.write_report(self._json, report), "JUnit": self.junit}
         made |= {"Allure": self.results} | self._tell_resources()
+        matrix = write_matrix(self._matrix, records)
+        if matrix is not None:
+            text = Evidence("matrix.md", "text/markdown", self._matrix.read_bytes())
+            attach_to_run(self.results, [matrix.page(), text])
+            made["Matrix"] = self._matrix
         if (self.folder / evidence.FOLDER).is_dir():
             made["Evidence"] = self.folder / evidence.FOLDER
         if self._in_force.settings.wants("html"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any
 
 from support.reporting.observing import capability_title
 from support.reporting.records import Record
-from support.reporting.text import one_line, seconds, visible
+from support.reporting.text import as_markdown, one_line, seconds, visible
 
 Budgets = Mapping[str, tuple[float, float]]
 """Capability -> (target, maximum), in seconds."""
@@ -168,15 +167,15 @@ def markdown(
     mark = "✅ Passed" if _is_green(records, budgets, passed) else "❌ Failed"
     known = f", {count['known_issues']} of the skipped are known issues" if count["known_issues"] else ""
     failed = [
-        f"- **{_plain(record.name)}** (`{_code(record.location)}`)\n\n"
+        f"- **{as_markdown(record.name)}** (`{_code(record.location)}`)\n\n"
         f"  {'' if record.status == 'failed' else 'harness: '}"
-        f"{_plain(one_line(record.error, 300)) or 'it failed without a message'}"
+        f"{as_markdown(one_line(record.error, 300)) or 'it failed without a message'}"
         for record in records
         if record.gates
     ]
     issues = [
-        f"- {_plain(record.name)}: {_plain(one_line(record.reason, 300))}"
-        + (f" ({_plain(visible(record.source))})" if record.source else "")
+        f"- {as_markdown(record.name)}: {as_markdown(one_line(record.reason, 300))}"
+        + (f" ({as_markdown(visible(record.source))})" if record.source else "")
         for record in records
         if record.status == "known_issue"
     ]
@@ -184,14 +183,14 @@ def markdown(
     for name, spent in capability_seconds(records).items():
         limits = budgets.get(name) if budgets else None
         told = f"{limits[0]:g} s | {limits[1]:g} s" if limits else "|"
-        rows.append(f"| {_plain(capability_title(name))} | {seconds(spent)} | {told} |")
+        rows.append(f"| {as_markdown(capability_title(name))} | {seconds(spent)} | {told} |")
     parts = [
-        f"## {mark}: {_plain(target)}",
+        f"## {mark}: {as_markdown(target)}",
         f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped{known}; "
         f"{count['total']} scenarios in {seconds(duration)}",
         "\n".join(["### Failed", "", *failed]) if failed else "",
         "\n".join(["### Known issues", "", *issues]) if issues else "",
-        "\n".join(["### Skipped", "", *(f"- {_plain(line)}" for line in _skips(records))])
+        "\n".join(["### Skipped", "", *(f"- {as_markdown(line)}" for line in _skips(records))])
         if _skips(records)
         else "",
         "\n".join(["### Time", "", "| capability | time | target | maximum |", "|---|---:|---:|---:|", *rows])
@@ -207,11 +206,6 @@ def _is_green(records: Sequence[Record], budgets: Budgets | None, passed: bool |
     count = counts(records)
     checked = count["passed"] + count["known_issues"] > 0
     return count["failed"] == 0 and checked and not over_maximum(records, budgets or {})
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown leaves as it is, on one line."""
-    return re.sub(r"([\\`*_\[\]<>|#~&])", r"\\\1", " ".join(visible(text).split()))
 
 
 def _code(text: str) -> str:

@@ -46,6 +46,22 @@ class Evidence:
         return cls(name, "text/plain", text.encode(errors="backslashreplace"), file)
 
 
+CellStatus = Literal["kept", "broken", "known issue", "lacking", "not asked"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """How one server stands to one behaviour, with a short reason where there is something to say.
+
+    `behaviour` is the row of the matrix; left out, the scenario's title is.
+    """
+
+    server: str
+    status: CellStatus
+    reason: str = ""
+    behaviour: str = ""
+
+
 @dataclass(frozen=True)
 class Measure:
     """One measured figure, kept in the report and shown as a trend: `key` is stable across runs."""

@@ -25,6 +25,7 @@ from behave.formatter._registry import make_formatters
 from behave.formatter.base import StreamOpener
 from behave.model_type import Status
 from behave.parser import ParserError
+from behave.reporter.junit import JUnitReporter
 from behave.runner import Context, Runner, the_step_registry
 from behave.runner_util import FileNotFoundError as FeatureNotFound
 from behave.runner_util import parse_features
@@ -43,6 +44,7 @@ from support.errors import (
     SettingsError,
 )
 from support.reporting.allure_adapter import AcceptanceAllure
+from support.reporting.evidence import settle
 from support.reporting.recorder import Recorder
 from support.reporting.run_reports import RunReports
 from support.reporting.verdict import Verdict
@@ -233,7 +235,8 @@ class GuardedRunner(Runner):  # type: ignore[misc]
         try:
             self.formatters = make_formatters(self.config, self.config.outputs)
             if reports is not None:
-                self.config.junit_directory = str(reports.junit)
+                # One writer of JUnit: behave's own knows no reason of a skip, and no secret.
+                self.config.reporters = [r for r in self.config.reporters if not isinstance(r, JUnitReporter)]
                 self.formatters += [
                     Recorder(self._record_stream(reports), self.config),
                     AcceptanceAllure(StreamOpener(str(reports.results)), self.config),
@@ -274,6 +277,8 @@ class GuardedRunner(Runner):  # type: ignore[misc]
                 verdict = Verdict("failed", over)
             verdict = with_deviation(verdict, entry)
             scenario.verdict = verdict
+            in_force = self.suite.in_force
+            settle(scenario, verdict, in_force.table(), in_force.settings.acceptance_reports_dir)
             if verdict.status == "known_issue":
                 scenario.set_status(Status.skipped)
                 return False

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from behave.formatter.base import StreamOpener
-from behave.reporter.junit import JUnitReporter
 
 from support.errors import (
     EXIT_FAILED,
@@ -24,7 +23,7 @@ from support.errors import (
     EXIT_TERMINATED,
 )
 from support.reporting.allure_adapter import AcceptanceAllure
-from support.reporting.junit import write_junit
+from support.reporting.evidence import failure, keep
 from support.reporting.lines import OutcomeLines, scenario_line
 from support.reporting.observing import Ended, OutsideFailure, capability_of, location_of
 from support.reporting.records import Record, read_records
@@ -82,7 +81,6 @@ class MasterRunner(GuardedRunner):
                 # A signal is passed on by the master; here it only says that the run is over.
                 with suppress(KeyboardInterrupt), uninterrupted():
                     master.run(jobs)
-            self._complete_junit(tasks, reports)
             code = self._code(tasks, reports, master.codes)
             return reports.finish(
                 code, suite=str(self.config.userdata.get("suite", "acceptance")), started=started
@@ -115,15 +113,6 @@ class MasterRunner(GuardedRunner):
             print("acceptance: every selected scenario was skipped: nothing was checked", file=sys.stderr)
             return EXIT_NOTHING_SELECTED
         return EXIT_PASSED
-
-    def _complete_junit(self, tasks: list[Task], reports: RunReports) -> None:
-        """behave writes the file of a feature when that has ended, with what its own process saw."""
-        names = {str(feature.filename): feature for feature in self.features}
-        for task in tasks:
-            if task.hurt:
-                records = [r for r in read_records(reports.records) if r.location in task.scenarios]
-                name = JUnitReporter(self.config).make_feature_filename(names[task.file])
-                write_junit(reports.junit, name, records)
 
     def _remove_folder(self) -> None:
         if self._folder is not None:
@@ -166,7 +155,9 @@ class _Teller:
         message = f"the worker process ended ({how}) while this scenario ran"
         duration = time.time() - begun.start
         self.ends(replace(begun, error=message, trace=said, output=said, duration=round(duration, 4)))
-        evidence = (Evidence.text("output of the worker", said),) if said else ()
+        evidence = (Evidence.text("output of the worker", said, "worker.txt"),) if said else ()
+        pieces = [failure(message, ""), *evidence]
+        keep(pieces, self._results.parent, str(task.scenarios[begun.location].filename), _line_of(begun))
         verdict = Verdict("broken", message, said)
         scenario = task.scenarios[begun.location]
         self._reporter(worker.lane).add(Ended(scenario, verdict, evidence, (), begun.start, duration))
@@ -195,3 +186,7 @@ class _Teller:
         if self._allure is None:
             self._allure = AcceptanceAllure(StreamOpener(str(self._results)), self._config)
         return self._allure
+
+
+def _line_of(record: Record) -> int:
+    return int(record.location.rpartition(":")[2])

@@ -15,7 +15,7 @@ import pytest
 
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
-from support.reporting.evidence import Metrics, Scene, keep, repeating
+from support.reporting.evidence import Metrics, Scene, Transcript, keep, repeating
 from support.reporting.verdict import Evidence
 from support.running.processes import Outcome
 
@@ -144,3 +144,16 @@ def test_features_of_one_name_do_not_share_a_folder(tmp_path: Path) -> None:
     assert second == tmp_path / "evidence" / "streams_12-2"
     assert sorted(file.name for file in first.iterdir()) == ["1-a-transcript", "x.txt"]
     assert (first / "1-a-transcript").read_text() == "token (redacted)"
+
+
+def test_a_transcript_commands_no_terminal_and_tells_no_secret() -> None:
+    raw = "> hi\r\n\x1b[31mkey hf_" + "a1B" * 10 + "\x1b]0;owned\x07\x9b2J"
+    found = named(Scene(SETTINGS, transcripts=[Transcript("chat", raw, "> hi")]).pieces())
+    assert found["screen-1.txt"] == "> hi\n"
+    assert found["transcript-1.txt"] == "> hi\n\\x1b[31mkey (redacted)\\x1b]0;owned\\x07\\x9b2J\n"
+    assert not any(letter in found["transcript-1.txt"] for letter in "\x1b\x07\x9b")
+
+
+def test_a_full_disk_costs_the_evidence_only(tmp_path: Path) -> None:
+    (tmp_path / "evidence").write_text("a file, not a folder")
+    assert keep([Evidence.text("x", "y")], tmp_path, "a.feature", 1) is None

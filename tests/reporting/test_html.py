@@ -85,3 +85,15 @@ def test_metrics_get_their_titles_from_the_measures(tmp_path: Path) -> None:
 def test_the_lock_file_names_no_host_to_load_from() -> None:
     lock = json.loads((html.SOURCE / "package-lock.json").read_bytes())
     assert not [name for name, package in lock["packages"].items() if "resolved" in package]
+
+
+def test_history_that_is_damaged_or_too_long_costs_a_line(tmp_path: Path) -> None:
+    said: list[str] = []
+    file = tmp_path / "history.jsonl"
+    assert html.sound_history(file, said.append) == b""
+    run = b'{"testResults": {}}\n'
+    file.write_bytes(run * 40 + b"{rubbish\n[]\n\xff\n")
+    assert html.sound_history(file, said.append) == run * 30
+    assert len(said) == 1 and "3 of 43 lines" in said[0]
+    assert html.sound_history(tmp_path, said.append) == b""
+    assert len(said) == 2 and "cannot be read" in said[1]

@@ -298,6 +298,25 @@ def test_each_failure_leaves_its_evidence_and_nothing_else_does(runs: Runs) -> N
     assert f"curl -sS -i -X {exchange['request']['method']}" in (one / "repeat.sh").read_text()
 
 
+# Run -> the scenarios that leave a folder, and words that it has to have.
+LEAVE = {
+    "cleanup breaks": {"toy0_4": "the port is still taken"},
+    "fixed issue": {"toy0_4": "remove the entry"},
+    "known issue": {"toy0_4": "known issue: one is not two here"},
+    "over budget": {f"toy{number}_4": "exceeded its budget" for number in range(4)},
+    "worker killed": {"a_9": "the worker process ended (signal SIGKILL)"},
+    "every way": {f"toy{number}_4": "" for number in range(5)},
+}
+
+
+@pytest.mark.parametrize("name", LEAVE)
+def test_failures_that_are_found_late_leave_evidence_too(runs: Runs, name: str) -> None:
+    folders = {folder.name: folder for folder in (runs[name].reports / "evidence").iterdir()}
+    assert set(folders) == set(LEAVE[name]), runs[name].said
+    for folder, words in LEAVE[name].items():
+        assert words in (folders[folder] / "failure.txt").read_text()
+
+
 @pytest.mark.parametrize("name", WRITE_REPORTS)
 def test_run_tells_its_outcome_in_markdown_and_what_the_target_used(runs: Runs, name: str) -> None:
     run = runs[name]

@@ -15,7 +15,6 @@ runner = "guarded"
 default_format = "live"
 default_tags = ["not @slow"]
 tag_expression_protocol = "v2"
-junit = true
 summary = false
 show_skipped = true
 capture_hooks = false

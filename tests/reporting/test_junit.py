@@ -1,0 +1,76 @@
+"""JUnit files: every reader can take them, and every outcome has its reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+from support.reporting.junit import write_junit
+from support.reporting.records import Record
+from support.reporting.verdict import Status
+
+# Every character that XML 1.0 has no place for (https://www.w3.org/TR/xml/#charsets).
+ILLEGAL = "".join(map(chr, [*range(9), 11, 12, *range(14, 32), 0xD800, 0xDFFF, 0xFFFE, 0xFFFF]))
+ATTRIBUTES = {
+    "testsuite": {"name", "package", "tests", "errors", "failures", "skipped", "time", "timestamp"},
+    "properties": set(),
+    "property": {"name", "value"},
+    "testcase": {"classname", "name", "time"},
+    "failure": {"type", "message"},
+    "error": {"type", "message"},
+    "skipped": {"message"},
+    "system-out": set(),
+}
+
+
+def toy(name: str, status: Status, **fields: object) -> Record:
+    values: dict[str, object] = {"duration": 0.5, "worker": "w1", "target": "toy 1.0", **fields}
+    place = f"features/binary_health/identity.feature:{len(name)}"
+    return Record(name, "Identity", place, "binary_health", status, **values)  # type: ignore[arg-type]
+
+
+RECORDS = [
+    toy("good", "passed", output="hello"),
+    toy("wrong", "failed", error="expected 1\ngot 2"),
+    toy("slow", "failed", error="the step exceeded its budget of 1 s in x", worker="w2"),
+    toy("harmed", "broken", error=f'no "disk" <&> {ILLEGAL}', trace=ILLEGAL, output=ILLEGAL),
+    toy(f"absent {ILLEGAL}", "skipped", reason="no GPU; use one"),
+    toy("known", "known_issue", error="got 500", reason="answers 500", source="docs/x.md"),
+]
+
+
+def test_outcomes_have_their_types_and_reasons(tmp_path: Path) -> None:
+    (file,) = write_junit(tmp_path, RECORDS)
+    assert file.name == "TESTS-binary_health.identity.xml"
+    suite = ElementTree.parse(file).getroot()
+    told = {
+        case.get("name", "")[:6]: [
+            (child.tag, child.get("type"), (child.get("message") or "")[:40])
+            for child in case
+            if child.tag != "system-out"
+        ]
+        for case in suite.iter("testcase")
+    }
+    assert told["good"] == []
+    assert told["wrong"] == [("failure", "failed", "expected 1")]
+    assert told["slow"][0][:2] == ("failure", "budget")
+    assert told["harmed"][0][:2] == ("error", "broken")
+    assert told["absent"] == [("skipped", None, "no GPU; use one")]
+    assert told["known"] == [("skipped", None, "known issue: answers 500 (docs/x.md)")]
+    counted = [suite.get(name) for name in ("tests", "failures", "errors", "skipped", "time")]
+    assert counted == ["6", "2", "1", "2", "3.000"]
+    properties = {item.get("name"): item.get("value") for item in suite.iter("property")}
+    assert properties == {"target": "toy 1.0", "worker": "w1, w2"}
+    assert "hello" in [out.text for out in suite.iter("system-out")]
+
+
+def test_nothing_but_what_the_common_schemas_know(tmp_path: Path) -> None:
+    (file,) = write_junit(tmp_path, RECORDS)
+    for element in ElementTree.parse(file).getroot().iter():
+        assert set(element.attrib) <= ATTRIBUTES[element.tag], element.tag
+
+
+def test_each_feature_has_a_file_and_the_harness_too(tmp_path: Path) -> None:
+    other = Record("before_all", "Harness", "environment.py:1", "harness", "broken", error="x")
+    names = [file.name for file in write_junit(tmp_path, [*RECORDS, other])]
+    assert names == ["TESTS-binary_health.identity.xml", "TESTS-environment.xml"]
