@@ -209,8 +209,9 @@ class World:
             exchanges=self.client.exchanges if "client" in self.__dict__ else (),
             metrics=self._metrics,
             outcomes=self.outcome.all(),
+            transcripts=self.terminal.transcripts(),
         )
-        self.evidence += [*self.terminal.evidence(), *scene.pieces()]
+        self.evidence += scene.pieces()
 
     def _log(self) -> str:
         """What the server wrote since the scenario began; a server that was removed has left nothing."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from support.reporting.verdict import Evidence
+from support.reporting.evidence import Transcript
 from support.terminal.session import TerminalSession
 
 Message = dict[str, str]
@@ -78,7 +78,7 @@ class Talk(Protocol):
 
     def say(self, text: str) -> Turn: ...
 
-    def evidence(self, name: str) -> list[Evidence]: ...
+    def transcript(self, name: str) -> Transcript: ...
 
 
 class Chat:
@@ -119,8 +119,8 @@ class Chat:
         """The screen as it is."""
         return self.session.screen.text
 
-    def evidence(self, name: str) -> list[Evidence]:
-        return self.session.evidence(name)
+    def transcript(self, name: str) -> Transcript:
+        return self.session.transcript(name)
 
     def say(self, text: str) -> Turn:
         """Type a line, press Enter and wait for the next prompt, or for the end of the program."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from support.models.script import Script
 from support.observed import Observed
 from support.parts.tmux import TMUX
+from support.reporting.evidence import Transcript
 from support.reporting.text import visible
-from support.reporting.verdict import Evidence
 from support.running.processes import Outcome, run_command
 from support.suite import Suite
 from support.target.attempt import Attempt
@@ -232,13 +232,9 @@ class Terminal:
             crash = CRASH.search(talk.shown)
             assert crash is None, f"the screen tells of a crash:\n{talk.shown}"
 
-    def evidence(self) -> list[Evidence]:
-        """Screen and transcript of each terminal."""
-        return [
-            piece
-            for number, talk in enumerate(self._talks, 1)
-            for piece in talk.evidence(f"terminal {number}")
-        ]
+    def transcripts(self) -> list[Transcript]:
+        """Of each terminal, in the order in which they were opened."""
+        return [talk.transcript(f"terminal {number}") for number, talk in enumerate(self._talks, 1)]
 
 
 def _pipe(path: Path) -> int:

@@ -18,8 +18,7 @@ from pathlib import Path
 import pexpect
 import psutil
 
-from support.reporting.text import visible
-from support.reporting.verdict import Evidence
+from support.reporting.evidence import Transcript
 from support.running.interrupts import uninterrupted
 from support.running.processes import dying_with_us, hold, release, tree_of
 from support.terminal.screen import COLUMNS, ROWS, Screen
@@ -30,8 +29,7 @@ READ_BYTES = 65536
 WRITE_BYTES = 256
 # How often a silent program is looked after: it may have ended while another one keeps the terminal open.
 LOOK_SECONDS = 0.25
-# Longest transcript that is kept as evidence, and most of a screen in a message.
-TRANSCRIPT_BYTES = 200_000
+# Of a screen, in a message.
 MESSAGE_CHARACTERS = 3000
 
 
@@ -186,24 +184,17 @@ class TerminalSession:
 
     # -- what remains
 
-    def evidence(self, name: str) -> list[Evidence]:
-        """The screen as it is, and everything that went over it with its control characters shown."""
-        file = name.replace(" ", "-")
-        transcript = f"$ {' '.join(self.command)}\n{self.transcript()}"
-        return [
-            Evidence.text(f"{name}: screen", f"{self.screen.whole_text}\n", f"{file}-screen.txt"),
-            Evidence.text(f"{name}: transcript", visible(transcript), f"{file}-transcript.txt"),
-        ]
-
-    def transcript(self) -> str:
-        """Who wrote what and when, one block for each: `[0.21 s] typed:`, then the text. May hold escapes."""
-        lines, typed = [], None
+    def transcript(self, name: str) -> Transcript:
+        """The screen with what was scrolled out of it, and who wrote what and when: `[0.21 s] typed:`."""
+        lines: list[str] = []
+        typed = None
         for part in self.traffic:
             if part.typed != typed:
                 typed = part.typed
                 lines.append(f"\n[{part.seconds:.2f} s] {'typed' if typed else 'written'}:\n")
             lines.append(part.data.decode(errors="replace"))
-        return "".join(lines)[-TRANSCRIPT_BYTES:] + "\n"
+        raw = f"$ {' '.join(self.command)}\n{''.join(lines)}\n"
+        return Transcript(name, raw, self.screen.whole_text)
 
     def _at_end(self, left: float) -> bool:
         """Read what comes within a moment; whether nothing will come any more."""

@@ -8,8 +8,8 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from support.reporting.evidence import Transcript
 from support.reporting.text import visible
-from support.reporting.verdict import Evidence
 from support.running.processes import ManagedProcess, run_command
 from support.terminal.chat import STATS, Turn
 from support.terminal.screen import COLUMNS, ROWS
@@ -47,6 +47,7 @@ class TmuxWindow:
         self._client = [str(tmux), "-u", "-L", f"acceptance-{uuid.uuid4().hex[:8]}", "-f", "/dev/null"]
         self._patience = patience
         self._shown = ""
+        self._typed: list[str] = []
         self._opened = False
         self._server = ManagedProcess(
             [*self._client, "-D"], stdout=self._folder / "server.log", env=self._env, cwd=cwd
@@ -92,6 +93,7 @@ class TmuxWindow:
 
     def say(self, text: str) -> Turn:
         """Type a line, press Enter, and wait for statistics and a prompt below: its turn, as it is drawn."""
+        self._typed.append(text)
         line = f"{PROMPT} {text}\n"
         self._call("send-keys", "-t", WINDOW, "-l", "--", text)
         self._call("send-keys", "-t", WINDOW, "Enter")
@@ -105,11 +107,9 @@ class TmuxWindow:
         """End tmux and what runs in it. May be called twice."""
         self._server.stop()
 
-    def evidence(self, name: str) -> list[Evidence]:
-        """What the window showed when somebody looked last."""
-        return [
-            Evidence.text(f"{name}: tmux window", f"{self._shown}\n", f"{name.replace(' ', '-')}-tmux.txt")
-        ]
+    def transcript(self, name: str) -> Transcript:
+        """What the window showed when somebody looked last; and what was typed."""
+        return Transcript(f"{name} (tmux)", "\n".join(self._typed), self._shown)
 
     def _wait(self, what: str, check: Callable[[], bool]) -> None:
         wait_until(

@@ -159,8 +159,8 @@ def test_evidence_and_messages_hold_no_control_codes(open_terminal: Open) -> Non
     session = open_terminal(fakes.HOSTILE)
     with pytest.raises(WaitTimeout) as caught:
         session.wait("a prompt", lambda: False, within=SOON)
-    screen, transcript = session.evidence("terminal 1")
-    assert (screen.file, transcript.file) == ("terminal-1-screen.txt", "terminal-1-transcript.txt")
+    screen, transcript = session.transcript("terminal 1").pieces(1)
+    assert (screen.file, transcript.file) == ("screen-1.txt", "transcript-1.txt")
     for text in (str(caught.value), screen.data.decode(), transcript.data.decode()):
         assert not [sign for sign in text if ord(sign) < 32 and sign not in "\n\t"]
         assert "after" in text
@@ -172,7 +172,7 @@ def test_a_transcript_tells_who_wrote_what(open_terminal: Open) -> None:
     session.wait("the prompt", lambda: session.screen.before_cursor == "> ", SOON)
     session.write(b"hello\r", SOON)
     session.wait("the answer", shows(session, "You said hello."), SOON)
-    told = session.transcript()
+    told = session.transcript("terminal 1").raw
     assert told.index("written:\n") < told.index("typed:\nhello\r") < told.rindex("You said hello.")
 
 
