@@ -33,6 +33,7 @@ Feature: A conversation in the terminal
     When "Tell me the story" is typed
     Then the terminal gets what the script says
     And it came in at least 3 pieces
+    And the statistics count what the tokenizer counts
 
   @critical
   Scenario: The first words appear while the answer is still made
@@ -41,18 +42,6 @@ Feature: A conversation in the terminal
     And Ctrl-C is pressed
     Then the terminal gets "round and"
     And the chat waits for the next line
-
-  @normal
-  Scenario Outline: The statistics after an answer about "<topic>" count its tokens
-    Given a chat in the terminal
-    When "Tell me about the <topic>" is typed
-    Then the statistics count what the tokenizer counts
-
-    Examples: short, long and of many bytes
-      | topic   |
-      | briefly |
-      | story   |
-      | unicode |
 
   @critical
   Scenario: A second message remembers the first
