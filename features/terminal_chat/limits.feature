@@ -6,28 +6,28 @@ Feature: A chat survives what a model says
   @critical
   Scenario: The end of the context is told on the screen
     Given a chat with a model that remembers little
-    When "Run forever" is typed
+    When a line of 1200 characters with "forever" at its end is typed
     Then the terminal tells that the answer was cut
     And the terminal is as it was
 
   @normal
   Scenario: An answer that reached the end of the context leaves the chat open
     Given a chat with a model that remembers little
-    When "Run forever" is typed
-    Then the terminal gets "round and round"
+    When a line of 1200 characters with "forever" at its end is typed
+    Then the terminal gets "round and"
     And the chat waits for the next line
 
   @critical
   Scenario: A message that does not fit is refused on the screen
     Given a chat with a model that remembers little
-    When a line of 3000 characters with "orchard" at its end is typed
+    When a line of 2000 characters with "orchard" at its end is typed
     Then the terminal gets "sequence length"
     And the terminal is as it was
 
   @normal
   Scenario: A message that does not fit leaves the chat open
     Given a chat with a model that remembers little
-    When a line of 3000 characters with "orchard" at its end is typed
+    When a line of 2000 characters with "orchard" at its end is typed
     Then the terminal gets "sequence length"
     And the chat waits for the next line
 
