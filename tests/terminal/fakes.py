@@ -31,16 +31,20 @@ while True:
 """
 # Ends by itself before there is any prompt.
 REFUSAL = "import sys; sys.exit('Error: no such model')"
-# Never reads, never ends, minds no signal, and has a child that minds none either.
-STUBBORN = """
-import os, signal, time
-for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, signal.SIG_IGN)
-os.fork()
+_WAIT = """
 print("here", os.getpid(), flush=True)
 while True:
     time.sleep(1)
 """
+# Never reads, never ends, minds no signal.
+DEAF = f"""
+import os, signal, time
+for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, signal.SIG_IGN)
+{_WAIT}
+"""
+# The same with a child.
+STUBBORN = DEAF.replace(_WAIT, f"os.fork(){_WAIT}")
 # Writes and never stops.
 TALKER = """
 while True:
