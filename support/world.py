@@ -28,6 +28,7 @@ from support.target.attempt import Attempt, attempt
 from support.target.fronts import OllamaFront, Process
 from support.target.network import NetworkTrap
 from support.target.server import Server, start_server
+from support.terminal.scene import Terminal
 
 if TYPE_CHECKING:
     from support.contracts.engine import Result
@@ -53,6 +54,7 @@ class World:
         self.walked: Observed[Walked] = Observed("walk through several requests")
         self.journey: Observed[Journey] = Observed("journey of the official client")
         self.conversation = Conversation(lambda: self.api)
+        self.terminal = Terminal(suite, folder, self.cleanups)
         self.plan: starts.Start | None = None
         self.server: Process | None = None
         self._log_mark = 0
@@ -76,6 +78,16 @@ class World:
     def ask_once(self, question: str) -> None:
         """Ask the planned model a single question on the command line."""
         self.call(self.suite.command.dialect.ask_once(self.planned.model, question))
+
+    # -- the terminal
+
+    def start_chat(self) -> None:
+        """Start a chat with the planned model that is to be refused; the attempt is to be checked."""
+        self.start.set(self.terminal.attempt(self.planned.model))
+
+    def feed_chat(self, questions: str, source: str) -> None:
+        """Have lines from a file or a pipe answered; the outcome is to be checked."""
+        self.outcome.set(self.terminal.answer_input(questions, source))
 
     # -- servers of this scenario
 
@@ -269,6 +281,7 @@ class World:
         )
         for observed in results:
             observed.require_seen()
+        self.terminal.check_at_end()
         if self.server is not None:
             log = self.server.log[self._log_mark :]
             assert self.server.alive, f"the server died during the scenario; its last words:\n{log[-1500:]}"
@@ -287,6 +300,7 @@ class World:
             exchanges=self.client.exchanges if "client" in self.__dict__ else (),
             metrics=self._metrics,
             outcomes=self.outcome.all(),
+            transcripts=self.terminal.transcripts(),
         )
         self.evidence += scene.pieces()
 
@@ -308,3 +322,4 @@ class StepContext(Protocol):
     suite: Suite
     world: World
     table: Any
+    text: Any

@@ -14,6 +14,7 @@ FOLDERS = {
     "loading": "features/model_loading",
     "api": "features/openai_api",
     "ollama": "features/ollama_api",
+    "terminal": "features/terminal_chat",
 }
 CLASSES = ("smoke", "slow", "benchmark")
 MODEL_FILES = (".gguf", ".ggml", ".bin")

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from packaging.version import InvalidVersion, Version
+
 from support.errors import TargetError
 
 
@@ -32,6 +34,8 @@ class Dialect(Protocol):
 
     def ask_once(self, model: ModelArguments, prompt: str) -> list[str]: ...
 
+    def chat(self, model: ModelArguments) -> list[str]: ...
+
 
 class CommandLine:
     """`mistralrs` from 0.7.0 on, and the reference stack."""
@@ -44,7 +48,10 @@ class CommandLine:
         return [*words, *(["-v"] if verbose else []), *self._model(model)]
 
     def ask_once(self, model: ModelArguments, prompt: str) -> list[str]:
-        return ["run", *self._model(model), "-i", prompt]
+        return [*self.chat(model), "-i", prompt]
+
+    def chat(self, model: ModelArguments) -> list[str]:
+        return ["run", *self._model(model)]
 
     @staticmethod
     def _model(model: ModelArguments) -> list[str]:
@@ -63,16 +70,32 @@ class LegacyServer:
     def serve(self, model: ModelArguments, port: int, max_seqs: int, verbose: bool) -> list[str]:
         # No verbosity option here: RUST_LOG does it, and the server's environment carries that already.
         words = ["--port", str(port), "--serve-ip", "127.0.0.1", "--max-seqs", str(max_seqs)]
-        words += [_FORMATS[model.format], "-m", str(model.directory)]
-        if model.file is not None:
-            words += ["-f", model.file]
-        return [*words, "-t", str(model.directory)] if model.format == "ggml" else words
+        return [*words, *self._model(model)]
 
     def ask_once(self, model: ModelArguments, prompt: str) -> list[str]:
         raise TargetError("mistralrs-server cannot answer a single question on its command line")
 
+    def chat(self, model: ModelArguments) -> list[str]:
+        return ["-i", *self._model(model)]
 
+    @staticmethod
+    def _model(model: ModelArguments) -> list[str]:
+        words = [_FORMATS[model.format], "-m", str(model.directory)]
+        if model.file is not None:
+            words += ["-f", model.file]
+        return [*words, "-t", str(model.directory)] if model.format == "ggml" else words
+
+
+_SLASH_SINCE = Version("0.8.0")
 _FORMATS = {"gguf": "gguf", "ggml": "ggml", "safetensors": "plain"}
+
+
+def command_sign(version: str) -> str:
+    """What begins a command in the chat: a backslash up to 0.7, then a slash (its commit 962112d18)."""
+    try:
+        return "/" if Version(version) >= _SLASH_SINCE else "\\"
+    except InvalidVersion:
+        return "/"
 
 
 def dialect_of(program: str) -> Dialect:

@@ -18,6 +18,7 @@ from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
 
 # All tables there are; a new one belongs into a test.
 TABLES = {
+    "support/models/scripts/control_codes.toml",
     "support/models/scripts/standard.toml",
     "support/target/calls.toml",
     "support/target/remedies.toml",
@@ -81,6 +82,12 @@ def test_journeys_are_used(vocabulary: Vocabulary) -> None:
 
 def test_walks_are_used(vocabulary: Vocabulary) -> None:
     same(set(WALKS), first(vocabulary.values_of("ollama_api.go_through")))
+
+
+def test_control_codes_are_said(vocabulary: Vocabulary) -> None:
+    rows = table("support/models/scripts/control_codes.toml")["rows"]
+    said = " ".join(map(str, first(vocabulary.values_of("terminal_chat.type_line"))))
+    assert not [row["marker"] for row in rows if f" {row['marker']} " not in said]
 
 
 def test_remedies_are_readable_and_different() -> None:
