@@ -13,6 +13,7 @@ FOLDERS = {
     "binary": "features/binary_health",
     "loading": "features/model_loading",
     "api": "features/openai_api",
+    "mcp": "features/mcp",
 }
 CLASSES = ("smoke", "slow", "benchmark")
 MODEL_FILES = (".gguf", ".ggml", ".bin")

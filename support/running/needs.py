@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from support.models.catalogue import has_smollm2
 from support.settings import Settings
+from support.target import capabilities
 from support.target.discovery import CommandTarget, Target
 
 
@@ -33,4 +34,9 @@ def unmet(tags: Iterable[str], settings: Settings, target: Target, speaks: bool)
         and target.program == "mistralrs-server"
     ):
         return "needs the command line of mistralrs 0.7 or newer, mistralrs-server has another one"
+    for need in ("mcp_server", "mcp_client"):
+        if f"needs.{need}" in wanted and isinstance(target, CommandTarget):
+            lack = capabilities.lack(need, target.program, target.version)
+            if lack is not None:
+                return lack
     return None

@@ -12,7 +12,15 @@ SEVERITY = frozenset({"blocker", "critical", "normal", "minor", "trivial"})
 RUN_CLASS = frozenset({"smoke", "slow", "benchmark"})
 SAFETY = frozenset({"serial"})
 NEEDS = frozenset(
-    {"needs.command", "needs.speaking", "needs.own_model", "needs.smollm2", "needs.subcommands"}
+    {
+        "needs.command",
+        "needs.speaking",
+        "needs.own_model",
+        "needs.smollm2",
+        "needs.subcommands",
+        "needs.mcp_server",
+        "needs.mcp_client",
+    }
 )
 PATTERNS = (re.compile(r"lock\.[a-z_]+"), re.compile(r"budget\.\d+s"))
 TAGS = SEVERITY | RUN_CLASS | SAFETY | NEEDS

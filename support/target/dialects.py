@@ -6,6 +6,7 @@ change log). In the former, `-m DIR --format gguf -f FILE` is the one form that 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -23,12 +24,14 @@ class ModelArguments:
 
 
 class Dialect(Protocol):
-    """Turns what the suite wants into words for a command line."""
+    """Turns what the suite wants into words for a command line. `options` of `serve` are added as they are."""
 
     name: str
     subcommands: tuple[str, ...]
 
-    def serve(self, model: ModelArguments, port: int, max_seqs: int, verbose: bool) -> list[str]: ...
+    def serve(
+        self, model: ModelArguments, port: int, max_seqs: int, verbose: bool, options: Sequence[str] = ()
+    ) -> list[str]: ...
 
     def ask_once(self, model: ModelArguments, prompt: str) -> list[str]: ...
 
@@ -39,9 +42,11 @@ class CommandLine:
     name = "mistralrs"
     subcommands: tuple[str, ...] = ("serve", "run", "bench", "doctor")
 
-    def serve(self, model: ModelArguments, port: int, max_seqs: int, verbose: bool) -> list[str]:
+    def serve(
+        self, model: ModelArguments, port: int, max_seqs: int, verbose: bool, options: Sequence[str] = ()
+    ) -> list[str]:
         words = ["serve", "--host", "127.0.0.1", "--port", str(port), "--max-seqs", str(max_seqs)]
-        return [*words, *(["-v"] if verbose else []), *self._model(model)]
+        return [*words, *(["-v"] if verbose else []), *options, *self._model(model)]
 
     def ask_once(self, model: ModelArguments, prompt: str) -> list[str]:
         return ["run", *self._model(model), "-i", prompt]
@@ -58,10 +63,12 @@ class LegacyServer:
     name = "mistralrs-server"
     subcommands: tuple[str, ...] = ("plain", "gguf", "ggml")
 
-    def serve(self, model: ModelArguments, port: int, max_seqs: int, verbose: bool) -> list[str]:
+    def serve(
+        self, model: ModelArguments, port: int, max_seqs: int, verbose: bool, options: Sequence[str] = ()
+    ) -> list[str]:
         # No verbosity option here: RUST_LOG does it, and the server's environment carries that already.
         words = ["--port", str(port), "--serve-ip", "127.0.0.1", "--max-seqs", str(max_seqs)]
-        words += [_FORMATS[model.format], "-m", str(model.directory)]
+        words += [*options, _FORMATS[model.format], "-m", str(model.directory)]
         if model.file is not None:
             words += ["-f", model.file]
         return [*words, "-t", str(model.directory)] if model.format == "ggml" else words
