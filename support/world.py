@@ -14,6 +14,7 @@ from support.http.client import ApiClient
 from support.http.conversation import Conversation
 from support.http.exchange import Exchange
 from support.http.openai import ModelList, OpenAiApi
+from support.mcp.scene import McpScene
 from support.observed import Observed
 from support.reporting.evidence import Metrics, Scene
 from support.reporting.verdict import Evidence, Measure
@@ -93,7 +94,12 @@ class World:
         environment = self._trap.environment if self._trap else None
         made = attempt(
             lambda: start_server(
-                suite.command, plan.model, suite.settings, port=plan.port, environment=environment
+                suite.command,
+                plan.model,
+                suite.settings,
+                port=plan.port,
+                environment=environment,
+                options=plan.options,
             )
         )
         self.start.set(made)
@@ -158,6 +164,11 @@ class World:
             answer = OpenAiApi(self.client, card.id).chat([{"role": "user", "content": "Hi"}], max_tokens=1)
             answers.check_length(answer, 1)
 
+    @cached_property
+    def mcp(self) -> McpScene:
+        """Agents that ask the server of this scenario, and tool servers that it asks."""
+        return McpScene(self.suite, self.cleanups, self.watch)
+
     # -- what remains
 
     def record(self, key: str, title: str, value: float, unit: str) -> None:
@@ -173,6 +184,7 @@ class World:
             self.models,
             self.reply,
             self.conversation.answers,
+            *(self.mcp.results if "mcp" in self.__dict__ else ()),
         )
         for observed in results:
             observed.require_seen()
@@ -188,11 +200,16 @@ class World:
         scene = Scene(
             settings=self.suite.in_force.table(),
             log=self.server.log[self._log_mark :] if self.server is not None else "".join(refused) or None,
-            exchanges=self.client.exchanges if "client" in self.__dict__ else (),
+            exchanges=[
+                *(self.client.exchanges if "client" in self.__dict__ else ()),
+                *(self.mcp.exchanges if "mcp" in self.__dict__ else ()),
+            ],
             metrics=self._metrics,
             outcomes=self.outcome.all(),
         )
         self.evidence += scene.pieces()
+        if "mcp" in self.__dict__:
+            self.evidence += self.mcp.evidence()
 
     def close(self) -> None:
         """Release everything in reverse order."""

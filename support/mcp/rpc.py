@@ -1,7 +1,7 @@
-"""JSON-RPC over HTTP as it goes over the wire (the messages are in `messages.toml`), and what a good reply is.
+"""JSON-RPC over HTTP as it goes over the wire (the messages are in `messages.toml`); what a good reply is.
 
-Sources: JSON-RPC 2.0 (https://www.jsonrpc.org/specification) and MCP 2025-11-25, "Transports", "Lifecycle" and
-"Tools".
+Sources: JSON-RPC 2.0 (https://www.jsonrpc.org/specification) and MCP 2025-11-25, "Transports", "Lifecycle"
+and "Tools".
 """
 
 from __future__ import annotations

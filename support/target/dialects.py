@@ -24,7 +24,7 @@ class ModelArguments:
 
 
 class Dialect(Protocol):
-    """Turns what the suite wants into words for a command line. `options` of `serve` are added as they are."""
+    """Turns what the suite wants into words for a command line. `options` are added as they stand."""
 
     name: str
     subcommands: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Servers shared by scenarios: one per model and options, started when first asked for, replaced when hurt."""
+"""Servers shared by scenarios: one per model and options, made when first asked for, replaced when hurt."""
 
 from __future__ import annotations
 

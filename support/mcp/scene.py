@@ -1,0 +1,148 @@
+"""What one scenario does with MCP: agents that ask its server, tool servers that its server asks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from support.http.client import ApiClient
+from support.http.exchange import Exchange
+from support.mcp import official, rpc, wrong
+from support.mcp.names import KITS
+from support.observed import Observed
+from support.reporting.verdict import Evidence
+from support.target.server import Server, free_port
+from support.target.starts import Start
+
+if TYPE_CHECKING:
+    from support.suite import Suite
+
+# For an agent's whole visit: the first one also waits for the client's packages to be imported.
+AGENT_SECONDS = 30.0
+# Whose answers of the script are all different.
+TOPICS = ("lighthouse", "harbour", "glacier", "violin", "comet", "copper", "orchard", "falcon")
+GREETING = ("initialize", "notifications/initialized", "tools/list")
+
+
+class McpScene:
+    """The state of one scenario. `watch` is told of its server."""
+
+    def __init__(self, suite: Suite, cleanups: ExitStack, watch: Callable[[Server], None]) -> None:
+        self._suite, self._cleanups, self._watch = suite, cleanups, watch
+        self.visit: Observed[official.Visit] = Observed("visit of an agent")
+        self.answers: Observed[list[str]] = Observed("answers to agents")
+        self.reply: Observed[Exchange] = Observed("reply to an agent")
+        self.exchanges: list[Exchange] = []
+        self.questions: tuple[str, ...] = ()
+        self._agents_url = ""
+        self._calls_mark = 0
+        self._knows_tools = False
+
+    @property
+    def results(self) -> tuple[Observed[Any], ...]:
+        """What a step has to look at."""
+        return self.visit, self.answers, self.reply
+
+    # -- the target as a server
+
+    def offer(self) -> None:
+        """A shared server with the speaking model, started with a port for MCP."""
+        suite = self._suite
+        server = suite.servers.get(suite.speaking(), ("--mcp-port", str(suite.mcp_port)))
+        self._watch(server)
+        self._agents_url = f"http://127.0.0.1:{suite.mcp_port}"
+
+    def come(self) -> None:
+        """An agent connects with the official client."""
+        self.visit.set(self._agents().visit())
+
+    def ask(self, *questions: str) -> None:
+        """An agent for each question uses the chat tool, all at the same moment."""
+        self.questions = questions
+        self.answers.set(self._agents().ask(*questions))
+
+    def ask_at_once(self, agents: int) -> None:
+        """So many agents, each with a question of its own."""
+        self.ask(*(f"Tell me about the {topic}" for topic in TOPICS[:agents]))
+
+    def scripted(self) -> list[str]:
+        """What the script says to each question."""
+        return [self._suite.script.answer_to(question).answer for question in self.questions]
+
+    def send(self, message: str) -> None:
+        """Send a message of `messages.toml`; its reply is to be checked."""
+        with contextlib.closing(self._client()) as client:
+            try:
+                self.reply.set(rpc.send(client, message))
+            finally:
+                self.exchanges += client.exchanges
+
+    def _agents(self) -> official.Agents:
+        within = self._suite.settings.seconds(AGENT_SECONDS)
+        return official.Agents(self._agents_url + rpc.ROUTE, self.exchanges, within)
+
+    def _client(self) -> ApiClient:
+        assert self._agents_url, "a step that offers MCP has to come first"
+        return ApiClient(self._agents_url, within=self._suite.settings.seconds(AGENT_SECONDS))
+
+    # -- the target as a client
+
+    def tell_of(self, kit: str) -> None:
+        """A shared server that was told of these tool servers; its model calls their tools."""
+        suite = self._suite
+        configuration = suite.tool_server.configuration(KITS[kit])
+        self._watch(suite.servers.get(suite.tool_caller(), ("--mcp-config", str(configuration))))
+        self._knows_tools = True
+        self._calls_mark = len(suite.tool_server.notes())
+
+    def send_away(self, name: str) -> None:
+        """This tool server is gone until the scenario ends."""
+        self._cleanups.callback(self._suite.tool_server.open, name)
+        self._suite.tool_server.close(name)
+
+    def calls(self) -> list[tuple[str, Any]]:
+        """Tools that were called in this scenario, in order: `server.tool` and the arguments."""
+        return [
+            (f"{note['server']}.{note['tool']}", note["arguments"])
+            for note in self._suite.tool_server.notes()[self._calls_mark :]
+            if "tool" in note
+        ]
+
+    def check_called_once(self, tool: str, city: str) -> None:
+        """This tool alone was called, one time, with this argument."""
+        assert self.calls() == [(tool, {"city": city})], (
+            f"expected one call of {tool} for {city!r}, the tool servers were called for {self.calls()}"
+        )
+
+    def check_greeted(self, name: str) -> None:
+        """The tool server was greeted as the protocol has it and asked for its tools ("Lifecycle")."""
+        taken = tuple(note["method"] for note in self._suite.tool_server.notes() if note["server"] == name)
+        assert taken[: len(GREETING)] == GREETING, (
+            f"expected {name!r} to be asked {list(GREETING)}, it was asked {list(taken)}"
+        )
+
+    # -- starts that have to be refused
+
+    def misconfigured(self, plan: Start, what: str) -> Start:
+        """The start with a list of tool servers that is wrong in this way."""
+        file = wrong.configuration(what, self._suite.folder)
+        return replace(plan, options=("--mcp-config", str(file)), names=(file.name,))
+
+    def clashing(self, plan: Start) -> Start:
+        """The start with one port for the API and for MCP."""
+        port = free_port()
+        return replace(plan, port=port, options=("--mcp-port", str(port)), names=("differ",))
+
+    # -- what remains
+
+    def evidence(self) -> list[Evidence]:
+        """What the tool servers were asked in this scenario."""
+        if not self._knows_tools:
+            return []
+        notes = self._suite.tool_server.notes()[self._calls_mark :]
+        text = "".join(f"{json.dumps(note)}\n" for note in notes) or "(nothing in this scenario)\n"
+        return [Evidence.text("tool servers were asked", text, "tool-servers.jsonl")]
