@@ -5,7 +5,7 @@ from __future__ import annotations
 from behave import given, then, when
 
 from support.http import answers
-from support.mcp import official, rpc
+from support.mcp import official, rpc, wrong
 from support.target import loading
 from support.world import StepContext
 
@@ -25,16 +25,10 @@ def gone(context: StepContext, name: str) -> None:
     context.world.mcp.send_away(name)
 
 
-@given("a list of tool servers that is {string}")
-def wrong_list(context: StepContext, what: str) -> None:
+@given("MCP set up with {string}")
+def wrongly_set_up(context: StepContext, what: str) -> None:
     world = context.world
-    world.plan = world.mcp.misconfigured(world.planned, what)
-
-
-@given("one port for the API and for MCP")
-def one_port(context: StepContext) -> None:
-    world = context.world
-    world.plan = world.mcp.clashing(world.planned)
+    world.plan = wrong.start(world.planned, what, world.folder)
 
 
 @when("an agent comes with the official client")

@@ -39,7 +39,7 @@ Feature: Agents use the model as a tool
   @normal
   Scenario: One port for the API and for MCP is refused
     Given a model in the GGUF format
-    And one port for the API and for MCP
+    And MCP set up with "one port for the API and for MCP"
     When the operator starts the server with it
     Then the start is refused within 5 seconds
     And the error names the problem

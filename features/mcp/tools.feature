@@ -56,30 +56,35 @@ Feature: The model uses the tools of other servers
     And the tool "desk.forecast" was called once for "Oslo"
 
   @critical
-  Scenario: A tool server that is missing at the start does not keep the server from answering
-    Given a server that was told of "a tool server that is not there"
+  Scenario Outline: The model answers without tools when told of <kit>
+    Given a server that was told of "<kit>"
     When a user asks "How are you?"
     Then the user is told "No tool is needed for that, so here is a plain answer."
     And the log tells that a tool server is missing
 
+    Examples: servers that are missing at the start
+      | kit                                      |
+      | a tool server that is not there          |
+      | a tool server, and one that is not there |
+
   @normal
-  Scenario: A tool server that is missing at the start does not take the tools of others along
+  Scenario: A missing tool server does not take the tools of others along
     Given a server that was told of "a tool server, and one that is not there"
     When a user asks "Do I need my umbrella?"
     Then the user is told "Leave it at home, the sky will be blue."
     And the tool "desk.forecast" was called once for "Oslo"
 
   @normal
-  Scenario Outline: A list of tool servers that is <what> is refused
+  Scenario Outline: Tool servers set up with <what> are refused
     Given a model in the GGUF format
-    And a list of tool servers that is "<what>"
+    And MCP set up with "<what>"
     When the operator starts the server with it
     Then the start is refused within 5 seconds
     And the error names the problem
 
     Examples: wrong lists
-      | what               |
-      | missing            |
-      | no JSON            |
-      | without servers    |
-      | of an unknown kind |
+      | what                                  |
+      | a list that is missing                |
+      | a list that is no JSON                |
+      | a list without servers                |
+      | a list with an unknown kind of server |

@@ -6,17 +6,15 @@ import contextlib
 import json
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
-from support.mcp import official, rpc, wrong
+from support.mcp import official, rpc
 from support.mcp.names import KITS
 from support.observed import Observed
 from support.reporting.verdict import Evidence
-from support.target.server import Server, free_port
-from support.target.starts import Start
+from support.target.server import Server
 
 if TYPE_CHECKING:
     from support.suite import Suite
@@ -124,18 +122,6 @@ class McpScene:
         assert taken[: len(GREETING)] == GREETING, (
             f"expected {name!r} to be asked {list(GREETING)}, it was asked {list(taken)}"
         )
-
-    # -- starts that have to be refused
-
-    def misconfigured(self, plan: Start, what: str) -> Start:
-        """The start with a list of tool servers that is wrong in this way."""
-        file = wrong.configuration(what, self._suite.folder)
-        return replace(plan, options=("--mcp-config", str(file)), names=(file.name,))
-
-    def clashing(self, plan: Start) -> Start:
-        """The start with one port for the API and for MCP."""
-        port = free_port()
-        return replace(plan, port=port, options=("--mcp-port", str(port)), names=("differ",))
 
     # -- what remains
 

@@ -37,9 +37,9 @@ class ToolServer:
             cwd=folder,
         )
         try:
-            line = wait_until(
+            self._ports = wait_until(
                 "the suite's tool server ready",
-                lambda: _first_line(output),
+                lambda: _ports(output),
                 within=ready_seconds,
                 alive=lambda: self.process.alive,
                 seen=lambda: output.read_text(errors="replace")[-500:],
@@ -47,7 +47,6 @@ class ToolServer:
         except BaseException:
             self.process.stop()
             raise
-        self._ports: dict[str, int] = json.loads(line)
 
     def close(self, name: str) -> None:
         """This server gives up its port and its connections."""
@@ -94,6 +93,8 @@ class ToolServer:
         self.process.stop()
 
 
-def _first_line(file: Path) -> str | None:
-    text = file.read_text(errors="replace")
-    return text.partition("\n")[0] if "\n" in text else None
+def _ports(file: Path) -> dict[str, int] | None:
+    """The line that the program prints when it is ready; what failed before stands there as well."""
+    lines = file.read_text(errors="replace").splitlines(keepends=True)
+    found = next((line for line in lines if line.startswith("{") and line.endswith("\n")), None)
+    return None if found is None else dict(json.loads(found))

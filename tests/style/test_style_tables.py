@@ -12,7 +12,9 @@ from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
 # All tables there are; a new one belongs into a test.
 TABLES = {
     "support/http/mistakes.toml",
+    "support/mcp/messages.toml",
     "support/models/scripts/standard.toml",
+    "support/models/scripts/tools.toml",
     "support/target/calls.toml",
     "support/target/remedies.toml",
     "support/target/starts.toml",
@@ -57,6 +59,12 @@ def test_starts_are_used(vocabulary: Vocabulary) -> None:
 
 def test_mistakes_are_used(vocabulary: Vocabulary) -> None:
     same(set(table("support/http/mistakes.toml")), first(vocabulary.values_of("openai_api.send_mistake")))
+
+
+def test_messages_of_agents_are_used(vocabulary: Vocabulary) -> None:
+    # The one that the next agent sends stands in a step.
+    used = first(vocabulary.values_of("mcp.send")) | {"a question for the tools"}
+    same(set(table("support/mcp/messages.toml")), used)
 
 
 def test_remedies_are_readable_and_different() -> None:
