@@ -76,7 +76,7 @@ class Suite:
 
     @cached_property
     def tool_server(self) -> ToolServer:
-        """The suite's own MCP servers with their tools, one process; started when first asked for."""
+        """The suite's own MCP servers with their tools: one process, started when first asked for."""
         folder = self.folder / "tool-server"
         folder.mkdir()
         return ToolServer(folder, self.settings.seconds(READY_SECONDS))

@@ -50,6 +50,8 @@ class McpScene:
     def offer(self) -> None:
         """A shared server with the speaking model, started with a port for MCP."""
         suite = self._suite
+        # Its packages take a second to import: it may as well come up while agents are busy.
+        _ = suite.tool_server
         server = suite.servers.get(suite.speaking(), ("--mcp-port", str(suite.mcp_port)))
         self._watch(server)
         self._agents_url = f"http://127.0.0.1:{suite.mcp_port}"

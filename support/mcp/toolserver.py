@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,26 +24,34 @@ _PROGRAM = "support.mcp.toolbox"
 
 
 class ToolServer:
-    """One process with all servers of `names.SESSIONS`. Raises `WaitTimeout` when it does not come up."""
+    """One process with all servers of `names.SESSIONS`. It is started at once and waited for when it is used.
+
+    Every method raises `WaitTimeout` when it does not come up; nothing is left running then.
+    """
 
     def __init__(self, folder: Path, ready_seconds: float = READY_SECONDS) -> None:
         """`folder` takes its output, the record of the calls, and configurations."""
         self.folder = folder
         self.record = folder / "tool-calls.jsonl"
-        output = folder / "tool-server.log"
+        self._output = folder / "tool-server.log"
+        self._ready_seconds = ready_seconds
         self.process = ManagedProcess(
             [sys.executable, "-m", _PROGRAM, "http", self.record],
-            stdout=output,
+            stdout=self._output,
             env=child_environment(folder),
             cwd=folder,
         )
+
+    @cached_property
+    def ports(self) -> dict[str, int]:
+        """Where each server listens, and `control`."""
         try:
-            self._ports = wait_until(
+            return wait_until(
                 "the suite's tool server ready",
-                lambda: _ports(output),
-                within=ready_seconds,
+                lambda: _ports(self._output),
+                within=self._ready_seconds,
                 alive=lambda: self.process.alive,
-                seen=lambda: output.read_text(errors="replace")[-500:],
+                seen=lambda: self._output.read_text(errors="replace")[-500:],
             )
         except BaseException:
             self.process.stop()
@@ -57,7 +66,7 @@ class ToolServer:
         self._switch("open", name)
 
     def _switch(self, action: str, name: str) -> None:
-        with contextlib.closing(ApiClient(f"http://127.0.0.1:{self._ports['control']}")) as control:
+        with contextlib.closing(ApiClient(f"http://127.0.0.1:{self.ports['control']}")) as control:
             reply = control.send("POST", f"/{action}/{name}")
         if reply.status != 204:
             raise RuntimeError(f"the suite's tool server did not {action} {name}: status {reply.status}")
@@ -85,7 +94,7 @@ class ToolServer:
         if name == PROCESS:
             arguments = ["-m", _PROGRAM, "stdio", str(self.record)]
             return {"type": "Process", "command": sys.executable, "args": arguments}
-        port = free_port() if name == ABSENT else self._ports[name]
+        port = free_port() if name == ABSENT else self.ports[name]
         return {"type": "Http", "url": f"http://127.0.0.1:{port}/mcp"}
 
     def stop(self) -> None:

@@ -69,7 +69,7 @@ def test_a_server_can_leave_and_come_back(tools: ToolServer) -> None:
         socket.create_connection(place, timeout=5)
     tools.open("kiosk")
     socket.create_connection(place, timeout=5).close()
-    socket.create_connection(("127.0.0.1", tools._ports["desk"]), timeout=5).close()
+    socket.create_connection(("127.0.0.1", tools.ports["desk"]), timeout=5).close()
 
 
 @pytest.mark.parametrize("kit", KITS)
@@ -90,7 +90,7 @@ def test_a_program_that_does_not_come_up_is_told_and_ended(
     monkeypatch.setattr(toolserver, "_PROGRAM", "support.mcp.nobody")
     before = running_roots()
     with pytest.raises(WaitTimeout, match=r"(?s)process ended.*No module named"):
-        ToolServer(tmp_path)
+        ToolServer(tmp_path).configuration(["desk"])
     assert running_roots() == before
 
 
