@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -123,3 +124,10 @@ def test_messages_are_json_but_for_those_that_must_not_be() -> None:
         assert set(row) <= {"body", "method", "content_type", "origin", "protocol"}, name
         if name not in ("malformed JSON", "a view of the page"):
             json.loads(row["body"])
+
+
+def test_the_curl_line_has_the_headers_that_decide() -> None:
+    headers = {"accept": rpc.ACCEPT, "origin": "http://evil.example", "mcp-protocol-version": "1999-12-31"}
+    line = replace(reply(result({})), request_headers=headers).curl()
+    assert all(f"-H '{name}: {value}'" in line for name, value in headers.items())
+    assert "accept" not in replace(reply(result({})), request_headers={"accept": "*/*"}).curl()
