@@ -41,5 +41,5 @@ Feature: Agents use the model as a tool
     Given a model in the GGUF format
     And MCP set up with "one port for the API and for MCP"
     When the operator starts the server with it
-    Then the start is refused within 5 seconds
+    Then the start is refused within 10 seconds
     And the error names the problem

@@ -74,7 +74,7 @@ Feature: The model uses the tools of other servers
     Given a model in the GGUF format
     And MCP set up with "<what>"
     When the operator starts the server with it
-    Then the start is refused within 5 seconds
+    Then the start is refused within 10 seconds
     And the error names the problem
 
     Examples: wrong lists

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from support.running.needs import unmet
 from support.settings import Settings
 from support.target.capabilities import lack
 from support.target.discovery import CommandTarget
-from tests.style.reading import FEATURES
+from tests.style.reading import FEATURES, ROOT
 
 WRITTEN = "\n".join(file.read_text(encoding="utf-8") for file in FEATURES if file.parent.name == "mcp")
 
@@ -64,3 +66,12 @@ def test_the_markup_of_a_call_is_said_in_one_piece() -> None:
         said = [vocabulary.text(piece) for piece in pieces]
         assert "<tool_call>" in said[0]
         assert "</tool_call>" in said[-1]
+
+
+def test_a_run_starts_without_the_packages_of_mcp() -> None:
+    """They take more than a second to import: only who asks for an agent or a tool server pays for them."""
+    code = "import sys, environment; sys.exit(' '.join({'mcp', 'mcp_types', 'httpx2'} & set(sys.modules)) or 0)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
