@@ -70,7 +70,9 @@ def test_the_markup_of_a_call_is_said_in_one_piece() -> None:
 
 def test_a_run_starts_without_the_packages_of_mcp() -> None:
     """They take more than a second to import: only who asks for an agent or a tool server pays for them."""
-    code = "import sys, environment; sys.exit(' '.join({'mcp', 'mcp_types', 'httpx2'} & set(sys.modules)) or 0)"
+    code = (
+        "import sys, environment; sys.exit(' '.join({'mcp', 'mcp_types', 'httpx2'} & set(sys.modules)) or 0)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
