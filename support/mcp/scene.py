@@ -37,8 +37,8 @@ class McpScene:
         self.exchanges: list[Exchange] = []
         self.questions: tuple[str, ...] = ()
         self._agents_url = ""
-        self._calls_mark = 0
-        self._knows_tools = False
+        self._mark = 0
+        self._caller: Server | None = None
 
     @property
     def results(self) -> tuple[Observed[Any], ...]:
@@ -95,9 +95,9 @@ class McpScene:
         """A shared server that was told of these tool servers; its model calls their tools."""
         suite = self._suite
         configuration = suite.tool_server.configuration(KITS[kit])
-        self._watch(suite.servers.get(suite.tool_caller(), ("--mcp-config", str(configuration))))
-        self._knows_tools = True
-        self._calls_mark = len(suite.tool_server.notes())
+        self._mark = len(suite.tool_server.notes())
+        self._caller = suite.servers.get(suite.tool_caller(), ("--mcp-config", str(configuration)))
+        self._watch(self._caller)
 
     def send_away(self, name: str) -> None:
         """This tool server is gone until the scenario ends."""
@@ -108,7 +108,7 @@ class McpScene:
         """Tools that were called in this scenario, in order: `server.tool` and the arguments."""
         return [
             (f"{note['server']}.{note['tool']}", note["arguments"])
-            for note in self._suite.tool_server.notes()[self._calls_mark :]
+            for note in self._suite.tool_server.notes()[self._mark :]
             if "tool" in note
         ]
 
@@ -128,9 +128,13 @@ class McpScene:
     # -- what remains
 
     def evidence(self) -> list[Evidence]:
-        """What the tool servers were asked in this scenario."""
-        if not self._knows_tools:
+        """What the tool servers were asked in this scenario, and all that its server ever said of them."""
+        if self._caller is None:
             return []
-        notes = self._suite.tool_server.notes()[self._calls_mark :]
-        text = "".join(f"{json.dumps(note)}\n" for note in notes) or "(nothing in this scenario)\n"
-        return [Evidence.text("tool servers were asked", text, "tool-servers.jsonl")]
+        notes = self._suite.tool_server.notes()[self._mark :]
+        asked = "".join(f"{json.dumps(note)}\n" for note in notes) or "(nothing in this scenario)\n"
+        said = "".join(line for line in self._caller.log.splitlines(keepends=True) if "MCP" in line)
+        return [
+            Evidence.text("tool servers were asked", asked, "tool-servers.jsonl"),
+            Evidence.text("the server of its tool servers", said or "(nothing)\n", "tool-servers.log"),
+        ]

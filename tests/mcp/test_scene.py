@@ -73,3 +73,20 @@ def test_a_log_that_is_silent_about_a_missing_tool_server_is_noticed() -> None:
     server.log = "Model loaded."
     with pytest.raises(AssertionError, match="tells of no missing tool server"):
         check_log_says_absent(server)
+
+
+def test_the_evidence_has_the_calls_and_what_the_server_said_of_its_tool_servers() -> None:
+    log = "Model loaded.\nFailed to initialize MCP client with 1 configured servers\n"
+    tool_server = SimpleNamespace(notes=list, configuration=lambda names: "servers.json")
+    suite: Any = SimpleNamespace(
+        tool_server=tool_server,
+        tool_caller=lambda: "model",
+        servers=SimpleNamespace(get=lambda model, options: SimpleNamespace(log=log)),
+    )
+    told = McpScene(suite, ExitStack(), lambda server: None)
+    assert told.evidence() == []
+    told.tell_of("two tool servers")
+    tool_server.notes = lambda: [call()]
+    asked_for, said = (piece.data.decode() for piece in told.evidence())
+    assert '"tool": "forecast"' in asked_for
+    assert said == "Failed to initialize MCP client with 1 configured servers\n"
