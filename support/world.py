@@ -18,6 +18,7 @@ from support.http import answers
 from support.http.client import ApiClient
 from support.http.conversation import Conversation
 from support.http.openai import ModelList, OpenAiApi
+from support.mcp.scene import McpScene
 from support.observed import Observed
 from support.reporting.evidence import Metrics, Scene
 from support.reporting.verdict import Cell, Evidence, Measure
@@ -119,7 +120,12 @@ class World:
         environment = self._trap.environment if self._trap else None
         made = attempt(
             lambda: start_server(
-                suite.command, plan.model, suite.settings, port=plan.port, environment=environment
+                suite.command,
+                plan.model,
+                suite.settings,
+                port=plan.port,
+                environment=environment,
+                options=plan.options,
             )
         )
         self.start.set(made)
@@ -261,6 +267,11 @@ class World:
         self.cleanups.callback(server.stop)
         return of_command(suite.command, server, model), server
 
+    @cached_property
+    def mcp(self) -> McpScene:
+        """Agents that ask the server of this scenario, and tool servers that it asks."""
+        return McpScene(self.suite, self.cleanups, self.watch)
+
     # -- what remains
 
     def record(self, key: str, title: str, value: float, unit: str) -> None:
@@ -278,6 +289,7 @@ class World:
             self.walked,
             self.journey,
             self.conversation.answers,
+            *(self.mcp.results if "mcp" in self.__dict__ else ()),
         )
         for observed in results:
             observed.require_seen()
@@ -297,12 +309,17 @@ class World:
         scene = Scene(
             settings=self.suite.in_force.table(),
             log="".join(refused) or None if self.server is None else self._log(self.server),
-            exchanges=self.client.exchanges if "client" in self.__dict__ else (),
+            exchanges=[
+                *(self.client.exchanges if "client" in self.__dict__ else ()),
+                *(self.mcp.exchanges if "mcp" in self.__dict__ else ()),
+            ],
             metrics=self._metrics,
             outcomes=self.outcome.all(),
             transcripts=self.terminal.transcripts(),
         )
         self.evidence += scene.pieces()
+        if "mcp" in self.__dict__:
+            self.evidence += self.mcp.evidence()
 
     def _log(self, server: Process) -> str:
         """What the server wrote since the scenario began; a server that was removed has left nothing."""

@@ -32,6 +32,7 @@ BUDGETS: Mapping[str, tuple[float, float]] = {
     "openai_api": (20, 45),
     "ollama_api": (10, 20),
     "parity": (10, 20),
+    "mcp": (10, 20),
     "terminal_chat": (20, 40),
     "performance": (120, 300),
 }
