@@ -31,3 +31,4 @@ def after_scenario(context: Any, scenario: Any) -> None:
             reports = context.suite.settings.acceptance_reports_dir
             keep(world.evidence, reports, scenario.filename, scenario.line)
         scenario.evidence, scenario.measures = tuple(world.evidence), tuple(world.measures)
+        scenario.cells = tuple(getattr(world, "cells", ()))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, ParamSpec
 
+from support.contracts.cells import Cell
 from support.redaction import redact
 from support.reporting.verdict import Evidence, Measure, Verdict
 from support.running.judge import cleanup_message, judge
@@ -38,6 +39,7 @@ class Ended:
     measures: tuple[Measure, ...]
     start: float
     duration: float
+    cells: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,11 +182,12 @@ def _watched(
                 verdict = verdict_of(scenario, raised)
                 evidence = tuple(getattr(scenario, "evidence", None) or ())
                 measures = tuple(getattr(scenario, "measures", None) or ())
+                cells = tuple(getattr(scenario, "cells", None) or ())
             except Exception as error:
                 complain("verdict", error)
                 verdict = Verdict("broken", f"the outcome cannot be read: {type(error).__name__}: {error}")
-                evidence, measures = (), ()
-            ends(Ended(scenario, verdict, evidence, measures, start, time.monotonic() - clock))
+                evidence, measures, cells = (), (), ()
+            ends(Ended(scenario, verdict, evidence, measures, start, time.monotonic() - clock, cells))
 
         try:
             failed = inner(runner)

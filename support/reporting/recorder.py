@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from behave.formatter.base import Formatter
@@ -85,6 +86,10 @@ class Recorder(Formatter):  # type: ignore[misc]
                 ),
                 source=visible(verdict.source),
                 measures=ended.measures,
+                cells=tuple(
+                    replace(cell, server=visible(cell.server), reason=visible(cell.reason))
+                    for cell in ended.cells
+                ),
             )
         )
 

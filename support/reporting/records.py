@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from support.contracts.cells import Cell
 from support.errors import AcceptanceError
 from support.reporting.verdict import Measure, Status
 
@@ -27,7 +28,8 @@ class Record:
     """One scenario, or a hook that failed outside all scenarios.
 
     `location` is `file:line`; `start` epoch seconds, `duration` seconds; `reason` says why it was skipped or
-    is known; `error` is the failure, also of a known issue; `output` what it printed.
+    is known; `error` is the failure, also of a known issue; `output` what it printed; `cells` what each
+    server made of it, for the matrix.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Record:
     reason: str = ""
     source: str = ""
     measures: tuple[Measure, ...] = ()
+    cells: tuple[Cell, ...] = ()
     worker: str = "main"
     target: str = ""
 
@@ -64,6 +67,7 @@ class Record:
         data["tags"] = tuple(data["tags"])
         data["steps"] = tuple(StepRecord(**step) for step in data["steps"])
         data["measures"] = tuple(Measure(**measure) for measure in data["measures"])
+        data["cells"] = tuple(Cell(**cell) for cell in data["cells"])
         return cls(**data)
 
 

@@ -16,7 +16,7 @@ from typing import TextIO, cast
 from support.errors import EXIT_BUDGET, EXIT_HARNESS, EXIT_PASSED, AcceptanceError
 from support.measure.resources import ResourceRecord
 from support.redaction import RedactedStream, redact, redact_data
-from support.reporting import evidence, html, summary
+from support.reporting import evidence, html, matrix, summary
 from support.reporting.allure_adapter import attach_to_run
 from support.reporting.records import Record, read_records
 from support.reporting.verdict import Evidence
@@ -48,6 +48,7 @@ class RunReports:
         self._page = self.folder / "index.html"
         self._json = self.folder / "report.json"
         self._markdown = self.folder / "summary.md"
+        self._matrix = self.folder / "matrix.md"
         self._resources = ResourceRecord(self.folder / "resource-usage.csv")
         self._in_force = in_force
         self._target = target
@@ -67,7 +68,7 @@ class RunReports:
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()
             shutil.rmtree(self.folder / evidence.FOLDER, ignore_errors=True)
-            for file in (self.records, self.stacks, self._page, self._json, self._markdown):
+            for file in (self.records, self.stacks, self._page, self._json, self._markdown, self._matrix):
                 file.unlink(missing_ok=True)
         except OSError as error:
             raise AcceptanceError(
@@ -105,7 +106,7 @@ class RunReports:
             records, suite=suite, environment=self.environment(), started=started, duration=duration
         )
         made = {"JSON": summary.write_report(self._json, report), "JUnit": self.junit}
-        made |= {"Allure": self.results} | self._tell_resources()
+        made |= {"Allure": self.results} | self._tell_of_the_run(records)
         if (self.folder / evidence.FOLDER).is_dir():
             made["Evidence"] = self.folder / evidence.FOLDER
         if self._in_force.settings.wants("html"):
@@ -136,23 +137,31 @@ class RunReports:
         )
         return code
 
-    def _tell_resources(self) -> dict[str, Path]:
-        """The graph goes on the report's page of the run."""
+    def _tell_of_the_run(self, records: Sequence[Record]) -> dict[str, Path]:
+        """The matrix and the graph of resources: files, and on the report's page of the run."""
+        pieces, made = [], {}
+        if table := matrix.matrix_of(records):
+            made["Matrix"] = summary.write_atomically(self._matrix, matrix.as_markdown(table).encode())
+            pieces.append(Evidence("what each server keeps", "text/html", matrix.as_html(table).encode()))
         record = self._resources
-        if not record.samples:
-            return {}
-        attach_to_run(
-            self.results,
-            [
+        if record.samples:
+            made["Usage"] = record.file
+            pieces += [
                 Evidence("resources of the target", "image/svg+xml", record.chart().encode()),
                 Evidence("resource-usage.csv", "text/csv", record.file.read_bytes()),
-            ],
-        )
-        return {"Usage": record.file}
+            ]
+        attach_to_run(self.results, pieces)
+        return made
 
     def _tell_ci(self, records: Sequence[Record], duration: float, *, passed: bool) -> Path:
+        table = matrix.matrix_of(records)
         text = summary.markdown(
-            records, target=self._target.label, duration=duration, budgets=BUDGETS, passed=passed
+            records,
+            target=self._target.label,
+            duration=duration,
+            budgets=BUDGETS,
+            passed=passed,
+            more=[matrix.brief_markdown(table)] if table else [],
         )
         # GitHub shows on the page of the job what is added to this file.
         if page := os.environ.get("GITHUB_STEP_SUMMARY"):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from support.reporting.observing import capability_title
 from support.reporting.records import Record
-from support.reporting.text import one_line, seconds, visible
+from support.reporting.text import markdown_text, one_line, seconds, visible
 
 Budgets = Mapping[str, tuple[float, float]]
 """Capability -> (target, maximum), in seconds."""
@@ -162,21 +162,25 @@ def markdown(
     duration: float,
     budgets: Budgets | None = None,
     passed: bool | None = None,
+    more: Sequence[str] = (),
 ) -> str:
-    """The run in the Markdown of GitHub, for the page of a CI job. `passed` as for `closing_text`."""
+    """The run in the Markdown of GitHub, for the page of a CI job. `passed` as for `closing_text`.
+
+    `more`: sections of others, in Markdown.
+    """
     count = counts(records)
     mark = "✅ Passed" if _is_green(records, budgets, passed) else "❌ Failed"
     known = f", {count['known_issues']} of the skipped are known issues" if count["known_issues"] else ""
     failed = [
-        f"- **{_plain(record.name)}** (`{_code(record.location)}`)\n\n"
+        f"- **{markdown_text(record.name)}** (`{_code(record.location)}`)\n\n"
         f"  {'' if record.status == 'failed' else 'harness: '}"
-        f"{_plain(one_line(record.error, 300)) or 'it failed without a message'}"
+        f"{markdown_text(one_line(record.error, 300)) or 'it failed without a message'}"
         for record in records
         if record.gates
     ]
     issues = [
-        f"- {_plain(record.name)}: {_plain(one_line(record.reason, 300))}"
-        + (f" ({_plain(visible(record.source))})" if record.source else "")
+        f"- {markdown_text(record.name)}: {markdown_text(one_line(record.reason, 300))}"
+        + (f" ({markdown_text(visible(record.source))})" if record.source else "")
         for record in records
         if record.status == "known_issue"
     ]
@@ -184,16 +188,17 @@ def markdown(
     for name, spent in capability_seconds(records).items():
         limits = budgets.get(name) if budgets else None
         told = f"{limits[0]:g} s | {limits[1]:g} s" if limits else "|"
-        rows.append(f"| {_plain(capability_title(name))} | {seconds(spent)} | {told} |")
+        rows.append(f"| {markdown_text(capability_title(name))} | {seconds(spent)} | {told} |")
     parts = [
-        f"## {mark}: {_plain(target)}",
+        f"## {mark}: {markdown_text(target)}",
         f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped{known}; "
         f"{count['total']} scenarios in {seconds(duration)}",
         "\n".join(["### Failed", "", *failed]) if failed else "",
         "\n".join(["### Known issues", "", *issues]) if issues else "",
-        "\n".join(["### Skipped", "", *(f"- {_plain(line)}" for line in _skips(records))])
+        "\n".join(["### Skipped", "", *(f"- {markdown_text(line)}" for line in _skips(records))])
         if _skips(records)
         else "",
+        *more,
         "\n".join(["### Time", "", "| capability | time | target | maximum |", "|---|---:|---:|---:|", *rows])
         if rows
         else "",
@@ -207,11 +212,6 @@ def _is_green(records: Sequence[Record], budgets: Budgets | None, passed: bool |
     count = counts(records)
     checked = count["passed"] + count["known_issues"] > 0
     return count["failed"] == 0 and checked and not over_maximum(records, budgets or {})
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown leaves as it is, on one line."""
-    return re.sub(r"([\\`*_\[\]<>|#~&])", r"\\\1", " ".join(visible(text).split()))
 
 
 def _code(text: str) -> str:
@@ -238,6 +238,8 @@ def _test(record: Record) -> dict[str, Any]:
         test["reason"] = record.reason
     if record.source:
         test["source"] = record.source
+    if record.cells:
+        test["cells"] = [asdict(cell) for cell in record.cells]
     if record.measures:
         test["measures"] = [
             {"key": item.key, "title": item.title, "value": item.value, "unit": item.unit}

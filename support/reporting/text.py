@@ -29,6 +29,11 @@ def indented(text: str, by: str = "       ") -> str:
     return "\n".join(by + line if line else "" for line in visible(text).rstrip().split("\n"))
 
 
+def markdown_text(text: str) -> str:
+    """Text that the Markdown of GitHub shows as it is, on one line."""
+    return re.sub(r"([\\`*_\[\]<>|#~&$])", r"\\\1", " ".join(visible(text).split()))
+
+
 def seconds(value: float) -> str:
     """`0.12s`, `75.3s`: fixed width up to 999 s."""
     return f"{value:.2f}s" if value < 10 else f"{value:.1f}s"

@@ -1,5 +1,6 @@
 """The `environment.py` of the toy suite: hooks that fail on demand, verdicts set as by the guarded runner."""
 
+from support.contracts.cells import Cell
 from support.reporting.verdict import Evidence, Measure, Verdict
 
 
@@ -101,6 +102,10 @@ def _with_evidence(scenario):
             Measure("load.gguf.seconds", "Time to load a GGUF", 1.25, "s"),
             Measure("decode.speed", "Decode speed", float("nan"), "tok/s"),
             Measure("decode.steady", "Steady decode speed", 42.0, "tok/s"),
+        )
+        scenario.cells = (
+            Cell("toy 1.0", "kept", judged=True),
+            Cell("toy 2.0", "broken", "answers \x1b[31m500"),
         )
         return failed
 
