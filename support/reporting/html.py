@@ -33,6 +33,8 @@ _DATA_FIRST = (
     b"<head>\n<script>window.allureReportDataReady = false;"
     b" window.allureReportData = window.allureReportData || {};</script>"
 )
+# A page that is attached gets the 150 pixels of an iframe without a height: the matrix would show two lines.
+_ROOM_FOR_PAGES = b"<style>iframe[title='HTML attachment']{height:75vh}</style>"
 _HIGHER_IS_BETTER = re.compile(r"(/s|/sec|per second|%)$")
 
 
@@ -95,12 +97,12 @@ def build(
 
 
 def repaired(page: bytes) -> bytes:
-    """The page without analytics and without its start-up race.
+    """The page without analytics and without its start-up race, with room for attached pages.
 
     Raises AcceptanceError when it is not the page that this was written for, or still loads from elsewhere.
     """
     page, removed = _ANALYTICS.subn(b"", page)
-    page, placed = re.subn(rb"<head>", lambda _: _DATA_FIRST, page, count=1)
+    page, placed = re.subn(rb"<head>", lambda _: _DATA_FIRST + _ROOM_FOR_PAGES, page, count=1)
     if not removed or not placed:
         raise AcceptanceError(
             "no HTML report: this version of Allure makes another page; html.py must be adapted"

@@ -25,10 +25,11 @@ _NOT_ASKED = Cell("", "not asked")
 _ROW_MARK = re.compile(r" -- @([\d.]+).*$")
 _STYLE = (
     "body{font:14px/1.4 system-ui,sans-serif;color:#1c2024;background:#fff;margin:12px}"
-    "table{border-collapse:collapse}th,td{border:1px solid #d5d9de;padding:3px 8px;text-align:left;"
+    "table{border-collapse:collapse}th,td{border:1px solid #d5d9de;padding:3px 6px;text-align:left;"
     "vertical-align:top}table.m thead th{position:sticky;top:0;background:#eef1f4}"
-    "td.b{max-width:34em}tr.g th{background:#eef1f4;border-top:2px solid #8a929b}"
-    "td.s,th.n,td.n{text-align:center;white-space:nowrap}td.s[title]{cursor:help}"
+    "tr.g th{background:#eef1f4;border-top:2px solid #8a929b}"
+    "td.s,th.n,td.n{text-align:center}td.n{white-space:nowrap}td.s[title]{cursor:help}"
+    "table.m .n,td.s{font-size:13px;max-width:11em}table.m .b{min-width:17em;max-width:34em}"
     ".kept{background:#e3f4e6;color:#14532d}.broken{background:#fbdcdc;color:#7f1d1d;font-weight:600}"
     ".known{background:#fdf0cf;color:#6b4a00}.lacking{background:#e6e8eb;color:#3d444d}"
     ".not{color:#6a727b}summary{cursor:pointer}details ul{margin:4px 0 4px 18px;padding:0;font-size:13px}"

@@ -49,6 +49,7 @@ class RunReports:
         self._json = self.folder / "report.json"
         self._markdown = self.folder / "summary.md"
         self._matrix = self.folder / "matrix.md"
+        self._matrix_page = self.folder / "matrix.html"
         self._resources = ResourceRecord(self.folder / "resource-usage.csv")
         self._in_force = in_force
         self._target = target
@@ -68,7 +69,15 @@ class RunReports:
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()
             shutil.rmtree(self.folder / evidence.FOLDER, ignore_errors=True)
-            for file in (self.records, self.stacks, self._page, self._json, self._markdown, self._matrix):
+            for file in (
+                self.records,
+                self.stacks,
+                self._page,
+                self._json,
+                self._markdown,
+                self._matrix,
+                self._matrix_page,
+            ):
                 file.unlink(missing_ok=True)
         except OSError as error:
             raise AcceptanceError(
@@ -141,8 +150,10 @@ class RunReports:
         """The matrix and the graph of resources: files, and on the report's page of the run."""
         pieces, made = [], {}
         if table := matrix.matrix_of(records):
-            made["Matrix"] = summary.write_atomically(self._matrix, matrix.as_markdown(table).encode())
-            pieces.append(Evidence("what each server keeps", "text/html", matrix.as_html(table).encode()))
+            page = matrix.as_html(table).encode()
+            summary.write_atomically(self._matrix, matrix.as_markdown(table).encode())
+            made["Matrix"] = summary.write_atomically(self._matrix_page, page)
+            pieces.append(Evidence("what each server keeps", "text/html", page))
         record = self._resources
         if record.samples:
             made["Usage"] = record.file
