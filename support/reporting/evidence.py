@@ -9,7 +9,8 @@ from pathlib import Path, PurePath
 
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
-from support.redaction import redact, redact_data
+from support.redaction import redact_data, redact_terminal
+from support.reporting.text import visible
 from support.reporting.verdict import Evidence
 from support.running.processes import Outcome
 
@@ -46,18 +47,39 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class Transcript:
+    """What went over a terminal, as it went, and what stands on its `screen` (None: nobody kept one)."""
+
+    name: str
+    text: str
+    screen: str | None = None
+
+    def pieces(self) -> Iterable[Evidence]:
+        """The screen, then all that went over it: control characters shown, so that none acts again."""
+        file = re.sub(r"\W+", "-", self.name)
+        if self.screen is not None:
+            screen = visible(redact_terminal(self.screen)).rstrip() or "(blank)"
+            yield Evidence.text(f"{self.name}: screen", f"{screen}\n", f"{file}-screen.txt")
+        text = visible(redact_terminal(self.text))[-LOG_CHARACTERS:] or "(nothing)\n"
+        yield Evidence.text(f"{self.name}: transcript", text, f"{file}-transcript.txt")
+
+
+@dataclass(frozen=True)
 class Scene:
-    """What there was in the scenario: the log of its server since it began, requests, commands, settings."""
+    """What there was in the scenario: terminals, requests, commands, the log of its server since it began."""
 
     settings: Sequence[tuple[str, str, str]]
     log: str | None = None
     exchanges: Sequence[Exchange] = ()
     metrics: Metrics | None = None
     outcomes: Sequence[Outcome] = ()
+    transcripts: Sequence[Transcript] = ()
 
     def pieces(self) -> list[Evidence]:
         """All of it, the most telling first."""
-        found = []
+        found: list[Evidence] = []
+        for transcript in self.transcripts:
+            found += transcript.pieces()
         if self.exchanges:
             found += [
                 exchange.evidence(f"{exchange.method} {exchange.url}", f"exchange-{number}.json")
@@ -65,11 +87,11 @@ class Scene:
             ]
             found.append(Evidence.text("how to repeat it", repeating(self.exchanges), "repeat.sh"))
         found += [
-            Evidence.text("command", f"{_told(outcome)}\n", f"command-{number}.txt")
+            Evidence.text("command", visible(f"{_told(outcome)}\n"), f"command-{number}.txt")
             for number, outcome in enumerate(self.outcomes, 1)
         ]
         if self.log is not None:
-            log = redact(self.log)[-LOG_CHARACTERS:] or "(nothing since the scenario began)\n"
+            log = visible(self.log)[-LOG_CHARACTERS:] or "(nothing since the scenario began)\n"
             found.append(Evidence.text("server log", log, "server.log"))
         if self.metrics is not None:
             found += self.metrics.pieces()
