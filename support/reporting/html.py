@@ -14,6 +14,7 @@ from support.errors import AcceptanceError
 from support.parts.allure import SOURCE, AllurePart, node_environment
 from support.parts.node import NodePart
 from support.parts.part import Say
+from support.reporting import history
 from support.reporting.observing import capability_title
 from support.reporting.summary import write_atomically
 from support.running.processes import CommandTimeout, run_command
@@ -46,12 +47,11 @@ def build(
     cache: Path,
     say: Say,
     title: str = "mistral.rs acceptance",
-    history: Path | None = None,
 ) -> Path:
     """Make `out` (reports/index.html) of the Allure results in a folder; returns it.
 
-    `environment` is shown on the first page and must be redacted already. `history` (default: history.jsonl
-    beside `out`) gets a line per run. Raises AcceptanceError or PartUnavailable with one line; the report of
+    `environment` is shown on the first page and must be redacted already. `history.jsonl` beside
+    `out` gets a line per run. Raises AcceptanceError or PartUnavailable with one line; the report of
     an earlier run is gone then, since it would be taken for this one's.
     """
     out.unlink(missing_ok=True)
@@ -66,9 +66,12 @@ def build(
         run = {
             "name": title,
             "output": str(work / "page"),
-            "history": str((history or out.parent / "history.jsonl").resolve()),
+            "history": str(work / "history.jsonl"),
+            "runs": history.MOST_RUNS,
             "performance": performance(results),
         }
+        earlier = out.parent / "history.jsonl"
+        history.lend(earlier, work / "history.jsonl", say)
         settings = work / "run.json"
         settings.write_text(json.dumps(run), encoding="utf-8")
         config = work / "allurerc.mjs"
@@ -93,6 +96,7 @@ def build(
             said = " ".join((outcome.stderr + outcome.stdout).split())[-300:]
             raise AcceptanceError(f"no HTML report: Allure ended with exit code {outcome.exit_code}: {said}")
         page = repaired(pages[0].read_bytes())
+        history.take_back(work / "history.jsonl", earlier, say)
     return write_atomically(out, page)
 
 

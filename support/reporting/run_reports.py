@@ -192,9 +192,8 @@ class RunReports:
             "python": platform.python_version(),
         }
         facts |= {name: version(name) for name in STARTED_BY_THE_SUITE}
-        return facts | {
-            f"setting {name}": redact(f"{value} ({origin})") for name, value, origin in self._in_force.table()
-        }
+        facts |= {f"setting {name}": f"{value} ({origin})" for name, value, origin in self._in_force.table()}
+        return {name: redact(value) for name, value in facts.items()}
 
     def _where(self) -> str:
         return str(getattr(self._target, "path", "not started by the suite"))

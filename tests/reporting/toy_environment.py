@@ -1,7 +1,28 @@
 """The `environment.py` of the toy suite: hooks that fail on demand, verdicts set as by the guarded runner."""
 
+import os
+import sys
+
 from support.contracts.cells import Cell
+from support.redaction import RedactedStream, Redactor, redactor_for, use
+from support.reporting.evidence import Scene, Transcript
 from support.reporting.verdict import Evidence, Measure, Verdict
+
+
+class Open(Redactor):
+    """Lets everything through: for the proof that a leak would be noticed."""
+
+    def text(self, text):
+        return text
+
+
+LEAK = os.environ.get("TOY_LEAK", "")
+if LEAK:
+    use(
+        Open() if "TOY_OPEN" in os.environ else redactor_for(os.environ["TOY_KEY"], os.environ["TOY_URL"], {})
+    )
+    # As the reports of a run do it (support/reporting/run_reports.py).
+    sys.stdout, sys.stderr = RedactedStream(sys.stdout), RedactedStream(sys.stderr)
 
 
 def before_all(context):
@@ -10,6 +31,8 @@ def before_all(context):
         for scenario in feature.walk_scenarios():
             if "known" in scenario.tags:
                 _as_known_issue(scenario)
+            if "leaky" in scenario.tags:
+                _with_leaks(scenario)
             if "measured" in scenario.tags:
                 _with_evidence(scenario)
     if context.config.userdata.get("fail") == "before_all":
@@ -44,6 +67,14 @@ def before_scenario(context, scenario):
     print("about to run", scenario.name)
     if "broken_before" in scenario.tags:
         raise RuntimeError("before_scenario failed")
+    if "leaks_its_need" in scenario.tags:
+        scenario.skip(f"needs {LEAK}")
+    if "leaks_at_its_end" in scenario.tags:
+
+        def tell():
+            raise RuntimeError(LEAK)
+
+        context.add_cleanup(tell)
     if "unclean" in scenario.tags:
 
         def leave():
@@ -65,6 +96,22 @@ def _wrap(scenario, after):
         return after(failed)
 
     scenario.run = run
+
+
+def _with_leaks(scenario):
+    def after(failed):
+        if "leaks_as_known" in scenario.tags:
+            scenario.verdict = Verdict("known_issue", LEAK, f"Traceback: {LEAK}", LEAK, os.environ["TOY_URL"])
+            scenario.set_status("skipped")
+        scene = Scene(
+            [("target_url", LEAK, "environment")], log=LEAK, transcripts=[Transcript("terminal", LEAK, LEAK)]
+        )
+        scenario.evidence = (*scene.pieces(), Evidence(LEAK, "application/octet-stream", LEAK.encode()))
+        scenario.measures = (Measure("leak.rate", LEAK, 1.0, "1/s"),)
+        scenario.cells = (Cell(LEAK.splitlines()[0], "broken", LEAK, judged=True),)
+        return failed
+
+    _wrap(scenario, after)
 
 
 def _as_known_issue(scenario):

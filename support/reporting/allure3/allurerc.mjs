@@ -7,7 +7,7 @@ export default {
   name: run.name,
   output: run.output,
   historyPath: run.history,
-  historyLimit: 30,
+  historyLimit: run.runs,
   // Place and language of a test say nothing here that the list does not say already.
   hideLabels: ["framework", "language", "parentSuite", "suite", "subSuite", "host"],
   // The first rule that matches wins.
