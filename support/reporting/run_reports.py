@@ -126,6 +126,7 @@ class RunReports:
                     environment=self.environment(),
                     cache=self._in_force.settings.acceptance_cache_dir,
                     say=print,
+                    title=redact(f"mistral.rs acceptance: {self._target.label}"),
                 )
             except AcceptanceError as error:
                 print(f"acceptance: {error}", file=sys.stderr)
@@ -187,7 +188,7 @@ class RunReports:
         """What a reader has to know to repeat the run; secrets are redacted."""
         facts = {
             "target": self._target.label,
-            "target chosen because": self._target.why,
+            "why this target": self._target.why,
             "platform": platform.platform(),
             "python": platform.python_version(),
         }

@@ -179,10 +179,9 @@ def markdown(
         if record.gates
     ]
     issues = [
-        f"- {markdown_text(record.name)}: {markdown_text(one_line(record.reason, 300))}"
-        + (f" ({markdown_text(visible(record.source))})" if record.source else "")
-        for record in records
-        if record.status == "known_issue"
+        line
+        for reason, those in _by_reason(records).items()
+        for line in (f"- {markdown_text(reason)}", *(f"  - {markdown_text(record.name)}" for record in those))
     ]
     rows = []
     for name, spent in capability_seconds(records).items():
@@ -260,15 +259,19 @@ def _failure(record: Record) -> list[str]:
     ]
 
 
-def _known(records: Sequence[Record]) -> list[str]:
-    """Each reason once, with the scenarios that have it."""
+def _by_reason(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Each reason of a known issue once, with its source and the scenarios that have it."""
     reasons: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         if record.status == "known_issue":
             told = f" ({visible(record.source)})" if record.source else ""
-            reasons[f"{one_line(record.reason)}{told}"].append(record)
+            reasons[f"{one_line(record.reason, 300)}{told}"].append(record)
+    return reasons
+
+
+def _known(records: Sequence[Record]) -> list[str]:
     lines = []
-    for reason, those in reasons.items():
+    for reason, those in _by_reason(records).items():
         lines.append(reason)
         lines += [f"    {visible(record.location)}  {one_line(record.name, 100)}" for record in those]
     return lines

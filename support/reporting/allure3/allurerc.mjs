@@ -29,6 +29,7 @@ export default {
     },
     { name: "Product defects", matchers: { statuses: ["failed"] } },
     { name: "Harness defects", matchers: { statuses: ["broken"] } },
+    { name: "Not asked here: a need is missing", matchers: { statuses: ["skipped"] } },
   ],
   performance: run.performance,
   plugins: {
