@@ -48,20 +48,19 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What went over a terminal, as it went, and what stands on its `screen` (None: nobody kept one)."""
+    """What went over a terminal: `raw` with its escape sequences, `screen` as text where it was rendered."""
 
     name: str
-    text: str
+    raw: str
     screen: str | None = None
 
-    def pieces(self) -> Iterable[Evidence]:
+    def pieces(self, number: int) -> Iterable[Evidence]:
         """The screen, then all that went over it: control characters shown, so that none acts again."""
-        file = re.sub(r"\W+", "-", self.name)
         if self.screen is not None:
             screen = visible(redact_terminal(self.screen)).rstrip() or "(blank)"
-            yield Evidence.text(f"{self.name}: screen", f"{screen}\n", f"{file}-screen.txt")
-        text = visible(redact_terminal(self.text))[-LOG_CHARACTERS:] or "(nothing)\n"
-        yield Evidence.text(f"{self.name}: transcript", text, f"{file}-transcript.txt")
+            yield Evidence.text(f"{self.name}: screen", f"{screen}\n", f"screen-{number}.txt")
+        text = visible(redact_terminal(self.raw))[-LOG_CHARACTERS:] or "(nothing)\n"
+        yield Evidence.text(f"{self.name}: transcript", text, f"transcript-{number}.txt")
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,8 @@ class Scene:
     def pieces(self) -> list[Evidence]:
         """All of it, the most telling first."""
         found: list[Evidence] = []
-        for transcript in self.transcripts:
-            found += transcript.pieces()
+        for number, transcript in enumerate(self.transcripts, 1):
+            found += transcript.pieces(number)
         if self.exchanges:
             found += [
                 exchange.evidence(f"{exchange.method} {exchange.url}", f"exchange-{number}.json")

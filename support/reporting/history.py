@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 from support.parts.part import Say
+from support.redaction import redact_data
 from support.reporting.summary import write_atomically
 
 MOST_RUNS = 30
@@ -45,7 +46,7 @@ def take_back(copy: Path, history: Path, say: Say) -> None:
             break
         kept.append(line)
     try:
-        write_atomically(history, "".join(f"{line}\n" for line in reversed(kept)).encode())
+        write_atomically(history, redact_data("".join(f"{line}\n" for line in reversed(kept)).encode()))
     except OSError as error:
         say(f"the history {history} cannot be written ({error.strerror}); the next report lacks this run")
 
@@ -53,7 +54,7 @@ def take_back(copy: Path, history: Path, say: Say) -> None:
 def _is_run(line: str) -> bool:
     try:
         run = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     # What Allure 3.18 looks at (@allurereport/core, history.js).
     return (

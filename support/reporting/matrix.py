@@ -15,7 +15,7 @@ from itertools import groupby
 from support.contracts.cells import Cell
 from support.reporting.observing import capability_of, capability_title
 from support.reporting.records import Record
-from support.reporting.text import markdown_text, one_line, visible
+from support.reporting.text import as_markdown, one_line, visible
 
 REASON_CHARACTERS = 400
 # A mark beside the word: colours alone are nothing for a printer, or for one in twelve men.
@@ -96,27 +96,27 @@ def kept_of_asked(rows: Sequence[Row], server: str) -> tuple[int, int]:
     return statuses.count("kept"), len(statuses) - statuses.count("not asked")
 
 
-def as_markdown(matrix: Matrix) -> str:
+def markdown_page(matrix: Matrix) -> str:
     """The matrix in the Markdown of GitHub: reasons are footnotes, each text once."""
     notes: dict[str, int] = {}
 
     def shown(cell: Cell) -> str:
-        told = f"{MARKS.get(cell.status, '?')} {markdown_text(cell.status)}"
+        told = f"{MARKS.get(cell.status, '?')} {as_markdown(cell.status)}"
         return f"{told}[^{notes.setdefault(cell.reason, len(notes) + 1)}]" if cell.reason else told
 
-    head = ["behaviour", *map(markdown_text, matrix.servers)]
+    head = ["behaviour", *map(as_markdown, matrix.servers)]
     parts = ["# What each server keeps", "\n".join(_markdown_counts(matrix))]
     for group, rows in matrix.groups():
         lines = _markdown_table(
             head,
             [
-                *([markdown_text(row.title), *(shown(row.of(s)) for s in matrix.servers)] for row in rows),
+                *([as_markdown(row.title), *(shown(row.of(s)) for s in matrix.servers)] for row in rows),
                 ["**kept / asked**", *(f"**{_share(rows, s)}**" for s in matrix.servers)],
             ],
         )
-        parts.append("\n".join([f"## {markdown_text(group)}", "", *lines]))
+        parts.append("\n".join([f"## {as_markdown(group)}", "", *lines]))
     if notes:
-        parts.append("\n".join(f"[^{number}]: {markdown_text(reason)}" for reason, number in notes.items()))
+        parts.append("\n".join(f"[^{number}]: {as_markdown(reason)}" for reason, number in notes.items()))
     return "\n\n".join(parts) + "\n"
 
 
@@ -125,7 +125,7 @@ def brief_markdown(matrix: Matrix) -> str:
     return "\n".join(["### What each server keeps", "", *_markdown_counts(matrix)])
 
 
-def as_html(matrix: Matrix) -> str:
+def html_page(matrix: Matrix) -> str:
     """One page without script; a row with reasons opens on a click, each cell tells its own on hovering."""
     columns = "".join(f'<th class="n">{escape(server)}</th>' for server in matrix.servers)
     body = [f"<tr><th>kept / asked</th>{_shares(matrix.rows, matrix)}</tr>"]
@@ -170,7 +170,7 @@ def _html_counts(matrix: Matrix) -> str:
 
 def _markdown_counts(matrix: Matrix) -> list[str]:
     head, *rows = _counts(matrix)
-    return _markdown_table(head, [[markdown_text(server), *numbers] for server, *numbers in rows])
+    return _markdown_table(head, [[as_markdown(server), *numbers] for server, *numbers in rows])
 
 
 def _markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -67,7 +67,7 @@ class Record:
         data["tags"] = tuple(data["tags"])
         data["steps"] = tuple(StepRecord(**step) for step in data["steps"])
         data["measures"] = tuple(Measure(**measure) for measure in data["measures"])
-        data["cells"] = tuple(Cell(**cell) for cell in data["cells"])
+        data["cells"] = tuple(Cell(**cell) for cell in data.get("cells", ()))
         return cls(**data)
 
 

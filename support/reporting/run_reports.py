@@ -151,8 +151,8 @@ class RunReports:
         """The matrix and the graph of resources: files, and on the report's page of the run."""
         pieces, made = [], {}
         if table := matrix.matrix_of(records):
-            page = matrix.as_html(table).encode()
-            summary.write_atomically(self._matrix, matrix.as_markdown(table).encode())
+            page = matrix.html_page(table).encode()
+            summary.write_atomically(self._matrix, matrix.markdown_page(table).encode())
             made["Matrix"] = summary.write_atomically(self._matrix_page, page)
             pieces.append(Evidence("what each server keeps", "text/html", page))
         record = self._resources

@@ -14,7 +14,7 @@ from typing import Any
 
 from support.reporting.observing import capability_title
 from support.reporting.records import Record
-from support.reporting.text import markdown_text, one_line, seconds, visible
+from support.reporting.text import as_markdown, one_line, seconds, visible
 
 Budgets = Mapping[str, tuple[float, float]]
 """Capability -> (target, maximum), in seconds."""
@@ -172,29 +172,29 @@ def markdown(
     mark = "✅ Passed" if _is_green(records, budgets, passed) else "❌ Failed"
     known = f", {count['known_issues']} of the skipped are known issues" if count["known_issues"] else ""
     failed = [
-        f"- **{markdown_text(record.name)}** (`{_code(record.location)}`)\n\n"
+        f"- **{as_markdown(record.name)}** (`{_code(record.location)}`)\n\n"
         f"  {'' if record.status == 'failed' else 'harness: '}"
-        f"{markdown_text(one_line(record.error, 300)) or 'it failed without a message'}"
+        f"{as_markdown(one_line(record.error, 300)) or 'it failed without a message'}"
         for record in records
         if record.gates
     ]
     issues = [
         line
         for reason, those in _by_reason(records).items()
-        for line in (f"- {markdown_text(reason)}", *(f"  - {markdown_text(record.name)}" for record in those))
+        for line in (f"- {as_markdown(reason)}", *(f"  - {as_markdown(record.name)}" for record in those))
     ]
     rows = []
     for name, spent in capability_seconds(records).items():
         limits = budgets.get(name) if budgets else None
         told = f"{limits[0]:g} s | {limits[1]:g} s" if limits else "|"
-        rows.append(f"| {markdown_text(capability_title(name))} | {seconds(spent)} | {told} |")
+        rows.append(f"| {as_markdown(capability_title(name))} | {seconds(spent)} | {told} |")
     parts = [
-        f"## {mark}: {markdown_text(target)}",
+        f"## {mark}: {as_markdown(target)}",
         f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped{known}; "
         f"{count['total']} scenarios in {seconds(duration)}",
         "\n".join(["### Failed", "", *failed]) if failed else "",
         "\n".join(["### Known issues", "", *issues]) if issues else "",
-        "\n".join(["### Skipped", "", *(f"- {markdown_text(line)}" for line in _skips(records))])
+        "\n".join(["### Skipped", "", *(f"- {as_markdown(line)}" for line in _skips(records))])
         if _skips(records)
         else "",
         *more,

@@ -29,7 +29,7 @@ def indented(text: str, by: str = "       ") -> str:
     return "\n".join(by + line if line else "" for line in visible(text).rstrip().split("\n"))
 
 
-def markdown_text(text: str) -> str:
+def as_markdown(text: str) -> str:
     """Text that the Markdown of GitHub shows as it is, on one line."""
     return re.sub(r"([\\`*_\[\]<>|#~&$])", r"\\\1", " ".join(visible(text).split()))
 

@@ -139,9 +139,9 @@ def test_what_went_over_a_terminal_acts_no_more_and_tells_no_secret() -> None:
         found = named(Scene(SETTINGS, log="\x1b[2mready\x1b[0m", transcripts=[talk]).pieces())
     finally:
         use(Redactor())
-    assert list(found)[:2] == ["terminal-1-screen.txt", "terminal-1-transcript.txt"]
-    assert found["terminal-1-screen.txt"] == "> my k3y is (redacted)\n"
-    assert found["terminal-1-transcript.txt"] == (
+    assert list(found)[:2] == ["screen-1.txt", "transcript-1.txt"]
+    assert found["screen-1.txt"] == "> my k3y is (redacted)\n"
+    assert found["transcript-1.txt"] == (
         "> \\x1b[1mmy k3y is\\x1b[0m (redacted)\\x07\\x1b]0;owned\\x07\\x9b31m\\u202e"
     )
     assert found["server.log"] == "\\x1b[2mready\\x1b[0m"
@@ -149,8 +149,8 @@ def test_what_went_over_a_terminal_acts_no_more_and_tells_no_secret() -> None:
 
 def test_a_silent_terminal_is_told_and_no_screen_is_none() -> None:
     found = named(Scene(SETTINGS, transcripts=[Transcript("a", "", ""), Transcript("b", "x")]).pieces())
-    assert found["a-screen.txt"] == "(blank)\n" and found["a-transcript.txt"] == "(nothing)\n"
-    assert "b-screen.txt" not in found and found["b-transcript.txt"] == "x"
+    assert found["screen-1.txt"] == "(blank)\n" and found["transcript-1.txt"] == "(nothing)\n"
+    assert "screen-2.txt" not in found and found["transcript-2.txt"] == "x"
 
 
 def test_an_unfinished_exchange_is_kept() -> None:

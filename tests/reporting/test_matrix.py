@@ -16,10 +16,10 @@ from support.reporting.allure_adapter import attach_to_run
 from support.reporting.matrix import (
     MARKS,
     Matrix,
-    as_html,
-    as_markdown,
     brief_markdown,
+    html_page,
     kept_of_asked,
+    markdown_page,
     matrix_of,
 )
 from support.reporting.records import Record
@@ -84,7 +84,7 @@ class Table(HTMLParser):
 
 def read(matrix: Matrix) -> Table:
     table = Table()
-    table.feed(as_html(matrix))
+    table.feed(html_page(matrix))
     return table
 
 
@@ -102,7 +102,7 @@ def test_what_was_not_asked_is_not_counted_and_what_is_lacking_is() -> None:
     rows = matrix_of(RECORDS).rows
     assert kept_of_asked(rows, "ours") == (1, 2)
     assert kept_of_asked(rows, "other") == (1, 2)
-    text = as_markdown(matrix_of(RECORDS))
+    text = markdown_page(matrix_of(RECORDS))
     assert "| ours | 1 / 2 | 1 | 1 | 0 | 0 | 1 |" in text
     assert "| other | 1 / 2 | 1 | 0 | 0 | 1 | 1 |" in text
     assert "| ours | 1 / 2 |" in brief_markdown(matrix_of(RECORDS))
@@ -135,13 +135,13 @@ def test_every_reason_is_reachable_in_the_page_by_hovering_and_by_opening() -> N
     assert table.titles == ["has no Ollama API", "404", told]
     assert any(told in "".join(row) for row in table.rows)
     assert "b" in table.tags and not table.tags & {"script", "img"}
-    harmless = as_html(matrix_of([record("<script>", cell("<img src=x>", "kept"))]))
+    harmless = html_page(matrix_of([record("<script>", cell("<img src=x>", "kept"))]))
     assert "<script" not in harmless and "<img" not in harmless
 
 
 def test_every_reason_is_a_footnote_once() -> None:
     records = [record(f"row {line}", cell("a", "lacking", "404"), line=line) for line in range(1, 4)]
-    text = as_markdown(matrix_of([*records, *RECORDS]))
+    text = markdown_page(matrix_of([*records, *RECORDS]))
     used = re.findall(r"(?<!\n)\[\^(\d+)\]", text)
     assert text.count(": 404\n") == 1
     assert sorted(set(used)) == sorted(re.findall(r"^\[\^(\d+)\]:", text, re.MULTILINE))
@@ -156,7 +156,7 @@ def test_no_secret_reaches_the_matrix() -> None:
     use(Redactor(["s3cret-word"]))
     try:
         matrix = matrix_of([record("x", cell("at http://me:pw@h", "broken", f"{'x' * 395} s3cret-word"))])
-        for text in (as_html(matrix), as_markdown(matrix)):
+        for text in (html_page(matrix), markdown_page(matrix)):
             assert "s3cre" not in text and "pw@" not in text and REDACTED in text
     finally:
         use(Redactor())
@@ -188,6 +188,6 @@ def test_many_rows_are_written_whole(tmp_path: Path) -> None:
     table = read(matrix)
     assert len(table.titles) == 1500
     assert len(table.rows) == 7 + 2 + 10 + 250
-    attach_to_run(tmp_path, [Evidence("what each server keeps", "text/html", as_html(matrix).encode())])
+    attach_to_run(tmp_path, [Evidence("what each server keeps", "text/html", html_page(matrix).encode())])
     (described,) = tmp_path.glob("*-globals.json")
     assert json.loads(described.read_bytes())["attachments"][0]["type"] == "text/html"
