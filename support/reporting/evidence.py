@@ -59,8 +59,8 @@ class Transcript:
         if self.screen is not None:
             screen = visible(redact_terminal(self.screen)).rstrip() or "(blank)"
             yield Evidence.text(f"{self.name}: screen", f"{screen}\n", f"screen-{number}.txt")
-        text = visible(redact_terminal(self.raw))[-LOG_CHARACTERS:] or "(nothing)\n"
-        yield Evidence.text(f"{self.name}: transcript", text, f"transcript-{number}.txt")
+        text = visible(redact_terminal(self.raw))[-LOG_CHARACTERS:] or "(nothing)"
+        yield Evidence.text(f"{self.name}: transcript", f"{text}\n", f"transcript-{number}.txt")
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ def test_what_went_over_a_terminal_acts_no_more_and_tells_no_secret() -> None:
     assert list(found)[:2] == ["screen-1.txt", "transcript-1.txt"]
     assert found["screen-1.txt"] == "> my k3y is (redacted)\n"
     assert found["transcript-1.txt"] == (
-        "> \\x1b[1mmy k3y is\\x1b[0m (redacted)\\x07\\x1b]0;owned\\x07\\x9b31m\\u202e"
+        "> \\x1b[1mmy k3y is\\x1b[0m (redacted)\\x07\\x1b]0;owned\\x07\\x9b31m\\u202e\n"
     )
     assert found["server.log"] == "\\x1b[2mready\\x1b[0m"
 
@@ -150,7 +150,7 @@ def test_what_went_over_a_terminal_acts_no_more_and_tells_no_secret() -> None:
 def test_a_silent_terminal_is_told_and_no_screen_is_none() -> None:
     found = named(Scene(SETTINGS, transcripts=[Transcript("a", "", ""), Transcript("b", "x")]).pieces())
     assert found["screen-1.txt"] == "(blank)\n" and found["transcript-1.txt"] == "(nothing)\n"
-    assert "screen-2.txt" not in found and found["transcript-2.txt"] == "x"
+    assert "screen-2.txt" not in found and found["transcript-2.txt"] == "x\n"
 
 
 def test_an_unfinished_exchange_is_kept() -> None:
