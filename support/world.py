@@ -154,7 +154,10 @@ class World:
     @cached_property
     def client(self) -> ApiClient:
         """A client of this scenario's own server, else of the shared one or of TARGET_URL."""
-        client = self._client()
+        return self._kept(self._client())
+
+    def _kept(self, client: ApiClient) -> ApiClient:
+        """Closed with the scenario; what its server measures is evidence."""
         self.cleanups.callback(client.close)
         self._metrics = Metrics(client)
         return client
@@ -210,8 +213,8 @@ class World:
             raise NotOffered(known)
         if ours is not None:
             self.watch(ours)
-        self.client = ApiClient(server.base_url, api_key=server.key, within=self.suite.settings.seconds(30.0))
-        self.cleanups.callback(self.client.close)
+        within = self.suite.settings.seconds(30.0)
+        self.client = self._kept(ApiClient(server.base_url, api_key=server.key, within=within))
         result = ask(self.client, server, case)
         if result.outcome == "lacking":
             self.suite.missing_routes.note(server.label, case)

@@ -14,7 +14,7 @@ from support.models.script import TOOLS_SCRIPT, Script
 from support.models.vocabulary import script_vocabulary
 from support.running.needs import unmet
 from support.settings import Settings
-from support.target.capabilities import lack
+from support.target.capabilities import unmet_capability
 from support.target.discovery import CommandTarget
 from tests.style.reading import FEATURES, ROOT
 
@@ -29,14 +29,14 @@ WRITTEN = "\n".join(file.read_text(encoding="utf-8") for file in FEATURES if fil
         ("mcp_server", "mistralrs", "0.8.4", False),
         ("mcp_client", "mistralrs", "0.8.1", True),
         ("mcp_client", "mistralrs", "0.8.2", False),
-        ("mcp_server", "mistralrs-reference", "0.8.1", False),
+        ("mcp_server", "mistralrs-reference", "0.9.5", False),
         ("mcp_server", "mistralrs", "(not asked)", False),
     ],
 )
 def test_old_versions_are_known_to_ignore_the_option(
     capability: str, program: str, version: str, lacks: bool
 ) -> None:
-    assert (lack(capability, program, version) is not None) == lacks
+    assert (unmet_capability({f"needs.{capability}"}, program, version) is not None) == lacks
 
 
 def test_a_scenario_is_skipped_with_the_option_and_the_remedy() -> None:
