@@ -50,6 +50,9 @@ def main() -> None:
     type=click.Choice(["html", "json", "junit", "allure"]),
     help="A report to keep, may be repeated (default: all; json is always made).",
 )
+@click.option(
+    "--no-deviations", is_flag=True, help="Known issues (deviations.toml) count as failures: the bare truth."
+)
 @click.option("--verbose", is_flag=True, help="Detailed server logs and more words on the terminal.")
 @click.option("--ci", is_flag=True, help="Plain lines for a log: no colour, no progress bar.")
 @click.option("--suite", default="acceptance", show_default=True, help="Name of the run in the reports.")
@@ -68,6 +71,7 @@ def run(
     rerun_failed: bool,
     only_list: bool,
     reports: tuple[str, ...],
+    no_deviations: bool,
     verbose: bool,
     ci: bool,
     suite: str,
@@ -75,8 +79,8 @@ def run(
     """Run feature files or folders (default: all but @slow).
 
     \b
-    SUITE is a short word: binary, loading, api, ollama (folders of features/),
-    smoke, slow, benchmark (tags).
+    SUITE is a short word: binary, loading, api, ollama, terminal, mcp, or
+    another folder of features/; smoke, slow, benchmark (tags).
     """
     # Until the runner is loaded, which watches them itself, and between its runs.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -93,6 +97,7 @@ def run(
         settings += choices.model_defines(model) if model is not None else []
         settings += [f"acceptance_reports={','.join(reports)}"] if reports else []
         settings += ["acceptance_strict=true"] if strict else []
+        settings += ["acceptance_deviations=false"] if no_deviations else []
         settings += ["test_verbose=true"] if verbose else []
         settings += [f"acceptance_jobs={jobs}"] if jobs is not None else []
         words = [f"--define={setting}" for setting in settings] + [f"--name={title}" for title in name]

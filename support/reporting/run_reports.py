@@ -28,9 +28,9 @@ from support.target.discovery import Target
 BUDGETS: Mapping[str, tuple[float, float]] = {
     "binary_health": (5, 10),
     "model_loading": (30, 60),
-    "openai_api": (20, 45),
-    "ollama_api": (10, 20),
-    "parity": (10, 20),
+    "openai_api": (20, 40),
+    "ollama_api": (20, 40),
+    "parity": (20, 40),
     "mcp": (10, 20),
     "terminal_chat": (20, 40),
     "performance": (120, 300),

@@ -30,6 +30,9 @@ def cases(api: int) -> dict[str, Case]:
     identity = "features/binary_health/identity.feature"
     return {
         "strict": Case(ACCEPTANCE, ("--strict", identity), environment=url(api), real=True),
+        "bare truth": Case(
+            ACCEPTANCE, ("--no-deviations",), scenarios=("It fails", "It passes"), deviation="It fails"
+        ),
         "same verdicts": Case(ACCEPTANCE, ("--iterations", "2"), scenarios=TWO),
         "other verdicts": Case(ACCEPTANCE, ("--iterations", "2"), scenarios=("It passes once", "It passes")),
         "refused iterations": Case(ACCEPTANCE, ("--iterations", "2", "--tags", "smoke and and")),
@@ -60,6 +63,7 @@ def cases(api: int) -> dict[str, Case]:
 # Run -> exit code, and words that it has to say.
 EXPECTED: dict[str, tuple[int, tuple[str, ...]]] = {
     "strict": (1, ("this run is strict", "set MISTRALRS_BIN")),
+    "bare truth": (1, ("It fails", "1 passed, 1 failed")),
     "same verdicts": (1, ("run 2 of 2: 1 passed, 1 failed", "2 runs, identical verdicts")),
     "other verdicts": (1, ("2 runs, 1 scenarios with different verdicts", "1 x passed, 1 x broken")),
     "refused iterations": (2, ("smoke and and",)),
