@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from support.reference.gateway.failures import Refusal
+from support.reference.gateway.markup import Markup, begun
 from support.reference.gateway.upstream import words_of
 
 Line = dict[str, Any]
@@ -86,9 +87,14 @@ def _logprobs(told: Any) -> list[dict[str, Any]]:
 
 
 def _token(entry: dict[str, Any]) -> dict[str, Any]:
-    """mistral.rs names alternatives by number, with their text where the bytes should be."""
+    """mistral.rs names alternatives by number; their text stands in the bytes, in 0.8.1 as a text."""
     token, raw = entry.get("token"), entry.get("bytes")
-    text = token if isinstance(token, str) else raw if isinstance(raw, str) else str(token)
+    if isinstance(token, str):
+        text = token
+    elif isinstance(raw, list):
+        text = bytes(raw).decode("utf-8", "replace")
+    else:
+        text = raw if isinstance(raw, str) else str(token)
     return {
         "token": text,
         "logprob": entry.get("logprob"),
@@ -158,7 +164,7 @@ class Stops:
         if at >= 0:
             self._over, self._held = True, ""
             return whole[:at]
-        keep = max(_overlap(whole, stop) for stop in self._stops)
+        keep = max(begun(whole, stop) for stop in self._stops)
         self._held = whole[len(whole) - keep :]
         return whole[: len(whole) - keep]
 
@@ -166,13 +172,6 @@ class Stops:
         """What was held back and turned out to be text."""
         held, self._held = self._held, ""
         return held
-
-
-def _overlap(text: str, stop: str) -> int:
-    """How many characters at the end of a text are the beginning of a stop sequence."""
-    return next(
-        (size for size in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:size])), 0
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +219,7 @@ class Telling:
         started: int,
         loaded: int,
         stops: Sequence[str],
+        markup: Markup,
         *,
         is_json: bool,
         alternatives: bool,
@@ -237,6 +237,7 @@ class Telling:
         self._first = self._latest = 0
         self._stops = Stops(stops)
         self._calls = Calls()
+        self._markup = markup
         self._is_json = is_json
         self._alternatives = alternatives
         self._events = 0
@@ -260,12 +261,15 @@ class Telling:
         self._latest = time.perf_counter_ns()
         self._first = self._first or self._latest
         self._events += 1
-        text = self._stops.pass_on(piece.text)
-        if text or piece.thinking or piece.logprobs:
+        said, thought = self._markup.feed(piece.text)
+        text, thinking = self._stops.pass_on(said), piece.thinking + thought
+        # mistral.rs tells of the token that ends an answer, too; Ollama does not count it to the answer.
+        told = piece.logprobs if piece.text or not piece.finish else ()
+        if text or thinking or told:
             self.text += text
-            line = self._shape.line(text, piece.thinking)
-            if piece.logprobs:
-                line["logprobs"] = [self._asked_for(entry) for entry in piece.logprobs]
+            line = self._shape.line(text, thinking)
+            if told:
+                line["logprobs"] = [self._asked_for(entry) for entry in told]
             yield line
         if self._is_json and not self._finish and is_complete_json(self.text):
             # A satisfied grammar does not end an answer of mistral.rs: it goes on up to its limit with empty
@@ -279,10 +283,13 @@ class Telling:
         """What is left to say, then the last line with its figures. `Refusal` when there was no end."""
         if self._finish is None:
             raise Refusal(502, "the target ended its stream before the answer was complete")
-        rest, calls = self._stops.rest(), self._calls.told()
-        if rest or calls:
+        said, thought = self._markup.rest()
+        rest = self._stops.pass_on(said) + self._stops.rest()
+        self._calls.add(self._markup.calls)
+        calls = self._calls.told()
+        if rest or thought or calls:
             self.text += rest
-            yield self._shape.line(rest, calls=calls)
+            yield self._shape.line(rest, thought, calls)
         # Ollama has no word of its own for an answer that is a tool call.
         yield self._shape.last("length" if self._finish == "length" else "stop") | self._figures()
 

@@ -1,6 +1,19 @@
-"""The one exception that becomes an answer: `{"error": "..."}` with a status."""
+"""What is refused: the one exception that becomes an answer, and what no target makes possible."""
 
 from __future__ import annotations
+
+NEVER = (
+    ("POST", "/api/pull", "pulling a model"),
+    ("POST", "/api/push", "pushing a model"),
+    ("POST", "/api/create", "creating a model"),
+    ("POST", "/api/copy", "copying a model"),
+    ("DELETE", "/api/delete", "deleting a model"),
+    ("POST", "/api/blobs/{digest}", "uploading a file"),
+    ("HEAD", "/api/blobs/{digest}", "uploading a file"),
+)
+"""Method, route, and what it would do: a store of models, which a gateway has not (docs/gateway.md)."""
+UNLOADING = "unloading a model"
+"""Refused where the target has no such route."""
 
 
 class Refusal(Exception):
