@@ -186,6 +186,8 @@ def _unloads(asker: Asker) -> None:
 
 @walk("a model leaves when its time is over", LEAVING)
 def _expires(asker: Asker) -> None:
+    asker.load(0)
+    _gone(asker)
     asker.generate("Say it briefly", keep_alive="500ms")
     _gone(asker)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from support.reference.gateway.failures import Refusal
 from support.reference.gateway.markup import Markup, begun
-from support.reference.gateway.upstream import words_of
+from support.reference.gateway.upstream import is_the_clients, words_of
 
 Line = dict[str, Any]
 
@@ -64,8 +64,7 @@ def failure(words: str) -> Refusal:
     if words.lower().startswith("invalid grammar"):
         # Ollama's words, and its status.
         return Refusal(500, f"invalid JSON schema in format: {words}")
-    refused = "sequence length" in words.lower() or "incompatible for this model" in words.lower()
-    return Refusal(400 if refused else 500, words or "the target failed without a word")
+    return Refusal(400 if is_the_clients(words) else 500, words or "the target failed without a word")
 
 
 def _logprobs(told: Any) -> list[dict[str, Any]]:
@@ -119,6 +118,9 @@ class Calls:
             call["id"] = fragment.get("id") or call["id"]
             call["name"] = function.get("name") or call["name"]
             call["text"] += function.get("arguments") or ""
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
 
     def told(self) -> list[dict[str, Any]]:
         """Ollama's form: `arguments` is an object."""
@@ -261,6 +263,8 @@ class Telling:
         self._latest = time.perf_counter_ns()
         self._first = self._first or self._latest
         self._events += 1
+        if piece.thinking or piece.tool_calls:
+            self._markup.taken_out()
         said, thought = self._markup.feed(piece.text)
         text, thinking = self._stops.pass_on(said), piece.thinking + thought
         # mistral.rs tells of the token that ends an answer, too; Ollama does not count it to the answer.
@@ -283,15 +287,21 @@ class Telling:
         """What is left to say, then the last line with its figures. `Refusal` when there was no end."""
         if self._finish is None:
             raise Refusal(502, "the target ended its stream before the answer was complete")
-        said, thought = self._markup.rest()
+        said, thought = self._markup.rest(is_call=bool(self._calls))
         rest = self._stops.pass_on(said) + self._stops.rest()
-        self._calls.add(self._markup.calls)
-        calls = self._calls.told()
+        calls = self._called()
         if rest or thought or calls:
             self.text += rest
             yield self._shape.line(rest, thought, calls)
         # Ollama has no word of its own for an answer that is a tool call.
         yield self._shape.last("length" if self._finish == "length" else "stop") | self._figures()
+
+    def _called(self) -> list[Line]:
+        """Calls in their order: the engine 0.9.5 streams the last one as a call, others as text."""
+        from_text = Calls()
+        from_text.add(self._markup.calls)
+        calls = from_text.told() + self._calls.told()
+        return [{**call, "function": {**call["function"], "index": at}} for at, call in enumerate(calls)]
 
     def _figures(self) -> Line:
         """Counts of the target, times in nanoseconds measured here; what is 0 is left out, as Go does."""

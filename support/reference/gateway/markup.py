@@ -42,7 +42,7 @@ class Markup:
                 if mark == THINK and (self._begun or part.strip()):
                     # In the middle of an answer it is a word like any other.
                     part, mark = part + mark, "a word"
-                if mark != THINK:
+                if part.strip() or self._begun or mark not in _INSIDE:
                     said += self._trimmed(part)
                     self._begun = self._begun or bool(part.strip())
                 self._within = _INSIDE.get(mark, "text")
@@ -61,9 +61,15 @@ class Markup:
                 return said, thought
             self._at_edge = mark != "a word"
 
-    def rest(self) -> tuple[str, str]:
-        """What was held back when the answer ended."""
+    def taken_out(self) -> None:
+        """The target has taken something out itself: the white space that was beside it is still there."""
+        self._at_edge = not self._begun
+
+    def rest(self, *, is_call: bool = False) -> tuple[str, str]:
+        """What was held back when the answer ended. `is_call`: the target took a call out of it itself."""
         held, self._held = self._held, ""
+        if is_call and not held.strip():
+            return "", ""
         if self._within == "thought":
             return "", held
         return (CALL if self._within == "call" else "") + held, ""
@@ -76,7 +82,7 @@ class Markup:
             part, self._held = self._held[:at], self._held[at + len(mark) :]
             return part, mark
         keep = max((begun(self._held, mark) for mark in marks), default=0)
-        if THINK in marks and not self._begun and not self._held[: len(self._held) - keep].strip():
+        if marks and not self._begun and not self._held[: len(self._held) - keep].strip():
             keep = len(self._held)
         part, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
         return part, ""

@@ -51,9 +51,9 @@ def error(refusal: Refusal) -> web.Response:
     return web.json_response({"error": told}, status=refusal.status)
 
 
-def card(model: Model) -> dict[str, Any]:
-    """A model as the list tells it, under the name that Ollama's list has."""
-    return {"id": model.name, "object": "model", "created": model.card.created, "owned_by": "library"}
+def card(model: Model, name: str = "") -> dict[str, Any]:
+    """A model as OpenAI's list tells it: under the name that it was asked by, or that of Ollama's list."""
+    return {"id": name or model.name, "object": "model", "created": model.card.created, "owned_by": "library"}
 
 
 def members(text: str) -> Iterator[tuple[str, Member]]:

@@ -123,7 +123,7 @@ class _Api:
     async def card(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
         try:
-            return _json(openai_half.card(await self._found(name)))
+            return _json(openai_half.card(await self._found(name), name))
         except Refusal as refusal:
             return openai_half.error(refusal)
 
@@ -239,7 +239,7 @@ class _Api:
             loaded = time.perf_counter_ns()
             if not inputs:
                 return _json({"model": asked.model, "embeddings": []})
-            vectors, tokens = await self._embedded(model, inputs)
+            vectors, tokens = await self._embedded(model, inputs, cut=asked.truncate is not False)
         embeddings = [_normalised(_normalised(vector)[: asked.dimensions or None]) for vector in vectors]
         answer = {
             "model": asked.model,
@@ -255,17 +255,27 @@ class _Api:
             raise Refusal(400, "model is required")
         model = await self._found_for_embedding(asked.model)
         async with self._residency.using(model, asked.keep_alive):
-            vectors = (await self._embedded(model, [asked.prompt]))[0] if asked.prompt else [[]]
+            vectors = (await self._embedded(model, [asked.prompt], cut=True))[0] if asked.prompt else [[]]
         return _json({"embedding": vectors[0]})
 
-    async def _embedded(self, model: Model, inputs: Sequence[str]) -> tuple[list[list[float]], int]:
-        """The vectors in the order of the inputs, and the tokens of the inputs. Raises `Refusal`."""
-        body = {"model": model.card.id, "input": list(inputs), "encoding_format": "float"}
+    async def _embedded(
+        self, model: Model, inputs: Sequence[str], *, cut: bool
+    ) -> tuple[list[list[float]], int]:
+        """The vectors in the order of the inputs, and the tokens of the inputs. Raises `Refusal`.
+
+        `cut`: what is too long is shortened without a word.
+        """
+        body: dict[str, Any] = {"model": model.card.id, "input": list(inputs), "encoding_format": "float"}
+        if cut:
+            body["truncate_sequence"] = True
         try:
             answer = await self._upstream.post("/v1/embeddings", body)
         except Refusal as refusal:
             if refusal.status in (404, 405) or "incompatible for this model" in refusal.words:
                 raise Refusal(501, f"the target makes no embeddings with '{model.name}'") from None
+            if "sequence length" in refusal.words.lower():
+                # llm/server.go, Embedding
+                raise Refusal(400, "the input length exceeds the context length") from None
             raise
         try:
             entries = sorted(answer["data"], key=lambda entry: entry["index"])
