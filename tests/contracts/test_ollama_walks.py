@@ -79,13 +79,18 @@ def test_a_title_is_given_once() -> None:
         walk(title)(lambda asker: None)
 
 
-def test_a_tool_is_asked_only_where_a_model_has_tools() -> None:
-    asker = Asker(ApiClient("http://127.0.0.1:9"), {SPEAKING: "tiny"}, Path("model.gguf"))
-    try:
-        with pytest.raises(NotOffered, match="none with tools"):
-            go(WALKS["the official client gets a call of a tool"], asker)
-    finally:
-        asker.client.close()
+def test_what_a_server_honestly_declines_is_left_out() -> None:
+    refusal = b'{"error": "copying a model is not supported by this gateway"}'
+    with serving(lambda path: (501, refusal)) as url, contextlib.closing(ApiClient(url)) as client:
+        known = Asker(client, "tiny", Path("model.gguf"), Declines(unloads=True).reason)
+        copying = WALKS["a copy answers as the model does until it is removed"].take
+        with pytest.raises(NotOffered, match="copying a model"):
+            go(copying, known)
+        with pytest.raises(AssertionError, match="expected 200"):
+            go(copying, Asker(client, "tiny", Path("model.gguf"))).require_kept()
+        loading = WALKS["a model that is told to go leaves, and comes back when asked"].take
+        with pytest.raises(AssertionError, match="expected 200"):
+            go(loading, known).require_kept()
 
 
 def test_a_wish_that_is_refused_makes_no_missing_route() -> None:
