@@ -18,6 +18,7 @@ from support.http import answers
 from support.http.client import ApiClient
 from support.http.conversation import Conversation
 from support.http.openai import ModelList, OpenAiApi
+from support.mcp.scene import McpScene
 from support.observed import Observed
 from support.reporting.evidence import Metrics, Scene
 from support.reporting.verdict import Cell, Evidence, Measure
@@ -119,7 +120,12 @@ class World:
         environment = self._trap.environment if self._trap else None
         made = attempt(
             lambda: start_server(
-                suite.command, plan.model, suite.settings, port=plan.port, environment=environment
+                suite.command,
+                plan.model,
+                suite.settings,
+                port=plan.port,
+                environment=environment,
+                options=plan.options,
             )
         )
         self.start.set(made)
@@ -148,7 +154,10 @@ class World:
     @cached_property
     def client(self) -> ApiClient:
         """A client of this scenario's own server, else of the shared one or of TARGET_URL."""
-        client = self._client()
+        return self._kept(self._client())
+
+    def _kept(self, client: ApiClient) -> ApiClient:
+        """Closed with the scenario; what its server measures is evidence."""
         self.cleanups.callback(client.close)
         self._metrics = Metrics(client)
         return client
@@ -204,8 +213,8 @@ class World:
             raise NotOffered(known)
         if ours is not None:
             self.watch(ours)
-        self.client = ApiClient(server.base_url, api_key=server.key, within=self.suite.settings.seconds(30.0))
-        self.cleanups.callback(self.client.close)
+        within = self.suite.settings.seconds(30.0)
+        self.client = self._kept(ApiClient(server.base_url, api_key=server.key, within=within))
         result = ask(self.client, server, case)
         if result.outcome == "lacking":
             self._leave_out_what_is_declined(result)
@@ -273,6 +282,11 @@ class World:
         self.cleanups.callback(server.stop)
         return of_command(suite.command, server, model), server
 
+    @cached_property
+    def mcp(self) -> McpScene:
+        """Agents that ask the server of this scenario, and tool servers that it asks."""
+        return McpScene(self.suite, self.cleanups, self.watch)
+
     # -- what remains
 
     def record(self, key: str, title: str, value: float, unit: str) -> None:
@@ -290,6 +304,7 @@ class World:
             self.walked,
             self.journey,
             self.conversation.answers,
+            *(self.mcp.results if "mcp" in self.__dict__ else ()),
         )
         for observed in results:
             observed.require_seen()
@@ -309,12 +324,17 @@ class World:
         scene = Scene(
             settings=self.suite.in_force.table(),
             log="".join(refused) or None if self.server is None else self._log(self.server),
-            exchanges=self.client.exchanges if "client" in self.__dict__ else (),
+            exchanges=[
+                *(self.client.exchanges if "client" in self.__dict__ else ()),
+                *(self.mcp.exchanges if "mcp" in self.__dict__ else ()),
+            ],
             metrics=self._metrics,
             outcomes=self.outcome.all(),
             transcripts=self.terminal.transcripts(),
         )
         self.evidence += scene.pieces()
+        if "mcp" in self.__dict__:
+            self.evidence += self.mcp.evidence()
 
     def _log(self, server: Process) -> str:
         """What the server wrote since the scenario began; a server that was removed has left nothing."""

@@ -15,6 +15,7 @@ FOLDERS = {
     "api": "features/openai_api",
     "ollama": "features/ollama_api",
     "terminal": "features/terminal_chat",
+    "mcp": "features/mcp",
 }
 CLASSES = ("smoke", "slow", "benchmark")
 MODEL_FILES = (".gguf", ".ggml", ".bin")

@@ -6,6 +6,7 @@ change log). In the former, `-m DIR --format gguf -f FILE` is the one form that 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,12 +26,14 @@ class ModelArguments:
 
 
 class Dialect(Protocol):
-    """Turns what the suite wants into words for a command line."""
+    """Turns what the suite wants into words for a command line. `options` are added as they stand."""
 
     name: str
     subcommands: tuple[str, ...]
 
-    def serve(self, model: ModelArguments, port: int, max_seqs: int, verbose: bool) -> list[str]: ...
+    def serve(
+        self, model: ModelArguments, port: int, max_seqs: int, verbose: bool, options: Sequence[str] = ()
+    ) -> list[str]: ...
 
     def ask_once(self, model: ModelArguments, prompt: str) -> list[str]: ...
 
@@ -43,9 +46,11 @@ class CommandLine:
     name = "mistralrs"
     subcommands: tuple[str, ...] = ("serve", "run", "bench", "doctor")
 
-    def serve(self, model: ModelArguments, port: int, max_seqs: int, verbose: bool) -> list[str]:
+    def serve(
+        self, model: ModelArguments, port: int, max_seqs: int, verbose: bool, options: Sequence[str] = ()
+    ) -> list[str]:
         words = ["serve", "--host", "127.0.0.1", "--port", str(port), "--max-seqs", str(max_seqs)]
-        return [*words, *(["-v"] if verbose else []), *self._model(model)]
+        return [*words, *(["-v"] if verbose else []), *options, *self._model(model)]
 
     def ask_once(self, model: ModelArguments, prompt: str) -> list[str]:
         return [*self.chat(model), "-i", prompt]
@@ -67,10 +72,12 @@ class LegacyServer:
     name = "mistralrs-server"
     subcommands: tuple[str, ...] = ("plain", "gguf", "ggml")
 
-    def serve(self, model: ModelArguments, port: int, max_seqs: int, verbose: bool) -> list[str]:
+    def serve(
+        self, model: ModelArguments, port: int, max_seqs: int, verbose: bool, options: Sequence[str] = ()
+    ) -> list[str]:
         # No verbosity option here: RUST_LOG does it, and the server's environment carries that already.
         words = ["--port", str(port), "--serve-ip", "127.0.0.1", "--max-seqs", str(max_seqs)]
-        return [*words, *self._model(model)]
+        return [*words, *options, *self._model(model)]
 
     def ask_once(self, model: ModelArguments, prompt: str) -> list[str]:
         raise TargetError("mistralrs-server cannot answer a single question on its command line")
