@@ -26,6 +26,7 @@ from support.http.client import ApiClient, NoAnswer
 from support.http.exchange import NotJson
 from support.parts.ollama import OLLAMA
 from support.parts.part import FoundPart
+from support.reference.gateway.failures import API_LEVEL
 from support.settings import Settings, redact_url
 from support.target.gateway import Declines, start_gateway
 from support.target.ollama import (
@@ -44,6 +45,18 @@ BEHIND = {SPEAKING: "speaking", ABLE: "able", LEAVING: "able", EMBEDDING: "embed
 NEED, NEED_REAL = "needs.ollama_api", "needs.ollama"
 REACH_SECONDS = 5.0
 MAKE_SECONDS = 60.0
+
+
+def foreseen(settings: Settings, target: str) -> str:
+    """Whose Ollama API will be judged, before anything was started."""
+    if settings.ollama_api == "gateway":
+        return f"{GATEWAY} {API_LEVEL} in front of {target}"
+    if settings.ollama_api != "ollama":
+        return redact_url(settings.ollama_api)
+    if settings.ollama_url is not None:
+        return f"a real Ollama at {redact_url(settings.ollama_url)}"
+    part = OLLAMA.locate(settings)
+    return "a real Ollama, and there is none" if part is None else f"ollama {part.version} ({part.path})"
 
 
 class Process(Protocol):

@@ -31,13 +31,13 @@ def test_each_piece_is_sent_on_at_once(client: httpx.Client, target: FakeTarget)
         assert json.loads(next(told))["message"]["content"] == "three"
 
 
-OWN: dict[str, Any] = {"model": "default", "stream": True, "messages": [{"role": "user", "content": "x"}]}
+V1: dict[str, Any] = {"model": "default", "stream": True, "messages": [{"role": "user", "content": "x"}]}
 
 
 def test_v1_streams_are_sent_on_at_once(client: httpx.Client, target: FakeTarget) -> None:
     gate = threading.Event()
     target.stream = [b"data: on", gate, b"e\n\n"]
-    with client.stream("POST", "/v1/chat/completions", json=OWN) as response:
+    with client.stream("POST", "/v1/chat/completions", json=V1) as response:
         parts = response.iter_bytes()
         assert next(parts) == b"data: on"
         gate.set()
@@ -49,7 +49,7 @@ def test_v1_streams_under_an_ollama_name_wait_for_no_second_event(
 ) -> None:
     gate = threading.Event()
     target.stream = [b'data: {"model":"/somewhere/speaking","n":1}\n\n', gate, b"data: [DONE]\n\n"]
-    with client.stream("POST", "/v1/chat/completions", json={**OWN, "model": "speaking"}) as response:
+    with client.stream("POST", "/v1/chat/completions", json={**V1, "model": "speaking"}) as response:
         parts = response.iter_bytes()
         assert next(parts) == b'data: {"model":"speaking","n":1}\n\n'
         gate.set()
@@ -140,7 +140,7 @@ def test_connection_that_breaks(client: httpx.Client, target: FakeTarget) -> Non
     answered = client.post("/api/chat", json={**CHAT, "stream": False})
     assert (answered.status_code, answered.json()) == (502, {"error": "the target broke the connection"})
     with pytest.raises(httpx.RemoteProtocolError):
-        client.post("/v1/chat/completions", json=OWN)
+        client.post("/v1/chat/completions", json=V1)
 
 
 def test_target_that_is_not_there(gateway: Any) -> None:

@@ -1,7 +1,9 @@
-"""What is refused: the one exception that becomes an answer, and what no target makes possible."""
+"""What the gateway is, what it refuses, and the one exception that becomes an answer."""
 
 from __future__ import annotations
 
+API_LEVEL = "0.17.4"
+"""What /api/version tells: the Ollama whose answers these are. Clients look there for what they may ask."""
 NEVER = (
     ("POST", "/api/pull", "pulling a model"),
     ("POST", "/api/push", "pushing a model"),

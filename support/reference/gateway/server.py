@@ -18,7 +18,7 @@ from support.reference.gateway import bodies, openai_half
 from support.reference.gateway.answers import Line, Shape, Telling
 from support.reference.gateway.doors import guard, mark, plain
 from support.reference.gateway.facts import Facts, details
-from support.reference.gateway.failures import NEVER, Refusal, not_supported
+from support.reference.gateway.failures import API_LEVEL, NEVER, Refusal, not_supported
 from support.reference.gateway.markup import Markup
 from support.reference.gateway.models import Model, Models, Residency, digest_of, is_name
 from support.reference.gateway.passthrough import pass_through
@@ -32,8 +32,6 @@ from support.reference.gateway.requests import (
 )
 from support.reference.gateway.upstream import Upstream
 
-API_LEVEL = "0.17.4"
-"""What /api/version tells: the Ollama whose answers these are. Clients look there for what they may ask."""
 BODY_LIMIT = 64 * 1024 * 1024
 SILENCE_SECONDS = 300.0
 _JSON = {"content-type": "application/json; charset=utf-8"}
