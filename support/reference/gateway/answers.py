@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -131,6 +131,10 @@ class Calls:
             }
             for index, call in sorted(self._calls.items())
         ]
+
+
+def _what(call: Mapping[str, Any]) -> tuple[str, Any]:
+    return call["function"]["name"], call["function"]["arguments"]
 
 
 def _arguments(text: str) -> dict[str, Any]:
@@ -297,10 +301,12 @@ class Telling:
         yield self._shape.last("length" if self._finish == "length" else "stop") | self._figures()
 
     def _called(self) -> list[Line]:
-        """Calls in their order: the engine 0.9.5 streams the last one as a call, others as text."""
+        """Calls in their order. mistral.rs' streams show a call as a call, as text, or as both."""
         from_text = Calls()
         from_text.add(self._markup.calls)
-        calls = from_text.told() + self._calls.told()
+        theirs = self._calls.told()
+        known = [_what(call) for call in theirs]
+        calls = [call for call in from_text.told() if _what(call) not in known] + theirs
         return [{**call, "function": {**call["function"], "index": at}} for at, call in enumerate(calls)]
 
     def _figures(self) -> Line:
