@@ -15,7 +15,7 @@ SHORT_CONTEXT = 256
 MORE_THAN_SHORT = "word " * 400
 MORE_THAN_ALL = "word " * 6_000
 # What has no blank goes through a pre-tokenizer in one piece.
-ENDLESS = "x" * 100_000
+ENDLESS = "x" * 30_000
 
 
 def _request(names: Mapping[str, str], options: Mapping[str, Any] | None = None, **fields: Any) -> bytes:
