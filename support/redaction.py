@@ -94,12 +94,14 @@ class Redactor:
         return self.text(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
-def redactor_for(key: str | None, url: str | None, environ: Mapping[str, str] | None = None) -> Redactor:
-    """What keeps a token, the user, password and query values of an address, and secret variables."""
+def redactor_for(
+    key: str | None, url: str | None, environ: Mapping[str, str] | None = None, *others: str | None
+) -> Redactor:
+    """What keeps a token, the user, password and query values of addresses, and secret variables."""
     whole = [key] if key else []
     words: list[str] = []
-    if url is not None:
-        parts = urllib.parse.urlsplit(url)
+    for address in filter(None, (url, *others)):
+        parts = urllib.parse.urlsplit(address)
         user, _, password = parts.netloc.rpartition("@")[0].partition(":")
         for spelt in {password, urllib.parse.unquote(password)} - {""}:
             whole += [spelt, f"{urllib.parse.unquote(user)}:{spelt}"]

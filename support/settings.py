@@ -312,7 +312,9 @@ def load_settings(defines: Mapping[str, Any] | None = None) -> SettingsInForce:
     _check_model_file(settings, origins)
     key = settings.target_api_key
     # Here and not later: from now on something may be said about them.
-    use(redactor_for(key.get_secret_value() if key else None, settings.target_url))
+    # `ollama_api` may be an address; its other words hold no secret.
+    addresses = (settings.ollama_url, settings.ollama_api)
+    use(redactor_for(key.get_secret_value() if key else None, settings.target_url, None, *addresses))
     return SettingsInForce(settings, origins)
 
 

@@ -5,21 +5,22 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.contracts.api import ApiServer
 from support.contracts.lacking import MissingRoutes
 from support.contracts.offers import OFFERS, OtherTarget
+from support.errors import NotOffered
 from support.http.client import ApiClient
 from support.mcp.toolserver import READY_SECONDS, ToolServer
 from support.models.script import TOOLS_SCRIPT, Script
 from support.models.store import ModelStore
 from support.running.sweep import RunFolder
 from support.settings import Settings, SettingsInForce
+from support.target.capabilities import CAPABILITIES, unmet_capability
 from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget, Target, UrlTarget
-from support.target.fronts import NEED, Fronts, Process
+from support.target.fronts import NEED, Fronts, Process, Upstream
 from support.target.pool import ServerPool
 from support.target.server import Server, free_port
 from support.target.starts import FORMATS, arguments_of
@@ -69,6 +70,8 @@ class Suite:
         """A model by the name that the tables of cases use."""
         if name == "embedding":
             return ModelArguments(self.models.embedding().directory, None, "embedding")
+        if name == "able":
+            return arguments_of(self.models.able(self.script))
         assert name == "speaking", f"there is no model {name!r}"
         return self.speaking()
 
@@ -94,10 +97,21 @@ class Suite:
         """The servers of the Ollama API."""
         return Fronts(self.settings, lambda: self.models.speaking(self.script).path, self._upstream)
 
-    def _upstream(self) -> tuple[str, Path | None]:
+    def _upstream(self, model: str) -> Upstream:
         if isinstance(self.target, UrlTarget):
-            return self.target.url, None
-        return self.servers.get(self.speaking()).url, self.models.speaking(self.script).path
+            if model != "speaking":
+                raise NotOffered(f"{self.target.label} has its own models, and takes none of the suite's")
+            key = self.settings.target_api_key
+            return Upstream(self.target.url, None, key.get_secret_value() if key else None)
+        program, version = self.target.program, self.target.version
+        if model == "embedding":
+            needed = unmet_capability({"needs.embeddings"}, program, version)
+            if needed is not None:
+                raise NotOffered(needed)
+        arguments = self.model(model)
+        file = arguments.directory / arguments.file if arguments.file else None
+        unloads = not CAPABILITIES["needs.own_routes"].lacking(program, version)
+        return Upstream(self.servers.get(arguments).url, file, None, unloads)
 
     def judged(self, tags: Collection[str]) -> list[tuple[str, str]]:
         """Program and version of what a scenario with these tags judges: the deviations of each may apply.

@@ -26,7 +26,7 @@ from support.running.processes import Outcome
 from support.suite import Suite
 from support.target import loading, program, starts
 from support.target.attempt import Attempt, attempt
-from support.target.fronts import OllamaFront, Process
+from support.target.fronts import SPEAKING, OllamaFront, Process
 from support.target.network import NetworkTrap
 from support.target.server import Server, start_server
 from support.terminal.scene import Terminal
@@ -217,11 +217,21 @@ class World:
         self.client = self._kept(ApiClient(server.base_url, api_key=server.key, within=within))
         result = ask(self.client, server, case)
         if result.outcome == "lacking":
-            self.suite.missing_routes.note(server.label, case)
+            self._leave_out_what_is_declined(result)
+            if server.declines is None:
+                self.suite.missing_routes.note(server.label, case)
         else:
             self.suite.missing_routes.note_served(server.label, case)
         self.tried.set(result)
         self.cells = [cell_of(result, judged=True), *self.suite.comparison.cells(case)]
+
+    def _leave_out_what_is_declined(self, result: Result) -> None:
+        if result.server.declines is None or result.exchange is None:
+            return
+        reason = result.server.declines(result.exchange)
+        if reason is not None:
+            self.cells = [Cell(result.server.label, "lacking", reason, judged=True)]
+            raise NotOffered(f"{result.server.label}: {reason}")
 
     # -- the Ollama API
 
@@ -230,29 +240,31 @@ class World:
         # Not at the top: the official clients come with it.
         from support.contracts.ollama_walks import WALKS, go
 
-        self.walked.set(go(WALKS[title], self._asker()))
+        walk = WALKS[title]
+        self.walked.set(go(walk.take, self._asker(walk.role)))
 
     def ask_both(self, question: str) -> None:
         """Ask the judged server of the Ollama API and a real Ollama; the comparison is to be checked."""
         from support.contracts.ollama_walks import go, same_answer
 
-        real = self._asker_of(self.suite.fronts.real())
-        self.walked.set(go(same_answer(question, real), self._asker()))
+        real = self._asker_of(self.suite.fronts.real(), SPEAKING)
+        self.walked.set(go(same_answer(question, real), self._asker(SPEAKING)))
 
-    def _asker(self) -> Asker:
-        front = self.suite.fronts.judged()
+    def _asker(self, role: str) -> Asker:
+        front = self.suite.fronts.judged(role)
         if front.process is not None:
             self.watch(front.process)
-        asker = self._asker_of(front)
+        asker = self._asker_of(front, role)
         self.client = asker.client
         return asker
 
-    def _asker_of(self, front: OllamaFront) -> Asker:
+    def _asker_of(self, front: OllamaFront, role: str) -> Asker:
         from support.contracts.ollama_walks import Asker
 
         client = ApiClient(front.url, within=self.suite.settings.seconds(30.0))
         self.cleanups.callback(client.close)
-        return Asker(client, front.names, self.suite.models.speaking(self.suite.script).path)
+        declines = front.declines.reason if front.declines else None
+        return Asker(client, front.names[role], self.suite.models.speaking(self.suite.script).path, declines)
 
     def travel(self, journey: str) -> None:
         """Let OpenAI's own client do something; the result is to be checked."""

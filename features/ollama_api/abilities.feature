@@ -66,4 +66,5 @@ Feature: A model does what it can and says what it cannot
       | text is put between two texts         |
       | a model that cannot fill in says so   |
       | what a model can do is told           |
+      | a model that can fill in says so      |
       | an image that is no base64 is refused |

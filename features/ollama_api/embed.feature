@@ -38,6 +38,7 @@ Feature: Texts become vectors
 
     Examples: the older route
       | behaviour                                      |
+      | the older route gives a vector to a text       |
       | the older route gives a vector of any length   |
       | the older route gives nothing for nothing      |
       | the older route wants a model                  |

@@ -8,6 +8,7 @@ from typing import Any
 
 from support.contracts.contracts import Contract
 from support.contracts.reading import Reading
+from support.http.exchange import Exchange
 
 # An answer in words that do not depend on how it came: text, texts, finish_reason, finish_reasons, usage,
 # tool_calls, call_ids, id, first_vector; streams add what only they have. A missing key reads as None.
@@ -36,6 +37,8 @@ class ApiServer:
     """A server that offers an API. `names`: what stands for `{model}` and other names in the tables.
 
     `own_words`: texts that it may say though they look like a path, such as the folder of its model.
+    `declines`: why an answer honestly says that the server does not do what was asked; None where nothing is
+    written down about that.
     """
 
     label: str
@@ -44,3 +47,4 @@ class ApiServer:
     names: Mapping[str, str]
     key: str | None = field(default=None, repr=False)
     own_words: tuple[str, ...] = ()
+    declines: Callable[[Exchange], str | None] | None = None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from support.contracts.api import ApiServer
-from support.errors import AcceptanceError, NotOffered
+from support.errors import AcceptanceError
 from support.settings import Settings
 from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget, UrlTarget, discover
@@ -46,10 +46,10 @@ def of_command(target: CommandTarget, server: Server, model: ModelArguments) -> 
 
 def ollama_offer(suite: Suite, model: str) -> tuple[ApiServer, Process | None]:
     """The server of the Ollama API that this run judges."""
-    front = suite.fronts.judged()
-    if model not in front.names:
-        raise NotOffered(f"{front.label} has no model {model!r} and takes none that the suite makes")
-    return ApiServer(front.label, "ollama", front.url, {"model": front.names[model]}), front.process
+    front = suite.fronts.judged(model)
+    declines = front.declines.reason if front.declines else None
+    names = {"model": front.names[model]}
+    return ApiServer(front.label, "ollama", front.url, names, declines=declines), front.process
 
 
 OFFERS: dict[str, Offer] = {"openai": openai_offer, "ollama": ollama_offer}

@@ -33,7 +33,12 @@ OLLAMA_MAKERS: dict[str, Maker] = {
     "a padded body of 51 MiB": lambda names: _request(
         names, prompt="Say it briefly", ignored="x" * (51 * MEBIBYTE)
     ),
-    "a word without an end": lambda names: _request(names, prompt=ENDLESS),
+    "a word without an end": lambda names: _request(
+        # Not to be cut: a context full of it would be asked about the model's speed, not about the word.
+        names,
+        prompt=ENDLESS,
+        truncate=False,
+    ),
     "a prompt beyond a short context": lambda names: _request(
         names, {"num_ctx": SHORT_CONTEXT}, prompt=MORE_THAN_SHORT
     ),

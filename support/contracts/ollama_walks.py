@@ -21,7 +21,8 @@ from support.contracts.ollama import CONTRACTS, seconds_of, view
 from support.contracts.reading import Broken, Reading, read
 from support.errors import NotOffered
 from support.http.client import ApiClient
-from support.target.fronts import ABLE, SPEAKING
+from support.http.exchange import Exchange
+from support.target.fronts import ABLE, EMBEDDING, LEAVING, SPEAKING
 from support.waiting import wait_until
 
 # Ollama's own words are that a model may be listed for a moment after it was told to go.
@@ -37,11 +38,18 @@ CLOSE = 1e-4
 class Asker:
     """A client of one server that knows the suite's models there, and checks each answer's contract."""
 
-    def __init__(self, client: ApiClient, names: Mapping[str, str], model_file: Path) -> None:
+    def __init__(
+        self,
+        client: ApiClient,
+        model: str,
+        model_file: Path,
+        declines: Callable[[Exchange], str | None] | None = None,
+    ) -> None:
+        """`declines`: why an answer honestly says that the server does not do what was asked, or None."""
         self.client = client
-        self.model = names[SPEAKING]
-        self._names = names
+        self.model = model
         self.model_file = model_file
+        self._declines = declines
 
     def ask(
         self,
@@ -54,7 +62,7 @@ class Asker:
     ) -> Reading:
         """Send a request and check status and contract ("" for none); raises `Broken`."""
         body = b"" if document is None else json.dumps(document).encode()
-        exchange = self.client.send(method, path, body=body)
+        exchange = self.send(method, path, body)
         if exchange.status != status:
             raise Broken("status", f"expected {status}\n{exchange.describe()}")
         if not contract:
@@ -62,6 +70,14 @@ class Asker:
         reading = read(exchange, "ndjson" if contract.endswith(" stream") else "json", ends_with_done=False)
         CONTRACTS[contract].check(reading)
         return reading
+
+    def send(self, method: str, path: str, body: bytes = b"") -> Exchange:
+        """Send anything; raises `NotOffered` when the server is known not to do this and says so."""
+        exchange = self.client.send(method, path, body=body)
+        reason = self._declines(exchange) if self._declines else None
+        if reason is not None:
+            raise NotOffered(reason)
+        return exchange
 
     def generate(self, prompt: str, model: str = "", **fields: Any) -> Mapping[str, Any]:
         """A whole answer, as it came."""
@@ -98,28 +114,31 @@ class Asker:
         return vectors
 
     @property
-    def able(self) -> str:
-        """The model with tools; raises `NotOffered` where the server has none."""
-        if ABLE not in self._names:
-            raise NotOffered(f"{self.client.base_url} takes no models of the suite's making: none with tools")
-        return self._names[ABLE]
-
-    @property
     def official(self) -> ollama.Client:
         """Ollama's own Python client on this server; no proxy of the environment comes between."""
         return ollama.Client(host=self.client.base_url, trust_env=False, timeout=30.0)
 
 
-Walk = Callable[[Asker], None]
+Take = Callable[[Asker], None]
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What is done, and the role of the model that it is done with (`support.target.fronts`)."""
+
+    take: Take
+    role: str = SPEAKING
+
+
 WALKS: dict[str, Walk] = {}
 
 
-def walk(title: str) -> Callable[[Walk], Walk]:
+def walk(title: str, role: str = SPEAKING) -> Callable[[Take], Take]:
     """Registers a walk under the title that a feature gives it."""
 
-    def register(function: Walk) -> Walk:
+    def register(function: Take) -> Take:
         assert title not in WALKS, f"two walks are called {title!r}"
-        WALKS[title] = function
+        WALKS[title] = Walk(function, role)
         return function
 
     return register
@@ -156,7 +175,7 @@ def _listed_when_loaded(asker: Asker) -> None:
     _equal("its digest among the loaded models", listed["digest"], entry["digest"])
 
 
-@walk("a model that is told to go leaves, and comes back when asked")
+@walk("a model that is told to go leaves, and comes back when asked", LEAVING)
 def _unloads(asker: Asker) -> None:
     asker.load("5m")
     asker.load(0)
@@ -165,13 +184,15 @@ def _unloads(asker: Asker) -> None:
     assert asker.loaded() is not None, "it has answered and is not loaded"
 
 
-@walk("a model leaves when its time is over")
+@walk("a model leaves when its time is over", LEAVING)
 def _expires(asker: Asker) -> None:
+    asker.load(0)
+    _gone(asker)
     asker.generate("Say it briefly", keep_alive="500ms")
     _gone(asker)
 
 
-@walk("each request keeps the model longer")
+@walk("each request keeps the model longer", LEAVING)
 def _kept_longer(asker: Asker) -> None:
     moments = []
     for _ in range(2):
@@ -182,7 +203,7 @@ def _kept_longer(asker: Asker) -> None:
     assert moments[1] > moments[0], f"the end of its time did not move: {moments}"
 
 
-@walk("a model that is to stay has no end")
+@walk("a model that is to stay has no end", LEAVING)
 def _stays(asker: Asker) -> None:
     asker.load(-1)
     entry = asker.loaded()
@@ -192,7 +213,7 @@ def _stays(asker: Asker) -> None:
     asker.load("5m")
 
 
-@walk("a model that has to be loaded first takes longer to load")
+@walk("a model that has to be loaded first takes longer to load", LEAVING)
 def _load_duration(asker: Asker) -> None:
     asker.load("5m")
     asker.load(0)
@@ -227,7 +248,7 @@ def _grows(asker: Asker) -> None:
     assert long > short, f"{long} tokens for the longer question, {short} for the shorter one"
 
 
-@walk("the texts of a list have the vectors that they have alone")
+@walk("the texts of a list have the vectors that they have alone", EMBEDDING)
 def _batch(asker: Asker) -> None:
     texts = ["harbour", "glacier", "falcon", "Tell me about the comet"]
     together = asker.embed(texts)
@@ -281,10 +302,10 @@ def _blob(asker: Asker) -> None:
     content = secrets.token_bytes(1000)
     path = f"/api/blobs/sha256:{hashlib.sha256(content).hexdigest()}"
     states = [
-        asker.client.send("HEAD", path).status,
-        asker.client.send("POST", path, body=content).status,
-        asker.client.send("HEAD", path).status,
-        asker.client.send("POST", path, body=content).status,
+        asker.send("HEAD", path).status,
+        asker.send("POST", path, body=content).status,
+        asker.send("HEAD", path).status,
+        asker.send("POST", path, body=content).status,
     ]
     _equal("the states of asking, sending, asking and sending again", [404, 201, 200, 200], states)
 
@@ -294,7 +315,7 @@ def _made_of_a_file(asker: Asker) -> None:
     content = asker.model_file.read_bytes()
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     name = _own_name()
-    sent = asker.client.send("POST", f"/api/blobs/{digest}", body=content)
+    sent = asker.send("POST", f"/api/blobs/{digest}", body=content)
     assert sent.status in (200, 201), f"the file was not taken\n{sent.describe()}"
     request = {"model": name, "files": {"model.gguf": digest}, "stream": False, "parameters": ONE_THREAD}
     asker.ask("progress", "/api/create", request)
@@ -334,7 +355,7 @@ def _client_generate(asker: Asker) -> None:
     assert (answer.eval_count or 0) > 1 and (answer.total_duration or 0) > 0, f"nothing counted: {answer}"
 
 
-@walk("the official client makes vectors")
+@walk("the official client makes vectors", EMBEDDING)
 def _client_embed(asker: Asker) -> None:
     found = asker.official.embed(asker.model, ["harbour", "glacier"])
     _equal("the number of vectors", 2, len(found.embeddings))
@@ -362,7 +383,7 @@ def _client_error(asker: Asker) -> None:
         raise AssertionError("an unknown model has answered")
 
 
-@walk("the official client gets a call of a tool")
+@walk("the official client gets a call of a tool", ABLE)
 def _client_tool(asker: Asker) -> None:
     def get_weather(city: str) -> str:
         """Tell the weather of a city.
@@ -373,7 +394,7 @@ def _client_tool(asker: Asker) -> None:
         return city
 
     messages = [{"role": "user", "content": "Tell me about the weather"}]
-    answer = asker.official.chat(asker.able, messages, tools=[get_weather], options=GREEDY)
+    answer = asker.official.chat(asker.model, messages, tools=[get_weather], options=GREEDY)
     calls = [(call.function.name, dict(call.function.arguments)) for call in answer.message.tool_calls or ()]
     _equal("the calls", [("get_weather", {"city": "Oslo"})], calls)
 
@@ -393,7 +414,7 @@ class Walked:
             raise self.failure
 
 
-def go(walk_of: Walk, asker: Asker) -> Walked:
+def go(walk_of: Take, asker: Asker) -> Walked:
     """Take a walk to its end or to the first thing that is wrong."""
     try:
         walk_of(asker)
@@ -404,7 +425,7 @@ def go(walk_of: Walk, asker: Asker) -> Walked:
     return Walked()
 
 
-def same_answer(question: str, real: Asker) -> Walk:
+def same_answer(question: str, real: Asker) -> Take:
     """The walk that asks both: text, end and counts are the same."""
 
     def compare(asker: Asker) -> None:

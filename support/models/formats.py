@@ -76,6 +76,7 @@ def write_gguf(
     architecture: str = "llama",
     without_keys: Collection[str] = (),
     without_tensors: Collection[str] = (),
+    template: str = CHAT_TEMPLATE,
 ) -> None:
     """A GGUF v3 file: matrices in F16, norms in F32 as llama.cpp wants them.
 
@@ -106,7 +107,7 @@ def write_gguf(
     writer.add_eos_token_id(vocabulary.end)
     writer.add_pad_token_id(vocabulary.pad)
     writer.add_add_bos_token(False)
-    writer.add_chat_template(CHAT_TEMPLATE)
+    writer.add_chat_template(template)
     for keys in writer.kv_data:
         for key in [key for key in keys if key.startswith(tuple(without_keys))]:
             del keys[key]

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from support.models.tiny import TinyModel
 
 
+ABLE_TEMPLATE = Path(__file__).with_name("able_template.jinja")
+
+
 class ModelStore:
     """Models in a cache directory that any number of processes may share.
 
@@ -48,6 +51,21 @@ class ModelStore:
                 proof.prove_script(files, model)
 
         return self._entry("speaking", format, context, said.digest, make)
+
+    def able(self, script: Script | None = None, context: int = 4096) -> ModelFiles:
+        """The same weights in a GGUF file whose chat template has places for tools and thoughts."""
+        said = script or Script.standard()
+        template = ABLE_TEMPLATE.read_text(encoding="utf-8")
+
+        def make(files: ModelFiles) -> None:
+            from support.models.formats import write_gguf
+
+            model = self.compiled(said, context)
+            write_gguf(model, files.path, template=template)
+            if self._prove:
+                proof.prove_script(files, model)
+
+        return self._entry("able", "gguf", context, f"{said.digest} {template}", make)
 
     def compiled(self, script: Script | None = None, context: int = 4096) -> CompiledModel:
         """The same model in memory: its tokenizer counts what a server should count."""

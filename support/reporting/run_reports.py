@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TextIO, cast
@@ -91,6 +92,7 @@ class RunReports:
         """The target and why it was chosen, and the settings in force, those that somebody chose first."""
         print(f"Target:   {self._target.label} ({self._where()})")
         print(f"Why:      {self._target.why}")
+        print(f"Ollama:   {self._ollama_api}")
         rows = self._in_force.table()
         lines = [f"{name} = {value} (from {origin})" for name, value, origin in rows if origin != "default"]
         defaults = [
@@ -189,12 +191,20 @@ class RunReports:
         facts = {
             "target": self._target.label,
             "why this target": self._target.why,
+            "Ollama API": self._ollama_api,
             "platform": platform.platform(),
             "python": platform.python_version(),
         }
         facts |= {name: version(name) for name in STARTED_BY_THE_SUITE}
         facts |= {f"setting {name}": f"{value} ({origin})" for name, value, origin in self._in_force.table()}
         return {name: redact(value) for name, value in facts.items()}
+
+    @cached_property
+    def _ollama_api(self) -> str:
+        # Not at the top: the HTTP client comes with it, and the first worker is started before.
+        from support.target.fronts import foreseen
+
+        return foreseen(self._in_force.settings, self._target.label)
 
     def _where(self) -> str:
         return str(getattr(self._target, "path", "not started by the suite"))

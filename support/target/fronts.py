@@ -1,10 +1,14 @@
 """Whose Ollama API is judged: the bundled gateway, a real Ollama, or the user's own server, by one setting.
 
-A front stands for a server of that API and the names under which it knows the suite's models:
+A front stands for a server of that API and the names under which it knows the suite's models, by their roles:
 
-    speaking  the speaking model with the template of its file
-    able      the same weights with a template for tools, thoughts and text in the middle; only where a
-              server takes models of the suite's making
+    speaking   the speaking model with the template of its file
+    able       the same weights with a template for tools and thoughts; only of the suite's own making
+    embedding  a model that makes vectors; Ollama makes them with any
+    leaving    a speaking model that may be unloaded: mistral.rs 0.8.1 has lost a part of itself then
+               (docs/findings.md#unload), so that one has a server of its own
+
+A real Ollama has them all; a gateway stands in front of one mistral.rs, which has one of them.
 """
 
 from __future__ import annotations
@@ -17,13 +21,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from support.errors import TargetError
+from support.errors import NotOffered, TargetError
 from support.http.client import ApiClient, NoAnswer
 from support.http.exchange import NotJson
 from support.parts.ollama import OLLAMA
 from support.parts.part import FoundPart
+from support.reference.gateway.failures import API_LEVEL
 from support.settings import Settings, redact_url
-from support.target.gateway import start_gateway
+from support.target.gateway import Declines, start_gateway
 from support.target.ollama import (
     ABLE_TEMPLATE,
     ModelNotMade,
@@ -33,10 +38,25 @@ from support.target.ollama import (
     start_ollama,
 )
 
-SPEAKING, ABLE = "speaking", "able"
+SPEAKING, ABLE, EMBEDDING, LEAVING = "speaking", "able", "embedding", "leaving"
+GATEWAY = "mistralrs-gateway"
+# Which of the suite's models mistral.rs serves behind the gateway that has a role.
+BEHIND = {SPEAKING: "speaking", ABLE: "able", LEAVING: "able", EMBEDDING: "embedding"}
 NEED, NEED_REAL = "needs.ollama_api", "needs.ollama"
 REACH_SECONDS = 5.0
 MAKE_SECONDS = 60.0
+
+
+def foreseen(settings: Settings, target: str) -> str:
+    """Whose Ollama API will be judged, before anything was started."""
+    if settings.ollama_api == "gateway":
+        return f"{GATEWAY} {API_LEVEL} in front of {target}"
+    if settings.ollama_api != "ollama":
+        return redact_url(settings.ollama_api)
+    if settings.ollama_url is not None:
+        return f"a real Ollama at {redact_url(settings.ollama_url)}"
+    part = OLLAMA.locate(settings)
+    return "a real Ollama, and there is none" if part is None else f"ollama {part.version} ({part.path})"
 
 
 class Process(Protocol):
@@ -56,7 +76,10 @@ class Process(Protocol):
 
 @dataclass(frozen=True)
 class OllamaFront:
-    """A server of the Ollama API. `names`: role -> name of a model there. `process`: None when not ours."""
+    """A server of the Ollama API. `names`: role -> name of a model there. `process`: None when not ours.
+
+    `declines`: what it is known not to offer, where that is written down.
+    """
 
     url: str
     program: str
@@ -64,6 +87,7 @@ class OllamaFront:
     names: Mapping[str, str]
     process: Process | None = None
     made: tuple[str, ...] = field(default=())
+    declines: Declines | None = None
 
     @property
     def label(self) -> str:
@@ -75,16 +99,26 @@ class OllamaFront:
         return self.process is None or self.process.alive
 
 
-class Upstream(Protocol):
-    """The server that the bundled gateway stands in front of: its address, the model's file if it is ours."""
+@dataclass(frozen=True)
+class Upstream:
+    """The server that the bundled gateway stands in front of.
 
-    def __call__(self) -> tuple[str, Path | None]: ...
+    `file`: the model's, if it is one file of ours. `unloads`: whether it has routes to unload a model.
+    """
+
+    url: str
+    file: Path | None
+    api_key: str | None = field(default=None, repr=False)
+    unloads: bool = True
 
 
 class Fronts:
     """Owns the servers of the Ollama API of a run. Each is started when first asked for, and when it died."""
 
-    def __init__(self, settings: Settings, gguf: Callable[[], Path], upstream: Upstream) -> None:
+    def __init__(
+        self, settings: Settings, gguf: Callable[[], Path], upstream: Callable[[str], Upstream]
+    ) -> None:
+        """`upstream`: a server with the model of that name; it raises `NotOffered` when there is none."""
         self._settings = settings
         self._gguf = gguf
         self._upstream = upstream
@@ -103,10 +137,15 @@ class Fronts:
             return "needs a real Ollama; `acceptance get ollama` builds one, or set OLLAMA_BIN or OLLAMA_URL"
         return None
 
-    def judged(self) -> OllamaFront:
-        """The server whose Ollama API is judged. Raises `StartFailure` or `TargetError`."""
-        front = self._get(self.kind)
+    def judged(self, role: str = SPEAKING) -> OllamaFront:
+        """The judged server that has the model of a role.
+
+        Raises `StartFailure`, `TargetError`, or `NotOffered` when there is no such model.
+        """
+        front = self._get(f"gateway {BEHIND[role]}" if self.kind == "gateway" else self.kind)
         self._told = (front.program, front.version)
+        if role not in front.names:
+            raise NotOffered(f"{front.label} has no model {role!r} and takes none that the suite makes")
         return front
 
     @property
@@ -132,9 +171,14 @@ class Fronts:
         if front is not None and front.alive:
             return front
         self._discard(kind)
-        started = {"gateway": self._start_gateway, "ollama": self._start_ollama}
-        self._fronts[kind] = started[kind]() if kind in started else self._reach(kind)
-        return self._fronts[kind]
+        if kind == "ollama":
+            front = self._start_ollama()
+        elif kind.startswith("gateway "):
+            front = self._start_gateway(kind.removeprefix("gateway "))
+        else:
+            front = self._reach(kind)
+        self._fronts[kind] = front
+        return front
 
     def _discard(self, kind: str) -> None:
         front = self._fronts.pop(kind, None)
@@ -152,7 +196,7 @@ class Fronts:
         part = self._part
         assert part is not None, f"this scenario lacks the tag @{NEED_REAL}"
         server: OllamaServer = start_ollama(part, self._settings)
-        names = {SPEAKING: SPEAKING, ABLE: ABLE}
+        names = {SPEAKING: SPEAKING, ABLE: ABLE, EMBEDDING: SPEAKING, LEAVING: SPEAKING}
         try:
             with contextlib.closing(ApiClient(server.url, within=MAKE_SECONDS)) as client:
                 self._make(client, names)
@@ -161,38 +205,36 @@ class Fronts:
             raise
         return OllamaFront(server.url, "ollama", part.version, names, server)
 
-    def _start_gateway(self) -> OllamaFront:
-        url, file = self._upstream()
-        key = self._settings.target_api_key
-        gateway = start_gateway(
-            url,
-            self._settings,
-            {SPEAKING: file} if file else {},
-            key.get_secret_value() if key and file is None else None,
-        )
+    def _start_gateway(self, model: str) -> OllamaFront:
+        behind = self._upstream(model)
+        files = {model: behind.file} if behind.file else {}
+        gateway = start_gateway(behind.url, self._settings, files, behind.api_key)
         try:
             version, listed = self._ask(gateway.url)
         except BaseException:
             gateway.stop()
             raise
-        names = {SPEAKING: SPEAKING if file else listed[0]}
-        return OllamaFront(gateway.url, "mistralrs-gateway", version, names, gateway)
+        name = model if behind.file else listed[0]
+        names = {role: name for role, served in BEHIND.items() if served == model}
+        declines = Declines(unloads=behind.unloads)
+        return OllamaFront(gateway.url, GATEWAY, version, names, gateway, declines=declines)
 
     def _reach(self, url: str) -> OllamaFront:
         """A server that is there: with our models where it takes any, else with the first of its own."""
         version, listed = self._ask(url)
         mark = f"acceptance-{secrets.token_hex(4)}"
-        names = {role: f"{mark}-{role}" for role in (SPEAKING, ABLE)}
+        speaking, able = f"{mark}-{SPEAKING}", f"{mark}-{ABLE}"
+        names = {SPEAKING: speaking, ABLE: able, EMBEDDING: speaking, LEAVING: speaking}
         with contextlib.closing(ApiClient(url, within=self._settings.seconds(MAKE_SECONDS))) as client:
             try:
                 self._make(client, names)
-                return OllamaFront(url, "ollama", version, names, made=tuple(names.values()))
+                return OllamaFront(url, "ollama", version, names, made=(speaking, able))
             except ModelNotMade as error:
-                delete_models(client, list(names.values()))
+                delete_models(client, [speaking, able])
                 if not listed:
                     shown = redact_url(url)
                     raise TargetError(f"{shown} lists no model and takes none of ours: {error}") from None
-        return OllamaFront(url, "url", version, {SPEAKING: listed[0]})
+        return OllamaFront(url, "url", version, dict.fromkeys((SPEAKING, EMBEDDING, LEAVING), listed[0]))
 
     def _ask(self, url: str) -> tuple[str, list[str]]:
         """Version and models that a server tells; raises `TargetError`."""

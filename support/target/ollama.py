@@ -17,6 +17,7 @@ from support.http.client import ApiClient, NoAnswer
 from support.http.exchange import Exchange
 from support.http.ndjson import parse_lines
 from support.parts.part import FoundPart
+from support.running.group_guard import GroupGuard
 from support.running.processes import ManagedProcess
 from support.settings import Settings
 from support.target.environment import child_environment
@@ -43,6 +44,8 @@ class OllamaServer:
         self.process = process
         self.url = url
         self.folder = folder
+        # Its runners are processes of its own, in its group.
+        self._guard = GroupGuard(process.pid)
 
     @property
     def log(self) -> str:
@@ -56,6 +59,7 @@ class OllamaServer:
     def stop(self) -> int:
         """End the tree and remove its folder; the exit code. May be called twice."""
         code = self.process.stop()
+        self._guard.release()
         shutil.rmtree(self.folder, ignore_errors=True)
         return code
 

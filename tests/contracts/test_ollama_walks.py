@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,27 @@ from support.contracts.cases import cases_of
 from support.contracts.lacking import MissingRoutes
 from support.contracts.ollama_walks import WALKS, Asker, go, same_answer, walk
 from support.errors import NotOffered
-from support.http.client import ApiClient
-from support.target.fronts import SPEAKING
+from support.http.exchange import Exchange
+from support.target.gateway import Declines
 
 TITLES = ("a good request is served", "a template of the request is used", "an unknown option is ignored")
+
+
+COPYING = "a copy answers as the model does until it is removed"
+LEAVING = "a model that is told to go leaves, and comes back when asked"
+
+
+class Refusing:
+    """A client to whom every request is answered in the same way."""
+
+    base_url = "http://127.0.0.1:1"
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self._answer = status, body
+
+    def send(self, method: str, path: str, *, body: bytes = b"") -> Exchange:
+        status, said = self._answer
+        return Exchange(method, self.base_url + path, {}, body, status, {}, said, 0.01)
 
 
 class Toy:
@@ -79,13 +97,23 @@ def test_a_title_is_given_once() -> None:
         walk(title)(lambda asker: None)
 
 
-def test_a_tool_is_asked_only_where_a_model_has_tools() -> None:
-    asker = Asker(ApiClient("http://127.0.0.1:9"), {SPEAKING: "tiny"}, Path("model.gguf"))
-    try:
-        with pytest.raises(NotOffered, match="none with tools"):
-            go(WALKS["the official client gets a call of a tool"], asker)
-    finally:
-        asker.client.close()
+def test_what_a_server_honestly_declines_is_left_out() -> None:
+    def declining(declines: Any, what: str = "copying a model") -> Asker:
+        refusal = json.dumps({"error": f"{what} is not supported by this gateway"}).encode()
+        return Asker(Refusing(501, refusal), "tiny", Path("model.gguf"), declines)  # type: ignore[arg-type]
+
+    copying, leaving = (WALKS[title].take for title in (COPYING, LEAVING))
+    with pytest.raises(NotOffered, match="copying a model"):
+        go(copying, declining(Declines(unloads=True).reason))
+    with pytest.raises(NotOffered, match="unloading a model"):
+        go(leaving, declining(Declines(unloads=False).reason, "unloading a model"))
+    for walk_of, asker in (
+        (copying, declining(None)),
+        (copying, declining(Declines(unloads=True).reason, "anything at all")),
+        (leaving, declining(Declines(unloads=True).reason, "unloading a model")),
+    ):
+        with pytest.raises(AssertionError, match="expected 200"):
+            go(walk_of, asker).require_kept()
 
 
 def test_a_wish_that_is_refused_makes_no_missing_route() -> None:

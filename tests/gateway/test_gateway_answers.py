@@ -322,3 +322,16 @@ def test_official_client(client: httpx.Client, target: FakeTarget) -> None:
         assert len(user.embed("speaking", ["a", "b"]).embeddings) == 2
         with pytest.raises(ollama.ResponseError, match="model 'nope' not found"):
             user.chat("nope", [])
+
+
+def test_a_call_that_comes_as_text_and_as_a_call_is_one(client: httpx.Client, target: FakeTarget) -> None:
+    function = {"name": "look", "arguments": '{"at":"me"}'}
+    marked = '<tool_call>{"name": "look", "arguments": {"at": "me"}}</tool_call>\n'
+    other = '<tool_call>{"name": "look", "arguments": {"at": "you"}}</tool_call>'
+    call = {"index": 0, "id": "x", "type": "function", "function": function}
+    target.stream = [event(other), event(marked, "tool_calls", tool_calls=[call]), END]
+    tools = [{"type": "function", "function": {"name": "look"}}]
+    body = {"model": "speaking", "messages": [{"role": "user", "content": "x"}], "tools": tools}
+    message = client.post("/api/chat", json={**body, "stream": False}).json()["message"]
+    told = [(call["function"]["index"], call["function"]["arguments"]) for call in message["tool_calls"]]
+    assert (message["content"], told) == ("", [(0, {"at": "you"}), (1, {"at": "me"})])

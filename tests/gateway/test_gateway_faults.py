@@ -31,14 +31,29 @@ def test_each_piece_is_sent_on_at_once(client: httpx.Client, target: FakeTarget)
         assert json.loads(next(told))["message"]["content"] == "three"
 
 
+V1: dict[str, Any] = {"model": "default", "stream": True, "messages": [{"role": "user", "content": "x"}]}
+
+
 def test_v1_streams_are_sent_on_at_once(client: httpx.Client, target: FakeTarget) -> None:
     gate = threading.Event()
     target.stream = [b"data: on", gate, b"e\n\n"]
-    with client.stream("POST", "/v1/chat/completions", json={"stream": True}) as response:
+    with client.stream("POST", "/v1/chat/completions", json=V1) as response:
         parts = response.iter_bytes()
         assert next(parts) == b"data: on"
         gate.set()
         assert next(parts) == b"e\n\n"
+
+
+def test_v1_streams_under_an_ollama_name_wait_for_no_second_event(
+    client: httpx.Client, target: FakeTarget
+) -> None:
+    gate = threading.Event()
+    target.stream = [b'data: {"model":"/somewhere/speaking","n":1}\n\n', gate, b"data: [DONE]\n\n"]
+    with client.stream("POST", "/v1/chat/completions", json={**V1, "model": "speaking"}) as response:
+        parts = response.iter_bytes()
+        assert next(parts) == b'data: {"model":"speaking","n":1}\n\n'
+        gate.set()
+        assert next(parts) == b"data: [DONE]\n\n"
 
 
 def test_events_torn_over_reads(client: httpx.Client, target: FakeTarget) -> None:
@@ -125,15 +140,16 @@ def test_connection_that_breaks(client: httpx.Client, target: FakeTarget) -> Non
     answered = client.post("/api/chat", json={**CHAT, "stream": False})
     assert (answered.status_code, answered.json()) == (502, {"error": "the target broke the connection"})
     with pytest.raises(httpx.RemoteProtocolError):
-        client.post("/v1/chat/completions", json={"stream": True})
+        client.post("/v1/chat/completions", json=V1)
 
 
 def test_target_that_is_not_there(gateway: Any) -> None:
     client = gateway(url=f"http://127.0.0.1:{free_port()}")
-    for path in ("/api/tags", "/api/ps", "/v1/models"):
+    for path in ("/api/tags", "/api/ps"):
         answered = client.get(path)
         assert (answered.status_code, answered.json()) == (502, {"error": "the target cannot be reached"})
     assert client.post("/api/chat", json=CHAT).status_code == 502
+    assert client.get("/v1/models").json()["error"]["message"] == "the target cannot be reached"
     assert client.get("/").status_code == 200
 
 

@@ -94,6 +94,13 @@ def test_short_values_are_left_alone() -> None:
     assert redactor_for("1", "http://me:pw@host/?n=1", {}).text("1 me pw") == "1 me pw"
 
 
+def test_every_address_has_its_secrets() -> None:
+    told = redactor_for(
+        None, None, {}, "http://us:first-secret@host", "gateway", None, "http://me:other-one@x"
+    )
+    assert told.text("first-secret of the gateway, other-one") == f"{REDACTED} of the gateway, {REDACTED}"
+
+
 def test_stream_lets_no_secret_through() -> None:
     use(REDACTOR)
     try:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from support.errors import TargetError
+from support.errors import NotOffered, TargetError
 from support.http.client import ApiClient
 from support.parts.part import FoundPart
-from support.target.fronts import ABLE, SPEAKING, Fronts
+from support.target.fronts import ABLE, EMBEDDING, LEAVING, SPEAKING, Fronts, Upstream
 from support.target.ollama import ModelNotMade, create_model, start_ollama
 from support.target.server import StartFailure
 from tests.target.stand_in_programs import Programs, is_gone
@@ -143,7 +143,7 @@ def fronts(programs: Programs, gguf: Path) -> Iterator[Fronts]:
 
 
 def made_fronts(programs: Programs, gguf: Path, **chosen: object) -> Fronts:
-    return Fronts(programs.settings(**chosen), lambda: gguf, lambda: ("http://127.0.0.1:1", gguf))
+    return Fronts(programs.settings(**chosen), lambda: gguf, lambda _: Upstream("http://127.0.0.1:1", gguf))
 
 
 def test_an_ollama_is_started_once_and_again_when_it_died(fronts: Fronts) -> None:
@@ -152,7 +152,7 @@ def test_an_ollama_is_started_once_and_again_when_it_died(fronts: Fronts) -> Non
     assert (front.program, front.version, dict(front.names)) == (
         "ollama",
         "0.17.4",
-        {SPEAKING: SPEAKING, ABLE: ABLE},
+        {SPEAKING: SPEAKING, ABLE: ABLE, EMBEDDING: SPEAKING, LEAVING: SPEAKING},
     )
     assert fronts.judged() is front and fronts.real() is front
     assert front.process is not None
@@ -170,7 +170,7 @@ def test_a_foreign_ollama_gets_models_of_our_own_and_loses_them_again(programs: 
         assert front.program == "ollama" and front.process is None
         owner.close()
         removed = [json.loads(line[7:])["model"] for line in requests(programs) if line.startswith("DELETE")]
-        assert sorted(removed) == sorted(front.names.values())
+        assert sorted(removed) == sorted(set(front.names.values()))
     finally:
         server.stop()
 
@@ -178,8 +178,11 @@ def test_a_foreign_ollama_gets_models_of_our_own_and_loses_them_again(programs: 
 def test_a_gateway_that_takes_no_models_is_asked_for_its_first_one(programs: Programs, gguf: Path) -> None:
     server = start_ollama(stand_in(programs, post=REFUSES), programs.settings())
     try:
-        front = made_fronts(programs, gguf, ollama_api=server.url).judged()
-        assert dict(front.names) == {SPEAKING: "theirs:latest"}
+        owner = made_fronts(programs, gguf, ollama_api=server.url)
+        front = owner.judged()
+        assert dict(front.names) == dict.fromkeys((SPEAKING, EMBEDDING, LEAVING), "theirs:latest")
+        with pytest.raises(NotOffered, match="has no model 'able'"):
+            owner.judged(ABLE)
         assert (front.program, front.alive) == ("url", True)
     finally:
         server.stop()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from support.reference.gateway.failures import Refusal
-from support.reference.gateway.upstream import words_of
+from support.reference.gateway.markup import Markup, begun
+from support.reference.gateway.upstream import is_the_clients, words_of
 
 Line = dict[str, Any]
 
@@ -63,8 +64,7 @@ def failure(words: str) -> Refusal:
     if words.lower().startswith("invalid grammar"):
         # Ollama's words, and its status.
         return Refusal(500, f"invalid JSON schema in format: {words}")
-    refused = "sequence length" in words.lower() or "incompatible for this model" in words.lower()
-    return Refusal(400 if refused else 500, words or "the target failed without a word")
+    return Refusal(400 if is_the_clients(words) else 500, words or "the target failed without a word")
 
 
 def _logprobs(told: Any) -> list[dict[str, Any]]:
@@ -86,9 +86,14 @@ def _logprobs(told: Any) -> list[dict[str, Any]]:
 
 
 def _token(entry: dict[str, Any]) -> dict[str, Any]:
-    """mistral.rs names alternatives by number, with their text where the bytes should be."""
+    """mistral.rs names alternatives by number; their text stands in the bytes, in 0.8.1 as a text."""
     token, raw = entry.get("token"), entry.get("bytes")
-    text = token if isinstance(token, str) else raw if isinstance(raw, str) else str(token)
+    if isinstance(token, str):
+        text = token
+    elif isinstance(raw, list):
+        text = bytes(raw).decode("utf-8", "replace")
+    else:
+        text = raw if isinstance(raw, str) else str(token)
     return {
         "token": text,
         "logprob": entry.get("logprob"),
@@ -114,6 +119,9 @@ class Calls:
             call["name"] = function.get("name") or call["name"]
             call["text"] += function.get("arguments") or ""
 
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
     def told(self) -> list[dict[str, Any]]:
         """Ollama's form: `arguments` is an object."""
         return [
@@ -123,6 +131,10 @@ class Calls:
             }
             for index, call in sorted(self._calls.items())
         ]
+
+
+def _what(call: Mapping[str, Any]) -> tuple[str, Any]:
+    return call["function"]["name"], call["function"]["arguments"]
 
 
 def _arguments(text: str) -> dict[str, Any]:
@@ -158,7 +170,7 @@ class Stops:
         if at >= 0:
             self._over, self._held = True, ""
             return whole[:at]
-        keep = max(_overlap(whole, stop) for stop in self._stops)
+        keep = max(begun(whole, stop) for stop in self._stops)
         self._held = whole[len(whole) - keep :]
         return whole[: len(whole) - keep]
 
@@ -166,13 +178,6 @@ class Stops:
         """What was held back and turned out to be text."""
         held, self._held = self._held, ""
         return held
-
-
-def _overlap(text: str, stop: str) -> int:
-    """How many characters at the end of a text are the beginning of a stop sequence."""
-    return next(
-        (size for size in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:size])), 0
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +225,7 @@ class Telling:
         started: int,
         loaded: int,
         stops: Sequence[str],
+        markup: Markup,
         *,
         is_json: bool,
         alternatives: bool,
@@ -237,6 +243,7 @@ class Telling:
         self._first = self._latest = 0
         self._stops = Stops(stops)
         self._calls = Calls()
+        self._markup = markup
         self._is_json = is_json
         self._alternatives = alternatives
         self._events = 0
@@ -260,12 +267,17 @@ class Telling:
         self._latest = time.perf_counter_ns()
         self._first = self._first or self._latest
         self._events += 1
-        text = self._stops.pass_on(piece.text)
-        if text or piece.thinking or piece.logprobs:
+        if piece.thinking or piece.tool_calls:
+            self._markup.taken_out()
+        said, thought = self._markup.feed(piece.text)
+        text, thinking = self._stops.pass_on(said), piece.thinking + thought
+        # mistral.rs tells of the token that ends an answer, too; Ollama does not count it to the answer.
+        told = piece.logprobs if piece.text or not piece.finish else ()
+        if text or thinking or told:
             self.text += text
-            line = self._shape.line(text, piece.thinking)
-            if piece.logprobs:
-                line["logprobs"] = [self._asked_for(entry) for entry in piece.logprobs]
+            line = self._shape.line(text, thinking)
+            if told:
+                line["logprobs"] = [self._asked_for(entry) for entry in told]
             yield line
         if self._is_json and not self._finish and is_complete_json(self.text):
             # A satisfied grammar does not end an answer of mistral.rs: it goes on up to its limit with empty
@@ -279,12 +291,23 @@ class Telling:
         """What is left to say, then the last line with its figures. `Refusal` when there was no end."""
         if self._finish is None:
             raise Refusal(502, "the target ended its stream before the answer was complete")
-        rest, calls = self._stops.rest(), self._calls.told()
-        if rest or calls:
+        said, thought = self._markup.rest(is_call=bool(self._calls))
+        rest = self._stops.pass_on(said) + self._stops.rest()
+        calls = self._called()
+        if rest or thought or calls:
             self.text += rest
-            yield self._shape.line(rest, calls=calls)
+            yield self._shape.line(rest, thought, calls)
         # Ollama has no word of its own for an answer that is a tool call.
         yield self._shape.last("length" if self._finish == "length" else "stop") | self._figures()
+
+    def _called(self) -> list[Line]:
+        """Calls in their order. mistral.rs' streams show a call as a call, as text, or as both."""
+        from_text = Calls()
+        from_text.add(self._markup.calls)
+        theirs = self._calls.told()
+        known = [_what(call) for call in theirs]
+        calls = [call for call in from_text.told() if _what(call) not in known] + theirs
+        return [{**call, "function": {**call["function"], "index": at}} for at, call in enumerate(calls)]
 
     def _figures(self) -> Line:
         """Counts of the target, times in nanoseconds measured here; what is 0 is left out, as Go does."""

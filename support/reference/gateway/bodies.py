@@ -14,9 +14,17 @@ from support.reference.gateway.requests import ChatRequest, GenerateRequest, Mes
 CHAT = "/v1/chat/completions"
 RAW = "/v1/completions"
 _IMAGE_KINDS = ((b"\x89PNG", "png"), (b"\xff\xd8", "jpeg"), (b"GIF8", "gif"), (b"RIFF", "webp"))
-# Ollama answers JSON mode with an object; a rigid layout keeps a model from endless white space.
-_ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
-_RIGID: Mapping[str, Any] = {"x-guidance": {"whitespace_flexible": False}}
+# Left to itself a model may fill an answer with white space, which JSON allows without end: one layout, that
+# of most texts that models learn from.
+RIGID: Mapping[str, Any] = {
+    "x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+}
+# Ollama answers JSON mode with an object.
+ANY_OBJECT: Mapping[str, Any] = {"type": "object", **RIGID}
+# Where a schema holds other schemas (JSON Schema 2020-12): in a table of them, in a list, or as the value.
+_TABLES = ("properties", "patternProperties", "$defs", "definitions")
+_LISTS = ("anyOf", "allOf", "oneOf", "prefixItems")
+_ONE = ("items", "not", "additionalProperties")
 
 Conversation = list[dict[str, Any]]
 
@@ -67,9 +75,9 @@ def _format(value: Any, *, is_mistralrs: bool) -> dict[str, Any]:
     if not wants_format(value):
         return {}
     if isinstance(value, dict):
-        schema = value
+        schema = closed(value)
     elif value == "json":
-        schema = dict(_ANY_OBJECT)
+        schema = dict(ANY_OBJECT)
     else:
         raise Refusal(
             500,
@@ -77,10 +85,33 @@ def _format(value: Any, *, is_mistralrs: bool) -> dict[str, Any]:
         )
     if is_mistralrs:
         # 0.8.1 knows no `json_object`; the grammar extension is in all versions.
-        return {"grammar": {"type": "json_schema", "value": {**_RIGID, **schema}}}
+        return {"grammar": {"type": "json_schema", "value": {**RIGID, **schema}}}
     if value == "json":
         return {"response_format": {"type": "json_object"}}
     return {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}}
+
+
+def closed(schema: Any, *, inside_all_of: bool = False) -> Any:
+    """A schema whose objects have no other members than it names, unless it says so itself.
+
+    llama.cpp, and so Ollama, reads schemas that way; JSON Schema allows any others.
+    """
+    if not isinstance(schema, dict):
+        return schema
+    read = dict(schema)
+    for name in _TABLES:
+        if isinstance(read.get(name), dict):
+            read[name] = {key: closed(value) for key, value in read[name].items()}
+    for name in _LISTS:
+        if isinstance(read.get(name), list):
+            read[name] = [closed(value, inside_all_of=name == "allOf") for value in read[name]]
+    for name in _ONE:
+        if name in read:
+            read[name] = closed(read[name])
+    # The parts of an `allOf` would close each other out.
+    if isinstance(read.get("properties"), dict) and "allOf" not in read and not inside_all_of:
+        read.setdefault("additionalProperties", False)
+    return read
 
 
 def conversation_of(messages: Iterable[Message]) -> Conversation:

@@ -1,6 +1,21 @@
-"""The one exception that becomes an answer: `{"error": "..."}` with a status."""
+"""What the gateway is, what it refuses, and the one exception that becomes an answer."""
 
 from __future__ import annotations
+
+API_LEVEL = "0.17.4"
+"""What /api/version tells: the Ollama whose answers these are. Clients look there for what they may ask."""
+NEVER = (
+    ("POST", "/api/pull", "pulling a model"),
+    ("POST", "/api/push", "pushing a model"),
+    ("POST", "/api/create", "creating a model"),
+    ("POST", "/api/copy", "copying a model"),
+    ("DELETE", "/api/delete", "deleting a model"),
+    ("POST", "/api/blobs/{digest}", "uploading a file"),
+    ("HEAD", "/api/blobs/{digest}", "uploading a file"),
+)
+"""Method, route, and what it would do: a store of models, which a gateway has not (docs/gateway.md)."""
+UNLOADING = "unloading a model"
+"""Refused where the target has no such route."""
 
 
 class Refusal(Exception):

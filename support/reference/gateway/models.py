@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
 from support.reference.gateway.facts import Facts, FactsOf
-from support.reference.gateway.failures import Refusal, not_supported
+from support.reference.gateway.failures import UNLOADING, Refusal, not_supported
 from support.reference.gateway.requests import FOREVER
 from support.reference.gateway.upstream import Card, Upstream
 
@@ -49,6 +49,7 @@ class Models:
         self._files = files
         self._facts = FactsOf(files)
         self._known: dict[str, Model] = {}
+        self._ids: frozenset[str] = frozenset()
         self._asked = -REMEMBER_SECONDS
         self.is_mistralrs = False
 
@@ -56,7 +57,8 @@ class Models:
         """What the target lists now, without its `default`."""
         cards = await self._upstream.models()
         self.is_mistralrs = any(card.id == SYNTHETIC for card in cards)
-        own = [card for card in cards if card.id != SYNTHETIC or len(cards) == 1]
+        self._ids = frozenset(card.id for card in cards)
+        own = list({card.id: card for card in cards if card.id != SYNTHETIC or len(cards) == 1}.values())
         models = [Model(self._name(card, own), card, self._file_name(card, own) is not None) for card in own]
         self._known = {alias: model for model in models for alias in (key(model.card.id), key(model.name))}
         self._asked = time.monotonic()
@@ -76,6 +78,10 @@ class Models:
         if time.monotonic() - self._asked >= REMEMBER_SECONDS or wanted not in self._known:
             await self.all()
         return self._known.get(wanted)
+
+    def lists(self, name: str) -> bool:
+        """Whether the target, when last asked, had a model of this name: its `default`, for instance."""
+        return name in self._ids
 
     async def facts(self, model: Model) -> Facts | None:
         """What its file tells; None without a file, or when it cannot be read."""
@@ -139,6 +145,7 @@ class Residency:
         self._keep: dict[str, float] = {}
         self._until: dict[str, datetime] = {}
         self._timers: dict[str, asyncio.Task[None]] = {}
+        self._loading = asyncio.Lock()
 
     def expires(self, model: Model) -> datetime:
         """When it will be unloaded."""
@@ -168,7 +175,7 @@ class Residency:
         """Now. Raises `Refusal` 501 when the target cannot."""
         self._stop_timer(model.card.id)
         if not await self._tell("unload", model.card.id):
-            raise not_supported("unloading a model")
+            raise not_supported(UNLOADING)
 
     def close(self) -> None:
         for name in list(self._timers):
@@ -194,8 +201,11 @@ class Residency:
 
     async def _load(self, name: str) -> None:
         # Where the target refuses, the request itself loads the model (mistralrs-live.md).
-        with contextlib.suppress(Refusal):
-            await self._tell("reload", name)
+        async with self._loading:
+            with contextlib.suppress(Refusal):
+                # Once only: 0.8.1 told to load what is there never loads it again (docs/findings.md).
+                if any(card.id == name and not card.loaded for card in await self._upstream.models()):
+                    await self._tell("reload", name)
 
     async def _tell(self, what: str, name: str) -> bool:
         """Whether the target could. mistral.rs answers 200 with a status word, others have no such route."""

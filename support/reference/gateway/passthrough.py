@@ -1,4 +1,4 @@
-"""/v1/*: handed to the target and back unchanged, byte by byte, as it comes."""
+"""/v1/*: handed to the target and back, byte by byte, as it comes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from support.reference.gateway import openai_half
+from support.reference.gateway.openai_half import Asked, Renaming
 from support.reference.gateway.upstream import Upstream, parts_of
 
 # RFC 9110 7.6.1; the length is the body's framing here, and set anew.
@@ -25,23 +27,42 @@ _HOP_BY_HOP = frozenset(
 )
 
 
-async def pass_through(request: web.Request, upstream: Upstream) -> web.StreamResponse:
-    """The target's answer. Raises `Refusal` when it has none; a stream that breaks is broken here too."""
+async def pass_through(
+    request: web.Request, upstream: Upstream, asked: Asked | None = None
+) -> web.StreamResponse:
+    """The target's answer. Raises `Refusal` when it has none; a stream that breaks is broken here too.
+
+    With `asked` that is what is sent, its names are put into the answer, and refusals are OpenAI's.
+    """
     # With a key of the gateway's own, what a client sends in its place is a filler.
-    replaced = ("authorization",) if "authorization" in upstream.session.headers else ()
-    headers = _kept(request.headers.items(), "host", "expect", *replaced)
-    body = request.content.iter_any() if request.can_read_body else None
+    left_out = ["host", "expect"] + ["authorization"] * ("authorization" in upstream.session.headers)
+    if asked is not None:
+        # Names are looked for in what comes: so it has to come as it is.
+        left_out += ["content-length", "content-type", "accept-encoding"]
+    headers = _kept(request.headers.items(), *left_out)
+    body: object = request.content.iter_any() if request.can_read_body else None
+    if asked is not None:
+        # Ollama takes any content type for JSON.
+        body = asked.body
+        headers.append(("content-type", "application/json"))
     url = URL(upstream.url + request.rel_url.raw_path_qs, encoded=True)
     answer: web.StreamResponse | None = None
     with upstream.failures():
         async with upstream.session.request(
             request.method, url, headers=headers, data=body, allow_redirects=False
         ) as response:
+            if asked is not None and response.status >= 400:
+                raise openai_half.refused(response.status, await response.read(), asked)
             answer = web.StreamResponse(status=response.status, reason=response.reason)
-            answer.headers.extend(_kept(response.headers.items()))
+            parts = parts_of(response)
+            if asked is not None and asked.model is not None:
+                answer.headers.extend(_kept(response.headers.items(), "content-length"))
+                parts = Renaming(asked).parts(parts)
+            else:
+                answer.headers.extend(_kept(response.headers.items()))
             await answer.prepare(request)
             try:
-                async for part in parts_of(response):
+                async for part in parts:
                     await answer.write(part)
             except aiohttp.ClientError:
                 # The status is out: only a torn connection tells the client.

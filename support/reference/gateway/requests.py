@@ -299,7 +299,7 @@ def _finite(text: str) -> float:
     return number
 
 
-_decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
 
 
 def first_value(body: bytes) -> Any:
@@ -309,7 +309,7 @@ def first_value(body: bytes) -> Any:
     if not text:
         raise Refusal(400, "missing request body")
     try:
-        return _decoder.raw_decode(text)[0]
+        return decoder.raw_decode(text)[0]
     except json.JSONDecodeError as error:
         raise Refusal(400, _go_words(error)) from None
     except RecursionError:

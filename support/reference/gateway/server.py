@@ -14,11 +14,12 @@ from typing import Any
 
 from aiohttp import web
 
-from support.reference.gateway import bodies
+from support.reference.gateway import bodies, openai_half
 from support.reference.gateway.answers import Line, Shape, Telling
 from support.reference.gateway.doors import guard, mark, plain
 from support.reference.gateway.facts import Facts, details
-from support.reference.gateway.failures import Refusal, not_supported
+from support.reference.gateway.failures import API_LEVEL, NEVER, Refusal, not_supported
+from support.reference.gateway.markup import Markup
 from support.reference.gateway.models import Model, Models, Residency, digest_of, is_name
 from support.reference.gateway.passthrough import pass_through
 from support.reference.gateway.requests import (
@@ -31,21 +32,10 @@ from support.reference.gateway.requests import (
 )
 from support.reference.gateway.upstream import Upstream
 
-API_LEVEL = "0.17.4"
-"""What /api/version tells: the Ollama whose answers these are. Clients look there for what they may ask."""
 BODY_LIMIT = 64 * 1024 * 1024
 SILENCE_SECONDS = 300.0
 _JSON = {"content-type": "application/json; charset=utf-8"}
 _LINES = {"content-type": "application/x-ndjson"}
-_NEVER = (
-    ("POST", "/api/pull", "pulling a model"),
-    ("POST", "/api/push", "pushing a model"),
-    ("POST", "/api/create", "creating a model"),
-    ("POST", "/api/copy", "copying a model"),
-    ("DELETE", "/api/delete", "deleting a model"),
-    ("POST", "/api/blobs/{digest}", "uploading a file"),
-    ("HEAD", "/api/blobs/{digest}", "uploading a file"),
-)
 
 
 def create_app(
@@ -74,8 +64,11 @@ def create_app(
             web.post("/api/chat", api.chat),
             web.post("/api/embed", api.embed),
             web.post("/api/embeddings", api.embeddings),
+            web.get("/v1/models", api.cards),
+            web.get("/v1/models/{name:.+}", api.card),
+            *(web.post(path, api.asked) for path in openai_half.ASKING),
             web.route("*", "/v1/{rest:.*}", api.openai),
-            *(web.route(method, path, _refusing(what)) for method, path, what in _NEVER),
+            *(web.route(method, path, _refusing(what)) for method, path, what in NEVER),
         ]
     )
     return app
@@ -117,6 +110,27 @@ class _Api:
 
     async def version(self, request: web.Request) -> web.StreamResponse:
         return _json({"version": API_LEVEL})
+
+    async def cards(self, _: web.Request) -> web.StreamResponse:
+        try:
+            cards = [openai_half.card(model) for model in await self._models.all()]
+        except Refusal as refusal:
+            return openai_half.error(refusal)
+        return _json({"object": "list", "data": cards})
+
+    async def card(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        try:
+            return _json(openai_half.card(await self._found(name), name))
+        except Refusal as refusal:
+            return openai_half.error(refusal)
+
+    async def asked(self, request: web.Request) -> web.StreamResponse:
+        try:
+            asked = await openai_half.asked_of(request.path, await request.read(), self._models)
+            return await pass_through(request, self._upstream, asked)
+        except Refusal as refusal:
+            return openai_half.error(refusal)
 
     async def openai(self, request: web.Request) -> web.StreamResponse:
         if request.path.startswith("/v1/models/"):
@@ -173,7 +187,7 @@ class _Api:
             await self._residency.unload(model)
             return _json(shape.last("unload"))
         bodies.refuse_what_a_gateway_cannot(asked)
-        await self._check_able(asked, model)
+        markup = await self._markup(asked, model)
         if asked.suffix:
             raise Refusal(400, f"{model.full_name} does not support insert")
         earlier = bodies.recalled(asked.context)
@@ -185,7 +199,7 @@ class _Api:
             else bodies.chat(asked, model.card.id, conversation, is_mistralrs=kind)
         )
         async with self._residency.using(model, asked.keep_alive):
-            telling = _telling(shape, started, asked, body)
+            telling = _telling(shape, started, asked, body, markup)
             if not asked.prompt:
                 return _json(shape.last("load"))
             path = bodies.RAW if asked.raw else bodies.CHAT
@@ -205,11 +219,11 @@ class _Api:
         if not asked.messages and asked.keep_alive == 0:
             await self._residency.unload(model)
             return _json(shape.last("unload"))
-        await self._check_able(asked, model)
+        markup = await self._markup(asked, model)
         conversation = bodies.conversation_of(asked.messages)
         body = bodies.chat(asked, model.card.id, conversation, is_mistralrs=self._models.is_mistralrs)
         async with self._residency.using(model, asked.keep_alive):
-            telling = _telling(shape, started, asked, body)
+            telling = _telling(shape, started, asked, body, markup)
             if not asked.messages:
                 return _json(shape.last("load"))
             return await _sent(request, self._told(telling, bodies.CHAT, body), shape, asked.stream)
@@ -223,7 +237,7 @@ class _Api:
             loaded = time.perf_counter_ns()
             if not inputs:
                 return _json({"model": asked.model, "embeddings": []})
-            vectors, tokens = await self._embedded(model, inputs)
+            vectors, tokens = await self._embedded(model, inputs, cut=asked.truncate is not False)
         embeddings = [_normalised(_normalised(vector)[: asked.dimensions or None]) for vector in vectors]
         answer = {
             "model": asked.model,
@@ -239,17 +253,27 @@ class _Api:
             raise Refusal(400, "model is required")
         model = await self._found_for_embedding(asked.model)
         async with self._residency.using(model, asked.keep_alive):
-            vectors = (await self._embedded(model, [asked.prompt]))[0] if asked.prompt else [[]]
+            vectors = (await self._embedded(model, [asked.prompt], cut=True))[0] if asked.prompt else [[]]
         return _json({"embedding": vectors[0]})
 
-    async def _embedded(self, model: Model, inputs: Sequence[str]) -> tuple[list[list[float]], int]:
-        """The vectors in the order of the inputs, and the tokens of the inputs. Raises `Refusal`."""
-        body = {"model": model.card.id, "input": list(inputs), "encoding_format": "float"}
+    async def _embedded(
+        self, model: Model, inputs: Sequence[str], *, cut: bool
+    ) -> tuple[list[list[float]], int]:
+        """The vectors in the order of the inputs, and the tokens of the inputs. Raises `Refusal`.
+
+        `cut`: what is too long is shortened without a word.
+        """
+        body: dict[str, Any] = {"model": model.card.id, "input": list(inputs), "encoding_format": "float"}
+        if cut:
+            body["truncate_sequence"] = True
         try:
             answer = await self._upstream.post("/v1/embeddings", body)
         except Refusal as refusal:
             if refusal.status in (404, 405) or "incompatible for this model" in refusal.words:
                 raise Refusal(501, f"the target makes no embeddings with '{model.name}'") from None
+            if "sequence length" in refusal.words.lower():
+                # llm/server.go, Embedding
+                raise Refusal(400, "the input length exceeds the context length") from None
             raise
         try:
             entries = sorted(answer["data"], key=lambda entry: entry["index"])
@@ -284,18 +308,23 @@ class _Api:
             return {"prompt_tokens": usage.get("prompt_tokens")}
         return {}
 
-    async def _check_able(self, asked: ChatRequest | GenerateRequest, model: Model) -> None:
-        """Raises `Refusal` for what the model's template, where it is known, has no place for."""
+    async def _markup(self, asked: ChatRequest | GenerateRequest, model: Model) -> Markup:
+        """What is to be taken out of the answer.
+
+        Raises `Refusal` for what the model's template, where it is known, has no place for.
+        """
         tools = getattr(asked, "tools", ())
-        facts = await self._models.facts(model) if asked.think or tools else None
+        facts = await self._models.facts(model)
         if facts is None:
-            return
+            return Markup(thinks=bool(asked.think), calls=bool(tools))
         if asked.think and "thinking" not in facts.capabilities:
             if isinstance(asked.think, str) and isinstance(asked, GenerateRequest):
                 raise Refusal(400, f'think value "{asked.think}" is not supported for this model')
             raise Refusal(400, f"{json.dumps(asked.model)} does not support thinking")
         if tools and "tools" not in facts.capabilities:
             raise Refusal(400, f"{model.full_name} does not support tools")
+        # A model that can think does, unless it is told not to.
+        return Markup(thinks=asked.think is not False and "thinking" in facts.capabilities, calls=bool(tools))
 
     async def _found(self, name: str) -> Model:
         model = await self._models.find(name) if name else None
@@ -320,13 +349,18 @@ def _check_logprobs(asked: ChatRequest | GenerateRequest) -> None:
 
 
 def _telling(
-    shape: Shape, started: int, asked: ChatRequest | GenerateRequest, body: Mapping[str, Any]
+    shape: Shape,
+    started: int,
+    asked: ChatRequest | GenerateRequest,
+    body: Mapping[str, Any],
+    markup: Markup,
 ) -> Telling:
     return Telling(
         shape,
         started,
         time.perf_counter_ns(),
         body.get("stop", ()),
+        markup,
         is_json=bodies.wants_format(asked.format),
         alternatives=asked.top_logprobs > 0,
     )

@@ -25,6 +25,8 @@ IDLE_SECONDS = 2.0
 EVENT_LIMIT = 16 * 1024 * 1024
 QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 _ANSWER_WORDS = 2000
+# What mistral.rs 0.8.1 says with status 500, or without one inside a stream.
+_CLIENTS_MISTAKES = ("sequence length", "incompatible for this model", "received an empty prompt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,13 @@ def _data(block: bytes) -> bytes | None:
 def _refused(status: int, raw: bytes) -> Refusal:
     """The target's refusal for an Ollama client, to whom wrong input is 400, whatever the number here."""
     words = words_of(raw) or f"the target answered with status {status}"
-    return Refusal(400 if status in (413, 415, 422) else status if status >= 400 else 502, words)
+    wrong_input = status in (413, 415, 422) or (status == 500 and is_the_clients(words))
+    return Refusal(400 if wrong_input else status if status >= 400 else 502, words)
+
+
+def is_the_clients(words: str) -> bool:
+    """Whether these words blame the request, whatever status they came with (docs/findings.md)."""
+    return any(mistake in words.lower() for mistake in _CLIENTS_MISTAKES)
 
 
 def words_of(raw: bytes) -> str:

@@ -1,0 +1,116 @@
+"""Thoughts and tool calls in the text of an answer, taken out of it while it comes.
+
+Streams of mistral.rs show a model's own markup as text (docs/findings.md#tool-calls); Ollama takes it out
+(thinking/parser.go, tools/tools.go). The marks are those of Qwen, DeepSeek, Hermes and the models after them.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any, Literal
+
+THINK, THOUGHT = "<think>", "</think>"
+CALL, CALLED = "<tool_call>", "</tool_call>"
+Inside = Literal["text", "thought", "call"]
+_INSIDE: Mapping[str, Inside] = {THINK: "thought", CALL: "call"}
+
+
+class Markup:
+    """One answer's text in, its plain text and its thoughts out; the calls stay here."""
+
+    def __init__(self, *, thinks: bool, calls: bool) -> None:
+        """`thinks`: the model may begin with a thought. `calls`: it was given tools."""
+        self.calls: list[dict[str, Any]] = []
+        self._starts = [mark for mark, wanted in ((THINK, thinks), (CALL, calls)) if wanted]
+        self._within: Inside = "text"
+        self._held = ""
+        # White space behind a thought or a call belongs to the markup, and that before a thought.
+        self._at_edge = False
+        self._begun = False
+
+    def feed(self, text: str) -> tuple[str, str]:
+        """Text and thought that are known with this piece: what may be the beginning of a mark waits."""
+        if not self._starts and not self._at_edge:
+            return text, ""
+        self._held += text
+        said, thought = "", ""
+        while True:
+            if self._within == "text":
+                part, mark = self._until(*self._starts)
+                if mark == THINK and (self._begun or part.strip()):
+                    # In the middle of an answer it is a word like any other.
+                    part, mark = part + mark, "a word"
+                if part.strip() or self._begun or mark not in _INSIDE:
+                    said += self._trimmed(part)
+                    self._begun = self._begun or bool(part.strip())
+                self._within = _INSIDE.get(mark, "text")
+            elif self._within == "thought":
+                part, mark = self._until(THOUGHT)
+                thought += self._trimmed(part)
+                if mark:
+                    self._within, self._begun, thought = "text", True, thought.rstrip()
+                    self._starts = [start for start in self._starts if start != THINK]
+            else:
+                inside, mark, after = self._held.partition(CALLED)
+                if mark:
+                    self._held, self._within = after, "text"
+                    said += self._called(inside)
+            if not mark:
+                return said, thought
+            self._at_edge = mark != "a word"
+
+    def taken_out(self) -> None:
+        """The target has taken something out itself: the white space that was beside it is still there."""
+        self._at_edge = not self._begun
+
+    def rest(self, *, is_call: bool = False) -> tuple[str, str]:
+        """What was held back when the answer ended. `is_call`: the target took a call out of it itself."""
+        held, self._held = self._held, ""
+        if is_call and not held.strip():
+            return "", ""
+        if self._within == "thought":
+            return "", held
+        return (CALL if self._within == "call" else "") + held, ""
+
+    def _until(self, *marks: str) -> tuple[str, str]:
+        """What stands before the first of the marks, and that mark; without one, all that can be no mark."""
+        found = [(at, mark) for mark in marks if (at := self._held.find(mark)) >= 0]
+        if found:
+            at, mark = min(found)
+            part, self._held = self._held[:at], self._held[at + len(mark) :]
+            return part, mark
+        keep = max((begun(self._held, mark) for mark in marks), default=0)
+        if marks and not self._begun and not self._held[: len(self._held) - keep].strip():
+            keep = len(self._held)
+        part, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
+        return part, ""
+
+    def _trimmed(self, part: str) -> str:
+        if self._at_edge:
+            part = part.lstrip()
+            self._at_edge = not part
+        return part
+
+    def _called(self, text: str) -> str:
+        """Note a call; what is none is text after all."""
+        try:
+            told = json.loads(text)
+            name, arguments = told["name"], told.get("arguments", told.get("parameters")) or {}
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return CALL + text + CALLED
+        if not isinstance(name, str) or not isinstance(arguments, dict):
+            return CALL + text + CALLED
+        function = {"name": name, "arguments": json.dumps(arguments)}
+        self.calls.append(
+            {"index": len(self.calls), "id": f"call_{secrets.token_hex(4)}", "function": function}
+        )
+        return ""
+
+
+def begun(text: str, mark: str) -> int:
+    """How many characters at the end of a text are the beginning of a mark."""
+    return next(
+        (size for size in range(min(len(mark) - 1, len(text)), 0, -1) if text.endswith(mark[:size])), 0
+    )
