@@ -19,6 +19,8 @@ for _type in (
     ParameterType("size", units.SIZE, int, units.size),
     ParameterType("api", "OpenAI|Ollama", str, str),
     ParameterType("format", "|".join(FORMATS), str, str),
+    ParameterType("server", r"mistral\.rs|the gateway|a real Ollama", str, str),
+    ParameterType("form", "a stream|a whole answer", str, str),
     ParameterType("stream", "standard output|error output", str, str),
 ):
     # behave executes this file once more, as it does with everything in this folder.

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from support.contracts.engine import Result
     from support.contracts.official import Journey
     from support.contracts.ollama_walks import Asker, Walked
+    from support.parity.desk import Desk
 
 
 class World:
@@ -249,6 +250,16 @@ class World:
         self.cleanups.callback(server.stop)
         return of_command(suite.command, server, model), server
 
+    # -- several servers
+
+    @cached_property
+    def parity(self) -> Desk:
+        """What is asked over several routes, and servers of this scenario's own for it."""
+        # Not at the top: OpenAI's package comes with it.
+        from support.parity.desk import Desk
+
+        return Desk(self.suite, self.cleanups, self.watch, self.evidence)
+
     # -- what remains
 
     def record(self, key: str, title: str, value: float, unit: str) -> None:
@@ -267,6 +278,8 @@ class World:
             self.journey,
             self.conversation.answers,
         )
+        if "parity" in self.__dict__:
+            results += (self.parity.answers, self.parity.verdict)
         for observed in results:
             observed.require_seen()
         if self.server is not None:

@@ -118,6 +118,10 @@ class Fronts:
     def _part(self) -> FoundPart | None:
         return OLLAMA.locate(self._settings)
 
+    def gateway(self) -> OllamaFront:
+        """The gateway of this run: the user's own where one is judged, else the bundled one."""
+        return self._get("gateway" if self.kind == "ollama" else self.kind)
+
     def real(self) -> OllamaFront:
         """A real Ollama, whoever is judged."""
         return self._get("ollama")
