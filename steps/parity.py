@@ -13,6 +13,11 @@ def own_stack(context: StepContext) -> None:
     context.world.parity.begin()
 
 
+@given("a server that can talk for long, with a gateway before it")
+def shared_stack(context: StepContext) -> None:
+    context.world.parity.begin_shared()
+
+
 @given("a server of its own that takes {int} request at a time")
 def narrow_stack(context: StepContext, requests: int) -> None:
     context.world.parity.begin(at_once=requests)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -9,9 +10,12 @@ from support.contracts.api import ApiServer
 from support.contracts.cases import Case
 from support.contracts.engine import Result, ask
 from support.contracts.lacking import MissingRoutes
-from support.errors import AcceptanceError
+from support.errors import AcceptanceError, NotOffered
 from support.http.client import ApiClient
 from support.reporting.verdict import Cell
+
+# Cases without an answer before a candidate is given up.
+MOST_SILENT = 3
 
 
 class Candidate(Protocol):
@@ -22,7 +26,7 @@ class Candidate(Protocol):
     def offering(self, api: str, model: str) -> ApiServer | None:
         """The server with this model, None when it has no such API.
 
-        Raises AcceptanceError or AssertionError when it cannot be had.
+        Raises `NotOffered` when it lacks the model, or another AcceptanceError or an AssertionError when it cannot be had at all.
         """
 
     def close(self) -> None:
@@ -35,12 +39,17 @@ def cell_of(result: Result, *, judged: bool = False) -> Cell:
 
 
 class Comparison:
-    """The candidates of a run."""
+    """The candidates of a run. One that cannot be had, or leaves cases unanswered, is given up.
+
+    So the time that a comparison may take is bounded: for a server that hangs, `MOST_SILENT` answers.
+    """
 
     def __init__(self, candidates: Sequence[Candidate], within: float, missing: MissingRoutes) -> None:
         self._candidates = candidates
         self._within = within
         self._missing = missing
+        self._given_up: dict[str, str] = {}
+        self._silent: Counter[str] = Counter()
 
     def cells(self, case: Case) -> list[Cell]:
         """One cell for each candidate that offers the case's API."""
@@ -54,10 +63,15 @@ class Comparison:
     def _cell(self, candidate: Candidate, case: Case) -> Cell | None:
         if case.alone:
             return Cell(candidate.label, "not asked", "the case may hurt its server, and this one is shared")
+        if candidate.label in self._given_up:
+            return Cell(candidate.label, "not asked", self._given_up[candidate.label])
         try:
             server = candidate.offering(case.api, case.model)
+        except NotOffered as error:
+            return Cell(candidate.label, "not asked", str(error))
         except (AcceptanceError, AssertionError) as error:
-            return Cell(candidate.label, "not asked", str(error).splitlines()[0])
+            self._give_up(candidate.label, str(error).splitlines()[0])
+            return Cell(candidate.label, "not asked", self._given_up[candidate.label])
         if server is None:
             return None
         known = self._missing.reason(server.label, case)
@@ -70,4 +84,12 @@ class Comparison:
             client.close()
         if result.outcome == "lacking":
             self._missing.note(server.label, case)
+        if result.layer == "transport":
+            self._silent[candidate.label] += 1
+            if self._silent[candidate.label] == MOST_SILENT:
+                self._give_up(candidate.label, f"given up after {MOST_SILENT} cases without an answer")
         return cell_of(result)
+
+    def _give_up(self, label: str, why: str) -> None:
+        self._given_up[label] = why
+        print(f"Compared with {label}: not asked any more: {why}")

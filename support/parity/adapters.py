@@ -91,7 +91,8 @@ def _openai(url: str, model: str, key: str | None) -> Any:
     from langchain_openai import ChatOpenAI
 
     settings: dict[str, Any] = {"temperature": 0, "max_tokens": ROOM, "max_retries": 0, "stream_usage": True}
-    return ChatOpenAI(base_url=f"{url}/v1", api_key=key or "not-asked-for", model=model, **settings)
+    settings["api_key"] = key or "not-asked-for"
+    return ChatOpenAI(base_url=f"{url}/v1", model=model, **settings)
 
 
 def _ollama(url: str, model: str, key: str | None) -> Any:

@@ -9,8 +9,9 @@ from typing import Any
 from support.errors import NotOffered
 from support.parity import adapters, command, crowd, faults, fuzz, leaving, names
 from support.parity.asking import ask_all
-from support.parity.room import DIRECT, GATEWAY, REAL, Room, Stack
+from support.parity.room import Room
 from support.parity.routes import Message, Said
+from support.parity.stacks import DIRECT, GATEWAY, REAL, Stack
 from support.parts.ollama import OLLAMA
 from support.reporting.verdict import Evidence
 
@@ -40,6 +41,10 @@ class Desk(Room):
         """Start a server and a gateway that nobody else uses."""
         self._stack = self.stack(at_once=at_once)
 
+    def begin_shared(self) -> None:
+        """Take the server and gateway that scenarios of this kind share."""
+        self._stack = self.shared_stack()
+
     def ask(
         self, messages: Sequence[Message], question: str, options: Mapping[str, Any] | None = None
     ) -> None:
@@ -66,14 +71,10 @@ class Desk(Room):
         self._try(lambda: leaving.leave_half_way(route, self.own, stream=stream, within=within))
 
     def leave_beside(self, server: str) -> None:
-        """Leave half-way, streaming and not, beside somebody whose answer is being made."""
-        talk = self.talk((), NEIGHBOUR)
-        route = self.own.route(server)
-        beside = [
-            leaving.leave_beside_a_neighbour(route, talk, stream=stream, within=self.within)
-            for stream in (True, False)
-        ]
-        self.verdict.set(partial(_require_ended, beside))
+        """Leave half-way beside somebody whose answer is being made."""
+        route, talk = self.own.route(server), self.talk((), NEIGHBOUR)
+        said = leaving.leave_beside_a_neighbour(route, talk, within=self.within)
+        self.verdict.set(partial(_require_ended, said))
 
     def slow_reader(self, server: str, users: int) -> None:
         """Others ask while somebody does not read on."""
@@ -169,6 +170,8 @@ class Desk(Room):
             work()
         except AssertionError as error:
             failure = error
+            # It may be at work for nobody for a long time.
+            self.suite.stacks.discard()
 
         def verdict() -> None:
             if failure is not None:
@@ -177,8 +180,7 @@ class Desk(Room):
         self.verdict.set(verdict)
 
 
-def _require_ended(neighbours: Sequence[Said]) -> None:
-    for said in neighbours:
-        assert said.end in ("stop", "length") and said.text, (
-            f"the neighbour of a client that left got {said.text!r}, which ended by {said.end!r}"
-        )
+def _require_ended(said: Said) -> None:
+    assert said.end in ("stop", "length") and said.text, (
+        f"the neighbour of a client that left got {said.text!r}, which ended by {said.end!r}"
+    )

@@ -21,8 +21,8 @@ ENDLESS = Talk(({"role": "user", "content": "Tell me about the forever"},), limi
 SHORT = Talk(({"role": "user", "content": "Say it briefly"},), limit=20)
 BEGIN_SECONDS = 10.0
 # Share of one core above which a server is at work, and the time over which it is looked at.
-AT_WORK, AT_REST = 0.5, 0.2
-WINDOW_SECONDS = 0.25
+AT_WORK, AT_REST = 0.2, 0.05
+WINDOW_SECONDS = 0.4
 # So little that the stream is held up after some hundred words.
 SMALL_BUFFER = 4096
 # What a server at its limit may say instead of an answer: too many requests, or busy (RFC 6585, RFC 9110).
@@ -81,7 +81,7 @@ class Load:
         self.share: float | None = None
 
     def look(self) -> float | None:
-        """Cores in use over the last quarter of a second; None before that has passed."""
+        """Cores in use over the last moments; None before they have passed."""
         now = time.monotonic()
         self._seen.append((now, self._meter.cpu_seconds()))
         while len(self._seen) > 1 and now - self._seen[1][0] >= WINDOW_SECONDS:
@@ -139,20 +139,22 @@ def ask_beside_a_slow_reader(route: Route, users: int, within: float) -> list[Sa
         guest.leave()
 
 
-def leave_beside_a_neighbour(route: Route, neighbour: Talk, *, stream: bool, within: float) -> Said:
-    """Somebody leaves half-way while another one's answer is made; what the other one got."""
+def leave_beside_a_neighbour(route: Route, neighbour: Talk, *, within: float) -> Said:
+    """Two users leave at once, one of a stream and one of a whole answer, which ends by itself while another
+    user's answer is still being made; what that other one got."""
 
-    def leave() -> None:
-        guest = Guest(route, ENDLESS, stream=stream)
+    def leave(stream: bool) -> None:
+        guest = Guest(route, ENDLESS if stream else SHORT, stream=stream)
         try:
             if stream:
-                guest.read(2000)
+                guest.read(500)
         finally:
             guest.leave()
 
     works: list[Callable[[], Said | None]] = [
         lambda: route.ask(neighbour, stream=True, within=within),
-        lambda: leave(),
+        lambda: leave(stream=True),
+        lambda: leave(stream=False),
     ]
     said = at_once(lambda work: work(), works)[0]
     assert said is not None

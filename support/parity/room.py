@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 from support.http.client import ApiClient
 from support.models.files import ModelFiles
 from support.observed import Observed
@@ -24,11 +22,10 @@ from support.parity.routes import (
     Talk,
     first_listed,
 )
+from support.parity.stacks import DIRECT, GATEWAY, REAL, Stack, start_stack
 from support.reporting.verdict import Evidence
-from support.running.processes import tree_of
 from support.target.discovery import UrlTarget
 from support.target.fronts import SPEAKING, OllamaFront
-from support.target.gateway import start_gateway
 from support.target.ollama import create_model, delete_models
 from support.target.server import Server, start_server
 from support.target.starts import arguments_of
@@ -38,37 +35,8 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 30.0
 MAKE_SECONDS = 60.0
-# An endless answer of a server of one's own goes on for longer than anybody waits here.
-LONG_CONTEXT = 32_768
-DIRECT, GATEWAY, REAL = "mistral.rs", "the gateway", "a real Ollama"
 # Rows of the script that are too long to be asked for by a crowd, or have no end.
 NOT_FOR_A_CROWD = ("story", "forever")
-
-
-class Stack:
-    """A server of this scenario and the gateway in front of it, which is started when first asked for."""
-
-    def __init__(self, server: Server, start_its_gateway: Callable[[], str]) -> None:
-        self.server = server
-        self.direct = Route(DIRECT, server.url, "default", OPENAI_CHAT)
-        self._start_its_gateway = start_its_gateway
-
-    @cached_property
-    def gateway(self) -> Route:
-        return Route(GATEWAY, self._start_its_gateway(), SPEAKING, OLLAMA_CHAT)
-
-    def route(self, name: str) -> Route:
-        """How a server is asked."""
-        return self.direct if name == DIRECT else self.gateway
-
-    def cpu_seconds(self) -> float:
-        """What the server's processes have used so far; the gateway's are not counted."""
-        used = 0.0
-        for process in tree_of(self.server.process.pid):
-            with contextlib.suppress(psutil.Error):
-                times = process.cpu_times()
-                used += times.user + times.system
-        return used
 
 
 class Room:
@@ -179,19 +147,16 @@ class Room:
 
     def stack(self, *, at_once: int = 32) -> Stack:
         """A server that nobody else uses, for so many requests at once, with a gateway in front of it."""
-        suite = self.suite
-        file = suite.models.speaking(suite.script, context=LONG_CONTEXT)
-        settings = suite.settings.model_copy(update={"test_batch_size": at_once, "test_port": None})
-        server = start_server(suite.command, arguments_of(file), settings)
-        self._cleanups.callback(server.stop)
-        self._watch(server)
+        stack = start_stack(self.suite, at_once)
+        self._cleanups.callback(stack.stop)
+        self._watch(stack.server)
+        return stack
 
-        def start() -> str:
-            gateway = start_gateway(server.url, settings, {SPEAKING: file.path})
-            self._cleanups.callback(gateway.stop)
-            return gateway.url
-
-        return Stack(server, start)
+    def shared_stack(self) -> Stack:
+        """The one that scenarios share which leave it as it was."""
+        stack = self.suite.stacks.get(lambda: start_stack(self.suite))
+        self._watch(stack.server)
+        return stack
 
     def trained(self) -> tuple[Route, Route]:
         """SmolLM2 in mistral.rs and in a real Ollama, which forgets it afterwards."""
