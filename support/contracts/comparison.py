@@ -10,7 +10,7 @@ from support.contracts.api import ApiServer
 from support.contracts.cases import Case
 from support.contracts.engine import Result, ask
 from support.contracts.lacking import MissingRoutes
-from support.errors import AcceptanceError, NotOffered
+from support.errors import AcceptanceError
 from support.http.client import ApiClient
 from support.reporting.verdict import Cell
 
@@ -26,7 +26,7 @@ class Candidate(Protocol):
     def offering(self, api: str, model: str) -> ApiServer | None:
         """The server with this model, None when it has no such API.
 
-        Raises `NotOffered` when it lacks the model, or another AcceptanceError or an AssertionError when it cannot be had at all.
+        Raises AcceptanceError or AssertionError when it cannot be had with this model.
         """
 
     def close(self) -> None:
@@ -48,8 +48,11 @@ class Comparison:
         self._candidates = candidates
         self._within = within
         self._missing = missing
-        self._given_up: dict[str, str] = {}
-        self._silent: Counter[str] = Counter()
+        # By label and model: who cannot load one model may well serve another one.
+        self._given_up: dict[tuple[str, str], str] = {}
+        self._silent: Counter[tuple[str, str]] = Counter()
+        # What a candidate turned out to be: it keeps one column of the matrix.
+        self._labels: dict[str, str] = {}
 
     def cells(self, case: Case) -> list[Cell]:
         """One cell for each candidate that offers the case's API."""
@@ -61,19 +64,19 @@ class Comparison:
             candidate.close()
 
     def _cell(self, candidate: Candidate, case: Case) -> Cell | None:
+        asked = (candidate.label, case.model)
         if case.alone:
-            return Cell(candidate.label, "not asked", "the case may hurt its server, and this one is shared")
-        if candidate.label in self._given_up:
-            return Cell(candidate.label, "not asked", self._given_up[candidate.label])
+            return self._not_asked(candidate, "the case may hurt its server, and this one is shared")
+        if asked in self._given_up:
+            return self._not_asked(candidate, self._given_up[asked])
         try:
             server = candidate.offering(case.api, case.model)
-        except NotOffered as error:
-            return Cell(candidate.label, "not asked", str(error))
         except (AcceptanceError, AssertionError) as error:
-            self._give_up(candidate.label, str(error).splitlines()[0])
-            return Cell(candidate.label, "not asked", self._given_up[candidate.label])
+            self._give_up(asked, str(error).splitlines()[0])
+            return self._not_asked(candidate, self._given_up[asked])
         if server is None:
             return None
+        self._labels[candidate.label] = server.label
         known = self._missing.reason(server.label, case)
         if known is not None:
             return Cell(server.label, "lacking", known)
@@ -85,11 +88,14 @@ class Comparison:
         if result.outcome == "lacking":
             self._missing.note(server.label, case)
         if result.layer == "transport":
-            self._silent[candidate.label] += 1
-            if self._silent[candidate.label] == MOST_SILENT:
-                self._give_up(candidate.label, f"given up after {MOST_SILENT} cases without an answer")
+            self._silent[asked] += 1
+            if self._silent[asked] == MOST_SILENT:
+                self._give_up(asked, f"given up after {MOST_SILENT} cases without an answer")
         return cell_of(result)
 
-    def _give_up(self, label: str, why: str) -> None:
-        self._given_up[label] = why
-        print(f"Compared with {label}: not asked any more: {why}")
+    def _not_asked(self, candidate: Candidate, why: str) -> Cell:
+        return Cell(self._labels.get(candidate.label, candidate.label), "not asked", why)
+
+    def _give_up(self, asked: tuple[str, str], why: str) -> None:
+        self._given_up[asked] = why
+        print(f"Compared with {asked[0]} ({asked[1]} model): not asked any more: {why}")

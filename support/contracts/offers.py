@@ -11,7 +11,7 @@ from support.errors import AcceptanceError, NotOffered, TargetError
 from support.settings import Settings
 from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget, UrlTarget, discover
-from support.target.fronts import NEED_REAL, Fronts, OllamaFront, Process
+from support.target.fronts import NEED_REAL, Fronts, Process
 from support.target.pool import ServerPool
 from support.target.server import Server
 
@@ -61,23 +61,22 @@ class OtherFront:
     def __init__(self, name: str, fronts: Callable[[], Fronts]) -> None:
         self.label = name
         self._fronts = fronts
-        self._was: OllamaFront | None = None
 
     def offering(self, api: str, model: str) -> ApiServer | None:
-        """See `Candidate.offering`. The judged server itself is no other one; one that died stays dead."""
+        """See `Candidate.offering`. The judged server itself is no other one.
+
+        One that dies is started again; how often that may be is the comparison's business.
+        """
         fronts = self._fronts()
         if api == "ollama" and fronts.kind == self.label:
             return None
-        if self._was is not None and not self._was.alive:
-            raise TargetError(f"{self.label} has died under an earlier case")
         reason = fronts.unmet({NEED_REAL}) if self.label == "ollama" else None
         if reason is not None:
             raise TargetError(reason)
-        front = self._was = fronts.real() if self.label == "ollama" else fronts.gateway()
+        front = fronts.real() if self.label == "ollama" else fronts.gateway()
         if model not in front.names:
             raise NotOffered(f"{front.label} has no model {model!r}")
         name = front.names[model]
-        # One label for both APIs of a server, whatever it is called where it is judged.
         return ApiServer(front.label, api, front.url, {"model": name, "id": name})
 
     def close(self) -> None:
