@@ -123,6 +123,9 @@ class Desk(Room):
 
     def fuzz(self, seconds: float) -> None:
         """Made-up requests; what they brought about is kept as evidence."""
+        lacking = fuzz.missing()
+        if lacking is not None:
+            raise NotOffered(f"needs {lacking}; `uv sync --group fuzz` installs it")
         folder = self.own.server.folder
         came = fuzz.fuzz(self.own.server.url, folder, seconds)
         self.evidence.append(Evidence("made-up requests", "text/plain", came.told.encode()))
