@@ -24,7 +24,7 @@ SEED = 1
 ANSWER_SECONDS = 10
 # To start, to end, and for a request that is under way when the time is over.
 SLACK_SECONDS = 30.0
-SHOWN = 6000
+SHOWN = 3000
 _MADE = re.compile(r"(\d+) generated")
 # Its exit codes: 0 nothing found, 1 failures found, 2 wrong usage; others are errors of its own.
 CLEAN, FOUND = 0, 1
