@@ -1,4 +1,4 @@
-@needs.command @needs.own_routes
+@needs.command
 Feature: The server and its gateway agree about the models
   A model that is gone for one of them must not be there for the other one, and every name that a
   list gives has to be answered, also after the model was away.
@@ -9,7 +9,7 @@ Feature: The server and its gateway agree about the models
     When the lists of models of all servers are read
     Then the other one knows about it
 
-  @critical
+  @critical @needs.own_routes
   Scenario Outline: A model unloaded through <server> is gone for the other one
     Given a server of its own with a gateway before it
     When the model is unloaded through <server>
@@ -20,7 +20,7 @@ Feature: The server and its gateway agree about the models
       | the gateway |
       | mistral.rs  |
 
-  @critical
+  @critical @needs.own_routes
   Scenario: After unloading and loading every name of the model answers
     Given a server of its own with a gateway before it
     When the model is unloaded and loaded again

@@ -22,10 +22,8 @@ Feature: A conversation is the same over every route
       | unicode   |
       | emoji     |
       | snippet   |
-      | invoice   |
       | symbols   |
       | spacing   |
-      | timetable |
 
   @critical
   Scenario: Every route knows what was said before

@@ -25,6 +25,8 @@ AT_WORK, AT_REST = 0.2, 0.05
 WINDOW_SECONDS = 0.4
 # So little that the stream is held up after some hundred words.
 SMALL_BUFFER = 4096
+# Four who leave broke about every second answer of a server that has this defect.
+LEAVERS, TRIES = 4, 10
 # What a server at its limit may say instead of an answer: too many requests, or busy (RFC 6585, RFC 9110).
 BUSY = (429, 503)
 
@@ -139,26 +141,24 @@ def ask_beside_a_slow_reader(route: Route, users: int, within: float) -> list[Sa
         guest.leave()
 
 
-def leave_beside_a_neighbour(route: Route, neighbour: Talk, *, within: float) -> Said:
-    """Two users leave at once, one of a stream and one of a whole answer, which ends by itself while another
-    user's answer is still being made; what that other one got."""
+def leave_beside_a_neighbour(route: Route, neighbour: Talk, *, within: float) -> None:
+    """Users leave before their short answers, not streamed, while another user's answer is being made.
 
-    def leave(stream: bool) -> None:
-        guest = Guest(route, ENDLESS if stream else SHORT, stream=stream)
-        try:
-            if stream:
-                guest.read(500)
-        finally:
-            guest.leave()
+    The answers end when nobody is there to take them. Raises AssertionError when the other user's stream does
+    not come to its proper end in one of several tries: it takes two things to meet.
+    """
 
-    works: list[Callable[[], Said | None]] = [
-        lambda: route.ask(neighbour, stream=True, within=within),
-        lambda: leave(stream=True),
-        lambda: leave(stream=False),
-    ]
-    said = at_once(lambda work: work(), works)[0]
-    assert said is not None
-    return said
+    def leave() -> None:
+        Guest(route, SHORT, stream=False).leave()
+
+    def listen() -> None:
+        said = route.ask(neighbour, stream=True, within=within)
+        assert said.text and said.end in ("stop", "length"), (
+            f"the neighbour of clients that left got {said.text!r}, which ended by {said.end!r}"
+        )
+
+    for _ in range(TRIES):
+        at_once(lambda work: work(), [listen, *[leave] * LEAVERS])
 
 
 def fill(route: Route, users: int, within: float) -> list[str]:

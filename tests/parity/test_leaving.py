@@ -14,7 +14,7 @@ from support.parity import leaving
 from support.parity.routes import OPENAI_CHAT, Route
 from support.waiting import WaitTimeout
 from tests.contracts.toys import chat
-from tests.http.tiny_server import Reply, TinyServer, json_reply, silence, trickle
+from tests.http.tiny_server import Reply, TinyServer, bytes_reply, json_reply, silence, trickle
 
 Serve = Callable[[Reply], TinyServer]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
@@ -91,3 +91,9 @@ def test_a_full_server_that_fails_is_noticed(serve: Serve) -> None:
     failed = leaving.fill(route(serve(json_reply({}, "500 Internal Server Error"))), 2, within=5.0)
     with pytest.raises(AssertionError, match="2 of 3 users got neither"):
         leaving.require_served_or_busy(["served", *failed])
+
+
+def test_a_neighbour_whose_stream_breaks_off_is_noticed(serve: Serve) -> None:
+    broken = bytes_reply(HEAD + b'data: {"choices": []}\n\n')
+    with pytest.raises(AssertionError, match="ends with exactly one"):
+        leaving.leave_beside_a_neighbour(route(serve(broken)), leaving.SHORT, within=5.0)
