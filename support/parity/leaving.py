@@ -7,7 +7,6 @@ import json
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import urlsplit
 
