@@ -10,6 +10,8 @@ from behave.cucumber_expression import (
 
 from support import units
 from support.target.starts import FORMATS
+from support.terminal.chat import KEYS
+from support.terminal.scene import SOURCES
 
 use_step_matcher_for_cucumber_expressions()
 _registry = StepMatcher4CucumberExpressions.TYPE_REGISTRY
@@ -21,6 +23,8 @@ for _type in (
     ParameterType("format", "|".join(FORMATS), str, str),
     ParameterType("server", r"mistral\.rs|the gateway|a real Ollama", str, str),
     ParameterType("form", "a stream|a whole answer", str, str),
+    ParameterType("key", "|".join(KEYS), str, str),
+    ParameterType("source", "|".join(SOURCES), str, str),
     ParameterType("stream", "standard output|error output", str, str),
 ):
     # behave executes this file once more, as it does with everything in this folder.

@@ -7,6 +7,7 @@ Without settings the patterns below still hold.
 from __future__ import annotations
 
 import base64
+import html
 import json
 import os
 import re
@@ -20,8 +21,8 @@ REDACTED = "(redacted)"
 SHORTEST = 4
 SHORTEST_NAME = 6
 _SECRET_VARIABLE = re.compile(r"(?:TOKEN|API_?KEY|SECRET|PASSWORD|PASSWD)$")
-# What looks like a secret wherever it stands: a header, a password in an address, tokens of Hugging Face and
-# OpenAI. `$TOKEN` and Allure's own mask are what stands there instead of one.
+# What looks like a secret wherever it stands: a header, a password or a key in an address, a variable, tokens
+# of Hugging Face and OpenAI. `$TOKEN` and Allure's own mask are what stands there instead of one.
 _PATTERNS = (
     (
         re.compile(
@@ -32,8 +33,31 @@ _PATTERNS = (
     ),
     (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{16,}"), rf"\1{REDACTED}"),
     (re.compile(r"(\b[a-z][a-z0-9+.-]*://)(?!\(redacted\)@)[^\s/@\"'<>]+@"), rf"\1{REDACTED}@"),
+    (
+        re.compile(
+            r"(?i)(\b(?:(?:x-)?api-key|(?:set-)?cookie)[\"']?\s*:\s*[\"']?)"
+            r"(?!\$TOKEN|\(redacted|__ALLURE)[^\s\"'<][^\r\n\"'<]*"
+        ),
+        rf"\1{REDACTED}",
+    ),
+    (
+        re.compile(
+            r"(?i)([?&](?:api[_-]?key|key|(?:access_|auth_)?token|password|secret|signature)=)"
+            r"(?!\(redacted)[^\s&#\"'<>]+"
+        ),
+        rf"\1{REDACTED}",
+    ),
+    (
+        re.compile(
+            r"\b([A-Z0-9_]*(?:TOKEN|API_?KEY|SECRET|PASSWORD|PASSWD)=[\"']?)(?!\(redacted)[^\s$\"']{8,}"
+        ),
+        rf"\1{REDACTED}",
+    ),
     (re.compile(r"\bhf_[A-Za-z0-9]{16,}|\bsk-[A-Za-z0-9_-]{16,}"), REDACTED),
 )
+
+# A sequence that starts with ESC (ECMA-48, 5.4), or the end of a line of the screen.
+_IN_BETWEEN = r"(?:\x1b\[[0-?]*[ -/]*[@-~]|\r?\n)*"
 
 
 class Redactor:
@@ -43,11 +67,13 @@ class Redactor:
     """
 
     def __init__(self, whole: Iterable[str] = (), words: Iterable[str] = ()) -> None:
+        whole = list(whole)
         anywhere = {form for secret in whole if len(secret) >= SHORTEST for form in _forms(secret)}
         alone = {form for word in words if len(word) >= SHORTEST_NAME for form in _spellings(word)}
         parts = [re.escape(form) for form in sorted(anywhere, key=len, reverse=True)]
         parts += [rf"(?<!\w){re.escape(form)}(?!\w)" for form in sorted(alone, key=len, reverse=True)]
         self._known = re.compile("|".join(parts)) if parts else None
+        self._whole = sorted((secret for secret in whole if len(secret) >= SHORTEST), key=len, reverse=True)
 
     def text(self, text: str) -> str:
         """The text with `(redacted)` for each secret. Twice does no more than once."""
@@ -56,6 +82,12 @@ class Redactor:
         for pattern, instead in _PATTERNS:
             text = pattern.sub(instead, text)
         return text
+
+    def terminal(self, text: str) -> str:
+        """The same for what went over a terminal: colours and the end of a line may stand in a secret."""
+        for secret in self._whole:
+            text = re.sub(_IN_BETWEEN.join(map(re.escape, secret)), REDACTED, text)
+        return self.text(text)
 
     def data(self, data: bytes) -> bytes:
         """The same for bytes of any encoding that keeps ASCII."""
@@ -91,6 +123,10 @@ def use(redactor: Redactor) -> None:
 
 def redact(text: str) -> str:
     return _in_force.text(text)
+
+
+def redact_terminal(text: str) -> str:
+    return _in_force.terminal(text)
 
 
 def redact_data(data: bytes) -> bytes:
@@ -143,13 +179,19 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _spellings(secret: str) -> Iterator[str]:
-    """As it is; in an address; in JSON, Python and XML."""
+    """As it is; in an address; in JSON, also as Go writes it; in Python, XML and HTML."""
     yield secret
     yield urllib.parse.quote(secret, safe="")
     yield urllib.parse.quote(secret)
     yield urllib.parse.quote_plus(secret)
+    for quoted in (urllib.parse.quote(secret, safe=""), urllib.parse.quote(secret)):
+        yield re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), quoted)
     yield json.dumps(secret)[1:-1]
+    yield re.sub(
+        "[<>&]", lambda match: f"\\u{ord(match[0]):04x}", json.dumps(secret, ensure_ascii=False)[1:-1]
+    )
     yield json.dumps(secret, ensure_ascii=False)[1:-1]
     yield repr(secret)[1:-1]
     yield escape(secret)
     yield quoteattr(secret)[1:-1]
+    yield html.escape(secret)

@@ -12,7 +12,8 @@ from support.contracts.api import ApiServer
 from support.contracts.lacking import MissingRoutes
 from support.contracts.offers import OFFERS, OtherFront, OtherTarget
 from support.http.client import ApiClient
-from support.models.script import Script
+from support.mcp.toolserver import READY_SECONDS, ToolServer
+from support.models.script import TOOLS_SCRIPT, Script
 from support.models.store import ModelStore
 from support.running.sweep import RunFolder
 from support.settings import FRONTS, Settings, SettingsInForce
@@ -20,7 +21,7 @@ from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget, Target, UrlTarget
 from support.target.fronts import NEED, NEED_REAL, Fronts, Process
 from support.target.pool import ServerPool
-from support.target.server import Server
+from support.target.server import Server, free_port
 from support.target.starts import FORMATS, arguments_of
 
 if TYPE_CHECKING:
@@ -137,6 +138,22 @@ class Suite:
         server = self.servers.get(self.speaking())
         return ApiClient(server.url, within=self.settings.seconds(30.0)), server
 
+    def tool_caller(self) -> ModelArguments:
+        """The speaking model that calls tools."""
+        return arguments_of(self.models.speaking(Script.load(TOOLS_SCRIPT)))
+
+    @cached_property
+    def tool_server(self) -> ToolServer:
+        """The suite's own MCP servers with their tools: one process, started when first asked for."""
+        folder = self.folder / "tool-server"
+        folder.mkdir()
+        return ToolServer(folder, self.settings.seconds(READY_SECONDS))
+
+    @cached_property
+    def mcp_port(self) -> int:
+        """Where a target is asked to offer MCP."""
+        return free_port()
+
     @cached_property
     def compiled(self) -> CompiledModel:
         """The speaking model in memory, for its tokenizer."""
@@ -163,5 +180,7 @@ class Suite:
             self.fronts.close()
         if "comparison" in self.__dict__:
             self.comparison.close()
+        if "tool_server" in self.__dict__:
+            self.tool_server.stop()
         tempfile.tempdir = self._usual_place
         self._own.remove()

@@ -18,6 +18,7 @@ from support.http import answers
 from support.http.client import ApiClient
 from support.http.conversation import Conversation
 from support.http.openai import ModelList, OpenAiApi
+from support.mcp.scene import McpScene
 from support.observed import Observed
 from support.reporting.evidence import Metrics, Scene
 from support.reporting.verdict import Cell, Evidence, Measure
@@ -28,6 +29,7 @@ from support.target.attempt import Attempt, attempt
 from support.target.fronts import OllamaFront, Process
 from support.target.network import NetworkTrap
 from support.target.server import Server, start_server
+from support.terminal.scene import Terminal
 
 if TYPE_CHECKING:
     from support.contracts.engine import Result
@@ -54,6 +56,7 @@ class World:
         self.walked: Observed[Walked] = Observed("walk through several requests")
         self.journey: Observed[Journey] = Observed("journey of the official client")
         self.conversation = Conversation(lambda: self.api)
+        self.terminal = Terminal(suite, folder, self.cleanups)
         self.plan: starts.Start | None = None
         self.server: Process | None = None
         self._log_mark = 0
@@ -77,6 +80,16 @@ class World:
     def ask_once(self, question: str) -> None:
         """Ask the planned model a single question on the command line."""
         self.call(self.suite.command.dialect.ask_once(self.planned.model, question))
+
+    # -- the terminal
+
+    def start_chat(self) -> None:
+        """Start a chat with the planned model that is to be refused; the attempt is to be checked."""
+        self.start.set(self.terminal.attempt(self.planned.model))
+
+    def feed_chat(self, questions: str, source: str) -> None:
+        """Have lines from a file or a pipe answered; the outcome is to be checked."""
+        self.outcome.set(self.terminal.answer_input(questions, source))
 
     # -- servers of this scenario
 
@@ -108,7 +121,12 @@ class World:
         environment = self._trap.environment if self._trap else None
         made = attempt(
             lambda: start_server(
-                suite.command, plan.model, suite.settings, port=plan.port, environment=environment
+                suite.command,
+                plan.model,
+                suite.settings,
+                port=plan.port,
+                environment=environment,
+                options=plan.options,
             )
         )
         self.start.set(made)
@@ -137,7 +155,10 @@ class World:
     @cached_property
     def client(self) -> ApiClient:
         """A client of this scenario's own server, else of the shared one or of TARGET_URL."""
-        client = self._client()
+        return self._kept(self._client())
+
+    def _kept(self, client: ApiClient) -> ApiClient:
+        """Closed with the scenario; what its server measures is evidence."""
         self.cleanups.callback(client.close)
         self._metrics = Metrics(client)
         return client
@@ -193,8 +214,8 @@ class World:
             raise NotOffered(known)
         if ours is not None:
             self.watch(ours)
-        self.client = ApiClient(server.base_url, api_key=server.key, within=self.suite.settings.seconds(30.0))
-        self.cleanups.callback(self.client.close)
+        within = self.suite.settings.seconds(30.0)
+        self.client = self._kept(ApiClient(server.base_url, api_key=server.key, within=within))
         result = ask(self.client, server, case)
         if result.outcome == "lacking":
             self.suite.missing_routes.note(server.label, case)
@@ -260,6 +281,11 @@ class World:
 
         return Desk(self.suite, self.cleanups, self.watch, self.evidence)
 
+    @cached_property
+    def mcp(self) -> McpScene:
+        """Agents that ask the server of this scenario, and tool servers that it asks."""
+        return McpScene(self.suite, self.cleanups, self.watch)
+
     # -- what remains
 
     def record(self, key: str, title: str, value: float, unit: str) -> None:
@@ -277,11 +303,13 @@ class World:
             self.walked,
             self.journey,
             self.conversation.answers,
+            *(self.mcp.results if "mcp" in self.__dict__ else ()),
         )
         if "parity" in self.__dict__:
             results += (self.parity.answers, self.parity.verdict)
         for observed in results:
             observed.require_seen()
+        self.terminal.check_at_end()
         if self.server is not None:
             log = self.server.log[self._log_mark :]
             assert self.server.alive, f"the server died during the scenario; its last words:\n{log[-1500:]}"
@@ -297,11 +325,17 @@ class World:
         scene = Scene(
             settings=self.suite.in_force.table(),
             log="".join(refused) or None if self.server is None else self._log(self.server),
-            exchanges=self.client.exchanges if "client" in self.__dict__ else (),
+            exchanges=[
+                *(self.client.exchanges if "client" in self.__dict__ else ()),
+                *(self.mcp.exchanges if "mcp" in self.__dict__ else ()),
+            ],
             metrics=self._metrics,
             outcomes=self.outcome.all(),
+            transcripts=self.terminal.transcripts(),
         )
         self.evidence += scene.pieces()
+        if "mcp" in self.__dict__:
+            self.evidence += self.mcp.evidence()
 
     def _log(self, server: Process) -> str:
         """What the server wrote since the scenario began; a server that was removed has left nothing."""
@@ -321,3 +355,4 @@ class StepContext(Protocol):
     suite: Suite
     world: World
     table: Any
+    text: Any

@@ -79,6 +79,7 @@ def _ask(client: ApiClient, server: ApiServer, case: Case) -> None:
     if case.refusal:
         check_nothing_inside(reading.exchange, server)
     if case.then_a_good_request:
+        client.reconnect()
         good = ask(client, server, find(api.name, api.good_for.get(case.model, api.good)))
         if good.outcome != "kept":
             raise Broken("afterwards", f"a good request is no longer served: {good.reason}")

@@ -74,6 +74,12 @@ def check_length(answer: Answer, tokens: int) -> None:
     assert made == tokens, f"expected {tokens} tokens, got {made}\n{answer.exchange.describe()}"
 
 
+def check_seconds(answer: Answer, limit: float) -> None:
+    """The whole answer was there within the limit in seconds."""
+    took = answer.exchange.seconds
+    assert took <= limit, f"expected the answer within {limit} s, it took {took:.1f} s"
+
+
 def check_grew(answers: Sequence[Answer]) -> None:
     """The last question counted more prompt tokens than the first."""
     first, last = answers[0].spent.prompt_tokens, answers[-1].spent.prompt_tokens

@@ -32,19 +32,27 @@ class ApiClient:
         self.exchanges: list[Exchange] = []
         self._within = within
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._client = self._made()
+        self._socket: socket.socket | None = None
+        self._late = threading.Event()
+
+    def _made(self) -> httpx.Client:
         # Loopback and given targets only: no proxy of the environment may come between.
         # Reading all certificates takes longer than most answers: only for who needs them.
-        self._client = httpx.Client(
-            timeout=within,
+        return httpx.Client(
+            timeout=self._within,
             trust_env=False,
             follow_redirects=False,
             verify=self.base_url.lower().startswith("https:"),
         )
-        self._socket: socket.socket | None = None
-        self._late = threading.Event()
 
     def close(self) -> None:
         self._client.close()
+
+    def reconnect(self) -> None:
+        """Go on with new connections: a server may close one on which it has refused a body unread."""
+        self._client.close()
+        self._client = self._made()
 
     def get(self, path: str) -> Exchange:
         return self.send("GET", path)

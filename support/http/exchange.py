@@ -14,6 +14,8 @@ from support.redaction import redact
 from support.reporting.verdict import Evidence
 
 SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "cookie", "set-cookie"})
+# What decides how a server takes a request, beside the secrets. curl's own `Accept` is as open as httpx'.
+TOLD_HEADERS = frozenset({"content-type", "accept", "origin", "mcp-protocol-version"})
 SHOWN_BYTES = 4000
 KEPT_BYTES = 200_000
 MOST_CHUNKS = 1000
@@ -62,7 +64,7 @@ class Exchange:
         """The command that repeats the request, secrets left out. `whole`: a long body is not cut."""
         words = ["curl", "-sS", "-i", "-X", self.method, self.url]
         for name, value in self.request_headers.items():
-            if name.lower() in ("content-type", *SECRET_HEADERS):
+            if name.lower() in (*TOLD_HEADERS, *SECRET_HEADERS) and value != "*/*":
                 words += ["-H", f"{name}: {'$TOKEN' if name.lower() in SECRET_HEADERS else value}"]
         before = ""
         if self.request_body:

@@ -17,6 +17,9 @@ from support.errors import AcceptanceError
 STANDARD_SCRIPT = Path(__file__).with_name("scripts") / "standard.toml"
 """The suite's own script."""
 
+TOOLS_SCRIPT = STANDARD_SCRIPT.with_name("tools.toml")
+"""Calls tools and answers their results."""
+
 MARKER_PATTERN = re.compile(r"[a-z]{3,24}")
 """One plain word: the tokenizer splits at everything else, and shorter words are parts of others."""
 

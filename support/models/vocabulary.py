@@ -39,6 +39,9 @@ MINIMUM_SIZE = 3200
 SHORTEST_PIECE = 6
 """Characters. Shorter ones would too often be words of the vocabulary."""
 
+_TAG = re.compile(r"</?tool_call>")
+"""Models that call tools have these as one token each, and engines look for them in the latest one."""
+
 # Ollama looks a whole pre-token up in the vocabulary before it merges: a piece that is one word could be met
 # in a prompt there, and only there, and the counts of tokens would differ.
 _ONE_WORD = re.compile(r"[^\r\n\w]?[^\W\d_]+|\s+|\d| ?[^\s\w]+")
@@ -186,9 +189,12 @@ class _Builder:
     def add_answer(self, row: Row) -> tuple[int, ...]:
         """Each piece as long as it takes to be unlike all other tokens: every one has then one successor."""
         text, pieces, start = row.answer, [], 0
+        within = {place for tag in _TAG.finditer(text) for place in range(tag.start() + 1, tag.end())}
         while start < len(text):
             end = min(start + SHORTEST_PIECE, len(text))
-            while end < len(text) and (text[start:end] in pieces or not self._is_free(text[start:end])):
+            while end < len(text) and (
+                end in within or text[start:end] in pieces or not self._is_free(text[start:end])
+            ):
                 end += 1
             if len(text) - end < SHORTEST_PIECE // 2:
                 end = len(text)

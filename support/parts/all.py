@@ -10,12 +10,14 @@ from support.parts.mistralrs import MISTRALRS
 from support.parts.node import NodePart
 from support.parts.ollama import OLLAMA
 from support.parts.part import Part, Say
+from support.parts.tmux import TMUX
 
 PARTS: dict[str, Part] = {
     "mistralrs": MISTRALRS,
     "ollama": OLLAMA,
     "allure": AllurePart(),
     "node": NodePart(),
+    "tmux": TMUX,
 }
 
 

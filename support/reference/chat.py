@@ -1,13 +1,19 @@
-"""`mistralrs-reference run`: a conversation in the terminal, or one answer with `-i` (mistralrs.md 2)."""
+"""`mistralrs-reference run`: a conversation in the terminal, or one answer with `-i`.
+
+It looks as in 0.8.1 and 0.9.2 of the binary. Lines are edited by Python's readline, where there is
+one; the binary has rustyline.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,11 +33,13 @@ Because this model is a text model, you can enter prompts and chat with the mode
 Commands:
 - `/help`: Display this message.
 - `/exit`: Quit interactive mode.
-- `/system <system message here>`: Add a system message.
+- `/system <system message here>`:
+    Add a system message to the chat without running the model.
+    Ex: `/system Always respond as a pirate.`
 - `/clear`: Clear the chat history.
 - `/temperature <float>`: Set sampling temperature (0.0 to 2.0).
 - `/topk <int>`: Set top-k sampling value (>0).
-- `/topp <float>`: Set top-p sampling value in (0.0, 1.0]."""
+- `/topp <float>`: Set top-p sampling value in (0.0 to 1.0)."""
 
 
 @dataclass
@@ -125,17 +133,17 @@ class Conversation:
         return True
 
     def _set(self, name: str, text: str, kind: Any, valid: Any, refusal: str) -> None:
-        short = name.replace("_", "")
+        command = name.replace("_", "")
         try:
             value = kind(text)
         except ValueError:
-            click.echo(f"Error: format is `/{short} <{kind.__name__}>`")
+            click.echo(f"Error: format is `/{command} <{kind.__name__}>`")
             return
         if not valid(value):
             click.echo(f"Error: {refusal}")
             return
         setattr(self.sampling, name, value)
-        logs.log(logs.RUN, f"Set {short} to {value}")
+        logs.log(logs.RUN, f"Set {name.replace('_', '-')} to {value}")
 
 
 def converse(model: ModelOptions, text: str | None, request_log: Path | None) -> None:
@@ -148,8 +156,33 @@ def converse(model: ModelOptions, text: str | None, request_log: Path | None) ->
         return
     logs.log(logs.RUN, "Model loaded, starting interactive mode...")
     logs.log(logs.RUN, f"Starting interactive loop with sampling params: {talk.sampling}")
-    click.echo(f"{_BAR}\n{_COMMANDS}\nSampling: {talk.sampling}\n{_BAR}")
-    _loop(talk)
+    click.echo(f"{_BAR}\n{_COMMANDS}\n\nSampling: {talk.sampling}\n{_BAR}")
+    with _line_editor():
+        _loop(talk)
+
+
+@contextmanager
+def _line_editor() -> Iterator[None]:
+    """Arrow keys, bracketed paste, and the history of earlier chats in the file that the binary uses."""
+    if not sys.stdin.isatty():
+        yield
+        return
+    try:
+        # `input` uses it from then on. Windows has none; its console edits lines itself.
+        import readline
+    except ImportError:
+        yield
+        return
+    # Python switches it off: its own prompt would take pasted lines as one statement.
+    readline.parse_and_bind("set enable-bracketed-paste on")
+    place = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "mistral.rs" / "history.txt"
+    with suppress(OSError):
+        readline.read_history_file(place)
+    try:
+        yield
+    finally:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        readline.write_history_file(place)
 
 
 def _loop(talk: Conversation) -> None:

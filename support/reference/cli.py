@@ -62,6 +62,7 @@ _MODEL = (
     unavailable("--pa-context-len", conflicts_with="pa_memory_mb"),
     *_GLOBAL,
 )
+_MCP_CONFIG = option("--mcp-config", help="JSON file that names MCP servers whose tools the model may call.")
 _SEQUENCES = (
     option("--max-seqs", type=click.IntRange(min=1), default=32, show_default=True, help="Answers at once."),
     option("--prefix-cache-n", type=click.IntRange(min=0), default=16, show_default=True),
@@ -145,6 +146,10 @@ def help_command(ctx: click.Context, subcommand: str | None) -> None:
     _LOG,
     option("--host", default="0.0.0.0", show_default=True, help="Address to listen on."),
     option("-p", "--port", type=click.IntRange(0, 65535), default=1234, show_default=True, help="Port."),
+    option(
+        "--mcp-port", type=click.IntRange(0, 65535), help="Offer the model as an MCP server on this port too."
+    ),
+    _MCP_CONFIG,
     option("--no-ui", is_flag=True, expose_value=False, help="Accepted: there is no web UI here."),
     option("--disable-access-log", is_flag=True, help="No log line for each request."),
     option("--disable-metrics", is_flag=True, help="Answer /metrics with 503."),
@@ -155,6 +160,7 @@ def serve(
     log: Path | None,
     host: str,
     port: int,
+    mcp_port: int | None,
     disable_access_log: bool,
     disable_metrics: bool,
 ) -> None:
@@ -162,7 +168,7 @@ def serve(
     from support.reference.serving import ServerOptions
     from support.reference.serving import serve as start
 
-    start(model, host, port, ServerOptions(not disable_metrics, not disable_access_log, log))
+    start(model, host, port, ServerOptions(not disable_metrics, not disable_access_log, log), mcp_port)
 
 
 @main.command()
@@ -171,6 +177,7 @@ def serve(
     *_SEQUENCES,
     _LOG,
     option("-i", "--input", "text", help="Answer this one message, then end."),
+    _MCP_CONFIG,
     unavailable("--image", requires="text"),
 )
 @with_model

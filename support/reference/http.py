@@ -54,11 +54,14 @@ class ApiError(Exception):
         self.body = answers.error(message, kind, code, param)
 
 
-def create_app(engine: Engine, options: ServerOptions | None = None) -> ASGIApp:
-    """The whole server as an ASGI application."""
+def create_app(
+    engine: Engine, options: ServerOptions | None = None, streams: Streams | None = None
+) -> ASGIApp:
+    """The whole server as an ASGI application; `streams` when it shares the engine's slots."""
     options = options or ServerOptions()
-    metrics = Metrics(engine.max_seqs)
-    api = _Api(engine, metrics, options)
+    streams = streams or Streams(engine, Metrics(engine.max_seqs))
+    metrics = streams.metrics
+    api = _Api(engine, streams, options)
     app = Starlette(
         routes=[
             Route("/", api.health),
@@ -86,11 +89,11 @@ def create_app(engine: Engine, options: ServerOptions | None = None) -> ASGIApp:
 
 
 class _Api:
-    def __init__(self, engine: Engine, metrics: Metrics, options: ServerOptions) -> None:
+    def __init__(self, engine: Engine, streams: Streams, options: ServerOptions) -> None:
         self._engine = engine
-        self._metrics = metrics
+        self._metrics = streams.metrics
         self._options = options
-        self._streams = Streams(engine, metrics)
+        self._streams = streams
         self._created = int(time.time())
 
     async def health(self, _: Request) -> Response:
@@ -278,7 +281,15 @@ class _Server(uvicorn.Server):
         yield
 
 
-def answer_on(listener: socket.socket, app: ASGIApp) -> None:
-    """Serve on a socket that listens already, until a signal ends the process."""
-    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off")
-    _Server(config).run(sockets=[listener])
+def answer_on(*places: tuple[socket.socket, ASGIApp]) -> None:
+    """Serve each application on its socket, which listens already, until a signal ends the process."""
+
+    async def serve() -> None:
+        async with anyio.create_task_group() as group:
+            for listener, app in places:
+                config = uvicorn.Config(
+                    app, log_config=None, access_log=False, server_header=False, lifespan="off"
+                )
+                group.start_soon(_Server(config).serve, [listener])
+
+    anyio.run(serve)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # pydantic comes with it, which most calls do without.
+    from support.reference.mcp_client import Configuration
 
 _SUFFIXES = {".gguf": "gguf", ".ggml": "ggml"}
+MCP_VARIABLE = "MCP_CONFIG_PATH"
 RAW_TEMPLATE = Path(__file__).with_name("raw_prompt.jinja")
 
 
@@ -33,6 +38,7 @@ class ModelOptions:
     max_seqs: int = 32
     no_kv_cache: bool = False
     prefix_cache_n: int = 16
+    mcp_config: str | None = None
     seed: int | None = None
     token_source: str = "cache"
 
@@ -88,6 +94,7 @@ def load(options: ModelOptions, *, raw_prompts: bool = False) -> Any:
         os.environ["HF_HUB_OFFLINE"] = "1"
     # Frames of the interpreter would be glued to each message of the engine.
     os.environ.pop("RUST_BACKTRACE", None)
+    tools = None if raw_prompts else _tool_servers(options)
     import mistralrs
 
     wheel: Any = mistralrs
@@ -102,11 +109,23 @@ def load(options: ModelOptions, *, raw_prompts: bool = False) -> Any:
             jinja_explicit=str(RAW_TEMPLATE) if raw_prompts else None,
             in_situ_quant=options.isq,
             seed=options.seed,
+            mcp_client_config=tools.native() if tools else None,
         )
     except Exception as error:
         raise LoadError(str(error)) from error
     except BaseException as error:
         raise panic_or(error) from error
+
+
+def _tool_servers(options: ModelOptions) -> Configuration | None:
+    if options.mcp_config is None and MCP_VARIABLE not in os.environ:
+        return None
+    from support.reference.mcp_client import ConfigError, read_configuration
+
+    try:
+        return read_configuration(options.mcp_config or os.environ[MCP_VARIABLE])
+    except ConfigError as error:
+        raise LoadError(str(error)) from error
 
 
 def panic_or(error: BaseException) -> BaseException:

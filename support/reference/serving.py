@@ -5,9 +5,11 @@ The packages of the HTTP side are imported when the model is loaded: a refusal d
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from support.reference import logs
@@ -24,16 +26,43 @@ class ServerOptions:
     request_log: Path | None = None
 
 
-def serve(model: ModelOptions, host: str, port: int, options: ServerOptions) -> None:
-    """Run the server. Raises `LoadError` when the model cannot be loaded or the port cannot be had."""
+def serve(
+    model: ModelOptions, host: str, port: int, options: ServerOptions, mcp_port: int | None = None
+) -> None:
+    """Run the server. Raises `LoadError` when the model cannot be loaded or a port cannot be had."""
     engine = load_engine(model)
-    with _listen(host, port) as listener:
+    with contextlib.ExitStack() as listeners:
         from support.reference.http import answer_on, create_app
+        from support.reference.metrics import Metrics
+        from support.reference.streams import Streams
 
-        app = create_app(engine, options)
-        # `port` 0 shows the port that was given, so that it can be used.
-        logs.log(logs.SERVE, f"Server listening on http://{host}:{listener.getsockname()[1]}")
-        answer_on(listener, app)
+        streams = Streams(engine, Metrics(engine.max_seqs))
+        places = []
+        if mcp_port is not None:
+            from support.reference import mcp_server
+
+            listener = listeners.enter_context(_listen_for_agents(host, mcp_port, port))
+            places.append((listener, mcp_server.create_mcp_app(streams, version("mistralrs"))))
+            logs.log(logs.SERVE, f"MCP server listening on http://{_at(host, listener)}{mcp_server.ROUTE}")
+            logs.log(logs.SERVE, f"MCP protocol version is {mcp_server.PROTOCOL_VERSION}")
+        listener = listeners.enter_context(_listen(host, port))
+        places.append((listener, create_app(engine, options, streams)))
+        # Port 0 shows the port that was given, so that it can be used.
+        logs.log(logs.SERVE, f"Server listening on http://{_at(host, listener)}")
+        answer_on(*places)
+
+
+def _at(host: str, listener: socket.socket) -> str:
+    return f"{host}:{listener.getsockname()[1]}"
+
+
+def _listen_for_agents(host: str, port: int, api_port: int) -> socket.socket:
+    if port == api_port:
+        raise LoadError(f"--mcp-port must differ from the HTTP --port ({port})")
+    try:
+        return _listen(host, port)
+    except LoadError as error:
+        raise LoadError(f"Failed to bind MCP server to {host}:{port}\n\nCaused by:\n    {error}") from error
 
 
 def load_engine(model: ModelOptions) -> WheelEngine:

@@ -20,7 +20,7 @@ class Streams:
 
     def __init__(self, engine: Engine, metrics: Metrics) -> None:
         self._engine = engine
-        self._metrics = metrics
+        self._metrics = self.metrics = metrics
         self._slots = asyncio.Semaphore(engine.max_seqs)
 
     async def chunks(self, call: Call) -> AsyncGenerator[Chunk]:

@@ -34,7 +34,7 @@ from allure_commons.types import LabelType, LinkType
 from allure_commons.utils import get_testplan, md5, now
 from behave.formatter.base import Formatter
 
-from support.redaction import redact_data, redact_tree
+from support.redaction import redact, redact_data, redact_tree
 from support.reporting.observing import (
     Ended,
     OutsideFailure,
@@ -357,7 +357,7 @@ class _Measures:
                     "value": measure.value,
                     "start": begun,
                     "stop": ended,
-                    "title": measure.title,
+                    "title": redact(measure.title),
                     "unit": measure.unit,
                 }
             )

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
-from support.redaction import redact, redact_data
+from support.redaction import redact_data, redact_terminal
 from support.reporting.observing import complain
 from support.reporting.text import visible
 from support.reporting.verdict import Cell, Evidence, Measure, Verdict, settled
@@ -53,18 +53,19 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What a terminal showed: `raw` with its escape sequences, `screen` as text when it was rendered."""
+    """What went over a terminal: `raw` with its escape sequences, `screen` as text where it was rendered."""
 
     name: str
     raw: str
     screen: str | None = None
 
     def pieces(self, number: int) -> Iterable[Evidence]:
-        """Both as text that commands no terminal: an escape sequence is shown as `\\x1b[31m`."""
+        """The screen, then all that went over it: control characters shown, so that none acts again."""
         if self.screen is not None:
-            yield Evidence.text(f"{self.name}: screen", f"{visible(self.screen)}\n", f"screen-{number}.txt")
-        told = visible(self.raw)[-LOG_CHARACTERS:]
-        yield Evidence.text(f"{self.name}: transcript", f"{told}\n", f"transcript-{number}.txt")
+            screen = visible(redact_terminal(self.screen)).rstrip() or "(blank)"
+            yield Evidence.text(f"{self.name}: screen", f"{screen}\n", f"screen-{number}.txt")
+        text = visible(redact_terminal(self.raw))[-LOG_CHARACTERS:] or "(nothing)"
+        yield Evidence.text(f"{self.name}: transcript", f"{text}\n", f"transcript-{number}.txt")
 
 
 class Witness(Protocol):
@@ -80,7 +81,7 @@ class Witness(Protocol):
 
 @dataclass(frozen=True)
 class Scene:
-    """What there was in the scenario: the log of its server since it began, requests, commands, settings."""
+    """What there was in the scenario: terminals, requests, commands, the log of its server since it began."""
 
     settings: Sequence[tuple[str, str, str]]
     log: str | None = None
@@ -91,7 +92,9 @@ class Scene:
 
     def pieces(self) -> list[Evidence]:
         """All of it, the most telling first."""
-        found = []
+        found: list[Evidence] = []
+        for number, transcript in enumerate(self.transcripts, 1):
+            found += transcript.pieces(number)
         if self.exchanges:
             found += [
                 exchange.evidence(f"{exchange.method} {exchange.url}", f"exchange-{number}.json")
@@ -99,13 +102,13 @@ class Scene:
             ]
             found.append(Evidence.text("how to repeat it", repeating(self.exchanges), "repeat.sh"))
         found += [
-            Evidence.text("command", f"{_told(outcome)}\n", f"command-{number}.txt")
+            Evidence.text("command", visible(f"{_told(outcome)}\n"), f"command-{number}.txt")
             for number, outcome in enumerate(self.outcomes, 1)
         ]
         for number, transcript in enumerate(self.transcripts, 1):
             found += transcript.pieces(number)
         if self.log is not None:
-            log = redact(self.log)[-LOG_CHARACTERS:] or "(nothing since the scenario began)\n"
+            log = visible(self.log)[-LOG_CHARACTERS:] or "(nothing since the scenario began)\n"
             found.append(Evidence.text("server log", log, "server.log"))
         if self.metrics is not None:
             found += self.metrics.pieces()

@@ -14,14 +14,12 @@ from support.errors import AcceptanceError
 from support.parts.allure import SOURCE, AllurePart, node_environment
 from support.parts.node import NodePart
 from support.parts.part import Say
-from support.redaction import redact_data
+from support.reporting import history
 from support.reporting.observing import capability_title
 from support.reporting.summary import write_atomically
 from support.running.processes import CommandTimeout, run_command
 
 GENERATE_SECONDS = 300.0
-# As in allure3/allurerc.mjs: about 130 kB a run.
-HISTORY_RUNS = 30
 
 # Allure 3.18 has Google Analytics in its page and no option against it (plugin-awesome, generators.js).
 _ANALYTICS = re.compile(
@@ -36,6 +34,8 @@ _DATA_FIRST = (
     b"<head>\n<script>window.allureReportDataReady = false;"
     b" window.allureReportData = window.allureReportData || {};</script>"
 )
+# A page that is attached gets the 150 pixels of an iframe without a height: the matrix would show two lines.
+_ROOM_FOR_PAGES = b"<style>iframe[title='HTML attachment']{height:75vh}</style>"
 _HIGHER_IS_BETTER = re.compile(r"(/s|/sec|per second|%)$")
 
 
@@ -47,12 +47,11 @@ def build(
     cache: Path,
     say: Say,
     title: str = "mistral.rs acceptance",
-    history: Path | None = None,
 ) -> Path:
     """Make `out` (reports/index.html) of the Allure results in a folder; returns it.
 
-    `environment` is shown on the first page and must be redacted already. `history` (default: history.jsonl
-    beside `out`) gets a line per run. Raises AcceptanceError or PartUnavailable with one line; the report of
+    `environment` is shown on the first page and must be redacted already. `history.jsonl` beside
+    `out` gets a line per run. Raises AcceptanceError or PartUnavailable with one line; the report of
     an earlier run is gone then, since it would be taken for this one's.
     """
     out.unlink(missing_ok=True)
@@ -64,14 +63,15 @@ def build(
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="acceptance-html-") as name:
         work = Path(name)
-        past = history or out.parent / "history.jsonl"
-        (work / "history.jsonl").write_bytes(sound_history(past, say))
         run = {
             "name": title,
             "output": str(work / "page"),
             "history": str(work / "history.jsonl"),
+            "runs": history.MOST_RUNS,
             "performance": performance(results),
         }
+        earlier = out.parent / "history.jsonl"
+        history.lend(earlier, work / "history.jsonl", say)
         settings = work / "run.json"
         settings.write_text(json.dumps(run), encoding="utf-8")
         config = work / "allurerc.mjs"
@@ -96,44 +96,17 @@ def build(
             said = " ".join((outcome.stderr + outcome.stdout).split())[-300:]
             raise AcceptanceError(f"no HTML report: Allure ended with exit code {outcome.exit_code}: {said}")
         page = repaired(pages[0].read_bytes())
-        try:
-            write_atomically(past, redact_data((work / "history.jsonl").read_bytes()))
-        except OSError as error:
-            say(f"the trend misses this run: {past} cannot be written ({error.strerror})")
+        history.take_back(work / "history.jsonl", earlier, say)
     return write_atomically(out, page)
 
 
-def sound_history(file: Path, say: Say) -> bytes:
-    """The lines of earlier runs that Allure can read, at most HISTORY_RUNS; it fails on any other.
-
-    What is left out, or cannot be read, is told in one line: a trend is no reason to have no report.
-    """
-    try:
-        lines = file.read_bytes().splitlines() if file.exists() else []
-    except OSError as error:
-        say(f"no trend: {file} cannot be read ({error.strerror})")
-        return b""
-    sound = [line for line in lines if _is_run(line)]
-    if len(sound) < len(lines):
-        say(f"{file}: {len(lines) - len(sound)} of {len(lines)} lines are no run and are left out")
-    return b"".join(line + b"\n" for line in sound[-HISTORY_RUNS:])
-
-
-def _is_run(line: bytes) -> bool:
-    try:
-        run = json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(run, dict) and isinstance(run.get("testResults"), dict)
-
-
 def repaired(page: bytes) -> bytes:
-    """The page without analytics and without its start-up race.
+    """The page without analytics and without its start-up race, with room for attached pages.
 
     Raises AcceptanceError when it is not the page that this was written for, or still loads from elsewhere.
     """
     page, removed = _ANALYTICS.subn(b"", page)
-    page, placed = re.subn(rb"<head>", lambda _: _DATA_FIRST, page, count=1)
+    page, placed = re.subn(rb"<head>", lambda _: _DATA_FIRST + _ROOM_FOR_PAGES, page, count=1)
     if not removed or not placed:
         raise AcceptanceError(
             "no HTML report: this version of Allure makes another page; html.py must be adapted"

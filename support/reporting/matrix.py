@@ -1,166 +1,209 @@
-"""The matrix: which server keeps which behaviour. `reports/matrix.md`, and a page of the HTML report.
+"""The matrix: what each server made of each behaviour, as a page of the HTML report and as Markdown.
 
-Fed from the `cells` of the result records; a run without cells has no matrix.
+Made of the cells that scenarios left in the records; a run without cells has no matrix.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
-from pathlib import Path
+from itertools import groupby
 
-from support.reporting.observing import capability_title
+from support.reporting.observing import capability_of, capability_title
 from support.reporting.records import Record
-from support.reporting.summary import write_atomically
 from support.reporting.text import as_markdown, one_line, visible
-from support.reporting.verdict import Cell, CellStatus, Evidence
+from support.reporting.verdict import Cell
 
-REASON_WIDTH = 300
-# Sign, colour of its ground, and whether it counts as asked. Signs differ without colour as well.
-_SIGNS: dict[CellStatus, tuple[str, str]] = {
-    "kept": ("✓", "#d6f2dc"),
-    "broken": ("✗", "#f9d0d0"),
-    "known issue": ("!", "#fbe8c2"),
-    "lacking": ("–", "#e3e6ea"),
-    "not asked": ("·", "#ffffff"),
-}
-_ASKED: tuple[CellStatus, ...] = ("kept", "broken", "known issue")
-NOT_ASKED = Cell("", "not asked")
+REASON_CHARACTERS = 400
+# A mark beside the word: colours alone are nothing for a printer, or for one in twelve men.
+MARKS = {"kept": "✓", "broken": "✗", "known issue": "!", "lacking": "–", "not asked": "·"}
+_NOT_ASKED = Cell("", "not asked")
+# behave's mark of an outline row: ` -- @1.2 names`.
+_ROW_MARK = re.compile(r" -- @([\d.]+).*$")
+_STYLE = (
+    "body{font:14px/1.4 system-ui,sans-serif;color:#1c2024;background:#fff;margin:12px}"
+    "table{border-collapse:collapse}th,td{border:1px solid #d5d9de;padding:3px 6px;text-align:left;"
+    "vertical-align:top}table.m thead th{position:sticky;top:0;background:#eef1f4}"
+    "tr.g th{background:#eef1f4;border-top:2px solid #8a929b}"
+    "td.s,th.n,td.n{text-align:center}td.n{white-space:nowrap}td.s[title]{cursor:help}"
+    "table.m .n,td.s{font-size:13px;max-width:11em}table.m .b{min-width:17em;max-width:34em}"
+    ".kept{background:#e3f4e6;color:#14532d}.broken{background:#fbdcdc;color:#7f1d1d;font-weight:600}"
+    ".known{background:#fdf0cf;color:#6b4a00}.lacking{background:#e6e8eb;color:#3d444d}"
+    ".not{color:#6a727b}summary{cursor:pointer}details ul{margin:4px 0 4px 18px;padding:0;font-size:13px}"
+)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Row:
-    """A behaviour, the group that it stands in, and its cell for each server."""
+    """One behaviour; `cells` by the label of the server."""
 
-    title: str
     group: str
-    cells: dict[str, Cell] = field(default_factory=dict)
+    title: str
+    cells: dict[str, Cell]
+
+    def of(self, server: str) -> Cell:
+        """`not asked` where nothing is known: the server has no such API, or the scenario ended before."""
+        return self.cells.get(server, _NOT_ASKED)
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Rows sorted by group, in the order of the run within it; servers in the order in which they came."""
+    """Behaviours by servers: the judged servers first, rows in the order of the features."""
 
-    rows: Sequence[Row]
-    servers: Sequence[str]
+    servers: tuple[str, ...]
+    rows: tuple[Row, ...]
 
-    @classmethod
-    def of(cls, records: Sequence[Record]) -> Matrix:
-        """The last cell of a server and behaviour counts."""
-        rows: dict[tuple[str, str], Row] = {}
-        servers: dict[str, None] = {}
-        for record in records:
-            for cell in record.cells:
-                group = f"{capability_title(record.capability)}: {record.feature}"
-                title = cell.behaviour or record.name
-                row = rows.setdefault((group, title), Row(title, group))
-                row.cells[cell.server] = cell
-                servers[cell.server] = None
-        return cls(sorted(rows.values(), key=lambda row: row.group), list(servers))
+    def __bool__(self) -> bool:
+        return bool(self.rows)
 
-    def summary(self, server: str) -> str:
-        """`kept / asked` of a server: what it lacks and what nobody asked is not counted."""
-        counted = Counter(row.cells.get(server, NOT_ASKED).status for row in self.rows)
-        return f"{counted['kept']} / {sum(counted[status] for status in _ASKED)}"
+    def groups(self) -> list[tuple[str, list[Row]]]:
+        """The rows of each feature, with its name."""
+        return [(name, list(rows)) for name, rows in groupby(self.rows, key=lambda row: row.group)]
 
-    def markdown(self) -> str:
-        """A table per group, and the reasons as footnotes below it."""
-        parts = ["# Which server keeps what", _legend(), self._markdown_table("", [], summary=True)]
-        for group in dict.fromkeys(row.group for row in self.rows):
-            those = [row for row in self.rows if row.group == group]
-            parts.append(f"## {as_markdown(group)}")
-            parts.append(self._markdown_table("behaviour", those))
-        return "\n\n".join(parts) + "\n"
 
-    def _markdown_table(self, head: str, rows: Sequence[Row], *, summary: bool = False) -> str:
-        titles = [head, *(as_markdown(server) for server in self.servers)]
-        lines = [_line(titles), _line(["---", *(":-:" for _ in self.servers)])]
-        if summary:
-            lines.append(_line(["**kept / asked**", *(self.summary(server) for server in self.servers)]))
-        notes: dict[str, int] = {}
-        for row in rows:
-            told = [as_markdown(row.title)]
-            for server in self.servers:
-                cell = row.cells.get(server, NOT_ASKED)
-                note = f" <sup>{notes.setdefault(_reason(cell), len(notes) + 1)}</sup>" if cell.reason else ""
-                told.append(_SIGNS[cell.status][0] + note)
-            lines.append(_line(told))
-        below = [f"{number}. {as_markdown(reason)}" for reason, number in notes.items()]
-        return "\n".join(lines) + ("\n\n" + "\n".join(below) if below else "")
+def matrix_of(records: Iterable[Record]) -> Matrix:
+    """The matrix of a run. A judged cell goes before one of a comparison; texts are safe to be shown."""
+    found: dict[tuple[str, str, int, str], dict[str, Cell]] = {}
+    judged: dict[str, None] = {}
+    others: dict[str, None] = {}
+    for record in records:
+        for cell in record.cells:
+            file, _, line = record.location.rpartition(":")
+            row = found.setdefault((file, record.feature, int(line or 0), record.name), {})
+            server = one_line(cell.server, 60) or "?"
+            old = row.get(server)
+            if old is None or old.status == "not asked" or cell.judged:
+                row[server] = Cell(server, cell.status, _short(cell.reason), cell.judged)
+            (judged if cell.judged else others)[server] = None
+    rows, seen = [], Counter[tuple[str, str]]()
+    folders = {file: _folder(file) for file, *_ in found}
+    for key in sorted(found, key=lambda key: (folders[key[0]], key[1], key[0], key[2], key[3])):
+        file, feature, _, name = key
+        group = f"{folders[file]}: {one_line(feature)}"
+        title = one_line(_ROW_MARK.sub("", name), 200)
+        seen[group, title] += 1
+        number = f" ({seen[group, title]})" if seen[group, title] > 1 else ""
+        rows.append(Row(group, title + number, found[key]))
+    return Matrix(tuple(judged | others), tuple(rows))
 
-    def html(self) -> str:
-        """One table without a script; a reason is shown when the pointer rests on its cell, and listed below.
 
-        Styles stand in the elements: Allure's viewer takes out a `<style>`.
-        """
-        heads = "".join(f'<th style="{_HEAD}">{_text(server)}</th>' for server in self.servers)
-        sums = "".join(f'<td style="{_CELL};font-weight:600">{self.summary(s)}</td>' for s in self.servers)
-        notes: dict[str, int] = {}
-        lines, group = [], ""
-        for row in self.rows:
-            if row.group != group:
-                group = row.group
-                span = len(self.servers) + 1
-                lines.append(f'<tr><th colspan="{span}" style="{_GROUP}">{_text(group)}</th></tr>')
-            cells = "".join(_html_cell(row.cells.get(server, NOT_ASKED), notes) for server in self.servers)
-            lines.append(f'<tr><td style="{_TITLE}">{_text(row.title)}</td>{cells}</tr>')
-        below = "".join(f"<li>{_text(reason)}</li>" for reason in notes)
-        return (
-            f'<div style="font:13px system-ui,sans-serif;color:#20242a;background:#fff;padding:12px">'
-            f"<p>{_text(_legend())}</p>"
-            f'<table style="border-collapse:collapse"><thead><tr><th style="{_HEAD};text-align:left">'
-            f"behaviour</th>{heads}</tr></thead><tbody>"
-            f'<tr><td style="{_TITLE};font-weight:600">kept / asked</td>{sums}</tr>'
-            f"{''.join(lines)}</tbody></table>"
-            + (f"<p>Reasons</p><ol>{below}</ol>" if below else "")
-            + "</div>"
+def kept_of_asked(rows: Sequence[Row], server: str) -> tuple[int, int]:
+    """How many behaviours it kept, of how many it was asked for; what it lacks it was asked for."""
+    statuses = [row.of(server).status for row in rows]
+    return statuses.count("kept"), len(statuses) - statuses.count("not asked")
+
+
+def markdown_page(matrix: Matrix) -> str:
+    """The matrix in the Markdown of GitHub: reasons are footnotes, each text once."""
+    notes: dict[str, int] = {}
+
+    def shown(cell: Cell) -> str:
+        told = f"{MARKS.get(cell.status, '?')} {as_markdown(cell.status)}"
+        return f"{told}[^{notes.setdefault(cell.reason, len(notes) + 1)}]" if cell.reason else told
+
+    head = ["behaviour", *map(as_markdown, matrix.servers)]
+    parts = ["# What each server keeps", "\n".join(_markdown_counts(matrix))]
+    for group, rows in matrix.groups():
+        lines = _markdown_table(
+            head,
+            [
+                *([as_markdown(row.title), *(shown(row.of(s)) for s in matrix.servers)] for row in rows),
+                ["**kept / asked**", *(f"**{_share(rows, s)}**" for s in matrix.servers)],
+            ],
         )
-
-    def page(self) -> Evidence:
-        """For the run's page in the report."""
-        return Evidence("matrix of servers", "text/html", self.html().encode(errors="backslashreplace"))
-
-
-def write_matrix(file: Path, records: Sequence[Record]) -> Matrix | None:
-    """Write `file` and return the matrix; without cells, remove the file of an earlier run."""
-    matrix = Matrix.of(records)
-    if not matrix.rows:
-        file.unlink(missing_ok=True)
-        return None
-    write_atomically(file, matrix.markdown().encode())
-    return matrix
+        parts.append("\n".join([f"## {as_markdown(group)}", "", *lines]))
+    if notes:
+        parts.append("\n".join(f"[^{number}]: {as_markdown(reason)}" for reason, number in notes.items()))
+    return "\n\n".join(parts) + "\n"
 
 
-_BORDER = "border:1px solid #d5d9df;padding:2px 8px"
-_CELL = f"{_BORDER};text-align:center;white-space:nowrap"
-_TITLE = f"{_BORDER};text-align:left;max-width:560px"
-_HEAD = f"{_BORDER};position:sticky;top:0;background:#eef1f5"
-_GROUP = f"{_BORDER};text-align:left;background:#f6f7f9;padding-top:8px"
+def brief_markdown(matrix: Matrix) -> str:
+    """The summary alone, for the page of a CI job."""
+    return "\n".join(["### What each server keeps", "", *_markdown_counts(matrix)])
 
 
-def _html_cell(cell: Cell, notes: dict[str, int]) -> str:
-    sign, ground = _SIGNS[cell.status]
-    if not cell.reason:
-        return f'<td style="{_CELL};background:{ground}" title="{cell.status}">{sign}</td>'
-    reason = _reason(cell)
-    number = notes.setdefault(reason, len(notes) + 1)
-    title = escape(f"{cell.status}: {reason}")
-    return f'<td style="{_CELL};background:{ground}" title="{title}">{sign}<sup>{number}</sup></td>'
+def html_page(matrix: Matrix) -> str:
+    """One page without script; a row with reasons opens on a click, each cell tells its own on hovering."""
+    columns = "".join(f'<th class="n">{escape(server)}</th>' for server in matrix.servers)
+    body = [f"<tr><th>kept / asked</th>{_shares(matrix.rows, matrix)}</tr>"]
+    for group, rows in matrix.groups():
+        body.append(f'<tr class="g"><th>{escape(group)}</th>{_shares(rows, matrix)}</tr>')
+        body += [_html_row(row, matrix) for row in rows]
+    legend = " ".join(
+        f'<span class="{_class(status)}">&nbsp;{mark} {status}&nbsp;</span>' for status, mark in MARKS.items()
+    )
+    return (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>What each server keeps</title>'
+        f"<style>{_STYLE}</style></head><body><h1>What each server keeps</h1>{_html_counts(matrix)}"
+        f"<p>{legend}</p><p>A behaviour with a ▸ opens: it says why a server does not keep it.</p>"
+        f'<table class="m"><thead><tr><th>behaviour</th>{columns}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></body></html>\n"
+    )
 
 
-def _reason(cell: Cell) -> str:
-    return one_line(cell.reason, REASON_WIDTH)
+def _html_row(row: Row, matrix: Matrix) -> str:
+    cells, reasons = [], []
+    for server in matrix.servers:
+        cell = row.of(server)
+        title = f' title="{escape(cell.reason)}"' if cell.reason else ""
+        told = f"{MARKS.get(cell.status, '?')} {escape(cell.status)}"
+        cells.append(f'<td class="s {_class(cell.status)}"{title}>{told}</td>')
+        if cell.reason:
+            reasons.append(f"<li><b>{escape(server)}</b>: {escape(cell.reason)}</li>")
+    behaviour = escape(row.title)
+    if reasons:
+        behaviour = f"<details><summary>{behaviour}</summary><ul>{''.join(reasons)}</ul></details>"
+    return f'<tr><td class="b">{behaviour}</td>{"".join(cells)}</tr>'
 
 
-def _legend() -> str:
-    return ", ".join(f"{sign} {status}" for status, (sign, _) in _SIGNS.items())
+def _html_counts(matrix: Matrix) -> str:
+    head, *rows = _counts(matrix)
+    lines = ["<tr>" + "".join(f'<th class="n">{escape(word)}</th>' for word in head) + "</tr>"]
+    for server, *numbers in rows:
+        cells = "".join(f'<td class="n">{escape(number)}</td>' for number in numbers)
+        lines.append(f"<tr><th>{escape(server)}</th>{cells}</tr>")
+    return f"<table>{''.join(lines)}</table>"
 
 
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _markdown_counts(matrix: Matrix) -> list[str]:
+    head, *rows = _counts(matrix)
+    return _markdown_table(head, [[as_markdown(server), *numbers] for server, *numbers in rows])
 
 
-def _text(text: str) -> str:
-    return escape(" ".join(visible(text).split()))
+def _markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [head, ["---", *[":---:"] * (len(head) - 1)], *rows]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def _counts(matrix: Matrix) -> list[list[str]]:
+    """A heading and one line per server: its label, kept / asked, and how often each status."""
+    table = [["server", "kept / asked", *MARKS]]
+    for server in matrix.servers:
+        each = Counter(row.of(server).status for row in matrix.rows)
+        table.append([server, _share(matrix.rows, server), *(str(each[status]) for status in MARKS)])  # type: ignore[index]
+    return table
+
+
+def _shares(rows: Sequence[Row], matrix: Matrix) -> str:
+    return "".join(f'<th class="n">{_share(rows, server)}</th>' for server in matrix.servers)
+
+
+def _share(rows: Sequence[Row], server: str) -> str:
+    kept, asked = kept_of_asked(rows, server)
+    return f"{kept} / {asked}" if asked else "-"
+
+
+def _class(status: str) -> str:
+    return escape(status.split()[0])
+
+
+def _short(reason: str) -> str:
+    text = " ".join(visible(reason).split())
+    return text if len(text) <= REASON_CHARACTERS else f"{text[: REASON_CHARACTERS - 1]}…"
+
+
+def _folder(file: str) -> str:
+    return capability_title(capability_of(file))

@@ -86,8 +86,11 @@ class Recorder(Formatter):  # type: ignore[misc]
                     verdict.why if verdict.status == "known_issue" else "" if failed else verdict.message
                 ),
                 source=visible(verdict.source),
-                measures=ended.measures,
-                cells=tuple(replace(cell, reason=visible(cell.reason)) for cell in ended.cells),
+                measures=tuple(replace(measure, title=redact(measure.title)) for measure in ended.measures),
+                cells=tuple(
+                    replace(cell, server=visible(cell.server), reason=visible(cell.reason))
+                    for cell in ended.cells
+                ),
             )
         )
 

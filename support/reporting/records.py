@@ -27,7 +27,8 @@ class Record:
     """One scenario, or a hook that failed outside all scenarios.
 
     `location` is `file:line`; `start` epoch seconds, `duration` seconds; `reason` says why it was skipped or
-    is known; `error` is the failure, also of a known issue; `output` what it printed.
+    is known; `error` is the failure, also of a known issue; `output` what it printed; `cells` what each
+    server made of it, for the matrix.
     """
 
     name: str

@@ -16,10 +16,9 @@ from typing import TextIO, cast
 from support.errors import EXIT_BUDGET, EXIT_HARNESS, EXIT_PASSED, AcceptanceError
 from support.measure.resources import ResourceRecord
 from support.redaction import RedactedStream, redact
-from support.reporting import evidence, html, summary
+from support.reporting import evidence, html, matrix, summary
 from support.reporting.allure_adapter import attach_to_run
 from support.reporting.junit import write_junit
-from support.reporting.matrix import write_matrix
 from support.reporting.records import Record, read_records
 from support.reporting.verdict import Evidence
 from support.settings import SettingsInForce
@@ -32,6 +31,7 @@ BUDGETS: Mapping[str, tuple[float, float]] = {
     "openai_api": (20, 45),
     "ollama_api": (10, 20),
     "parity": (10, 20),
+    "mcp": (10, 20),
     "terminal_chat": (20, 40),
     "performance": (120, 300),
 }
@@ -51,6 +51,7 @@ class RunReports:
         self._json = self.folder / "report.json"
         self._markdown = self.folder / "summary.md"
         self._matrix = self.folder / "matrix.md"
+        self._matrix_page = self.folder / "matrix.html"
         self._resources = ResourceRecord(self.folder / "resource-usage.csv")
         self._in_force = in_force
         self._target = target
@@ -70,7 +71,15 @@ class RunReports:
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()
             shutil.rmtree(self.folder / evidence.FOLDER, ignore_errors=True)
-            for file in (self.records, self.stacks, self._page, self._json, self._markdown, self._matrix):
+            for file in (
+                self.records,
+                self.stacks,
+                self._page,
+                self._json,
+                self._markdown,
+                self._matrix,
+                self._matrix_page,
+            ):
                 file.unlink(missing_ok=True)
         except OSError as error:
             raise AcceptanceError(
@@ -106,12 +115,7 @@ class RunReports:
             records, suite=suite, environment=self.environment(), started=started, duration=duration
         )
         made = {"JSON": summary.write_report(self._json, report), "JUnit": self.junit}
-        made |= {"Allure": self.results} | self._tell_resources()
-        matrix = write_matrix(self._matrix, records)
-        if matrix is not None:
-            text = Evidence("matrix.md", "text/markdown", self._matrix.read_bytes())
-            attach_to_run(self.results, [matrix.page(), text])
-            made["Matrix"] = self._matrix
+        made |= {"Allure": self.results} | self._tell_of_the_run(records)
         if (self.folder / evidence.FOLDER).is_dir():
             made["Evidence"] = self.folder / evidence.FOLDER
         if self._in_force.settings.wants("html"):
@@ -122,6 +126,7 @@ class RunReports:
                     environment=self.environment(),
                     cache=self._in_force.settings.acceptance_cache_dir,
                     say=print,
+                    title=redact(f"mistral.rs acceptance: {self._target.label}"),
                 )
             except AcceptanceError as error:
                 print(f"acceptance: {error}", file=sys.stderr)
@@ -142,23 +147,33 @@ class RunReports:
         )
         return code
 
-    def _tell_resources(self) -> dict[str, Path]:
-        """The graph goes on the report's page of the run."""
+    def _tell_of_the_run(self, records: Sequence[Record]) -> dict[str, Path]:
+        """The matrix and the graph of resources: files, and on the report's page of the run."""
+        pieces, made = [], {}
+        if table := matrix.matrix_of(records):
+            page = matrix.html_page(table).encode()
+            summary.write_atomically(self._matrix, matrix.markdown_page(table).encode())
+            made["Matrix"] = summary.write_atomically(self._matrix_page, page)
+            pieces.append(Evidence("what each server keeps", "text/html", page))
         record = self._resources
-        if not record.samples:
-            return {}
-        attach_to_run(
-            self.results,
-            [
+        if record.samples:
+            made["Usage"] = record.file
+            pieces += [
                 Evidence("resources of the target", "image/svg+xml", record.chart().encode()),
                 Evidence("resource-usage.csv", "text/csv", record.file.read_bytes()),
-            ],
-        )
-        return {"Usage": record.file}
+            ]
+        attach_to_run(self.results, pieces)
+        return made
 
     def _tell_ci(self, records: Sequence[Record], duration: float, *, passed: bool) -> Path:
+        table = matrix.matrix_of(records)
         text = summary.markdown(
-            records, target=self._target.label, duration=duration, budgets=BUDGETS, passed=passed
+            records,
+            target=self._target.label,
+            duration=duration,
+            budgets=BUDGETS,
+            passed=passed,
+            more=[matrix.brief_markdown(table)] if table else [],
         )
         # GitHub shows on the page of the job what is added to this file.
         if page := os.environ.get("GITHUB_STEP_SUMMARY"):
@@ -173,14 +188,13 @@ class RunReports:
         """What a reader has to know to repeat the run; secrets are redacted."""
         facts = {
             "target": self._target.label,
-            "target chosen because": self._target.why,
+            "why this target": self._target.why,
             "platform": platform.platform(),
             "python": platform.python_version(),
         }
         facts |= {name: version(name) for name in STARTED_BY_THE_SUITE}
-        return facts | {
-            f"setting {name}": redact(f"{value} ({origin})") for name, value, origin in self._in_force.table()
-        }
+        facts |= {f"setting {name}": f"{value} ({origin})" for name, value, origin in self._in_force.table()}
+        return {name: redact(value) for name, value in facts.items()}
 
     def _where(self) -> str:
         return str(getattr(self._target, "path", "not started by the suite"))

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -161,8 +162,12 @@ def markdown(
     duration: float,
     budgets: Budgets | None = None,
     passed: bool | None = None,
+    more: Sequence[str] = (),
 ) -> str:
-    """The run in the Markdown of GitHub, for the page of a CI job. `passed` as for `closing_text`."""
+    """The run in the Markdown of GitHub, for the page of a CI job. `passed` as for `closing_text`.
+
+    `more`: sections of others, in Markdown.
+    """
     count = counts(records)
     mark = "✅ Passed" if _is_green(records, budgets, passed) else "❌ Failed"
     known = f", {count['known_issues']} of the skipped are known issues" if count["known_issues"] else ""
@@ -174,10 +179,9 @@ def markdown(
         if record.gates
     ]
     issues = [
-        f"- {as_markdown(record.name)}: {as_markdown(one_line(record.reason, 300))}"
-        + (f" ({as_markdown(visible(record.source))})" if record.source else "")
-        for record in records
-        if record.status == "known_issue"
+        line
+        for reason, those in _by_reason(records).items()
+        for line in (f"- {as_markdown(reason)}", *(f"  - {as_markdown(record.name)}" for record in those))
     ]
     rows = []
     for name, spent in capability_seconds(records).items():
@@ -193,6 +197,7 @@ def markdown(
         "\n".join(["### Skipped", "", *(f"- {as_markdown(line)}" for line in _skips(records))])
         if _skips(records)
         else "",
+        *more,
         "\n".join(["### Time", "", "| capability | time | target | maximum |", "|---|---:|---:|---:|", *rows])
         if rows
         else "",
@@ -232,6 +237,8 @@ def _test(record: Record) -> dict[str, Any]:
         test["reason"] = record.reason
     if record.source:
         test["source"] = record.source
+    if record.cells:
+        test["cells"] = [asdict(cell) for cell in record.cells]
     if record.measures:
         test["measures"] = [
             {"key": item.key, "title": item.title, "value": item.value, "unit": item.unit}
@@ -252,15 +259,19 @@ def _failure(record: Record) -> list[str]:
     ]
 
 
-def _known(records: Sequence[Record]) -> list[str]:
-    """Each reason once, with the scenarios that have it."""
+def _by_reason(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Each reason of a known issue once, with its source and the scenarios that have it."""
     reasons: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         if record.status == "known_issue":
             told = f" ({visible(record.source)})" if record.source else ""
-            reasons[f"{one_line(record.reason)}{told}"].append(record)
+            reasons[f"{one_line(record.reason, 300)}{told}"].append(record)
+    return reasons
+
+
+def _known(records: Sequence[Record]) -> list[str]:
     lines = []
-    for reason, those in reasons.items():
+    for reason, those in _by_reason(records).items():
         lines.append(reason)
         lines += [f"    {visible(record.location)}  {one_line(record.name, 100)}" for record in those]
     return lines

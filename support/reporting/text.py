@@ -33,8 +33,8 @@ def indented(text: str, by: str = "       ") -> str:
 
 
 def as_markdown(text: str) -> str:
-    """Text that Markdown leaves as it is, on one line."""
-    return re.sub(r"([\\`*_\[\]<>|#~&])", r"\\\1", " ".join(visible(text).split()))
+    """Text that the Markdown of GitHub shows as it is, on one line."""
+    return re.sub(r"([\\`*_\[\]<>|#~&$])", r"\\\1", " ".join(visible(text).split()))
 
 
 def seconds(value: float) -> str:

@@ -54,14 +54,12 @@ CellStatus = Literal["kept", "broken", "known issue", "lacking", "not asked"]
 class Cell:
     """How one server stands to one behaviour, with a short reason where there is something to say.
 
-    `behaviour` is the row of the matrix; left out, the scenario's title is. `judged`: it is the server that
-    the scenario judges, the others are compared with it.
+    `judged`: it is the server that the scenario judges; the others are compared with it.
     """
 
     server: str
     status: CellStatus
     reason: str = ""
-    behaviour: str = ""
     judged: bool = False
 
 

@@ -14,6 +14,8 @@ FOLDERS = {
     "loading": "features/model_loading",
     "api": "features/openai_api",
     "ollama": "features/ollama_api",
+    "terminal": "features/terminal_chat",
+    "mcp": "features/mcp",
 }
 CLASSES = ("smoke", "slow", "benchmark")
 MODEL_FILES = (".gguf", ".ggml", ".bin")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from support.models.catalogue import has_smollm2
+from support.parts.tmux import TMUX
 from support.settings import Settings
 from support.target.capabilities import unmet_capability
 from support.target.discovery import CommandTarget, Target
@@ -28,6 +30,10 @@ def unmet(tags: Iterable[str], settings: Settings, target: Target, speaks: bool)
         return "needs the trained model SmolLM2 (98 MB); `acceptance get smollm2` fetches it"
     if "needs.own_model" in wanted and settings.own_model is None:
         return "needs a model of yours; set TEST_MODEL_PATH (and TEST_MODEL_FILE)"
+    if "needs.pty" in wanted and os.name == "nt":
+        return "needs a pseudo-terminal, which pexpect does not have on Windows; run it in WSL"
+    if "needs.tmux" in wanted and TMUX.find(settings.acceptance_cache_dir) is None:
+        return f"needs the terminal program tmux; `{TMUX.how_to_get}`"
     if (
         "needs.subcommands" in wanted
         and isinstance(target, CommandTarget)

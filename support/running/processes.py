@@ -16,10 +16,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import psutil
 
@@ -29,7 +29,29 @@ TERMINATE_SECONDS = 3.0
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 # Holds them until they were collected: one that nobody else remembers has to be ended too.
-_running: set[ManagedProcess] = set()
+_running: set[OwnedTree] = set()
+
+
+class OwnedTree(Protocol):
+    """A process that somebody started and ends, with its tree."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def alive(self) -> bool: ...
+
+    def stop(self, grace: float = ...) -> int: ...
+
+
+def hold(tree: OwnedTree) -> None:
+    """Remember what another owner than `ManagedProcess` started: no end of the run leaves it behind."""
+    _running.add(tree)
+
+
+def release(tree: OwnedTree) -> None:
+    """It has ended and was collected."""
+    _running.discard(tree)
 
 
 @dataclass(frozen=True)
@@ -61,6 +83,11 @@ def _die_with_parent(parent: int) -> None:
         # The parent may have died before that.
         if os.getppid() != parent:
             os._exit(1)
+
+
+def dying_with_us() -> Callable[[], None] | None:
+    """What a child has to do before exec (`preexec_fn`) so that it goes with this process; Linux only."""
+    return None if _LIBC is None else functools.partial(_die_with_parent, os.getpid())
 
 
 def tree_of(pid: int) -> list[psutil.Process]:
@@ -108,7 +135,7 @@ class ManagedProcess:
                 # A group of its own: Ctrl-C reaches the runner only, which then ends its children in order.
                 start_new_session=os.name == "posix",
                 pass_fds=pass_fds,
-                preexec_fn=functools.partial(_die_with_parent, os.getpid()) if _LIBC is not None else None,
+                preexec_fn=dying_with_us(),
             )
             _running.add(self)
 
@@ -177,6 +204,7 @@ def run_command(
     folder: Path,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    stdin: int = subprocess.DEVNULL,
 ) -> Outcome:
     """Run a command to its end. `within` in seconds; output files are made in `folder` and read back.
 
@@ -184,7 +212,7 @@ def run_command(
     """
     stem = f"command-{time.monotonic_ns()}"
     out, err = folder / f"{stem}.stdout", folder / f"{stem}.stderr"
-    process = ManagedProcess(command, stdout=out, stderr=err, env=env, cwd=cwd)
+    process = ManagedProcess(command, stdout=out, stderr=err, env=env, cwd=cwd, stdin=stdin)
     try:
         code = process.wait(within)
     except CommandTimeout as timeout:

@@ -21,6 +21,8 @@ NEEDS = frozenset(
         "needs.subcommands",
         "needs.ollama",
         "needs.ollama_api",
+        "needs.pty",
+        "needs.tmux",
         *CAPABILITIES,
     }
 )

@@ -14,10 +14,11 @@ from packaging.version import InvalidVersion, Version
 
 @dataclass(frozen=True)
 class Capability:
-    """A part of the HTTP interface. `programs`: which versions of which program have it."""
+    """Something that a server does. `programs`: which versions of which; `instead`: what others do."""
 
     what: str
     programs: dict[str, SpecifierSet]
+    instead: str = "has none of it"
 
     def lacking(self, program: str, version: str) -> bool:
         """Whether this program is known not to have it; one that is not listed may."""
@@ -46,6 +47,17 @@ CAPABILITIES = {
     "needs.request_ids": Capability(
         "ids of requests", {"mistralrs": SpecifierSet(">=0.9"), "mistralrs-reference": SpecifierSet(">=0.9")}
     ),
+    # Source: the tags of mistral.rs, mistralrs-cli/src/commands/serve.rs; seen on 0.8.1 and 0.9.2.
+    "needs.mcp_server": Capability(
+        "MCP",
+        {"mistralrs": SpecifierSet(">=0.8.4"), "mistralrs-reference": SpecifierSet(">=0.9")},
+        "accepts --mcp-port, but nothing listens there (docs/findings.md#mcp); judge 0.8.4 or newer",
+    ),
+    "needs.mcp_client": Capability(
+        "MCP",
+        {"mistralrs": SpecifierSet(">=0.8.2"), "mistralrs-reference": SpecifierSet(">=0.9")},
+        "accepts --mcp-config, but never reads the file (docs/findings.md#mcp); judge 0.8.2 or newer",
+    ),
 }
 
 
@@ -53,5 +65,5 @@ def unmet_capability(tags: set[str], program: str, version: str) -> str | None:
     """The reason why a scenario with these tags cannot run on this program, or None."""
     for tag, capability in CAPABILITIES.items():
         if tag in tags and capability.lacking(program, version):
-            return f"needs {capability.what}, {program} {version} has none of it"
+            return f"needs {capability.what}, {program} {version} {capability.instead}"
     return None

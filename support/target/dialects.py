@@ -6,9 +6,12 @@ change log). In the former, `-m DIR --format gguf -f FILE` is the one form that 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from packaging.version import InvalidVersion, Version
 
 from support.errors import TargetError
 
@@ -23,14 +26,18 @@ class ModelArguments:
 
 
 class Dialect(Protocol):
-    """Turns what the suite wants into words for a command line."""
+    """Turns what the suite wants into words for a command line. `options` are added as they stand."""
 
     name: str
     subcommands: tuple[str, ...]
 
-    def serve(self, model: ModelArguments, port: int, max_seqs: int, verbose: bool) -> list[str]: ...
+    def serve(
+        self, model: ModelArguments, port: int, max_seqs: int, verbose: bool, options: Sequence[str] = ()
+    ) -> list[str]: ...
 
     def ask_once(self, model: ModelArguments, prompt: str) -> list[str]: ...
+
+    def chat(self, model: ModelArguments) -> list[str]: ...
 
 
 class CommandLine:
@@ -39,12 +46,17 @@ class CommandLine:
     name = "mistralrs"
     subcommands: tuple[str, ...] = ("serve", "run", "bench", "doctor")
 
-    def serve(self, model: ModelArguments, port: int, max_seqs: int, verbose: bool) -> list[str]:
+    def serve(
+        self, model: ModelArguments, port: int, max_seqs: int, verbose: bool, options: Sequence[str] = ()
+    ) -> list[str]:
         words = ["serve", "--host", "127.0.0.1", "--port", str(port), "--max-seqs", str(max_seqs)]
-        return [*words, *(["-v"] if verbose else []), *self._model(model)]
+        return [*words, *(["-v"] if verbose else []), *options, *self._model(model)]
 
     def ask_once(self, model: ModelArguments, prompt: str) -> list[str]:
-        return ["run", *self._model(model), "-i", prompt]
+        return [*self.chat(model), "-i", prompt]
+
+    def chat(self, model: ModelArguments) -> list[str]:
+        return ["run", *self._model(model)]
 
     @staticmethod
     def _model(model: ModelArguments) -> list[str]:
@@ -60,19 +72,37 @@ class LegacyServer:
     name = "mistralrs-server"
     subcommands: tuple[str, ...] = ("plain", "gguf", "ggml")
 
-    def serve(self, model: ModelArguments, port: int, max_seqs: int, verbose: bool) -> list[str]:
+    def serve(
+        self, model: ModelArguments, port: int, max_seqs: int, verbose: bool, options: Sequence[str] = ()
+    ) -> list[str]:
         # No verbosity option here: RUST_LOG does it, and the server's environment carries that already.
         words = ["--port", str(port), "--serve-ip", "127.0.0.1", "--max-seqs", str(max_seqs)]
-        words += [_FORMATS[model.format], "-m", str(model.directory)]
-        if model.file is not None:
-            words += ["-f", model.file]
-        return [*words, "-t", str(model.directory)] if model.format == "ggml" else words
+        return [*words, *options, *self._model(model)]
 
     def ask_once(self, model: ModelArguments, prompt: str) -> list[str]:
         raise TargetError("mistralrs-server cannot answer a single question on its command line")
 
+    def chat(self, model: ModelArguments) -> list[str]:
+        return ["-i", *self._model(model)]
 
+    @staticmethod
+    def _model(model: ModelArguments) -> list[str]:
+        words = [_FORMATS[model.format], "-m", str(model.directory)]
+        if model.file is not None:
+            words += ["-f", model.file]
+        return [*words, "-t", str(model.directory)] if model.format == "ggml" else words
+
+
+_SLASH_SINCE = Version("0.8.0")
 _FORMATS = {"gguf": "gguf", "ggml": "ggml", "safetensors": "plain"}
+
+
+def command_sign(version: str) -> str:
+    """What begins a command in the chat: a backslash up to 0.7, then a slash (its commit 962112d18)."""
+    try:
+        return "/" if Version(version) >= _SLASH_SINCE else "\\"
+    except InvalidVersion:
+        return "/"
 
 
 def dialect_of(program: str) -> Dialect:

@@ -10,6 +10,7 @@ from support.target.attempt import Attempt
 from support.target.server import LISTENING, Server, StartFailure
 
 LOADED = re.compile(r"Model loaded\.")
+ABSENT = re.compile(r"Failed to initialize MCP client")
 
 
 def check_ready(attempt: Attempt, within: float) -> None:
@@ -26,6 +27,11 @@ def check_log_says_loaded(server: Server) -> None:
     assert loaded, f"the log never says that the model is loaded:\n{log[-1500:]}"
     assert listening, f"the log never says that the server listens:\n{log[-1500:]}"
     assert loaded.start() < listening.start(), f"it listened before the model was loaded:\n{log[-1500:]}"
+
+
+def check_log_says_absent(server: Server) -> None:
+    """Its log tells that it goes on without a tool server (mistral.rs 0.8.2 and later)."""
+    assert ABSENT.search(server.log), f"the log tells of no missing tool server:\n{server.log[-1500:]}"
 
 
 def check_memory(server: Server, limit: int) -> None:

@@ -1,11 +1,15 @@
-"""Servers shared by scenarios: one per model, started when first asked for, replaced when hurt."""
+"""Servers shared by scenarios: one per model and options, made when first asked for, replaced when hurt."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from support.settings import Settings
 from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget
 from support.target.server import Server, start_server
+
+_Key = tuple[ModelArguments, tuple[str, ...]]
 
 
 class ServerPool:
@@ -14,28 +18,29 @@ class ServerPool:
     def __init__(self, target: CommandTarget, settings: Settings) -> None:
         self._target = target
         self._settings = settings
-        self._servers: dict[ModelArguments, Server] = {}
+        self._servers: dict[_Key, Server] = {}
 
-    def get(self, model: ModelArguments) -> Server:
-        """A healthy server with this model. Raises `StartFailure`."""
-        server = self._servers.get(model)
+    def get(self, model: ModelArguments, options: Sequence[str] = ()) -> Server:
+        """A healthy server with this model, started with these options. Raises `StartFailure`."""
+        key = (model, tuple(options))
+        server = self._servers.get(key)
         if server is not None and server.alive:
             return server
-        self.discard(model)
+        self.discard(*key)
         # TEST_PORT is one port: with it, only one server at a time can be there.
         if self._settings.test_port is not None:
             self.close()
-        server = start_server(self._target, model, self._settings)
-        self._servers[model] = server
+        server = start_server(self._target, model, self._settings, options=options)
+        self._servers[key] = server
         return server
 
-    def discard(self, model: ModelArguments) -> None:
-        """End the server of this model: somebody hurt it, or is done with it."""
-        server = self._servers.pop(model, None)
+    def discard(self, model: ModelArguments, options: Sequence[str] = ()) -> None:
+        """End this server: somebody hurt it, or is done with it."""
+        server = self._servers.pop((model, tuple(options)), None)
         if server is not None:
             server.stop()
 
     def close(self) -> None:
         """End all of them."""
-        for model in list(self._servers):
-            self.discard(model)
+        for key in list(self._servers):
+            self.discard(*key)

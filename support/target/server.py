@@ -8,7 +8,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,22 +101,23 @@ def start_server(
     *,
     port: int | None = None,
     environment: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
 ) -> Server:
-    """Start the target on a model and wait until it answers.
+    """Start the target on a model and wait until it answers. `options` are more words for its command line.
 
     `port` None: TEST_PORT, else a free one (another is tried when somebody took it meanwhile).
     Raises `StartFailure` with the end of the log; nothing is left running then.
     """
     asked = port or settings.test_port
     if asked is not None:
-        return _start_once(target, model, settings, asked, environment)
+        return _start_once(target, model, settings, asked, environment, options)
     for _ in range(PORT_TRIES - 1):
         try:
-            return _start_once(target, model, settings, free_port(), environment)
+            return _start_once(target, model, settings, free_port(), environment, options)
         except StartFailure as failure:
             if PORT_TAKEN not in failure.log:
                 raise
-    return _start_once(target, model, settings, free_port(), environment)
+    return _start_once(target, model, settings, free_port(), environment, options)
 
 
 def _start_once(
@@ -125,11 +126,12 @@ def _start_once(
     settings: Settings,
     port: int,
     environment: Mapping[str, str] | None,
+    options: Sequence[str],
 ) -> Server:
     folder = Path(tempfile.mkdtemp(prefix="acceptance-server-"))
     log = folder / "server.log"
     url = f"http://127.0.0.1:{port}"
-    words = target.dialect.serve(model, port, settings.test_batch_size, settings.test_verbose)
+    words = target.dialect.serve(model, port, settings.test_batch_size, settings.test_verbose, options)
     started = time.monotonic()
     process: ManagedProcess | None = None
     try:

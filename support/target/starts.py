@@ -24,11 +24,12 @@ PORT_TAKEN = ("in use", "only one usage")
 
 @dataclass(frozen=True)
 class Start:
-    """A model to start with. `names`: a refusal has to name one of these words."""
+    """A model to start with. `names`: a refusal has to name one of these words. `options`: more words."""
 
     model: ModelArguments
     names: tuple[str, ...] = ()
     port: int | None = None
+    options: tuple[str, ...] = ()
 
 
 @cache

@@ -11,7 +11,7 @@ from support.contracts.comparison import MOST_SILENT, Comparison, cell_of
 from support.contracts.engine import Result
 from support.contracts.lacking import MissingRoutes
 from support.errors import TargetError
-from support.reporting.matrix import Matrix
+from support.reporting.matrix import kept_of_asked, matrix_of
 from support.reporting.records import Record
 from support.reporting.verdict import Cell, settled
 from tests.contracts.toys import SERVER, case, chat
@@ -118,8 +118,9 @@ def test_half_an_api_gives_a_matrix_of_what_it_lacks(serve: Serve) -> None:
     vectors = {"method": "POST", "path": "/v1/embeddings", "json": {"input": "x"}}
     asked = [case(contract="chat", title="a chat is answered")]
     asked += [case(request=vectors, title=f"a vector {number}") for number in range(3)]
-    matrix = Matrix.of([told(one.title, *comparison.cells(one)) for one in asked])
-    assert [row.cells["half"].status for row in matrix.rows] == ["kept", "lacking", "lacking", "lacking"]
-    assert matrix.rows[2].cells["half"].reason == "half has no POST /v1/embeddings, as 'a vector 0' found out"
-    assert matrix.summary("half") == "1 / 1"
+    matrix = matrix_of([told(one.title, *comparison.cells(one)) for one in asked])
+    cells = [row.of("half") for row in matrix.rows]
+    assert [cell.status for cell in cells] == ["kept", "lacking", "lacking", "lacking"]
+    assert cells[2].reason == "half has no POST /v1/embeddings, as 'a vector 0' found out"
+    assert kept_of_asked(matrix.rows, "half") == (1, 4)
     assert len(server.requests) == 2, "what is known to be missing was asked for again"

@@ -30,6 +30,9 @@ class Canned:
         self.exchanges.append(answer)
         return answer
 
+    def reconnect(self) -> None:
+        pass
+
 
 def exchange(body: bytes, status: int = 200, content_type: str = "application/json") -> Exchange:
     return Exchange(

@@ -15,6 +15,7 @@ import pytest
 
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
+from support.redaction import Redactor, use
 from support.reporting.evidence import Metrics, Scene, Transcript, keep, repeating
 from support.reporting.verdict import Evidence
 from support.running.processes import Outcome
@@ -128,6 +129,28 @@ def test_the_script_sends_the_same_once_more(tmp_path: Path, body: bytes) -> Non
         assert got[:2] == got[2:]
         refused = subprocess.run(["/bin/sh", script], env={}, capture_output=True, timeout=20, check=False)
         assert b"TOKEN" in refused.stderr
+
+
+def test_what_went_over_a_terminal_acts_no_more_and_tells_no_secret() -> None:
+    raw = "> \x1b[1mmy k3y is\x1b[0m s3\x1b[Kcr\r\net\x07\x1b]0;owned\x07\x9b31m\u202e"
+    use(Redactor(["s3cret"]))
+    try:
+        talk = Transcript("terminal 1", raw, "> my k3y is s3cr\net   ")
+        found = named(Scene(SETTINGS, log="\x1b[2mready\x1b[0m", transcripts=[talk]).pieces())
+    finally:
+        use(Redactor())
+    assert list(found)[:2] == ["screen-1.txt", "transcript-1.txt"]
+    assert found["screen-1.txt"] == "> my k3y is (redacted)\n"
+    assert found["transcript-1.txt"] == (
+        "> \\x1b[1mmy k3y is\\x1b[0m (redacted)\\x07\\x1b]0;owned\\x07\\x9b31m\\u202e\n"
+    )
+    assert found["server.log"] == "\\x1b[2mready\\x1b[0m"
+
+
+def test_a_silent_terminal_is_told_and_no_screen_is_none() -> None:
+    found = named(Scene(SETTINGS, transcripts=[Transcript("a", "", ""), Transcript("b", "x")]).pieces())
+    assert found["screen-1.txt"] == "(blank)\n" and found["transcript-1.txt"] == "(nothing)\n"
+    assert "screen-2.txt" not in found and found["transcript-2.txt"] == "x\n"
 
 
 def test_an_unfinished_exchange_is_kept() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import toys
 
 from support.errors import AcceptanceError
 from support.parts.allure import AllurePart
+from support.parts.node import NodePart
 from support.parts.part import default_cache
 from support.reporting import html
 
@@ -82,18 +84,45 @@ def test_metrics_get_their_titles_from_the_measures(tmp_path: Path) -> None:
     }
 
 
+CATEGORY_OF = """
+import config from "%s";
+const category = (test) => config.categories.find(({matchers: m}) => typeof m === "function" ? m(test)
+  : m.statuses.includes(test.status) && (m.message ?? /^/).test(test.message)).name;
+console.log(JSON.stringify(JSON.parse(process.argv[1]).map(category)));
+"""
+
+
+@pytest.mark.engine
+def test_the_first_line_of_a_failure_places_it(tmp_path: Path) -> None:
+    """As Allure does: the first rule whose status and message match."""
+    expected = [
+        ("failed", "expected 404, got 500", "Product defects"),
+        (
+            "failed",
+            "expected 2, got 3\nanswer: 'timeout: over budget, connection refused'",
+            "Product defects",
+        ),
+        ("broken", "OSError: disk full", "Harness defects"),
+        ("broken", "ConnectError: [Errno 111] Connection refused", "Target down"),
+        ("failed", "the server died during the scenario; its last words:\nx", "Target down"),
+        ("failed", "the scenario exceeded its budget of 1 s", "Budget exceeded"),
+        ("skipped", "needs a GPU", "Skipped: not possible here"),
+    ]
+    (tmp_path / "run.json").write_text("{}")
+    config = tmp_path / "allurerc.mjs"
+    config.write_bytes((html.SOURCE / "allurerc.mjs").read_bytes())
+    tests = [{"status": status, "message": message, "labels": []} for status, message, _ in expected]
+    node = NodePart().get(default_cache(), lambda _: None)
+    done = subprocess.run(
+        [node.path, "--input-type=module", "-e", CATEGORY_OF % config.as_uri(), json.dumps(tests)],
+        env={"ACCEPTANCE_ALLURE_RUN": str(tmp_path / "run.json")},
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert json.loads(done.stdout) == [category for *_, category in expected]
+
+
 def test_the_lock_file_names_no_host_to_load_from() -> None:
     lock = json.loads((html.SOURCE / "package-lock.json").read_bytes())
     assert not [name for name, package in lock["packages"].items() if "resolved" in package]
-
-
-def test_history_that_is_damaged_or_too_long_costs_a_line(tmp_path: Path) -> None:
-    said: list[str] = []
-    file = tmp_path / "history.jsonl"
-    assert html.sound_history(file, said.append) == b""
-    run = b'{"testResults": {}}\n'
-    file.write_bytes(run * 40 + b"{rubbish\n[]\n\xff\n")
-    assert html.sound_history(file, said.append) == run * 30
-    assert len(said) == 1 and "3 of 43 lines" in said[0]
-    assert html.sound_history(tmp_path, said.append) == b""
-    assert len(said) == 2 and "cannot be read" in said[1]

@@ -1,62 +1,192 @@
-"""The matrix of servers: sorted, summed up, escaped, and shown in the real report."""
+"""The matrix of behaviours and servers: what is counted, how it is written, each reason reachable."""
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
-from xml.etree import ElementTree
 
-from support.reporting.matrix import Matrix, write_matrix
+import toys
+
+from support.redaction import REDACTED, Redactor, use
+from support.reporting.allure_adapter import attach_to_run
+from support.reporting.matrix import (
+    MARKS,
+    Matrix,
+    brief_markdown,
+    html_page,
+    kept_of_asked,
+    markdown_page,
+    matrix_of,
+)
 from support.reporting.records import Record
-from support.reporting.verdict import Cell
+from support.reporting.verdict import Cell, CellStatus, Evidence
+
+AWKWARD = 'expected <b>x</b> | got `y`\nsee \x1b[31m"http://h/?a=1&b=$2"'
 
 
-def asked(name: str, *cells: Cell, feature: str = "Chat") -> Record:
-    return Record(name, feature, "features/parity/chat.feature:3", "parity", "passed", cells=cells)
+def record(name: str, *cells: Cell, feature: str = "Chat", line: int = 5, api: str = "openai_api") -> Record:
+    return Record(
+        name, feature, f"features/{api}/{feature.lower()}.feature:{line}", api, "passed", cells=cells
+    )
+
+
+def cell(server: str, status: CellStatus, reason: str = "", *, judged: bool = False) -> Cell:
+    return Cell(server, status, reason, judged)
 
 
 RECORDS = [
-    asked("z answers", Cell("A", "kept"), Cell("B", "lacking", "no such route"), feature="Z"),
-    asked("a | <b>answers</b>", Cell("A", "broken", 'said "<i>" | \x1b[31m'), Cell("B", "kept")),
-    asked("again", Cell("A", "known issue", "no such route"), Cell("B", "kept", behaviour="row 2")),
-    asked("nothing asked"),
+    record(
+        "It streams -- @1.2 pieces",
+        cell("other", "kept"),
+        cell("ours", "broken", AWKWARD, judged=True),
+        line=10,
+    ),
+    record(
+        "It answers -- @1.1 pieces",
+        cell("ours", "kept", judged=True),
+        cell("other", "lacking", "404"),
+        line=9,
+    ),
+    record(
+        "It tags",
+        cell("ours", "not asked", "has no Ollama API", judged=True),
+        feature="Tags",
+        api="ollama_api",
+    ),
+    record("Nothing was compared", line=1),
 ]
 
 
-def test_rows_stand_by_group_and_servers_are_summed_up() -> None:
-    matrix = Matrix.of(RECORDS)
-    assert [row.title for row in matrix.rows] == ["a | <b>answers</b>", "again", "row 2", "z answers"]
-    assert matrix.servers == ["A", "B"]
-    assert (matrix.summary("A"), matrix.summary("B")) == ("1 / 3", "2 / 2")
+class Table(HTMLParser):
+    """The words of each row, the titles of cells, tags that were opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.titles: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if title := dict(attrs).get("title"):
+            self.titles.append(title)
+
+    def handle_data(self, data: str) -> None:
+        if self.rows:
+            self.rows[-1].append(data)
 
 
-def test_markdown_tells_each_reason_once_and_keeps_its_table() -> None:
-    text = Matrix.of(RECORDS).markdown()
-    assert "| a \\| \\<b\\>answers\\</b\\> | ✗ <sup>1</sup> | ✓ |" in text
-    assert "| row 2 | · | ✓ |" in text
-    assert text.count("no such route") == 2, "once in each group"
-    assert "\x1b" not in text
+def read(matrix: Matrix) -> Table:
+    table = Table()
+    table.feed(html_page(matrix))
+    return table
 
 
-def test_html_is_well_formed_and_its_reasons_can_be_reached() -> None:
-    root = ElementTree.fromstring(Matrix.of(RECORDS).html())
-    titles = [cell.get("title") for cell in root.iter("td") if cell.get("title")]
-    assert 'broken: said "<i>" | \\x1b[31m' in titles
-    assert [item.text for item in root.iter("li")] == ['said "<i>" | \\x1b[31m', "no such route"]
-    assert not list(root.iter("b")) and not list(root.iter("i"))
+def test_rows_stand_in_the_order_of_the_features_and_judged_servers_come_first() -> None:
+    matrix = matrix_of(RECORDS)
+    assert matrix.servers == ("ours", "other")
+    assert [(row.group, row.title) for row in matrix.rows] == [
+        ("Ollama API: Tags", "It tags"),
+        ("OpenAI API: Chat", "It answers"),
+        ("OpenAI API: Chat", "It streams"),
+    ]
 
 
-def test_big_matrix_keeps_all_cells() -> None:
-    cells = [Cell(f"server {number}", "kept", "x" * 500) for number in range(6)]
-    root = ElementTree.fromstring(Matrix.of([asked(f"row {n}", *cells) for n in range(250)]).html())
-    assert len([cell for cell in root.iter("td") if cell.get("title")]) == 1500
-    assert len(list(root.iter("li"))) == 1
+def test_what_was_not_asked_is_not_counted_and_what_is_lacking_is() -> None:
+    rows = matrix_of(RECORDS).rows
+    assert kept_of_asked(rows, "ours") == (1, 2)
+    assert kept_of_asked(rows, "other") == (1, 2)
+    text = markdown_page(matrix_of(RECORDS))
+    assert "| ours | 1 / 2 | 1 | 1 | 0 | 0 | 1 |" in text
+    assert "| other | 1 / 2 | 1 | 0 | 0 | 1 | 1 |" in text
+    assert "| ours | 1 / 2 |" in brief_markdown(matrix_of(RECORDS))
 
 
-def test_run_without_cells_has_no_file_and_a_stale_one_goes(tmp_path: Path) -> None:
-    file = tmp_path / "matrix.md"
-    assert write_matrix(file, RECORDS) is not None and file.exists()
-    assert write_matrix(file, [asked("nothing")]) is None and not file.exists()
+def test_a_run_without_cells_has_no_matrix() -> None:
+    assert not matrix_of([RECORDS[3]])
+
+
+def test_an_answer_goes_before_no_answer_and_a_judgement_before_a_comparison() -> None:
+    name = "It answers"
+    matrix = matrix_of(
+        [
+            record(name, cell("a", "not asked"), cell("b", "kept"), cell("c", "broken", judged=True)),
+            record(name, cell("a", "kept"), cell("b", "broken", judged=True), cell("c", "kept")),
+        ]
+    )
+    (row,) = matrix.rows
+    assert [row.of(server).status for server in "abc"] == ["kept", "broken", "broken"]
+
+
+def test_rows_of_one_title_stay_apart() -> None:
+    records = [record(f"It answers -- @1.{line} x", cell("a", "kept"), line=line) for line in (1, 2)]
+    assert [row.title for row in matrix_of(records).rows] == ["It answers", "It answers (2)"]
+
+
+def test_every_reason_is_reachable_in_the_page_by_hovering_and_by_opening() -> None:
+    table = read(matrix_of(RECORDS))
+    told = 'expected <b>x</b> | got `y` see \\x1b[31m"http://h/?a=1&b=$2"'
+    assert table.titles == ["has no Ollama API", "404", told]
+    assert any(told in "".join(row) for row in table.rows)
+    assert "b" in table.tags and not table.tags & {"script", "img"}
+    harmless = html_page(matrix_of([record("<script>", cell("<img src=x>", "kept"))]))
+    assert "<script" not in harmless and "<img" not in harmless
+
+
+def test_every_reason_is_a_footnote_once() -> None:
+    records = [record(f"row {line}", cell("a", "lacking", "404"), line=line) for line in range(1, 4)]
+    text = markdown_page(matrix_of([*records, *RECORDS]))
+    used = re.findall(r"(?<!\n)\[\^(\d+)\]", text)
+    assert text.count(": 404\n") == 1
+    assert sorted(set(used)) == sorted(re.findall(r"^\[\^(\d+)\]:", text, re.MULTILINE))
+    assert "expected \\<b\\>x\\</b\\> \\| got \\`y\\` see \\\\x1b\\[31m" in text
+    widths = {
+        len(re.findall(r"(?<!\\)\|", line)) for line in text.split("## ")[2].splitlines() if line[:1] == "|"
+    }
+    assert widths == {5}, "each line of a table has all its cells"
+
+
+def test_no_secret_reaches_the_matrix() -> None:
+    use(Redactor(["s3cret-word"]))
+    try:
+        matrix = matrix_of([record("x", cell("at http://me:pw@h", "broken", f"{'x' * 395} s3cret-word"))])
+        for text in (html_page(matrix), markdown_page(matrix)):
+            assert "s3cre" not in text and "pw@" not in text and REDACTED in text
+    finally:
+        use(Redactor())
 
 
 def test_cells_survive_the_line_of_a_record() -> None:
-    assert Record.from_line(RECORDS[1].to_line()) == RECORDS[1]
+    assert Record.from_line(RECORDS[0].to_line()) == replace(RECORDS[0], tags=())
+
+
+def test_cells_reach_the_records_of_a_real_run(toy_run: toys.Run) -> None:
+    assert toy_run.records["It is measured"].cells == (
+        Cell("toy 1.0", "kept", judged=True),
+        Cell("toy 2.0", "broken", "answers \\x1b[31m500"),
+    )
+
+
+def test_many_rows_are_written_whole(tmp_path: Path) -> None:
+    statuses = list(MARKS)
+    records = [
+        record(
+            f"The behaviour number {row} is kept",
+            *(cell(f"server {c}", statuses[(row + c) % 5], f"because of {row} and {c}") for c in range(6)),  # type: ignore[arg-type]
+            feature=f"Part {row // 25}",
+            line=row,
+        )
+        for row in range(250)
+    ]
+    matrix = matrix_of(records)
+    table = read(matrix)
+    assert len(table.titles) == 1500
+    assert len(table.rows) == 7 + 2 + 10 + 250
+    attach_to_run(tmp_path, [Evidence("what each server keeps", "text/html", html_page(matrix).encode())])
+    (described,) = tmp_path.glob("*-globals.json")
+    assert json.loads(described.read_bytes())["attachments"][0]["type"] == "text/html"

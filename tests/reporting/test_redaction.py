@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import json
+import re
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -34,6 +36,9 @@ REDACTOR = redactor_for(KEY, URL, {"CI_TOKEN": "variable-secret", "HOME": "home-
         PASSWORD,
         quote(PASSWORD, safe=""),
         base64.b64encode(f"operator:{PASSWORD}".encode()).decode(),
+        re.sub("%..", lambda match: match[0].lower(), quote(KEY, safe="")),
+        html.escape(KEY),
+        json.dumps(KEY, ensure_ascii=False).replace("&", "\\u0026"),
         "query-secret",
         "operator",
         "variable-secret",
@@ -55,6 +60,11 @@ def test_known_secret_goes_in_every_spelling(written: str) -> None:
         ('{"Authorization": "Bearer abc", "n": 1}', f'{{"Authorization": "Bearer {REDACTED}", "n": 1}}'),
         ("the key sk-" + "a1" * 10 + ".", f"the key {REDACTED}."),
         ("HF_TOKEN=hf_" + "aB3" * 10, f"HF_TOKEN={REDACTED}"),
+        ("X-Api-Key: abc", f"X-Api-Key: {REDACTED}"),
+        ("Set-Cookie: id=a3; Path=/", f"Set-Cookie: {REDACTED}"),
+        ('{"cookie": "id=a3; x=1"}', f'{{"cookie": "{REDACTED}"}}'),
+        ("GET /v1?api_key=abc&n=1 HTTP/1.1", f"GET /v1?api_key={REDACTED}&n=1 HTTP/1.1"),
+        ("env: HF_HOME=/x MY_SECRET=abcdefgh", f"env: HF_HOME=/x MY_SECRET={REDACTED}"),
         ("GET http://me:pw@host:1/v1", f"GET http://{REDACTED}@host:1/v1"),
     ],
 )
@@ -69,7 +79,9 @@ def test_what_looks_like_a_secret_goes(written: str, left: str) -> None:
         'curl -H "Authorization: $TOKEN" http://127.0.0.1:1/v1/models',
         '{"name": "authorization", "value": "__ALLURE_REDACTED__"}',
         "a bearer token is missing; ask sk-learn, or hf_hub; mail me@example.org",
-        "http://127.0.0.1:1/v1?n=1",
+        "http://127.0.0.1:1/v1?n=1&max_tokens=5",
+        'curl -H "X-Api-Key: $TOKEN" -H "Cookie: $TOKEN"',
+        "eos_token=</s> TOKEN=$TOKEN",
         "operators cooperate",
         "home-is-no-secret",
     ],

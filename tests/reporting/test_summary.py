@@ -172,7 +172,7 @@ def test_markdown_says_what_a_job_page_needs() -> None:
     assert "1 passed, 2 failed, 3 skipped, 1 of the skipped are known issues; 6 scenarios in 75.3s" in text
     assert "- **wrong** (`features/binary_health/version.feature:5`)\n\n  expected 1\n" in text
     assert "  harness: no disk\n" in text
-    assert "- known one: answers 500 (https://example.org/7)" in text
+    assert "- answers 500 (https://example.org/7)\n  - known one\n" in text
     assert "- 2 x no GPU" in text
     assert "| Binary health | 12.0s | 5 s | 10 s |" in text
 

@@ -1,6 +1,27 @@
 """The `environment.py` of the toy suite: hooks that fail on demand, verdicts set as by the guarded runner."""
 
-from support.reporting.verdict import Evidence, Measure, Verdict
+import os
+import sys
+
+from support.redaction import RedactedStream, Redactor, redactor_for, use
+from support.reporting.evidence import Scene, Transcript
+from support.reporting.verdict import Cell, Evidence, Measure, Verdict
+
+
+class Open(Redactor):
+    """Lets everything through: for the proof that a leak would be noticed."""
+
+    def text(self, text):
+        return text
+
+
+LEAK = os.environ.get("TOY_LEAK", "")
+if LEAK:
+    use(
+        Open() if "TOY_OPEN" in os.environ else redactor_for(os.environ["TOY_KEY"], os.environ["TOY_URL"], {})
+    )
+    # As the reports of a run do it (support/reporting/run_reports.py).
+    sys.stdout, sys.stderr = RedactedStream(sys.stdout), RedactedStream(sys.stderr)
 
 
 def before_all(context):
@@ -9,6 +30,8 @@ def before_all(context):
         for scenario in feature.walk_scenarios():
             if "known" in scenario.tags:
                 _as_known_issue(scenario)
+            if "leaky" in scenario.tags:
+                _with_leaks(scenario)
             if "measured" in scenario.tags:
                 _with_evidence(scenario)
     if context.config.userdata.get("fail") == "before_all":
@@ -43,6 +66,14 @@ def before_scenario(context, scenario):
     print("about to run", scenario.name)
     if "broken_before" in scenario.tags:
         raise RuntimeError("before_scenario failed")
+    if "leaks_its_need" in scenario.tags:
+        scenario.skip(f"needs {LEAK}")
+    if "leaks_at_its_end" in scenario.tags:
+
+        def tell():
+            raise RuntimeError(LEAK)
+
+        context.add_cleanup(tell)
     if "unclean" in scenario.tags:
 
         def leave():
@@ -64,6 +95,22 @@ def _wrap(scenario, after):
         return after(failed)
 
     scenario.run = run
+
+
+def _with_leaks(scenario):
+    def after(failed):
+        if "leaks_as_known" in scenario.tags:
+            scenario.verdict = Verdict("known_issue", LEAK, f"Traceback: {LEAK}", LEAK, os.environ["TOY_URL"])
+            scenario.set_status("skipped")
+        scene = Scene(
+            [("target_url", LEAK, "environment")], log=LEAK, transcripts=[Transcript("terminal", LEAK, LEAK)]
+        )
+        scenario.evidence = (*scene.pieces(), Evidence(LEAK, "application/octet-stream", LEAK.encode()))
+        scenario.measures = (Measure("leak.rate", LEAK, 1.0, "1/s"),)
+        scenario.cells = (Cell(LEAK.splitlines()[0], "broken", LEAK, judged=True),)
+        return failed
+
+    _wrap(scenario, after)
 
 
 def _as_known_issue(scenario):
@@ -101,6 +148,10 @@ def _with_evidence(scenario):
             Measure("load.gguf.seconds", "Time to load a GGUF", 1.25, "s"),
             Measure("decode.speed", "Decode speed", float("nan"), "tok/s"),
             Measure("decode.steady", "Steady decode speed", 42.0, "tok/s"),
+        )
+        scenario.cells = (
+            Cell("toy 1.0", "kept", judged=True),
+            Cell("toy 2.0", "broken", "answers \x1b[31m500"),
         )
         return failed
 

@@ -1,5 +1,7 @@
 """The step definitions of the toy suite."""
 
+import os
+
 from behave import given, then, when
 
 
@@ -23,6 +25,12 @@ def the_answer_is(context, number):
 @then("the harness fails")
 def the_harness_fails(context):
     raise OSError("connection refused")
+
+
+@then('the secret "{secret}" is told')
+def the_secret_is_told(context, secret):
+    print(os.environ["TOY_LEAK"])
+    raise AssertionError(os.environ["TOY_LEAK"])
 
 
 @then("nothing more is asked")

@@ -64,8 +64,14 @@ def test_1_when_every_run_lacks_something(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_each_need_of_a_model_is_looked_at() -> None:
-    """A need that a machine may lack has to be told by the doctor; the others are about the target."""
-    about_the_target = {"needs.command", "needs.speaking", "needs.subcommands", "needs.ollama_api"}
+    """A need that a machine may lack is told by the doctor; the others are about the target or the system."""
+    about_the_target = {
+        "needs.command",
+        "needs.speaking",
+        "needs.subcommands",
+        "needs.ollama_api",
+        "needs.pty",
+    }
     about_the_target |= set(CAPABILITIES)
     told = {f"needs.{name.replace(' ', '_')}" for name in FIRST | PARTS.keys()}
     assert about_the_target | told >= NEEDS

@@ -19,7 +19,10 @@ from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
 
 # All tables there are; a new one belongs into a test.
 TABLES = {
+    "support/models/scripts/control_codes.toml",
+    "support/mcp/messages.toml",
     "support/models/scripts/standard.toml",
+    "support/models/scripts/tools.toml",
     "support/target/calls.toml",
     "support/target/remedies.toml",
     "support/target/starts.toml",
@@ -90,6 +93,18 @@ def test_tables_of_parity_are_used(vocabulary: Vocabulary) -> None:
     same(set(faults.MISTAKES), mistakes)
     same(set(command.ERRANDS), first(vocabulary.values_of("parity.type_command")))
     same(set(adapters.JOURNEYS), first(vocabulary.values_of("parity.use_adapter")))
+
+
+def test_control_codes_are_said(vocabulary: Vocabulary) -> None:
+    rows = table("support/models/scripts/control_codes.toml")["rows"]
+    said = " ".join(map(str, first(vocabulary.values_of("terminal_chat.type_line"))))
+    assert not [row["marker"] for row in rows if f" {row['marker']} " not in said]
+
+
+def test_messages_of_agents_are_used(vocabulary: Vocabulary) -> None:
+    # The one that the next agent sends stands in a step.
+    used = first(vocabulary.values_of("mcp.send")) | {"a question for the tools"}
+    same(set(table("support/mcp/messages.toml")), used)
 
 
 def test_remedies_are_readable_and_different() -> None:

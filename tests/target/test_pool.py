@@ -34,6 +34,19 @@ def test_each_model_has_a_server_of_its_own(pool: ServerPool) -> None:
     assert (first.model, second.model) == (MODEL, OTHER)
 
 
+def test_each_choice_of_options_has_a_server_of_its_own(programs: Programs) -> None:
+    options = ("--mcp-port", str(free_port()))
+    pool = ServerPool(programs.server(), programs.settings())
+    try:
+        plain, more = pool.get(MODEL), pool.get(MODEL, options)
+        assert plain is not more
+        assert pool.get(MODEL, list(options)) is more
+        assert "--mcp-port" in more.process.command
+        assert "--mcp-port" not in plain.process.command
+    finally:
+        pool.close()
+
+
 def test_a_dead_server_is_replaced(pool: ServerPool) -> None:
     first = pool.get(MODEL)
     first.process.send(9)

@@ -7,10 +7,11 @@ export default {
   name: run.name,
   output: run.output,
   historyPath: run.history,
-  historyLimit: 30,
+  historyLimit: run.runs,
   // Place and language of a test say nothing here that the list does not say already.
   hideLabels: ["framework", "language", "parentSuite", "suite", "subSuite", "host"],
-  // The first rule that matches wins.
+  // The first rule that matches wins. Only the first line of a message counts: those below quote the target,
+  // whose words decide nothing.
   categories: [
     {
       name: "Known issues",
@@ -20,15 +21,17 @@ export default {
       name: "Target down",
       matchers: {
         statuses: ["broken", "failed"],
-        message: /connection refused|connection reset|server (?:has )?(?:died|ended|exited)|target .*(?:died|ended|exited|down)/i,
+        message:
+          /^.*(?:connection refused|connection reset|server (?:has )?(?:died|ended|exited)|target .*(?:died|ended|exited|down))/i,
       },
     },
     {
       name: "Budget exceeded",
-      matchers: { statuses: ["broken", "failed"], message: /budget|did not end within|timed? ?out/i },
+      matchers: { statuses: ["broken", "failed"], message: /^.*(?:budget|did not end within|timed? ?out)/i },
     },
     { name: "Product defects", matchers: { statuses: ["failed"] } },
     { name: "Harness defects", matchers: { statuses: ["broken"] } },
+    { name: "Skipped: not possible here", matchers: { statuses: ["skipped"] } },
   ],
   performance: run.performance,
   plugins: {

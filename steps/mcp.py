@@ -1,0 +1,104 @@
+"""Steps about the Model Context Protocol."""
+
+from __future__ import annotations
+
+from behave import given, then, when
+
+from support.http import answers
+from support.mcp import official, rpc, wrong
+from support.target import loading
+from support.world import StepContext
+
+
+@given("a server that offers MCP")
+def offers_mcp(context: StepContext) -> None:
+    context.world.mcp.offer()
+
+
+@given("a server that was told of {string}")
+def told_of(context: StepContext, kit: str) -> None:
+    context.world.mcp.tell_of(kit)
+
+
+@given("the tool server {string} has gone")
+def gone(context: StepContext, name: str) -> None:
+    context.world.mcp.send_away(name)
+
+
+@given("MCP set up with {string}")
+def wrongly_set_up(context: StepContext, what: str) -> None:
+    world = context.world
+    world.plan = wrong.start(world.planned, what, world.folder)
+
+
+@when("an agent comes with the official client")
+def come(context: StepContext) -> None:
+    context.world.mcp.come()
+
+
+@when("an agent asks {string} with the official client")
+def ask(context: StepContext, question: str) -> None:
+    context.world.mcp.ask(question)
+
+
+@when("{int} agents ask different questions at the same moment")
+def ask_at_once(context: StepContext, agents: int) -> None:
+    context.world.mcp.ask_at_once(agents)
+
+
+@when("an agent sends {string}")
+def send(context: StepContext, message: str) -> None:
+    context.world.mcp.send(message)
+
+
+@then("it learns who the server is")
+def introduced(context: StepContext) -> None:
+    official.check_introduced(context.world.mcp.visit.get())
+
+
+@then("it is offered the tool {string}, which wants {string}")
+def offered(context: StepContext, tool: str, argument: str) -> None:
+    official.check_offers(context.world.mcp.visit.get(), tool, [argument])
+
+
+@then("every agent has the answer of the script")
+def scripted(context: StepContext) -> None:
+    mcp = context.world.mcp
+    official.check_answers(mcp.answers.get(), mcp.scripted())
+
+
+@then("the reply is {string}")
+def reply_is(context: StepContext, outcome: str) -> None:
+    rpc.check(context.world.mcp.reply.get(), outcome)
+
+
+@then("the next agent is served")
+def next_agent(context: StepContext) -> None:
+    mcp = context.world.mcp
+    mcp.send("a question for the tools")
+    rpc.check(mcp.reply.get(), "a list of tools")
+
+
+@then("the user is told {string}")
+def told(context: StepContext, text: str) -> None:
+    answers.check_text(context.world.conversation.answers.get(), text)
+
+
+@then("the answer came within {duration}")
+def came_within(context: StepContext, limit: float) -> None:
+    answers.check_seconds(context.world.conversation.answers.get(), limit)
+
+
+@then("the tool {string} was called once for {string}")
+def called_once(context: StepContext, tool: str, city: str) -> None:
+    context.world.mcp.check_called_once(tool, city)
+
+
+@then("the tool server {string} was greeted and asked for its tools")
+def greeted(context: StepContext, name: str) -> None:
+    context.world.mcp.check_greeted(name)
+
+
+@then("the log tells that a tool server is missing")
+def log_tells(context: StepContext) -> None:
+    loading.check_log_says_absent(context.world.running)

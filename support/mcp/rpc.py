@@ -1,0 +1,170 @@
+"""JSON-RPC over HTTP as it goes over the wire (the messages are in `messages.toml`); what a good reply is.
+
+Sources: JSON-RPC 2.0 (https://www.jsonrpc.org/specification) and MCP 2025-11-25, "Transports", "Lifecycle"
+and "Tools".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from support.http.client import ApiClient
+from support.http.exchange import Exchange, NotJson
+from support.http.sse import parse_events
+
+TABLE = Path(__file__).with_name("messages.toml")
+ROUTE = "/mcp"
+ACCEPT = "application/json, text/event-stream"
+INVALID_REQUEST, UNKNOWN_METHOD, INVALID_PARAMETERS = -32600, -32601, -32602
+PROTOCOL = re.compile(r"20\d\d-[01]\d-[0-3]\d")
+
+
+@cache
+def table() -> dict[str, dict[str, str]]:
+    """The messages by the words that the features use."""
+    return tomllib.loads(TABLE.read_text(encoding="utf-8"))
+
+
+def send(client: ApiClient, message: str) -> Exchange:
+    """Send one of the messages."""
+    row = table()[message]
+    headers = {"Accept": ACCEPT, "Content-Type": row.get("content_type", "application/json")}
+    headers |= {"Origin": row["origin"]} if "origin" in row else {}
+    headers |= {"MCP-Protocol-Version": row["protocol"]} if "protocol" in row else {}
+    return client.send(
+        row.get("method", "POST"),
+        ROUTE,
+        body=row["body"].encode(),
+        headers={name: value for name, value in headers.items() if value},
+    )
+
+
+def check(reply: Exchange, outcome: str) -> None:
+    """The reply is what the features call by these words; KeyError for words that are not in OUTCOMES."""
+    OUTCOMES[outcome](reply)
+
+
+def result(reply: Exchange) -> dict[str, Any]:
+    """The result in a reply that is one: status 200, the id of the request, no error."""
+    document = _document(reply)
+    assert reply.status == 200 and "result" in document, f"expected a result\n{reply.describe()}"
+    assert isinstance(document["result"], dict), f"a result is an object\n{reply.describe()}"
+    return dict(document["result"])
+
+
+def texts(call: Mapping[str, Any]) -> str:
+    """The text in the result of a tool's call."""
+    content = call.get("content")
+    assert isinstance(content, list), f"expected a list `content` in the result, got {call}"
+    return "".join(str(part["text"]) for part in content if part.get("type") == "text")
+
+
+def _document(reply: Exchange) -> dict[str, Any]:
+    """The message in the reply: version 2.0, the id of the request, and a result or an error, not both."""
+    if reply.content_type == "text/event-stream":
+        document = json.loads(parse_events(reply.body)[-1].data)
+    else:
+        document = reply.json()
+    asked = json.loads(reply.request_body)
+    assert isinstance(document, dict), f"expected one message\n{reply.describe()}"
+    assert document.get("jsonrpc") == "2.0", f"expected a message of JSON-RPC 2.0\n{reply.describe()}"
+    assert document.get("id") == asked.get("id"), f"expected the id {asked.get('id')!r}\n{reply.describe()}"
+    assert ("result" in document) != ("error" in document), (
+        f"expected a result or an error, and not both\n{reply.describe()}"
+    )
+    return document
+
+
+def _error(code: int) -> Callable[[Exchange], None]:
+    def check_error(reply: Exchange) -> None:
+        error = _document(reply).get("error")
+        assert isinstance(error, dict), f"expected an error\n{reply.describe()}"
+        assert error.get("code") == code, f"expected the error {code}\n{reply.describe()}"
+        assert str(error.get("message", "")).strip(), f"the error says nothing\n{reply.describe()}"
+
+    return check_error
+
+
+def _greeted(reply: Exchange) -> None:
+    """A server that does not know the client's version answers with one that it knows ("Lifecycle")."""
+    greeting = result(reply)
+    protocol, about = greeting.get("protocolVersion"), greeting.get("serverInfo")
+    assert PROTOCOL.fullmatch(str(protocol)), f"expected a version of the protocol\n{reply.describe()}"
+    assert isinstance(about, dict) and about.get("name") and about.get("version"), (
+        f"the server does not say who it is\n{reply.describe()}"
+    )
+    assert isinstance(greeting.get("capabilities", {}).get("tools"), dict), (
+        f"the server does not say that it has tools\n{reply.describe()}"
+    )
+
+
+def _empty(reply: Exchange) -> None:
+    assert result(reply) == {}, f"expected an empty result\n{reply.describe()}"
+
+
+def _tools(reply: Exchange) -> None:
+    tools = result(reply).get("tools")
+    assert isinstance(tools, list) and tools, f"expected a list of tools\n{reply.describe()}"
+    for tool in tools:
+        schema = tool.get("inputSchema")
+        assert tool.get("name") and isinstance(schema, dict) and schema.get("type") == "object", (
+            f"a tool has no name or no schema: {tool}\n{reply.describe()}"
+        )
+
+
+def _text(reply: Exchange) -> None:
+    call = result(reply)
+    assert not call.get("isError") and texts(call).strip(), f"expected a text\n{reply.describe()}"
+
+
+def _accepted(reply: Exchange) -> None:
+    assert (reply.status, reply.body) == (202, b""), (
+        f"expected the status 202 and no body: a notification has no reply\n{reply.describe()}"
+    )
+
+
+def _wrong_call(reply: Exchange) -> None:
+    """Wrong arguments: the tool's own failure, so that the model can do better, or invalid parameters."""
+    document = _document(reply)
+    failed = isinstance(document.get("result"), dict) and document["result"].get("isError") is True
+    code = document["error"].get("code") if "error" in document else None
+    assert failed or code == INVALID_PARAMETERS, (
+        f"expected a failed call or the error {INVALID_PARAMETERS}\n{reply.describe()}"
+    )
+
+
+def _refused(*statuses: int) -> Callable[[Exchange], None]:
+    """Refused as HTTP has it; a body in JSON has to be an error message then."""
+
+    def check_refused(reply: Exchange) -> None:
+        assert reply.status in statuses, f"expected one of the statuses {statuses}\n{reply.describe()}"
+        if reply.content_type == "application/json":
+            try:
+                document = reply.json()
+            except NotJson as error:
+                raise AssertionError(f"{error}\n{reply.describe()}") from None
+            assert isinstance(document, dict) and "error" in document, f"no error told\n{reply.describe()}"
+
+    return check_refused
+
+
+OUTCOMES: Mapping[str, Callable[[Exchange], None]] = {
+    "a greeting": _greeted,
+    "an empty result": _empty,
+    "a list of tools": _tools,
+    "a text": _text,
+    "an acknowledgement": _accepted,
+    "a wrong call": _wrong_call,
+    "an unknown method": _error(UNKNOWN_METHOD),
+    "an invalid request": _error(INVALID_REQUEST),
+    "invalid parameters": _error(INVALID_PARAMETERS),
+    "a bad request": _refused(400, 415, 422),
+    "a forbidden request": _refused(403),
+    "a method that is not allowed": _refused(405),
+}

@@ -1,0 +1,64 @@
+"""What earlier runs came to, one JSON line each, for the trends of the HTML report.
+
+Allure reads and appends to a copy: it never shortens the file, and a line that it cannot read would cost the
+report.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from support.parts.part import Say
+from support.redaction import redact_data
+from support.reporting.summary import write_atomically
+
+MOST_RUNS = 30
+# A line of 500 scenarios has a few hundred kilobytes.
+MOST_BYTES = 20_000_000
+
+
+def lend(history: Path, copy: Path, say: Say) -> None:
+    """Copy the runs that can be read; `say` one line when there is something else."""
+    lines, unreadable = [], 0
+    try:
+        text = history.read_text(encoding="utf-8", errors="replace") if history.exists() else ""
+    except OSError as error:
+        say(f"the history {history} cannot be read ({error.strerror}); the report has no trends")
+        text = ""
+    for line in text.splitlines():
+        if _is_run(line):
+            lines.append(line)
+        else:
+            unreadable += 1
+    if unreadable:
+        say(f"the history {history} has {unreadable} lines that are no record of a run; they are left out")
+    copy.write_text("".join(f"{line}\n" for line in lines[-MOST_RUNS:]), encoding="utf-8")
+
+
+def take_back(copy: Path, history: Path, say: Say) -> None:
+    """Keep the latest runs, `MOST_RUNS` and `MOST_BYTES` at most; `say` one line when that cannot be done."""
+    kept: list[str] = []
+    size = 0
+    for line in reversed(copy.read_text(encoding="utf-8").splitlines()[-MOST_RUNS:]):
+        size += len(line.encode()) + 1
+        if size > MOST_BYTES:
+            break
+        kept.append(line)
+    try:
+        write_atomically(history, redact_data("".join(f"{line}\n" for line in reversed(kept)).encode()))
+    except OSError as error:
+        say(f"the history {history} cannot be written ({error.strerror}); the next report lacks this run")
+
+
+def _is_run(line: str) -> bool:
+    try:
+        run = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    # What Allure 3.18 looks at (@allurereport/core, history.js).
+    return (
+        isinstance(run, dict)
+        and isinstance(run.get("testResults"), dict)
+        and isinstance(run.get("uuid"), str)
+    )

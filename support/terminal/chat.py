@@ -1,0 +1,235 @@
+"""The chat of `mistralrs run`: what a person types, and what comes of it.
+
+The look is that of 0.8.1 and 0.9.2: a prompt `> `, the answer as it is made, then a block `Stats:`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from support.reporting.evidence import Transcript
+from support.terminal.session import TerminalSession
+
+Message = dict[str, str]
+
+# With tools their names stand before it.
+PROMPT = re.compile(r"(?:\[[^\]]*\] )?> ")
+STATS = "\n\nStats:\n"
+EXACT_COMMANDS = ("/help", "/exit", "/clear")
+COMMANDS_WITH_VALUE = ("/system", "/temperature", "/topk", "/topp")
+KEYS = {
+    "Enter": b"\r",
+    "Ctrl-C": b"\x03",
+    "Ctrl-D": b"\x04",
+    "Backspace": b"\x7f",
+    "Arrow-Up": b"\x1b[A",
+    "Arrow-Down": b"\x1b[B",
+    "Arrow-Left": b"\x1b[D",
+}
+# These end the line, the answer or the chat; the others edit the line.
+ENDING_KEYS = ("Ctrl-C", "Ctrl-D")
+START_SECONDS = 30.0
+ANSWER_SECONDS = 20.0
+KEY_SECONDS = 5.0
+_PASTE = "\x1b[200~{}\x1b[201~"
+# A line editor hands the line over: the end of bracketed paste, and a new line after (rustyline) or before
+# it (GNU readline).
+_HANDED_OVER = re.compile(rb"\x1b\[\?2004l[\r\n]{1,2}")
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One line that was typed, and all that was written until the next prompt (or the end).
+
+    messages: what the model was told with it, from the beginning; empty when the line was a command.
+    pieces: in how many reads its text came.
+    """
+
+    typed: str
+    output: str
+    messages: tuple[Message, ...]
+    pieces: int
+
+    @property
+    def answer(self) -> str:
+        """What was written before the statistics, line ends as `\\n`."""
+        return self.output.rpartition(STATS)[0] if STATS in self.output else self.output
+
+    @property
+    def stats(self) -> str:
+        """The statistics; empty when there are none."""
+        return self.output.rpartition(STATS)[2] if STATS in self.output else ""
+
+
+class Talk(Protocol):
+    """A chat, wherever it is shown."""
+
+    @property
+    def alive(self) -> bool: ...
+
+    @property
+    def prompted(self) -> bool: ...
+
+    @property
+    def shown(self) -> str: ...
+
+    def say(self, text: str) -> Turn: ...
+
+    def transcript(self, name: str) -> Transcript: ...
+
+
+class Chat:
+    """The conversation in a terminal session.
+
+    `sign` begins a command: `/`, up to 0.7 a backslash. `patience` multiplies every wait.
+    """
+
+    def __init__(self, session: TerminalSession, sign: str = "/", patience: float = 1.0) -> None:
+        self.session = session
+        self._sign = sign
+        self._patience = patience
+        # What was said since the chat began or was cleared.
+        self._messages: list[Message] = []
+        self._typed: str | None = None
+        self._asked = False
+        self._since = 0
+        self._reads = 0
+        self._lines = -1
+
+    def begin(self) -> None:
+        """Wait for the first prompt. Raises `WaitTimeout` with the screen, at once when the program ends."""
+        self._wait("the first prompt", lambda: self.prompted, START_SECONDS)
+
+    @property
+    def prompted(self) -> bool:
+        """Whether a prompt has come since something was entered, and nothing stands behind it."""
+        screen = self.session.screen
+        free = PROMPT.fullmatch(screen.before_cursor) is not None and screen.awaits_line
+        return free and screen.line_feeds > self._lines
+
+    @property
+    def alive(self) -> bool:
+        return self.session.alive
+
+    @property
+    def shown(self) -> str:
+        """The screen as it is."""
+        return self.session.screen.text
+
+    def transcript(self, name: str) -> Transcript:
+        return self.session.transcript(name)
+
+    def say(self, text: str) -> Turn:
+        """Type a line, press Enter and wait for the next prompt, or for the end of the program."""
+        self.enter(text)
+        return self.settle()
+
+    def enter(self, text: str) -> None:
+        """Type a line and press Enter."""
+        self._begin_turn(text)
+        self._type(self._spelled(text) + "\r")
+
+    def paste(self, text: str) -> Turn:
+        """Paste a text in brackets, as terminals do, and press Enter."""
+        self._begin_turn(text)
+        self._type(_PASTE.format(text) + "\r")
+        return self.settle()
+
+    def say_at_once(self, lines: list[str]) -> Turn:
+        """Send several lines in one go, as a terminal without bracketed paste does; the turn of the first."""
+        self._begin_turn(lines[0])
+        self._type("".join(f"{line}\r" for line in lines))
+        return self.settle()
+
+    def write(self, text: str) -> None:
+        """Type without Enter, and wait until it stands before the cursor."""
+        self._type(text)
+        screen = self.session.screen
+        self._wait(f"{text!r} in the line", lambda: screen.before_cursor.endswith(text), KEY_SECONDS)
+
+    def press(self, key: str, times: int = 1) -> None:
+        """Press a key of the line editor; each time something has to change on the screen."""
+        for _ in range(times):
+            before = self.session.screen.place
+            self.session.write(KEYS[key], KEY_SECONDS * self._patience)
+            self._wait(
+                f"an effect of {key}",
+                lambda old=before: self.session.screen.place != old,  # type: ignore[misc]
+                KEY_SECONDS,
+            )
+
+    def submit(self) -> Turn:
+        """Press Enter on the line as it stands on the screen."""
+        line = self.session.screen.place[0]
+        self._begin_turn(PROMPT.sub("", line, count=1))
+        self._type("\r")
+        return self.settle()
+
+    def interrupt(self, key: str) -> Turn:
+        """Press Ctrl-C or Ctrl-D and wait for a new prompt, or for the end of the program."""
+        if self._typed is None:
+            self._begin_turn("")
+        self._lines = self.session.screen.line_feeds
+        self.session.write(KEYS[key], KEY_SECONDS * self._patience)
+        return self.settle()
+
+    def await_text(self, text: str) -> None:
+        """Wait until the answer under way begins with this text."""
+        self._wait(f"an answer that begins with {text!r}", lambda: self._written.startswith(text))
+
+    def settle(self) -> Turn:
+        """Wait for the prompt after what was entered, or for the end of the program."""
+        typed = self._typed or ""
+        self._wait(f"the prompt after {typed[:60]!r}", lambda: self.prompted or self.session.hung_up)
+        pieces = sum(not part.typed for part in self.session.traffic[self._reads :])
+        told = tuple(self._messages) if self._asked else ()
+        turn = Turn(typed, self._written, told, pieces)
+        if self._asked:
+            self._messages.append({"role": "assistant", "content": turn.answer})
+        self._typed, self._asked = None, False
+        return turn
+
+    def whole(self, question: str) -> Turn:
+        """All that a program wrote that was given its only question at the start, until it ended."""
+        self._begin_turn(question)
+        session = self.session
+        self._wait("the end of the answer", lambda: session.hung_up, START_SECONDS + ANSWER_SECONDS)
+        output = session.output.decode(errors="replace").replace("\r\n", "\n")
+        return Turn(question, output, tuple(self._messages), len(session.traffic))
+
+    def _begin_turn(self, text: str) -> None:
+        session = self.session
+        self._typed, self._asked = text, False
+        self._since, self._reads = len(session.output), len(session.traffic)
+        self._lines = session.screen.line_feeds
+        if text == "/clear":
+            self._messages.clear()
+        elif text.startswith("/system "):
+            self._messages.append({"role": "system", "content": text.removeprefix("/system ")})
+        elif text.strip() and not _is_command(text):
+            self._messages.append({"role": "user", "content": text})
+            self._asked = True
+
+    def _spelled(self, text: str) -> str:
+        return self._sign + text[1:] if _is_command(text) else text
+
+    @property
+    def _written(self) -> str:
+        """What was written since the line was handed over."""
+        since = self.session.output[self._since :]
+        handed = _HANDED_OVER.search(since)
+        text = since[handed.end() :] if handed else since.partition(b"\n")[2]
+        return text.decode(errors="replace").replace("\r\n", "\n")
+
+    def _type(self, text: str) -> None:
+        self.session.write(text.encode(), ANSWER_SECONDS * self._patience)
+
+    def _wait(self, what: str, seen: Callable[[], bool], seconds: float = ANSWER_SECONDS) -> None:
+        self.session.wait(what, seen, seconds * self._patience)
+
+
+def _is_command(text: str) -> bool:
+    return text in EXACT_COMMANDS or text.startswith(COMMANDS_WITH_VALUE)

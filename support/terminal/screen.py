@@ -1,0 +1,101 @@
+"""What a terminal would show: escape sequences act on a screen in memory, never on the tester's own."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping
+
+import pyte
+
+from support.reporting.text import visible
+
+ROWS, COLUMNS = 30, 100
+# Enough for every answer of a scenario; what is older is in the raw transcript.
+HISTORY_ROWS = 2000
+# Private modes are kept shifted by pyte, so that they differ from the public ones.
+_PRIVATE = 5
+# Bracketed paste: line editors set it while they read a line, and take it back before they hand it over
+# (https://invisible-island.net/xterm/ctlseqs/ctlseqs.html, "Bracketed Paste Mode").
+_BRACKETED_PASTE = 2004
+_ESCAPES = re.compile(rb"(?=\x1b)")
+
+
+class _Display(pyte.HistoryScreen):
+    line_feeds = 0
+
+    def index(self) -> None:
+        self.line_feeds += 1
+        super().index()
+
+
+class Screen:
+    """A screen of so many rows and columns, as xterm would have it, with what was scrolled out of it."""
+
+    def __init__(self, rows: int = ROWS, columns: int = COLUMNS) -> None:
+        self._display = _Display(columns, rows, history=HISTORY_ROWS, ratio=0.5)
+        self._stream = pyte.ByteStream(self._display)
+        self._modes = set(self._display.mode)
+        self._used_paste = False
+
+    def feed(self, data: bytes) -> None:
+        """Let the bytes of a program act. Sequences that nobody understands do nothing."""
+        for piece in _ESCAPES.split(data):
+            # One by one: a sequence that pyte fails on, in whatever way, takes nothing else with it.
+            with contextlib.suppress(Exception):
+                self._stream.feed(piece)
+        self._used_paste = self._used_paste or self._pasting
+
+    @property
+    def line_feeds(self) -> int:
+        """How often the cursor went to a new line, so far."""
+        return self._display.line_feeds
+
+    @property
+    def before_cursor(self) -> str:
+        """The cursor's line up to the cursor."""
+        cursor = self._display.cursor
+        row = self._display.buffer[cursor.y]
+        return "".join(row[column].data for column in range(cursor.x))
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """The cursor's line, the column and the line feeds: differs when a key did something."""
+        row = self._display.buffer[self._display.cursor.y]
+        return _row(row, self._display.columns), self._display.cursor.x, self.line_feeds
+
+    @property
+    def awaits_line(self) -> bool:
+        """Whether a line editor reads; always true for programs without one."""
+        return self._pasting or not self._used_paste
+
+    @property
+    def text(self) -> str:
+        """The rows that are shown, without what is blank at their ends."""
+        return visible("\n".join(row.rstrip() for row in self._display.display).rstrip())
+
+    @property
+    def whole_text(self) -> str:
+        """With the rows above that were scrolled out."""
+        above = [_row(row, self._display.columns) for row in self._display.history.top]
+        return "\n".join([*map(visible, above), self.text])
+
+    def left_behind(self) -> list[str]:
+        """What the program should have taken back at its end, in words; empty when all is as it was."""
+        display, found = self._display, []
+        for mode in sorted(self._modes ^ set(display.mode)):
+            number = f"?{mode >> _PRIVATE}" if mode >> _PRIVATE else str(mode)
+            found.append(f"mode {number} is {'on' if mode in display.mode else 'off'}")
+        if display.margins is not None and display.margins != (0, display.lines - 1):
+            found.append("only a part of the screen scrolls")
+        if display.cursor.attrs != display.default_char:
+            found.append("text goes on in colour or style")
+        return found
+
+    @property
+    def _pasting(self) -> bool:
+        return (_BRACKETED_PASTE << _PRIVATE) in self._display.mode
+
+
+def _row(cells: Mapping[int, pyte.screens.Char], columns: int) -> str:
+    return "".join(cells[column].data for column in range(columns)).rstrip()

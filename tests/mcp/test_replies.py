@@ -1,0 +1,133 @@
+"""What counts as a good reply to an agent, and that each check notices what is wrong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from support.http.exchange import Exchange
+from support.mcp import rpc
+
+PING = {"jsonrpc": "2.0", "id": 7, "method": "ping"}
+
+
+def reply(
+    document: object, status: int = 200, *, asked: object = PING, content_type: str = "application/json"
+) -> Exchange:
+    """A reply to `asked`; `document` as JSON, or as it stands when it is text."""
+    body = document if isinstance(document, str) else json.dumps(document)
+    return Exchange(
+        method="POST",
+        url="http://server/mcp",
+        request_headers={},
+        request_body=json.dumps(asked).encode(),
+        status=status,
+        headers={"content-type": content_type},
+        body=body.encode(),
+        seconds=0.01,
+    )
+
+
+def result(value: object) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 7, "result": value}
+
+
+def error(code: object, message: str = "it says why") -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 7, "error": {"code": code, "message": message}}
+
+
+GREETING = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {"tools": {}},
+    "serverInfo": {"name": "mistralrs", "version": "0.9.2"},
+}
+TOOL = {"name": "chat", "inputSchema": {"type": "object"}}
+TEXT = {"content": [{"type": "text", "text": "Arr!"}]}
+
+GOOD = [
+    ("a greeting", reply(result(GREETING))),
+    ("an empty result", reply(result({}))),
+    (
+        "an empty result",
+        reply(f"event: message\ndata: {json.dumps(result({}))}\n\n", content_type="text/event-stream"),
+    ),
+    ("a list of tools", reply(result({"tools": [TOOL]}))),
+    ("a text", reply(result(TEXT))),
+    ("an acknowledgement", reply("", 202)),
+    ("a wrong call", reply(error(-32602))),
+    ("a wrong call", reply(result({**TEXT, "isError": True}))),
+    ("an unknown method", reply(error(-32601))),
+    ("an invalid request", reply(error(-32600))),
+    ("invalid parameters", reply(error(-32602))),
+    ("a bad request", reply("what is that?", 422, content_type="text/plain")),
+    ("a bad request", reply({"jsonrpc": "2.0", "id": None, "error": {"code": -32700}}, 400)),
+    ("a forbidden request", reply("", 403, content_type="")),
+    ("a method that is not allowed", reply("", 405, content_type="")),
+]
+
+BAD = [
+    ("a greeting", reply(result({**GREETING, "protocolVersion": "1"}))),
+    ("a greeting", reply(result({**GREETING, "serverInfo": {"name": "mistralrs"}}))),
+    ("a greeting", reply(result({**GREETING, "capabilities": {}}))),
+    ("an empty result", reply(result({"more": 1}))),
+    ("an empty result", reply(result(None))),
+    ("an empty result", reply(result({}), 500)),
+    ("an empty result", reply(error(-32601))),
+    ("an empty result", reply({**result({}), "id": 8})),
+    ("an empty result", reply({**result({}), "id": "7"})),
+    ("an empty result", reply({**result({}), "jsonrpc": "1.0"})),
+    ("an empty result", reply({**result({}), **error(-32601)})),
+    ("an empty result", reply([result({})])),
+    ("an empty result", reply("pong")),
+    ("a list of tools", reply(result({"tools": []}))),
+    ("a list of tools", reply(result({"tools": [{"name": "chat"}]}))),
+    ("a text", reply(result({"content": []}))),
+    ("a text", reply(result({**TEXT, "isError": True}))),
+    ("an acknowledgement", reply(error(-32601))),
+    ("an acknowledgement", reply("{}", 202)),
+    ("a wrong call", reply(error(-32603))),
+    ("a wrong call", reply(result(TEXT))),
+    ("an unknown method", reply(error(-32600))),
+    ("an unknown method", reply(error(-32601, " "))),
+    ("an unknown method", reply(result({}))),
+    ("a bad request", reply(result({}))),
+    ("a bad request", reply("what is that?", 500)),
+    ("a bad request", reply({"oops": 1}, 400)),
+    ("a bad request", reply("{", 400)),
+    ("a forbidden request", reply(result({}))),
+    ("a method that is not allowed", reply("", 404)),
+]
+
+
+@pytest.mark.parametrize(("outcome", "exchange"), GOOD, ids=[outcome for outcome, _ in GOOD])
+def test_a_good_reply_passes(outcome: str, exchange: Exchange) -> None:
+    rpc.check(exchange, outcome)
+
+
+@pytest.mark.parametrize(("outcome", "exchange"), BAD, ids=[outcome for outcome, _ in BAD])
+def test_a_wrong_reply_is_noticed(outcome: str, exchange: Exchange) -> None:
+    with pytest.raises(AssertionError):
+        rpc.check(exchange, outcome)
+
+
+def test_every_outcome_is_tried_both_ways() -> None:
+    assert {outcome for outcome, _ in GOOD} == set(rpc.OUTCOMES)
+    # All errors and all refusals are made by one function each.
+    assert {outcome for outcome, _ in BAD} >= set(rpc.OUTCOMES) - {"an invalid request", "invalid parameters"}
+
+
+def test_messages_are_json_but_for_those_that_must_not_be() -> None:
+    for name, row in rpc.table().items():
+        assert set(row) <= {"body", "method", "content_type", "origin", "protocol"}, name
+        if name not in ("malformed JSON", "a view of the page"):
+            json.loads(row["body"])
+
+
+def test_the_curl_line_has_the_headers_that_decide() -> None:
+    headers = {"accept": rpc.ACCEPT, "origin": "http://evil.example", "mcp-protocol-version": "1999-12-31"}
+    line = replace(reply(result({})), request_headers=headers).curl()
+    assert all(f"-H '{name}: {value}'" in line for name, value in headers.items())
+    assert "accept" not in replace(reply(result({})), request_headers={"accept": "*/*"}).curl()

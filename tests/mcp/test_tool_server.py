@@ -1,0 +1,146 @@
+"""The suite's own tool server as a process, and the official client that asks it."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.http.client import ApiClient
+from support.http.exchange import Exchange
+from support.mcp import toolserver
+from support.mcp.names import ABSENT, KITS, PROCESS, SESSIONS
+from support.mcp.official import (
+    AgentFailed,
+    Agents,
+    Offer,
+    Visit,
+    check_answers,
+    check_introduced,
+    check_offers,
+)
+from support.mcp.toolserver import ToolServer
+from support.running.processes import running_roots
+from support.waiting import WaitTimeout
+from tests.http.tiny_server import TinyServer, json_reply, silence
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToolServer]:
+    server = ToolServer(tmp_path_factory.mktemp("tools"))
+    yield server
+    server.stop()
+
+
+def url_of(tools: ToolServer, name: str) -> str:
+    source = json.loads(tools.configuration([name]).read_text())["servers"][0]["source"]
+    assert source["type"] == "Http"
+    return str(source["url"])
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+def test_the_official_client_finds_the_tools_of_each(tools: ToolServer, name: str) -> None:
+    exchanges: list[Exchange] = []
+    visit = Agents(url_of(tools, name), exchanges, within=20).visit()
+    assert [offer.name for offer in visit.tools] == ["forecast", "archive", "queue"]
+    assert visit.server == name
+    check_introduced(visit)
+
+
+def test_what_a_server_takes_is_written_down(tools: ToolServer) -> None:
+    before = len(tools.notes())
+    with pytest.raises(AgentFailed):
+        # The tool servers have no tool `chat`.
+        Agents(url_of(tools, "desk"), [], within=20).ask("How are you?")
+    notes = tools.notes()[before:]
+    assert [note["method"] for note in notes][:2] == ["initialize", "notifications/initialized"]
+    assert {"server": "desk", "method": "tools/call", "tool": "chat"}.items() <= notes[-1].items()
+
+
+def test_a_server_can_leave_and_come_back(tools: ToolServer) -> None:
+    place = ("127.0.0.1", int(url_of(tools, "kiosk").rpartition(":")[2].partition("/")[0]))
+    tools.close("kiosk")
+    with pytest.raises(OSError):
+        socket.create_connection(place, timeout=5)
+    tools.open("kiosk")
+    socket.create_connection(place, timeout=5).close()
+    socket.create_connection(("127.0.0.1", tools.ports["desk"]), timeout=5).close()
+
+
+@pytest.mark.parametrize("kit", KITS)
+def test_a_configuration_names_the_servers_of_its_kit(tools: ToolServer, kit: str) -> None:
+    document = json.loads(tools.configuration(KITS[kit]).read_text())
+    assert tuple(server["tool_prefix"] for server in document["servers"]) == KITS[kit]
+    assert document["tool_timeout_secs"] == toolserver.TOOL_SECONDS
+    for server in document["servers"]:
+        assert server["source"]["type"] == ("Process" if server["name"] == PROCESS else "Http")
+        if server["name"] == ABSENT:
+            with pytest.raises(AssertionError):
+                ApiClient(server["source"]["url"]).get("")
+
+
+def test_a_program_that_does_not_come_up_is_told_and_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toolserver, "_PROGRAM", "support.mcp.nobody")
+    before = running_roots()
+    with pytest.raises(WaitTimeout, match=r"(?s)process ended.*No module named"):
+        ToolServer(tmp_path).configuration(["desk"])
+    assert running_roots() == before
+
+
+def test_a_server_that_is_silent_fails_the_agent_in_time() -> None:
+    server = TinyServer(silence)
+    try:
+        with pytest.raises(AgentFailed, match="was not done in"):
+            Agents(f"{server.url}/mcp", [], within=0.5).visit()
+    finally:
+        server.close()
+
+
+def test_a_server_that_speaks_no_mcp_fails_the_agent_with_the_words_of_the_client() -> None:
+    server = TinyServer(json_reply({"detail": "what is that?"}))
+    exchanges: list[Exchange] = []
+    try:
+        with pytest.raises(AgentFailed, match="the official client"):
+            Agents(f"{server.url}/mcp", exchanges, within=5).visit()
+    finally:
+        server.close()
+    assert b"what is that?" in exchanges[0].body
+
+
+VISIT = Visit("2025-11-25", "mistralrs", "0.9.2", (Offer("chat", "talks", ("messages",)),))
+
+
+def test_an_offer_that_fits_passes() -> None:
+    check_offers(VISIT, "chat", ["messages"])
+
+
+@pytest.mark.parametrize(
+    ("tool", "offer"),
+    [
+        ("talk", Offer("chat", "talks", ("messages",))),
+        ("chat", Offer("chat", " ", ("messages",))),
+        ("chat", Offer("chat", "talks", ())),
+    ],
+)
+def test_an_offer_that_does_not_fit_is_noticed(tool: str, offer: Offer) -> None:
+    with pytest.raises(AssertionError):
+        check_offers(Visit("2025-11-25", "mistralrs", "0.9.2", (offer,)), tool, ["messages"])
+
+
+@pytest.mark.parametrize("visit", [Visit("", "a", "1", ()), Visit("2", "", "1", ()), Visit("2", "a", "", ())])
+def test_a_server_that_hides_itself_is_noticed(visit: Visit) -> None:
+    with pytest.raises(AssertionError):
+        check_introduced(visit)
+
+
+def test_answers_that_were_mixed_up_are_noticed() -> None:
+    check_answers(["one", "two"], ["one", "two"])
+    with pytest.raises(AssertionError):
+        check_answers(["two", "one"], ["one", "two"])

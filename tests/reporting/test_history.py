@@ -1,0 +1,131 @@
+"""The history of runs: it goes on, stays small, and costs no report when it is broken."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.errors import AcceptanceError
+from support.parts.part import default_cache
+from support.reporting import history, html
+
+ROWS = [json.dumps({"uuid": str(number), "testResults": {}}) for number in range(40)]
+
+
+def lent(text: str | bytes, folder: Path) -> tuple[list[str], list[str]]:
+    """The lines that Allure gets of such a file, and what was said."""
+    file, copy, said = folder / "history.jsonl", folder / "copy.jsonl", list[str]()
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    history.lend(file, copy, said.append)
+    return copy.read_text().splitlines(), said
+
+
+def test_only_the_latest_runs_are_lent_and_taken_back(tmp_path: Path) -> None:
+    lines, said = lent("\n".join(ROWS), tmp_path)
+    assert (lines, said) == (ROWS[-30:], [])
+    copy, back = tmp_path / "copy.jsonl", tmp_path / "back.jsonl"
+    copy.write_text("\n".join(ROWS))
+    history.take_back(copy, back, said.append)
+    assert (back.read_text().splitlines(), said) == (ROWS[-30:], [])
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [b"{", b"\xff\xfe\x00", b"[]", b'{"uuid": 1, "testResults": {}}', b'{"uuid": "x", "testResults": null}'],
+)
+def test_a_line_that_is_no_run_is_told_and_left_out(tmp_path: Path, rubbish: bytes) -> None:
+    lines, said = lent(ROWS[0].encode() + b"\n" + rubbish + b"\n" + ROWS[1].encode(), tmp_path)
+    assert lines == ROWS[:2]
+    assert len(said) == 1 and "history.jsonl has 1 lines that are no record of a run" in said[0]
+
+
+def test_the_size_is_bounded_and_the_latest_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "MOST_BYTES", 3 * (len(ROWS[-1]) + 1))
+    copy, back = tmp_path / "copy.jsonl", tmp_path / "back.jsonl"
+    copy.write_text("\n".join(ROWS))
+    history.take_back(copy, back, print)
+    assert back.read_text().splitlines() == ROWS[-3:]
+
+
+def test_no_history_is_nothing_to_speak_of(tmp_path: Path) -> None:
+    said: list[str] = []
+    history.lend(tmp_path / "absent", tmp_path / "copy", said.append)
+    assert ((tmp_path / "copy").read_text(), said) == ("", [])
+
+
+def one_result(folder: Path, status: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    result = {
+        "uuid": "a",
+        "name": "It answers",
+        "fullName": "It answers",
+        "testCaseId": "1",
+        "status": status,
+        "start": 1_700_000_000_000,
+        "stop": 1_700_000_000_100,
+        "labels": [],
+    }
+    (folder / "a-result.json").write_text(json.dumps(result))
+    return folder
+
+
+def corrupt(file: Path) -> None:
+    file.write_text("not JSON at all\n")
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("spoil", "words"), [(corrupt, "no record of a run"), (Path.mkdir, "cannot be read")]
+)
+def test_a_spoilt_history_costs_one_line_and_no_report(
+    tmp_path: Path, spoil: Callable[[Path], object], words: str
+) -> None:
+    said: list[str] = []
+    spoil(tmp_path / "history.jsonl")
+    page = html.build(
+        one_result(tmp_path / "results", "passed"),
+        tmp_path / "index.html",
+        environment={},
+        cache=default_cache(),
+        say=said.append,
+    )
+    assert page.exists()
+    assert words in said[0] and all("\n" not in line for line in said)
+
+
+@pytest.mark.engine
+def test_an_earlier_run_is_in_the_page_of_the_next(tmp_path: Path) -> None:
+    for status in ("failed", "passed"):
+        page = html.build(
+            one_result(tmp_path / "results", status),
+            tmp_path / "index.html",
+            environment={},
+            cache=default_cache(),
+            say=pytest.fail,
+        )
+    runs = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert [[test["status"] for test in run["testResults"].values()] for run in runs] == [
+        ["failed"],
+        ["passed"],
+    ]
+    assert runs[0]["uuid"] in history_of(page)
+
+
+def history_of(page: Path) -> str:
+    """What the page knows of earlier runs; all its data is base64 in scripts."""
+    parts = re.findall(rb"[A-Za-z0-9+/]{40,}={0,2}", page.read_bytes())
+    return b"\n".join(base64.b64decode(part) for part in parts if len(part) % 4 == 0).decode(errors="replace")
+
+
+def test_a_report_that_fails_leaves_the_history_alone(tmp_path: Path) -> None:
+    earlier = tmp_path / "history.jsonl"
+    earlier.write_text(ROWS[0])
+    (tmp_path / "results").mkdir()
+    with pytest.raises(AcceptanceError):
+        html.build(tmp_path / "results", tmp_path / "index.html", environment={}, cache=tmp_path, say=print)
+    assert earlier.read_text() == ROWS[0]

@@ -1,0 +1,66 @@
+"""How a chat is called in each version, and what a machine says that cannot have one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from support.errors import PartUnavailable
+from support.parts.tmux import TMUX
+from support.running import needs
+from support.settings import Settings
+from support.target.dialects import ModelArguments, command_sign, dialect_of
+from support.target.discovery import CommandTarget
+
+TARGET = CommandTarget(Path("mistralrs"), "mistralrs", "0.8.1", "a test")
+MODEL = ModelArguments(Path("models"), "model.gguf", "gguf")
+
+
+@pytest.mark.parametrize(
+    ("version", "sign"),
+    [("0.6.0", "\\"), ("0.7.9", "\\"), ("0.8.0", "/"), ("0.8.1", "/"), ("0.9.5", "/"), ("unknown", "/")],
+)
+def test_commands_begin_as_the_version_wants(version: str, sign: str) -> None:
+    assert command_sign(version) == sign
+
+
+def test_a_chat_is_called_as_the_program_wants() -> None:
+    model = ["-m", "models", "--format", "gguf", "-f", "model.gguf"]
+    assert dialect_of("mistralrs").chat(MODEL) == ["run", *model]
+    assert dialect_of("mistralrs").ask_once(MODEL, "Why?") == ["run", *model, "-i", "Why?"]
+    legacy = dialect_of("mistralrs-server").chat(MODEL)
+    assert legacy == ["-i", "gguf", "-m", "models", "-f", "model.gguf"]
+
+
+def test_a_system_without_pseudo_terminals_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(acceptance_cache_dir=tmp_path)
+    assert needs.unmet(["needs.pty"], settings, TARGET, False) is None
+    monkeypatch.setattr(needs, "os", SimpleNamespace(name="nt"))
+    assert "pexpect does not have on Windows" in str(needs.unmet(["needs.pty"], settings, TARGET, False))
+
+
+def test_a_machine_without_tmux_is_told_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    settings = Settings(acceptance_cache_dir=tmp_path)
+    told = str(needs.unmet(["needs.tmux"], settings, TARGET, False))
+    assert "`apt-get install tmux (or brew install tmux)`" in told
+    with pytest.raises(PartUnavailable, match="not on the PATH"):
+        TMUX.get(tmp_path, print)
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [("tmux 3.1c", False), ("tmux 3.2", True), ("tmux 3.5a", True), ("tmux next-3.6", True), ("", False)],
+)
+def test_a_tmux_that_is_too_old_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, found: bool
+) -> None:
+    program = tmp_path / "tmux"
+    program.write_text(f"#!/bin/sh\necho '{said}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert (TMUX.find(tmp_path) is not None) is found

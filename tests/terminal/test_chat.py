@@ -1,0 +1,234 @@
+"""The chat as a person has it: turns, what they hold, and checks that notice what is wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from support.parts.tmux import TMUX
+from support.running.processes import tree_of
+from support.terminal import checks
+from support.terminal.chat import Chat, Turn
+from support.terminal.tmux import TmuxWindow
+from support.waiting import WaitTimeout, wait_until
+from tests.terminal import fakes
+from tests.terminal.conftest import Open
+from tests.terminal.test_session import gone
+
+STATS = "\n\nStats:\nTime to first token: 0.01s\nPrompt: 17 tokens, 1 T/s\nDecode: 12 tokens, 1 T/s\n\n> "
+TURN = Turn("Tell me", f"All is well.{STATS}", ({"role": "user", "content": "Tell me"},), 3)
+
+
+@pytest.fixture
+def chat(open_terminal: Open) -> Chat:
+    chat = Chat(open_terminal(fakes.CHAT))
+    chat.begin()
+    return chat
+
+
+def fails(check: Callable[[], None], words: str) -> None:
+    with pytest.raises(AssertionError) as caught:
+        check()
+    assert words in str(caught.value)
+
+
+def test_a_turn_has_its_answer_and_the_conversation_before_it(chat: Chat) -> None:
+    assert chat.say("/system Be brief.").messages == ()
+    assert chat.say("hello").answer == "You said hello."
+    turn = chat.say("again")
+    assert [message["content"] for message in turn.messages] == [
+        "Be brief.",
+        "hello",
+        "You said hello.",
+        "again",
+    ]
+    assert "Prompt: 3 tokens" in turn.stats
+    chat.say("/clear")
+    assert [message["content"] for message in chat.say("anew").messages] == ["anew"]
+
+
+def test_an_empty_line_and_a_command_are_no_messages(chat: Chat) -> None:
+    for line in ("", "/help", "/temperature 3", "/topk"):
+        turn = chat.say(line)
+        assert (turn.messages, turn.stats) == ((), "")
+        assert chat.prompted
+
+
+def test_commands_of_old_versions_begin_with_a_backslash(open_terminal: Open) -> None:
+    chat = Chat(open_terminal(fakes.CHAT), sign="\\")
+    chat.begin()
+    assert chat.say("/clear").answer.startswith("You said \\clear.")
+
+
+def test_an_endless_answer_is_stopped(chat: Chat) -> None:
+    chat.enter("forever")
+    chat.await_text("round and")
+    assert not chat.prompted
+    turn = chat.interrupt("Ctrl-C")
+    assert turn.answer.startswith("round and round\n")
+    assert chat.prompted
+
+
+def test_an_endless_answer_that_nobody_stops_is_cut(open_terminal: Open) -> None:
+    chat = Chat(open_terminal(fakes.CHAT), patience=0.02)
+    chat.session.wait("the prompt", lambda: chat.prompted, 10)
+    chat.enter("forever")
+    with pytest.raises(WaitTimeout, match=r"(?s)the prompt after 'forever': .*round and round"):
+        chat.settle()
+
+
+def test_a_chat_that_dies_gives_what_it_said(chat: Chat) -> None:
+    turn = chat.say("die")
+    assert (chat.alive, chat.prompted, turn.stats) == (False, False, "")
+    fails(lambda: checks.check_prompted(chat), "the chat has ended")
+
+
+def test_a_prompt_has_to_come_after_what_was_entered(chat: Chat) -> None:
+    assert chat.prompted
+    chat.enter("hello")
+    assert not chat.prompted
+    fails(lambda: checks.check_prompted(chat), "expected a prompt on the last line")
+    chat.settle()
+    checks.check_prompted(chat)
+
+
+@pytest.mark.parametrize("answer", ["All is well", "All is well. Or not.", "", "All is\rwell."])
+def test_another_answer_is_noticed(answer: str) -> None:
+    checks.check_answer(TURN, "All is well.")
+    fails(lambda: checks.check_answer(replace(TURN, output=answer + STATS), "All is well."), "to 'Tell me'")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("Time to first token: 0.01s", "", "the time to the first token"),
+        ("Prompt: 17", "Prompt: 18", "17 tokens of prompt"),
+        ("Decode: 12", "Decode: 11", "12 or 13 tokens"),
+        ("Stats", "Numbers", "the time to the first token"),
+    ],
+)
+def test_wrong_statistics_are_noticed(old: str, new: str, words: str) -> None:
+    checks.check_stats(TURN, 17, (12, 13))
+    wrong = replace(TURN, output=TURN.output.replace(old, new))
+    fails(lambda: checks.check_stats(wrong, 17, (12, 13)), words)
+
+
+def test_control_codes_of_an_answer_are_noticed_and_told_visibly() -> None:
+    checks.check_harmless(replace(TURN, output="line\n\ttab" + STATS))
+    for code in ("\x1b[2J", "\x07", "\x9b31m", "\x7f", "\r"):
+        wrong = replace(TURN, output=f"before {code} after{STATS}")
+        fails(lambda wrong=wrong: checks.check_harmless(wrong), "before \\x")  # type: ignore[misc]
+    fails(lambda: checks.check_harmless(replace(TURN, output=STATS)), "expected an answer")
+
+
+def test_small_checks_notice_the_opposite(chat: Chat) -> None:
+    checks.check_pieces(TURN, 3)
+    fails(lambda: checks.check_pieces(TURN, 4), "it came in 3")
+    checks.check_told(TURN, "All is")
+    fails(lambda: checks.check_told(TURN, "all is"), "expected 'all is'")
+    checks.check_not_told(TURN, "ERROR")
+    fails(lambda: checks.check_not_told(TURN, "Stats:"), "expected no 'Stats:'")
+    checks.check_line(TURN, "Tell me")
+    fails(lambda: checks.check_line(TURN, "Tell"), "it was 'Tell me'")
+    checks.check_cut_told(replace(TURN, output="All is..." + STATS))
+    checks.check_cut_told(replace(TURN, output="All isERROR no room"))
+    fails(lambda: checks.check_cut_told(TURN), "a word about the cut")
+    checks.check_shows(chat, "Welcome")
+    fails(lambda: checks.check_shows(chat, "Farewell"), "expected 'Farewell' on the screen")
+
+
+def test_a_wrong_end_is_noticed(chat: Chat) -> None:
+    from support.terminal.scene import Ending
+
+    checks.check_ended(Ending(0, 1.0, ""), 0, 2.0)
+    fails(lambda: checks.check_ended(Ending(-9, 1.0, "killed"), 0, 2.0), "got -9; the screen:\nkilled")
+    fails(lambda: checks.check_ended(Ending(0, 2.5, ""), 0, 2.0), "within 2.0 s")
+
+
+needs_tmux = pytest.mark.skipif(TMUX.find(Path()) is None, reason=f"needs tmux: {TMUX.how_to_get}")
+
+
+@pytest.fixture
+def window(tmp_path: Path) -> Iterator[TmuxWindow]:
+    tmux = TMUX.find(tmp_path)
+    assert tmux is not None
+    window = TmuxWindow(
+        tmux.path, fakes.words(fakes.CHAT), env=fakes.environment(tmp_path), cwd=tmp_path, rows=20, columns=60
+    )
+    yield window
+    window.stop()
+
+
+@needs_tmux
+def test_a_window_of_tmux_draws_a_chat(window: TmuxWindow) -> None:
+    window.begin()
+    turn = window.say("hello")
+    assert turn.answer == "You said hello."
+    checks.check_prompted(window)
+
+
+@needs_tmux
+def test_a_window_ends_with_all_that_runs_in_it(window: TmuxWindow) -> None:
+    window.begin()
+    pids = [process.pid for process in tree_of(window.pid)]
+    assert len(pids) == 2
+    window.stop()
+    gone(pids)
+    fails(lambda: checks.check_prompted(window), "the chat has ended")
+
+
+@needs_tmux
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
+def test_a_killed_runner_takes_its_window_along(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", RUNNER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as runner:
+        assert runner.stdout is not None
+        pids = [int(pid) for pid in runner.stdout.readline().split()]
+        os.kill(runner.pid, signal.SIGKILL)
+    assert len(pids) == 2
+    gone(pids)
+
+
+RUNNER = """
+import sys, time
+from pathlib import Path
+from support.running.processes import tree_of
+from support.terminal.tmux import TmuxWindow
+from support.parts.tmux import TMUX
+from tests.terminal import fakes
+home = Path(sys.argv[1])
+program = TMUX.find(home).path
+window = TmuxWindow(program, fakes.words(fakes.CHAT), env=fakes.environment(home), cwd=home)
+window.begin()
+print(*[process.pid for process in tree_of(window.pid)], flush=True)
+time.sleep(600)
+"""
+
+
+@needs_tmux
+def test_a_program_that_dies_in_a_window_is_told_at_once(window: TmuxWindow) -> None:
+    window.begin()
+    with pytest.raises(WaitTimeout, match=r"(?s)the prompt after 'die': the process ended.*Pane is dead"):
+        window.say("die")
+
+
+@needs_tmux
+def test_a_window_without_a_prompt_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    tmux = TMUX.find(tmp_path)
+    assert tmux is not None
+    window = TmuxWindow(
+        tmux.path, fakes.words(fakes.TALKER), env=fakes.environment(tmp_path), cwd=tmp_path, patience=0.3
+    )
+    try:
+        with pytest.raises(WaitTimeout, match=r"(?s)the first prompt.*and so on"):
+            window.begin()
+    finally:
+        window.stop()
+    wait_until("tmux to end", lambda: not window.alive, within=5)
