@@ -21,6 +21,8 @@ for _type in (
     ParameterType("size", units.SIZE, int, units.size),
     ParameterType("api", "OpenAI|Ollama", str, str),
     ParameterType("format", "|".join(FORMATS), str, str),
+    ParameterType("server", r"mistral\.rs|the gateway|a real Ollama", str, str),
+    ParameterType("form", "a stream|a whole answer", str, str),
     ParameterType("key", "|".join(KEYS), str, str),
     ParameterType("source", "|".join(SOURCES), str, str),
     ParameterType("stream", "standard output|error output", str, str),

@@ -30,7 +30,7 @@ from support.redaction import REDACTED, redactor_for, use
 SETTINGS_FILE = Path("acceptance.toml")
 FRONTS = ("gateway", "ollama")
 REPORTS = ("html", "json", "junit", "allure")
-COMPARED = ("real", "reference")
+COMPARED = ("real", "reference", "gateway", "ollama")
 # Environment names with this prefix belong to the suite alone, so an unknown one is a typing error.
 OWN_PREFIX = "ACCEPTANCE_"
 

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 from support.contracts.api import ApiServer
 from support.contracts.lacking import MissingRoutes
-from support.contracts.offers import OFFERS, OtherTarget
+from support.contracts.offers import OFFERS, OtherFront, OtherTarget
 from support.errors import NotOffered
 from support.http.client import ApiClient
 from support.mcp.toolserver import READY_SECONDS, ToolServer
 from support.models.script import TOOLS_SCRIPT, Script
 from support.models.store import ModelStore
 from support.running.sweep import RunFolder
-from support.settings import Settings, SettingsInForce
+from support.settings import FRONTS, Settings, SettingsInForce
 from support.target.capabilities import CAPABILITIES, unmet_capability
 from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget, Target, UrlTarget
-from support.target.fronts import NEED, Fronts, Process, Upstream
+from support.target.fronts import NEED, NEED_REAL, Fronts, Process, Upstream
 from support.target.pool import ServerPool
 from support.target.server import Server, free_port
 from support.target.starts import FORMATS, arguments_of
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     # numpy comes with the one and OpenAI's package with the other: a run that needs neither does not wait.
     from support.contracts.comparison import Comparison
     from support.models.compiler import CompiledModel
+    from support.parity.stacks import SharedStack
 
 
 class Suite:
@@ -89,13 +90,25 @@ class Suite:
         """The servers beside the judged one; each is started when first asked."""
         from support.contracts.comparison import Comparison
 
-        candidates = [OtherTarget(name, self.settings, self.model) for name in self.settings.compared]
+        candidates = [
+            OtherFront(name, lambda: self.fronts)
+            if name in FRONTS
+            else OtherTarget(name, self.settings, self.model)
+            for name in self.settings.compared
+        ]
         return Comparison(candidates, self.settings.seconds(30.0), self.missing_routes)
 
     @cached_property
     def fronts(self) -> Fronts:
         """The servers of the Ollama API."""
         return Fronts(self.settings, lambda: self.models.speaking(self.script).path, self._upstream)
+
+    @cached_property
+    def stacks(self) -> SharedStack:
+        """A server with a gateway before it, apart from those of the whole run."""
+        from support.parity.stacks import SharedStack
+
+        return SharedStack()
 
     def _upstream(self, model: str) -> Upstream:
         if isinstance(self.target, UrlTarget):
@@ -116,14 +129,16 @@ class Suite:
     def judged(self, tags: Collection[str]) -> list[tuple[str, str]]:
         """Program and version of what a scenario with these tags judges: the deviations of each may apply.
 
-        A gateway passes on what the server behind it does wrong.
+        A gateway passes on what the server behind it does wrong. Who needs a real Ollama beside the judged
+        server compares routes: any of them may be the one that differs.
         """
         target = (self.target.program, self.target.version)
         if NEED not in tags:
             return [target]
-        front = self.fronts.told
-        behind = [target] if self.fronts.kind == "gateway" else []
-        return [*([front] if front else []), *behind]
+        both = NEED_REAL in tags
+        asked = (self.fronts.told, self.fronts.gateway_told if both else None)
+        behind = [target] if both or self.fronts.kind == "gateway" else []
+        return [*(front for front in asked if front), *behind]
 
     def api_client(self) -> tuple[ApiClient, Server | None]:
         """A client of the server that the API features talk to, and that server if it is ours."""
@@ -171,6 +186,8 @@ class Suite:
 
     def close(self) -> None:
         """End the servers and remove the run's folder."""
+        if "stacks" in self.__dict__:
+            self.stacks.discard()
         if "servers" in self.__dict__:
             self.servers.close()
         if "fronts" in self.__dict__:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from support.contracts.engine import Result
     from support.contracts.official import Journey
     from support.contracts.ollama_walks import Asker, Walked
+    from support.parity.desk import Desk
 
 
 class World:
@@ -282,6 +283,16 @@ class World:
         self.cleanups.callback(server.stop)
         return of_command(suite.command, server, model), server
 
+    # -- several servers
+
+    @cached_property
+    def parity(self) -> Desk:
+        """What is asked over several routes, and servers of this scenario's own for it."""
+        # Not at the top: OpenAI's package comes with it.
+        from support.parity.desk import Desk
+
+        return Desk(self.suite, self.cleanups, self.watch, self.evidence)
+
     @cached_property
     def mcp(self) -> McpScene:
         """Agents that ask the server of this scenario, and tool servers that it asks."""
@@ -306,6 +317,8 @@ class World:
             self.conversation.answers,
             *(self.mcp.results if "mcp" in self.__dict__ else ()),
         )
+        if "parity" in self.__dict__:
+            results += (self.parity.answers, self.parity.verdict)
         for observed in results:
             observed.require_seen()
         self.terminal.check_at_end()

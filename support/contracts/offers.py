@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from support.contracts.api import ApiServer
-from support.errors import AcceptanceError
+from support.errors import AcceptanceError, NotOffered, TargetError
 from support.settings import Settings
 from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget, UrlTarget, discover
-from support.target.fronts import Process
+from support.target.fronts import NEED_REAL, Fronts, Process
 from support.target.pool import ServerPool
 from support.target.server import Server
 
@@ -53,6 +53,34 @@ def ollama_offer(suite: Suite, model: str) -> tuple[ApiServer, Process | None]:
 
 
 OFFERS: dict[str, Offer] = {"openai": openai_offer, "ollama": ollama_offer}
+
+
+class OtherFront:
+    """The gateway of this run, or a real Ollama, beside the judged server; both have two APIs."""
+
+    def __init__(self, name: str, fronts: Callable[[], Fronts]) -> None:
+        self.label = name
+        self._fronts = fronts
+
+    def offering(self, api: str, model: str) -> ApiServer | None:
+        """See `Candidate.offering`. The judged server itself is no other one.
+
+        One that dies is started again; how often that may be is the comparison's business.
+        """
+        fronts = self._fronts()
+        if api == "ollama" and fronts.kind == self.label:
+            return None
+        reason = fronts.unmet({NEED_REAL}) if self.label == "ollama" else None
+        if reason is not None:
+            raise TargetError(reason)
+        front = fronts.real() if self.label == "ollama" else fronts.gateway()
+        if model not in front.names:
+            raise NotOffered(f"{front.label} has no model {model!r}")
+        name = front.names[model]
+        return ApiServer(front.label, api, front.url, {"model": name, "id": name})
+
+    def close(self) -> None:
+        """The fronts belong to the suite."""
 
 
 class OtherTarget:

@@ -124,6 +124,7 @@ class Fronts:
         self._upstream = upstream
         self._fronts: dict[str, OllamaFront] = {}
         self._told: tuple[str, str] | None = None
+        self._gateway_told: tuple[str, str] | None = None
 
     @property
     def kind(self) -> str:
@@ -156,6 +157,19 @@ class Fronts:
     @cached_property
     def _part(self) -> FoundPart | None:
         return OLLAMA.locate(self._settings)
+
+    def gateway(self) -> OllamaFront:
+        """The gateway of this run: the user's own where one is judged, else the bundled one."""
+        if self.kind != "ollama":
+            return self.judged()
+        front = self._get("gateway")
+        self._gateway_told = (front.program, front.version)
+        return front
+
+    @property
+    def gateway_told(self) -> tuple[str, str] | None:
+        """Program and version of the gateway that stood beside a judged Ollama; None when none did."""
+        return self._gateway_told
 
     def real(self) -> OllamaFront:
         """A real Ollama, whoever is judged."""

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Callable
 
 from support.contracts.api import ApiServer
-from support.contracts.comparison import Comparison, cell_of
+from support.contracts.comparison import MOST_SILENT, Comparison, cell_of
 from support.contracts.engine import Result
 from support.contracts.lacking import MissingRoutes
 from support.errors import TargetError
+from support.reporting.matrix import kept_of_asked, matrix_of
+from support.reporting.records import Record
 from support.reporting.verdict import Cell, settled
 from tests.contracts.toys import SERVER, case, chat
-from tests.http.tiny_server import Reply, TinyServer, json_reply, reply
+from tests.http.tiny_server import Reply, TinyServer, json_reply, reply, silence
 
 Serve = Callable[[Reply], TinyServer]
+
+
+def told(title: str, *cells: Cell) -> Record:
+    """The record of a scenario that left these cells."""
+    return Record(title, "toys", "toys.feature:1", "openai_api", "passed", cells=cells)
 
 
 class Candidate:
@@ -67,3 +76,51 @@ def test_only_the_judged_server_has_known_issues() -> None:
     cells = (judged, Cell("other", "broken", "x"))
     assert [cell.status for cell in settled(cells, "known_issue")] == ["known issue", "broken"]
     assert settled(cells, "failed") == cells
+
+
+def test_a_server_that_cannot_be_had_is_asked_for_once() -> None:
+    tried: list[str] = []
+
+    class Missing(Candidate):
+        def offering(self, api: str, model: str) -> ApiServer | None:
+            tried.append(model)
+            raise TargetError("no such program")
+
+    comparison = Comparison([Missing("gone")], 5.0, MissingRoutes())
+    cells = [cell for number in range(4) for cell in comparison.cells(case(title=f"case {number}"))]
+    assert [(cell.status, cell.reason) for cell in cells] == [("not asked", "no such program")] * 4
+    assert tried == ["speaking"]
+
+
+def test_a_server_that_hangs_is_given_up_and_keeps_its_column(serve: Serve) -> None:
+    server = serve(silence)
+
+    class Hanging(Candidate):
+        def offering(self, api: str, model: str) -> ApiServer | None:
+            return ApiServer("hanging 1.0", api, server.url, {"model": "tiny"})
+
+    comparison = Comparison([Hanging("hanging")], 0.1, MissingRoutes())
+    cells = [cell for number in range(5) for cell in comparison.cells(case(title=f"case {number}"))]
+    assert [cell.status for cell in cells] == ["broken"] * MOST_SILENT + ["not asked"] * 2
+    assert {cell.server for cell in cells} == {"hanging 1.0"}
+
+
+def test_half_an_api_gives_a_matrix_of_what_it_lacks(serve: Serve) -> None:
+    """Chats are served, vectors are not: one line says so, the other cases of that route refer to it."""
+
+    def half(connection: socket.socket, closing: threading.Event) -> None:
+        chats = b"/v1/chat/completions" in server.requests[-1].splitlines()[0]
+        (json_reply(chat()) if chats else reply(b"", "404 Not Found", ""))(connection, closing)
+
+    server = serve(half)
+    missing = MissingRoutes()
+    comparison = Comparison([Candidate("half", server.url)], 5.0, missing)
+    vectors = {"method": "POST", "path": "/v1/embeddings", "json": {"input": "x"}}
+    asked = [case(contract="chat", title="a chat is answered")]
+    asked += [case(request=vectors, title=f"a vector {number}") for number in range(3)]
+    matrix = matrix_of([told(one.title, *comparison.cells(one)) for one in asked])
+    cells = [row.of("half") for row in matrix.rows]
+    assert [cell.status for cell in cells] == ["kept", "lacking", "lacking", "lacking"]
+    assert cells[2].reason == "half has no POST /v1/embeddings, as 'a vector 0' found out"
+    assert kept_of_asked(matrix.rows, "half") == (1, 4)
+    assert len(server.requests) == 2, "what is known to be missing was asked for again"

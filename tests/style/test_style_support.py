@@ -116,11 +116,16 @@ def fixed(value: ast.expr) -> bool:
     return isinstance(value, ast.Constant) and type(value.value) is int and value.value != 0
 
 
+# Groups of what a scenario may use when it is installed.
+OPTIONAL = ("clients", "fuzz")
+
+
 def declared() -> dict[str, str]:
     """Canonical name of each dependency -> the purpose that stands beside it in pyproject.toml."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     purposes = {}
-    for words in PROJECT["project"]["dependencies"]:
+    groups = PROJECT["dependency-groups"]
+    for words in [*PROJECT["project"]["dependencies"], *(word for name in OPTIONAL for word in groups[name])]:
         line = next(line for line in text.splitlines() if f'"{words}"' in line)
         comment = line.partition(f'"{words}"')[2].partition("#")[2].strip()
         purposes[canonicalize_name(Requirement(words).name)] = comment

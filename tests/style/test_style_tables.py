@@ -13,6 +13,7 @@ from support.contracts.apis import APIS
 from support.contracts.cases import cases_of
 from support.contracts.official import JOURNEYS
 from support.contracts.ollama_walks import WALKS
+from support.parity import adapters, command, faults
 from support.target.deviations import Deviations
 from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
 
@@ -84,6 +85,14 @@ def test_journeys_are_used(vocabulary: Vocabulary) -> None:
 
 def test_walks_are_used(vocabulary: Vocabulary) -> None:
     same(set(WALKS), first(vocabulary.values_of("ollama_api.go_through")))
+
+
+def test_tables_of_parity_are_used(vocabulary: Vocabulary) -> None:
+    mistakes = {values[0] for values in vocabulary.values_of("parity.send_mistake")}
+    mistakes |= {values[1] for values in vocabulary.values_of("parity.send_mistake_to")}
+    same(set(faults.MISTAKES), mistakes)
+    same(set(command.ERRANDS), first(vocabulary.values_of("parity.type_command")))
+    same(set(adapters.JOURNEYS), first(vocabulary.values_of("parity.use_adapter")))
 
 
 def test_control_codes_are_said(vocabulary: Vocabulary) -> None:

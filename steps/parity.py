@@ -1,0 +1,170 @@
+"""Steps about the same thing asked over several routes."""
+
+from __future__ import annotations
+
+from behave import given, then, when
+
+from support.units import request_options
+from support.world import StepContext
+
+
+@given("a server of its own with a gateway before it")
+def own_stack(context: StepContext) -> None:
+    context.world.parity.begin()
+
+
+@given("a server that can talk for long, with a gateway before it")
+def shared_stack(context: StepContext) -> None:
+    context.world.parity.begin_shared()
+
+
+@given("a server of its own that takes {int} request at a time")
+def narrow_stack(context: StepContext, requests: int) -> None:
+    context.world.parity.begin(at_once=requests)
+
+
+@when("every route is asked {string}")
+def ask_every_route(context: StepContext, question: str) -> None:
+    context.world.parity.ask(context.world.conversation.messages, question)
+
+
+@when("every route is asked {string} with")
+def ask_every_route_with(context: StepContext, question: str) -> None:
+    options = request_options(context.table)
+    context.world.parity.ask(context.world.conversation.messages, question, options)
+
+
+@when("{int} users at once ask {server}, each about something else, for {form}")
+def crowd(context: StepContext, users: int, server: str, form: str) -> None:
+    context.world.parity.crowd(users, server, stream=form == "a stream")
+
+
+@when("everybody is sent {string} in the form of {api}'s API")
+def send_mistake(context: StepContext, mistake: str, api: str) -> None:
+    context.world.parity.mistake(mistake, api)
+
+
+@when("{server} is sent {string} in the form of OpenAI's API")
+def send_mistake_to(context: StepContext, server: str, mistake: str) -> None:
+    context.world.parity.mistake(mistake, "OpenAI", server)
+
+
+@when("a client of {server} leaves half-way through {form}")
+def leave(context: StepContext, server: str, form: str) -> None:
+    context.world.parity.leave(server, stream=form == "a stream")
+
+
+@when("a client of {server} leaves half-way beside another one")
+def leave_beside(context: StepContext, server: str) -> None:
+    context.world.parity.leave_beside(server)
+
+
+@when("a client of {server} does not read on while {int} others ask")
+def slow_reader(context: StepContext, server: str, users: int) -> None:
+    context.world.parity.slow_reader(server, users)
+
+
+@when("{int} users ask {server} at once")
+def fill(context: StepContext, users: int, server: str) -> None:
+    context.world.parity.fill(server, users)
+
+
+@when("the model is unloaded through {server}")
+def unload(context: StepContext, server: str) -> None:
+    context.world.parity.unload(server)
+
+
+@when("the model is unloaded and loaded again")
+def unload_and_reload(context: StepContext) -> None:
+    context.world.parity.unload_and_reload()
+
+
+@when("the lists of models of all servers are read")
+def read_lists(context: StepContext) -> None:
+    context.world.parity.read_lists()
+
+
+@when("requests are made up from the server's own description for {duration}")
+def fuzz(context: StepContext, seconds: float) -> None:
+    context.world.parity.fuzz(seconds)
+
+
+@when("a user of Ollama's own command wants to {string} on {server}")
+def type_command(context: StepContext, errand: str, server: str) -> None:
+    context.world.parity.type_command(errand, server)
+
+
+@when("a program built on LangChain wants to {string} on {server}")
+def use_adapter(context: StepContext, journey: str, server: str) -> None:
+    context.world.parity.use_adapter(journey, server)
+
+
+@when("SmolLM2 is asked {string} on mistral.rs and on a real Ollama")
+def ask_trained(context: StepContext, question: str) -> None:
+    context.world.parity.ask_trained(context.world.conversation.messages, question)
+
+
+@then("every route has given the same answer")
+def same_answer(context: StepContext) -> None:
+    context.world.parity.answers.get().require_same_text()
+
+
+@then("it is what the script says")
+def scripted(context: StepContext) -> None:
+    parity = context.world.parity
+    parity.answers.get().require_text(parity.scripted(parity.answers.get().talk))
+
+
+@then("all of them ended by {string}")
+def ended_by(context: StepContext, reason: str) -> None:
+    context.world.parity.answers.get().require_end(reason)
+
+
+@then("every route has counted the same tokens")
+def same_counts(context: StepContext) -> None:
+    context.world.parity.answers.get().require_same_counts()
+
+
+@then("every stream has said what the whole answer did")
+def same_streams(context: StepContext) -> None:
+    context.world.parity.answers.get().require_same_streams()
+
+
+@then("everybody has got the answer to their own question")
+def own_answers(context: StepContext) -> None:
+    context.world.parity.verdict.get()()
+
+
+@then("each refuses it in that form")
+def refused(context: StepContext) -> None:
+    context.world.parity.verdict.get()()
+
+
+@then("the server stops its work for that client within 2 seconds")
+def stopped(context: StepContext) -> None:
+    context.world.parity.verdict.get()()
+
+
+@then("the others are answered")
+def others_answered(context: StepContext) -> None:
+    context.world.parity.verdict.get()()
+
+
+@then("the other one knows about it")
+def known(context: StepContext) -> None:
+    context.world.parity.verdict.get()()
+
+
+@then("what was to come has come")
+def arrived(context: StepContext) -> None:
+    context.world.parity.verdict.get()()
+
+
+@then("both have counted the same prompt")
+def same_prompt(context: StepContext) -> None:
+    context.world.parity.require_prompt_tokens(same=True)
+
+
+@then("mistral.rs has counted a longer prompt")
+def longer_prompt(context: StepContext) -> None:
+    context.world.parity.require_prompt_tokens(same=False)

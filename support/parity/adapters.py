@@ -1,0 +1,104 @@
+"""LangChain's adapters: what a program that is built on them gets.
+
+Optional (dependency group `clients`), so imported when used; `missing` says whether they are there.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+MODULES = ("langchain_openai", "langchain_ollama")
+ROOM = 200
+COMET = "The comet comes back every seventy-six years."
+QUESTION = "Tell me about the comet"
+# They send what is asked to LangSmith when these are set, and take proxies from the environment.
+TELLING = ("LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING")
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+
+
+def missing() -> str | None:
+    """Which module is not installed, or None."""
+    return next((name for name in MODULES if importlib.util.find_spec(name) is None), None)
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What the adapter brought home: `got` is to equal `wanted`."""
+
+    wanted: Any
+    got: Any
+
+    def require_arrived(self) -> None:
+        """Raises AssertionError when it got something else."""
+        assert self.got == self.wanted, f"expected {self.wanted!r}, got {self.got!r}"
+
+
+def _ask(model: Any) -> Any:
+    return model.invoke(QUESTION).content
+
+
+def _stream(model: Any) -> Any:
+    return "".join(piece.content for piece in model.stream(QUESTION))
+
+
+def _remember(model: Any) -> Any:
+    return model.invoke(
+        [("human", "My name is Mara"), ("ai", "Yes."), ("human", "What am I called?")]
+    ).content
+
+
+def _count(model: Any) -> Any:
+    spent = model.invoke(QUESTION).usage_metadata
+    return spent["total_tokens"] == spent["input_tokens"] + spent["output_tokens"] > 0
+
+
+# Name in the features -> what has to come, and what the program does.
+JOURNEYS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
+    "ask a question": (COMET, _ask),
+    "read a stream": (COMET, _stream),
+    "remember a name": ("You are Mara, and I will remember it.", _remember),
+    "count what it spent": (True, _count),
+}
+
+
+def travel(api: str, url: str, model: str, journey: str, key: str | None = None) -> Brought:
+    """One journey with the adapter of an API (OpenAI, Ollama); what the adapter raises is what it got."""
+    wanted, way = JOURNEYS[journey]
+    with _quiet():
+        chat = _ADAPTERS[api](url, model, key)
+        try:
+            return Brought(wanted, way(chat))
+        except Exception as error:
+            return Brought(wanted, f"{type(error).__name__}: {error}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Loopback only: no tracing, no proxies."""
+    kept = {name: os.environ.pop(name) for name in (*TELLING, *PROXIES) if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+
+
+def _openai(url: str, model: str, key: str | None) -> Any:
+    from langchain_openai import ChatOpenAI
+
+    settings: dict[str, Any] = {"temperature": 0, "max_tokens": ROOM, "max_retries": 0, "stream_usage": True}
+    settings["api_key"] = key or "not-asked-for"
+    return ChatOpenAI(base_url=f"{url}/v1", model=model, **settings)
+
+
+def _ollama(url: str, model: str, key: str | None) -> Any:
+    from langchain_ollama import ChatOllama
+
+    return ChatOllama(base_url=url, model=model, temperature=0, num_predict=ROOM)
+
+
+_ADAPTERS: dict[str, Callable[[str, str, str | None], Any]] = {"OpenAI": _openai, "Ollama": _ollama}

@@ -1,0 +1,94 @@
+"""A server with a gateway before it, for scenarios that may not use those of the whole run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import psutil
+
+from support.parity.routes import OLLAMA_CHAT, OPENAI_CHAT, Route
+from support.running.processes import tree_of
+from support.target.fronts import SPEAKING
+from support.target.gateway import start_gateway
+from support.target.server import Server, start_server
+from support.target.starts import arguments_of
+
+if TYPE_CHECKING:
+    from support.suite import Suite
+
+# The servers of a scenario in the words of the features.
+DIRECT, GATEWAY, REAL = "mistral.rs", "the gateway", "a real Ollama"
+# An endless answer goes on for longer than anybody waits here.
+LONG_CONTEXT = 32_768
+
+
+class Stack:
+    """A server, and the gateway in front of it, which is started when first asked for."""
+
+    def __init__(self, server: Server, start_its_gateway: Callable[[ExitStack], str]) -> None:
+        self.server = server
+        self.direct = Route(DIRECT, server.url, "default", OPENAI_CHAT)
+        self._ending = ExitStack()
+        self._ending.callback(server.stop)
+        self._start_its_gateway = start_its_gateway
+
+    @cached_property
+    def gateway(self) -> Route:
+        """How the gateway is asked."""
+        return Route(GATEWAY, self._start_its_gateway(self._ending), SPEAKING, OLLAMA_CHAT)
+
+    def route(self, name: str) -> Route:
+        """How a server is asked, by its name in the features."""
+        return self.direct if name == DIRECT else self.gateway
+
+    def cpu_seconds(self) -> float:
+        """What the server's processes have used so far; the gateway's are not counted."""
+        used = 0.0
+        for process in tree_of(self.server.process.pid):
+            with contextlib.suppress(psutil.Error):
+                times = process.cpu_times()
+                used += times.user + times.system
+        return used
+
+    def stop(self) -> None:
+        """End both. May be called twice."""
+        self._ending.close()
+
+
+def start_stack(suite: Suite, at_once: int = 32) -> Stack:
+    """Start a server for so many requests at once; raises `StartFailure`."""
+    file = suite.models.speaking(suite.script, context=LONG_CONTEXT)
+    settings = suite.settings.model_copy(update={"test_batch_size": at_once, "test_port": None})
+    server = start_server(suite.command, arguments_of(file), settings)
+
+    def start_its_gateway(ending: ExitStack) -> str:
+        gateway = start_gateway(server.url, settings, {SPEAKING: file.path})
+        ending.callback(gateway.stop)
+        return gateway.url
+
+    return Stack(server, start_its_gateway)
+
+
+class SharedStack:
+    """The one of a run: started when first asked for, replaced when it died or was given up."""
+
+    def __init__(self) -> None:
+        self._stack: Stack | None = None
+
+    def get(self, start: Callable[[], Stack]) -> Stack:
+        """The one that is there, or a new one."""
+        if self._stack is not None and not self._stack.server.alive:
+            self.discard()
+        if self._stack is None:
+            self._stack = start()
+        return self._stack
+
+    def discard(self) -> None:
+        """End it: the next one who asks gets a new one."""
+        stack, self._stack = self._stack, None
+        if stack is not None:
+            stack.stop()

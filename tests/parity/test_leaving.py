@@ -1,0 +1,99 @@
+"""Users who leave: work that goes on for nobody is noticed, and so is a server that keeps others waiting."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from support.http.client import NoAnswer
+from support.parity import leaving
+from support.parity.routes import OPENAI_CHAT, Route
+from support.waiting import WaitTimeout
+from tests.contracts.toys import chat
+from tests.http.tiny_server import Reply, TinyServer, bytes_reply, json_reply, silence, trickle
+
+Serve = Callable[[Reply], TinyServer]
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+
+class Meter:
+    """Uses a core as long as `busy` says so."""
+
+    def __init__(self, busy: Callable[[], bool]) -> None:
+        self._busy, self._used, self._last = busy, 0.0, time.monotonic()
+
+    def cpu_seconds(self) -> float:
+        now = time.monotonic()
+        self._used += (now - self._last) if self._busy() else 0.0
+        self._last = now
+        return self._used
+
+
+class Streaming:
+    """A server that streams for ever; `gone` is set when its client has left."""
+
+    def __init__(self) -> None:
+        self.gone = threading.Event()
+
+    def __call__(self, connection: socket.socket, closing: threading.Event) -> None:
+        try:
+            trickle(HEAD, b"x" * 3000, every=0.01)(connection, closing)
+        except OSError:
+            self.gone.set()
+
+
+def route(server: TinyServer) -> Route:
+    return Route("toy", server.url, "tiny", OPENAI_CHAT)
+
+
+def test_work_that_ends_with_its_client_is_right(serve: Serve) -> None:
+    streaming = Streaming()
+    meter = Meter(lambda: not streaming.gone.is_set())
+    leaving.leave_half_way(route(serve(streaming)), meter, stream=True, within=5.0)
+    assert streaming.gone.is_set()
+
+
+def test_work_for_nobody_is_noticed(serve: Serve) -> None:
+    with pytest.raises(WaitTimeout, match="at rest after the client of toy has left"):
+        leaving.leave_half_way(route(serve(Streaming())), Meter(lambda: True), stream=True, within=0.7)
+
+
+def test_a_whole_answer_is_left_when_it_is_being_made(serve: Serve) -> None:
+    with pytest.raises(WaitTimeout, match=r"1\.00 cores"):
+        leaving.leave_half_way(route(serve(silence)), Meter(lambda: True), stream=False, within=0.7)
+
+
+def test_a_stream_that_ends_is_no_work_to_leave(serve: Serve) -> None:
+    server = serve(json_reply(chat()))
+    with pytest.raises(NoAnswer, match="the stream ended"):
+        leaving.leave_half_way(route(server), Meter(lambda: True), stream=True, within=0.7)
+
+
+def test_who_is_kept_waiting_by_a_slow_reader_is_noticed(serve: Serve) -> None:
+    with pytest.raises(AssertionError, match="did not finish within"):
+        leaving.ask_beside_a_slow_reader(route(serve(trickle(HEAD, b"x" * 600))), 1, within=0.5)
+
+
+def test_a_full_server_may_answer_or_say_that_it_is_busy(serve: Serve) -> None:
+    served = leaving.fill(route(serve(json_reply(chat()))), 3, within=5.0)
+    busy = leaving.fill(route(serve(json_reply({}, "503 Service Unavailable"))), 2, within=5.0)
+    assert (served, busy) == (["served"] * 3, ["busy"] * 2)
+    leaving.require_served_or_busy([*served, *busy])
+    with pytest.raises(AssertionError, match="nobody was served"):
+        leaving.require_served_or_busy(busy)
+
+
+def test_a_full_server_that_fails_is_noticed(serve: Serve) -> None:
+    failed = leaving.fill(route(serve(json_reply({}, "500 Internal Server Error"))), 2, within=5.0)
+    with pytest.raises(AssertionError, match="2 of 3 users got neither"):
+        leaving.require_served_or_busy(["served", *failed])
+
+
+def test_a_neighbour_whose_stream_breaks_off_is_noticed(serve: Serve) -> None:
+    broken = bytes_reply(HEAD + b'data: {"choices": []}\n\n')
+    with pytest.raises(AssertionError, match="ends with exactly one"):
+        leaving.leave_beside_a_neighbour(route(serve(broken)), leaving.SHORT, within=5.0)
