@@ -56,6 +56,14 @@ def test_an_entry_is_found_by_program_and_full_title(tmp_path: Path) -> None:
     assert deviations.find("mistralrs", "0.8.1", "Model list") is None
 
 
+def test_an_entry_may_fail_by_chance(tmp_path: Path) -> None:
+    always, by_chance = (
+        load(tmp_path, ENTRY.format(versions="") + more).entries[0] for more in ("", "sometimes = true\n")
+    )
+    assert not always.sometimes
+    assert by_chance.sometimes
+
+
 def test_without_a_file_nothing_is_known(tmp_path: Path) -> None:
     assert Deviations.load(tmp_path / "deviations.toml").entries == ()
     assert load(tmp_path, "").entries == ()
@@ -77,6 +85,7 @@ GOOD = ENTRY.format(versions="==0.8.1")
             GOOD.replace('["Model list is complete", "Unknown model is refused"]', '"Model list"'),
             "list of titles",
         ),
+        (GOOD + "sometimes = 1\n", "`sometimes` is true or false"),
         ("deviation = 1\n", "cannot be read"),
         ("deviation = [1]\n", "cannot be read"),
         ("[[deviation]\n", "cannot be read"),
