@@ -79,8 +79,8 @@ def run(
     """Run feature files or folders (default: all but @slow).
 
     \b
-    SUITE is a short word: binary, loading, api, ollama, terminal, mcp, or
-    another folder of features/; smoke, slow, benchmark (tags).
+    SUITE is a short word: binary, loading, api, ollama, parity, terminal,
+    mcp, or another folder of features/; smoke, slow, benchmark (tags).
     """
     # Until the runner is loaded, which watches them itself, and between its runs.
     for number in (signal.SIGINT, signal.SIGTERM):

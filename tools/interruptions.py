@@ -1,4 +1,4 @@
-"""Interrupts runs at random moments and counts what is left: `python tools/interruptions.py [EACH] [SEED]`.
+"""Interrupts runs at random moments and counts what is left: `python tools/interruptions.py [EACH] [SEED] [SIGNAL ...]`.
 
 EACH (20) runs are ended by each of SIGINT, SIGTERM and SIGKILL of the runner, on the reference stack, and
 EACH have a worker killed, which they outlive. Counted are processes, listening ports and temporary folders,
@@ -75,10 +75,15 @@ class Left:
 
 def main() -> int:
     """0 when nothing was left, 1 when something was, 2 for wrong usage."""
+    ways = {word: WAYS[word] for word in sys.argv[1:] if word in WAYS} or WAYS
     try:
-        words = [int(word) for word in sys.argv[1:]]
+        words = [int(word) for word in sys.argv[1:] if word not in WAYS]
     except ValueError:
-        print("interruptions: give two numbers: how many of each signal, and the seed", file=sys.stderr)
+        print(
+            "interruptions: give how many of each signal, the seed, and which of "
+            f"{', '.join(map(repr, WAYS))}",
+            file=sys.stderr,
+        )
         return 2
     each = words[0] if words else EACH
     seed = words[1] if len(words) > 1 else secrets.randbits(32)
@@ -88,8 +93,8 @@ def main() -> int:
     try:
         longest = _whole(place)
         print(f"seed {seed}; {each} of each signal, at 0 to {longest:.1f} s of a run", flush=True)
-        found = {way: Left() for way in WAYS}
-        order = [way for way in WAYS for _ in range(each)]
+        found = {way: Left() for way in ways}
+        order = [way for way in ways for _ in range(each)]
         chance.shuffle(order)
         for way in order:
             _interrupt(place, way, chance.uniform(0, longest), found[way])

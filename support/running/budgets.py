@@ -37,6 +37,7 @@ HOOK_SECONDS = 20.0
 GRACE_SECONDS = 1.5
 RELEASE_SECONDS = 5.0
 AGAIN_SECONDS = 0.5
+SOON_SECONDS = 0.01
 MOST_PLACES = 12
 STANDARD_ERROR = 2
 
@@ -148,6 +149,11 @@ class SoftLimit:
 
     def ring(self, frame: FrameType | None) -> None:
         """Its time is over, at this place of the code."""
+        if _finalizing(frame, self._outside):
+            # What is raised there, Python prints and forgets.
+            self.deadline = time.monotonic() + SOON_SECONDS
+            _set_alarm()
+            return
         # Those inside of it are left as well.
         del _active[_active.index(self) + 1 :]
         again = self.exceeded is not None
@@ -174,6 +180,15 @@ def _being_handled() -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__context__
+
+
+def _finalizing(frame: FrameType | None, outside: FrameType | None) -> bool:
+    """Whether this place of the code is in a `__del__`, or called by one."""
+    while frame is not None and frame is not outside:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _set_alarm() -> None:

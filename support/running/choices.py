@@ -16,6 +16,7 @@ FOLDERS = {
     "ollama": "features/ollama_api",
     "terminal": "features/terminal_chat",
     "mcp": "features/mcp",
+    "parity": "features/parity",
 }
 CLASSES = ("smoke", "slow", "benchmark")
 MODEL_FILES = (".gguf", ".ggml", ".bin")

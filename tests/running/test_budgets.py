@@ -150,6 +150,21 @@ def test_a_swallowed_limit_is_told_at_the_end() -> None:
         time.sleep(60)
 
 
+class _SlowlyDeleted:
+    def __del__(self) -> None:
+        wait = time.monotonic() + 0.3
+        while time.monotonic() < wait:
+            pass
+
+
+def test_a_limit_waits_for_the_end_of_a_finalizer() -> None:
+    """What is raised in a `__del__`, Python prints and forgets."""
+    with pytest.raises(BudgetExceeded, match="exceeded"), SoftLimit("the step exceeded its budget", 0.1):
+        _SlowlyDeleted()
+        while True:
+            pass
+
+
 def test_who_swallows_a_limit_and_goes_on_is_interrupted_again() -> None:
     swallowed = []
     with pytest.raises(BudgetExceeded), SoftLimit("too long", SHORT):
