@@ -1,4 +1,4 @@
-"""Interrupts runs at random moments and counts what is left: `python tools/interruptions.py [EACH] [SEED] [SIGNAL ...]`.
+"""Interrupts runs at random, counts what is left: `tools/interruptions.py [EACH] [SEED] [SIGNAL ...]`.
 
 EACH (20) runs are ended by each of SIGINT, SIGTERM and SIGKILL of the runner, on the reference stack, and
 EACH have a worker killed, which they outlive. Counted are processes, listening ports and temporary folders,
