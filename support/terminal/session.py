@@ -78,20 +78,6 @@ class TerminalSession:
         self._child.ptyproc.delayafterclose = self._child.ptyproc.delayafterterminate = 0
         # A program that is busy writing does not read: whoever writes without looking waits for ever.
         os.set_blocking(self._child.child_fd, False)
-        self._keep_output()
-
-    def _keep_output(self) -> None:
-        """Ctrl-C does not throw away what is still to be read (termios(3), NOFLSH).
-
-        Linux signals first and empties the queue then. A program that wrote without end was once seen to wait
-        for ever after that, in the middle of a line, most likely for room that was there already.
-        """
-        import termios
-
-        with contextlib.suppress(termios.error):
-            settings = termios.tcgetattr(self._child.child_fd)
-            settings[3] |= termios.NOFLSH
-            termios.tcsetattr(self._child.child_fd, termios.TCSANOW, settings)
 
     # -- what it is
 
