@@ -76,8 +76,11 @@ class CommandTimeout(AssertionError):
     """A command did not end in time; its tree was ended."""
 
 
-def _die_with_parent(parent: int) -> None:
+def _before_exec(parent: int) -> None:
     # Runs between fork and exec: only async-signal-safe calls.
+    # A run in the background (`nohup`, `&` in a script) ignores these, and would hand that down.
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         # The parent may have died before that.
@@ -86,8 +89,11 @@ def _die_with_parent(parent: int) -> None:
 
 
 def dying_with_us() -> Callable[[], None] | None:
-    """What a child has to do before exec (`preexec_fn`) so that it goes with this process; Linux only."""
-    return None if _LIBC is None else functools.partial(_die_with_parent, os.getpid())
+    """What a child has to do before exec (`preexec_fn`), POSIX only.
+
+    It minds signals as a program in a terminal does, and on Linux it goes with this process.
+    """
+    return functools.partial(_before_exec, os.getpid()) if os.name == "posix" else None
 
 
 def tree_of(pid: int) -> list[psutil.Process]:

@@ -180,3 +180,27 @@ def test_the_child_of_a_runner_that_ends_ends_too(tmp_path: Path) -> None:
     started, child = runner(tmp_path, "sys.exit(7)")
     assert started.wait(5) == 7
     check_gone([child])
+
+
+MINDS = "import signal; print(*(signal.getsignal(n) is not signal.SIG_IGN for n in (1, 2, 3)))"
+IN_THE_BACKGROUND = f"""
+import signal, sys
+from pathlib import Path
+from support.running.processes import run_command
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    signal.signal(number, signal.SIG_IGN)
+print(run_command([sys.executable, "-IS", "-c", {MINDS!r}], within=20, folder=Path(sys.argv[1])).stdout)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_child_minds_signals_though_the_run_in_the_background_does_not(tmp_path: Path) -> None:
+    """`nohup`, or `&` in a script, ignores them, and hands that down: Ctrl-C would do nothing in a chat."""
+    done = subprocess.run(
+        [sys.executable, "-c", IN_THE_BACKGROUND, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["True", "True", "True"]
