@@ -97,24 +97,27 @@ class Recorder(Formatter):  # type: ignore[misc]
     @harmless
     def report(self, failure: OutsideFailure) -> None:
         file = failure.location.rsplit(":", 1)[0]
-        self._write(
-            Record(
-                name=failure.name,
-                feature=failure.feature or "Harness",
-                location=failure.location,
-                capability=capability_of(file) if failure.feature else "harness",
-                status="broken",
-                start=time.time(),
-                error=visible(failure.message),
-                trace=visible(failure.trace),
-                worker=setting(self.config, "worker", "main"),
-                target=setting(self.config, "target_label"),
-            )
-        )
+        self._write(record_outside(failure, self.config, file, setting(self.config, "worker", "main")))
 
     def _write(self, record: Record) -> None:
         self.stream.write(record.to_line())
         self.stream.flush()
+
+
+def record_outside(failure: OutsideFailure, config: Any, file: str, worker: str) -> Record:
+    """A record of what failed outside all scenarios; `file` is the feature that it happened in, if any."""
+    return Record(
+        name=failure.name,
+        feature=failure.feature or "Harness",
+        location=failure.location,
+        capability=capability_of(file) if failure.feature else "harness",
+        status="broken",
+        start=time.time(),
+        error=visible(failure.message),
+        trace=visible(failure.trace),
+        worker=worker,
+        target=setting(config, "target_label"),
+    )
 
 
 def record_of(scenario: Any, config: Any, **fields: Any) -> Record:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 from behave.formatter.base import StreamOpener
 
 from support.reporting.lines import OutcomeLines, scenario_line
-from support.reporting.observing import Ended, OutsideFailure, capability_of
-from support.reporting.recorder import record_of
+from support.reporting.observing import Ended, OutsideFailure
+from support.reporting.recorder import record_of, record_outside
 from support.reporting.records import Record
 from support.reporting.run_reports import RunReports
 from support.reporting.text import one_line, seconds, visible
@@ -90,18 +90,7 @@ class Teller:
         self._report(worker.lane).add(Ended(scenario, verdict, evidence, (), begun.start, duration))
 
     def _outside(self, worker: Worker, failure: OutsideFailure, file: str) -> None:
-        record = Record(
-            name=failure.name,
-            feature=failure.feature or "Harness",
-            location=failure.location,
-            capability=capability_of(file) if failure.feature else "harness",
-            status="broken",
-            start=time.time(),
-            error=visible(failure.message),
-            trace=visible(failure.trace),
-            worker=worker.lane,
-            target=str(self._config.userdata["target_label"]),
-        )
+        record = record_outside(failure, self._config, file, worker.lane)
         self.begins(record)
         self._say(record)
         self._report(worker.lane).report(failure)
