@@ -16,10 +16,12 @@ import signal
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Literal, TypeVar
+from weakref import WeakSet
 
 from support.running.interrupts import deliver, withdraw
 
@@ -43,6 +45,8 @@ STANDARD_ERROR = 2
 
 _TAG = re.compile(r"budget\.(\d+)s")
 _OVER = re.compile(r"the \w+ exceeded its budget of ")
+# Where the standard library's own callbacks of weak references are.
+_WEAK_FILES = {weakref.__file__, WeakSet.__init__.__code__.co_filename}
 _HAS_ALARM = hasattr(signal, "setitimer")
 # Outermost first.
 _active: list[SoftLimit] = []
@@ -183,9 +187,9 @@ def _being_handled() -> Iterator[BaseException]:
 
 
 def _finalizing(frame: FrameType | None, outside: FrameType | None) -> bool:
-    """Whether this place of the code is in a `__del__`, or called by one."""
+    """Whether this place of the code is in or below a `__del__` or a weak reference's callback."""
     while frame is not None and frame is not outside:
-        if frame.f_code.co_name == "__del__":
+        if frame.f_code.co_name == "__del__" or frame.f_code.co_filename in _WEAK_FILES:
             return True
         frame = frame.f_back
     return False

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -150,17 +151,40 @@ def test_a_swallowed_limit_is_told_at_the_end() -> None:
         time.sleep(60)
 
 
+def _compute(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
 class _SlowlyDeleted:
     def __del__(self) -> None:
-        wait = time.monotonic() + 0.3
-        while time.monotonic() < wait:
-            pass
+        _compute(0.3)
 
 
 def test_a_limit_waits_for_the_end_of_a_finalizer() -> None:
     """What is raised in a `__del__`, Python prints and forgets."""
     with pytest.raises(BudgetExceeded, match="exceeded"), SoftLimit("the step exceeded its budget", 0.1):
         _SlowlyDeleted()
+        while True:
+            pass
+
+
+class _Known:
+    pass
+
+
+class _SlowToForget(set[object]):
+    def discard(self, _: object) -> None:
+        _compute(0.3)
+
+
+def test_a_limit_waits_for_the_end_of_a_weak_callback() -> None:
+    """There as well; seen in a run where it fell into `WeakSet`."""
+    known = weakref.WeakSet[_Known]()
+    known.data = _SlowToForget()  # type: ignore[attr-defined]
+    with pytest.raises(BudgetExceeded, match="exceeded"), SoftLimit("the step exceeded its budget", 0.1):
+        known.add(_Known())
         while True:
             pass
 

@@ -215,7 +215,7 @@ time.sleep(600)
 @needs_tmux
 def test_a_program_that_dies_in_a_window_is_told_at_once(window: TmuxWindow) -> None:
     window.begin()
-    with pytest.raises(WaitTimeout, match=r"(?s)the prompt after 'die': the process ended.*Pane is dead"):
+    with pytest.raises(WaitTimeout, match=r"(?s)the prompt after 'die': the process ended.*> die"):
         window.say("die")
 
 
