@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from support.contracts.api import ApiServer
@@ -22,26 +23,24 @@ if TYPE_CHECKING:
 Offer = Callable[["Suite", str], tuple[ApiServer, Process | None]]
 
 
-def openai_offer(suite: Suite, model: str) -> tuple[ApiServer, Server | None]:
-    """The server under test itself."""
+def own_offer(suite: Suite, model: str, api: str) -> tuple[ApiServer, Server | None]:
+    """The server under test itself, asked in one of its APIs."""
     target = suite.target
     if isinstance(target, UrlTarget):
         key = suite.settings.target_api_key
         names = {"model": suite.model_name}
-        return ApiServer(
-            target.label, "openai", target.url, names, key.get_secret_value() if key else None
-        ), None
+        return ApiServer(target.label, api, target.url, names, key.get_secret_value() if key else None), None
     arguments = suite.model(model)
     server = suite.servers.get(arguments)
-    return of_command(target, server, arguments), server
+    return of_command(target, server, arguments, api), server
 
 
-def of_command(target: CommandTarget, server: Server, model: ModelArguments) -> ApiServer:
+def of_command(target: CommandTarget, server: Server, model: ModelArguments, api: str) -> ApiServer:
     """A server that was started by the suite."""
     # mistral.rs names a model by the folder that it was started with.
     own_words = (str(model.directory), *((model.file,) if model.file else ()))
     names = {"model": "default", "id": str(model.directory)}
-    return ApiServer(target.label, "openai", server.url, names, own_words=own_words)
+    return ApiServer(target.label, api, server.url, names, own_words=own_words)
 
 
 def ollama_offer(suite: Suite, model: str) -> tuple[ApiServer, Process | None]:
@@ -52,7 +51,12 @@ def ollama_offer(suite: Suite, model: str) -> tuple[ApiServer, Process | None]:
     return ApiServer(front.label, "ollama", front.url, names, declines=declines), front.process
 
 
-OFFERS: dict[str, Offer] = {"openai": openai_offer, "ollama": ollama_offer}
+# APIs that mistral.rs serves itself.
+OWN = ("openai", "responses", "anthropic")
+OFFERS: dict[str, Offer] = {
+    **{api: partial(own_offer, api=api) for api in OWN},
+    "ollama": ollama_offer,
+}
 
 
 class OtherFront:
@@ -95,7 +99,7 @@ class OtherTarget:
 
     def offering(self, api: str, model: str) -> ApiServer | None:
         """See `Candidate.offering`."""
-        if api != "openai":
+        if api not in OWN:
             return None
         target = self._target or self._find()
         if isinstance(target, UrlTarget):
@@ -105,7 +109,7 @@ class OtherTarget:
             # TEST_PORT belongs to the judged server.
             self._pool = ServerPool(target, self._settings.model_copy(update={"test_port": None}))
         arguments = self._model(model)
-        return of_command(target, self._pool.get(arguments), arguments)
+        return of_command(target, self._pool.get(arguments), arguments, api)
 
     def _find(self) -> CommandTarget | UrlTarget:
         chosen: dict[str, object] = {"acceptance_target": self.label, "target_url": None}
