@@ -23,7 +23,7 @@ MARA, UNKNOWN = "You are Mara, and I will remember it.", "You have not told me y
 # An answer of some tokens takes milliseconds; a busy machine some seconds.
 DONE_SECONDS = 30.0
 # How long a response is that is to be cancelled at work: longer ones where that was done before.
-LENGTHS = (150, 600, 2400)
+LENGTHS = (150, 450, 1350)
 UNFINISHED = ("queued", "in_progress")
 
 
@@ -208,7 +208,7 @@ def _counts_more(caller: Caller) -> None:
 
 @walk("responses", "instructions end with their response")
 def _instructions(caller: Caller) -> None:
-    first = caller.respond("Say it briefly", instructions="You are a pirate.")["id"]
+    first = caller.respond("Tell me about the lighthouse", instructions="You are a pirate.")["id"]
     said = caller.said("Tell me about the comet", previous_response_id=first)
     require_equal("the next response, without instructions", COMET, said)
 
@@ -266,7 +266,7 @@ def _cancelled(caller: Caller) -> tuple[str, int]:
             require_equal("the answer to it", (begun, "cancelled"), (stopped["id"], stopped["status"]))
             return begun, tokens
         state = caller.stored(begun)["status"]
-        assert state == "completed", f"cancelling while it is {state} is refused\n{answer.describe()}"
+        assert state not in UNFINISHED, f"cancelling while it is {state} is refused\n{answer.describe()}"
     raise AssertionError(f"every response was done before it was cancelled, even one of {LENGTHS[-1]} tokens")
 
 
