@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from support.running.processes import CommandTimeout, ManagedProcess, run_command, stop_everything, tree_of
 from support.waiting import wait_until
+from tests.running.vanishing import check_gone, is_gone
 
 PYTHON = (sys.executable, "-ISu", "-c")
 HANG = "import signal; signal.pause()"
@@ -25,17 +25,6 @@ child = subprocess.Popen([sys.executable, "-IS", "-c", {HANG!r}])
 print(os.getpid(), child.pid)
 signal.pause()
 """
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def check_gone(pids: list[int]) -> None:
-    wait_until(f"{pids} gone", lambda: all(map(is_gone, pids)), within=3)
 
 
 @pytest.fixture
