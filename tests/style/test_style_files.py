@@ -17,8 +17,24 @@ REGISTRIES = {
     "support/reporting/allure3/package-lock.json": ("https://registry.npmjs.org/",),
 }
 TOP_LEVEL = set(
-    ".ci .github .gitignore Makefile README.md deviations.toml docs environment.py features pyproject.toml reports"
-    " steps support tests tools uv.lock".split()
+    [
+        ".ci",
+        ".github",
+        ".gitignore",
+        "Makefile",
+        "README.md",
+        "deviations.toml",
+        "docs",
+        "environment.py",
+        "features",
+        "pyproject.toml",
+        "reports",
+        "steps",
+        "support",
+        "tests",
+        "tools",
+        "uv.lock",
+    ]
 )
 FETCHED = re.compile(r'(?:registry = |url = |"resolved": )"([^"]+)"')
 
