@@ -16,26 +16,24 @@ REGISTRIES = {
     "uv.lock": ("https://pypi.org/simple", "https://files.pythonhosted.org/"),
     "support/reporting/allure3/package-lock.json": ("https://registry.npmjs.org/",),
 }
-TOP_LEVEL = set(
-    [
-        ".ci",
-        ".github",
-        ".gitignore",
-        "Makefile",
-        "README.md",
-        "deviations.toml",
-        "docs",
-        "environment.py",
-        "features",
-        "pyproject.toml",
-        "reports",
-        "steps",
-        "support",
-        "tests",
-        "tools",
-        "uv.lock",
-    ]
-)
+TOP_LEVEL = {
+    ".ci",
+    ".github",
+    ".gitignore",
+    "Makefile",
+    "README.md",
+    "deviations.toml",
+    "docs",
+    "environment.py",
+    "features",
+    "pyproject.toml",
+    "reports",
+    "steps",
+    "support",
+    "tests",
+    "tools",
+    "uv.lock",
+}
 FETCHED = re.compile(r'(?:registry = |url = |"resolved": )"([^"]+)"')
 
 
