@@ -74,6 +74,6 @@ def test_a_run_starts_without_the_packages_of_mcp() -> None:
         "import sys, environment; sys.exit(' '.join({'mcp', 'mcp_types', 'httpx2'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr

@@ -11,6 +11,7 @@ from support.settings import Settings
 from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget
 from support.waiting import wait_until
+from tests.bounds import PATIENCE
 
 MODEL = ModelArguments(Path("/models/toy"), "toy.gguf", "gguf")
 
@@ -82,7 +83,7 @@ class Programs:
 
     def check_nothing_left(self) -> None:
         """No process and no temporary folder."""
-        wait_until("all processes gone", lambda: all(map(is_gone, self.pids)), within=3)
+        wait_until("all processes gone", lambda: all(map(is_gone, self.pids)), within=PATIENCE)
         assert list((self.folder / "temporary").iterdir()) == []
 
     def _write(self, path: str, text: str) -> Path:
