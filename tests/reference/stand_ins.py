@@ -18,7 +18,9 @@ from support.waiting import wait_until
 from tests.bounds import PATIENCE
 
 COMMAND = str(Path(sys.executable).with_name("mistralrs-reference"))
-PLAIN_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "RUST_LOG"} | {
+# What a person may have set: other lines in the log, tables of another width.
+CHANGING = ("RUST_LOG", "COLUMNS", "LINES")
+PLAIN_ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in CHANGING} | {
     "NO_COLOR": "1"
 }
 

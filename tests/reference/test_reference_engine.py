@@ -223,7 +223,6 @@ def test_bench_measures(tmp_path: Path, model_arguments: tuple[str, ...]) -> Non
 def test_conversation_on_a_terminal(tmp_path: Path, model: ModelFiles, script: Script) -> None:
     row = rows(script)[0]
     ours, theirs = pty.openpty()
-    said = bytearray()
     talk = ManagedProcess(
         [COMMAND, "run", "-f", model.path],
         stdout=tmp_path / "out",
@@ -233,10 +232,10 @@ def test_conversation_on_a_terminal(tmp_path: Path, model: ModelFiles, script: S
     )
     os.close(theirs)
 
-    def expect(part: str, times: int = 1) -> None:
-        def seen() -> str:
-            return (tmp_path / "out").read_text() + said.decode(errors="replace")
+    def seen() -> str:
+        return (tmp_path / "out").read_text(errors="replace")
 
+    def expect(part: str, times: int = 1) -> None:
         wait_until(
             part, lambda: seen().count(part) >= times, within=PATIENCE, alive=lambda: talk.alive, seen=seen
         )
@@ -253,6 +252,8 @@ def test_conversation_on_a_terminal(tmp_path: Path, model: ModelFiles, script: S
         expect("Stats:", 2)
         os.write(ours, f"/clear\n{row.marker}\n".encode())
         expect("Stats:", 3)
+        # Before the prompt, Ctrl-C is still for the answer.
+        wait_until("the prompt", lambda: seen().endswith("> "), within=PATIENCE, seen=seen)
         talk.send(signal.SIGINT)
         assert talk.wait(PATIENCE) == 0
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import psutil
@@ -12,12 +11,12 @@ from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget
 from support.waiting import wait_until
 from tests.bounds import PATIENCE
+from tests.programs import first_lines
 
 MODEL = ModelArguments(Path("/models/toy"), "toy.gguf", "gguf")
 
 # `serve` answers every request with 200; a test adds what its program does.
-SERVER = """#!{python} -ISu
-import os, signal, socket, subprocess, sys
+SERVER = """{first_lines}import os, signal, socket, subprocess, sys
 
 def note(pid):
     with open({pids!r}, "a") as file:
@@ -70,7 +69,9 @@ class Programs:
 
     def server(self, body: str = "serve()") -> CommandTarget:
         """A target whose `serve` does this (Python); `serve()` answers, `child()` starts a child."""
-        path = self._write("server", SERVER.format(python=sys.executable, pids=str(self._pids), body=body))
+        path = self._write(
+            "server", SERVER.format(first_lines=first_lines("-ISu"), pids=str(self._pids), body=body)
+        )
         return CommandTarget(path, "mistralrs", "0.8.1", "a test")
 
     def settings(self, **chosen: object) -> Settings:
