@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -124,6 +126,18 @@ def test_who_ignores_the_request_is_killed(family: Callable[..., tuple[ManagedPr
     process, pids = family("import signal; signal.signal(15, signal.SIG_IGN)" + FAMILY)
     assert process.stop(grace=0.1) == -signal.SIGKILL
     check_gone(pids)
+
+
+def test_a_stopped_tree_is_gone_though_the_kernel_takes_its_time(
+    family: Callable[..., tuple[ManagedProcess, list[int]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a killed child held, a port for example, is free when the next one wants it."""
+    process, pids = family("import signal; signal.signal(15, signal.SIG_IGN)" + FAMILY)
+    kill = psutil.Process.kill
+    monkeypatch.setattr(psutil.Process, "kill", lambda member: threading.Timer(0.3, kill, [member]).start())
+    monkeypatch.setattr(os, "killpg", lambda *_: None)
+    process.stop(grace=0.1)
+    assert all(map(is_gone, pids))
 
 
 def test_a_grandchild_outlives_its_parent_but_not_the_stop(
