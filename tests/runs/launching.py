@@ -144,6 +144,8 @@ class Launched:
             for process in processes_of(self.folder):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
+            self.process.kill()
+            self.process.wait()
         return Run(
             self.folder,
             code,
