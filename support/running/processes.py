@@ -245,6 +245,7 @@ def run_command(
     process = ManagedProcess(command, stdout=out, stderr=err, env=env, cwd=cwd, stdin=stdin)
     try:
         code = process.wait(within)
+        seconds = time.monotonic() - process.started
     except CommandTimeout as timeout:
         said = (out.read_text(errors="replace") + err.read_text(errors="replace"))[-500:]
         raise CommandTimeout(f"{timeout}; it had printed: {said!r}") from None
@@ -256,7 +257,7 @@ def run_command(
         exit_code=code,
         stdout=out.read_text(errors="replace"),
         stderr=err.read_text(errors="replace"),
-        seconds=time.monotonic() - process.started,
+        seconds=seconds,
     )
 
 
