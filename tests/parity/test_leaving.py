@@ -22,14 +22,15 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 
 
 class Meter:
-    """Uses a core as long as `busy` says so."""
+    """Uses this share of a core as long as `busy` says so."""
 
-    def __init__(self, busy: Callable[[], bool]) -> None:
-        self._busy, self._used, self._last = busy, 0.0, time.monotonic()
+    def __init__(self, busy: Callable[[], bool], share: float = 1.0) -> None:
+        self._busy, self._share = busy, share
+        self._used, self._last = 0.0, time.monotonic()
 
     def cpu_seconds(self) -> float:
         now = time.monotonic()
-        self._used += (now - self._last) if self._busy() else 0.0
+        self._used += (now - self._last) * self._share if self._busy() else 0.0
         self._last = now
         return self._used
 
@@ -56,6 +57,14 @@ def test_work_that_ends_with_its_client_is_right(serve: Serve) -> None:
     meter = Meter(lambda: not streaming.gone.is_set())
     leaving.leave_half_way(route(serve(streaming)), meter, stream=True, within=PATIENCE)
     assert streaming.gone.is_set()
+
+
+def test_a_server_that_gets_a_tenth_of_a_core_is_at_work(serve: Serve) -> None:
+    """On a machine where others work as well."""
+    with pytest.raises(WaitTimeout, match=r"at rest after .* 0\.\d\d cores in use"):
+        leaving.leave_half_way(
+            route(serve(Streaming())), Meter(lambda: True, share=0.1), stream=True, within=0.7
+        )
 
 
 def test_work_for_nobody_is_noticed(serve: Serve) -> None:
