@@ -371,7 +371,7 @@ def test_an_outcome_is_of_the_time_alone_or_not(status: str, message: str, over:
     assert is_over_budget(status, message) is over
 
 
-def test_budgets_cost_less_than_a_millisecond_per_scenario(limits: Budgets) -> None:
+def test_budgets_cost_next_to_nothing_per_scenario(limits: Budgets) -> None:
     def scenario() -> float:
         started = time.process_time()
         limits.begin("toy", None)
@@ -382,7 +382,8 @@ def test_budgets_cost_less_than_a_millisecond_per_scenario(limits: Budgets) -> N
         limits.end()
         return time.process_time() - started
 
-    assert min(scenario() for _ in range(50)) < 0.001
+    # Half a millisecond where this was written; others are slower, and the shortest scenarios take ten.
+    assert min(scenario() for _ in range(50)) < 0.005
 
 
 # -- the hard limit, in a process of its own
