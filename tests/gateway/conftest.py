@@ -11,7 +11,6 @@ import pytest
 from aiohttp import web
 
 from support.models.files import ModelFiles
-from support.models.store import ModelStore
 from support.reference.gateway.server import create_app, listen
 from tests.bounds import PATIENCE
 from tests.gateway.fake_target import FakeTarget, LoopThread
@@ -59,8 +58,3 @@ def client(gateway: Callable[..., httpx.Client]) -> httpx.Client:
 @pytest.fixture(scope="session")
 def gguf(model: ModelFiles) -> Path:
     return model.directory / model.file
-
-
-@pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> ModelFiles:
-    return ModelStore(tmp_path_factory.mktemp("models"), prove=False).speaking(context=32768)

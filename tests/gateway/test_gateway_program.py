@@ -135,11 +135,6 @@ def real(request: pytest.FixtureRequest, model: ModelFiles) -> Iterator[tuple[Ga
         server.stop()
 
 
-@pytest.fixture(scope="session")
-def script() -> Script:
-    return Script.standard()
-
-
 def question(marker: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": f"Tell me about the {marker}"}]
 

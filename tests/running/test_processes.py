@@ -17,6 +17,7 @@ import pytest
 from support.running.processes import CommandTimeout, ManagedProcess, run_command, stop_everything, tree_of
 from support.waiting import wait_until
 from tests.bounds import PATIENCE
+from tests.running.vanishing import check_gone, is_gone
 
 PYTHON = (sys.executable, "-ISu", "-c")
 HANG = "import signal; signal.pause()"
@@ -27,17 +28,6 @@ child = subprocess.Popen([sys.executable, "-IS", "-c", {HANG!r}])
 print(os.getpid(), child.pid)
 signal.pause()
 """
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def check_gone(pids: list[int]) -> None:
-    wait_until(f"{pids} gone", lambda: all(map(is_gone, pids)), within=PATIENCE)
 
 
 @pytest.fixture

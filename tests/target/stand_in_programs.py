@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import psutil
-
 from support.settings import Settings
 from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget
 from support.waiting import wait_until
 from tests.bounds import PATIENCE
 from tests.programs import first_lines
+from tests.running.vanishing import is_gone
 
 MODEL = ModelArguments(Path("/models/toy"), "toy.gguf", "gguf")
 
@@ -43,14 +42,6 @@ asked = int(sys.argv[sys.argv.index("--port") + 1])
 print(" ".join(sys.argv[1:]), flush=True)
 {body}
 """
-
-
-def is_gone(pid: int) -> bool:
-    """Ended; a child of somebody else that nobody collected counts as ended."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 class Programs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -16,19 +16,6 @@ from tests.http.tiny_server import Reply, TinyServer, bytes_reply, json_reply, r
 from tests.target.stand_in_programs import Programs
 
 MODELS = {"object": "list", "data": [{"id": "default"}, {"id": "toy"}]}
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[Reply], TinyServer]]:
-    servers: list[TinyServer] = []
-
-    def begin(answer: Reply) -> TinyServer:
-        servers.append(TinyServer(answer))
-        return servers[-1]
-
-    yield begin
-    for server in servers:
-        server.close()
 
 
 def refusal(programs: Programs, url: str, **chosen: object) -> str:

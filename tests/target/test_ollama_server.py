@@ -16,7 +16,8 @@ from support.target.fronts import ABLE, EMBEDDING, LEAVING, SPEAKING, Fronts, Up
 from support.target.ollama import ModelNotMade, create_model, start_ollama
 from support.target.server import StartFailure
 from tests.programs import first_lines
-from tests.target.stand_in_programs import Programs, is_gone
+from tests.running.vanishing import is_gone
+from tests.target.stand_in_programs import Programs
 
 # Answers as Ollama does, keeps the models that it was given in a file, and tells its environment.
 OLLAMA = """{first_lines}import json, os, sys

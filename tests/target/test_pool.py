@@ -11,7 +11,8 @@ from support.target.pool import ServerPool
 from support.target.server import StartFailure, free_port
 from support.waiting import wait_until
 from tests.bounds import PATIENCE
-from tests.target.stand_in_programs import MODEL, Programs, is_gone
+from tests.running.vanishing import is_gone
+from tests.target.stand_in_programs import MODEL, Programs
 
 OTHER = replace(MODEL, file="other.gguf")
 

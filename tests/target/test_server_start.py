@@ -18,7 +18,8 @@ from support.target.server import Server, StartFailure, start_server
 from support.waiting import wait_until
 from tests.bounds import PATIENCE
 from tests.http.tiny_server import TinyServer, json_reply
-from tests.target.stand_in_programs import MODEL, Programs, is_gone
+from tests.running.vanishing import is_gone
+from tests.target.stand_in_programs import MODEL, Programs
 
 HANG = "signal.pause()"
 
