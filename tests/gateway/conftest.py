@@ -12,6 +12,7 @@ from aiohttp import web
 
 from support.models.files import ModelFiles
 from support.reference.gateway.server import create_app, listen
+from tests.bounds import PATIENCE
 from tests.gateway.fake_target import FakeTarget, LoopThread
 
 
@@ -39,7 +40,7 @@ def gateway(loop_thread: LoopThread, target: FakeTarget) -> Iterator[Callable[..
         app = create_app(more.pop("url", target.url), files, key, **more)
         runner = loop_thread.run(listen(app, "127.0.0.1", 0))
         runners.append(runner)
-        clients.append(httpx.Client(base_url=f"http://127.0.0.1:{runner.addresses[0][1]}", timeout=10))
+        clients.append(httpx.Client(base_url=f"http://127.0.0.1:{runner.addresses[0][1]}", timeout=PATIENCE))
         return clients[-1]
 
     yield begin

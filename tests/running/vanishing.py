@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import psutil
 
 from support.waiting import wait_until
+from tests.bounds import PATIENCE
 
 
 def is_gone(pid: int) -> bool:
@@ -19,4 +20,4 @@ def is_gone(pid: int) -> bool:
 
 def check_gone(pids: Iterable[int]) -> None:
     """Within a moment all have ended."""
-    wait_until(f"{pids} gone", lambda: all(map(is_gone, pids)), within=3)
+    wait_until(f"{pids} gone", lambda: all(map(is_gone, pids)), within=PATIENCE)

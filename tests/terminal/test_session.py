@@ -19,10 +19,11 @@ from support.running.processes import running_roots, stop_everything, tree_of
 from support.terminal import checks
 from support.terminal.session import TerminalSession
 from support.waiting import WaitTimeout, wait_until
+from tests.bounds import PATIENCE
 from tests.terminal import fakes
 from tests.terminal.conftest import Open
 
-SOON = 10.0
+SOON = PATIENCE
 
 
 def shows(session: TerminalSession, words: str) -> Callable[[], bool]:
@@ -74,6 +75,7 @@ def test_a_refusal_tells_its_exit_code_and_screen(open_terminal: Open) -> None:
 
 def test_an_output_without_end_is_cut_by_the_time(open_terminal: Open) -> None:
     session = open_terminal(fakes.TALKER)
+    session.wait("its words", shows(session, "and so on"), SOON)
     with pytest.raises(
         WaitTimeout, match=r"(?s)a prompt: not seen within 0.3 s; it is still running.*and so on"
     ):
@@ -142,7 +144,7 @@ from support.terminal.session import TerminalSession
 from tests.terminal import fakes
 home = Path(sys.argv[1])
 session = TerminalSession(fakes.words(fakes.DEAF), env=fakes.environment(home), cwd=home)
-session.wait("its word", lambda: "here" in session.screen.text, 20)
+session.wait("its word", lambda: "here" in session.screen.text, 60)
 print(session.pid, flush=True)
 time.sleep(600)
 """
