@@ -103,7 +103,10 @@ class Suite:
     @cached_property
     def fronts(self) -> Fronts:
         """The servers of the Ollama API."""
-        files = {SPEAKING: lambda: self.models.speaking(self.script).path, DICE: lambda: self.models.dice().path}
+        files = {
+            SPEAKING: lambda: self.models.speaking(self.script).path,
+            DICE: lambda: self.models.dice().path,
+        }
         return Fronts(self.settings, lambda role: files[role](), self._upstream)
 
     @cached_property

@@ -33,6 +33,7 @@ Feature: Words are drawn as the options say
       | temperature one draws words as often as they are likely  |
       | temperature two draws unlikely words more often          |
       | temperature one half draws the likeliest word more often |
+      | a word said forty times is a text like any other         |
 
     Examples: which words may be drawn
       | behaviour                                                  |

@@ -34,6 +34,7 @@ Feature: Words are drawn as the request says
       | at temperature one words come as often as they are likely   |
       | at temperature two unlikely words come more often           |
       | at temperature one half the likeliest word comes more often |
+      | a word said forty times in a row is an answer               |
 
     Examples: which words may be drawn
       | behaviour                                                     |

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jmespath
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 class Matchers(BaseModel):
     """One or more conditions on one value; all must hold.
 
-    `absent`: nothing is there, or null. `counts`: how often each regular expression is found in a text, from and to.
+    `absent`: nothing is there, or null. `counts`: how often, from and to, each regular expression is found.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -124,7 +124,7 @@ def _seen(name: str, value: Any, wanted: Any) -> str:
     return f"{value!r:.300}"
 
 
-_HOLDS = {
+_HOLDS: dict[str, Callable[[Any, Any], bool]] = {
     "is_": same,
     "not_": lambda value, wanted: not same(value, wanted),
     "one_of": lambda value, wanted: any(same(value, item) for item in wanted),

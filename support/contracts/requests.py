@@ -29,9 +29,8 @@ class Request:
 class RequestRow(BaseModel):
     """A request in a table: `json`, or a raw `body`, `body_hex`, or one that `make` makes; or none of them.
 
-    `{model}` and the other names of a server are filled in everywhere. `without` takes fields out of `json`, by
-    their names or paths (`options.seed`).
-    `content_type = ""` sends none.
+    `{model}` and the other names of a server are filled in everywhere. `without` takes fields out of `json`,
+    by their paths (`options.seed`). `content_type = ""` sends none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -92,7 +91,7 @@ class RequestRow(BaseModel):
 
 
 def joined(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """`own` with what it leaves open taken from `defaults`; tables in it are joined, anything else is replaced."""
+    """`own`, and from `defaults` what it leaves open; tables are joined, anything else is replaced."""
     both = {**defaults, **own}
     for name, value in own.items():
         if isinstance(value, dict) and isinstance(defaults.get(name), dict):
