@@ -16,6 +16,7 @@ from support.target.capabilities import unmet_capability
         ("needs.request_ids", "mistralrs-reference", "0.9.5", True),
         ("needs.responses", "mistralrs-reference", "0.9.5", False),
         ("needs.embeddings", "mistralrs-server", "0.8.0", False),
+        ("needs.embeddings", "mistralrs-reference", "0.9.5", True),
         ("needs.responses", "some-server", "1", True),
         ("smoke", "mistralrs", "0.8.1", True),
     ],
