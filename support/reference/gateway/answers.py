@@ -43,7 +43,7 @@ class Choice(msgspec.Struct):
 
     delta: Delta | None = None
     text: str | None = None
-    logprobs: Any = None
+    logprobs: dict[str, Any] | None = None
     finish_reason: str | None = None
 
 
@@ -88,11 +88,10 @@ def failure(words: str) -> Refusal:
     return Refusal(400 if is_the_clients(words) else 500, words or "the target failed without a word")
 
 
-def _logprobs(told: Any) -> list[dict[str, Any]]:
+def _logprobs(told: dict[str, Any]) -> list[dict[str, Any]]:
     """OpenAI's `{"content": [...]}`, or the bare object in mistral.rs' streams."""
-    if not told:
-        return []
-    entries = told.get("content") if isinstance(told.get("content"), list) else [told]
+    content = told.get("content")
+    entries = content if isinstance(content, list) else [told]
     return [
         {
             **_token(entry),
@@ -289,8 +288,9 @@ class Telling:
 
     def parts(self, events: Sequence[bytes]) -> list[Part]:
         """What the events of one read add to the answer. Raises `Refusal` for an error among them."""
-        told = [self._told(event_of(data)) for data in events if data != LAST_WORD]
-        return [part for part in told if part is not None]
+        return [
+            part for data in events if data != LAST_WORD and (part := self._told(event_of(data))) is not None
+        ]
 
     def _told(self, event: Event) -> Part | None:
         if event.usage:
@@ -310,10 +310,10 @@ class Telling:
         if thought or delta.tool_calls:
             self._markup.taken_out()
         text, also_thought = self._markup.feed(said)
+        part = Part(self._stops.pass_on(text), thought + also_thought)
         # mistral.rs tells of the token that ends an answer, too; Ollama does not count it to the answer.
-        logprobs = _logprobs(choice.logprobs) if said or not choice.finish_reason else ()
-        told = [self._asked_for(entry) for entry in logprobs] if logprobs else ()
-        part = Part(self._stops.pass_on(text), thought + also_thought, (), told)
+        if choice.logprobs and (said or not choice.finish_reason):
+            part.logprobs = [self._asked_for(entry) for entry in _logprobs(choice.logprobs)]
         self._text += part.text
         if self._is_json and not self._finish and is_complete_json(self._text):
             # A satisfied grammar does not end an answer of mistral.rs: it goes on up to its limit with empty

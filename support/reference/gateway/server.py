@@ -23,6 +23,7 @@ from support.reference.gateway.markup import Markup
 from support.reference.gateway.models import Model, Models, Residency, digest_of, is_name
 from support.reference.gateway.passthrough import pass_through
 from support.reference.gateway.requests import (
+    AnswerRequest,
     ChatRequest,
     EmbeddingRequest,
     EmbedRequest,
@@ -305,7 +306,7 @@ class _Api:
             return {"prompt_tokens": usage.get("prompt_tokens")}
         return {}
 
-    async def _markup(self, asked: ChatRequest | GenerateRequest, model: Model) -> Markup:
+    async def _markup(self, asked: AnswerRequest, model: Model) -> Markup:
         """What is to be taken out of the answer.
 
         Raises `Refusal` for what the model's template, where it is known, has no place for.
@@ -340,14 +341,14 @@ def _not_found(name: str) -> Refusal:
     return Refusal(404, f"model '{name}' not found")
 
 
-def _check_logprobs(asked: ChatRequest | GenerateRequest) -> None:
+def _check_logprobs(asked: AnswerRequest) -> None:
     if not 0 <= asked.top_logprobs <= 20:
         raise Refusal(400, "top_logprobs must be between 0 and 20")
 
 
 def _telling(
     started: int,
-    asked: ChatRequest | GenerateRequest,
+    asked: AnswerRequest,
     body: Mapping[str, Any],
     markup: Markup,
     remembers: bodies.Conversation | None = None,

@@ -205,7 +205,7 @@ class Framing:
 
     def feed(self, part: bytes) -> list[bytes]:
         """The events that are complete with this part."""
-        text = self._rest + part
+        text = self._rest + part if self._rest else part
         if b"\r" in text:
             text = text.replace(b"\r\n", b"\n")
         *blocks, self._rest = text.split(b"\n\n")
