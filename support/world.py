@@ -209,7 +209,7 @@ class World:
         server, ours = self._own_offer(case) if case.alone else self.suite.offering(case.api, case.model)
         known = self.suite.missing_routes.reason(server.label, case)
         if known is not None:
-            self.cells = [Cell(server.label, "lacking", known, judged=True)]
+            self.cells = [Cell(server.label, "lacking", known, judged=True, rule=case.source)]
             self.cells += self.suite.comparison.cells(case)
             raise NotOffered(known)
         if ours is not None:
@@ -231,7 +231,7 @@ class World:
             return
         reason = result.server.declines(result.exchange)
         if reason is not None:
-            self.cells = [Cell(result.server.label, "lacking", reason, judged=True)]
+            self.cells = [Cell(result.server.label, "lacking", reason, judged=True, rule=result.case.source)]
             raise NotOffered(f"{result.server.label}: {reason}")
 
     # -- the Ollama API
