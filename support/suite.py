@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     # numpy comes with the one and OpenAI's package with the other: a run that needs neither does not wait.
     from support.contracts.comparison import Comparison
     from support.models.compiler import CompiledModel
+    from support.parity.fuzz import Fuzzed
     from support.parity.stacks import SharedStack
 
 
@@ -118,6 +119,11 @@ class Suite:
         from support.parity.stacks import SharedStack
 
         return SharedStack()
+
+    @cached_property
+    def made_up(self) -> dict[float, Fuzzed]:
+        """What made-up requests have brought about in this run, by the seconds that they took."""
+        return {}
 
     def _upstream(self, model: str) -> Upstream:
         if isinstance(self.target, UrlTarget):

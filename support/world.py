@@ -318,7 +318,7 @@ class World:
             *(self.mcp.results if "mcp" in self.__dict__ else ()),
         )
         if "parity" in self.__dict__:
-            results += (self.parity.answers, self.parity.verdict)
+            results += (self.parity.answers, self.parity.made_up, self.parity.verdict)
         for observed in results:
             observed.require_seen()
         self.terminal.check_at_end()

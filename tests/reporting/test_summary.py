@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from support.reporting.summary import (
     write_report,
 )
 from support.reporting.text import indented, one_line, visible
-from support.reporting.verdict import Measure, Status
+from support.reporting.verdict import Cell, Measure, Status
 
 
 def toy(name: str, status: Status, **fields: object) -> Record:
