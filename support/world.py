@@ -231,7 +231,8 @@ class World:
             return
         reason = result.server.declines(result.exchange)
         if reason is not None:
-            self.cells = [Cell(result.server.label, "lacking", reason, judged=True, rule=result.case.source)]
+            lacking = Cell(result.server.label, "lacking", reason, judged=True, rule=result.case.source)
+            self.cells = [lacking, *self.suite.comparison.cells(result.case)]
             raise NotOffered(f"{result.server.label}: {reason}")
 
     # -- the Ollama API

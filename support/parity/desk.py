@@ -15,6 +15,7 @@ from support.parity.room import Room
 from support.parity.routes import OPENAI_CHAT, Message, Route, Said
 from support.parity.stacks import DIRECT, GATEWAY, REAL, Stack
 from support.parts.ollama import OLLAMA
+from support.reporting.evidence import repeating
 from support.reporting.verdict import Evidence
 from support.target.server import Server, start_server
 from support.target.starts import arguments_of
@@ -150,6 +151,7 @@ class Desk(Room):
         route = Route(DIRECT, server.url, "default", OPENAI_CHAT)
         client = self._cleanups.enter_context(contextlib.closing(route.client(fuzz.ANSWER_SECONDS)))
         self.verdict.set(fuzz.wish(client))
+        self.evidence.append(Evidence.text("how to repeat it", repeating(client.exchanges), "repeat.sh"))
         self.made_up.set(fuzz.judged(client.exchanges, 1, alive=server.alive))
 
     def _bounded(self) -> Server:

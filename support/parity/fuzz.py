@@ -38,7 +38,9 @@ SHOWN = 3000
 SHOWN_FINDINGS = 20
 _MADE = re.compile(r"(\d+) generated")
 # What differs from one refusal to the next: names, numbers.
-_PASSING = re.compile(r"'[^']*'|\"[^\"]{12,}\"|\d+")
+_PASSING = re.compile(r"'[^']*'|\d+")
+_MESSAGE = re.compile(r'"message":\s*"((?:[^"\\]|\\.)*)"')
+SHOWN_WORDS = 200
 # Its exit codes: 0 nothing found, 1 failures found, 2 wrong usage; others are errors of its own.
 CLEAN, FOUND = 0, 1
 
@@ -184,22 +186,31 @@ def judged(exchanges: Iterable[Exchange], requests: int, told: str = "", *, aliv
         if exchange.status == NO_STATUS:
             silences.setdefault((route, "no answer"), []).append(exchange)
         elif exchange.status >= 500:
-            kind = f"{exchange.status} {_PASSING.sub('…', exchange.text)[:200]}"
-            failures.setdefault((route, kind), []).append(exchange)
+            failures.setdefault((route, _PASSING.sub("…", _words(exchange))), []).append(exchange)
     silent = _findings(silences, first=True)
     return Fuzzed(requests, _findings(failures), silent if alive else silent[:1], alive, told)
 
 
 def _findings(kinds: Mapping[tuple[str, str], list[Exchange]], *, first: bool = False) -> tuple[Finding, ...]:
     """One for each kind, with the shortest request, or the first one."""
+    chosen = [
+        (route, found, found[0] if first else min(found, key=_size)) for (route, _), found in kinds.items()
+    ]
     return tuple(
-        Finding(what, route, len(found), (found[0] if first else min(found, key=_size)).curl(whole=True))
-        for (route, what), found in kinds.items()
+        Finding(_words(one), route, len(found), one.curl(whole=True)) for route, found, one in chosen
     )
 
 
 def _size(exchange: Exchange) -> int:
     return len(exchange.request_body)
+
+
+def _words(exchange: Exchange) -> str:
+    """What came back, in short: the status and the message."""
+    if exchange.status == NO_STATUS:
+        return "no answer"
+    found = _MESSAGE.search(exchange.text)
+    return f"{exchange.status} {(found[1] if found else exchange.text)[:SHOWN_WORDS]}"
 
 
 def _listed(findings: tuple[Finding, ...]) -> str:
@@ -212,7 +223,24 @@ def _description(url: str, folder: Path) -> Path:
     with contextlib.closing(ApiClient(url)) as client:
         answered = client.get(DESCRIPTION)
     if answered.status != 200:
-        raise NotOffered(f"the server has no description of its API ({answered.status} for {DESCRIPTION})")
+        raise NotOffered(
+            f"the server has no description of its API ({answered.status} for {DESCRIPTION}); "
+            "the program mistralrs has one: judge it with `--target real`"
+        )
     file = folder / "openapi.json"
-    file.write_bytes(answered.body)
+    file.write_text(json.dumps(with_model(answered.json(), "default")), encoding="utf-8")
     return file
+
+
+def with_model(described: Any, name: str) -> Any:
+    """The description with this model in its examples: those of mistral.rs name one that is not there."""
+    if isinstance(described, list):
+        return [with_model(part, name) for part in described]
+    if not isinstance(described, dict):
+        return described
+    made = {key: with_model(part, name) for key, part in described.items()}
+    if isinstance(made.get("model"), str):
+        made["model"] = name
+    elif isinstance(made.get("model"), dict) and "example" in made["model"]:
+        made["model"]["example"] = name
+    return made

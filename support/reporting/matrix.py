@@ -28,8 +28,8 @@ MARKS: dict[CellStatus, str] = {
 }
 MEANINGS: dict[CellStatus, str] = {
     "kept": "the answer is what the rule says",
-    "broken": "the server offers it, and does it wrong; listed nowhere",
-    "known issue": "wrong as well, but listed in deviations.toml for this version, with the reason",
+    "broken": "the server offers it, and does otherwise than the rule says; no known issue",
+    "known issue": "broken as well, but listed in deviations.toml for this version, with the reason",
     "lacking": "the server has no such route or model, and says so: something to do without, not a defect",
     "not asked": "nothing is known; the row says why",
 }

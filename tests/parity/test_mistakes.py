@@ -122,8 +122,8 @@ def sent(status: int, body: str = "{}", said: str = "", path: str = "/v1/ask") -
 def test_server_errors_are_told_by_kind_with_the_shortest_request() -> None:
     came = fuzz.judged(
         [
-            sent(500, '{"long": 1}', "no model 'x'"),
-            sent(500, "{}", "no model 'y'"),
+            sent(500, '{"long": 1}', r"""{"message":"no model 'x', \"12\""}"""),
+            sent(500, "{}", r"""{"message":"no model 'y', \"9\"", "id": 7}"""),
             sent(502, "{}", "NaN"),
             sent(422, "{}", "no"),
             sent(500, "{}", "no model 'x'", "/v1/other"),
@@ -132,9 +132,9 @@ def test_server_errors_are_told_by_kind_with_the_shortest_request() -> None:
         alive=True,
     )
     assert [(kind.route, kind.what, kind.times) for kind in came.failures] == [
-        ("POST /v1/ask", "500 no model …", 2),
+        ("POST /v1/ask", r"500 no model 'y', \"9\"", 2),
         ("POST /v1/ask", "502 NaN", 1),
-        ("POST /v1/other", "500 no model …", 1),
+        ("POST /v1/other", "500 no model 'x'", 1),
     ]
     came.require_alive()
     came.require_answered()
@@ -166,6 +166,17 @@ def test_a_server_that_was_ended_is_told_with_what_it_did_not_answer() -> None:
 def test_a_run_that_hardly_asked_is_noticed() -> None:
     with pytest.raises(AssertionError, match="only 3 requests"):
         fuzz.judged([], 3, alive=True).require_asked(100)
+
+
+def test_made_up_requests_ask_for_a_model_that_is_there() -> None:
+    document = {
+        "example": {"model": "mistral", "n": 1},
+        "properties": {"model": {"type": "string", "example": "mistral"}, "other": {"example": "mistral"}},
+    }
+    assert fuzz.with_model(document, "default") == {
+        "example": {"model": "default", "n": 1},
+        "properties": {"model": {"type": "string", "example": "default"}, "other": {"example": "mistral"}},
+    }
 
 
 def test_an_archive_is_read_as_it_was_sent() -> None:
