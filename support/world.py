@@ -223,7 +223,7 @@ class World:
         server, ours = self._own_offer(case) if case.alone else self.suite.offering(case.api, case.model)
         known = self.suite.missing_routes.reason(server.label, case)
         if known is not None:
-            self.cells = [Cell(server.label, "lacking", known, judged=True)]
+            self.cells = [Cell(server.label, "lacking", known, judged=True, rule=case.source)]
             self.cells += self.suite.comparison.cells(case)
             raise NotOffered(known)
         if ours is not None:
@@ -245,7 +245,8 @@ class World:
             return
         reason = result.server.declines(result.exchange)
         if reason is not None:
-            self.cells = [Cell(result.server.label, "lacking", reason, judged=True)]
+            lacking = Cell(result.server.label, "lacking", reason, judged=True, rule=result.case.source)
+            self.cells = [lacking, *self.suite.comparison.cells(result.case)]
             raise NotOffered(f"{result.server.label}: {reason}")
 
     # -- the Ollama API
@@ -354,7 +355,7 @@ class World:
             *(self.mcp.results if "mcp" in self.__dict__ else ()),
         )
         if "parity" in self.__dict__:
-            results += (self.parity.answers, self.parity.verdict)
+            results += (self.parity.answers, self.parity.made_up, self.parity.verdict)
         for observed in results:
             observed.require_seen()
         self.terminal.check_at_end()
