@@ -146,7 +146,7 @@ def _which(wheel: Any, source: Source, options: ModelOptions) -> Any:
         return wheel.Which.GGML(
             source.model_id, source.files[0], options.tok_model_id or source.model_id, dtype=dtype
         )
-    # As in the binary (0.8.1, 0.9.2), which does not guess that a folder holds a model that makes vectors.
+    # As in the binary (0.8.1, 0.9.2): a model that makes vectors is loaded as such only when called so.
     if options.kind == "embedding":
         return wheel.Which.Embedding(source.model_id, dtype=dtype)
     return wheel.Which.Plain(source.model_id, dtype=dtype)

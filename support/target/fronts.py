@@ -184,6 +184,11 @@ class Fronts:
         for kind in list(self._fronts):
             self._discard(kind)
 
+    def let_go(self, front: OllamaFront) -> None:
+        """End this one, which hangs or has died; who asks next gets a new one."""
+        for kind in [kind for kind, known in self._fronts.items() if known is front]:
+            self._discard(kind)
+
     def _get(self, kind: str) -> OllamaFront:
         front = self._fronts.get(kind)
         if front is not None and front.alive:

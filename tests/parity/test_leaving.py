@@ -84,8 +84,22 @@ def test_a_stream_that_ends_is_no_work_to_leave(serve: Serve) -> None:
 
 
 def test_who_is_kept_waiting_by_a_slow_reader_is_noticed(serve: Serve) -> None:
+    stuck = trickle(HEAD, b"x" * 600)
+    answers = iter([json_reply(chat()), stuck, stuck])
+    server = serve(lambda connection, closing: next(answers)(connection, closing))
     with pytest.raises(AssertionError, match=r"did not (answer|finish) within"):
-        leaving.ask_beside_a_slow_reader(route(serve(trickle(HEAD, b"x" * 600))), 1, within=0.5)
+        leaving.ask_beside_a_slow_reader(route(server), 1, within=0.5)
+
+
+def test_what_takes_its_time_without_a_slow_reader_may_do_so_beside_one(serve: Serve) -> None:
+    def slow(connection: socket.socket, closing: threading.Event) -> None:
+        closing.wait(0.3)
+        json_reply(chat())(connection, closing)
+
+    answers = iter([slow, trickle(HEAD, b"x" * 600), slow])
+    server = serve(lambda connection, closing: next(answers)(connection, closing))
+    (said,) = leaving.ask_beside_a_slow_reader(route(server), 1, within=0.1)
+    assert said.text
 
 
 def test_a_full_server_may_answer_or_say_that_it_is_busy(serve: Serve) -> None:
