@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import math
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from statistics import median
 from typing import Any
 
 import httpx
@@ -54,6 +58,25 @@ def test_v1_streams_under_an_ollama_name_wait_for_no_second_event(
         assert next(parts) == b'data: {"model":"speaking","n":1}\n\n'
         gate.set()
         assert next(parts) == b"data: [DONE]\n\n"
+
+
+@pytest.mark.skipif(
+    not hasattr(socket, "TCP_QUICKACK"), reason="only Linux can be told to acknowledge at once"
+)
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
+def test_a_target_that_waits_for_acknowledgements_gets_them(
+    client: httpx.Client, target: FakeTarget, path: str
+) -> None:
+    target.waits_for_acknowledgements = target.echoes = True
+    body = {**CHAT, "stream": True, "messages": [{"role": "user", "content": "word " * 60}]}
+
+    def longest_wait() -> float:
+        with client.stream("POST", path, json=body) as response:
+            told = [time.monotonic() for _ in response.iter_raw()]
+        return max((after - before for before, after in itertools.pairwise(told)), default=math.inf)
+
+    # The kernel's delay is 40 ms; it begins with the second use of a connection.
+    assert median(longest_wait() for _ in range(10)) < 0.035
 
 
 def test_events_torn_over_reads(client: httpx.Client, target: FakeTarget) -> None:
@@ -159,6 +182,31 @@ def test_target_that_says_nothing(gateway: Any, target: FakeTarget) -> None:
     answered = client.post("/api/chat", json={**CHAT, "stream": False})
     assert (answered.status_code, answered.json()) == (504, {"error": "the target said nothing for 0.3 s"})
     assert target.left.wait(2)
+
+
+def test_silence_in_the_middle_is_the_last_line(gateway: Any, target: FakeTarget) -> None:
+    target.stream = [event("one"), threading.Event()]
+    with gateway(silence=0.3).stream("POST", "/api/chat", json=CHAT) as response:
+        lines = [json.loads(line) for line in response.iter_lines()]
+    assert lines[1:] == [{"error": "the target said nothing for 0.3 s"}]
+
+
+def test_silence_in_the_middle_of_v1_tears_the_connection(gateway: Any, target: FakeTarget) -> None:
+    target.stream = [event("one"), threading.Event()]
+    with gateway(silence=0.3).stream("POST", "/v1/chat/completions", json=V1) as response:
+        parts = response.iter_bytes()
+        assert next(parts) == event("one")
+        with pytest.raises(httpx.RemoteProtocolError):
+            next(parts)
+
+
+def test_silence_counts_from_the_last_byte(gateway: Any, target: FakeTarget) -> None:
+    gates = [threading.Event() for _ in range(5)]
+    target.stream = [each for gate in gates for each in (event("x"), gate)] + answer("y")
+    for number, gate in enumerate(gates):
+        threading.Timer(0.4 * (number + 1), gate.set).start()
+    client = gateway(silence=1.2)
+    assert client.post("/api/chat", json={**CHAT, "stream": False}).json()["message"]["content"] == "xxxxxy"
 
 
 @pytest.mark.parametrize(
