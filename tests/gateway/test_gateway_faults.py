@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
-import math
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
-from statistics import median
 from typing import Any
 
 import httpx
@@ -58,25 +54,6 @@ def test_v1_streams_under_an_ollama_name_wait_for_no_second_event(
         assert next(parts) == b'data: {"model":"speaking","n":1}\n\n'
         gate.set()
         assert next(parts) == b"data: [DONE]\n\n"
-
-
-@pytest.mark.skipif(
-    not hasattr(socket, "TCP_QUICKACK"), reason="only Linux can be told to acknowledge at once"
-)
-@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
-def test_a_target_that_waits_for_acknowledgements_gets_them(
-    client: httpx.Client, target: FakeTarget, path: str
-) -> None:
-    target.waits_for_acknowledgements = target.echoes = True
-    body = {**CHAT, "stream": True, "messages": [{"role": "user", "content": "word " * 60}]}
-
-    def longest_wait() -> float:
-        with client.stream("POST", path, json=body) as response:
-            told = [time.monotonic() for _ in response.iter_raw()]
-        return max((after - before for before, after in itertools.pairwise(told)), default=math.inf)
-
-    # The kernel's delay is 40 ms; it begins with the second use of a connection.
-    assert median(longest_wait() for _ in range(10)) < 0.035
 
 
 def test_events_torn_over_reads(client: httpx.Client, target: FakeTarget) -> None:
