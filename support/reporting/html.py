@@ -69,7 +69,7 @@ def build(
     with tempfile.TemporaryDirectory(prefix="acceptance-html-") as name:
         work = Path(name)
         run = {
-            # The percentage beside it leaves out what was skipped, known issues among it: here are all numbers.
+            # The percentage beside it leaves out what was skipped, and known issues: here are all numbers.
             "name": f"{title}: {counted}" if counted else title,
             "output": str(work / "page"),
             "history": str(work / "history.jsonl"),
