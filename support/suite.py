@@ -22,7 +22,7 @@ from support.target.capabilities import CAPABILITIES, unmet_capability
 from support.target.deviations import Deviations
 from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget, Target, UrlTarget
-from support.target.fronts import NEED, NEED_REAL, Fronts, Process, Upstream
+from support.target.fronts import DICE, NEED, NEED_REAL, SPEAKING, Fronts, Process, Upstream
 from support.target.pool import ServerPool
 from support.target.server import Server, free_port
 from support.target.starts import FORMATS, arguments_of
@@ -76,6 +76,8 @@ class Suite:
             return ModelArguments(self.models.embedding().directory, None, "embedding")
         if name == "able":
             return arguments_of(self.models.able(self.script))
+        if name == "dice":
+            return arguments_of(self.models.dice())
         assert name == "speaking", f"there is no model {name!r}"
         return self.speaking()
 
@@ -111,7 +113,11 @@ class Suite:
     @cached_property
     def fronts(self) -> Fronts:
         """The servers of the Ollama API."""
-        return Fronts(self.settings, lambda: self.models.speaking(self.script).path, self._upstream)
+        files = {
+            SPEAKING: lambda: self.models.speaking(self.script).path,
+            DICE: lambda: self.models.dice().path,
+        }
+        return Fronts(self.settings, lambda role: files[role](), self._upstream)
 
     @cached_property
     def stacks(self) -> SharedStack:

@@ -13,11 +13,11 @@ from support.contracts import cases
 from support.contracts.api import ApiServer
 from support.contracts.cases import Case
 from support.contracts.offers import of_command
+from support.conversation import checks
+from support.conversation.scene import Conversation
 from support.errors import NotOffered
-from support.http import answers
 from support.http.client import ApiClient
-from support.http.conversation import Conversation
-from support.http.openai import ModelList, OpenAiApi
+from support.http.exchange import Exchange
 from support.mcp.scene import McpScene
 from support.observed import Observed
 from support.reporting.evidence import Metrics, Scene
@@ -33,8 +33,10 @@ from support.terminal.scene import Terminal
 
 if TYPE_CHECKING:
     from support.contracts.engine import Result
-    from support.contracts.official import Journey
-    from support.contracts.ollama_walks import Asker, Walked
+    from support.contracts.journeys import Journey
+    from support.contracts.ollama_walks import Asker
+    from support.contracts.walking import Walked
+    from support.conversation.client import OpenAiApi
     from support.parity.desk import Desk
 
 
@@ -51,7 +53,7 @@ class World:
         self._collected = False
         self.outcome: Observed[Outcome] = Observed("command's outcome")
         self.start: Observed[Attempt] = Observed("server start")
-        self.models: Observed[ModelList] = Observed("list of models")
+        self.models: Observed[Exchange] = Observed("list of models")
         self.tried: Observed[Result] = Observed("result of a case")
         self.walked: Observed[Walked] = Observed("walk through several requests")
         self.journey: Observed[Journey] = Observed("journey of the official client")
@@ -174,7 +176,13 @@ class World:
     @property
     def api(self) -> OpenAiApi:
         """The OpenAI API of that server, asking for the model that serves by default."""
-        return OpenAiApi(self.client, self.suite.model_name)
+        return self._api_of(self.suite.model_name)
+
+    def _api_of(self, model: str) -> OpenAiApi:
+        # Not at the top: OpenAI's package comes with it, and takes half a second.
+        from support.conversation.client import OpenAiApi
+
+        return OpenAiApi(self.client, model)
 
     def scripted(self) -> str:
         """What the script says to the latest request."""
@@ -188,11 +196,17 @@ class World:
         made = len(model.pieces_of(model.answer_to(self.conversation.asked)))
         return prompt, (made, made + 1)
 
+    def check_list(self) -> list[str]:
+        """The names in the list of models, which has to be well-formed and without any name twice."""
+        from support.conversation.client import names_of
+
+        return names_of(self.models.get())
+
     def ask_every_model(self) -> None:
         """Each listed model answers a question with one token, under its own name."""
-        for card in self.models.get().data:
-            answer = OpenAiApi(self.client, card.id).chat([{"role": "user", "content": "Hi"}], max_tokens=1)
-            answers.check_length(answer, 1)
+        for name in self.check_list():
+            answer = self._api_of(name).chat([{"role": "user", "content": "Hi"}], max_tokens=1)
+            checks.check_length(answer, 1)
 
     # -- cases of an API
 
@@ -237,13 +251,35 @@ class World:
 
     # -- the Ollama API
 
-    def go_through(self, title: str) -> None:
-        """Have a client of the judged server of the Ollama API send several requests; to be checked."""
+    def go_through(self, api: str, title: str) -> None:
+        """Have a client of the judged server of an API send several requests; to be checked.
+
+        Raises `NotOffered` when a case has found the API missing.
+        """
         # Not at the top: the official clients come with it.
         from support.contracts.ollama_walks import WALKS, go
 
+        if api != "Ollama":
+            self._go_through_own(api.lower(), title)
+            return
         walk = WALKS[title]
         self.walked.set(go(walk.take, self._asker(walk.role)))
+
+    def _go_through_own(self, api: str, title: str) -> None:
+        from support.contracts.own_walks import WALKS, Caller
+        from support.contracts.walking import walked
+
+        walk = WALKS[api][title]
+        server, ours = self.suite.offering(api, walk.model)
+        missing = self.suite.missing_routes.without(server.label, walk.route)
+        if missing is not None:
+            raise NotOffered(missing)
+        if ours is not None:
+            self.watch(ours)
+        within = self.suite.settings.seconds(30.0)
+        self.client = self._kept(ApiClient(server.base_url, api_key=server.key, within=within))
+        caller = Caller(self.client, server)
+        self.walked.set(walked(lambda: walk.take(caller)))
 
     def ask_both(self, question: str) -> None:
         """Ask the judged server of the Ollama API and a real Ollama; the comparison is to be checked."""
@@ -268,21 +304,21 @@ class World:
         declines = front.declines.reason if front.declines else None
         return Asker(client, front.names[role], self.suite.models.speaking(self.suite.script).path, declines)
 
-    def travel(self, journey: str) -> None:
-        """Let OpenAI's own client do something; the result is to be checked."""
-        from support.contracts.official import travel
+    def travel(self, api: str, journey: str) -> None:
+        """Let the official client of an API do something; the result is to be checked."""
+        from support.contracts.journeys import send_out
 
-        server, ours = self.suite.offering("openai", "speaking")
+        server, ours = self.suite.offering(api.lower(), "speaking")
         if ours is not None:
             self.watch(ours)
-        self.journey.set(travel(server, journey, self.suite.settings.seconds(30.0)))
+        self.journey.set(send_out(server, journey, self.suite.settings.seconds(30.0)))
 
     def _own_offer(self, case: Case) -> tuple[ApiServer, Server]:
         """A server that nobody else uses: the case may hurt it."""
         suite, model = self.suite, self.suite.model(case.model)
         server = start_server(suite.command, model, suite.settings)
         self.cleanups.callback(server.stop)
-        return of_command(suite.command, server, model), server
+        return of_command(suite.command, server, model, case.api), server
 
     # -- several servers
 

@@ -1,13 +1,24 @@
-"""Servers on loopback that end with their test."""
+"""What tests of several folders share: servers on loopback that end with their test, a speaking model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 
+from support.contracts import contracts
+from support.models.files import ModelFiles
+from support.models.script import Script
+from support.models.store import ModelStore
+from tests.contracts import toys
 from tests.http.tiny_server import Reply, TinyServer
+
+
+@pytest.fixture(autouse=True)
+def _the_present_of_the_toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contracts, "time", SimpleNamespace(time=lambda: toys.NOW))
 
 
 @pytest.fixture
@@ -20,3 +31,14 @@ def serve() -> Iterator[Callable[[Reply], TinyServer]]:
             return server
 
         yield begin
+
+
+@pytest.fixture(scope="session")
+def script() -> Script:
+    return Script.standard()
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> ModelFiles:
+    # A context that an endless answer cannot fill within a test.
+    return ModelStore(tmp_path_factory.mktemp("models"), prove=False).speaking(context=32768)

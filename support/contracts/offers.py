@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from support.contracts.api import ApiServer
@@ -27,27 +28,25 @@ NEEDS = {"embedding": {"needs.embeddings"}}
 Offer = Callable[["Suite", str], tuple[ApiServer, Process | None]]
 
 
-def openai_offer(suite: Suite, model: str) -> tuple[ApiServer, Server | None]:
-    """The server under test itself."""
+def own_offer(suite: Suite, model: str, api: str) -> tuple[ApiServer, Server | None]:
+    """The server under test itself, asked in one of its APIs."""
     target = suite.target
     if isinstance(target, UrlTarget):
         key = suite.settings.target_api_key
         names = {"model": suite.model_name}
-        return ApiServer(
-            target.label, "openai", target.url, names, key.get_secret_value() if key else None
-        ), None
+        return ApiServer(target.label, api, target.url, names, key.get_secret_value() if key else None), None
     arguments = suite.model(model)
     server = suite.servers.get(arguments)
-    return of_command(target, server, arguments), server
+    return of_command(target, server, arguments, api), server
 
 
-def of_command(target: CommandTarget, server: Server, model: ModelArguments) -> ApiServer:
+def of_command(target: CommandTarget, server: Server, model: ModelArguments, api: str) -> ApiServer:
     """A server that was started by the suite."""
     # mistral.rs names a model by the folder that it was started with.
     own_words = (str(model.directory), *((model.file,) if model.file else ()))
     names = {"model": "default", "id": str(model.directory)}
     programs = ((target.program, target.version),)
-    return ApiServer(target.label, "openai", server.url, names, own_words=own_words, programs=programs)
+    return ApiServer(target.label, api, server.url, names, own_words=own_words, programs=programs)
 
 
 def ollama_offer(suite: Suite, model: str) -> tuple[ApiServer, Process | None]:
@@ -58,7 +57,12 @@ def ollama_offer(suite: Suite, model: str) -> tuple[ApiServer, Process | None]:
     return ApiServer(front.label, "ollama", front.url, names, declines=declines), front.process
 
 
-OFFERS: dict[str, Offer] = {"openai": openai_offer, "ollama": ollama_offer}
+# APIs that mistral.rs serves itself.
+OWN = ("openai", "responses", "anthropic")
+OFFERS: dict[str, Offer] = {
+    **{api: partial(own_offer, api=api) for api in OWN},
+    "ollama": ollama_offer,
+}
 
 
 class OtherFront:
@@ -116,7 +120,7 @@ class OtherTarget:
 
     def offering(self, api: str, model: str) -> ApiServer | None:
         """See `Candidate.offering`."""
-        if api != "openai":
+        if api not in OWN:
             return None
         target = self._target or self._find()
         if isinstance(target, UrlTarget):
@@ -130,7 +134,7 @@ class OtherTarget:
             # TEST_PORT belongs to the judged server.
             self._pool = ServerPool(target, self._settings.model_copy(update={"test_port": None}))
         arguments = self._model(model)
-        return of_command(target, self._pool.get(arguments), arguments)
+        return of_command(target, self._pool.get(arguments), arguments, api)
 
     def after_silence(self, api: str, model: str) -> Fate:
         """See `Candidate.after_silence`."""

@@ -18,10 +18,13 @@ from support.waiting import wait_until
 # A scripted answer that goes round for ever, and more tokens of it than a server makes in a minute.
 ENDLESS = Talk(({"role": "user", "content": "Tell me about the forever"},), limit=30_000)
 SHORT = Talk(({"role": "user", "content": "Say it briefly"},), limit=20)
-BEGIN_SECONDS = 10.0
-# Share of one core above which a server is at work, and the time over which it is looked at.
-AT_WORK, AT_REST = 0.2, 0.05
+BEGIN_SECONDS = 30.0
+# Share of one core above which a server is at work, and the time over which it is looked at. At work it gets
+# a whole one where nobody else wants it, and 0.15 was seen on a busy machine; at rest nothing.
+AT_WORK, AT_REST = 0.08, 0.05
 WINDOW_SECONDS = 0.4
+# How much longer an answer may take beside a stream that nobody reads: it shares the server with it.
+SLOWER = 20
 # So little that the stream is held up after some hundred words.
 SMALL_BUFFER = 4096
 # Four who leave broke about every second answer of a server that has this defect.
@@ -130,8 +133,12 @@ def _cores(share: float | None) -> str:
 def ask_beside_a_slow_reader(route: Route, users: int, within: float) -> list[Said]:
     """While somebody has an endless stream and does not read it, so many users ask one after the other.
 
-    Raises AssertionError when one of them gets no answer within so many seconds.
+    Raises AssertionError when one of them gets no answer within so many seconds, nor within `SLOWER` times
+    what it takes without the slow reader: a busy machine is no fault of the server.
     """
+    began = time.monotonic()
+    route.ask(SHORT, within=BEGIN_SECONDS)
+    within = max(within, SLOWER * (time.monotonic() - began))
     guest = Guest(route, ENDLESS, stream=True, small=True)
     try:
         guest.read(500)

@@ -138,9 +138,9 @@ def test_the_script_sends_the_same_once_more(tmp_path: Path, body: bytes) -> Non
         script = tmp_path / "repeat.sh"
         script.write_text(repeating(client.exchanges))
         env = {"PATH": os.environ["PATH"], "TOKEN": "Bearer mine"}
-        subprocess.run(["/bin/sh", script], env=env, check=True, capture_output=True, timeout=20)
+        subprocess.run(["/bin/sh", script], env=env, check=True, capture_output=True, timeout=60)
         assert got[:2] == got[2:]
-        refused = subprocess.run(["/bin/sh", script], env={}, capture_output=True, timeout=20, check=False)
+        refused = subprocess.run(["/bin/sh", script], env={}, capture_output=True, timeout=60, check=False)
         assert b"TOKEN" in refused.stderr
 
 

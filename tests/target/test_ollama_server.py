@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,14 +12,15 @@ import pytest
 from support.errors import NotOffered, TargetError
 from support.http.client import ApiClient
 from support.parts.part import FoundPart
-from support.target.fronts import ABLE, EMBEDDING, LEAVING, SPEAKING, Fronts, Upstream
+from support.target.fronts import ABLE, DICE, EMBEDDING, LEAVING, SPEAKING, Fronts, Upstream
 from support.target.ollama import ModelNotMade, create_model, start_ollama
 from support.target.server import StartFailure
-from tests.target.stand_in_programs import Programs, is_gone
+from tests.programs import first_lines
+from tests.running.vanishing import is_gone
+from tests.target.stand_in_programs import Programs
 
 # Answers as Ollama does, keeps the models that it was given in a file, and tells its environment.
-OLLAMA = """#!{python} -IS
-import json, os, sys
+OLLAMA = """{first_lines}import json, os, sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 def note(name, text):
@@ -67,7 +67,7 @@ REFUSES = 'self.answer(b\'{"error": "no models here"}\', 501)'
 
 
 def stand_in(programs: Programs, *, first: str = "", post: str = TAKES, path: str = "ollama") -> FoundPart:
-    text = OLLAMA.format(python=sys.executable, folder=str(programs.folder), first=first, post=post)
+    text = OLLAMA.format(first_lines=first_lines("-IS"), folder=str(programs.folder), first=first, post=post)
     return FoundPart("ollama", programs._write(path, text), "0.17.4", "setting")
 
 
@@ -143,7 +143,7 @@ def fronts(programs: Programs, gguf: Path) -> Iterator[Fronts]:
 
 
 def made_fronts(programs: Programs, gguf: Path, **chosen: object) -> Fronts:
-    return Fronts(programs.settings(**chosen), lambda: gguf, lambda _: Upstream("http://127.0.0.1:1", gguf))
+    return Fronts(programs.settings(**chosen), lambda _: gguf, lambda _: Upstream("http://127.0.0.1:1", gguf))
 
 
 def test_an_ollama_is_started_once_and_again_when_it_died(fronts: Fronts) -> None:
@@ -152,7 +152,7 @@ def test_an_ollama_is_started_once_and_again_when_it_died(fronts: Fronts) -> Non
     assert (front.program, front.version, dict(front.names)) == (
         "ollama",
         "0.17.4",
-        {SPEAKING: SPEAKING, ABLE: ABLE, EMBEDDING: SPEAKING, LEAVING: SPEAKING},
+        {SPEAKING: SPEAKING, ABLE: ABLE, EMBEDDING: SPEAKING, LEAVING: SPEAKING, DICE: DICE},
     )
     assert fronts.judged() is front and fronts.real() is front
     assert front.process is not None
