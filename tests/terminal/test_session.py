@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pexpect
-import psutil
 import pytest
 
 from support.running.budgets import BudgetExceeded, SoftLimit
@@ -20,6 +19,7 @@ from support.terminal import checks
 from support.terminal.session import TerminalSession
 from support.waiting import WaitTimeout, wait_until
 from tests.bounds import PATIENCE
+from tests.running.vanishing import is_gone
 from tests.terminal import fakes
 from tests.terminal.conftest import Open
 
@@ -34,16 +34,9 @@ def gone(pids: list[int]) -> None:
     """All of them end, zombies apart."""
 
     def left() -> list[int]:
-        return [pid for pid in pids if psutil.pid_exists(pid) and _lives(pid)]
+        return [pid for pid in pids if not is_gone(pid)]
 
     wait_until("the processes to end", lambda: not left(), within=SOON, seen=left)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_a_program_talks_and_ends(open_terminal: Open) -> None:
