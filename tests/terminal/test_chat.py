@@ -80,7 +80,7 @@ def test_an_endless_answer_is_stopped(chat: Chat) -> None:
 def test_an_endless_answer_that_nobody_stops_is_cut(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
     chat.enter("forever")
     chat.await_text("round and round")
-    monkeypatch.setattr("support.terminal.chat.ANSWER_SECONDS", 0.4)
+    monkeypatch.setattr(chat, "_patience", 0.02)
     with pytest.raises(WaitTimeout, match=r"(?s)the prompt after 'forever': .*round and round"):
         chat.settle()
 
