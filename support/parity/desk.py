@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -9,11 +10,15 @@ from typing import Any
 from support.errors import NotOffered
 from support.parity import adapters, command, crowd, faults, fuzz, leaving, names
 from support.parity.asking import ask_all
+from support.parity.fuzz import Fuzzed
 from support.parity.room import Room
-from support.parity.routes import Message, Said
+from support.parity.routes import OPENAI_CHAT, Message, Route, Said
 from support.parity.stacks import DIRECT, GATEWAY, REAL, Stack
 from support.parts.ollama import OLLAMA
+from support.reporting.evidence import repeating
 from support.reporting.verdict import Evidence
+from support.target.server import Server, start_server
+from support.target.starts import arguments_of
 
 NEIGHBOUR, NEIGHBOUR_LIMIT = "Tell me about the story", 100
 # Beyond this a short answer did wait for somebody else's.
@@ -21,6 +26,8 @@ PROMPT_SECONDS = 10.0
 GONE_SECONDS = 2.0
 # So many tokens of a trained model, which is slow on two cores: the prompt is what counts here.
 TRAINED_LIMIT = 2
+# A made-up question has no scripted answer, and so none that ends: it ends with the context.
+SHORT_CONTEXT = 512
 # Fewer made-up requests would say little.
 LEAST_REQUESTS = 100
 
@@ -121,15 +128,39 @@ class Desk(Room):
         )
 
     def fuzz(self, seconds: float) -> None:
-        """Made-up requests; what they brought about is kept as evidence."""
+        """Made-up requests, once a run; what they brought about is kept as evidence."""
         lacking = fuzz.missing()
         if lacking is not None:
             raise NotOffered(f"needs {lacking}; `uv sync --group fuzz` installs it")
-        folder = self.own.server.folder
-        came = fuzz.fuzz(self.own.server.url, folder, seconds)
-        self.evidence.append(Evidence("made-up requests", "text/plain", came.told.encode()))
-        self.verdict.set(came.require_clean)
+        known = self.suite.made_up
+        came = known[seconds] = known[seconds] if seconds in known else self._fuzz(seconds)
+        self.evidence += [
+            Evidence.text("findings, and how to repeat them", came.repeating(), "findings.txt"),
+            Evidence.text("made-up requests", came.told, "schemathesis.txt"),
+        ]
+        self.made_up.set(came)
         came.require_asked(LEAST_REQUESTS)
+
+    def _fuzz(self, seconds: float) -> Fuzzed:
+        server = self._bounded()
+        return fuzz.fuzz(server.url, server.folder, seconds, lambda: server.alive)
+
+    def wish(self) -> None:
+        """Ask for more answers than there is memory for; the server has to say that it does not."""
+        server = self._bounded()
+        route = Route(DIRECT, server.url, "default", OPENAI_CHAT)
+        client = self._cleanups.enter_context(contextlib.closing(route.client(fuzz.ANSWER_SECONDS)))
+        self.verdict.set(fuzz.wish(client))
+        self.evidence.append(Evidence.text("how to repeat it", repeating(client.exchanges), "repeat.sh"))
+        self.made_up.set(fuzz.judged(client.exchanges, 1, alive=server.alive))
+
+    def _bounded(self) -> Server:
+        """A server of its own whose answers are short, and that cannot take the machine's memory."""
+        file = self.suite.models.speaking(self.suite.script, context=SHORT_CONTEXT)
+        server = start_server(self.suite.command, arguments_of(file), self.suite.settings)
+        self._cleanups.callback(server.stop)
+        fuzz.bound_memory(server.process.pid)
+        return server
 
     def type_command(self, errand: str, server: str) -> None:
         """Ollama's own command on a server."""

@@ -13,6 +13,7 @@ from support.http.client import ApiClient
 from support.models.files import ModelFiles
 from support.observed import Observed
 from support.parity.asking import Answers
+from support.parity.fuzz import Fuzzed
 from support.parity.routes import (
     OLLAMA_CHAT,
     OLLAMA_GENERATE,
@@ -57,7 +58,8 @@ class Room:
         self._cleanups = cleanups
         self._watch = watch
         self.answers: Observed[Answers] = Observed("answers of the routes")
-        # Each looks at what came and raises AssertionError with what is wrong.
+        # It looks at what came and raises AssertionError with what is wrong.
+        self.made_up: Observed[Fuzzed] = Observed("outcome of made-up requests")
         self.verdict: Observed[Callable[[], None]] = Observed("outcome of what was tried")
 
     # -- routes
