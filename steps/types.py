@@ -22,6 +22,7 @@ for _type in (
     ParameterType("api", "OpenAI|Ollama", str, str),
     ParameterType("format", "|".join(FORMATS), str, str),
     ParameterType("server", r"mistral\.rs|the gateway|a real Ollama", str, str),
+    ParameterType("names", "names|number of models", str, str),
     ParameterType("form", "a stream|a whole answer", str, str),
     ParameterType("key", "|".join(KEYS), str, str),
     ParameterType("source", "|".join(SOURCES), str, str),

@@ -5,6 +5,6 @@ Feature: No made-up request brings the server down
 
   @normal
   Scenario: Made-up requests are answered without a failure
-    Given a server of its own with a gateway before it
+    Given a server of its own
     When requests are made up from the server's own description for 40 seconds
-    Then what was to come has come
+    Then no made-up request has made the server fail

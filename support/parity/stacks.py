@@ -73,22 +73,27 @@ def start_stack(suite: Suite, at_once: int = 32) -> Stack:
     return Stack(server, start_its_gateway)
 
 
-class SharedStack:
-    """The one of a run: started when first asked for, replaced when it died or was given up."""
+class SharedStacks:
+    """Those of a run, by what scenarios do to them; started when first asked for, replaced when one died."""
 
     def __init__(self) -> None:
-        self._stack: Stack | None = None
+        self._stacks: dict[str, Stack] = {}
 
-    def get(self, start: Callable[[], Stack]) -> Stack:
-        """The one that is there, or a new one."""
-        if self._stack is not None and not self._stack.server.alive:
-            self.discard()
-        if self._stack is None:
-            self._stack = start()
-        return self._stack
+    def get(self, use: str, start: Callable[[], Stack]) -> Stack:
+        """The one for this use that is there, or a new one."""
+        stack = self._stacks.get(use)
+        if stack is None or not stack.server.alive:
+            self.discard(use)
+            stack = self._stacks[use] = start()
+        return stack
 
-    def discard(self) -> None:
+    def discard(self, use: str) -> None:
         """End it: the next one who asks gets a new one."""
-        stack, self._stack = self._stack, None
+        stack = self._stacks.pop(use, None)
         if stack is not None:
             stack.stop()
+
+    def close(self) -> None:
+        """End all of them."""
+        for use in list(self._stacks):
+            self.discard(use)
