@@ -13,12 +13,13 @@ from support.target.environment import child_environment
 
 COMMAND_SECONDS = 20.0
 COPY = "acceptance-copy"
+SHOW = "show what a model is"
 
 
 # Name in the features -> the commands that are typed. `{model}` is the model's name.
 ERRANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "list the models": (("list",),),
-    "show what a model is": (("show", "{model}"),),
+    SHOW: (("show", "{model}"),),
     "ask a question": (("run", "{model}", "Tell me about the comet"),),
     "see what is loaded": (("run", "{model}", "Say it briefly"), ("ps",)),
     "unload a model": (("run", "{model}", "Say it briefly"), ("stop", "{model}"), ("ps",)),
@@ -61,7 +62,8 @@ class Run:
         assert not self.timeout, self.timeout
         for done in self.outcomes:
             assert done.exit_code == 0, (
-                f"`ollama {' '.join(done.command[1:])}` ended with {done.exit_code}: {done.stderr.strip()[-500:]}"
+                f"`ollama {' '.join(done.command[1:])}` ended with {done.exit_code}: "
+                f"{done.stderr.strip()[-500:]}"
             )
         said = self.outcomes[-1].stdout
         wanted, unwanted = (text.format(model=self.model) for text in READ.get(outcome, (outcome, "")))

@@ -238,6 +238,8 @@ class Desk(Room):
             return route.url, route.model
         if deed is not None:
             self.lineup.require_ours(server, deed)
+        if errand == command.SHOW:
+            self.lineup.require_told(server)
         if command.talks(errand):
             self.lineup.require_speaking(server)
         return self.lineup.address(server)

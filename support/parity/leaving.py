@@ -162,7 +162,7 @@ def fill(route: Route, answers: Mapping[str, str], users: int, within: float) ->
 
 
 def require_served_or_busy(outcomes: Sequence[tuple[str, Served]]) -> None:
-    """At least one was served, and rightly; the others too, or told in OpenAI's form that the server is busy."""
+    """At least one was served, and rightly; the others too, or told in their API's form that it is busy."""
     wrong = [
         user.wrong or f"{user.text!r}, expected {right!r}"
         for right, user in outcomes

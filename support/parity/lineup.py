@@ -128,6 +128,14 @@ class Lineup:
                 "server is tried with the bundled gateway only (leave ollama_api out)"
             )
 
+    def require_told(self, server: str) -> None:
+        """Raise `NotOffered` when nobody told the bundled gateway more of the model than its name."""
+        if server == GATEWAY and self.front(server).program == BUNDLED and not self._started:
+            raise NotOffered(
+                "the bundled gateway does not have the file of a model that was served before this run, and so "
+                "tells its name only, as docs/gateway.md says"
+            )
+
     def require_speaking(self, server: str) -> None:
         """Raise `NotOffered` when it serves another model than the suite's speaking one."""
         if self._given_our_model(server):

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -53,6 +54,20 @@ class Stack:
                 times = process.cpu_times()
                 used += times.user + times.system
         return used
+
+    def runnable(self) -> bool:
+        """Whether one of the server's threads has work, be it on a CPU or waiting for one; Linux tells."""
+        threads = (
+            stat
+            for process in tree_of(self.server.process.pid)
+            for stat in Path(f"/proc/{process.pid}/task").glob("*/stat")
+        )
+        for stat in threads:
+            with contextlib.suppress(OSError):
+                # The name before it is in brackets, and may hold anything (proc(5)).
+                if stat.read_text(errors="replace").rpartition(")")[2].split()[0] == "R":
+                    return True
+        return False
 
     def stop(self) -> None:
         """End both. May be called twice."""

@@ -34,6 +34,9 @@ class CpuMeter(Protocol):
     def cpu_seconds(self) -> float:
         """What its processes have used so far."""
 
+    def runnable(self) -> bool:
+        """Whether one of them would use more, and may only be waiting for its turn."""
+
 
 class Work(Protocol):
     """The work for one answer, from the moment at which this was made. `source`: what is looked at."""
@@ -60,6 +63,7 @@ class ByCpu:
         self._meter = meter
         self._seen: deque[tuple[float, float]] = deque()
         self._share: float | None = None
+        self._waiting = False
 
     def begun(self) -> bool:
         share = self._look()
@@ -67,10 +71,14 @@ class ByCpu:
 
     def ended(self) -> bool:
         share = self._look()
-        return share is not None and share < AT_REST
+        # On a machine that is too busy, a server at work may get nothing of it for a while.
+        self._waiting = self._meter.runnable()
+        return share is not None and share < AT_REST and not self._waiting
 
     def told(self) -> str:
-        return "nothing yet" if self._share is None else f"{self._share:.2f} cores in use"
+        if self._share is None:
+            return "nothing yet"
+        return f"{self._share:.2f} cores in use{', and it wants more' if self._waiting else ''}"
 
     def _look(self) -> float | None:
         """Cores in use over the last moments; None before they have passed."""
