@@ -25,7 +25,7 @@ Feature: Users at the same time do not disturb each other
       | a real Ollama | a stream |
 
   @critical
-  Scenario Outline: 8 users of <server> are answered <form> to the question that they asked
+  Scenario Outline: 8 users of <server> get answers to their own questions, each <form>
     When 8 users at once ask <server>, each a question of another length, for <form>
     Then everybody has got the answer to their own question
 

@@ -3,7 +3,7 @@ Feature: The server and its gateway agree about the models
   list gives has to be answered, also after the model was away.
 
   @critical @needs.ollama_api
-  Scenario: The lists of the server and of its gateway name one model
+  Scenario: The server and its gateway list the same number of models
     When the lists of the server and of its gateway are read
     Then both lists give the same number of models
 
