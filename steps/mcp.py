@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from behave import given, then, when
 
-from support.http import answers
+from support.conversation import checks
 from support.mcp import official, rpc, wrong
 from support.target import loading
 from support.world import StepContext
@@ -81,12 +81,12 @@ def next_agent(context: StepContext) -> None:
 
 @then("the user is told {string}")
 def told(context: StepContext, text: str) -> None:
-    answers.check_text(context.world.conversation.answers.get(), text)
+    checks.check_text(context.world.conversation.answers.get(), text)
 
 
 @then("the answer came within {duration}")
 def came_within(context: StepContext, limit: float) -> None:
-    answers.check_seconds(context.world.conversation.answers.get(), limit)
+    checks.check_seconds(context.world.conversation.answers.get(), limit)
 
 
 @then("the tool {string} was called once for {string}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from behave import given, then, when
 
-from support.http import answers, conversation
+from support.conversation import checks, scene
 from support.target import loading, starts
 from support.world import StepContext
 
@@ -75,13 +75,13 @@ def memory(context: StepContext, limit: int) -> None:
 def answers_as_scripted(context: StepContext, question: str) -> None:
     world = context.world
     world.conversation.ask(question)
-    answers.check_text(world.conversation.answers.get(), world.scripted())
+    checks.check_text(world.conversation.answers.get(), world.scripted())
 
 
 @then("it answers {string} with a text that mentions {string}")
 def answers_sensibly(context: StepContext, question: str, words: str) -> None:
-    context.world.conversation.ask(question, conversation.SHORT)
-    answers.check_mentions(context.world.conversation.answers.get(), words)
+    context.world.conversation.ask(question, scene.SHORT)
+    checks.check_mentions(context.world.conversation.answers.get(), words)
 
 
 @then("the start is refused within {duration}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from behave import given, then, when
 
-from support.http import answers, conversation
+from support.conversation import checks, scene
 from support.units import request_options
 from support.world import StepContext
 
@@ -83,7 +83,7 @@ def contract_kept(context: StepContext) -> None:
 
 @then("the list is well-formed and has no name twice")
 def models_well_formed(context: StepContext) -> None:
-    answers.check_models(context.world.models.get())
+    context.world.check_list()
 
 
 @then("every listed model answers with one token")
@@ -94,67 +94,67 @@ def models_answer(context: StepContext) -> None:
 @then("the answer is what the script says")
 def is_scripted(context: StepContext) -> None:
     world = context.world
-    answers.check_text(world.conversation.answers.get(), world.scripted())
+    checks.check_text(world.conversation.answers.get(), world.scripted())
 
 
 @then("the answer is what the script says up to {string}")
 def is_scripted_up_to(context: StepContext, cut: str) -> None:
     world = context.world
-    answers.check_text(world.conversation.answers.get(), world.scripted().partition(cut)[0])
+    checks.check_text(world.conversation.answers.get(), world.scripted().partition(cut)[0])
 
 
 @then("the answer ends with reason {string}")
 def finish(context: StepContext, reason: str) -> None:
-    answers.check_finish([context.world.conversation.answers.get()], reason)
+    checks.check_finish([context.world.conversation.answers.get()], reason)
 
 
 @then("all answers end with reason {string}")
 def all_finish(context: StepContext, reason: str) -> None:
-    answers.check_finish(context.world.conversation.answers.all(), reason)
+    checks.check_finish(context.world.conversation.answers.all(), reason)
 
 
 @then("the answer has {int} token(s)")
 def length(context: StepContext, tokens: int) -> None:
-    answers.check_length(context.world.conversation.answers.get(), tokens)
+    checks.check_length(context.world.conversation.answers.get(), tokens)
 
 
 @then("all answers are the same")
 def same_text(context: StepContext) -> None:
-    answers.check_same_text(context.world.conversation.answers.all())
+    checks.check_same_text(context.world.conversation.answers.all())
 
 
 @then("all token counts are the same")
 def same_counts(context: StepContext) -> None:
-    answers.check_same_counts(context.world.conversation.answers.all())
+    checks.check_same_counts(context.world.conversation.answers.all())
 
 
 @then("its token counts add up")
 def adds_up(context: StepContext) -> None:
-    answers.check_adds_up(context.world.conversation.answers.get())
+    checks.check_adds_up(context.world.conversation.answers.get())
 
 
 @then("its token counts are those of the tokenizer")
 def counts(context: StepContext) -> None:
     world = context.world
-    answers.check_counts(world.conversation.answers.get(), *world.counted())
+    checks.check_counts(world.conversation.answers.get(), *world.counted())
 
 
 @then("the second question counted more tokens than the first")
 def grew(context: StepContext) -> None:
-    answers.check_grew(context.world.conversation.answers.all())
+    checks.check_grew(context.world.conversation.answers.all())
 
 
 @then("the answer came in at least {int} pieces")
 def pieces(context: StepContext, least: int) -> None:
-    answers.check_pieces(context.world.conversation.answers.get(), least)
+    checks.check_pieces(context.world.conversation.answers.get(), least)
 
 
 @then("its first piece comes before half of its time in one of {int} tries")
 def early(context: StepContext, tries: int) -> None:
-    answers.check_early(context.world.conversation.tries(tries))
+    checks.check_early(context.world.conversation.tries(tries))
 
 
 @then("a good request is served")
 def served_afterwards(context: StepContext) -> None:
-    context.world.conversation.ask("Tell me about the comet", conversation.SHORT)
-    answers.check_mentions(context.world.conversation.answers.get(), "")
+    context.world.conversation.ask("Tell me about the comet", scene.SHORT)
+    checks.check_mentions(context.world.conversation.answers.get(), "")

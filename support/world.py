@@ -13,11 +13,11 @@ from support.contracts import cases
 from support.contracts.api import ApiServer
 from support.contracts.cases import Case
 from support.contracts.offers import of_command
+from support.conversation import checks
+from support.conversation.scene import Conversation
 from support.errors import NotOffered
-from support.http import answers
 from support.http.client import ApiClient
-from support.http.conversation import Conversation
-from support.http.openai import ModelList, OpenAiApi
+from support.http.exchange import Exchange
 from support.mcp.scene import McpScene
 from support.observed import Observed
 from support.reporting.evidence import Metrics, Scene
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from support.contracts.engine import Result
     from support.contracts.official import Journey
     from support.contracts.ollama_walks import Asker, Walked
+    from support.conversation.client import OpenAiApi
     from support.parity.desk import Desk
 
 
@@ -51,7 +52,7 @@ class World:
         self._collected = False
         self.outcome: Observed[Outcome] = Observed("command's outcome")
         self.start: Observed[Attempt] = Observed("server start")
-        self.models: Observed[ModelList] = Observed("list of models")
+        self.models: Observed[Exchange] = Observed("list of models")
         self.tried: Observed[Result] = Observed("result of a case")
         self.walked: Observed[Walked] = Observed("walk through several requests")
         self.journey: Observed[Journey] = Observed("journey of the official client")
@@ -174,7 +175,13 @@ class World:
     @property
     def api(self) -> OpenAiApi:
         """The OpenAI API of that server, asking for the model that serves by default."""
-        return OpenAiApi(self.client, self.suite.model_name)
+        return self._api_of(self.suite.model_name)
+
+    def _api_of(self, model: str) -> OpenAiApi:
+        # Not at the top: OpenAI's package comes with it, and takes half a second.
+        from support.conversation.client import OpenAiApi
+
+        return OpenAiApi(self.client, model)
 
     def scripted(self) -> str:
         """What the script says to the latest request."""
@@ -188,11 +195,17 @@ class World:
         made = len(model.pieces_of(model.answer_to(self.conversation.asked)))
         return prompt, (made, made + 1)
 
+    def check_list(self) -> list[str]:
+        """The names in the list of models, which has to be well-formed and without any name twice."""
+        from support.conversation.client import names_of
+
+        return names_of(self.models.get())
+
     def ask_every_model(self) -> None:
         """Each listed model answers a question with one token, under its own name."""
-        for card in self.models.get().data:
-            answer = OpenAiApi(self.client, card.id).chat([{"role": "user", "content": "Hi"}], max_tokens=1)
-            answers.check_length(answer, 1)
+        for name in self.check_list():
+            answer = self._api_of(name).chat([{"role": "user", "content": "Hi"}], max_tokens=1)
+            checks.check_length(answer, 1)
 
     # -- cases of an API
 

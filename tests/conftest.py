@@ -1,4 +1,4 @@
-"""Servers on loopback that end with their test."""
+"""What tests of several folders share: servers on loopback that end with their test, a speaking model."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from support.models.files import ModelFiles
+from support.models.script import Script
+from support.models.store import ModelStore
 from tests.http.tiny_server import Reply, TinyServer
 
 
@@ -20,3 +23,14 @@ def serve() -> Iterator[Callable[[Reply], TinyServer]]:
             return server
 
         yield begin
+
+
+@pytest.fixture(scope="session")
+def script() -> Script:
+    return Script.standard()
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> ModelFiles:
+    # A context that an endless answer cannot fill within a test.
+    return ModelStore(tmp_path_factory.mktemp("models"), prove=False).speaking(context=32768)

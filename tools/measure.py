@@ -28,9 +28,9 @@ from statistics import median
 
 import psutil
 
+from support.conversation.client import Answer, OpenAiApi
 from support.errors import TargetError
 from support.http.client import ApiClient
-from support.http.openai import Answer, OpenAiApi
 from support.models.catalogue import has_smollm2
 from support.models.compiler import compile_script
 from support.models.script import Script

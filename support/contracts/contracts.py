@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from support.contracts.reading import Broken, Piece, Reading
 
 MOST_FAULTS = 5
+CLOCK_SLACK_SECONDS = 300
+Text = Annotated[str, Field(min_length=1)]
+Byte = Annotated[int, Field(ge=0, le=255)]
+LogProbability = Annotated[float, Field(le=0, allow_inf_nan=False)]
 # An invariant over all pieces of an answer: raises ValueError with what was seen.
 Invariant = Callable[[Sequence[Any]], None]
 
@@ -98,6 +103,17 @@ def _extras_below(value: Any, path: str) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _extras_below(item, path)
+
+
+def is_present(moment: float) -> bool:
+    """Whether these seconds since 1970 are the present time, as far as clocks agree."""
+    return abs(moment - time.time()) <= CLOCK_SLACK_SECONDS
+
+
+def require_different(names: Sequence[str]) -> None:
+    """Raises ValueError when a list of names has one twice."""
+    if len(names) != len(set(names)):
+        raise ValueError(f"a name is listed twice: {list(names)}")
 
 
 def by_name(*contracts: Contract) -> Mapping[str, Contract]:

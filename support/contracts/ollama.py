@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -30,10 +29,18 @@ from pydantic import AfterValidator, Field, model_validator
 
 from support.contracts import openai
 from support.contracts.api import Api, View
-from support.contracts.contracts import Contract, Strict, by_name
+from support.contracts.contracts import (
+    Byte,
+    Contract,
+    LogProbability,
+    Strict,
+    Text,
+    by_name,
+    is_present,
+    require_different,
+)
 from support.contracts.reading import Reading
 
-CLOCK_SLACK_SECONDS = 300
 UNIT_SLACK = 1e-3
 # Parts of a time are measured by several clocks.
 DURATION_SLACK = 1.05
@@ -64,25 +71,23 @@ def _is_moment(moment: str) -> str:
 
 
 def _is_now(moment: str) -> str:
-    if abs(seconds_of(moment) - time.time()) > CLOCK_SLACK_SECONDS:
+    if not is_present(seconds_of(moment)):
         raise ValueError(f"{moment} is not the present time")
     return moment
 
 
-Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
 Duration = Annotated[int, Field(ge=0)]
 Moment = Annotated[str, AfterValidator(_is_moment)]
 Now = Annotated[str, AfterValidator(_is_now)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-LogProbability = Annotated[float, Field(le=0, allow_inf_nan=False)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Token(Strict):
     token: str
     logprob: LogProbability
-    bytes: list[Annotated[int, Field(ge=0, le=255)]]
+    bytes: list[Byte]
 
     @model_validator(mode="after")
     def _same_text(self) -> _Token:
@@ -239,9 +244,7 @@ class Tags(Strict):
 
     @model_validator(mode="after")
     def _different(self) -> Tags:
-        names = [entry.name for entry in self.models]
-        if len(names) != len(set(names)):
-            raise ValueError(f"a name is listed twice: {names}")
+        require_different([entry.name for entry in self.models])
         return self
 
 

@@ -1,4 +1,4 @@
-"""HTTP as it is on the wire: exchanges, framing of streams, contracts of the APIs."""
+"""HTTP as it is on the wire: a client, exchanges, framing of streams."""
 
 import sys
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import shlex
@@ -10,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from support.http.shell import writing
 from support.redaction import redact
 from support.reporting.verdict import Evidence
 
@@ -61,7 +61,10 @@ class Exchange:
         return strict_json(self.body, f"{self.method} {self.url}")
 
     def curl(self, *, whole: bool = False) -> str:
-        """The command that repeats the request, secrets left out. `whole`: a long body is not cut."""
+        """The command that repeats the request, secrets left out.
+
+        `whole`: a long body is not cut; instead of one that no script should hold stands a comment.
+        """
         words = ["curl", "-sS", "-i", "-X", self.method, self.url]
         for name, value in self.request_headers.items():
             if name.lower() in (*TOLD_HEADERS, *SECRET_HEADERS) and value != "*/*":
@@ -72,7 +75,12 @@ class Exchange:
                 # curl would add one of its own.
                 words += ["-H", "Content-Type:"]
             if whole and not _fits_on_a_line(self.request_body):
-                before = f"echo {base64.b64encode(self.request_body).decode()} | base64 -d | "
+                written = writing(self.request_body)
+                if written is None:
+                    return (
+                        f"# Left out: {self.method} {self.url} with a body of {len(self.request_body)} bytes."
+                    )
+                before = f"{written} | "
                 words += ["--data-binary", "@-"]
             else:
                 words += [

@@ -20,7 +20,7 @@ from support.waiting import wait_until
 # A scripted answer that goes round for ever, and more tokens of it than a server makes in a minute.
 ENDLESS = Talk(({"role": "user", "content": "Tell me about the forever"},), limit=30_000)
 SHORT = Talk(({"role": "user", "content": "Say it briefly"},), limit=20)
-BEGIN_SECONDS = 10.0
+BEGIN_SECONDS = 30.0
 # So little that the stream is held up after some hundred words.
 SMALL_BUFFER = 4096
 # Four who leave broke about every second answer of a server that has this defect.

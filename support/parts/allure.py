@@ -12,9 +12,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from support.errors import PartUnavailable
+from support.parts.building import install
 from support.parts.node import NodePart, npm_command
 from support.parts.part import FoundPart, Say
-from support.running.processes import CommandTimeout, run_command
 
 SOURCE = Path(__file__).parent.parent / "reporting" / "allure3"
 LOCKED = ("package.json", "package-lock.json", ".npmrc")
@@ -78,14 +78,8 @@ def _install(folder: Path, node: FoundPart) -> None:
         for file in LOCKED:
             shutil.copy(SOURCE / file, place / file)
         command = [*npm_command(node), "ci", "--loglevel=error"]
-        try:
-            outcome = run_command(
-                command, within=GET_SECONDS, folder=Path(name), env=node_environment(node), cwd=place
-            )
-        except (OSError, CommandTimeout) as error:
-            raise PartUnavailable(f"Allure could not be installed with npm: {error}") from None
-        if outcome.exit_code != 0:
-            said = " ".join((outcome.stderr or outcome.stdout).split())[-300:]
-            raise PartUnavailable(f"Allure could not be installed with npm: {said}")
+        failure = "Allure could not be installed with npm"
+        env = node_environment(node)
+        install(failure, command, folder=Path(name), within=GET_SECONDS, env=env, cwd=place)
         shutil.rmtree(folder, ignore_errors=True)
         place.replace(folder)

@@ -1,4 +1,4 @@
-"""Programs built from source by their ecosystem's own command, with a log and a word now and then."""
+"""Parts made by their ecosystem's own command: built with a log and a word now and then, or installed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from support.errors import PartUnavailable
 from support.parts.part import Say
-from support.running.processes import ManagedProcess
+from support.running.processes import CommandTimeout, ManagedProcess, run_command
 
 SAY_EVERY_SECONDS = 30.0
 
@@ -37,6 +37,28 @@ def build(
         cause = errors[0].strip() if errors else "it said nothing"
         words = " ".join(map(str, command[:2]))
         raise PartUnavailable(f"{name}: {words} failed: {cause}; full log: {log}")
+
+
+def install(
+    failure: str,
+    command: Sequence[str | Path],
+    *,
+    folder: Path,
+    within: float,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> None:
+    """Run an installer that is done soon; raises `PartUnavailable` with `failure` and its last words.
+
+    `folder` takes what it says meanwhile. `within` in seconds.
+    """
+    try:
+        outcome = run_command(command, within=within, folder=folder, env=env, cwd=cwd)
+    except (OSError, CommandTimeout) as error:
+        raise PartUnavailable(f"{failure}: {error}") from None
+    if outcome.exit_code != 0:
+        said = " ".join((outcome.stderr or outcome.stdout).split())[-300:]
+        raise PartUnavailable(f"{failure}: {said}")
 
 
 def _follow(name: str, process: ManagedProcess, log: Path, say: Say, within: float) -> None:

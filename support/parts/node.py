@@ -12,8 +12,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from support.errors import PartUnavailable
+from support.parts.building import install
 from support.parts.part import FoundPart, Say
-from support.running.processes import CommandTimeout, run_command
 
 # Allure 3 generates with Node 20 and newer.
 OLDEST_MAJOR = 20
@@ -116,12 +116,7 @@ def _has_pip(python: str) -> bool:
 def _install(folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".node-", dir=folder.parent) as name:
         target = Path(name) / "package"
-        try:
-            outcome = run_command(_installer(target), within=GET_SECONDS, folder=Path(name))
-        except (OSError, CommandTimeout) as error:
-            raise PartUnavailable(f"Node.js could not be had from {WHEEL}: {error}") from None
-        if outcome.exit_code != 0:
-            said = " ".join((outcome.stderr or outcome.stdout).split())[-300:]
-            raise PartUnavailable(f"Node.js could not be had from {WHEEL} {WHEEL_VERSION}: {said}")
+        failure = f"Node.js could not be had from {WHEEL} {WHEEL_VERSION}"
+        install(failure, _installer(target), folder=Path(name), within=GET_SECONDS)
         shutil.rmtree(folder, ignore_errors=True)
         target.replace(folder)

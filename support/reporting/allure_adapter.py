@@ -37,12 +37,12 @@ from behave.formatter.base import Formatter
 from support.redaction import redact, redact_data, redact_tree
 from support.reporting.observing import (
     Ended,
+    Outside,
     OutsideFailure,
     capability_of,
     capability_title,
     complain,
     examples_of,
-    failures_of_feature,
     flag,
     harmless,
     row_of,
@@ -50,7 +50,6 @@ from support.reporting.observing import (
     setting,
     title_of,
     watch,
-    watch_run,
 )
 from support.reporting.text import one_line, visible
 from support.reporting.verdict import Evidence, Measure, Verdict
@@ -143,8 +142,7 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
         allure_commons.plugin_manager.register(self.file_logger)
         self.testplan = get_testplan()
         self._measures = _Measures(folder)
-        self._feature: Any = None
-        watch_run(self.report)
+        self._outside = Outside(self.report)
 
     @harmless
     def uri(self, uri: str) -> None:
@@ -152,7 +150,7 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
 
     @harmless
     def feature(self, feature: Any) -> None:
-        self._feature = feature
+        self._outside.begin(feature)
         watch(feature, self.config, self._begins, self._ends)
 
     @harmless
@@ -179,19 +177,13 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
 
     @harmless
     def eof(self) -> None:
-        self._close_feature()
+        self._outside.end()
         super().eof()
 
     @harmless
     def close(self) -> None:
-        self._close_feature()
+        self._outside.end()
         super().close()
-
-    def _close_feature(self) -> None:
-        feature, self._feature = self._feature, None
-        if feature is not None:
-            for failure in failures_of_feature(feature):
-                self.report(failure)
 
     @harmless
     def add(self, ended: Ended) -> None:

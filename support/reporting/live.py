@@ -12,13 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from support.reporting.lines import OutcomeLines, scenario_line
 from support.reporting.observing import (
     Ended,
+    Outside,
     OutsideFailure,
     capability_of,
-    failures_of_feature,
     harmless,
     selected,
     watch,
-    watch_run,
 )
 from support.reporting.text import one_line, seconds
 from support.reporting.verdict import Verdict
@@ -40,8 +39,7 @@ class Live(Formatter):  # type: ignore[misc]
         super().__init__(stream_opener, config)
         self._lines = OutcomeLines()
         self._console = self._lines.console
-        self._runner = watch_run(self._outside)
-        self._feature: Any = None
+        self._outside = Outside(self._tell_outside)
         self._heading = ""
         self._progress: Progress | None = None
         self._task = TaskID(0)
@@ -62,7 +60,7 @@ class Live(Formatter):  # type: ignore[misc]
 
     @harmless
     def feature(self, feature: Any) -> None:
-        self._feature = feature
+        self._outside.begin(feature)
         wanted = watch(feature, self.config, self._begins, self._ends)
         if wanted:
             capability = capability_of(str(feature.filename)).replace("_", " ")
@@ -85,20 +83,14 @@ class Live(Formatter):  # type: ignore[misc]
 
     @harmless
     def eof(self) -> None:
-        self._close_feature()
+        self._outside.end()
 
     @harmless
     def close(self) -> None:
-        self._close_feature()
+        self._outside.end()
         if self._progress is not None:
             self._progress.stop()
         super().close()
-
-    def _close_feature(self) -> None:
-        feature, self._feature = self._feature, None
-        if feature is not None:
-            for failure in failures_of_feature(feature):
-                self._outside(failure)
 
     @harmless
     def _begins(self, scenario: Any) -> None:
@@ -123,7 +115,7 @@ class Live(Formatter):  # type: ignore[misc]
             self._redraw()
 
     @harmless
-    def _outside(self, failure: OutsideFailure) -> None:
+    def _tell_outside(self, failure: OutsideFailure) -> None:
         place = f"{failure.feature} / {failure.name}" if failure.feature else failure.name
         self._lines.outcome(Verdict("broken", failure.message), f"        {place}")
 
@@ -136,7 +128,7 @@ class Live(Formatter):  # type: ignore[misc]
             self._progress.refresh()
 
     def _total(self) -> int | None:
-        features = getattr(self._runner, "features", None)
+        features = getattr(self._outside.runner, "features", None)
         if not features:
             return None
         return sum(

@@ -262,6 +262,30 @@ def _noted(
     return call
 
 
+class Outside:
+    """Has `note` called for whatever fails outside the scenarios of a run, as long as a formatter lives.
+
+    `runner`: behave's, or None when it is not there.
+    """
+
+    def __init__(self, note: Callable[[OutsideFailure], None]) -> None:
+        """To be made while the formatter is made."""
+        self.runner = watch_run(note)
+        self._note = note
+        self._feature: Any = None
+
+    def begin(self, feature: Any) -> None:
+        """A feature begins."""
+        self._feature = feature
+
+    def end(self) -> None:
+        """The feature has ended, if there was one."""
+        feature, self._feature = self._feature, None
+        if feature is not None:
+            for failure in failures_of_feature(feature):
+                self._note(failure)
+
+
 def _runner_on_the_stack() -> Any:
     frame = sys._getframe()
     while frame is not None:

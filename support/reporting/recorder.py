@@ -11,14 +11,13 @@ from behave.formatter.base import Formatter
 from support.redaction import redact
 from support.reporting.observing import (
     Ended,
+    Outside,
     OutsideFailure,
     capability_of,
-    failures_of_feature,
     harmless,
     location_of,
     setting,
     watch,
-    watch_run,
 )
 from support.reporting.records import Record, StepRecord
 from support.reporting.text import visible
@@ -36,28 +35,21 @@ class Recorder(Formatter):  # type: ignore[misc]
         """Raises OSError when the file cannot be opened: better than a run without a record."""
         super().__init__(stream_opener, config)
         self.stream = self.open()
-        self._feature: Any = None
-        watch_run(self.report)
+        self._outside = Outside(self.report)
 
     @harmless
     def feature(self, feature: Any) -> None:
-        self._feature = feature
+        self._outside.begin(feature)
         watch(feature, self.config, self._begins, self._ends)
 
     @harmless
     def eof(self) -> None:
-        self._close_feature()
+        self._outside.end()
 
     @harmless
     def close(self) -> None:
-        self._close_feature()
+        self._outside.end()
         super().close()
-
-    def _close_feature(self) -> None:
-        feature, self._feature = self._feature, None
-        if feature is not None:
-            for failure in failures_of_feature(feature):
-                self.report(failure)
 
     @harmless
     def _begins(self, scenario: Any) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # How long a worker may take to end after it has closed its side, and to write its stacks when it is ended.
 END_SECONDS = 5.0
-STACKS_SECONDS = 1.0
+STACKS_SECONDS = 5.0
 MOST_OF_A_LOG = 4000
 # How faulthandler begins what it writes when its time is over.
 FIRED = "\nTimeout ("

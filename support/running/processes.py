@@ -24,8 +24,10 @@ from typing import IO, Protocol
 import psutil
 
 from support.running.interrupts import uninterrupted
+from support.waiting import WaitTimeout, wait_until
 
 TERMINATE_SECONDS = 3.0
+GONE_SECONDS = 10.0
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 # Holds them until they were collected: one that nobody else remembers has to be ended too.
@@ -105,6 +107,24 @@ def tree_of(pid: int) -> list[psutil.Process]:
         return []
 
 
+def wait_gone(tree: Sequence[psutil.Process]) -> None:
+    """Until all of them, who were killed, have let go of what they held: a port, a file, memory.
+
+    The signal is only the beginning of that, and the processor may be busy elsewhere. Returns all the same
+    when one of them hangs in the kernel.
+    """
+    with contextlib.suppress(WaitTimeout):
+        wait_until("the processes gone", lambda: all(map(_is_gone, tree)), within=GONE_SECONDS)
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    # A zombie holds nothing; who has to collect it may never do so.
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 class ManagedProcess:
     """A process with its tree, started with its output in files."""
 
@@ -181,7 +201,10 @@ class ManagedProcess:
         self._popen.send_signal(signal_number)
 
     def stop(self, grace: float = TERMINATE_SECONDS) -> int:
-        """End the whole tree: ask, wait `grace` seconds, kill. Returns the exit code. May be called twice."""
+        """End the whole tree: ask, wait `grace` seconds, kill, see it gone. May be called twice.
+
+        Returns the exit code.
+        """
         tree = tree_of(self.pid) if self.alive else []
         if grace > 0:
             for process in tree:
@@ -200,6 +223,7 @@ class ManagedProcess:
                 os.killpg(self.pid, signal.SIGKILL)
         code = self._popen.wait()
         _running.discard(self)
+        wait_gone(tree)
         return code
 
 
@@ -221,6 +245,7 @@ def run_command(
     process = ManagedProcess(command, stdout=out, stderr=err, env=env, cwd=cwd, stdin=stdin)
     try:
         code = process.wait(within)
+        seconds = time.monotonic() - process.started
     except CommandTimeout as timeout:
         said = (out.read_text(errors="replace") + err.read_text(errors="replace"))[-500:]
         raise CommandTimeout(f"{timeout}; it had printed: {said!r}") from None
@@ -232,7 +257,7 @@ def run_command(
         exit_code=code,
         stdout=out.read_text(errors="replace"),
         stderr=err.read_text(errors="replace"),
-        seconds=time.monotonic() - process.started,
+        seconds=seconds,
     )
 
 

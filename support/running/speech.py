@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from support.http.openai import OpenAiApi
 from support.suite import Suite
 from support.target.discovery import CommandTarget
 
@@ -11,6 +10,9 @@ def speaks(suite: Suite) -> bool:
     """Whether exact answers may be expected: of a program always (it gets our model), else one is tried."""
     if isinstance(suite.target, CommandTarget):
         return True
+    # Not at the top: OpenAI's package comes with it.
+    from support.conversation.client import OpenAiApi
+
     row = suite.script.rows[0]
     client, _ = suite.api_client()
     try:

@@ -20,7 +20,7 @@ import psutil
 
 from support.reporting.evidence import Transcript
 from support.running.interrupts import uninterrupted
-from support.running.processes import dying_with_us, hold, release, tree_of
+from support.running.processes import dying_with_us, hold, release, tree_of, wait_gone
 from support.terminal.screen import COLUMNS, ROWS, Screen
 from support.waiting import WaitTimeout, wait_until
 
@@ -169,7 +169,8 @@ class TerminalSession:
     def stop(self, grace: float = 0) -> int:
         """End the whole tree at once (a chat needs no `grace`); the exit code. May be called twice."""
         if not self._closed:
-            for process in tree_of(self.pid) if self.alive else ():
+            tree = tree_of(self.pid) if self.alive else []
+            for process in tree:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
             # Grandchildren whose parent had already ended are still in the group.
@@ -180,6 +181,7 @@ class TerminalSession:
             self._child.close(force=True)
             self._closed = True
             release(self)
+            wait_gone(tree)
         return self._code
 
     # -- what remains

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Mapping
@@ -9,16 +10,17 @@ from typing import Any
 
 from support.contracts.api import ApiServer
 from support.contracts.cases import Case
+from support.http.client import ApiClient
 from support.http.exchange import Exchange
 
 SERVER = ApiServer("toy", "openai", "http://127.0.0.1:1", {"model": "tiny"}, key="toy-key-1234")
 
 
-class Canned:
+class Canned(ApiClient):
     """A client whose answers are given beforehand, the last one again and again."""
 
     def __init__(self, *answers: Exchange) -> None:
-        self.exchanges: list[Exchange] = []
+        super().__init__(SERVER.base_url)
         self.sent: list[tuple[str, str, bytes, Mapping[str, str]]] = []
         self._answers = list(answers)
 
@@ -29,9 +31,6 @@ class Canned:
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         self.exchanges.append(answer)
         return answer
-
-    def reconnect(self) -> None:
-        pass
 
 
 def exchange(body: bytes, status: int = 200, content_type: str = "application/json") -> Exchange:
@@ -57,21 +56,56 @@ def stream(*chunks: Any, end: str = "data: [DONE]\n\n") -> Exchange:
     return exchange(text.encode(), content_type="text/event-stream")
 
 
+USAGE = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+
+
+def _head(kind: str) -> dict[str, Any]:
+    return {"id": "1", "object": kind, "created": int(time.time()), "model": "tiny"}
+
+
 def chat(content: str = "The comet comes back.", **fields: Any) -> dict[str, Any]:
     """A good answer, some of its fields replaced."""
     message = {"role": "assistant", "content": content, "tool_calls": None}
     choice = {"index": 0, "finish_reason": "stop", "message": message, "logprobs": None}
-    usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
-    head = {"id": "1", "object": "chat.completion", "created": int(time.time()), "model": "tiny"}
-    return {**head, "choices": [choice], "usage": usage, **fields}
+    return {**_head("chat.completion"), "choices": [choice], "usage": dict(USAGE), **fields}
 
 
-def chunk(content: str = "", reason: str | None = None, role: bool = True, **fields: Any) -> dict[str, Any]:
+def chunk(
+    content: str | None = "", reason: str | None = None, role: bool = True, **fields: Any
+) -> dict[str, Any]:
     """A good chunk of a stream, some of its fields replaced."""
     delta = {"content": content, **({"role": "assistant"} if role else {})}
     choice = {"index": 0, "finish_reason": reason, "delta": delta, "logprobs": None}
-    head = {"id": "1", "object": "chat.completion.chunk", "created": int(time.time()), "model": "tiny"}
-    return {**head, "choices": [choice], "usage": None, **fields}
+    return {**_head("chat.completion.chunk"), "choices": [choice], "usage": None, **fields}
+
+
+def text(
+    content: str = "The comet comes back.", reason: str | None = "stop", **fields: Any
+) -> dict[str, Any]:
+    """A good continued text, some of its fields replaced; without an end and counts a chunk of one."""
+    choice = {"index": 0, "finish_reason": reason, "text": content, "logprobs": None}
+    return {**_head("text_completion"), "choices": [choice], "usage": dict(USAGE), **fields}
+
+
+def models(*names: str) -> dict[str, Any]:
+    """A good list of models."""
+    card = {"object": "model", "created": int(time.time()), "owned_by": "local"}
+    return {"object": "list", "data": [{"id": name, **card} for name in names]}
+
+
+def spoiled(document: Any, path: str, value: Any) -> Any:
+    """A copy with the value at a dotted path replaced (`...` as value: removed)."""
+    other = copy.deepcopy(document)
+    place = other
+    *way, last = [int(word) if word.isdigit() else word for word in path.split(".")]
+    for step in way:
+        place = place[step]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    assert other != document, f"{path} was {value!r} before"
+    return other
 
 
 def case(**fields: Any) -> Case:

@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 
 from support.models.files import ModelFiles
-from support.models.store import ModelStore
 from support.reference.gateway.server import create_app, listen
+from tests.bounds import PATIENCE
 from tests.gateway.fake_target import FakeTarget, LoopThread
 
 
@@ -40,7 +40,7 @@ def gateway(loop_thread: LoopThread, target: FakeTarget) -> Iterator[Callable[..
         app = create_app(more.pop("url", target.url), files, key, **more)
         runner = loop_thread.run(listen(app, "127.0.0.1", 0))
         runners.append(runner)
-        clients.append(httpx.Client(base_url=f"http://127.0.0.1:{runner.addresses[0][1]}", timeout=10))
+        clients.append(httpx.Client(base_url=f"http://127.0.0.1:{runner.addresses[0][1]}", timeout=PATIENCE))
         return clients[-1]
 
     yield begin
@@ -58,8 +58,3 @@ def client(gateway: Callable[..., httpx.Client]) -> httpx.Client:
 @pytest.fixture(scope="session")
 def gguf(model: ModelFiles) -> Path:
     return model.directory / model.file
-
-
-@pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> ModelFiles:
-    return ModelStore(tmp_path_factory.mktemp("models"), prove=False).speaking(context=32768)

@@ -9,20 +9,21 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from support.http.client import ApiClient, NoAnswer
+from tests.bounds import PATIENCE
 from tests.http.tiny_server import Reply, TinyServer, bytes_reply, json_reply, reply, silence, trickle
 
 Serve = Callable[[Reply], TinyServer]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
-# What a limit may be overrun by: threads have to wake on a busy machine.
-SLACK = 1.0
+# The client's limit; and what is less than the servers here would go on for.
+SHORT, LONG = 1.0, 15.0
 
 
 @pytest.fixture
 def client(serve: Serve) -> Iterator[Callable[..., ApiClient]]:
     made: list[ApiClient] = []
 
-    def connect(answer: Reply, *, within: float = 5.0, api_key: str | None = None) -> ApiClient:
+    def connect(answer: Reply, *, within: float = PATIENCE, api_key: str | None = None) -> ApiClient:
         made.append(ApiClient(serve(answer).url, within=within, api_key=api_key))
         return made[-1]
 
@@ -38,7 +39,7 @@ def test_a_whole_answer_is_kept_with_all_that_was_sent(client: Callable[..., Api
     assert (exchange.method, exchange.url) == ("POST", f"{api.base_url}/v1/ask")
     assert exchange.request_body == '{"question": "ö"}'.encode()
     assert (exchange.status, exchange.content_type) == (200, "application/json")
-    assert 0 < exchange.chunks[0][0] <= exchange.seconds < 5
+    assert 0 < exchange.chunks[0][0] <= exchange.seconds < PATIENCE
     assert api.exchanges == [exchange]
 
 
@@ -140,17 +141,17 @@ def test_an_answer_that_breaks_off_is_named(
 def test_no_server_holds_the_client_beyond_its_limit(
     client: Callable[..., ApiClient], answer: Reply, how: str
 ) -> None:
-    api = client(answer, within=0.4)
+    api = client(answer, within=SHORT)
     started = time.monotonic()
-    with pytest.raises(NoAnswer, match=f"the server did not {how} within 0.4 s; "):
+    with pytest.raises(NoAnswer, match=f"the server did not {how} within 1 s; "):
         api.get("/")
-    assert 0.3 < time.monotonic() - started < 0.4 + SLACK
+    assert 0.9 < time.monotonic() - started < LONG
 
 
 def test_after_a_time_out_the_next_request_is_answered(serve: Serve) -> None:
     answers = iter([silence, json_reply({})])
     server = serve(lambda connection, closing: next(answers)(connection, closing))
-    api = ApiClient(server.url, within=0.6)
+    api = ApiClient(server.url, within=SHORT)
     with pytest.raises(NoAnswer):
         api.get("/")
     assert api.get("/").status == 200

@@ -10,6 +10,7 @@ import pytest
 
 from support.http.exchange import ALLURE_REDACTED, Exchange, NotJson, strict_json
 from support.http.sse import BadFraming, Event, parse_events
+from tests.bounds import PATIENCE
 
 # -- server-sent events
 
@@ -132,7 +133,7 @@ def test_the_curl_line_repeats_the_request_with_the_token_of_the_shell() -> None
         capture_output=True,
         text=True,
         check=True,
-        timeout=5,
+        timeout=PATIENCE,
     ).stdout
     words = printed.splitlines()
     assert words[:4] == ["-sS", "-i", "-X", "POST"]

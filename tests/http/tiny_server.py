@@ -8,6 +8,8 @@ import socket
 import threading
 from collections.abc import Callable
 
+from tests.bounds import PATIENCE
+
 Reply = Callable[[socket.socket, threading.Event], None]
 
 
@@ -33,7 +35,7 @@ def json_reply(document: object, status: str = "200 OK") -> Reply:
 
 def silence(connection: socket.socket, closing: threading.Event) -> None:
     """Never answer."""
-    closing.wait(20)
+    closing.wait(PATIENCE)
 
 
 def trickle(*first: bytes, every: float = 0.05, drop: bytes = b"x") -> Reply:
@@ -73,7 +75,7 @@ class TinyServer:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
-            thread.join(timeout=5)
+            thread.join(timeout=PATIENCE)
             assert not thread.is_alive(), "a thread of the tiny server hangs"
 
     def _listen(self) -> None:
@@ -88,7 +90,7 @@ class TinyServer:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            connection.settimeout(5)
+            connection.settimeout(PATIENCE)
             self.requests.append(_request(connection))
             self._answer(connection, self._closing)
 

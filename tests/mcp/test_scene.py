@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.http.answers import check_seconds
+from support.conversation.checks import check_seconds
 from support.mcp.scene import GREETING, TOPICS, McpScene
 from support.models.script import Script
 from support.target.loading import check_log_says_absent

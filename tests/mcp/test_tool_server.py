@@ -25,6 +25,7 @@ from support.mcp.official import (
 from support.mcp.toolserver import ToolServer
 from support.running.processes import running_roots
 from support.waiting import WaitTimeout
+from tests.bounds import PATIENCE
 from tests.http.tiny_server import TinyServer, json_reply, silence
 
 pytestmark = pytest.mark.engine
@@ -46,7 +47,7 @@ def url_of(tools: ToolServer, name: str) -> str:
 @pytest.mark.parametrize("name", SESSIONS)
 def test_the_official_client_finds_the_tools_of_each(tools: ToolServer, name: str) -> None:
     exchanges: list[Exchange] = []
-    visit = Agents(url_of(tools, name), exchanges, within=20).visit()
+    visit = Agents(url_of(tools, name), exchanges, within=PATIENCE).visit()
     assert [offer.name for offer in visit.tools] == ["forecast", "archive", "queue"]
     assert visit.server == name
     check_introduced(visit)
@@ -56,7 +57,7 @@ def test_what_a_server_takes_is_written_down(tools: ToolServer) -> None:
     before = len(tools.notes())
     with pytest.raises(AgentFailed):
         # The tool servers have no tool `chat`.
-        Agents(url_of(tools, "desk"), [], within=20).ask("How are you?")
+        Agents(url_of(tools, "desk"), [], within=PATIENCE).ask("How are you?")
     notes = tools.notes()[before:]
     assert [note["method"] for note in notes][:2] == ["initialize", "notifications/initialized"]
     assert {"server": "desk", "method": "tools/call", "tool": "chat"}.items() <= notes[-1].items()
@@ -66,10 +67,10 @@ def test_a_server_can_leave_and_come_back(tools: ToolServer) -> None:
     place = ("127.0.0.1", int(url_of(tools, "kiosk").rpartition(":")[2].partition("/")[0]))
     tools.close("kiosk")
     with pytest.raises(OSError):
-        socket.create_connection(place, timeout=5)
+        socket.create_connection(place, timeout=PATIENCE)
     tools.open("kiosk")
-    socket.create_connection(place, timeout=5).close()
-    socket.create_connection(("127.0.0.1", tools.ports["desk"]), timeout=5).close()
+    socket.create_connection(place, timeout=PATIENCE).close()
+    socket.create_connection(("127.0.0.1", tools.ports["desk"]), timeout=PATIENCE).close()
 
 
 @pytest.mark.parametrize("kit", KITS)
@@ -108,7 +109,7 @@ def test_a_server_that_speaks_no_mcp_fails_the_agent_with_the_words_of_the_clien
     exchanges: list[Exchange] = []
     try:
         with pytest.raises(AgentFailed, match="the official client"):
-            Agents(f"{server.url}/mcp", exchanges, within=5).visit()
+            Agents(f"{server.url}/mcp", exchanges, within=PATIENCE).visit()
     finally:
         server.close()
     assert b"what is that?" in exchanges[0].body

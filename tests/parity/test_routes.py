@@ -10,6 +10,7 @@ import pytest
 
 from support.parity.asking import Answers
 from support.parity.routes import OLLAMA_CHAT, OLLAMA_GENERATE, OPENAI_CHAT, Route, Said, Talk
+from tests.bounds import PATIENCE
 from tests.contracts.toys import chat, exchange
 from tests.http.tiny_server import Reply, TinyServer, json_reply
 
@@ -52,14 +53,14 @@ def test_a_system_message_of_a_text_has_its_own_field() -> None:
 def test_an_answer_is_read_whatever_its_form(serve: Serve) -> None:
     ollama = {"message": {"content": "Yes."}, "done_reason": "stop", "prompt_eval_count": 5, "eval_count": 2}
     for form, document in ((OPENAI_CHAT, chat("Yes.")), (OLLAMA_CHAT, ollama)):
-        got = Route("toy", serve(json_reply(document)).url, "tiny", form).ask(TALK, within=5.0)
+        got = Route("toy", serve(json_reply(document)).url, "tiny", form).ask(TALK, within=PATIENCE)
         assert (got.text, got.end, got.counts) == ("Yes.", "stop", (5, 2))
 
 
 def test_a_refusal_is_no_answer(serve: Serve) -> None:
     server = serve(json_reply({"error": "no"}, "404 Not Found"))
     with pytest.raises(AssertionError, match="toy: expected an answer"):
-        Route("toy", server.url, "tiny", OPENAI_CHAT).ask(TALK, within=5.0)
+        Route("toy", server.url, "tiny", OPENAI_CHAT).ask(TALK, within=PATIENCE)
 
 
 def test_routes_that_agree_are_kept() -> None:

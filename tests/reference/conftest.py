@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from support.models.files import ModelFiles
-from support.models.script import Script
-from support.models.store import ModelStore
 from tests.reference.stand_ins import FakeEngine, Server
 
 
@@ -24,17 +22,6 @@ def _own_interrupt_handler() -> Iterator[None]:
 @pytest.fixture
 def engine() -> FakeEngine:
     return FakeEngine()
-
-
-@pytest.fixture(scope="session")
-def script() -> Script:
-    return Script.standard()
-
-
-@pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> ModelFiles:
-    # A context that an endless answer cannot fill within a test.
-    return ModelStore(tmp_path_factory.mktemp("models"), prove=False).speaking(context=32768)
 
 
 @pytest.fixture(scope="session")

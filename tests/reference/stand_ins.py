@@ -15,9 +15,12 @@ import httpx
 from support.reference.engine import Call, Chunk, EngineError, Piece, RequestRefused
 from support.running.processes import ManagedProcess
 from support.waiting import wait_until
+from tests.bounds import PATIENCE
 
 COMMAND = str(Path(sys.executable).with_name("mistralrs-reference"))
-PLAIN_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "RUST_LOG"} | {
+# What a person may have set: other lines in the log, tables of another width.
+CHANGING = ("RUST_LOG", "COLUMNS", "LINES")
+PLAIN_ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in CHANGING} | {
     "NO_COLOR": "1"
 }
 
@@ -76,7 +79,7 @@ class Server:
             said = wait_until(
                 "the server listens",
                 lambda: re.search(r"Server listening on (http://\S+)", self.text()),
-                within=10,
+                within=PATIENCE,
                 alive=lambda: self.process.alive,
                 seen=lambda: self.text()[-500:],
             )
@@ -84,7 +87,9 @@ class Server:
             self.process.stop(grace=0)
             raise
         self.url = said[1]
-        self.client = httpx.Client(base_url=self.url, timeout=20, limits=httpx.Limits(max_connections=None))
+        self.client = httpx.Client(
+            base_url=self.url, timeout=PATIENCE, limits=httpx.Limits(max_connections=None)
+        )
 
     def text(self) -> str:
         return self.log.read_text(errors="replace")

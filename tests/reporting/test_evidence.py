@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import hashlib
+import json
 import os
+import random
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -113,8 +119,15 @@ def test_a_target_that_has_died_leaves_what_it_said_before() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    ['{"q": "it\'s $HOME `x` ü"}'.encode(), b"\xff\x00\n", b"x" * 300_000],
-    ids=["text", "bytes", "long"],
+    [
+        '{"q": "it\'s $HOME `x` ü"}'.encode(),
+        b"\xff\x00\n",
+        b"x" * 300_000,
+        '{"ü": "it\'s", "q": "'.encode() + b"wo rd " * 40_000 + b"'\\n" + b"[" * 900 + b'"}',
+        bytes(range(256)) * 500,
+        random.Random(1).randbytes(150_000),
+    ],
+    ids=["text", "bytes", "long", "parts", "packed", "bytes of no order"],
 )
 def test_the_script_sends_the_same_once_more(tmp_path: Path, body: bytes) -> None:
     with echo() as (url, got):
@@ -125,10 +138,44 @@ def test_the_script_sends_the_same_once_more(tmp_path: Path, body: bytes) -> Non
         script = tmp_path / "repeat.sh"
         script.write_text(repeating(client.exchanges))
         env = {"PATH": os.environ["PATH"], "TOKEN": "Bearer mine"}
-        subprocess.run(["/bin/sh", script], env=env, check=True, capture_output=True, timeout=20)
+        subprocess.run(["/bin/sh", script], env=env, check=True, capture_output=True, timeout=60)
         assert got[:2] == got[2:]
-        refused = subprocess.run(["/bin/sh", script], env={}, capture_output=True, timeout=20, check=False)
+        refused = subprocess.run(["/bin/sh", script], env={}, capture_output=True, timeout=60, check=False)
         assert b"TOKEN" in refused.stderr
+
+
+def test_a_body_of_51_mebibytes_is_a_line_and_comes_whole(tmp_path: Path) -> None:
+    body = json.dumps({"model": "x", "text": "x" * (51 * 1024 * 1024)}).encode()
+    line = exchange("POST", body).curl(whole=True)
+    assert len(line) < 500
+    made = subprocess.run(
+        ["/bin/sh", "-c", line.partition(" | curl ")[0]], capture_output=True, timeout=20, check=True
+    )
+    assert hashlib.sha256(made.stdout).digest() == hashlib.sha256(body).digest()
+
+
+def test_a_body_that_no_script_should_hold_is_told() -> None:
+    body = random.Random(1).randbytes(1_000_000)
+    script = repeating([exchange("PUT", body), exchange("GET", b"")])
+    assert "# Left out: PUT http://127.0.0.1:1/x with a body of 1000000 bytes.\n" in script
+    assert "curl -sS -i -X GET" in script and len(script) < 500
+
+
+def test_a_secret_is_in_no_packed_body() -> None:
+    use(Redactor(["s3cret-word"]))
+    try:
+        body = b"s3cret-word" + bytes(range(256)) * 500
+        line = exchange("POST", body).curl(whole=True)
+    finally:
+        use(Redactor())
+    packed = re.search(r"echo (\S+) \| base64 -d \| gunzip", line)
+    assert packed is not None
+    assert b"s3cret" not in gzip.decompress(base64.b64decode(packed[1]))
+
+
+def exchange(method: str, body: bytes) -> Exchange:
+    """One with this request; what came back does not matter."""
+    return Exchange(method, "http://127.0.0.1:1/x", {}, body, 200, {}, b"", 0.1)
 
 
 def test_what_went_over_a_terminal_acts_no_more_and_tells_no_secret() -> None:

@@ -117,7 +117,7 @@ def test_the_first_line_of_a_failure_places_it(tmp_path: Path) -> None:
         [node.path, "--input-type=module", "-e", CATEGORY_OF % config.as_uri(), json.dumps(tests)],
         env={"ACCEPTANCE_ALLURE_RUN": str(tmp_path / "run.json")},
         capture_output=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     assert json.loads(done.stdout) == [category for *_, category in expected]

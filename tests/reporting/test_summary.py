@@ -10,6 +10,7 @@ import pytest
 from support.errors import AcceptanceError
 from support.reporting.observing import capability_of, capability_title
 from support.reporting.records import Record, StepRecord, read_records
+from support.reporting.run_reports import budgets
 from support.reporting.summary import (
     budget_lines,
     build_report,
@@ -123,13 +124,20 @@ def test_nothing_checked_is_never_green(records: list[Record], verdict: str) -> 
 
 
 def test_budgets_warn_at_the_target_and_fail_at_the_maximum() -> None:
-    budgets = {"binary_health": (5.0, 10.0)}
-    assert "over the target" not in budget_lines([toy("a", "passed")], budgets)[0]
-    assert budget_lines([toy("a", "passed", duration=6)], budgets)[0].endswith("over the target")
+    limits = {"binary_health": (5.0, 10.0)}
+    assert "over the target" not in budget_lines([toy("a", "passed")], limits)[0]
+    assert budget_lines([toy("a", "passed", duration=6)], limits)[0].endswith("over the target")
     slow = [toy("a", "passed", duration=11)]
-    assert over_maximum(slow, budgets) == ["binary_health"]
-    assert "OVER THE MAXIMUM" in closing_text(slow, reports={}, duration=11, budgets=budgets)
-    assert "FAILED" in closing_text(slow, reports={}, duration=11, budgets=budgets)
+    assert over_maximum(slow, limits) == ["binary_health"]
+    assert "OVER THE MAXIMUM" in closing_text(slow, reports={}, duration=11, budgets=limits)
+    assert "FAILED" in closing_text(slow, reports={}, duration=11, budgets=limits)
+
+
+def test_budgets_grow_with_the_patience_of_the_run() -> None:
+    slow = [toy("a", "passed", duration=11)]
+    assert over_maximum(slow, budgets(1.0)) == ["binary_health"]
+    assert over_maximum(slow, budgets(3.0)) == []
+    assert budget_lines(slow, budgets(3.0))[0].endswith("target 15 s, maximum 30 s: ok")
 
 
 @pytest.mark.parametrize(

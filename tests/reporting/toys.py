@@ -163,5 +163,5 @@ def behave(folder: Path, *options: str, env: dict[str, str] | None = None, **fea
     # fmt: on
     clean = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
     full = clean | {"PYTHONPATH": str(ROOT), "HOME": str(folder)} | (env or {})
-    done = subprocess.run(command, cwd=folder, env=full, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=folder, env=full, capture_output=True, timeout=300, check=False)
     return Run(folder, done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode())

@@ -13,6 +13,7 @@ import pytest
 
 from support.running.group_guard import GroupGuard
 from support.waiting import wait_until
+from tests.bounds import PATIENCE
 
 OWNER = """
 import os, signal, sys
@@ -32,15 +33,15 @@ os.kill(os.getpid(), signal.SIGKILL)
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a child outlives its killed owner as well")
 def test_the_grandchild_of_a_killed_owner_ends(tmp_path: Path) -> None:
     note = tmp_path / "pid"
-    subprocess.run([sys.executable, "-c", OWNER, note, "guarded"], check=False, timeout=20)
+    subprocess.run([sys.executable, "-c", OWNER, note, "guarded"], check=False, timeout=PATIENCE)
     grandchild = int(note.read_text())
-    wait_until("the grandchild gone", lambda: not psutil.pid_exists(grandchild), within=10)
+    wait_until("the grandchild gone", lambda: not psutil.pid_exists(grandchild), within=PATIENCE)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a child outlives its killed owner as well")
 def test_without_a_guard_it_does_not(tmp_path: Path) -> None:
     note = tmp_path / "pid"
-    subprocess.run([sys.executable, "-c", OWNER, note, "alone"], check=False, timeout=20)
+    subprocess.run([sys.executable, "-c", OWNER, note, "alone"], check=False, timeout=PATIENCE)
     grandchild = int(note.read_text())
     try:
         assert psutil.pid_exists(grandchild)

@@ -12,6 +12,7 @@ import pytest
 
 from support.running.sweep import RunFolder, owned_prefix, sweep
 from support.waiting import wait_until
+from tests.bounds import PATIENCE
 
 OWNER = """
 import sys, tempfile
@@ -61,7 +62,7 @@ def test_killed_owner_is_swept_with_its_processes(place: Path) -> None:
         owner.wait()
         assert sweep(place) == [folder]
         assert not folder.exists()
-        wait_until("the orphan is ended", lambda: orphan.poll() is not None, within=5)
+        wait_until("the orphan is ended", lambda: orphan.poll() is not None, within=PATIENCE)
     finally:
         for process in (owner, orphan):
             process.kill()

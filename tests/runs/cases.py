@@ -104,7 +104,12 @@ def cases(api: int, mute: int) -> dict[str, Case]:
             signals=(("reports/records.jsonl", signal.SIGTERM),),
             real=True,
         ),
-        "real passes": Case(BEHAVE, (*reference, "features/binary_health/identity.feature"), real=True),
+        # A scenario without a limit of time: other runs go on beside this one.
+        "real passes": Case(
+            BEHAVE,
+            (*reference, "-n", "a file that may be executed", "features/binary_health/identity.feature"),
+            real=True,
+        ),
         "real lacks needs": Case(
             ACCEPTANCE, ("features/binary_health/identity.feature",), environment=url(api), real=True
         ),

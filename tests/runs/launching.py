@@ -16,13 +16,15 @@ from xml.etree import ElementTree
 import psutil
 
 from support.waiting import WaitTimeout, wait_until
+from tests.bounds import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 BEHAVE = (sys.executable, "-m", "behave")
 ACCEPTANCE = (str(Path(sys.executable).with_name("acceptance")), "run")
 WORKERS = (*ACCEPTANCE, "--jobs", "2")
 HERE = (*ACCEPTANCE, "--jobs", "0")
-LONGEST_SECONDS = 90.0
+# Several runs go on at once.
+LONGEST_SECONDS = 5 * PATIENCE
 # What a person may have set, which would lead a run elsewhere.
 SETTINGS = (
     "ACCEPTANCE_",
@@ -142,6 +144,8 @@ class Launched:
             for process in processes_of(self.folder):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
+            self.process.kill()
+            self.process.wait()
         return Run(
             self.folder,
             code,
@@ -174,7 +178,7 @@ def processes_of(folder: Path) -> Iterator[psutil.Process]:
 def still_there(folder: Path) -> list[psutil.Process]:
     """Those that are there for more than a moment: the kernel kills some just when the run ends."""
     with contextlib.suppress(WaitTimeout):
-        wait_until("all are gone", lambda: not list(processes_of(folder)), within=1)
+        wait_until("all are gone", lambda: not list(processes_of(folder)), within=PATIENCE / 4)
     return list(processes_of(folder))
 
 

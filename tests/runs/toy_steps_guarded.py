@@ -96,7 +96,7 @@ def slow_cleanup(context):
 def child(context):
     here = Path.cwd()
     process = ManagedProcess([sys.executable, "-c", LISTENER, str(here)], stdout=here / "child.log")
-    wait_until("the child listens", (here / "port").exists, within=20, alive=lambda: process.alive)
+    wait_until("the child listens", (here / "port").exists, within=60, alive=lambda: process.alive)
 
 
 @then("the step waits long")
@@ -189,4 +189,4 @@ def stay(context, name):
 def meets(context, one, other):
     """Only in two processes at the same time."""
     Path(f"{one}.here").touch()
-    wait_until(f"{other} comes", Path(f"{other}.here").exists, within=30)
+    wait_until(f"{other} comes", Path(f"{other}.here").exists, within=60)

@@ -53,7 +53,7 @@ def kept_files() -> list[Path]:
         cwd=ROOT,
         capture_output=True,
         check=True,
-        timeout=20,
+        timeout=120,
     )
     files = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
     return [file for file in files if file.is_file()]

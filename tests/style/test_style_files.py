@@ -16,6 +16,24 @@ REGISTRIES = {
     "uv.lock": ("https://pypi.org/simple", "https://files.pythonhosted.org/"),
     "support/reporting/allure3/package-lock.json": ("https://registry.npmjs.org/",),
 }
+TOP_LEVEL = {
+    ".ci",
+    ".github",
+    ".gitignore",
+    "Makefile",
+    "README.md",
+    "deviations.toml",
+    "docs",
+    "environment.py",
+    "features",
+    "pyproject.toml",
+    "reports",
+    "steps",
+    "support",
+    "tests",
+    "tools",
+    "uv.lock",
+}
 FETCHED = re.compile(r'(?:registry = |url = |"resolved": )"([^"]+)"')
 
 
@@ -46,3 +64,9 @@ def test_reports_are_not_kept() -> None:
     kept = {named(file) for file in kept_files()}
     assert not [name for name in kept if name.startswith("reports/") and name != "reports/.gitkeep"]
     assert not [name for name in kept if "__pycache__" in name]
+
+
+def test_nothing_else_lies_at_the_top() -> None:
+    """Notes, logs and links that came along by mistake are seen there first."""
+    assert {named(file).partition("/")[0] for file in kept_files()} == TOP_LEVEL
+    assert not [named(file) for file in kept_files() if file.is_symlink()]

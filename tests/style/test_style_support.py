@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
@@ -164,3 +165,16 @@ def test_what_the_tests_import_is_declared() -> None:
     assert not {
         name: where for name, where in taken.items() if name not in known and where.split()[-1] not in local
     }
+
+
+# Packages that take half a second and more to import: only the scenarios that need one pay for it.
+HEAVY = ("openai", "ollama", "mcp", "mcp_types", "httpx2", "aiohttp", "gguf", "mistralrs")
+
+
+def test_a_run_starts_without_heavy_packages() -> None:
+    steps = ", ".join(named(file).removesuffix(".py").replace("/", ".") for file in STEPS)
+    code = f"import sys, environment, {steps}; print(*sorted({{*{HEAVY!r}}} & sys.modules.keys()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr

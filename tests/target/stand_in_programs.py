@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-
-import psutil
 
 from support.settings import Settings
 from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget
 from support.waiting import wait_until
+from tests.bounds import PATIENCE
+from tests.programs import first_lines
+from tests.running.vanishing import is_gone
 
 MODEL = ModelArguments(Path("/models/toy"), "toy.gguf", "gguf")
 
 # `serve` answers every request with 200; a test adds what its program does.
-SERVER = """#!{python} -ISu
-import os, signal, socket, subprocess, sys
+SERVER = """{first_lines}import os, signal, socket, subprocess, sys
 
 def note(pid):
     with open({pids!r}, "a") as file:
@@ -45,14 +44,6 @@ print(" ".join(sys.argv[1:]), flush=True)
 """
 
 
-def is_gone(pid: int) -> bool:
-    """Ended; a child of somebody else that nobody collected counts as ended."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
 class Programs:
     """Makes programs in a folder of the test."""
 
@@ -69,7 +60,9 @@ class Programs:
 
     def server(self, body: str = "serve()") -> CommandTarget:
         """A target whose `serve` does this (Python); `serve()` answers, `child()` starts a child."""
-        path = self._write("server", SERVER.format(python=sys.executable, pids=str(self._pids), body=body))
+        path = self._write(
+            "server", SERVER.format(first_lines=first_lines("-ISu"), pids=str(self._pids), body=body)
+        )
         return CommandTarget(path, "mistralrs", "0.8.1", "a test")
 
     def settings(self, **chosen: object) -> Settings:
@@ -82,7 +75,7 @@ class Programs:
 
     def check_nothing_left(self) -> None:
         """No process and no temporary folder."""
-        wait_until("all processes gone", lambda: all(map(is_gone, self.pids)), within=3)
+        wait_until("all processes gone", lambda: all(map(is_gone, self.pids)), within=PATIENCE)
         assert list((self.folder / "temporary").iterdir()) == []
 
     def _write(self, path: str, text: str) -> Path:

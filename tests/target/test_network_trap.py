@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from support.target.network import PROXY_NAMES, NetworkTrap
+from tests.bounds import PATIENCE
 
 
 def threads() -> list[str]:
@@ -18,7 +19,7 @@ def threads() -> list[str]:
 
 def connect(trap: NetworkTrap, words: bytes) -> None:
     address = urlsplit(trap.environment["HF_ENDPOINT"])
-    with socket.create_connection((address.hostname, address.port or 0), timeout=5) as connection:
+    with socket.create_connection((address.hostname, address.port or 0), timeout=PATIENCE) as connection:
         connection.sendall(words)
 
 
@@ -51,7 +52,7 @@ def test_a_visitor_who_has_not_spoken_yet_is_not_overlooked() -> None:
     with NetworkTrap() as trap:
         address = urlsplit(trap.environment["HF_ENDPOINT"])
         with (
-            socket.create_connection((address.hostname, address.port or 0), timeout=5),
+            socket.create_connection((address.hostname, address.port or 0), timeout=PATIENCE),
             pytest.raises(AssertionError, match="1 times"),
         ):
             trap.check_untouched()
@@ -71,7 +72,7 @@ def test_a_program_that_honours_proxies_walks_into_it(monkeypatch: pytest.Monkey
             monkeypatch.setenv(name, value)
         assert all(name in trap.environment and name.lower() in trap.environment for name in PROXY_NAMES)
         with pytest.raises(OSError, match=r".+"):
-            urllib.request.urlopen("http://hub.invalid/model", timeout=5)
+            urllib.request.urlopen("http://hub.invalid/model", timeout=PATIENCE)
         trap.check_touched()
         assert trap.attempts[0].startswith("GET http://hub.invalid/model")
 
@@ -83,7 +84,7 @@ def test_closing_ends_the_thread_and_frees_the_port() -> None:
         address = urlsplit(trap.environment["HF_ENDPOINT"])
     assert threads() == []
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((address.hostname, address.port or 0), timeout=5)
+        socket.create_connection((address.hostname, address.port or 0), timeout=PATIENCE)
     trap.close()
     trap.check_untouched()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,11 +15,12 @@ from support.parts.part import FoundPart
 from support.target.fronts import ABLE, EMBEDDING, LEAVING, SPEAKING, Fronts, Upstream
 from support.target.ollama import ModelNotMade, create_model, start_ollama
 from support.target.server import StartFailure
-from tests.target.stand_in_programs import Programs, is_gone
+from tests.programs import first_lines
+from tests.running.vanishing import is_gone
+from tests.target.stand_in_programs import Programs
 
 # Answers as Ollama does, keeps the models that it was given in a file, and tells its environment.
-OLLAMA = """#!{python} -IS
-import json, os, sys
+OLLAMA = """{first_lines}import json, os, sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 def note(name, text):
@@ -67,7 +67,7 @@ REFUSES = 'self.answer(b\'{"error": "no models here"}\', 501)'
 
 
 def stand_in(programs: Programs, *, first: str = "", post: str = TAKES, path: str = "ollama") -> FoundPart:
-    text = OLLAMA.format(python=sys.executable, folder=str(programs.folder), first=first, post=post)
+    text = OLLAMA.format(first_lines=first_lines("-IS"), folder=str(programs.folder), first=first, post=post)
     return FoundPart("ollama", programs._write(path, text), "0.17.4", "setting")
 
 

@@ -10,7 +10,9 @@ import pytest
 from support.target.pool import ServerPool
 from support.target.server import StartFailure, free_port
 from support.waiting import wait_until
-from tests.target.stand_in_programs import MODEL, Programs, is_gone
+from tests.bounds import PATIENCE
+from tests.running.vanishing import is_gone
+from tests.target.stand_in_programs import MODEL, Programs
 
 OTHER = replace(MODEL, file="other.gguf")
 
@@ -50,7 +52,7 @@ def test_each_choice_of_options_has_a_server_of_its_own(programs: Programs) -> N
 def test_a_dead_server_is_replaced(pool: ServerPool) -> None:
     first = pool.get(MODEL)
     first.process.send(9)
-    wait_until("the server is dead", lambda: not first.alive, within=3)
+    wait_until("the server is dead", lambda: not first.alive, within=PATIENCE)
     second = pool.get(MODEL)
     assert second is not first
     assert second.alive

@@ -16,8 +16,10 @@ from support.target.loading import Squatter
 from support.target.remedies import remedy_for
 from support.target.server import Server, StartFailure, start_server
 from support.waiting import wait_until
+from tests.bounds import PATIENCE
 from tests.http.tiny_server import TinyServer, json_reply
-from tests.target.stand_in_programs import MODEL, Programs, is_gone
+from tests.running.vanishing import is_gone
+from tests.target.stand_in_programs import MODEL, Programs
 
 HANG = "signal.pause()"
 
@@ -45,7 +47,7 @@ def test_a_started_server_answers_lives_and_tells(programs: Programs) -> None:
         port = started.url.rpartition(":")[2]
         said = f"serve --host 127.0.0.1 --port {port} --max-seqs 5 -m /models/toy --format gguf -f toy.gguf"
         assert started.log.splitlines() == [said, "listening"]
-        assert 0 < started.ready_seconds < 10
+        assert 0 < started.ready_seconds < PATIENCE
         assert started.usage().resident > 1_000_000
     finally:
         started.stop()
@@ -101,7 +103,7 @@ def test_stopping_ends_a_server_that_ignores_the_request(
 def test_what_a_dead_server_left_in_the_background_is_ended(programs: Programs) -> None:
     started = start_server(programs.server("child(); serve()"), MODEL, programs.settings())
     started.process.send(9)
-    wait_until("the server is dead", lambda: not started.alive, within=3)
+    wait_until("the server is dead", lambda: not started.alive, within=PATIENCE)
     started.stop()
     programs.check_nothing_left()
 
@@ -182,7 +184,7 @@ def test_a_refusal_is_an_answer_of_an_attempt(programs: Programs) -> None:
     assert refused.server is None
     assert refused.failure is not None
     assert refused.failure.exit_code == 1
-    assert 0 < refused.seconds < 10
+    assert 0 < refused.seconds < PATIENCE
     made = attempt(lambda: start_server(programs.server(), MODEL, programs.settings()))
     assert made.failure is None
     assert isinstance(made.server, Server)
@@ -207,7 +209,7 @@ def test_a_refusal_is_an_answer_of_an_attempt(programs: Programs) -> None:
 def test_a_server_that_never_gets_ready_is_ended_in_time(programs: Programs, body: str) -> None:
     started = time.monotonic()
     failure = failure_of(programs, programs.server(body))
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < PATIENCE / 2
     assert "ready to answer: not within 0.4 s" in str(failure)
     assert failure.exit_code == -15
     programs.check_nothing_left()
@@ -267,7 +269,7 @@ def test_an_interrupted_start_leaves_neither_process_nor_folder(
     programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object, **__: object) -> None:
-        wait_until("the child runs", lambda: len(programs.pids) == 2, within=5)
+        wait_until("the child runs", lambda: len(programs.pids) == 2, within=PATIENCE)
         assert len(list(Path(programs.folder / "temporary").iterdir())) == 1
         raise KeyboardInterrupt
 

@@ -18,6 +18,7 @@ from support.terminal import checks
 from support.terminal.chat import Chat, Turn
 from support.terminal.tmux import TmuxWindow
 from support.waiting import WaitTimeout, wait_until
+from tests.bounds import PATIENCE
 from tests.terminal import fakes
 from tests.terminal.conftest import Open
 from tests.terminal.test_session import gone
@@ -220,15 +221,20 @@ def test_a_program_that_dies_in_a_window_is_told_at_once(window: TmuxWindow) -> 
 
 
 @needs_tmux
-def test_a_window_without_a_prompt_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+def test_a_window_without_a_prompt_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tmux = TMUX.find(tmp_path)
     assert tmux is not None
     window = TmuxWindow(
-        tmux.path, fakes.words(fakes.TALKER), env=fakes.environment(tmp_path), cwd=tmp_path, patience=0.3
+        tmux.path, fakes.words(fakes.TALKER), env=fakes.environment(tmp_path), cwd=tmp_path, patience=4
     )
+    # For the prompt alone: tmux itself may take its time.
+    monkeypatch.setattr("support.terminal.tmux.SERVER_SECONDS", 0.25)
     try:
+        wait_until("its words", lambda: "and so on" in window.shown, within=PATIENCE)
         with pytest.raises(WaitTimeout, match=r"(?s)the first prompt.*and so on"):
             window.begin()
     finally:
         window.stop()
-    wait_until("tmux to end", lambda: not window.alive, within=5)
+    wait_until("tmux to end", lambda: not window.alive, within=PATIENCE)

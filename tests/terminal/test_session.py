@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pexpect
-import psutil
 import pytest
 
 from support.running.budgets import BudgetExceeded, SoftLimit
@@ -19,10 +18,12 @@ from support.running.processes import running_roots, stop_everything, tree_of
 from support.terminal import checks
 from support.terminal.session import TerminalSession
 from support.waiting import WaitTimeout, wait_until
+from tests.bounds import PATIENCE
+from tests.running.vanishing import is_gone
 from tests.terminal import fakes
 from tests.terminal.conftest import Open
 
-SOON = 10.0
+SOON = PATIENCE
 
 
 def shows(session: TerminalSession, words: str) -> Callable[[], bool]:
@@ -33,16 +34,9 @@ def gone(pids: list[int]) -> None:
     """All of them end, zombies apart."""
 
     def left() -> list[int]:
-        return [pid for pid in pids if psutil.pid_exists(pid) and _lives(pid)]
+        return [pid for pid in pids if not is_gone(pid)]
 
     wait_until("the processes to end", lambda: not left(), within=SOON, seen=left)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_a_program_talks_and_ends(open_terminal: Open) -> None:
@@ -74,6 +68,7 @@ def test_a_refusal_tells_its_exit_code_and_screen(open_terminal: Open) -> None:
 
 def test_an_output_without_end_is_cut_by_the_time(open_terminal: Open) -> None:
     session = open_terminal(fakes.TALKER)
+    session.wait("its words", shows(session, "and so on"), SOON)
     with pytest.raises(
         WaitTimeout, match=r"(?s)a prompt: not seen within 0.3 s; it is still running.*and so on"
     ):
@@ -142,7 +137,7 @@ from support.terminal.session import TerminalSession
 from tests.terminal import fakes
 home = Path(sys.argv[1])
 session = TerminalSession(fakes.words(fakes.DEAF), env=fakes.environment(home), cwd=home)
-session.wait("its word", lambda: "here" in session.screen.text, 20)
+session.wait("its word", lambda: "here" in session.screen.text, 60)
 print(session.pid, flush=True)
 time.sleep(600)
 """

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from support.http.openai import Answer, OpenAiApi
 from support.observed import Observed
+
+if TYPE_CHECKING:
+    from support.conversation.client import Answer, OpenAiApi
 
 # Long enough for every scripted answer, short enough to end a model that does not stop.
 ROOM = 1000

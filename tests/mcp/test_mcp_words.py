@@ -1,0 +1,34 @@
+"""Every word for MCP is used by a feature, and a call of a tool is said as engines look for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.mcp import rpc, wrong
+from support.mcp.names import KITS
+from support.models.script import TOOLS_SCRIPT, Script
+from support.models.vocabulary import script_vocabulary
+from tests.style.reading import FEATURES
+
+WRITTEN = "\n".join(file.read_text(encoding="utf-8") for file in FEATURES if file.parent.name == "mcp")
+
+
+@pytest.mark.parametrize("word", [*KITS, *wrong.LISTS, wrong.ONE_PORT, *rpc.OUTCOMES, *rpc.table()])
+def test_every_word_is_used_by_a_feature(word: str) -> None:
+    assert word in WRITTEN or word == "a question for the tools"
+
+
+def test_the_markup_of_a_call_is_said_in_one_piece() -> None:
+    """An engine looks for it in what was said last: in two pieces it would not be known in time."""
+    script = Script.load(TOOLS_SCRIPT)
+    vocabulary = script_vocabulary(script)
+    calling = [
+        pieces
+        for row, pieces in zip(script.rows, vocabulary.pieces, strict=False)
+        if "<tool_call>" in row.answer
+    ]
+    assert calling
+    for pieces in calling:
+        said = [vocabulary.text(piece) for piece in pieces]
+        assert "<tool_call>" in said[0]
+        assert "</tool_call>" in said[-1]
