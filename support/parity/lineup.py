@@ -132,8 +132,8 @@ class Lineup:
         """Raise `NotOffered` when nobody told the bundled gateway more of the model than its name."""
         if server == GATEWAY and self.front(server).program == BUNDLED and not self._started:
             raise NotOffered(
-                "the bundled gateway does not have the file of a model that was served before this run, and so "
-                "tells its name only, as docs/gateway.md says"
+                "the bundled gateway does not have the file of a model that was served before this run, "
+                "and so tells its name only, as docs/gateway.md says"
             )
 
     def require_speaking(self, server: str) -> None:
