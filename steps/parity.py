@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from behave import given, then, when
 
-from support.parity.desk import LEAVING, UNLOADING
 from support.units import request_options
 from support.world import StepContext
 
@@ -21,12 +20,12 @@ def narrow_server(context: StepContext, requests: int) -> None:
 
 @given("a server that can talk for long, with a gateway before it")
 def talkative_stack(context: StepContext) -> None:
-    context.world.parity.begin_shared(LEAVING)
+    context.world.parity.begin_leaving()
 
 
 @given("a server whose model may be unloaded, with a gateway before it")
 def unloading_stack(context: StepContext) -> None:
-    context.world.parity.begin_shared(UNLOADING)
+    context.world.parity.begin_unloading()
 
 
 @when("every route is asked {string}")

@@ -67,9 +67,13 @@ class Desk(Room):
         """Start a server and a gateway that nobody else uses."""
         self._stack = self.stack(at_once=at_once)
 
-    def begin_shared(self, use: str) -> None:
-        """Take the server and gateway that scenarios share which do the same to them."""
-        self._stack = self.shared_stack(use)
+    def begin_leaving(self) -> None:
+        """Take the server and gateway that scenarios share whose clients leave."""
+        self._stack = self.shared_stack(LEAVING)
+
+    def begin_unloading(self) -> None:
+        """Take the server and gateway that scenarios share which unload the model."""
+        self._stack = self.shared_stack(UNLOADING)
 
     @property
     def own(self) -> Stack:
