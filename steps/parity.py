@@ -55,11 +55,6 @@ def crowd_of_lengths(context: StepContext, users: int, server: str, form: str) -
     context.world.parity.crowd_of_lengths(users, server, stream=form == "a stream")
 
 
-@when("{int} users at once ask the full server, each about something else")
-def fill(context: StepContext, users: int) -> None:
-    context.world.parity.fill(users)
-
-
 @when("{server} is sent {string} in the form of {api}'s API")
 def send_mistake(context: StepContext, server: str, mistake: str, api: str) -> None:
     context.world.parity.mistake(mistake, api, server)
@@ -90,14 +85,9 @@ def unload_and_reload(context: StepContext) -> None:
     context.world.parity.unload_and_reload()
 
 
-@when("both lists of models of {server} are read")
-def read_lists(context: StepContext, server: str) -> None:
-    context.world.parity.read_lists(server)
-
-
-@when("the lists of the server and of its gateway are read")
-def count_models(context: StepContext) -> None:
-    context.world.parity.count_models()
+@when("the lists of models of {servers} are read")
+def read_lists(context: StepContext, servers: str) -> None:
+    context.world.parity.read_lists(servers)
 
 
 @when("requests are made up from the server's own description for {duration}")
@@ -201,11 +191,6 @@ def brought(context: StepContext, outcome: str) -> None:
     context.world.parity.brought.get().require(outcome)
 
 
-@then("both have counted the same prompt")
-def same_prompt(context: StepContext) -> None:
-    context.world.parity.require_prompt_tokens(same=True)
-
-
-@then("mistral.rs has counted a longer prompt")
-def longer_prompt(context: StepContext) -> None:
-    context.world.parity.require_prompt_tokens(same=False)
+@then("the prompt that mistral.rs has counted is {comparison} Ollama's")
+def compare_prompts(context: StepContext, comparison: str) -> None:
+    context.world.parity.require_prompt_tokens(same=comparison == "as long as")

@@ -22,6 +22,8 @@ for _type in (
     ParameterType("api", "OpenAI|Ollama", str, str),
     ParameterType("format", "|".join(FORMATS), str, str),
     ParameterType("server", r"mistral\.rs|the gateway|a real Ollama", str, str),
+    ParameterType("servers", "the gateway|a real Ollama|mistral\\.rs and the gateway", str, str),
+    ParameterType("comparison", "longer than|as long as", str, str),
     ParameterType("names", "names|number of models", str, str),
     ParameterType("form", "a stream|a whole answer", str, str),
     ParameterType("key", "|".join(KEYS), str, str),

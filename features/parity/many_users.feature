@@ -90,5 +90,5 @@ Feature: Users at the same time do not disturb each other
   @critical @needs.command
   Scenario: A full server answers who asks, or says that it is busy
     Given a server of its own that takes 1 request at a time
-    When 8 users at once ask the full server, each about something else
+    When 8 users at once ask mistral.rs, each about something else, for a whole answer
     Then everybody has got the right answer, or is told that the server is busy

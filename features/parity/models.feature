@@ -4,12 +4,12 @@ Feature: The server and its gateway agree about the models
 
   @critical @needs.ollama_api
   Scenario: The server and its gateway list the same number of models
-    When the lists of the server and of its gateway are read
+    When the lists of models of mistral.rs and the gateway are read
     Then both lists give the same number of models
 
   @normal
   Scenario Outline: In both APIs of <server> the models have the same names
-    When both lists of models of <server> are read
+    When the lists of models of <server> are read
     Then both lists give the same names
 
     @needs.ollama_api

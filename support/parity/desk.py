@@ -125,7 +125,11 @@ class Desk(Room):
     # -- users
 
     def crowd(self, users: int, server: str, *, stream: bool) -> None:
-        """Many users at once."""
+        """Many users at once; they may be too many for the server that a Given step has started."""
+        if self._stack is not None:
+            outcomes = leaving.fill(self._own_route(server), self.marks, users, stream, self.within)
+            self.claim.set(("served or busy", partial(leaving.require_served_or_busy, outcomes)))
+            return
         self.lineup.require_speaking(server)
         route = self.lineup.route(server)
         came = crowd.ask_at_once(route, self.marks, users, stream=stream, within=self.within)
@@ -167,21 +171,18 @@ class Desk(Room):
         text = self.scripted(leaving.SHORT)
         leaving.require_prompt(self.served.get(), text, users, self.suite.settings.seconds(within))
 
-    def fill(self, users: int) -> None:
-        """More users than the server of a Given step takes."""
-        outcomes = leaving.fill(self._own_route(DIRECT), self.marks, users, self.within)
-        self.claim.set(("served or busy", partial(leaving.require_served_or_busy, outcomes)))
-
     # -- models
 
-    def read_lists(self, server: str) -> None:
-        """Both lists of a server: they have to give the same names."""
-        client = self.client(self.lineup.route(server))
-        openai, ollama = names.openai_names(client), names.ollama_names(client)
-        self.claim.set(("same names", partial(names.require_same_names, openai, ollama)))
+    def read_lists(self, servers: str) -> None:
+        """Both lists of a server, which have to give the same names, or those of a server and its gateway.
 
-    def count_models(self) -> None:
-        """The lists of the server and of its gateway: they have to name as many models."""
+        The latter have to name as many models: each has names of its own for them.
+        """
+        if servers != f"{DIRECT} and {GATEWAY}":
+            client = self.client(self.lineup.route(servers))
+            openai, ollama = names.openai_names(client), names.ollama_names(client)
+            self.claim.set(("same names", partial(names.require_same_names, openai, ollama)))
+            return
         self.lineup.require_same_model((DIRECT, GATEWAY))
         direct, gateway = (self.client(self.lineup.route(server)) for server in (DIRECT, GATEWAY))
         listed = {DIRECT: names.openai_names(direct), GATEWAY: names.ollama_names(gateway)}

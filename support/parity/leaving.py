@@ -107,7 +107,7 @@ def ask_beside_a_slow_reader(route: Route, users: int, within: float) -> list[Se
     guest = Guest(route, ENDLESS, stream=True, small=True)
     try:
         guest.read(500)
-        return [_ask(route, SHORT, within) for _ in range(users)]
+        return [_ask(route, SHORT, False, within) for _ in range(users)]
     finally:
         guest.leave()
 
@@ -147,7 +147,9 @@ def leave_beside_a_neighbour(route: Route, neighbour: Talk, *, within: float) ->
     return None
 
 
-def fill(route: Route, answers: Mapping[str, str], users: int, within: float) -> list[tuple[str, Served]]:
+def fill(
+    route: Route, answers: Mapping[str, str], users: int, stream: bool, within: float
+) -> list[tuple[str, Served]]:
     """Let more users ask at once than the server takes, each about one of the marks in turn.
 
     `answers`: by mark, what each mark is answered with. Gives the right answer and what came, for each user.
@@ -156,7 +158,7 @@ def fill(route: Route, answers: Mapping[str, str], users: int, within: float) ->
 
     def ask(number: int) -> tuple[str, Served]:
         mark = marks[number % len(marks)]
-        return answers[mark], _ask(route, asking_about(mark), within)
+        return answers[mark], _ask(route, asking_about(mark), stream, within)
 
     return at_once(ask, range(users))
 
@@ -174,14 +176,14 @@ def require_served_or_busy(outcomes: Sequence[tuple[str, Served]]) -> None:
     assert any(not user.busy for _, user in outcomes), f"nobody was served: {len(outcomes)} were refused"
 
 
-def _ask(route: Route, talk: Talk, within: float) -> Served:
+def _ask(route: Route, talk: Talk, stream: bool, within: float) -> Served:
     begun = time.monotonic()
     with contextlib.closing(route.client(within)) as client:
         try:
-            exchange = client.post(route.form.path, route.request(talk))
+            exchange = client.post(route.form.path, route.request(talk, stream))
             if exchange.status in BUSY:
                 require_form([(route, exchange)], route.form.api)
                 return Served(time.monotonic() - begun, busy=True)
-            return Served(time.monotonic() - begun, text=route.said(exchange, False).text)
+            return Served(time.monotonic() - begun, text=route.said(exchange, stream).text)
         except AssertionError as error:
             return Served(time.monotonic() - begun, wrong=str(error))

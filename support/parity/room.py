@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from support.http.client import ApiClient
 from support.models.files import ModelFiles
+from support.models.tiny import chat_prompt
 from support.observed import Observed
 from support.parity.asking import Answers
 from support.parity.lineup import Lineup
@@ -67,7 +68,7 @@ class Room:
     def talk(self, messages: Sequence[Message], question: str, **more: object) -> Talk:
         """A conversation that ends with this question."""
         whole = (*messages, {"role": "user", "content": question})
-        rendered = self.suite.compiled.prompt([dict(message) for message in whole])
+        rendered = chat_prompt(whole)
         limit, stop = more.get("limit"), more.get("stop")
         fields: dict[str, object] = {"limit": limit} if limit else {}
         fields |= {"stop": (stop,)} if stop else {}

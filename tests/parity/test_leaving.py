@@ -211,9 +211,9 @@ ANSWERS = {"comet": "The comet comes back."}
 
 
 def test_a_full_server_may_answer_or_say_that_it_is_busy(serve: Serve) -> None:
-    served = leaving.fill(route(serve(json_reply(chat()))), ANSWERS, 3, within=PATIENCE)
+    served = leaving.fill(route(serve(json_reply(chat()))), ANSWERS, 3, False, PATIENCE)
     busy = leaving.fill(
-        route(serve(json_reply(BUSY, "503 Service Unavailable"))), ANSWERS, 2, within=PATIENCE
+        route(serve(json_reply(BUSY, "503 Service Unavailable"))), ANSWERS, 2, False, PATIENCE
     )
     leaving.require_served_or_busy([*served, *busy])
     with pytest.raises(AssertionError, match="nobody was served"):
@@ -234,7 +234,7 @@ def test_a_full_server_that_fails_or_confuses_is_noticed(
     serve: Serve, answer: Reply, form: Form, words: str
 ) -> None:
     served = ("right", Served(0.1, "right"))
-    failed = leaving.fill(route(serve(answer), form), ANSWERS, 2, within=PATIENCE)
+    failed = leaving.fill(route(serve(answer), form), ANSWERS, 2, False, PATIENCE)
     with pytest.raises(AssertionError, match="2 of 3 users got neither") as caught:
         leaving.require_served_or_busy([served, *failed])
     assert words in str(caught.value)
