@@ -1,4 +1,4 @@
-"""Steps about the Ollama API that take more than one case of its tables."""
+"""Steps that take more than one case of an API's tables, or more than one server."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from behave import then, when
 from support.world import StepContext
 
 
-@when("an Ollama client goes through {string}")
-def go_through(context: StepContext, title: str) -> None:
-    context.world.go_through(title)
+@when("a(n) {api} client goes through {string}")
+def go_through(context: StepContext, api: str, title: str) -> None:
+    context.world.go_through(api, title)
 
 
 @when("the server and a real Ollama are both asked {string}")

@@ -61,14 +61,14 @@ def list_models(context: StepContext) -> None:
     context.world.models.set(context.world.api.models())
 
 
-@when("an {api} client tries {string}")
+@when("a(n) {api} client tries {string}")
 def try_case(context: StepContext, api: str, behaviour: str) -> None:
     context.world.try_case(api, behaviour)
 
 
-@when("the official OpenAI client wants to {string}")
-def official(context: StepContext, journey: str) -> None:
-    context.world.travel(journey)
+@when("the official {api} client wants to {string}")
+def official(context: StepContext, api: str, journey: str) -> None:
+    context.world.travel(api, journey)
 
 
 @then("it gets what it wanted")

@@ -95,6 +95,11 @@ def fuzz(context: StepContext, seconds: float) -> None:
     context.world.parity.fuzz(seconds)
 
 
+@when("a client wishes for a million million answers at once")
+def wish(context: StepContext) -> None:
+    context.world.parity.wish()
+
+
 @when("a user of Ollama's own command wants to {string} on {server}")
 def type_command(context: StepContext, errand: str, server: str) -> None:
     context.world.parity.type_command(errand, server)
@@ -161,9 +166,24 @@ def same_lists(context: StepContext, what: str) -> None:
     context.world.parity.confirm(f"same {what}")
 
 
-@then("no made-up request has made the server fail")
+@then("the server is still there")
+def still_there(context: StepContext) -> None:
+    context.world.parity.made_up.get().require_alive()
+
+
+@then("each of them was answered within 10 seconds")
+def answered(context: StepContext) -> None:
+    context.world.parity.made_up.get().require_answered()
+
+
+@then("none of them was answered as a failure of the server")
 def no_failure(context: StepContext) -> None:
-    context.world.parity.confirm("no failure")
+    context.world.parity.made_up.get().require_no_failure()
+
+
+@then("the wish is refused")
+def wish_refused(context: StepContext) -> None:
+    context.world.parity.confirm("wish refused")
 
 
 @then("the mistake is refused in the form of {api}'s API, as the client's")

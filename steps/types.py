@@ -19,7 +19,7 @@ _registry = StepMatcher4CucumberExpressions.TYPE_REGISTRY
 for _type in (
     ParameterType("duration", units.DURATION, float, units.seconds),
     ParameterType("size", units.SIZE, int, units.size),
-    ParameterType("api", "OpenAI|Ollama", str, str),
+    ParameterType("api", "OpenAI|Ollama|Responses|Anthropic", str, str),
     ParameterType("format", "|".join(FORMATS), str, str),
     ParameterType("server", r"mistral\.rs|the gateway|a real Ollama", str, str),
     ParameterType("servers", "the gateway|a real Ollama|mistral\\.rs and the gateway", str, str),

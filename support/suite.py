@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from support.contracts.api import ApiServer
+from support.contracts.cases import Case
 from support.contracts.lacking import MissingRoutes
 from support.contracts.offers import OFFERS, OtherFront, OtherTarget
 from support.errors import NotOffered
@@ -18,9 +19,10 @@ from support.models.store import ModelStore
 from support.running.sweep import RunFolder
 from support.settings import FRONTS, Settings, SettingsInForce
 from support.target.capabilities import CAPABILITIES, unmet_capability
+from support.target.deviations import Deviations
 from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget, Target, UrlTarget
-from support.target.fronts import NEED, NEED_REAL, Fronts, Process, Upstream
+from support.target.fronts import DICE, NEED, NEED_REAL, SPEAKING, Fronts, Process, Upstream
 from support.target.pool import ServerPool
 from support.target.server import Server, free_port
 from support.target.starts import FORMATS, arguments_of
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     # numpy comes with the one and OpenAI's package with the other: a run that needs neither does not wait.
     from support.contracts.comparison import Comparison
     from support.models.compiler import CompiledModel
+    from support.parity.fuzz import Fuzzed
     from support.parity.stacks import SharedStacks
 
 
@@ -73,6 +76,8 @@ class Suite:
             return ModelArguments(self.models.embedding().directory, None, "embedding")
         if name == "able":
             return arguments_of(self.models.able(self.script))
+        if name == "dice":
+            return arguments_of(self.models.dice())
         assert name == "speaking", f"there is no model {name!r}"
         return self.speaking()
 
@@ -90,18 +95,29 @@ class Suite:
         """The servers beside the judged one; each is started when first asked."""
         from support.contracts.comparison import Comparison
 
+        behind = (self.target.program, self.target.version)
         candidates = [
-            OtherFront(name, lambda: self.fronts)
+            OtherFront(name, lambda: self.fronts, behind)
             if name in FRONTS
             else OtherTarget(name, self.settings, self.model)
             for name in self.settings.compared
         ]
-        return Comparison(candidates, self.settings.seconds(30.0), self.missing_routes)
+        deviations = Deviations.load() if self.settings.acceptance_deviations else Deviations(())
+
+        def known(server: ApiServer, case: Case) -> tuple[str, str] | None:
+            found = (deviations.of_case(*program, case.title) for program in server.programs)
+            return next(((entry.why, entry.source) for entry in found if entry is not None), None)
+
+        return Comparison(candidates, self.settings.seconds(30.0), self.missing_routes, known)
 
     @cached_property
     def fronts(self) -> Fronts:
         """The servers of the Ollama API."""
-        return Fronts(self.settings, lambda: self.models.speaking(self.script).path, self._upstream)
+        files = {
+            SPEAKING: lambda: self.models.speaking(self.script).path,
+            DICE: lambda: self.models.dice().path,
+        }
+        return Fronts(self.settings, lambda role: files[role](), self._upstream)
 
     @cached_property
     def stacks(self) -> SharedStacks:
@@ -113,6 +129,11 @@ class Suite:
     @cached_property
     def heard(self) -> dict[str, str]:
         """What servers that were there before answered when they were tried out, by address."""
+        return {}
+
+    @cached_property
+    def made_up(self) -> dict[float, Fuzzed]:
+        """What made-up requests have brought about in this run, by the seconds that they took."""
         return {}
 
     def _upstream(self, model: str) -> Upstream:

@@ -33,8 +33,9 @@ from support.terminal.scene import Terminal
 
 if TYPE_CHECKING:
     from support.contracts.engine import Result
-    from support.contracts.official import Journey
-    from support.contracts.ollama_walks import Asker, Walked
+    from support.contracts.journeys import Journey
+    from support.contracts.ollama_walks import Asker
+    from support.contracts.walking import Walked
     from support.conversation.client import OpenAiApi
     from support.parity.desk import Desk
 
@@ -222,7 +223,7 @@ class World:
         server, ours = self._own_offer(case) if case.alone else self.suite.offering(case.api, case.model)
         known = self.suite.missing_routes.reason(server.label, case)
         if known is not None:
-            self.cells = [Cell(server.label, "lacking", known, judged=True)]
+            self.cells = [Cell(server.label, "lacking", known, judged=True, rule=case.source)]
             self.cells += self.suite.comparison.cells(case)
             raise NotOffered(known)
         if ours is not None:
@@ -244,18 +245,41 @@ class World:
             return
         reason = result.server.declines(result.exchange)
         if reason is not None:
-            self.cells = [Cell(result.server.label, "lacking", reason, judged=True)]
+            lacking = Cell(result.server.label, "lacking", reason, judged=True, rule=result.case.source)
+            self.cells = [lacking, *self.suite.comparison.cells(result.case)]
             raise NotOffered(f"{result.server.label}: {reason}")
 
     # -- the Ollama API
 
-    def go_through(self, title: str) -> None:
-        """Have a client of the judged server of the Ollama API send several requests; to be checked."""
+    def go_through(self, api: str, title: str) -> None:
+        """Have a client of the judged server of an API send several requests; to be checked.
+
+        Raises `NotOffered` when a case has found the API missing.
+        """
         # Not at the top: the official clients come with it.
         from support.contracts.ollama_walks import WALKS, go
 
+        if api != "Ollama":
+            self._go_through_own(api.lower(), title)
+            return
         walk = WALKS[title]
         self.walked.set(go(walk.take, self._asker(walk.role)))
+
+    def _go_through_own(self, api: str, title: str) -> None:
+        from support.contracts.own_walks import WALKS, Caller
+        from support.contracts.walking import walked
+
+        walk = WALKS[api][title]
+        server, ours = self.suite.offering(api, walk.model)
+        missing = self.suite.missing_routes.without(server.label, walk.route)
+        if missing is not None:
+            raise NotOffered(missing)
+        if ours is not None:
+            self.watch(ours)
+        within = self.suite.settings.seconds(30.0)
+        self.client = self._kept(ApiClient(server.base_url, api_key=server.key, within=within))
+        caller = Caller(self.client, server)
+        self.walked.set(walked(lambda: walk.take(caller)))
 
     def ask_both(self, question: str) -> None:
         """Ask the judged server of the Ollama API and a real Ollama; the comparison is to be checked."""
@@ -280,21 +304,21 @@ class World:
         declines = front.declines.reason if front.declines else None
         return Asker(client, front.names[role], self.suite.models.speaking(self.suite.script).path, declines)
 
-    def travel(self, journey: str) -> None:
-        """Let OpenAI's own client do something; the result is to be checked."""
-        from support.contracts.official import travel
+    def travel(self, api: str, journey: str) -> None:
+        """Let the official client of an API do something; the result is to be checked."""
+        from support.contracts.journeys import send_out
 
-        server, ours = self.suite.offering("openai", "speaking")
+        server, ours = self.suite.offering(api.lower(), "speaking")
         if ours is not None:
             self.watch(ours)
-        self.journey.set(travel(server, journey, self.suite.settings.seconds(30.0)))
+        self.journey.set(send_out(server, journey, self.suite.settings.seconds(30.0)))
 
     def _own_offer(self, case: Case) -> tuple[ApiServer, Server]:
         """A server that nobody else uses: the case may hurt it."""
         suite, model = self.suite, self.suite.model(case.model)
         server = start_server(suite.command, model, suite.settings)
         self.cleanups.callback(server.stop)
-        return of_command(suite.command, server, model), server
+        return of_command(suite.command, server, model, case.api), server
 
     # -- several servers
 

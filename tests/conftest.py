@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 
+from support.contracts import contracts
 from support.models.files import ModelFiles
 from support.models.script import Script
 from support.models.store import ModelStore
+from tests.contracts import toys
 from tests.http.tiny_server import Reply, TinyServer
+
+
+@pytest.fixture(autouse=True)
+def _the_present_of_the_toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contracts, "time", SimpleNamespace(time=lambda: toys.NOW))
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ Feature: Embeddings keep the OpenAI contract
       | a vector does not depend on its company       |
       | vectors come in base64 when asked for         |
       | a vector in base64 is the vector in floats    |
-      | the tokens of all texts are counted           |
 
     Examples: token ids and what cannot be
       | behaviour                                         |
@@ -27,3 +26,20 @@ Feature: Embeddings keep the OpenAI contract
       | an encoding that nobody knows is refused          |
       | a text longer than the context is refused         |
       | a size of vectors that cannot be had is refused   |
+
+    Examples: a token, and the same again
+      | behaviour                                   |
+      | the tokens of all texts are counted         |
+      | a text of a single token becomes a vector   |
+      | a vector of the same text is the same again |
+
+    Examples: what a list may not hold, and other models
+      | behaviour                                             |
+      | an empty list of token ids is refused                 |
+      | an empty text beside another one is refused           |
+      | a token that no vocabulary has is refused             |
+      | a token below zero is refused                         |
+      | one text longer than the context in a list is refused |
+      | a vector of an unknown model is not found             |
+      | a chat with a model for vectors is refused            |
+      | a text continued by a model for vectors is refused    |

@@ -38,7 +38,8 @@ class ApiServer:
 
     `own_words`: texts that it may say though they look like a path, such as the folder of its model.
     `declines`: why an answer honestly says that the server does not do what was asked; None where nothing is
-    written down about that.
+    written down about that. `programs`: name and version of each that has a part in its answers; the known
+    issues of each apply.
     """
 
     label: str
@@ -48,3 +49,4 @@ class ApiServer:
     key: str | None = field(default=None, repr=False)
     own_words: tuple[str, ...] = ()
     declines: Callable[[Exchange], str | None] | None = None
+    programs: tuple[tuple[str, str], ...] = ()

@@ -2,8 +2,32 @@
 
 from __future__ import annotations
 
-from support.contracts.api import Api
-from support.contracts.ollama import OLLAMA
-from support.contracts.openai import OPENAI
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 
-APIS: dict[str, Api] = {api.name: api for api in (OPENAI, OLLAMA)}
+from support.contracts.api import Api
+
+_WHERE = {
+    "openai": ("support.contracts.openai", "OPENAI"),
+    "ollama": ("support.contracts.ollama", "OLLAMA"),
+    "anthropic": ("support.contracts.anthropic", "ANTHROPIC"),
+    "responses": ("support.contracts.responses", "RESPONSES"),
+}
+
+
+class _Apis(Mapping[str, Api]):
+    """By name; each is read when first asked for: the official packages take longer than most scenarios."""
+
+    def __getitem__(self, name: str) -> Api:
+        module, constant = _WHERE[name]
+        api: Api = getattr(import_module(module), constant)
+        return api
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_WHERE)
+
+    def __len__(self) -> int:
+        return len(_WHERE)
+
+
+APIS: Mapping[str, Api] = _Apis()

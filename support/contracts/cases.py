@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from support.contracts.matching import Expectation, Matchers
-from support.contracts.requests import RequestRow
+from support.contracts.requests import RequestRow, joined
 from support.errors import AcceptanceError
 
 FOLDER = Path(__file__).with_name("cases")
@@ -39,7 +39,7 @@ class CaseError(AcceptanceError):
 
 
 class Again(BaseModel):
-    """The same request once more with other fields: what must be the same then, or must differ.
+    """The same request once more with other fields (tables are joined): what must be the same, or differ.
 
     `same` and `differs` are names of the view of an answer (`support.contracts.api.View`).
     """
@@ -131,15 +131,6 @@ def read_table(api: str, file: Path) -> dict[str, Case]:
         raise CaseError(f"{file.name}: cannot be read as a table of cases: {error}") from None
     defaults = rows.pop("defaults", {})
     return {title: _case(api, file, title, row, defaults) for title, row in rows.items()}
-
-
-def joined(defaults: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with what it leaves open; tables in it are joined, anything else is replaced."""
-    both = {**defaults, **row}
-    for name, value in row.items():
-        if isinstance(value, dict) and isinstance(defaults.get(name), dict):
-            both[name] = joined(defaults[name], value)
-    return both
 
 
 def _whole_row(defaults: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:

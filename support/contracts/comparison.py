@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from support.contracts.api import ApiServer
 from support.contracts.cases import Case
 from support.contracts.engine import Result, ask
+from support.contracts.fates import Fate
 from support.contracts.lacking import MissingRoutes
-from support.errors import AcceptanceError
+from support.errors import AcceptanceError, NotOffered
 from support.http.client import ApiClient
-from support.reporting.verdict import Cell
+from support.reporting.verdict import Cell, as_known
 
-# Cases without an answer before a candidate is given up.
-MOST_SILENT = 3
+# Cases without an answer before a candidate is given up: one that never comes back, and one that the
+# cases hurt again and again. Each may take the whole patience.
+MOST_IN_A_ROW = 3
+MOST_UNANSWERED = 8
+# The layer of an answer that did not come (support.contracts.engine).
+TRANSPORT = "transport"
+# With less time than that, no server could answer.
+LEAST_SECONDS = 1.0
+# A command that is longer does not fit into a page of many rows; the evidence of the scenario has it.
+LONGEST_COMMAND = 1500
+
+# Why a broken behaviour was to be expected of a server, and where that is written; None when it was not.
+Known = Callable[[ApiServer, Case], tuple[str, str] | None]
 
 
 class Candidate(Protocol):
@@ -26,8 +40,12 @@ class Candidate(Protocol):
     def offering(self, api: str, model: str) -> ApiServer | None:
         """The server with this model, None when it has no such API.
 
-        Raises AcceptanceError or AssertionError when it cannot be had with this model.
+        Raises NotOffered when it has no such model, and AcceptanceError or AssertionError when it cannot be
+        had. One that has died is started again.
         """
+
+    def after_silence(self, api: str, model: str) -> Fate:
+        """What became of the server that `offering` gave last and that did not answer."""
 
     def close(self) -> None:
         """End what was started."""
@@ -35,35 +53,62 @@ class Candidate(Protocol):
 
 def cell_of(result: Result, *, judged: bool = False) -> Cell:
     """The cell of a server that was asked."""
-    return Cell(result.server.label, result.outcome, result.reason, judged=judged)
+    command = result.exchange.curl() if result.outcome == "broken" and result.exchange is not None else ""
+    return Cell(
+        result.server.label,
+        result.outcome,
+        result.reason,
+        judged,
+        rule=result.case.source,
+        repeat=command if len(command) <= LONGEST_COMMAND else "",
+    )
+
+
+def nothing_known(server: ApiServer, case: Case) -> None:
+    """No known issues."""
 
 
 class Comparison:
-    """The candidates of a run. One that cannot be had, or leaves cases unanswered, is given up.
+    """The candidates of a run. One that cannot be had, or leaves too many cases unanswered, is given up.
 
-    So the time that a comparison may take is bounded: for a server that hangs, `MOST_SILENT` answers.
+    So the time that a comparison may take is bounded, for each case by `within` seconds for all of them, and
+    for each server by the cases that it may leave unanswered.
     """
 
-    def __init__(self, candidates: Sequence[Candidate], within: float, missing: MissingRoutes) -> None:
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        within: float,
+        missing: MissingRoutes,
+        known: Known = nothing_known,
+    ) -> None:
         self._candidates = candidates
         self._within = within
         self._missing = missing
+        self._known = known
         # By label and model: who cannot load one model may well serve another one.
         self._given_up: dict[tuple[str, str], str] = {}
-        self._silent: Counter[tuple[str, str]] = Counter()
+        self._unanswered: Counter[tuple[str, str]] = Counter()
+        self._in_a_row: Counter[tuple[str, str]] = Counter()
         # What a candidate turned out to be: it keeps one column of the matrix.
         self._labels: dict[str, str] = {}
 
     def cells(self, case: Case) -> list[Cell]:
         """One cell for each candidate that offers the case's API."""
-        return [cell for candidate in self._candidates if (cell := self._cell(candidate, case)) is not None]
+        found, until = [], time.monotonic() + self._within
+        for candidate in self._candidates:
+            started = time.monotonic()
+            cell = self._cell(candidate, case, until)
+            if cell is not None:
+                found.append(replace(cell, rule=case.source, seconds=time.monotonic() - started))
+        return found
 
     def close(self) -> None:
         """End what the candidates started."""
         for candidate in self._candidates:
             candidate.close()
 
-    def _cell(self, candidate: Candidate, case: Case) -> Cell | None:
+    def _cell(self, candidate: Candidate, case: Case, until: float) -> Cell | None:
         asked = (candidate.label, case.model)
         if case.alone:
             return self._not_asked(candidate, "the case may hurt its server, and this one is shared")
@@ -71,6 +116,8 @@ class Comparison:
             return self._not_asked(candidate, self._given_up[asked])
         try:
             server = candidate.offering(case.api, case.model)
+        except NotOffered as why:
+            return Cell(self._labels.get(candidate.label, candidate.label), "lacking", str(why))
         except (AcceptanceError, AssertionError) as error:
             self._give_up(asked, str(error).splitlines()[0])
             return self._not_asked(candidate, self._given_up[asked])
@@ -80,18 +127,40 @@ class Comparison:
         known = self._missing.reason(server.label, case)
         if known is not None:
             return Cell(server.label, "lacking", known)
-        client = ApiClient(server.base_url, api_key=server.key, within=self._within)
-        try:
-            result = ask(client, server, case)
-        finally:
-            client.close()
+        left = until - time.monotonic()
+        if left < LEAST_SECONDS:
+            return self._not_asked(candidate, "the servers before it took all the time that a case may take")
+        result = self._ask(server, case, left)
         if result.outcome == "lacking":
             self._missing.note(server.label, case)
-        if result.layer == "transport":
-            self._silent[asked] += 1
-            if self._silent[asked] == MOST_SILENT:
-                self._give_up(asked, f"given up after {MOST_SILENT} cases without an answer")
-        return cell_of(result)
+        if result.outcome != "broken":
+            self._in_a_row[asked] = 0
+            return cell_of(result)
+        if unanswered(result):
+            fate = candidate.after_silence(case.api, case.model)
+            self._count(asked, case, fate)
+            reason = f"the server {fate.words}: {result.reason}"
+            return replace(cell_of(result), reason=reason, fate=fate.words)
+        self._in_a_row[asked] = 0
+        foretold = self._known(server, case)
+        return as_known(cell_of(result), *foretold) if foretold else cell_of(result)
+
+    def _ask(self, server: ApiServer, case: Case, within: float) -> Result:
+        client = ApiClient(server.base_url, api_key=server.key, within=within)
+        try:
+            return ask(client, server, case)
+        finally:
+            client.close()
+
+    def _count(self, asked: tuple[str, str], case: Case, fate: Fate) -> None:
+        self._unanswered[asked] += 1
+        self._in_a_row[asked] += 1
+        if not fate.back:
+            self._give_up(asked, f"the server {fate.words}, since the case {case.title!r}")
+        elif self._in_a_row[asked] == MOST_IN_A_ROW:
+            self._give_up(asked, f"given up after {MOST_IN_A_ROW} cases in a row without an answer")
+        elif self._unanswered[asked] == MOST_UNANSWERED:
+            self._give_up(asked, f"given up after {MOST_UNANSWERED} cases without an answer")
 
     def _not_asked(self, candidate: Candidate, why: str) -> Cell:
         return Cell(self._labels.get(candidate.label, candidate.label), "not asked", why)
@@ -99,3 +168,10 @@ class Comparison:
     def _give_up(self, asked: tuple[str, str], why: str) -> None:
         self._given_up[asked] = why
         print(f"Compared with {asked[0]} ({asked[1]} model): not asked any more: {why}")
+
+
+def unanswered(result: Result) -> bool:
+    """Whether the server left the case, or the good request after it, without an answer."""
+    return result.layer == TRANSPORT or (
+        result.layer == "afterwards" and f" {TRANSPORT}: " in f" {result.seen}"
+    )

@@ -35,6 +35,7 @@ class Contract:
     model: ours, with what that type leaves open (presence, ranges, units).
     tolerated: fields beyond the model that may come, as paths without list indices (`usage.total_time_sec`).
     invariants: what holds across fields and chunks.
+    named_events: the name of each event is the `type` that its data has.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Contract:
     official: Any = None
     tolerated: frozenset[str] = frozenset()
     invariants: tuple[Invariant, ...] = ()
+    named_events: bool = False
 
     def check(self, reading: Reading) -> None:
         """Raises `Broken` with the first layer that is not kept."""
@@ -51,11 +53,20 @@ class Contract:
             self._check_official(piece)
         for piece in reading.pieces:
             self._check_own(piece)
+        if self.named_events:
+            self._check_names(reading.pieces)
         for invariant in self.invariants:
             try:
                 invariant(reading.values)
             except ValueError as error:
                 raise Broken("invariants", str(error)) from None
+
+    @staticmethod
+    def _check_names(pieces: Sequence[Piece]) -> None:
+        for piece in pieces:
+            kind = piece.value["type"]
+            if piece.name != kind:
+                raise Broken("framing", f"an event named {piece.name!r} whose data is a {kind!r}")
 
     def _check_official(self, piece: Piece) -> None:
         if self.official is None:

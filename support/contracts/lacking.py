@@ -32,10 +32,14 @@ class MissingRoutes:
 
     def reason(self, server: str, case: Case) -> str | None:
         """Why asking is of no use, or None."""
-        found_by = self._found.get((server, case.route))
-        if found_by is None or found_by == case.title:
+        if self._found.get((server, case.route)) == case.title:
             return None
-        return f"{server} has no {case.route}, as {found_by!r} found out"
+        return self.without(server, case.route)
+
+    def without(self, server: str, route: str) -> str | None:
+        """Why asking this route (`POST /v1/responses`) is of no use, or None."""
+        found_by = self._found.get((server, route))
+        return found_by and f"{server} has no {route}, as {found_by!r} found out"
 
     def note(self, server: str, case: Case) -> None:
         """This case found its route missing; where it has served another case, only this wish is refused."""

@@ -48,6 +48,9 @@ MAKERS: dict[str, Maker] = {
     "a text longer than the context of the embedding model": lambda names: json.dumps(
         {"model": names["model"], "input": "word " * 2000}
     ).encode(),
+    "a list with a text longer than the context of the embedding model": lambda names: json.dumps(
+        {"model": names["model"], "input": ["comet", "word " * 2000]}
+    ).encode(),
     "a deep nesting": _deep,
     "a long conversation": _history,
     "a long line": lambda names: _chat(names, f"{'word ' * 300}Tell me about the comet", max_tokens=200),

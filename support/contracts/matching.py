@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jmespath
@@ -11,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 
 class Matchers(BaseModel):
-    """One or more conditions on one value; all must hold. `absent`: nothing is there, or null."""
+    """One or more conditions on one value; all must hold.
+
+    `absent`: nothing is there, or null. `counts`: how often, from and to, each regular expression is found.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -24,16 +28,17 @@ class Matchers(BaseModel):
     length: int | None = Field(None, ge=0)
     absent: bool | None = None
     contains: Any = None
+    counts: dict[str, tuple[int, int]] | None = None
 
-    @field_validator("matches")
+    @field_validator("matches", "counts")
     @classmethod
-    def _compiles(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
+    def _compiles(cls, wanted: Any) -> Any:
+        for pattern in [wanted] if isinstance(wanted, str) else wanted or ():
             try:
                 re.compile(pattern)
             except re.error as error:
                 raise ValueError(f"no regular expression: {error}") from None
-        return pattern
+        return wanted
 
     @property
     def given(self) -> set[str]:
@@ -51,7 +56,7 @@ class Matchers(BaseModel):
         for name in sorted(self.given):
             wanted = getattr(self, name)
             if not _HOLDS[name](value, wanted):
-                return f"expected {name.rstrip('_')} {wanted!r}, got {value!r:.300}"
+                return f"expected {name.rstrip('_')} {wanted!r}, got {_seen(name, value, wanted)}"
         return None
 
 
@@ -104,7 +109,22 @@ def _contains(value: Any, wanted: Any) -> bool:
     return isinstance(value, list | dict) and any(same(item, wanted) for item in value)
 
 
-_HOLDS = {
+def _counts(value: Any, wanted: dict[str, tuple[int, int]]) -> bool:
+    found = _found(value, wanted) if isinstance(value, str) else {}
+    return bool(found) and all(least <= found[pattern] <= most for pattern, (least, most) in wanted.items())
+
+
+def _found(text: str, patterns: Iterable[str]) -> dict[str, int]:
+    return {pattern: len(re.findall(pattern, text)) for pattern in patterns}
+
+
+def _seen(name: str, value: Any, wanted: Any) -> str:
+    if name == "counts" and isinstance(value, str):
+        return f"{_found(value, wanted)!r} in {value!r:.300}"
+    return f"{value!r:.300}"
+
+
+_HOLDS: dict[str, Callable[[Any, Any], bool]] = {
     "is_": same,
     "not_": lambda value, wanted: not same(value, wanted),
     "one_of": lambda value, wanted: any(same(value, item) for item in wanted),
@@ -114,4 +134,5 @@ _HOLDS = {
     "length": lambda value, wanted: _sized(value) and len(value) == wanted,
     "absent": lambda value, wanted: (value is None) is wanted,
     "contains": _contains,
+    "counts": _counts,
 }

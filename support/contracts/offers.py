@@ -4,44 +4,49 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from support.contracts.api import ApiServer
+from support.contracts.fates import Fate, fate_of
 from support.errors import AcceptanceError, NotOffered, TargetError
 from support.settings import Settings
+from support.target.capabilities import unmet_capability
 from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget, UrlTarget, discover
-from support.target.fronts import NEED_REAL, Fronts, Process
+from support.target.fronts import BEHIND, NEED_REAL, Fronts, OllamaFront, Process
 from support.target.pool import ServerPool
 from support.target.server import Server
 
 if TYPE_CHECKING:
     from support.suite import Suite
 
+# What a server has to be able to for one of the suite's models.
+NEEDS = {"embedding": {"needs.embeddings"}}
+
 # The judged server that offers an API with a model, and its process if it is ours.
 Offer = Callable[["Suite", str], tuple[ApiServer, Process | None]]
 
 
-def openai_offer(suite: Suite, model: str) -> tuple[ApiServer, Server | None]:
-    """The server under test itself."""
+def own_offer(suite: Suite, model: str, api: str) -> tuple[ApiServer, Server | None]:
+    """The server under test itself, asked in one of its APIs."""
     target = suite.target
     if isinstance(target, UrlTarget):
         key = suite.settings.target_api_key
         names = {"model": suite.model_name}
-        return ApiServer(
-            target.label, "openai", target.url, names, key.get_secret_value() if key else None
-        ), None
+        return ApiServer(target.label, api, target.url, names, key.get_secret_value() if key else None), None
     arguments = suite.model(model)
     server = suite.servers.get(arguments)
-    return of_command(target, server, arguments), server
+    return of_command(target, server, arguments, api), server
 
 
-def of_command(target: CommandTarget, server: Server, model: ModelArguments) -> ApiServer:
+def of_command(target: CommandTarget, server: Server, model: ModelArguments, api: str) -> ApiServer:
     """A server that was started by the suite."""
     # mistral.rs names a model by the folder that it was started with.
     own_words = (str(model.directory), *((model.file,) if model.file else ()))
     names = {"model": "default", "id": str(model.directory)}
-    return ApiServer(target.label, "openai", server.url, names, own_words=own_words)
+    programs = ((target.program, target.version),)
+    return ApiServer(target.label, api, server.url, names, own_words=own_words, programs=programs)
 
 
 def ollama_offer(suite: Suite, model: str) -> tuple[ApiServer, Process | None]:
@@ -52,32 +57,52 @@ def ollama_offer(suite: Suite, model: str) -> tuple[ApiServer, Process | None]:
     return ApiServer(front.label, "ollama", front.url, names, declines=declines), front.process
 
 
-OFFERS: dict[str, Offer] = {"openai": openai_offer, "ollama": ollama_offer}
+# APIs that mistral.rs serves itself.
+OWN = ("openai", "responses", "anthropic")
+OFFERS: dict[str, Offer] = {
+    **{api: partial(own_offer, api=api) for api in OWN},
+    "ollama": ollama_offer,
+}
 
 
 class OtherFront:
     """The gateway of this run, or a real Ollama, beside the judged server; both have two APIs."""
 
-    def __init__(self, name: str, fronts: Callable[[], Fronts]) -> None:
+    def __init__(
+        self, name: str, fronts: Callable[[], Fronts], behind: tuple[str, str] | None = None
+    ) -> None:
+        """`behind`: program and version of the server that a gateway of ours stands in front of."""
         self.label = name
         self._fronts = fronts
+        self._behind = (behind,) if behind else ()
+        self._asked: OllamaFront | None = None
 
     def offering(self, api: str, model: str) -> ApiServer | None:
-        """See `Candidate.offering`. The judged server itself is no other one.
-
-        One that dies is started again; how often that may be is the comparison's business.
-        """
-        fronts = self._fronts()
-        if api == "ollama" and fronts.kind == self.label:
+        """See `Candidate.offering`. The judged server itself is no other one."""
+        if api == "ollama" and self._fronts().kind == self.label:
             return None
-        reason = fronts.unmet({NEED_REAL}) if self.label == "ollama" else None
-        if reason is not None:
-            raise TargetError(reason)
-        front = fronts.real() if self.label == "ollama" else fronts.gateway()
+        front = self._asked = self._front(model)
         if model not in front.names:
             raise NotOffered(f"{front.label} has no model {model!r}")
         name = front.names[model]
-        return ApiServer(front.label, api, front.url, {"model": name, "id": name})
+        own = (front.program, front.version)
+        programs = (own, *self._behind) if self.label == "gateway" else (own,)
+        return ApiServer(front.label, api, front.url, {"model": name, "id": name}, programs=programs)
+
+    def after_silence(self, api: str, model: str) -> Fate:
+        """See `Candidate.after_silence`."""
+        front = self._asked
+        assert front is not None, "it was not asked before"
+        return fate_of(front.process, front.url, lambda: self._fronts().let_go(front))
+
+    def _front(self, model: str) -> OllamaFront:
+        fronts = self._fronts()
+        if self.label == "gateway":
+            # Each model of ours has a gateway of its own.
+            return fronts.judged(model) if fronts.kind == "gateway" and model in BEHIND else fronts.gateway()
+        if reason := fronts.unmet({NEED_REAL}):
+            raise TargetError(reason)
+        return fronts.real()
 
     def close(self) -> None:
         """The fronts belong to the suite."""
@@ -95,17 +120,33 @@ class OtherTarget:
 
     def offering(self, api: str, model: str) -> ApiServer | None:
         """See `Candidate.offering`."""
-        if api != "openai":
+        if api not in OWN:
             return None
         target = self._target or self._find()
         if isinstance(target, UrlTarget):
             name = "default" if "default" in target.models or not target.models else target.models[0]
-            return ApiServer(target.label, api, target.url, {"model": name})
+            programs = ((target.program, target.version),)
+            return ApiServer(target.label, api, target.url, {"model": name}, programs=programs)
+        lacks = unmet_capability(NEEDS.get(model, set()), target.program, target.version)
+        if lacks is not None:
+            raise NotOffered(lacks)
         if self._pool is None:
             # TEST_PORT belongs to the judged server.
             self._pool = ServerPool(target, self._settings.model_copy(update={"test_port": None}))
         arguments = self._model(model)
-        return of_command(target, self._pool.get(arguments), arguments)
+        return of_command(target, self._pool.get(arguments), arguments, api)
+
+    def after_silence(self, api: str, model: str) -> Fate:
+        """See `Candidate.after_silence`."""
+        if isinstance(self._target, UrlTarget) or self._pool is None:
+            return fate_of(
+                None, self._target.url if isinstance(self._target, UrlTarget) else "", lambda: None
+            )
+        pool, arguments = self._pool, self._model(model)
+        server = pool.last(arguments)
+        if server is None:
+            return Fate("was not there any more; the next case gets a new one")
+        return fate_of(server, server.url, lambda: pool.discard(arguments))
 
     def _find(self) -> CommandTarget | UrlTarget:
         chosen: dict[str, object] = {"acceptance_target": self.label, "target_url": None}

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import openai
 
 from support.contracts.api import ApiServer
+from support.contracts.journeys import Journey
 
 ANSWER = "The comet comes back every seventy-six years."
 QUESTION: Any = [{"role": "user", "content": "Tell me about the comet"}]
@@ -29,19 +29,6 @@ WEATHER: Any = {
         },
     },
 }
-
-
-@dataclass(frozen=True)
-class Journey:
-    """What the client brought home: `got` is to equal `wanted`."""
-
-    name: str
-    wanted: Any
-    got: Any
-
-    def require_arrived(self) -> None:
-        """Raises AssertionError when the client got something else."""
-        assert self.got == self.wanted, f"{self.name}: expected {self.wanted!r}, got {self.got!r}"
 
 
 def travel(server: ApiServer, name: str, within: float) -> Journey:

@@ -496,7 +496,7 @@ OLLAMA = Api(
     title="Ollama",
     contracts=CONTRACTS,
     good="a good request is served",
-    good_for={"embedding": "several texts get a vector each"},
+    good_for={"embedding": "several texts get a vector each", "dice": "a throw of the dice is answered"},
     view=view,
     streams_end_with_done=True,
 )

@@ -19,6 +19,7 @@ import ollama
 from support.contracts.api import View
 from support.contracts.ollama import CONTRACTS, seconds_of, view
 from support.contracts.reading import Broken, Reading, read
+from support.contracts.walking import Walked, require_equal, walked
 from support.errors import NotOffered
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
@@ -149,10 +150,6 @@ def _named(entries: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]
     return next((entry for entry in entries if entry["name"] == wanted), None)
 
 
-def _equal(what: str, expected: object, got: object) -> None:
-    assert got == expected, f"{what}: expected {expected!r}, got {got!r}"
-
-
 def _gone(asker: Asker) -> None:
     wait_until(
         f"the model {asker.model} no longer loaded",
@@ -172,7 +169,7 @@ def _listed_when_loaded(asker: Asker) -> None:
     assert entry is not None, f"{asker.model} has answered and is not among the loaded models"
     listed = asker.listed(asker.model)
     assert listed is not None, f"{asker.model} is loaded and not in the list of models"
-    _equal("its digest among the loaded models", listed["digest"], entry["digest"])
+    require_equal("its digest among the loaded models", listed["digest"], entry["digest"])
 
 
 @walk("a model that is told to go leaves, and comes back when asked", LEAVING)
@@ -180,7 +177,7 @@ def _unloads(asker: Asker) -> None:
     asker.load("5m")
     asker.load(0)
     _gone(asker)
-    _equal("the answer afterwards", COMET, asker.generate("Tell me about the comet")["response"])
+    require_equal("the answer afterwards", COMET, asker.generate("Tell me about the comet")["response"])
     assert asker.loaded() is not None, "it has answered and is not loaded"
 
 
@@ -230,9 +227,9 @@ def _load_duration(asker: Asker) -> None:
 def _context(asker: Asker) -> None:
     first = asker.generate("My name is Mara")
     second = asker.generate("What am I called?", context=first["context"])
-    _equal("the text with the context", "You are Mara, and I will remember it.", second["response"])
+    require_equal("the text with the context", "You are Mara, and I will remember it.", second["response"])
     without = asker.generate("What am I called?")
-    _equal("the text without it", "You have not told me your name yet.", without["response"])
+    require_equal("the text without it", "You have not told me your name yet.", without["response"])
 
 
 @walk("the same question counts the same tokens again")
@@ -262,7 +259,7 @@ def _batch(asker: Asker) -> None:
 def _same_lists(asker: Asker) -> None:
     tags = asker.ask("tags", "/api/tags", method="GET").values[0]["models"]
     cards = asker.ask("OpenAI models", "/v1/models", method="GET").values[0]["data"]
-    _equal("the models", sorted(entry["name"] for entry in tags), sorted(card["id"] for card in cards))
+    require_equal("the models", sorted(entry["name"] for entry in tags), sorted(card["id"] for card in cards))
 
 
 # -- the store (api.md, Create, Copy, Delete, Blobs)
@@ -275,8 +272,8 @@ def _copy(asker: Asker) -> None:
     try:
         copy, model = asker.listed(name), asker.listed(asker.model)
         assert copy is not None and model is not None, "the copy or its model is not listed"
-        _equal("the digest of the copy", model["digest"], copy["digest"])
-        _equal("its answer", COMET, asker.generate("Tell me about the comet", model=name)["response"])
+        require_equal("the digest of the copy", model["digest"], copy["digest"])
+        require_equal("its answer", COMET, asker.generate("Tell me about the comet", model=name)["response"])
     finally:
         asker.remove(name)
     assert asker.listed(name) is None, "it was removed and is still listed"
@@ -290,9 +287,9 @@ def _made_of_another(asker: Asker) -> None:
     asker.ask("progress stream", "/api/create", request)
     try:
         said = asker.generate("Tell me about the comet", model=name, options={})["response"]
-        _equal("its answer", "Arr, matey! There be treasure on yonder island.", said)
+        require_equal("its answer", "Arr, matey! There be treasure on yonder island.", said)
         shown = asker.ask("show", "/api/show", {"model": name}).values[0]
-        _equal("its system message", "You are a pirate.", shown.get("system"))
+        require_equal("its system message", "You are a pirate.", shown.get("system"))
     finally:
         asker.remove(name)
 
@@ -307,7 +304,7 @@ def _blob(asker: Asker) -> None:
         asker.send("HEAD", path).status,
         asker.send("POST", path, body=content).status,
     ]
-    _equal("the states of asking, sending, asking and sending again", [404, 201, 200, 200], states)
+    require_equal("the states of asking, sending, asking and sending again", [404, 201, 200, 200], states)
 
 
 @walk("a model made of a file answers as its script says")
@@ -320,7 +317,7 @@ def _made_of_a_file(asker: Asker) -> None:
     request = {"model": name, "files": {"model.gguf": digest}, "stream": False, "parameters": ONE_THREAD}
     asker.ask("progress", "/api/create", request)
     try:
-        _equal("its answer", COMET, asker.generate("Tell me about the comet", model=name)["response"])
+        require_equal("its answer", COMET, asker.generate("Tell me about the comet", model=name)["response"])
     finally:
         asker.remove(name)
 
@@ -335,8 +332,8 @@ def _own_name() -> str:
 @walk("the official client chats")
 def _client_chat(asker: Asker) -> None:
     answer = asker.official.chat(asker.model, [{"role": "user", "content": "comet"}], options=GREEDY)
-    _equal("its text", COMET, answer.message.content)
-    _equal("its end", (True, "stop"), (answer.done, answer.done_reason))
+    require_equal("its text", COMET, answer.message.content)
+    require_equal("its end", (True, "stop"), (answer.done, answer.done_reason))
 
 
 @walk("the official client reads a stream")
@@ -344,21 +341,23 @@ def _client_stream(asker: Asker) -> None:
     messages = [{"role": "user", "content": "Tell me about the lighthouse"}]
     parts = list(asker.official.chat(asker.model, messages, stream=True, options=GREEDY))
     said = "".join(part.message.content or "" for part in parts)
-    _equal("its text", "The lighthouse was lit in 1874 and is seen from twenty miles away.", said)
-    _equal("where it ends", [len(parts) - 1], [number for number, part in enumerate(parts) if part.done])
+    require_equal("its text", "The lighthouse was lit in 1874 and is seen from twenty miles away.", said)
+    require_equal(
+        "where it ends", [len(parts) - 1], [number for number, part in enumerate(parts) if part.done]
+    )
 
 
 @walk("the official client completes a prompt")
 def _client_generate(asker: Asker) -> None:
     answer = asker.official.generate(asker.model, "Tell me about the comet", options=GREEDY)
-    _equal("its text", COMET, answer.response)
+    require_equal("its text", COMET, answer.response)
     assert (answer.eval_count or 0) > 1 and (answer.total_duration or 0) > 0, f"nothing counted: {answer}"
 
 
 @walk("the official client makes vectors", EMBEDDING)
 def _client_embed(asker: Asker) -> None:
     found = asker.official.embed(asker.model, ["harbour", "glacier"])
-    _equal("the number of vectors", 2, len(found.embeddings))
+    require_equal("the number of vectors", 2, len(found.embeddings))
 
 
 @walk("the official client lists, shows and sees what is loaded")
@@ -377,8 +376,8 @@ def _client_error(asker: Asker) -> None:
     try:
         asker.official.chat("nobody-knows-this", [{"role": "user", "content": "x"}])
     except ollama.ResponseError as error:
-        _equal("its status", 404, error.status_code)
-        _equal("its words", "model 'nobody-knows-this' not found", error.error)
+        require_equal("its status", 404, error.status_code)
+        require_equal("its words", "model 'nobody-knows-this' not found", error.error)
     else:
         raise AssertionError("an unknown model has answered")
 
@@ -396,33 +395,18 @@ def _client_tool(asker: Asker) -> None:
     messages = [{"role": "user", "content": "Tell me about the weather"}]
     answer = asker.official.chat(asker.model, messages, tools=[get_weather], options=GREEDY)
     calls = [(call.function.name, dict(call.function.arguments)) for call in answer.message.tool_calls or ()]
-    _equal("the calls", [("get_weather", {"city": "Oslo"})], calls)
+    require_equal("the calls", [("get_weather", {"city": "Oslo"})], calls)
 
 
 # -- taking them
 
 
-@dataclass(frozen=True)
-class Walked:
-    """How a walk went: None, or what was not as it should be."""
-
-    failure: AssertionError | None = None
-
-    def require_kept(self) -> None:
-        """Raises what went wrong."""
-        if self.failure is not None:
-            raise self.failure
-
-
 def go(walk_of: Take, asker: Asker) -> Walked:
     """Take a walk to its end or to the first thing that is wrong."""
     try:
-        walk_of(asker)
+        return walked(lambda: walk_of(asker))
     except ollama.ResponseError as error:
         return Walked(AssertionError(f"the official client was refused: {error.status_code} {error.error}"))
-    except AssertionError as error:
-        return Walked(error)
-    return Walked()
 
 
 def same_answer(question: str, real: Asker) -> Take:
@@ -431,6 +415,6 @@ def same_answer(question: str, real: Asker) -> Take:
     def compare(asker: Asker) -> None:
         ours, theirs = asker.chat(question), real.chat(question)
         for what in ("text", "finish_reason", "usage"):
-            _equal(f"{what}, first on a real Ollama", theirs[what], ours[what])
+            require_equal(f"{what}, first on a real Ollama", theirs[what], ours[what])
 
     return compare

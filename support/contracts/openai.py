@@ -471,5 +471,8 @@ OPENAI = Api(
     good="a good request is served",
     view=view,
     streams_end_with_done=True,
-    good_for={"embedding": "a text becomes a vector of length one"},
+    good_for={
+        "embedding": "a text becomes a vector of length one",
+        "dice": "a throw of the dice is answered",
+    },
 )

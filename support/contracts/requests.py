@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,8 +29,8 @@ class Request:
 class RequestRow(BaseModel):
     """A request in a table: `json`, or a raw `body`, `body_hex`, or one that `make` makes; or none of them.
 
-    `{model}` and the other names of a server are filled in everywhere. `without` takes fields out of `json`.
-    `content_type = ""` sends none.
+    `{model}` and the other names of a server are filled in everywhere. `without` takes fields out of `json`,
+    by their paths (`options.seed`). `content_type = ""` sends none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -79,14 +79,34 @@ class RequestRow(BaseModel):
         if self.json_ is not None:
             document = self.json_
             if isinstance(document, dict):
-                whole = {**document, **change}
-                document = {name: value for name, value in whole.items() if name not in self.without}
+                document = joined(document, change)
+                for name in self.without:
+                    _take_out(document, name.split("."))
             return json.dumps(filled(document, names), ensure_ascii=False).encode()
         if self.make is not None:
             return MAKERS[self.make](names)
         if self.body_hex is not None:
             return bytes.fromhex(self.body_hex)
         return str(filled(self.body or "", names)).encode()
+
+
+def joined(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """`own`, and from `defaults` what it leaves open; tables are joined, anything else is replaced."""
+    both = {**defaults, **own}
+    for name, value in own.items():
+        if isinstance(value, dict) and isinstance(defaults.get(name), dict):
+            both[name] = joined(defaults[name], value)
+    return both
+
+
+def _take_out(document: dict[str, Any], path: Sequence[str]) -> None:
+    """Of a document whose tables may belong to others: what changes is copied."""
+    name, *rest = path
+    if not rest:
+        document.pop(name, None)
+    elif isinstance(document.get(name), dict):
+        document[name] = dict(document[name])
+        _take_out(document[name], rest)
 
 
 def filled(value: Any, names: Names) -> Any:

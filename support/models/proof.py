@@ -154,6 +154,18 @@ def prove_random(files: ModelFiles) -> None:
         raise ScriptError(f"the engine ({engine_version()}) gave no answer with random weights: {talk.error}")
 
 
+def prove_dice(files: ModelFiles, likeliest: str) -> None:
+    """Asks for the greedy answer; ScriptError when that is not the likeliest word again and again."""
+    if engine_version() is None:
+        log.info("model %s is not proved: the package 'mistralrs' is not installed here", files.path)
+        return
+    talk = interview(files, (Question.ask("Throw the dice", 8),))
+    _require_loaded(talk)
+    said = [answer.text for answer in talk.answers]
+    if said != [likeliest * 8]:
+        raise ScriptError(f"the engine ({engine_version()}) says {said} with the dice: {talk.error}")
+
+
 def _sample(script: Script) -> list[Row]:
     """The default, the first and the last row, and the first loop."""
     rows = [

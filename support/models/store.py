@@ -88,6 +88,18 @@ class ModelStore:
 
         return self._entry("random", format, context, f"{width} {layers} {seed}", make)
 
+    def dice(self, context: int = 4096) -> ModelFiles:
+        """A model whose next word is drawn from a known distribution, about 1 MB (see `dice`)."""
+
+        def make(files: ModelFiles) -> None:
+            from support.models.dice import WORDS, dice_model
+
+            _write(dice_model(context), files)
+            if self._prove:
+                proof.prove_dice(files, WORDS[0])
+
+        return self._entry("dice", "gguf", context, "", make)
+
     def embedding(self, context: int = 512) -> ModelFiles:
         """A tiny embedding model: vectors of 128 numbers, of length 1."""
 
@@ -143,6 +155,7 @@ def _makers() -> str:
     here = Path(__file__).parent
     names = (
         "compiler.py",
+        "dice.py",
         "embedding.py",
         "formats.py",
         "random_model.py",

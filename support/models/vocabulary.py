@@ -140,6 +140,12 @@ def base_vocabulary() -> Vocabulary:
     return _Builder().finish((), ())
 
 
+def words_vocabulary(words: Sequence[str]) -> Vocabulary:
+    """The base and words that are only ever said, each one a token, from the id BASE_SIZE on."""
+    builder = _Builder()
+    return builder.finish((), [(builder.add_word(word),) for word in words])
+
+
 def script_vocabulary(script: Script) -> Vocabulary:
     """The vocabulary of a script: its markers are single tokens, its answers are cut into pieces.
 
@@ -182,6 +188,10 @@ class _Builder:
         for merge in self._merges:
             self._token(merge.replace(" ", ""))
         self._pieces: set[int] = set()
+
+    def add_word(self, word: str) -> int:
+        assert self._is_free(word), f"{word!r} is a token already, or may be met in a prompt"
+        return self._token(_from_bytes(word.encode()))
 
     def add_marker(self, marker: str) -> tuple[int, ...]:
         return tuple(self._word(form) for form in _forms(marker))

@@ -11,18 +11,24 @@ from support.errors import NotOffered
 from support.observed import Observed
 from support.parity import adapters, command, crowd, faults, fuzz, leaving, names
 from support.parity.asking import ask_all
+from support.parity.fuzz import Fuzzed
 from support.parity.room import Room
-from support.parity.routes import Message, Route, Said
+from support.parity.routes import OPENAI_CHAT, Message, Route, Said
 from support.parity.stacks import DIRECT, GATEWAY, REAL, Stack
 from support.parity.work import Work, work_of
 from support.parts.ollama import OLLAMA
 from support.reference.gateway.failures import API_LEVEL
+from support.reporting.evidence import repeating
 from support.reporting.verdict import Evidence
 from support.target.fronts import GATEWAY as BUNDLED
+from support.target.server import Server, start_server
+from support.target.starts import arguments_of
 
 NEIGHBOUR, NEIGHBOUR_LIMIT = "Tell me about the story", 100
 # So many tokens of a trained model, which is slow on two cores: the prompt is what counts here.
 TRAINED_LIMIT = 2
+# A made-up question has no scripted answer, and so none that ends: it ends with the context.
+SHORT_CONTEXT = 512
 # Fewer made-up requests would say little.
 LEAST_REQUESTS = 100
 # What scenarios do to servers that they share.
@@ -52,7 +58,7 @@ class Desk(Room):
     @property
     def results(self) -> tuple[Observed[Any], ...]:
         """What somebody has to look at."""
-        return self.answers, self.claim, self.brought, self.served, self.left
+        return self.answers, self.claim, self.made_up, self.brought, self.served, self.left
 
     def confirm(self, words: str) -> None:
         """What was tried came out as these words say; raises LookupError when something else was tried."""
@@ -214,15 +220,41 @@ class Desk(Room):
     # -- other people's clients
 
     def fuzz(self, seconds: float) -> None:
-        """Made-up requests; what they brought about is kept as evidence."""
+        """Made-up requests, once a run; what they brought about is kept as evidence."""
         lacking = fuzz.missing()
         if lacking is not None:
             raise NotOffered(f"needs {lacking}; `uv sync --group fuzz` installs it")
-        folder = self.own.server.folder
-        came = fuzz.fuzz(self.own.server.url, folder, seconds)
-        self.evidence.append(Evidence("made-up requests", "text/plain", came.told.encode()))
-        self.claim.set(("no failure", came.require_clean))
+        self.lineup.note(self.suite.target.program, self.suite.target.version)
+        known = self.suite.made_up
+        came = known[seconds] = known[seconds] if seconds in known else self._fuzz(seconds)
+        self.evidence += [
+            Evidence.text("findings, and how to repeat them", came.repeating(), "findings.txt"),
+            Evidence.text("made-up requests", came.told, "schemathesis.txt"),
+        ]
+        self.made_up.set(came)
         came.require_asked(LEAST_REQUESTS)
+
+    def _fuzz(self, seconds: float) -> Fuzzed:
+        server = self._bounded()
+        return fuzz.fuzz(server.url, server.folder, seconds, lambda: server.alive)
+
+    def wish(self) -> None:
+        """Ask for more answers than there is memory for; the server has to say that it does not."""
+        self.lineup.note(self.suite.target.program, self.suite.target.version)
+        server = self._bounded()
+        route = Route(DIRECT, server.url, "default", OPENAI_CHAT)
+        client = self._cleanups.enter_context(contextlib.closing(route.client(fuzz.ANSWER_SECONDS)))
+        self.claim.set(("wish refused", fuzz.wish(client)))
+        self.evidence.append(Evidence.text("how to repeat it", repeating(client.exchanges), "repeat.sh"))
+        self.made_up.set(fuzz.judged(client.exchanges, 1, alive=server.alive))
+
+    def _bounded(self) -> Server:
+        """A server of its own whose answers are short, and that cannot take the machine's memory."""
+        file = self.suite.models.speaking(self.suite.script, context=SHORT_CONTEXT)
+        server = start_server(self.suite.command, arguments_of(file), self.suite.settings)
+        self._cleanups.callback(server.stop)
+        fuzz.bound_memory(server.process.pid)
+        return server
 
     def type_command(self, errand: str, server: str) -> None:
         """Ollama's own command on a server: on the one of a Given step where there is one."""

@@ -12,6 +12,7 @@ from support.models.files import ModelFiles
 from support.models.tiny import chat_prompt
 from support.observed import Observed
 from support.parity.asking import Answers
+from support.parity.fuzz import Fuzzed
 from support.parity.lineup import Lineup
 from support.parity.routes import OLLAMA_CHAT, OPENAI_CHAT, Message, Route, Talk
 from support.parity.stacks import DIRECT, REAL, Stack, start_stack
@@ -48,6 +49,7 @@ class Room:
         self._watch = watch
         self.lineup = Lineup(suite, watch, self.within)
         self.answers: Observed[Answers] = Observed("answers of the routes")
+        self.made_up: Observed[Fuzzed] = Observed("outcome of made-up requests")
 
     @property
     def within(self) -> float:

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -39,6 +39,19 @@ def _unavailable(ctx: click.Context, param: click.Parameter, value: Any) -> None
 def unavailable(name: str, **settings: Any) -> Callable[[Any], Any]:
     """An option of the binary that the engine's package lacks: refused in plain words, not ignored."""
     return option(name, callback=_unavailable, expose_value=False, hidden=True, **settings)
+
+
+KINDS = ("auto", "text", "embedding")
+_NO_KINDS = ("multimodal", "diffusion", "speech")
+
+
+def _kind(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
+    """The kind of model, which is a subcommand in the binary; its options may stand on either side here."""
+    if value in _NO_KINDS:
+        raise click.UsageError(f"'{value}' is not available in the reference stack: it serves text", ctx)
+    if value not in (None, *KINDS):
+        raise click.UsageError(f"unrecognized subcommand '{value}'", ctx)
+    return value or KINDS[0]
 
 
 _LOG = option("-l", "--log", type=click.Path(path_type=Path), help="Append each request to this file.")
@@ -95,6 +108,8 @@ def with_model(function: Callable[..., None]) -> Callable[..., None]:
         try:
             if quant and quantized_file:
                 raise LoadError("`--quant` and `--quantized-file` are mutually exclusive")
+            if model.kind == "embedding" and model.model_id is None:
+                _require("model_id")
             # Before the server's and the engine's packages are imported: a refusal should not wait for them.
             source_of(model)
             function(model, **given)
@@ -105,6 +120,13 @@ def with_model(function: Callable[..., None]) -> Callable[..., None]:
             raise SystemExit(EXIT_PANIC) from None
 
     return command
+
+
+def _require(name: str) -> NoReturn:
+    """Refuse a call that lacks an option, in clap's words."""
+    context = click.get_current_context()
+    lacking = next(param for param in context.command.params if param.name == name)
+    raise click.MissingParameter(ctx=context, param=lacking)
 
 
 @click.group(
@@ -140,6 +162,7 @@ def help_command(ctx: click.Context, subcommand: str | None) -> None:
 
 
 @main.command()
+@click.argument("kind", required=False, callback=_kind, metavar="[COMMAND]")
 @options(
     *_MODEL,
     *_SEQUENCES,
@@ -164,7 +187,10 @@ def serve(
     disable_access_log: bool,
     disable_metrics: bool,
 ) -> None:
-    """Start an HTTP server with an OpenAI-compatible API."""
+    """Start an HTTP server with an OpenAI-compatible API.
+
+    COMMAND is the kind of the model: auto, text or embedding.
+    """
     from support.reference.serving import ServerOptions
     from support.reference.serving import serve as start
 

@@ -83,12 +83,16 @@ class Engine(Protocol):
 class WheelEngine:
     """The engine of the Python package `mistralrs`."""
 
-    def __init__(self, runner: Any, raw_runner: Callable[[], Any], max_seqs: int) -> None:
+    def __init__(
+        self, runner: Any, raw_runner: Callable[[], Any], max_seqs: int, vectors: bool = False
+    ) -> None:
         """`raw_runner` loads the engine that gets prompts without a template; called when first needed.
 
         The package has no streamed completion, and wraps a bare text into a user message: so plain
         completions need an engine of their own, whose chat template is the bare text.
+        `vectors`: the model makes vectors and no text; the server's words for that are ours to say, then.
         """
+        self._vectors = vectors
         self._runner = runner
         self._load_raw = raw_runner
         self._raw: tuple[Any, str] | None = None
@@ -127,8 +131,8 @@ class WheelEngine:
         """See `Engine.embed`. Blocks other starts until it is done."""
         import mistralrs
 
-        request = mistralrs.EmbeddingRequest(input=inputs)
         try:
+            request = mistralrs.EmbeddingRequest(input=inputs)
             with self._lock:
                 return list(self._runner.send_embedding_request(request))
         except ValueError as error:
@@ -148,6 +152,8 @@ class WheelEngine:
         messages: Any = call.prompt
         runner = self._runner
         if isinstance(messages, str):
+            if self._vectors:
+                raise RequestRefused("Received a request incompatible for this model's category.")
             if not messages:
                 # An empty message would reach the engine as an empty chat: its own words for an empty prompt.
                 raise RequestRefused("Received an empty prompt.")

@@ -241,8 +241,9 @@ def _unreadable(error: ValidationError) -> ApiError:
     first = error.errors(include_url=False)[0]
     if first["type"] == "json_invalid":
         return ApiError(400, f"Failed to parse the request body as JSON: {first['msg']}")
-    # Locations name the branch of a union as well; the field is what precedes it.
-    field = ".".join(str(part) for part in first["loc"] if str(part).replace("_", "").isalnum())
+    # Locations name the branch of a union as well (`str`, `list[str]`); the field is what precedes it.
+    parts = [str(part) for part in first["loc"] if part != "str"]
+    field = ".".join(part for part in parts if part.replace("_", "").isalnum())
     said = f"missing field `{field}`" if first["type"] == "missing" else f"{field}: {first['msg']}"
     return ApiError(422, f"Failed to deserialize the JSON body into the target type: {said}", param=field)
 

@@ -26,8 +26,9 @@ class EnginePanic(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """The model options of `serve`, `run` and `bench`, as typed."""
+    """The model options of `serve`, `run` and `bench`, as typed. `kind`: the subcommand of `serve`."""
 
+    kind: str = "auto"
     model_id: str | None = None
     format: str | None = None
     quantized_file: str | None = None
@@ -63,6 +64,8 @@ def source_of(options: ModelOptions) -> Source:
     inferred = next(iter(formats)) if len(formats) == 1 else None
     if options.format and inferred and options.format != inferred:
         raise LoadError(f"`--format {options.format}` conflicts with the `--quantized-file` suffix")
+    if options.kind == "embedding" and {options.format, inferred} & {"gguf", "ggml"}:
+        raise LoadError("Embedding models do not support GGUF or GGML format")
     chosen = options.format or inferred or (None if files else "plain")
     if chosen is None:
         raise LoadError(
@@ -143,7 +146,7 @@ def _which(wheel: Any, source: Source, options: ModelOptions) -> Any:
         return wheel.Which.GGML(
             source.model_id, source.files[0], options.tok_model_id or source.model_id, dtype=dtype
         )
-    if (Path(source.model_id) / "modules.json").is_file():
-        # The mark of a sentence embedding model; the binary's auto loader goes by the same file.
+    # As in the binary (0.8.1, 0.9.2): a model that makes vectors is loaded as such only when called so.
+    if options.kind == "embedding":
         return wheel.Which.Embedding(source.model_id, dtype=dtype)
     return wheel.Which.Plain(source.model_id, dtype=dtype)

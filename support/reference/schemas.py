@@ -16,6 +16,9 @@ from support.reference.engine import Call, Message
 Count = Annotated[int, Field(ge=0, lt=2**64)]
 
 
+TokenId = Annotated[int, Field(ge=0, lt=2**32)]
+
+
 class InvalidRequest(Exception):
     """The body is well-formed, but asks for something impossible; `param` is the field."""
 
@@ -226,17 +229,23 @@ class CompletionRequest(Sampling):
 class EmbeddingRequest(Strict):
     """`POST /v1/embeddings`."""
 
-    input: str | list[str] | list[int] | list[list[int]]
+    input: str | list[str] | list[TokenId] | list[list[TokenId]]
     model: str = "default"
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: int | None = None
+    dimensions: Count | None = None
 
     def inputs(self) -> list[Any]:
         """One entry for each vector: a text, or a list of token ids. Raises `InvalidRequest`."""
         if self.dimensions is not None:
-            raise InvalidRequest("Custom embedding dimensions are not supported.", "dimensions")
+            raise InvalidRequest(
+                f"Custom embedding dimensions ({self.dimensions}) are not supported.", "dimensions"
+            )
         if isinstance(self.input, str):
             return [self.input]
-        if self.input and isinstance(self.input[0], int):
+        if not self.input:
+            raise InvalidRequest("input must contain at least one entry.", "input")
+        if [] in self.input:
+            raise InvalidRequest("Received an empty prompt.", "input")
+        if isinstance(self.input[0], int):
             return [self.input]
         return list(self.input)

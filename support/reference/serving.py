@@ -67,7 +67,8 @@ def _listen_for_agents(host: str, port: int, api_port: int) -> socket.socket:
 
 def load_engine(model: ModelOptions) -> WheelEngine:
     """The engine with the model loaded, said in the log. Raises what `load` raises."""
-    engine = WheelEngine(load(model), lambda: load(model, raw_prompts=True), model.max_seqs)
+    vectors = model.kind == "embedding"
+    engine = WheelEngine(load(model), lambda: load(model, raw_prompts=True), model.max_seqs, vectors)
     logs.log(logs.SERVER, "Model loaded.")
     return engine
 

@@ -132,7 +132,7 @@ def settle(scenario: Any, verdict: Verdict, settings: Sequence[tuple[str, str, s
             complain("evidence", error)
     if world is not None:
         scenario.evidence, scenario.measures = tuple(world.evidence), tuple(world.measures)
-        scenario.cells = settled(world.cells, verdict.status)
+        scenario.cells = settled(world.cells, verdict)
     if told:
         pieces = list(getattr(scenario, "evidence", None) or Scene(settings).pieces())
         output = visible(str(scenario.captured.output or ""))

@@ -17,9 +17,12 @@ from typing import TextIO, cast
 from support.errors import EXIT_BUDGET, EXIT_HARNESS, EXIT_PASSED, AcceptanceError
 from support.measure.resources import ResourceRecord
 from support.redaction import RedactedStream, redact
-from support.reporting import evidence, html, matrix, summary
+from support.reporting import evidence, html, summary
 from support.reporting.allure_adapter import attach_to_run
 from support.reporting.junit import write_junit
+from support.reporting.matrix import matrix_of
+from support.reporting.matrix_html import html_page
+from support.reporting.matrix_markdown import brief_markdown, markdown_page
 from support.reporting.records import Record, read_records
 from support.reporting.verdict import Evidence
 from support.settings import SettingsInForce
@@ -158,9 +161,9 @@ class RunReports:
     def _tell_of_the_run(self, records: Sequence[Record]) -> dict[str, Path]:
         """The matrix and the graph of resources: files, and on the report's page of the run."""
         pieces, made = [], {}
-        if table := matrix.matrix_of(records):
-            page = matrix.html_page(table).encode()
-            summary.write_atomically(self._matrix, matrix.markdown_page(table).encode())
+        if table := matrix_of(records):
+            page = html_page(table).encode()
+            summary.write_atomically(self._matrix, markdown_page(table).encode())
             made["Matrix"] = summary.write_atomically(self._matrix_page, page)
             pieces.append(Evidence("what each server keeps", "text/html", page))
         record = self._resources
@@ -174,14 +177,14 @@ class RunReports:
         return made
 
     def _tell_ci(self, records: Sequence[Record], duration: float, *, passed: bool) -> Path:
-        table = matrix.matrix_of(records)
+        table = matrix_of(records)
         text = summary.markdown(
             records,
             target=self._target.label,
             duration=duration,
             budgets=self._budgets,
             passed=passed,
-            more=[matrix.brief_markdown(table)] if table else [],
+            more=[brief_markdown(table)] if table else [],
         )
         # GitHub shows on the page of the job what is added to this file.
         if page := os.environ.get("GITHUB_STEP_SUMMARY"):

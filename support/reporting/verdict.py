@@ -54,19 +54,32 @@ CellStatus = Literal["kept", "broken", "known issue", "lacking", "not asked"]
 class Cell:
     """How one server stands to one behaviour, with a short reason where there is something to say.
 
-    `judged`: it is the server that the scenario judges; the others are compared with it.
+    `judged`: it is the server that the scenario judges; the others are compared with it. `rule`: where it is
+    written that the behaviour is due. `repeat`: the command that shows what was seen. `fate`: what became of
+    a server that did not answer. `seconds`: how long it was asked.
     """
 
     server: str
     status: CellStatus
     reason: str = ""
     judged: bool = False
+    rule: str = ""
+    repeat: str = ""
+    fate: str = ""
+    seconds: float = 0.0
 
 
-def settled(cells: Iterable[Cell], status: Status) -> tuple[Cell, ...]:
+def settled(cells: Iterable[Cell], verdict: Verdict) -> tuple[Cell, ...]:
     """The same once the verdict is there: what the judged server breaks may be a known issue."""
-    known = status == "known_issue"
-    return tuple(replace(cell, status="known issue") if known and cell.judged else cell for cell in cells)
+    if verdict.status != "known_issue":
+        return tuple(cells)
+    return tuple(as_known(cell, verdict.why, verdict.source) if cell.judged else cell for cell in cells)
+
+
+def as_known(cell: Cell, why: str, source: str) -> Cell:
+    """The cell of what is listed as a known issue."""
+    told = f"{why} ({source})" if why else ""
+    return replace(cell, status="known issue", reason="; seen: ".join(filter(None, (told, cell.reason))))
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,14 @@ CAPABILITIES = {
         {"mistralrs": SpecifierSet(">=0.8")},
     ),
     "needs.responses": Capability("the Responses API", {"mistralrs": SpecifierSet(">=0.8")}),
-    # As far as a tiny one can be made here: the reference stack and mistralrs-server load text models only.
+    # As far as a tiny one can be made here: mistralrs-server loads text models only.
     "needs.embeddings": Capability(
         "embedding models",
-        {"mistralrs": SpecifierSet(">=0.8"), "mistralrs-server": SpecifierSet("<0")},
+        {
+            "mistralrs": SpecifierSet(">=0.8"),
+            "mistralrs-reference": SpecifierSet(">=0.9"),
+            "mistralrs-server": SpecifierSet("<0"),
+        },
     ),
     "needs.messages": Capability("Anthropic's Messages API", {"mistralrs": SpecifierSet(">=0.9")}),
     "needs.request_ids": Capability(

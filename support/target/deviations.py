@@ -7,7 +7,7 @@ and fails, so that the list stays true.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,13 +59,20 @@ class Deviations:
 
     def find(self, program: str, version: str, scenario: str) -> Deviation | None:
         """The entry that foretells a failure of this scenario on this target, or None."""
+        return self._first(program, version, lambda title: title == scenario)
+
+    def of_case(self, program: str, version: str, case: str) -> Deviation | None:
+        """The same for a case of an API, whose scenario is called `In the ... API <case>`."""
+        return self._first(program, version, lambda title: title.endswith(f" API {case}"))
+
+    def _first(self, program: str, version: str, meant: Callable[[str], bool]) -> Deviation | None:
         try:
             number = Version(version)
         except InvalidVersion:
             return None
         for entry in self.entries:
-            named = (entry.target, entry.scenario) == (program, scenario)
-            if named and entry.versions.contains(number, prereleases=True):
+            applies = entry.target == program and entry.versions.contains(number, prereleases=True)
+            if applies and meant(entry.scenario):
                 return entry
         return None
 

@@ -7,6 +7,7 @@ A front stands for a server of that API and the names under which it knows the s
     embedding  a model that makes vectors; Ollama makes them with any
     leaving    a speaking model that may be unloaded: mistral.rs 0.8.1 has lost a part of itself then
                (docs/findings.md#unload), so that one has a server of its own
+    dice       a model whose next word is drawn from a known distribution; only of the suite's own making
 
 A real Ollama has them all; a gateway stands in front of one mistral.rs, which has one of them.
 """
@@ -38,10 +39,10 @@ from support.target.ollama import (
     start_ollama,
 )
 
-SPEAKING, ABLE, EMBEDDING, LEAVING = "speaking", "able", "embedding", "leaving"
+SPEAKING, ABLE, EMBEDDING, LEAVING, DICE = "speaking", "able", "embedding", "leaving", "dice"
 GATEWAY = "mistralrs-gateway"
 # Which of the suite's models mistral.rs serves behind the gateway that has a role.
-BEHIND = {SPEAKING: "speaking", ABLE: "able", LEAVING: "able", EMBEDDING: "embedding"}
+BEHIND = {SPEAKING: "speaking", ABLE: "able", LEAVING: "able", EMBEDDING: "embedding", DICE: "dice"}
 NEED, NEED_REAL = "needs.ollama_api", "needs.ollama"
 REACH_SECONDS = 5.0
 MAKE_SECONDS = 60.0
@@ -116,9 +117,12 @@ class Fronts:
     """Owns the servers of the Ollama API of a run. Each is started when first asked for, and when it died."""
 
     def __init__(
-        self, settings: Settings, gguf: Callable[[], Path], upstream: Callable[[str], Upstream]
+        self, settings: Settings, gguf: Callable[[str], Path], upstream: Callable[[str], Upstream]
     ) -> None:
-        """`upstream`: a server with the model of that name; it raises `NotOffered` when there is none."""
+        """`gguf`: the file of the speaking model, or of the dice.
+
+        `upstream`: a server with the model of that name; it raises `NotOffered` when there is none.
+        """
         self._settings = settings
         self._gguf = gguf
         self._upstream = upstream
@@ -170,6 +174,11 @@ class Fronts:
         for kind in list(self._fronts):
             self._discard(kind)
 
+    def let_go(self, front: OllamaFront) -> None:
+        """End this one, which hangs or has died; who asks next gets a new one."""
+        for kind in [kind for kind, known in self._fronts.items() if known is front]:
+            self._discard(kind)
+
     def _get(self, kind: str) -> OllamaFront:
         front = self._fronts.get(kind)
         if front is not None and front.alive:
@@ -200,7 +209,7 @@ class Fronts:
         part = self._part
         assert part is not None, f"this scenario lacks the tag @{NEED_REAL}"
         server: OllamaServer = start_ollama(part, self._settings)
-        names = {SPEAKING: SPEAKING, ABLE: ABLE, EMBEDDING: SPEAKING, LEAVING: SPEAKING}
+        names = {SPEAKING: SPEAKING, ABLE: ABLE, EMBEDDING: SPEAKING, LEAVING: SPEAKING, DICE: DICE}
         try:
             with contextlib.closing(ApiClient(server.url, within=MAKE_SECONDS)) as client:
                 self._make(client, names)
@@ -227,14 +236,14 @@ class Fronts:
         """A server that is there: with our models where it takes any, else with the first of its own."""
         version, listed = self._ask(url)
         mark = f"acceptance-{secrets.token_hex(4)}"
-        speaking, able = f"{mark}-{SPEAKING}", f"{mark}-{ABLE}"
-        names = {SPEAKING: speaking, ABLE: able, EMBEDDING: speaking, LEAVING: speaking}
+        speaking, able, dice = (f"{mark}-{role}" for role in (SPEAKING, ABLE, DICE))
+        names = {SPEAKING: speaking, ABLE: able, EMBEDDING: speaking, LEAVING: speaking, DICE: dice}
         with contextlib.closing(ApiClient(url, within=self._settings.seconds(MAKE_SECONDS))) as client:
             try:
                 self._make(client, names)
-                return OllamaFront(url, "ollama", version, names, made=(speaking, able))
+                return OllamaFront(url, "ollama", version, names, made=(speaking, able, dice))
             except ModelNotMade as error:
-                delete_models(client, [speaking, able])
+                delete_models(client, [speaking, able, dice])
                 if not listed:
                     shown = redact_url(url)
                     raise TargetError(f"{shown} lists no model and takes none of ours: {error}") from None
@@ -253,5 +262,7 @@ class Fronts:
                 ) from None
 
     def _make(self, client: ApiClient, names: Mapping[str, str]) -> None:
-        create_model(client, names[SPEAKING], self._gguf())
-        create_model(client, names[ABLE], self._gguf(), template=ABLE_TEMPLATE.read_text(encoding="utf-8"))
+        speaking = self._gguf(SPEAKING)
+        create_model(client, names[SPEAKING], speaking)
+        create_model(client, names[ABLE], speaking, template=ABLE_TEMPLATE.read_text(encoding="utf-8"))
+        create_model(client, names[DICE], self._gguf(DICE))

@@ -34,6 +34,10 @@ class ServerPool:
         self._servers[key] = server
         return server
 
+    def last(self, model: ModelArguments, options: Sequence[str] = ()) -> Server | None:
+        """The one that `get` gave last, dead or alive; None when it was discarded."""
+        return self._servers.get((model, tuple(options)))
+
     def discard(self, model: ModelArguments, options: Sequence[str] = ()) -> None:
         """End this server: somebody hurt it, or is done with it."""
         server = self._servers.pop((model, tuple(options)), None)

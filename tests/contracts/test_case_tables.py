@@ -56,6 +56,7 @@ def test_a_row_becomes_a_case(tmp_path: Path) -> None:
         (("choices[0].text", "choices[0"), ("expect.0", "JMESPath")),
         (("matches = ", "contains = 1, matches = "), ()),
         (('"^req_"', '"("'), ("no regular expression",)),
+        (('is = "yes"', 'counts = { "(" = [0, 1] }'), ("no regular expression",)),
         (('path = "/v1/x"', 'path = "v1/x"'), ("request.path",)),
         (('path = "/v1/x"', 'path = "/v1/x", body = "x"'), ("one of json, body",)),
         (('path = "/v1/x"', 'path = "/v1/x", method = "FETCH"'), ("request.method",)),
@@ -97,6 +98,9 @@ request.json.options.b = 3
 ["a field is left out"]
 request.without = ["text"]
 
+["a field of a table is left out"]
+request.without = ["options.b", "options.nothing", "text.nothing"]
+
 ["a raw body stands instead"]
 request.body = "x"
 """
@@ -107,8 +111,21 @@ def test_rows_share_defaults(tmp_path: Path) -> None:
     bodies = [row.request.build({"model": "tiny"}).body for row in rows.values()]
     assert json.loads(bodies[0]) == {"model": "tiny", "text": "b", "options": {"a": 1, "b": 3}}
     assert json.loads(bodies[1]) == {"model": "tiny", "options": {"a": 1, "b": 2}}
-    assert bodies[2] == b"x"
-    assert [row.status for row in rows.values()] == [[400], [200], [200]]
+    assert json.loads(bodies[2]) == {"model": "tiny", "text": "a", "options": {"a": 1}}
+    assert bodies[3] == b"x"
+    assert [row.status for row in rows.values()] == [[400], [200], [200], [200]]
+
+
+def test_a_change_is_joined_with_the_request(tmp_path: Path) -> None:
+    row = read_table("openai", table(tmp_path, DEFAULTS))["a field of a table is left out"]
+    for change, options in (({"options": {"a": 3}}, {"a": 3}), ({}, {"a": 1})):
+        body = row.request.build({"model": "tiny"}, change).body
+        assert json.loads(body)["options"] == options
+
+
+def test_counts_that_are_wrong_are_told() -> None:
+    said = Expectation.model_validate({"at": "value", "counts": {"a": (0, 1)}}).check({"value": "aaa"})
+    assert said is not None and "got {'a': 3} in 'aaa'" in said
 
 
 def test_a_title_stands_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,6 +176,8 @@ def test_makers_make_something_for_the_model(name: str) -> None:
         ({"absent": False}, "", None),
         ({"contains": "ÄB"}, "xäby", "xy"),
         ({"contains": 1}, [1], [True]),
+        ({"counts": {"a": (1, 2), "b|c": (2, 2)}}, "abc", "abcb"),
+        ({"counts": {"a": (0, 0)}}, "", None),
     ],
 )
 def test_matchers(row: dict[str, object], good: object, bad: object) -> None:

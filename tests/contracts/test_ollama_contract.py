@@ -12,9 +12,10 @@ import pytest
 
 from support.contracts.ollama import CONTRACTS, OLLAMA, seconds_of, view
 from support.contracts.reading import Broken, Reading, read
+from tests.contracts import toys
 from tests.contracts.toys import exchange
 
-NOW = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+NOW = datetime.fromtimestamp(toys.NOW, UTC).isoformat().replace("+00:00", "Z")
 METRICS = {
     "done_reason": "stop",
     "total_duration": 9_000_000,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -10,9 +9,8 @@ import pytest
 from support.contracts.openai import CONTRACTS, unit_length, view
 from support.contracts.reading import Broken, Reading, read
 from support.http.exchange import Exchange
-from tests.contracts.toys import USAGE, chat, chunk, exchange, models, reply, spoiled, stream, text
+from tests.contracts.toys import NOW, USAGE, chat, chunk, exchange, models, reply, spoiled, stream, text
 
-NOW = int(time.time())
 OFFICIAL, OWN, ACROSS = "official type", "contract", "invariants"
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 CHAT_STREAM = [chunk("The comet "), chunk("comes back."), chunk(reason="stop", usage=USAGE)]

@@ -13,6 +13,8 @@ from support.contracts.cases import Case
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 
+# The present of all toys: many are written down when tests are collected, and looked at minutes later.
+NOW = int(time.time())
 SERVER = ApiServer("toy", "openai", "http://127.0.0.1:1", {"model": "tiny"}, key="toy-key-1234")
 
 
@@ -60,7 +62,7 @@ USAGE = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
 
 
 def _head(kind: str) -> dict[str, Any]:
-    return {"id": "1", "object": kind, "created": int(time.time()), "model": "tiny"}
+    return {"id": "1", "object": kind, "created": NOW, "model": "tiny"}
 
 
 def chat(content: str = "The comet comes back.", **fields: Any) -> dict[str, Any]:
@@ -89,7 +91,7 @@ def text(
 
 def models(*names: str) -> dict[str, Any]:
     """A good list of models."""
-    card = {"object": "model", "created": int(time.time()), "owned_by": "local"}
+    card = {"object": "model", "created": NOW, "owned_by": "local"}
     return {"object": "list", "data": [{"id": name, **card} for name in names]}
 
 

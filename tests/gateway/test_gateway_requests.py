@@ -50,7 +50,7 @@ FIELD = "into Go struct field"
             b'{"think": "much"}',
             'invalid think value: "much" (must be "high", "medium", "low", true, or false)',
         ),
-        (b'{"a":' * 5000, "invalid character '{' exceeded max depth"),
+        (b'{"a":' * 100_000, "invalid character '{' exceeded max depth"),
         (b"\xef\xbb\xbf{}", "invalid character 'ï' looking for beginning of value"),
     ],
 )

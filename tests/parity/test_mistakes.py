@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from support.errors import NotOffered
 from support.http.client import ApiClient
+from support.http.exchange import Exchange
 from support.parity import adapters, command, faults, fuzz, names
 from support.parity.routes import OLLAMA_GENERATE, OPENAI_CHAT, Route
 from tests.contracts.toys import chat, exchange
-from tests.http.tiny_server import Reply, TinyServer, json_reply, reply
+from tests.http.tiny_server import Reply, TinyServer, json_reply, reply, silence
 from tests.programs import first_lines
 
 Serve = Callable[[Reply], TinyServer]
@@ -164,12 +168,114 @@ def test_counts_that_do_not_add_up_are_told() -> None:
 
 def test_a_server_without_a_description_is_not_asked(serve: Serve, tmp_path: Path) -> None:
     with pytest.raises(NotOffered, match="no description of its API"):
-        fuzz.fuzz(serve(reply(b"", "404 Not Found", "")).url, tmp_path, 1.0)
+        fuzz.fuzz(serve(reply(b"", "404 Not Found", "")).url, tmp_path, 1.0, lambda: True)
 
 
-def test_what_made_up_requests_bring_about_is_told() -> None:
-    fuzz.Fuzzed("", "all well", 500).require_clean()
-    with pytest.raises(AssertionError, match=r"500 made-up requests brought this about:\n\[500\] oops"):
-        fuzz.Fuzzed("[500] oops", "", 500).require_clean()
+def sent(status: int, body: str = "{}", said: str = "", path: str = "/v1/ask") -> Exchange:
+    """A made-up request that was answered so; status 0: not at all."""
+    headers = {"Content-Type": "application/json"}
+    return Exchange("POST", f"http://127.0.0.1:1{path}", headers, body.encode(), status, {}, said.encode(), 0)
+
+
+def test_server_errors_are_told_by_kind_with_the_shortest_request() -> None:
+    came = fuzz.judged(
+        [
+            sent(500, '{"long": 1}', r"""{"message":"no model 'x', \"12\""}"""),
+            sent(500, "{}", r"""{"message":"no model 'y', \"9\"", "id": 7}"""),
+            sent(502, "{}", "NaN"),
+            sent(422, "{}", "no"),
+            sent(500, "{}", "no model 'x'", "/v1/other"),
+        ],
+        5,
+        alive=True,
+    )
+    assert [(kind.route, kind.what, kind.times) for kind in came.failures] == [
+        ("POST /v1/ask", r"500 no model 'y', \"9\"", 2),
+        ("POST /v1/ask", "502 NaN", 1),
+        ("POST /v1/other", "500 no model 'x'", 1),
+    ]
+    came.require_alive()
+    came.require_answered()
+    with pytest.raises(AssertionError, match="3 kinds of made-up requests") as caught:
+        came.require_no_failure()
+    assert "--data-binary '{}'" in str(caught.value), "nobody can repeat it"
+    assert came.repeating().count("curl -sS") == 3
+
+
+def test_the_first_request_without_an_answer_is_told_first() -> None:
+    unanswered = [sent(0, '{"n": 1000000}'), sent(200), sent(0, "{}"), sent(0, path="/v1/other")]
+    came = fuzz.judged(unanswered, 4, alive=True)
+    assert '"n": 1000000' in came.silences[0].repeat
+    came.require_alive()
+    came.require_no_failure()
+    with pytest.raises(AssertionError, match=r"answered within 10 s\n?.*victims"):
+        came.require_answered()
+
+
+def test_a_server_that_was_ended_is_told_with_what_it_did_not_answer() -> None:
+    came = fuzz.judged([sent(200), sent(0, '{"n": 1}'), sent(0, path="/v1/victim")], 3, alive=False)
+    with pytest.raises(AssertionError, match="3 made-up requests ended the server") as caught:
+        came.require_alive()
+    assert '{"n": 1}' in str(caught.value) and "victim" not in came.repeating()
+    with pytest.raises(AssertionError):
+        fuzz.judged([], 3, alive=False).require_alive()
+
+
+def test_a_run_that_hardly_asked_is_noticed() -> None:
     with pytest.raises(AssertionError, match="only 3 requests"):
-        fuzz.Fuzzed("", "", 3).require_asked(100)
+        fuzz.judged([], 3, alive=True).require_asked(100)
+
+
+def test_made_up_requests_ask_for_a_model_that_is_there() -> None:
+    document = {
+        "example": {"model": "mistral", "n": 1},
+        "properties": {"model": {"type": "string", "example": "mistral"}, "other": {"example": "mistral"}},
+    }
+    assert fuzz.with_model(document, "default") == {
+        "example": {"model": "default", "n": 1},
+        "properties": {"model": {"type": "string", "example": "default"}, "other": {"example": "mistral"}},
+    }
+
+
+def test_an_archive_is_read_as_it_was_sent() -> None:
+    asked = {
+        "method": "POST",
+        "url": "http://127.0.0.1:1/x",
+        "headers": [{"name": "Content-Type", "value": "a/b"}],
+        "postData": {"text": '{"q": "\\ud80b"}'},
+    }
+    answered = {"status": 0, "content": {"size": 0}}
+    archive = {"log": {"entries": [{"request": asked, "response": answered, "time": 1500}]}}
+    (exchange,) = fuzz.recorded(json.dumps(archive).encode())
+    assert (exchange.request_body, exchange.status, exchange.seconds) == (b'{"q": "\\ud80b"}', 0, 1.5)
+    assert exchange.request_headers == {"Content-Type": "a/b"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (reply(b"{}"), "expected a refusal\nanswer: 200"),
+        (reply(b"{}", "500 Internal Server Error"), "expected a refusal\nanswer: 500"),
+        (silence, "did not answer within 0.2 s"),
+    ],
+    ids=["granted", "failed", "no answer"],
+)
+def test_a_countless_wish_has_to_be_refused(serve: Serve, answer: Reply, words: str) -> None:
+    with closing(ApiClient(serve(answer).url, within=0.2)) as client, pytest.raises(AssertionError) as caught:
+        fuzz.wish(client)()
+    assert words in str(caught.value) and '"n": 1000000000000' in str(caught.value)
+    with closing(ApiClient(serve(reply(b"no", "400 Bad Request")).url)) as client:
+        fuzz.wish(client)()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such limits")
+def test_the_memory_of_a_process_is_bounded() -> None:
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", GREEDY], **pipes) as greedy:
+        fuzz.bound_memory(greedy.pid)
+        _, words = greedy.communicate(b"go", timeout=20)
+    assert b"MemoryError" in words
+
+
+# It begins when it is told to, and wants 8 GiB of addresses.
+GREEDY = "import sys; sys.stdin.read(); bytearray(8 * 1024**3)"

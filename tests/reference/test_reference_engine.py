@@ -104,6 +104,30 @@ def test_unknown_model_and_limits(server: Server, model: ModelFiles) -> None:
     assert embedding.json()["error"]["message"]
 
 
+def test_a_model_of_vectors_makes_vectors_and_nothing_else(tmp_path: Path) -> None:
+    folder = ModelStore(tmp_path, prove=False).embedding().directory
+    server = Server(tmp_path / "log", "embedding", "-m", str(folder))
+    try:
+        vectors = server.client.post("/v1/embeddings", json={"input": ["comet", "harbour"]})
+        assert [len(entry["embedding"]) for entry in vectors.json()["data"]] == [128, 128]
+        for tokens, status in (([5, 6], 200), ([99999], 400), ([[5], [6, 7]], 200)):
+            answer = server.client.post("/v1/embeddings", json={"input": tokens})
+            assert answer.status_code == status, answer.text
+        text = server.client.post("/v1/completions", json={"prompt": "x"})
+        assert (text.status_code, "model's category" in text.text) == (400, True)
+        assert server.chat("hi").status_code == 400
+    finally:
+        server.close()
+
+
+def test_a_model_of_vectors_is_not_guessed(tmp_path: Path) -> None:
+    """As in the binary: without the word `embedding` it is taken for a model of text, and refused."""
+    folder = ModelStore(tmp_path, prove=False).embedding().directory
+    refused = command(tmp_path, "serve", "-p", "0", "-m", str(folder))
+    assert refused.exit_code == 1
+    assert "Error: cannot find tensor model.embed_tokens.weight" in refused.stderr
+
+
 def test_parameters_the_engine_knows(server: Server, script: Script) -> None:
     row = rows(script)[0]
     answer = server.chat(row.marker, logprobs=True, top_logprobs=2).json()["choices"][0]

@@ -259,6 +259,28 @@ def test_embeddings_keep_the_order(engine: FakeEngine) -> None:
     assert post(engine, "/v1/embeddings", {"input": "a", "dimensions": 2}).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("fields", "status", "words"),
+    [
+        ({"input": []}, 400, "input must contain at least one entry."),
+        ({"input": [[]]}, 400, "Received an empty prompt."),
+        ({"input": "a", "dimensions": 8}, 400, "Custom embedding dimensions (8) are not supported."),
+        ({"input": "a", "dimensions": "x"}, 422, "dimensions: "),
+        ({"input": 5}, 422, "target type: input: "),
+        ({"input": [-1]}, 422, "target type: input"),
+        ({"input": None}, 422, "target type: input: "),
+        ({}, 422, "missing field `input`"),
+        ({"input": "a", "model": "nope"}, 404, "Requested model 'nope' is not available."),
+    ],
+)
+def test_wrong_requests_for_vectors(
+    engine: FakeEngine, fields: dict[str, Any], status: int, words: str
+) -> None:
+    answer = post(engine, "/v1/embeddings", fields)
+    assert answer.status_code == status
+    assert words in answer.json()["error"]["message"]
+
+
 def test_request_id_is_echoed_or_made(engine: FakeEngine) -> None:
     assert post(engine, CHAT, question("hi"), **{"x-request-id": "mine"}).headers["x-request-id"] == "mine"
     made = get(engine, "/v1/nothing").headers["x-request-id"]

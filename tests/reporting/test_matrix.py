@@ -12,15 +12,9 @@ import toys
 
 from support.redaction import REDACTED, Redactor, use
 from support.reporting.allure_adapter import attach_to_run
-from support.reporting.matrix import (
-    MARKS,
-    Matrix,
-    brief_markdown,
-    html_page,
-    kept_of_asked,
-    markdown_page,
-    matrix_of,
-)
+from support.reporting.matrix import MARKS, MEANINGS, Matrix, kept_of_asked, matrix_of
+from support.reporting.matrix_html import html_page
+from support.reporting.matrix_markdown import brief_markdown, markdown_page
 from support.reporting.records import Record
 from support.reporting.verdict import Cell, CellStatus, Evidence
 
@@ -87,24 +81,77 @@ def read(matrix: Matrix) -> Table:
     return table
 
 
-def test_rows_stand_in_the_order_of_the_features_and_judged_servers_come_first() -> None:
-    matrix = matrix_of(RECORDS)
-    assert matrix.servers == ("ours", "other")
-    assert [(row.group, row.title) for row in matrix.rows] == [
-        ("Ollama API: Tags", "It tags"),
-        ("OpenAI API: Chat", "It answers"),
-        ("OpenAI API: Chat", "It streams"),
+def test_each_api_has_its_servers_the_judged_first_and_its_rows_in_the_order_of_the_features() -> None:
+    ollama, openai = matrix_of(RECORDS).parts
+    assert [(part.title, part.servers, part.judged) for part in (ollama, openai)] == [
+        ("Ollama API", ("ours",), {"ours"}),
+        ("OpenAI API", ("ours", "other"), {"ours"}),
     ]
+    assert [(row.group, row.title) for row in openai.rows] == [("Chat", "It answers"), ("Chat", "It streams")]
+
+
+def test_what_stands_above_all_rows_is_not_repeated_in_each() -> None:
+    (row,) = matrix_of([record("In the OpenAI API a chat is answered -- @1.1 x", cell("a", "kept"))]).rows
+    assert (row.title, row.scenario) == ("a chat is answered", "In the OpenAI API a chat is answered")
 
 
 def test_what_was_not_asked_is_not_counted_and_what_is_lacking_is() -> None:
-    rows = matrix_of(RECORDS).rows
-    assert kept_of_asked(rows, "ours") == (1, 2)
-    assert kept_of_asked(rows, "other") == (1, 2)
-    text = markdown_page(matrix_of(RECORDS))
-    assert "| ours | 1 / 2 | 1 | 1 | 0 | 0 | 1 |" in text
-    assert "| other | 1 / 2 | 1 | 0 | 0 | 1 | 1 |" in text
-    assert "| ours | 1 / 2 |" in brief_markdown(matrix_of(RECORDS))
+    _, openai = matrix_of(RECORDS).parts
+    assert kept_of_asked(openai.rows, "ours") == (1, 2)
+    assert kept_of_asked(openai.rows, "other") == (1, 2)
+    for text in (markdown_page(matrix_of(RECORDS)), brief_markdown(matrix_of(RECORDS))):
+        assert "| ours (judged) | 1 / 2 | 1 | 1 | 0 | 0 | 0 |" in text
+        assert "| other | 1 / 2 | 1 | 0 | 0 | 1 | 0 |" in text
+        assert "| ours (judged) | - | 0 | 0 | 0 | 0 | 1 |" in text
+
+
+def test_what_happened_to_servers_is_told_before_the_rows() -> None:
+    died = Cell("other", "broken", "the server died (SIGSEGV): transport", fate="died (SIGSEGV)")
+    left_out = [record(f"row {n}", cell("other", "not asked", "given up"), line=n) for n in range(3)]
+    matrix = matrix_of([record("It is long", died), *left_out])
+    assert matrix.incidents() == [
+        "other: died (SIGSEGV) (case: It is long)",
+        "other: 3 not asked: given up",
+    ]
+    page, text = html_page(matrix), markdown_page(matrix)
+    assert 0 < page.index("died (SIGSEGV)") < page.index("<h2>")
+    assert 0 < text.index("died (SIGSEGV)") < text.index("## OpenAI")
+    assert "3 not asked: given up" in brief_markdown(matrix)
+
+
+def test_each_row_names_its_rule_and_how_to_see_it_again() -> None:
+    broken = Cell("a", "broken", "500", rule="RFC 9110, 15.5.1", repeat="curl -sS 'http://h/<x>'")
+    matrix = matrix_of([record('In the OpenAI API "x" is said', broken)])
+    page = html_page(matrix)
+    assert '<a href="https://www.rfc-editor.org/rfc/rfc9110#section-15.5.1"' in page
+    assert "<code>curl -sS &#x27;http://h/&lt;x&gt;&#x27;</code>" in page
+    assert '<code>acceptance run --name "In the OpenAI API \\"x\\" is said"</code>' in page
+    assert "| RFC 9110, 15.5.1 |" in markdown_page(matrix)
+
+
+def test_each_status_is_told_apart_without_colours_and_explained() -> None:
+    assert len(set(MARKS.values())) == len(MARKS) and set(MARKS) == set(MEANINGS)
+    matrix = matrix_of([record("x", *(cell(status, status) for status in MARKS))])
+    for text in (html_page(matrix), markdown_page(matrix)):
+        assert all(meaning in text for meaning in MEANINGS.values())
+        assert all(mark in text for mark in MARKS.values())
+
+
+def test_only_rows_that_all_keep_can_be_left_out() -> None:
+    rows = [
+        record("kept", cell("a", "kept"), cell("b", "not asked"), line=1),
+        record("lacking", cell("a", "kept"), cell("b", "lacking"), line=2),
+    ]
+    assert [row.all_kept for row in matrix_of(rows).rows] == [True, False]
+    assert html_page(matrix_of(rows)).count('<tr class="k">') == 1
+
+
+def test_what_differs_from_answer_to_answer_is_one_footnote() -> None:
+    def answer(number: int) -> str:
+        return f'got 200: {{"id":"chatcmpl-{number}","created":179533{number}}} at 127.0.0.1:4000{number}'
+
+    rows = [record(f"row {n}", cell("a", "broken", answer(n)), line=n) for n in range(3)]
+    assert len(re.findall(r"^\[\^\d+\]:", markdown_page(matrix_of(rows)), re.MULTILINE)) == 1
 
 
 def test_a_run_without_cells_has_no_matrix() -> None:
@@ -133,7 +180,7 @@ def test_every_reason_is_reachable_in_the_page_by_hovering_and_by_opening() -> N
     told = 'expected <b>x</b> | got `y` see \\x1b[31m"http://h/?a=1&b=$2"'
     assert table.titles == ["has no Ollama API", "404", told]
     assert any(told in "".join(row) for row in table.rows)
-    assert "b" in table.tags and not table.tags & {"script", "img"}
+    assert "b" in table.tags and not table.tags & {"script", "img", "link", "iframe"}
     harmless = html_page(matrix_of([record("<script>", cell("<img src=x>", "kept"))]))
     assert "<script" not in harmless and "<img" not in harmless
 
@@ -145,10 +192,9 @@ def test_every_reason_is_a_footnote_once() -> None:
     assert text.count(": 404\n") == 1
     assert sorted(set(used)) == sorted(re.findall(r"^\[\^(\d+)\]:", text, re.MULTILINE))
     assert "expected \\<b\\>x\\</b\\> \\| got \\`y\\` see \\\\x1b\\[31m" in text
-    widths = {
-        len(re.findall(r"(?<!\\)\|", line)) for line in text.split("## ")[2].splitlines() if line[:1] == "|"
-    }
-    assert widths == {5}, "each line of a table has all its cells"
+    rows = [line for line in text.split("### ")[-1].splitlines() if line[:1] == "|"]
+    widths = {len(re.findall(r"(?<!\\)\|", line)) for line in rows}
+    assert widths == {6}, "each line of a table has all its cells"
 
 
 def test_no_secret_reaches_the_matrix() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from support.reporting.summary import (
     write_report,
 )
 from support.reporting.text import indented, one_line, visible
-from support.reporting.verdict import Measure, Status
+from support.reporting.verdict import Cell, Measure, Status
 
 
 def toy(name: str, status: Status, **fields: object) -> Record:
@@ -121,6 +122,13 @@ def test_the_closing_text_says_what_a_person_needs() -> None:
 )
 def test_nothing_checked_is_never_green(records: list[Record], verdict: str) -> None:
     assert closing_text(records, reports={}, duration=1.0).splitlines()[-1].startswith(verdict)
+
+
+def test_what_other_servers_took_for_comparison_is_on_nobody_s_budget() -> None:
+    cells = (Cell("ours", "kept", judged=True, seconds=1.0), Cell("other", "broken", seconds=8.0))
+    slow = [replace(toy("a", "passed", duration=11), cells=cells)]
+    assert over_maximum(slow, {"binary_health": (5.0, 10.0)}) == []
+    assert over_maximum([replace(slow[0], duration=19)], {"binary_health": (5.0, 10.0)}) != []
 
 
 def test_budgets_warn_at_the_target_and_fail_at_the_maximum() -> None:

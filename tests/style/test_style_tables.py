@@ -11,8 +11,9 @@ import pytest
 
 from support.contracts.apis import APIS
 from support.contracts.cases import cases_of
-from support.contracts.official import JOURNEYS
-from support.contracts.ollama_walks import WALKS
+from support.contracts.journeys import CLIENTS, journeys_of
+from support.contracts.ollama_walks import WALKS as OLLAMA_WALKS
+from support.contracts.own_walks import WALKS as OWN_WALKS
 from support.parity import adapters, command, faults
 from support.target.deviations import Deviations
 from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
@@ -37,6 +38,11 @@ def table(name: str) -> dict[str, Any]:
 
 def first(values: set[tuple[Any, ...]]) -> set[str]:
     return {str(value[0]) for value in values}
+
+
+def lowered(values: set[tuple[Any, ...]]) -> set[tuple[str, str]]:
+    """API and name, the API as the tables write it."""
+    return {(str(api).lower(), str(name)) for api, name in values}
 
 
 def same(rows: set[Any], used: set[Any]) -> None:
@@ -80,11 +86,16 @@ def test_cases_are_used_once(vocabulary: Vocabulary, api: str) -> None:
 
 
 def test_journeys_are_used(vocabulary: Vocabulary) -> None:
-    same(set(JOURNEYS), first(vocabulary.values_of("openai_api.official")))
+    made = {(api, str(name)) for api, name in lowered(vocabulary.values_of("openai_api.official"))}
+    same({(api, name) for api in CLIENTS for name in journeys_of(api)}, made)
 
 
 def test_walks_are_used(vocabulary: Vocabulary) -> None:
-    same(set(WALKS), first(vocabulary.values_of("ollama_api.go_through")))
+    walks = {"ollama": OLLAMA_WALKS, **OWN_WALKS}
+    same(
+        {(api, title) for api in walks for title in walks[api]},
+        lowered(vocabulary.values_of("ollama_api.go_through")),
+    )
 
 
 def test_tables_of_parity_are_used(vocabulary: Vocabulary) -> None:

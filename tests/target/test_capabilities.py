@@ -21,6 +21,7 @@ from support.target.discovery import CommandTarget
         ("needs.request_ids", "mistralrs-reference", "0.9.5", True),
         ("needs.responses", "mistralrs-reference", "0.9.5", False),
         ("needs.embeddings", "mistralrs-server", "0.8.0", False),
+        ("needs.embeddings", "mistralrs-reference", "0.9.5", True),
         ("needs.responses", "some-server", "1", True),
         ("needs.mcp_server", "mistralrs", "0.8.1", False),
         ("needs.mcp_server", "mistralrs", "0.8.3", False),

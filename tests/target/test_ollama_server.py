@@ -12,7 +12,7 @@ import pytest
 from support.errors import NotOffered, TargetError
 from support.http.client import ApiClient
 from support.parts.part import FoundPart
-from support.target.fronts import ABLE, EMBEDDING, LEAVING, SPEAKING, Fronts, Upstream
+from support.target.fronts import ABLE, DICE, EMBEDDING, LEAVING, SPEAKING, Fronts, Upstream
 from support.target.ollama import ModelNotMade, create_model, start_ollama
 from support.target.server import StartFailure
 from tests.programs import first_lines
@@ -143,7 +143,7 @@ def fronts(programs: Programs, gguf: Path) -> Iterator[Fronts]:
 
 
 def made_fronts(programs: Programs, gguf: Path, **chosen: object) -> Fronts:
-    return Fronts(programs.settings(**chosen), lambda: gguf, lambda _: Upstream("http://127.0.0.1:1", gguf))
+    return Fronts(programs.settings(**chosen), lambda _: gguf, lambda _: Upstream("http://127.0.0.1:1", gguf))
 
 
 def test_an_ollama_is_started_once_and_again_when_it_died(fronts: Fronts) -> None:
@@ -152,7 +152,7 @@ def test_an_ollama_is_started_once_and_again_when_it_died(fronts: Fronts) -> Non
     assert (front.program, front.version, dict(front.names)) == (
         "ollama",
         "0.17.4",
-        {SPEAKING: SPEAKING, ABLE: ABLE, EMBEDDING: SPEAKING, LEAVING: SPEAKING},
+        {SPEAKING: SPEAKING, ABLE: ABLE, EMBEDDING: SPEAKING, LEAVING: SPEAKING, DICE: DICE},
     )
     assert fronts.judged() is front and fronts.real() is front
     assert front.process is not None

@@ -9,7 +9,7 @@ from typing import Any
 
 from support.reference.gateway.failures import Refusal
 from support.reference.gateway.options import sampling
-from support.reference.gateway.requests import ChatRequest, GenerateRequest, Message
+from support.reference.gateway.requests import AnswerRequest, GenerateRequest, Message
 
 CHAT = "/v1/chat/completions"
 RAW = "/v1/completions"
@@ -30,7 +30,7 @@ Conversation = list[dict[str, Any]]
 
 
 def chat(
-    asked: ChatRequest | GenerateRequest, model_id: str, conversation: Conversation, *, is_mistralrs: bool
+    asked: AnswerRequest, model_id: str, conversation: Conversation, *, is_mistralrs: bool
 ) -> dict[str, Any]:
     """The target's chat request. Raises `Refusal` for options and formats that Ollama refuses too."""
     body: dict[str, Any] = {**_common(asked, model_id), "messages": conversation}
@@ -57,7 +57,7 @@ def raw(asked: GenerateRequest, model_id: str, *, is_mistralrs: bool) -> dict[st
     return body | _format(asked.format, is_mistralrs=is_mistralrs)
 
 
-def _common(asked: ChatRequest | GenerateRequest, model_id: str) -> dict[str, Any]:
+def _common(asked: AnswerRequest, model_id: str) -> dict[str, Any]:
     return {
         "model": model_id,
         "stream": True,

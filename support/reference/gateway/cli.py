@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -78,7 +78,16 @@ def main(target: str, host: str, port: int, files: dict[str, Path], api_key: str
     # Both end it at once, as they end the server behind it; open connections go with it.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    asyncio.run(_serve(target, host, port, files, api_key))
+    _run(_serve(target, host, port, files, api_key))
+
+
+def _run(serving: Coroutine[Any, Any, None]) -> None:
+    if sys.platform == "win32":
+        asyncio.run(serving)
+    else:
+        import uvloop
+
+        uvloop.run(serving)
 
 
 async def _serve(target: str, host: str, port: int, files: dict[str, Path], api_key: str | None) -> None:

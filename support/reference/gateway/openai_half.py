@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,11 +156,3 @@ class Renaming:
         for own, name in self._pairs:
             text = text.replace(own, name)
         return text
-
-    async def parts(self, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """All parts of an answer, renamed."""
-        async for part in parts:
-            if told := self.feed(part):
-                yield told
-        if rest := self.end():
-            yield rest

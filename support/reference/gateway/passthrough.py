@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -10,7 +12,7 @@ from yarl import URL
 
 from support.reference.gateway import openai_half
 from support.reference.gateway.openai_half import Asked, Renaming
-from support.reference.gateway.upstream import Upstream, parts_of
+from support.reference.gateway.upstream import Upstream
 
 # RFC 9110 7.6.1; the length is the body's framing here, and set anew.
 _HOP_BY_HOP = frozenset(
@@ -40,36 +42,36 @@ async def pass_through(
         # Names are looked for in what comes: so it has to come as it is.
         left_out += ["content-length", "content-type", "accept-encoding"]
     headers = _kept(request.headers.items(), *left_out)
-    body: object = request.content.iter_any() if request.can_read_body else None
+    url = URL(upstream.url + request.rel_url.raw_path_qs, encoded=True)
+    sent: dict[str, Any] = {"headers": headers, "allow_redirects": False}
     if asked is not None:
         # Ollama takes any content type for JSON.
-        body = asked.body
         headers.append(("content-type", "application/json"))
-    url = URL(upstream.url + request.rel_url.raw_path_qs, encoded=True)
-    answer: web.StreamResponse | None = None
+        called: AbstractAsyncContextManager[aiohttp.ClientResponse] = upstream.answer(
+            request.method, url, data=asked.body, **sent
+        )
+    else:
+        body = request.content.iter_any() if request.can_read_body else None
+        called = upstream.session.request(request.method, url, data=body, **sent)
     with upstream.failures():
-        async with upstream.session.request(
-            request.method, url, headers=headers, data=body, allow_redirects=False
-        ) as response:
+        async with called as response:
             if asked is not None and response.status >= 400:
                 raise openai_half.refused(response.status, await response.read(), asked)
             answer = web.StreamResponse(status=response.status, reason=response.reason)
-            parts = parts_of(response)
-            if asked is not None and asked.model is not None:
-                answer.headers.extend(_kept(response.headers.items(), "content-length"))
-                parts = Renaming(asked).parts(parts)
-            else:
-                answer.headers.extend(_kept(response.headers.items()))
+            renamed = Renaming(asked) if asked is not None and asked.model is not None else None
+            answer.headers.extend(_kept(response.headers.items(), *["content-length"] * bool(renamed)))
             await answer.prepare(request)
             try:
-                async for part in parts:
-                    await answer.write(part)
+                with upstream.body_of(response) as parts:
+                    while part := await parts.read():
+                        if told := renamed.feed(part) if renamed else part:
+                            await answer.write(told)
             except aiohttp.ClientError:
                 # The status is out: only a torn connection tells the client.
                 if request.transport is not None:
                     request.transport.abort()
                 return answer
-    await answer.write_eof()
+    await answer.write_eof(renamed.end() if renamed else b"")
     return answer
 
 

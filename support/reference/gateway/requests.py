@@ -172,54 +172,54 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class GenerateRequest:
-    """POST /api/generate"""
+class ModelRequest:
+    """What every request to a model may have."""
 
     model: Annotated[str, _text] = ""
+    keep_alive: Annotated[float | None, _keep_alive] = None
+    options: Annotated[Mapping[str, Any] | None, _table] = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequest(ModelRequest):
+    """What a request for words may have."""
+
+    stream: Annotated[bool | None, _flag] = None
+    format: Annotated[Any, _anything] = None
+    think: Annotated[bool | str | None, _think] = None
+    truncate: Annotated[bool | None, _flag] = None
+    logprobs: Annotated[bool, _flag] = False
+    top_logprobs: Annotated[int, _number] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateRequest(AnswerRequest):
+    """POST /api/generate"""
+
     prompt: Annotated[str, _text] = ""
     suffix: Annotated[str, _text] = ""
     system: Annotated[str, _text] = ""
     template: Annotated[str, _text] = ""
     context: Annotated[tuple[int, ...] | None, _list_of(_number, "[]int")] = None
-    stream: Annotated[bool | None, _flag] = None
     raw: Annotated[bool, _flag] = False
-    format: Annotated[Any, _anything] = None
-    keep_alive: Annotated[float | None, _keep_alive] = None
     images: Annotated[tuple[bytes, ...], _images] = ()
-    options: Annotated[Mapping[str, Any] | None, _table] = None
-    think: Annotated[bool | str | None, _think] = None
-    truncate: Annotated[bool | None, _flag] = None
-    logprobs: Annotated[bool, _flag] = False
-    top_logprobs: Annotated[int, _number] = 0
 
 
 @dataclass(frozen=True, slots=True)
-class ChatRequest:
+class ChatRequest(AnswerRequest):
     """POST /api/chat"""
 
-    model: Annotated[str, _text] = ""
     messages: Annotated[tuple[Message, ...], _messages] = ()
-    stream: Annotated[bool | None, _flag] = None
-    format: Annotated[Any, _anything] = None
-    keep_alive: Annotated[float | None, _keep_alive] = None
     tools: Annotated[tuple[Mapping[str, Any], ...], _tools] = ()
-    options: Annotated[Mapping[str, Any] | None, _table] = None
-    think: Annotated[bool | str | None, _think] = None
-    truncate: Annotated[bool | None, _flag] = None
-    logprobs: Annotated[bool, _flag] = False
-    top_logprobs: Annotated[int, _number] = 0
 
 
 @dataclass(frozen=True, slots=True)
-class EmbedRequest:
+class EmbedRequest(ModelRequest):
     """POST /api/embed"""
 
-    model: Annotated[str, _text] = ""
     input: Annotated[Any, _anything] = None
-    keep_alive: Annotated[float | None, _keep_alive] = None
     truncate: Annotated[bool | None, _flag] = None
     dimensions: Annotated[int, _number] = 0
-    options: Annotated[Mapping[str, Any] | None, _table] = None
 
     def inputs(self) -> list[str]:
         """The texts. Raises `Refusal` 400 for anything but a text or a list of texts."""
@@ -232,13 +232,10 @@ class EmbedRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class EmbeddingRequest:
+class EmbeddingRequest(ModelRequest):
     """POST /api/embeddings, the older form"""
 
-    model: Annotated[str, _text] = ""
     prompt: Annotated[str, _text] = ""
-    keep_alive: Annotated[float | None, _keep_alive] = None
-    options: Annotated[Mapping[str, Any] | None, _table] = None
 
 
 @dataclass(frozen=True, slots=True)

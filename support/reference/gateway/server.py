@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import web
 
 from support.reference.gateway import bodies, openai_half
-from support.reference.gateway.answers import Line, Shape, Telling
+from support.reference.gateway.answers import Part, Shape, Telling, written
 from support.reference.gateway.doors import guard, mark, plain
 from support.reference.gateway.facts import Facts, details
 from support.reference.gateway.failures import API_LEVEL, NEVER, Refusal, not_supported
@@ -23,6 +23,7 @@ from support.reference.gateway.markup import Markup
 from support.reference.gateway.models import Model, Models, Residency, digest_of, is_name
 from support.reference.gateway.passthrough import pass_through
 from support.reference.gateway.requests import (
+    AnswerRequest,
     ChatRequest,
     EmbeddingRequest,
     EmbedRequest,
@@ -30,7 +31,7 @@ from support.reference.gateway.requests import (
     ShowRequest,
     read,
 )
-from support.reference.gateway.upstream import Upstream
+from support.reference.gateway.upstream import Framing, Upstream
 
 BODY_LIMIT = 64 * 1024 * 1024
 SILENCE_SECONDS = 300.0
@@ -185,7 +186,7 @@ class _Api:
         shape = Shape(asked.model, is_chat=False)
         if not asked.prompt and asked.keep_alive == 0:
             await self._residency.unload(model)
-            return _json(shape.last("unload"))
+            return _ended(shape, "unload")
         bodies.refuse_what_a_gateway_cannot(asked)
         markup = await self._markup(asked, model)
         if asked.suffix:
@@ -199,13 +200,11 @@ class _Api:
             else bodies.chat(asked, model.card.id, conversation, is_mistralrs=kind)
         )
         async with self._residency.using(model, asked.keep_alive):
-            telling = _telling(shape, started, asked, body, markup)
             if not asked.prompt:
-                return _json(shape.last("load"))
+                return _ended(shape, "load")
+            telling = _telling(started, asked, body, markup, None if asked.raw else conversation)
             path = bodies.RAW if asked.raw else bodies.CHAT
-            lines = self._told(telling, path, body)
-            remembering = None if asked.raw else conversation
-            return await _sent(request, _with_context(lines, telling, remembering), shape, asked.stream)
+            return await _sent(request, self._told(telling, path, body), shape, asked.stream)
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         started = time.perf_counter_ns()
@@ -218,14 +217,14 @@ class _Api:
         shape = Shape(asked.model, is_chat=True)
         if not asked.messages and asked.keep_alive == 0:
             await self._residency.unload(model)
-            return _json(shape.last("unload"))
+            return _ended(shape, "unload")
         markup = await self._markup(asked, model)
         conversation = bodies.conversation_of(asked.messages)
         body = bodies.chat(asked, model.card.id, conversation, is_mistralrs=self._models.is_mistralrs)
         async with self._residency.using(model, asked.keep_alive):
-            telling = _telling(shape, started, asked, body, markup)
             if not asked.messages:
-                return _json(shape.last("load"))
+                return _ended(shape, "load")
+            telling = _telling(started, asked, body, markup)
             return await _sent(request, self._told(telling, bodies.CHAT, body), shape, asked.stream)
 
     async def embed(self, request: web.Request) -> web.StreamResponse:
@@ -285,19 +284,18 @@ class _Api:
             raise Refusal(502, f"the target made {len(vectors)} embeddings of {len(inputs)} inputs")
         return vectors, tokens
 
-    async def _told(self, telling: Telling, path: str, body: dict[str, Any]) -> AsyncGenerator[list[Line]]:
-        """The answer's lines. Raises `Refusal`; leaving it ends the target's work."""
-
-        async with self._upstream.events(path, body) as reads:
-            async for events in reads:
-                lines = list(telling.lines(events))
-                if lines:
-                    yield lines
-                if telling.ended_early:
-                    break
+    async def _told(
+        self, telling: Telling, path: str, body: Mapping[str, Any]
+    ) -> AsyncGenerator[Sequence[Part]]:
+        """The answer's parts as they come. Raises `Refusal`; leaving it ends the target's work."""
+        framing = Framing()
+        async with self._upstream.events(path, body) as events:
+            while not telling.ended_early and (read := await events.read()):
+                if parts := telling.parts(framing.feed(read)):
+                    yield parts
         if not telling.usage:
             telling.usage = await self._counted(path, body)
-        yield list(telling.end())
+        yield telling.end()
 
     async def _counted(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The tokens of a prompt whose answer came without figures: asked for again, one token long."""
@@ -308,7 +306,7 @@ class _Api:
             return {"prompt_tokens": usage.get("prompt_tokens")}
         return {}
 
-    async def _markup(self, asked: ChatRequest | GenerateRequest, model: Model) -> Markup:
+    async def _markup(self, asked: AnswerRequest, model: Model) -> Markup:
         """What is to be taken out of the answer.
 
         Raises `Refusal` for what the model's template, where it is known, has no place for.
@@ -343,64 +341,53 @@ def _not_found(name: str) -> Refusal:
     return Refusal(404, f"model '{name}' not found")
 
 
-def _check_logprobs(asked: ChatRequest | GenerateRequest) -> None:
+def _check_logprobs(asked: AnswerRequest) -> None:
     if not 0 <= asked.top_logprobs <= 20:
         raise Refusal(400, "top_logprobs must be between 0 and 20")
 
 
 def _telling(
-    shape: Shape,
     started: int,
-    asked: ChatRequest | GenerateRequest,
+    asked: AnswerRequest,
     body: Mapping[str, Any],
     markup: Markup,
+    remembers: bodies.Conversation | None = None,
 ) -> Telling:
     return Telling(
-        shape,
         started,
         time.perf_counter_ns(),
         body.get("stop", ()),
         markup,
         is_json=bodies.wants_format(asked.format),
         alternatives=asked.top_logprobs > 0,
+        remembers=remembers,
     )
 
 
-async def _with_context(
-    lines: AsyncGenerator[list[Line]], telling: Telling, conversation: bodies.Conversation | None
-) -> AsyncGenerator[list[Line]]:
-    """Adds what a next request may go on from to the last line; None: there is no going on."""
-    async for some in lines:
-        if some[-1]["done"] and conversation is not None:
-            said = {"role": "assistant", "content": telling.text}
-            some[-1]["context"] = bodies.remembered([*conversation, said])
-        yield some
-
-
 async def _sent(
-    request: web.Request, lines: AsyncGenerator[list[Line]], shape: Shape, stream: bool | None
+    request: web.Request, told: AsyncGenerator[Sequence[Part]], shape: Shape, stream: bool | None
 ) -> web.StreamResponse:
     """The answer, line by line as it comes, or whole. `Refusal` for a failure before the first line."""
-    async with aclosing(lines):
+    async with aclosing(told):
         if stream is False:
-            return _json(shape.whole([line async for some in lines for line in some]))
-        first = await anext(lines)
+            return _json(shape.whole([part async for parts in told for part in parts]))
+        first = await anext(told)
         answer = web.StreamResponse(headers=_LINES)
         await answer.prepare(request)
-        await answer.write(_encoded(first))
+        await answer.write(shape.lines(first))
         try:
-            async for some in lines:
-                await answer.write(_encoded(some))
+            async for parts in told:
+                await answer.write(shape.lines(parts))
         except Refusal as refusal:
             # The status is out: an error is a line of its own, and the last.
-            await answer.write(_encoded([{"error": refusal.words}]))
+            await answer.write(written({"error": refusal.words}).encode())
         await answer.write_eof()
         return answer
 
 
-def _encoded(lines: Sequence[Line]) -> bytes:
-    # ASCII only: clients that split at U+2028 would tear a line.
-    return "".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines).encode()
+def _ended(shape: Shape, reason: str) -> web.Response:
+    """An answer that is only an end."""
+    return _json(shape.line(Part(end={"done_reason": reason})))
 
 
 def _json(value: Mapping[str, Any]) -> web.Response:

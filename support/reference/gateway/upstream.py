@@ -7,14 +7,17 @@ whole: mistral.rs stops when a stream's reader leaves, and makes a whole answer 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import math
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from support.reference.gateway.failures import Refusal
 
@@ -25,6 +28,7 @@ IDLE_SECONDS = 2.0
 EVENT_LIMIT = 16 * 1024 * 1024
 QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 _ANSWER_WORDS = 2000
+_NO_READ_TIMER = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
 # What mistral.rs 0.8.1 says with status 500, or without one inside a stream.
 _CLIENTS_MISTAKES = ("sequence length", "incompatible for this model", "received an empty prompt")
 
@@ -99,16 +103,34 @@ class Upstream:
             raise Refusal(502, "the target's answer cannot be read") from None
 
     @contextlib.asynccontextmanager
-    async def events(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[list[bytes]]]:
-        """The stream of an answer: the data of all events that came in one read, read by read.
+    async def events(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[Body]:
+        """The stream of an answer, for `Framing`.
 
         Leaving the context closes the connection unless the stream was read to its end.
         """
+        async with self.answer("POST", self.url + path, **_sent(body)) as response:
+            if response.status != 200:
+                raise _refused(response.status, await response.read())
+            with self.body_of(response) as events:
+                yield events
+
+    @contextlib.asynccontextmanager
+    async def answer(self, method: str, url: str | URL, **sent: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer whose body is read with `body_of`, which watches for silence itself."""
         with self.failures():
-            async with self.session.post(self.url + path, **_sent(body)) as response:
-                if response.status != 200:
-                    raise _refused(response.status, await response.read())
-                yield _events(response)
+            async with asyncio.timeout(self.silence):
+                response = await self.session.request(method, url, timeout=_NO_READ_TIMER, **sent)
+            async with response:
+                yield response
+
+    @contextlib.contextmanager
+    def body_of(self, response: aiohttp.ClientResponse) -> Iterator[Body]:
+        """The body of an answer, read by read."""
+        body = Body(response, self.silence)
+        try:
+            yield body
+        finally:
+            body.close()
 
     @contextlib.contextmanager
     def failures(self) -> Any:
@@ -129,28 +151,45 @@ def _sent(body: Mapping[str, Any] | None) -> dict[str, Any]:
     return {"data": json.dumps(body).encode(), "headers": {"content-type": "application/json"}}
 
 
-async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[list[bytes]]:
-    framing = Framing()
-    async for part in parts_of(response):
-        events = framing.feed(part)
-        if events:
-            yield events
+class Body:
+    """The body of an answer as it comes."""
+
+    def __init__(self, response: aiohttp.ClientResponse, silence: float) -> None:
+        """`silence`: seconds that may pass without a byte while one is waited for."""
+        _acknowledge_at_once(response)
+        self._content = response.content
+        self._silence = silence
+        self._loop = asyncio.get_running_loop()
+        self._waiting_since = math.inf
+        # aiohttp's own is set anew with every read, which costs a tenth of all that is done for a token.
+        self._timer = self._loop.call_later(silence, self._listen)
+
+    def close(self) -> None:
+        """It is read no further."""
+        self._timer.cancel()
+
+    async def read(self) -> bytes:
+        """All that came since the last read; empty at the end. Raises aiohttp.ClientError."""
+        self._waiting_since = self._loop.time()
+        part = await self._content.readany()
+        self._waiting_since = math.inf
+        return part
+
+    def _listen(self) -> None:
+        quiet = max(self._loop.time() - self._waiting_since, 0.0)
+        if quiet < self._silence:
+            self._timer = self._loop.call_later(self._silence - quiet, self._listen)
+        else:
+            self._content.set_exception(aiohttp.ServerTimeoutError())
 
 
-async def parts_of(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """The body as it comes.
+def _acknowledge_at_once(response: aiohttp.ClientResponse) -> None:
+    """Tell the kernel not to wait with acknowledgements. Linux only.
 
     mistral.rs leaves Nagle's algorithm (RFC 896) on: each of its small writes waits until the one before is
-    acknowledged, which a receiver puts off for 40 ms. So each read is acknowledged at once.
+    acknowledged, and a receiver that has just sent something puts that off for 40 ms. Once is enough: nothing
+    more is sent before the answer's end.
     """
-    acknowledge(response)
-    while part := await response.content.readany():
-        acknowledge(response)
-        yield part
-
-
-def acknowledge(response: aiohttp.ClientResponse) -> None:
-    """Acknowledge what was received; Linux only, and nothing to do for a connection that is gone."""
     transport = response.connection.transport if response.connection else None
     connected = transport.get_extra_info("socket") if transport else None
     if connected is not None and QUICK_ACK is not None:
@@ -166,7 +205,7 @@ class Framing:
 
     def feed(self, part: bytes) -> list[bytes]:
         """The events that are complete with this part."""
-        text = self._rest + part
+        text = self._rest + part if self._rest else part
         if b"\r" in text:
             text = text.replace(b"\r\n", b"\n")
         *blocks, self._rest = text.split(b"\n\n")

@@ -1,0 +1,82 @@
+"""The matrix in the Markdown of GitHub: reasons are footnotes, each text once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from support.reporting.matrix import MARKS, MEANINGS, TITLE, Matrix, Part, Row, share
+from support.reporting.text import as_markdown
+from support.reporting.verdict import Cell
+
+NOTE_CHARACTERS = 240
+# What differs from answer to answer would make a footnote of its own each time.
+_PASSING = (
+    (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1"),
+    (re.compile(r'("id": ?"(?:[a-z]+-)?)[\w-]+"'), r'\1…"'),
+    (re.compile(r'("created": ?)\d+'), r"\1…"),
+)
+
+
+def markdown_page(matrix: Matrix) -> str:
+    """All of it: counts, meanings, what happened to servers, the rows of each API, the reasons."""
+    notes: dict[str, int] = {}
+    parts = [f"# {TITLE}", *(_counted(part) for part in matrix.parts), _legend()]
+    if incidents := matrix.incidents():
+        parts.append(
+            "\n".join(["What happened to servers:", "", *(f"- {as_markdown(i)}" for i in incidents)])
+        )
+    for part in matrix.parts:
+        parts.append(f"## {as_markdown(part.title)}")
+        parts += [_group(part, name, rows, notes) for name, rows in part.groups()]
+    if notes:
+        parts.append("\n".join(f"[^{number}]: {as_markdown(reason)}" for reason, number in notes.items()))
+    return "\n\n".join(parts) + "\n"
+
+
+def brief_markdown(matrix: Matrix) -> str:
+    """The summary alone, for the page of a CI job."""
+    incidents = [f"- {as_markdown(incident)}" for incident in matrix.incidents()]
+    return "\n\n".join(
+        [
+            f"### {TITLE}",
+            *(_counted(part) for part in matrix.parts),
+            *(["\n".join(incidents)] if incidents else []),
+        ]
+    )
+
+
+def _counted(part: Part) -> str:
+    head, *rows = part.counts()
+    lines = _table([as_markdown(part.title), *head[1:]], [[as_markdown(row[0]), *row[1:]] for row in rows])
+    return "\n".join(lines)
+
+
+def _legend() -> str:
+    return "\n".join(f"- {mark} {status}: {MEANINGS[status]}" for status, mark in MARKS.items())
+
+
+def _group(part: Part, name: str, rows: Sequence[Row], notes: dict[str, int]) -> str:
+    def shown(cell: Cell) -> str:
+        told = f"{MARKS[cell.status]} {as_markdown(cell.status)}"
+        reason = _lasting(cell.reason)
+        return f"{told}[^{notes.setdefault(reason, len(notes) + 1)}]" if reason else told
+
+    head = ["behaviour", *map(as_markdown, part.servers), "rule"]
+    lines = [
+        [as_markdown(row.title), *(shown(row.of(s)) for s in part.servers), as_markdown(row.rule)]
+        for row in rows
+    ]
+    total = ["**kept / asked**", *(f"**{share(rows, s)}**" for s in part.servers), ""]
+    return "\n".join([f"### {as_markdown(name)}", "", *_table(head, [*lines, total])])
+
+
+def _lasting(reason: str) -> str:
+    for pattern, instead in _PASSING:
+        reason = pattern.sub(instead, reason)
+    return reason if len(reason) <= NOTE_CHARACTERS else f"{reason[: NOTE_CHARACTERS - 1]}…"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [head, ["---", *[":---:"] * (len(head) - 1)], *rows]
+    return [f"| {' | '.join(line)} |" for line in lines]
