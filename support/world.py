@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
@@ -353,6 +353,10 @@ class World:
 
     # -- what remains
 
+    def judged(self, tags: Collection[str]) -> list[tuple[str, str]]:
+        """Program and version of what this scenario has judged: what it asked, where it chose itself."""
+        return self.parity.asked if "parity" in self.__dict__ else self.suite.judged(tags)
+
     def record(self, key: str, title: str, value: float, unit: str) -> None:
         """Keep a measured figure for the report."""
         self.measures.append(Measure(key, title, value, unit))
@@ -371,7 +375,7 @@ class World:
             *(self.mcp.results if "mcp" in self.__dict__ else ()),
         )
         if "parity" in self.__dict__:
-            results += (self.parity.answers, self.parity.made_up, self.parity.verdict)
+            results += self.parity.results
         for observed in results:
             observed.require_seen()
         self.terminal.check_at_end()
