@@ -19,7 +19,7 @@ from support.settings import Settings
 from support.target.environment import child_environment
 from support.waiting import WaitTimeout, wait_until
 
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
 LOG_TAIL_LINES = 15
 PROGRAM = Path(sys.executable).with_name("mistralrs-gateway")
 KEY_VARIABLE = "GATEWAY_TARGET_KEY"

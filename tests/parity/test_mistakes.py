@@ -18,6 +18,7 @@ from support.errors import NotOffered
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.parity import adapters, command, faults, fuzz, names
+from support.parity.desk import Desk
 from support.parity.routes import OLLAMA_GENERATE, OPENAI_CHAT, Route
 from tests.contracts.toys import chat, exchange
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply, silence
@@ -169,6 +170,12 @@ def test_counts_that_do_not_add_up_are_told() -> None:
 def test_a_server_without_a_description_is_not_asked(serve: Serve, tmp_path: Path) -> None:
     with pytest.raises(NotOffered, match="no description of its API"):
         fuzz.fuzz(serve(reply(b"", "404 Not Found", "")).url, tmp_path, 1.0, lambda: True)
+
+
+def test_without_schemathesis_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzz, "MODULE", "no_such_module")
+    with pytest.raises(NotOffered, match="needs no_such_module; `uv sync --group fuzz` installs it"):
+        Desk.fuzz(object.__new__(Desk), 1.0)
 
 
 def sent(status: int, body: str = "{}", said: str = "", path: str = "/v1/ask") -> Exchange:

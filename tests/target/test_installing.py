@@ -44,4 +44,4 @@ def test_one_that_does_not_end_is_ended(tmp_path: Path) -> None:
 
 def test_one_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(PartUnavailable, match=r"It could not be had: .*No such file"):
-        install("It could not be had", [tmp_path / "missing"], folder=tmp_path, within=5)
+        install("It could not be had", [tmp_path / "missing"], folder=tmp_path, within=60)

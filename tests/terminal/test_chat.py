@@ -77,10 +77,10 @@ def test_an_endless_answer_is_stopped(chat: Chat) -> None:
     assert chat.prompted
 
 
-def test_an_endless_answer_that_nobody_stops_is_cut(open_terminal: Open) -> None:
-    chat = Chat(open_terminal(fakes.CHAT), patience=0.02)
-    chat.session.wait("the prompt", lambda: chat.prompted, 10)
+def test_an_endless_answer_that_nobody_stops_is_cut(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
     chat.enter("forever")
+    chat.await_text("round and round")
+    monkeypatch.setattr(chat, "_patience", 0.02)
     with pytest.raises(WaitTimeout, match=r"(?s)the prompt after 'forever': .*round and round"):
         chat.settle()
 
