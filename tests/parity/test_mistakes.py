@@ -263,12 +263,12 @@ def test_an_archive_is_read_as_it_was_sent() -> None:
     [
         (reply(b"{}"), "expected a refusal\nanswer: 200"),
         (reply(b"{}", "500 Internal Server Error"), "expected a refusal\nanswer: 500"),
-        (silence, "did not answer within 0.2 s"),
+        (silence, "did not answer within 1 s"),
     ],
     ids=["granted", "failed", "no answer"],
 )
 def test_a_countless_wish_has_to_be_refused(serve: Serve, answer: Reply, words: str) -> None:
-    with closing(ApiClient(serve(answer).url, within=0.2)) as client, pytest.raises(AssertionError) as caught:
+    with closing(ApiClient(serve(answer).url, within=1.0)) as client, pytest.raises(AssertionError) as caught:
         fuzz.wish(client)()
     assert words in str(caught.value) and '"n": 1000000000000' in str(caught.value)
     with closing(ApiClient(serve(reply(b"no", "400 Bad Request")).url)) as client:
@@ -280,7 +280,7 @@ def test_the_memory_of_a_process_is_bounded() -> None:
     pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", GREEDY], **pipes) as greedy:
         fuzz.bound_memory(greedy.pid)
-        _, words = greedy.communicate(b"go", timeout=20)
+        _, words = greedy.communicate(b"go", timeout=60)
     assert b"MemoryError" in words
 
 
