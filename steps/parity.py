@@ -8,30 +8,41 @@ from support.units import request_options
 from support.world import StepContext
 
 
-@given("a server of its own with a gateway before it")
-def own_stack(context: StepContext) -> None:
+@given("a server of its own")
+def own_server(context: StepContext) -> None:
     context.world.parity.begin()
 
 
-@given("a server that can talk for long, with a gateway before it")
-def shared_stack(context: StepContext) -> None:
-    context.world.parity.begin_shared()
-
-
 @given("a server of its own that takes {int} request at a time")
-def narrow_stack(context: StepContext, requests: int) -> None:
+def narrow_server(context: StepContext, requests: int) -> None:
     context.world.parity.begin(at_once=requests)
+
+
+@given("a server that can talk for long, with a gateway before it")
+def talkative_stack(context: StepContext) -> None:
+    context.world.parity.begin_leaving()
+
+
+@given("a server whose model may be unloaded, with a gateway before it")
+def unloading_stack(context: StepContext) -> None:
+    context.world.parity.begin_unloading()
 
 
 @when("every route is asked {string}")
 def ask_every_route(context: StepContext, question: str) -> None:
-    context.world.parity.ask(context.world.conversation.messages, question)
+    context.world.parity.ask_every_route(context.world.conversation.messages, question)
 
 
 @when("every route is asked {string} with")
 def ask_every_route_with(context: StepContext, question: str) -> None:
     options = request_options(context.table)
-    context.world.parity.ask(context.world.conversation.messages, question, options)
+    context.world.parity.ask_every_route(context.world.conversation.messages, question, options)
+
+
+@when("mistral.rs and the gateway are asked {string} with")
+def ask_stack(context: StepContext, question: str) -> None:
+    options = request_options(context.table)
+    context.world.parity.ask_stack(context.world.conversation.messages, question, options)
 
 
 @when("{int} users at once ask {server}, each about something else, for {form}")
@@ -39,14 +50,14 @@ def crowd(context: StepContext, users: int, server: str, form: str) -> None:
     context.world.parity.crowd(users, server, stream=form == "a stream")
 
 
-@when("everybody is sent {string} in the form of {api}'s API")
-def send_mistake(context: StepContext, mistake: str, api: str) -> None:
-    context.world.parity.mistake(mistake, api)
+@when("{int} users at once ask {server}, each a question of another length, for {form}")
+def crowd_of_lengths(context: StepContext, users: int, server: str, form: str) -> None:
+    context.world.parity.crowd_of_lengths(users, server, stream=form == "a stream")
 
 
-@when("{server} is sent {string} in the form of OpenAI's API")
-def send_mistake_to(context: StepContext, server: str, mistake: str) -> None:
-    context.world.parity.mistake(mistake, "OpenAI", server)
+@when("{server} is sent {string} in the form of {api}'s API")
+def send_mistake(context: StepContext, server: str, mistake: str, api: str) -> None:
+    context.world.parity.mistake(mistake, api, server)
 
 
 @when("a client of {server} leaves half-way through {form}")
@@ -54,7 +65,7 @@ def leave(context: StepContext, server: str, form: str) -> None:
     context.world.parity.leave(server, stream=form == "a stream")
 
 
-@when("a client of {server} leaves half-way beside another one")
+@when("clients of {server} leave while another one reads a stream")
 def leave_beside(context: StepContext, server: str) -> None:
     context.world.parity.leave_beside(server)
 
@@ -62,11 +73,6 @@ def leave_beside(context: StepContext, server: str) -> None:
 @when("a client of {server} does not read on while {int} others ask")
 def slow_reader(context: StepContext, server: str, users: int) -> None:
     context.world.parity.slow_reader(server, users)
-
-
-@when("{int} users ask {server} at once")
-def fill(context: StepContext, users: int, server: str) -> None:
-    context.world.parity.fill(server, users)
 
 
 @when("the model is unloaded through {server}")
@@ -79,9 +85,9 @@ def unload_and_reload(context: StepContext) -> None:
     context.world.parity.unload_and_reload()
 
 
-@when("the lists of models of all servers are read")
-def read_lists(context: StepContext) -> None:
-    context.world.parity.read_lists()
+@when("the lists of models of {servers} are read")
+def read_lists(context: StepContext, servers: str) -> None:
+    context.world.parity.read_lists(servers)
 
 
 @when("requests are made up from the server's own description for {duration}")
@@ -137,32 +143,27 @@ def same_streams(context: StepContext) -> None:
 
 @then("everybody has got the answer to their own question")
 def own_answers(context: StepContext) -> None:
-    context.world.parity.verdict.get()()
+    context.world.parity.confirm("own answers")
 
 
-@then("each refuses it in that form")
-def refused(context: StepContext) -> None:
-    context.world.parity.verdict.get()()
+@then("everybody has got the right answer, or is told that the server is busy")
+def served_or_busy(context: StepContext) -> None:
+    context.world.parity.confirm("served or busy")
 
 
-@then("the server stops its work for that client within 2 seconds")
-def stopped(context: StepContext) -> None:
-    context.world.parity.verdict.get()()
+@then("the stream of the other one comes to its proper end")
+def whole_stream(context: StepContext) -> None:
+    context.world.parity.confirm("whole stream")
 
 
-@then("the others are answered")
-def others_answered(context: StepContext) -> None:
-    context.world.parity.verdict.get()()
+@then("every name of the model is answered as before")
+def every_name(context: StepContext) -> None:
+    context.world.parity.confirm("every name")
 
 
-@then("the other one knows about it")
-def known(context: StepContext) -> None:
-    context.world.parity.verdict.get()()
-
-
-@then("what was to come has come")
-def arrived(context: StepContext) -> None:
-    context.world.parity.verdict.get()()
+@then("both lists give the same {names}")
+def same_lists(context: StepContext, what: str) -> None:
+    context.world.parity.confirm(f"same {what}")
 
 
 @then("the server is still there")
@@ -182,14 +183,34 @@ def no_failure(context: StepContext) -> None:
 
 @then("the wish is refused")
 def wish_refused(context: StepContext) -> None:
-    context.world.parity.verdict.get()()
+    context.world.parity.confirm("wish refused")
 
 
-@then("both have counted the same prompt")
-def same_prompt(context: StepContext) -> None:
-    context.world.parity.require_prompt_tokens(same=True)
+@then("the mistake is refused in the form of {api}'s API, as the client's")
+def refused(context: StepContext, api: str) -> None:
+    context.world.parity.confirm(f"refused as {api} does")
 
 
-@then("mistral.rs has counted a longer prompt")
-def longer_prompt(context: StepContext) -> None:
-    context.world.parity.require_prompt_tokens(same=False)
+@then("the server stops its work for that client within {duration}")
+def stopped(context: StepContext, seconds: float) -> None:
+    context.world.parity.require_rest(seconds)
+
+
+@then("all {int} others have the right answer within {duration}")
+def others_answered(context: StepContext, users: int, seconds: float) -> None:
+    context.world.parity.require_prompt(users, seconds)
+
+
+@then("{server} tells of no loaded model")
+def none_loaded(context: StepContext, server: str) -> None:
+    context.world.parity.require_none_loaded(server)
+
+
+@then("the user gets {string}")
+def brought(context: StepContext, outcome: str) -> None:
+    context.world.parity.brought.get().require(outcome)
+
+
+@then("the prompt that mistral.rs has counted is {comparison} Ollama's")
+def compare_prompts(context: StepContext, comparison: str) -> None:
+    context.world.parity.require_prompt_tokens(same=comparison == "as long as")

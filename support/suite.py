@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from support.contracts.comparison import Comparison
     from support.models.compiler import CompiledModel
     from support.parity.fuzz import Fuzzed
-    from support.parity.stacks import SharedStack
+    from support.parity.stacks import SharedStacks
 
 
 class Suite:
@@ -120,11 +120,16 @@ class Suite:
         return Fronts(self.settings, lambda role: files[role](), self._upstream)
 
     @cached_property
-    def stacks(self) -> SharedStack:
-        """A server with a gateway before it, apart from those of the whole run."""
-        from support.parity.stacks import SharedStack
+    def stacks(self) -> SharedStacks:
+        """Servers with gateways before them, apart from those of the whole run."""
+        from support.parity.stacks import SharedStacks
 
-        return SharedStack()
+        return SharedStacks()
+
+    @cached_property
+    def heard(self) -> dict[str, str]:
+        """What servers that were there before answered when they were tried out, by address."""
+        return {}
 
     @cached_property
     def made_up(self) -> dict[float, Fuzzed]:
@@ -156,10 +161,9 @@ class Suite:
         target = (self.target.program, self.target.version)
         if NEED not in tags:
             return [target]
-        both = NEED_REAL in tags
-        asked = (self.fronts.told, self.fronts.gateway_told if both else None)
-        behind = [target] if both or self.fronts.kind == "gateway" else []
-        return [*(front for front in asked if front), *behind]
+        front = self.fronts.told
+        behind = [target] if NEED_REAL in tags or self.fronts.kind == "gateway" else []
+        return [*([front] if front else []), *behind]
 
     def api_client(self) -> tuple[ApiClient, Server | None]:
         """A client of the server that the API features talk to, and that server if it is ours."""
@@ -208,7 +212,7 @@ class Suite:
     def close(self) -> None:
         """End the servers and remove the run's folder."""
         if "stacks" in self.__dict__:
-            self.stacks.discard()
+            self.stacks.close()
         if "servers" in self.__dict__:
             self.servers.close()
         if "fronts" in self.__dict__:

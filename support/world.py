@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
@@ -222,6 +222,8 @@ class World:
         case = cases.find(api.lower(), title)
         server, ours = self._own_offer(case) if case.alone else self.suite.offering(case.api, case.model)
         known = self.suite.missing_routes.reason(server.label, case)
+        if known is None and case.then_a_good_request:
+            known = self._missing_api(server)
         if known is not None:
             self.cells = [Cell(server.label, "lacking", known, judged=True, rule=case.source)]
             self.cells += self.suite.comparison.cells(case)
@@ -271,9 +273,7 @@ class World:
 
         walk = WALKS[api][title]
         server, ours = self.suite.offering(api, walk.model)
-        missing = self.suite.missing_routes.without(server.label, walk.route)
-        if missing is not None:
-            raise NotOffered(missing)
+        self._require_api(server)
         if ours is not None:
             self.watch(ours)
         within = self.suite.settings.seconds(30.0)
@@ -305,13 +305,29 @@ class World:
         return Asker(client, front.names[role], self.suite.models.speaking(self.suite.script).path, declines)
 
     def travel(self, api: str, journey: str) -> None:
-        """Let the official client of an API do something; the result is to be checked."""
+        """Let the official client of an API do something; the result is to be checked.
+
+        Raises `NotOffered` when a case has found the API missing.
+        """
         from support.contracts.journeys import send_out
 
         server, ours = self.suite.offering(api.lower(), "speaking")
+        self._require_api(server)
         if ours is not None:
             self.watch(ours)
         self.journey.set(send_out(server, journey, self.suite.settings.seconds(30.0)))
+
+    def _require_api(self, server: ApiServer) -> None:
+        missing = self._missing_api(server)
+        if missing is not None:
+            raise NotOffered(missing)
+
+    def _missing_api(self, server: ApiServer) -> str | None:
+        """Why this server has nothing of the API: the route that every healthy one serves is not there."""
+        from support.contracts.apis import APIS
+
+        good = cases.find(server.api, APIS[server.api].good)
+        return self.suite.missing_routes.without(server.label, good.route)
 
     def _own_offer(self, case: Case) -> tuple[ApiServer, Server]:
         """A server that nobody else uses: the case may hurt it."""
@@ -337,6 +353,10 @@ class World:
 
     # -- what remains
 
+    def judged(self, tags: Collection[str]) -> list[tuple[str, str]]:
+        """Program and version of what this scenario has judged: what it asked, where it chose itself."""
+        return self.parity.asked if "parity" in self.__dict__ else self.suite.judged(tags)
+
     def record(self, key: str, title: str, value: float, unit: str) -> None:
         """Keep a measured figure for the report."""
         self.measures.append(Measure(key, title, value, unit))
@@ -355,7 +375,7 @@ class World:
             *(self.mcp.results if "mcp" in self.__dict__ else ()),
         )
         if "parity" in self.__dict__:
-            results += (self.parity.answers, self.parity.made_up, self.parity.verdict)
+            results += self.parity.results
         for observed in results:
             observed.require_seen()
         self.terminal.check_at_end()

@@ -10,8 +10,6 @@ fresh    a clean clone to a report, once with the caches at hand and once with a
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import json
 import os
 import platform
@@ -31,28 +29,18 @@ import psutil
 from support.conversation.client import Answer, OpenAiApi
 from support.errors import TargetError
 from support.http.client import ApiClient
-from support.models.catalogue import has_smollm2
 from support.models.compiler import compile_script
 from support.models.script import Script
 from support.models.store import ModelStore
 from support.settings import load_settings
 from support.suite import Suite
-from support.target.dialects import ModelArguments
 from support.target.discovery import discover
-from support.target.gateway import start_gateway
 from support.target.server import start_server
-from support.target.starts import arguments_of
+from tools.gateway_cost import Row, gateway
 
 PROJECT = Path(__file__).resolve().parents[1]
 TIMES = 3
 STREAMS = 32
-# Both within 90 s on two targets, also on a slow machine.
-GATEWAY_PAIRS = 60
-# The longest scripted answer has fewer; a trained model talks on to its limit.
-SPEAKING_TOKENS, TRAINED_TOKENS = 1000, 48
-GATEWAY_SECONDS = 38.0
-
-Row = tuple[str, str, str]
 
 
 def main() -> int:
@@ -194,106 +182,6 @@ def server() -> list[Row]:
         ("reference server ready", "2.5 s", _figures(ready)),
         (f"{STREAMS} streams at once, all complete", "unmixed", f"{_figures(together)}, {wrong} mixed"),
     ]
-
-
-def gateway() -> list[Row]:
-    """The same streamed answer direct and through the gateway, in turns: a busy moment hits both."""
-    rows = []
-    for target in ("reference", "real"):
-        in_force = load_settings({"acceptance_target": target})
-        try:
-            suite = Suite(in_force, discover(in_force.settings))
-        except TargetError as error:
-            print(f"measure: {error}", file=sys.stderr)
-            continue
-        try:
-            rows += _gateway(suite)
-        finally:
-            suite.close()
-    return rows
-
-
-def _gateway(suite: Suite) -> list[Row]:
-    """With a model that says thousands of tokens a second, and with a small trained one where it is there."""
-    longest = max((row for row in suite.script.rows if not row.loop), key=lambda row: len(row.answer))
-    rows = _through(
-        suite, "speaking model", suite.speaking(), f"Tell me about the {longest.marker}", SPEAKING_TOKENS
-    )
-    if has_smollm2(suite.settings.acceptance_cache_dir / "models"):
-        trained = arguments_of(suite.models.smollm2())
-        rows += _through(suite, "SmolLM2", trained, "Tell me about the sea.", TRAINED_TOKENS)
-    return rows
-
-
-def _through(suite: Suite, what: str, model: ModelArguments, words: str, tokens: int) -> list[Row]:
-    question = {"messages": [{"role": "user", "content": words}], "stream": True}
-    openai = question | {"model": "default", "temperature": 0, "max_tokens": tokens}
-    named = openai | {"model": "speaking"}
-    options = {"temperature": 0, "num_predict": tokens}
-    ollama = question | {"model": "speaking", "options": options}
-    target = start_server(suite.command, model, suite.settings)
-    try:
-        front = start_gateway(target.url, suite.settings, {"speaking": model.directory / (model.file or "")})
-        try:
-            direct = (target.url, "/v1/chat/completions", openai)
-            routes = {
-                "/v1": (front.url, "/v1/chat/completions", named),
-                "/api/chat": (front.url, "/api/chat", ollama),
-            }
-            pairs = _pairs(direct, routes)
-        finally:
-            front.stop()
-    finally:
-        target.stop()
-    rows = []
-    for name, taken in pairs.items():
-        added = median(through[0] - alone[0] for alone, through in taken) * 1000
-        ratio = median(through[1] / alone[1] for alone, through in taken)
-        whole = median(alone[1] for alone, _ in taken) * 1000
-        told = f"gateway {name}, added to the first piece; stream to direct stream, {what}"
-        figures = f"{added:+.2f} ms; {ratio:.3f} of {whole:.1f} ms (medians of {len(taken)} pairs)"
-        rows.append((f"{told}, {suite.target.label}", "2 ms; 1.05", figures))
-    return rows
-
-
-Route = tuple[str, str, dict[str, object]]
-Times = tuple[float, float]
-
-
-def _pairs(direct: Route, routes: dict[str, Route]) -> dict[str, list[tuple[Times, Times]]]:
-    """Times of the direct way and of each route, one after the other; the first ones do not count."""
-    ways = {"direct": direct, **routes}
-    for route in ways.values():
-        for _ in range(3):
-            _streamed(*route)
-    taken: dict[str, list[tuple[Times, Times]]] = {name: [] for name in routes}
-    names = list(ways)
-    ends = time.monotonic() + GATEWAY_SECONDS
-    while min(map(len, taken.values())) < GATEWAY_PAIRS and time.monotonic() < ends:
-        spent = {name: _streamed(*ways[name]) for name in names}
-        for name in routes:
-            taken[name].append((spent["direct"], spent[name]))
-        # Who comes later finds a warmer machine: they take turns.
-        names.append(names.pop(0))
-    return taken
-
-
-def _streamed(url: str, path: str, body: dict[str, object]) -> tuple[float, float]:
-    """Seconds to the first piece of a stream and to its end, on a new connection that is there already."""
-    host = url.removeprefix("http://")
-    with contextlib.closing(http.client.HTTPConnection(host, timeout=60)) as connection:
-        connection.connect()
-        words = json.dumps(body)
-        started = time.perf_counter()
-        connection.request("POST", path, words, {"content-type": "application/json"})
-        answer = connection.getresponse()
-        first = 0.0
-        while line := answer.readline():
-            first = first or time.perf_counter()
-            last = line
-        ended = time.perf_counter()
-    assert answer.status == 200, last
-    return first - started, ended - started
 
 
 def fresh() -> list[Row]:

@@ -1,4 +1,4 @@
-@needs.command @needs.ollama @needs.ollama_api
+@needs.speaking @needs.ollama @needs.ollama_api
 Feature: A conversation is the same over every route
   Some programs of a user speak OpenAI's API and others Ollama's, and some users come from a real Ollama.
   With one model file, all of them get the same text for the same number of tokens.

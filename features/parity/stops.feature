@@ -1,4 +1,4 @@
-@needs.command @needs.ollama @needs.ollama_api
+@needs.speaking @needs.ollama @needs.ollama_api
 Feature: A stop sequence ends an answer at the same place everywhere
   Programs end an answer early by a stop sequence, and take what stands before it as the result.
   Over every route it is the same text, in a stream as well as in a whole answer.

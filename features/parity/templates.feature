@@ -6,10 +6,10 @@ Feature: The chat template decides what a model is really asked
   @normal
   Scenario: SmolLM2 is told more by mistral.rs than by Ollama
     When SmolLM2 is asked "What is the capital of France?" on mistral.rs and on a real Ollama
-    Then mistral.rs has counted a longer prompt
+    Then the prompt that mistral.rs has counted is longer than Ollama's
 
   @normal
   Scenario: With the system message sent along SmolLM2 is told the same by both
     Given the system message "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
     When SmolLM2 is asked "What is the capital of France?" on mistral.rs and on a real Ollama
-    Then both have counted the same prompt
+    Then the prompt that mistral.rs has counted is as long as Ollama's

@@ -78,8 +78,8 @@ class _Message(Strict):
     role: Literal["assistant"]
     model: Text
     content: list[_Block]
-    stop_reason: Reason | None
-    stop_sequence: str | None
+    stop_reason: Reason | None = None
+    stop_sequence: str | None = None
     usage: _Usage
 
 
@@ -153,7 +153,7 @@ class _Ping(BaseModel):
 def the_reason_fits(answers: Sequence[Any]) -> None:
     """A whole message says why it ended: `tool_use` with a call, `stop_sequence` with that sequence."""
     message = answers[0]
-    _reason_fits(message["stop_reason"], message["stop_sequence"], message["content"])
+    _reason_fits(message.get("stop_reason"), message.get("stop_sequence"), message["content"])
 
 
 def _reason_fits(reason: Any, sequence: Any, content: Sequence[Any]) -> None:
@@ -204,8 +204,8 @@ def every_block_is_whole(events: Sequence[Any]) -> None:
 def the_end_is_told_once(events: Sequence[Any]) -> None:
     """The message starts empty; one message_delta says why it ended, and that fits what came."""
     start = next(event["message"] for event in events if event["type"] == "message_start")
-    if start["content"] or start["stop_reason"] is not None:
-        raise ValueError(f"message_start is not empty: {start['content']!r}, {start['stop_reason']!r}")
+    if start["content"] or start.get("stop_reason") is not None:
+        raise ValueError(f"message_start is not empty: {start['content']!r}, {start.get('stop_reason')!r}")
     told = [event["delta"] for event in events if event["type"] == "message_delta"]
     reasons = [delta.get("stop_reason") for delta in told]
     if sum(reason is not None for reason in reasons) != 1:

@@ -20,7 +20,8 @@ class Api:
     """An API. `good`: the title of a case that every healthy server passes, asked after each refusal;
     `good_for` has another one for servers of another model than the speaking one.
 
-    `streams_end_with_done`: its server-sent events end with `data: [DONE]`. `view` never raises.
+    `streams_end_with_done`: its server-sent events end with `data: [DONE]`; None: they may. `view` never
+    raises.
     """
 
     name: str
@@ -28,7 +29,7 @@ class Api:
     contracts: Mapping[str, Contract]
     good: str
     view: Callable[[Reading], View]
-    streams_end_with_done: bool = False
+    streams_end_with_done: bool | None = False
     good_for: Mapping[str, str] = field(default_factory=dict)
 
 

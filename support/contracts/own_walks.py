@@ -111,12 +111,9 @@ class Walk:
     """What is done, and with which of the suite's models."""
 
     take: Take
-    route: str
     model: str = "speaking"
 
 
-# What a server has that has the API.
-ROUTES = {"responses": "POST /v1/responses", "anthropic": "POST /v1/messages"}
 # By API, then by title.
 WALKS: dict[str, dict[str, Walk]] = {"responses": {}, "anthropic": {}}
 
@@ -126,7 +123,7 @@ def walk(api: str, title: str, model: str = "speaking") -> Callable[[Take], Take
 
     def register(function: Take) -> Take:
         assert title not in WALKS[api], f"two walks are called {title!r}"
-        WALKS[api][title] = Walk(function, ROUTES[api], model)
+        WALKS[api][title] = Walk(function, model)
         return function
 
     return register

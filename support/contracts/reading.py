@@ -64,8 +64,11 @@ class Reading:
         return self.pieces[0].value if self.pieces else None
 
 
-def read(exchange: Exchange, kind: str, ends_with_done: bool) -> Reading:
-    """Take an answer apart as its kind wants it; raises `Broken` (framing or JSON)."""
+def read(exchange: Exchange, kind: str, ends_with_done: bool | None) -> Reading:
+    """Take an answer apart as its kind wants it; raises `Broken` (framing or JSON).
+
+    `ends_with_done`: whether events end with `[DONE]`; None: they may.
+    """
     if kind in MEDIA_TYPES and exchange.content_type != MEDIA_TYPES[kind]:
         raise Broken(
             "framing", f"expected {MEDIA_TYPES[kind]}, got {exchange.content_type or '(no content type)'}"
@@ -95,7 +98,7 @@ def read_any(exchange: Exchange) -> Reading:
     return Reading(exchange, "text")
 
 
-def _events(exchange: Exchange, ends_with_done: bool) -> list[tuple[bytes, float, str]]:
+def _events(exchange: Exchange, ends_with_done: bool | None) -> list[tuple[bytes, float, str]]:
     """The data of the events and when each was complete, without the closing mark (once, and last)."""
     try:
         events = parse_events(exchange.body)
@@ -103,8 +106,8 @@ def _events(exchange: Exchange, ends_with_done: bool) -> list[tuple[bytes, float
         raise Broken("framing", str(error)) from None
     if not events:
         raise Broken("framing", "a stream without any event")
-    if ends_with_done:
-        data = [event.data for event in events]
+    data = [event.data for event in events]
+    if ends_with_done or (ends_with_done is None and DONE in data):
         if data[-1] != DONE or data.count(DONE) != 1:
             raise Broken("framing", f"a stream ends with exactly one {DONE}; its last events: {data[-3:]}")
         events = events[:-1]

@@ -370,6 +370,6 @@ RESPONSES = Api(
     contracts=CONTRACTS,
     good="a response is complete and holds its text",
     view=view,
-    # The Open Responses specification wants it; OpenAI's own client does without.
-    streams_end_with_done=True,
+    # mistral.rs sends it, as with chats; OpenAI does not, and its client does not mind.
+    streams_end_with_done=None,
 )

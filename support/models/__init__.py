@@ -1,4 +1,4 @@
-"""Models made on the spot: speaking ones (they say what a script tells them), random and broken ones.
+"""Models made on the spot: speaking ones (they say what a script tells them), dice, random and broken ones.
 
 The one public face is `support.models.store.ModelStore`.
 """

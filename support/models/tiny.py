@@ -45,6 +45,12 @@ class Shape:
         return self.width // HEAD_SIZE
 
 
+def chat_prompt(messages: Sequence[Mapping[str, str]]) -> str:
+    """What CHAT_TEMPLATE, which all these models have, makes of messages; no model has to be made for it."""
+    turns = (f"{TURN_START}{m['role']}\n{m['content']}{TURN_END}\n" for m in messages)
+    return "".join(turns) + f"{TURN_START}assistant\n"
+
+
 @dataclass(frozen=True, slots=True)
 class TinyModel:
     """A model in memory.
@@ -58,8 +64,7 @@ class TinyModel:
 
     def prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
         """What CHAT_TEMPLATE makes of messages with `role` and `content`, ready for an answer."""
-        turns = (f"{TURN_START}{m['role']}\n{m['content']}{TURN_END}\n" for m in messages)
-        return "".join(turns) + f"{TURN_START}assistant\n"
+        return chat_prompt(messages)
 
     def count_prompt(self, messages: Sequence[Mapping[str, str]]) -> int:
         """Tokens of a prompt, as a server should report them."""

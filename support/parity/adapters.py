@@ -14,8 +14,8 @@ from typing import Any
 
 MODULES = ("langchain_openai", "langchain_ollama")
 ROOM = 200
-COMET = "The comet comes back every seventy-six years."
 QUESTION = "Tell me about the comet"
+COUNTED = "counts of prompt and answer that add up"
 # They send what is asked to LangSmith when these are set, and take proxies from the environment.
 TELLING = ("LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
@@ -28,53 +28,53 @@ def missing() -> str | None:
 
 @dataclass(frozen=True)
 class Brought:
-    """What the adapter brought home: `got` is to equal `wanted`."""
+    """What the adapter brought home, as a text."""
 
-    wanted: Any
-    got: Any
+    got: str
 
-    def require_arrived(self) -> None:
+    def require(self, outcome: str) -> None:
         """Raises AssertionError when it got something else."""
-        assert self.got == self.wanted, f"expected {self.wanted!r}, got {self.got!r}"
+        assert self.got == outcome, f"expected {outcome!r}, got {self.got!r}"
 
 
-def _ask(model: Any) -> Any:
-    return model.invoke(QUESTION).content
+def _ask(model: Any) -> str:
+    return str(model.invoke(QUESTION).content)
 
 
-def _stream(model: Any) -> Any:
+def _stream(model: Any) -> str:
     return "".join(piece.content for piece in model.stream(QUESTION))
 
 
-def _remember(model: Any) -> Any:
-    return model.invoke(
-        [("human", "My name is Mara"), ("ai", "Yes."), ("human", "What am I called?")]
-    ).content
+def _remember(model: Any) -> str:
+    past = [("human", "My name is Mara"), ("ai", "Yes."), ("human", "What am I called?")]
+    return str(model.invoke(past).content)
 
 
-def _count(model: Any) -> Any:
+def _count(model: Any) -> str:
     spent = model.invoke(QUESTION).usage_metadata
-    return spent["total_tokens"] == spent["input_tokens"] + spent["output_tokens"] > 0
+    prompt, answer, total = (spent[f"{what}_tokens"] for what in ("input", "output", "total"))
+    if min(prompt, answer) > 0 and prompt + answer == total:
+        return COUNTED
+    return f"{prompt} tokens of the prompt, {answer} of the answer, {total} in all"
 
 
-# Name in the features -> what has to come, and what the program does.
-JOURNEYS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
-    "ask a question": (COMET, _ask),
-    "read a stream": (COMET, _stream),
-    "remember a name": ("You are Mara, and I will remember it.", _remember),
-    "count what it spent": (True, _count),
+# Name in the features -> what the program does.
+JOURNEYS: dict[str, Callable[[Any], str]] = {
+    "ask a question": _ask,
+    "read a stream": _stream,
+    "remember a name": _remember,
+    "count what it spent": _count,
 }
 
 
 def travel(api: str, url: str, model: str, journey: str, key: str | None = None) -> Brought:
     """One journey with the adapter of an API (OpenAI, Ollama); what the adapter raises is what it got."""
-    wanted, way = JOURNEYS[journey]
     with _quiet():
         chat = _ADAPTERS[api](url, model, key)
         try:
-            return Brought(wanted, way(chat))
+            return Brought(JOURNEYS[journey](chat))
         except Exception as error:
-            return Brought(wanted, f"{type(error).__name__}: {error}")
+            return Brought(f"{type(error).__name__}: {error}")
 
 
 @contextmanager

@@ -13,67 +13,75 @@ from support.target.environment import child_environment
 
 COMMAND_SECONDS = 20.0
 COPY = "acceptance-copy"
-COMET = "The comet comes back every seventy-six years."
+SHOW = "show what a model is"
 
 
-@dataclass(frozen=True)
-class Errand:
-    """Commands in order; the last one must end well and say this. `{model}` is the model's name."""
-
-    commands: tuple[tuple[str, ...], ...]
-    says: str
-    not_says: str = ""
-
-
-# Name in the features -> what is typed, and what has to be read then.
-ERRANDS: dict[str, Errand] = {
-    "list the models": Errand((("list",),), "{model}"),
-    "show what a model is": Errand((("show", "{model}"),), "context length"),
-    "ask a question": Errand((("run", "{model}", "Tell me about the comet"),), COMET),
-    "see what is loaded": Errand((("run", "{model}", "Say it briefly"), ("ps",)), "{model}"),
-    "unload a model": Errand(
-        (("run", "{model}", "Say it briefly"), ("stop", "{model}"), ("ps",)), "NAME", "{model}"
-    ),
-    "copy a model": Errand((("cp", "{model}", COPY), ("list",)), COPY),
-    "remove a copy": Errand((("cp", "{model}", COPY), ("rm", COPY), ("list",)), "{model}", COPY),
+# Name in the features -> the commands that are typed. `{model}` is the model's name.
+ERRANDS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "list the models": (("list",),),
+    SHOW: (("show", "{model}"),),
+    "ask a question": (("run", "{model}", "Tell me about the comet"),),
+    "see what is loaded": (("run", "{model}", "Say it briefly"), ("ps",)),
+    "unload a model": (("run", "{model}", "Say it briefly"), ("stop", "{model}"), ("ps",)),
+    "copy a model": (("cp", "{model}", COPY), ("list",)),
+    "remove a copy": (("cp", "{model}", COPY), ("rm", COPY), ("list",)),
 }
+# Commands that leave a server other than it was.
+CHANGING = {"stop": "unloading a model", "cp": "copying a model", "rm": "removing a model"}
+# What a user reads at the end, in the words of the features -> a text that has to be there, and one that may
+# not. Other words are to be there themselves.
+READ = {
+    "the name of the model": ("{model}", ""),
+    "the length of its context": ("context length", ""),
+    "that no model is loaded": ("NAME", "{model}"),
+    "the name of the copy": (COPY, ""),
+    "the name of the model, and no copy": ("{model}", COPY),
+}
+
+
+def change(errand: str) -> str | None:
+    """What an errand does to a server that it leaves other than it was, or None."""
+    return next((CHANGING[words[0]] for words in ERRANDS[errand] if words[0] in CHANGING), None)
+
+
+def talks(errand: str) -> bool:
+    """Whether the model is asked something."""
+    return any(words[0] == "run" for words in ERRANDS[errand])
 
 
 @dataclass(frozen=True)
 class Run:
     """How an errand went."""
 
-    errand: Errand
     model: str
     outcomes: tuple[Outcome, ...]
     timeout: str = ""
 
-    def require_done(self) -> None:
-        """Every command ended well, and the last one says what it has to."""
+    def require(self, outcome: str) -> None:
+        """Every command ended well, and the last one printed this; raises AssertionError with what it did."""
         assert not self.timeout, self.timeout
-        for outcome in self.outcomes:
-            assert outcome.exit_code == 0, (
-                f"`ollama {' '.join(outcome.command[1:])}` ended with {outcome.exit_code}: "
-                f"{outcome.stderr.strip()[-500:]}"
+        for done in self.outcomes:
+            assert done.exit_code == 0, (
+                f"`ollama {' '.join(done.command[1:])}` ended with {done.exit_code}: "
+                f"{done.stderr.strip()[-500:]}"
             )
-        said, wanted = self.outcomes[-1].stdout, self.errand.says.format(model=self.model)
+        said = self.outcomes[-1].stdout
+        wanted, unwanted = (text.format(model=self.model) for text in READ.get(outcome, (outcome, "")))
         assert wanted in said, f"expected {wanted!r} in what it printed: {said[-500:]!r}"
-        unwanted = self.errand.not_says.format(model=self.model)
         assert not unwanted or unwanted not in said, f"{unwanted!r} is still there: {said[-500:]!r}"
 
 
 def run(program: Path, url: str, model: str, errand: str, folder: Path) -> Run:
     """Type the commands of an errand, one after the other, up to the first that fails."""
-    wanted = ERRANDS[errand]
     environment = child_environment(folder, OLLAMA_HOST=url.removeprefix("http://"))
     outcomes: list[Outcome] = []
-    for words in wanted.commands:
+    for words in ERRANDS[errand]:
         command: list[str | Path] = [program, *(word.format(model=model) for word in words)]
         try:
             outcome = run_command(command, within=COMMAND_SECONDS, folder=folder, env=environment, cwd=folder)
         except CommandTimeout as error:
-            return Run(wanted, model, tuple(outcomes), str(error))
+            return Run(model, tuple(outcomes), str(error))
         outcomes.append(outcome)
         if outcome.exit_code != 0:
             break
-    return Run(wanted, model, tuple(outcomes))
+    return Run(model, tuple(outcomes))

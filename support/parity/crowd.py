@@ -15,6 +15,8 @@ R = TypeVar("R")
 SHOWN = 3
 # Less in common could be chance: a full stop, "the".
 LEAST_COMMON = 8
+# Of any model and any tokenizer, so many of them are tokens of their own.
+WORD, FEW_TOKENS = "hello", 8
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,6 @@ class Crowd:
             told = "\n".join(self._told(user) for user in wrong[:SHOWN])
             raise AssertionError(f"{len(wrong)} of {len(self.users)} users got a wrong answer:\n{told}")
 
-    def require_served(self) -> None:
-        """Everybody got an answer that ended by itself, whatever it says."""
-        for user in self.users:
-            if isinstance(user.got, AssertionError):
-                raise user.got
-            assert user.got.text and user.got.end == "stop", (
-                f"the user of {user.mark!r} got {user.got.text!r}, which ended by {user.got.end!r}"
-            )
-
     def _told(self, user: Asked) -> str:
         if isinstance(user.got, AssertionError):
             return f"  {user.mark}: {user.got}"
@@ -78,6 +71,11 @@ def at_once(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
         return list(pool.map(begin, items))
 
 
+def asking_about(mark: str) -> Talk:
+    """The question of one user, which the script answers by this mark."""
+    return Talk(({"role": "user", "content": f"Tell me about the {mark}"},))
+
+
 def ask_at_once(
     route: Route, answers: Mapping[str, str], users: int, *, stream: bool, within: float
 ) -> Crowd:
@@ -86,10 +84,52 @@ def ask_at_once(
     asked = [marks[number % len(marks)] for number in range(users)]
 
     def ask(mark: str) -> Asked:
-        talk = Talk(({"role": "user", "content": f"Tell me about the {mark}"},))
         try:
-            return Asked(mark, answers[mark], route.ask(talk, stream, within=within))
+            return Asked(mark, answers[mark], route.ask(asking_about(mark), stream, within=within))
         except AssertionError as error:
             return Asked(mark, answers[mark], error)
 
     return Crowd(tuple(at_once(ask, asked)), answers)
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Questions of different lengths, asked by one user alone and by all at once: tokens of each prompt.
+
+    Whatever a model answers, it counts the words of the question that it answers.
+    """
+
+    alone: tuple[Said, ...]
+    together: tuple[Said | AssertionError, ...]
+
+    def require_own_questions(self) -> None:
+        """Raises AssertionError when somebody got no answer, or one to a question of another length."""
+        lengths = [said.prompt_tokens for said in self.alone]
+        assert len(set(lengths)) == len(lengths) and all(lengths), (
+            f"questions cannot be told apart: {lengths}"
+        )
+        for number, (alone, got) in enumerate(zip(self.alone, self.together, strict=True), 1):
+            if isinstance(got, AssertionError):
+                raise AssertionError(f"user {number} of {len(lengths)} got no answer: {got}")
+            assert got.prompt_tokens == alone.prompt_tokens and got.end, (
+                f"user {number} of {len(lengths)} asked {alone.prompt_tokens} tokens; the answer is one to "
+                f"{got.prompt_tokens} tokens and ended by {got.end!r}\n{got.exchange.describe()}"
+            )
+
+
+def ask_lengths_at_once(route: Route, users: int, *, stream: bool, within: float) -> Lengths:
+    """Let so many users ask questions of different lengths: one after the other, then at the same moment."""
+    talks = [
+        Talk(({"role": "user", "content": " ".join([WORD] * number)},), limit=FEW_TOKENS)
+        for number in range(1, users + 1)
+    ]
+
+    def ask(talk: Talk) -> Said | AssertionError:
+        try:
+            return route.ask(talk, stream, within=within)
+        except AssertionError as error:
+            return error
+
+    return Lengths(
+        tuple(route.ask(talk, stream, within=within) for talk in talks), tuple(at_once(ask, talks))
+    )

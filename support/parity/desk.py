@@ -3,40 +3,83 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from support.errors import NotOffered
+from support.observed import Observed
 from support.parity import adapters, command, crowd, faults, fuzz, leaving, names
 from support.parity.asking import ask_all
 from support.parity.fuzz import Fuzzed
 from support.parity.room import Room
 from support.parity.routes import OPENAI_CHAT, Message, Route, Said
 from support.parity.stacks import DIRECT, GATEWAY, REAL, Stack
+from support.parity.work import Work, work_of
 from support.parts.ollama import OLLAMA
+from support.reference.gateway.failures import API_LEVEL
 from support.reporting.evidence import repeating
 from support.reporting.verdict import Evidence
+from support.target.fronts import GATEWAY as BUNDLED
 from support.target.server import Server, start_server
 from support.target.starts import arguments_of
 
 NEIGHBOUR, NEIGHBOUR_LIMIT = "Tell me about the story", 100
-# Beyond this a short answer did wait for somebody else's.
-PROMPT_SECONDS = 10.0
-GONE_SECONDS = 2.0
 # So many tokens of a trained model, which is slow on two cores: the prompt is what counts here.
 TRAINED_LIMIT = 2
 # A made-up question has no scripted answer, and so none that ends: it ends with the context.
 SHORT_CONTEXT = 512
 # Fewer made-up requests would say little.
 LEAST_REQUESTS = 100
+# What scenarios do to servers that they share.
+LEAVING, UNLOADING = "leaving", "unloading"
+
+
+class Brought(Protocol):
+    """What somebody's client got."""
+
+    def require(self, outcome: str) -> None:
+        """Raise AssertionError unless it is what these words of the features say."""
 
 
 class Desk(Room):
-    """One scenario's tries. What came of each is to be looked at: `answers`, or `verdict`."""
+    """One scenario's tries. What came of each is to be looked at."""
 
-    _stack: Stack | None = None
-    trained_said: tuple[Said, ...] = ()
+    def __init__(self, *what: Any) -> None:
+        super().__init__(*what)
+        self._stack: Stack | None = None
+        self.trained_said: tuple[Said, ...] = ()
+        # In the words of a step, and a look at what came that raises AssertionError when they are wrong.
+        self.claim: Observed[tuple[str, Callable[[], None]]] = Observed("outcome of what was tried")
+        self.brought: Observed[Brought] = Observed("outcome of what a client did")
+        self.served: Observed[list[leaving.Served]] = Observed("answers of the others")
+        self.left: Observed[tuple[Route, Work]] = Observed("work for a client that has left")
+
+    @property
+    def results(self) -> tuple[Observed[Any], ...]:
+        """What somebody has to look at."""
+        return self.answers, self.claim, self.made_up, self.brought, self.served, self.left
+
+    def confirm(self, words: str) -> None:
+        """What was tried came out as these words say; raises LookupError when something else was tried."""
+        claimed, check = self.claim.get()
+        if claimed != words:
+            raise LookupError(f"what was tried is to be confirmed as {claimed!r}, not as {words!r}")
+        check()
+
+    # -- servers of its own
+
+    def begin(self, at_once: int = 32) -> None:
+        """Start a server and a gateway that nobody else uses."""
+        self._stack = self.stack(at_once=at_once)
+
+    def begin_leaving(self) -> None:
+        """Take the server and gateway that scenarios share whose clients leave."""
+        self._stack = self.shared_stack(LEAVING)
+
+    def begin_unloading(self) -> None:
+        """Take the server and gateway that scenarios share which unload the model."""
+        self._stack = self.shared_stack(UNLOADING)
 
     @property
     def own(self) -> Stack:
@@ -44,64 +87,126 @@ class Desk(Room):
         assert self._stack is not None, "a step that starts a server has to come first"
         return self._stack
 
-    def begin(self, at_once: int = 32) -> None:
-        """Start a server and a gateway that nobody else uses."""
-        self._stack = self.stack(at_once=at_once)
+    def _own_route(self, server: str) -> Route:
+        if server == GATEWAY:
+            self.lineup.require_own_gateway()
+            self.lineup.note(BUNDLED, API_LEVEL)
+        return self.own.route(server)
 
-    def begin_shared(self) -> None:
-        """Take the server and gateway that scenarios of this kind share."""
-        self._stack = self.shared_stack()
+    # -- the same asked of several
 
-    def ask(
+    def ask_every_route(
         self, messages: Sequence[Message], question: str, options: Mapping[str, Any] | None = None
     ) -> None:
-        """Ask every route, for a whole answer and for a stream."""
+        """Ask mistral.rs, the gateway and a real Ollama, for a whole answer and for a stream."""
+        self.lineup.require_same_model((DIRECT, GATEWAY, REAL))
+        routes = [*map(self.lineup.openai, (DIRECT, GATEWAY, REAL))]
+        routes += [*self.lineup.native(GATEWAY), *self.lineup.native(REAL)]
+        self._ask(routes, messages, question, options)
+
+    def ask_stack(
+        self, messages: Sequence[Message], question: str, options: Mapping[str, Any] | None = None
+    ) -> None:
+        """Ask mistral.rs and the gateway, whatever model is behind them."""
+        self.lineup.require_same_model((DIRECT, GATEWAY))
+        routes = [*map(self.lineup.openai, (DIRECT, GATEWAY)), *self.lineup.native(GATEWAY)]
+        self._ask(routes, messages, question, options)
+
+    def _ask(
+        self,
+        routes: Sequence[Route],
+        messages: Sequence[Message],
+        question: str,
+        options: Mapping[str, Any] | None,
+    ) -> None:
         talk = self.talk(messages, question, **(options or {}))
-        self.answers.set(ask_all(self.routes(), talk, self.within))
+        self.answers.set(ask_all(routes, talk, self.within))
+
+    def mistake(self, mistake: str, api: str, server: str) -> None:
+        """Send the same mistake to every route of an API at a server."""
+        routes = self.lineup.native(server) if api == "Ollama" else [self.lineup.openai(server)]
+        refused = faults.refusals(routes, mistake, self.within)
+        self.claim.set((f"refused as {api} does", partial(faults.require_refused, refused, api)))
+
+    # -- users
 
     def crowd(self, users: int, server: str, *, stream: bool) -> None:
-        """Many users at once."""
-        route = self.route(server)
+        """Many users at once; they may be too many for the server that a Given step has started."""
+        if self._stack is not None:
+            outcomes = leaving.fill(self._own_route(server), self.marks, users, stream, self.within)
+            self.claim.set(("served or busy", partial(leaving.require_served_or_busy, outcomes)))
+            return
+        self.lineup.require_speaking(server)
+        route = self.lineup.route(server)
         came = crowd.ask_at_once(route, self.marks, users, stream=stream, within=self.within)
-        self.verdict.set(came.require_own_answers)
+        self.claim.set(("own answers", came.require_own_answers))
 
-    def mistake(self, mistake: str, api: str, server: str | None = None) -> None:
-        """Send the same mistake to one server of an API, or to all."""
-        routes = self.ollama_routes() if api == "Ollama" else self.openai_routes(server or DIRECT)
-        refused = faults.refusals(routes, mistake, self.within)
-        self.verdict.set(partial(faults.require_form, refused, api))
+    def crowd_of_lengths(self, users: int, server: str, *, stream: bool) -> None:
+        """Many users at once, of whatever model."""
+        route = self.lineup.route(server)
+        came = crowd.ask_lengths_at_once(route, users, stream=stream, within=self.within)
+        self.claim.set(("own answers", came.require_own_questions))
 
     def leave(self, server: str, *, stream: bool) -> None:
-        """Leave half-way; the server has to stop its work."""
-        within = self.suite.settings.seconds(GONE_SECONDS)
-        route = self.own.route(server)
-        self._try(lambda: leaving.leave_half_way(route, self.own, stream=stream, within=within))
+        """Leave half-way: the server has to stop its work."""
+        route = self._own_route(server)
+        watched = work_of(self.own.direct, self.own, leaving.SHORT, self.within)
+        work = self._cleanups.enter_context(watched)
+        leaving.leave_half_way(route, work, stream=stream)
+        self.left.set((route, work))
+
+    def require_rest(self, within: float) -> None:
+        """The work for who has left ended within so many seconds."""
+        (route, work), within = self.left.get(), self.suite.settings.seconds(within)
+        with self._or_given_up():
+            leaving.require_rest(route, work, within)
 
     def leave_beside(self, server: str) -> None:
         """Leave half-way beside somebody whose answer is being made."""
-        route, talk = self.own.route(server), self.talk((), NEIGHBOUR, limit=NEIGHBOUR_LIMIT)
-        self._try(lambda: leaving.leave_beside_a_neighbour(route, talk, within=self.within))
+        route, talk = self._own_route(server), self.talk((), NEIGHBOUR, limit=NEIGHBOUR_LIMIT)
+        failure = leaving.leave_beside_a_neighbour(route, talk, within=self.within)
+        self.claim.set(("whole stream", partial(self._require_none, failure)))
 
     def slow_reader(self, server: str, users: int) -> None:
         """Others ask while somebody does not read on."""
-        route, within = self.own.route(server), self.suite.settings.seconds(PROMPT_SECONDS)
-        self._try(lambda: leaving.ask_beside_a_slow_reader(route, users, within))
+        route = self._own_route(server)
+        self.served.set(leaving.ask_beside_a_slow_reader(route, users, self.within))
 
-    def fill(self, server: str, users: int) -> None:
-        """More users than the server takes."""
-        outcomes = leaving.fill(self.own.route(server), users, self.within)
-        self.verdict.set(partial(leaving.require_served_or_busy, outcomes))
+    def require_prompt(self, users: int, within: float) -> None:
+        """So many others got the right answer, each within so many seconds."""
+        text = self.scripted(leaving.SHORT)
+        leaving.require_prompt(self.served.get(), text, users, self.suite.settings.seconds(within))
+
+    # -- models
+
+    def read_lists(self, servers: str) -> None:
+        """Both lists of a server, which have to give the same names, or those of a server and its gateway.
+
+        The latter have to name as many models: each has names of its own for them.
+        """
+        if servers != f"{DIRECT} and {GATEWAY}":
+            client = self.client(self.lineup.route(servers))
+            openai, ollama = names.openai_names(client), names.ollama_names(client)
+            self.claim.set(("same names", partial(names.require_same_names, openai, ollama)))
+            return
+        self.lineup.require_same_model((DIRECT, GATEWAY))
+        direct, gateway = (self.client(self.lineup.route(server)) for server in (DIRECT, GATEWAY))
+        listed = {DIRECT: names.openai_names(direct), GATEWAY: names.ollama_names(gateway)}
+        self.claim.set(("same number of models", partial(names.require_as_many, listed)))
 
     def unload(self, server: str) -> None:
-        """Unload through one; the other one has to see it."""
-        direct, gateway = self.client(self.own.direct), self.client(self.own.gateway)
-        self.own.gateway.ask(names.QUESTION, within=self.within)
+        """Unload through one of them."""
+        gateway, direct = self._own_route(GATEWAY), self.client(self.own.direct)
+        gateway.ask(names.QUESTION, within=self.within)
         if server == GATEWAY:
-            names.unload_through_gateway(self.own.gateway)
-            self.verdict.set(partial(names.require_unloaded, direct))
+            names.unload_through_gateway(gateway)
         else:
             names.unload(direct)
-            self.verdict.set(partial(names.require_gone, gateway))
+
+    def require_none_loaded(self, server: str) -> None:
+        """The list of this one shows no loaded model."""
+        client = self.client(self._own_route(server))
+        (names.require_gone if server == GATEWAY else names.require_unloaded)(client)
 
     def unload_and_reload(self) -> None:
         """Have the model unloaded and loaded; every name has to answer as before."""
@@ -110,28 +215,16 @@ class Desk(Room):
         names.require_all_answer(client, expected)
         names.unload(client)
         names.reload(client)
-        self.verdict.set(partial(names.require_all_answer, client, expected))
+        self.claim.set(("every name", partial(names.require_all_answer, client, expected)))
 
-    def read_lists(self) -> None:
-        """What each server lists: one model, under whatever names."""
-        stack = self.own
-        direct, gateway = self.client(stack.direct), self.client(stack.gateway)
-        self.verdict.set(
-            partial(
-                names.require_as_many,
-                {
-                    f"{DIRECT}, OpenAI API": names.openai_names(direct),
-                    f"{GATEWAY}, OpenAI API": names.openai_names(gateway),
-                    f"{GATEWAY}, Ollama API": names.ollama_names(gateway),
-                },
-            )
-        )
+    # -- other people's clients
 
     def fuzz(self, seconds: float) -> None:
         """Made-up requests, once a run; what they brought about is kept as evidence."""
         lacking = fuzz.missing()
         if lacking is not None:
             raise NotOffered(f"needs {lacking}; `uv sync --group fuzz` installs it")
+        self.lineup.note(self.suite.target.program, self.suite.target.version)
         known = self.suite.made_up
         came = known[seconds] = known[seconds] if seconds in known else self._fuzz(seconds)
         self.evidence += [
@@ -147,10 +240,11 @@ class Desk(Room):
 
     def wish(self) -> None:
         """Ask for more answers than there is memory for; the server has to say that it does not."""
+        self.lineup.note(self.suite.target.program, self.suite.target.version)
         server = self._bounded()
         route = Route(DIRECT, server.url, "default", OPENAI_CHAT)
         client = self._cleanups.enter_context(contextlib.closing(route.client(fuzz.ANSWER_SECONDS)))
-        self.verdict.set(fuzz.wish(client))
+        self.claim.set(("wish refused", fuzz.wish(client)))
         self.evidence.append(Evidence.text("how to repeat it", repeating(client.exchanges), "repeat.sh"))
         self.made_up.set(fuzz.judged(client.exchanges, 1, alive=server.alive))
 
@@ -163,25 +257,40 @@ class Desk(Room):
         return server
 
     def type_command(self, errand: str, server: str) -> None:
-        """Ollama's own command on a server."""
+        """Ollama's own command on a server: on the one of a Given step where there is one."""
         part = OLLAMA.locate(self.suite.settings)
         if part is None:
             raise NotOffered(
                 "needs the program ollama; `acceptance get ollama` builds one, or set OLLAMA_BIN"
             )
-        url, model = self.address(server)
+        url, model = self._place_of(errand, server)
         home = self.suite.folder / "ollama-home"
         home.mkdir(exist_ok=True)
-        self.verdict.set(command.run(part.path, url, model, errand, home).require_done)
+        self.brought.set(command.run(part.path, url, model, errand, home))
+
+    def _place_of(self, errand: str, server: str) -> tuple[str, str]:
+        deed = command.change(errand)
+        if deed is not None and server == GATEWAY and self._stack is not None:
+            route = self._own_route(server)
+            return route.url, route.model
+        if deed is not None:
+            self.lineup.require_ours(server, deed)
+        if errand == command.SHOW:
+            self.lineup.require_told(server)
+        if command.talks(errand):
+            self.lineup.require_speaking(server)
+        return self.lineup.address(server)
 
     def use_adapter(self, journey: str, server: str) -> None:
         """LangChain's adapter of the API that most users of a server use."""
         lacking = adapters.missing()
         if lacking is not None:
             raise NotOffered(f"needs {lacking}; `uv sync --group clients` installs it")
-        route = self.route(server)
-        api = "OpenAI" if server == DIRECT else "Ollama"
-        self.verdict.set(adapters.travel(api, route.url, route.model, journey, route.key).require_arrived)
+        self.lineup.require_speaking(server)
+        route = self.lineup.route(server)
+        self.brought.set(adapters.travel(route.form.api, route.url, route.model, journey, route.key))
+
+    # -- a trained model
 
     def ask_trained(self, messages: Sequence[Message], question: str) -> None:
         """Ask SmolLM2 in both engines."""
@@ -196,18 +305,16 @@ class Desk(Room):
         words = "the same number of" if same else "more"
         assert held, f"expected {words} prompt tokens on {DIRECT}: {ours}, on {REAL}: {theirs}"
 
-    def _try(self, work: Callable[[], object]) -> None:
-        """Keep what goes wrong for the step that looks at it."""
-        failure: AssertionError | None = None
-        try:
-            work()
-        except AssertionError as error:
-            failure = error
-            # It may be at work for nobody for a long time.
-            self.suite.stacks.discard()
-
-        def verdict() -> None:
-            if failure is not None:
+    def _require_none(self, failure: AssertionError | None) -> None:
+        if failure is not None:
+            with self._or_given_up():
                 raise failure
 
-        self.verdict.set(verdict)
+    @contextlib.contextmanager
+    def _or_given_up(self) -> Iterator[None]:
+        """A server that fails here may be at work for nobody for a long time: no other scenario gets it."""
+        try:
+            yield
+        except AssertionError:
+            self.suite.stacks.discard(LEAVING)
+            raise

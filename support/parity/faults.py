@@ -56,6 +56,16 @@ def require_form(refused: Sequence[tuple[Route, Exchange]], api: str) -> None:
         )
 
 
+def require_refused(refused: Sequence[tuple[Route, Exchange]], api: str) -> None:
+    """Each is refused in the form of this API, as a mistake of the client's, which is not to be repeated."""
+    require_form(refused, api)
+    for route, exchange in refused:
+        assert exchange.status < 500, (
+            f"{route.name}: a mistake of the client's is told as a failure of the server\n"
+            f"{exchange.describe()}"
+        )
+
+
 def _error(exchange: Exchange) -> Any:
     try:
         document = exchange.json()

@@ -6,38 +6,27 @@ import contextlib
 import json
 import socket
 import time
-from collections import deque
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from support.http.client import NoAnswer
-from support.parity.crowd import at_once
-from support.parity.routes import Route, Said, Talk
+from support.parity.crowd import asking_about, at_once
+from support.parity.faults import require_form
+from support.parity.routes import Route, Talk
+from support.parity.work import Work
 from support.waiting import wait_until
 
 # A scripted answer that goes round for ever, and more tokens of it than a server makes in a minute.
 ENDLESS = Talk(({"role": "user", "content": "Tell me about the forever"},), limit=30_000)
 SHORT = Talk(({"role": "user", "content": "Say it briefly"},), limit=20)
 BEGIN_SECONDS = 30.0
-# Share of one core above which a server is at work, and the time over which it is looked at. At work it gets
-# a whole one where nobody else wants it, and 0.15 was seen on a busy machine; at rest nothing.
-AT_WORK, AT_REST = 0.08, 0.05
-WINDOW_SECONDS = 0.4
-# How much longer an answer may take beside a stream that nobody reads: it shares the server with it.
-SLOWER = 20
 # So little that the stream is held up after some hundred words.
 SMALL_BUFFER = 4096
 # Four who leave broke about every second answer of a server that has this defect.
 LEAVERS, TRIES = 4, 10
 # What a server at its limit may say instead of an answer: too many requests, or busy (RFC 6585, RFC 9110).
 BUSY = (429, 503)
-
-
-class CpuMeter(Protocol):
-    """Something whose processes use CPU time."""
-
-    def cpu_seconds(self) -> float:
-        """What its processes have used so far."""
 
 
 class Guest:
@@ -76,81 +65,68 @@ class Guest:
         self._socket.close()
 
 
-class Load:
-    """How busy the processes of a server are, looked at again and again."""
-
-    def __init__(self, meter: CpuMeter) -> None:
-        self._meter = meter
-        self._seen: deque[tuple[float, float]] = deque()
-        self.share: float | None = None
-
-    def look(self) -> float | None:
-        """Cores in use over the last moments; None before they have passed."""
-        now = time.monotonic()
-        self._seen.append((now, self._meter.cpu_seconds()))
-        while len(self._seen) > 1 and now - self._seen[1][0] >= WINDOW_SECONDS:
-            self._seen.popleft()
-        (then, before), (_, used) = self._seen[0], self._seen[-1]
-        if now - then >= WINDOW_SECONDS:
-            self.share = (used - before) / (now - then)
-        return self.share
-
-    def at_rest(self) -> bool:
-        share = self.look()
-        return share is not None and share < AT_REST
-
-    def at_work(self) -> bool:
-        share = self.look()
-        return share is not None and share > AT_WORK
-
-
-def leave_half_way(route: Route, meter: CpuMeter, *, stream: bool, within: float) -> None:
-    """Ask for an endless answer, leave when it is being made, and see the work end within so many seconds.
-
-    Raises WaitTimeout, an AssertionError, when the server works on for nobody.
-    """
+def leave_half_way(route: Route, work: Work, *, stream: bool) -> None:
+    """Ask for an endless answer, and leave when it is being made; raises AssertionError when it never is."""
     guest = Guest(route, ENDLESS, stream=stream)
     try:
         if stream:
             guest.read(2000)
-        load = Load(meter)
-        wait_until("the server at work", load.at_work, within=BEGIN_SECONDS, seen=lambda: _cores(load.share))
+        else:
+            wait_until(
+                f"the server at work, by its {work.source}", work.begun, within=BEGIN_SECONDS, seen=work.told
+            )
     finally:
         guest.leave()
-    gone = Load(meter)
+
+
+def require_rest(route: Route, work: Work, within: float) -> None:
+    """The work for who has left ends within so many seconds.
+
+    Raises WaitTimeout, an AssertionError, when the server works on for nobody.
+    """
     wait_until(
-        f"the server at rest after the client of {route.name} has left",
-        gone.at_rest,
+        f"the server at rest, by its {work.source}, after the client of {route.name} has left",
+        work.ended,
         within=within,
-        seen=lambda: _cores(gone.share),
+        seen=work.told,
     )
 
 
-def _cores(share: float | None) -> str:
-    return "nothing yet" if share is None else f"{share:.2f} cores in use"
+@dataclass(frozen=True)
+class Served:
+    """What a user got: an answer after so many seconds, or what went wrong; `busy`: told to come again."""
+
+    seconds: float
+    text: str = ""
+    wrong: str = ""
+    busy: bool = False
 
 
-def ask_beside_a_slow_reader(route: Route, users: int, within: float) -> list[Said]:
-    """While somebody has an endless stream and does not read it, so many users ask one after the other.
-
-    Raises AssertionError when one of them gets no answer within so many seconds, nor within `SLOWER` times
-    what it takes without the slow reader: a busy machine is no fault of the server.
-    """
-    began = time.monotonic()
-    route.ask(SHORT, within=BEGIN_SECONDS)
-    within = max(within, SLOWER * (time.monotonic() - began))
+def ask_beside_a_slow_reader(route: Route, users: int, within: float) -> list[Served]:
+    """While somebody has an endless stream and does not read it, so many users ask one after the other."""
     guest = Guest(route, ENDLESS, stream=True, small=True)
     try:
         guest.read(500)
-        return [route.ask(SHORT, within=within) for _ in range(users)]
+        return [_ask(route, SHORT, False, within) for _ in range(users)]
     finally:
         guest.leave()
 
 
-def leave_beside_a_neighbour(route: Route, neighbour: Talk, *, within: float) -> None:
+def require_prompt(served: Sequence[Served], text: str, users: int, within: float) -> None:
+    """So many users got this answer, each within so many seconds; raises AssertionError with the first who
+    did not."""
+    assert len(served) == users, f"{len(served)} users asked, not {users}"
+    for number, user in enumerate(served, 1):
+        got = user.wrong or f"{user.text!r} after {user.seconds:.1f} s"
+        assert user.text == text and user.seconds <= within, (
+            f"user {number} of {users}: expected {text!r} within {within:g} s, got {got}"
+        )
+
+
+def leave_beside_a_neighbour(route: Route, neighbour: Talk, *, within: float) -> AssertionError | None:
     """Users leave before their short answers, not streamed, while another user's answer is being made.
 
-    The answers end when nobody is there to take them. Raises AssertionError when the other user's stream does
+    The answers end when nobody is there to take them. Gives what was wrong when the other user's stream did
     not come to its proper end in one of several tries: it takes two things to meet.
     """
 
@@ -163,28 +139,51 @@ def leave_beside_a_neighbour(route: Route, neighbour: Talk, *, within: float) ->
             f"the neighbour of clients that left got {said.text!r}, which ended by {said.end!r}"
         )
 
-    for _ in range(TRIES):
-        at_once(lambda work: work(), [listen, *[leave] * LEAVERS])
+    try:
+        for _ in range(TRIES):
+            at_once(lambda work: work(), [listen, *[leave] * LEAVERS])
+    except AssertionError as error:
+        return error
+    return None
 
 
-def fill(route: Route, users: int, within: float) -> list[str]:
-    """Let more users ask at once than the server takes; what became of each: `served`, `busy`, or words."""
+def fill(
+    route: Route, answers: Mapping[str, str], users: int, stream: bool, within: float
+) -> list[tuple[str, Served]]:
+    """Let more users ask at once than the server takes, each about one of the marks in turn.
 
-    def ask(_: int) -> str:
-        with contextlib.closing(route.client(within)) as client:
-            try:
-                exchange = client.post(route.form.path, route.request(SHORT))
-                if exchange.status in BUSY:
-                    return "busy"
-                return "served" if route.said(exchange, False).text else "an empty answer"
-            except AssertionError as error:
-                return str(error)
+    `answers`: by mark, what each mark is answered with. Gives the right answer and what came, for each user.
+    """
+    marks = list(answers)
 
-    return at_once(ask, list(range(users)))
+    def ask(number: int) -> tuple[str, Served]:
+        mark = marks[number % len(marks)]
+        return answers[mark], _ask(route, asking_about(mark), stream, within)
+
+    return at_once(ask, range(users))
 
 
-def require_served_or_busy(outcomes: list[str]) -> None:
-    """At least one was served, the others too or told that the server is busy."""
-    wrong = [words for words in outcomes if words not in ("served", "busy")]
-    assert not wrong, f"{len(wrong)} of {len(outcomes)} users got neither an answer nor a refusal: {wrong[0]}"
-    assert "served" in outcomes, f"nobody was served: {outcomes}"
+def require_served_or_busy(outcomes: Sequence[tuple[str, Served]]) -> None:
+    """At least one was served, and rightly; the others too, or told in their API's form that it is busy."""
+    wrong = [
+        user.wrong or f"{user.text!r}, expected {right!r}"
+        for right, user in outcomes
+        if not user.busy and user.text != right
+    ]
+    assert not wrong, (
+        f"{len(wrong)} of {len(outcomes)} users got neither the right answer nor a refusal: {wrong[0]}"
+    )
+    assert any(not user.busy for _, user in outcomes), f"nobody was served: {len(outcomes)} were refused"
+
+
+def _ask(route: Route, talk: Talk, stream: bool, within: float) -> Served:
+    begun = time.monotonic()
+    with contextlib.closing(route.client(within)) as client:
+        try:
+            exchange = client.post(route.form.path, route.request(talk, stream))
+            if exchange.status in BUSY:
+                require_form([(route, exchange)], route.form.api)
+                return Served(time.monotonic() - begun, busy=True)
+            return Served(time.monotonic() - begun, text=route.said(exchange, stream).text)
+        except AssertionError as error:
+            return Served(time.monotonic() - begun, wrong=str(error))

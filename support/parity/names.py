@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from support.http.client import ApiClient
-from support.parity.routes import OPENAI_CHAT, Route, Talk
+from support.parity.routes import LATEST, OPENAI_CHAT, Route, Talk
 from support.waiting import wait_until
 
 # mistral.rs' name for whatever it serves: another name of a model, not another model.
@@ -37,6 +37,15 @@ def require_as_many(listed: Mapping[str, Sequence[str]]) -> None:
     counted = {models_of(list_of) for list_of in listed.values()}
     shown = "\n".join(f"  {where}: {', '.join(list_of)}" for where, list_of in listed.items())
     assert len(counted) == 1 and min(counted) >= 1, f"the lists do not agree:\n{shown}"
+
+
+def require_same_names(openai: Sequence[str], ollama: Sequence[str]) -> None:
+    """Both lists of one server give the same names, at least one; raises AssertionError with the lists."""
+    one, other = ({name.removesuffix(LATEST) for name in listed} for listed in (openai, ollama))
+    assert one and one == other, (
+        f"the lists of one server do not agree:\n  OpenAI API: {', '.join(openai)}\n"
+        f"  Ollama API: {', '.join(ollama)}"
+    )
 
 
 def unload_through_gateway(gateway: Route) -> None:

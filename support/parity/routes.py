@@ -17,6 +17,7 @@ from support.http.exchange import Exchange
 Message = Mapping[str, str]
 # Long enough for every scripted answer.
 ROOM = 600
+LATEST = ":latest"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ class Form:
     stream_kind: str
     view: Callable[[Reading], View]
     counts: tuple[str, str]
+
+    @property
+    def api(self) -> str:
+        """Whose form it is: OpenAI's or Ollama's."""
+        return "OpenAI" if self.stream_kind == "sse" else "Ollama"
 
 
 @dataclass(frozen=True)
@@ -126,14 +132,23 @@ OLLAMA_CHAT = Form("/api/chat", _ollama_chat, "ndjson", ollama.view, _COUNTS)
 OLLAMA_GENERATE = Form("/api/generate", _ollama_generate, "ndjson", ollama.view, _COUNTS)
 
 
-def first_listed(url: str, key: str | None, within: float) -> str:
-    """The first model that a server's OpenAI API lists; raises AssertionError when there is none."""
-    with contextlib.closing(ApiClient(url, api_key=key, within=within)) as client:
+def listed_as(url: str, model: str, within: float) -> str:
+    """The name that a server's OpenAI API lists for this model of its Ollama API, else its first one.
+
+    Raises AssertionError when none is listed.
+    """
+    with contextlib.closing(ApiClient(url, within=within)) as client:
         listed = client.get("/v1/models")
         try:
-            return str(listed.json()["data"][0]["id"])
+            names = [str(card["id"]) for card in listed.json()["data"]]
+            return next((name for name in names if same_name(name, model)), names[0])
         except (LookupError, TypeError):
             raise AssertionError(f"no model is listed\n{listed.describe()}") from None
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names of Ollama's API mean one model: `latest` may be left out (api.md, Model names)."""
+    return one.removesuffix(LATEST) == other.removesuffix(LATEST)
 
 
 def agree(answers: Sequence[Said], what: Callable[[Said], object], words: str) -> None:

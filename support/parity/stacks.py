@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -54,6 +55,20 @@ class Stack:
                 used += times.user + times.system
         return used
 
+    def runnable(self) -> bool:
+        """Whether one of the server's threads has work, be it on a CPU or waiting for one; Linux tells."""
+        threads = (
+            stat
+            for process in tree_of(self.server.process.pid)
+            for stat in Path(f"/proc/{process.pid}/task").glob("*/stat")
+        )
+        for stat in threads:
+            with contextlib.suppress(OSError):
+                # The name before it is in brackets, and may hold anything (proc(5)).
+                if stat.read_text(errors="replace").rpartition(")")[2].split()[0] == "R":
+                    return True
+        return False
+
     def stop(self) -> None:
         """End both. May be called twice."""
         self._ending.close()
@@ -73,22 +88,27 @@ def start_stack(suite: Suite, at_once: int = 32) -> Stack:
     return Stack(server, start_its_gateway)
 
 
-class SharedStack:
-    """The one of a run: started when first asked for, replaced when it died or was given up."""
+class SharedStacks:
+    """Those of a run, by what scenarios do to them; started when first asked for, replaced when one died."""
 
     def __init__(self) -> None:
-        self._stack: Stack | None = None
+        self._stacks: dict[str, Stack] = {}
 
-    def get(self, start: Callable[[], Stack]) -> Stack:
-        """The one that is there, or a new one."""
-        if self._stack is not None and not self._stack.server.alive:
-            self.discard()
-        if self._stack is None:
-            self._stack = start()
-        return self._stack
+    def get(self, use: str, start: Callable[[], Stack]) -> Stack:
+        """The one for this use that is there, or a new one."""
+        stack = self._stacks.get(use)
+        if stack is None or not stack.server.alive:
+            self.discard(use)
+            stack = self._stacks[use] = start()
+        return stack
 
-    def discard(self) -> None:
+    def discard(self, use: str) -> None:
         """End it: the next one who asks gets a new one."""
-        stack, self._stack = self._stack, None
+        stack = self._stacks.pop(use, None)
         if stack is not None:
             stack.stop()
+
+    def close(self) -> None:
+        """End all of them."""
+        for use in list(self._stacks):
+            self.discard(use)

@@ -285,6 +285,9 @@ class _Listener(AllureListener):  # type: ignore[misc]
         details = step_status_details(result)
         if details is not None:
             details.message, details.trace = visible(details.message or ""), visible(details.trace or "")
+        for attached in self.logger.get_item(self.current_step_uuid).attachments:
+            # Stock calls tables `.table` and texts `.text`.
+            attached.name = attached.name.removeprefix(".")
         self.logger.stop_step(self.current_step_uuid, stop=now(), status=status, statusDetails=details)
         self.current_step_uuid = None
 

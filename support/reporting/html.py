@@ -35,7 +35,11 @@ _DATA_FIRST = (
     b" window.allureReportData = window.allureReportData || {};</script>"
 )
 # A page that is attached gets the 150 pixels of an iframe without a height: the matrix would show two lines.
-_ROOM_FOR_PAGES = b"<style>iframe[title='HTML attachment']{height:75vh}</style>"
+# Allure's quality gates are not used (exit codes are): their tab would always be empty.
+_STYLE = (
+    b"<style>iframe[title='HTML attachment']{height:75vh}"
+    b"[data-testid='nav-tab-qualityGate']{display:none}</style>"
+)
 _HIGHER_IS_BETTER = re.compile(r"(/s|/sec|per second|%)$")
 
 
@@ -47,12 +51,13 @@ def build(
     cache: Path,
     say: Say,
     title: str = "mistral.rs acceptance",
+    counted: str = "",
 ) -> Path:
     """Make `out` (reports/index.html) of the Allure results in a folder; returns it.
 
-    `environment` is shown on the first page and must be redacted already. `history.jsonl` beside
-    `out` gets a line per run. Raises AcceptanceError or PartUnavailable with one line; the report of
-    an earlier run is gone then, since it would be taken for this one's.
+    `environment` is shown on the first page and must be redacted already, `counted` behind the title.
+    `history.jsonl` beside `out` gets a line per run. Raises AcceptanceError or PartUnavailable with one
+    line; the report of an earlier run is gone then, since it would be taken for this one's.
     """
     out.unlink(missing_ok=True)
     if not any(results.glob("*-result.json")):
@@ -64,7 +69,8 @@ def build(
     with tempfile.TemporaryDirectory(prefix="acceptance-html-") as name:
         work = Path(name)
         run = {
-            "name": title,
+            # The percentage beside it leaves out what was skipped, and known issues: here are all numbers.
+            "name": f"{title}: {counted}" if counted else title,
             "output": str(work / "page"),
             "history": str(work / "history.jsonl"),
             "runs": history.MOST_RUNS,
@@ -101,12 +107,12 @@ def build(
 
 
 def repaired(page: bytes) -> bytes:
-    """The page without analytics and without its start-up race, with room for attached pages.
+    """The page without analytics, its start-up race and its empty tab, with room for attached pages.
 
     Raises AcceptanceError when it is not the page that this was written for, or still loads from elsewhere.
     """
     page, removed = _ANALYTICS.subn(b"", page)
-    page, placed = re.subn(rb"<head>", lambda _: _DATA_FIRST + _ROOM_FOR_PAGES, page, count=1)
+    page, placed = re.subn(rb"<head>", lambda _: _DATA_FIRST + _STYLE, page, count=1)
     if not removed or not placed:
         raise AcceptanceError(
             "no HTML report: this version of Allure makes another page; html.py must be adapted"

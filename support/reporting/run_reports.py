@@ -138,6 +138,7 @@ class RunReports:
                     cache=self._in_force.settings.acceptance_cache_dir,
                     say=print,
                     title=redact(f"mistral.rs acceptance: {self._target.label}"),
+                    counted=summary.outcome(records),
                 )
             except AcceptanceError as error:
                 print(f"acceptance: {error}", file=sys.stderr)

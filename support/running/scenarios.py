@@ -237,7 +237,10 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
     def _deviation(self, scenario: Any, deviations: Deviations) -> Deviation | None:
         """The known issue that foretells its failure, of any program that it judged."""
         assert self.suite is not None
-        judged = self.suite.judged([str(tag) for tag in scenario.effective_tags])
+        tags = [str(tag) for tag in scenario.effective_tags]
+        # Left out before it began, it has no world.
+        world = getattr(scenario, "world", None)
+        judged = self.suite.judged(tags) if world is None else world.judged(tags)
         found = (deviations.find(program, version, scenario.name) for program, version in judged)
         return next((entry for entry in found if entry is not None), None)
 

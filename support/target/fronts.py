@@ -128,7 +128,6 @@ class Fronts:
         self._upstream = upstream
         self._fronts: dict[str, OllamaFront] = {}
         self._told: tuple[str, str] | None = None
-        self._gateway_told: tuple[str, str] | None = None
 
     @property
     def kind(self) -> str:
@@ -164,16 +163,7 @@ class Fronts:
 
     def gateway(self) -> OllamaFront:
         """The gateway of this run: the user's own where one is judged, else the bundled one."""
-        if self.kind != "ollama":
-            return self.judged()
-        front = self._get("gateway")
-        self._gateway_told = (front.program, front.version)
-        return front
-
-    @property
-    def gateway_told(self) -> tuple[str, str] | None:
-        """Program and version of the gateway that stood beside a judged Ollama; None when none did."""
-        return self._gateway_told
+        return self._get(f"gateway {BEHIND[SPEAKING]}") if self.kind == "ollama" else self.judged()
 
     def real(self) -> OllamaFront:
         """A real Ollama, whoever is judged."""

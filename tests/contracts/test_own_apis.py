@@ -42,15 +42,14 @@ def reading_of(answer: Any, api: str, kind: str) -> Reading:
     return read(answer, kind, APIS[api].streams_end_with_done)
 
 
-def reading(api: str, documents: list[Any], names: list[str] | None = None) -> Reading:
+def reading(api: str, documents: list[Any], names: list[str] | None = None, end: str = "") -> Reading:
     """The same documents as they would come: one as JSON, several as events."""
     if names is None and len(documents) == 1:
         return reading_of(exchange(json.dumps(documents[0]).encode()), api, "json")
     names = names or [event["type"] for event in documents]
     events = zip(names, documents, strict=True)
     text = "".join(f"event: {name}\ndata: {json.dumps(event)}\n\n" for name, event in events)
-    text += "data: [DONE]\n\n" if APIS[api].streams_end_with_done else ""
-    return reading_of(exchange(text.encode(), content_type="text/event-stream"), api, "sse")
+    return reading_of(exchange((text + end).encode(), content_type="text/event-stream"), api, "sse")
 
 
 def noticed(api: str, title: str, contract: str, spoil: Spoil) -> Broken:
@@ -122,7 +121,7 @@ MESSAGE, CALLED = "a message is answered", "a message calls a tool with an objec
         (MESSAGE, put("0.stop_reason", "tool_use"), "invariants", "0 calls"),
         (MESSAGE, put("0.stop_reason", "stop_sequence"), "invariants", "stop_sequence None"),
         (MESSAGE, put("0.stop_sequence", "x"), "invariants", "'x' with the stop_reason"),
-        (MESSAGE, put("0.stop_sequence", ...), "contract", "stop_sequence"),
+        (MESSAGE, put("0.stop_reason", ...), "invariants", "no stop_reason"),
         (MESSAGE, put("0.choices", []), "contract", "nobody agreed on: choices"),
         (CALLED, put("0.stop_reason", "end_turn"), "invariants", "1 calls"),
         (CALLED, put("0.content.0.input", '{"city": "Oslo"}'), "official type", "content.0"),
@@ -205,6 +204,30 @@ def test_events_have_the_name_of_their_type(api: str, title: str, contract: str)
     documents = made(api, title)
     with pytest.raises(Broken, match="framing: an event named 'message' whose data is a"):
         APIS[api].contracts[contract].check(reading(api, documents, ["message"] * len(documents)))
+
+
+DONE = "data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize(
+    ("api", "end", "layer"),
+    [
+        ("responses", "", ""),
+        ("responses", DONE, ""),
+        ("responses", DONE * 2, "framing"),
+        ("responses", f"{DONE}data: {{}}\n\n", "framing"),
+        ("anthropic", "", ""),
+        ("anthropic", DONE, "JSON"),
+    ],
+)
+def test_what_may_come_after_the_last_event(api: str, end: str, layer: str) -> None:
+    title = STREAM if api == "anthropic" else "a streamed response has one end"
+    documents = made(api, title)
+    if not layer:
+        assert reading(api, documents, end=end).values == documents
+        return
+    with pytest.raises(Broken, match=f"^{layer}: "):
+        reading(api, documents, end=end)
 
 
 @pytest.mark.parametrize(

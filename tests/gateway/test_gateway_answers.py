@@ -6,13 +6,15 @@ import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import ollama
 import pytest
 
-from support.reference.gateway.answers import is_complete_json
+from support.reference.gateway import answers
+from support.reference.gateway.answers import Part, Shape, is_complete_json, written
 from support.reference.gateway.models import LIBRARY
 from tests.gateway.fake_target import END, FakeTarget, answer, event, sse
 
@@ -335,3 +337,27 @@ def test_a_call_that_comes_as_text_and_as_a_call_is_one(client: httpx.Client, ta
     message = client.post("/api/chat", json={**body, "stream": False}).json()["message"]
     told = [(call["function"]["index"], call["function"]["arguments"]) for call in message["tool_calls"]]
     assert (message["content"], told) == ("", [(0, {"at": "you"}), (1, {"at": "me"})])
+
+
+@pytest.mark.parametrize("is_chat", [True, False], ids=["chat", "generate"])
+@pytest.mark.parametrize("text", ["", " plain", 'a "quote" \\ and\n\t\x00', "naïve 你好 😀 \u2028 \x7f </b>"])
+def test_a_line_of_text_has_the_bytes_of_any_other_line(
+    monkeypatch: pytest.MonkeyPatch, text: str, is_chat: bool
+) -> None:
+    monkeypatch.setattr(answers, "now", lambda: "2026-01-02T03:04:05.000006Z")
+    shape = Shape('an "odd" näme', is_chat=is_chat)
+    told = shape.lines([Part(text), Part(text)])
+    assert told == 2 * written(shape.line(Part(text))).encode()
+    assert told.isascii()
+
+
+def test_dates_have_six_digits_and_are_not_those_of_the_second_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moments = iter([1_700_000_000_000_001_999, 1_700_000_000_999_999_000, 1_700_000_001_000_000_000])
+    monkeypatch.setattr(answers, "time", SimpleNamespace(time_ns=lambda: next(moments)))
+    assert [answers.now() for _ in range(3)] == [
+        "2023-11-14T22:13:20.000001Z",
+        "2023-11-14T22:13:20.999999Z",
+        "2023-11-14T22:13:21.000000Z",
+    ]

@@ -170,6 +170,31 @@ def asking(client: httpx.Client, path: str, body: dict[str, Any]) -> socket.sock
     return connection
 
 
+def test_silence_in_the_middle_is_the_last_line(gateway: Any, target: FakeTarget) -> None:
+    target.stream = [event("one"), threading.Event()]
+    with gateway(silence=0.3).stream("POST", "/api/chat", json=CHAT) as response:
+        lines = [json.loads(line) for line in response.iter_lines()]
+    assert lines[1:] == [{"error": "the target said nothing for 0.3 s"}]
+
+
+def test_silence_in_the_middle_of_v1_tears_the_connection(gateway: Any, target: FakeTarget) -> None:
+    target.stream = [event("one"), threading.Event()]
+    with gateway(silence=0.3).stream("POST", "/v1/chat/completions", json=V1) as response:
+        parts = response.iter_bytes()
+        assert next(parts) == event("one")
+        with pytest.raises(httpx.RemoteProtocolError):
+            next(parts)
+
+
+def test_silence_counts_from_the_last_byte(gateway: Any, target: FakeTarget) -> None:
+    gates = [threading.Event() for _ in range(5)]
+    target.stream = [each for gate in gates for each in (event("x"), gate)] + answer("y")
+    for number, gate in enumerate(gates):
+        threading.Timer(0.4 * (number + 1), gate.set).start()
+    client = gateway(silence=1.2)
+    assert client.post("/api/chat", json={**CHAT, "stream": False}).json()["message"]["content"] == "xxxxxy"
+
+
 @pytest.mark.parametrize(
     ("path", "stream"),
     [("/api/chat", True), ("/api/chat", False), ("/v1/chat/completions", True)],

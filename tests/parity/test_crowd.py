@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from support.http.client import NoAnswer
-from support.parity.crowd import Asked, Crowd, at_once
+from support.parity.crowd import Asked, Crowd, Lengths, at_once
 from support.parity.routes import Said
 from tests.contracts.toys import exchange
 
@@ -41,6 +41,37 @@ def test_who_gets_no_answer_is_told() -> None:
     crowd = Crowd((Asked("violin", ANSWERS["violin"], NoAnswer("broke off")),), ANSWERS)
     with pytest.raises(AssertionError, match="violin: broke off"):
         crowd.require_own_answers()
+
+
+def asked(tokens: int | None, end: str | None = "length") -> Said:
+    return Said("toy", "whatever", end, tokens, 8, exchange(b"{}"))
+
+
+ALONE = tuple(map(asked, (5, 6, 7)))
+
+
+def test_answers_to_questions_of_ones_own_length_are_right() -> None:
+    Lengths(ALONE, ALONE).require_own_questions()
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        (asked(7), "user 2 of 3 asked 6 tokens; the answer is one to 7 tokens"),
+        (asked(6, None), "user 2 of 3 .* ended by None"),
+        (NoAnswer("broke off"), "user 2 of 3 got no answer: broke off"),
+    ],
+)
+def test_an_answer_to_another_question_is_noticed(second: Said | NoAnswer, words: str) -> None:
+    with pytest.raises(AssertionError, match=words):
+        Lengths(ALONE, (asked(5), second, asked(7))).require_own_questions()
+
+
+@pytest.mark.parametrize("tokens", [(5, 5, 7), (None, 6, 7)])
+def test_questions_that_cannot_be_told_apart_judge_nothing(tokens: tuple[int | None, ...]) -> None:
+    alike = tuple(map(asked, tokens))
+    with pytest.raises(AssertionError, match="cannot be told apart"):
+        Lengths(alike, alike).require_own_questions()
 
 
 def test_all_begin_at_the_same_moment() -> None:

@@ -17,7 +17,8 @@ import pytest
 from support.errors import NotOffered
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
-from support.parity import command, faults, fuzz, names
+from support.parity import adapters, command, faults, fuzz, names
+from support.parity.desk import Desk
 from support.parity.routes import OLLAMA_GENERATE, OPENAI_CHAT, Route
 from tests.contracts.toys import chat, exchange
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply, silence
@@ -50,6 +51,21 @@ def test_the_form_of_an_api_is_that_of_its_errors(api: str, document: object) ->
     for answer in wrong:
         with pytest.raises(AssertionError, match="expected a refusal in the form of"):
             faults.require_form([(ROUTE, right), (ROUTE, answer)], api)
+
+
+@pytest.mark.parametrize("api", ["OpenAI", "Ollama"])
+def test_a_clients_mistake_is_no_failure_of_the_server(api: str) -> None:
+    words = json.dumps(OPENAI if api == "OpenAI" else OLLAMA).encode()
+    faults.require_refused([(ROUTE, exchange(words, 422))], api)
+    with pytest.raises(AssertionError, match="told as a failure of the server"):
+        faults.require_refused([(ROUTE, exchange(words, 404)), (ROUTE, exchange(words, 500))], api)
+
+
+def test_both_lists_of_a_server_give_the_same_names() -> None:
+    names.require_same_names(["tiny:latest", "other"], ["other:latest", "tiny"])
+    for openai, ollama in ([["tiny"], ["tiny", "more"]], [["tiny"], ["Tiny"]], [[], []]):
+        with pytest.raises(AssertionError, match="the lists of one server do not agree"):
+            names.require_same_names(openai, ollama)
 
 
 def test_an_alias_is_no_model_of_its_own() -> None:
@@ -96,22 +112,70 @@ def test_a_command_gets_a_home_and_a_server_of_its_own(tmp_path: Path) -> None:
     toy = program(tmp_path, "print(sys.argv[1:], os.environ['OLLAMA_HOST'], os.environ['HOME'])")
     done = command.run(toy, "http://127.0.0.1:9", "tiny", "show what a model is", tmp_path)
     assert done.outcomes[0].stdout.split() == ["['show',", "'tiny']", "127.0.0.1:9", str(tmp_path)]
+    done.require("the name of the model")
     with pytest.raises(AssertionError, match="expected 'context length'"):
-        done.require_done()
+        done.require("the length of its context")
+    with pytest.raises(AssertionError, match=r"expected 'The comet\.' in what it printed"):
+        done.require("The comet.")
 
 
 def test_a_command_that_fails_or_leaves_something_is_noticed(tmp_path: Path) -> None:
     failing = program(tmp_path, "sys.exit('Error: no' if sys.argv[1] == 'rm' else 0)")
     with pytest.raises(AssertionError, match="ended with 1: Error: no"):
-        command.run(failing, "http://127.0.0.1:9", "tiny", "remove a copy", tmp_path).require_done()
+        command.run(failing, "http://127.0.0.1:9", "tiny", "remove a copy", tmp_path).require("tiny")
     leaving = program(tmp_path, f"print('tiny {command.COPY}')")
     with pytest.raises(AssertionError, match="is still there"):
-        command.run(leaving, "http://127.0.0.1:9", "tiny", "remove a copy", tmp_path).require_done()
+        run = command.run(leaving, "http://127.0.0.1:9", "tiny", "remove a copy", tmp_path)
+        run.require("the name of the model, and no copy")
+
+
+def test_what_changes_a_server_is_known_before_it_is_done() -> None:
+    changing = {errand for errand in command.ERRANDS if command.change(errand) is not None}
+    assert changing == {"unload a model", "copy a model", "remove a copy"}
+    assert {errand for errand in command.ERRANDS if command.talks(errand)} == {
+        "ask a question",
+        "see what is loaded",
+        "unload a model",
+    }
+
+
+class Program:
+    """A model of LangChain's that answers everything the same, and counts these tokens."""
+
+    def __init__(self, **spent: int) -> None:
+        self.content, self.usage_metadata = "Yes.", spent
+
+    def invoke(self, _: object) -> Program:
+        return self
+
+    def stream(self, _: object) -> list[Program]:
+        return [self]
+
+
+def test_what_a_program_gets_is_compared_to_the_letter() -> None:
+    for journey in ("ask a question", "read a stream", "remember a name"):
+        got = adapters.JOURNEYS[journey](Program())
+        adapters.Brought(got).require("Yes.")
+        with pytest.raises(AssertionError, match=r"expected 'No\.', got 'Yes\.'"):
+            adapters.Brought(got).require("No.")
+
+
+def test_counts_that_do_not_add_up_are_told() -> None:
+    count = adapters.JOURNEYS["count what it spent"]
+    assert count(Program(input_tokens=3, output_tokens=2, total_tokens=5)) == adapters.COUNTED
+    assert count(Program(input_tokens=3, output_tokens=2, total_tokens=6)).endswith("6 in all")
+    assert count(Program(input_tokens=0, output_tokens=2, total_tokens=2)) != adapters.COUNTED
 
 
 def test_a_server_without_a_description_is_not_asked(serve: Serve, tmp_path: Path) -> None:
     with pytest.raises(NotOffered, match="no description of its API"):
         fuzz.fuzz(serve(reply(b"", "404 Not Found", "")).url, tmp_path, 1.0, lambda: True)
+
+
+def test_without_schemathesis_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzz, "MODULE", "no_such_module")
+    with pytest.raises(NotOffered, match="needs no_such_module; `uv sync --group fuzz` installs it"):
+        Desk.fuzz(object.__new__(Desk), 1.0)
 
 
 def sent(status: int, body: str = "{}", said: str = "", path: str = "/v1/ask") -> Exchange:

@@ -18,6 +18,7 @@ from support.reporting.summary import (
     closing_text,
     counts,
     markdown,
+    outcome,
     over_maximum,
     write_report,
 )
@@ -129,6 +130,17 @@ def test_what_other_servers_took_for_comparison_is_on_nobody_s_budget() -> None:
     slow = [replace(toy("a", "passed", duration=11), cells=cells)]
     assert over_maximum(slow, {"binary_health": (5.0, 10.0)}) == []
     assert over_maximum([replace(slow[0], duration=19)], {"binary_health": (5.0, 10.0)}) != []
+
+
+def test_who_asks_for_slow_scenarios_is_not_told_that_they_are() -> None:
+    slow = toy("a", "passed", duration=60, tags=("slow", "critical"))
+    assert over_maximum([slow], {"binary_health": (5.0, 10.0)}) == []
+    assert over_maximum([replace(slow, tags=("critical",))], {"binary_health": (5.0, 10.0)}) != []
+
+
+def test_the_headline_counts_known_issues_apart() -> None:
+    assert outcome(RECORDS) == "1 passed, 2 failed, 2 skipped, 1 known issue"
+    assert outcome([toy("good", "passed")]) == "1 passed, 0 failed"
 
 
 def test_budgets_warn_at_the_target_and_fail_at_the_maximum() -> None:

@@ -99,11 +99,10 @@ def test_walks_are_used(vocabulary: Vocabulary) -> None:
 
 
 def test_tables_of_parity_are_used(vocabulary: Vocabulary) -> None:
-    mistakes = {values[0] for values in vocabulary.values_of("parity.send_mistake")}
-    mistakes |= {values[1] for values in vocabulary.values_of("parity.send_mistake_to")}
-    same(set(faults.MISTAKES), mistakes)
+    same(set(faults.MISTAKES), {values[1] for values in vocabulary.values_of("parity.send_mistake")})
     same(set(command.ERRANDS), first(vocabulary.values_of("parity.type_command")))
     same(set(adapters.JOURNEYS), first(vocabulary.values_of("parity.use_adapter")))
+    assert first(vocabulary.values_of("parity.brought")) >= {*command.READ, adapters.COUNTED}
 
 
 def test_control_codes_are_said(vocabulary: Vocabulary) -> None:

@@ -161,6 +161,20 @@ def test_an_ollama_is_started_once_and_again_when_it_died(fronts: Fronts) -> Non
     assert fronts.judged() is not front
 
 
+def test_a_gateway_stands_beside_a_judged_ollama(
+    programs: Programs, gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bundled one: the word for its kind is no address."""
+    server = start_ollama(stand_in(programs), programs.settings())
+    monkeypatch.setattr("support.target.fronts.start_gateway", lambda *_: server)
+    owner = made_fronts(programs, gguf, ollama_api="ollama")
+    front = owner.gateway()
+    assert (front.program, front.url) == ("mistralrs-gateway", server.url)
+    assert owner.gateway() is front and owner.told is None
+    owner.close()
+    assert not server.alive
+
+
 def test_a_foreign_ollama_gets_models_of_our_own_and_loses_them_again(programs: Programs, gguf: Path) -> None:
     server = start_ollama(stand_in(programs), programs.settings())
     owner = made_fronts(programs, gguf, ollama_api=server.url)

@@ -56,7 +56,7 @@ async def pass_through(
     with upstream.failures():
         async with called as response:
             if asked is not None and response.status >= 400:
-                raise openai_half.refused(response.status, await response.read(), asked)
+                raise openai_half.refused(response.status, await upstream.whole(response), asked)
             answer = web.StreamResponse(status=response.status, reason=response.reason)
             renamed = Renaming(asked) if asked is not None and asked.model is not None else None
             answer.headers.extend(_kept(response.headers.items(), *["content-length"] * bool(renamed)))

@@ -110,7 +110,7 @@ class Upstream:
         """
         async with self.answer("POST", self.url + path, **_sent(body)) as response:
             if response.status != 200:
-                raise _refused(response.status, await response.read())
+                raise _refused(response.status, await self.whole(response))
             with self.body_of(response) as events:
                 yield events
 
@@ -122,6 +122,11 @@ class Upstream:
                 response = await self.session.request(method, url, timeout=_NO_READ_TIMER, **sent)
             async with response:
                 yield response
+
+    async def whole(self, response: aiohttp.ClientResponse) -> bytes:
+        """The body of an answer that turned out to be no stream."""
+        async with asyncio.timeout(self.silence):
+            return await response.read()
 
     @contextlib.contextmanager
     def body_of(self, response: aiohttp.ClientResponse) -> Iterator[Body]:

@@ -44,6 +44,20 @@ export default {
         groupBy: ["epic", "feature", "story"],
         // A whole suite may take a second: without this the timeline shows nothing.
         timeline: { minDuration: 0 },
+        // Those that say something here: others want environments or layers, or take what is skipped for failed.
+        charts: [
+          { type: "currentStatus", title: "This run" },
+          { type: "statusDynamics", title: "Run by run" },
+          {
+            type: "testResultSeverities",
+            title: "By severity",
+            levels: ["blocker", "critical", "normal", "minor", "trivial"],
+            statuses: ["passed", "failed", "broken", "skipped"],
+            includeUnset: true,
+          },
+          { type: "durations", title: "How long scenarios took", groupBy: "none" },
+          { type: "durationDynamics", title: "Time, run by run" },
+        ],
       },
     },
   },
