@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TIME_LIMIT = 60.0
+TIME_LIMIT = 300.0
 """Seconds. A proof takes less than one; the rest is for a machine that is busy."""
 
 LOOP_TOKENS = 24
