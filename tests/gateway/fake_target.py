@@ -82,6 +82,8 @@ class FakeTarget:
                 web.post("/v1/chat/completions", self._answer),
                 web.post("/v1/completions", self._answer),
                 web.post("/v1/embeddings", self._embeddings),
+                web.post("/v1/responses", self._answer),
+                web.post("/v1/messages", self._answer),
                 web.route("*", "/v1/echo{rest:.*}", self._echo),
             ]
         )

@@ -93,6 +93,39 @@ def test_a_refusal_of_the_target_tells_no_path(client: httpx.Client, target: Fak
     assert told == (400, "invalid_request_error", expected)
 
 
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/messages"])
+class TestOtherApis:
+    """Their requests are the target's to judge; only names are changed."""
+
+    def test_the_name_is_changed_there_and_back(
+        self, client: httpx.Client, target: FakeTarget, path: str
+    ) -> None:
+        target.stream = [b"event: response.created\n", sse({"response": {"model": OWN}})]
+        told = client.post(path, json={"model": "speaking", "input": "x", "stream": True}).content
+        assert target.asked[0] == {"model": OWN, "input": "x", "stream": True}
+        assert told == b"event: response.created\n" + sse({"response": {"model": "speaking"}})
+
+    def test_a_refusal_keeps_its_form_and_tells_no_path(
+        self, client: httpx.Client, target: FakeTarget, path: str
+    ) -> None:
+        target.refusal = (422, f'{{"type": "error", "about": "{OWN} of /srv/models/x"}}'.encode())
+        answered = client.post(path, json={"model": "speaking"})
+        expected = {"type": "error", "about": "speaking of (path)"}
+        assert (answered.status_code, answered.json()) == (422, expected)
+
+    @pytest.mark.parametrize("body", [b'{"model": "nobody"}', b'{"input": 1}', b'{"model": 5}'])
+    def test_what_names_no_known_model_goes_as_it_came(
+        self, client: httpx.Client, target: FakeTarget, path: str, body: bytes
+    ) -> None:
+        client.post(path, content=body)
+        assert target.asked == [json.loads(body)]
+
+
+def test_a_body_that_is_no_json_is_the_targets_to_refuse(client: httpx.Client, target: FakeTarget) -> None:
+    assert client.post("/v1/responses", content=b'{"model": ').status_code == 500
+    assert not target.asked
+
+
 def test_json_mode_reaches_a_target_that_does_not_know_it(client: httpx.Client, target: FakeTarget) -> None:
     client.post("/v1/chat/completions", json={**CHAT, "response_format": {"type": "json_object"}})
     wanted = target.asked[0]["response_format"]

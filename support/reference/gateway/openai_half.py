@@ -21,6 +21,8 @@ from support.reference.gateway.requests import decoder, first_value
 from support.reference.gateway.upstream import words_of
 
 ASKING = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
+# Other APIs: their refusals have forms of their own, which are the target's.
+FOREIGN = ("/v1/responses", "/v1/messages", "/v1/messages/count_tokens")
 _KINDS = {400: "invalid_request_error", 404: "not_found_error"}
 _BLANK = re.compile(r"[ \t\r\n]*")
 _PATH = re.compile(r"(?<![\w:/])/(?:[\w.@+-]+/)+[\w.@+-]+")
@@ -37,11 +39,15 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request for the target. `model`: whose name is changed; None: it was asked by its own."""
+    """A request for the target. `model`: whose name is changed; None: it was asked by its own.
+
+    `foreign`: of another API, whose refusals stay as they are but for names and places.
+    """
 
     body: bytes
     model: Model | None
     name: str
+    foreign: bool = False
 
 
 def error(refusal: Refusal) -> web.Response:
@@ -97,6 +103,19 @@ async def asked_of(path: str, body: bytes, models: Models) -> Asked:
     return Asked(_changed(text, changes), model, name)
 
 
+async def foreign_asked_of(body: bytes, models: Models) -> Asked:
+    """The same for another API: the target judges the request, here only the name of a model is changed."""
+    try:
+        value = first_value(body)
+    except Refusal:
+        value = None
+    name = value.get("model") if isinstance(value, dict) else None
+    model = await models.find(name) if isinstance(name, str) and name else None
+    if model is None:
+        return Asked(body, None, "", foreign=True)
+    return Asked(_changed(body.decode("utf-8", "replace"), {"model": model.card.id}), model, str(name), True)
+
+
 def _refuse(path: str, value: Mapping[str, Any]) -> None:
     """What Ollama's middleware refuses before any model sees it (middleware/openai.go)."""
     if path == "/v1/chat/completions" and not value.get("messages"):
@@ -127,9 +146,14 @@ def _changed(text: str, changes: Mapping[str, Any]) -> bytes:
 def refused(status: int, raw: bytes, asked: Asked) -> Refusal:
     """The target's refusal: wrong input is 400, and no place on the target's disk is told."""
     words = words_of(raw) or f"the target answered with status {status}"
+    return Refusal(400 if status in (413, 415, 422) else status, without_places(words, asked))
+
+
+def without_places(words: str, asked: Asked) -> str:
+    """A refusal's words with the name that was asked for, and without a place on the target's disk."""
     if asked.model is not None:
         words = words.replace(asked.model.card.id, asked.name)
-    return Refusal(400 if status in (413, 415, 422) else status, _PATH.sub("(path)", words))
+    return _PATH.sub("(path)", words)
 
 
 class Renaming:

@@ -34,7 +34,8 @@ async def pass_through(
 ) -> web.StreamResponse:
     """The target's answer. Raises `Refusal` when it has none; a stream that breaks is broken here too.
 
-    With `asked` that is what is sent, its names are put into the answer, and refusals are OpenAI's.
+    With `asked` that is what is sent, its names are put into the answer, and refusals are OpenAI's, unless
+    it is of another API.
     """
     # With a key of the gateway's own, what a client sends in its place is a filler.
     left_out = ["host", "expect"] + ["authorization"] * ("authorization" in upstream.session.headers)
@@ -56,7 +57,7 @@ async def pass_through(
     with upstream.failures():
         async with called as response:
             if asked is not None and response.status >= 400:
-                raise openai_half.refused(response.status, await upstream.whole(response), asked)
+                return _refusal(response, await upstream.whole(response), asked)
             answer = web.StreamResponse(status=response.status, reason=response.reason)
             renamed = Renaming(asked) if asked is not None and asked.model is not None else None
             answer.headers.extend(_kept(response.headers.items(), *["content-length"] * bool(renamed)))
@@ -73,6 +74,18 @@ async def pass_through(
                 return answer
     await answer.write_eof(renamed.end() if renamed else b"")
     return answer
+
+
+def _refusal(response: aiohttp.ClientResponse, raw: bytes, asked: Asked) -> web.Response:
+    """A refusal of another API in its own form. Raises `Refusal` for OpenAI's."""
+    if not asked.foreign:
+        raise openai_half.refused(response.status, raw, asked)
+    told = openai_half.without_places(raw.decode("utf-8", "replace"), asked)
+    return web.Response(
+        status=response.status,
+        body=told.encode(),
+        headers=_kept(response.headers.items(), "content-length"),
+    )
 
 
 def _kept(headers: Iterable[tuple[str, str]], *others: str) -> list[tuple[str, str]]:

@@ -68,6 +68,7 @@ def create_app(
             web.get("/v1/models", api.cards),
             web.get("/v1/models/{name:.+}", api.card),
             *(web.post(path, api.asked) for path in openai_half.ASKING),
+            *(web.post(path, api.foreign) for path in openai_half.FOREIGN),
             web.route("*", "/v1/{rest:.*}", api.openai),
             *(web.route(method, path, _refusing(what)) for method, path, what in NEVER),
         ]
@@ -132,6 +133,10 @@ class _Api:
             return await pass_through(request, self._upstream, asked)
         except Refusal as refusal:
             return openai_half.error(refusal)
+
+    async def foreign(self, request: web.Request) -> web.StreamResponse:
+        asked = await openai_half.foreign_asked_of(await request.read(), self._models)
+        return await pass_through(request, self._upstream, asked)
 
     async def openai(self, request: web.Request) -> web.StreamResponse:
         if request.path.startswith("/v1/models/"):
