@@ -12,6 +12,7 @@ from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.mcp import official, rpc
 from support.mcp.names import KITS
+from support.mcp.toolserver import TOOL_SECONDS
 from support.observed import Observed
 from support.reporting.verdict import Evidence
 from support.target.server import Server
@@ -94,7 +95,7 @@ class McpScene:
     def tell_of(self, kit: str) -> None:
         """A shared server that was told of these tool servers; its model calls their tools."""
         suite = self._suite
-        configuration = suite.tool_server.configuration(KITS[kit])
+        configuration = suite.tool_server.configuration(KITS[kit], suite.settings.seconds(TOOL_SECONDS))
         self._mark = len(suite.tool_server.notes())
         self._caller = suite.servers.get(suite.tool_caller(), ("--mcp-config", str(configuration)))
         self._watch(self._caller)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import sys
 from collections.abc import Sequence
 from functools import cached_property
@@ -18,8 +19,8 @@ from support.target.server import free_port
 from support.waiting import wait_until
 
 READY_SECONDS = 30.0
-# A tool that hangs is given up by the target after this time; one that works has so long on a busy machine.
-TOOL_SECONDS = 2
+# A tool that hangs is given up by the target after this time, which has whole seconds.
+TOOL_SECONDS = 1
 _PROGRAM = "support.mcp.toolbox"
 
 
@@ -77,16 +78,21 @@ class ToolServer:
             return []
         return [json.loads(line) for line in self.record.read_text(encoding="utf-8").splitlines()]
 
-    def configuration(self, names: Sequence[str]) -> Path:
+    def configuration(self, names: Sequence[str], tool_seconds: float = TOOL_SECONDS) -> Path:
         """A file for `--mcp-config` that holds these servers, each one's name before those of its tools.
 
+        A tool has so many seconds, rounded up: who scales that has one that works in mind, on a busy machine.
         Source of the form: mistral.rs, `McpClientConfig`.
         """
         file = self.folder / f"{'-'.join(names)}.json"
         servers = [
             {"id": name, "name": name, "tool_prefix": name, "source": self._source(name)} for name in names
         ]
-        document = {"servers": servers, "auto_register_tools": True, "tool_timeout_secs": TOOL_SECONDS}
+        document = {
+            "servers": servers,
+            "auto_register_tools": True,
+            "tool_timeout_secs": math.ceil(tool_seconds),
+        }
         file.write_text(json.dumps(document), encoding="utf-8")
         return file
 

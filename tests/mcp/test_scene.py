@@ -77,8 +77,9 @@ def test_a_log_that_is_silent_about_a_missing_tool_server_is_noticed() -> None:
 
 def test_the_evidence_has_the_calls_and_what_the_server_said_of_its_tool_servers() -> None:
     log = "Model loaded.\nFailed to initialize MCP client with 1 configured servers\n"
-    tool_server = SimpleNamespace(notes=list, configuration=lambda names: "servers.json")
+    tool_server = SimpleNamespace(notes=list, configuration=lambda names, seconds: "servers.json")
     suite: Any = SimpleNamespace(
+        settings=SimpleNamespace(seconds=float),
         tool_server=tool_server,
         tool_caller=lambda: "model",
         servers=SimpleNamespace(get=lambda model, options: SimpleNamespace(log=log)),

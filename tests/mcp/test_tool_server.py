@@ -78,6 +78,8 @@ def test_a_configuration_names_the_servers_of_its_kit(tools: ToolServer, kit: st
     document = json.loads(tools.configuration(KITS[kit]).read_text())
     assert tuple(server["tool_prefix"] for server in document["servers"]) == KITS[kit]
     assert document["tool_timeout_secs"] == toolserver.TOOL_SECONDS
+    patient = json.loads(tools.configuration(KITS[kit], 2.5).read_text())
+    assert patient["tool_timeout_secs"] == 3
     for server in document["servers"]:
         assert server["source"]["type"] == ("Process" if server["name"] == PROCESS else "Http")
         if server["name"] == ABSENT:
