@@ -53,7 +53,7 @@ def own_or_installed_uv() -> str | None:
             return candidate
     say(f"uv is not here: fetching it with pip into {OWN_UV.relative_to(PROJECT)}")
     # --target works where the system's Python forbids other installations (PEP 668).
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command = [python_with_pip(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run(
         [*command, "--target", str(OWN_UV), f"uv=={UV_VERSION}"],
         env=os.environ | {"PIP_ROOT_USER_ACTION": "ignore"},
@@ -64,6 +64,18 @@ def own_or_installed_uv() -> str | None:
         refuse("uv could not be fetched with pip, its words stand above; install uv yourself, then try again")
         return None
     return uv
+
+
+def python_with_pip() -> str:
+    """This Python, or the one that its environment was made of: environments may be without pip."""
+    known = [sys.executable, str(getattr(sys, "_base_executable", None) or sys.executable)]
+    for python in known:
+        if (
+            subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode
+            == 0
+        ):
+            return python
+    return sys.executable
 
 
 def version_of(uv: str) -> tuple[int, ...]:

@@ -25,7 +25,9 @@ def bytes_reply(*parts: bytes) -> Reply:
 
 def reply(body: bytes, status: str = "200 OK", content_type: str = "application/json") -> Reply:
     """A whole answer."""
-    head = f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    # Unannounced, the end could come while the client sends its next request.
+    kind = f"Content-Type: {content_type}\r\nContent-Length: {len(body)}"
+    head = f"HTTP/1.1 {status}\r\nConnection: close\r\n{kind}\r\n\r\n"
     return bytes_reply(head.encode(), body)
 
 
