@@ -86,7 +86,9 @@ def told(context: StepContext, text: str) -> None:
 
 @then("the answer came within {duration}")
 def came_within(context: StepContext, limit: float) -> None:
-    checks.check_seconds(context.world.conversation.answers.get(), limit)
+    # A tool's own time-out grows with the same factor.
+    patience = context.world.suite.settings.seconds(limit)
+    checks.check_seconds(context.world.conversation.answers.get(), patience)
 
 
 @then("the tool {string} was called once for {string}")

@@ -17,7 +17,7 @@ def ask_both(context: StepContext, question: str) -> None:
     context.world.ask_both(question)
 
 
-@then("all of it is as it should be")
+@then("every step is answered as documented")
 def as_it_should_be(context: StepContext) -> None:
     context.world.walked.get().require_kept()
 

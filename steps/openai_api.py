@@ -71,7 +71,7 @@ def official(context: StepContext, api: str, journey: str) -> None:
     context.world.travel(api, journey)
 
 
-@then("it gets what it wanted")
+@then("the client gets it in the form that it reads")
 def arrived(context: StepContext) -> None:
     context.world.journey.get().require_arrived()
 

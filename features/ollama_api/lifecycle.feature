@@ -6,7 +6,7 @@ Feature: A model is loaded as long as it is kept
   @critical
   Scenario Outline: Loading and unloading: <walk>
     When an Ollama client goes through "<walk>"
-    Then all of it is as it should be
+    Then every step is answered as documented
 
     Examples: loading and unloading
       | walk                                                       |

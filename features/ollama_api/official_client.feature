@@ -6,7 +6,7 @@ Feature: Ollama's own Python client works with the server
   @critical
   Scenario Outline: The official client: <walk>
     When an Ollama client goes through "<walk>"
-    Then all of it is as it should be
+    Then every step is answered as documented
 
     Examples: the client's methods
       | walk                                                        |

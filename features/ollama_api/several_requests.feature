@@ -6,7 +6,7 @@ Feature: What one request says holds in the next
   @critical
   Scenario Outline: From one request to the next: <walk>
     When an Ollama client goes through "<walk>"
-    Then all of it is as it should be
+    Then every step is answered as documented
 
     Examples: contexts, counts, vectors and lists
       | walk                                                     |
@@ -19,7 +19,7 @@ Feature: What one request says holds in the next
   @normal
   Scenario Outline: The store of models: <walk>
     When an Ollama client goes through "<walk>"
-    Then all of it is as it should be
+    Then every step is answered as documented
 
     Examples: copies, models of models, models of files
       | walk                                                              |

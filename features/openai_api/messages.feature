@@ -39,7 +39,7 @@ Feature: The Messages API answers as Anthropic's does
   @normal
   Scenario Outline: From one message to the next: <walk>
     When an Anthropic client goes through "<walk>"
-    Then all of it is as it should be
+    Then every step is answered as documented
 
     Examples: counts and ids
       | walk                                                  |

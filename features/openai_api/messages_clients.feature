@@ -6,7 +6,7 @@ Feature: Anthropic's own client works with the server
   @critical
   Scenario Outline: Anthropic's own client can <journey>
     When the official Anthropic client wants to "<journey>"
-    Then it gets what it wanted
+    Then the client gets it in the form that it reads
 
     Examples: answers
       | journey                           |

@@ -6,7 +6,7 @@ Feature: OpenAI's own client works with the server
   @critical @smoke
   Scenario Outline: OpenAI's own client can <journey>
     When the official OpenAI client wants to "<journey>"
-    Then it gets what it wanted
+    Then the client gets it in the form that it reads
 
     Examples: answers
       | journey                    |

@@ -6,7 +6,7 @@ Feature: The server remembers its responses
   @normal
   Scenario Outline: From one response to the next: <walk>
     When a Responses client goes through "<walk>"
-    Then all of it is as it should be
+    Then every step is answered as documented
 
     Examples: stored responses
       | walk                                               |
@@ -35,7 +35,7 @@ Feature: The server remembers its responses
   @critical
   Scenario Outline: OpenAI's own client can <journey>
     When the official Responses client wants to "<journey>"
-    Then it gets what it wanted
+    Then the client gets it in the form that it reads
 
     Examples: responses
       | journey                               |
