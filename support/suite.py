@@ -22,7 +22,7 @@ from support.target.capabilities import CAPABILITIES, unmet_capability
 from support.target.deviations import Deviations
 from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget, Target, UrlTarget
-from support.target.fronts import DICE, NEED, NEED_REAL, SPEAKING, Fronts, Process, Upstream
+from support.target.fronts import DICE, LEAVING, NEED, NEED_REAL, SPEAKING, Fronts, Process, Upstream
 from support.target.pool import ServerPool
 from support.target.server import Server, free_port
 from support.target.starts import FORMATS, arguments_of
@@ -76,9 +76,9 @@ class Suite:
             return ModelArguments(self.models.embedding().directory, None, "embedding")
         if name == "able":
             return arguments_of(self.models.able(self.script))
-        if name == "dice":
+        if name == DICE:
             return arguments_of(self.models.dice())
-        assert name == "speaking", f"there is no model {name!r}"
+        assert name in (SPEAKING, LEAVING), f"there is no model {name!r}"
         return self.speaking()
 
     @cached_property
@@ -150,7 +150,8 @@ class Suite:
         arguments = self.model(model)
         file = arguments.directory / arguments.file if arguments.file else None
         unloads = not CAPABILITIES["needs.own_routes"].lacking(program, version)
-        return Upstream(self.servers.get(arguments).url, file, None, unloads)
+        server = self.servers.get(arguments, purpose=LEAVING if model == LEAVING else "")
+        return Upstream(server.url, file, None, unloads)
 
     def judged(self, tags: Collection[str]) -> list[tuple[str, str]]:
         """Program and version of what a scenario with these tags judges: the deviations of each may apply.

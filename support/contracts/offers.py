@@ -14,7 +14,7 @@ from support.settings import Settings
 from support.target.capabilities import unmet_capability
 from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget, UrlTarget, discover
-from support.target.fronts import BEHIND, NEED_REAL, Fronts, OllamaFront, Process
+from support.target.fronts import NEED_REAL, ROLES, Fronts, OllamaFront, Process
 from support.target.pool import ServerPool
 from support.target.server import Server
 
@@ -99,7 +99,7 @@ class OtherFront:
         fronts = self._fronts()
         if self.label == "gateway":
             # Each model of ours has a gateway of its own.
-            return fronts.judged(model) if fronts.kind == "gateway" and model in BEHIND else fronts.gateway()
+            return fronts.judged(model) if fronts.kind == "gateway" and model in ROLES else fronts.gateway()
         if reason := fronts.unmet({NEED_REAL}):
             raise TargetError(reason)
         return fronts.real()

@@ -52,7 +52,9 @@ _USAGE = frozenset(
         "completion_tokens_details",
     )
 )
-_HEAD = frozenset({"system_fingerprint", "service_tier", "session_id", "adapter_generation"})
+_HEAD = frozenset(
+    {"system_fingerprint", "service_tier", "session_id", "adapter_generation", "agentic_tool_calls", "files"}
+)
 _CHAT = frozenset({"choices.message.reasoning_content", "choices.message.annotations"})
 _DELTA = frozenset({"choices.delta.reasoning_content"})
 _CARD = frozenset(

@@ -5,8 +5,8 @@ A front stands for a server of that API and the names under which it knows the s
     speaking   the speaking model with the template of its file
     able       the same weights with a template for tools and thoughts; only of the suite's own making
     embedding  a model that makes vectors; Ollama makes them with any
-    leaving    a speaking model that may be unloaded: mistral.rs 0.8.1 has lost a part of itself then
-               (docs/findings.md#unload), so that one has a server of its own
+    leaving    a speaking model that may be unloaded: mistral.rs has lost a part of itself then
+               (docs/findings.md#unload), so it has a server that nothing else is asked of
     dice       a model whose next word is drawn from a known distribution; only of the suite's own making
 
 A real Ollama has them all; a gateway stands in front of one mistral.rs, which has one of them.
@@ -41,8 +41,7 @@ from support.target.ollama import (
 
 SPEAKING, ABLE, EMBEDDING, LEAVING, DICE = "speaking", "able", "embedding", "leaving", "dice"
 GATEWAY = "mistralrs-gateway"
-# Which of the suite's models mistral.rs serves behind the gateway that has a role.
-BEHIND = {SPEAKING: "speaking", ABLE: "able", LEAVING: "able", EMBEDDING: "embedding", DICE: "dice"}
+ROLES = (SPEAKING, ABLE, EMBEDDING, LEAVING, DICE)
 NEED, NEED_REAL = "needs.ollama_api", "needs.ollama"
 REACH_SECONDS = 5.0
 MAKE_SECONDS = 60.0
@@ -146,7 +145,7 @@ class Fronts:
 
         Raises `StartFailure`, `TargetError`, or `NotOffered` when there is no such model.
         """
-        front = self._get(f"gateway {BEHIND[role]}" if self.kind == "gateway" else self.kind)
+        front = self._get(f"gateway {role}" if self.kind == "gateway" else self.kind)
         self._told = (front.program, front.version)
         if role not in front.names:
             raise NotOffered(f"{front.label} has no model {role!r} and takes none that the suite makes")
@@ -163,7 +162,7 @@ class Fronts:
 
     def gateway(self) -> OllamaFront:
         """The gateway of this run: the user's own where one is judged, else the bundled one."""
-        return self._get(f"gateway {BEHIND[SPEAKING]}") if self.kind == "ollama" else self.judged()
+        return self._get(f"gateway {SPEAKING}") if self.kind == "ollama" else self.judged()
 
     def real(self) -> OllamaFront:
         """A real Ollama, whoever is judged."""
@@ -228,9 +227,8 @@ class Fronts:
             gateway.stop()
             raise
         name = model if behind.file else listed[0]
-        names = {role: name for role, served in BEHIND.items() if served == model}
         declines = Declines(unloads=behind.unloads)
-        return OllamaFront(gateway.url, GATEWAY, version, names, gateway, declines=declines)
+        return OllamaFront(gateway.url, GATEWAY, version, {model: name}, gateway, declines=declines)
 
     def _reach(self, url: str) -> OllamaFront:
         """A server that is there: with our models where it takes any, else with the first of its own."""

@@ -9,7 +9,7 @@ from support.target.dialects import ModelArguments
 from support.target.discovery import CommandTarget
 from support.target.server import Server, start_server
 
-_Key = tuple[ModelArguments, tuple[str, ...]]
+_Key = tuple[ModelArguments, tuple[str, ...], str]
 
 
 class ServerPool:
@@ -20,9 +20,12 @@ class ServerPool:
         self._settings = settings
         self._servers: dict[_Key, Server] = {}
 
-    def get(self, model: ModelArguments, options: Sequence[str] = ()) -> Server:
-        """A healthy server with this model, started with these options. Raises `StartFailure`."""
-        key = (model, tuple(options))
+    def get(self, model: ModelArguments, options: Sequence[str] = (), purpose: str = "") -> Server:
+        """A healthy server with this model, started with these options. Raises `StartFailure`.
+
+        Who hurts a server without ending it gives a `purpose`: nobody else gets that one.
+        """
+        key = (model, tuple(options), purpose)
         server = self._servers.get(key)
         if server is not None and server.alive:
             return server
@@ -34,13 +37,13 @@ class ServerPool:
         self._servers[key] = server
         return server
 
-    def last(self, model: ModelArguments, options: Sequence[str] = ()) -> Server | None:
+    def last(self, model: ModelArguments, options: Sequence[str] = (), purpose: str = "") -> Server | None:
         """The one that `get` gave last, dead or alive; None when it was discarded."""
-        return self._servers.get((model, tuple(options)))
+        return self._servers.get((model, tuple(options), purpose))
 
-    def discard(self, model: ModelArguments, options: Sequence[str] = ()) -> None:
+    def discard(self, model: ModelArguments, options: Sequence[str] = (), purpose: str = "") -> None:
         """End this server: somebody hurt it, or is done with it."""
-        server = self._servers.pop((model, tuple(options)), None)
+        server = self._servers.pop((model, tuple(options), purpose), None)
         if server is not None:
             server.stop()
 

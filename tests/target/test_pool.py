@@ -49,6 +49,15 @@ def test_each_choice_of_options_has_a_server_of_its_own(programs: Programs) -> N
         pool.close()
 
 
+def test_who_hurts_a_server_has_one_of_its_own(pool: ServerPool) -> None:
+    plain, hurt = pool.get(MODEL), pool.get(MODEL, purpose="leaving")
+    assert plain is not hurt
+    assert pool.get(MODEL, purpose="leaving") is hurt
+    assert pool.last(MODEL) is plain
+    pool.discard(MODEL, purpose="leaving")
+    assert plain.alive and not hurt.alive
+
+
 def test_a_dead_server_is_replaced(pool: ServerPool) -> None:
     first = pool.get(MODEL)
     first.process.send(9)
