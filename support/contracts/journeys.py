@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -28,6 +28,24 @@ class Journey:
     def require_arrived(self) -> None:
         """Raises AssertionError when the client got something else."""
         assert self.got == self.wanted, f"{self.name}: expected {self.wanted!r}, got {self.got!r}"
+
+
+def went(
+    name: str,
+    wanted: Any,
+    way: Callable[[], Any],
+    *,
+    refused: type[Exception],
+    failed: type[Exception],
+) -> Journey:
+    """Go this way; what the client raises is what it got. `refused` are named, `failed` say why as well."""
+    try:
+        got = way()
+    except refused as error:
+        got = type(error).__name__
+    except failed as error:
+        got = f"{type(error).__name__}: {error}"
+    return Journey(name, wanted, got)
 
 
 def send_out(server: ApiServer, name: str, within: float) -> Journey:

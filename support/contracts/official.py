@@ -7,13 +7,13 @@ repeat 408, 409, 429 and 5xx twice). As an oracle it is weak (parity.md 4.1): th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import openai
 
 from support.contracts.api import ApiServer
-from support.contracts.journeys import Journey
+from support.contracts.journeys import Journey, went
 
 ANSWER = "The comet comes back every seventy-six years."
 QUESTION: Any = [{"role": "user", "content": "Tell me about the comet"}]
@@ -33,7 +33,19 @@ WEATHER: Any = {
 
 def travel(server: ApiServer, name: str, within: float) -> Journey:
     """One journey by its name in `JOURNEYS`; what the client raises is what it got. `within`: seconds."""
-    wanted, way = JOURNEYS[name]
+    return travel_by(JOURNEYS, server, name, within, strict=True)
+
+
+def travel_by(
+    journeys: Mapping[str, tuple[Any, Callable[[openai.OpenAI, str], Any]]],
+    server: ApiServer,
+    name: str,
+    within: float,
+    *,
+    strict: bool,
+) -> Journey:
+    """One of these journeys; `strict`: the client checks types."""
+    wanted, way = journeys[name]
     with (
         openai.DefaultHttpxClient(trust_env=False, timeout=within) as transport,
         openai.OpenAI(
@@ -41,16 +53,16 @@ def travel(server: ApiServer, name: str, within: float) -> Journey:
             api_key=server.key or "not-asked-for",
             max_retries=0,
             http_client=transport,
-            _strict_response_validation=True,
+            _strict_response_validation=strict,
         ) as client,
     ):
-        try:
-            got = way(client, server.names["model"])
-        except openai.APIStatusError as error:
-            got = type(error).__name__
-        except openai.OpenAIError as error:
-            got = f"{type(error).__name__}: {error}"
-    return Journey(name, wanted, got)
+        return went(
+            name,
+            wanted,
+            lambda: way(client, server.names["model"]),
+            refused=openai.APIStatusError,
+            failed=openai.OpenAIError,
+        )
 
 
 def _ask(client: openai.OpenAI, model: str, **more: Any) -> Any:

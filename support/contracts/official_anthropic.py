@@ -11,7 +11,7 @@ from typing import Any
 import anthropic
 
 from support.contracts.api import ApiServer
-from support.contracts.journeys import Journey
+from support.contracts.journeys import Journey, went
 
 ANSWER = "The comet comes back every seventy-six years."
 COMET: Any = [{"role": "user", "content": "Tell me about the comet"}]
@@ -42,13 +42,13 @@ def travel(server: ApiServer, name: str, within: float) -> Journey:
             **key,  # type: ignore[arg-type]
         ) as client,
     ):
-        try:
-            got = way(client, server.names["model"])
-        except anthropic.APIStatusError as error:
-            got = type(error).__name__
-        except anthropic.AnthropicError as error:
-            got = f"{type(error).__name__}: {error}"
-    return Journey(name, wanted, got)
+        return went(
+            name,
+            wanted,
+            lambda: way(client, server.names["model"]),
+            refused=anthropic.APIStatusError,
+            failed=anthropic.AnthropicError,
+        )
 
 
 def _ask(client: anthropic.Anthropic, model: str, messages: Any = COMET, **more: Any) -> Any:

@@ -14,6 +14,7 @@ import openai
 
 from support.contracts.api import ApiServer
 from support.contracts.journeys import Journey
+from support.contracts.official import travel_by
 from support.waiting import wait_until
 
 ANSWER = "The comet comes back every seventy-six years."
@@ -29,23 +30,7 @@ DONE_SECONDS = 30.0
 
 def travel(server: ApiServer, name: str, within: float) -> Journey:
     """One journey by its name in `JOURNEYS`; what the client raises is what it got. `within`: seconds."""
-    wanted, way = JOURNEYS[name]
-    with (
-        openai.DefaultHttpxClient(trust_env=False, timeout=within) as transport,
-        openai.OpenAI(
-            base_url=f"{server.base_url}/v1",
-            api_key=server.key or "not-asked-for",
-            max_retries=0,
-            http_client=transport,
-        ) as client,
-    ):
-        try:
-            got = way(client, server.names["model"])
-        except openai.APIStatusError as error:
-            got = type(error).__name__
-        except openai.OpenAIError as error:
-            got = f"{type(error).__name__}: {error}"
-    return Journey(name, wanted, got)
+    return travel_by(JOURNEYS, server, name, within, strict=False)
 
 
 def _ask(client: openai.OpenAI, model: str, question: Any = QUESTION, **more: Any) -> Any:

@@ -17,9 +17,9 @@ from typing import Any
 import ollama
 
 from support.contracts.api import View
-from support.contracts.ollama import CONTRACTS, seconds_of, view
-from support.contracts.reading import Broken, Reading, read
-from support.contracts.walking import Walked, require_equal, walked
+from support.contracts.ollama import OLLAMA, seconds_of, view
+from support.contracts.reading import Reading
+from support.contracts.walking import Walked, answered, require_equal, walked
 from support.errors import NotOffered
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
@@ -64,13 +64,7 @@ class Asker:
         """Send a request and check status and contract ("" for none); raises `Broken`."""
         body = b"" if document is None else json.dumps(document).encode()
         exchange = self.send(method, path, body)
-        if exchange.status != status:
-            raise Broken("status", f"expected {status}\n{exchange.describe()}")
-        if not contract:
-            return Reading(exchange, "any")
-        reading = read(exchange, "ndjson" if contract.endswith(" stream") else "json", ends_with_done=False)
-        CONTRACTS[contract].check(reading)
-        return reading
+        return answered(exchange, OLLAMA, contract, status=status, stream="ndjson")
 
     def send(self, method: str, path: str, body: bytes = b"") -> Exchange:
         """Send anything; raises `NotOffered` when the server is known not to do this and says so."""

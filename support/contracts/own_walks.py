@@ -12,8 +12,8 @@ from typing import Any
 
 from support.contracts.api import Api, ApiServer, View
 from support.contracts.apis import APIS
-from support.contracts.reading import Broken, Reading, read
-from support.contracts.walking import require_equal
+from support.contracts.reading import Reading
+from support.contracts.walking import answered, require_equal
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.waiting import wait_until
@@ -47,16 +47,11 @@ class Caller:
         """Send a request and check status and contract ("" for none); raises `Broken`."""
         send, post = self.client.send, self.client.post
         exchange = send(method, path) if document is None else post(path, document)
-        if exchange.status != status:
-            raise Broken("status", f"expected {status}\n{exchange.describe()}")
-        return self.judged(exchange, contract) if contract else Reading(exchange, "any")
+        return self.judged(exchange, contract, status)
 
-    def judged(self, exchange: Exchange, contract: str) -> Reading:
+    def judged(self, exchange: Exchange, contract: str, status: int = 200) -> Reading:
         """An answer that keeps the contract; raises `Broken`."""
-        kind = "sse" if contract.endswith(" stream") else "json"
-        reading = read(exchange, kind, self._api.streams_end_with_done)
-        self._api.contracts[contract].check(reading)
-        return reading
+        return answered(exchange, self._api, contract, status=status, stream="sse")
 
     def respond(self, question: str, **fields: Any) -> Mapping[str, Any]:
         """A response to a question, as it came."""

@@ -1,9 +1,13 @@
-"""Walks: behaviours that take several requests. How one went, and what they all say when values differ."""
+"""Walks: behaviours that take several requests. How one went, and how all of them judge an answer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from support.contracts.api import Api
+from support.contracts.reading import Broken, Reading, read
+from support.http.exchange import Exchange
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,21 @@ def walked(taken: Callable[[], None]) -> Walked:
     except AssertionError as error:
         return Walked(error)
     return Walked()
+
+
+def answered(exchange: Exchange, api: Api, contract: str, *, status: int, stream: str) -> Reading:
+    """An answer with this status that keeps the contract ("" for none); raises `Broken`.
+
+    `stream`: how this API frames its streams, `sse` or `ndjson`.
+    """
+    if exchange.status != status:
+        raise Broken("status", f"expected {status}\n{exchange.describe()}")
+    if not contract:
+        return Reading(exchange, "any")
+    kind = stream if contract.endswith(" stream") else "json"
+    reading = read(exchange, kind, api.streams_end_with_done)
+    api.contracts[contract].check(reading)
+    return reading
 
 
 def require_equal(what: str, expected: object, got: object) -> None:
