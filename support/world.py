@@ -397,6 +397,7 @@ class World:
             exchanges=[
                 *(self.client.exchanges if "client" in self.__dict__ else ()),
                 *(self.mcp.exchanges if "mcp" in self.__dict__ else ()),
+                *(self.parity.exchanges if "parity" in self.__dict__ else ()),
             ],
             metrics=self._metrics,
             outcomes=self.outcome.all(),

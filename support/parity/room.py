@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from support.http.client import ApiClient
+from support.http.exchange import Exchange
 from support.models.files import ModelFiles
 from support.models.tiny import chat_prompt
 from support.observed import Observed
@@ -47,6 +48,7 @@ class Room:
         self.evidence = evidence
         self._cleanups = cleanups
         self._watch = watch
+        self._clients: list[ApiClient] = []
         self.lineup = Lineup(suite, watch, self.within)
         self.answers: Observed[Answers] = Observed("answers of the routes")
         self.made_up: Observed[Fuzzed] = Observed("outcome of made-up requests")
@@ -63,7 +65,16 @@ class Room:
 
     def client(self, route: Route) -> ApiClient:
         """A client that is closed with the scenario."""
-        return self._cleanups.enter_context(contextlib.closing(route.client(self.within)))
+        client = self._cleanups.enter_context(contextlib.closing(route.client(self.within)))
+        self._clients.append(client)
+        return client
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """What was sent and what came: by the scenario's clients, and over each route that was asked."""
+        said = [one for answers in self.answers.all() for one in (*answers.whole, *answers.streamed)]
+        by_clients = [exchange for client in self._clients for exchange in client.exchanges]
+        return [*by_clients, *(one.exchange for one in said)]
 
     # -- talks
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 
 from support.errors import NotOffered
 from support.models.script import Row, Script
+from support.parity.asking import Answers
 from support.parity.desk import Desk
 from support.parity.lineup import Lineup
-from support.parity.routes import listed_as
+from support.parity.routes import OPENAI_CHAT, Route, Talk, listed_as
 from support.parity.stacks import DIRECT, GATEWAY, REAL
 from support.target.discovery import CommandTarget, UrlTarget
 from support.target.fronts import GATEWAY as BUNDLED
@@ -23,6 +25,7 @@ from tests.http.tiny_server import Reply, TinyServer, json_reply
 
 Serve = Callable[[Reply], TinyServer]
 PROGRAM = CommandTarget(SimpleNamespace(), "mistralrs", "0.8.1", "chosen")  # type: ignore[arg-type]
+TALK = Talk(({"role": "user", "content": "Say it briefly"},))
 OURS: Any = SimpleNamespace(alive=True)
 LIGHTHOUSE = "The lighthouse was lit in 1874 and is seen from twenty miles away."
 
@@ -163,3 +166,17 @@ def test_an_outcome_is_confirmed_in_its_own_words() -> None:
     assert not looked
     desk.confirm("same names")
     assert looked
+
+
+def test_what_was_sent_is_there_as_evidence(serve: Serve) -> None:
+    """Of a client that the scenario took, and of each route that was asked, whole and as a stream."""
+    server = serve(says("Hello."))
+    route = Route("toy", server.url, "theirs", OPENAI_CHAT)
+    with ExitStack() as cleanups:
+        desk = Desk(Stack(PROGRAM, bundled()).suite(), cleanups, None, [])
+        assert desk.exchanges == []
+        desk.client(route).get("/v1/models")
+        said = route.ask(TALK, within=PATIENCE)
+        desk.answers.set(Answers(TALK, (said,), (said,)))
+        asked = [exchange.url.removeprefix(server.url) for exchange in desk.exchanges]
+        assert asked == ["/v1/models", *["/v1/chat/completions"] * 2]
