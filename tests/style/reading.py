@@ -46,10 +46,10 @@ def functions(file: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     return [node for node in ast.walk(tree(file)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
-def kept_files() -> list[Path]:
-    """The files that git keeps, or would keep."""
+def kept_files(*, new: bool = True) -> list[Path]:
+    """The files that git keeps, or with `new` would keep."""
     listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+        ["git", "ls-files", "-co" if new else "-c", "--exclude-standard", "-z"],
         cwd=ROOT,
         capture_output=True,
         check=True,
