@@ -1,4 +1,4 @@
-"""behave's hooks: a world for each scenario. The suite is made by the runner (support/running/guard.py)."""
+"""behave's hooks: a world for each scenario. The suite is made by the runner (support/runner/runner.py)."""
 
 from __future__ import annotations
 

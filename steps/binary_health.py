@@ -4,60 +4,60 @@ from __future__ import annotations
 
 from behave import then, when
 
-from support.target import program
+from support.servers import cli_checks
 from support.world import StepContext
 
 
 @when("the operator asks the program {string}")
 def ask(context: StepContext, question: str) -> None:
-    context.world.call(program.calls("asking")[question])
+    context.world.call(cli_checks.calls("asking")[question])
 
 
 @when("the operator calls the program with {string}")
 def call(context: StepContext, mistake: str) -> None:
-    context.world.call(program.calls("mistaken")[mistake])
+    context.world.call(cli_checks.calls("mistaken")[mistake])
 
 
 @then("it is a file that may be executed")
 def is_executable(context: StepContext) -> None:
-    program.check_file(context.suite.command.path)
+    cli_checks.check_file(context.suite.command.path)
 
 
 @then("it succeeds within {duration}")
 def succeeds(context: StepContext, limit: float) -> None:
-    program.check_ended(context.world.outcome.get(), program.EXIT_OK, limit)
+    cli_checks.check_ended(context.world.outcome.get(), cli_checks.EXIT_OK, limit)
 
 
 @then("it is refused as wrong usage within {duration}")
 def refused(context: StepContext, limit: float) -> None:
-    program.check_ended(context.world.outcome.get(), program.EXIT_USAGE, limit)
+    cli_checks.check_ended(context.world.outcome.get(), cli_checks.EXIT_USAGE, limit)
 
 
 @then("it ends with an error within {duration}")
 def errs(context: StepContext, limit: float) -> None:
-    program.check_ended(context.world.outcome.get(), program.EXIT_ERROR, limit)
+    cli_checks.check_ended(context.world.outcome.get(), cli_checks.EXIT_ERROR, limit)
 
 
 @then("it mentions {string}")
 def mentions(context: StepContext, words: str) -> None:
-    program.check_names(context.world.outcome.get(), words)
+    cli_checks.check_names(context.world.outcome.get(), words)
 
 
 @then("all it says is on the {stream}")
 def only_on(context: StepContext, stream: str) -> None:
-    program.check_only_on(context.world.outcome.get(), stream)
+    cli_checks.check_only_on(context.world.outcome.get(), stream)
 
 
 @then("it names the program and a version of three numbers")
 def version(context: StepContext) -> None:
-    program.check_version(context.world.outcome.get(), context.suite.command)
+    cli_checks.check_version(context.world.outcome.get(), context.suite.command)
 
 
 @then("it describes the machine and the outcome of every check")
 def diagnosis(context: StepContext) -> None:
-    program.check_diagnosis(context.world.outcome.get())
+    cli_checks.check_diagnosis(context.world.outcome.get())
 
 
 @then("every command that it lists explains itself")
 def each_explains(context: StepContext) -> None:
-    context.world.check_each_command(program.listed(context.world.outcome.get()))
+    context.world.check_each_command(cli_checks.listed(context.world.outcome.get()))

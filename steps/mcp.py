@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from behave import given, then, when
 
-from support.conversation import checks
-from support.mcp import official, rpc, wrong
-from support.target import loading
+from support.chat import checks
+from support.mcp import agent, invalid_config, json_rpc
+from support.servers import launch_checks
 from support.world import StepContext
 
 
@@ -28,7 +28,7 @@ def gone(context: StepContext, name: str) -> None:
 @given("MCP set up with {string}")
 def wrongly_set_up(context: StepContext, what: str) -> None:
     world = context.world
-    world.plan = wrong.start(world.planned, what, world.folder)
+    world.plan = invalid_config.start(world.planned, what, world.folder)
 
 
 @when("an agent comes with the official client")
@@ -53,30 +53,30 @@ def send(context: StepContext, message: str) -> None:
 
 @then("it learns who the server is")
 def introduced(context: StepContext) -> None:
-    official.check_introduced(context.world.mcp.visit.get())
+    agent.check_introduced(context.world.mcp.visit.get())
 
 
 @then("it is offered the tool {string}, which wants {string}")
 def offered(context: StepContext, tool: str, argument: str) -> None:
-    official.check_offers(context.world.mcp.visit.get(), tool, [argument])
+    agent.check_offers(context.world.mcp.visit.get(), tool, [argument])
 
 
 @then("every agent has the answer of the script")
 def scripted(context: StepContext) -> None:
     mcp = context.world.mcp
-    official.check_answers(mcp.answers.get(), mcp.scripted())
+    agent.check_answers(mcp.answers.get(), mcp.scripted())
 
 
 @then("the reply is {string}")
 def reply_is(context: StepContext, outcome: str) -> None:
-    rpc.check(context.world.mcp.reply.get(), outcome)
+    json_rpc.check(context.world.mcp.reply.get(), outcome)
 
 
 @then("the next agent is served")
 def next_agent(context: StepContext) -> None:
     mcp = context.world.mcp
     mcp.send("a question for the tools")
-    rpc.check(mcp.reply.get(), "a list of tools")
+    json_rpc.check(mcp.reply.get(), "a list of tools")
 
 
 @then("the user is told {string}")
@@ -103,4 +103,4 @@ def greeted(context: StepContext, name: str) -> None:
 
 @then("the log tells that a tool server is missing")
 def log_tells(context: StepContext) -> None:
-    loading.check_log_says_absent(context.world.running)
+    launch_checks.check_log_says_absent(context.world.running)

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 from behave import given, then, when
 
-from support.conversation import checks, scene
-from support.target import loading, starts
+from support.chat import checks, conversation
+from support.servers import launch_checks, launch_plans
 from support.world import StepContext
 
 
 @given("a model in the {format} format")
 def speaking_model(context: StepContext, format_name: str) -> None:
-    context.world.plan = starts.Start(context.suite.speaking(format_name))
+    context.world.plan = launch_plans.Start(context.suite.speaking(format_name))
 
 
 @given("a {format} model with {}")
 def broken_model(context: StepContext, format_name: str, fault: str) -> None:
     world = context.world
-    world.plan = starts.broken_start(format_name, fault, context.suite.models, world.folder)
+    world.plan = launch_plans.broken_start(format_name, fault, context.suite.models, world.folder)
 
 
 @given("a model start with {}")
 def misplaced_model(context: StepContext, what: str) -> None:
     world = context.world
-    world.plan = starts.misplaced_start(what, context.suite.models, world.folder)
+    world.plan = launch_plans.misplaced_start(what, context.suite.models, world.folder)
 
 
 @given("the model that the operator has chosen")
 def own_model(context: StepContext) -> None:
-    context.world.plan = starts.own_start(context.suite.settings)
+    context.world.plan = launch_plans.own_start(context.suite.settings)
 
 
 @given("the small trained model SmolLM2")
 def trained_model(context: StepContext) -> None:
-    context.world.plan = starts.Start(starts.arguments_of(context.suite.models.smollm2()))
+    context.world.plan = launch_plans.Start(launch_plans.arguments_of(context.suite.models.smollm2()))
 
 
 @given("another program on the port of the server")
@@ -58,17 +58,17 @@ def ask_once(context: StepContext, question: str) -> None:
 
 @then("the server is ready within {duration}")
 def ready(context: StepContext, limit: float) -> None:
-    loading.check_ready(context.world.start.get(), limit)
+    launch_checks.check_ready(context.world.start.get(), limit)
 
 
 @then("its log tells that the model is loaded")
 def log_says_loaded(context: StepContext) -> None:
-    loading.check_log_says_loaded(context.world.running)
+    launch_checks.check_log_says_loaded(context.world.running)
 
 
 @then("it uses less than {size} of memory")
 def memory(context: StepContext, limit: int) -> None:
-    loading.check_memory(context.world.running, limit)
+    launch_checks.check_memory(context.world.running, limit)
 
 
 @then("it answers {string} as its script says")
@@ -80,18 +80,18 @@ def answers_as_scripted(context: StepContext, question: str) -> None:
 
 @then("it answers {string} with a text that mentions {string}")
 def answers_sensibly(context: StepContext, question: str, words: str) -> None:
-    context.world.conversation.ask(question, scene.SHORT)
+    context.world.conversation.ask(question, conversation.SHORT)
     checks.check_mentions(context.world.conversation.answers.get(), words)
 
 
 @then("the start is refused within {duration}")
 def refused(context: StepContext, limit: float) -> None:
-    loading.check_refused(context.world.start.get(), limit)
+    launch_checks.check_refused(context.world.start.get(), limit)
 
 
 @then("the error names the problem")
 def names_problem(context: StepContext) -> None:
-    loading.check_names_problem(context.world.start.get(), context.world.planned.names)
+    launch_checks.check_names_problem(context.world.start.get(), context.world.planned.names)
 
 
 @then("nothing was asked of the network")

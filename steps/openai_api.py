@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from behave import given, then, when
 
-from support.conversation import checks, scene
+from support.chat import checks, conversation
 from support.units import request_options
 from support.world import StepContext
 
@@ -156,5 +156,5 @@ def early(context: StepContext, tries: int) -> None:
 
 @then("a good request is served")
 def served_afterwards(context: StepContext) -> None:
-    context.world.conversation.ask("Tell me about the comet", scene.SHORT)
+    context.world.conversation.ask("Tell me about the comet", conversation.SHORT)
     checks.check_mentions(context.world.conversation.answers.get(), "")

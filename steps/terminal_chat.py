@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from behave import given, then, when
 
-from support.target.program import EXIT_OK
+from support.servers.cli_checks import EXIT_OK
 from support.terminal import checks
 from support.world import StepContext
 

@@ -9,9 +9,9 @@ from behave.cucumber_expression import (
 )
 
 from support import units
-from support.target.starts import FORMATS
+from support.servers.launch_plans import FORMATS
 from support.terminal.chat import KEYS
-from support.terminal.scene import SOURCES
+from support.terminal.scenario import SOURCES
 
 use_step_matcher_for_cucumber_expressions()
 _registry = StepMatcher4CucumberExpressions.TYPE_REGISTRY

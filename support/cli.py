@@ -51,7 +51,9 @@ def main() -> None:
     help="A report to keep, may be repeated (default: all; json is always made).",
 )
 @click.option(
-    "--no-deviations", is_flag=True, help="Known issues (deviations.toml) count as failures: the bare truth."
+    "--no-deviations",
+    is_flag=True,
+    help="Known issues (known_issues.toml) count as failures: the bare truth.",
 )
 @click.option("--verbose", is_flag=True, help="Detailed server logs and more words on the terminal.")
 @click.option("--ci", is_flag=True, help="Plain lines for a log: no colour, no progress bar.")
@@ -85,16 +87,16 @@ def run(
     # Until the runner is loaded, which watches them itself, and between its runs.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _frame: sys.exit(128 + number))
-    from support.running import again, choices, front
+    from support.runner import entry_point, rerun, selection
 
     if ci:
         os.environ |= {"NO_COLOR": "1", "TERM": "dumb"}
     try:
-        paths, classes = choices.suites(suites)
+        paths, classes = selection.suites(suites)
         expressions = [*tags, *classes]
         settings = [*defines, f"suite={suite}"]
-        settings += choices.target_defines(target) if target is not None else []
-        settings += choices.model_defines(model) if model is not None else []
+        settings += selection.target_defines(target) if target is not None else []
+        settings += selection.model_defines(model) if model is not None else []
         settings += [f"acceptance_reports={','.join(reports)}"] if reports else []
         settings += ["acceptance_strict=true"] if strict else []
         settings += ["acceptance_deviations=false"] if no_deviations else []
@@ -102,18 +104,18 @@ def run(
         settings += [f"acceptance_jobs={jobs}"] if jobs is not None else []
         words = [f"--define={setting}" for setting in settings] + [f"--name={title}" for title in name]
         if rerun_failed:
-            paths = again.failed_places(front.settings_of(words).acceptance_reports_dir, paths)
-            expressions = expressions or [choices.EVERYTHING]
-        words += choices.tag_words(expressions, skip_benchmarks=skip_benchmarks)
+            paths = rerun.failed_places(entry_point.settings_of(words).acceptance_reports_dir, paths)
+            expressions = expressions or [selection.EVERYTHING]
+        words += selection.tag_words(expressions, skip_benchmarks=skip_benchmarks)
         words += ["--stop"] if fail_fast else []
         words += ["--no-color"] if ci else []
         words += paths
         if only_list:
-            sys.exit(front.list_features(words))
+            sys.exit(entry_point.list_features(words))
         if iterations == 1:
-            sys.exit(front.run_features(words))
-        folder = front.settings_of(words).acceptance_reports_dir
-        sys.exit(again.repeat(lambda more: front.run_features([*more, *words]), iterations, folder))
+            sys.exit(entry_point.run_features(words))
+        folder = entry_point.settings_of(words).acceptance_reports_dir
+        sys.exit(rerun.repeat(lambda more: entry_point.run_features([*more, *words]), iterations, folder))
     except AcceptanceError as error:
         _end(error)
 
@@ -122,7 +124,7 @@ def run(
 @click.argument("part", type=click.Choice(["mistralrs", "ollama", "allure", "node", "smollm2"]))
 def get(part: str) -> None:
     """Get an external program or model into the cache, when it is not there."""
-    from support.parts.all import get_part
+    from support.programs.registry import get_part
     from support.settings import load_settings
 
     try:
@@ -138,7 +140,7 @@ def doctor(as_json: bool) -> None:
 
     Exit code 1 when something is missing that every run needs.
     """
-    from support.parts.doctor import examine
+    from support.doctor import examine
     from support.settings import load_settings
 
     findings = []
@@ -174,8 +176,8 @@ def model(format_name: str) -> None:
     """Make the speaking model when it is not there and print its path, to serve it yourself."""
     from support.models.script import Script
     from support.models.store import ModelStore
+    from support.servers.launch_plans import FORMATS
     from support.settings import load_settings
-    from support.target.starts import FORMATS
 
     try:
         cache: Path = load_settings().settings.acceptance_cache_dir / "models"

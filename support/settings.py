@@ -24,8 +24,8 @@ from pydantic_settings import (
 )
 
 from support.errors import SettingsError
-from support.parts.part import default_cache
-from support.redaction import REDACTED, redactor_for, use
+from support.programs.program import default_cache
+from support.results.redaction import REDACTED, redactor_for, use
 
 SETTINGS_FILE = Path("acceptance.toml")
 FRONTS = ("gateway", "ollama")
@@ -151,7 +151,7 @@ class Settings(BaseSettings):
     )
     acceptance_deviations: bool = Field(
         True,
-        description="show failures listed in deviations.toml as known issues",
+        description="show failures listed in known_issues.toml as known issues",
         json_schema_extra={"hint": "give true or false"},
     )
 

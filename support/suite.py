@@ -7,32 +7,41 @@ from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from support.contracts.api import ApiServer
-from support.contracts.cases import Case
-from support.contracts.lacking import MissingRoutes
-from support.contracts.offers import OFFERS, OtherFront, OtherTarget
+from support.conformance.api import ApiServer
+from support.conformance.case_table import Case
+from support.conformance.missing_routes import MissingRoutes
 from support.errors import NotOffered
 from support.http.client import ApiClient
-from support.mcp.toolserver import READY_SECONDS, ToolServer
+from support.mcp.tool_server import READY_SECONDS, ToolServer
 from support.models.script import TOOLS_SCRIPT, Script
 from support.models.store import ModelStore
-from support.running.sweep import RunFolder
+from support.programs.run_directory import RunFolder
+from support.results.known_issues import Deviations
+from support.servers.capabilities import CAPABILITIES, unmet_capability
+from support.servers.command_line import ModelArguments
+from support.servers.discovery import CommandTarget, Target, UrlTarget
+from support.servers.endpoints import OFFERS, OtherFront, OtherTarget
+from support.servers.launch_plans import FORMATS, arguments_of
+from support.servers.mistralrs import Server, free_port
+from support.servers.ollama_backends import (
+    DICE,
+    LEAVING,
+    NEED,
+    NEED_REAL,
+    SPEAKING,
+    Fronts,
+    Process,
+    Upstream,
+)
+from support.servers.pool import ServerPool
 from support.settings import FRONTS, Settings, SettingsInForce
-from support.target.capabilities import CAPABILITIES, unmet_capability
-from support.target.deviations import Deviations
-from support.target.dialects import ModelArguments
-from support.target.discovery import CommandTarget, Target, UrlTarget
-from support.target.fronts import DICE, LEAVING, NEED, NEED_REAL, SPEAKING, Fronts, Process, Upstream
-from support.target.pool import ServerPool
-from support.target.server import Server, free_port
-from support.target.starts import FORMATS, arguments_of
 
 if TYPE_CHECKING:
     # numpy comes with the one and OpenAI's package with the other: a run that needs neither does not wait.
-    from support.contracts.comparison import Comparison
+    from support.conformance.comparison import Comparison
+    from support.faults.fuzzing import Fuzzed
     from support.models.compiler import CompiledModel
-    from support.parity.fuzz import Fuzzed
-    from support.parity.stacks import SharedStacks
+    from support.servers.dedicated import SharedStacks
 
 
 class Suite:
@@ -93,7 +102,7 @@ class Suite:
     @cached_property
     def comparison(self) -> Comparison:
         """The servers beside the judged one; each is started when first asked."""
-        from support.contracts.comparison import Comparison
+        from support.conformance.comparison import Comparison
 
         behind = (self.target.program, self.target.version)
         candidates = [
@@ -122,7 +131,7 @@ class Suite:
     @cached_property
     def stacks(self) -> SharedStacks:
         """Servers with gateways before them, apart from those of the whole run."""
-        from support.parity.stacks import SharedStacks
+        from support.servers.dedicated import SharedStacks
 
         return SharedStacks()
 

@@ -9,35 +9,35 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from support.contracts import cases
-from support.contracts.api import ApiServer
-from support.contracts.cases import Case
-from support.contracts.offers import of_command
-from support.conversation import checks
-from support.conversation.scene import Conversation
+from support.chat import checks
+from support.chat.conversation import Conversation
+from support.conformance import case_table
+from support.conformance.api import ApiServer
+from support.conformance.case_table import Case
 from support.errors import NotOffered
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
-from support.mcp.scene import McpScene
-from support.observed import Observed
+from support.mcp.scenario import McpScene
+from support.programs.process import Outcome
 from support.reporting.evidence import Metrics, Scene
-from support.reporting.verdict import Cell, Evidence, Measure
-from support.running.processes import Outcome
+from support.results.must_check import Observed
+from support.results.outcome import Cell, Evidence, Measure
+from support.servers import cli_checks, launch_checks, launch_plans
+from support.servers.endpoints import of_command
+from support.servers.launch import Attempt, attempt
+from support.servers.mistralrs import Server, start_server
+from support.servers.network_monitor import NetworkTrap
+from support.servers.ollama_backends import SPEAKING, OllamaFront, Process
 from support.suite import Suite
-from support.target import loading, program, starts
-from support.target.attempt import Attempt, attempt
-from support.target.fronts import SPEAKING, OllamaFront, Process
-from support.target.network import NetworkTrap
-from support.target.server import Server, start_server
-from support.terminal.scene import Terminal
+from support.terminal.scenario import Terminal
 
 if TYPE_CHECKING:
-    from support.contracts.engine import Result
-    from support.contracts.journeys import Journey
-    from support.contracts.ollama_walks import Asker
-    from support.contracts.walking import Walked
-    from support.conversation.client import OpenAiApi
-    from support.parity.desk import Desk
+    from support.chat.client import OpenAiApi
+    from support.chat.scenario import Desk
+    from support.clients.task import Journey
+    from support.conformance.case_runner import Result
+    from support.conformance.sequence import Walked
+    from support.conformance.sequences.ollama import Asker
 
 
 class World:
@@ -59,7 +59,7 @@ class World:
         self.journey: Observed[Journey] = Observed("journey of the official client")
         self.conversation = Conversation(lambda: self.api)
         self.terminal = Terminal(suite, folder, self.cleanups)
-        self.plan: starts.Start | None = None
+        self.plan: launch_plans.Start | None = None
         self.server: Process | None = None
         self._log_mark = 0
         self._trap: NetworkTrap | None = None
@@ -70,14 +70,14 @@ class World:
     def call(self, arguments: Sequence[str]) -> None:
         """Call the program once; the outcome is to be checked."""
         suite = self.suite
-        self.outcome.set(program.call(suite.command, arguments, self.folder, suite.settings))
+        self.outcome.set(cli_checks.call(suite.command, arguments, self.folder, suite.settings))
 
     def check_each_command(self, commands: Sequence[str]) -> None:
         """Each of them, asked for help, ends well and shows how it is used."""
         for command in commands:
             self.call(["help", command])
-            program.check_ended(self.outcome.get(), program.EXIT_OK, within=2.0)
-            program.check_names(self.outcome.get(), "usage")
+            cli_checks.check_ended(self.outcome.get(), cli_checks.EXIT_OK, within=2.0)
+            cli_checks.check_names(self.outcome.get(), "usage")
 
     def ask_once(self, question: str) -> None:
         """Ask the planned model a single question on the command line."""
@@ -96,7 +96,7 @@ class World:
     # -- servers of this scenario
 
     @property
-    def planned(self) -> starts.Start:
+    def planned(self) -> launch_plans.Start:
         """The start that a Given step has prepared."""
         assert self.plan is not None, "a step that names a model has to come first"
         return self.plan
@@ -109,9 +109,9 @@ class World:
 
     def squat(self) -> None:
         """Let somebody else have the port that the planned start will want."""
-        squatter = loading.Squatter()
+        squatter = launch_checks.Squatter()
         self.cleanups.callback(squatter.close)
-        self.plan = replace(self.planned, port=squatter.port, names=starts.PORT_TAKEN)
+        self.plan = replace(self.planned, port=squatter.port, names=launch_plans.PORT_TAKEN)
 
     def watch_network(self) -> None:
         """From now on every way out of the machine leads into a trap."""
@@ -180,7 +180,7 @@ class World:
 
     def _api_of(self, model: str) -> OpenAiApi:
         # Not at the top: OpenAI's package comes with it, and takes half a second.
-        from support.conversation.client import OpenAiApi
+        from support.chat.client import OpenAiApi
 
         return OpenAiApi(self.client, model)
 
@@ -198,7 +198,7 @@ class World:
 
     def check_list(self) -> list[str]:
         """The names in the list of models, which has to be well-formed and without any name twice."""
-        from support.conversation.client import names_of
+        from support.chat.client import names_of
 
         return names_of(self.models.get())
 
@@ -216,10 +216,10 @@ class World:
         Raises `NotOffered` when an earlier case has found the route missing.
         """
         # Not at the top: OpenAI's package comes with them, and takes half a second.
-        from support.contracts.comparison import cell_of
-        from support.contracts.engine import ask
+        from support.conformance.case_runner import ask
+        from support.conformance.comparison import cell_of
 
-        case = cases.find(api.lower(), title)
+        case = case_table.find(api.lower(), title)
         server, ours = self._own_offer(case) if case.alone else self.suite.offering(case.api, case.model)
         known = self.suite.missing_routes.reason(server.label, case)
         if known is None and case.then_a_good_request:
@@ -259,7 +259,7 @@ class World:
         Raises `NotOffered` when a case has found the API missing.
         """
         # Not at the top: the official clients come with it.
-        from support.contracts.ollama_walks import WALKS, go
+        from support.conformance.sequences.ollama import WALKS, go
 
         if api != "Ollama":
             self._go_through_own(api.lower(), title)
@@ -268,8 +268,8 @@ class World:
         self.walked.set(go(walk.take, self._asker(walk.role)))
 
     def _go_through_own(self, api: str, title: str) -> None:
-        from support.contracts.own_walks import WALKS, Caller
-        from support.contracts.walking import walked
+        from support.conformance.sequence import walked
+        from support.conformance.sequences.responses import WALKS, Caller
 
         walk = WALKS[api][title]
         server, ours = self.suite.offering(api, walk.model)
@@ -283,7 +283,7 @@ class World:
 
     def ask_both(self, question: str) -> None:
         """Ask the judged server of the Ollama API and a real Ollama; the comparison is to be checked."""
-        from support.contracts.ollama_walks import go, same_answer
+        from support.conformance.sequences.ollama import go, same_answer
 
         real = self._asker_of(self.suite.fronts.real(), SPEAKING)
         self.walked.set(go(same_answer(question, real), self._asker(SPEAKING)))
@@ -297,7 +297,7 @@ class World:
         return asker
 
     def _asker_of(self, front: OllamaFront, role: str) -> Asker:
-        from support.contracts.ollama_walks import Asker
+        from support.conformance.sequences.ollama import Asker
 
         client = ApiClient(front.url, within=self.suite.settings.seconds(30.0))
         self.cleanups.callback(client.close)
@@ -309,7 +309,7 @@ class World:
 
         Raises `NotOffered` when a case has found the API missing.
         """
-        from support.contracts.journeys import send_out
+        from support.clients.task import send_out
 
         server, ours = self.suite.offering(api.lower(), "speaking")
         self._require_api(server)
@@ -324,9 +324,9 @@ class World:
 
     def _missing_api(self, server: ApiServer) -> str | None:
         """Why this server has nothing of the API: the route that every healthy one serves is not there."""
-        from support.contracts.apis import APIS
+        from support.conformance.registry import APIS
 
-        good = cases.find(server.api, APIS[server.api].good)
+        good = case_table.find(server.api, APIS[server.api].good)
         return self.suite.missing_routes.without(server.label, good.route)
 
     def _own_offer(self, case: Case) -> tuple[ApiServer, Server]:
@@ -342,7 +342,7 @@ class World:
     def parity(self) -> Desk:
         """What is asked over several routes, and servers of this scenario's own for it."""
         # Not at the top: OpenAI's package comes with it.
-        from support.parity.desk import Desk
+        from support.chat.scenario import Desk
 
         return Desk(self.suite, self.cleanups, self.watch, self.evidence)
 

@@ -8,17 +8,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from support.contracts import contracts
+from support.conformance import contract
 from support.models.files import ModelFiles
 from support.models.script import Script
 from support.models.store import ModelStore
-from tests.contracts import toys
+from tests.conformance import samples
 from tests.http.tiny_server import Reply, TinyServer
 
 
 @pytest.fixture(autouse=True)
 def _the_present_of_the_toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contracts, "time", SimpleNamespace(time=lambda: toys.NOW))
+    monkeypatch.setattr(contract, "time", SimpleNamespace(time=lambda: samples.NOW))
 
 
 @pytest.fixture

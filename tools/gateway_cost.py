@@ -20,14 +20,14 @@ from urllib.parse import urlsplit
 import psutil
 
 from support.errors import TargetError
-from support.models.catalogue import has_smollm2
+from support.models.smollm2 import has_smollm2
+from support.servers.bundled_gateway import start_gateway
+from support.servers.command_line import ModelArguments
+from support.servers.discovery import discover
+from support.servers.launch_plans import arguments_of
+from support.servers.mistralrs import start_server
 from support.settings import load_settings
 from support.suite import Suite
-from support.target.dialects import ModelArguments
-from support.target.discovery import discover
-from support.target.gateway import start_gateway
-from support.target.server import start_server
-from support.target.starts import arguments_of
 
 # Both within 90 s on two targets, also on a slow machine.
 PAIRS = 60

@@ -26,7 +26,7 @@ from pathlib import Path
 import psutil
 
 from support.errors import EXIT_BUDGET, EXIT_FAILED, EXIT_PASSED
-from support.running.sweep import sweep
+from support.programs.run_directory import sweep
 from support.waiting import WaitTimeout, wait_until
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -54,7 +54,7 @@ WAYS = {
     "SIGKILL": (signal.SIGKILL, False),
     "SIGKILL of a worker": (signal.SIGKILL, True),
 }
-WORKER = "support.running.worker"
+WORKER = "support.runner.worker"
 
 
 @dataclass

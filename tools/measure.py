@@ -26,16 +26,16 @@ from statistics import median
 
 import psutil
 
-from support.conversation.client import Answer, OpenAiApi
+from support.chat.client import Answer, OpenAiApi
 from support.errors import TargetError
 from support.http.client import ApiClient
 from support.models.compiler import compile_script
 from support.models.script import Script
 from support.models.store import ModelStore
+from support.servers.discovery import discover
+from support.servers.mistralrs import start_server
 from support.settings import load_settings
 from support.suite import Suite
-from support.target.discovery import discover
-from support.target.server import start_server
 from tools.gateway_cost import Row, gateway
 
 PROJECT = Path(__file__).resolve().parents[1]

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from support.http.shell import writing
-from support.redaction import redact
-from support.reporting.verdict import Evidence
+from support.http.curl import writing
+from support.results.outcome import Evidence
+from support.results.redaction import redact
 
 SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "cookie", "set-cookie"})
 # What decides how a server takes a request, beside the secrets. curl's own `Accept` is as open as httpx'.

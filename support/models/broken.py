@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 
 from support.models.files import Format, ModelFiles
-from support.models.formats import WEIGHTS_FILE, write, write_gguf
+from support.models.llama import TinyModel
 from support.models.random_model import random_model
-from support.models.tiny import TinyModel
+from support.models.writers import WEIGHTS_FILE, write, write_gguf
 
 CONTEXT = 512
 

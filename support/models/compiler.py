@@ -19,8 +19,8 @@ from math import log
 
 import numpy as np
 
+from support.models.llama import HEAD_SIZE, NORM_EPSILON, Half, Shape, Single, TinyModel
 from support.models.script import Row, Script, ScriptError
-from support.models.tiny import HEAD_SIZE, NORM_EPSILON, Half, Shape, Single, TinyModel
 from support.models.vocabulary import Vocabulary, script_vocabulary
 
 CONTEXTS = range(512, 32768 + 1)

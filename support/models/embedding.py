@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from support.models.formats import WEIGHTS_FILE, write_safetensors
+from support.models.llama import HEAD_SIZE
 from support.models.random_model import random_model
-from support.models.tiny import HEAD_SIZE
+from support.models.writers import WEIGHTS_FILE, write_safetensors
 
 MODULES = (
     ("0", "", "sentence_transformers.models.Transformer"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from support.models.tiny import HEAD_SIZE, Half, Shape, TinyModel
+from support.models.llama import HEAD_SIZE, Half, Shape, TinyModel
 from support.models.vocabulary import base_vocabulary
 
 LOGIT_SPREAD = 3.0

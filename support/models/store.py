@@ -9,18 +9,18 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.models import proof
-from support.models.entries import made_once
+from support.models import verification
+from support.models.cache import made_once
 from support.models.files import FORMATS, Format, ModelFiles
 from support.models.script import Script
 
 # numpy, gguf and tokenizers are imported where a model is made: with a warm cache a run starts without them.
 if TYPE_CHECKING:
     from support.models.compiler import CompiledModel
-    from support.models.tiny import TinyModel
+    from support.models.llama import TinyModel
 
 
-ABLE_TEMPLATE = Path(__file__).with_name("able_template.jinja")
+ABLE_TEMPLATE = Path(__file__).with_name("tools_template.jinja")
 
 
 class ModelStore:
@@ -48,7 +48,7 @@ class ModelStore:
             model = self.compiled(said, context)
             _write(model, files)
             if self._prove:
-                proof.prove_script(files, model)
+                verification.prove_script(files, model)
 
         return self._entry("speaking", format, context, said.digest, make)
 
@@ -58,12 +58,12 @@ class ModelStore:
         template = ABLE_TEMPLATE.read_text(encoding="utf-8")
 
         def make(files: ModelFiles) -> None:
-            from support.models.formats import write_gguf
+            from support.models.writers import write_gguf
 
             model = self.compiled(said, context)
             write_gguf(model, files.path, template=template)
             if self._prove:
-                proof.prove_script(files, model)
+                verification.prove_script(files, model)
 
         return self._entry("able", "gguf", context, f"{said.digest} {template}", make)
 
@@ -84,7 +84,7 @@ class ModelStore:
 
             _write(random_model(context, width, layers, seed), files)
             if self._prove:
-                proof.prove_random(files)
+                verification.prove_random(files)
 
         return self._entry("random", format, context, f"{width} {layers} {seed}", make)
 
@@ -92,11 +92,11 @@ class ModelStore:
         """A model whose next word is drawn from a known distribution, about 1 MB (see `dice`)."""
 
         def make(files: ModelFiles) -> None:
-            from support.models.dice import WORDS, dice_model
+            from support.models.categorical import WORDS, dice_model
 
             _write(dice_model(context), files)
             if self._prove:
-                proof.prove_dice(files, WORDS[0])
+                verification.prove_dice(files, WORDS[0])
 
         return self._entry("dice", "gguf", context, "", make)
 
@@ -118,7 +118,7 @@ class ModelStore:
 
     def smollm2(self) -> ModelFiles:
         """SmolLM2-135M-Instruct, a real small model (see `catalogue`)."""
-        from support.models.catalogue import smollm2
+        from support.models.smollm2 import smollm2
 
         return smollm2(self._cache)
 
@@ -127,7 +127,7 @@ class ModelStore:
     ) -> ModelFiles:
         if format not in FORMATS:
             raise ValueError(f"unknown model format {format!r}: {', '.join(FORMATS)} are known")
-        proved = proof.engine_version() if self._prove else None
+        proved = verification.engine_version() if self._prove else None
         key = json.dumps([name, format, context, content, _makers(), proved])
         entry = self._cache / f"{name}-{format}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
         file = None if format == "safetensors" else f"{name}.{format}"
@@ -137,7 +137,7 @@ class ModelStore:
 
 
 def _write(model: TinyModel, files: ModelFiles) -> None:
-    from support.models.formats import write
+    from support.models.writers import write
 
     write(model, files.directory, files.format, name=Path(files.file).stem if files.file else "")
 
@@ -155,11 +155,11 @@ def _makers() -> str:
     here = Path(__file__).parent
     names = (
         "compiler.py",
-        "dice.py",
+        "categorical.py",
         "embedding.py",
-        "formats.py",
+        "writers.py",
         "random_model.py",
-        "tiny.py",
+        "llama.py",
         "vocabulary.py",
         "data/merges.txt",
     )

@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
-from support.redaction import redact_data, redact_terminal
-from support.reporting.observing import complain
-from support.reporting.text import visible
-from support.reporting.verdict import Cell, Evidence, Measure, Verdict, settled
-from support.running.processes import Outcome
+from support.programs.process import Outcome
+from support.reporting.behave_events import complain
+from support.results.outcome import Cell, Evidence, Measure, Verdict, settled
+from support.results.redaction import redact_data, redact_terminal
+from support.results.safe_text import visible
 
 FOLDER = "evidence"
 METRICS_SECONDS = 2.0

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from support.parts.part import Say
-from support.redaction import redact_data
+from support.programs.program import Say
 from support.reporting.summary import write_atomically
+from support.results.redaction import redact_data
 
 MOST_RUNS = 30
 # A line of 500 scenarios has a few hundred kilobytes.

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from support.errors import AcceptanceError
-from support.parts.allure import SOURCE, AllurePart, node_environment
-from support.parts.node import NodePart
-from support.parts.part import Say
+from support.programs.allure import SOURCE, AllurePart, node_environment
+from support.programs.node import NodePart
+from support.programs.process import CommandTimeout, run_command
+from support.programs.program import Say
 from support.reporting import history
-from support.reporting.observing import capability_title
+from support.reporting.behave_events import capability_title
 from support.reporting.summary import write_atomically
-from support.running.processes import CommandTimeout, run_command
 
 GENERATE_SECONDS = 300.0
 

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from xml.etree import ElementTree
 
-from support.reporting.records import Record
 from support.reporting.summary import write_atomically
-from support.reporting.text import one_line, visible
-from support.running.budgets import is_over_budget
+from support.results.record import Record
+from support.results.safe_text import one_line, visible
+from support.runner.time_limits import is_over_budget
 
 
 def write_junit(folder: Path, records: Sequence[Record]) -> list[Path]:

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from support.reporting.observing import capability_of, capability_title
-from support.reporting.records import Record
-from support.reporting.text import one_line, visible
-from support.reporting.verdict import Cell, CellStatus
+from support.reporting.behave_events import capability_of, capability_title
+from support.results.outcome import Cell, CellStatus
+from support.results.record import Record
+from support.results.safe_text import one_line, visible
 
 REASON_CHARACTERS = 400
 TITLE = "What each server keeps"
@@ -29,7 +29,7 @@ MARKS: dict[CellStatus, str] = {
 MEANINGS: dict[CellStatus, str] = {
     "kept": "the answer is what the rule says",
     "broken": "the server offers it, and does otherwise than the rule says; no known issue",
-    "known issue": "broken as well, but listed in deviations.toml for this version, with the reason",
+    "known issue": "broken as well, but listed in known_issues.toml for this version, with the reason",
     "lacking": "the server has no such route or model, and says so: something to do without, not a defect",
     "not asked": "nothing is known; the row says why",
 }

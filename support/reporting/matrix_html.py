@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from support.reporting.matrix import MARKS, MEANINGS, TITLE, Matrix, Part, Row, share
-from support.reporting.verdict import Cell
+from support.results.outcome import Cell
 
 _RFC = re.compile(r"\bRFC (\d+)(?:, (\d+(?:\.\d+)*))?")
 _STYLE = (

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from support.reporting.matrix import MARKS, MEANINGS, TITLE, Matrix, Part, Row, share
-from support.reporting.text import as_markdown
-from support.reporting.verdict import Cell
+from support.results.outcome import Cell
+from support.results.safe_text import as_markdown
 
 NOTE_CHARACTERS = 240
 # What differs from answer to answer would make a footnote of its own each time.

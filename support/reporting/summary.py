@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from support.reporting.observing import capability_title
-from support.reporting.records import Record
-from support.reporting.text import as_markdown, one_line, seconds, visible
+from support.reporting.behave_events import capability_title
+from support.results.record import Record
+from support.results.safe_text import as_markdown, one_line, seconds, visible
 
 Budgets = Mapping[str, tuple[float, float]]
 """Capability -> (target, maximum), in seconds."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from support.reporting.evidence import Transcript
-from support.terminal.session import TerminalSession
+from support.terminal.pty_session import TerminalSession
 
 Message = dict[str, str]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from support.reporting.text import visible
+from support.results.safe_text import visible
 from support.terminal.chat import Chat, Talk, Turn
-from support.terminal.scene import Ending
-from support.terminal.session import TerminalSession
+from support.terminal.pty_session import TerminalSession
+from support.terminal.scenario import Ending
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _FIRST_TEXT = re.compile(r"ime to first token: \d+\.\d+s")

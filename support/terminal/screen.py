@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pyte
 
-from support.reporting.text import visible
+from support.results.safe_text import visible
 
 ROWS, COLUMNS = 30, 100
 # Enough for every answer of a scenario; what is older is in the raw transcript.

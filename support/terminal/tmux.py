@@ -8,9 +8,9 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from support.programs.process import ManagedProcess, run_command
 from support.reporting.evidence import Transcript
-from support.reporting.text import visible
-from support.running.processes import ManagedProcess, run_command
+from support.results.safe_text import visible
 from support.terminal.chat import STATS, Turn
 from support.terminal.screen import COLUMNS, ROWS
 from support.waiting import wait_until

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from support.http.client import ApiClient, NoAnswer
-from tests.bounds import PATIENCE
 from tests.http.tiny_server import Reply, TinyServer, bytes_reply, json_reply, reply, silence, trickle
+from tests.timeouts import PATIENCE
 
 Serve = Callable[[Reply], TinyServer]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"

@@ -10,7 +10,7 @@ import pytest
 
 from support.http.exchange import ALLURE_REDACTED, Exchange, NotJson, strict_json
 from support.http.sse import BadFraming, Event, parse_events
-from tests.bounds import PATIENCE
+from tests.timeouts import PATIENCE
 
 # -- server-sent events
 

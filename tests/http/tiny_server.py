@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Callable
 
-from tests.bounds import PATIENCE
+from tests.timeouts import PATIENCE
 
 Reply = Callable[[socket.socket, threading.Event], None]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from support.mcp import rpc, wrong
-from support.mcp.names import KITS
+from support.mcp import invalid_config, json_rpc
+from support.mcp.tool_servers import KITS
 from support.models.script import TOOLS_SCRIPT, Script
 from support.models.vocabulary import script_vocabulary
 from tests.style.reading import FEATURES
@@ -13,7 +13,9 @@ from tests.style.reading import FEATURES
 WRITTEN = "\n".join(file.read_text(encoding="utf-8") for file in FEATURES if file.parent.name == "mcp")
 
 
-@pytest.mark.parametrize("word", [*KITS, *wrong.LISTS, wrong.ONE_PORT, *rpc.OUTCOMES, *rpc.table()])
+@pytest.mark.parametrize(
+    "word", [*KITS, *invalid_config.LISTS, invalid_config.ONE_PORT, *json_rpc.OUTCOMES, *json_rpc.table()]
+)
 def test_every_word_is_used_by_a_feature(word: str) -> None:
     assert word in WRITTEN or word == "a question for the tools"
 

@@ -10,13 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from support.mcp import rpc, wrong
-from support.reference.loading import LoadError, ModelOptions, load
-from support.reference.mcp_client import ConfigError, read_configuration
-from support.reference.mcp_server import create_mcp_app
-from support.reference.metrics import Metrics
-from support.reference.streams import Streams
-from tests.reference.stand_ins import FakeEngine
+from support.bundled.reference_server.loading import LoadError, ModelOptions, load
+from support.bundled.reference_server.mcp_client import ConfigError, read_configuration
+from support.bundled.reference_server.mcp_server import create_mcp_app
+from support.bundled.reference_server.metrics import Metrics
+from support.bundled.reference_server.stream_bridge import Streams
+from support.mcp import invalid_config, json_rpc
+from tests.reference_server.stand_ins import FakeEngine
 
 
 def post(engine: FakeEngine, body: str, content_type: str = "application/json") -> httpx.Response:
@@ -67,7 +67,7 @@ def test_a_wrong_call_is_told_as_the_binary_tells_it(
 def test_an_engine_that_fails_is_an_error_of_the_tool() -> None:
     engine = FakeEngine()
     engine.failure = "out of memory"
-    body = rpc.table()["a call of the chat tool"]["body"]
+    body = json_rpc.table()["a call of the chat tool"]["body"]
     assert "out of memory" in post(engine, body).json()["error"]["message"]
 
 
@@ -76,16 +76,16 @@ def test_an_engine_that_fails_is_an_error_of_the_tool() -> None:
     [("malformed JSON", 400), ("a batch", 422), ("a message without a method", 422), ("a notification", 200)],
 )
 def test_what_is_no_message_is_refused_by_its_status(message: str, status: int) -> None:
-    assert post(FakeEngine(), rpc.table()[message]["body"]).status_code == status
+    assert post(FakeEngine(), json_rpc.table()[message]["body"]).status_code == status
 
 
 def test_a_body_of_another_type_is_refused() -> None:
     assert post(FakeEngine(), "{}", "text/plain").status_code == 415
 
 
-@pytest.mark.parametrize("what", wrong.LISTS)
+@pytest.mark.parametrize("what", invalid_config.LISTS)
 def test_a_wrong_list_of_tool_servers_is_refused_by_its_name(what: str, tmp_path: Path) -> None:
-    file = wrong.tool_list(what, tmp_path)
+    file = invalid_config.tool_list(what, tmp_path)
     with pytest.raises(ConfigError, match=file.name):
         read_configuration(str(file))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from support.http.exchange import Exchange
-from support.mcp import rpc
+from support.mcp import json_rpc
 
 PING = {"jsonrpc": "2.0", "id": 7, "method": "ping"}
 
@@ -104,30 +104,37 @@ BAD = [
 
 @pytest.mark.parametrize(("outcome", "exchange"), GOOD, ids=[outcome for outcome, _ in GOOD])
 def test_a_good_reply_passes(outcome: str, exchange: Exchange) -> None:
-    rpc.check(exchange, outcome)
+    json_rpc.check(exchange, outcome)
 
 
 @pytest.mark.parametrize(("outcome", "exchange"), BAD, ids=[outcome for outcome, _ in BAD])
 def test_a_wrong_reply_is_noticed(outcome: str, exchange: Exchange) -> None:
     with pytest.raises(AssertionError):
-        rpc.check(exchange, outcome)
+        json_rpc.check(exchange, outcome)
 
 
 def test_every_outcome_is_tried_both_ways() -> None:
-    assert {outcome for outcome, _ in GOOD} == set(rpc.OUTCOMES)
+    assert {outcome for outcome, _ in GOOD} == set(json_rpc.OUTCOMES)
     # All errors and all refusals are made by one function each.
-    assert {outcome for outcome, _ in BAD} >= set(rpc.OUTCOMES) - {"an invalid request", "invalid parameters"}
+    assert {outcome for outcome, _ in BAD} >= set(json_rpc.OUTCOMES) - {
+        "an invalid request",
+        "invalid parameters",
+    }
 
 
 def test_messages_are_json_but_for_those_that_must_not_be() -> None:
-    for name, row in rpc.table().items():
+    for name, row in json_rpc.table().items():
         assert set(row) <= {"body", "method", "content_type", "origin", "protocol"}, name
         if name not in ("malformed JSON", "a view of the page"):
             json.loads(row["body"])
 
 
 def test_the_curl_line_has_the_headers_that_decide() -> None:
-    headers = {"accept": rpc.ACCEPT, "origin": "http://evil.example", "mcp-protocol-version": "1999-12-31"}
+    headers = {
+        "accept": json_rpc.ACCEPT,
+        "origin": "http://evil.example",
+        "mcp-protocol-version": "1999-12-31",
+    }
     line = replace(reply(result({})), request_headers=headers).curl()
     assert all(f"-H '{name}: {value}'" in line for name, value in headers.items())
     assert "accept" not in replace(reply(result({})), request_headers={"accept": "*/*"}).curl()

@@ -11,9 +11,8 @@ import pytest
 
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
-from support.mcp import toolserver
-from support.mcp.names import ABSENT, KITS, PROCESS, SESSIONS
-from support.mcp.official import (
+from support.mcp import tool_server
+from support.mcp.agent import (
     AgentFailed,
     Agents,
     Offer,
@@ -22,11 +21,12 @@ from support.mcp.official import (
     check_introduced,
     check_offers,
 )
-from support.mcp.toolserver import ToolServer
-from support.running.processes import running_roots
+from support.mcp.tool_server import ToolServer
+from support.mcp.tool_servers import ABSENT, KITS, PROCESS, SESSIONS
+from support.programs.process import running_roots
 from support.waiting import WaitTimeout
-from tests.bounds import PATIENCE
 from tests.http.tiny_server import TinyServer, json_reply, silence
+from tests.timeouts import PATIENCE
 
 pytestmark = pytest.mark.engine
 
@@ -77,7 +77,7 @@ def test_a_server_can_leave_and_come_back(tools: ToolServer) -> None:
 def test_a_configuration_names_the_servers_of_its_kit(tools: ToolServer, kit: str) -> None:
     document = json.loads(tools.configuration(KITS[kit]).read_text())
     assert tuple(server["tool_prefix"] for server in document["servers"]) == KITS[kit]
-    assert document["tool_timeout_secs"] == toolserver.TOOL_SECONDS
+    assert document["tool_timeout_secs"] == tool_server.TOOL_SECONDS
     patient = json.loads(tools.configuration(KITS[kit], 2.5).read_text())
     assert patient["tool_timeout_secs"] == 3
     for server in document["servers"]:
@@ -90,7 +90,7 @@ def test_a_configuration_names_the_servers_of_its_kit(tools: ToolServer, kit: st
 def test_a_program_that_does_not_come_up_is_told_and_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(toolserver, "_PROGRAM", "support.mcp.nobody")
+    monkeypatch.setattr(tool_server, "_PROGRAM", "support.mcp.nobody")
     before = running_roots()
     with pytest.raises(WaitTimeout, match=r"(?s)process ended.*No module named"):
         ToolServer(tmp_path).configuration(["desk"])

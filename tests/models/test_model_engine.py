@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from support.models.broken import KINDS
-from support.models.proof import Question, engine_version, interview
 from support.models.script import Script
+from support.models.verification import Question, engine_version, interview
 
 pytestmark = [
     pytest.mark.engine,

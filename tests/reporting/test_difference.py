@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.reporting.text import difference
+from support.results.safe_text import difference
 
 LONG = "".join(f"line {number} says so\n" for number in range(200))
 

@@ -21,10 +21,10 @@ import pytest
 
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
-from support.redaction import Redactor, use
+from support.programs.process import Outcome
 from support.reporting.evidence import Metrics, Scene, Transcript, keep, repeating
-from support.reporting.verdict import Evidence
-from support.running.processes import Outcome
+from support.results.outcome import Evidence
+from support.results.redaction import Redactor, use
 
 SETTINGS = [("test_port", "-", "default")]
 

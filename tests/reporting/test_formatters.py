@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import toys
 
-from support.reporting.records import read_records
+from support.results.record import read_records
 
 OUTCOMES = {
     "It passes": ("passed", "passed"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.errors import AcceptanceError
-from support.parts.part import default_cache
+from support.programs.program import default_cache
 from support.reporting import history, html
 
 ROWS = [json.dumps({"uuid": str(number), "testResults": {}}) for number in range(40)]

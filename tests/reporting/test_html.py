@@ -11,9 +11,9 @@ import pytest
 import toys
 
 from support.errors import AcceptanceError
-from support.parts.allure import AllurePart
-from support.parts.node import NodePart
-from support.parts.part import default_cache
+from support.programs.allure import AllurePart
+from support.programs.node import NodePart
+from support.programs.program import default_cache
 from support.reporting import html
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from support.reporting.junit import write_junit
-from support.reporting.records import Record
-from support.reporting.verdict import Status
+from support.results.outcome import Status
+from support.results.record import Record
 
 # Every character that XML 1.0 has no place for (https://www.w3.org/TR/xml/#charsets).
 ILLEGAL = "".join(map(chr, [*range(9), 11, 12, *range(14, 32), 0xD800, 0xDFFF, 0xFFFE, 0xFFFF]))

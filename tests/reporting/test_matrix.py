@@ -10,13 +10,13 @@ from pathlib import Path
 
 import toys
 
-from support.redaction import REDACTED, Redactor, use
-from support.reporting.allure_adapter import attach_to_run
+from support.reporting.allure_formatter import attach_to_run
 from support.reporting.matrix import MARKS, MEANINGS, Matrix, kept_of_asked, matrix_of
 from support.reporting.matrix_html import html_page
 from support.reporting.matrix_markdown import brief_markdown, markdown_page
-from support.reporting.records import Record
-from support.reporting.verdict import Cell, CellStatus, Evidence
+from support.results.outcome import Cell, CellStatus, Evidence
+from support.results.record import Record
+from support.results.redaction import REDACTED, Redactor, use
 
 AWKWARD = 'expected <b>x</b> | got `y`\nsee \x1b[31m"http://h/?a=1&b=$2"'
 

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from support.errors import AcceptanceError
-from support.reporting.observing import capability_of, capability_title
-from support.reporting.records import Record, StepRecord, read_records
-from support.reporting.run_reports import budgets
+from support.reporting.behave_events import capability_of, capability_title
+from support.reporting.report_writer import budgets
 from support.reporting.summary import (
     budget_lines,
     build_report,
@@ -22,8 +21,9 @@ from support.reporting.summary import (
     over_maximum,
     write_report,
 )
-from support.reporting.text import indented, one_line, visible
-from support.reporting.verdict import Cell, Measure, Status
+from support.results.outcome import Cell, Measure, Status
+from support.results.record import Record, StepRecord, read_records
+from support.results.safe_text import indented, one_line, visible
 
 
 def toy(name: str, status: Status, **fields: object) -> Record:

@@ -3,9 +3,9 @@
 import os
 import sys
 
-from support.redaction import RedactedStream, Redactor, redactor_for, use
 from support.reporting.evidence import Scene, Transcript
-from support.reporting.verdict import Cell, Evidence, Measure, Verdict
+from support.results.outcome import Cell, Evidence, Measure, Verdict
+from support.results.redaction import RedactedStream, Redactor, redactor_for, use
 
 
 class Open(Redactor):
@@ -20,7 +20,7 @@ if LEAK:
     use(
         Open() if "TOY_OPEN" in os.environ else redactor_for(os.environ["TOY_KEY"], os.environ["TOY_URL"], {})
     )
-    # As the reports of a run do it (support/reporting/run_reports.py).
+    # As the reports of a run do it (support/reporting/report_writer.py).
     sys.stdout, sys.stderr = RedactedStream(sys.stdout), RedactedStream(sys.stderr)
 
 

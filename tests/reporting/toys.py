@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.reporting.records import Record, read_records
+from support.results.record import Record, read_records
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 
 FORMATTERS = """\
 [behave.formatters]
-allure = support.reporting.allure_adapter:AcceptanceAllure
-records = support.reporting.recorder:Recorder
-live = support.reporting.live:Live
+allure = support.reporting.allure_formatter:AcceptanceAllure
+records = support.reporting.record_formatter:Recorder
+live = support.reporting.progress:Live
 """
 
 VERSION = """\

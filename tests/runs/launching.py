@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import psutil
 
 from support.waiting import WaitTimeout, wait_until
-from tests.bounds import PATIENCE
+from tests.timeouts import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 BEHAVE = (sys.executable, "-m", "behave")

@@ -10,13 +10,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from support.redaction import REDACTED
-from support.reporting.records import read_records
-from tests.bounds import PATIENCE
+from support.results.record import read_records
+from support.results.redaction import REDACTED
 from tests.runs import toy_suite
 from tests.runs.cases import NAMES, SECRET_KEY, SECRET_PASSWORD, Runs
 from tests.runs.launching import Run
 from tests.runs.servers import is_closed
+from tests.timeouts import PATIENCE
 
 # Run -> exit code. The words of `acceptance --help` and README.
 CODES = {

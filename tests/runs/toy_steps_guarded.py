@@ -16,7 +16,7 @@ from pathlib import Path
 from behave import given, then
 
 from support.errors import NotOffered
-from support.running.processes import ManagedProcess
+from support.programs.process import ManagedProcess
 from support.waiting import wait_until
 
 if "--define=toy.dies=import" in sys.argv:

@@ -22,10 +22,10 @@ show_snippets = false
 scenario_outline_annotation_schema = "{name}"
 
 [tool.behave.runners]
-guarded = "support.running.guard:GuardedRunner"
+guarded = "support.runner.runner:GuardedRunner"
 
 [tool.behave.formatters]
-live = "support.reporting.live:Live"
+live = "support.reporting.progress:Live"
 """
 
 # Title -> steps. Each stands in a feature of its own, so that a run can choose.
@@ -195,7 +195,7 @@ def make(
     (folder / "toy_formatter.py").write_text(FORMATTER)
     (folder / "pyproject.toml").write_text(PYPROJECT)
     if deviation is not None:
-        (folder / "deviations.toml").write_text(DEVIATIONS.format(title=deviation))
+        (folder / "known_issues.toml").write_text(DEVIATIONS.format(title=deviation))
 
 
 def program(folder: Path, kind: str, *, executable: bool = True) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from support.running import tags
+from support.runner import tags
 from tests.style.reading import FEATURES, ROOT, Vocabulary, named
 
 pytestmark = pytest.mark.usefixtures("vocabulary")

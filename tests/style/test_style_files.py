@@ -22,7 +22,7 @@ TOP_LEVEL = {
     ".gitignore",
     "Makefile",
     "README.md",
-    "deviations.toml",
+    "known_issues.toml",
     "docs",
     "environment.py",
     "features",

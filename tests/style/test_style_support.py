@@ -21,22 +21,22 @@ CODE = [*SUPPORT, *STEPS, ENVIRONMENT, *TOOLS]
 # The named exceptions: behave's runner, alone and with workers, its front door, and what behave loads
 # as a formatter.
 KNOW_BEHAVE = {
-    "support/running/guard.py",
-    "support/running/front.py",
-    "support/running/scenarios.py",
-    "support/running/telling.py",
-    "support/running/words.py",
-    "support/running/worker.py",
-    "support/reporting/allure_adapter.py",
-    "support/reporting/recorder.py",
-    "support/reporting/live.py",
-    "support/reporting/observing.py",
+    "support/runner/runner.py",
+    "support/runner/entry_point.py",
+    "support/runner/scenario_runner.py",
+    "support/runner/result_collector.py",
+    "support/runner/behave_config.py",
+    "support/runner/worker.py",
+    "support/reporting/allure_formatter.py",
+    "support/reporting/record_formatter.py",
+    "support/reporting/progress.py",
+    "support/reporting/behave_events.py",
 }
 WAITING = "support/waiting.py"
 # Addresses with a port that nobody listens on or starts: an example in a hint, the discard port.
 ADDRESSES = {
     ("support/settings.py", "give a base address such as http://127.0.0.1:1234"),
-    ("support/target/environment.py", "http://127.0.0.1:9"),
+    ("support/programs/child_environment.py", "http://127.0.0.1:9"),
 }
 LISTENERS = ("bind", "create_server")
 LOOPBACK = re.compile(r"(?:127\.0\.0\.1|localhost|0\.0\.0\.0|\[::1?\]):[1-9]\d*")

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from support.contracts.apis import APIS
-from support.contracts.cases import cases_of
-from support.contracts.journeys import CLIENTS, journeys_of
-from support.contracts.ollama_walks import WALKS as OLLAMA_WALKS
-from support.contracts.own_walks import WALKS as OWN_WALKS
-from support.parity import adapters, command, faults
-from support.target.deviations import Deviations
+from support.clients import langchain, ollama_cli
+from support.clients.task import CLIENTS, journeys_of
+from support.conformance.case_table import cases_of
+from support.conformance.registry import APIS
+from support.conformance.sequences.ollama import WALKS as OLLAMA_WALKS
+from support.conformance.sequences.responses import WALKS as OWN_WALKS
+from support.faults import malformed_requests
+from support.results.known_issues import Deviations
 from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
 
 # All tables there are; a new one belongs into a test.
@@ -24,12 +25,12 @@ TABLES = {
     "support/mcp/messages.toml",
     "support/models/scripts/standard.toml",
     "support/models/scripts/tools.toml",
-    "support/target/calls.toml",
-    "support/target/remedies.toml",
-    "support/target/starts.toml",
+    "support/servers/calls.toml",
+    "support/servers/startup_hints.toml",
+    "support/servers/launch_plans.toml",
 }
-CASES = "support/contracts/cases/"
-DEVIATIONS = ROOT / "deviations.toml"
+CASES = "support/conformance/cases/"
+DEVIATIONS = ROOT / "known_issues.toml"
 
 
 def table(name: str) -> dict[str, Any]:
@@ -60,14 +61,14 @@ def test_all_tables_are_looked_after() -> None:
 
 
 def test_calls_are_used(vocabulary: Vocabulary) -> None:
-    calls = table("support/target/calls.toml")
+    calls = table("support/servers/calls.toml")
     assert set(calls) == {"asking", "mistaken"}
     same(set(calls["asking"]), first(vocabulary.values_of("binary_health.ask")))
     same(set(calls["mistaken"]), first(vocabulary.values_of("binary_health.call")))
 
 
 def test_starts_are_used(vocabulary: Vocabulary) -> None:
-    starts = table("support/target/starts.toml")
+    starts = table("support/servers/launch_plans.toml")
     assert set(starts) == {"broken", "misplaced"}
     broken = {(format_name, fault) for format_name, faults in starts["broken"].items() for fault in faults}
     same(broken, vocabulary.values_of("model_loading.broken_model"))
@@ -99,10 +100,13 @@ def test_walks_are_used(vocabulary: Vocabulary) -> None:
 
 
 def test_tables_of_parity_are_used(vocabulary: Vocabulary) -> None:
-    same(set(faults.MISTAKES), {values[1] for values in vocabulary.values_of("parity.send_mistake")})
-    same(set(command.ERRANDS), first(vocabulary.values_of("parity.type_command")))
-    same(set(adapters.JOURNEYS), first(vocabulary.values_of("parity.use_adapter")))
-    assert first(vocabulary.values_of("parity.brought")) >= {*command.READ, adapters.COUNTED}
+    same(
+        set(malformed_requests.MISTAKES),
+        {values[1] for values in vocabulary.values_of("parity.send_mistake")},
+    )
+    same(set(ollama_cli.ERRANDS), first(vocabulary.values_of("parity.type_command")))
+    same(set(langchain.JOURNEYS), first(vocabulary.values_of("parity.use_adapter")))
+    assert first(vocabulary.values_of("parity.brought")) >= {*ollama_cli.READ, langchain.COUNTED}
 
 
 def test_control_codes_are_said(vocabulary: Vocabulary) -> None:
@@ -118,7 +122,7 @@ def test_messages_of_agents_are_used(vocabulary: Vocabulary) -> None:
 
 
 def test_remedies_are_readable_and_different() -> None:
-    rows = table("support/target/remedies.toml")["remedy"]
+    rows = table("support/servers/startup_hints.toml")["remedy"]
     assert all(set(row) == {"pattern", "advice"} and re.compile(row["pattern"]) for row in rows)
     alternatives = [word for row in rows for word in row["pattern"].split("|")]
     assert len(alternatives) == len(set(alternatives))

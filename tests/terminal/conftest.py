@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.terminal.session import TerminalSession
+from support.terminal.pty_session import TerminalSession
 from tests.terminal.fakes import environment, words
 
 Open = Callable[[str], TerminalSession]

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from support.errors import PartUnavailable
-from support.parts.tmux import TMUX
-from support.running import needs
+from support.programs.tmux import TMUX
+from support.runner import requirements
+from support.servers.command_line import ModelArguments, command_sign, dialect_of
+from support.servers.discovery import CommandTarget
 from support.settings import Settings
-from support.target.dialects import ModelArguments, command_sign, dialect_of
-from support.target.discovery import CommandTarget
 
 TARGET = CommandTarget(Path("mistralrs"), "mistralrs", "0.8.1", "a test")
 MODEL = ModelArguments(Path("models"), "model.gguf", "gguf")
@@ -36,9 +36,11 @@ def test_a_chat_is_called_as_the_program_wants() -> None:
 
 def test_a_system_without_pseudo_terminals_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(acceptance_cache_dir=tmp_path)
-    assert needs.unmet(["needs.pty"], settings, TARGET, False) is None
-    monkeypatch.setattr(needs, "os", SimpleNamespace(name="nt"))
-    assert "pexpect does not have on Windows" in str(needs.unmet(["needs.pty"], settings, TARGET, False))
+    assert requirements.unmet(["needs.pty"], settings, TARGET, False) is None
+    monkeypatch.setattr(requirements, "os", SimpleNamespace(name="nt"))
+    assert "pexpect does not have on Windows" in str(
+        requirements.unmet(["needs.pty"], settings, TARGET, False)
+    )
 
 
 def test_a_machine_without_tmux_is_told_how_to_get_it(
@@ -46,7 +48,7 @@ def test_a_machine_without_tmux_is_told_how_to_get_it(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     settings = Settings(acceptance_cache_dir=tmp_path)
-    told = str(needs.unmet(["needs.tmux"], settings, TARGET, False))
+    told = str(requirements.unmet(["needs.tmux"], settings, TARGET, False))
     assert "`apt-get install tmux (or brew install tmux)`" in told
     with pytest.raises(PartUnavailable, match="not on the PATH"):
         TMUX.get(tmp_path, print)

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from support.parts.tmux import TMUX
-from support.running.processes import tree_of
+from support.programs.process import tree_of
+from support.programs.tmux import TMUX
 from support.terminal import checks
 from support.terminal.chat import Chat, Turn
 from support.terminal.tmux import TmuxWindow
 from support.waiting import WaitTimeout, wait_until
-from tests.bounds import PATIENCE
 from tests.terminal import fakes
 from tests.terminal.conftest import Open
 from tests.terminal.test_session import gone
+from tests.timeouts import PATIENCE
 
 STATS = "\n\nStats:\nTime to first token: 0.01s\nPrompt: 17 tokens, 1 T/s\nDecode: 12 tokens, 1 T/s\n\n> "
 TURN = Turn("Tell me", f"All is well.{STATS}", ({"role": "user", "content": "Tell me"},), 3)
@@ -146,7 +146,7 @@ def test_small_checks_notice_the_opposite(chat: Chat) -> None:
 
 
 def test_a_wrong_end_is_noticed(chat: Chat) -> None:
-    from support.terminal.scene import Ending
+    from support.terminal.scenario import Ending
 
     checks.check_ended(Ending(0, 1.0, ""), 0, 2.0)
     fails(lambda: checks.check_ended(Ending(-9, 1.0, "killed"), 0, 2.0), "got -9; the screen:\nkilled")
@@ -200,9 +200,9 @@ def test_a_killed_runner_takes_its_window_along(tmp_path: Path) -> None:
 RUNNER = """
 import sys, time
 from pathlib import Path
-from support.running.processes import tree_of
+from support.programs.process import tree_of
 from support.terminal.tmux import TmuxWindow
-from support.parts.tmux import TMUX
+from support.programs.tmux import TMUX
 from tests.terminal import fakes
 home = Path(sys.argv[1])
 program = TMUX.find(home).path

@@ -13,15 +13,15 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from support.running.budgets import BudgetExceeded, SoftLimit
-from support.running.processes import running_roots, stop_everything, tree_of
+from support.programs.process import running_roots, stop_everything, tree_of
+from support.runner.time_limits import BudgetExceeded, SoftLimit
 from support.terminal import checks
-from support.terminal.session import TerminalSession
+from support.terminal.pty_session import TerminalSession
 from support.waiting import WaitTimeout, wait_until
-from tests.bounds import PATIENCE
-from tests.running.vanishing import is_gone
+from tests.programs.vanishing import is_gone
 from tests.terminal import fakes
 from tests.terminal.conftest import Open
+from tests.timeouts import PATIENCE
 
 SOON = PATIENCE
 
@@ -133,7 +133,7 @@ def test_a_killed_runner_takes_its_terminal_along(tmp_path: Path) -> None:
 RUNNER = """
 import sys, time
 from pathlib import Path
-from support.terminal.session import TerminalSession
+from support.terminal.pty_session import TerminalSession
 from tests.terminal import fakes
 home = Path(sys.argv[1])
 session = TerminalSession(fakes.words(fakes.DEAF), env=fakes.environment(home), cwd=home)

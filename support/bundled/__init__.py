@@ -1,0 +1,1 @@
+"""Products that the suite ships and starts as programs."""

@@ -1,0 +1,182 @@
+"""Ollama's half of the OpenAI API: the target's own, under Ollama's names, with Ollama's refusals.
+
+Of a request only the name of the model is changed (and JSON mode, which mistral.rs 0.8.1 does not know), of
+an answer only the name again. A refusal of the target is told in OpenAI's form (openai/openai.go, NewError).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from support.bundled.ollama_gateway.errors import Refusal
+from support.bundled.ollama_gateway.model_registry import Model, Models
+from support.bundled.ollama_gateway.ollama_requests import decoder, first_value
+from support.bundled.ollama_gateway.request_translator import ANY_OBJECT
+from support.bundled.ollama_gateway.upstream import words_of
+
+ASKING = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
+# Other APIs: their refusals have forms of their own, which are the target's.
+FOREIGN = ("/v1/responses", "/v1/messages", "/v1/messages/count_tokens")
+_KINDS = {400: "invalid_request_error", 404: "not_found_error"}
+_BLANK = re.compile(r"[ \t\r\n]*")
+_PATH = re.compile(r"(?<![\w:/])/(?:[\w.@+-]+/)+[\w.@+-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of an object in a text: its value, and from where to where that stands."""
+
+    value: Any
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request for the target. `model`: whose name is changed; None: it was asked by its own.
+
+    `foreign`: of another API, whose refusals stay as they are but for names and places.
+    """
+
+    body: bytes
+    model: Model | None
+    name: str
+    foreign: bool = False
+
+
+def error(refusal: Refusal) -> web.Response:
+    """A refusal in OpenAI's form."""
+    kind = _KINDS.get(refusal.status, "invalid_request_error" if refusal.status < 500 else "api_error")
+    told = {"message": refusal.words, "type": kind, "param": None, "code": None}
+    return web.json_response({"error": told}, status=refusal.status)
+
+
+def card(model: Model, name: str = "") -> dict[str, Any]:
+    """A model as OpenAI's list tells it: under the name that it was asked by, or that of Ollama's list."""
+    return {"id": name or model.name, "object": "model", "created": model.card.created, "owned_by": "library"}
+
+
+def members(text: str) -> Iterator[tuple[str, Member]]:
+    """The members of the object in a text of sound JSON, each with its place."""
+    at = _after_blank(text, 0) + 1
+    while text[at := _after_blank(text, at)] != "}":
+        name, at = decoder.raw_decode(text, at)
+        start = _after_blank(text, _after_blank(text, at) + 1)
+        value, end = decoder.raw_decode(text, start)
+        yield name, Member(value, start, end)
+        at = _after_blank(text, end)
+        at += text[at] == ","
+
+
+def _after_blank(text: str, at: int) -> int:
+    found = _BLANK.match(text, at)
+    assert found is not None, "this pattern matches anything"
+    return found.end()
+
+
+async def asked_of(path: str, body: bytes, models: Models) -> Asked:
+    """The request as the target wants it. Raises `Refusal` as Ollama does, in words only."""
+    value = first_value(body)
+    if not isinstance(value, dict):
+        raise Refusal(400, "the request's body is no JSON object")
+    name = value.get("model") or ""
+    if not isinstance(name, str) or not name:
+        raise Refusal(400, "model is required")
+    _refuse(path, value)
+    # mistral.rs takes its models' own names, too.
+    model = await models.find(name)
+    if model is None and not models.lists(name):
+        raise Refusal(404, f"model '{name}' not found")
+    text = body.decode("utf-8", "replace")
+    changes: dict[str, Any] = {"model": model.card.id} if model is not None else {}
+    if models.is_mistralrs and value.get("response_format") == {"type": "json_object"}:
+        changes["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"name": "object", "schema": dict(ANY_OBJECT)},
+        }
+    return Asked(_changed(text, changes), model, name)
+
+
+async def foreign_asked_of(body: bytes, models: Models) -> Asked:
+    """The same for another API: the target judges the request, here only the name of a model is changed."""
+    try:
+        value = first_value(body)
+    except Refusal:
+        value = None
+    name = value.get("model") if isinstance(value, dict) else None
+    model = await models.find(name) if isinstance(name, str) and name else None
+    if model is None:
+        return Asked(body, None, "", foreign=True)
+    return Asked(_changed(body.decode("utf-8", "replace"), {"model": model.card.id}), model, str(name), True)
+
+
+def _refuse(path: str, value: Mapping[str, Any]) -> None:
+    """What Ollama's middleware refuses before any model sees it (middleware/openai.go)."""
+    if path == "/v1/chat/completions" and not value.get("messages"):
+        raise Refusal(400, "[] is too short - 'messages'")
+    if path == "/v1/embeddings" and not value.get("input"):
+        raise Refusal(400, "invalid input")
+    messages = value.get("messages")
+    for message in messages if isinstance(messages, list) else ():
+        parts = message.get("content") if isinstance(message, dict) else None
+        for part in parts if isinstance(parts, list) else ():
+            image = part.get("image_url") if isinstance(part, dict) else None
+            url = image.get("url") if isinstance(image, dict) else image
+            if isinstance(url, str) and not url.startswith("data:"):
+                # The target would fetch it, from wherever a client says.
+                raise Refusal(400, "invalid image input")
+
+
+def _changed(text: str, changes: Mapping[str, Any]) -> bytes:
+    """The text with other values of some members of its object, and everything else as it was."""
+    parts, at = [], 0
+    for name, member in members(text):
+        if name in changes:
+            parts += [text[at : member.start], json.dumps(changes[name])]
+            at = member.end
+    return "".join([*parts, text[at:]]).encode()
+
+
+def refused(status: int, raw: bytes, asked: Asked) -> Refusal:
+    """The target's refusal: wrong input is 400, and no place on the target's disk is told."""
+    words = words_of(raw) or f"the target answered with status {status}"
+    return Refusal(400 if status in (413, 415, 422) else status, without_places(words, asked))
+
+
+def without_places(words: str, asked: Asked) -> str:
+    """A refusal's words with the name that was asked for, and without a place on the target's disk."""
+    if asked.model is not None:
+        words = words.replace(asked.model.card.id, asked.name)
+    return _PATH.sub("(path)", words)
+
+
+class Renaming:
+    """Puts the name that was asked for where the target says its own, in bytes that come in parts."""
+
+    def __init__(self, asked: Asked) -> None:
+        assert asked.model is not None, "nothing has to be renamed"
+        own = json.dumps(asked.model.card.id, ensure_ascii=False).encode()
+        name = json.dumps(asked.name).encode()
+        self._pairs = [(b'"model":' + blank + own, b'"model":' + blank + name) for blank in (b"", b" ")]
+        self._rest = b""
+
+    def feed(self, part: bytes) -> bytes:
+        """What may be sent on: whole lines; targets write whole events, so that nothing waits."""
+        whole, newline, self._rest = (self._rest + part).rpartition(b"\n")
+        return self._renamed(whole + newline)
+
+    def end(self) -> bytes:
+        """What came after the last line break: all of an answer that is no stream."""
+        rest, self._rest = self._rest, b""
+        return self._renamed(rest)
+
+    def _renamed(self, text: bytes) -> bytes:
+        for own, name in self._pairs:
+            text = text.replace(own, name)
+        return text

@@ -1,0 +1,92 @@
+"""/v1/*: handed to the target and back, byte by byte, as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from support.bundled.ollama_gateway import openai_routes
+from support.bundled.ollama_gateway.openai_routes import Asked, Renaming
+from support.bundled.ollama_gateway.upstream import Upstream
+
+# RFC 9110 7.6.1; the length is the body's framing here, and set anew.
+_HOP_BY_HOP = frozenset(
+    [
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ]
+)
+
+
+async def pass_through(
+    request: web.Request, upstream: Upstream, asked: Asked | None = None
+) -> web.StreamResponse:
+    """The target's answer. Raises `Refusal` when it has none; a stream that breaks is broken here too.
+
+    With `asked` that is what is sent, its names are put into the answer, and refusals are OpenAI's, unless
+    it is of another API.
+    """
+    # With a key of the gateway's own, what a client sends in its place is a filler.
+    left_out = ["host", "expect"] + ["authorization"] * ("authorization" in upstream.session.headers)
+    if asked is not None:
+        # Names are looked for in what comes: so it has to come as it is.
+        left_out += ["content-length", "content-type", "accept-encoding"]
+    headers = _kept(request.headers.items(), *left_out)
+    url = URL(upstream.url + request.rel_url.raw_path_qs, encoded=True)
+    sent: dict[str, Any] = {"headers": headers, "allow_redirects": False}
+    if asked is not None:
+        # Ollama takes any content type for JSON.
+        headers.append(("content-type", "application/json"))
+        called: AbstractAsyncContextManager[aiohttp.ClientResponse] = upstream.answer(
+            request.method, url, data=asked.body, **sent
+        )
+    else:
+        body = request.content.iter_any() if request.can_read_body else None
+        called = upstream.session.request(request.method, url, data=body, **sent)
+    with upstream.failures():
+        async with called as response:
+            if asked is not None and response.status >= 400:
+                return _refusal(response, await upstream.whole(response), asked)
+            answer = web.StreamResponse(status=response.status, reason=response.reason)
+            renamed = Renaming(asked) if asked is not None and asked.model is not None else None
+            answer.headers.extend(_kept(response.headers.items(), *["content-length"] * bool(renamed)))
+            await answer.prepare(request)
+            try:
+                with upstream.body_of(response) as parts:
+                    while part := await parts.read():
+                        if told := renamed.feed(part) if renamed else part:
+                            await answer.write(told)
+            except aiohttp.ClientError:
+                # The status is out: only a torn connection tells the client.
+                if request.transport is not None:
+                    request.transport.abort()
+                return answer
+    await answer.write_eof(renamed.end() if renamed else b"")
+    return answer
+
+
+def _refusal(response: aiohttp.ClientResponse, raw: bytes, asked: Asked) -> web.Response:
+    """A refusal of another API in its own form. Raises `Refusal` for OpenAI's."""
+    if not asked.foreign:
+        raise openai_routes.refused(response.status, raw, asked)
+    told = openai_routes.without_places(raw.decode("utf-8", "replace"), asked)
+    return web.Response(
+        status=response.status,
+        body=told.encode(),
+        headers=_kept(response.headers.items(), "content-length"),
+    )
+
+
+def _kept(headers: Iterable[tuple[str, str]], *others: str) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP.union(others)]

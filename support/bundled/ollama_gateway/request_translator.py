@@ -1,0 +1,199 @@
+"""Ollama's requests in the words of an OpenAI-compatible server, mistral.rs' extensions included."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from support.bundled.ollama_gateway.errors import Refusal
+from support.bundled.ollama_gateway.ollama_requests import AnswerRequest, GenerateRequest, Message
+from support.bundled.ollama_gateway.sampling_options import sampling
+
+CHAT = "/v1/chat/completions"
+RAW = "/v1/completions"
+_IMAGE_KINDS = ((b"\x89PNG", "png"), (b"\xff\xd8", "jpeg"), (b"GIF8", "gif"), (b"RIFF", "webp"))
+# Left to itself a model may fill an answer with white space, which JSON allows without end: one layout, that
+# of most texts that models learn from.
+RIGID: Mapping[str, Any] = {
+    "x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+}
+# Ollama answers JSON mode with an object.
+ANY_OBJECT: Mapping[str, Any] = {"type": "object", **RIGID}
+# Where a schema holds other schemas (JSON Schema 2020-12): in a table of them, in a list, or as the value.
+_TABLES = ("properties", "patternProperties", "$defs", "definitions")
+_LISTS = ("anyOf", "allOf", "oneOf", "prefixItems")
+_ONE = ("items", "not", "additionalProperties")
+
+Conversation = list[dict[str, Any]]
+
+
+def chat(
+    asked: AnswerRequest, model_id: str, conversation: Conversation, *, is_mistralrs: bool
+) -> dict[str, Any]:
+    """The target's chat request. Raises `Refusal` for options and formats that Ollama refuses too."""
+    body: dict[str, Any] = {**_common(asked, model_id), "messages": conversation}
+    if asked.truncate is not False:
+        # Ollama shortens what is too long without a word, unless told not to.
+        body["truncate_sequence"] = True
+    if asked.think is not None:
+        body["enable_thinking"] = bool(asked.think)
+        if isinstance(asked.think, str):
+            body["reasoning_effort"] = asked.think
+    if asked.logprobs:
+        body |= {"logprobs": True, "top_logprobs": asked.top_logprobs or None}
+    tools = getattr(asked, "tools", ())
+    if tools:
+        body["tools"] = list(tools)
+    return body | _format(asked.format, is_mistralrs=is_mistralrs)
+
+
+def raw(asked: GenerateRequest, model_id: str, *, is_mistralrs: bool) -> dict[str, Any]:
+    """A prompt that no template is applied to."""
+    body = {**_common(asked, model_id), "prompt": asked.prompt}
+    if asked.logprobs:
+        body["logprobs"] = max(asked.top_logprobs, 1)
+    return body | _format(asked.format, is_mistralrs=is_mistralrs)
+
+
+def _common(asked: AnswerRequest, model_id: str) -> dict[str, Any]:
+    return {
+        "model": model_id,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        **sampling(asked.options),
+    }
+
+
+def wants_format(value: Any) -> bool:
+    """Whether `format` asks for anything; Ollama takes null, "" and an absent one for the same."""
+    return value is not None and value != ""
+
+
+def _format(value: Any, *, is_mistralrs: bool) -> dict[str, Any]:
+    if not wants_format(value):
+        return {}
+    if isinstance(value, dict):
+        schema = closed(value)
+    elif value == "json":
+        schema = dict(ANY_OBJECT)
+    else:
+        raise Refusal(
+            500,
+            f'invalid format: {json.dumps(json.dumps(value))}; expected "json" or a valid JSON Schema object',
+        )
+    if is_mistralrs:
+        # 0.8.1 knows no `json_object`; the grammar extension is in all versions.
+        return {"grammar": {"type": "json_schema", "value": {**RIGID, **schema}}}
+    if value == "json":
+        return {"response_format": {"type": "json_object"}}
+    return {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}}
+
+
+def closed(schema: Any, *, inside_all_of: bool = False) -> Any:
+    """A schema whose objects have no other members than it names, unless it says so itself.
+
+    llama.cpp, and so Ollama, reads schemas that way; JSON Schema allows any others.
+    """
+    if not isinstance(schema, dict):
+        return schema
+    read = dict(schema)
+    for name in _TABLES:
+        if isinstance(read.get(name), dict):
+            read[name] = {key: closed(value) for key, value in read[name].items()}
+    for name in _LISTS:
+        if isinstance(read.get(name), list):
+            read[name] = [closed(value, inside_all_of=name == "allOf") for value in read[name]]
+    for name in _ONE:
+        if name in read:
+            read[name] = closed(read[name])
+    # The parts of an `allOf` would close each other out.
+    if isinstance(read.get("properties"), dict) and "allOf" not in read and not inside_all_of:
+        read.setdefault("additionalProperties", False)
+    return read
+
+
+def conversation_of(messages: Iterable[Message]) -> Conversation:
+    """Ollama's turns as OpenAI's. Tool calls get the ids that OpenAI wants and Ollama leaves out."""
+    turns: Conversation = []
+    open_calls: list[str] = []
+    for message in messages:
+        turn: dict[str, Any] = {
+            "role": message.role.lower(),
+            "content": _content(message.content, message.images),
+        }
+        if message.tool_calls:
+            calls = [
+                {
+                    "id": call.id or f"call_{len(turns)}_{number}",
+                    "type": "function",
+                    "function": {
+                        "name": call.function.name if call.function else "",
+                        "arguments": json.dumps((call.function.arguments if call.function else None) or {}),
+                    },
+                }
+                for number, call in enumerate(message.tool_calls)
+            ]
+            turn["tool_calls"] = calls
+            open_calls = [str(call["id"]) for call in calls]
+        if turn["role"] == "tool":
+            answered = message.tool_call_id or (open_calls[0] if open_calls else "")
+            open_calls = [each for each in open_calls if each != answered]
+            turn["tool_call_id"] = answered
+            if message.tool_name:
+                turn["name"] = message.tool_name
+        turns.append(turn)
+    return turns
+
+
+def prompt_of(asked: GenerateRequest, earlier: Conversation) -> Conversation:
+    """The conversation of a generate request: what was before, the system text, the prompt."""
+    system = [{"role": "system", "content": asked.system}] if asked.system else []
+    return [*system, *earlier, {"role": "user", "content": _content(asked.prompt, asked.images)}]
+
+
+def _content(text: str, images: Sequence[bytes]) -> Any:
+    if not images:
+        return text
+    parts: list[dict[str, Any]] = [
+        {"type": "image_url", "image_url": {"url": _data_url(image)}} for image in images
+    ]
+    return [*parts, {"type": "text", "text": text}]
+
+
+def _data_url(image: bytes) -> str:
+    kind = next((kind for magic, kind in _IMAGE_KINDS if image.startswith(magic)), None)
+    if kind is None:
+        raise Refusal(400, "an image is none of PNG, JPEG, GIF, WebP")
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+
+
+def remembered(conversation: Conversation) -> list[int]:
+    """`context`: the conversation so far, for the next request.
+
+    The API calls it "an encoding of the conversation". Ollama's are tokens; a gateway has no tokenizer, so
+    these are the bytes of its JSON. They mean nothing to another server, as tokens to another model.
+    """
+    return list(json.dumps(conversation, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
+
+
+def recalled(context: Sequence[int] | None) -> Conversation:
+    """The conversation in a `context`. Raises `Refusal` 400 for one that `remembered` did not make."""
+    if not context:
+        return []
+    try:
+        turns = json.loads(bytes(context))
+        if all(isinstance(turn, dict) and isinstance(turn.get("role"), str) for turn in turns):
+            return list(turns)
+    except (ValueError, TypeError):
+        pass
+    raise Refusal(400, "this context was not made by this gateway")
+
+
+def refuse_what_a_gateway_cannot(asked: GenerateRequest) -> None:
+    """Raises `Refusal`: 400 as Ollama does for what excludes each other, and for a template of one's own."""
+    if asked.raw and (asked.template or asked.system or asked.context):
+        raise Refusal(400, "raw mode does not support template, system, or context")
+    if asked.template:
+        raise Refusal(400, "a template in a request is not supported by this gateway")

@@ -1,0 +1,91 @@
+"""`options` of an Ollama request: checked as Ollama checks them, told to the target in its own words.
+
+What the target has no word for (num_ctx, mirostat, ...) is ignored, as Ollama ignores what it does not know.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from support.bundled.ollama_gateway.errors import Refusal
+
+_INTEGERS = [
+    "num_keep",
+    "seed",
+    "num_predict",
+    "top_k",
+    "repeat_last_n",
+    "num_ctx",
+    "num_batch",
+    "num_gpu",
+    "main_gpu",
+    "num_thread",
+]
+_FLOATS = [
+    "top_p",
+    "min_p",
+    "typical_p",
+    "temperature",
+    "repeat_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+]
+# Ollama's own defaults where they differ from an OpenAI server's. Its repetition penalty looks at the last 64
+# tokens and mistral.rs' at all, so that default stays the target's.
+_DEFAULTS: Mapping[str, Any] = {"temperature": 0.8, "top_k": 40, "top_p": 0.9}
+_NAMES = {"num_predict": "max_tokens", "repeat_penalty": "repetition_penalty"}
+_PASSED = [
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "seed",
+    "num_predict",
+    "stop",
+    "repeat_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+]
+
+
+def sampling(options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Fields of the target's request. Raises `Refusal` 500 (sic) for a wrong type, in Ollama's words."""
+    given = {name: _checked(name, value) for name, value in (options or {}).items() if value is not None}
+    wanted = {**_DEFAULTS, **given}
+    return {
+        _NAMES.get(name, name): wanted[name]
+        for name in _PASSED
+        if name in wanted and _means_something(name, wanted[name])
+    }
+
+
+def _checked(name: str, value: Any) -> Any:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if name in _INTEGERS:
+        return int(value) if number else _refuse(name, "type integer")
+    if name in _FLOATS:
+        return float(value) if number else _refuse(name, "type float32")
+    if name == "use_mmap":
+        return value if isinstance(value, bool) else _refuse(name, "type boolean")
+    if name == "stop":
+        if not isinstance(value, list):
+            _refuse(name, "type array")
+        if not all(isinstance(item, str) for item in value):
+            _refuse(name, "an array of strings")
+        return [item for item in value if item]
+    return value
+
+
+def _refuse(name: str, kind: str) -> Any:
+    raise Refusal(500, f"option {json.dumps(name)} must be of {kind}")
+
+
+def _means_something(name: str, value: Any) -> bool:
+    """Ollama's words for "no limit" and "any": -1 and 0, which an OpenAI server would refuse."""
+    if name in ("num_predict", "top_k", "min_p"):
+        return bool(value > 0)
+    if name == "seed":
+        return bool(value >= 0)
+    return name != "stop" or bool(value)

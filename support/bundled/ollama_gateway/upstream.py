@@ -1,0 +1,260 @@
+"""The target: its models, its calls and its streams, and what its failures mean for an Ollama client.
+
+The client is aiohttp's: no cap on connections and the least time per event of those compared (httpx adds
+milliseconds with many streams). An answer is always asked for as a stream, even for a client that wants it
+whole: mistral.rs stops when a stream's reader leaves, and makes a whole answer to its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import math
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from support.bundled.ollama_gateway.errors import Refusal
+
+CONNECT_SECONDS = 5.0
+# uvicorn, which the reference stack uses, closes an idle connection after 5 s: one that is used again must be
+# younger, or a request may meet the closing.
+IDLE_SECONDS = 2.0
+EVENT_LIMIT = 16 * 1024 * 1024
+QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+_ANSWER_WORDS = 2000
+_NO_READ_TIMER = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+# What mistral.rs 0.8.1 says with status 500, or without one inside a stream.
+_CLIENTS_MISTAKES = ("sequence length", "incompatible for this model", "received an empty prompt")
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A model as the target lists it. `loaded` is true where the target does not say."""
+
+    id: str
+    created: int
+    loaded: bool
+
+
+class Upstream:
+    """Calls of the target. Each raises `Refusal` with what an Ollama client is to be told."""
+
+    def __init__(self, url: str, api_key: str | None, silence: float) -> None:
+        """`silence`: seconds without a byte after which the target counts as hung."""
+        self.url = url
+        self.silence = silence
+        self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """Made at its first use, inside the event loop."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS),
+                timeout=aiohttp.ClientTimeout(
+                    total=None, sock_connect=CONNECT_SECONDS, sock_read=self.silence
+                ),
+                auto_decompress=False,
+                headers=self._headers,
+                skip_auto_headers=("user-agent", "accept-encoding", "accept", "content-type"),
+            )
+        return self._session
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def models(self) -> list[Card]:
+        """What the target lists, mistral.rs' synthetic `default` included."""
+        answer = await self._json("GET", "/v1/models", None)
+        try:
+            return [
+                Card(
+                    str(entry["id"]), int(entry.get("created") or 0), entry.get("status") in (None, "loaded")
+                )
+                for entry in answer["data"]
+            ]
+        except (TypeError, KeyError, ValueError):
+            raise Refusal(502, "the target's list of models cannot be read") from None
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """A call with a whole answer: a JSON object."""
+        answer = await self._json("POST", path, body)
+        if not isinstance(answer, dict):
+            raise Refusal(502, "the target's answer cannot be read")
+        return answer
+
+    async def _json(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
+        with self.failures():
+            async with self.session.request(method, self.url + path, **_sent(body)) as response:
+                raw = await response.read()
+        if response.status != 200:
+            raise _refused(response.status, raw)
+        try:
+            return json.loads(raw)
+        except ValueError:
+            raise Refusal(502, "the target's answer cannot be read") from None
+
+    @contextlib.asynccontextmanager
+    async def events(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[Body]:
+        """The stream of an answer, for `Framing`.
+
+        Leaving the context closes the connection unless the stream was read to its end.
+        """
+        async with self.answer("POST", self.url + path, **_sent(body)) as response:
+            if response.status != 200:
+                raise _refused(response.status, await self.whole(response))
+            with self.body_of(response) as events:
+                yield events
+
+    @contextlib.asynccontextmanager
+    async def answer(self, method: str, url: str | URL, **sent: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer whose body is read with `body_of`, which watches for silence itself."""
+        with self.failures():
+            async with asyncio.timeout(self.silence):
+                response = await self.session.request(method, url, timeout=_NO_READ_TIMER, **sent)
+            async with response:
+                yield response
+
+    async def whole(self, response: aiohttp.ClientResponse) -> bytes:
+        """The body of an answer that turned out to be no stream."""
+        async with asyncio.timeout(self.silence):
+            return await response.read()
+
+    @contextlib.contextmanager
+    def body_of(self, response: aiohttp.ClientResponse) -> Iterator[Body]:
+        """The body of an answer, read by read."""
+        body = Body(response, self.silence)
+        try:
+            yield body
+        finally:
+            body.close()
+
+    @contextlib.contextmanager
+    def failures(self) -> Any:
+        """Failures of the connection, as an Ollama client is told them; without the target's address."""
+        try:
+            yield
+        except (TimeoutError, aiohttp.ServerTimeoutError):
+            raise Refusal(504, f"the target said nothing for {self.silence:g} s") from None
+        except aiohttp.ClientConnectorError:
+            raise Refusal(502, "the target cannot be reached") from None
+        except aiohttp.ClientError:
+            raise Refusal(502, "the target broke the connection") from None
+
+
+def _sent(body: Mapping[str, Any] | None) -> dict[str, Any]:
+    if body is None:
+        return {}
+    return {"data": json.dumps(body).encode(), "headers": {"content-type": "application/json"}}
+
+
+class Body:
+    """The body of an answer as it comes."""
+
+    def __init__(self, response: aiohttp.ClientResponse, silence: float) -> None:
+        """`silence`: seconds that may pass without a byte while one is waited for."""
+        _acknowledge_at_once(response)
+        self._content = response.content
+        self._silence = silence
+        self._loop = asyncio.get_running_loop()
+        self._waiting_since = math.inf
+        # aiohttp's own is set anew with every read, which costs a tenth of all that is done for a token.
+        self._timer = self._loop.call_later(silence, self._listen)
+
+    def close(self) -> None:
+        """It is read no further."""
+        self._timer.cancel()
+
+    async def read(self) -> bytes:
+        """All that came since the last read; empty at the end. Raises aiohttp.ClientError."""
+        self._waiting_since = self._loop.time()
+        part = await self._content.readany()
+        self._waiting_since = math.inf
+        return part
+
+    def _listen(self) -> None:
+        quiet = max(self._loop.time() - self._waiting_since, 0.0)
+        if quiet < self._silence:
+            self._timer = self._loop.call_later(self._silence - quiet, self._listen)
+        else:
+            self._content.set_exception(aiohttp.ServerTimeoutError())
+
+
+def _acknowledge_at_once(response: aiohttp.ClientResponse) -> None:
+    """Tell the kernel not to wait with acknowledgements. Linux only.
+
+    mistral.rs leaves Nagle's algorithm (RFC 896) on: each of its small writes waits until the one before is
+    acknowledged, and a receiver that has just sent something puts that off for 40 ms. Once is enough: nothing
+    more is sent before the answer's end.
+    """
+    transport = response.connection.transport if response.connection else None
+    connected = transport.get_extra_info("socket") if transport else None
+    if connected is not None and QUICK_ACK is not None:
+        with contextlib.suppress(OSError):
+            connected.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
+
+
+class Framing:
+    """Server-sent events out of a byte stream: the `data` of unnamed events; comments are left out."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, part: bytes) -> list[bytes]:
+        """The events that are complete with this part."""
+        text = self._rest + part if self._rest else part
+        if b"\r" in text:
+            text = text.replace(b"\r\n", b"\n")
+        *blocks, self._rest = text.split(b"\n\n")
+        if len(self._rest) > EVENT_LIMIT:
+            raise Refusal(502, "the target sent an event without an end")
+        return [data for block in blocks if (data := _data(block)) is not None]
+
+
+def _data(block: bytes) -> bytes | None:
+    if block.startswith(b"data: ") and b"\n" not in block:
+        return block[6:]
+    data = []
+    for line in block.split(b"\n"):
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        # mistral.rs tells about its own tools in events with a name.
+        if name == b"event" and value not in (b"message", b"error"):
+            return None
+        if name == b"data":
+            data.append(value)
+    return b"\n".join(data) if data else None
+
+
+def _refused(status: int, raw: bytes) -> Refusal:
+    """The target's refusal for an Ollama client, to whom wrong input is 400, whatever the number here."""
+    words = words_of(raw) or f"the target answered with status {status}"
+    wrong_input = status in (413, 415, 422) or (status == 500 and is_the_clients(words))
+    return Refusal(400 if wrong_input else status if status >= 400 else 502, words)
+
+
+def is_the_clients(words: str) -> bool:
+    """Whether these words blame the request, whatever status they came with (docs/findings.md)."""
+    return any(mistake in words.lower() for mistake in _CLIENTS_MISTAKES)
+
+
+def words_of(raw: bytes) -> str:
+    """The message of an error: OpenAI's object, mistral.rs' `{"message"}`, bare text; empty without one."""
+    text = raw.decode("utf-8", "replace").strip()
+    try:
+        value = json.loads(text)
+    except ValueError:
+        # A page for browsers is nobody's error message.
+        return "" if text.startswith("<") else text[:_ANSWER_WORDS]
+    said = value.get("error", value) if isinstance(value, dict) else value
+    if isinstance(said, dict):
+        said = said.get("message")
+    return said[:_ANSWER_WORDS] if isinstance(said, str) else ""

@@ -1,0 +1,301 @@
+"""The HTTP interface of `mistralrs serve` 0.9, with the OpenAI-shaped errors of 0.9.3 and later."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import socket
+import struct
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import anyio
+import uvicorn
+from pydantic import BaseModel, ValidationError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from support.bundled.reference_server import response_shapes
+from support.bundled.reference_server.engine import Chunk, Engine, EngineError, RequestRefused
+from support.bundled.reference_server.metrics import Metrics
+from support.bundled.reference_server.request_metrics import Observed
+from support.bundled.reference_server.schemas import (
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    InvalidRequest,
+)
+from support.bundled.reference_server.serve import ServerOptions
+from support.bundled.reference_server.stream_bridge import Streams
+
+BODY_LIMIT = 50 * 1024 * 1024
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class ApiError(Exception):
+    """An answer other than 200; `kind` and `code` are the OpenAI API's words."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        kind: str = "invalid_request_error",
+        code: str | None = None,
+        param: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = response_shapes.error(message, kind, code, param)
+
+
+def create_app(
+    engine: Engine, options: ServerOptions | None = None, streams: Streams | None = None
+) -> ASGIApp:
+    """The whole server as an ASGI application; `streams` when it shares the engine's slots."""
+    options = options or ServerOptions()
+    streams = streams or Streams(engine, Metrics(engine.max_seqs))
+    metrics = streams.metrics
+    api = _Api(engine, streams, options)
+    app = Starlette(
+        routes=[
+            Route("/", api.health),
+            Route("/health", api.health),
+            Route("/metrics", api.metrics_page),
+            Route("/v1/models", api.models),
+            Route("/v1/chat/completions", api.chat, methods=["POST"]),
+            Route("/v1/completions", api.completions, methods=["POST"]),
+            Route("/v1/embeddings", api.embeddings, methods=["POST"]),
+        ],
+        middleware=[
+            Middleware(
+                CORSMiddleware,
+                allow_origins=["*"],
+                allow_methods=["GET", "POST", "PUT", "DELETE"],
+                allow_headers=["content-type", "authorization", "x-api-key", "x-request-id"],
+                expose_headers=["x-request-id"],
+            )
+        ],
+        exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _server_error},
+    )
+    app.router.redirect_slashes = False
+    paths = frozenset(route.path for route in app.routes if isinstance(route, Route))
+    return Observed(app, metrics, paths, access_log=options.access_log)
+
+
+class _Api:
+    def __init__(self, engine: Engine, streams: Streams, options: ServerOptions) -> None:
+        self._engine = engine
+        self._metrics = streams.metrics
+        self._options = options
+        self._streams = streams
+        self._created = int(time.time())
+
+    async def health(self, _: Request) -> Response:
+        return PlainTextResponse("OK")
+
+    async def metrics_page(self, _: Request) -> Response:
+        if not self._options.metrics:
+            return PlainTextResponse("metrics disabled", 503)
+        return PlainTextResponse(self._metrics.render())
+
+    async def models(self, _: Request) -> Response:
+        card = {"object": "model", "created": self._created, "owned_by": "local"}
+        real = {"id": self._engine.model_id, **card, "root": self._engine.model_id, "status": "loaded"}
+        return JSONResponse({"object": "list", "data": [{"id": "default", **card}, real]})
+
+    async def chat(self, request: Request) -> Response:
+        asked = await self._body(request, ChatRequest)
+        return await self._answer(request, asked, response_shapes.chat_chunk, response_shapes.Whole.chat)
+
+    async def completions(self, request: Request) -> Response:
+        asked = await self._body(request, CompletionRequest)
+        echo = asked.prompt if asked.echo else ""
+        if echo and asked.stream:
+            raise ApiError(400, "The reference stack has no `echo` with `stream`.", param="echo")
+        return await self._answer(
+            request, asked, response_shapes.completion_chunk, lambda whole: whole.completion(echo)
+        )
+
+    async def embeddings(self, request: Request) -> Response:
+        asked = await self._body(request, EmbeddingRequest)
+        try:
+            inputs = asked.inputs()
+            vectors = await run_in_threadpool(self._engine.embed, inputs)
+            tokens = await run_in_threadpool(self._engine.count_tokens, inputs)
+        except InvalidRequest as error:
+            raise ApiError(400, str(error), param=error.param) from error
+        except RequestRefused as error:
+            raise ApiError(400, str(error)) from error
+        data = [
+            {"object": "embedding", "index": index, "embedding": _encoded(vector, asked.encoding_format)}
+            for index, vector in enumerate(vectors)
+        ]
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        return JSONResponse({"object": "list", "data": data, "model": asked.model, "usage": usage})
+
+    async def _body(self, request: Request, kind: type[Body]) -> Body:
+        """The request's body. Raises `ApiError` 400, 404, 413, 415 or 422."""
+        media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media != "application/json" and not (media.startswith("application/") and media.endswith("+json")):
+            raise ApiError(415, "Expected request with `Content-Type: application/json`")
+        parts: list[bytes] = []
+        size = 0
+        async for part in request.stream():
+            size += len(part)
+            # Read on without keeping: a client that is still sending would not see the answer.
+            if size <= BODY_LIMIT:
+                parts.append(part)
+        if size > BODY_LIMIT:
+            raise ApiError(413, "request body too large", code="request_too_large")
+        raw = b"".join(parts)
+        if self._options.request_log is not None:
+            with self._options.request_log.open("a", encoding="utf-8") as log:
+                log.write(f"Request at {datetime.now(UTC).isoformat()}: {raw.decode(errors='replace')}\n\n")
+        try:
+            asked = kind.model_validate_json(raw)
+        except ValidationError as error:
+            raise _unreadable(error) from None
+        name = getattr(asked, "model", "default")
+        request.state.model = name if name == "default" else "unknown"
+        if name not in ("default", self._engine.model_id):
+            raise ApiError(
+                404,
+                f"Requested model '{name}' is not available. Available models: {self._engine.model_id}. "
+                "Use 'default' to use the default model.",
+                code="model_not_found",
+                param="model",
+            )
+        request.state.model = self._engine.model_id
+        return asked
+
+    async def _answer(
+        self,
+        request: Request,
+        asked: ChatRequest | CompletionRequest,
+        event: Callable[[Chunk], dict[str, Any]],
+        shape: Callable[[response_shapes.Whole], dict[str, Any]],
+    ) -> Response:
+        try:
+            call = asked.call()
+        except InvalidRequest as error:
+            raise ApiError(400, str(error), param=error.param) from error
+        chunks = self._streams.chunks(call)
+        if asked.stream:
+            return StreamingResponse(_events(chunks, event), media_type="text/event-stream")
+
+        async def whole() -> Response:
+            answer = response_shapes.Whole()
+            try:
+                async with aclosing(chunks):
+                    async for chunk in chunks:
+                        answer.add(chunk)
+            except RequestRefused as error:
+                return _refused(ApiError(400, str(error)))
+            except EngineError as error:
+                return _refused(ApiError(500, str(error), kind="server_error"))
+            return JSONResponse(shape(answer))
+
+        return await _unless_gone(request, whole)
+
+
+async def _events(
+    chunks: AsyncGenerator[Chunk], event: Callable[[Chunk], dict[str, Any]]
+) -> AsyncGenerator[str]:
+    """Server-sent events; an error in the stream is an event too, since the status has been sent."""
+    async with aclosing(chunks):
+        try:
+            async for chunk in chunks:
+                yield f"data: {_json(event(chunk))}\n\n"
+        except EngineError as error:
+            yield f"data: {_json(response_shapes.error(str(error), 'server_error'))}\n\n"
+    yield "data: [DONE]\n\n"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+async def _unless_gone(request: Request, work: Callable[[], Awaitable[Response]]) -> Response:
+    """The work's answer; cancelled when the client goes away, which no one will read the status of."""
+    response = Response(status_code=499)
+    async with anyio.create_task_group() as group:
+
+        async def watch() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            group.cancel_scope.cancel()
+
+        group.start_soon(watch)
+        response = await work()
+        group.cancel_scope.cancel()
+    return response
+
+
+def _unreadable(error: ValidationError) -> ApiError:
+    first = error.errors(include_url=False)[0]
+    if first["type"] == "json_invalid":
+        return ApiError(400, f"Failed to parse the request body as JSON: {first['msg']}")
+    # Locations name the branch of a union as well (`str`, `list[str]`); the field is what precedes it.
+    parts = [str(part) for part in first["loc"] if part != "str"]
+    field = ".".join(part for part in parts if part.replace("_", "").isalnum())
+    said = f"missing field `{field}`" if first["type"] == "missing" else f"{field}: {first['msg']}"
+    return ApiError(422, f"Failed to deserialize the JSON body into the target type: {said}", param=field)
+
+
+def _encoded(vector: list[float], encoding: str) -> list[float] | str:
+    if encoding == "float":
+        return vector
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+
+
+def _refused(error: ApiError) -> Response:
+    return JSONResponse(error.body, error.status)
+
+
+def _api_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return _refused(error)
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    said = f"{error.detail}: {request.method} {request.url.path}"
+    return JSONResponse(
+        response_shapes.error(said, "invalid_request_error"), error.status_code, headers=error.headers
+    )
+
+
+def _server_error(_: Request, error: Exception) -> Response:
+    return JSONResponse(response_shapes.error(f"{type(error).__name__}: {error}", "server_error"), 500)
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Signals keep their default: like the binary, the server dies by SIGTERM or SIGINT at once."""
+        yield
+
+
+def answer_on(*places: tuple[socket.socket, ASGIApp]) -> None:
+    """Serve each application on its socket, which listens already, until a signal ends the process."""
+
+    async def serve() -> None:
+        async with anyio.create_task_group() as group:
+            for listener, app in places:
+                config = uvicorn.Config(
+                    app, log_config=None, access_log=False, server_header=False, lifespan="off"
+                )
+                group.start_soon(_Server(config).serve, [listener])
+
+    anyio.run(serve)

@@ -1,0 +1,66 @@
+"""What every exchange leaves beside its answer: a request id, HTTP metrics, lines in the access log."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from support.bundled.reference_server import logs
+from support.bundled.reference_server.metrics import Metrics
+
+# Neither counted nor logged: being asked by a monitor must not move what the monitor reads.
+_SILENT = frozenset({"/", "/health", "/metrics"})
+
+
+class Observed:
+    """ASGI middleware around the whole server."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, paths: frozenset[str], *, access_log: bool) -> None:
+        """`paths`: the routes there are; any other path is counted as `<unmatched>`."""
+        self._app = app
+        self._metrics = metrics
+        self._paths = paths
+        self._access_log = access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = Headers(scope=scope).get("x-request-id") or f"req_{uuid.uuid4().hex}"
+        path, method, started = scope["path"], scope["method"], time.monotonic()
+        state: dict[str, Any] = scope.setdefault("state", {})
+        status = 500
+
+        async def identified(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["x-request-id"] = request_id
+            await send(message)
+
+        if path in _SILENT or method == "OPTIONS":
+            await self._app(scope, receive, identified)
+            return
+        route = path if path in self._paths else "<unmatched>"
+        self._log(f"request started: request_id={request_id} method={method} route={route} path={path}")
+        # The model is not known before the body is read; the gauge has one label set per route instead.
+        with self._metrics.in_flight.labels(method, route, "default").track_inprogress():
+            try:
+                await self._app(scope, receive, identified)
+            finally:
+                seconds = time.monotonic() - started
+                labels = (method, route, state.get("model", "none"), str(status))
+                self._metrics.requests.labels(*labels).inc()
+                self._metrics.duration.labels(*labels).observe(seconds)
+                self._log(
+                    f"request completed: request_id={request_id} method={method} route={route} path={path} "
+                    f"model={labels[2]} status={status} duration_ms={seconds * 1000:.0f}"
+                )
+
+    def _log(self, text: str) -> None:
+        if self._access_log:
+            logs.log(logs.ACCESS, text)

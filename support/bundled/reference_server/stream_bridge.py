@@ -1,0 +1,91 @@
+"""From the engine's blocking streams to the event loop: one thread each, no more than it has slots."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+from support.bundled.reference_server.engine import Call, Chunk, Engine, EngineError
+from support.bundled.reference_server.metrics import Metrics
+
+Deliver = Callable[[Chunk], None]
+
+
+class Streams:
+    """Starts answers, at most `engine.max_seqs` at once; the others wait in order of arrival."""
+
+    def __init__(self, engine: Engine, metrics: Metrics) -> None:
+        self._engine = engine
+        self._metrics = self.metrics = metrics
+        self._slots = asyncio.Semaphore(engine.max_seqs)
+
+    async def chunks(self, call: Call) -> AsyncGenerator[Chunk]:
+        """The answer's chunks. Closing or cancelling the iterator stops the generation at its next token.
+
+        Raises what `Engine.stream` raises.
+        """
+        asked = time.monotonic()
+        with self._metrics.waiting.track_inprogress():
+            await self._slots.acquire()
+        self._metrics.running.inc()
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[Chunk | EngineError | None] = asyncio.Queue()
+        gone = threading.Event()
+
+        def post(action: Callable[[Any], None], item: Any) -> None:
+            # A closed loop: the server is gone, and nobody is waiting.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(action, item)
+
+        def finish(failure: EngineError | None) -> None:
+            self._metrics.running.dec()
+            self._slots.release()
+            queue.put_nowait(failure)
+
+        def read() -> None:
+            reason, failure = "error", None
+            try:
+                reason = self._read(call, asked, lambda chunk: post(queue.put_nowait, chunk), gone)
+            except EngineError as error:
+                failure = error
+            except BaseException as error:
+                failure = EngineError(f"{type(error).__name__}: {error}")
+                raise
+            finally:
+                # Counted before the client can know: who has the answer finds it in the metrics.
+                self._metrics.completed.labels(reason).inc()
+                post(finish, failure)
+
+        # A daemon: a signal ends the server at once, whatever is still being said.
+        threading.Thread(target=read, name="answer", daemon=True).start()
+        try:
+            while (item := await queue.get()) is not None:
+                if isinstance(item, EngineError):
+                    raise item
+                yield item
+        finally:
+            gone.set()
+
+    def _read(self, call: Call, asked: float, deliver: Deliver, gone: threading.Event) -> str:
+        """Read one stream to its end, or until the client is gone; why it ended."""
+        model = self._engine.model_id
+        last, seen, reason = asked, 0, "stop"
+        tokens = self._metrics.tokens.labels(model)
+        with contextlib.closing(self._engine.stream(call)) as chunks:
+            for chunk in chunks:
+                now = time.monotonic()
+                measure = self._metrics.inter_token if seen else self._metrics.first_token
+                measure.labels(model).observe(now - last)
+                last, seen = now, seen + 1
+                if gone.is_set():
+                    tokens.inc(seen)
+                    return "canceled"
+                reason = next((p.finish_reason for p in chunk.pieces if p.finish_reason), reason)
+                if chunk.usage:
+                    tokens.inc(chunk.usage["total_tokens"])
+                deliver(chunk)
+        return reason

@@ -1,0 +1,86 @@
+"""A plain client of the OpenAI API: every answer keeps its whole contract, or nobody gets to see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from support.conformance.oracles.openai import OPENAI, Usage
+from support.conformance.response_parser import Broken, Reading, read
+from support.http.client import ApiClient
+from support.http.exchange import Exchange
+
+Message = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer as a reader sees it, whole or put together from its stream.
+
+    `usage` is None where the protocol sends none; `pieces`: in how many pieces the text came.
+    """
+
+    text: str
+    finish_reason: str
+    usage: Usage | None
+    pieces: int
+    exchange: Exchange
+
+    @property
+    def spent(self) -> Usage:
+        """The token counts; AssertionError when the server sent none."""
+        assert self.usage is not None, f"no usage in the answer\n{self.exchange.describe()}"
+        return self.usage
+
+
+class OpenAiApi:
+    """What a client of the OpenAI API does, on one server. `model` is the name that it asks for.
+
+    Raises `Broken` for an answer that does not keep its contract.
+    """
+
+    def __init__(self, client: ApiClient, model: str = "default") -> None:
+        self.client = client
+        self.model = model
+
+    def models(self) -> Exchange:
+        """The list of models as it came; `names_of` reads it."""
+        return self.client.get("/v1/models")
+
+    def chat(self, messages: Sequence[Message], *, stream: bool = False, **options: Any) -> Answer:
+        """Ask with a conversation. `options` go into the request as they are; temperature is 0."""
+        return self._ask("chat", "/v1/chat/completions", {"messages": list(messages), **options}, stream)
+
+    def complete(self, prompt: str, *, stream: bool = False, **options: Any) -> Answer:
+        """Continue a text, without any chat template; temperature is 0."""
+        return self._ask("text", "/v1/completions", {"prompt": prompt, **options}, stream)
+
+    def _ask(self, contract: str, path: str, request: Mapping[str, Any], stream: bool) -> Answer:
+        asked = {"model": self.model, "temperature": 0, **request, **({"stream": True} if stream else {})}
+        exchange = self.client.post(path, asked)
+        return _answer(_kept(exchange, f"{contract} stream" if stream else contract))
+
+
+def names_of(listed: Exchange) -> list[str]:
+    """The names in a list of models; raises `Broken` for one that does not keep its contract."""
+    return [card["id"] for card in _kept(listed, "models").values[0]["data"]]
+
+
+def _answer(reading: Reading) -> Answer:
+    seen = OPENAI.view(reading)
+    usage = None if seen["usage"] is None else Usage(**seen["usage"])
+    return Answer(seen["text"], seen["finish_reason"], usage, seen["pieces"], reading.exchange)
+
+
+def _kept(exchange: Exchange, contract: str) -> Reading:
+    """An answer that keeps the contract of this name; `Broken` says how to repeat one that does not."""
+    try:
+        if exchange.status != 200:
+            raise Broken("status", f"expected 200, got {exchange.status}")
+        kind = "sse" if contract.endswith(" stream") else "json"
+        reading = read(exchange, kind, OPENAI.streams_end_with_done)
+        OPENAI.contracts[contract].check(reading)
+    except Broken as error:
+        raise Broken(error.layer, f"{error.seen}\n{exchange.describe()}") from None
+    return reading

@@ -1,0 +1,189 @@
+"""The servers of a run: whose each of them is, and what may truthfully be asked of it.
+
+Exact words may be expected of a server with the suite's speaking model. Answers of two servers may be
+compared when both serve the same model: the speaking one, or whatever is served behind a gateway. And what
+was there before the run is asked, never changed: a user works with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from difflib import SequenceMatcher
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from support.chat.endpoint import (
+    OLLAMA_CHAT,
+    OLLAMA_GENERATE,
+    OPENAI_CHAT,
+    Route,
+    Talk,
+    listed_as,
+)
+from support.errors import NotOffered
+from support.servers.dedicated import DIRECT, GATEWAY, REAL
+from support.servers.discovery import CommandTarget, UrlTarget
+from support.servers.mistralrs import Server
+from support.servers.ollama_backends import GATEWAY as BUNDLED
+from support.servers.ollama_backends import SPEAKING, OllamaFront
+from support.settings import redact_url
+
+if TYPE_CHECKING:
+    from support.suite import Suite
+
+SERVE_OURS = "serve the model that `acceptance model` prints"
+# Two texts that are more alike than this are one scripted answer, spoilt or not; another model's is not.
+ALIKE = 0.7
+TRIED_TOKENS = 64
+
+
+class Lineup:
+    """What one scenario asks. `asked`: program and version of each server that it has asked for.
+
+    `watch` is told of servers of ours that have to live.
+    """
+
+    def __init__(self, suite: Suite, watch: Callable[[Server], None], within: float) -> None:
+        self._suite = suite
+        self._watch = watch
+        self._within = within
+        self.asked: list[tuple[str, str]] = []
+
+    # -- routes
+
+    def direct(self) -> Route:
+        """mistral.rs itself, in OpenAI's API."""
+        target, key = self._suite.target, self._suite.settings.target_api_key
+        self.note(target.program, target.version)
+        if isinstance(target, UrlTarget):
+            secret = key.get_secret_value() if key else None
+            return Route(DIRECT, target.url, self._suite.model_name, OPENAI_CHAT, secret)
+        server = self._suite.servers.get(self._suite.speaking())
+        self._watch(server)
+        return Route(DIRECT, server.url, self._suite.model_name, OPENAI_CHAT)
+
+    def openai(self, server: str) -> Route:
+        """The OpenAI API of a server, with the name that its own list gives the model."""
+        if server == DIRECT:
+            return self.direct()
+        front = self.front(server)
+        model = listed_as(front.url, front.names[SPEAKING], self._within)
+        return Route(f"{server} (OpenAI API)", front.url, model, OPENAI_CHAT)
+
+    def native(self, server: str) -> list[Route]:
+        """Ollama's API of a server: its chats, and its texts."""
+        url, model = self.address(server)
+        return [
+            Route(f"{server} (chat)", url, model, OLLAMA_CHAT),
+            Route(f"{server} (generate)", url, model, OLLAMA_GENERATE),
+        ]
+
+    def route(self, server: str) -> Route:
+        """The way in which most users of a server ask it."""
+        return self.direct() if server == DIRECT else self.native(server)[0]
+
+    def address(self, server: str) -> tuple[str, str]:
+        """Address and model of a server of Ollama's API."""
+        front = self.front(server)
+        return front.url, front.names[SPEAKING]
+
+    def front(self, server: str) -> OllamaFront:
+        """The server of Ollama's API by its name in the features; raises `StartFailure`, `TargetError`."""
+        front = self._gateway if server == GATEWAY else self._real
+        self.note(front.program, front.version)
+        return front
+
+    @cached_property
+    def _gateway(self) -> OllamaFront:
+        front = self._suite.fronts.gateway()
+        if front.program == BUNDLED:
+            # It hands on what the target does wrong.
+            self.note(self._suite.target.program, self._suite.target.version)
+        return front
+
+    @cached_property
+    def _real(self) -> OllamaFront:
+        return self._suite.fronts.real()
+
+    def note(self, program: str, version: str) -> None:
+        """It is among those that this scenario judges."""
+        if (program, version) not in self.asked:
+            self.asked.append((program, version))
+
+    # -- what may be asked
+
+    def require_ours(self, server: str, deed: str) -> None:
+        """Raise `NotOffered` when the server was there before the run. `deed`: what would be done to it."""
+        started = server == DIRECT or self.front(server).process is not None
+        # What is done to a gateway is done to the server behind it.
+        if not started or (server != REAL and not self._started):
+            place = self._place(server) if not started else "the server behind the gateway"
+            raise NotOffered(f"{place} was there before this run, and {deed} would change it")
+
+    def require_own_gateway(self) -> None:
+        """Raise `NotOffered` when the gateway of this run cannot be put before a server of the suite."""
+        if self._suite.fronts.kind not in ("gateway", "ollama"):
+            raise NotOffered(
+                f"{self._place(GATEWAY)} stands before a server that was there already; what may hurt a "
+                "server is tried with the bundled gateway only (leave ollama_api out)"
+            )
+
+    def require_told(self, server: str) -> None:
+        """Raise `NotOffered` when nobody told the bundled gateway more of the model than its name."""
+        if server == GATEWAY and self.front(server).program == BUNDLED and not self._started:
+            raise NotOffered(
+                "the bundled gateway does not have the file of a model that was served before this run, "
+                "and so tells its name only, as docs/gateway.md says"
+            )
+
+    def require_speaking(self, server: str) -> None:
+        """Raise `NotOffered` when it serves another model than the suite's speaking one."""
+        if self._given_our_model(server):
+            return
+        said = self._said(server)
+        if not self._alike(said):
+            raise NotOffered(
+                f"{self._place(server)} serves another model than the suite's (it said {said[:60]!r}); "
+                f"{SERVE_OURS}"
+            )
+
+    def require_same_model(self, servers: Sequence[str]) -> None:
+        """Raise `NotOffered` when answers of these servers must not be compared: their models differ."""
+        if set(servers) == {DIRECT, GATEWAY} and self._gateway_of_target:
+            return
+        for server in servers:
+            self.require_speaking(server)
+
+    @property
+    def _gateway_of_target(self) -> bool:
+        """The bundled one is; a user's own is taken for it when the target is a server of the user's, too."""
+        front = self.front(GATEWAY)
+        return front.program == BUNDLED or (not self._started and not front.made)
+
+    @property
+    def _started(self) -> bool:
+        return isinstance(self._suite.target, CommandTarget)
+
+    def _place(self, server: str) -> str:
+        target = self._suite.target
+        if server != DIRECT:
+            return f"{server} at {redact_url(self.front(server).url)}"
+        return f"{server} at {redact_url(target.url)}" if isinstance(target, UrlTarget) else server
+
+    def _given_our_model(self, server: str) -> bool:
+        if server == DIRECT:
+            return self._started
+        front = self.front(server)
+        return bool(front.made) or (front.process is not None and (server == REAL or self._started))
+
+    def _said(self, server: str) -> str:
+        """What it says to the first row of the script, asked once in a run."""
+        route = self.route(server)
+        if route.url not in self._suite.heard:
+            row = self._suite.script.rows[0]
+            talk = Talk(({"role": "user", "content": row.marker},), limit=TRIED_TOKENS)
+            self._suite.heard[route.url] = route.ask(talk, within=self._within).text
+        return self._suite.heard[route.url]
+
+    def _alike(self, said: str) -> bool:
+        return SequenceMatcher(None, said, self._suite.script.rows[0].answer).ratio() > ALIKE

@@ -1,0 +1,136 @@
+"""OpenAI's own Python client, end to end: what a program built on it does, and what it must get.
+
+`_strict_response_validation` makes the client check types, and no retries hide a failing answer (it would
+repeat 408, 409, 429 and 5xx twice). As an oracle it is weak (parity.md 4.1): the cases look closer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import openai
+
+from support.clients.task import Journey, went
+from support.conformance.api import ApiServer
+
+ANSWER = "The comet comes back every seventy-six years."
+QUESTION: Any = [{"role": "user", "content": "Tell me about the comet"}]
+PROMPT = "<|im_start|>user\nTell me about the comet<|im_end|>\n<|im_start|>assistant\n"
+WEATHER: Any = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}},
+            "required": ["city"],
+        },
+    },
+}
+
+
+def travel(server: ApiServer, name: str, within: float) -> Journey:
+    """One journey by its name in `JOURNEYS`; what the client raises is what it got. `within`: seconds."""
+    return travel_by(JOURNEYS, server, name, within, strict=True)
+
+
+def travel_by(
+    journeys: Mapping[str, tuple[Any, Callable[[openai.OpenAI, str], Any]]],
+    server: ApiServer,
+    name: str,
+    within: float,
+    *,
+    strict: bool,
+) -> Journey:
+    """One of these journeys; `strict`: the client checks types."""
+    wanted, way = journeys[name]
+    with (
+        openai.DefaultHttpxClient(trust_env=False, timeout=within) as transport,
+        openai.OpenAI(
+            base_url=f"{server.base_url}/v1",
+            api_key=server.key or "not-asked-for",
+            max_retries=0,
+            http_client=transport,
+            _strict_response_validation=strict,
+        ) as client,
+    ):
+        return went(
+            name,
+            wanted,
+            lambda: way(client, server.names["model"]),
+            refused=openai.APIStatusError,
+            failed=openai.OpenAIError,
+        )
+
+
+def _ask(client: openai.OpenAI, model: str, **more: Any) -> Any:
+    return client.chat.completions.create(
+        model=model, messages=QUESTION, max_tokens=100, temperature=0, **more
+    )
+
+
+def _stream(client: openai.OpenAI, model: str) -> str:
+    chunks = _ask(client, model, stream=True)
+    return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+
+
+def _assembled(client: openai.OpenAI, model: str) -> str | None:
+    """The client's own helper that puts a stream together."""
+    with client.chat.completions.stream(
+        model=model, messages=QUESTION, max_tokens=100, temperature=0
+    ) as stream:
+        return stream.get_final_completion().choices[0].message.content
+
+
+def _text(client: openai.OpenAI, model: str) -> str:
+    return client.completions.create(model=model, prompt=PROMPT, max_tokens=50, temperature=0).choices[0].text
+
+
+def _call(client: openai.OpenAI, model: str) -> Any:
+    messages: Any = [{"role": "user", "content": "What is the weather?"}]
+    answer = client.chat.completions.create(
+        model=model, messages=messages, tools=[WEATHER], max_tokens=100, temperature=0
+    )
+    calls: list[Any] = [*(answer.choices[0].message.tool_calls or [])]
+    return [(call.function.name, json.loads(call.function.arguments)) for call in calls]
+
+
+def _spent(client: openai.OpenAI, model: str) -> bool:
+    usage = _ask(client, model).usage
+    return bool(usage.total_tokens == usage.prompt_tokens + usage.completion_tokens > 0)
+
+
+def _refused(client: openai.OpenAI, model: str) -> bool:
+    wrong: Any = 5
+    try:
+        client.chat.completions.create(model=model, messages=wrong)
+    except (openai.BadRequestError, openai.UnprocessableEntityError):
+        return True
+    return False
+
+
+Way = Callable[[openai.OpenAI, str], Any]
+# Name in the features -> what the client must bring home, and how it goes there.
+JOURNEYS: dict[str, tuple[Any, Way]] = {
+    "ask a question": (ANSWER, lambda client, model: _ask(client, model).choices[0].message.content),
+    "count what it spent": (True, _spent),
+    "read a stream": (ANSWER, _stream),
+    "put a stream together": (ANSWER, _assembled),
+    "continue a text": (ANSWER, _text),
+    "find its model in the list": (
+        True,
+        lambda client, model: model in [card.id for card in client.models.list()],
+    ),
+    "read a tool call": ([("get_weather", {"city": "Oslo"})], _call),
+    "tell that a model is unknown": (
+        "NotFoundError",
+        lambda client, model: _ask(client, "nobody/knows-this").id,
+    ),
+    "tell that an address is unknown": (
+        "NotFoundError",
+        lambda client, model: client.post("/nobody-knows-this", cast_to=object, body={}),
+    ),
+    "tell that its request was wrong": (True, _refused),
+}

@@ -1,0 +1,51 @@
+"""Routes that a server does not have: how that looks, and where it is remembered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from support.conformance.case_table import Case
+from support.http.exchange import Exchange
+
+# What stands for a missing route where the body is not empty: gin (Ollama), Starlette and FastAPI.
+NOT_FOUND_PAGES = ("404 page not found", '{"detail":"Not Found"}', "Not Found")
+
+
+def lacking(case: Case, exchange: Exchange) -> str | None:
+    """Why this answer says that the route is missing, or None. A case that wants this status is never so."""
+    status = exchange.status
+    if status in case.status:
+        return None
+    if status == 501 or (status == 405 and case.request.method != "HEAD"):
+        return f"{status} for {case.route}"
+    text = exchange.text.strip()
+    unknown = text in ("", *NOT_FOUND_PAGES) or f"Not Found: {case.request.method} " in text
+    return f"404 for {case.route}" if status == 404 and unknown else None
+
+
+@dataclass
+class MissingRoutes:
+    """What was found missing, by server and route: the first case that finds it says so."""
+
+    _found: dict[tuple[str, str], str] = field(default_factory=dict)
+    _served: set[tuple[str, str]] = field(default_factory=set)
+
+    def reason(self, server: str, case: Case) -> str | None:
+        """Why asking is of no use, or None."""
+        if self._found.get((server, case.route)) == case.title:
+            return None
+        return self.without(server, case.route)
+
+    def without(self, server: str, route: str) -> str | None:
+        """Why asking this route (`POST /v1/responses`) is of no use, or None."""
+        found_by = self._found.get((server, route))
+        return found_by and f"{server} has no {route}, as {found_by!r} found out"
+
+    def note(self, server: str, case: Case) -> None:
+        """This case found its route missing; where it has served another case, only this wish is refused."""
+        if (server, case.route) not in self._served:
+            self._found.setdefault((server, case.route), case.title)
+
+    def note_served(self, server: str, case: Case) -> None:
+        """This case found its route."""
+        self._served.add((server, case.route))

@@ -1,0 +1,1 @@
+"""What a correct response is, per API."""

@@ -1,0 +1,322 @@
+"""Contracts of Anthropic's Messages API (Anthropic's API reference; type names as in its Python package).
+
+Sources: Messages, Streaming Messages, Count Message tokens, Errors. The official types are the first oracle;
+the models here close what they leave open: fields beyond them, the order of events, an end for every block.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, get_args
+
+from anthropic.types import (
+    ErrorResponse,
+    Message,
+    MessageDeltaUsage,
+    MessageTokensCount,
+    RawMessageStreamEvent,
+    Usage,
+)
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from support.conformance.api import Api, View
+from support.conformance.contract import Contract, Strict, by_name
+from support.conformance.response_parser import Reading
+
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=0)]
+Reason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use"]
+
+# What each kind of block is made of, and in which field of a delta its pieces come.
+PIECES = {
+    "text": {"text_delta": "text"},
+    "thinking": {"thinking_delta": "thinking", "signature_delta": "signature"},
+    "tool_use": {"input_json_delta": "partial_json"},
+}
+# What an event has beside its type.
+EVENTS: Mapping[str, frozenset[str]] = {
+    "message_start": frozenset({"message"}),
+    "content_block_start": frozenset({"index", "content_block"}),
+    "content_block_delta": frozenset({"index", "delta"}),
+    "content_block_stop": frozenset({"index"}),
+    "message_delta": frozenset({"delta", "usage"}),
+    "message_stop": frozenset(),
+    "ping": frozenset(),
+}
+
+
+class _Usage(Strict):
+    input_tokens: Count
+    output_tokens: Count
+
+
+class _Block(Strict):
+    """A piece of an answer: text, a thought, or a call of a tool."""
+
+    type: Literal["text", "thinking", "tool_use"]
+    text: str | None = None
+    thinking: str | None = None
+    id: Text | None = None
+    name: Text | None = None
+    input: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> _Block:
+        needed = {"text": ["text"], "thinking": ["thinking"], "tool_use": ["id", "name", "input"]}[self.type]
+        missing = [name for name in needed if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"a block of the type {self.type} without {', '.join(missing)}")
+        return self
+
+
+class _Message(Strict):
+    """A whole answer of `/v1/messages`; as a stream begins, it is empty and without an end."""
+
+    id: Text
+    type: Literal["message"]
+    role: Literal["assistant"]
+    model: Text
+    content: list[_Block]
+    stop_reason: Reason | None = None
+    stop_sequence: str | None = None
+    usage: _Usage
+
+
+class _Delta(Strict):
+    """What an event adds: to a block, or to the message its end."""
+
+    type: Text | None = None
+    stop_reason: Reason | None = None
+    stop_sequence: str | None = None
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    partial_json: str | None = None
+
+
+class _DeltaUsage(Strict):
+    output_tokens: Count
+    input_tokens: Count | None = None
+
+
+class _Event(Strict):
+    """One event of a streamed message."""
+
+    type: Literal[
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+        "ping",
+    ]
+    index: Count | None = None
+    message: _Message | None = None
+    content_block: _Block | None = None
+    delta: _Delta | None = None
+    usage: _DeltaUsage | None = None
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> _Event:
+        given = self.model_fields_set - {"type"}
+        if given != EVENTS[self.type]:
+            wanted = ", ".join(sorted(EVENTS[self.type])) or "nothing"
+            raise ValueError(f"{self.type} has {wanted}; this one: {', '.join(sorted(given)) or 'nothing'}")
+        return self
+
+
+class _Tokens(Strict):
+    """What `/v1/messages/count_tokens` answers."""
+
+    input_tokens: Annotated[int, Field(gt=0)]
+
+
+class _ErrorObject(Strict):
+    type: Text
+    message: Text
+
+
+class _ErrorBody(Strict):
+    type: Literal["error"]
+    error: _ErrorObject
+
+
+class _Ping(BaseModel):
+    """The package reads over these, so it has no type for them."""
+
+    model_config = ConfigDict(strict=True)
+    type: Literal["ping"]
+
+
+def the_reason_fits(answers: Sequence[Any]) -> None:
+    """A whole message says why it ended: `tool_use` with a call, `stop_sequence` with that sequence."""
+    message = answers[0]
+    _reason_fits(message.get("stop_reason"), message.get("stop_sequence"), message["content"])
+
+
+def _reason_fits(reason: Any, sequence: Any, content: Sequence[Any]) -> None:
+    calls = [block["type"] for block in content].count("tool_use")
+    if reason is None:
+        raise ValueError("no stop_reason")
+    if bool(calls) != (reason == "tool_use"):
+        raise ValueError(f"{calls} calls of tools with the stop_reason {reason!r}")
+    if (sequence is not None) != (reason == "stop_sequence"):
+        raise ValueError(f"the stop_sequence {sequence!r} with the stop_reason {reason!r}")
+
+
+def begins_and_ends_once(events: Sequence[Any]) -> None:
+    """message_start first, message_stop last, each once; after a message_delta nothing but the end."""
+    kinds = [event["type"] for event in events if event["type"] != "ping"]
+    for place, kind in ((0, "message_start"), (-1, "message_stop")):
+        if kinds.count(kind) != 1 or kinds[place] != kind:
+            raise ValueError(f"a stream has one {kind}, at its {'end' if place else 'beginning'}: {kinds}")
+    if "message_delta" not in kinds:
+        raise ValueError(f"a stream without message_delta: {kinds}")
+    late = set(kinds[kinds.index("message_delta") : -1]) - {"message_delta"}
+    if late:
+        raise ValueError(f"after message_delta came {', '.join(sorted(late))}")
+
+
+def every_block_is_whole(events: Sequence[Any]) -> None:
+    """Blocks are numbered from 0, one after the other: each starts, gets pieces of its kind, and stops."""
+    begun, kind = -1, None
+    for event in events:
+        what = event["type"].removeprefix("content_block_")
+        if what == event["type"]:
+            continue
+        index = event["index"]
+        if what == "start":
+            if kind is not None or index != begun + 1:
+                raise ValueError(f"block {index} starts after block {begun}{' is open' if kind else ''}")
+            begun, kind = index, event["content_block"]["type"]
+        elif kind is None or index != begun:
+            raise ValueError(f"{event['type']} for block {index}, which is not open")
+        elif what == "stop":
+            kind = None
+        elif event["delta"].get("type") not in PIECES[kind]:
+            raise ValueError(f"a {event['delta'].get('type')} in a block of the type {kind}")
+    if kind is not None:
+        raise ValueError(f"block {begun} does not stop")
+
+
+def the_end_is_told_once(events: Sequence[Any]) -> None:
+    """The message starts empty; one message_delta says why it ended, and that fits what came."""
+    start = next(event["message"] for event in events if event["type"] == "message_start")
+    if start["content"] or start.get("stop_reason") is not None:
+        raise ValueError(f"message_start is not empty: {start['content']!r}, {start.get('stop_reason')!r}")
+    told = [event["delta"] for event in events if event["type"] == "message_delta"]
+    reasons = [delta.get("stop_reason") for delta in told]
+    if sum(reason is not None for reason in reasons) != 1:
+        raise ValueError(f"the stop reasons {reasons}: not one")
+    whole = assembled(events)
+    _reason_fits(whole["stop_reason"], whole["stop_sequence"], whole["content"])
+
+
+def calls_have_arguments(events: Sequence[Any]) -> None:
+    """The pieces of a call's input join to a JSON object."""
+    for block in assembled(events)["content"]:
+        if block["type"] == "tool_use" and not isinstance(block["input"], dict):
+            raise ValueError(f"the input of {block['name']} is no JSON object: {block['input']!r:.100}")
+
+
+def assembled(events: Sequence[Any]) -> dict[str, Any]:
+    """The message that a stream adds up to; never raises, whatever came."""
+    message: dict[str, Any] = {"content": [], "stop_reason": None, "stop_sequence": None, "usage": {}}
+    for event in events:
+        kind, blocks = event.get("type"), message["content"]
+        if kind == "message_start":
+            message |= event.get("message") or {}
+            message["content"] = []
+        elif kind == "content_block_start":
+            blocks.append({**(event.get("content_block") or {}), "joined": ""})
+        elif kind == "content_block_delta" and blocks:
+            delta = event.get("delta") or {}
+            field = PIECES.get(blocks[-1].get("type", ""), {}).get(delta.get("type", ""))
+            blocks[-1]["joined"] += delta.get(field) or "" if field != "signature" else ""
+        elif kind == "message_delta":
+            message |= event.get("delta") or {}
+            message["usage"] = {**message["usage"], **(event.get("usage") or {})}
+    message["content"] = [_joined(block) for block in message["content"]]
+    return message
+
+
+def _joined(block: Mapping[str, Any]) -> dict[str, Any]:
+    whole = {name: value for name, value in block.items() if name != "joined"}
+    kind, joined = block.get("type"), block["joined"]
+    if kind in ("text", "thinking"):
+        whole[kind] = (block.get(kind) or "") + joined
+    elif joined:
+        try:
+            whole["input"] = json.loads(joined)
+        except ValueError:
+            whole["input"] = joined
+    return whole
+
+
+def view(reading: Reading) -> View:
+    """Text, end, counts and calls of a message, whole or put together from its stream."""
+    documents = [value for value in reading.values if isinstance(value, dict)]
+    message = assembled(documents) if reading.streamed else (documents or [{}])[0]
+    blocks = [block for block in message.get("content") or () if isinstance(block, dict)]
+    texts = [block.get("text") or "" for block in blocks if block.get("type") == "text"]
+    calls = [block for block in blocks if block.get("type") == "tool_use"]
+    usage = message.get("usage") or {}
+    return {
+        "text": "".join(texts),
+        "texts": texts,
+        "thinking": "".join(block.get("thinking") or "" for block in blocks),
+        "finish_reason": message.get("stop_reason"),
+        "usage": {name: usage.get(name) for name in ("input_tokens", "output_tokens")},
+        "tool_calls": [{"name": call.get("name"), "arguments": call.get("input")} for call in calls],
+        "call_ids": [call.get("id") for call in calls],
+        "id": message.get("id"),
+        "pieces": sum(event.get("type") == "content_block_delta" for event in documents),
+    }
+
+
+def _more(official: type[BaseModel], path: str = "") -> frozenset[str]:
+    """Fields of the official type, which may come where the own model has none."""
+    return frozenset(f"{path}{name}" for name in official.model_fields)
+
+
+_BLOCK = frozenset({"citations", "signature", "caller"})
+_MESSAGE = (
+    _more(Message)
+    | _more(Usage, "usage.")
+    | frozenset(f"content.{name}" for name in _BLOCK)
+    # What mistral.rs adds, by its source (AnthropicMessageResponse).
+    | {"files", "session_id"}
+)
+_EVENT = (
+    frozenset(f"message.{name}" for name in _MESSAGE)
+    | frozenset(f"content_block.{name}" for name in _BLOCK)
+    | _more(MessageDeltaUsage, "usage.")
+    | {"delta.container", "delta.stop_details"}
+)
+
+# The package tells its events apart by hand; so pydantic does, and names what is wrong with the right one.
+_TaggedEvent: Any = Annotated[get_args(RawMessageStreamEvent)[0] | _Ping, Field(discriminator="type")]
+
+CONTRACTS = by_name(
+    Contract("message", _Message, Message, _MESSAGE, (the_reason_fits,)),
+    Contract(
+        "message stream",
+        _Event,
+        _TaggedEvent,
+        _EVENT,
+        (begins_and_ends_once, every_block_is_whole, the_end_is_told_once, calls_have_arguments),
+        named_events=True,
+    ),
+    Contract("tokens", _Tokens, MessageTokensCount),
+    Contract("error", _ErrorBody, ErrorResponse, frozenset({"request_id", "error.details"})),
+)
+
+ANTHROPIC = Api(
+    name="anthropic",
+    title="Anthropic",
+    contracts=CONTRACTS,
+    good="a message is answered",
+    view=view,
+)

@@ -1,0 +1,502 @@
+"""Contracts of the Ollama API (Ollama's docs/api.md and docs/api/*.mdx; field names as in api/types.go).
+
+Ollama's Python package takes `{}` for an answer, numbers in quotes and times such as "yesterday", and drops
+what it does not know. In strict mode it still asks for next to nothing, so the models here do.
+Durations are nanoseconds, sizes bytes, counts tokens; Go leaves out what is zero.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from ollama import (
+    ChatResponse,
+    EmbeddingsResponse,
+    EmbedResponse,
+    GenerateResponse,
+    ListResponse,
+    ProcessResponse,
+    ProgressResponse,
+    ShowResponse,
+)
+from openai.types import Model as OpenAiModel
+from pydantic import AfterValidator, Field, model_validator
+
+from support.conformance.api import Api, View
+from support.conformance.contract import (
+    Byte,
+    Contract,
+    LogProbability,
+    Strict,
+    Text,
+    by_name,
+    is_present,
+    require_different,
+)
+from support.conformance.oracles import openai
+from support.conformance.response_parser import Reading
+
+UNIT_SLACK = 1e-3
+# Parts of a time are measured by several clocks.
+DURATION_SLACK = 1.05
+# Whatever answers faster counts in other units than nanoseconds.
+LEAST_TOTAL = 100_000
+# Go's time.Time as JSON (RFC 3339 with up to nine digits of a second).
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
+METRICS = (
+    "total_duration",
+    "load_duration",
+    "prompt_eval_count",
+    "prompt_eval_duration",
+    "eval_count",
+    "eval_duration",
+)
+
+
+def seconds_of(moment: str) -> float:
+    """Seconds since 1970 of a time with any number of decimals; ValueError when it is none."""
+    if not _MOMENT.fullmatch(moment):
+        raise ValueError(f"{moment!r} is no time with a zone (RFC 3339)")
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", moment)).timestamp()
+
+
+def _is_moment(moment: str) -> str:
+    seconds_of(moment)
+    return moment
+
+
+def _is_now(moment: str) -> str:
+    if not is_present(seconds_of(moment)):
+        raise ValueError(f"{moment} is not the present time")
+    return moment
+
+
+Count = Annotated[int, Field(ge=1)]
+Duration = Annotated[int, Field(ge=0)]
+Moment = Annotated[str, AfterValidator(_is_moment)]
+Now = Annotated[str, AfterValidator(_is_now)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Token(Strict):
+    token: str
+    logprob: LogProbability
+    bytes: list[Byte]
+
+    @model_validator(mode="after")
+    def _same_text(self) -> _Token:
+        # A token may be part of a character: its text then has a replacement mark.
+        if "\ufffd" not in self.token and bytes(self.bytes) != self.token.encode():
+            raise ValueError(f"bytes {self.bytes} are not those of {self.token!r}")
+        return self
+
+
+class _SampledToken(_Token):
+    top_logprobs: Annotated[list[_Token], Field(max_length=20)] | None = None
+
+
+class _Function(Strict):
+    name: Text
+    # An object here, a text in the OpenAI API.
+    arguments: dict[str, Any]
+    index: Annotated[int, Field(ge=0)] | None = None
+
+
+class _ToolCall(Strict):
+    function: _Function
+    id: Text | None = None
+
+
+class _Message(Strict):
+    role: Literal["assistant"]
+    content: str
+    thinking: Text | None = None
+    tool_calls: Annotated[list[_ToolCall], Field(min_length=1)] | None = None
+
+
+class _Answer(Strict):
+    model: Text
+    created_at: Now
+    logprobs: list[_SampledToken] | None = None
+
+
+class _Piece(_Answer):
+    """Any line of a stream: what only the last one has is checked across the lines."""
+
+    done: bool
+    done_reason: Literal["stop", "length"] | None = None
+    total_duration: Annotated[int, Field(ge=LEAST_TOTAL)] | None = None
+    load_duration: Duration | None = None
+    prompt_eval_count: Count | None = None
+    prompt_eval_duration: Duration | None = None
+    eval_count: Count | None = None
+    eval_duration: Duration | None = None
+
+
+class _Whole(_Piece):
+    done: Literal[True]
+    done_reason: Literal["stop", "length"]
+    total_duration: Annotated[int, Field(ge=LEAST_TOTAL)]
+    prompt_eval_count: Count
+    eval_count: Count
+
+
+class _Text(Strict):
+    response: str
+    thinking: Text | None = None
+    context: list[Annotated[int, Field(ge=0)]] | None = None
+
+
+class Generate(_Whole, _Text):
+    """A whole answer of `/api/generate`."""
+
+
+class GenerateLine(_Piece, _Text):
+    """One line of a streamed answer of `/api/generate`."""
+
+
+class Chat(_Whole):
+    """A whole answer of `/api/chat`."""
+
+    message: _Message
+
+
+class ChatLine(_Piece):
+    """One line of a streamed answer of `/api/chat`."""
+
+    message: _Message
+
+
+class _Empty(Strict):
+    """What an empty request is answered with: nothing is said, so nothing is counted."""
+
+    model: Text
+    created_at: Now
+    done: Literal[True]
+    done_reason: Literal["load", "unload"]
+
+
+class GenerateLoad(_Empty):
+    """`/api/generate` without a prompt."""
+
+    response: Literal[""]
+
+
+class _NoMessage(Strict):
+    role: Literal["assistant"]
+    content: Literal[""]
+
+
+class ChatLoad(_Empty):
+    """`/api/chat` without messages."""
+
+    message: _NoMessage
+
+
+class Embed(Strict):
+    """What `/api/embed` answers: a vector for each input, in their order."""
+
+    model: Text
+    embeddings: list[Annotated[list[Number], Field(min_length=1)]]
+    total_duration: Annotated[int, Field(ge=LEAST_TOTAL)] | None = None
+    load_duration: Duration | None = None
+    prompt_eval_count: Count | None = None
+
+
+class Embeddings(Strict):
+    """What the older `/api/embeddings` answers: one vector, of any length."""
+
+    embedding: list[Number]
+
+
+class _Details(Strict):
+    parent_model: str
+    format: Text
+    family: Text
+    families: Annotated[list[Text], Field(min_length=1)]
+    # As people write them: 135M, 8.0B.
+    parameter_size: Annotated[str, Field(pattern=r"^\d+(\.\d+)?[KMBT]?$")]
+    quantization_level: Text
+
+
+class _Entry(Strict):
+    name: Annotated[str, Field(pattern=r"^[^:]+:[^:]+$")]
+    model: Annotated[str, Field(pattern=r"^[^:]+:[^:]+$")]
+    size: Annotated[int, Field(gt=0)]
+    digest: Digest
+    details: _Details
+
+
+class _Listed(_Entry):
+    modified_at: Moment
+
+
+class Tags(Strict):
+    """What `/api/tags` answers; without models an empty list, not null."""
+
+    models: list[_Listed]
+
+    @model_validator(mode="after")
+    def _different(self) -> Tags:
+        require_different([entry.name for entry in self.models])
+        return self
+
+
+class _Running(_Entry):
+    expires_at: Moment
+    size_vram: Annotated[int, Field(ge=0)]
+    context_length: Annotated[int, Field(gt=0)]
+
+
+class Processes(Strict):
+    """What `/api/ps` answers: the loaded models."""
+
+    models: list[_Running]
+
+
+class _Tensor(Strict):
+    name: Text
+    type: Text
+    shape: list[Annotated[int, Field(gt=0)]]
+
+
+class Show(Strict):
+    """What `/api/show` answers."""
+
+    details: _Details
+    model_info: dict[str, Any]
+    capabilities: Annotated[list[Text], Field(min_length=1)]
+    modified_at: Moment
+    modelfile: str | None = None
+    parameters: str | None = None
+    template: str | None = None
+    system: str | None = None
+    license: str | None = None
+    tensors: list[_Tensor] | None = None
+    messages: list[Any] | None = None
+
+    @model_validator(mode="after")
+    def _architecture(self) -> Show:
+        name = self.model_info.get("general.architecture")
+        if not name:
+            raise ValueError(f"model_info names no architecture: {sorted(self.model_info)[:5]}")
+        length = self.model_info.get(f"{name}.context_length")
+        if not isinstance(length, int) or length <= 0:
+            raise ValueError(f"model_info tells no context length of {name!r}: {length!r}")
+        return self
+
+
+class Version(Strict):
+    """What `/api/version` answers: exactly this."""
+
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+([-+].*)?$")]
+
+
+class Progress(Strict):
+    """One step of a pull or a create."""
+
+    status: Text
+    digest: Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")] | None = None
+    total: Annotated[int, Field(ge=0)] | None = None
+    completed: Annotated[int, Field(ge=0)] | None = None
+
+
+class Done(Strict):
+    """The end of a pull or a create that was not streamed."""
+
+    status: Literal["success"]
+
+
+class ProgressOrError(Strict):
+    """A line of something that fails after it has begun."""
+
+    status: Text | None = None
+    error: Text | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> ProgressOrError:
+        if (self.status is None) == (self.error is None):
+            raise ValueError("a line has either a status or an error")
+        return self
+
+
+class Failure(Strict):
+    """Every refusal: one text, never an object."""
+
+    error: Text
+
+
+def ends_once(lines: Sequence[Any]) -> None:
+    """`done` is true in the last line alone; only there are the reason, the metrics and the context."""
+    ends = [number for number, line in enumerate(lines) if line["done"]]
+    if ends != [len(lines) - 1]:
+        raise ValueError(f"`done` is true in the lines {ends} of {len(lines)}: not in the last one alone")
+    for number, line in enumerate(lines[:-1]):
+        early = [name for name in ("done_reason", "context", *METRICS) if name in line]
+        if early:
+            raise ValueError(f"line {number} of {len(lines)} already has {', '.join(early)}")
+    missing = [
+        name
+        for name in ("done_reason", "total_duration", "prompt_eval_count", "eval_count")
+        if lines[-1].get(name) is None
+    ]
+    if missing:
+        raise ValueError(f"the last line lacks {', '.join(missing)}")
+
+
+def goes_on(lines: Sequence[Any]) -> None:
+    """One model in a stream, and times that do not go back."""
+    models = {line["model"] for line in lines}
+    if len(models) != 1:
+        raise ValueError(f"the model changes within a stream: {sorted(models)}")
+    times = [seconds_of(line["created_at"]) for line in lines]
+    if times != sorted(times):
+        raise ValueError("created_at goes back within a stream")
+
+
+def durations_fit(answers: Sequence[Any]) -> None:
+    """Loading, reading the prompt and making the answer took no longer than all of it."""
+    last = answers[-1]
+    parts = {name: last.get(name) or 0 for name in METRICS if name.endswith("_duration")}
+    whole = parts.pop("total_duration")
+    if sum(parts.values()) > whole * DURATION_SLACK:
+        raise ValueError(f"parts of the time are longer than the whole of {whole} ns: {parts}")
+
+
+def logprobs_are_the_text(answers: Sequence[Any]) -> None:
+    """Where tokens are told, they are those of the text that comes with them."""
+    for answer in answers:
+        if not answer.get("logprobs"):
+            continue
+        text = answer["response"] if "response" in answer else answer["message"]["content"]
+        tokens = "".join(token["token"] for token in answer["logprobs"])
+        if text and tokens != text:
+            raise ValueError(f"the tokens {tokens!r:.200} are not the text {text!r:.200}")
+
+
+def counted_tokens(answers: Sequence[Any]) -> None:
+    """There are not more tokens with probabilities than were made."""
+    told = sum(len(answer.get("logprobs") or ()) for answer in answers)
+    made = answers[-1].get("eval_count") or 0
+    if told > made:
+        raise ValueError(f"{told} tokens are told, {made} were counted")
+
+
+def calls_are_numbered(answers: Sequence[Any]) -> None:
+    """Tool calls are numbered in their order, and none has another's id."""
+    calls = [call for answer in answers for call in answer["message"].get("tool_calls") or ()]
+    numbers = [call["function"].get("index") for call in calls]
+    ids = [call["id"] for call in calls if call.get("id")]
+    if any(number is not None for number in numbers) and numbers != list(range(len(calls))):
+        raise ValueError(f"the tool calls are numbered {numbers}")
+    if len(ids) != len(set(ids)):
+        raise ValueError(f"two tool calls have one id: {ids}")
+
+
+def unit_length(answers: Sequence[Any]) -> None:
+    """Every vector of `/api/embed` has length 1, and all have one size."""
+    vectors = answers[0]["embeddings"]
+    for number, vector in enumerate(vectors):
+        length = math.sqrt(sum(value * value for value in vector))
+        if abs(length - 1) > UNIT_SLACK:
+            raise ValueError(f"vector {number} has length {length:.4f}, not 1")
+    sizes = {len(vector) for vector in vectors}
+    if len(sizes) > 1:
+        raise ValueError(f"vectors of different sizes: {sorted(sizes)}")
+
+
+def ends_in_success(lines: Sequence[Any]) -> None:
+    """The last status, and no other, is `success`."""
+    states = [line["status"] for line in lines]
+    if states.count("success") != 1 or states[-1] != "success":
+        raise ValueError(f"the states do not end in success: {states}")
+
+
+def ends_in_an_error(lines: Sequence[Any]) -> None:
+    """The last line, and no other, is an error: nothing comes after it."""
+    errors = [number for number, line in enumerate(lines) if "error" in line]
+    if errors != [len(lines) - 1]:
+        raise ValueError(f"errors in the lines {errors} of {len(lines)}: not in the last one alone")
+
+
+_TEXT = (durations_fit, logprobs_are_the_text, counted_tokens)
+_STREAM = (ends_once, goes_on, *_TEXT)
+# Newer versions tell in the list, too, what a model can do.
+_TOLD = frozenset({"models.capabilities"})
+_SHOWN = frozenset({"projector_info", "renderer", "parser", "requires"})
+_OPENAI = openai.CONTRACTS
+_REASONING = frozenset({"choices.message.reasoning", "choices.delta.reasoning"})
+
+CONTRACTS = by_name(
+    Contract("generate", Generate, GenerateResponse, invariants=_TEXT),
+    Contract("generate stream", GenerateLine, GenerateResponse, invariants=_STREAM),
+    Contract("generate load", GenerateLoad, GenerateResponse),
+    Contract("chat", Chat, ChatResponse, invariants=(*_TEXT, calls_are_numbered)),
+    Contract("chat stream", ChatLine, ChatResponse, invariants=(*_STREAM, calls_are_numbered)),
+    Contract("chat load", ChatLoad, ChatResponse),
+    Contract("embed", Embed, EmbedResponse, invariants=(unit_length,)),
+    Contract("embeddings", Embeddings, EmbeddingsResponse),
+    Contract("tags", Tags, ListResponse, _TOLD),
+    Contract("ps", Processes, ProcessResponse, _TOLD),
+    Contract("show", Show, ShowResponse, _SHOWN),
+    Contract("version", Version),
+    Contract("progress", Done, ProgressResponse),
+    Contract("progress stream", Progress, ProgressResponse, invariants=(ends_in_success,)),
+    Contract("failing stream", ProgressOrError, invariants=(ends_in_an_error,)),
+    Contract("error", Failure),
+    # Its half of the OpenAI API.
+    *(
+        replace(contract, name=f"OpenAI {name}", tolerated=contract.tolerated | _REASONING)
+        for name, contract in _OPENAI.items()
+    ),
+    Contract("OpenAI model", openai.Card, OpenAiModel),
+)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def view(reading: Reading) -> View:
+    """Text, thoughts, reason, counts and tool calls of an answer, whole or put together from its lines."""
+    values = [value for value in reading.values if isinstance(value, dict)]
+    if any("choices" in value for value in values):
+        return openai.view(reading)
+    text, thinking = "", ""
+    calls: list[dict[str, Any]] = []
+    pieces = 0
+    for value in values:
+        message = _object(value.get("message"))
+        piece = value.get("response") or message.get("content") or ""
+        pieces += bool(piece)
+        text += piece
+        thinking += value.get("thinking") or message.get("thinking") or ""
+        calls += [call.get("function", {}) for call in message.get("tool_calls") or ()]
+    last = values[-1] if values else {}
+    return {
+        "text": text,
+        "texts": [text],
+        "thinking": thinking,
+        "finish_reason": last.get("done_reason"),
+        "usage": {name: last.get(name) for name in ("prompt_eval_count", "eval_count")},
+        "tool_calls": [{"name": call.get("name"), "arguments": call.get("arguments")} for call in calls],
+        "embeddings": last.get("embeddings"),
+        "pieces": pieces,
+    }
+
+
+OLLAMA = Api(
+    name="ollama",
+    title="Ollama",
+    contracts=CONTRACTS,
+    good="a good request is served",
+    good_for={"embedding": "several texts get a vector each", "dice": "a throw of the dice is answered"},
+    view=view,
+    streams_end_with_done=True,
+)

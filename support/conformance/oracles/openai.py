@@ -1,0 +1,480 @@
+"""Contracts of the OpenAI API (OpenAI's API reference; type names as in its Python package).
+
+The official types are the first oracle, but they let much through: fields beyond them, an empty list of
+choices, times in milliseconds, arguments that are no JSON (parity.md 4.1). The models here close that.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import struct
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from openai.types import Completion, CreateEmbeddingResponse, Model
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from pydantic import Field, field_validator, model_validator
+
+from support.conformance.api import Api, View
+from support.conformance.contract import (
+    Byte,
+    Contract,
+    LogProbability,
+    Strict,
+    Text,
+    by_name,
+    is_present,
+    require_different,
+)
+from support.conformance.response_parser import Reading
+
+# Servers compute in half precision: three digits.
+UNIT_SLACK = 5e-3
+
+Count = Annotated[int, Field(ge=0)]
+# OpenAI's reason `content_filter` is not expected: nothing in the requests of the suite is to be filtered.
+TextReason = Literal["stop", "length"]
+Reason = Literal["stop", "length", "tool_calls"]
+
+# What mistral.rs adds to OpenAI's objects, by its own documentation (reference/openai-compatibility).
+_USAGE = frozenset(
+    f"usage.{name}"
+    for name in (
+        "avg_tok_per_sec",
+        "avg_prompt_tok_per_sec",
+        "avg_compl_tok_per_sec",
+        "total_time_sec",
+        "total_prompt_time_sec",
+        "total_completion_time_sec",
+        "prompt_tokens_details",
+        "completion_tokens_details",
+    )
+)
+_HEAD = frozenset(
+    {"system_fingerprint", "service_tier", "session_id", "adapter_generation", "agentic_tool_calls", "files"}
+)
+_CHAT = frozenset({"choices.message.reasoning_content", "choices.message.annotations"})
+_DELTA = frozenset({"choices.delta.reasoning_content"})
+_CARD = frozenset(
+    f"data.{name}"
+    for name in (
+        "root",
+        "parent",
+        "tools_available",
+        "mcp_tools_count",
+        "mcp_servers_connected",
+        "adapter_generation",
+    )
+)
+
+
+class Usage(Strict):
+    """Token counts of one request."""
+
+    prompt_tokens: Count
+    completion_tokens: Count
+    total_tokens: Count
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Usage:
+        if self.total_tokens != self.prompt_tokens + self.completion_tokens:
+            raise ValueError(
+                f"total_tokens {self.total_tokens} is not {self.prompt_tokens} + {self.completion_tokens}"
+            )
+        return self
+
+
+class _Head(Strict):
+    id: Text
+    created: Count
+    model: Text
+
+    @field_validator("created")
+    @classmethod
+    def _now(cls, created: int) -> int:
+        if not is_present(created):
+            raise ValueError(f"{created} is not the present time in seconds")
+        return created
+
+
+class _Token(Strict):
+    token: str
+    logprob: LogProbability
+    bytes: list[Byte] | None
+
+
+class _SampledToken(_Token):
+    top_logprobs: list[_Token]
+
+
+class Logprobs(Strict):
+    """Log-probabilities of an answer: one entry for each of its tokens."""
+
+    content: list[_SampledToken] | None
+    refusal: list[_SampledToken] | None = None
+
+
+class _Function(Strict):
+    name: Text
+    arguments: str
+
+    @field_validator("arguments")
+    @classmethod
+    def _object(cls, arguments: str) -> str:
+        try:
+            found = json.loads(arguments)
+        except ValueError:
+            raise ValueError(f"no JSON: {arguments!r:.100}") from None
+        if not isinstance(found, dict):
+            raise ValueError(f"no JSON object: {arguments!r:.100}")
+        return arguments
+
+
+class _ToolCall(Strict):
+    id: Text
+    type: Literal["function"]
+    function: _Function
+    index: Count | None = None
+
+
+class _Message(Strict):
+    role: Literal["assistant"]
+    content: str | None
+    tool_calls: list[_ToolCall] | None = None
+    refusal: str | None = None
+
+
+class _Choice(Strict):
+    index: Count
+    message: _Message
+    finish_reason: Reason
+    logprobs: Logprobs | None = None
+
+    @model_validator(mode="after")
+    def _reason_fits(self) -> _Choice:
+        if bool(self.message.tool_calls) != (self.finish_reason == "tool_calls"):
+            calls = len(self.message.tool_calls or [])
+            raise ValueError(f"{calls} tool calls with the finish reason {self.finish_reason!r}")
+        return self
+
+
+class Chat(_Head):
+    """A whole answer of `/v1/chat/completions`."""
+
+    object: Literal["chat.completion"]
+    choices: Annotated[list[_Choice], Field(min_length=1)]
+    usage: Usage
+
+
+class _FunctionDelta(Strict):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCallDelta(Strict):
+    index: Count
+    id: str | None = None
+    type: Literal["function"] | None = None
+    function: _FunctionDelta | None = None
+
+
+class _Delta(Strict):
+    role: Literal["assistant"] | None = None
+    content: str | None = None
+    tool_calls: list[_ToolCallDelta] | None = None
+    refusal: str | None = None
+
+
+class _ChunkChoice(Strict):
+    index: Count
+    delta: _Delta
+    finish_reason: Reason | None
+    logprobs: Logprobs | None = None
+
+
+class ChatChunk(_Head):
+    """One event of a streamed chat."""
+
+    object: Literal["chat.completion.chunk"]
+    choices: list[_ChunkChoice]
+    usage: Usage | None = None
+
+
+class _TextChoice(Strict):
+    index: Count
+    text: str
+    finish_reason: TextReason
+    logprobs: Any = None
+
+
+class TextAnswer(_Head):
+    """A whole answer of `/v1/completions`."""
+
+    object: Literal["text_completion"]
+    choices: Annotated[list[_TextChoice], Field(min_length=1)]
+    usage: Usage
+
+
+class _TextChunkChoice(Strict):
+    index: Count
+    text: str
+    finish_reason: TextReason | None
+    logprobs: Any = None
+
+
+class TextChunk(_Head):
+    """One event of a streamed text."""
+
+    object: Literal["text_completion"]
+    choices: list[_TextChunkChoice]
+    usage: Usage | None = None
+
+
+class Card(Strict):
+    """One model of the list, or asked for by its name."""
+
+    id: Text
+    object: Literal["model"]
+    created: Annotated[int, Field(gt=0, lt=10_000_000_000)]
+    owned_by: str
+
+
+class _ListedCard(Card):
+    # What mistral.rs adds: whether the model is loaded.
+    status: str | None = None
+
+
+class Models(Strict):
+    """What `/v1/models` answers. `created` is in seconds: ten digits."""
+
+    object: Literal["list"]
+    data: Annotated[list[_ListedCard], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _different(self) -> Models:
+        require_different([card.id for card in self.data])
+        return self
+
+
+class _OfficialModels(Strict):
+    """The package has no type for the list itself, only for its cards."""
+
+    data: list[Model]
+
+
+class _EmbeddingUsage(Strict):
+    prompt_tokens: Count
+    total_tokens: Count
+
+
+class _Embedding(Strict):
+    object: Literal["embedding"]
+    index: Count
+    embedding: Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)]
+
+
+class Embeddings(Strict):
+    """What `/v1/embeddings` answers when asked for floats: in the order of the inputs, all of one size."""
+
+    object: Literal["list"]
+    data: list[_Embedding]
+    model: Text
+    usage: _EmbeddingUsage
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Embeddings:
+        indices = [entry.index for entry in self.data]
+        if indices != list(range(len(indices))):
+            raise ValueError(f"the vectors are not in the order of the inputs: {indices}")
+        sizes = {len(entry.embedding) for entry in self.data}
+        if len(sizes) > 1:
+            raise ValueError(f"vectors of different sizes: {sorted(sizes)}")
+        return self
+
+
+class _EncodedEmbedding(_Embedding):
+    # Little-endian 32-bit floats: a whole number of them in base64.
+    embedding: Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2,3}={1,2})?$")]  # type: ignore[assignment]
+
+
+class EncodedEmbeddings(Strict):
+    """The same asked for in base64."""
+
+    object: Literal["list"]
+    data: list[_EncodedEmbedding]
+    model: Text
+    usage: _EmbeddingUsage
+
+
+class _ErrorObject(Strict):
+    message: Text
+    type: Text
+    param: str | None
+    code: str | int | None
+
+
+class ErrorBody(Strict):
+    """OpenAI's error object: all four keys are there, `param` and `code` may be null."""
+
+    error: _ErrorObject
+
+
+def indices_are_complete(answers: Sequence[Any]) -> None:
+    """The choices of a whole answer are numbered from 0, each once."""
+    indices = [choice["index"] for choice in answers[0]["choices"]]
+    if sorted(indices) != list(range(len(indices))):
+        raise ValueError(f"the choices are numbered {indices}")
+
+
+def one_of_each(chunks: Sequence[Any]) -> None:
+    """One id and one model in a stream, and a choice at most once in a chunk."""
+    for what in ("id", "model"):
+        values = {chunk[what] for chunk in chunks}
+        if len(values) != 1:
+            raise ValueError(f"{what} changes within a stream: {sorted(values)}")
+    for chunk in chunks:
+        indices = [choice["index"] for choice in chunk["choices"]]
+        if len(indices) != len(set(indices)):
+            raise ValueError(f"a chunk has a choice twice: {indices}")
+
+
+def one_end_of_each(chunks: Sequence[Any]) -> None:
+    """Each choice gives one finish reason, in its last chunk."""
+    reasons: dict[int, list[Any]] = {}
+    for chunk in chunks:
+        for choice in chunk["choices"]:
+            reasons.setdefault(choice["index"], []).append(choice["finish_reason"])
+    for index, given in sorted(reasons.items()):
+        if given[-1] is None or any(reason is not None for reason in given[:-1]):
+            raise ValueError(f"choice {index} gives the finish reasons {given}: not one, at its end")
+    if not reasons:
+        raise ValueError("a stream without any choice")
+
+
+def begins_with_the_role(chunks: Sequence[Any]) -> None:
+    """The first delta of each choice names the role."""
+    begun: set[int] = set()
+    for chunk in chunks:
+        for choice in chunk["choices"]:
+            if choice["index"] not in begun and choice["delta"].get("role") != "assistant":
+                raise ValueError(f"choice {choice['index']} does not begin with the role")
+            begun.add(choice["index"])
+
+
+def counted_once(chunks: Sequence[Any]) -> None:
+    """Token counts come at most once, at the end."""
+    counted = [number for number, chunk in enumerate(chunks) if chunk.get("usage")]
+    if counted not in ([], [len(chunks) - 1]):
+        raise ValueError(f"usage in the chunks {counted} of {len(chunks)}")
+
+
+def unit_length(answers: Sequence[Any]) -> None:
+    """Every vector has length 1, as OpenAI's have."""
+    for entry in answers[0]["data"]:
+        length = math.sqrt(sum(value * value for value in entry["embedding"]))
+        if abs(length - 1) > UNIT_SLACK:
+            raise ValueError(f"vector {entry['index']} has length {length:.4f}, not 1")
+
+
+_STREAM = (one_of_each, one_end_of_each, counted_once)
+
+CONTRACTS = by_name(
+    Contract("chat", Chat, ChatCompletion, _HEAD | _USAGE | _CHAT, (indices_are_complete,)),
+    Contract(
+        "chat stream",
+        ChatChunk,
+        ChatCompletionChunk,
+        _HEAD | _USAGE | _DELTA,
+        (*_STREAM, begins_with_the_role),
+    ),
+    Contract("text", TextAnswer, Completion, _HEAD | _USAGE, (indices_are_complete,)),
+    # The package's type for text has no chunk without a finish reason.
+    Contract("text stream", TextChunk, None, _HEAD | _USAGE, _STREAM),
+    Contract("models", Models, _OfficialModels, _CARD),
+    Contract("embeddings", Embeddings, CreateEmbeddingResponse, frozenset(), (unit_length,)),
+    Contract("encoded embeddings", EncodedEmbeddings),
+    Contract("error", ErrorBody, tolerated=frozenset({"error.partial_response"})),
+)
+
+
+def view(reading: Reading) -> View:
+    """Texts, finish reasons, counts and tool calls of an answer, whole or put together from its stream."""
+    texts: dict[int, str] = {}
+    reasons: dict[int, Any] = {}
+    calls: dict[int, dict[str, Any]] = {}
+    usage: Any = None
+    pieces = 0
+    documents = [value for value in reading.values if isinstance(value, dict)]
+    for value in documents:
+        usage = value.get("usage") or usage
+        for choice in value.get("choices") or ():
+            index = choice.get("index", 0)
+            part = choice.get("delta") or choice.get("message") or {}
+            text = choice.get("text") or part.get("content") or ""
+            pieces += bool(text)
+            texts[index] = texts.get(index, "") + text
+            reasons[index] = choice.get("finish_reason") or reasons.get(index)
+            for call in part.get("tool_calls") or ():
+                _gather(calls, call)
+    in_order = [calls[index] for index in sorted(calls)]
+    counts = ("prompt_tokens", "completion_tokens", "total_tokens")
+    return {
+        "text": texts.get(0, ""),
+        "texts": [texts[index] for index in sorted(texts)],
+        "finish_reason": reasons.get(0),
+        "finish_reasons": [reasons[index] for index in sorted(reasons)],
+        "usage": {name: usage.get(name) for name in counts} if isinstance(usage, dict) else None,
+        "tool_calls": [{key: call[key] for key in ("name", "arguments")} for call in in_order],
+        "call_ids": [call["id"] for call in in_order],
+        "pieces": pieces,
+        "first_vector": _first_vector(documents),
+        # Lists of what should be one value: a stream that changes it shows more.
+        "id": _different(documents, "id"),
+        "created": _different(documents, "created"),
+    }
+
+
+def _first_vector(documents: Sequence[dict[str, Any]]) -> list[float] | None:
+    """The first embedding, decoded, rounded to what two ways to compute it may differ by."""
+    try:
+        vector = documents[0]["data"][0]["embedding"]
+        if isinstance(vector, str):
+            data = base64.b64decode(vector, validate=True)
+            vector = struct.unpack(f"<{len(data) // 4}f", data)
+        return [round(value, 3) + 0.0 for value in vector]
+    except (LookupError, TypeError, ValueError, struct.error):
+        return None
+
+
+def _different(documents: Sequence[dict[str, Any]], name: str) -> list[Any]:
+    """The values of a field over all chunks, each once, in order."""
+    found: list[Any] = []
+    for document in documents:
+        if document.get(name) not in found:
+            found.append(document.get(name))
+    return found
+
+
+def _gather(calls: dict[int, dict[str, Any]], delta: dict[str, Any]) -> None:
+    function = delta.get("function") or {}
+    index = delta.get("index")
+    call = calls.setdefault(len(calls) if index is None else index, {"id": None, "name": "", "arguments": ""})
+    call["id"] = delta.get("id") or call["id"]
+    call["name"] += function.get("name") or ""
+    call["arguments"] += function.get("arguments") or ""
+
+
+OPENAI = Api(
+    name="openai",
+    title="OpenAI",
+    contracts=CONTRACTS,
+    good="a good request is served",
+    view=view,
+    streams_end_with_done=True,
+    good_for={
+        "embedding": "a text becomes a vector of length one",
+        "dice": "a throw of the dice is answered",
+    },
+)

@@ -1,0 +1,375 @@
+"""Contracts of the Responses API (OpenAI's API reference, and the Open Responses specification after it).
+
+What OpenAI's own types demand beyond that is a contract of its own, so that one case says so and not all: no
+version of mistral.rs up to 0.9.2 keeps it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, get_args
+
+from openai.types.responses import Response as OfficialResponse
+from openai.types.responses import ResponseStreamEvent as OfficialEvent
+from pydantic import Field, field_validator, model_validator
+
+from support.conformance.api import Api, View
+from support.conformance.contract import Contract, Strict, by_name
+from support.conformance.oracles.openai import ErrorBody
+from support.conformance.response_parser import Reading
+
+CLOCK_SLACK_SECONDS = 300
+
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=0)]
+Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
+# What ends a stream, and the status that the response has then.
+ENDS = {
+    "response.completed": "completed",
+    "response.incomplete": "incomplete",
+    "response.failed": "failed",
+}
+# What an event has beside its type and number, of what this contract looks at.
+EVENTS: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(
+        ("response.created", "response.queued", "response.in_progress", *ENDS), frozenset({"response"})
+    ),
+    **dict.fromkeys(
+        ("response.output_item.added", "response.output_item.done"), frozenset({"output_index", "item"})
+    ),
+    **dict.fromkeys(
+        ("response.content_part.added", "response.content_part.done"),
+        frozenset({"output_index", "content_index", "part"}),
+    ),
+    "response.output_text.delta": frozenset({"output_index", "content_index", "delta"}),
+    "response.output_text.done": frozenset({"output_index", "content_index", "text"}),
+    "response.function_call_arguments.delta": frozenset({"output_index", "delta"}),
+    "response.function_call_arguments.done": frozenset({"output_index", "arguments"}),
+}
+_BESIDE = frozenset({"type", "sequence_number"})
+
+
+class _Usage(Strict):
+    input_tokens: Count
+    output_tokens: Count
+    total_tokens: Count
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> _Usage:
+        if self.total_tokens != self.input_tokens + self.output_tokens:
+            raise ValueError(
+                f"total_tokens {self.total_tokens} is not {self.input_tokens} + {self.output_tokens}"
+            )
+        return self
+
+
+class _Part(Strict):
+    type: Literal["output_text"]
+    text: str
+
+
+class _Item(Strict):
+    """A piece of an answer: a message, or a call of a tool."""
+
+    type: Literal["message", "function_call"]
+    id: Text
+    status: Literal["in_progress", "completed", "incomplete"]
+    role: Literal["assistant"] | None = None
+    content: list[_Part] | None = None
+    call_id: Text | None = None
+    name: Text | None = None
+    arguments: str | None = None
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> _Item:
+        call = ["call_id", "name", "arguments"]
+        needed = call if self.type == "function_call" else ["role", "content"]
+        missing = [name for name in needed if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"an item of the type {self.type} without {', '.join(missing)}")
+        if self.type == "function_call" and self.status == "completed":
+            _require_object(self.arguments or "")
+        return self
+
+
+def _require_object(arguments: str) -> None:
+    try:
+        found = json.loads(arguments)
+    except ValueError:
+        raise ValueError(f"arguments that are no JSON: {arguments!r:.100}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"arguments that are no JSON object: {arguments!r:.100}")
+
+
+class _Error(Strict):
+    message: Text
+    code: str | None = None
+
+
+class _Why(Strict):
+    reason: Literal["max_output_tokens", "content_filter"]
+
+
+class _Response(Strict):
+    """A response in any state; what it has to have depends on its status."""
+
+    id: Annotated[str, Field(pattern="^resp_.")]
+    object: Literal["response"]
+    created_at: Annotated[float, Field(gt=0)]
+    model: Text
+    status: Status
+    output: list[_Item]
+    usage: _Usage | None = None
+    error: _Error | None = None
+    incomplete_details: _Why | None = None
+
+    @field_validator("created_at")
+    @classmethod
+    def _now(cls, created: float) -> float:
+        if abs(created - time.time()) > CLOCK_SLACK_SECONDS:
+            raise ValueError(f"{created} is not the present time in seconds")
+        return created
+
+    @model_validator(mode="after")
+    def _of_its_status(self) -> _Response:
+        if (self.error is not None) != (self.status == "failed"):
+            raise ValueError(f"the status {self.status} with the error {self.error!r}")
+        if (self.incomplete_details is not None) != (self.status == "incomplete"):
+            raise ValueError(f"the status {self.status} with incomplete_details {self.incomplete_details!r}")
+        if self.status in ("completed", "incomplete") and self.usage is None:
+            raise ValueError(f"the status {self.status} without usage")
+        return self
+
+
+class _Event(Strict):
+    """One event of a streamed response."""
+
+    type: Literal[
+        "response.created",
+        "response.queued",
+        "response.in_progress",
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+        "response.output_item.added",
+        "response.output_item.done",
+        "response.content_part.added",
+        "response.content_part.done",
+        "response.output_text.delta",
+        "response.output_text.done",
+        "response.function_call_arguments.delta",
+        "response.function_call_arguments.done",
+    ]
+    sequence_number: Count
+    response: _Response | None = None
+    output_index: Count | None = None
+    item: _Item | None = None
+    content_index: Count | None = None
+    part: _Part | None = None
+    delta: str | None = None
+    text: str | None = None
+    arguments: str | None = None
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> _Event:
+        given = self.model_fields_set & type(self).model_fields.keys() - _BESIDE
+        if given != EVENTS[self.type]:
+            raise ValueError(f"{self.type} has {sorted(EVENTS[self.type])}; this one: {sorted(given)}")
+        return self
+
+
+class _Deleted(Strict):
+    """What deleting a response answers."""
+
+    id: Annotated[str, Field(pattern="^resp_.")]
+    object: Literal["response", "response.deleted"]
+    deleted: Literal[True]
+
+
+def numbered(events: Sequence[Any]) -> None:
+    """The events are numbered from 0, without a gap."""
+    numbers = [event["sequence_number"] for event in events]
+    if numbers != list(range(len(numbers))):
+        raise ValueError(f"the events are numbered {numbers}")
+
+
+def begins_and_ends_once(events: Sequence[Any]) -> None:
+    """response.created first; one end, last, whose response has that status; one id throughout."""
+    kinds = [event["type"] for event in events]
+    if kinds[0] != "response.created" or kinds.count("response.created") != 1:
+        raise ValueError(f"a stream begins with one response.created: {kinds}")
+    ends = [kind for kind in kinds if kind in ENDS]
+    if len(ends) != 1 or kinds[-1] not in ENDS:
+        raise ValueError(f"a stream has one end, at its end: {ends}, then {kinds[-1]}")
+    status = events[-1]["response"]["status"]
+    if status != ENDS[kinds[-1]]:
+        raise ValueError(f"{kinds[-1]} of a response whose status is {status}")
+    ids = {event["response"]["id"] for event in events if "response" in event}
+    if len(ids) != 1:
+        raise ValueError(f"the id of the response changes: {sorted(ids)}")
+
+
+def everything_is_whole(events: Sequence[Any]) -> None:
+    """Items are numbered from 0 and come one after the other, so do their parts; what is added is done.
+
+    The pieces of a text, or of a call's arguments, join to what its part, its item and the response say.
+    """
+    items: list[_Open] = []
+    for event in events:
+        if "output_index" not in event:
+            continue
+        index = event["output_index"]
+        if event["type"] == "response.output_item.added":
+            if index != len(items) or (items and items[-1].is_open):
+                raise ValueError(f"item {index} is added when there are {len(items)}, or one is still open")
+            items.append(_Open(event["item"]))
+        elif index != len(items) - 1 or not items[-1].is_open:
+            raise ValueError(f"{event['type']} for item {index}, which is not open")
+        else:
+            items[-1].take(event)
+    still = [number for number, item in enumerate(items) if item.is_open]
+    if still:
+        raise ValueError(f"the items {still} are not done")
+    said = [_said(item) for item in events[-1]["response"]["output"]]
+    if said != [item.said for item in items]:
+        raise ValueError(f"the stream says {[item.said for item in items]}, its end {said}")
+
+
+class _Open:
+    """An item while its events come."""
+
+    def __init__(self, item: Mapping[str, Any]) -> None:
+        self.is_open = True
+        self.said: Any = None
+        self._kind = item["type"]
+        self._parts: list[str] = []
+        self._part_is_open = False
+        self._arguments = ""
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """The next event of this item; raises ValueError when it does not fit."""
+        kind = event["type"].removeprefix("response.")
+        if kind == "output_item.done":
+            self._close(event["item"])
+        elif kind.startswith("function_call_arguments."):
+            if self._kind != "function_call":
+                raise ValueError(f"{kind} in an item of the type {self._kind}")
+            self._take_arguments(event)
+        elif kind == "content_part.added":
+            if self._part_is_open or event["content_index"] != len(self._parts):
+                raise ValueError(f"part {event['content_index']} is added to {len(self._parts)}")
+            self._part_is_open = True
+            self._parts.append("")
+        else:
+            self._take_text(kind, event)
+
+    def _take_arguments(self, event: Mapping[str, Any]) -> None:
+        self._arguments += event.get("delta", "")
+        if "arguments" in event and event["arguments"] != self._arguments:
+            raise ValueError(f"the pieces join to {self._arguments!r}, not to {event['arguments']!r}")
+
+    def _take_text(self, kind: str, event: Mapping[str, Any]) -> None:
+        if not self._part_is_open or event["content_index"] != len(self._parts) - 1:
+            raise ValueError(f"{kind} for part {event['content_index']}, which is not open")
+        self._parts[-1] += event.get("delta", "")
+        if kind == "output_text.delta":
+            return
+        whole = event["text"] if kind == "output_text.done" else event["part"]["text"]
+        if whole != self._parts[-1]:
+            raise ValueError(f"the pieces join to {self._parts[-1]!r:.100}, not to {whole!r:.100}")
+        self._part_is_open = kind == "output_text.done"
+
+    def _close(self, item: Mapping[str, Any]) -> None:
+        if self._part_is_open:
+            raise ValueError("an item is done whose last part is not")
+        self.is_open = False
+        self.said = _said(item)
+        pieces = self._arguments if self._kind == "function_call" else self._parts
+        if pieces != self.said:
+            raise ValueError(f"the pieces join to {pieces!r:.100}, the item says {self.said!r:.100}")
+
+
+def _said(item: Mapping[str, Any]) -> Any:
+    if item["type"] == "function_call":
+        return item["arguments"]
+    return [part["text"] for part in item["content"]]
+
+
+def items_keep_their_ids(events: Sequence[Any]) -> None:
+    """An item has one id: when it is added, when it is done, and in the whole response at the end."""
+    ids: dict[str, list[str]] = {"added": [], "done": []}
+    for event in events:
+        if "item" in event:
+            ids[event["type"].rpartition(".")[2]].append(event["item"]["id"])
+    at_the_end = [item["id"] for item in events[-1]["response"]["output"]]
+    if not ids["added"] == ids["done"] == at_the_end:
+        raise ValueError(f"ids when added {ids['added']}, when done {ids['done']}, at the end {at_the_end}")
+
+
+def view(reading: Reading) -> View:
+    """Text, status, counts and calls of a response; of a stream, its pieces and what its end says."""
+    documents = [value for value in reading.values if isinstance(value, dict)]
+    last = (documents or [{}])[-1]
+    response = (last.get("response") if reading.streamed else last) or {}
+    items = [item for item in response.get("output") or () if isinstance(item, dict)]
+    texts = [
+        part.get("text") or ""
+        for item in items
+        for part in item.get("content") or ()
+        if isinstance(part, dict)
+    ]
+    pieces = [event.get("delta") for event in documents if event.get("type") == "response.output_text.delta"]
+    said = "".join(piece for piece in pieces if isinstance(piece, str))
+    calls = [item for item in items if item.get("type") == "function_call"]
+    usage = response.get("usage") or {}
+    counts = ("input_tokens", "output_tokens", "total_tokens")
+    return {
+        "text": said if reading.streamed else "".join(texts),
+        "texts": texts,
+        "finish_reason": response.get("status"),
+        "usage": {name: usage.get(name) for name in counts},
+        "tool_calls": [{name: call.get(name) for name in ("name", "arguments")} for call in calls],
+        "call_ids": [call.get("call_id") for call in calls],
+        "id": response.get("id"),
+        "pieces": sum(map(bool, pieces)),
+    }
+
+
+# Fields of OpenAI's own type, and what mistral.rs adds to them by its source (ResponseResource).
+_RESPONSE = (
+    frozenset(OfficialResponse.model_fields)
+    | {"output_text", "presence_penalty", "frequency_penalty", "store"}
+    | {"output.content.annotations", "output.content.logprobs", "error.type", "error.param"}
+    | {"usage.input_tokens_details", "usage.output_tokens_details"}
+)
+_EVENT = (
+    frozenset(f"response.{name}" for name in _RESPONSE)
+    | {f"{where}.{name}" for where in ("part", "item.content") for name in ("annotations", "logprobs")}
+    | {"item_id", "logprobs", "call_id", "name", "obfuscation"}
+)
+_STREAM = (numbered, begins_and_ends_once, everything_is_whole)
+
+# The package tells its events apart by hand; so pydantic does, and names what is wrong with the right one.
+_TaggedEvent: Any = Annotated[get_args(OfficialEvent)[0], Field(discriminator="type")]
+
+CONTRACTS = by_name(
+    Contract("response", _Response, tolerated=_RESPONSE),
+    Contract("response stream", _Event, None, _EVENT, _STREAM, named_events=True),
+    Contract("official response", _Response, OfficialResponse, _RESPONSE),
+    Contract("official response stream", _Event, _TaggedEvent, _EVENT),
+    Contract("ids stream", _Event, None, _EVENT, (items_keep_their_ids,)),
+    Contract("deleted", _Deleted),
+    Contract("error", ErrorBody),
+)
+
+RESPONSES = Api(
+    name="responses",
+    title="Responses",
+    contracts=CONTRACTS,
+    good="a response is complete and holds its text",
+    view=view,
+    # mistral.rs sends it, as with chats; OpenAI does not, and its client does not mind.
+    streams_end_with_done=None,
+)

@@ -1,0 +1,33 @@
+"""The APIs that cases are written for. A new one gets its line here and a folder of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+
+from support.conformance.api import Api
+
+_WHERE = {
+    "openai": ("support.conformance.oracles.openai", "OPENAI"),
+    "ollama": ("support.conformance.oracles.ollama", "OLLAMA"),
+    "anthropic": ("support.conformance.oracles.anthropic", "ANTHROPIC"),
+    "responses": ("support.conformance.oracles.responses", "RESPONSES"),
+}
+
+
+class _Apis(Mapping[str, Api]):
+    """By name; each is read when first asked for: the official packages take longer than most scenarios."""
+
+    def __getitem__(self, name: str) -> Api:
+        module, constant = _WHERE[name]
+        api: Api = getattr(import_module(module), constant)
+        return api
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_WHERE)
+
+    def __len__(self) -> int:
+        return len(_WHERE)
+
+
+APIS: Mapping[str, Api] = _Apis()

@@ -1,0 +1,1 @@
+"""Behaviours that take several requests, per API."""

@@ -1,0 +1,199 @@
+"""What this machine has of everything that a run may use, and how to get what is missing."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from support.errors import SettingsError, TargetError
+from support.models.smollm2 import has_smollm2
+from support.programs.mistralrs import MINIMUM_RUST
+from support.programs.ollama import OLLAMA
+from support.programs.registry import PARTS
+from support.servers.discovery import discover
+from support.settings import Settings, redact_url
+
+ASK_SECONDS = 20.0
+# The real server built from source leaves this much room for models and reports.
+ENOUGH_BYTES = 2_000_000_000
+_RUST = ".".join(map(str, MINIMUM_RUST))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing: what was found (version, place), what it is for, how it is got. `required`: by every run."""
+
+    name: str
+    there: bool
+    found: str
+    purpose: str
+    remedy: str
+    required: bool = False
+
+    def line(self) -> str:
+        """`ok|missing  name  version and place  -- what for`, with the remedy of what is missing."""
+        state = "ok" if self.there else "missing"
+        told = f"{state:<8} {self.name:<10} {self.found or '-'}  -- {self.purpose}"
+        return told if self.there else f"{told}; {self.remedy}"
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at everything, one after the other: programs are asked for their version, nothing is fetched."""
+    cache = settings.acceptance_cache_dir
+    found = sys.version_info[:2]
+    yield Finding(
+        "python",
+        (3, 11) <= found <= (3, 13),
+        f"{platform.python_version()} {sys.executable}",
+        "runs the suite",
+        "install Python 3.11, 3.12 or 3.13, then `python3 tools/setup.py`",
+        required=True,
+    )
+    yield _engine()
+    yield _mistralrs(settings)
+    for name, part in PARTS.items():
+        if name == "ollama":
+            yield _ollama(settings)
+        elif name != "mistralrs":
+            one = part.find(cache)
+            told = "" if one is None else f"{one.version} {one.path} ({one.origin})"
+            yield Finding(name, one is not None, told, part.purpose, f"`{part.how_to_get}`")
+    yield Finding(
+        "smollm2",
+        has_smollm2(cache / "models"),
+        str(cache / "models"),
+        "a small trained model, for @needs.smollm2",
+        "`acceptance get smollm2`",
+    )
+    model = settings.own_model
+    yield Finding(
+        "own model",
+        model is not None,
+        "" if model is None else str(model[0] / (model[1] or "")),
+        "a model of yours, for @needs.own_model",
+        "`acceptance run --model PATH`",
+    )
+    yield _tool("cargo", f"install Rust {_RUST} or newer (https://rustup.rs)")
+    yield _tool("cmake", "install the package cmake of your system")
+    yield _tool("c++", "install a C++ compiler, such as the package g++ of your system")
+    yield _disk(cache)
+    yield _gpu()
+
+
+def _engine() -> Finding:
+    try:
+        told = version("mistralrs")
+    except PackageNotFoundError:
+        told = ""
+    return Finding(
+        "engine",
+        bool(told),
+        f"{told} (Python package mistralrs)" if told else "",
+        "proves the suite's models, and is the reference stack",
+        "`python3 tools/setup.py` (Linux x86-64, macOS, Windows)",
+        required=True,
+    )
+
+
+def _mistralrs(settings: Settings) -> Finding:
+    """The program that `--target real` would judge."""
+    purpose, remedy = "the real server under test", "`acceptance get mistralrs`"
+    try:
+        target = discover(settings.model_copy(update={"acceptance_target": "real"}))
+    except TargetError as error:
+        # A program that is there and no good has its own remedy.
+        wrong = settings.mistralrs_bin is not None
+        return Finding("mistralrs", False, "", purpose, str(error) if wrong else remedy)
+    return Finding("mistralrs", True, f"{target.label} {getattr(target, 'path', '')}", purpose, remedy)
+
+
+def _ollama(settings: Settings) -> Finding:
+    """The one that a run would compare with: a server that is there already, else a program."""
+    remedy = f"`{OLLAMA.how_to_get}`, or set OLLAMA_URL"
+    if settings.ollama_url is not None:
+        return Finding("ollama", True, redact_url(settings.ollama_url), OLLAMA.purpose, remedy)
+    try:
+        part = OLLAMA.locate(settings)
+    except SettingsError as error:
+        return Finding("ollama", False, "", OLLAMA.purpose, str(error))
+    told = "" if part is None else f"{part.version} {part.path} ({part.origin})"
+    return Finding("ollama", part is not None, told, OLLAMA.purpose, remedy)
+
+
+def _tool(name: str, remedy: str) -> Finding:
+    path = shutil.which(name)
+    told = "" if path is None else f"{_version(path)} {path}"
+    return Finding(name, path is not None, told, "builds mistralrs (`acceptance get mistralrs`)", remedy)
+
+
+def _disk(cache: Path) -> Finding:
+    there = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    return Finding(
+        "disk",
+        free >= ENOUGH_BYTES,
+        f"{free / 1e9:.1f} GB free {cache}",
+        "the cache of programs and models",
+        f"free {ENOUGH_BYTES / 1e9:.0f} GB, or move it with ACCEPTANCE_CACHE_DIR",
+    )
+
+
+def _gpu() -> Finding:
+    told = _gpu_by_library() or _gpu_by_command()
+    return Finding(
+        "gpu",
+        bool(told),
+        told,
+        "speed and memory on a GPU",
+        "no command gets it: an NVIDIA card with its driver (`nvidia-smi` shows it then)",
+    )
+
+
+def _gpu_by_library() -> str:
+    try:
+        nvml = importlib.import_module("pynvml")
+    except ImportError:
+        return ""
+    try:
+        nvml.nvmlInit()
+        if not nvml.nvmlDeviceGetCount():
+            return ""
+        name = nvml.nvmlDeviceGetName(nvml.nvmlDeviceGetHandleByIndex(0))
+        return f"{name}, driver {nvml.nvmlSystemGetDriverVersion()}"
+    except nvml.NVMLError:
+        return ""
+
+
+def _gpu_by_command() -> str:
+    program = shutil.which("nvidia-smi")
+    said = "" if program is None else _said([program, "-L"])
+    return said if said.startswith("GPU ") else ""
+
+
+def _version(program: str) -> str:
+    match = re.search(r"\d+(\.\d+)+", _said([program, "--version"]))
+    return match[0] if match else "(no version)"
+
+
+def _said(command: list[str]) -> str:
+    """The first line that it printed, or an empty text."""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=ASK_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (done.stdout.splitlines() or [""])[0]

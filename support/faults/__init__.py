@@ -1,0 +1,1 @@
+"""What goes wrong on purpose: disconnects, malformed requests, fuzzing."""

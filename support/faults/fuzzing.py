@@ -1,0 +1,246 @@
+"""Requests made up by Schemathesis from the target's own description of its API, for a bounded time.
+
+Asked is what no client may bring about, whatever it sends: a server error (status 500 and above), an answer
+that does not come, the end of the server. That a description promises too little is no finding here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+
+from support.errors import NotOffered
+from support.http.client import ApiClient, NoAnswer
+from support.http.exchange import NO_STATUS, Exchange
+from support.programs.child_environment import child_environment
+from support.programs.process import CommandTimeout, run_command
+
+DESCRIPTION = "/api-doc/openapi.json"
+MODULE = "schemathesis"
+SEED = 1
+ANSWER_SECONDS = 10
+# To start, to end, and for a request that is under way when the time is over.
+SLACK_SECONDS = 30.0
+# A request may ask for countless answers. What that costs is to be the server's end, not the machine's.
+MEMORY_BYTES = 4 * 1024**3
+COUNTLESS = 10**12
+SHOWN = 3000
+SHOWN_FINDINGS = 20
+_MADE = re.compile(r"(\d+) generated")
+# What differs from one refusal to the next: names, numbers.
+_PASSING = re.compile(r"'[^']*'|\d+")
+_MESSAGE = re.compile(r'"message":\s*"((?:[^"\\]|\\.)*)"')
+SHOWN_WORDS = 200
+# Its exit codes: 0 nothing found, 1 failures found, 2 wrong usage; others are errors of its own.
+CLEAN, FOUND = 0, 1
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of what should not be. `times`: requests that did it; `repeat` sends the shortest of them."""
+
+    what: str
+    route: str
+    times: int
+    repeat: str
+
+    def __str__(self) -> str:
+        return f"{self.route}: {self.what} ({self.times} x)\n  {self.repeat}"
+
+
+@dataclass(frozen=True)
+class Fuzzed:
+    """What came of it. `failures`: answers with a status of 500 and above, by kind.
+
+    `silences`: requests without an answer, in the order in which they were sent: what came after the first
+    may be its victims. `alive`: whether the server was there at the end. `told`: Schemathesis's own words.
+    """
+
+    requests: int
+    failures: tuple[Finding, ...] = ()
+    silences: tuple[Finding, ...] = ()
+    alive: bool = True
+    told: str = ""
+
+    def require_alive(self) -> None:
+        """The server is still there; raises AssertionError with the request that it did not answer first."""
+        last = f"; the first one without an answer:\n{self.silences[0]}" if self.silences else ""
+        assert self.alive, f"{self.requests} made-up requests ended the server{last}"
+
+    def require_answered(self) -> None:
+        """Raises AssertionError with the requests that got no answer."""
+        later = "\n(what follows the first one may be its victims)" if len(self.silences) > 1 else ""
+        assert not self.silences, (
+            f"not every made-up request was answered within {ANSWER_SECONDS} s{later}:\n"
+            f"{_listed(self.silences)}"
+        )
+
+    def require_no_failure(self) -> None:
+        """Raises AssertionError with the kinds of server errors."""
+        assert not self.failures, (
+            f"{len(self.failures)} kinds of made-up requests were answered as failures of the server:\n"
+            f"{_listed(self.failures)}"
+        )
+
+    def require_asked(self, least: int) -> None:
+        """It really asked; raises AssertionError with what it told."""
+        assert self.requests >= least, f"only {self.requests} requests were made:\n{self.told[-SHOWN:]}"
+
+    def repeating(self) -> str:
+        """A list of all findings, each with the command that repeats it."""
+        found = [*self.silences, *self.failures]
+        return "\n\n".join(map(str, found)) + "\n" if found else "(nothing was found)\n"
+
+
+def missing() -> str | None:
+    """The module that is not installed, or None."""
+    return MODULE if importlib.util.find_spec(MODULE) is None else None
+
+
+def bound_memory(pid: int) -> None:
+    """Let the process have 4 GiB of memory more than now, where the system has such limits (Linux)."""
+    if sys.platform == "linux":
+        process = psutil.Process(pid)
+        most = process.memory_info().vms + MEMORY_BYTES
+        process.rlimit(psutil.RLIMIT_AS, (most, most))
+
+
+def fuzz(url: str, folder: Path, seconds: float, alive: Callable[[], bool]) -> Fuzzed:
+    """Make up requests to a server on loopback for so many seconds; `alive` says whether it is still there.
+
+    Raises `NotOffered` when the server describes nothing.
+    """
+    description, reports = _description(url, folder), folder / "made-up"
+    command: list[str | Path] = [
+        *(sys.executable, "-m", MODULE + ".cli", "run", description, "--url", url),
+        *("--checks", "not_a_server_error", "--phases", "examples,coverage,fuzzing"),
+        *("--max-time", str(int(seconds)), "--seed", str(SEED), "--continue-on-failure", "--no-shrink"),
+        *("--request-timeout", str(ANSWER_SECONDS), "--warnings", "off", "--no-color"),
+        # Without it `max_tokens` would be taken for a secret.
+        *("--output-sanitize", "false", "--report", "har", "--report-dir", reports),
+    ]
+    environment = {**child_environment(folder), "NO_PROXY": "127.0.0.1", "PYTHONWARNINGS": "ignore"}
+    try:
+        done = run_command(
+            command, within=seconds + SLACK_SECONDS, folder=folder, env=environment, cwd=folder
+        )
+    except CommandTimeout as error:
+        raise RuntimeError(f"{MODULE} did not come to its end: {error}") from None
+    told = done.stdout + done.stderr
+    if done.exit_code not in (CLEAN, FOUND):
+        raise RuntimeError(f"{MODULE} ended with {done.exit_code}: {told[-SHOWN:]}")
+    made = _MADE.search(told)
+    exchanges = [exchange for file in reports.glob("*") for exchange in recorded(file.read_bytes())]
+    return judged(exchanges, int(made[1]) if made else 0, told, alive=alive())
+
+
+def wish(client: ApiClient) -> Callable[[], None]:
+    """Ask for more answers than there is memory for; the check that is returned wants a refusal.
+
+    OpenAI takes 128 at most (API reference, Create chat completion, n).
+    """
+    body = {"model": "default", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 1}
+    try:
+        answered: Exchange | NoAnswer = client.post("/v1/chat/completions", body | {"n": COUNTLESS})
+    except NoAnswer as error:
+        answered = error
+
+    def require_refused() -> None:
+        asked = client.exchanges[-1]
+        assert not isinstance(answered, NoAnswer), f"expected a refusal: {answered}\nrepeat: {asked.curl()}"
+        assert 400 <= answered.status < 500, f"expected a refusal\n{answered.describe()}"
+
+    return require_refused
+
+
+def recorded(archive: bytes) -> list[Exchange]:
+    """The requests of an HTTP archive (HAR 1.2), in order; status 0 where no answer came."""
+    return [_exchange(entry) for entry in json.loads(archive)["log"]["entries"]]
+
+
+def _exchange(entry: Mapping[str, Any]) -> Exchange:
+    asked, answered = entry["request"], entry["response"]
+    sent = {header["name"]: header["value"] for header in asked["headers"]}
+    body = str(asked.get("postData", {}).get("text", "")).encode(errors="surrogatepass")
+    text = str(answered["content"].get("text", "")).encode(errors="surrogatepass")
+    seconds = entry["time"] / 1000
+    return Exchange(asked["method"], asked["url"], sent, body, answered["status"], {}, text, seconds)
+
+
+def judged(exchanges: Iterable[Exchange], requests: int, told: str = "", *, alive: bool) -> Fuzzed:
+    """Sort what came back. Of a server that has died only the first silence tells something."""
+    silences: dict[tuple[str, str], list[Exchange]] = {}
+    failures: dict[tuple[str, str], list[Exchange]] = {}
+    for exchange in exchanges:
+        route = f"{exchange.method} {urlsplit(exchange.url).path}"
+        if exchange.status == NO_STATUS:
+            silences.setdefault((route, "no answer"), []).append(exchange)
+        elif exchange.status >= 500:
+            failures.setdefault((route, _PASSING.sub("…", _words(exchange))), []).append(exchange)
+    silent = _findings(silences, first=True)
+    return Fuzzed(requests, _findings(failures), silent if alive else silent[:1], alive, told)
+
+
+def _findings(kinds: Mapping[tuple[str, str], list[Exchange]], *, first: bool = False) -> tuple[Finding, ...]:
+    """One for each kind, with the shortest request, or the first one."""
+    chosen = [
+        (route, found, found[0] if first else min(found, key=_size)) for (route, _), found in kinds.items()
+    ]
+    return tuple(
+        Finding(_words(one), route, len(found), one.curl(whole=True)) for route, found, one in chosen
+    )
+
+
+def _size(exchange: Exchange) -> int:
+    return len(exchange.request_body)
+
+
+def _words(exchange: Exchange) -> str:
+    """What came back, in short: the status and the message."""
+    if exchange.status == NO_STATUS:
+        return "no answer"
+    found = _MESSAGE.search(exchange.text)
+    return f"{exchange.status} {(found[1] if found else exchange.text)[:SHOWN_WORDS]}"
+
+
+def _listed(findings: tuple[Finding, ...]) -> str:
+    more = len(findings) - SHOWN_FINDINGS
+    left_out = f"\n... and {more} more, in the evidence" if more > 0 else ""
+    return "\n".join(map(str, findings[:SHOWN_FINDINGS])) + left_out
+
+
+def _description(url: str, folder: Path) -> Path:
+    with contextlib.closing(ApiClient(url)) as client:
+        answered = client.get(DESCRIPTION)
+    if answered.status != 200:
+        raise NotOffered(
+            f"the server has no description of its API ({answered.status} for {DESCRIPTION}); "
+            "the program mistralrs has one: judge it with `--target real`"
+        )
+    file = folder / "openapi.json"
+    file.write_text(json.dumps(with_model(answered.json(), "default")), encoding="utf-8")
+    return file
+
+
+def with_model(described: Any, name: str) -> Any:
+    """The description with this model in its examples: those of mistral.rs name one that is not there."""
+    if isinstance(described, list):
+        return [with_model(part, name) for part in described]
+    if not isinstance(described, dict):
+        return described
+    made = {key: with_model(part, name) for key, part in described.items()}
+    if isinstance(made.get("model"), str):
+        made["model"] = name
+    elif isinstance(made.get("model"), dict) and "example" in made["model"]:
+        made["model"]["example"] = name
+    return made

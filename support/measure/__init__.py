@@ -1,1 +1,0 @@
-"""Figures: what the target uses while it is judged."""

@@ -1,0 +1,81 @@
+"""A model that throws dice: whatever was said, each token is drawn from the same sixteen words.
+
+The distribution is known, so the effect of every option of sampling can be computed instead of guessed. At
+temperature T word number i has the probability exp(-STEP * i / T), normed; the words stand in the order of
+the alphabet, the likeliest first. The answer never ends by itself.
+
+The weights: the residual stream of every token is one constant, attention and feed-forward are zero, and the
+head gives each token its logit. All these numbers are exact in F16 and in bfloat16. The words are tokens of
+their own that no prompt contains, so a penalty counts only what was said.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from support.models.llama import HEAD_SIZE, Half, Shape, TinyModel
+from support.models.vocabulary import words_vocabulary
+
+WORDS = tuple(
+    f"{name}."
+    for name in (
+        "amber",
+        "birch",
+        "cedar",
+        "delta",
+        "ember",
+        "fjord",
+        "grove",
+        "heath",
+        "inlet",
+        "jetty",
+        "knoll",
+        "larch",
+        "maple",
+        "nadir",
+        "ocean",
+        "pearl",
+    )
+)
+
+STEP = 0.25
+"""Between the logits of neighbouring words, in nats."""
+
+HIGHEST = 8.0
+"""The logit of the first word. All are above zero: a penalty that divides makes each less likely."""
+
+NEVER = -40.0
+"""The logit of any other token: all of them together are drawn once in 10^17 tokens."""
+
+# The normed constant: with 64 dimensions, the square root of their number.
+CONSTANT = 8.0
+
+
+def dice_model(context: int = 4096) -> TinyModel:
+    """The model in memory; the words have the ids from BASE_SIZE of the vocabulary on. context: tokens."""
+    vocabulary = words_vocabulary(WORDS)
+    shape = Shape(width=HEAD_SIZE, layers=1, feed_forward=HEAD_SIZE, context=context)
+    size, width = len(vocabulary.tokens), shape.width
+    embedding: Half = np.zeros((size, width), np.float16)
+    embedding[:, -1] = CONSTANT
+    head: Half = np.zeros((size, width), np.float16)
+    head[:, -1] = NEVER / CONSTANT
+    for (token,), logit in zip(vocabulary.pieces, logits(), strict=True):
+        head[token, -1] = logit / CONSTANT
+    square: Half = np.zeros((width, width), np.float16)
+    ones: Half = np.ones(width, np.float16)
+    weights: dict[str, Half] = {
+        "token_embd.weight": embedding,
+        "output.weight": head,
+        "output_norm.weight": ones,
+    }
+    for name in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"):
+        weights[f"blk.0.{name}.weight"] = square
+    for name in ("attn_norm", "ffn_norm"):
+        weights[f"blk.0.{name}.weight"] = ones
+    return TinyModel(shape, vocabulary, weights)
+
+
+def logits() -> list[float]:
+    """Of each word, in their order."""
+    return [HIGHEST - STEP * number for number in range(len(WORDS))]

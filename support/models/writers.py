@@ -1,0 +1,216 @@
+"""Writes a tiny model in the three formats that mistral.rs reads: GGUF, SafeTensors and GGML.
+
+Sources: the GGUF specification (ggml/docs/gguf.md), the `llama` names of Hugging Face transformers, and the
+ggjt v3 layout of llama.cpp before August 2023, which mistral.rs still loads.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import struct
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
+from safetensors.numpy import save_file
+
+from support.models.files import Format
+from support.models.llama import CHAT_TEMPLATE, HEAD_SIZE, NORM_EPSILON, ROPE_BASE, Half, TinyModel
+from support.models.vocabulary import PAD, PRE_TOKENIZER, SPECIALS, TURN_END
+
+logging.getLogger("gguf.gguf_writer").setLevel(logging.WARNING)  # three lines per file otherwise
+
+WEIGHTS_FILE = "model.safetensors"
+
+_BLOCK_HF = {
+    "attn_norm": "input_layernorm",
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
+_BLOCK_GGML = {
+    "attn_norm": "attention_norm",
+    "attn_q": "attention.wq",
+    "attn_k": "attention.wk",
+    "attn_v": "attention.wv",
+    "attn_output": "attention.wo",
+    "ffn_norm": "ffn_norm",
+    "ffn_gate": "feed_forward.w1",
+    "ffn_up": "feed_forward.w3",
+    "ffn_down": "feed_forward.w2",
+}
+_HF = {"token_embd": "model.embed_tokens", "output": "lm_head", "output_norm": "model.norm"}
+_GGML = {"token_embd": "tok_embeddings", "output": "output", "output_norm": "norm"}
+
+
+def write(model: TinyModel, directory: Path, form: Format, name: str) -> str | None:
+    """Writes a model into an existing directory; the name of its file, None where the directory is the model.
+
+    name: of the file, without its ending. Raises ValueError for one that starts with "Mistral": mistral.rs
+    takes such a GGUF for a Mistral model and refuses it.
+    """
+    if name.lower().startswith("mistral"):
+        raise ValueError(f"model file name {name!r}: must not start with 'Mistral'")
+    if form == "safetensors":
+        write_safetensors(model, directory)
+        return None
+    file = f"{name}.{form}"
+    if form == "gguf":
+        write_gguf(model, directory / file)
+    else:
+        write_ggml(model, directory / file)
+    return file
+
+
+def write_gguf(
+    model: TinyModel,
+    path: Path,
+    architecture: str = "llama",
+    without_keys: Collection[str] = (),
+    without_tensors: Collection[str] = (),
+    template: str = CHAT_TEMPLATE,
+) -> None:
+    """A GGUF v3 file: matrices in F16, norms in F32 as llama.cpp wants them.
+
+    without_keys: beginnings of metadata keys, without_tensors: names of tensors to leave out, for broken
+    files.
+    """
+    shape, vocabulary = model.shape, model.vocabulary
+    writer = GGUFWriter(str(path), architecture)
+    writer.add_name(path.stem)
+    writer.add_file_type(LlamaFileType.MOSTLY_F16)
+    writer.add_context_length(shape.context)
+    writer.add_embedding_length(shape.width)
+    writer.add_block_count(shape.layers)
+    writer.add_feed_forward_length(shape.feed_forward)
+    writer.add_head_count(shape.heads)
+    writer.add_head_count_kv(shape.heads)
+    writer.add_layer_norm_rms_eps(NORM_EPSILON)
+    writer.add_rope_dimension_count(HEAD_SIZE)
+    writer.add_rope_freq_base(ROPE_BASE)
+    writer.add_vocab_size(len(vocabulary.tokens))
+    plain = len(vocabulary.tokens) - len(SPECIALS)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(PRE_TOKENIZER)
+    writer.add_token_list(list(vocabulary.tokens))
+    writer.add_token_types([TokenType.NORMAL] * plain + [TokenType.CONTROL] * len(SPECIALS))
+    writer.add_token_merges(list(vocabulary.merges))
+    writer.add_bos_token_id(vocabulary.pad)
+    writer.add_eos_token_id(vocabulary.end)
+    writer.add_pad_token_id(vocabulary.pad)
+    writer.add_add_bos_token(False)
+    writer.add_chat_template(template)
+    for keys in writer.kv_data:
+        for key in [key for key in keys if key.startswith(tuple(without_keys))]:
+            del keys[key]
+    for tensor, values in model.weights.items():
+        if tensor not in without_tensors:
+            writer.add_tensor(tensor, values if values.ndim > 1 else values.astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def write_safetensors(model: TinyModel, directory: Path) -> None:
+    """A Hugging Face directory: config, tokenizer, template, generation settings and F16 weights."""
+    _write_config(model, directory)
+    _write_tokenizer_config(model, directory)
+    vocabulary = model.vocabulary
+    generation = {"eos_token_id": [vocabulary.end], "pad_token_id": vocabulary.pad}
+    _write_json(directory / "generation_config.json", generation)
+    tensors = {
+        rename(name, _HF, "model.layers.", _BLOCK_HF): np.ascontiguousarray(values)
+        for name, values in model.weights.items()
+    }
+    save_file(tensors, str(directory / WEIGHTS_FILE), metadata={"format": "pt"})
+
+
+def _write_tokenizer_config(model: TinyModel, directory: Path) -> None:
+    _write_json(
+        directory / "tokenizer_config.json",
+        {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "add_bos_token": False,
+            "bos_token": None,
+            "eos_token": TURN_END,
+            "pad_token": PAD,
+            "unk_token": None,
+            "clean_up_tokenization_spaces": False,
+            "model_max_length": model.shape.context,
+            "chat_template": CHAT_TEMPLATE,
+        },
+    )
+
+
+def write_ggml(model: TinyModel, path: Path) -> None:
+    """A ggjt v3 file, with the configuration, tokenizer and template beside it as mistral.rs wants them."""
+    _write_config(model, path.parent)
+    _write_tokenizer_config(model, path.parent)
+    shape, vocabulary = model.shape, model.vocabulary
+    with path.open("wb") as file:
+        file.write(struct.pack("<II", 0x67676A74, 3))
+        # tokens, width, rounding of the feed-forward size, heads, layers, rotated dimensions, F16
+        sizes = (len(vocabulary.tokens), shape.width, HEAD_SIZE, shape.heads, shape.layers, HEAD_SIZE, 1)
+        file.write(struct.pack("<7I", *sizes))
+        for token in range(len(vocabulary.tokens)):
+            text = vocabulary.text(token).encode()
+            file.write(struct.pack("<I", len(text)) + text + struct.pack("<f", 0.0))
+        for name, values in model.weights.items():
+            _write_ggml_tensor(file, rename(name, _GGML, "layers.", _BLOCK_GGML), values)
+
+
+def _write_ggml_tensor(file: BinaryIO, name: str, values: Half) -> None:
+    data = values if values.ndim > 1 else values.astype(np.float32)
+    kind = GGMLQuantizationType.F16 if values.ndim > 1 else GGMLQuantizationType.F32
+    file.write(struct.pack("<3I", data.ndim, len(name), kind))
+    file.write(struct.pack(f"<{data.ndim}I", *reversed(data.shape)))
+    file.write(name.encode())
+    file.write(b"\0" * (-file.tell() % 32))
+    file.write(data.tobytes())
+
+
+def rename(name: str, outer: dict[str, str], prefix: str, block: dict[str, str]) -> str:
+    """A GGUF tensor name ("blk.0.attn_q.weight") in another format's words."""
+    *place, part, ending = name.split(".")
+    if place:
+        return f"{prefix}{place[1]}.{block[part]}.{ending}"
+    return f"{outer[part]}.{ending}"
+
+
+def _write_config(model: TinyModel, directory: Path) -> None:
+    shape, vocabulary = model.shape, model.vocabulary
+    config = {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_act": "silu",
+        "hidden_size": shape.width,
+        "intermediate_size": shape.feed_forward,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "num_key_value_heads": shape.heads,
+        "head_dim": HEAD_SIZE,
+        "vocab_size": len(vocabulary.tokens),
+        "max_position_embeddings": shape.context,
+        "rms_norm_eps": NORM_EPSILON,
+        "rope_theta": ROPE_BASE,
+        "tie_word_embeddings": False,
+        "attention_bias": False,
+        "torch_dtype": "float16",
+        "bos_token_id": vocabulary.pad,
+        "eos_token_id": vocabulary.end,
+    }
+    _write_json(directory / "config.json", config)
+    _write_json(directory / "tokenizer.json", vocabulary.tokenizer_json())
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")

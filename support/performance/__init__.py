@@ -1,0 +1,1 @@
+"""Many users at once, and whether the server is busy."""

@@ -1,0 +1,162 @@
+"""Whether a server is at work: by what its metrics tell, else by the CPU time that it uses.
+
+Metrics tell of sequences from 0.9.2 on (`mistralrs_sequences_*`); older servers have no such page, or one
+without them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Protocol
+
+from support.chat.endpoint import Route, Talk
+from support.http.client import ApiClient
+from support.waiting import wait_until
+
+METRICS_SECONDS = 5.0
+# Share of one core above which a server is at work, and the time over which it is looked at. At work it gets
+# a whole one where nobody else wants it, and 0.15 was seen on a busy machine; at rest nothing.
+AT_WORK, AT_REST = 0.08, 0.05
+WINDOW_SECONDS = 0.4
+# A server at work makes a token in less.
+STILL_SECONDS = 0.2
+WANTS_MORE = ", and a thread that wants one"
+COMPLETED = "mistralrs_sequences_completed_total"
+RUNNING = "mistralrs_sequences_running"
+TOKENS = "mistralrs_tokens_processed_total"
+
+
+class CpuMeter(Protocol):
+    """Something whose processes use CPU time."""
+
+    def cpu_seconds(self) -> float:
+        """What its processes have used so far."""
+
+    def runnable(self) -> bool:
+        """Whether one of them would use more, and may only be waiting for its turn."""
+
+
+class Work(Protocol):
+    """The work for one answer, from the moment at which this was made. `source`: what is looked at."""
+
+    @property
+    def source(self) -> str: ...
+
+    def begun(self) -> bool:
+        """Whether the answer is being made."""
+
+    def ended(self) -> bool:
+        """Whether nothing is being made any more."""
+
+    def told(self) -> str:
+        """What was seen last."""
+
+
+class ByCpu:
+    """Busy processes are at work: the server must have nothing else to do."""
+
+    source = "CPU time"
+
+    def __init__(self, meter: CpuMeter) -> None:
+        self._meter = meter
+        self._seen: deque[tuple[float, float]] = deque()
+        self._share: float | None = None
+        self._waiting = False
+
+    def begun(self) -> bool:
+        share = self._look()
+        return share is not None and share > AT_WORK
+
+    def ended(self) -> bool:
+        share = self._look()
+        # On a machine that is too busy, a server at work may get nothing of it for a while.
+        self._waiting = self._meter.runnable()
+        return share is not None and share < AT_REST and not self._waiting
+
+    def told(self) -> str:
+        if self._share is None:
+            return "nothing yet"
+        return f"{self._share:.2f} cores in use{WANTS_MORE if self._waiting else ''}"
+
+    def _look(self) -> float | None:
+        """Cores in use over the last moments; None before they have passed."""
+        now = time.monotonic()
+        self._seen.append((now, self._meter.cpu_seconds()))
+        while len(self._seen) > 1 and now - self._seen[1][0] >= WINDOW_SECONDS:
+            self._seen.popleft()
+        (then, before), (_, used) = self._seen[0], self._seen[-1]
+        if now - then >= WINDOW_SECONDS:
+            self._share = (used - before) / (now - then)
+        return self._share
+
+
+class ByMetrics:
+    """Sequences that ended, tokens that were processed: the server must have nothing else to do.
+
+    The gauge of running sequences says only that something began: in 0.9.2 it stays at its last value when
+    nothing runs any more.
+    """
+
+    source = "metrics"
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self._before = self._now = numbers(client)
+        self._still_since = time.monotonic()
+
+    def begun(self) -> bool:
+        self._look()
+        return any(self._now[name] > self._before[name] for name in (TOKENS, RUNNING))
+
+    def ended(self) -> bool:
+        self._look()
+        still = time.monotonic() - self._still_since >= STILL_SECONDS
+        return still and self._now[COMPLETED] > self._before[COMPLETED]
+
+    def told(self) -> str:
+        ended, made = (self._now[name] - self._before[name] for name in (COMPLETED, TOKENS))
+        return (
+            f"{ended:.0f} sequences ended and {made:.0f} tokens processed since, "
+            f"{self._now[RUNNING]:.0f} said to be running"
+        )
+
+    def _look(self) -> None:
+        now = numbers(self._client)
+        if now[TOKENS] != self._now[TOKENS]:
+            self._still_since = time.monotonic()
+        self._now = now
+
+
+def numbers(client: ApiClient) -> dict[str, float]:
+    """The counters and the gauge by name, each summed over its labels; 0 for one that is not there yet."""
+    text = client.get("/metrics").text
+    return {
+        name: sum(float(value) for value in re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", text, re.MULTILINE))
+        for name in (COMPLETED, RUNNING, TOKENS)
+    }
+
+
+@contextlib.contextmanager
+def work_of(direct: Route, meter: CpuMeter, first: Talk, within: float) -> Iterator[Work]:
+    """Look at the work of a server at rest, by the best source that it has.
+
+    `first` is asked before: metrics have no series of what has not happened yet. `within`: seconds for that.
+    """
+    with contextlib.closing(direct.client(METRICS_SECONDS)) as client:
+        if client.get("/metrics").status != 200:
+            yield ByCpu(meter)
+            return
+        before = numbers(client)[COMPLETED]
+        direct.ask(first, within=within)
+        if COMPLETED not in client.get("/metrics").text:
+            yield ByCpu(meter)
+            return
+        # It may be counted some moments after its answer has come.
+        wait_until(
+            "the first answer in the metrics", lambda: numbers(client)[COMPLETED] > before, within=within
+        )
+        yield ByMetrics(client)

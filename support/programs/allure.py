@@ -1,0 +1,85 @@
+"""Allure 3, which turns results into a page; it needs Node.js, no Java."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from filelock import FileLock
+
+from support.errors import PartUnavailable
+from support.programs.install import install
+from support.programs.node import NodePart, npm_command
+from support.programs.program import FoundPart, Say
+
+SOURCE = Path(__file__).parent.parent / "reporting" / "allure3"
+LOCKED = ("package.json", "package-lock.json", ".npmrc")
+GET_SECONDS = 300.0
+
+
+class AllurePart:
+    """npm's `allure`, exactly as locked in support/reporting/allure3. The path is that of its `cli.js`."""
+
+    name = "allure"
+    purpose = "makes the HTML report"
+    how_to_get = "acceptance get allure"
+
+    def find(self, cache: Path) -> FoundPart | None:
+        """The installation that belongs to the present lock file."""
+        program = _folder(cache) / "node_modules" / "allure" / "cli.js"
+        manifest = program.with_name("package.json")
+        if not program.is_file() or not manifest.is_file():
+            return None
+        return FoundPart(self.name, program, str(json.loads(manifest.read_bytes())["version"]), "cache")
+
+    def get(self, cache: Path, say: Say) -> FoundPart:
+        """Idempotent, Node.js included. Raises PartUnavailable with what npm said."""
+        found = self.find(cache)
+        if found is not None:
+            return found
+        node = NodePart().get(cache, say)
+        folder = _folder(cache)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            found = self.find(cache)
+            if found is None:
+                say("getting Allure 3 (npm ci)")
+                _install(folder, node)
+                found = self.find(cache)
+        if found is None:
+            raise PartUnavailable(
+                f"npm ended well, but there is no Allure in {folder}; remove that folder and repeat"
+            )
+        return found
+
+
+def node_environment(node: FoundPart) -> dict[str, str]:
+    """The environment for Node's programs: this Node first on the PATH, nobody's options, no telemetry."""
+    env = {name: value for name, value in os.environ.items() if name not in ("NODE_OPTIONS", "NODE_PATH")}
+    env["PATH"] = os.pathsep.join([str(node.path.parent), env.get("PATH", "")])
+    env["ALLURE_NO_ANALYTICS"] = "true"
+    env["NO_UPDATE_NOTIFIER"] = "1"
+    return env
+
+
+def _folder(cache: Path) -> Path:
+    digest = hashlib.sha256(b"".join((SOURCE / name).read_bytes() for name in LOCKED)).hexdigest()
+    return cache / "allure" / digest[:16]
+
+
+def _install(folder: Path, node: FoundPart) -> None:
+    with tempfile.TemporaryDirectory(prefix=".allure-", dir=folder.parent) as name:
+        place = Path(name) / "package"
+        place.mkdir()
+        for file in LOCKED:
+            shutil.copy(SOURCE / file, place / file)
+        command = [*npm_command(node), "ci", "--loglevel=error"]
+        failure = "Allure could not be installed with npm"
+        env = node_environment(node)
+        install(failure, command, folder=Path(name), within=GET_SECONDS, env=env, cwd=place)
+        shutil.rmtree(folder, ignore_errors=True)
+        place.replace(folder)

@@ -1,0 +1,277 @@
+"""Child processes that never outlive the run.
+
+Whoever starts a process here gets an object that ends its whole tree. On Linux the kernel ends it too
+when the runner is killed (PR_SET_PDEATHSIG, prctl(2)); elsewhere the tree is ended by the exit handler.
+Output goes to a file, never to a pipe: a full pipe would stop a talkative server.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import functools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+import psutil
+
+from support.programs.deferred_interrupts import uninterrupted
+from support.waiting import WaitTimeout, wait_until
+
+TERMINATE_SECONDS = 3.0
+GONE_SECONDS = 10.0
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+# Holds them until they were collected: one that nobody else remembers has to be ended too.
+_running: set[OwnedTree] = set()
+
+
+class OwnedTree(Protocol):
+    """A process that somebody started and ends, with its tree."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def alive(self) -> bool: ...
+
+    def stop(self, grace: float = ...) -> int: ...
+
+
+def hold(tree: OwnedTree) -> None:
+    """Remember what another owner than `ManagedProcess` started: no end of the run leaves it behind."""
+    _running.add(tree)
+
+
+def release(tree: OwnedTree) -> None:
+    """It has ended and was collected."""
+    _running.discard(tree)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command that ended by itself left: exit code (negative: signal), texts, seconds."""
+
+    command: tuple[str, ...]
+    exit_code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    def describe(self) -> str:
+        """One block for a failure message: command line, exit code, both streams (the ends of them)."""
+        return (
+            f"$ {' '.join(self.command)}\n[exit {self.exit_code} after {self.seconds:.2f} s]\n"
+            f"--- stdout\n{self.stdout[-2000:]}\n--- stderr\n{self.stderr[-2000:]}"
+        )
+
+
+class CommandTimeout(AssertionError):
+    """A command did not end in time; its tree was ended."""
+
+
+def _before_exec(parent: int) -> None:
+    # Runs between fork and exec: only async-signal-safe calls.
+    # A run in the background (`nohup`, `&` in a script) ignores these, and would hand that down.
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        # The parent may have died before that.
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def dying_with_us() -> Callable[[], None] | None:
+    """What a child has to do before exec (`preexec_fn`), POSIX only.
+
+    It minds signals as a program in a terminal does, and on Linux it goes with this process.
+    """
+    return functools.partial(_before_exec, os.getpid()) if os.name == "posix" else None
+
+
+def tree_of(pid: int) -> list[psutil.Process]:
+    """The process and its descendants, children first; empty when it is gone."""
+    try:
+        root = psutil.Process(pid)
+        return [*reversed(root.children(recursive=True)), root]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def wait_gone(tree: Sequence[psutil.Process]) -> None:
+    """Until all of them, who were killed, have let go of what they held: a port, a file, memory.
+
+    The signal is only the beginning of that, and the processor may be busy elsewhere. Returns all the same
+    when one of them hangs in the kernel.
+    """
+    with contextlib.suppress(WaitTimeout):
+        wait_until("the processes gone", lambda: all(map(_is_gone, tree)), within=GONE_SECONDS)
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    # A zombie holds nothing; who has to collect it may never do so.
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+class ManagedProcess:
+    """A process with its tree, started with its output in files."""
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        *,
+        stdout: Path | None,
+        stderr: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        stdin: int = subprocess.DEVNULL,
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        """`stdout` None: it goes where ours goes. `stderr` None: the same file as `stdout`.
+
+        Raises OSError when the program cannot be started.
+        """
+        self.command = tuple(str(word) for word in command)
+        self.started = time.monotonic()
+        # An interruption between the start and the note of it would leave the process to itself.
+        with contextlib.ExitStack() as files, uninterrupted():
+            out = None if stdout is None else files.enter_context(stdout.open("wb"))
+            err: IO[bytes] | int = (
+                subprocess.STDOUT if stderr is None else files.enter_context(stderr.open("wb"))
+            )
+            self._popen = subprocess.Popen(
+                self.command,
+                stdin=stdin,
+                stdout=out,
+                stderr=err,
+                env=None if env is None else dict(env),
+                cwd=cwd,
+                # A group of its own: Ctrl-C reaches the runner only, which then ends its children in order.
+                start_new_session=os.name == "posix",
+                pass_fds=pass_fds,
+                preexec_fn=dying_with_us(),
+            )
+            _running.add(self)
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative for a signal."""
+        return self._popen.poll()
+
+    @property
+    def alive(self) -> bool:
+        return self.exit_code is None
+
+    def wait(self, within: float) -> int:
+        """The exit code; raises `CommandTimeout` (and ends the tree) when it takes longer, in seconds."""
+        try:
+            code = self._popen.wait(timeout=within)
+        except subprocess.TimeoutExpired:
+            self.stop(grace=0)
+            raise CommandTimeout(f"`{' '.join(self.command)}` did not end within {within:.1f} s") from None
+        _running.discard(self)
+        return code
+
+    def ended_within(self, seconds: float) -> bool:
+        """Wait so long at the most, leaving it alone; whether it has ended."""
+        try:
+            self._popen.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def send(self, signal_number: int) -> None:
+        """Send one signal to the process itself."""
+        self._popen.send_signal(signal_number)
+
+    def stop(self, grace: float = TERMINATE_SECONDS) -> int:
+        """End the whole tree: ask, wait `grace` seconds, kill, see it gone. May be called twice.
+
+        Returns the exit code.
+        """
+        tree = tree_of(self.pid) if self.alive else []
+        if grace > 0:
+            for process in tree:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.terminate()
+            # The Popen object has to collect the child itself, else its exit code is lost to psutil.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(timeout=grace)
+        for process in tree:
+            if process.pid != self.pid or self.alive:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+        if os.name == "posix":
+            # Grandchildren whose parent had already ended are still in the group.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+        code = self._popen.wait()
+        _running.discard(self)
+        wait_gone(tree)
+        return code
+
+
+def run_command(
+    command: Sequence[str | Path],
+    *,
+    within: float,
+    folder: Path,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: int = subprocess.DEVNULL,
+) -> Outcome:
+    """Run a command to its end. `within` in seconds; output files are made in `folder` and read back.
+
+    Raises OSError when it cannot be started, `CommandTimeout` when it does not end.
+    """
+    stem = f"command-{time.monotonic_ns()}"
+    out, err = folder / f"{stem}.stdout", folder / f"{stem}.stderr"
+    process = ManagedProcess(command, stdout=out, stderr=err, env=env, cwd=cwd, stdin=stdin)
+    try:
+        code = process.wait(within)
+        seconds = time.monotonic() - process.started
+    except CommandTimeout as timeout:
+        said = (out.read_text(errors="replace") + err.read_text(errors="replace"))[-500:]
+        raise CommandTimeout(f"{timeout}; it had printed: {said!r}") from None
+    finally:
+        # Also when it ended by itself: what it left in the background is in its group.
+        process.stop(grace=0)
+    return Outcome(
+        command=process.command,
+        exit_code=code,
+        stdout=out.read_text(errors="replace"),
+        stderr=err.read_text(errors="replace"),
+        seconds=seconds,
+    )
+
+
+def running_roots() -> list[int]:
+    """The process ids of what was started here and not yet collected. May be asked from any thread."""
+    return [process.pid for process in _running.copy()]
+
+
+def stop_everything() -> int:
+    """End all trees that are still there; how many there were. The last line of defence of a run."""
+    left = [process for process in list(_running) if process.alive]
+    for process in left:
+        process.stop(grace=0)
+    return len(left)
+
+
+atexit.register(stop_everything)

@@ -1,0 +1,168 @@
+"""What the target uses during a run: a sample a second, a line each, at the cost of next to nothing."""
+
+from __future__ import annotations
+
+import csv
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from support.programs.gpu import Gpus, find_gpus
+from support.programs.process import running_roots, tree_of
+from support.reporting.svg_chart import Line, line_chart
+
+SAMPLE_SECONDS = 1.0
+# To find all descendants costs more than to ask them: it may take this share of a core, and is done less
+# often where there are many processes.
+LOOK_SHARE = 0.004
+# A worker of this run, whose children are the target's (support/runner/coordinator.py).
+HARNESS = "support.runner.worker"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One line. `time` ISO 8601 in UTC; the target's processes together; 100 % is one core.
+
+    The GPU's figures are those of the machine, empty (None) where there is none.
+    """
+
+    time: str
+    processes: int
+    cpu_percent: float
+    memory_bytes: int
+    threads: int
+    open_files: int
+    gpu_memory_bytes: int | None = None
+    gpu_percent: float | None = None
+
+
+MEGABYTE = 1e6
+
+HEADER = [field.name for field in fields(Sample)]
+
+
+class ResourceRecord:
+    """Writes `file` (CSV with a header) from `start` to `stop`, in a thread of its own."""
+
+    def __init__(
+        self,
+        file: Path,
+        *,
+        roots: Callable[[], Iterable[int]] = running_roots,
+        tree: Callable[[int], list[Any]] = tree_of,
+        gpus: Callable[[], Gpus | None] = find_gpus,
+        every: float = SAMPLE_SECONDS,
+    ) -> None:
+        """`roots`: process ids whose trees are watched, asked before each sample. `every` in seconds."""
+        self.samples: list[Sample] = []
+        self.cost = 0.0
+        self.file = file
+        self._roots = roots
+        self._tree = tree
+        self._find_gpus = gpus
+        self._every = every
+        self._members: dict[int, dict[int, Any]] = {}
+        self._look_due = 0.0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="resource-record", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take a last sample. Then `cost` is known: the share of a core that the record took."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10 * self._every)
+
+    def sample(self, gpus: Gpus | None = None) -> Sample:
+        """What all trees use now."""
+        members = self._look()
+        cpu, memory, threads, files, seen = 0.0, 0, 0, 0, 0
+        for member in members:
+            try:
+                with member.oneshot():
+                    cpu += member.cpu_percent()
+                    memory += member.memory_info().rss
+                    threads += member.num_threads()
+                seen += 1
+                # Windows counts handles: files and more.
+                files += member.num_fds() if hasattr(member, "num_fds") else member.num_handles()
+            except (psutil.Error, OSError):
+                continue
+        moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+        used = gpus.use() if gpus is not None else (None, None)
+        return Sample(moment, seen, round(cpu, 1), memory, threads, files, *used)
+
+    def chart(self) -> str:
+        """All that was sampled, as an SVG image."""
+        moments = [datetime.fromisoformat(sample.time).timestamp() for sample in self.samples]
+        panels = [
+            Line("CPU in % of a core", [sample.cpu_percent for sample in self.samples]),
+            Line("Memory in MB", [sample.memory_bytes / MEGABYTE for sample in self.samples]),
+            Line("Threads", [sample.threads for sample in self.samples]),
+            Line("Open files", [sample.open_files for sample in self.samples]),
+        ]
+        if any(sample.gpu_memory_bytes is not None for sample in self.samples):
+            panels += [
+                Line("GPU memory in MB", [(s.gpu_memory_bytes or 0) / MEGABYTE for s in self.samples]),
+                Line("GPU utilisation in %", [s.gpu_percent or 0.0 for s in self.samples]),
+            ]
+        return line_chart([moment - moments[0] for moment in moments], panels)
+
+    def _look(self) -> list[Any]:
+        """All processes of all trees; those met before are the same objects, which know their CPU time."""
+        roots = set(self._roots())
+        for root in self._members.keys() - roots:
+            del self._members[root]
+        began, due = time.thread_time(), time.monotonic() >= self._look_due
+        for root in roots if due else roots - self._members.keys():
+            known = self._members.get(root, {})
+            self._members[root] = {
+                member.pid: known.get(member.pid, member)
+                for member in self._tree(root)
+                if member.pid in known or not _is_harness(member)
+            }
+        if due:
+            self._look_due = time.monotonic() + (time.thread_time() - began) / LOOK_SHARE
+        # A tree may stand in another one.
+        return list({pid: member for tree in self._members.values() for pid, member in tree.items()}.values())
+
+    def _run(self) -> None:
+        began, used = time.monotonic(), time.thread_time()
+        gpus = self._find_gpus()
+        try:
+            with self.file.open("w", encoding="utf-8", newline="") as stream:
+                lines = csv.writer(stream)
+                lines.writerow(HEADER)
+                due = began
+                while True:
+                    last = self._stopping.is_set()
+                    sample = self.sample(gpus)
+                    self.samples.append(sample)
+                    lines.writerow(astuple(sample))
+                    stream.flush()
+                    if last:
+                        break
+                    due = max(due + self._every, time.monotonic())
+                    self._stopping.wait(due - time.monotonic())
+        except OSError:
+            # A full disk ends the record, not the run; the reports will tell of it.
+            return
+        finally:
+            self.cost = (time.thread_time() - used) / max(time.monotonic() - began, 1e-9)
+            if gpus is not None:
+                gpus.close()
+
+
+def _is_harness(member: Any) -> bool:
+    try:
+        return HARNESS in member.cmdline()
+    except (psutil.Error, OSError):
+        return False

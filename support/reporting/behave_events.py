@@ -1,0 +1,314 @@
+"""What the three formatters share: when a scenario begins and ends, what became of it, what failed outside.
+
+behave tells a formatter of steps only. The start of a scenario, and its end with its hooks and cleanups, are
+seen by wrapping `scenario.run`. Objects of behave are met here by their attributes only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, ParamSpec
+
+from support.results.outcome import Cell, Evidence, Measure, Verdict
+from support.results.redaction import redact
+from support.results.verdicts import cleanup_message, judge
+
+P = ParamSpec("P")
+
+_SPELLING = {"openai": "OpenAI", "api": "API", "mcp": "MCP", "cli": "CLI", "gpu": "GPU", "http": "HTTP"}
+_HOOK = re.compile(r"HOOK-ERROR in (\w+)")
+_complaints: set[tuple[str, str]] = set()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A scenario that has ended, hooks and cleanups included. `start`: epoch seconds, `duration`: seconds."""
+
+    scenario: Any
+    verdict: Verdict
+    evidence: tuple[Evidence, ...]
+    measures: tuple[Measure, ...]
+    start: float
+    duration: float
+    cells: tuple[Cell, ...] = ()
+
+
+@dataclass(frozen=True)
+class OutsideFailure:
+    """A hook or a cleanup that failed outside all scenarios: no scenario is red, yet the run is."""
+
+    name: str
+    feature: str
+    location: str
+    message: str
+    trace: str = ""
+
+    @classmethod
+    def of(cls, name: str, error: BaseException) -> OutsideFailure:
+        """An error in something of the run itself."""
+        return cls(name, "", "environment.py:1", _describe(error), _trace(error))
+
+
+def harmless(method: Callable[P, None]) -> Callable[P, None]:
+    """A formatter's method that complains on the terminal instead of raising.
+
+    behave 1.3.3 ends the whole run, without its remaining hooks, when a formatter raises.
+    """
+
+    @functools.wraps(method)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(*args, **kwargs)
+        except Exception as error:
+            complain(method.__qualname__, error)
+
+    return guarded
+
+
+def complain(where: str, error: BaseException) -> None:
+    """Say once per place and kind of error that a report is incomplete."""
+    key = (where, type(error).__name__)
+    if key in _complaints:
+        return
+    _complaints.add(key)
+    with contextlib.suppress(Exception):
+        print(
+            f"report incomplete: {where}: {type(error).__name__}: {redact(str(error))}", file=sys.__stderr__
+        )
+
+
+def capability_of(filename: str) -> str:
+    """The folder of `features/` that a file lies in: `features/openai_api/chat.feature` -> `openai_api`."""
+    folders = PurePath(filename).parts[:-1]
+    if "features" in folders:
+        below = folders[len(folders) - 1 - folders[::-1].index("features") :][1:]
+        return below[0] if below else "general"
+    return folders[-1] if folders else "general"
+
+
+def capability_title(capability: str) -> str:
+    """`openai_api` -> `OpenAI API`, `binary_health` -> `Binary health`."""
+    words = [_SPELLING.get(word, word) for word in capability.replace("-", "_").split("_") if word]
+    text = " ".join(words)
+    return text[:1].upper() + text[1:]
+
+
+def rule_of(scenario: Any) -> str:
+    """The name of the Rule that holds the scenario, or an empty text."""
+    parent = getattr(scenario, "parent", None)
+    while parent is not None:
+        if getattr(parent, "type", "") == "rule":
+            return str(parent.name)
+        parent = getattr(parent, "parent", None)
+    return ""
+
+
+def location_of(item: Any) -> str:
+    """`features/binary_health/version.feature:12`."""
+    return f"{PurePath(str(item.filename)).as_posix()}:{item.line}"
+
+
+def title_of(scenario: Any) -> str:
+    """The title without behave's mark of an outline row (` -- @1.2 names`): it moves when a row is added."""
+    return str(scenario.name).rsplit(" -- @", 1)[0].strip() or str(scenario.keyword)
+
+
+def row_of(scenario: Any) -> tuple[tuple[str, str], ...]:
+    """Names and values of the outline row; empty for a plain scenario."""
+    row = getattr(scenario, "_row", None)
+    return tuple(zip(row.headings, row.cells, strict=False)) if row is not None else ()
+
+
+def examples_of(scenario: Any) -> str:
+    """The name of the Examples table that the row stands in."""
+    match = re.search(r" -- @[\d.]+ ?(.*)$", str(scenario.name))
+    return match[1] if match and row_of(scenario) else ""
+
+
+def setting(config: Any, name: str, default: str = "") -> str:
+    """A value that was given with `-D name=value`."""
+    value = config.userdata.get(name)
+    return default if value is None else str(value)
+
+
+def flag(config: Any, name: str) -> bool:
+    """Whether `-D name=true` was given."""
+    return setting(config, name).strip().lower() in ("1", "true", "yes", "on")
+
+
+def selected(scenario: Any, config: Any) -> bool:
+    """Whether the person who started the run asked for this scenario; a skip with a reason still counts."""
+    if config.dry_run or not scenario.should_run_with_tags(config.tag_expression):
+        return False
+    if not scenario.should_run_with_name_select(config):
+        return False
+    # `FILE:LINE` marks all other scenarios as skipped, without a reason.
+    return not scenario.should_skip or bool(scenario.skip_reason)
+
+
+def watch(
+    feature: Any, config: Any, begins: Callable[[Any], None], ends: Callable[[Ended], None]
+) -> list[Any]:
+    """Have `begins` and `ends` called around each selected scenario; they must not raise. Returns those.
+
+    `walk_scenarios` includes the rows of outlines and the scenarios of Rules.
+    """
+    wanted = []
+    for scenario in feature.walk_scenarios():
+        if selected(scenario, config):
+            wanted.append(scenario)
+        scenario.run = _watched(scenario, scenario.run, begins, ends)
+    return wanted
+
+
+def _watched(
+    scenario: Any,
+    inner: Callable[[Any], Any],
+    begins: Callable[[Any], None],
+    ends: Callable[[Ended], None],
+) -> Callable[[Any], Any]:
+    def run(runner: Any) -> Any:
+        if not selected(scenario, runner.config):
+            return inner(runner)
+        start, clock = time.time(), time.monotonic()
+        begins(scenario)
+
+        def end(raised: BaseException | None) -> None:
+            try:
+                verdict = verdict_of(scenario, raised)
+                evidence = tuple(getattr(scenario, "evidence", None) or ())
+                measures = tuple(getattr(scenario, "measures", None) or ())
+                cells = tuple(getattr(scenario, "cells", None) or ())
+            except Exception as error:
+                complain("verdict", error)
+                verdict = Verdict("broken", f"the outcome cannot be read: {type(error).__name__}: {error}")
+                evidence, measures, cells = (), (), ()
+            ends(Ended(scenario, verdict, evidence, measures, start, time.monotonic() - clock, cells))
+
+        try:
+            failed = inner(runner)
+        except BaseException as error:
+            end(error)
+            raise
+        end(None)
+        return failed
+
+    return run
+
+
+def verdict_of(scenario: Any, raised: BaseException | None = None) -> Verdict:
+    """What the guarded runner decided; without one, what follows from behave's statuses."""
+    decided = getattr(scenario, "verdict", None)
+    if isinstance(decided, Verdict):
+        return decided
+    if raised is not None:
+        return Verdict("broken", f"the run was ended: {_describe(raised)}", _trace(raised))
+    return judge(scenario, None)
+
+
+def failures_of_feature(feature: Any) -> Iterator[OutsideFailure]:
+    """The hooks and cleanups of the feature and its Rules that failed; to be asked when it has ended."""
+    for item in (feature, *feature.iter_rules()):
+        if item.hook_failed:
+            message = str(item.error_message or "a hook failed")
+            name = match[1] if (match := _HOOK.search(message)) else "hook"
+            error = getattr(item, "exception", None)
+            trace = _trace(error) if error else ""
+        elif item.status.name == "cleanup_error":
+            name, message, trace = "cleanup", cleanup_message(item), ""
+        else:
+            continue
+        yield OutsideFailure(
+            f"{name} ({item.type}: {item.name})", str(feature.name), location_of(item), message, trace
+        )
+
+
+def watch_run(note: Callable[[OutsideFailure], None]) -> Any:
+    """Have `note` called when `before_all`, `after_all` or a cleanup of the run fails. Returns the runner.
+
+    To be called while a formatter is made. behave gives a formatter no way to its runner, and tells nobody of
+    these failures: they are found on the stack and wrapped. None when behave's runner is not there.
+    """
+    runner = _runner_on_the_stack()
+    if runner is None:
+        return None
+    for name in ("before_all", "after_all"):
+        if name in runner.hooks:
+            runner.hooks[name] = _noted(name, runner.hooks[name], note)
+    context = runner.context
+    context._do_remaining_cleanups = _noted("cleanup of the run", context._do_remaining_cleanups, note)
+    return runner
+
+
+def _noted(
+    name: str, inner: Callable[..., Any], note: Callable[[OutsideFailure], None]
+) -> Callable[..., Any]:
+    @functools.wraps(inner)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return inner(*args, **kwargs)
+        except BaseException as error:
+            note(OutsideFailure.of(name, error))
+            raise
+
+    return call
+
+
+class Outside:
+    """Has `note` called for whatever fails outside the scenarios of a run, as long as a formatter lives.
+
+    `runner`: behave's, or None when it is not there.
+    """
+
+    def __init__(self, note: Callable[[OutsideFailure], None]) -> None:
+        """To be made while the formatter is made."""
+        self.runner = watch_run(note)
+        self._note = note
+        self._feature: Any = None
+
+    def begin(self, feature: Any) -> None:
+        """A feature begins."""
+        self._feature = feature
+
+    def end(self) -> None:
+        """The feature has ended, if there was one."""
+        feature, self._feature = self._feature, None
+        if feature is not None:
+            for failure in failures_of_feature(feature):
+                self._note(failure)
+
+
+def _runner_on_the_stack() -> Any:
+    frame = sys._getframe()
+    while frame is not None:
+        candidate = frame.f_locals.get("self")
+        # A runner that leaves the running to workers has no context.
+        if hasattr(candidate, "run_hook") and getattr(candidate, "context", None) is not None:
+            return candidate
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+def _describe(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:
+        text = "(its text cannot be read)"
+    if isinstance(error, AssertionError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _trace(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:
+        return ""

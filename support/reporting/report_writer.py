@@ -1,0 +1,220 @@
+"""All that one run writes: what is cleared before, what is said first, what is made at the end."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import textwrap
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TextIO, cast
+
+from support.errors import EXIT_BUDGET, EXIT_HARNESS, EXIT_PASSED, AcceptanceError
+from support.programs.resource_usage import ResourceRecord
+from support.reporting import evidence, html, summary
+from support.reporting.allure_formatter import attach_to_run
+from support.reporting.junit import write_junit
+from support.reporting.matrix import matrix_of
+from support.reporting.matrix_html import html_page
+from support.reporting.matrix_markdown import brief_markdown, markdown_page
+from support.results.outcome import Evidence
+from support.results.record import Record, read_records
+from support.results.redaction import RedactedStream, redact
+from support.servers.discovery import Target
+from support.settings import SettingsInForce
+
+# Seconds for all scenarios of a capability, added up: past the target is a warning, past the maximum is red.
+BUDGETS: Mapping[str, tuple[float, float]] = {
+    "binary_health": (5, 10),
+    "model_loading": (30, 60),
+    "openai_api": (20, 40),
+    "ollama_api": (20, 40),
+    "parity": (20, 40),
+    "mcp": (10, 20),
+    "terminal_chat": (20, 40),
+    "performance": (120, 300),
+}
+STARTED_BY_THE_SUITE = ("behave", "allure-behave", "httpx", "mistralrs")
+
+
+def budgets(factor: float) -> dict[str, tuple[float, float]]:
+    """For a machine that is so many times slower."""
+    return {name: (target * factor, maximum * factor) for name, (target, maximum) in BUDGETS.items()}
+
+
+class RunReports:
+    """The reports folder of a run."""
+
+    def __init__(self, in_force: SettingsInForce, target: Target) -> None:
+        self.folder = in_force.settings.acceptance_reports_dir
+        self.results = self.folder / "allure-results"
+        self.records = self.folder / "records.jsonl"
+        self.stacks = self.folder / "stacks.txt"
+        self.junit = self.folder / "junit"
+        self._page = self.folder / "index.html"
+        self._json = self.folder / "report.json"
+        self._markdown = self.folder / "summary.md"
+        self._matrix = self.folder / "matrix.md"
+        self._matrix_page = self.folder / "matrix.html"
+        self._resources = ResourceRecord(self.folder / "resource-usage.csv")
+        self._in_force = in_force
+        self._budgets = budgets(in_force.settings.acceptance_time_factor)
+        self._target = target
+
+    def prepare(self) -> None:
+        """Remove what an earlier run left: a stale report would be taken for this one's.
+
+        From here on behave's own words go through the redactor as well.
+        """
+        sys.stdout, sys.stderr = (
+            cast(TextIO, stream if isinstance(stream, RedactedStream) else RedactedStream(stream))
+            for stream in (sys.stdout, sys.stderr)
+        )
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for folder in (self.results, self.junit):
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+            shutil.rmtree(self.folder / evidence.FOLDER, ignore_errors=True)
+            for file in (
+                self.records,
+                self.stacks,
+                self._page,
+                self._json,
+                self._markdown,
+                self._matrix,
+                self._matrix_page,
+            ):
+                file.unlink(missing_ok=True)
+        except OSError as error:
+            raise AcceptanceError(
+                f"the reports folder {self.folder} cannot be written ({error.strerror}); "
+                "choose another with acceptance_reports_dir"
+            ) from None
+
+    def say_first(self) -> None:
+        """The target and why it was chosen, and the settings in force, those that somebody chose first."""
+        print(f"Target:   {self._target.label} ({self._where()})")
+        print(f"Why:      {self._target.why}")
+        print(f"Ollama:   {self._ollama_api}")
+        rows = self._in_force.table()
+        lines = [f"{name} = {value} (from {origin})" for name, value, origin in rows if origin != "default"]
+        defaults = [
+            f"{name} = {value}" for name, value, origin in rows if origin == "default" and value != "-"
+        ]
+        lines += textwrap.wrap(f"by default: {', '.join(defaults)}", 100, break_on_hyphens=False)
+        for number, line in enumerate(lines):
+            print(f"{'Settings:' if number == 0 else '':<9} {line}")
+        print(flush=True)
+        self._resources.start()
+
+    def finish(self, code: int, *, suite: str, started: float) -> int:
+        """Make the reports, say the verdict and the paths; the exit code of the run.
+
+        A report that cannot be made turns a green run into a broken harness, never a red one into another.
+        """
+        self._resources.stop()
+        records = read_records(self.records)
+        write_junit(self.junit, records)
+        duration = time.time() - started
+        report = summary.build_report(
+            records, suite=suite, environment=self.environment(), started=started, duration=duration
+        )
+        made = {"JSON": summary.write_report(self._json, report), "JUnit": self.junit}
+        made |= {"Allure": self.results} | self._tell_of_the_run(records)
+        if (self.folder / evidence.FOLDER).is_dir():
+            made["Evidence"] = self.folder / evidence.FOLDER
+        if self._in_force.settings.wants("html"):
+            try:
+                made["HTML"] = html.build(
+                    self.results,
+                    self._page,
+                    environment=self.environment(),
+                    cache=self._in_force.settings.acceptance_cache_dir,
+                    say=print,
+                    title=redact(f"mistral.rs acceptance: {self._target.label}"),
+                    counted=summary.outcome(records),
+                )
+            except AcceptanceError as error:
+                print(f"acceptance: {error}", file=sys.stderr)
+                print("acceptance: `-D acceptance_html=false` runs without the page", file=sys.stderr)
+                code = code or EXIT_HARNESS
+        for kind, name in (("junit", "JUnit"), ("allure", "Allure")):
+            if not self._in_force.settings.wants(kind):
+                shutil.rmtree(made.pop(name), ignore_errors=True)
+        if summary.over_maximum(records, self._budgets):
+            code = code or EXIT_BUDGET
+        made["Summary"] = self._tell_ci(records, duration, passed=code == EXIT_PASSED)
+        print()
+        print(
+            summary.closing_text(
+                records, reports=made, duration=duration, budgets=self._budgets, passed=code == EXIT_PASSED
+            ),
+            flush=True,
+        )
+        return code
+
+    def _tell_of_the_run(self, records: Sequence[Record]) -> dict[str, Path]:
+        """The matrix and the graph of resources: files, and on the report's page of the run."""
+        pieces, made = [], {}
+        if table := matrix_of(records):
+            page = html_page(table).encode()
+            summary.write_atomically(self._matrix, markdown_page(table).encode())
+            made["Matrix"] = summary.write_atomically(self._matrix_page, page)
+            pieces.append(Evidence("what each server keeps", "text/html", page))
+        record = self._resources
+        if record.samples:
+            made["Usage"] = record.file
+            pieces += [
+                Evidence("resources of the target", "image/svg+xml", record.chart().encode()),
+                Evidence("resource-usage.csv", "text/csv", record.file.read_bytes()),
+            ]
+        attach_to_run(self.results, pieces)
+        return made
+
+    def _tell_ci(self, records: Sequence[Record], duration: float, *, passed: bool) -> Path:
+        table = matrix_of(records)
+        text = summary.markdown(
+            records,
+            target=self._target.label,
+            duration=duration,
+            budgets=self._budgets,
+            passed=passed,
+            more=[brief_markdown(table)] if table else [],
+        )
+        # GitHub shows on the page of the job what is added to this file.
+        if page := os.environ.get("GITHUB_STEP_SUMMARY"):
+            try:
+                with Path(page).open("a", encoding="utf-8") as stream:
+                    stream.write(text)
+            except OSError as error:
+                print(f"acceptance: GITHUB_STEP_SUMMARY cannot be written: {error.strerror}", file=sys.stderr)
+        return summary.write_atomically(self._markdown, text.encode())
+
+    def environment(self) -> dict[str, str]:
+        """What a reader has to know to repeat the run; secrets are redacted."""
+        facts = {
+            "target": self._target.label,
+            "why this target": self._target.why,
+            "Ollama API": self._ollama_api,
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+        }
+        facts |= {name: version(name) for name in STARTED_BY_THE_SUITE}
+        facts |= {f"setting {name}": f"{value} ({origin})" for name, value, origin in self._in_force.table()}
+        return {name: redact(value) for name, value in facts.items()}
+
+    @cached_property
+    def _ollama_api(self) -> str:
+        # Not at the top: the HTTP client comes with it, and the first worker is started before.
+        from support.servers.ollama_backends import foreseen
+
+        return foreseen(self._in_force.settings, self._target.label)
+
+    def _where(self) -> str:
+        return str(getattr(self._target, "path", "not started by the suite"))

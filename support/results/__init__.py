@@ -1,0 +1,1 @@
+"""Outcomes, records, verdicts, known issues, redaction."""

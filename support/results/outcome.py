@@ -1,0 +1,92 @@
+"""The outcome of one scenario, decided once, read by every report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Status = Literal["passed", "failed", "broken", "skipped", "known_issue"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a scenario.
+
+    failed: the product is wrong (AssertionError). broken: the harness is (anything else, hooks and cleanups
+    included). skipped: `message` says why. known_issue: it failed as `known_issues.toml` foretold; `message`
+    is the failure, `why` and `source` come from the list; it does not gate.
+    """
+
+    status: Status
+    message: str = ""
+    trace: str = ""
+    why: str = ""
+    source: str = ""
+
+    @property
+    def gates(self) -> bool:
+        """Whether this outcome makes the run red."""
+        return self.status in ("failed", "broken")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Something a scenario leaves for a reader: a log slice, an exchange, a measurement.
+
+    `name` is its title in the report, `file` what it is called in the folder of a failed scenario.
+    """
+
+    name: str
+    media_type: str
+    data: bytes
+    file: str = ""
+
+    @classmethod
+    def text(cls, name: str, text: str, file: str = "") -> Evidence:
+        return cls(name, "text/plain", text.encode(errors="backslashreplace"), file)
+
+
+CellStatus = Literal["kept", "broken", "known issue", "lacking", "not asked"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """How one server stands to one behaviour, with a short reason where there is something to say.
+
+    `judged`: it is the server that the scenario judges; the others are compared with it. `rule`: where it is
+    written that the behaviour is due. `repeat`: the command that shows what was seen. `fate`: what became of
+    a server that did not answer. `seconds`: how long it was asked.
+    """
+
+    server: str
+    status: CellStatus
+    reason: str = ""
+    judged: bool = False
+    rule: str = ""
+    repeat: str = ""
+    fate: str = ""
+    seconds: float = 0.0
+
+
+def settled(cells: Iterable[Cell], verdict: Verdict) -> tuple[Cell, ...]:
+    """The same once the verdict is there: what the judged server breaks may be a known issue."""
+    if verdict.status != "known_issue":
+        return tuple(cells)
+    return tuple(as_known(cell, verdict.why, verdict.source) if cell.judged else cell for cell in cells)
+
+
+def as_known(cell: Cell, why: str, source: str) -> Cell:
+    """The cell of what is listed as a known issue."""
+    told = f"{why} ({source})" if why else ""
+    return replace(cell, status="known issue", reason="; seen: ".join(filter(None, (told, cell.reason))))
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measured figure, kept in the report and shown as a trend: `key` is stable across runs."""
+
+    key: str
+    title: str
+    value: float
+    unit: str

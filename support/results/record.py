@@ -1,0 +1,96 @@
+"""Result records: one JSON line per scenario, written as it ends, read by the summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from support.errors import AcceptanceError
+from support.results.outcome import Cell, Measure, Status
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One step as it ran; `duration` in seconds."""
+
+    keyword: str
+    name: str
+    status: str
+    duration: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """One scenario, or a hook that failed outside all scenarios.
+
+    `location` is `file:line`; `start` epoch seconds, `duration` seconds; `reason` says why it was skipped or
+    is known; `error` is the failure, also of a known issue; `output` what it printed; `cells` what each
+    server made of it, for the matrix.
+    """
+
+    name: str
+    feature: str
+    location: str
+    capability: str
+    status: Status
+    tags: tuple[str, ...] = ()
+    duration: float = 0.0
+    start: float = 0.0
+    steps: tuple[StepRecord, ...] = ()
+    output: str = ""
+    error: str = ""
+    trace: str = ""
+    reason: str = ""
+    source: str = ""
+    measures: tuple[Measure, ...] = ()
+    cells: tuple[Cell, ...] = ()
+    worker: str = "main"
+    target: str = ""
+
+    @property
+    def gates(self) -> bool:
+        """Whether it makes the run red."""
+        return self.status in ("failed", "broken")
+
+    def to_line(self) -> str:
+        """One line of ASCII JSON, with its line feed."""
+        return json.dumps(asdict(self)) + "\n"
+
+    @classmethod
+    def from_line(cls, line: str) -> Record:
+        """Raises ValueError, KeyError or TypeError when the line is not a record."""
+        data: dict[str, Any] = json.loads(line)
+        data["tags"] = tuple(data["tags"])
+        data["steps"] = tuple(StepRecord(**step) for step in data["steps"])
+        data["measures"] = tuple(Measure(**measure) for measure in data["measures"])
+        data["cells"] = tuple(Cell(**cell) for cell in data.get("cells", ()))
+        return cls(**data)
+
+
+def read_records(*files: Path) -> list[Record]:
+    """All records in the order of their start; the last one of a scenario counts.
+
+    A scenario writes a record when it begins, which says that the process ended while it ran, and replaces it
+    when it ends: so the scenario during which a worker was killed is named. A last line that was cut is left
+    out. A file that is not there has no records. Raises AcceptanceError for any other unreadable line.
+    """
+    latest: dict[tuple[str, str, str, str], Record] = {}
+    for file in files:
+        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        for number, line in enumerate(lines, 1):
+            try:
+                record = Record.from_line(line)
+            except (ValueError, KeyError, TypeError) as error:
+                if number == len(lines):
+                    break
+                raise AcceptanceError(f"{file}:{number}: not a result record ({error})") from None
+            latest[(record.target, record.location, record.feature, record.name)] = record
+    return in_order(latest.values())
+
+
+def in_order(records: Iterable[Record]) -> list[Record]:
+    """By start, then by place."""
+    return sorted(records, key=lambda record: (record.start, record.location))

@@ -1,0 +1,70 @@
+"""Text from outside, made safe and short for a terminal or a page."""
+
+from __future__ import annotations
+
+import re
+
+from support.results.redaction import redact
+
+# A longer text is shown around its first difference, with so many characters on each side.
+SHOWN_WHOLE, AROUND = 200, 40
+# C0 and C1 controls (an escape sequence starts with one), the bidirectional overrides that make a line read
+# as something else (Unicode TR 36, section 2.4), invisible marks, lone surrogates (no encoder takes them),
+# and the two non-characters that XML 1.0 has no place for.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffe\uffff\ud800-\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    """The text without secrets, control characters shown (`\\x1b`), line feeds and tabs kept, CR LF as LF."""
+    return _UNSAFE.sub(_escaped, redact(text).replace("\r\n", "\n"))
+
+
+def one_line(text: str, width: int = 160) -> str:
+    """The first line that says something, at most `width` characters."""
+    line = next((line.strip() for line in visible(text).splitlines() if line.strip()), "")
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def indented(text: str, by: str = "       ") -> str:
+    """Each line of the text, made visible, behind `by`."""
+    return "\n".join(by + line if line else "" for line in visible(text).rstrip().split("\n"))
+
+
+def as_markdown(text: str) -> str:
+    """Text that the Markdown of GitHub shows as it is, on one line."""
+    return re.sub(r"([\\`*_\[\]<>|#~&$])", r"\\\1", " ".join(visible(text).split()))
+
+
+def seconds(value: float) -> str:
+    """`0.12s`, `75.3s`: fixed width up to 999 s."""
+    return f"{value:.2f}s" if value < 10 else f"{value:.1f}s"
+
+
+def difference(what: str, expected: str, got: str) -> str:
+    """`expected <what> 'a', got 'b'`; of long texts the place where they part, with what stands around it.
+
+    Positions count characters and lines from 1. To be called with two texts that differ.
+    """
+    if max(len(expected), len(got)) <= SHOWN_WHOLE:
+        return f"expected {what} {expected!r}, got {got!r}"
+    pairs = zip(expected, got, strict=False)
+    at = next((n for n, (one, other) in enumerate(pairs) if one != other), min(len(expected), len(got)))
+    line = expected.count("\n", 0, at) + 1
+    return (
+        f"expected {what}: it differs at character {at + 1} (line {line}); "
+        f"{len(expected)} characters expected, {len(got)} came\n"
+        f"  expected: {_around(expected, at)}\n  got:      {_around(got, at)}"
+    )
+
+
+def _around(text: str, at: int) -> str:
+    start, end = max(0, at - AROUND), at + AROUND
+    shown = repr(text[start:end])
+    return f"{'…' if start else ''}{shown}{'…' if end < len(text) else ''}"
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -1,0 +1,91 @@
+"""Turns what behave says about a scenario into one verdict."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from support.results.known_issues import Deviation
+from support.results.outcome import Verdict
+
+
+class BehaveScenario(Protocol):
+    """The attributes of behave's Scenario that are read here."""
+
+    name: str
+    status: Any
+    exception: BaseException | None
+    error_message: str | None
+    should_skip: bool
+    skip_reason: str | None
+    all_steps: Any
+    captured: Any
+
+
+def judge(scenario: BehaveScenario, aborted: str | None, *, strict: bool = False) -> Verdict:
+    """What became of it, before known issues are looked at. `aborted` says why a run was cut short.
+
+    `strict`: a scenario that was skipped for a reason counts as broken.
+    """
+    status = scenario.status.name
+    if status == "passed" and scenario.should_skip and scenario.skip_reason:
+        # Left out in its last step: behave counts the steps only.
+        status = "skipped"
+    if status == "passed":
+        return Verdict("passed")
+    if status == "skipped" and strict and scenario.skip_reason:
+        return Verdict("broken", f"not run, and this run is strict: {scenario.skip_reason}")
+    if status == "skipped":
+        return Verdict("skipped", scenario.skip_reason or "not selected")
+    if status.startswith("untested"):
+        return Verdict("skipped", f"not run: {aborted or 'nothing ran it'}")
+    for step in scenario.all_steps:
+        if step.status.name in ("failed", "error", "hook_error", "cleanup_error", "pending", "undefined"):
+            return _of_step(step)
+    return _of_hook(scenario, status, aborted)
+
+
+def _of_step(step: Any) -> Verdict:
+    where = f"{step.keyword} {step.name}"
+    if step.status.name == "undefined":
+        return Verdict("broken", f"no step definition for: {where}")
+    # A bare `assert` has no words of its own.
+    message = str(step.exception or "") or str(step.error_message or step.status.name)
+    # A failed check says all in its message; only what nobody foresaw needs its trace.
+    if isinstance(step.exception, AssertionError):
+        return Verdict("failed", f"{message}\n(in: {where})")
+    return Verdict("broken", f"{message}\n(in: {where})", str(step.error_message or ""))
+
+
+def _of_hook(scenario: BehaveScenario, status: str, aborted: str | None) -> Verdict:
+    message = str(scenario.exception or "") or scenario.error_message or ""
+    if not message:
+        # An interruption in a hook leaves no words of its own.
+        message = aborted or f"behave's status is {status}"
+        message = cleanup_message(scenario) if status == "cleanup_error" else message
+    # What a hook finds wrong with the product (a dead server, say) is the product's fault, not the harness'.
+    wrong = isinstance(scenario.exception, AssertionError)
+    return Verdict(
+        "failed" if wrong else "broken", f"{message}\n(in: {status})", scenario.error_message or ""
+    )
+
+
+def cleanup_message(item: Any) -> str:
+    """behave prints the errors of cleanups and keeps none of them: take them out of the captured text."""
+    text = str(item.captured.output or "")
+    found = text[text.find("CLEANUP-ERROR") :] if "CLEANUP-ERROR" in text else ""
+    return found.split("\n----", 1)[0].strip() or "a cleanup failed; its error was not captured"
+
+
+def with_deviation(verdict: Verdict, deviation: Deviation | None) -> Verdict:
+    """The verdict once the list of known issues was asked."""
+    if deviation is None:
+        return verdict
+    if verdict.status == "failed":
+        return Verdict("known_issue", verdict.message, verdict.trace, deviation.why, deviation.source)
+    if verdict.status == "passed" and not deviation.sometimes:
+        return Verdict(
+            "failed",
+            f"fixed: known_issues.toml lists this as a known issue of {deviation.target} "
+            f"{deviation.versions} ({deviation.why}), but it passed; remove the entry",
+        )
+    return verdict

@@ -1,0 +1,78 @@
+"""behave's command line and what was made of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from behave.configuration import Configuration
+from behave.exception import ConfigError, InvalidFileLocationError, InvalidFilenameError
+from behave.parser import ParserError
+from behave.runner_util import FileNotFoundError as FeatureNotFound
+from behave.runner_util import reset_runtime
+from cucumber_tag_expressions import TagExpressionError
+
+from support.runner import tags
+from support.settings import SettingsInForce, load_settings
+
+# Options of formatters and of the front door, handed over as behave userdata.
+INTERNAL = frozenset({"suite", "worker", "target_label", "allure_keep"})
+# What behave says about a path, a feature file or a tag expression that it cannot use.
+UNUSABLE = (
+    ConfigError,
+    FeatureNotFound,
+    InvalidFileLocationError,
+    InvalidFilenameError,
+    ParserError,
+    TagExpressionError,
+)
+
+
+def configured(words: Sequence[str]) -> Any:
+    """behave's configuration of a command line; raises its errors, SystemExit among them."""
+    # behave puts the folder of environment.py on the path; `steps` is imported before that.
+    sys.path.insert(0, str(Path.cwd()))
+    configuration = Configuration(list(words))
+    if not configuration.format:
+        configuration.format = [configuration.default_format]
+    elif len(configuration.format) == len(configuration.defaults.get("format") or ()):
+        # As behave's own main does: formatters of the configuration file do not silence the terminal.
+        configuration.format.append(configuration.default_format)
+    reset_runtime()
+    return configuration
+
+
+def words_of(configuration: Any) -> list[str] | None:
+    """The command line that `python -m behave` or `behave` made this of; None when another program did.
+
+    behave 1.3.3 does not keep it: it reads `sys.argv` when it is the program itself.
+    """
+    program = Path(sys.argv[0])
+    if program.parts[-2:] == ("behave", "__main__.py") or program.stem == "behave":
+        return [str(word) for word in configuration.make_command_args()]
+    return None
+
+
+def settings_of(configuration: Any) -> SettingsInForce:
+    """Raises `SettingsError` for a wrong setting, and for a tag expression that cannot be meant."""
+    tags.check_expression(expressions(configuration))
+    defines = {k: v for k, v in configuration.userdata.items() if k not in INTERNAL and "." not in k}
+    if configuration.jobs not in (None, 1):
+        # behave's own `-j`, which it leaves to its runner.
+        defines = {"acceptance_jobs": configuration.jobs, **defines}
+    return load_settings(defines)
+
+
+def expressions(configuration: Any) -> list[str]:
+    """The tag expressions that were given."""
+    given = configuration.tags
+    return [given] if isinstance(given, str) else [str(part) for part in given or ()]
+
+
+def complaint(error: BaseException) -> str:
+    """What behave says, as one line."""
+    lines = [line.strip() for line in str(error).splitlines() if "^" not in line]
+    reason = "no such feature file or folder: " if isinstance(error, FeatureNotFound) else ""
+    return f"{reason}{'; '.join(line for line in lines if line)}"

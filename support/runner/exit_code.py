@@ -1,0 +1,60 @@
+"""What a run came to, out of its records alone: one rule for all ways of running."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from support.errors import EXIT_BUDGET, EXIT_FAILED, EXIT_HARNESS, EXIT_NOTHING_SELECTED, EXIT_PASSED
+from support.results.record import Record
+from support.runner.time_limits import is_over_budget
+
+STOPPED = "the run stopped at the first failure"
+CUT = "the run was cut short"
+
+
+def exit_code(records: Sequence[Record], selected: Collection[str], *, broken: bool) -> int:
+    """`selected` are the places of the scenarios; `broken`: something was wrong that no record tells.
+
+    A signal decides before this is asked (support/runner/signals.py).
+    """
+    red = [record for record in records if record.gates]
+    scenarios = [record for record in red if record.location in selected]
+    if not all(is_over_budget(record.status, record.error) for record in scenarios):
+        return EXIT_FAILED
+    if broken or len(red) > len(scenarios):
+        return EXIT_HARNESS
+    if scenarios:
+        return EXIT_BUDGET
+    if all(record.status == "skipped" for record in records):
+        print("acceptance: every selected scenario was skipped: nothing was checked", file=sys.stderr)
+        return EXIT_NOTHING_SELECTED
+    return EXIT_PASSED
+
+
+def unreached(
+    selected: Mapping[str, str], records: Iterable[Record], *, signalled: str | None, stops: bool
+) -> tuple[dict[str, str], bool]:
+    """The places of `selected` (place -> feature) without a record, each with the reason, and whether
+    the reason is known.
+
+    `signalled` says which signal ended the run, `stops` that the first failure was to end it.
+    """
+    told = list(records)
+    run = {record.location for record in told}
+    outside = [record for record in told if record.gates and record.location not in selected]
+    stopped = stops and any(record.gates for record in told)
+    reasons, explained = {}, True
+    for place, feature in selected.items():
+        if place in run:
+            continue
+        near = [record for record in outside if record.feature == feature] or outside
+        if signalled is not None:
+            why = signalled
+        elif near:
+            why = f"{near[0].name} failed"
+        else:
+            why = STOPPED if stopped else CUT
+            explained = explained and stopped
+        reasons[place] = why
+    return reasons, explained

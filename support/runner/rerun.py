@@ -1,0 +1,115 @@
+"""Runs that look back: the scenarios that failed last time, and the same selection several times."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from support.errors import (
+    EXIT_BUDGET,
+    EXIT_FAILED,
+    EXIT_PASSED,
+    AcceptanceError,
+    NothingSelected,
+    SettingsError,
+)
+from support.results.record import read_records
+
+ITERATIONS = "iterations"
+# After these a run has verdicts of all its scenarios; any other ends the repetition.
+_WHOLE = (EXIT_PASSED, EXIT_FAILED, EXIT_BUDGET)
+
+
+def failed_places(reports: Path, within: Sequence[str] = ()) -> list[str]:
+    """`file:line` of each scenario that failed in the last run, those under `within` when it is given.
+
+    Of a run that was killed its records are read. Raises SettingsError when there was no run, NothingSelected
+    when nothing failed.
+    """
+    file, records = reports / "report.json", reports / "records.jsonl"
+    if file.is_file():
+        tests = _tests(file)
+        failed = [str(test["location"]) for test in tests if test["verdict"] in ("failed", "broken")]
+    elif records.is_file():
+        failed = [record.location for record in read_records(records) if record.gates]
+    else:
+        raise SettingsError(f"no report of an earlier run in {reports}; run once without --rerun-failed")
+    places = [Path(name.rstrip("/")) for name in within]
+    chosen = [
+        place
+        for place in dict.fromkeys(failed)
+        if _is_scenario(place)
+        and (not places or any(Path(place.rpartition(":")[0]).is_relative_to(p) for p in places))
+    ]
+    if not chosen:
+        where = f" in {', '.join(within)}" if within else ""
+        raise NothingSelected(f"nothing failed{where} in the last run ({reports}): nothing to run again")
+    return chosen
+
+
+def _is_scenario(place: str) -> bool:
+    """Hooks fail too, but outside the features."""
+    file, _, line = place.rpartition(":")
+    return line.isdigit() and file.endswith(".feature") and Path(file).is_file()
+
+
+def repeat(run: Callable[[Sequence[str]], int], times: int, reports: Path) -> int:
+    """Call `run` (with more words for behave) so often and compare the verdicts; the exit code of all.
+
+    Each report is kept as `iterations/N.json`; the page is made of the last run. 1 when the verdicts differ,
+    unless by an issue that is listed as failing by chance, which is told.
+    """
+    kept = reports / ITERATIONS
+    shutil.rmtree(kept, ignore_errors=True)
+    verdicts: dict[tuple[str, str], list[str]] = defaultdict(list)
+    code = EXIT_PASSED
+    lines = []
+    for number in range(1, times + 1):
+        ended = run([] if number == times else ["--define=acceptance_html=false"])
+        if ended not in _WHOLE:
+            print(f"acceptance: run {number} of {times} ended with exit code {ended}: no more of them")
+            return ended
+        code = code or ended
+        kept.mkdir(parents=True, exist_ok=True)
+        copy = Path(shutil.copyfile(reports / "report.json", kept / f"{number}.json"))
+        for test in _tests(copy):
+            verdicts[(test["location"], test["name"])].append(test["verdict"])
+        lines.append(_line(number, times, json.loads(copy.read_bytes())))
+        print(f"\n{lines[-1]}\n", flush=True)
+    differing = [place for place, told in verdicts.items() if len(set(told)) > 1 or len(told) != times]
+    by_chance = [place for place in differing if _is_by_chance(verdicts[place], times)]
+    steady = len(by_chance) == len(differing)
+    print("\n".join(lines))
+    told = "identical" if not differing else f"{len(differing)} scenarios with different"
+    print(f"{times} runs, {told} verdicts{':' if differing else ''}")
+    for place in differing:
+        counted = Counter(verdicts[place])
+        counted["not reported"] = times - counted.total()
+        told = ", ".join(f"{number} x {verdict}" for verdict, number in counted.items() if number)
+        print(f"  {place[0]}  {place[1]}: {told}{', listed as by chance' if place in by_chance else ''}")
+    return code if steady else EXIT_FAILED
+
+
+def _is_by_chance(verdicts: Sequence[str], times: int) -> bool:
+    """A listed failure may be passed only where its entry says `sometimes`: else the pass itself fails."""
+    return len(verdicts) == times and set(verdicts) == {"passed", "known_issue"}
+
+
+def _line(number: int, times: int, report: dict[str, Any]) -> str:
+    count = report["summary"]
+    return (
+        f"run {number} of {times}: {count['passed']} passed, {count['failed']} failed, "
+        f"{count['skipped']} skipped in {report['duration']:.1f} s"
+    )
+
+
+def _tests(report: Path) -> list[dict[str, Any]]:
+    try:
+        tests: list[dict[str, Any]] = json.loads(report.read_bytes())["tests"]
+    except (OSError, ValueError, KeyError) as error:
+        raise AcceptanceError(f"{report} is no report of this suite ({error!r})") from None
+    return tests

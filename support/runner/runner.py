@@ -1,0 +1,226 @@
+"""The behave runner of the suite: checked before it starts, honest when it ends.
+
+Stock behave (1.3.3) is green when nothing was selected and when a step calls `sys.exit(0)` or `os._exit(0)`,
+dies of SIGTERM with its children alive, and knows only the exit codes 0 and 1. This runner closes these gaps;
+it is used by `python -m behave` and by `acceptance run` alike, through `[tool.behave]` in pyproject.toml.
+
+It makes the frame of a run: settings, selection, target, reports, exit code. The scenarios are run by worker
+processes, which it survives; with `acceptance_jobs=0` in this process, for a debugger.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from behave.api.runner import ITestRunner
+from behave.formatter.base import StreamOpener
+
+from support.errors import (
+    EXIT_FAILED,
+    EXIT_HARNESS,
+    EXIT_INTERRUPTED,
+    EXIT_PASSED,
+    EXIT_USAGE,
+    AcceptanceError,
+)
+from support.programs.deferred_interrupts import uninterrupted
+from support.programs.process import stop_everything
+from support.reporting.behave_events import location_of
+from support.reporting.report_writer import RunReports
+from support.runner.behave_config import UNUSABLE, complaint, settings_of, words_of
+from support.runner.scenario_runner import ScenarioRunner
+from support.runner.scheduler import durations
+from support.runner.signals import Signals
+from support.runner.worker_pool import Crew, Worker, able, early
+from support.servers.discovery import CommandTarget, Target, discover
+from support.settings import SettingsInForce
+
+
+class GuardedRunner(ITestRunner):  # type: ignore[misc]
+    """What behave and `acceptance run` call."""
+
+    def __init__(self, config: Any, words: Sequence[str] | None = None, crew: Crew | None = None) -> None:
+        """`words` are the command line, `crew` the workers that were started already, if any."""
+        self.config = config
+        self._words = words_of(config) if words is None else words
+        self._crew = crew
+        self._signals = Signals(again=self._leave_now)
+        self._runner = ScenarioRunner(config, self._signals)
+        self._broken = False
+        self._durations: Mapping[str, float] = {}
+
+    @property
+    def undefined_steps(self) -> list[Any]:
+        """behave asks for it after the run; every outcome but a plain pass has left before."""
+        return []
+
+    def run(self) -> bool:
+        """Ends with SystemExit for every outcome but a plain pass, since behave itself knows only 0 and 1."""
+        try:
+            with self._signals.watched():
+                code = self._run()
+        except AcceptanceError as error:
+            print(f"acceptance: {error}", file=sys.stderr)
+            code = error.exit_code
+        except UNUSABLE as error:
+            print(f"acceptance: {complaint(error)}", file=sys.stderr)
+            code = EXIT_USAGE
+        except KeyboardInterrupt:
+            code = EXIT_INTERRUPTED
+        except SystemExit as end:
+            print(f"acceptance: the run was left by sys.exit({end.code!r})", file=sys.stderr)
+            code = EXIT_HARNESS
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            told = f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
+            print(f"acceptance: the harness broke: {told}", file=sys.stderr)
+            code = EXIT_HARNESS
+        finally:
+            self._close()
+        code = self._signals.exit_code or code
+        if code != EXIT_PASSED:
+            raise SystemExit(code)
+        return False
+
+    def _close(self) -> None:
+        """End what the run started; a first signal waits for it, a second one does the same at once."""
+        with suppress(KeyboardInterrupt), self._signals.watched():
+            self._runner.close()
+            stop_everything()
+            if self._crew is not None:
+                self._crew.close()
+
+    def _leave_now(self, number: int) -> None:
+        """A second signal: nothing is told any more, yet nothing is left."""
+        stop_everything()
+        if self._runner.suite is not None:
+            shutil.rmtree(self._runner.suite.folder, ignore_errors=True)
+        if self._crew is not None:
+            self._crew.remove_folder()
+        os._exit(128 + number)
+
+    def _run(self) -> int:
+        if self._crew is None and self._words is not None and able() and not self.config.dry_run:
+            with uninterrupted():
+                self._crew = Crew(self._words)
+                self._crew.start(early(self._words))
+        in_force = settings_of(self.config)
+        jobs = self._jobs(in_force)
+        with self._runner.path_manager:
+            self._runner.setup_paths()
+            if jobs == 0 or self.config.dry_run:
+                self._runner.load_code()
+            scenarios = self._runner.selected()
+            if self.config.dry_run:
+                return EXIT_FAILED if self._runner.run_dry() else EXIT_PASSED
+            target = discover(in_force.settings)
+            reports = RunReports(in_force, target)
+            self._durations = durations(reports.records)
+            reports.prepare()
+            reports.say_first()
+            self.config.userdata["target_label"] = target.label
+            started = time.time()
+            if jobs == 0:
+                self._run_here(scenarios, in_force, target, reports)
+            else:
+                self._have_run(jobs, scenarios, in_force, target, reports)
+        return self._finish(scenarios, reports, started)
+
+    def _jobs(self, in_force: SettingsInForce) -> int:
+        """How many workers; 0: none, this process runs all."""
+        jobs = in_force.settings.acceptance_jobs
+        if jobs == 0:
+            return 0
+        why = None
+        if not able():
+            why = "this system has no worker processes"
+        elif self._crew is None and not self.config.dry_run:
+            why = "behave was called by another program, whose command line a worker cannot have"
+        if why is not None:
+            print(f"acceptance: {why}: all runs in this process, and a step that ends it ends the run")
+            return 0
+        return jobs
+
+    def _run_here(
+        self, scenarios: list[Any], in_force: SettingsInForce, target: Target, reports: RunReports
+    ) -> None:
+        runner = self._runner
+        if "PYTHONBREAKPOINT" not in os.environ:
+            sys.breakpointhook = self._debug
+        runner.get_ready(scenarios, in_force, target, reports.stacks)
+        failed = runner.run_features(reports.folder, StreamOpener(str(reports.records)), runner.features)
+        self._broken = failed and not runner.gated
+
+    def _debug(self, *_args: Any, **_options: Any) -> None:
+        """`breakpoint()`: on the terminal, although behave captures what is printed, without limits."""
+        import pdb
+
+        self._runner.budgets.lift()
+        pdb.Pdb(stdout=sys.__stdout__).set_trace(sys._getframe().f_back)
+
+    def _have_run(
+        self, jobs: int, scenarios: list[Any], in_force: SettingsInForce, target: Target, reports: RunReports
+    ) -> None:
+        from support.runner.coordinator import Master
+        from support.runner.result_collector import Teller
+        from support.runner.scheduler import Schedule, tasks_of
+        from support.runner.worker import target_to
+
+        crew, settings = self._crew, in_force.settings
+        assert crew is not None
+        tasks = tasks_of(scenarios)
+        jobs = min(jobs, len(tasks))
+        if jobs > 1 and settings.test_port is not None and isinstance(target, CommandTarget):
+            print(f"acceptance: one worker, since test_port is one port: {settings.test_port}", flush=True)
+            jobs = 1
+        alone = jobs == 1
+        if not alone and self.config.format != [self.config.default_format]:
+            print("acceptance: formatters chosen with -f need one worker: they are not used", flush=True)
+        greeting = target_to(target)
+
+        def start(lane: str, anew: bool) -> Worker:
+            with uninterrupted():
+                worker = crew.take(lane)
+            worker.greet(greeting, speaks=alone, anew=anew)
+            return worker
+
+        with reports.records.open("w", encoding="ascii") as stream:
+            master = Master(
+                Schedule(tasks, self._durations, as_given=alone),
+                Teller(self.config, reports, stream, speaks=not alone),
+                start=start,
+                signals=self._signals,
+                stop_at_failure=bool(self.config.stop),
+                time_factor=settings.acceptance_time_factor,
+            )
+            # A signal is passed on by the master; here it only says that the run is over.
+            with suppress(KeyboardInterrupt), uninterrupted():
+                master.run([f"w{number + 1}" for number in range(jobs)])
+        self._broken = master.broken
+
+    def _finish(self, scenarios: list[Any], reports: RunReports, started: float) -> int:
+        """Tell of what was never reached, make the reports; the exit code."""
+        from support.results.record import read_records
+        from support.runner.exit_code import exit_code, unreached
+        from support.runner.result_collector import tell_unreached
+
+        selected = {location_of(scenario): scenario for scenario in scenarios}
+        reasons, explained = unreached(
+            {place: str(scenario.feature.name) for place, scenario in selected.items()},
+            read_records(reports.records),
+            signalled=self._signals.why,
+            stops=bool(self.config.stop),
+        )
+        tell_unreached([(selected[place], why) for place, why in reasons.items()], self.config, reports)
+        code = self._signals.exit_code or exit_code(
+            read_records(reports.records), selected, broken=self._broken or not explained
+        )
+        suite = str(self.config.userdata.get("suite", "acceptance"))
+        return reports.finish(code, suite=suite, started=started)

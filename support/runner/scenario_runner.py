@@ -1,0 +1,309 @@
+"""Runs scenarios in this process: behave's runner with time limits, and a verdict for each scenario.
+
+Used by every worker, and by a run without workers (support/runner/runner.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import re
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from behave.async_step import AsyncFunction
+from behave.formatter._registry import make_formatters
+from behave.formatter.base import StreamOpener
+from behave.model_type import Status
+from behave.reporter.junit import JUnitReporter
+from behave.runner import Context, Runner, the_step_registry
+from behave.runner_util import parse_features
+
+from support.errors import AcceptanceError, NothingSelected, NotOffered, SettingsError
+from support.programs.deferred_interrupts import uninterrupted
+from support.programs.process import stop_everything
+from support.reporting.behave_events import OutsideFailure, location_of
+from support.reporting.evidence import settle
+from support.results.known_issues import Deviation, Deviations
+from support.results.outcome import Verdict
+from support.results.verdicts import judge, with_deviation
+from support.runner.behave_config import expressions
+from support.runner.guarded_formatter import Steady
+from support.runner.requirements import unmet
+from support.runner.signals import Signals
+from support.runner.time_limits import Budgets, Kind, tagged
+from support.servers.discovery import Target
+from support.settings import SettingsInForce
+
+if TYPE_CHECKING:
+    from support.suite import Suite
+
+HOOK = re.compile(r"(before|after)_(all|feature|rule|scenario|step|tag)")
+
+
+class LimitedContext(Context):  # type: ignore[misc]
+    """behave's context, whose cleanups have a time budget."""
+
+    def add_cleanup(self, cleanup_func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        name = getattr(cleanup_func, "__name__", "a cleanup")
+        _refuse_coroutine(cleanup_func, f"the cleanup {name}")
+        super().add_cleanup(self._runner.limited("cleanup", name, cleanup_func), *args, **kwargs)
+
+
+class ScenarioRunner(Runner):  # type: ignore[misc]
+    """behave's runner of features, guarded."""
+
+    def __init__(self, config: Any, signals: Signals) -> None:
+        super().__init__(config)
+        self.suite: Suite | None = None
+        self.budgets = Budgets()
+        # Whether a scenario made the run red, or something outside all scenarios that was told.
+        self.gated = False
+        self._signals = signals
+        self._reports: list[Any] = []
+        self._cleanup_error: Exception | None = None
+
+    def load_code(self) -> None:
+        """Hooks and steps. Raises AcceptanceError for a hook that behave would never await."""
+        self.context = LimitedContext(self)
+        self.load_hooks()
+        self.load_step_definitions()
+        for name in filter(HOOK.fullmatch, list(self.hooks)):
+            _refuse_coroutine(self.hooks[name], f"the hook {name} of environment.py")
+            self.hooks[name] = self.limited("hook", name, self.hooks[name])
+        for kind, definitions in the_step_registry.steps.items():
+            for definition in definitions:
+                # An earlier run of this process (--iterations) has left the steps with its own limits on.
+                step = getattr(definition.func, "unlimited", definition.func)
+                words = f"{kind.capitalize()} {definition.pattern}"
+                definition.func = _staying(self.limited("step", words, _ending(step)))
+                definition.func.unlimited = step
+
+    def selected(self) -> list[Any]:
+        """Read the features; the scenarios that are selected. Raises `NothingSelected`.
+
+        Raises SettingsError when there is no feature, or when two scenarios have one title: known issues and
+        reports tell them apart by it.
+        """
+        where = ", ".join(map(str, self.config.paths)) or "features"
+        found = self.feature_locations()
+        if not found:
+            raise SettingsError(f"no feature file in {where}; give a file or a folder of features")
+        locations = [name for name in found if not self.config.exclude(name)]
+        self.features.extend(parse_features(locations, language=self.config.lang))
+        scenarios = [scenario for feature in self.features for scenario in feature.walk_scenarios()]
+        _refuse_twins(scenarios)
+        selected = [scenario for scenario in scenarios if scenario.should_run(self.config)]
+        if not selected:
+            raise NothingSelected(
+                f"no scenario selected in {where} by tags {' '.join(expressions(self.config)) or '(none)'!r}"
+                f"{' and names ' + repr(self.config.name) if self.config.name else ''}: "
+                "nothing would be checked; choose another selection"
+            )
+        return selected
+
+    def get_ready(
+        self, scenarios: list[Any], in_force: SettingsInForce, target: Target, stacks: Path
+    ) -> None:
+        """Make the suite, skip what lacks something, have every scenario watched.
+
+        A hard time limit leaves its stacks in the file `stacks`.
+        """
+        self.budgets = Budgets(in_force.settings.acceptance_time_factor, stacks)
+        deviations = Deviations.load() if in_force.settings.acceptance_deviations else Deviations(())
+        # Not at the top: a run that leaves the running to workers does without them.
+        from support.servers.model_probe import speaks
+        from support.suite import Suite
+
+        with uninterrupted():
+            self.suite = Suite(in_force, target)
+        speaking = speaks(self.suite)
+        for scenario in scenarios:
+            tags = [str(tag) for tag in scenario.effective_tags]
+            reason = unmet(tags, in_force.settings, target, speaking) or self.suite.fronts.unmet(tags)
+            if reason is not None:
+                # Not `skip()`: that prints a line of its own in the middle of everything.
+                scenario.mark_skipped()
+                scenario.skip_reason = reason
+            self._watch(scenario, deviations)
+        self.config.userdata["target_label"] = target.label
+
+    def run_features(self, reports: Path, records: StreamOpener, features: Iterable[Any]) -> bool:
+        """Run them, writing records and Allure results; whether anything was wrong."""
+        from support.reporting.allure_formatter import AcceptanceAllure
+        from support.reporting.record_formatter import Recorder
+
+        self.context.suite = self.suite
+        self.context.on_cleanup_error = self._note_cleanup_error
+        # One writer of JUnit: behave's own knows no reason of a skip, and no secret.
+        self.config.reporters = [r for r in self.config.reporters if not isinstance(r, JUnitReporter)]
+        self._reports = [
+            Recorder(records, self.config),
+            AcceptanceAllure(StreamOpener(str(reports / "allure-results")), self.config),
+        ]
+        try:
+            self.formatters = [*self._chosen_formatters(), *self._reports]
+            return bool(self.run_model(features))
+        except KeyboardInterrupt:
+            # It came while no feature ran: behave lets it through, and what was recorded is worth a report.
+            return True
+
+    def _chosen_formatters(self) -> list[Any]:
+        try:
+            chosen = make_formatters(self.config, self.config.outputs)
+        except Exception as error:
+            self.outside(OutsideFailure.of(f"formatter {' or '.join(self.config.format)}, start", error))
+            return []
+        return [Steady(formatter, self.budgets, self.outside) for formatter in chosen]
+
+    def run_dry(self) -> bool:
+        """Let behave's formatters show everything without running it; whether a step has no definition."""
+        self.formatters = make_formatters(self.config, self.config.outputs)
+        return bool(self.run_model())
+
+    def outside(self, failure: OutsideFailure) -> None:
+        """Tell what went wrong outside all scenarios: it makes the run red."""
+        self.gated = True
+        for report in self._reports:
+            report.report(failure)
+
+    def begins(self, scenario: Any) -> None:
+        """A scenario is about to run."""
+        self._cleanup_error = None
+        self.budgets.begin(scenario.name, tagged(scenario.tags, scenario.effective_tags))
+
+    def close(self) -> None:
+        """End what was started. A signal does not cut it short, its time limit does."""
+        self._signals.only_noted = True
+        try:
+            if self.suite is not None:
+                self.budgets.keep("cleanup", "the end of the suite", self.suite.close)
+        except AssertionError as error:
+            print(f"acceptance: {error}", file=sys.stderr)
+        finally:
+            self.budgets.close()
+            stop_everything()
+
+    def limited(self, kind: Kind, words: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        """The same, within its time budget."""
+
+        @functools.wraps(work)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            return self.budgets.keep(kind, words, functools.partial(work, *args, **kwargs))
+
+        return run
+
+    def _note_cleanup_error(self, context: Any, cleanup: Any, error: Exception) -> None:
+        Context.print_cleanup_error(context, cleanup, error)
+        self._cleanup_error = self._cleanup_error or error
+
+    def _watch(self, scenario: Any, deviations: Deviations) -> None:
+        """Give the scenario its verdict when it has run, hooks and cleanups included."""
+        inner = scenario.run
+
+        def run(runner: ScenarioRunner) -> bool:
+            assert self.suite is not None
+            self.begins(scenario)
+            failed = bool(inner(runner))
+            over = self.budgets.end()
+            self._tell_cleanup_error(scenario)
+            entry = self._deviation(scenario, deviations)
+            strict = self.suite.in_force.settings.acceptance_strict
+            verdict = judge(scenario, self._aborted_why(), strict=strict)
+            if over is not None and verdict.status == "passed":
+                verdict = Verdict("failed", over)
+            verdict = with_deviation(verdict, entry)
+            scenario.verdict = verdict
+            in_force = self.suite.in_force
+            settle(scenario, verdict, in_force.table(), in_force.settings.acceptance_reports_dir)
+            self.gated = self.gated or verdict.gates
+            if verdict.status == "known_issue":
+                scenario.set_status(Status.skipped)
+                return False
+            if verdict.status == "skipped" and scenario.should_skip:
+                # Left out in its last step: behave counts steps, and all have passed.
+                scenario.set_status(Status.skipped)
+            if verdict.gates and not failed:
+                scenario.set_status(Status.failed)
+            return failed or verdict.gates
+
+        scenario.run = run
+
+    def _deviation(self, scenario: Any, deviations: Deviations) -> Deviation | None:
+        """The known issue that foretells its failure, of any program that it judged."""
+        assert self.suite is not None
+        tags = [str(tag) for tag in scenario.effective_tags]
+        # Left out before it began, it has no world.
+        world = getattr(scenario, "world", None)
+        judged = self.suite.judged(tags) if world is None else world.judged(tags)
+        found = (deviations.find(program, version, scenario.name) for program, version in judged)
+        return next((entry for entry in found if entry is not None), None)
+
+    def _tell_cleanup_error(self, scenario: Any) -> None:
+        """behave prints what went wrong in a cleanup and forgets it."""
+        error = self._cleanup_error
+        if error is not None and scenario.exception is None and not scenario.error_message:
+            scenario.exception = error
+            scenario.error_message = "".join(traceback.format_exception(error))
+
+    def _aborted_why(self) -> str | None:
+        return self._signals.why or ("the run was cut short" if self.aborted else None)
+
+
+def _refuse_coroutine(work: Callable[..., Any], what: str) -> None:
+    if inspect.iscoroutinefunction(work):
+        raise AcceptanceError(
+            f"{what} is `async def`, and behave awaits only steps: it would do nothing; make it a plain `def`"
+        )
+
+
+def _refuse_twins(scenarios: Iterable[Any]) -> None:
+    counted = Counter(str(scenario.name) for scenario in scenarios)
+    twice = next((name for name, times in counted.items() if times > 1), None)
+    if twice is not None:
+        places = [location_of(scenario) for scenario in scenarios if scenario.name == twice]
+        raise SettingsError(f"two scenarios have the title {twice!r}: {' and '.join(places)}; rename one")
+
+
+def _ending(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A step that is `async def`, cut off, leaves its task in behave's event loop: end it with the step."""
+    if not isinstance(step, AsyncFunction):
+        return step
+
+    @functools.wraps(step)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return step(*args, **kwargs)
+        except BaseException as error:
+            tasks = asyncio.all_tasks(step.loop)
+            if not isinstance(error, Exception) and tasks:
+                for task in tasks:
+                    task.cancel()
+                step.loop.run_until_complete(asyncio.wait(tasks, timeout=1))
+            raise
+
+    return run
+
+
+def _staying(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A step ends in the scenario: `sys.exit(0)` there would end the run without hooks, cleanups and reports.
+
+    One that raises `NotOffered` leaves the rest of its scenario out.
+    """
+
+    @functools.wraps(step)
+    def run(context: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return step(context, *args, **kwargs)
+        except SystemExit as end:
+            raise RuntimeError(f"the step called sys.exit({end.code!r})") from end
+        except NotOffered as reason:
+            # Not `scenario.skip()`: that prints a line of its own in the middle of everything.
+            context.scenario.should_skip, context.scenario.skip_reason = True, str(reason)
+
+    return run

@@ -1,0 +1,55 @@
+"""The closed list of tags; anything else is a typing error, in a feature as on the command line."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+from support.errors import SettingsError
+from support.servers.capabilities import CAPABILITIES
+
+SEVERITY = frozenset({"blocker", "critical", "normal", "minor", "trivial"})
+RUN_CLASS = frozenset({"smoke", "slow", "benchmark"})
+SAFETY = frozenset({"serial"})
+NEEDS = frozenset(
+    {
+        "needs.command",
+        "needs.speaking",
+        "needs.own_model",
+        "needs.smollm2",
+        "needs.subcommands",
+        "needs.ollama",
+        "needs.ollama_api",
+        "needs.pty",
+        "needs.tmux",
+        *CAPABILITIES,
+    }
+)
+PATTERNS = (re.compile(r"lock\.[a-z_]+"), re.compile(r"budget\.\d+s"))
+TAGS = SEVERITY | RUN_CLASS | SAFETY | NEEDS
+
+# One tag of each open family, for wildcards.
+_EXAMPLES = TAGS | {"lock.name", "budget.10s"}
+
+_WORD = re.compile(r"@?([^\s()@,~]+)")
+_OPERATORS = frozenset({"and", "or", "not"})
+
+
+def known(tag: str) -> bool:
+    """Whether a tag (without @) belongs to the list."""
+    return tag in TAGS or any(pattern.fullmatch(tag) for pattern in PATTERNS)
+
+
+def check_expression(expressions: Iterable[str]) -> None:
+    """Raise `SettingsError` for a tag expression (v2) that names an unknown tag. Wildcards must match one."""
+    for expression in expressions:
+        for tag in _WORD.findall(expression):
+            if tag in _OPERATORS or known(tag):
+                continue
+            pattern = re.compile(re.escape(tag).replace(r"\*", ".*").replace(r"\?", "."))
+            if {"*", "?"} & set(tag) and any(pattern.fullmatch(candidate) for candidate in _EXAMPLES):
+                continue
+            near = difflib.get_close_matches(tag, TAGS, n=1, cutoff=0.5)
+            advice = f"did you mean @{near[0]}?" if near else f"known are {', '.join(sorted(TAGS))}"
+            raise SettingsError(f"unknown tag @{tag} (from --tags {expression!r}): {advice}")

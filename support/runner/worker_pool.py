@@ -1,0 +1,197 @@
+"""The worker processes of a run, from the master's side.
+
+The first one is started before behave and the settings are read: it loads what a worker needs while the
+master looks at the selection and the target. So nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from support.programs.process import ManagedProcess
+from support.programs.run_directory import RunFolder
+
+if TYPE_CHECKING:
+    from support.runner.scheduler import Task
+
+# How long a worker may take to end after it has closed its side, and to write its stacks when it is ended.
+END_SECONDS = 5.0
+STACKS_SECONDS = 5.0
+MOST_OF_A_LOG = 4000
+# How faulthandler begins what it writes when its time is over.
+FIRED = "\nTimeout ("
+# In a worker's log before each scenario.
+MARK = "\x1e"
+
+
+class Worker:
+    """One worker process. `lane` is its place in the timeline, `stacks` where its hard limit writes."""
+
+    def __init__(self, lane: str, words: Sequence[str], folder: Path) -> None:
+        self.lane = lane
+        self.log = folder / f"{lane}.log"
+        self.stacks = folder / f"{lane}.stacks"
+        self.stacks.unlink(missing_ok=True)
+        self.task: Task | None = None
+        self.folder: str | None = None
+        self.idle = False
+        self.ready = False
+        self.end_code: int | None = None
+        # What was last heard of it, and what it was ended for when the master did that.
+        self.heard = time.monotonic()
+        self.ended_for: str | None = None
+        self._received = b""
+        command = [sys.executable, "-u", "-m", "support.runner.worker", *words]
+        command += [f"--define=worker={lane}", "--define=allure_keep=true"]
+        # What it leaves in its temporary folder goes with the run's, however it dies.
+        environment = os.environ | {"TMPDIR": str(folder)}
+        ours, theirs = socket.socketpair()
+        self._errors = os.dup(2)
+        with theirs:
+            self.process = ManagedProcess(
+                command,
+                stdout=None,
+                stderr=self.log,
+                env=environment,
+                stdin=theirs.fileno(),
+                pass_fds=(self._errors,),
+            )
+        ours.setblocking(False)
+        self.socket = ours
+
+    def greet(self, target: dict[str, Any], *, speaks: bool, anew: bool) -> None:
+        """Have it begin. `speaks`: what it says goes to the person; `anew`: it replaces a dead one."""
+        self.heard = time.monotonic()
+        self.send(
+            {
+                "target": target,
+                "stacks": str(self.stacks),
+                "speaks": speaks,
+                "anew": anew,
+                "errors": self._errors,
+            }
+        )
+        os.close(self._errors)
+
+    def give_up(self) -> None:
+        """End it instead of a greeting."""
+        self.process.stop(grace=0)
+        self.socket.close()
+        os.close(self._errors)
+
+    def send(self, message: dict[str, Any]) -> None:
+        """A worker that is gone misses nothing: its end is seen when it is listened to."""
+        with suppress(OSError):
+            self.socket.sendall(json.dumps(message).encode() + b"\n")
+
+    def dismiss(self) -> None:
+        """No more work."""
+        self.idle = False
+        self.heard = time.monotonic()
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
+
+    def receive(self) -> tuple[list[dict[str, Any]], bool]:
+        """The whole messages that are there, and whether there will be no more."""
+        over = not self.process.alive
+        while True:
+            try:
+                data = self.socket.recv(1 << 16)
+            except BlockingIOError:
+                break
+            except OSError:
+                data = b""
+            if not data:
+                over = True
+                break
+            self._received += data
+            self.heard = time.monotonic()
+        *lines, self._received = self._received.split(b"\n")
+        return [json.loads(line) for line in lines], over
+
+    def end(self, why: str) -> None:
+        """End it and its tree; its log has the stacks of its threads then."""
+        self.ended_for = why
+        with suppress(OSError):
+            self.process.send(signal.SIGABRT)
+        self.process.ended_within(STACKS_SECONDS)
+        self.process.stop(grace=0)
+
+    def ended(self) -> str:
+        """Wait for its end and say how it came about."""
+        self.process.ended_within(END_SECONDS)
+        code = self.process.stop(grace=0)
+        self.socket.close()
+        if self.ended_for is not None:
+            return self.ended_for
+        return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+
+    def stacks_text(self) -> str:
+        """What its hard limit left: what took too long, and the stacks; empty when it was not that."""
+        text = self.stacks.read_text(errors="replace") if self.stacks.is_file() else ""
+        return text if FIRED in text else ""
+
+    def said(self) -> str:
+        """The end of what it printed since its last scenario began."""
+        text = self.log.read_text(errors="replace") if self.log.is_file() else ""
+        return text.rpartition(MARK)[2][-MOST_OF_A_LOG:].strip()
+
+
+class Crew:
+    """All workers of one run, and the folder that their logs and temporary files are in."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        """`words` are behave's command line."""
+        self._words = words
+        self._folder = RunFolder()
+        self._held = False
+        self._early: list[Worker] = []
+
+    def start(self, jobs: int) -> None:
+        """Have so many that wait to be greeted."""
+        for number in range(len(self._early), jobs):
+            self._early.append(Worker(f"w{number + 1}", self._words, self._folder.path))
+        if not self._held:
+            self._held = True
+            self._folder.hold()
+
+    def take(self, lane: str) -> Worker:
+        """One that was not greeted yet."""
+        for worker in self._early:
+            if worker.lane == lane:
+                self._early.remove(worker)
+                return worker
+        return Worker(lane, self._words, self._folder.path)
+
+    def close(self) -> None:
+        """End those that nobody took, and remove the folder. May be called twice."""
+        while self._early:
+            self._early.pop().give_up()
+        self._folder.remove()
+
+    def remove_folder(self) -> None:
+        """When all processes were ended elsewhere."""
+        self._folder.remove()
+
+
+def early(words: Sequence[str]) -> int:
+    """How many workers to start before the settings are known; these decide afterwards."""
+    asked = os.environ.get("ACCEPTANCE_JOBS", "")
+    for word in words:
+        name, _, value = word.removeprefix("--define=").partition("=")
+        asked = value if name == "acceptance_jobs" else asked
+    return min(int(asked), os.cpu_count() or 1) if asked.isdigit() else 1
+
+
+def able() -> bool:
+    """Whether this system can have workers: Windows has no socket pairs to hand over."""
+    return os.name == "posix"

@@ -1,0 +1,139 @@
+"""The bundled gateway in front of a server under test: started, awaited, ended."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from support.bundled.ollama_gateway.errors import NEVER, UNLOADING, not_supported
+from support.errors import AcceptanceError
+from support.http.exchange import Exchange, NotJson
+from support.programs.child_environment import child_environment
+from support.programs.process import ManagedProcess
+from support.settings import Settings
+from support.waiting import WaitTimeout, wait_until
+
+READY_SECONDS = 60.0
+LOG_TAIL_LINES = 15
+PROGRAM = Path(sys.executable).with_name("mistralrs-gateway")
+KEY_VARIABLE = "GATEWAY_TARGET_KEY"
+_READY = re.compile(r"Gateway listening on (http://\S+)")
+
+
+class GatewayFailure(AcceptanceError):
+    """The gateway did not come up: it is a part of the harness, so no verdict on a product."""
+
+
+@dataclass(frozen=True)
+class Declines:
+    """What the gateway says it does not do, with 501 and Ollama's form of an error (docs/gateway.md).
+
+    `unloads`: the target has routes to unload a model, so that the gateway has no excuse.
+    """
+
+    unloads: bool
+
+    def reason(self, exchange: Exchange) -> str | None:
+        """Why this answer honestly declines what was asked; None for any other answer."""
+        if exchange.status != 501:
+            return None
+        path = urlsplit(exchange.url).path
+        route = next(
+            (what for method, known, what in NEVER if method == exchange.method and _fits(path, known)), None
+        )
+        allowed = [what for what in (route, None if self.unloads else UNLOADING) if what]
+        for words in (not_supported(what).words for what in allowed):
+            # An answer to HEAD has no body that could say so.
+            said = exchange.body == b"" if exchange.method == "HEAD" else _says(exchange, words)
+            if said:
+                return f"{words}, as docs/gateway.md says"
+        return None
+
+
+def _fits(path: str, known: str) -> bool:
+    fixed, brace, _ = known.partition("{")
+    return path.startswith(fixed) if brace else path == known
+
+
+def _says(exchange: Exchange, words: str) -> bool:
+    try:
+        return bool(exchange.json() == {"error": words})
+    except NotJson:
+        return False
+
+
+class Gateway:
+    """A running gateway."""
+
+    def __init__(self, process: ManagedProcess, url: str, folder: Path) -> None:
+        self.process = process
+        self.url = url
+        self.folder = folder
+
+    @property
+    def log(self) -> str:
+        """Everything it wrote so far, both streams in order; one line a request, without its content."""
+        return _read(self.folder)
+
+    @property
+    def alive(self) -> bool:
+        return self.process.alive
+
+    def stop(self) -> int:
+        """End it and remove its folder; the exit code. May be called twice."""
+        code = self.process.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return code
+
+
+def start_gateway(
+    target_url: str,
+    settings: Settings,
+    ggufs: Mapping[str, Path] | None = None,
+    api_key: str | None = None,
+) -> Gateway:
+    """Start the gateway on a free port of the loopback interface and wait until it listens.
+
+    `ggufs`: Ollama's name of a model -> its GGUF file. `api_key`: the target's; it goes through the
+    environment, where other users of the machine do not see it. Raises `GatewayFailure` with the end of the
+    log; nothing is left running then.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="acceptance-gateway-"))
+    command: list[str | Path] = [PROGRAM, "--target", target_url]
+    for name, path in (ggufs or {}).items():
+        command += ["--gguf", f"{name}={path}"]
+    key = {KEY_VARIABLE: api_key} if api_key else {}
+    if key:
+        command += ["--api-key-env", KEY_VARIABLE]
+    process: ManagedProcess | None = None
+    try:
+        process = ManagedProcess(
+            command, stdout=folder / "gateway.log", env=child_environment(folder, **key), cwd=folder
+        )
+        running = process
+        said = wait_until(
+            "the gateway ready to answer",
+            lambda: _READY.search(_read(folder)),
+            within=settings.seconds(READY_SECONDS),
+            alive=lambda: running.alive,
+        )
+        return Gateway(process, said[1], folder)
+    except BaseException as error:
+        # Whatever ended the start, Ctrl-C included: the process goes, and its folder once it was read.
+        code = process.stop() if process is not None else None
+        tail = "\n".join(_read(folder).splitlines()[-LOG_TAIL_LINES:]) or "(it wrote nothing)"
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, WaitTimeout):
+            raise GatewayFailure(f"{error} (exit code {code}). Last lines of its log:\n{tail}") from None
+        raise
+
+
+def _read(folder: Path) -> str:
+    log = folder / "gateway.log"
+    return log.read_text(errors="replace") if log.exists() else ""

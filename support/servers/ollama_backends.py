@@ -1,0 +1,266 @@
+"""Whose Ollama API is judged: the bundled gateway, a real Ollama, or the user's own server, by one setting.
+
+A front stands for a server of that API and the names under which it knows the suite's models, by their roles:
+
+    speaking   the speaking model with the template of its file
+    able       the same weights with a template for tools and thoughts; only of the suite's own making
+    embedding  a model that makes vectors; Ollama makes them with any
+    leaving    a speaking model that may be unloaded: mistral.rs has lost a part of itself then
+               (docs/findings.md#unload), so it has a server that nothing else is asked of
+    dice       a model whose next word is drawn from a known distribution; only of the suite's own making
+
+A real Ollama has them all; a gateway stands in front of one mistral.rs, which has one of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from support.bundled.ollama_gateway.errors import API_LEVEL
+from support.errors import NotOffered, TargetError
+from support.http.client import ApiClient, NoAnswer
+from support.http.exchange import NotJson
+from support.programs.ollama import OLLAMA
+from support.programs.program import FoundPart
+from support.servers.bundled_gateway import Declines, start_gateway
+from support.servers.ollama import (
+    ABLE_TEMPLATE,
+    ModelNotMade,
+    OllamaServer,
+    create_model,
+    delete_models,
+    start_ollama,
+)
+from support.settings import Settings, redact_url
+
+SPEAKING, ABLE, EMBEDDING, LEAVING, DICE = "speaking", "able", "embedding", "leaving", "dice"
+GATEWAY = "mistralrs-gateway"
+ROLES = (SPEAKING, ABLE, EMBEDDING, LEAVING, DICE)
+NEED, NEED_REAL = "needs.ollama_api", "needs.ollama"
+REACH_SECONDS = 5.0
+MAKE_SECONDS = 60.0
+
+
+def foreseen(settings: Settings, target: str) -> str:
+    """Whose Ollama API will be judged, before anything was started."""
+    if settings.ollama_api == "gateway":
+        return f"{GATEWAY} {API_LEVEL} in front of {target}"
+    if settings.ollama_api != "ollama":
+        return redact_url(settings.ollama_api)
+    if settings.ollama_url is not None:
+        return f"a real Ollama at {redact_url(settings.ollama_url)}"
+    part = OLLAMA.locate(settings)
+    return "a real Ollama, and there is none" if part is None else f"ollama {part.version} ({part.path})"
+
+
+class Process(Protocol):
+    """A front that the suite started: alive, with a log, and to be ended."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def log(self) -> str: ...
+
+    @property
+    def alive(self) -> bool: ...
+
+    def stop(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class OllamaFront:
+    """A server of the Ollama API. `names`: role -> name of a model there. `process`: None when not ours.
+
+    `declines`: what it is known not to offer, where that is written down.
+    """
+
+    url: str
+    program: str
+    version: str
+    names: Mapping[str, str]
+    process: Process | None = None
+    made: tuple[str, ...] = field(default=())
+    declines: Declines | None = None
+
+    @property
+    def label(self) -> str:
+        place = f" at {redact_url(self.url)}" if self.process is None else ""
+        return f"{self.program} {self.version}{place}"
+
+    @property
+    def alive(self) -> bool:
+        return self.process is None or self.process.alive
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """The server that the bundled gateway stands in front of.
+
+    `file`: the model's, if it is one file of ours. `unloads`: whether it has routes to unload a model.
+    """
+
+    url: str
+    file: Path | None
+    api_key: str | None = field(default=None, repr=False)
+    unloads: bool = True
+
+
+class Fronts:
+    """Owns the servers of the Ollama API of a run. Each is started when first asked for, and when it died."""
+
+    def __init__(
+        self, settings: Settings, gguf: Callable[[str], Path], upstream: Callable[[str], Upstream]
+    ) -> None:
+        """`gguf`: the file of the speaking model, or of the dice.
+
+        `upstream`: a server with the model of that name; it raises `NotOffered` when there is none.
+        """
+        self._settings = settings
+        self._gguf = gguf
+        self._upstream = upstream
+        self._fronts: dict[str, OllamaFront] = {}
+        self._told: tuple[str, str] | None = None
+
+    @property
+    def kind(self) -> str:
+        """`gateway`, `ollama` or a URL."""
+        return self._settings.ollama_api
+
+    def unmet(self, tags: Collection[str]) -> str | None:
+        """Why a scenario with these tags cannot run for want of a server, with the remedy, or None."""
+        real = NEED_REAL in tags or (NEED in tags and self.kind == "ollama")
+        if real and self._settings.ollama_url is None and self._part is None:
+            return "needs a real Ollama; `acceptance get ollama` builds one, or set OLLAMA_BIN or OLLAMA_URL"
+        return None
+
+    def judged(self, role: str = SPEAKING) -> OllamaFront:
+        """The judged server that has the model of a role.
+
+        Raises `StartFailure`, `TargetError`, or `NotOffered` when there is no such model.
+        """
+        front = self._get(f"gateway {role}" if self.kind == "gateway" else self.kind)
+        self._told = (front.program, front.version)
+        if role not in front.names:
+            raise NotOffered(f"{front.label} has no model {role!r} and takes none that the suite makes")
+        return front
+
+    @property
+    def told(self) -> tuple[str, str] | None:
+        """Program and version of the judged one, also when it has died; None when it never was there."""
+        return self._told
+
+    @cached_property
+    def _part(self) -> FoundPart | None:
+        return OLLAMA.locate(self._settings)
+
+    def gateway(self) -> OllamaFront:
+        """The gateway of this run: the user's own where one is judged, else the bundled one."""
+        return self._get(f"gateway {SPEAKING}") if self.kind == "ollama" else self.judged()
+
+    def real(self) -> OllamaFront:
+        """A real Ollama, whoever is judged."""
+        return self._get("ollama")
+
+    def close(self) -> None:
+        """End what was started, remove what was made elsewhere."""
+        for kind in list(self._fronts):
+            self._discard(kind)
+
+    def let_go(self, front: OllamaFront) -> None:
+        """End this one, which hangs or has died; who asks next gets a new one."""
+        for kind in [kind for kind, known in self._fronts.items() if known is front]:
+            self._discard(kind)
+
+    def _get(self, kind: str) -> OllamaFront:
+        front = self._fronts.get(kind)
+        if front is not None and front.alive:
+            return front
+        self._discard(kind)
+        if kind == "ollama":
+            front = self._start_ollama()
+        elif kind.startswith("gateway "):
+            front = self._start_gateway(kind.removeprefix("gateway "))
+        else:
+            front = self._reach(kind)
+        self._fronts[kind] = front
+        return front
+
+    def _discard(self, kind: str) -> None:
+        front = self._fronts.pop(kind, None)
+        if front is None:
+            return
+        if front.process is not None:
+            front.process.stop()
+        elif front.made:
+            with contextlib.suppress(NoAnswer), contextlib.closing(ApiClient(front.url)) as client:
+                delete_models(client, front.made)
+
+    def _start_ollama(self) -> OllamaFront:
+        if self._settings.ollama_url is not None:
+            return self._reach(self._settings.ollama_url)
+        part = self._part
+        assert part is not None, f"this scenario lacks the tag @{NEED_REAL}"
+        server: OllamaServer = start_ollama(part, self._settings)
+        names = {SPEAKING: SPEAKING, ABLE: ABLE, EMBEDDING: SPEAKING, LEAVING: SPEAKING, DICE: DICE}
+        try:
+            with contextlib.closing(ApiClient(server.url, within=MAKE_SECONDS)) as client:
+                self._make(client, names)
+        except BaseException:
+            server.stop()
+            raise
+        return OllamaFront(server.url, "ollama", part.version, names, server)
+
+    def _start_gateway(self, model: str) -> OllamaFront:
+        behind = self._upstream(model)
+        files = {model: behind.file} if behind.file else {}
+        gateway = start_gateway(behind.url, self._settings, files, behind.api_key)
+        try:
+            version, listed = self._ask(gateway.url)
+        except BaseException:
+            gateway.stop()
+            raise
+        name = model if behind.file else listed[0]
+        declines = Declines(unloads=behind.unloads)
+        return OllamaFront(gateway.url, GATEWAY, version, {model: name}, gateway, declines=declines)
+
+    def _reach(self, url: str) -> OllamaFront:
+        """A server that is there: with our models where it takes any, else with the first of its own."""
+        version, listed = self._ask(url)
+        mark = f"acceptance-{secrets.token_hex(4)}"
+        speaking, able, dice = (f"{mark}-{role}" for role in (SPEAKING, ABLE, DICE))
+        names = {SPEAKING: speaking, ABLE: able, EMBEDDING: speaking, LEAVING: speaking, DICE: dice}
+        with contextlib.closing(ApiClient(url, within=self._settings.seconds(MAKE_SECONDS))) as client:
+            try:
+                self._make(client, names)
+                return OllamaFront(url, "ollama", version, names, made=(speaking, able, dice))
+            except ModelNotMade as error:
+                delete_models(client, [speaking, able, dice])
+                if not listed:
+                    shown = redact_url(url)
+                    raise TargetError(f"{shown} lists no model and takes none of ours: {error}") from None
+        return OllamaFront(url, "url", version, dict.fromkeys((SPEAKING, EMBEDDING, LEAVING), listed[0]))
+
+    def _ask(self, url: str) -> tuple[str, list[str]]:
+        """Version and models that a server tells; raises `TargetError`."""
+        with contextlib.closing(ApiClient(url, within=self._settings.seconds(REACH_SECONDS))) as client:
+            try:
+                version = str(client.get("/api/version").json()["version"])
+                return version, [str(entry["name"]) for entry in client.get("/api/tags").json()["models"]]
+            except (NoAnswer, NotJson, KeyError, TypeError) as error:
+                raise TargetError(
+                    f"no Ollama API at {redact_url(url)}: {error}; start the server, or choose another "
+                    "ollama_api"
+                ) from None
+
+    def _make(self, client: ApiClient, names: Mapping[str, str]) -> None:
+        speaking = self._gguf(SPEAKING)
+        create_model(client, names[SPEAKING], speaking)
+        create_model(client, names[ABLE], speaking, template=ABLE_TEMPLATE.read_text(encoding="utf-8"))
+        create_model(client, names[DICE], self._gguf(DICE))

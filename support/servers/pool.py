@@ -1,0 +1,53 @@
+"""Servers shared by scenarios: one per model and options, made when first asked for, replaced when hurt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from support.servers.command_line import ModelArguments
+from support.servers.discovery import CommandTarget
+from support.servers.mistralrs import Server, start_server
+from support.settings import Settings
+
+_Key = tuple[ModelArguments, tuple[str, ...], str]
+
+
+class ServerPool:
+    """Owns the shared servers of a run."""
+
+    def __init__(self, target: CommandTarget, settings: Settings) -> None:
+        self._target = target
+        self._settings = settings
+        self._servers: dict[_Key, Server] = {}
+
+    def get(self, model: ModelArguments, options: Sequence[str] = (), purpose: str = "") -> Server:
+        """A healthy server with this model, started with these options. Raises `StartFailure`.
+
+        Who hurts a server without ending it gives a `purpose`: nobody else gets that one.
+        """
+        key = (model, tuple(options), purpose)
+        server = self._servers.get(key)
+        if server is not None and server.alive:
+            return server
+        self.discard(*key)
+        # TEST_PORT is one port: with it, only one server at a time can be there.
+        if self._settings.test_port is not None:
+            self.close()
+        server = start_server(self._target, model, self._settings, options=options)
+        self._servers[key] = server
+        return server
+
+    def last(self, model: ModelArguments, options: Sequence[str] = (), purpose: str = "") -> Server | None:
+        """The one that `get` gave last, dead or alive; None when it was discarded."""
+        return self._servers.get((model, tuple(options), purpose))
+
+    def discard(self, model: ModelArguments, options: Sequence[str] = (), purpose: str = "") -> None:
+        """End this server: somebody hurt it, or is done with it."""
+        server = self._servers.pop((model, tuple(options), purpose), None)
+        if server is not None:
+            server.stop()
+
+    def close(self) -> None:
+        """End all of them."""
+        for key in list(self._servers):
+            self.discard(*key)

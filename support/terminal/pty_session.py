@@ -1,0 +1,236 @@
+"""A program in a pseudo-terminal of its own: the one owner of pexpect.
+
+The terminal is pinned (type, rows, columns), what the program writes acts on a `Screen`, and waits end on
+what is seen there. The program's tree ends with the session, and with the runner however that ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pexpect
+import psutil
+
+from support.programs.deferred_interrupts import uninterrupted
+from support.programs.process import dying_with_us, hold, release, tree_of, wait_gone
+from support.reporting.evidence import Transcript
+from support.terminal.screen import COLUMNS, ROWS, Screen
+from support.waiting import WaitTimeout, wait_until
+
+TERMINAL = "xterm"
+READ_BYTES = 65536
+WRITE_BYTES = 256
+# How often a silent program is looked after: it may have ended while another one keeps the terminal open.
+LOOK_SECONDS = 0.25
+# Of a screen, in a message.
+MESSAGE_CHARACTERS = 3000
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Bytes that went one way: `seconds` since the start, written by the program or by us."""
+
+    seconds: float
+    data: bytes
+    typed: bool = False
+
+
+class TerminalSession:
+    """A program that believes to be talking to a person. POSIX only: Windows has no pty for pexpect."""
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        rows: int = ROWS,
+        columns: int = COLUMNS,
+    ) -> None:
+        """Raises OSError or pexpect's ExceptionPexpect when the program cannot be started."""
+        self.command = tuple(map(str, command))
+        self.screen = Screen(rows, columns)
+        self.traffic: list[Traffic] = []
+        self.started = time.monotonic()
+        self._closed = False
+        self._hung_up = False
+        # An interruption between the start and the note of it would leave the process to itself.
+        with uninterrupted():
+            self._child = pexpect.spawn(
+                self.command[0],
+                list(self.command[1:]),
+                env={**env, "TERM": TERMINAL, "LINES": str(rows), "COLUMNS": str(columns)},
+                cwd=str(cwd),
+                dimensions=(rows, columns),
+                preexec_fn=dying_with_us(),
+                timeout=None,
+            )
+            hold(self)
+        # Its sleeps before writing and after closing are for programs that nobody watches.
+        self._child.delaybeforesend = None
+        self._child.ptyproc.delayafterclose = self._child.ptyproc.delayafterterminate = 0
+        # A program that is busy writing does not read: whoever writes without looking waits for ever.
+        os.set_blocking(self._child.child_fd, False)
+
+    # -- what it is
+
+    @property
+    def pid(self) -> int:
+        return int(self._child.pid)
+
+    @property
+    def alive(self) -> bool:
+        return not self._closed and bool(self._child.isalive())
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative for a signal."""
+        return None if self.alive else self._code
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the program has let go of the terminal: nothing more will come."""
+        return self._hung_up
+
+    @property
+    def output(self) -> bytes:
+        """All that it wrote, as it wrote it."""
+        return b"".join(part.data for part in self.traffic if not part.typed)
+
+    def line_settings(self) -> dict[str, bool]:
+        """What `stty` tells of the terminal: echo, whole lines, signals by keys, returns, new lines."""
+        # Not at the top: Windows has no such module.
+        import termios
+
+        found = termios.tcgetattr(self._child.child_fd)
+        given, output, _, local = found[:4]
+        return {
+            "echo": bool(local & termios.ECHO),
+            "icanon": bool(local & termios.ICANON),
+            "isig": bool(local & termios.ISIG),
+            "icrnl": bool(given & termios.ICRNL),
+            "opost": bool(output & termios.OPOST),
+        }
+
+    # -- what a person does
+
+    def write(self, data: bytes, within: float) -> None:
+        """Type all of it, reading meanwhile. Raises `WaitTimeout` when the program does not take it."""
+        descriptor, left = self._child.child_fd, data
+        deadline = time.monotonic() + within
+        self._keep(data, typed=True)
+        while left:
+            seconds = deadline - time.monotonic()
+            if seconds <= 0 or self._hung_up:
+                raise WaitTimeout(self._told(f"typing {len(data)} bytes, {len(left)} were not taken", within))
+            readable, writable, _ = select.select([descriptor], [descriptor], [], seconds)
+            # First: there is always something to read of a program that writes all the time.
+            if writable:
+                with contextlib.suppress(BlockingIOError):
+                    left = left[os.write(descriptor, left[:WRITE_BYTES]) :]
+            if readable:
+                self._read(0)
+
+    def wait(self, what: str, seen: Callable[[], bool], within: float) -> None:
+        """Read until `seen` says so.
+
+        Raises `WaitTimeout` with `what` and the last screen, at once when the program has ended.
+        """
+        deadline = time.monotonic() + within
+        while not seen():
+            left = deadline - time.monotonic()
+            if left <= 0 or self._at_end(left):
+                # What came last may be what was awaited.
+                if seen():
+                    return
+                raise WaitTimeout(self._told(what, within))
+
+    def wait_end(self, within: float) -> int:
+        """Read until the program has ended; its exit code. Raises `WaitTimeout`."""
+        deadline = time.monotonic() + within
+        with contextlib.suppress(WaitTimeout):
+            self.wait("its end", lambda: False, within)
+        # It lets go of the terminal some moments before it is gone.
+        wait_until(
+            "the end of the program",
+            lambda: not self.alive,
+            within=max(deadline - time.monotonic(), 0),
+            seen=lambda: f"the screen:\n{self._shown}",
+        )
+        return self._code
+
+    def stop(self, grace: float = 0) -> int:
+        """End the whole tree at once (a chat needs no `grace`); the exit code. May be called twice."""
+        if not self._closed:
+            tree = tree_of(self.pid) if self.alive else []
+            for process in tree:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            # Grandchildren whose parent had already ended are still in the group.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+            if self._child.isalive():
+                self._child.wait()
+            self._child.close(force=True)
+            self._closed = True
+            release(self)
+            wait_gone(tree)
+        return self._code
+
+    # -- what remains
+
+    def transcript(self, name: str) -> Transcript:
+        """The screen with what was scrolled out of it, and who wrote what and when: `[0.21 s] typed:`."""
+        lines: list[str] = []
+        typed = None
+        for part in self.traffic:
+            if part.typed != typed:
+                typed = part.typed
+                lines.append(f"\n[{part.seconds:.2f} s] {'typed' if typed else 'written'}:\n")
+            lines.append(part.data.decode(errors="replace"))
+        raw = f"$ {' '.join(self.command)}\n{''.join(lines)}\n"
+        return Transcript(name, raw, self.screen.whole_text)
+
+    def _at_end(self, left: float) -> bool:
+        """Read what comes within a moment; whether nothing will come any more."""
+        if self._hung_up:
+            return True
+        # Asked before reading: what it wrote just before its end is read first.
+        ended = not self.alive
+        return not self._read(0 if ended else min(left, LOOK_SECONDS)) and ended
+
+    def _read(self, seconds: float) -> bool:
+        try:
+            data = self._child.read_nonblocking(READ_BYTES, timeout=seconds)
+        except pexpect.TIMEOUT:
+            return False
+        except pexpect.EOF:
+            self._hung_up = True
+            return False
+        self._keep(data, typed=False)
+        self.screen.feed(data)
+        return True
+
+    def _keep(self, data: bytes, typed: bool) -> None:
+        self.traffic.append(Traffic(time.monotonic() - self.started, data, typed))
+
+    @property
+    def _code(self) -> int:
+        """The exit code of a program that has ended."""
+        killed = self._child.signalstatus
+        return -int(killed) if killed is not None else int(self._child.exitstatus or 0)
+
+    @property
+    def _shown(self) -> str:
+        return self.screen.text[-MESSAGE_CHARACTERS:] or "(blank)"
+
+    def _told(self, what: str, within: float) -> str:
+        state = "it is still running" if self.alive else f"it has ended with exit code {self.exit_code}"
+        return f"{what}: not seen within {within:.1f} s; {state}; the screen:\n{self._shown}"

@@ -1,0 +1,93 @@
+"""Each check of an answer passes what it should, and notices what is wrong, with a way to repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from support.chat import checks
+from support.chat.client import Answer
+from support.conformance.oracles.openai import Usage
+from support.http.exchange import Exchange
+from tests.conformance.samples import exchange
+
+Check = Callable[[], None]
+EXCHANGE = exchange(b"{}")
+
+
+def usage(prompt: int, completion: int) -> Usage:
+    return Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)
+
+
+def told(text: str = "The comet comes back.", spent: Usage | None = None, **fields: object) -> Answer:
+    answer = Answer(text, "stop", spent or usage(5, 2), 3, EXCHANGE)
+    return replace(answer, **fields)  # type: ignore[arg-type]
+
+
+def took(seconds: float, *arrivals: float) -> Exchange:
+    return replace(EXCHANGE, seconds=seconds, chunks=tuple((moment, b"x") for moment in arrivals))
+
+
+GOOD: list[Check] = [
+    lambda: checks.check_text(told(), "The comet comes back."),
+    lambda: checks.check_mentions(told(), "comet"),
+    lambda: checks.check_mentions(told(), ""),
+    lambda: checks.check_finish([told(), told()], "stop"),
+    lambda: checks.check_same_text([told(), told(), told()]),
+    lambda: checks.check_same_counts([told(), told("Else.")]),
+    lambda: checks.check_counts(told(), 5, (2, 3)),
+    lambda: checks.check_counts(told(), 5, (1, 2)),
+    lambda: checks.check_adds_up(told()),
+    lambda: checks.check_length(told(), 2),
+    lambda: checks.check_seconds(told(exchange=took(0.5)), 0.5),
+    lambda: checks.check_grew([told(), told(spent=usage(9, 2))]),
+    lambda: checks.check_pieces(told(), 3),
+    lambda: checks.check_early([told(exchange=took(1, 0.9, 1)), told(exchange=took(1, 0.4, 1))]),
+]
+WRONG: list[tuple[Check, str]] = [
+    (lambda: checks.check_text(told(), "The comet comes back"), "the answer"),
+    (lambda: checks.check_mentions(told(), "harbour"), "expected a text with 'harbour'"),
+    (lambda: checks.check_mentions(told(" \n"), ""), "expected a text"),
+    (lambda: checks.check_finish([told(), told(finish_reason="length")], "stop"), "got 'length'"),
+    (lambda: checks.check_same_text([told(), told(), told("Else.")]), "the answers differ"),
+    (lambda: checks.check_same_counts([told(), told(spent=usage(5, 3))]), "the token counts differ"),
+    (lambda: checks.check_counts(told(), 6, (2,)), "expected 6 prompt tokens"),
+    (lambda: checks.check_counts(told(), 5, (3, 4)), "3 or 4 completion tokens"),
+    (lambda: checks.check_adds_up(told(spent=usage(5, 0))), "expected counts above zero"),
+    (lambda: checks.check_length(told(), 3), "expected 3 tokens, got 2"),
+    (lambda: checks.check_grew([told(), told()]), "expected more than 5 prompt tokens"),
+    (lambda: checks.check_pieces(told(), 4), "expected at least 4 pieces, got 3"),
+    (lambda: checks.check_length(told(usage=None), 2), "no usage in the answer"),
+]
+
+
+@pytest.mark.parametrize("check", GOOD)
+def test_what_is_right_passes(check: Check) -> None:
+    check()
+
+
+@pytest.mark.parametrize(("check", "words"), WRONG, ids=[words for _, words in WRONG])
+def test_what_is_wrong_is_noticed(check: Check, words: str) -> None:
+    with pytest.raises(AssertionError) as caught:
+        check()
+    assert words in str(caught.value)
+    assert "repeat: curl" in str(caught.value)
+
+
+@pytest.mark.parametrize("check", [checks.check_same_text, checks.check_same_counts])
+def test_one_answer_is_nothing_to_compare(check: Callable[[list[Answer]], None]) -> None:
+    with pytest.raises(AssertionError, match="nothing to compare"):
+        check([told()])
+
+
+def test_an_answer_that_is_late_is_noticed() -> None:
+    with pytest.raises(AssertionError, match=r"within 1 s, it took 1.5 s"):
+        checks.check_seconds(told(exchange=took(1.5)), 1)
+
+
+def test_a_server_that_holds_answers_back_is_noticed() -> None:
+    late = told(exchange=took(1, 0.9, 1))
+    with pytest.raises(AssertionError, match=r"900.0 ms of 1000.0 ms, 900.0 ms"):
+        checks.check_early([late, late])

@@ -1,0 +1,77 @@
+"""`acceptance doctor` tells what is there and how to get the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from support import doctor
+from support.cli import main
+from support.programs.registry import PARTS
+from support.runner.tags import NEEDS
+from support.servers.capabilities import CAPABILITIES
+from support.settings import Settings
+
+FIRST = {"python", "engine", "mistralrs", "smollm2", "own model", "cargo", "cmake", "c++", "disk", "gpu"}
+
+
+@pytest.fixture(autouse=True)
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with nothing on its PATH and an empty cache."""
+    for name in list(os.environ):
+        if name.lower() in Settings.model_fields or name.startswith("ACCEPTANCE_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("ACCEPTANCE_CACHE_DIR", str(tmp_path / "cache" / "below"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+def test_each_missing_thing_has_its_remedy() -> None:
+    done = CliRunner().invoke(main, ["doctor", "--json"])
+    findings = {finding["name"]: finding for finding in json.loads(done.output)}
+    assert done.exit_code == 0, "nothing that every run needs is missing here"
+    assert findings.keys() == FIRST | PARTS.keys()
+    assert all(finding["purpose"] and finding["remedy"] for finding in findings.values())
+    assert {name for name in findings if findings[name]["there"]} - {"gpu"} == {"python", "engine", "disk"}
+
+
+def test_a_line_has_state_name_place_purpose_and_remedy() -> None:
+    lines = CliRunner().invoke(main, ["doctor"]).output.splitlines()
+    assert lines[0].startswith("ok       python     3.1")
+    node = next(line for line in lines if " node " in line)
+    assert node.startswith("missing  node       -  -- makes the HTML report; `acceptance get node")
+
+
+def test_a_program_that_is_set_and_wrong_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MISTRALRS_BIN", "nowhere/mistralrs")
+    lines = CliRunner().invoke(main, ["doctor"]).output.splitlines()
+    line = next(line for line in lines if " mistralrs " in line)
+    assert line.startswith("missing") and "nowhere/mistralrs" in line
+
+
+def test_1_when_every_run_lacks_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_there(name: str) -> str:
+        raise doctor.PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor, "version", not_there)
+    done = CliRunner().invoke(main, ["doctor"])
+    assert done.exit_code == 1
+    assert "missing  engine" in done.output
+
+
+def test_each_need_of_a_model_is_looked_at() -> None:
+    """A need that a machine may lack is told by the doctor; the others are about the target or the system."""
+    about_the_target = {
+        "needs.command",
+        "needs.speaking",
+        "needs.subcommands",
+        "needs.ollama_api",
+        "needs.pty",
+    }
+    about_the_target |= set(CAPABILITIES)
+    told = {f"needs.{name.replace(' ', '_')}" for name in FIRST | PARTS.keys()}
+    assert about_the_target | told >= NEEDS

@@ -1,0 +1,43 @@
+"""OpenAI's own client: what it gets is compared, what it raises is what it got."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from support.clients.openai_sdk import ANSWER, travel
+from support.conformance.api import ApiServer
+from tests.conformance.samples import chat
+from tests.http.tiny_server import Reply, TinyServer, json_reply
+
+Serve = Callable[[Reply], TinyServer]
+
+
+def server_at(url: str) -> ApiServer:
+    return ApiServer("toy", "openai", url, {"model": "tiny"})
+
+
+def test_a_good_answer_arrives(serve: Serve) -> None:
+    travel(server_at(serve(json_reply(chat(ANSWER))).url), "ask a question", 5.0).require_arrived()
+
+
+@pytest.mark.parametrize(
+    ("answer", "journey", "got"),
+    [
+        (json_reply(chat("Something else.")), "ask a question", "Something else."),
+        (json_reply({"oops": 1}), "ask a question", "APIResponseValidationError"),
+        (
+            json_reply(chat(), "500 Internal Server Error"),
+            "tell that a model is unknown",
+            "InternalServerError",
+        ),
+        (json_reply(chat()), "tell that its request was wrong", "False"),
+    ],
+)
+def test_anything_else_is_told(serve: Serve, answer: Reply, journey: str, got: str) -> None:
+    server = serve(answer)
+    travelled = travel(server_at(server.url), journey, 5.0)
+    with pytest.raises(AssertionError, match=got):
+        travelled.require_arrived()
+    assert len(server.requests) == 1, "it tried again"

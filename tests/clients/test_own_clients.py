@@ -1,0 +1,121 @@
+"""The official clients of the Responses and Messages APIs: what they get over a connection is compared."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from support.clients import responses_sdk
+from support.clients.task import journeys_of, send_out
+from support.conformance.api import ApiServer
+from tests.conformance.fake_apis import FakeOwn
+
+Serve = Callable[[FakeOwn, str], ApiServer]
+ALL = [(api, name) for api in ("responses", "anthropic") for name in sorted(journeys_of(api))]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Hands requests to the fake server."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        assert isinstance(self.server, FakeServer)
+        self.server.keys.add(self.headers.get("authorization") or self.headers.get("x-api-key") or "")
+        status, kind, content = self.server.fake.handle(self.command, self.path, body)
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = do_DELETE = answer
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class FakeServer(ThreadingHTTPServer):
+    """The fake server on a port of its own."""
+
+    def __init__(self, fake: FakeOwn) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.fake = fake
+        self.keys: set[str] = set()
+
+
+@pytest.fixture
+def serving() -> Iterator[Callable[[FakeOwn], FakeServer]]:
+    with ExitStack() as servers:
+
+        def begin(fake: FakeOwn) -> FakeServer:
+            server = FakeServer(fake)
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+            thread.start()
+            servers.callback(thread.join, 5)
+            servers.callback(server.server_close)
+            servers.callback(server.shutdown)
+            return server
+
+        yield begin
+
+
+def offered(server: FakeServer, api: str, key: str | None = None) -> ApiServer:
+    return ApiServer("fake", api, f"http://127.0.0.1:{server.server_port}", {"model": "tiny"}, key)
+
+
+@pytest.mark.parametrize(("api", "name"), ALL, ids=[f"{api}-{name}" for api, name in ALL])
+def test_every_journey_arrives(serving: Callable[[FakeOwn], FakeServer], api: str, name: str) -> None:
+    send_out(offered(serving(FakeOwn()), api), name, 10.0).require_arrived()
+
+
+@pytest.mark.parametrize(
+    ("api", "name", "fault", "got"),
+    [
+        ("responses", "get a response", "says something else", "usual reply"),
+        ("responses", "read a streamed response", "says something else", "usual reply"),
+        ("responses", "put a streamed response together", "changes ids", "RuntimeError"),
+        ("responses", "go on from a response", "remembers nothing", "not told me your name"),
+        ("responses", "read a response again and delete it", "forgets to delete", "resp_"),
+        ("responses", "wait for a response in the background", "is never done", "not within"),
+        ("responses", "read the tool call of a response", "says something else", "got \\[\\]"),
+        ("responses", "tell that a response is unknown", "fails at everything", "InternalServerError"),
+        ("anthropic", "ask a question", "says something else", "usual reply"),
+        ("anthropic", "ask a question", "has no usage", "APIResponseValidationError"),
+        ("anthropic", "read a stream", "says something else", "usual reply"),
+        ("anthropic", "put a stream together", "never ends", "None"),
+        ("anthropic", "count the tokens beforehand", "counts something else", "got False"),
+        ("anthropic", "read a tool call", "says something else", "got \\[\\]"),
+        ("anthropic", "put a streamed tool call together", "says something else", "got \\[\\]"),
+        ("anthropic", "give back the result of a tool", "says something else", "usual reply"),
+        ("anthropic", "tell that a model is unknown", "fails at everything", "InternalServerError"),
+        ("anthropic", "tell why a question was refused", "fails at everything", "api_error"),
+        ("anthropic", "tell why a stream was refused", "fails at everything", "api_error"),
+    ],
+)
+def test_a_fault_does_not_arrive(
+    serving: Callable[[FakeOwn], FakeServer],
+    monkeypatch: pytest.MonkeyPatch,
+    api: str,
+    name: str,
+    fault: str,
+    got: str,
+) -> None:
+    monkeypatch.setattr(responses_sdk, "DONE_SECONDS", 0.2)
+    with pytest.raises(AssertionError, match=got):
+        send_out(offered(serving(FakeOwn(fault)), api), name, 10.0).require_arrived()
+
+
+@pytest.mark.parametrize("api", ["responses", "anthropic"])
+def test_the_key_goes_along_as_the_other_requests_send_it(
+    serving: Callable[[FakeOwn], FakeServer], api: str
+) -> None:
+    server = serving(FakeOwn())
+    first = sorted(journeys_of(api))[0]
+    send_out(offered(server, api, "secret-1234"), first, 10.0)
+    assert server.keys == {"Bearer secret-1234"}

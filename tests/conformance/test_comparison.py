@@ -1,0 +1,247 @@
+"""Servers beside the judged one get their fields of the matrix, whatever they do."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from support.conformance.api import ApiServer
+from support.conformance.case_runner import Result
+from support.conformance.comparison import MOST_IN_A_ROW, MOST_UNANSWERED, Comparison, cell_of
+from support.conformance.missing_routes import MissingRoutes
+from support.errors import NotOffered, TargetError
+from support.reporting.matrix import kept_of_asked, matrix_of
+from support.results.outcome import Cell, Verdict, settled
+from support.results.record import Record
+from support.servers.post_mortem import Fate, fate_of, how_it_ended
+from tests.conformance.samples import SERVER, case, chat
+from tests.http.tiny_server import Reply, TinyServer, json_reply, reply, silence
+
+Serve = Callable[[Reply], TinyServer]
+
+
+def told(title: str, *cells: Cell) -> Record:
+    """The record of a scenario that left these cells."""
+    return Record(title, "toys", "toys.feature:1", "openai_api", "passed", cells=cells)
+
+
+class Candidate:
+    """A server at an address, or none."""
+
+    def __init__(self, label: str, url: str | None = None, refuses: bool = False) -> None:
+        self.label = label
+        self.closed = False
+        self._url, self._refuses = url, refuses
+
+    def offering(self, api: str, model: str) -> ApiServer | None:
+        if self._refuses:
+            raise TargetError("no such program\nmore words")
+        return ApiServer(self.label, api, self._url, {"model": "tiny"}) if self._url else None
+
+    def after_silence(self, api: str, model: str) -> Fate:
+        return Fate("left it unanswered")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_each_server_gets_its_field(serve: Serve) -> None:
+    candidates = [
+        Candidate("good", serve(json_reply(chat())).url),
+        Candidate("bad", serve(json_reply({"oops": 1})).url),
+        Candidate("poor", serve(reply(b"", "404 Not Found", "")).url),
+        Candidate("gone", refuses=True),
+        Candidate("another API"),
+    ]
+    comparison = Comparison(candidates, 5.0, MissingRoutes())
+    first = comparison.cells(case(contract="chat", title="the first"))
+    assert [(cell.server, cell.status) for cell in first] == [
+        ("good", "kept"),
+        ("bad", "broken"),
+        ("poor", "lacking"),
+        ("gone", "not asked"),
+    ]
+    assert first[3].reason == "no such program"
+    second = comparison.cells(case(contract="chat", title="the second"))
+    assert "the first" in second[2].reason
+    comparison.close()
+    assert all(candidate.closed for candidate in candidates)
+
+
+def test_what_may_hurt_a_server_is_not_asked_of_a_shared_one(serve: Serve) -> None:
+    server = serve(json_reply(chat()))
+    cells = Comparison([Candidate("good", server.url)], 5.0, MissingRoutes()).cells(case(alone=True))
+    assert [(cell.status, server.requests) for cell in cells] == [("not asked", [])]
+
+
+def test_what_the_judged_server_is_known_to_break_says_why() -> None:
+    judged = cell_of(Result(case(), SERVER, "broken", "status", "500"), judged=True)
+    cells = (judged, Cell("other", "broken", "x"))
+    told = settled(cells, Verdict("known_issue", why="it is old", source="notes.md"))
+    assert [(cell.status, cell.reason) for cell in told] == [
+        ("known issue", "it is old (notes.md); seen: status: 500"),
+        ("broken", "x"),
+    ]
+    assert settled(cells, Verdict("failed")) == cells
+
+
+def test_another_server_has_its_own_known_issues(serve: Serve) -> None:
+    servers = [Candidate(label, serve(json_reply({"oops": 1})).url) for label in ("old", "new")]
+    cells = Comparison(
+        servers,
+        5.0,
+        MissingRoutes(),
+        lambda server, case: ("it is old", "notes.md") if server.label == "old" else None,
+    ).cells(case(contract="chat"))
+    assert [(cell.server, cell.status) for cell in cells] == [("old", "known issue"), ("new", "broken")]
+    assert cells[0].reason.startswith("it is old (notes.md); seen: ")
+
+
+def test_each_field_names_its_rule_and_what_is_broken_how_to_see_it(serve: Serve) -> None:
+    servers = [Candidate("bad", serve(json_reply({"oops": 1})).url), Candidate("gone", refuses=True)]
+    asked = case(contract="chat")
+    bad, gone = Comparison(servers, 5.0, MissingRoutes()).cells(asked)
+    assert bad.rule == gone.rule == asked.source
+    assert bad.repeat.startswith("curl -sS -i -X POST http://127.0.0.1:") and not gone.repeat
+
+
+def test_a_server_that_cannot_be_had_is_asked_for_once() -> None:
+    tried: list[str] = []
+
+    class Missing(Candidate):
+        def offering(self, api: str, model: str) -> ApiServer | None:
+            tried.append(model)
+            raise TargetError("no such program")
+
+    comparison = Comparison([Missing("gone")], 5.0, MissingRoutes())
+    cells = [cell for number in range(4) for cell in comparison.cells(case(title=f"case {number}"))]
+    assert [(cell.status, cell.reason) for cell in cells] == [("not asked", "no such program")] * 4
+    assert tried == ["speaking"]
+
+
+class Fragile(Candidate):
+    """A server of ours that is started again, with a fate for each case without an answer."""
+
+    def __init__(self, url: str, fate: Fate) -> None:
+        super().__init__("fragile", url)
+        self._fate = fate
+        self.looked_after = 0
+
+    def offering(self, api: str, model: str) -> ApiServer | None:
+        return ApiServer("fragile 1.0", api, self._url or "", {"model": "tiny"})
+
+    def after_silence(self, api: str, model: str) -> Fate:
+        self.looked_after += 1
+        return self._fate
+
+
+def test_a_server_that_hangs_is_given_up_and_keeps_its_column(serve: Serve) -> None:
+    fragile = Fragile(serve(silence).url, Fate("did not answer"))
+    comparison = Comparison([fragile], 1.2, MissingRoutes())
+    cells = [cell for number in range(5) for cell in comparison.cells(case(title=f"case {number}"))]
+    assert [cell.status for cell in cells] == ["broken"] * MOST_IN_A_ROW + ["not asked"] * 2
+    assert {cell.server for cell in cells} == {"fragile 1.0"}
+    assert "in a row" in cells[-1].reason
+    assert all(cell.seconds > 1.0 for cell in cells[:MOST_IN_A_ROW])
+
+
+def test_a_server_that_dies_under_a_case_says_so_and_is_asked_the_next(serve: Serve) -> None:
+    def breaks_off(connection: socket.socket, closing: threading.Event) -> None:
+        if b"die" not in server.requests[-1]:
+            json_reply(chat())(connection, closing)
+
+    server = serve(breaks_off)
+    fragile = Fragile(server.url, Fate("died (SIGSEGV)"))
+    comparison = Comparison([fragile], 5.0, MissingRoutes())
+    deadly = {"method": "POST", "path": "/v1/chat/completions", "json": {"messages": "die"}}
+    asked = [case(contract="chat", title="first"), case(request=deadly, title="deadly")] * MOST_IN_A_ROW
+    cells = [cell for one in asked for cell in comparison.cells(one)]
+    assert [cell.status for cell in cells] == ["kept", "broken"] * MOST_IN_A_ROW, "it was given up too early"
+    assert cells[1].reason.startswith("the server died (SIGSEGV): transport: ")
+    assert cells[1].fate == "died (SIGSEGV)" and not cells[0].fate
+    cells = [cell for one in asked * 3 for cell in comparison.cells(one)]
+    assert [cell.fate for cell in cells].count("died (SIGSEGV)") == MOST_UNANSWERED - MOST_IN_A_ROW
+    assert cells[-1].status == "not asked"
+
+
+def test_a_server_of_others_that_has_gone_is_not_asked_any_more(serve: Serve) -> None:
+    fragile = Fragile(serve(silence).url, Fate("was not in reach any more", back=False))
+    comparison = Comparison([fragile], 1.2, MissingRoutes())
+    first, second = (cell for number in "12" for cell in comparison.cells(case(title=f"case {number}")))
+    assert first.fate and second.status == "not asked"
+    assert second.reason == "the server was not in reach any more, since the case 'case 1'"
+
+
+def test_one_case_takes_no_more_than_its_time_however_many_hang(serve: Serve) -> None:
+    hanging = [Candidate(f"hanging {number}", serve(silence).url) for number in range(3)]
+    started = time.monotonic()
+    cells = Comparison(hanging, 1.5, MissingRoutes()).cells(case())
+    assert time.monotonic() - started < 4
+    assert [cell.status for cell in cells] == ["broken", "not asked", "not asked"]
+    assert "all the time" in cells[2].reason
+
+
+def test_a_model_that_a_server_does_not_have_is_lacking() -> None:
+    class Small(Candidate):
+        def offering(self, api: str, model: str) -> ApiServer | None:
+            raise NotOffered("small has no model 'embedding'")
+
+    (cell,) = Comparison([Small("small")], 5.0, MissingRoutes()).cells(case())
+    assert (cell.status, cell.reason) == ("lacking", "small has no model 'embedding'")
+
+
+def test_how_a_process_ended_is_told(tmp_path: Path) -> None:
+    assert how_it_ended(-11, "") == "SIGSEGV"
+    assert how_it_ended(2, "ready\nSIGSEGV: segmentation violation\nPC=0x1") == "SIGSEGV"
+    assert how_it_ended(-6, "memory allocation of 8 bytes failed") == "SIGABRT"
+    assert how_it_ended(3, "bye") == "exit code 3"
+
+
+class OurServer:
+    """A process of ours that lives, or is about to end."""
+
+    def __init__(self, code: int | None) -> None:
+        self.url, self.log, self._code = "http://127.0.0.1:1", "", code
+
+    @property
+    def alive(self) -> bool:
+        return self._code is None
+
+    def stop(self) -> int:
+        return self._code or 0
+
+
+def test_whoever_is_ours_gets_a_successor_and_whoever_is_not_is_looked_for(serve: Serve) -> None:
+    let_go: list[str] = []
+    assert fate_of(OurServer(-9), "", lambda: let_go.append("dead")).words.startswith("died (SIGKILL)")
+    assert "did not answer" in fate_of(OurServer(None), "", lambda: let_go.append("hung")).words
+    assert let_go == ["dead", "hung"]
+    there = serve(json_reply({}))
+    url = there.url
+    assert fate_of(None, url, lambda: None).back
+    there.close()
+    assert not fate_of(None, url, lambda: None).back
+
+
+def test_half_an_api_gives_a_matrix_of_what_it_lacks(serve: Serve) -> None:
+    """Chats are served, vectors are not: one line says so, the other cases of that route refer to it."""
+
+    def half(connection: socket.socket, closing: threading.Event) -> None:
+        chats = b"/v1/chat/completions" in server.requests[-1].splitlines()[0]
+        (json_reply(chat()) if chats else reply(b"", "404 Not Found", ""))(connection, closing)
+
+    server = serve(half)
+    missing = MissingRoutes()
+    comparison = Comparison([Candidate("half", server.url)], 5.0, missing)
+    vectors = {"method": "POST", "path": "/v1/embeddings", "json": {"input": "x"}}
+    asked = [case(contract="chat", title="a chat is answered")]
+    asked += [case(request=vectors, title=f"a vector {number}") for number in range(3)]
+    matrix = matrix_of([told(one.title, *comparison.cells(one)) for one in asked])
+    cells = [row.of("half") for row in matrix.rows]
+    assert [cell.status for cell in cells] == ["kept", "lacking", "lacking", "lacking"]
+    assert cells[2].reason == "half has no POST /v1/embeddings, as 'a vector 0' found out"
+    assert kept_of_asked(matrix.rows, "half") == (1, 4)
+    assert len(server.requests) == 2, "what is known to be missing was asked for again"

@@ -1,0 +1,239 @@
+"""The Ollama contract refuses each defect that its official client lets through, and names the layer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.conformance.oracles.ollama import CONTRACTS, OLLAMA, seconds_of, view
+from support.conformance.response_parser import Broken, Reading, read
+from tests.conformance import samples
+from tests.conformance.samples import exchange
+
+NOW = datetime.fromtimestamp(samples.NOW, UTC).isoformat().replace("+00:00", "Z")
+METRICS = {
+    "done_reason": "stop",
+    "total_duration": 9_000_000,
+    "load_duration": 1_000_000,
+    "prompt_eval_count": 12,
+    "prompt_eval_duration": 2_000_000,
+    "eval_count": 3,
+    "eval_duration": 5_000_000,
+}
+DETAILS = {
+    "parent_model": "",
+    "format": "gguf",
+    "family": "llama",
+    "families": ["llama"],
+    "parameter_size": "2.25M",
+    "quantization_level": "F16",
+}
+ENTRY = {"name": "tiny:latest", "model": "tiny:latest", "size": 5, "digest": "a" * 64, "details": DETAILS}
+
+
+def generate(**fields: Any) -> dict[str, Any]:
+    head = {"model": "tiny", "created_at": NOW, "response": "Hello you", "done": True}
+    return {**head, **METRICS, "context": [1, 2], **fields}
+
+
+def chat(**fields: Any) -> dict[str, Any]:
+    message = {"role": "assistant", "content": "Hello you"}
+    return {"model": "tiny", "created_at": NOW, "message": message, "done": True, **METRICS, **fields}
+
+
+def lines(*texts: str, **last: Any) -> list[dict[str, Any]]:
+    head = {"model": "tiny", "created_at": NOW}
+    pieces = [{**head, "response": text, "done": False} for text in texts]
+    return [*pieces, {**head, "response": "", "done": True, **METRICS, "context": [1], **last}]
+
+
+def whole(document: Any) -> Reading:
+    return read(exchange(json.dumps(document).encode()), "json", ends_with_done=False)
+
+
+def stream(documents: list[dict[str, Any]]) -> Reading:
+    body = "".join(f"{json.dumps(document)}\n" for document in documents).encode()
+    return read(exchange(body, content_type="application/x-ndjson"), "ndjson", ends_with_done=False)
+
+
+def check(contract: str, document: Any) -> None:
+    CONTRACTS[contract].check(stream(document) if contract.endswith("stream") else whole(document))
+
+
+TOOL = {"id": "call_1", "function": {"index": 0, "name": "f", "arguments": {"a": 1}}}
+GOOD: list[tuple[str, Any]] = [
+    ("generate", generate()),
+    (
+        "generate",
+        generate(
+            thinking="Well", logprobs=[{"token": "Hello you", "logprob": -0.5, "bytes": [*b"Hello you"]}]
+        ),
+    ),
+    ("generate stream", lines("Hello", " you")),
+    ("generate stream", lines(done_reason="length")),
+    (
+        "generate load",
+        {"model": "tiny", "created_at": NOW, "response": "", "done": True, "done_reason": "load"},
+    ),
+    ("chat", chat()),
+    ("chat", chat(message={"role": "assistant", "content": "", "tool_calls": [TOOL]})),
+    (
+        "embed",
+        {"model": "tiny", "embeddings": [[0.6, 0.8]], "total_duration": 900_000, "prompt_eval_count": 1},
+    ),
+    ("embed", {"model": "tiny", "embeddings": []}),
+    ("embeddings", {"embedding": [3.0, 4.0]}),
+    ("tags", {"models": [{**ENTRY, "modified_at": NOW}]}),
+    ("tags", {"models": []}),
+    ("ps", {"models": [{**ENTRY, "expires_at": NOW, "size_vram": 0, "context_length": 4096}]}),
+    ("version", {"version": "0.17.4"}),
+    ("progress stream", [{"status": "writing manifest"}, {"status": "success"}]),
+    ("failing stream", [{"status": "pulling manifest"}, {"error": "no such host"}]),
+    ("error", {"error": "model 'x' not found"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("contract", "document"), GOOD, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_a_good_answer_is_kept(contract: str, document: Any) -> None:
+    check(contract, document)
+
+
+WRONG: list[tuple[str, Callable[[], Any], str, str]] = [
+    ("generate", lambda: generate(eval_count="3"), "official type", "eval_count"),
+    ("generate", lambda: generate(total_duration=0.5), "official type", "total_duration"),
+    ("generate", dict, "contract", "model"),
+    ("generate", lambda: generate(error="boom"), "contract", "error"),
+    ("generate", lambda: generate(created_at="yesterday"), "contract", "created_at"),
+    ("generate", lambda: generate(created_at="2020-01-01T00:00:00Z"), "contract", "present time"),
+    ("generate", lambda: generate(total_duration=9), "contract", "total_duration"),
+    ("generate", lambda: generate(load_duration=-1), "contract", "load_duration"),
+    ("generate", lambda: generate(done_reason="done"), "contract", "done_reason"),
+    ("generate", lambda: generate(done=False), "contract", "done"),
+    ("generate", lambda: generate(eval_duration=90_000_000), "invariants", "longer than the whole"),
+    (
+        "generate",
+        lambda: generate(logprobs=[{"token": "Hello you", "logprob": 1.05, "bytes": []}]),
+        "contract",
+        "logprob",
+    ),
+    (
+        "generate",
+        lambda: generate(logprobs=[{"token": "Hi", "logprob": -1.0, "bytes": [72]}]),
+        "contract",
+        "bytes",
+    ),
+    (
+        "generate",
+        lambda: generate(logprobs=[{"token": "Hi", "logprob": -1.0, "bytes": [72, 105]}]),
+        "invariants",
+        "are not the text",
+    ),
+    ("generate stream", lambda: lines("a")[:-1], "invariants", "`done` is true"),
+    ("generate stream", lambda: [*lines("a"), *lines("b")], "invariants", "`done` is true"),
+    (
+        "generate stream",
+        lambda: [{**lines("a")[0], "eval_count": 1}, lines()[-1]],
+        "invariants",
+        "already has eval_count",
+    ),
+    (
+        "generate stream",
+        lambda: [lines("a")[0], {**lines()[-1], "model": "other"}],
+        "invariants",
+        "the model changes",
+    ),
+    ("generate stream", lambda: lines("a", eval_count=None), "invariants", "lacks eval_count"),
+    ("generate stream", lambda: [{"error": "boom"}], "contract", "model"),
+    ("generate load", lambda: generate(response="", done_reason="load"), "contract", "nobody agreed"),
+    ("chat", lambda: chat(message={"role": "user", "content": "x"}), "contract", "role"),
+    (
+        "chat",
+        lambda: chat(
+            message={
+                "role": "assistant",
+                "content": "",
+                "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}],
+            }
+        ),
+        "official type",
+        "arguments",
+    ),
+    (
+        "chat",
+        lambda: chat(message={"role": "assistant", "content": "", "tool_calls": [TOOL, TOOL]}),
+        "invariants",
+        "numbered",
+    ),
+    ("embed", lambda: {"model": "tiny", "embeddings": [[3.0, 4.0]]}, "invariants", "has length 5"),
+    ("embed", lambda: {"model": "tiny", "embeddings": [[0.6, 0.8], [1.0]]}, "invariants", "different sizes"),
+    ("embed", lambda: {"model": "tiny", "embeddings": [[]]}, "contract", "embeddings"),
+    ("tags", lambda: {"models": None}, "official type", "models"),
+    (
+        "tags",
+        lambda: {"models": [{**ENTRY, "modified_at": NOW, "digest": "sha256:aa"}]},
+        "contract",
+        "digest",
+    ),
+    ("tags", lambda: {"models": [{**ENTRY, "modified_at": NOW, "name": "tiny"}]}, "contract", "name"),
+    ("tags", lambda: {"models": [{**ENTRY, "modified_at": NOW}] * 2}, "contract", "listed twice"),
+    (
+        "ps",
+        lambda: {"models": [{**ENTRY, "expires_at": "soon", "size_vram": 0, "context_length": 1}]},
+        "official type",
+        "expires_at",
+    ),
+    ("version", lambda: {"version": "0.17.4", "name": "x"}, "contract", "name"),
+    ("version", lambda: {"version": "new"}, "contract", "version"),
+    ("progress stream", lambda: [{"status": "success"}, {"status": "more"}], "invariants", "success"),
+    ("failing stream", lambda: [{"error": "x"}, {"status": "y"}], "invariants", "errors in the lines"),
+    ("error", lambda: {"error": {"message": "x"}}, "contract", "error"),
+    ("error", lambda: {"error": ""}, "contract", "error"),
+]
+
+
+@pytest.mark.parametrize(
+    ("contract", "make", "layer", "words"), WRONG, ids=[f"{row[0]}-{row[3]}" for row in WRONG]
+)
+def test_a_defect_is_refused_in_its_layer(
+    contract: str, make: Callable[[], Any], layer: str, words: str
+) -> None:
+    with pytest.raises(Broken, match=words) as caught:
+        check(contract, make())
+    assert caught.value.layer == layer
+
+
+def test_a_view_is_the_same_for_a_stream_and_the_whole() -> None:
+    one, other = view(stream(lines("Hello", " you"))), view(whole(generate()))
+    for name in ("text", "finish_reason", "usage", "tool_calls"):
+        assert one[name] == other[name]
+    assert one["pieces"] == 2
+
+
+def test_a_view_gathers_thoughts_calls_and_the_other_api() -> None:
+    message = {"role": "assistant", "content": "x", "thinking": "Well", "tool_calls": [TOOL]}
+    found = view(whole(chat(message=message)))
+    assert (found["thinking"], found["tool_calls"]) == ("Well", [{"name": "f", "arguments": {"a": 1}}])
+    assert view(whole({"choices": [{"index": 0, "message": {"content": "y"}}]}))["text"] == "y"
+    assert view(whole([1, 2]))["text"] == ""
+
+
+@pytest.mark.parametrize("moment", ["2026-11-22T04:15:17.759955948Z", "2026-11-22T05:15:17+01:00"])
+def test_times_with_any_decimals_are_read(moment: str) -> None:
+    assert round(seconds_of(moment)) in (1795320917, 1795320918)
+
+
+def test_every_contract_is_used_by_a_row_or_a_walk() -> None:
+    from support.conformance.case_table import cases_of
+    from support.conformance.sequences import ollama
+
+    used = {name for case in cases_of(OLLAMA.name).values() for name in case.contract}
+    used |= {f"{name.removesuffix(' stream')}" for name in used}
+    text = Path(ollama.__file__).read_text(encoding="utf-8")
+    assert not [name for name in CONTRACTS if name not in used and f'"{name}"' not in text]

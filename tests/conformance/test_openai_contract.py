@@ -1,0 +1,277 @@
+"""The OpenAI contract keeps good answers, refuses each defect of another one, and names the layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from support.conformance.oracles.openai import CONTRACTS, unit_length, view
+from support.conformance.response_parser import Broken, Reading, read
+from support.http.exchange import Exchange
+from tests.conformance.samples import NOW, USAGE, chat, chunk, exchange, models, reply, spoiled, stream, text
+
+OFFICIAL, OWN, ACROSS = "official type", "contract", "invariants"
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+CHAT_STREAM = [chunk("The comet "), chunk("comes back."), chunk(reason="stop", usage=USAGE)]
+TEXT_STREAM = [text("The comet ", None, usage=None), text("comes back.")]
+
+
+def whole(document: Any) -> Reading:
+    return read(reply(document), "json", ends_with_done=True)
+
+
+def events(*chunks: Any) -> Reading:
+    return read(stream(*chunks), "sse", ends_with_done=True)
+
+
+def refused(contract: str, reading: Reading, layer: str, words: str) -> None:
+    with pytest.raises(Broken) as caught:
+        CONTRACTS[contract].check(reading)
+    assert caught.value.layer == layer, caught.value
+    assert words in caught.value.seen
+
+
+@pytest.mark.parametrize(
+    ("contract", "reading"),
+    [
+        ("chat", whole(chat())),
+        ("chat", whole(chat(system_fingerprint="local", usage={**USAGE, "total_time_sec": 0.1}))),
+        ("text", whole(text(reason="length"))),
+        ("chat stream", events(*CHAT_STREAM)),
+        ("chat stream", events(chunk("Hi"), chunk("", "length"), chunk(choices=[], usage=USAGE))),
+        ("chat stream", events(chunk("Hi"), chunk(None, "stop", role=False))),
+        ("text stream", events(*TEXT_STREAM)),
+        ("models", whole(models("default", "tiny"))),
+        ("models", whole(spoiled(models("tiny"), "data.0.status", "loaded"))),
+    ],
+)
+def test_a_good_answer_is_kept(contract: str, reading: Reading) -> None:
+    CONTRACTS[contract].check(reading)
+
+
+# -- whole answers
+
+SHARED: list[tuple[str, Any, str, str]] = [
+    ("id", ..., OFFICIAL, "id: Field required"),
+    ("id", "", OWN, "id: "),
+    ("id", 7, OFFICIAL, "id: "),
+    ("object", "answer", OFFICIAL, "object: "),
+    ("created", NOW * 1000, OWN, "is not the present time in seconds"),
+    ("created", NOW - 3600, OWN, "is not the present time in seconds"),
+    ("created", 0, OWN, "is not the present time in seconds"),
+    ("created", str(NOW), OFFICIAL, "created: Input should be a valid integer"),
+    ("created", NOW + 0.5, OFFICIAL, "created: "),
+    ("model", None, OFFICIAL, "model: "),
+    ("choices", [], OWN, "choices: "),
+    ("choices", ..., OFFICIAL, "choices: Field required"),
+    ("choices.0.index", -1, OWN, "choices.0.index: "),
+    ("choices.0.index", "0", OFFICIAL, "choices.0.index: "),
+    ("choices.0.index", 1, ACROSS, "numbered [1]"),
+    ("choices.0.finish_reason", ..., OFFICIAL, "choices.0.finish_reason: Field required"),
+    ("choices.0.finish_reason", None, OFFICIAL, "choices.0.finish_reason: "),
+    ("choices.0.finish_reason", "eos", OFFICIAL, "choices.0.finish_reason: "),
+    ("choices.0.finish_reason", "canceled", OFFICIAL, "choices.0.finish_reason: "),
+    ("choices.0.finish_reason", "content_filter", OWN, "choices.0.finish_reason: "),
+    ("usage", ..., OWN, "usage: Field required"),
+    ("usage", None, OWN, "usage: "),
+    ("usage.total_tokens", 8, OWN, "total_tokens 8 is not 5 + 2"),
+    ("usage.total_tokens", ..., OFFICIAL, "usage.total_tokens: Field required"),
+    ("usage.prompt_tokens", "5", OFFICIAL, "usage.prompt_tokens: "),
+    ("usage.prompt_tokens", True, OFFICIAL, "usage.prompt_tokens: "),
+    ("usage.prompt_tokens", -1, OWN, "usage.prompt_tokens: "),
+    ("usage.completion_tokens", -1, OWN, "usage.completion_tokens: "),
+    ("surprise", 1, OWN, "nobody agreed on: surprise"),
+    ("usage.surprise", 1, OWN, "nobody agreed on: usage.surprise"),
+    ("choices.0.surprise", 1, OWN, "nobody agreed on: choices.surprise"),
+]
+CHAT: list[tuple[str, Any, str, str]] = [
+    ("choices.0.finish_reason", "tool_calls", OWN, "0 tool calls"),
+    ("choices.0.message", ..., OFFICIAL, "choices.0.message: Field required"),
+    ("choices.0.message.role", "user", OFFICIAL, "choices.0.message.role: "),
+    ("choices.0.message.role", ..., OFFICIAL, "choices.0.message.role: Field required"),
+    ("choices.0.message.content", 7, OFFICIAL, "choices.0.message.content: "),
+    ("choices.0.message.content", ..., OWN, "choices.0.message.content: Field required"),
+    ("choices.0.message.tool_calls", [CALL], OWN, "1 tool calls"),
+    ("choices.0.message.mood", "good", OWN, "nobody agreed on: choices.message.mood"),
+]
+TEXT: list[tuple[str, Any, str, str]] = [
+    ("choices.0.text", None, OFFICIAL, "choices.0.text: "),
+    ("choices.0.text", ..., OFFICIAL, "choices.0.text: Field required"),
+    ("choices.0.finish_reason", "tool_calls", OFFICIAL, "choices.0.finish_reason: "),
+]
+
+
+def named(row: object) -> str | None:
+    return row if isinstance(row, str) else None
+
+
+@pytest.mark.parametrize(("path", "value", "layer", "words"), [*SHARED, *CHAT], ids=named)
+def test_a_spoiled_chat_is_refused(path: str, value: Any, layer: str, words: str) -> None:
+    refused("chat", whole(spoiled(chat(), path, value)), layer, words)
+
+
+@pytest.mark.parametrize(("path", "value", "layer", "words"), [*SHARED, *TEXT], ids=named)
+def test_a_spoiled_text_is_refused(path: str, value: Any, layer: str, words: str) -> None:
+    refused("text", whole(spoiled(text(), path, value)), layer, words)
+
+
+@pytest.mark.parametrize("arguments", ["{", "[]", '{"city": '])
+def test_arguments_of_a_tool_call_are_a_json_object(arguments: str) -> None:
+    call = {**CALL, "function": {"name": "f", "arguments": arguments}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    choice = {"index": 0, "finish_reason": "tool_calls", "message": message}
+    refused("chat", whole(chat(choices=[choice])), OWN, "arguments: ")
+
+
+LOGPROB: dict[str, Any] = {"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}
+
+
+def test_log_probabilities_are_kept() -> None:
+    CONTRACTS["chat"].check(whole(spoiled(chat(), "choices.0.logprobs", {"content": [LOGPROB]})))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "layer", "words"),
+    [
+        ("logprob", 0.1, OWN, "logprob: "),
+        ("bytes", "a", OFFICIAL, "bytes: "),
+        ("bytes", [300], OWN, "bytes.0: "),
+        ("top_logprobs", [{"token": 1, "logprob": -1.0, "bytes": None}], OFFICIAL, "token: "),
+    ],
+)
+def test_spoiled_log_probabilities_are_refused(path: str, value: Any, layer: str, words: str) -> None:
+    logprobs = {"content": [spoiled(LOGPROB, path, value)]}
+    refused("chat", whole(spoiled(chat(), "choices.0.logprobs", logprobs)), layer, words)
+
+
+# -- streams
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        ("", "a stream ends with exactly one [DONE]"),
+        ("data: [DONE]\n\ndata: [DONE]\n\n", "a stream ends with exactly one [DONE]"),
+        ("data: [DONE]\n\ndata: {}\n\n", "a stream ends with exactly one [DONE]"),
+        ("data: [DONE]\n", "blank line"),
+        ("oops\n\ndata: [DONE]\n\n", "unknown field"),
+    ],
+)
+def test_a_stream_with_another_end_is_refused(end: str, words: str) -> None:
+    with pytest.raises(Broken) as caught:
+        read(stream(*CHAT_STREAM, end=end), "sse", ends_with_done=True)
+    assert (caught.value.layer, words in caught.value.seen) == ("framing", True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "layer", "words"),
+    [
+        (stream(end=""), "framing", "without any event"),
+        (exchange(b"data: {\n\ndata: [DONE]\n\n", content_type="text/event-stream"), "JSON", "expected JSON"),
+        (exchange(b'data: {"a": NaN}\n\ndata: [DONE]\n\n', content_type="text/event-stream"), "JSON", "NaN"),
+    ],
+)
+def test_what_is_no_stream_of_json_is_refused(answer: Exchange, layer: str, words: str) -> None:
+    with pytest.raises(Broken) as caught:
+        read(answer, "sse", ends_with_done=True)
+    assert (caught.value.layer, words in caught.value.seen) == (layer, True)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "layer", "words"),
+    [
+        ([], "framing", "without any JSON document"),
+        (CHAT_STREAM[:2], ACROSS, "finish reasons [None, None]"),
+        ([chunk("a", "stop"), chunk("b", "stop")], ACROSS, "finish reasons ['stop', 'stop']"),
+        ([chunk("a", "stop"), chunk("b")], ACROSS, "finish reasons ['stop', None]"),
+        ([chunk(choices=[])], ACROSS, "without any choice"),
+        ([chunk(choices=chunk(reason="stop")["choices"] * 2)], ACROSS, "a choice twice"),
+        ([chunk("a"), chunk(reason="stop", id="2")], ACROSS, "id changes within a stream: ['1', '2']"),
+        ([chunk("a"), chunk(reason="stop", model="b")], ACROSS, "model changes within a stream"),
+        ([chunk("a", role=False), chunk(reason="stop")], ACROSS, "begin with the role"),
+        ([chunk("a", usage=USAGE), chunk(reason="stop")], ACROSS, "usage in the chunks [0] of 2"),
+        ([chunk("a", "eos")], OFFICIAL, "finish_reason: "),
+        ([chunk("a"), chunk(reason="")], OFFICIAL, "finish_reason: "),
+        ([chunk("a", "content_filter")], OWN, "finish_reason: "),
+        ([chunk("a", "stop", created=NOW * 1000)], OWN, "is not the present time in seconds"),
+        ([chunk("a", "stop", created=str(NOW))], OFFICIAL, "created: "),
+        ([chunk("a", "stop", object="chat.completion")], OFFICIAL, "object: "),
+        ([chunk("a", "stop", usage={**USAGE, "total_tokens": 1})], OWN, "total_tokens 1 is not 5 + 2"),
+        ([chat(object="chat.completion.chunk")], OFFICIAL, "choices.0.delta: Field required"),
+        ([spoiled(chunk("a"), "choices.0.delta.role", "user"), chunk(reason="stop")], OWN, "delta.role: "),
+        ([spoiled(chunk("a"), "choices.0.finish_reason", ...)], OWN, "Field required"),
+        ([{"error": {"message": "broken", "type": "x"}}], OFFICIAL, "Field required"),
+    ],
+)
+def test_a_spoiled_stream_of_a_chat_is_refused(chunks: list[Any], layer: str, words: str) -> None:
+    refused("chat stream", events(*chunks), layer, words)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "layer", "words"),
+    [
+        (TEXT_STREAM[:1], ACROSS, "finish reasons [None]"),
+        ([text("a"), text("b")], ACROSS, "finish reasons ['stop', 'stop']"),
+        ([text("a", None), text("b", id="2")], ACROSS, "id changes within a stream"),
+        ([text("a", None), text("b")], ACROSS, "usage in the chunks [0, 1] of 2"),
+        (CHAT_STREAM, OWN, "object: "),
+        ([text("a", "tool_calls")], OWN, "finish_reason: "),
+        ([spoiled(text("a"), "choices.0.text", None)], OWN, "text: "),
+        ([text("a", created=NOW * 1000)], OWN, "is not the present time in seconds"),
+        ([text("a", usage={**USAGE, "total_tokens": 1})], OWN, "total_tokens 1 is not 5 + 2"),
+    ],
+)
+def test_a_spoiled_stream_of_a_text_is_refused(chunks: list[Any], layer: str, words: str) -> None:
+    refused("text stream", events(*chunks), layer, words)
+
+
+# -- models and vectors
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "layer", "words"),
+    [
+        ("object", "models", OWN, "object: "),
+        ("data", [], OWN, "data: "),
+        ("data.0.id", "", OWN, "data.0.id: "),
+        ("data.0.id", "other", OWN, "a name is listed twice: ['other', 'other']"),
+        ("data.0.object", "file", OFFICIAL, "data.0.object: "),
+        ("data.0.created", "now", OFFICIAL, "data.0.created: "),
+        ("data.0.created", NOW * 1000, OWN, "data.0.created: "),
+        ("data.0.owned_by", ..., OFFICIAL, "data.0.owned_by: Field required"),
+        ("data.0.status", 1, OWN, "data.0.status: "),
+        ("data.0.mood", "good", OWN, "nobody agreed on: data.mood"),
+    ],
+)
+def test_a_spoiled_list_of_models_is_refused(path: str, value: Any, layer: str, words: str) -> None:
+    refused("models", whole(spoiled(models("tiny", "other"), path, value)), layer, words)
+
+
+def test_vectors_have_length_one() -> None:
+    unit_length([{"data": [{"index": 0, "embedding": [0.6, 0.8]}]}])
+    with pytest.raises(ValueError, match="length 2"):
+        unit_length([{"data": [{"index": 0, "embedding": [0.0, 2.0]}]}])
+
+
+# -- the view
+
+
+@pytest.mark.parametrize("document", [[], 5, None, {}, {"choices": None}, {"choices": [{}]}, {"usage": 5}])
+def test_the_view_never_raises(document: Any) -> None:
+    assert view(whole(document))["text"] == ""
+
+
+def test_a_view_is_the_same_for_a_stream_and_the_whole() -> None:
+    one, other = view(events(*CHAT_STREAM)), view(whole(chat()))
+    for name in ("text", "finish_reason", "usage", "tool_calls"):
+        assert one[name] == other[name]
+    assert (one["pieces"], other["pieces"]) == (2, 1)
+
+
+def test_a_vector_reads_the_same_in_floats_and_base64() -> None:
+    vectors = [
+        view(whole({"data": [{"embedding": each}]}))["first_vector"]
+        for each in ([0.5, -0.25], "AAAAPwAAgL4=", "?")
+    ]
+    assert vectors == [[0.5, -0.25], [0.5, -0.25], None]

@@ -1,0 +1,380 @@
+"""The Responses and Messages APIs: their tables can be kept, and each way to break a contract is noticed."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from support.conformance.api import ApiServer
+from support.conformance.case_runner import ask
+from support.conformance.case_table import cases_of
+from support.conformance.missing_routes import MissingRoutes
+from support.conformance.registry import APIS
+from support.conformance.response_parser import Broken, Reading, read
+from tests.conformance.fake_apis import FakeOwn
+from tests.conformance.samples import exchange
+
+NAMES = {"model": "tiny"}
+Spoil = Callable[[Any], Any]
+ROWS = [(api, title) for api in ("responses", "anthropic") for title in cases_of(api)]
+
+
+@pytest.mark.parametrize(("api", "title"), ROWS, ids=[title for _, title in ROWS])
+def test_every_row_can_be_kept(api: str, title: str) -> None:
+    fake: Any = FakeOwn()
+    result = ask(fake, ApiServer("fake", api, fake.base_url, NAMES), cases_of(api)[title])
+    assert result.outcome == "kept", result.reason
+
+
+def made(api: str, title: str) -> list[Any]:
+    """The documents of a good answer to a row."""
+    fake: Any = FakeOwn()
+    case = cases_of(api)[title]
+    request = case.request.build(NAMES)
+    return reading_of(fake.send(request.method, request.path, body=request.body), api, case.kind).values
+
+
+def reading_of(answer: Any, api: str, kind: str) -> Reading:
+    return read(answer, kind, APIS[api].streams_end_with_done)
+
+
+def reading(api: str, documents: list[Any], names: list[str] | None = None, end: str = "") -> Reading:
+    """The same documents as they would come: one as JSON, several as events."""
+    if names is None and len(documents) == 1:
+        return reading_of(exchange(json.dumps(documents[0]).encode()), api, "json")
+    names = names or [event["type"] for event in documents]
+    events = zip(names, documents, strict=True)
+    text = "".join(f"event: {name}\ndata: {json.dumps(event)}\n\n" for name, event in events)
+    return reading_of(exchange((text + end).encode(), content_type="text/event-stream"), api, "sse")
+
+
+def noticed(api: str, title: str, contract: str, spoil: Spoil) -> Broken:
+    """What the contract says to the answer to a row that was spoiled; the unspoiled one is kept."""
+    documents = made(api, title)
+    APIS[api].contracts[contract].check(reading(api, documents))
+    spoiled = copy.deepcopy(documents)
+    changed = spoil(spoiled)
+    with pytest.raises(Broken) as error:
+        APIS[api].contracts[contract].check(reading(api, spoiled if changed is None else changed))
+    return error.value
+
+
+def put(path: str, value: Any) -> Spoil:
+    """Replaces what lies at a path of the documents (`...` as value: removes it)."""
+
+    def spoil(documents: list[Any]) -> None:
+        place: Any = documents
+        *way, last = [int(word) if word.lstrip("-").isdigit() else word for word in path.split(".")]
+        for step in way:
+            place = place[step]
+        if value is ...:
+            del place[last]
+        else:
+            place[last] = value
+
+    return spoil
+
+
+def without(kind: str) -> Spoil:
+    """Loses the events of a type."""
+    return lambda events: renumbered([event for event in events if event["type"] != kind])
+
+
+def twice(kind: str) -> Spoil:
+    """Says the events of a type twice."""
+    return lambda events: renumbered(
+        [again for event in events for again in [event] * (1 + (event["type"] == kind))]
+    )
+
+
+def last_to(place: int) -> Spoil:
+    """Moves the last event to another place."""
+    return lambda events: renumbered([*events[:place], events[-1], *events[place:-1]])
+
+
+def renumbered(events: list[Any]) -> list[Any]:
+    numbered = "sequence_number" in events[0]
+    return [
+        {**event, "sequence_number": number} if numbered else event for number, event in enumerate(events)
+    ]
+
+
+MESSAGE, CALLED = "a message is answered", "a message calls a tool with an object"
+
+
+@pytest.mark.parametrize(
+    ("title", "spoil", "layer", "seen"),
+    [
+        (MESSAGE, put("0.id", ""), "contract", "id"),
+        (MESSAGE, put("0.role", "user"), "official type", "role"),
+        (MESSAGE, put("0.content", "text"), "official type", "content"),
+        (MESSAGE, put("0.content.0.text", ...), "official type", "text"),
+        (MESSAGE, put("0.content.0.mood", "good"), "contract", "content.mood"),
+        (MESSAGE, put("0.usage.input_tokens", ...), "official type", "input_tokens"),
+        (MESSAGE, put("0.usage.output_tokens", -1), "contract", "output_tokens"),
+        (MESSAGE, put("0.stop_reason", "stop"), "official type", "stop_reason"),
+        (MESSAGE, put("0.stop_reason", None), "invariants", "no stop_reason"),
+        (MESSAGE, put("0.stop_reason", "tool_use"), "invariants", "0 calls"),
+        (MESSAGE, put("0.stop_reason", "stop_sequence"), "invariants", "stop_sequence None"),
+        (MESSAGE, put("0.stop_sequence", "x"), "invariants", "'x' with the stop_reason"),
+        (MESSAGE, put("0.stop_reason", ...), "invariants", "no stop_reason"),
+        (MESSAGE, put("0.choices", []), "contract", "nobody agreed on: choices"),
+        (CALLED, put("0.stop_reason", "end_turn"), "invariants", "1 calls"),
+        (CALLED, put("0.content.0.input", '{"city": "Oslo"}'), "official type", "content.0"),
+        (CALLED, put("0.content.0.id", ...), "official type", "content.0"),
+    ],
+)
+def test_a_spoiled_message_is_noticed(title: str, spoil: Spoil, layer: str, seen: str) -> None:
+    broken = noticed("anthropic", title, "message", spoil)
+    assert broken.layer == layer and seen in broken.seen, broken
+
+
+STREAM, STREAMED_CALL = (
+    "a stream of the shortest message is whole",
+    "a streamed call of a tool is the whole call",
+)
+# The events of the shortest message: start, ping, block start, delta, block stop, delta, stop.
+START, PING, BLOCK, PIECE, STOP, END = range(6)
+
+
+@pytest.mark.parametrize(
+    ("title", "spoil", "layer", "seen"),
+    [
+        (STREAM, without("message_start"), "invariants", "one message_start"),
+        (STREAM, without("message_stop"), "invariants", "one message_stop"),
+        (STREAM, without("message_delta"), "invariants", "without message_delta"),
+        (STREAM, without("content_block_start"), "invariants", "not open"),
+        (STREAM, without("content_block_stop"), "invariants", "does not stop"),
+        (STREAM, twice("message_start"), "invariants", "one message_start"),
+        (STREAM, twice("message_stop"), "invariants", "one message_stop"),
+        (STREAM, twice("content_block_start"), "invariants", "is open"),
+        (STREAM, twice("content_block_stop"), "invariants", "not open"),
+        (STREAM, twice("message_delta"), "invariants", "not one"),
+        (STREAM, last_to(END), "invariants", "one message_stop"),
+        (
+            STREAM,
+            lambda events: [*events[:4], events[END], events[STOP], events[6]],
+            "invariants",
+            "after message_delta",
+        ),
+        (STREAM, put(f"{BLOCK}.index", 1), "invariants", "block 1 starts"),
+        (STREAM, put(f"{PIECE}.index", 1), "invariants", "not open"),
+        (
+            STREAM,
+            put(f"{PIECE}.delta", {"type": "input_json_delta", "partial_json": "{}"}),
+            "invariants",
+            "of the type text",
+        ),
+        (STREAM, put(f"{PIECE}.delta.text", ...), "official type", "text"),
+        (STREAM, put(f"{PIECE}.surprise", 1), "contract", "content_block_delta has"),
+        (STREAM, put(f"{PIECE}.delta.surprise", 1), "contract", "delta.surprise"),
+        (STREAM, put(f"{START}.message.content", [{"type": "text", "text": "x"}]), "invariants", "not empty"),
+        (STREAM, put(f"{START}.message.stop_reason", "end_turn"), "invariants", "not empty"),
+        (STREAM, put(f"{START}.message.usage", ...), "official type", "usage"),
+        (STREAM, put(f"{END}.delta.stop_reason", None), "invariants", "not one"),
+        (STREAM, put(f"{END}.delta.stop_reason", "tool_use"), "invariants", "0 calls"),
+        (STREAM, put(f"{END}.usage", ...), "official type", "usage"),
+        (
+            STREAM,
+            put("-1", {"type": "error", "error": {"type": "api_error", "message": "x"}}),
+            "official type",
+            "error",
+        ),
+        (STREAMED_CALL, put("3.delta.partial_json", ""), "invariants", "no JSON object"),
+        (STREAMED_CALL, put("-2.delta.stop_reason", "end_turn"), "invariants", "1 calls"),
+    ],
+)
+def test_a_spoiled_stream_of_a_message_is_noticed(title: str, spoil: Spoil, layer: str, seen: str) -> None:
+    broken = noticed("anthropic", title, "message stream", spoil)
+    assert broken.layer == layer and seen in broken.seen, broken
+
+
+@pytest.mark.parametrize(
+    ("api", "title", "contract"),
+    [
+        ("anthropic", STREAM, "message stream"),
+        ("responses", "a streamed response has one end", "response stream"),
+    ],
+)
+def test_events_have_the_name_of_their_type(api: str, title: str, contract: str) -> None:
+    documents = made(api, title)
+    with pytest.raises(Broken, match="framing: an event named 'message' whose data is a"):
+        APIS[api].contracts[contract].check(reading(api, documents, ["message"] * len(documents)))
+
+
+DONE = "data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize(
+    ("api", "end", "layer"),
+    [
+        ("responses", "", ""),
+        ("responses", DONE, ""),
+        ("responses", DONE * 2, "framing"),
+        ("responses", f"{DONE}data: {{}}\n\n", "framing"),
+        ("anthropic", "", ""),
+        ("anthropic", DONE, "JSON"),
+    ],
+)
+def test_what_may_come_after_the_last_event(api: str, end: str, layer: str) -> None:
+    title = STREAM if api == "anthropic" else "a streamed response has one end"
+    documents = made(api, title)
+    if not layer:
+        assert reading(api, documents, end=end).values == documents
+        return
+    with pytest.raises(Broken, match=f"^{layer}: "):
+        reading(api, documents, end=end)
+
+
+@pytest.mark.parametrize(
+    ("contract", "document"),
+    [
+        ("tokens", {"input_tokens": 0}),
+        ("tokens", {"input_tokens": "5"}),
+        ("tokens", {"input_tokens": 5, "total": 5}),
+        ("error", {"error": {"type": "invalid_request_error", "message": "x"}}),
+        ("error", {"type": "error", "error": {"type": "invalid_request_error"}}),
+        ("error", {"type": "error", "error": {"type": "oops", "message": "x"}}),
+        ("error", {"type": "error", "error": {"type": "api_error", "message": ""}}),
+        ("error", {"message": "x"}),
+    ],
+)
+def test_spoiled_counts_and_errors_are_noticed(contract: str, document: Any) -> None:
+    with pytest.raises(Broken):
+        APIS["anthropic"].contracts[contract].check(reading("anthropic", [document]))
+
+
+RESPONSE, CUT = (
+    "a response is complete and holds its text",
+    "a response that was cut says that it is incomplete",
+)
+
+
+@pytest.mark.parametrize(
+    ("title", "spoil", "seen"),
+    [
+        (RESPONSE, put("0.id", "chatcmpl-1"), "id"),
+        (RESPONSE, put("0.created_at", 5), "present time"),
+        (RESPONSE, put("0.status", "done"), "status"),
+        (RESPONSE, put("0.status", "failed"), "failed with the error"),
+        (RESPONSE, put("0.error", {"code": "x", "message": "x"}), "completed with the error"),
+        (RESPONSE, put("0.usage", None), "without usage"),
+        (RESPONSE, put("0.usage.total_tokens", 1), "total_tokens 1"),
+        (RESPONSE, put("0.output.0.content", None), "without content"),
+        (RESPONSE, put("0.output.0.role", "user"), "role"),
+        (RESPONSE, put("0.output.0.type", "text"), "type"),
+        (RESPONSE, put("0.choices", []), "nobody agreed on: choices"),
+        (CUT, put("0.incomplete_details", None), "incomplete with incomplete_details None"),
+        ("a response calls a tool", put("0.output.0.arguments", "{"), "no JSON"),
+        ("a response calls a tool", put("0.output.0.arguments", "[]"), "no JSON object"),
+        ("a response calls a tool", put("0.output.0.call_id", ...), "without call_id"),
+    ],
+)
+def test_a_spoiled_response_is_noticed(title: str, spoil: Spoil, seen: str) -> None:
+    broken = noticed("responses", title, "response", spoil)
+    assert broken.layer == "contract" and seen in broken.seen, broken
+
+
+WHOLE, CALL = "the pieces of a streamed response join to its text", "a streamed response calls a tool"
+DELTA, TEXT_DONE = "response.output_text.delta", "response.output_text.done"
+
+
+def changed(kind: str, path: str, value: Any) -> Spoil:
+    """Replaces something in the first event of a type."""
+
+    def spoil(events: list[Any]) -> None:
+        number = next(number for number, event in enumerate(events) if event["type"] == kind)
+        put(f"{number}.{path}", value)(events)
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("title", "spoil", "layer", "seen"),
+    [
+        (WHOLE, put("1.sequence_number", 7), "invariants", "numbered"),
+        (WHOLE, without("response.created"), "invariants", "begins with"),
+        (WHOLE, twice("response.created"), "invariants", "begins with"),
+        (WHOLE, without("response.completed"), "invariants", "one end"),
+        (WHOLE, twice("response.completed"), "invariants", "one end"),
+        (WHOLE, last_to(5), "invariants", "one end"),
+        (WHOLE, put("-1.response.id", "resp_other"), "invariants", "id of the response changes"),
+        (WHOLE, put("-1.response.status", "in_progress"), "invariants", "whose status is in_progress"),
+        (WHOLE, without("response.output_item.added"), "invariants", "not open"),
+        (WHOLE, twice("response.output_item.added"), "invariants", "item 0 is added"),
+        (WHOLE, without("response.output_item.done"), "invariants", "not done"),
+        (WHOLE, twice("response.output_item.done"), "invariants", "not open"),
+        (WHOLE, changed("response.output_item.added", "output_index", 1), "invariants", "item 1 is added"),
+        (WHOLE, without("response.content_part.added"), "invariants", "part 0, which is not open"),
+        (WHOLE, twice("response.content_part.added"), "invariants", "is added to 1"),
+        (WHOLE, without("response.content_part.done"), "invariants", "whose last part is not"),
+        (WHOLE, changed(DELTA, "content_index", 1), "invariants", "part 1, which is not open"),
+        (WHOLE, changed(DELTA, "delta", ""), "invariants", "join to"),
+        (WHOLE, twice(DELTA), "invariants", "join to"),
+        (WHOLE, changed(TEXT_DONE, "text", "x"), "invariants", "join to"),
+        (WHOLE, changed("response.content_part.done", "part.text", "x"), "invariants", "join to"),
+        (WHOLE, changed("response.output_item.done", "item.content.0.text", "x"), "invariants", "item says"),
+        (WHOLE, put("-1.response.output", []), "invariants", "its end"),
+        (WHOLE, put("-1.response.output.0.content.0.text", "x"), "invariants", "its end"),
+        (WHOLE, changed(DELTA, "delta", ...), "contract", "output_text.delta has"),
+        (WHOLE, changed(DELTA, "surprise", 1), "contract", "surprise"),
+        (WHOLE, put("3.type", "response.surprise"), "contract", "type"),
+        (CALL, changed("response.function_call_arguments.delta", "delta", "x"), "invariants", "join to"),
+        (CALL, changed("response.function_call_arguments.done", "arguments", "{}"), "invariants", "join to"),
+        (CALL, without("response.function_call_arguments.delta"), "invariants", "join to"),
+    ],
+)
+def test_a_spoiled_stream_of_a_response_is_noticed(title: str, spoil: Spoil, layer: str, seen: str) -> None:
+    broken = noticed("responses", title, "response stream", spoil)
+    assert broken.layer == layer and seen in broken.seen, broken
+
+
+def test_what_openais_types_want_and_the_ids_of_items_are_noticed() -> None:
+    for path, seen in (("0.tool_choice", "tool_choice"), ("0.output.0.content.0.annotations", "annotations")):
+        assert seen in noticed("responses", RESPONSE, "official response", put(path, ...)).seen
+    spoil = changed(DELTA, "item_id", ...)
+    assert "item_id" in noticed("responses", WHOLE, "official response stream", spoil).seen
+    for spoil in (
+        changed("response.output_item.added", "item.id", "x"),
+        changed("response.output_item.done", "item.id", "x"),
+        put("-1.response.output.0.id", "x"),
+    ):
+        assert "ids when added" in noticed("responses", WHOLE, "ids stream", spoil).seen
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"id": "resp_1", "object": "response", "deleted": False},
+        {"id": "resp_1", "object": "chat", "deleted": True},
+        {"deleted": True, "object": "response"},
+    ],
+)
+def test_a_spoiled_deletion_is_noticed(document: Any) -> None:
+    with pytest.raises(Broken):
+        APIS["responses"].contracts["deleted"].check(reading("responses", [document]))
+
+
+@pytest.mark.parametrize("api", ["responses", "anthropic"])
+def test_a_view_never_raises(api: str) -> None:
+    for documents in ([None], [[]], [{}], [{"content": None, "output": None, "usage": None}], [5]):
+        assert APIS[api].view(reading(api, documents))["text"] == ""
+    events: list[Any] = [
+        {"type": "content_block_delta"},
+        {"type": "response.completed"},
+        {"type": "message_delta"},
+    ]
+    assert APIS[api].view(reading(api, events))["text"] == ""
+
+
+def test_a_missing_route_is_known_to_walks_as_well() -> None:
+    routes = MissingRoutes()
+    case = cases_of("responses")[RESPONSE]
+    assert routes.without("server", case.route) is None
+    routes.note("server", case)
+    assert "has no POST /v1/responses" in str(routes.without("server", case.route))
+    assert routes.without("other", case.route) is None

@@ -1,0 +1,93 @@
+"""What a scenario says of the tool servers, with a record in their place."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from support.chat.checks import check_seconds
+from support.mcp.scenario import GREETING, TOPICS, McpScene
+from support.models.script import Script
+from support.servers.launch_checks import check_log_says_absent
+
+
+def scene(*notes: dict[str, Any]) -> McpScene:
+    suite: Any = SimpleNamespace(tool_server=SimpleNamespace(notes=lambda: list(notes)))
+    return McpScene(suite, ExitStack(), lambda server: None)
+
+
+def call(tool: str = "forecast", city: str = "Oslo") -> dict[str, Any]:
+    return {"server": "desk", "method": "tools/call", "tool": tool, "arguments": {"city": city}}
+
+
+def asked(*methods: str, server: str = "desk") -> list[dict[str, Any]]:
+    return [{"server": server, "method": method} for method in methods]
+
+
+def test_one_call_with_its_argument_passes() -> None:
+    scene(*asked("tools/list"), call()).check_called_once("desk.forecast", "Oslo")
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [[], [call(), call()], [call(city="Rome")], [call(tool="archive")], [call(), call(tool="archive")]],
+    ids=["none", "twice", "wrong argument", "wrong tool", "another one too"],
+)
+def test_any_other_calls_are_noticed(notes: list[dict[str, Any]]) -> None:
+    with pytest.raises(AssertionError, match=r"expected one call of desk\.forecast for 'Oslo'"):
+        scene(*notes).check_called_once("desk.forecast", "Oslo")
+
+
+def test_a_whole_greeting_passes() -> None:
+    scene(*asked(*GREETING), *asked("ping", server="kiosk")).check_greeted("desk")
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [[], asked(*GREETING, server="kiosk"), asked("initialize", "tools/list"), asked(*GREETING[:2])],
+    ids=["silence", "another server", "no notification", "no question for the tools"],
+)
+def test_a_greeting_that_lacks_something_is_noticed(notes: list[dict[str, Any]]) -> None:
+    with pytest.raises(AssertionError, match="expected 'desk' to be asked"):
+        scene(*notes).check_greeted("desk")
+
+
+def test_questions_have_their_own_answers_of_the_script() -> None:
+    script = Script.standard()
+    assert len({script.answer_to(f"Tell me about the {topic}").answer for topic in TOPICS}) == len(TOPICS)
+
+
+def test_a_late_answer_is_noticed() -> None:
+    answer: Any = SimpleNamespace(exchange=SimpleNamespace(seconds=1.5))
+    check_seconds(answer, 2.0)
+    with pytest.raises(AssertionError, match=r"within 1\.0 s, it took 1\.5 s"):
+        check_seconds(answer, 1.0)
+
+
+def test_a_log_that_is_silent_about_a_missing_tool_server_is_noticed() -> None:
+    server: Any = SimpleNamespace(log="WARN Failed to initialize MCP client with 1 configured servers")
+    check_log_says_absent(server)
+    server.log = "Model loaded."
+    with pytest.raises(AssertionError, match="tells of no missing tool server"):
+        check_log_says_absent(server)
+
+
+def test_the_evidence_has_the_calls_and_what_the_server_said_of_its_tool_servers() -> None:
+    log = "Model loaded.\nFailed to initialize MCP client with 1 configured servers\n"
+    tool_server = SimpleNamespace(notes=list, configuration=lambda names, seconds: "servers.json")
+    suite: Any = SimpleNamespace(
+        settings=SimpleNamespace(seconds=float),
+        tool_server=tool_server,
+        tool_caller=lambda: "model",
+        servers=SimpleNamespace(get=lambda model, options: SimpleNamespace(log=log)),
+    )
+    told = McpScene(suite, ExitStack(), lambda server: None)
+    assert told.evidence() == []
+    told.tell_of("two tool servers")
+    tool_server.notes = lambda: [call()]
+    asked_for, said = (piece.data.decode() for piece in told.evidence())
+    assert '"tool": "forecast"' in asked_for
+    assert said == "Failed to initialize MCP client with 1 configured servers\n"

@@ -1,0 +1,114 @@
+"""Secrets in every spelling; what is no secret stays."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import re
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from support.results.redaction import REDACTED, RedactedStream, Redactor, redactor_for, use
+
+KEY = "k3y with/special+chars&\"more'ö"
+PASSWORD = "p4ss:wort%"
+URL = f"https://operator:{quote(PASSWORD, safe='')}@example.org/v1?token=query-secret&n=1"
+REDACTOR = redactor_for(KEY, URL, {"CI_TOKEN": "variable-secret", "HOME": "home-is-no-secret"})
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        KEY,
+        quote(KEY, safe=""),
+        quote_plus(KEY),
+        json.dumps(KEY),
+        json.dumps(KEY, ensure_ascii=False),
+        repr(KEY),
+        KEY.replace("&", "&amp;"),
+        base64.b64encode(KEY.encode()).decode(),
+        base64.urlsafe_b64encode(KEY.encode()).decode(),
+        base64.b64encode(b"a" + KEY.encode() + b"bcd").decode(),
+        base64.b64encode(b"ab" + KEY.encode() + b"c").decode(),
+        PASSWORD,
+        quote(PASSWORD, safe=""),
+        base64.b64encode(f"operator:{PASSWORD}".encode()).decode(),
+        re.sub("%..", lambda match: match[0].lower(), quote(KEY, safe="")),
+        html.escape(KEY),
+        json.dumps(KEY, ensure_ascii=False).replace("&", "\\u0026"),
+        "query-secret",
+        "operator",
+        "variable-secret",
+    ],
+)
+def test_known_secret_goes_in_every_spelling(written: str) -> None:
+    text = REDACTOR.text(f"before {written} after")
+    assert text.startswith("before ") and text.endswith(" after") and REDACTED in text
+    assert written.strip("\"'=")[:-2] not in text
+    assert REDACTOR.data(b"\xff" + written.encode() + b"\xfe").startswith(b"\xff")
+    assert written.encode() not in REDACTOR.data(b"\xff" + written.encode() + b"\xfe")
+
+
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        ("Authorization: Bearer abc", f"Authorization: Bearer {REDACTED}"),
+        ("authorization: Basic b3BlcmF0b3I6cA==", f"authorization: Basic {REDACTED}"),
+        ('{"Authorization": "Bearer abc", "n": 1}', f'{{"Authorization": "Bearer {REDACTED}", "n": 1}}'),
+        ("the key sk-" + "a1" * 10 + ".", f"the key {REDACTED}."),
+        ("HF_TOKEN=hf_" + "aB3" * 10, f"HF_TOKEN={REDACTED}"),
+        ("X-Api-Key: abc", f"X-Api-Key: {REDACTED}"),
+        ("Set-Cookie: id=a3; Path=/", f"Set-Cookie: {REDACTED}"),
+        ('{"cookie": "id=a3; x=1"}', f'{{"cookie": "{REDACTED}"}}'),
+        ("GET /v1?api_key=abc&n=1 HTTP/1.1", f"GET /v1?api_key={REDACTED}&n=1 HTTP/1.1"),
+        ("env: HF_HOME=/x MY_SECRET=abcdefgh", f"env: HF_HOME=/x MY_SECRET={REDACTED}"),
+        ("GET http://me:pw@host:1/v1", f"GET http://{REDACTED}@host:1/v1"),
+    ],
+)
+def test_what_looks_like_a_secret_goes(written: str, left: str) -> None:
+    assert Redactor().text(written) == left
+    assert Redactor().text(left) == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'curl -H "Authorization: $TOKEN" http://127.0.0.1:1/v1/models',
+        '{"name": "authorization", "value": "__ALLURE_REDACTED__"}',
+        "a bearer token is missing; ask sk-learn, or hf_hub; mail me@example.org",
+        "http://127.0.0.1:1/v1?n=1&max_tokens=5",
+        'curl -H "X-Api-Key: $TOKEN" -H "Cookie: $TOKEN"',
+        "eos_token=</s> TOKEN=$TOKEN",
+        "operators cooperate",
+        "home-is-no-secret",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert REDACTOR.text(text) == text
+
+
+def test_short_values_are_left_alone() -> None:
+    assert redactor_for("1", "http://me:pw@host/?n=1", {}).text("1 me pw") == "1 me pw"
+
+
+def test_every_address_has_its_secrets() -> None:
+    told = redactor_for(
+        None, None, {}, "http://us:first-secret@host", "gateway", None, "http://me:other-one@x"
+    )
+    assert told.text("first-secret of the gateway, other-one") == f"{REDACTED} of the gateway, {REDACTED}"
+
+
+def test_stream_lets_no_secret_through() -> None:
+    use(REDACTOR)
+    try:
+        inner = io.StringIO()
+        stream = RedactedStream(inner)
+        print("the key is", KEY, file=stream)  # type: ignore[arg-type]
+        stream.writelines([KEY, "\n"])
+        assert inner.getvalue() == f"the key is {REDACTED}\n{REDACTED}\n"
+        assert not stream.isatty()
+    finally:
+        use(Redactor())

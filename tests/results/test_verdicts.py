@@ -1,0 +1,290 @@
+"""What becomes of a scenario: its verdict, its needs, its tags."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from packaging.specifiers import SpecifierSet
+
+from support.errors import SettingsError
+from support.results.known_issues import Deviation
+from support.results.outcome import Verdict
+from support.results.verdicts import judge, with_deviation
+from support.runner import tags
+from support.runner.requirements import unmet
+from support.runner.tags import check_expression, known
+from support.servers.discovery import CommandTarget, UrlTarget
+from support.settings import Settings
+
+
+def step(status: str, exception: BaseException | None = None, error: str | None = None) -> Any:
+    return SimpleNamespace(
+        keyword="Then",
+        name="it works",
+        status=SimpleNamespace(name=status),
+        exception=exception,
+        error_message=error,
+    )
+
+
+def scenario(status: str, *steps: Any, **more: Any) -> Any:
+    values: dict[str, Any] = {
+        "name": "toy",
+        "status": SimpleNamespace(name=status),
+        "exception": None,
+        "error_message": None,
+        "should_skip": False,
+        "skip_reason": None,
+        "all_steps": steps,
+        "captured": SimpleNamespace(output=""),
+    }
+    return SimpleNamespace(**(values | more))
+
+
+# -- verdicts
+
+
+@pytest.mark.parametrize(
+    ("toy", "aborted", "status", "message"),
+    [
+        (scenario("passed", step("passed")), None, "passed", ""),
+        (scenario("skipped", skip_reason="no GPU"), None, "skipped", "no GPU"),
+        (scenario("skipped"), None, "skipped", "not selected"),
+        (
+            scenario("passed", step("passed"), should_skip=True, skip_reason="no route"),
+            None,
+            "skipped",
+            "no route",
+        ),
+        (scenario("untested"), None, "skipped", "not run: nothing ran it"),
+        (
+            scenario("untested"),
+            "the run was ended by SIGTERM",
+            "skipped",
+            "not run: the run was ended by SIGTERM",
+        ),
+        (
+            scenario("failed", step("passed"), step("failed", AssertionError("2 is not 3"), "trace")),
+            None,
+            "failed",
+            "2 is not 3\n(in: Then it works)",
+        ),
+        (
+            scenario("error", step("error", OSError("no disk"), "trace")),
+            None,
+            "broken",
+            "no disk\n(in: Then it works)",
+        ),
+        (scenario("error", step("undefined")), None, "broken", "no step definition for: Then it works"),
+        (
+            scenario("failed", step("failed", AssertionError(), "trace")),
+            None,
+            "failed",
+            "trace\n(in: Then it works)",
+        ),
+        (
+            scenario("hook_error", step("passed"), exception=RuntimeError("hook"), error_message="trace"),
+            None,
+            "broken",
+            "hook\n(in: hook_error)",
+        ),
+        (
+            scenario("hook_error", step("passed"), exception=AssertionError("the server died")),
+            None,
+            "failed",
+            "the server died\n(in: hook_error)",
+        ),
+        (
+            scenario("cleanup_error", captured=SimpleNamespace(output=" CLEANUP-ERROR in x\n")),
+            None,
+            "broken",
+            "CLEANUP-ERROR in x\n(in: cleanup_error)",
+        ),
+        (scenario("error"), None, "broken", "behave's status is error\n(in: error)"),
+        (
+            scenario("hook_error"),
+            "the run was ended by SIGINT",
+            "broken",
+            "the run was ended by SIGINT\n(in: hook_error)",
+        ),
+    ],
+)
+def test_a_scenario_has_one_verdict(toy: Any, aborted: str | None, status: str, message: str) -> None:
+    verdict = judge(toy, aborted)
+    assert (verdict.status, verdict.message) == (status, message)
+    assert verdict.gates is (status in ("failed", "broken"))
+
+
+def test_the_first_bad_step_decides() -> None:
+    toy = scenario("failed", step("failed", AssertionError("first")), step("error", OSError("second")))
+    assert judge(toy, None).message.startswith("first")
+
+
+def test_the_trace_of_what_nobody_foresaw_is_kept() -> None:
+    assert (
+        judge(scenario("error", step("error", RuntimeError("x"), "File a, line 1")), None).trace
+        == "File a, line 1"
+    )
+
+
+# -- known issues
+
+LISTED = Deviation("mistralrs", SpecifierSet("<0.9"), "toy", "answers 500", "https://example.org/7")
+
+
+@pytest.mark.parametrize("status", ["passed", "failed", "broken", "skipped"])
+def test_without_an_entry_a_verdict_stays(status: Any) -> None:
+    verdict = Verdict(status, "words")
+    assert with_deviation(verdict, None) is verdict
+
+
+def test_a_listed_failure_is_a_known_issue_and_does_not_gate() -> None:
+    verdict = with_deviation(Verdict("failed", "got 500", "trace"), LISTED)
+    assert verdict == Verdict("known_issue", "got 500", "trace", "answers 500", "https://example.org/7")
+    assert not verdict.gates
+
+
+def test_a_listed_scenario_that_passes_is_a_surprise_and_fails() -> None:
+    verdict = with_deviation(Verdict("passed"), LISTED)
+    assert verdict.gates
+    assert "known issue of mistralrs <0.9 (answers 500), but it passed; remove the entry" in verdict.message
+
+
+def test_what_fails_by_chance_may_pass() -> None:
+    by_chance = replace(LISTED, sometimes=True)
+    assert with_deviation(Verdict("passed"), by_chance) == Verdict("passed")
+    assert with_deviation(Verdict("failed", "got 500"), by_chance).status == "known_issue"
+
+
+@pytest.mark.parametrize("status", ["broken", "skipped"])
+def test_an_entry_excuses_only_the_product(status: Any) -> None:
+    verdict = Verdict(status, "words")
+    assert with_deviation(verdict, LISTED) == verdict
+
+
+# -- needs
+
+COMMAND = CommandTarget(Path("/bin/mistralrs"), "mistralrs", "0.8.1", "a test")
+LEGACY = CommandTarget(Path("/bin/mistralrs-server"), "mistralrs-server", "0.6.0", "a test")
+URL = UrlTarget("http://127.0.0.1:1", ("default",), "a test")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    return Settings()
+
+
+@pytest.mark.parametrize(
+    ("tag", "target", "speaks", "words"),
+    [
+        ("needs.command", COMMAND, True, None),
+        ("needs.command", URL, True, "set MISTRALRS_BIN instead of TARGET_URL"),
+        ("needs.speaking", COMMAND, True, None),
+        ("needs.speaking", URL, True, None),
+        ("needs.speaking", URL, False, "serve the folder that `acceptance model` prints"),
+        ("needs.own_model", COMMAND, True, "set TEST_MODEL_PATH"),
+        ("needs.subcommands", COMMAND, True, None),
+        ("needs.subcommands", LEGACY, True, "mistralrs 0.7 or newer"),
+        ("blocker", URL, False, None),
+    ],
+)
+def test_a_scenario_runs_or_says_what_it_needs(
+    settings: Settings, tag: str, target: Any, speaks: bool, words: str | None
+) -> None:
+    reason = unmet(["smoke", tag], settings, target, speaks)
+    assert (reason is None) is (words is None)
+    assert words is None or words in str(reason)
+
+
+def test_a_model_of_your_own_meets_its_need(settings: Settings, tmp_path: Path) -> None:
+    settings.test_model_path = tmp_path
+    assert unmet(["needs.own_model"], settings, COMMAND, True) is None
+
+
+def test_every_need_that_is_missing_has_its_reason(settings: Settings) -> None:
+    assert "needs a program to start" in str(unmet(["needs.own_model", "needs.command"], settings, URL, True))
+    assert unmet([], settings, URL, False) is None
+
+
+# -- tags
+
+
+@pytest.mark.parametrize("tag", ["blocker", "smoke", "serial", "needs.command", "lock.gpu", "budget.10s"])
+def test_a_tag_of_the_list_is_known(tag: str) -> None:
+    assert known(tag)
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "",
+        "Blocker",
+        "smok",
+        "needs",
+        "needs.",
+        "lock.",
+        "lock.GPU",
+        "budget.10",
+        "budget.s",
+        "xlock.a",
+        "@smoke",
+    ],
+)
+def test_another_tag_is_unknown(tag: str) -> None:
+    assert not known(tag)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "smoke",
+        "@smoke",
+        "not @slow",
+        "@smoke and not @slow",
+        "(@blocker or @critical) and not (@slow or @serial)",
+        "@needs.*",
+        "not @lock.*",
+        "@budget.*",
+        "@budget.10s",
+        "@smok?",
+        "",
+    ],
+)
+def test_an_expression_of_known_tags_is_accepted(expression: str) -> None:
+    check_expression([expression])
+
+
+@pytest.mark.parametrize(
+    ("expression", "tag", "advice"),
+    [
+        ("@smok", "smok", "did you mean @smoke?"),
+        ("not @slwo", "slwo", "did you mean @slow?"),
+        ("@smoke and (not @critcal)", "critcal", "did you mean @critical?"),
+        ("@needs.comand", "needs.comand", "did you mean @needs.command?"),
+        ("@zzzzzz", "zzzzzz", "known are benchmark, blocker"),
+        ("@nothing.*", "nothing.*", ""),
+        ("@2slow", "2slow", "did you mean @slow?"),
+        ("@_smoke", "_smoke", "did you mean @smoke?"),
+        ("@smoke,@slwo", "slwo", "did you mean @slow?"),
+        ("smoke AND slow", "AND", ""),
+    ],
+)
+def test_an_unknown_tag_is_one_line_with_a_suggestion(expression: str, tag: str, advice: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        check_expression(["@smoke", expression])
+    text = str(caught.value)
+    assert text.startswith(f"unknown tag @{tag} (from --tags {expression!r}): ")
+    assert advice in text
+    assert len(text.splitlines()) == 1
+
+
+def test_the_list_is_closed() -> None:
+    assert tags.TAGS == tags.SEVERITY | tags.RUN_CLASS | tags.SAFETY | tags.NEEDS
+    assert all(name.startswith("needs.") for name in tags.NEEDS)

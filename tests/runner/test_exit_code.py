@@ -1,0 +1,62 @@
+"""One rule for the exit code, out of the records; and a reason for each scenario that was never reached."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.results.record import Record
+from support.runner.exit_code import exit_code, unreached
+
+A, B = "features/a.feature:1", "features/b.feature:1"
+OVER = "the step exceeded its budget of 1 s in Then x"
+
+
+def record(place: str, status: str, error: str = "", feature: str = "A") -> Record:
+    return Record(place, feature, place, "toy", status, error=error)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("records", "broken", "code"),
+    [
+        ([record(A, "passed"), record(B, "passed")], False, 0),
+        ([record(A, "passed"), record(B, "skipped")], False, 0),
+        ([record(A, "known_issue"), record(B, "skipped")], False, 0),
+        ([record(A, "skipped"), record(B, "skipped")], False, 3),
+        ([], False, 3),
+        ([record(A, "failed", "x"), record(B, "passed")], False, 1),
+        ([record(A, "broken", "x"), record(B, "passed")], True, 1),
+        ([record(A, "failed", OVER), record(B, "passed")], False, 5),
+        ([record(A, "failed", OVER), record(B, "failed", "x")], False, 1),
+        ([record(A, "failed", OVER), record("environment.py:1", "broken", "x")], False, 4),
+        ([record(A, "passed"), record("environment.py:1", "broken", "x")], False, 4),
+        ([record(A, "passed"), record(B, "passed")], True, 4),
+    ],
+)
+def test_exit_code(records: list[Record], broken: bool, code: int) -> None:
+    assert exit_code(records, {A, B}, broken=broken) == code
+
+
+SELECTED = {A: "A", B: "B"}
+
+
+def test_what_was_reached_needs_no_reason() -> None:
+    told = [record(A, "passed"), record(B, "failed", "x")]
+    assert unreached(SELECTED, told, signalled=None, stops=True) == ({}, True)
+
+
+@pytest.mark.parametrize(
+    ("told", "signalled", "stops", "why", "known"),
+    [
+        (record(A, "passed"), "the run was ended by SIGINT", False, "the run was ended by SIGINT", True),
+        (record(A, "failed", "x"), None, True, "the run stopped at the first failure", True),
+        (record(A, "failed", "x"), None, False, "the run was cut short", False),
+        (record(A, "passed"), None, True, "the run was cut short", False),
+        (record("environment.py:1", "broken", "x", "B"), None, False, "environment.py:1 failed", True),
+    ],
+)
+def test_what_was_not_reached_has_a_reason(
+    told: Record, signalled: str | None, stops: bool, why: str, known: bool
+) -> None:
+    reasons, explained = unreached(SELECTED, [told], signalled=signalled, stops=stops)
+    assert reasons[B] == why
+    assert explained is known

@@ -1,0 +1,42 @@
+"""Several runs are compared by their verdicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from support.runner.rerun import repeat
+
+SUMMARY = {"passed": 0, "failed": 0, "skipped": 0}
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "code", "words"),
+    [
+        (["known_issue", "known_issue"], 0, "2 runs, identical verdicts"),
+        (["known_issue", "passed"], 0, "1 x known_issue, 1 x passed, listed as by chance"),
+        (["passed", "broken"], 1, "1 x passed, 1 x broken"),
+        (["passed", "skipped"], 1, "1 x passed, 1 x skipped"),
+        (["passed", None], 1, "1 x passed, 1 x not reported"),
+        (["known_issue", None], 1, "1 x known_issue, 1 x not reported"),
+    ],
+)
+def test_only_what_is_listed_as_by_chance_may_differ(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], verdicts: list[str | None], code: int, words: str
+) -> None:
+    left = iter(verdicts)
+
+    def run(_: Sequence[str]) -> int:
+        verdict = next(left)
+        tests = [{"location": "a.feature:1", "name": "It works", "verdict": verdict}] if verdict else []
+        report = {"tests": tests, "summary": SUMMARY, "duration": 1.0}
+        (tmp_path / "report.json").write_text(json.dumps(report))
+        return 0
+
+    assert repeat(run, 2, tmp_path) == code
+    said = capsys.readouterr().out
+    assert words in said
+    assert ("listed as by chance" in said) == ("listed as by chance" in words)

@@ -1,0 +1,63 @@
+"""behave's runner as the suite uses it: nothing waits for ever at its end, nothing is refused for nothing."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from support.errors import AcceptanceError
+from support.runner import scenario_runner, time_limits
+from support.runner.scenario_runner import HOOK, ScenarioRunner
+from support.runner.signals import Signals
+
+
+@pytest.fixture
+def runner(monkeypatch: pytest.MonkeyPatch) -> Any:
+    # What other tests have started goes on.
+    monkeypatch.setattr(scenario_runner, "stop_everything", lambda: 0)
+    return ScenarioRunner(SimpleNamespace(), Signals())
+
+
+@pytest.mark.skipif(not time_limits._HAS_ALARM, reason="there is no alarm on this system")
+def test_a_suite_that_does_not_end_is_cut_off_and_named(
+    runner: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(time_limits, "HOOK_SECONDS", 0.2)
+    runner.suite = SimpleNamespace(close=lambda: time.sleep(60))
+    begun = time.monotonic()
+    runner.close()
+    assert time.monotonic() - begun < 30
+    said = capsys.readouterr().err
+    assert said.startswith("acceptance: the cleanup exceeded its budget of 0.2 s in the end of the suite")
+
+
+def test_a_signal_at_the_end_is_noted_and_cuts_nothing(runner: Any) -> None:
+    done = []
+
+    def close() -> None:
+        runner._signals._receive(15, None)
+        done.append("closed")
+
+    runner.suite = SimpleNamespace(close=close)
+    runner.close()
+    assert done == ["closed"]
+    assert runner._signals.exit_code == 143
+
+
+def test_a_coroutine_is_refused_where_nobody_awaits_it() -> None:
+    async def close() -> None: ...
+
+    with pytest.raises(AcceptanceError, match="the cleanup close is `async def`"):
+        scenario_runner._refuse_coroutine(close, "the cleanup close")
+    scenario_runner._refuse_coroutine(lambda: None, "the cleanup close")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_hook"),
+    [("before_all", True), ("after_tag", True), ("keep", False), ("before_dinner", False)],
+)
+def test_only_hooks_are_taken_for_hooks(name: str, is_hook: bool) -> None:
+    assert (HOOK.fullmatch(name) is not None) is is_hook

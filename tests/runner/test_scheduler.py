@@ -1,0 +1,116 @@
+"""Feature files are handed out longest first, and apart where it must be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.runner.scheduler import Schedule, Task, durations
+
+
+@dataclass
+class Scenario:
+    effective_tags: tuple[str, ...] = ()
+    name: str = "toy"
+
+
+def task(name: str, size: int = 1, *tags: str) -> Task:
+    return Task.of(name, {f"{name}:{number}": Scenario(tags, f"{name} {number}") for number in range(size)})
+
+
+def handed_out(schedule: Schedule) -> list[str]:
+    """All that may run at the same time."""
+    names = []
+    while (found := schedule.next()) is not None:
+        names.append(found.file)
+    return names
+
+
+def test_longest_first() -> None:
+    assert handed_out(Schedule([task("short"), task("long", 5), task("middle", 3)])) == [
+        "long",
+        "middle",
+        "short",
+    ]
+
+
+def test_same_lock_never_together() -> None:
+    schedule = Schedule(
+        [first := task("a", 2, "lock.gpu"), task("b", 1, "lock.gpu"), task("c", 1, "lock.tty")]
+    )
+    assert schedule.next() is first
+    assert handed_out(schedule) == ["c"]
+    schedule.leave(first)
+    assert handed_out(schedule) == ["b"]
+
+
+def test_one_tagged_scenario_is_enough() -> None:
+    mixed = {"a:1": Scenario(), "a:2": Scenario(("lock.gpu", "serial"))}
+    made = Task.of("a", mixed)
+    assert made.serial
+    assert made.locks == {"lock.gpu"}
+
+
+def test_serial_is_alone_and_last() -> None:
+    schedule = Schedule([task("alone", 9, "serial"), plain := task("plain"), task("also alone", 1, "serial")])
+    assert schedule.next() is plain
+    assert schedule.next() is None
+    schedule.leave(plain)
+    alone = schedule.next()
+    assert alone is not None
+    assert alone.file == "alone"
+    assert handed_out(schedule) == []
+    schedule.leave(alone)
+    assert handed_out(schedule) == ["also alone"]
+    assert schedule.empty
+
+
+def test_rest_of_a_file_is_what_nobody_began() -> None:
+    schedule = Schedule([hurt := task("a", 3), task("b")])
+    assert schedule.next() is hurt
+    hurt.begun |= {"a:0", "a:1"}
+    schedule.leave(hurt)
+    schedule.again(hurt)
+    assert hurt.open == ["a:2"]
+    assert handed_out(schedule) == ["a", "b"]
+
+
+def test_dropped_is_not_handed_out() -> None:
+    schedule = Schedule([task("a"), task("b")])
+    schedule.drop()
+    assert schedule.empty
+    assert schedule.next() is None
+
+
+def test_a_worker_stays_in_its_folder_while_there_is_work() -> None:
+    schedule = Schedule([task("api/a", 5), task("api/b", 5), task("load/c", 8), task("load/d", 1)])
+    first, second = schedule.next(), schedule.next()
+    assert first is not None
+    assert second is not None
+    assert (first.file, second.file) == ("api/a", "load/c")
+    schedule.leave(second)
+    third = schedule.next(second.folder)
+    assert third is not None
+    assert third.file == "load/d"
+    assert handed_out(schedule) == ["api/b"]
+
+
+def test_what_took_longest_last_time_is_first() -> None:
+    known = {"short 0": 0.1, "short 1": 0.1, "long 0": 9.0}
+    tasks = [task("short", 2), task("new"), task("long")]
+    assert handed_out(Schedule(tasks, known)) == ["long", "new", "short"]
+
+
+def test_one_worker_runs_in_the_order_of_the_files() -> None:
+    tasks = [task("alone", 1, "serial"), task("short"), task("long", 5)]
+    schedule, found = Schedule(tasks, as_given=True), []
+    while (one := schedule.next()) is not None:
+        found.append(one.file)
+        schedule.leave(one)
+    assert found == ["alone", "short", "long"]
+
+
+def test_durations_of_a_broken_record_are_none(tmp_path: Path) -> None:
+    assert durations(tmp_path / "nowhere.jsonl") == {}
+    (tmp_path / "records.jsonl").write_text("no record\nno record\n")
+    assert durations(tmp_path / "records.jsonl") == {}

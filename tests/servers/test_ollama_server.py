@@ -1,0 +1,222 @@
+"""An Ollama of the run: its own environment, its models, its end; and whose Ollama API is judged."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.errors import NotOffered, TargetError
+from support.http.client import ApiClient
+from support.programs.program import FoundPart
+from support.servers.mistralrs import StartFailure
+from support.servers.ollama import ModelNotMade, create_model, start_ollama
+from support.servers.ollama_backends import ABLE, DICE, EMBEDDING, LEAVING, SPEAKING, Fronts, Upstream
+from tests.programs.vanishing import is_gone
+from tests.python_programs import first_lines
+from tests.servers.stand_in_programs import Programs
+
+# Answers as Ollama does, keeps the models that it was given in a file, and tells its environment.
+OLLAMA = """{first_lines}import json, os, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+def note(name, text):
+    with open(os.path.join({folder!r}, name), "a") as file:
+        file.write(text + "\\n")
+
+note("pids", str(os.getpid()))
+if "--version" in sys.argv:
+    print("Warning: client version is 0.17.4")
+    sys.exit(0)
+print("starting", flush=True)
+{first}
+note("environment", json.dumps(dict(os.environ)))
+
+class Handler(BaseHTTPRequestHandler):
+    def answer(self, body, status=200):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def do_GET(self):
+        answers = {{"/": b"Ollama is running", "/api/version": b'{{"version": "0.17.4"}}',
+                   "/api/tags": b'{{"models": [{{"name": "theirs:latest"}}]}}'}}
+        self.answer(answers.get(self.path, b"{{}}"))
+    def do_HEAD(self):
+        self.send_response(404)
+        self.end_headers()
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        note("requests", self.path if "blobs" in self.path else f"POST {{self.path}} {{body.decode()}}")
+        {post}
+    def do_DELETE(self):
+        note("requests", "DELETE " + self.rfile.read(int(self.headers["Content-Length"])).decode())
+        self.answer(b"")
+    def log_message(self, *words):
+        pass
+
+host, port = os.environ["OLLAMA_HOST"].split(":")
+ThreadingHTTPServer((host, int(port)), Handler).serve_forever()
+"""
+TAKES = """sent = "blobs" in self.path
+        self.answer(b"" if sent else b'{"status": "success"}\\n', 201 if sent else 200)"""
+REFUSES = 'self.answer(b\'{"error": "no models here"}\', 501)'
+
+
+def stand_in(programs: Programs, *, first: str = "", post: str = TAKES, path: str = "ollama") -> FoundPart:
+    text = OLLAMA.format(first_lines=first_lines("-IS"), folder=str(programs.folder), first=first, post=post)
+    return FoundPart("ollama", programs._write(path, text), "0.17.4", "setting")
+
+
+@pytest.fixture
+def gguf(tmp_path: Path) -> Path:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"GGUF")
+    return file
+
+
+def requests(programs: Programs) -> list[str]:
+    return (programs.folder / "requests").read_text().splitlines()
+
+
+def test_it_starts_with_nothing_of_the_users_settings_and_ends(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_KEEP_ALIVE", "1s")
+    monkeypatch.setenv("OLLAMA_HOST", "0.0.0.0")
+    monkeypatch.setenv("HTTPS_PROXY", "http://elsewhere.example")
+    server = start_ollama(stand_in(programs), programs.settings())
+    environment = json.loads((programs.folder / "environment").read_text())
+    assert "OLLAMA_KEEP_ALIVE" not in environment
+    assert environment["OLLAMA_HOST"] == server.url.removeprefix("http://")
+    assert environment["HTTPS_PROXY"] == "http://127.0.0.1:9"
+    assert environment["HOME"] == str(server.folder)
+    assert environment["OLLAMA_MODELS"].startswith(str(server.folder))
+    assert server.alive and server.log == "starting\n"
+    server.stop()
+    assert not server.folder.exists() and all(map(is_gone, programs.pids))
+
+
+def test_one_that_ends_at_once_is_told_with_its_log(programs: Programs) -> None:
+    with pytest.raises(StartFailure, match=r"the process ended[\s\S]*no room for models"):
+        start_ollama(stand_in(programs, first="sys.exit('no room for models')"), programs.settings())
+
+
+def test_a_model_is_sent_and_made(programs: Programs, gguf: Path) -> None:
+    server = start_ollama(stand_in(programs), programs.settings())
+    try:
+        with contextlib.closing(ApiClient(server.url)) as client:
+            create_model(client, "mine", gguf, template="{{ .Prompt }}")
+    finally:
+        server.stop()
+    blob, create = requests(programs)
+    digest = blob.rpartition("/")[2]
+    made = json.loads(create.removeprefix("POST /api/create "))
+    assert made["model"] == "mine" and made["files"] == {"model.gguf": digest}
+    assert made["template"] == "{{ .Prompt }}"
+
+
+def test_a_model_that_is_not_taken_is_told_in_the_servers_words(programs: Programs, gguf: Path) -> None:
+    server = start_ollama(stand_in(programs, post=REFUSES), programs.settings())
+    try:
+        with (
+            contextlib.closing(ApiClient(server.url)) as client,
+            pytest.raises(ModelNotMade, match=r"501 .*no models here.*was not taken"),
+        ):
+            create_model(client, "mine", gguf)
+    finally:
+        server.stop()
+
+
+# -- fronts
+
+
+@pytest.fixture
+def fronts(programs: Programs, gguf: Path) -> Iterator[Fronts]:
+    part = stand_in(programs)
+    owner = made_fronts(programs, gguf, ollama_api="ollama", ollama_bin=part.path)
+    yield owner
+    owner.close()
+
+
+def made_fronts(programs: Programs, gguf: Path, **chosen: object) -> Fronts:
+    return Fronts(programs.settings(**chosen), lambda _: gguf, lambda _: Upstream("http://127.0.0.1:1", gguf))
+
+
+def test_an_ollama_is_started_once_and_again_when_it_died(fronts: Fronts) -> None:
+    assert fronts.told is None
+    front = fronts.judged()
+    assert (front.program, front.version, dict(front.names)) == (
+        "ollama",
+        "0.17.4",
+        {SPEAKING: SPEAKING, ABLE: ABLE, EMBEDDING: SPEAKING, LEAVING: SPEAKING, DICE: DICE},
+    )
+    assert fronts.judged() is front and fronts.real() is front
+    assert front.process is not None
+    front.process.stop()
+    assert fronts.told == ("ollama", "0.17.4")
+    assert fronts.judged() is not front
+
+
+def test_a_gateway_stands_beside_a_judged_ollama(
+    programs: Programs, gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bundled one: the word for its kind is no address."""
+    server = start_ollama(stand_in(programs), programs.settings())
+    monkeypatch.setattr("support.servers.ollama_backends.start_gateway", lambda *_: server)
+    owner = made_fronts(programs, gguf, ollama_api="ollama")
+    front = owner.gateway()
+    assert (front.program, front.url) == ("mistralrs-gateway", server.url)
+    assert owner.gateway() is front and owner.told is None
+    owner.close()
+    assert not server.alive
+
+
+def test_a_foreign_ollama_gets_models_of_our_own_and_loses_them_again(programs: Programs, gguf: Path) -> None:
+    server = start_ollama(stand_in(programs), programs.settings())
+    owner = made_fronts(programs, gguf, ollama_api=server.url)
+    try:
+        front = owner.judged()
+        assert all(name.startswith("acceptance-") for name in front.names.values())
+        assert front.program == "ollama" and front.process is None
+        owner.close()
+        removed = [json.loads(line[7:])["model"] for line in requests(programs) if line.startswith("DELETE")]
+        assert sorted(removed) == sorted(set(front.names.values()))
+    finally:
+        server.stop()
+
+
+def test_a_gateway_that_takes_no_models_is_asked_for_its_first_one(programs: Programs, gguf: Path) -> None:
+    server = start_ollama(stand_in(programs, post=REFUSES), programs.settings())
+    try:
+        owner = made_fronts(programs, gguf, ollama_api=server.url)
+        front = owner.judged()
+        assert dict(front.names) == dict.fromkeys((SPEAKING, EMBEDDING, LEAVING), "theirs:latest")
+        with pytest.raises(NotOffered, match="has no model 'able'"):
+            owner.judged(ABLE)
+        assert (front.program, front.alive) == ("url", True)
+    finally:
+        server.stop()
+
+
+def test_no_server_at_the_address_is_told_in_one_line(programs: Programs, gguf: Path) -> None:
+    owner = made_fronts(programs, gguf, ollama_api="http://user:secret@127.0.0.1:9")
+    with pytest.raises(TargetError, match="no Ollama API at http://") as caught:
+        owner.judged()
+    assert "secret" not in str(caught.value)
+
+
+def test_what_lacks_an_ollama_says_how_to_get_one(programs: Programs, gguf: Path) -> None:
+    nothing = made_fronts(programs, gguf, ollama_api="ollama")
+    for tags in (["needs.ollama"], ["needs.ollama_api"]):
+        assert "acceptance get ollama" in str(nothing.unmet(tags))
+    assert nothing.unmet(["needs.command"]) is None
+    gateway = made_fronts(programs, gguf)
+    assert "acceptance get ollama" in str(gateway.unmet(["needs.ollama"]))
+    there = made_fronts(programs, gguf, ollama_bin=stand_in(programs).path)
+    assert there.unmet(["needs.ollama"]) is None
+    elsewhere = made_fronts(programs, gguf, ollama_url="http://127.0.0.1:9")
+    assert elsewhere.unmet(["needs.ollama"]) is None

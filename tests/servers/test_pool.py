@@ -1,0 +1,103 @@
+"""Shared servers: one per model, replaced when hurt, gone at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from support.servers.mistralrs import StartFailure, free_port
+from support.servers.pool import ServerPool
+from support.waiting import wait_until
+from tests.programs.vanishing import is_gone
+from tests.servers.stand_in_programs import MODEL, Programs
+from tests.timeouts import PATIENCE
+
+OTHER = replace(MODEL, file="other.gguf")
+
+
+@pytest.fixture
+def pool(programs: Programs) -> Iterator[ServerPool]:
+    shared = ServerPool(programs.server(), programs.settings())
+    yield shared
+    shared.close()
+
+
+def test_one_model_is_served_once(pool: ServerPool, programs: Programs) -> None:
+    assert pool.get(MODEL) is pool.get(MODEL)
+    assert len(programs.pids) == 1
+
+
+def test_each_model_has_a_server_of_its_own(pool: ServerPool) -> None:
+    first, second = pool.get(MODEL), pool.get(OTHER)
+    assert first.url != second.url
+    assert first.alive
+    assert (first.model, second.model) == (MODEL, OTHER)
+
+
+def test_each_choice_of_options_has_a_server_of_its_own(programs: Programs) -> None:
+    options = ("--mcp-port", str(free_port()))
+    pool = ServerPool(programs.server(), programs.settings())
+    try:
+        plain, more = pool.get(MODEL), pool.get(MODEL, options)
+        assert plain is not more
+        assert pool.get(MODEL, list(options)) is more
+        assert "--mcp-port" in more.process.command
+        assert "--mcp-port" not in plain.process.command
+    finally:
+        pool.close()
+
+
+def test_who_hurts_a_server_has_one_of_its_own(pool: ServerPool) -> None:
+    plain, hurt = pool.get(MODEL), pool.get(MODEL, purpose="leaving")
+    assert plain is not hurt
+    assert pool.get(MODEL, purpose="leaving") is hurt
+    assert pool.last(MODEL) is plain
+    pool.discard(MODEL, purpose="leaving")
+    assert plain.alive and not hurt.alive
+
+
+def test_a_dead_server_is_replaced(pool: ServerPool) -> None:
+    first = pool.get(MODEL)
+    first.process.send(9)
+    wait_until("the server is dead", lambda: not first.alive, within=PATIENCE)
+    second = pool.get(MODEL)
+    assert second is not first
+    assert second.alive
+    assert not first.folder.exists()
+
+
+def test_a_discarded_server_is_ended_and_started_anew_when_asked_for(
+    pool: ServerPool, programs: Programs
+) -> None:
+    first = pool.get(MODEL)
+    pool.discard(MODEL)
+    assert is_gone(programs.pids[0])
+    assert pool.get(MODEL) is not first
+    pool.discard(OTHER)
+
+
+def test_closing_ends_all_of_them(pool: ServerPool, programs: Programs) -> None:
+    pool.get(MODEL)
+    pool.get(OTHER)
+    pool.close()
+    assert all(map(is_gone, programs.pids))
+
+
+def test_a_failed_start_is_told_and_not_kept(programs: Programs) -> None:
+    pool = ServerPool(programs.server("sys.exit(1)"), programs.settings())
+    for _ in range(2):
+        with pytest.raises(StartFailure):
+            pool.get(MODEL)
+    assert len(programs.pids) == 2
+    pool.close()
+
+
+def test_with_one_port_there_is_one_server_at_a_time(programs: Programs) -> None:
+    pool = ServerPool(programs.server(), programs.settings(test_port=free_port()))
+    first = pool.get(MODEL)
+    second = pool.get(OTHER)
+    assert second.url == first.url
+    assert not first.alive
+    pool.close()
