@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from support.bundled.ollama_gateway.errors import NEVER, UNLOADING, not_supported
+from support.bundled.ollama_gateway.errors import UNSUPPORTED_ROUTES, UNLOADING, not_supported
 from support.errors import AcceptanceError
 from support.http.exchange import Exchange, NotJson
 from support.programs.child_environment import child_environment
@@ -45,10 +45,15 @@ class Declines:
             return None
         path = urlsplit(exchange.url).path
         route = next(
-            (what for method, known, what in NEVER if method == exchange.method and _fits(path, known)), None
+            (
+                what
+                for method, known, what in UNSUPPORTED_ROUTES
+                if method == exchange.method and _fits(path, known)
+            ),
+            None,
         )
         allowed = [what for what in (route, None if self.unloads else UNLOADING) if what]
-        for words in (not_supported(what).words for what in allowed):
+        for words in (not_supported(what).message for what in allowed):
             # An answer to HEAD has no body that could say so.
             said = exchange.body == b"" if exchange.method == "HEAD" else _says(exchange, words)
             if said:

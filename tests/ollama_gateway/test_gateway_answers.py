@@ -15,7 +15,12 @@ import pytest
 
 from support.bundled.ollama_gateway import stream_translator
 from support.bundled.ollama_gateway.model_registry import LIBRARY
-from support.bundled.ollama_gateway.stream_translator import Part, Shape, is_complete_json, written
+from support.bundled.ollama_gateway.stream_translator import (
+    AnswerChunk,
+    ResponseWriter,
+    is_complete_json,
+    to_line,
+)
 from tests.ollama_gateway.fake_target import END, FakeTarget, answer, event, sse
 
 CHAT = {"model": "speaking", "messages": [{"role": "user", "content": "hi"}]}
@@ -345,9 +350,9 @@ def test_a_line_of_text_has_the_bytes_of_any_other_line(
     monkeypatch: pytest.MonkeyPatch, text: str, is_chat: bool
 ) -> None:
     monkeypatch.setattr(stream_translator, "now", lambda: "2026-01-02T03:04:05.000006Z")
-    shape = Shape('an "odd" näme', is_chat=is_chat)
-    told = shape.lines([Part(text), Part(text)])
-    assert told == 2 * written(shape.line(Part(text))).encode()
+    shape = ResponseWriter('an "odd" näme', is_chat=is_chat)
+    told = shape.lines([AnswerChunk(text), AnswerChunk(text)])
+    assert told == 2 * to_line(shape.line(AnswerChunk(text))).encode()
     assert told.isascii()
 
 

@@ -155,7 +155,7 @@ def test_target_that_is_not_there(gateway: Any) -> None:
 
 def test_target_that_says_nothing(gateway: Any, target: FakeTarget) -> None:
     target.stream = [event("one"), threading.Event()]
-    client = gateway(silence=0.3)
+    client = gateway(idle_timeout=0.3)
     answered = client.post("/api/chat", json={**CHAT, "stream": False})
     assert (answered.status_code, answered.json()) == (504, {"error": "the target said nothing for 0.3 s"})
     assert target.left.wait(PATIENCE)
@@ -172,14 +172,14 @@ def asking(client: httpx.Client, path: str, body: dict[str, Any]) -> socket.sock
 
 def test_silence_in_the_middle_is_the_last_line(gateway: Any, target: FakeTarget) -> None:
     target.stream = [event("one"), threading.Event()]
-    with gateway(silence=0.3).stream("POST", "/api/chat", json=CHAT) as response:
+    with gateway(idle_timeout=0.3).stream("POST", "/api/chat", json=CHAT) as response:
         lines = [json.loads(line) for line in response.iter_lines()]
     assert lines[1:] == [{"error": "the target said nothing for 0.3 s"}]
 
 
 def test_silence_in_the_middle_of_v1_tears_the_connection(gateway: Any, target: FakeTarget) -> None:
     target.stream = [event("one"), threading.Event()]
-    with gateway(silence=0.3).stream("POST", "/v1/chat/completions", json=V1) as response:
+    with gateway(idle_timeout=0.3).stream("POST", "/v1/chat/completions", json=V1) as response:
         parts = response.iter_bytes()
         assert next(parts) == event("one")
         with pytest.raises(httpx.RemoteProtocolError):
@@ -191,7 +191,7 @@ def test_silence_counts_from_the_last_byte(gateway: Any, target: FakeTarget) -> 
     target.stream = [each for gate in gates for each in (event("x"), gate)] + answer("y")
     for number, gate in enumerate(gates):
         threading.Timer(0.4 * (number + 1), gate.set).start()
-    client = gateway(silence=1.2)
+    client = gateway(idle_timeout=1.2)
     assert client.post("/api/chat", json={**CHAT, "stream": False}).json()["message"]["content"] == "xxxxxy"
 
 

@@ -14,7 +14,7 @@ CALL = '<tool_call>{"name": "look", "arguments": {"at": "<b>"}}</tool_call>'
 def taken(text: str, size: int, *, thinks: bool = True, calls: bool = True) -> tuple[str, str, list[str]]:
     """Text, thought and called names of a text that comes in pieces of so many characters."""
     markup = Markup(thinks=thinks, calls=calls)
-    parts = [markup.feed(text[at : at + size]) for at in range(0, len(text), size)] + [markup.rest()]
+    parts = [markup.feed(text[at : at + size]) for at in range(0, len(text), size)] + [markup.flush()]
     said, thought = ("".join(part[number] for part in parts) for number in (0, 1))
     return said, thought, [call["function"]["name"] for call in markup.calls]
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from support.bundled.ollama_gateway.openai_routes import members
-from support.bundled.ollama_gateway.request_translator import closed
+from support.bundled.ollama_gateway.request_translator import forbid_extra_properties
 from tests.ollama_gateway.fake_target import END, FakeTarget, sse
 
 CHAT: dict[str, Any] = {"model": "speaking", "messages": [{"role": "user", "content": "x"}]}
@@ -134,9 +134,11 @@ def test_json_mode_reaches_a_target_that_does_not_know_it(client: httpx.Client, 
 
 def test_schemas_are_closed_as_ollama_reads_them() -> None:
     inner = {"type": "object", "properties": {"b": {}}}
-    read = closed({"properties": {"a": inner, "c": {"additionalProperties": True, "properties": {}}}})
+    read = forbid_extra_properties(
+        {"properties": {"a": inner, "c": {"additionalProperties": True, "properties": {}}}}
+    )
     assert read["additionalProperties"] is False
     assert read["properties"]["a"]["additionalProperties"] is False
     assert read["properties"]["c"]["additionalProperties"] is True
-    together = closed({"allOf": [inner, {"properties": {"d": {}}}]})
+    together = forbid_extra_properties({"allOf": [inner, {"properties": {"d": {}}}]})
     assert all("additionalProperties" not in part for part in together["allOf"])

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support.bundled.ollama_gateway.errors import Refusal
+from support.bundled.ollama_gateway.errors import ApiError
 from support.bundled.ollama_gateway.ollama_requests import FOREVER, ChatRequest, GenerateRequest, read
 from tests.ollama_gateway.fake_target import FakeTarget
 
@@ -55,15 +55,15 @@ FIELD = "into Go struct field"
     ],
 )
 def test_wrong_bodies_are_told_in_the_words_of_go(body: bytes, words: str) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         read(GenerateRequest, body)
-    assert (refused.value.status, refused.value.words) == (400, words)
+    assert (refused.value.status, refused.value.message) == (400, words)
 
 
 def test_wrong_types_inside_a_list_name_their_path() -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         read(ChatRequest, b'{"messages": [{"content": 5}]}')
-    assert refused.value.words == (
+    assert refused.value.message == (
         f"json: cannot unmarshal number {FIELD} ChatRequest.messages.content of type string"
     )
 

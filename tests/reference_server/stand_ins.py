@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from support.bundled.reference_server.engine import Call, Chunk, EngineError, Piece, RequestRefused
+from support.bundled.reference_server.engine import Call, Chunk, EngineError, ChoiceDelta, RequestRefused
 from support.programs.process import ManagedProcess
 from support.waiting import wait_until
 from tests.timeouts import PATIENCE
@@ -50,7 +50,7 @@ class FakeEngine:
                     raise EngineError(self.failure)
                 usage = {"prompt_tokens": 5, "completion_tokens": number, "total_tokens": 5 + number}
                 pieces = tuple(
-                    Piece(index, word, finish_reason="stop" if last else None)
+                    ChoiceDelta(index, word, finish_reason="stop" if last else None)
                     for index in range(call.parameters.get("n_choices", 1))
                 )
                 yield Chunk("7", 1_700_000_000, self.model_id, pieces, usage if last else None)

@@ -11,7 +11,7 @@ import pytest
 from support.bundled.reference_server import logs
 from support.bundled.reference_server.bench import Plan
 from support.bundled.reference_server.cli import main
-from support.bundled.reference_server.loading import ModelOptions, Source, source_of
+from support.bundled.reference_server.loading import ModelOptions, ModelSource, resolve_model
 
 Capture = pytest.CaptureFixture[str]
 
@@ -110,7 +110,9 @@ def test_what_cannot_be_loaded_is_one_error_line(capsys: Capture, arguments: str
 def test_a_file_alone_names_its_folder(tmp_path: Path) -> None:
     file = tmp_path / "model.gguf"
     file.touch()
-    assert source_of(ModelOptions(quantized_file=str(file))) == Source(str(tmp_path), "gguf", ("model.gguf",))
+    assert resolve_model(ModelOptions(quantized_file=str(file))) == ModelSource(
+        str(tmp_path), "gguf", ("model.gguf",)
+    )
 
 
 def test_bench_lengths_are_lists() -> None:

@@ -19,7 +19,7 @@ READY = "Gateway listening on"
 """What the line begins with that names its address."""
 
 
-class _OneLine(click.Command):
+class _OneLineErrorCommand(click.Command):
     """A command whose errors are one line and exit code 2."""
 
     def main(self, args: Sequence[str] | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
@@ -62,7 +62,7 @@ def _key(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
     return os.environ[name] if name is not None else None
 
 
-@click.command(cls=_OneLine, name="mistralrs-gateway")
+@click.command(cls=_OneLineErrorCommand, name="mistralrs-gateway")
 @click.option("--target", required=True, callback=_target, help="Address of an OpenAI-compatible server.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0: a free one, printed.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 API_LEVEL = "0.17.4"
 """What /api/version tells: the Ollama whose answers these are. Clients look there for what they may ask."""
-NEVER = (
+UNSUPPORTED_ROUTES = (
     ("POST", "/api/pull", "pulling a model"),
     ("POST", "/api/push", "pushing a model"),
     ("POST", "/api/create", "creating a model"),
@@ -18,15 +18,15 @@ UNLOADING = "unloading a model"
 """Refused where the target has no such route."""
 
 
-class Refusal(Exception):
+class ApiError(Exception):
     """An answer other than 200. The words are the answer's, so they name no path, secret or trace."""
 
-    def __init__(self, status: int, words: str) -> None:
-        super().__init__(words)
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
         self.status = status
-        self.words = words
+        self.message = message
 
 
-def not_supported(what: str) -> Refusal:
+def not_supported(feature: str) -> ApiError:
     """501, for what Ollama does and a gateway cannot do."""
-    return Refusal(501, f"{what} is not supported by this gateway")
+    return ApiError(501, f"{feature} is not supported by this gateway")

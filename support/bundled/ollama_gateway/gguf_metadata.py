@@ -14,13 +14,13 @@ from typing import Any
 # Beyond that /api/show leaves lists out unless asked with `verbose`.
 LONG_LIST = 5
 # What Ollama shows elsewhere, or calls by another name.
-_LEFT_OUT = ("general.name", "tokenizer.chat_template")
-_THINKS = re.compile(r"enable_thinking|<think>|reasoning_content")
+_EXCLUDED_KEYS = ("general.name", "tokenizer.chat_template")
+_THINKING = re.compile(r"enable_thinking|<think>|reasoning_content")
 _TOOLS = re.compile(r"\btools\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class GgufMetadata:
     """What a file tells. `size` in bytes, `digest` its SHA-256 in hexadecimal, `info` GGUF's own keys."""
 
     size: int
@@ -49,20 +49,20 @@ class Facts:
             found.append("vision")
         if _TOOLS.search(self.template):
             found.append("tools")
-        if _THINKS.search(self.template):
+        if _THINKING.search(self.template):
             found.append("thinking")
         return found
 
     @property
     def details(self) -> dict[str, Any]:
-        return details(self.family, human(self.parameters), self.quantization)
+        return details(self.family, human_number(self.parameters), self.quantization)
 
     def model_info(self, *, verbose: bool) -> dict[str, Any]:
         """The file's keys; long lists are null unless `verbose`."""
         return {
             key: value if verbose or not isinstance(value, list) or len(value) <= LONG_LIST else None
             for key, value in self.info.items()
-            if key not in _LEFT_OUT
+            if key not in _EXCLUDED_KEYS
         } | {"general.parameter_count": self.parameters}
 
 
@@ -78,7 +78,7 @@ def details(family: str = "", parameters: str = "", quantization: str = "") -> d
     }
 
 
-def human(number: int) -> str:
+def human_number(number: int) -> str:
     """6.37M, 7B, 134K: Ollama's HumanNumber (format/format.go)."""
     for size, letter, digits in ((10**9, "B", 1), (10**6, "M", 2)):
         if number >= size:
@@ -86,7 +86,7 @@ def human(number: int) -> str:
     return f"{number / 1000:.0f}K" if number >= 1000 else str(number)
 
 
-def read(path: Path) -> Facts:
+def read(path: Path) -> GgufMetadata:
     """Read a file; seconds for one of some gigabytes. OSError, or ValueError when it is no GGUF file."""
     # numpy comes with it: only here, and not before the server answers.
     from gguf import GGUFReader, LlamaFileType
@@ -102,7 +102,7 @@ def read(path: Path) -> Facts:
     status = path.stat()
     kind = info.get("general.file_type")
     quantization = LlamaFileType(kind).name.partition("_")[2] if kind is not None else "unknown"
-    return Facts(
+    return GgufMetadata(
         size=status.st_size,
         digest=digest,
         modified=datetime.fromtimestamp(status.st_mtime, UTC),
@@ -113,24 +113,24 @@ def read(path: Path) -> Facts:
     )
 
 
-class FactsOf:
+class MetadataCache:
     """The facts of each `--gguf` file, read once, beside the event loop."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._files = files
-        self._reading: dict[str, asyncio.Task[Facts]] = {}
+        self._reading: dict[str, asyncio.Task[GgufMetadata]] = {}
 
     def start(self) -> None:
         """Begin to read them all, so that nobody has to wait for it later."""
         for name in self._files:
-            self._begin(name)
+            self._start_reading(name)
 
-    async def of(self, name: str) -> Facts:
+    async def get(self, name: str) -> GgufMetadata:
         """Raises what `read` raises."""
         # One client that leaves must not end the reading for the others.
-        return await asyncio.shield(self._begin(name))
+        return await asyncio.shield(self._start_reading(name))
 
-    def _begin(self, name: str) -> asyncio.Task[Facts]:
+    def _start_reading(self, name: str) -> asyncio.Task[GgufMetadata]:
         if name not in self._reading:
             self._reading[name] = asyncio.create_task(asyncio.to_thread(read, self._files[name]))
         return self._reading[name]

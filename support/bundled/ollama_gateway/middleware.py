@@ -13,16 +13,16 @@ from aiohttp import web
 from aiohttp.http import SERVER_SOFTWARE
 from aiohttp.typedefs import Middleware
 
-from support.bundled.ollama_gateway.errors import Refusal
+from support.bundled.ollama_gateway.errors import ApiError
 
 log = logging.getLogger("gateway")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "0.0.0.0")
-_LOCAL_ENDINGS = (".localhost", ".local", ".internal")
+_LOCAL_SUFFIXES = (".localhost", ".local", ".internal")
 _APP_SCHEMES = ("app", "file", "tauri", "vscode-webview", "vscode-file")
-_EXTENSIONS = ("chrome-extension", "safari-extension", "moz-extension", "ms-browser-extension")
+_EXTENSION_SCHEMES = ("chrome-extension", "safari-extension", "moz-extension", "ms-browser-extension")
 _ALLOWED_HEADERS = (
     "Authorization,Content-Type,User-Agent,Accept,X-Requested-With,OpenAI-Beta,x-stainless-arch,"
     "x-stainless-async,x-stainless-custom-poll-interval,x-stainless-helper-method,x-stainless-lang,"
@@ -32,23 +32,23 @@ _ALLOWED_HEADERS = (
 _ALLOWED_METHODS = "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS"
 
 
-def plain(status: int, words: str) -> web.Response:
+def plain_text(status: int, text: str) -> web.Response:
     """A text without a charset, as Ollama's router sends it."""
-    return web.Response(status=status, body=words.encode(), content_type="text/plain")
+    return web.Response(status=status, body=text.encode(), content_type="text/plain")
 
 
-def error(refusal: Refusal) -> web.Response:
-    return web.json_response({"error": refusal.words}, status=refusal.status)
+def error(refusal: ApiError) -> web.Response:
+    return web.json_response({"error": refusal.message}, status=refusal.status)
 
 
-def guard(*, loopback: bool) -> Middleware:
+def origin_guard(*, loopback: bool) -> Middleware:
     """The middleware around every route. `loopback`: only loopback is listened on, so hosts are checked."""
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         started, status = time.perf_counter(), 499
         try:
-            answer = await _admitted(request, handler, loopback=loopback)
+            answer = await _handle_if_allowed(request, handler, loopback=loopback)
             status = answer.status
             return answer
         finally:
@@ -59,10 +59,10 @@ def guard(*, loopback: bool) -> Middleware:
     return guarded
 
 
-async def _admitted(request: web.Request, handler: Handler, *, loopback: bool) -> web.StreamResponse:
+async def _handle_if_allowed(request: web.Request, handler: Handler, *, loopback: bool) -> web.StreamResponse:
     origin = request.headers.get("origin", "")
-    foreign = bool(origin) and not _is_ours(origin, request.host)
-    if foreign or (loopback and not _is_local(request.host)):
+    foreign = bool(origin) and not _is_allowed_origin(origin, request.host)
+    if foreign or (loopback and not _is_local_host(request.host)):
         return web.Response(status=403)
     if origin and request.method == "OPTIONS":
         return web.Response(
@@ -74,22 +74,22 @@ async def _admitted(request: web.Request, handler: Handler, *, loopback: bool) -
                 "access-control-max-age": "43200",
             },
         )
-    return await _answered(request, handler)
+    return await _handle_errors(request, handler)
 
 
-async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _handle_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
-    except Refusal as refusal:
+    except ApiError as refusal:
         return error(refusal)
     except web.HTTPNotFound:
-        return plain(404, "404 page not found")
+        return plain_text(404, "404 page not found")
     except web.HTTPMethodNotAllowed as refused:
-        answer = plain(405, "405 method not allowed")
+        answer = plain_text(405, "405 method not allowed")
         answer.headers["allow"] = ", ".join(sorted(refused.allowed_methods))
         return answer
     except web.HTTPRequestEntityTooLarge:
-        return error(Refusal(413, f"the request's body is larger than {request.client_max_size} bytes"))
+        return error(ApiError(413, f"the request's body is larger than {request.client_max_size} bytes"))
     except web.HTTPException:
         raise
     except ConnectionError:
@@ -97,10 +97,10 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         raise
     except Exception:
         log.exception("unexpected")
-        return error(Refusal(500, "internal error of the gateway"))
+        return error(ApiError(500, "internal error of the gateway"))
 
 
-async def mark(request: web.Request, answer: web.StreamResponse) -> None:
+async def set_headers(request: web.Request, answer: web.StreamResponse) -> None:
     """Before an answer goes out: who made it, and that a page of an allowed origin may read it."""
     if answer.headers.get("server") == SERVER_SOFTWARE:
         answer.headers["server"] = "mistralrs-gateway"
@@ -110,14 +110,14 @@ async def mark(request: web.Request, answer: web.StreamResponse) -> None:
         answer.headers["vary"] = "origin"
 
 
-def _is_ours(origin: str, host: str) -> bool:
+def _is_allowed_origin(origin: str, host: str) -> bool:
     parts = urlsplit(origin)
-    if parts.scheme in (*_APP_SCHEMES, *_EXTENSIONS):
+    if parts.scheme in (*_APP_SCHEMES, *_EXTENSION_SCHEMES):
         return True
     return origin in (f"http://{host}", f"https://{host}") or (parts.hostname or "") in _LOCAL_NAMES
 
 
-def _is_local(host: str) -> bool:
+def _is_local_host(host: str) -> bool:
     """Whether a Host header may come from this machine: a foreign name would be DNS rebinding."""
     try:
         name = (urlsplit(f"//{host}").hostname or "").lower()
@@ -127,5 +127,5 @@ def _is_local(host: str) -> bool:
         address = ipaddress.ip_address(name)
     except ValueError:
         own = socket.gethostname().lower()
-        return name in ("", "localhost", own) or name.endswith(_LOCAL_ENDINGS)
+        return name in ("", "localhost", own) or name.endswith(_LOCAL_SUFFIXES)
     return address.is_loopback or address.is_private or address.is_unspecified

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
-from support.bundled.ollama_gateway.errors import UNLOADING, Refusal, not_supported
-from support.bundled.ollama_gateway.gguf_metadata import Facts, FactsOf
+from support.bundled.ollama_gateway.errors import UNLOADING, ApiError, not_supported
+from support.bundled.ollama_gateway.gguf_metadata import GgufMetadata, MetadataCache
 from support.bundled.ollama_gateway.ollama_requests import FOREVER
 from support.bundled.ollama_gateway.upstream import Card, Upstream
 
-SYNTHETIC = "default"
+DEFAULT_ALIAS = "default"
 """mistral.rs lists this name beside its models; asked for it after an unload, its engine is lost for good."""
-REMEMBER_SECONDS = 5.0
+LIST_CACHE_SECONDS = 5.0
 LIBRARY = "registry.ollama.ai/library/"
 # What "for ever" is in a date that a client can read: Ollama adds the longest duration of Go, 292 years.
 _FOREVER_DAYS = 292 * 365
@@ -47,50 +47,52 @@ class Models:
         """`files`: Ollama name -> GGUF file of the model."""
         self._upstream = upstream
         self._files = files
-        self._facts = FactsOf(files)
+        self._metadata = MetadataCache(files)
         self._known: dict[str, Model] = {}
         self._ids: frozenset[str] = frozenset()
-        self._asked = -REMEMBER_SECONDS
+        self._listed_at = -LIST_CACHE_SECONDS
         self.is_mistralrs = False
 
     async def all(self) -> list[Model]:
         """What the target lists now, without its `default`."""
         cards = await self._upstream.models()
-        self.is_mistralrs = any(card.id == SYNTHETIC for card in cards)
+        self.is_mistralrs = any(card.id == DEFAULT_ALIAS for card in cards)
         self._ids = frozenset(card.id for card in cards)
-        own = list({card.id: card for card in cards if card.id != SYNTHETIC or len(cards) == 1}.values())
+        own = list({card.id: card for card in cards if card.id != DEFAULT_ALIAS or len(cards) == 1}.values())
         models = [Model(self._name(card, own), card, self._file_name(card, own) is not None) for card in own]
         self._known = {alias: model for model in models for alias in (key(model.card.id), key(model.name))}
-        self._asked = time.monotonic()
+        self._listed_at = time.monotonic()
         return models
 
     def start(self) -> None:
         """Begin to read the files."""
-        self._facts.start()
+        self._metadata.start()
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Something changed what is loaded: ask before the next answer."""
-        self._asked = -REMEMBER_SECONDS
+        self._listed_at = -LIST_CACHE_SECONDS
 
     async def find(self, name: str) -> Model | None:
         """The model that a client's name means; None when the target has none."""
         wanted = key(name)
-        if time.monotonic() - self._asked >= REMEMBER_SECONDS or wanted not in self._known:
+        if time.monotonic() - self._listed_at >= LIST_CACHE_SECONDS or wanted not in self._known:
             await self.all()
         return self._known.get(wanted)
 
-    def lists(self, name: str) -> bool:
+    def is_listed(self, name: str) -> bool:
         """Whether the target, when last asked, had a model of this name: its `default`, for instance."""
         return name in self._ids
 
-    async def facts(self, model: Model) -> Facts | None:
+    async def metadata(self, model: Model) -> GgufMetadata | None:
         """What its file tells; None without a file, or when it cannot be read."""
         if not model.has_file:
             return None
         try:
-            return await self._facts.of(next(name for name in self._files if key(name) == key(model.name)))
+            return await self._metadata.get(
+                next(name for name in self._files if key(name) == key(model.name))
+            )
         except (OSError, ValueError):
-            raise Refusal(500, f"the file of model '{model.name}' cannot be read") from None
+            raise ApiError(500, f"the file of model '{model.name}' cannot be read") from None
 
     def _file_name(self, card: Card, cards: Iterable[Card]) -> str | None:
         for name, path in self._files.items():
@@ -126,12 +128,12 @@ def with_tag(name: str) -> str:
     return name if ":" in name.rpartition("/")[2] or not name else f"{name}:latest"
 
 
-def digest_of(model: Model, facts: Facts | None) -> str:
+def digest_of(model: Model, metadata: GgufMetadata | None) -> str:
     """That of the file; without one, of the target's name, so that it is at least the model's own."""
-    return facts.digest if facts else hashlib.sha256(model.card.id.encode()).hexdigest()
+    return metadata.digest if metadata else hashlib.sha256(model.card.id.encode()).hexdigest()
 
 
-class Residency:
+class KeepAlive:
     """How long models stay loaded.
 
     The target loaded its models itself, so they stay unless a client asks for something else: a request's
@@ -153,7 +155,7 @@ class Residency:
         return self._until.get(model.card.id, far)
 
     @contextlib.asynccontextmanager
-    async def using(self, model: Model, keep_alive: float | None) -> AsyncIterator[None]:
+    async def in_use(self, model: Model, keep_alive: float | None) -> AsyncIterator[None]:
         """Keep a model loaded while it answers; afterwards for `keep_alive` seconds, None: for ever.
 
         A model that is not loaded is loaded before.
@@ -174,7 +176,7 @@ class Residency:
     async def unload(self, model: Model) -> None:
         """Now. Raises `Refusal` 501 when the target cannot."""
         self._stop_timer(model.card.id)
-        if not await self._tell("unload", model.card.id):
+        if not await self._post_model_action("unload", model.card.id):
             raise not_supported(UNLOADING)
 
     def close(self) -> None:
@@ -196,26 +198,26 @@ class Residency:
         # From here on it is no longer a timer: a request that comes now waits in the target.
         self._timers.pop(name, None)
         self._until.pop(name, None)
-        with contextlib.suppress(Refusal):
-            await self._tell("unload", name)
+        with contextlib.suppress(ApiError):
+            await self._post_model_action("unload", name)
 
     async def _load(self, name: str) -> None:
         # Where the target refuses, the request itself loads the model (mistralrs-live.md).
         async with self._loading:
-            with contextlib.suppress(Refusal):
+            with contextlib.suppress(ApiError):
                 # Once only: 0.8.1 told to load what is there never loads it again (docs/findings.md).
                 if any(card.id == name and not card.loaded for card in await self._upstream.models()):
-                    await self._tell("reload", name)
+                    await self._post_model_action("reload", name)
 
-    async def _tell(self, what: str, name: str) -> bool:
+    async def _post_model_action(self, action: str, name: str) -> bool:
         """Whether the target could. mistral.rs answers 200 with a status word, others have no such route."""
-        self._models.forget()
+        self._models.invalidate()
         try:
-            answer = await self._upstream.post(f"/v1/models/{what}", {"model_id": name})
-        except Refusal as refusal:
+            answer = await self._upstream.post(f"/v1/models/{action}", {"model_id": name})
+        except ApiError as refusal:
             if refusal.status in (404, 405):
                 return False
             raise
         finally:
-            self._models.forget()
+            self._models.invalidate()
         return answer.get("status") in ("loaded", "unloaded", "reloading")

@@ -17,31 +17,31 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, NamedTuple, NoReturn, TypeVar, get_type_hints
 
-from support.bundled.ollama_gateway.errors import Refusal
+from support.bundled.ollama_gateway.errors import ApiError
 
 FOREVER = math.inf
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)([^\d.]*)")
 _THINK_LEVELS = ("high", "medium", "low")
-_THINK_WORDS = '"high", "medium", "low", true, or false'
+_THINK_VALUES = '"high", "medium", "low", true, or false'
 
 
-class Where(NamedTuple):
+class FieldPath(NamedTuple):
     """A field, for an error text: the struct's name and the path of fields in it."""
 
     struct: str
     path: str
 
-    def refuse(self, value: object, go_type: str) -> NoReturn:
+    def raise_type_error(self, value: object, go_type: str) -> NoReturn:
         """400 in the words of Go's UnmarshalTypeError."""
-        raise Refusal(
+        raise ApiError(
             400,
             f"json: cannot unmarshal {_kind(value, go_type)} into Go struct field {self.struct}.{self.path}"
             f" of type {go_type}",
         )
 
 
-Reader = Callable[[Any, Where], Any]
+Reader = Callable[[Any, FieldPath], Any]
 
 
 def _kind(value: object, go_type: str) -> str:
@@ -53,60 +53,60 @@ def _kind(value: object, go_type: str) -> str:
     return kinds[type(value)]
 
 
-def _plain(kind: type, go_type: str) -> Reader:
-    def read(value: Any, where: Where) -> Any:
+def _typed(kind: type, go_type: str) -> Reader:
+    def read(value: Any, where: FieldPath) -> Any:
         # bool is an int in Python, not in Go.
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            where.refuse(value, go_type)
+            where.raise_type_error(value, go_type)
         return value
 
     return read
 
 
-_text = _plain(str, "string")
-_flag = _plain(bool, "bool")
-_number = _plain(int, "int")
-_table = _plain(dict, "map[string]interface {}")
+_text = _typed(str, "string")
+_flag = _typed(bool, "bool")
+_number = _typed(int, "int")
+_table = _typed(dict, "map[string]interface {}")
 
 
 def _list_of(reader: Reader, go_type: str) -> Reader:
-    def read(value: Any, where: Where) -> tuple[Any, ...]:
+    def read(value: Any, where: FieldPath) -> tuple[Any, ...]:
         if not isinstance(value, list):
-            where.refuse(value, go_type)
+            where.raise_type_error(value, go_type)
         return tuple(reader(item, where) for item in value if item is not None)
 
     return read
 
 
-def _image(value: Any, where: Where) -> bytes:
-    text = _plain(str, "api.ImageData")(value, where)
+def _image(value: Any, where: FieldPath) -> bytes:
+    text = _typed(str, "api.ImageData")(value, where)
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error:
-        raise Refusal(400, "illegal base64 data at input byte 0") from None
+        raise ApiError(400, "illegal base64 data at input byte 0") from None
 
 
 _images = _list_of(_image, "[]api.ImageData")
 
 
 def _nested(kind: type, go_type: str) -> Reader:
-    def read(value: Any, where: Where) -> Any:
+    def read(value: Any, where: FieldPath) -> Any:
         if not isinstance(value, dict):
-            where.refuse(value, go_type)
-        return _filled(kind, value, where.struct, f"{where.path}.")
+            where.raise_type_error(value, go_type)
+        return _decode_struct(kind, value, where.struct, f"{where.path}.")
 
     return read
 
 
-def _anything(value: Any, _: Where) -> Any:
+def _any_value(value: Any, _: FieldPath) -> Any:
     return value
 
 
-def _keep_alive(value: Any, _: Where) -> float:
+def _keep_alive(value: Any, _: FieldPath) -> float:
     """Seconds, `FOREVER` for a negative one: a number of seconds, or a duration in Go's notation."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         kinds = {bool: "bool", list: "[]interface {}", dict: "map[string]interface {}"}
-        raise Refusal(400, f"Unsupported type: '{kinds[type(value)]}'")
+        raise ApiError(400, f"Unsupported type: '{kinds[type(value)]}'")
     seconds = _duration(value) if isinstance(value, str) else float(value)
     return FOREVER if seconds < 0 else seconds
 
@@ -123,23 +123,23 @@ def _duration(text: str) -> float:
         if part is None:
             break
         if not part[2]:
-            raise Refusal(400, f"time: missing unit in duration {quoted}")
+            raise ApiError(400, f"time: missing unit in duration {quoted}")
         if part[2] not in _UNITS:
-            raise Refusal(400, f"time: unknown unit {json.dumps(part[2])} in duration {quoted}")
+            raise ApiError(400, f"time: unknown unit {json.dumps(part[2])} in duration {quoted}")
         seconds += float(part[1]) * _UNITS[part[2]]
         at = part.end()
     if not unsigned or at < len(unsigned):
-        raise Refusal(400, f"time: invalid duration {quoted}")
+        raise ApiError(400, f"time: invalid duration {quoted}")
     return -seconds if text.startswith("-") else seconds
 
 
-def _think(value: Any, _: Where) -> bool | str:
+def _think(value: Any, _: FieldPath) -> bool | str:
     if isinstance(value, bool):
         return value
     if not isinstance(value, str):
-        raise Refusal(400, f"think must be a boolean or string ({_THINK_WORDS})")
+        raise ApiError(400, f"think must be a boolean or string ({_THINK_VALUES})")
     if value not in _THINK_LEVELS:
-        raise Refusal(400, f"invalid think value: {json.dumps(value)} (must be {_THINK_WORDS})")
+        raise ApiError(400, f"invalid think value: {json.dumps(value)} (must be {_THINK_VALUES})")
     return value
 
 
@@ -185,7 +185,7 @@ class AnswerRequest(ModelRequest):
     """What a request for words may have."""
 
     stream: Annotated[bool | None, _flag] = None
-    format: Annotated[Any, _anything] = None
+    format: Annotated[Any, _any_value] = None
     think: Annotated[bool | str | None, _think] = None
     truncate: Annotated[bool | None, _flag] = None
     logprobs: Annotated[bool, _flag] = False
@@ -217,7 +217,7 @@ class ChatRequest(AnswerRequest):
 class EmbedRequest(ModelRequest):
     """POST /api/embed"""
 
-    input: Annotated[Any, _anything] = None
+    input: Annotated[Any, _any_value] = None
     truncate: Annotated[bool | None, _flag] = None
     dimensions: Annotated[int, _number] = 0
 
@@ -227,7 +227,7 @@ class EmbedRequest(ModelRequest):
             return []
         texts = [self.input] if isinstance(self.input, str) else self.input
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise Refusal(400, "invalid input type")
+            raise ApiError(400, "invalid input type")
         return texts
 
 
@@ -257,10 +257,10 @@ def _readers(kind: type) -> Mapping[str, Reader]:
     return {name: hint.__metadata__[0] for name, hint in hints.items()}
 
 
-def _filled(kind: type[Struct], table: Mapping[str, Any], struct: str, prefix: str) -> Struct:
+def _decode_struct(kind: type[Struct], table: Mapping[str, Any], struct: str, prefix: str) -> Struct:
     folded = {name.casefold(): value for name, value in table.items()} | dict(table)
     given = {
-        name: reader(value, Where(struct, prefix + name))
+        name: reader(value, FieldPath(struct, prefix + name))
         for name, reader in _readers(kind).items()  # type: ignore[arg-type]
         if (value := folded.get(name)) is not None
     }
@@ -273,30 +273,30 @@ def read(kind: type[Struct], body: bytes) -> Struct:
     if value is None:
         return kind()
     if not isinstance(value, dict):
-        raise Refusal(
+        raise ApiError(
             400, f"json: cannot unmarshal {_kind(value, '')} into Go value of type api.{kind.__name__}"
         )
-    return _filled(kind, value, kind.__name__, "")
+    return _decode_struct(kind, value, kind.__name__, "")
 
 
 # Ollama reads a message through an alias of its type, and says so.
 _messages = _list_of(_nested(Message, "api.Alias"), "[]api.Message")
 _tool_calls = _list_of(_nested(ToolCall, "api.ToolCall"), "[]api.ToolCall")
-_tools = _list_of(_plain(dict, "api.Tool"), "api.Tools")
+_tools = _list_of(_typed(dict, "api.Tool"), "api.Tools")
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise Refusal(400, f"invalid character '{name.lstrip('-')[0]}' looking for beginning of value")
+def _reject_constant(name: str) -> NoReturn:
+    raise ApiError(400, f"invalid character '{name.lstrip('-')[0]}' looking for beginning of value")
 
 
-def _finite(text: str) -> float:
+def _parse_finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise Refusal(400, f"json: cannot unmarshal number {text} into Go value of type float64")
+        raise ApiError(400, f"json: cannot unmarshal number {text} into Go value of type float64")
     return number
 
 
-decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+decoder = json.JSONDecoder(parse_constant=_reject_constant, parse_float=_parse_finite)
 
 
 def first_value(body: bytes) -> Any:
@@ -304,28 +304,30 @@ def first_value(body: bytes) -> Any:
     # Go replaces what is not UTF-8 instead of refusing it.
     text = body.decode("utf-8", "replace").lstrip(" \t\r\n")
     if not text:
-        raise Refusal(400, "missing request body")
+        raise ApiError(400, "missing request body")
     try:
         return decoder.raw_decode(text)[0]
     except json.JSONDecodeError as error:
-        raise Refusal(400, _go_words(error)) from None
+        raise ApiError(400, _go_error_message(error)) from None
     except RecursionError:
         opening = "[" if text.count("[") > text.count("{") else "{"
-        raise Refusal(400, f"invalid character '{opening}' exceeded max depth") from None
+        raise ApiError(400, f"invalid character '{opening}' exceeded max depth") from None
     except ValueError:
         # An integer beyond what Python converts; Go fails at the field that it is for.
-        raise Refusal(400, "json: cannot unmarshal number: value out of range") from None
+        raise ApiError(400, "json: cannot unmarshal number: value out of range") from None
 
 
-def _go_words(error: json.JSONDecodeError) -> str:
+def _go_error_message(error: json.JSONDecodeError) -> str:
     at = error.pos
     if at >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated"):
         return "unexpected EOF"
     found = error.doc[at]
     if error.msg.startswith("Invalid control"):
-        return f"invalid character {_character(found)} in string literal"
+        return f"invalid character {_quote_character(found)} in string literal"
     if error.msg.startswith("Invalid \\"):
-        return f"invalid character {_character(error.doc[at + 1 : at + 2] or found)} in string escape code"
+        return (
+            f"invalid character {_quote_character(error.doc[at + 1 : at + 2] or found)} in string escape code"
+        )
     looking = {
         "Expecting property name": "looking for beginning of object key string",
         "Illegal trailing comma": "looking for beginning of object key string",
@@ -335,7 +337,7 @@ def _go_words(error: json.JSONDecodeError) -> str:
         else "after array element",
     }
     words = next((said for start, said in looking.items() if error.msg.startswith(start)), None)
-    return f"invalid character {_character(found)} {words or 'looking for beginning of value'}"
+    return f"invalid character {_quote_character(found)} {words or 'looking for beginning of value'}"
 
 
 def _in_object(before: str) -> bool:
@@ -352,7 +354,7 @@ def _in_object(before: str) -> bool:
     return False
 
 
-def _character(found: str) -> str:
+def _quote_character(found: str) -> str:
     """A character as Go's decoder quotes it."""
     # Go looks at bytes.
     found = chr(found.encode("utf-8", "replace")[0])

@@ -14,17 +14,17 @@ from typing import Any
 
 from aiohttp import web
 
-from support.bundled.ollama_gateway.errors import Refusal
+from support.bundled.ollama_gateway.errors import ApiError
 from support.bundled.ollama_gateway.model_registry import Model, Models
 from support.bundled.ollama_gateway.ollama_requests import decoder, first_value
 from support.bundled.ollama_gateway.request_translator import ANY_OBJECT
-from support.bundled.ollama_gateway.upstream import words_of
+from support.bundled.ollama_gateway.upstream import error_message
 
-ASKING = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
+OPENAI_ROUTES = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
 # Other APIs: their refusals have forms of their own, which are the target's.
-FOREIGN = ("/v1/responses", "/v1/messages", "/v1/messages/count_tokens")
-_KINDS = {400: "invalid_request_error", 404: "not_found_error"}
-_BLANK = re.compile(r"[ \t\r\n]*")
+OTHER_API_ROUTES = ("/v1/responses", "/v1/messages", "/v1/messages/count_tokens")
+_ERROR_TYPES = {400: "invalid_request_error", 404: "not_found_error"}
+_WHITESPACE = re.compile(r"[ \t\r\n]*")
 _PATH = re.compile(r"(?<![\w:/])/(?:[\w.@+-]+/)+[\w.@+-]+")
 
 
@@ -38,7 +38,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ProxiedRequest:
     """A request for the target. `model`: whose name is changed; None: it was asked by its own.
 
     `foreign`: of another API, whose refusals stay as they are but for names and places.
@@ -47,13 +47,13 @@ class Asked:
     body: bytes
     model: Model | None
     name: str
-    foreign: bool = False
+    is_other_api: bool = False
 
 
-def error(refusal: Refusal) -> web.Response:
+def error(refusal: ApiError) -> web.Response:
     """A refusal in OpenAI's form."""
-    kind = _KINDS.get(refusal.status, "invalid_request_error" if refusal.status < 500 else "api_error")
-    told = {"message": refusal.words, "type": kind, "param": None, "code": None}
+    kind = _ERROR_TYPES.get(refusal.status, "invalid_request_error" if refusal.status < 500 else "api_error")
+    told = {"message": refusal.message, "type": kind, "param": None, "code": None}
     return web.json_response({"error": told}, status=refusal.status)
 
 
@@ -64,35 +64,35 @@ def card(model: Model, name: str = "") -> dict[str, Any]:
 
 def members(text: str) -> Iterator[tuple[str, Member]]:
     """The members of the object in a text of sound JSON, each with its place."""
-    at = _after_blank(text, 0) + 1
-    while text[at := _after_blank(text, at)] != "}":
+    at = _skip_whitespace(text, 0) + 1
+    while text[at := _skip_whitespace(text, at)] != "}":
         name, at = decoder.raw_decode(text, at)
-        start = _after_blank(text, _after_blank(text, at) + 1)
+        start = _skip_whitespace(text, _skip_whitespace(text, at) + 1)
         value, end = decoder.raw_decode(text, start)
         yield name, Member(value, start, end)
-        at = _after_blank(text, end)
+        at = _skip_whitespace(text, end)
         at += text[at] == ","
 
 
-def _after_blank(text: str, at: int) -> int:
-    found = _BLANK.match(text, at)
+def _skip_whitespace(text: str, at: int) -> int:
+    found = _WHITESPACE.match(text, at)
     assert found is not None, "this pattern matches anything"
     return found.end()
 
 
-async def asked_of(path: str, body: bytes, models: Models) -> Asked:
+async def prepare(path: str, body: bytes, models: Models) -> ProxiedRequest:
     """The request as the target wants it. Raises `Refusal` as Ollama does, in words only."""
     value = first_value(body)
     if not isinstance(value, dict):
-        raise Refusal(400, "the request's body is no JSON object")
+        raise ApiError(400, "the request's body is no JSON object")
     name = value.get("model") or ""
     if not isinstance(name, str) or not name:
-        raise Refusal(400, "model is required")
-    _refuse(path, value)
+        raise ApiError(400, "model is required")
+    _validate(path, value)
     # mistral.rs takes its models' own names, too.
     model = await models.find(name)
-    if model is None and not models.lists(name):
-        raise Refusal(404, f"model '{name}' not found")
+    if model is None and not models.is_listed(name):
+        raise ApiError(404, f"model '{name}' not found")
     text = body.decode("utf-8", "replace")
     changes: dict[str, Any] = {"model": model.card.id} if model is not None else {}
     if models.is_mistralrs and value.get("response_format") == {"type": "json_object"}:
@@ -100,28 +100,30 @@ async def asked_of(path: str, body: bytes, models: Models) -> Asked:
             "type": "json_schema",
             "json_schema": {"name": "object", "schema": dict(ANY_OBJECT)},
         }
-    return Asked(_changed(text, changes), model, name)
+    return ProxiedRequest(_replace_members(text, changes), model, name)
 
 
-async def foreign_asked_of(body: bytes, models: Models) -> Asked:
+async def prepare_other_api(body: bytes, models: Models) -> ProxiedRequest:
     """The same for another API: the target judges the request, here only the name of a model is changed."""
     try:
         value = first_value(body)
-    except Refusal:
+    except ApiError:
         value = None
     name = value.get("model") if isinstance(value, dict) else None
     model = await models.find(name) if isinstance(name, str) and name else None
     if model is None:
-        return Asked(body, None, "", foreign=True)
-    return Asked(_changed(body.decode("utf-8", "replace"), {"model": model.card.id}), model, str(name), True)
+        return ProxiedRequest(body, None, "", is_other_api=True)
+    return ProxiedRequest(
+        _replace_members(body.decode("utf-8", "replace"), {"model": model.card.id}), model, str(name), True
+    )
 
 
-def _refuse(path: str, value: Mapping[str, Any]) -> None:
+def _validate(path: str, value: Mapping[str, Any]) -> None:
     """What Ollama's middleware refuses before any model sees it (middleware/openai.go)."""
     if path == "/v1/chat/completions" and not value.get("messages"):
-        raise Refusal(400, "[] is too short - 'messages'")
+        raise ApiError(400, "[] is too short - 'messages'")
     if path == "/v1/embeddings" and not value.get("input"):
-        raise Refusal(400, "invalid input")
+        raise ApiError(400, "invalid input")
     messages = value.get("messages")
     for message in messages if isinstance(messages, list) else ():
         parts = message.get("content") if isinstance(message, dict) else None
@@ -130,10 +132,10 @@ def _refuse(path: str, value: Mapping[str, Any]) -> None:
             url = image.get("url") if isinstance(image, dict) else image
             if isinstance(url, str) and not url.startswith("data:"):
                 # The target would fetch it, from wherever a client says.
-                raise Refusal(400, "invalid image input")
+                raise ApiError(400, "invalid image input")
 
 
-def _changed(text: str, changes: Mapping[str, Any]) -> bytes:
+def _replace_members(text: str, changes: Mapping[str, Any]) -> bytes:
     """The text with other values of some members of its object, and everything else as it was."""
     parts, at = [], 0
     for name, member in members(text):
@@ -143,40 +145,40 @@ def _changed(text: str, changes: Mapping[str, Any]) -> bytes:
     return "".join([*parts, text[at:]]).encode()
 
 
-def refused(status: int, raw: bytes, asked: Asked) -> Refusal:
+def translate_error(status: int, raw: bytes, proxied: ProxiedRequest) -> ApiError:
     """The target's refusal: wrong input is 400, and no place on the target's disk is told."""
-    words = words_of(raw) or f"the target answered with status {status}"
-    return Refusal(400 if status in (413, 415, 422) else status, without_places(words, asked))
+    words = error_message(raw) or f"the target answered with status {status}"
+    return ApiError(400 if status in (413, 415, 422) else status, strip_paths(words, proxied))
 
 
-def without_places(words: str, asked: Asked) -> str:
+def strip_paths(message: str, proxied: ProxiedRequest) -> str:
     """A refusal's words with the name that was asked for, and without a place on the target's disk."""
-    if asked.model is not None:
-        words = words.replace(asked.model.card.id, asked.name)
-    return _PATH.sub("(path)", words)
+    if proxied.model is not None:
+        message = message.replace(proxied.model.card.id, proxied.name)
+    return _PATH.sub("(path)", message)
 
 
-class Renaming:
+class ModelNameRewriter:
     """Puts the name that was asked for where the target says its own, in bytes that come in parts."""
 
-    def __init__(self, asked: Asked) -> None:
-        assert asked.model is not None, "nothing has to be renamed"
-        own = json.dumps(asked.model.card.id, ensure_ascii=False).encode()
-        name = json.dumps(asked.name).encode()
+    def __init__(self, proxied: ProxiedRequest) -> None:
+        assert proxied.model is not None, "nothing has to be renamed"
+        own = json.dumps(proxied.model.card.id, ensure_ascii=False).encode()
+        name = json.dumps(proxied.name).encode()
         self._pairs = [(b'"model":' + blank + own, b'"model":' + blank + name) for blank in (b"", b" ")]
         self._rest = b""
 
     def feed(self, part: bytes) -> bytes:
         """What may be sent on: whole lines; targets write whole events, so that nothing waits."""
         whole, newline, self._rest = (self._rest + part).rpartition(b"\n")
-        return self._renamed(whole + newline)
+        return self._rewrite(whole + newline)
 
     def end(self) -> bytes:
         """What came after the last line break: all of an answer that is no stream."""
         rest, self._rest = self._rest, b""
-        return self._renamed(rest)
+        return self._rewrite(rest)
 
-    def _renamed(self, text: bytes) -> bytes:
+    def _rewrite(self, text: bytes) -> bytes:
         for own, name in self._pairs:
             text = text.replace(own, name)
         return text

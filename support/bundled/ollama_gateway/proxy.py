@@ -11,7 +11,7 @@ from aiohttp import web
 from yarl import URL
 
 from support.bundled.ollama_gateway import openai_routes
-from support.bundled.ollama_gateway.openai_routes import Asked, Renaming
+from support.bundled.ollama_gateway.openai_routes import ProxiedRequest, ModelNameRewriter
 from support.bundled.ollama_gateway.upstream import Upstream
 
 # RFC 9110 7.6.1; the length is the body's framing here, and set anew.
@@ -30,7 +30,7 @@ _HOP_BY_HOP = frozenset(
 
 
 async def pass_through(
-    request: web.Request, upstream: Upstream, asked: Asked | None = None
+    request: web.Request, upstream: Upstream, proxied: ProxiedRequest | None = None
 ) -> web.StreamResponse:
     """The target's answer. Raises `Refusal` when it has none; a stream that breaks is broken here too.
 
@@ -39,28 +39,32 @@ async def pass_through(
     """
     # With a key of the gateway's own, what a client sends in its place is a filler.
     left_out = ["host", "expect"] + ["authorization"] * ("authorization" in upstream.session.headers)
-    if asked is not None:
+    if proxied is not None:
         # Names are looked for in what comes: so it has to come as it is.
         left_out += ["content-length", "content-type", "accept-encoding"]
-    headers = _kept(request.headers.items(), *left_out)
+    headers = _forwarded_headers(request.headers.items(), *left_out)
     url = URL(upstream.url + request.rel_url.raw_path_qs, encoded=True)
     sent: dict[str, Any] = {"headers": headers, "allow_redirects": False}
-    if asked is not None:
+    if proxied is not None:
         # Ollama takes any content type for JSON.
         headers.append(("content-type", "application/json"))
-        called: AbstractAsyncContextManager[aiohttp.ClientResponse] = upstream.answer(
-            request.method, url, data=asked.body, **sent
+        called: AbstractAsyncContextManager[aiohttp.ClientResponse] = upstream.stream_response(
+            request.method, url, data=proxied.body, **sent
         )
     else:
         body = request.content.iter_any() if request.can_read_body else None
         called = upstream.session.request(request.method, url, data=body, **sent)
-    with upstream.failures():
+    with upstream.translate_errors():
         async with called as response:
-            if asked is not None and response.status >= 400:
-                return _refusal(response, await upstream.whole(response), asked)
+            if proxied is not None and response.status >= 400:
+                return _error_response(response, await upstream.read_all(response), proxied)
             answer = web.StreamResponse(status=response.status, reason=response.reason)
-            renamed = Renaming(asked) if asked is not None and asked.model is not None else None
-            answer.headers.extend(_kept(response.headers.items(), *["content-length"] * bool(renamed)))
+            renamed = (
+                ModelNameRewriter(proxied) if proxied is not None and proxied.model is not None else None
+            )
+            answer.headers.extend(
+                _forwarded_headers(response.headers.items(), *["content-length"] * bool(renamed))
+            )
             await answer.prepare(request)
             try:
                 with upstream.body_of(response) as parts:
@@ -76,17 +80,17 @@ async def pass_through(
     return answer
 
 
-def _refusal(response: aiohttp.ClientResponse, raw: bytes, asked: Asked) -> web.Response:
+def _error_response(response: aiohttp.ClientResponse, raw: bytes, proxied: ProxiedRequest) -> web.Response:
     """A refusal of another API in its own form. Raises `Refusal` for OpenAI's."""
-    if not asked.foreign:
-        raise openai_routes.refused(response.status, raw, asked)
-    told = openai_routes.without_places(raw.decode("utf-8", "replace"), asked)
+    if not proxied.is_other_api:
+        raise openai_routes.translate_error(response.status, raw, proxied)
+    told = openai_routes.strip_paths(raw.decode("utf-8", "replace"), proxied)
     return web.Response(
         status=response.status,
         body=told.encode(),
-        headers=_kept(response.headers.items(), "content-length"),
+        headers=_forwarded_headers(response.headers.items(), "content-length"),
     )
 
 
-def _kept(headers: Iterable[tuple[str, str]], *others: str) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP.union(others)]
+def _forwarded_headers(headers: Iterable[tuple[str, str]], *excluded: str) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP.union(excluded)]

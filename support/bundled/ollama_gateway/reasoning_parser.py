@@ -11,10 +11,10 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Literal
 
-THINK, THOUGHT = "<think>", "</think>"
-CALL, CALLED = "<tool_call>", "</tool_call>"
-Inside = Literal["text", "thought", "call"]
-_INSIDE: Mapping[str, Inside] = {THINK: "thought", CALL: "call"}
+THINK_START, THINK_END = "<think>", "</think>"
+TOOL_CALL_START, TOOL_CALL_END = "<tool_call>", "</tool_call>"
+State = Literal["text", "thought", "call"]
+_STATE_AFTER: Mapping[str, State] = {THINK_START: "thought", TOOL_CALL_START: "call"}
 
 
 class Markup:
@@ -23,12 +23,12 @@ class Markup:
     def __init__(self, *, thinks: bool, calls: bool) -> None:
         """`thinks`: the model may begin with a thought. `calls`: it was given tools."""
         self.calls: list[dict[str, Any]] = []
-        self._starts = [mark for mark, wanted in ((THINK, thinks), (CALL, calls)) if wanted]
-        self._within: Inside = "text"
+        self._starts = [mark for mark, wanted in ((THINK_START, thinks), (TOOL_CALL_START, calls)) if wanted]
+        self._state: State = "text"
         self._held = ""
         # White space behind a thought or a call belongs to the markup, and that before a thought.
         self._at_edge = False
-        self._begun = False
+        self._has_content = False
 
     def feed(self, text: str) -> tuple[str, str]:
         """Text and thought that are known with this piece: what may be the beginning of a mark waits."""
@@ -37,42 +37,42 @@ class Markup:
         self._held += text
         said, thought = "", ""
         while True:
-            if self._within == "text":
+            if self._state == "text":
                 part, mark = self._until(*self._starts)
-                if mark == THINK and (self._begun or part.strip()):
+                if mark == THINK_START and (self._has_content or part.strip()):
                     # In the middle of an answer it is a word like any other.
                     part, mark = part + mark, "a word"
-                if part.strip() or self._begun or mark not in _INSIDE:
-                    said += self._trimmed(part)
-                    self._begun = self._begun or bool(part.strip())
-                self._within = _INSIDE.get(mark, "text")
-            elif self._within == "thought":
-                part, mark = self._until(THOUGHT)
-                thought += self._trimmed(part)
+                if part.strip() or self._has_content or mark not in _STATE_AFTER:
+                    said += self._trim(part)
+                    self._has_content = self._has_content or bool(part.strip())
+                self._state = _STATE_AFTER.get(mark, "text")
+            elif self._state == "thought":
+                part, mark = self._until(THINK_END)
+                thought += self._trim(part)
                 if mark:
-                    self._within, self._begun, thought = "text", True, thought.rstrip()
-                    self._starts = [start for start in self._starts if start != THINK]
+                    self._state, self._has_content, thought = "text", True, thought.rstrip()
+                    self._starts = [start for start in self._starts if start != THINK_START]
             else:
-                inside, mark, after = self._held.partition(CALLED)
+                inside, mark, after = self._held.partition(TOOL_CALL_END)
                 if mark:
-                    self._held, self._within = after, "text"
-                    said += self._called(inside)
+                    self._held, self._state = after, "text"
+                    said += self._parse_call(inside)
             if not mark:
                 return said, thought
             self._at_edge = mark != "a word"
 
-    def taken_out(self) -> None:
+    def mark_extracted(self) -> None:
         """The target has taken something out itself: the white space that was beside it is still there."""
-        self._at_edge = not self._begun
+        self._at_edge = not self._has_content
 
-    def rest(self, *, is_call: bool = False) -> tuple[str, str]:
+    def flush(self, *, is_call: bool = False) -> tuple[str, str]:
         """What was held back when the answer ended. `is_call`: the target took a call out of it itself."""
         held, self._held = self._held, ""
         if is_call and not held.strip():
             return "", ""
-        if self._within == "thought":
+        if self._state == "thought":
             return "", held
-        return (CALL if self._within == "call" else "") + held, ""
+        return (TOOL_CALL_START if self._state == "call" else "") + held, ""
 
     def _until(self, *marks: str) -> tuple[str, str]:
         """What stands before the first of the marks, and that mark; without one, all that can be no mark."""
@@ -81,27 +81,27 @@ class Markup:
             at, mark = min(found)
             part, self._held = self._held[:at], self._held[at + len(mark) :]
             return part, mark
-        keep = max((begun(self._held, mark) for mark in marks), default=0)
-        if marks and not self._begun and not self._held[: len(self._held) - keep].strip():
+        keep = max((partial_match_length(self._held, mark) for mark in marks), default=0)
+        if marks and not self._has_content and not self._held[: len(self._held) - keep].strip():
             keep = len(self._held)
         part, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
         return part, ""
 
-    def _trimmed(self, part: str) -> str:
+    def _trim(self, part: str) -> str:
         if self._at_edge:
             part = part.lstrip()
             self._at_edge = not part
         return part
 
-    def _called(self, text: str) -> str:
+    def _parse_call(self, text: str) -> str:
         """Note a call; what is none is text after all."""
         try:
             told = json.loads(text)
             name, arguments = told["name"], told.get("arguments", told.get("parameters")) or {}
         except (ValueError, TypeError, KeyError, AttributeError):
-            return CALL + text + CALLED
+            return TOOL_CALL_START + text + TOOL_CALL_END
         if not isinstance(name, str) or not isinstance(arguments, dict):
-            return CALL + text + CALLED
+            return TOOL_CALL_START + text + TOOL_CALL_END
         function = {"name": name, "arguments": json.dumps(arguments)}
         self.calls.append(
             {"index": len(self.calls), "id": f"call_{secrets.token_hex(4)}", "function": function}
@@ -109,7 +109,7 @@ class Markup:
         return ""
 
 
-def begun(text: str, mark: str) -> int:
+def partial_match_length(text: str, mark: str) -> int:
     """How many characters at the end of a text are the beginning of a mark."""
     return next(
         (size for size in range(min(len(mark) - 1, len(text)), 0, -1) if text.endswith(mark[:size])), 0

@@ -7,91 +7,91 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from support.bundled.ollama_gateway.errors import Refusal
+from support.bundled.ollama_gateway.errors import ApiError
 from support.bundled.ollama_gateway.ollama_requests import AnswerRequest, GenerateRequest, Message
 from support.bundled.ollama_gateway.sampling_options import sampling
 
-CHAT = "/v1/chat/completions"
-RAW = "/v1/completions"
+CHAT_PATH = "/v1/chat/completions"
+COMPLETIONS_PATH = "/v1/completions"
 _IMAGE_KINDS = ((b"\x89PNG", "png"), (b"\xff\xd8", "jpeg"), (b"GIF8", "gif"), (b"RIFF", "webp"))
 # Left to itself a model may fill an answer with white space, which JSON allows without end: one layout, that
 # of most texts that models learn from.
-RIGID: Mapping[str, Any] = {
+FIXED_WHITESPACE: Mapping[str, Any] = {
     "x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 }
 # Ollama answers JSON mode with an object.
-ANY_OBJECT: Mapping[str, Any] = {"type": "object", **RIGID}
+ANY_OBJECT: Mapping[str, Any] = {"type": "object", **FIXED_WHITESPACE}
 # Where a schema holds other schemas (JSON Schema 2020-12): in a table of them, in a list, or as the value.
 _TABLES = ("properties", "patternProperties", "$defs", "definitions")
 _LISTS = ("anyOf", "allOf", "oneOf", "prefixItems")
-_ONE = ("items", "not", "additionalProperties")
+_SINGLE = ("items", "not", "additionalProperties")
 
 Conversation = list[dict[str, Any]]
 
 
 def chat(
-    asked: AnswerRequest, model_id: str, conversation: Conversation, *, is_mistralrs: bool
+    request: AnswerRequest, model_id: str, conversation: Conversation, *, is_mistralrs: bool
 ) -> dict[str, Any]:
     """The target's chat request. Raises `Refusal` for options and formats that Ollama refuses too."""
-    body: dict[str, Any] = {**_common(asked, model_id), "messages": conversation}
-    if asked.truncate is not False:
+    body: dict[str, Any] = {**_common(request, model_id), "messages": conversation}
+    if request.truncate is not False:
         # Ollama shortens what is too long without a word, unless told not to.
         body["truncate_sequence"] = True
-    if asked.think is not None:
-        body["enable_thinking"] = bool(asked.think)
-        if isinstance(asked.think, str):
-            body["reasoning_effort"] = asked.think
-    if asked.logprobs:
-        body |= {"logprobs": True, "top_logprobs": asked.top_logprobs or None}
-    tools = getattr(asked, "tools", ())
+    if request.think is not None:
+        body["enable_thinking"] = bool(request.think)
+        if isinstance(request.think, str):
+            body["reasoning_effort"] = request.think
+    if request.logprobs:
+        body |= {"logprobs": True, "top_logprobs": request.top_logprobs or None}
+    tools = getattr(request, "tools", ())
     if tools:
         body["tools"] = list(tools)
-    return body | _format(asked.format, is_mistralrs=is_mistralrs)
+    return body | _format(request.format, is_mistralrs=is_mistralrs)
 
 
-def raw(asked: GenerateRequest, model_id: str, *, is_mistralrs: bool) -> dict[str, Any]:
+def raw(request: GenerateRequest, model_id: str, *, is_mistralrs: bool) -> dict[str, Any]:
     """A prompt that no template is applied to."""
-    body = {**_common(asked, model_id), "prompt": asked.prompt}
-    if asked.logprobs:
-        body["logprobs"] = max(asked.top_logprobs, 1)
-    return body | _format(asked.format, is_mistralrs=is_mistralrs)
+    body = {**_common(request, model_id), "prompt": request.prompt}
+    if request.logprobs:
+        body["logprobs"] = max(request.top_logprobs, 1)
+    return body | _format(request.format, is_mistralrs=is_mistralrs)
 
 
-def _common(asked: AnswerRequest, model_id: str) -> dict[str, Any]:
+def _common(request: AnswerRequest, model_id: str) -> dict[str, Any]:
     return {
         "model": model_id,
         "stream": True,
         "stream_options": {"include_usage": True},
-        **sampling(asked.options),
+        **sampling(request.options),
     }
 
 
-def wants_format(value: Any) -> bool:
+def has_format(value: Any) -> bool:
     """Whether `format` asks for anything; Ollama takes null, "" and an absent one for the same."""
     return value is not None and value != ""
 
 
 def _format(value: Any, *, is_mistralrs: bool) -> dict[str, Any]:
-    if not wants_format(value):
+    if not has_format(value):
         return {}
     if isinstance(value, dict):
-        schema = closed(value)
+        schema = forbid_extra_properties(value)
     elif value == "json":
         schema = dict(ANY_OBJECT)
     else:
-        raise Refusal(
+        raise ApiError(
             500,
             f'invalid format: {json.dumps(json.dumps(value))}; expected "json" or a valid JSON Schema object',
         )
     if is_mistralrs:
         # 0.8.1 knows no `json_object`; the grammar extension is in all versions.
-        return {"grammar": {"type": "json_schema", "value": {**RIGID, **schema}}}
+        return {"grammar": {"type": "json_schema", "value": {**FIXED_WHITESPACE, **schema}}}
     if value == "json":
         return {"response_format": {"type": "json_object"}}
     return {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}}
 
 
-def closed(schema: Any, *, inside_all_of: bool = False) -> Any:
+def forbid_extra_properties(schema: Any, *, inside_all_of: bool = False) -> Any:
     """A schema whose objects have no other members than it names, unless it says so itself.
 
     llama.cpp, and so Ollama, reads schemas that way; JSON Schema allows any others.
@@ -101,13 +101,15 @@ def closed(schema: Any, *, inside_all_of: bool = False) -> Any:
     read = dict(schema)
     for name in _TABLES:
         if isinstance(read.get(name), dict):
-            read[name] = {key: closed(value) for key, value in read[name].items()}
+            read[name] = {key: forbid_extra_properties(value) for key, value in read[name].items()}
     for name in _LISTS:
         if isinstance(read.get(name), list):
-            read[name] = [closed(value, inside_all_of=name == "allOf") for value in read[name]]
-    for name in _ONE:
+            read[name] = [
+                forbid_extra_properties(value, inside_all_of=name == "allOf") for value in read[name]
+            ]
+    for name in _SINGLE:
         if name in read:
-            read[name] = closed(read[name])
+            read[name] = forbid_extra_properties(read[name])
     # The parts of an `allOf` would close each other out.
     if isinstance(read.get("properties"), dict) and "allOf" not in read and not inside_all_of:
         read.setdefault("additionalProperties", False)
@@ -147,10 +149,10 @@ def conversation_of(messages: Iterable[Message]) -> Conversation:
     return turns
 
 
-def prompt_of(asked: GenerateRequest, earlier: Conversation) -> Conversation:
+def prompt_of(request: GenerateRequest, history: Conversation) -> Conversation:
     """The conversation of a generate request: what was before, the system text, the prompt."""
-    system = [{"role": "system", "content": asked.system}] if asked.system else []
-    return [*system, *earlier, {"role": "user", "content": _content(asked.prompt, asked.images)}]
+    system = [{"role": "system", "content": request.system}] if request.system else []
+    return [*system, *history, {"role": "user", "content": _content(request.prompt, request.images)}]
 
 
 def _content(text: str, images: Sequence[bytes]) -> Any:
@@ -165,11 +167,11 @@ def _content(text: str, images: Sequence[bytes]) -> Any:
 def _data_url(image: bytes) -> str:
     kind = next((kind for magic, kind in _IMAGE_KINDS if image.startswith(magic)), None)
     if kind is None:
-        raise Refusal(400, "an image is none of PNG, JPEG, GIF, WebP")
+        raise ApiError(400, "an image is none of PNG, JPEG, GIF, WebP")
     return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 
-def remembered(conversation: Conversation) -> list[int]:
+def encode_context(conversation: Conversation) -> list[int]:
     """`context`: the conversation so far, for the next request.
 
     The API calls it "an encoding of the conversation". Ollama's are tokens; a gateway has no tokenizer, so
@@ -178,7 +180,7 @@ def remembered(conversation: Conversation) -> list[int]:
     return list(json.dumps(conversation, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
 
 
-def recalled(context: Sequence[int] | None) -> Conversation:
+def decode_context(context: Sequence[int] | None) -> Conversation:
     """The conversation in a `context`. Raises `Refusal` 400 for one that `remembered` did not make."""
     if not context:
         return []
@@ -188,12 +190,12 @@ def recalled(context: Sequence[int] | None) -> Conversation:
             return list(turns)
     except (ValueError, TypeError):
         pass
-    raise Refusal(400, "this context was not made by this gateway")
+    raise ApiError(400, "this context was not made by this gateway")
 
 
-def refuse_what_a_gateway_cannot(asked: GenerateRequest) -> None:
+def check_supported(request: GenerateRequest) -> None:
     """Raises `Refusal`: 400 as Ollama does for what excludes each other, and for a template of one's own."""
-    if asked.raw and (asked.template or asked.system or asked.context):
-        raise Refusal(400, "raw mode does not support template, system, or context")
-    if asked.template:
-        raise Refusal(400, "a template in a request is not supported by this gateway")
+    if request.raw and (request.template or request.system or request.context):
+        raise ApiError(400, "raw mode does not support template, system, or context")
+    if request.template:
+        raise ApiError(400, "a template in a request is not supported by this gateway")

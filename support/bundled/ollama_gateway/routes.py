@@ -15,10 +15,10 @@ from typing import Any
 from aiohttp import web
 
 from support.bundled.ollama_gateway import openai_routes, request_translator
-from support.bundled.ollama_gateway.errors import API_LEVEL, NEVER, Refusal, not_supported
-from support.bundled.ollama_gateway.gguf_metadata import Facts, details
-from support.bundled.ollama_gateway.middleware import guard, mark, plain
-from support.bundled.ollama_gateway.model_registry import Model, Models, Residency, digest_of, is_name
+from support.bundled.ollama_gateway.errors import API_LEVEL, UNSUPPORTED_ROUTES, ApiError, not_supported
+from support.bundled.ollama_gateway.gguf_metadata import GgufMetadata, details
+from support.bundled.ollama_gateway.middleware import origin_guard, set_headers, plain_text
+from support.bundled.ollama_gateway.model_registry import Model, Models, KeepAlive, digest_of, is_name
 from support.bundled.ollama_gateway.ollama_requests import (
     AnswerRequest,
     ChatRequest,
@@ -30,11 +30,16 @@ from support.bundled.ollama_gateway.ollama_requests import (
 )
 from support.bundled.ollama_gateway.proxy import pass_through
 from support.bundled.ollama_gateway.reasoning_parser import Markup
-from support.bundled.ollama_gateway.stream_translator import Part, Shape, Telling, written
-from support.bundled.ollama_gateway.upstream import Framing, Upstream
+from support.bundled.ollama_gateway.stream_translator import (
+    AnswerChunk,
+    ResponseWriter,
+    StreamTranslator,
+    to_line,
+)
+from support.bundled.ollama_gateway.upstream import SseDecoder, Upstream
 
 BODY_LIMIT = 64 * 1024 * 1024
-SILENCE_SECONDS = 300.0
+IDLE_TIMEOUT_SECONDS = 300.0
 _JSON = {"content-type": "application/json; charset=utf-8"}
 _LINES = {"content-type": "application/x-ndjson"}
 
@@ -45,13 +50,13 @@ def create_app(
     api_key: str | None = None,
     *,
     loopback: bool = True,
-    silence: float = SILENCE_SECONDS,
+    silence: float = IDLE_TIMEOUT_SECONDS,
     body_limit: int = BODY_LIMIT,
 ) -> web.Application:
     """The whole gateway. `files`: Ollama name -> GGUF file; `silence` in seconds, `body_limit` in bytes."""
     api = _Api(Upstream(target, api_key, silence), files or {})
-    app = web.Application(middlewares=[guard(loopback=loopback)], client_max_size=body_limit)
-    app.on_response_prepare.append(mark)
+    app = web.Application(middlewares=[origin_guard(loopback=loopback)], client_max_size=body_limit)
+    app.on_response_prepare.append(set_headers)
     app.on_startup.append(api.start)
     app.on_cleanup.append(api.close)
     app.add_routes(
@@ -67,10 +72,13 @@ def create_app(
             web.post("/api/embeddings", api.embeddings),
             web.get("/v1/models", api.cards),
             web.get("/v1/models/{name:.+}", api.card),
-            *(web.post(path, api.asked) for path in openai_routes.ASKING),
-            *(web.post(path, api.foreign) for path in openai_routes.FOREIGN),
-            web.route("*", "/v1/{rest:.*}", api.openai),
-            *(web.route(method, path, _refusing(what)) for method, path, what in NEVER),
+            *(web.post(path, api.openai_inference) for path in openai_routes.OPENAI_ROUTES),
+            *(web.post(path, api.other_api) for path in openai_routes.OTHER_API_ROUTES),
+            web.route("*", "/v1/{rest:.*}", api.passthrough),
+            *(
+                web.route(method, path, _unsupported_handler(what))
+                for method, path, what in UNSUPPORTED_ROUTES
+            ),
         ]
     )
     return app
@@ -85,9 +93,9 @@ async def listen(app: web.Application, host: str, port: int) -> web.AppRunner:
     return runner
 
 
-def _refusing(what: str) -> Any:
+def _unsupported_handler(feature: str) -> Any:
     async def refuse(_: web.Request) -> web.StreamResponse:
-        raise not_supported(what)
+        raise not_supported(feature)
 
     return refuse
 
@@ -96,17 +104,17 @@ class _Api:
     def __init__(self, upstream: Upstream, files: Mapping[str, Path]) -> None:
         self._upstream = upstream
         self._models = Models(upstream, files)
-        self._residency = Residency(upstream, self._models)
+        self._keep_alive = KeepAlive(upstream, self._models)
 
     async def start(self, _: web.Application) -> None:
         self._models.start()
 
     async def close(self, _: web.Application) -> None:
-        self._residency.close()
+        self._keep_alive.close()
         await self._upstream.close()
 
     async def root(self, _: web.Request) -> web.StreamResponse:
-        answer = plain(200, "Ollama is running")
+        answer = plain_text(200, "Ollama is running")
         answer.charset = "utf-8"
         return answer
 
@@ -116,37 +124,37 @@ class _Api:
     async def cards(self, _: web.Request) -> web.StreamResponse:
         try:
             cards = [openai_routes.card(model) for model in await self._models.all()]
-        except Refusal as refusal:
+        except ApiError as refusal:
             return openai_routes.error(refusal)
         return _json({"object": "list", "data": cards})
 
     async def card(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
         try:
-            return _json(openai_routes.card(await self._found(name), name))
-        except Refusal as refusal:
+            return _json(openai_routes.card(await self._require_model(name), name))
+        except ApiError as refusal:
             return openai_routes.error(refusal)
 
-    async def asked(self, request: web.Request) -> web.StreamResponse:
+    async def openai_inference(self, request: web.Request) -> web.StreamResponse:
         try:
-            asked = await openai_routes.asked_of(request.path, await request.read(), self._models)
+            asked = await openai_routes.prepare(request.path, await request.read(), self._models)
             return await pass_through(request, self._upstream, asked)
-        except Refusal as refusal:
+        except ApiError as refusal:
             return openai_routes.error(refusal)
 
-    async def foreign(self, request: web.Request) -> web.StreamResponse:
-        asked = await openai_routes.foreign_asked_of(await request.read(), self._models)
+    async def other_api(self, request: web.Request) -> web.StreamResponse:
+        asked = await openai_routes.prepare_other_api(await request.read(), self._models)
         return await pass_through(request, self._upstream, asked)
 
-    async def openai(self, request: web.Request) -> web.StreamResponse:
+    async def passthrough(self, request: web.Request) -> web.StreamResponse:
         if request.path.startswith("/v1/models/"):
-            self._models.forget()
+            self._models.invalidate()
         return await pass_through(request, self._upstream)
 
     async def tags(self, request: web.Request) -> web.StreamResponse:
         entries = []
         for model in await self._models.all():
-            facts = await self._models.facts(model)
+            facts = await self._models.metadata(model)
             entries.append({**_entry(model, facts), "modified_at": _modified(model, facts)})
         return _json({"models": entries})
 
@@ -154,9 +162,9 @@ class _Api:
         loaded = []
         for model in await self._models.all():
             if model.card.loaded:
-                facts = await self._models.facts(model)
+                facts = await self._models.metadata(model)
                 told = {
-                    "expires_at": _date(self._residency.expires(model)),
+                    "expires_at": _date(self._keep_alive.expires(model)),
                     # mistral.rs does not tell what of a model lies in the memory of a GPU.
                     "size_vram": 0,
                     "context_length": facts.context_length if facts else 0,
@@ -169,9 +177,9 @@ class _Api:
         asked = read(ShowRequest, await request.read())
         name = asked.model or asked.name
         if not name:
-            raise Refusal(400, "model is required")
-        model = await self._found(name)
-        facts = await self._models.facts(model)
+            raise ApiError(400, "model is required")
+        model = await self._require_model(name)
+        facts = await self._models.metadata(model)
         template = facts.template if facts else ""
         answer = {
             "modelfile": f"# The model is the target's own; this names it.\nFROM {model.name}\n",
@@ -187,16 +195,16 @@ class _Api:
         started = time.perf_counter_ns()
         asked = read(GenerateRequest, await request.read())
         _check_logprobs(asked)
-        model = await self._found(asked.model)
-        shape = Shape(asked.model, is_chat=False)
+        model = await self._require_model(asked.model)
+        shape = ResponseWriter(asked.model, is_chat=False)
         if not asked.prompt and asked.keep_alive == 0:
-            await self._residency.unload(model)
-            return _ended(shape, "unload")
-        request_translator.refuse_what_a_gateway_cannot(asked)
+            await self._keep_alive.unload(model)
+            return _done_response(shape, "unload")
+        request_translator.check_supported(asked)
         markup = await self._markup(asked, model)
         if asked.suffix:
-            raise Refusal(400, f"{model.full_name} does not support insert")
-        earlier = request_translator.recalled(asked.context)
+            raise ApiError(400, f"{model.full_name} does not support insert")
+        earlier = request_translator.decode_context(asked.context)
         conversation = request_translator.prompt_of(asked, earlier)
         kind = self._models.is_mistralrs
         body = (
@@ -204,12 +212,12 @@ class _Api:
             if asked.raw
             else request_translator.chat(asked, model.card.id, conversation, is_mistralrs=kind)
         )
-        async with self._residency.using(model, asked.keep_alive):
+        async with self._keep_alive.in_use(model, asked.keep_alive):
             if not asked.prompt:
-                return _ended(shape, "load")
-            telling = _telling(started, asked, body, markup, None if asked.raw else conversation)
-            path = request_translator.RAW if asked.raw else request_translator.CHAT
-            return await _sent(request, self._told(telling, path, body), shape, asked.stream)
+                return _done_response(shape, "load")
+            telling = _new_translator(started, asked, body, markup, None if asked.raw else conversation)
+            path = request_translator.COMPLETIONS_PATH if asked.raw else request_translator.CHAT_PATH
+            return await _send(request, self._stream(telling, path, body), shape, asked.stream)
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         started = time.perf_counter_ns()
@@ -218,35 +226,35 @@ class _Api:
         model = await self._models.find(asked.model) if asked.model else None
         if model is None:
             # A name that cannot be one is a missing name here, and an unknown one in generate.
-            raise _not_found(asked.model) if is_name(asked.model) else Refusal(400, "model is required")
-        shape = Shape(asked.model, is_chat=True)
+            raise _not_found(asked.model) if is_name(asked.model) else ApiError(400, "model is required")
+        shape = ResponseWriter(asked.model, is_chat=True)
         if not asked.messages and asked.keep_alive == 0:
-            await self._residency.unload(model)
-            return _ended(shape, "unload")
+            await self._keep_alive.unload(model)
+            return _done_response(shape, "unload")
         markup = await self._markup(asked, model)
         conversation = request_translator.conversation_of(asked.messages)
         body = request_translator.chat(
             asked, model.card.id, conversation, is_mistralrs=self._models.is_mistralrs
         )
-        async with self._residency.using(model, asked.keep_alive):
+        async with self._keep_alive.in_use(model, asked.keep_alive):
             if not asked.messages:
-                return _ended(shape, "load")
-            telling = _telling(started, asked, body, markup)
-            return await _sent(
-                request, self._told(telling, request_translator.CHAT, body), shape, asked.stream
+                return _done_response(shape, "load")
+            telling = _new_translator(started, asked, body, markup)
+            return await _send(
+                request, self._stream(telling, request_translator.CHAT_PATH, body), shape, asked.stream
             )
 
     async def embed(self, request: web.Request) -> web.StreamResponse:
         started = time.perf_counter_ns()
         asked = read(EmbedRequest, await request.read())
         inputs = asked.inputs()
-        model = await self._found_for_embedding(asked.model)
-        async with self._residency.using(model, asked.keep_alive):
+        model = await self._require_embedding_model(asked.model)
+        async with self._keep_alive.in_use(model, asked.keep_alive):
             loaded = time.perf_counter_ns()
             if not inputs:
                 return _json({"model": asked.model, "embeddings": []})
-            vectors, tokens = await self._embedded(model, inputs, cut=asked.truncate is not False)
-        embeddings = [_normalised(_normalised(vector)[: asked.dimensions or None]) for vector in vectors]
+            vectors, tokens = await self._embed(model, inputs, truncate=asked.truncate is not False)
+        embeddings = [_normalise(_normalise(vector)[: asked.dimensions or None]) for vector in vectors]
         answer = {
             "model": asked.model,
             "embeddings": embeddings,
@@ -258,172 +266,177 @@ class _Api:
     async def embeddings(self, request: web.Request) -> web.StreamResponse:
         asked = read(EmbeddingRequest, await request.read())
         if not asked.model:
-            raise Refusal(400, "model is required")
-        model = await self._found_for_embedding(asked.model)
-        async with self._residency.using(model, asked.keep_alive):
-            vectors = (await self._embedded(model, [asked.prompt], cut=True))[0] if asked.prompt else [[]]
+            raise ApiError(400, "model is required")
+        model = await self._require_embedding_model(asked.model)
+        async with self._keep_alive.in_use(model, asked.keep_alive):
+            vectors = (await self._embed(model, [asked.prompt], truncate=True))[0] if asked.prompt else [[]]
         return _json({"embedding": vectors[0]})
 
-    async def _embedded(
-        self, model: Model, inputs: Sequence[str], *, cut: bool
+    async def _embed(
+        self, model: Model, inputs: Sequence[str], *, truncate: bool
     ) -> tuple[list[list[float]], int]:
         """The vectors in the order of the inputs, and the tokens of the inputs. Raises `Refusal`.
 
         `cut`: what is too long is shortened without a word.
         """
         body: dict[str, Any] = {"model": model.card.id, "input": list(inputs), "encoding_format": "float"}
-        if cut:
+        if truncate:
             body["truncate_sequence"] = True
         try:
             answer = await self._upstream.post("/v1/embeddings", body)
-        except Refusal as refusal:
-            if refusal.status in (404, 405) or "incompatible for this model" in refusal.words:
-                raise Refusal(501, f"the target makes no embeddings with '{model.name}'") from None
-            if "sequence length" in refusal.words.lower():
+        except ApiError as refusal:
+            if refusal.status in (404, 405) or "incompatible for this model" in refusal.message:
+                raise ApiError(501, f"the target makes no embeddings with '{model.name}'") from None
+            if "sequence length" in refusal.message.lower():
                 # llm/server.go, Embedding
-                raise Refusal(400, "the input length exceeds the context length") from None
+                raise ApiError(400, "the input length exceeds the context length") from None
             raise
         try:
             entries = sorted(answer["data"], key=lambda entry: entry["index"])
             vectors = [[float(number) for number in entry["embedding"]] for entry in entries]
             tokens = int(answer["usage"]["prompt_tokens"])
         except (KeyError, TypeError, ValueError):
-            raise Refusal(502, "the target's embeddings cannot be read") from None
+            raise ApiError(502, "the target's embeddings cannot be read") from None
         if len(vectors) != len(inputs):
-            raise Refusal(502, f"the target made {len(vectors)} embeddings of {len(inputs)} inputs")
+            raise ApiError(502, f"the target made {len(vectors)} embeddings of {len(inputs)} inputs")
         return vectors, tokens
 
-    async def _told(
-        self, telling: Telling, path: str, body: Mapping[str, Any]
-    ) -> AsyncGenerator[Sequence[Part]]:
+    async def _stream(
+        self, translator: StreamTranslator, path: str, body: Mapping[str, Any]
+    ) -> AsyncGenerator[Sequence[AnswerChunk]]:
         """The answer's parts as they come. Raises `Refusal`; leaving it ends the target's work."""
-        framing = Framing()
+        framing = SseDecoder()
         async with self._upstream.events(path, body) as events:
-            while not telling.ended_early and (read := await events.read()):
-                if parts := telling.parts(framing.feed(read)):
+            while not translator.ended_early and (read := await events.read()):
+                if parts := translator.translate(framing.feed(read)):
                     yield parts
-        if not telling.usage:
-            telling.usage = await self._counted(path, body)
-        yield telling.end()
+        if not translator.usage:
+            translator.usage = await self._count_prompt_tokens(path, body)
+        yield translator.end()
 
-    async def _counted(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def _count_prompt_tokens(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The tokens of a prompt whose answer came without figures: asked for again, one token long."""
         left_out = ("stream", "stream_options", "grammar", "response_format")
         short = {name: value for name, value in body.items() if name not in left_out}
-        with contextlib.suppress(Refusal):
+        with contextlib.suppress(ApiError):
             usage = (await self._upstream.post(path, {**short, "max_tokens": 1})).get("usage") or {}
             return {"prompt_tokens": usage.get("prompt_tokens")}
         return {}
 
-    async def _markup(self, asked: AnswerRequest, model: Model) -> Markup:
+    async def _markup(self, request: AnswerRequest, model: Model) -> Markup:
         """What is to be taken out of the answer.
 
         Raises `Refusal` for what the model's template, where it is known, has no place for.
         """
-        tools = getattr(asked, "tools", ())
-        facts = await self._models.facts(model)
+        tools = getattr(request, "tools", ())
+        facts = await self._models.metadata(model)
         if facts is None:
-            return Markup(thinks=bool(asked.think), calls=bool(tools))
-        if asked.think and "thinking" not in facts.capabilities:
-            if isinstance(asked.think, str) and isinstance(asked, GenerateRequest):
-                raise Refusal(400, f'think value "{asked.think}" is not supported for this model')
-            raise Refusal(400, f"{json.dumps(asked.model)} does not support thinking")
+            return Markup(thinks=bool(request.think), calls=bool(tools))
+        if request.think and "thinking" not in facts.capabilities:
+            if isinstance(request.think, str) and isinstance(request, GenerateRequest):
+                raise ApiError(400, f'think value "{request.think}" is not supported for this model')
+            raise ApiError(400, f"{json.dumps(request.model)} does not support thinking")
         if tools and "tools" not in facts.capabilities:
-            raise Refusal(400, f"{model.full_name} does not support tools")
+            raise ApiError(400, f"{model.full_name} does not support tools")
         # A model that can think does, unless it is told not to.
-        return Markup(thinks=asked.think is not False and "thinking" in facts.capabilities, calls=bool(tools))
+        return Markup(
+            thinks=request.think is not False and "thinking" in facts.capabilities, calls=bool(tools)
+        )
 
-    async def _found(self, name: str) -> Model:
+    async def _require_model(self, name: str) -> Model:
         model = await self._models.find(name) if name else None
         if model is None:
             raise _not_found(name)
         return model
 
-    async def _found_for_embedding(self, name: str) -> Model:
+    async def _require_embedding_model(self, name: str) -> Model:
         model = await self._models.find(name) if name else None
         if model is None:
-            raise Refusal(404, f'model "{name}" not found, try pulling it first')
+            raise ApiError(404, f'model "{name}" not found, try pulling it first')
         return model
 
 
-def _not_found(name: str) -> Refusal:
-    return Refusal(404, f"model '{name}' not found")
+def _not_found(name: str) -> ApiError:
+    return ApiError(404, f"model '{name}' not found")
 
 
-def _check_logprobs(asked: AnswerRequest) -> None:
-    if not 0 <= asked.top_logprobs <= 20:
-        raise Refusal(400, "top_logprobs must be between 0 and 20")
+def _check_logprobs(request: AnswerRequest) -> None:
+    if not 0 <= request.top_logprobs <= 20:
+        raise ApiError(400, "top_logprobs must be between 0 and 20")
 
 
-def _telling(
+def _new_translator(
     started: int,
-    asked: AnswerRequest,
+    request: AnswerRequest,
     body: Mapping[str, Any],
     markup: Markup,
-    remembers: request_translator.Conversation | None = None,
-) -> Telling:
-    return Telling(
+    history: request_translator.Conversation | None = None,
+) -> StreamTranslator:
+    return StreamTranslator(
         started,
         time.perf_counter_ns(),
         body.get("stop", ()),
         markup,
-        is_json=request_translator.wants_format(asked.format),
-        alternatives=asked.top_logprobs > 0,
-        remembers=remembers,
+        is_json=request_translator.has_format(request.format),
+        alternatives=request.top_logprobs > 0,
+        history=history,
     )
 
 
-async def _sent(
-    request: web.Request, told: AsyncGenerator[Sequence[Part]], shape: Shape, stream: bool | None
+async def _send(
+    request: web.Request,
+    chunks: AsyncGenerator[Sequence[AnswerChunk]],
+    writer: ResponseWriter,
+    stream: bool | None,
 ) -> web.StreamResponse:
     """The answer, line by line as it comes, or whole. `Refusal` for a failure before the first line."""
-    async with aclosing(told):
+    async with aclosing(chunks):
         if stream is False:
-            return _json(shape.whole([part async for parts in told for part in parts]))
-        first = await anext(told)
+            return _json(writer.merge([part async for parts in chunks for part in parts]))
+        first = await anext(chunks)
         answer = web.StreamResponse(headers=_LINES)
         await answer.prepare(request)
-        await answer.write(shape.lines(first))
+        await answer.write(writer.lines(first))
         try:
-            async for parts in told:
-                await answer.write(shape.lines(parts))
-        except Refusal as refusal:
+            async for parts in chunks:
+                await answer.write(writer.lines(parts))
+        except ApiError as refusal:
             # The status is out: an error is a line of its own, and the last.
-            await answer.write(written({"error": refusal.words}).encode())
+            await answer.write(to_line({"error": refusal.message}).encode())
         await answer.write_eof()
         return answer
 
 
-def _ended(shape: Shape, reason: str) -> web.Response:
+def _done_response(writer: ResponseWriter, reason: str) -> web.Response:
     """An answer that is only an end."""
-    return _json(shape.line(Part(end={"done_reason": reason})))
+    return _json(writer.line(AnswerChunk(end={"done_reason": reason})))
 
 
 def _json(value: Mapping[str, Any]) -> web.Response:
     return web.Response(body=json.dumps(value, separators=(",", ":")).encode(), headers=_JSON)
 
 
-def _entry(model: Model, facts: Facts | None) -> dict[str, Any]:
+def _entry(model: Model, metadata: GgufMetadata | None) -> dict[str, Any]:
     return {
         "name": model.name,
         "model": model.name,
-        "size": facts.size if facts else 0,
-        "digest": digest_of(model, facts),
-        "details": facts.details if facts else details(),
+        "size": metadata.size if metadata else 0,
+        "digest": digest_of(model, metadata),
+        "details": metadata.details if metadata else details(),
     }
 
 
-def _modified(model: Model, facts: Facts | None) -> str:
-    return _date(facts.modified if facts else datetime.fromtimestamp(model.card.created, UTC))
+def _modified(model: Model, metadata: GgufMetadata | None) -> str:
+    return _date(metadata.modified if metadata else datetime.fromtimestamp(model.card.created, UTC))
 
 
 def _date(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def _normalised(vector: Sequence[float]) -> list[float]:
+def _normalise(vector: Sequence[float]) -> list[float]:
     """The vector with length 1. Raises `Refusal` for one that is not finite."""
     if not all(map(math.isfinite, vector)):
-        raise Refusal(400, "embedding contains NaN or Inf values")
+        raise ApiError(400, "embedding contains NaN or Inf values")
     length = max(math.hypot(*vector), 1e-12)
     return [number / length for number in vector]

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from support.bundled.ollama_gateway.errors import Refusal
+from support.bundled.ollama_gateway.errors import ApiError
 
 _INTEGERS = [
     "num_keep",
@@ -35,8 +35,8 @@ _FLOATS = [
 # Ollama's own defaults where they differ from an OpenAI server's. Its repetition penalty looks at the last 64
 # tokens and mistral.rs' at all, so that default stays the target's.
 _DEFAULTS: Mapping[str, Any] = {"temperature": 0.8, "top_k": 40, "top_p": 0.9}
-_NAMES = {"num_predict": "max_tokens", "repeat_penalty": "repetition_penalty"}
-_PASSED = [
+_TARGET_NAMES = {"num_predict": "max_tokens", "repeat_penalty": "repetition_penalty"}
+_FORWARDED = [
     "temperature",
     "top_k",
     "top_p",
@@ -52,37 +52,37 @@ _PASSED = [
 
 def sampling(options: Mapping[str, Any] | None) -> dict[str, Any]:
     """Fields of the target's request. Raises `Refusal` 500 (sic) for a wrong type, in Ollama's words."""
-    given = {name: _checked(name, value) for name, value in (options or {}).items() if value is not None}
+    given = {name: _validate(name, value) for name, value in (options or {}).items() if value is not None}
     wanted = {**_DEFAULTS, **given}
     return {
-        _NAMES.get(name, name): wanted[name]
-        for name in _PASSED
-        if name in wanted and _means_something(name, wanted[name])
+        _TARGET_NAMES.get(name, name): wanted[name]
+        for name in _FORWARDED
+        if name in wanted and _is_set(name, wanted[name])
     }
 
 
-def _checked(name: str, value: Any) -> Any:
+def _validate(name: str, value: Any) -> Any:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if name in _INTEGERS:
-        return int(value) if number else _refuse(name, "type integer")
+        return int(value) if number else _raise_type_error(name, "type integer")
     if name in _FLOATS:
-        return float(value) if number else _refuse(name, "type float32")
+        return float(value) if number else _raise_type_error(name, "type float32")
     if name == "use_mmap":
-        return value if isinstance(value, bool) else _refuse(name, "type boolean")
+        return value if isinstance(value, bool) else _raise_type_error(name, "type boolean")
     if name == "stop":
         if not isinstance(value, list):
-            _refuse(name, "type array")
+            _raise_type_error(name, "type array")
         if not all(isinstance(item, str) for item in value):
-            _refuse(name, "an array of strings")
+            _raise_type_error(name, "an array of strings")
         return [item for item in value if item]
     return value
 
 
-def _refuse(name: str, kind: str) -> Any:
-    raise Refusal(500, f"option {json.dumps(name)} must be of {kind}")
+def _raise_type_error(name: str, kind: str) -> Any:
+    raise ApiError(500, f"option {json.dumps(name)} must be of {kind}")
 
 
-def _means_something(name: str, value: Any) -> bool:
+def _is_set(name: str, value: Any) -> bool:
     """Ollama's words for "no limit" and "any": -1 and 0, which an OpenAI server would refuse."""
     if name in ("num_predict", "top_k", "min_p"):
         return bool(value > 0)

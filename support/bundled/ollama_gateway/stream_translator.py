@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from support.bundled.ollama_gateway.errors import Refusal
-from support.bundled.ollama_gateway.reasoning_parser import Markup, begun
-from support.bundled.ollama_gateway.request_translator import Conversation, remembered
-from support.bundled.ollama_gateway.upstream import is_the_clients, words_of
+from support.bundled.ollama_gateway.errors import ApiError
+from support.bundled.ollama_gateway.reasoning_parser import Markup, partial_match_length
+from support.bundled.ollama_gateway.request_translator import Conversation, encode_context
+from support.bundled.ollama_gateway.upstream import is_client_error, error_message
 
 Line = dict[str, Any]
 
@@ -54,7 +54,7 @@ class Event(msgspec.Struct):
     usage: dict[str, Any] | None = None
 
 
-class Part(msgspec.Struct):
+class AnswerChunk(msgspec.Struct):
     """A part of an answer. `end`: what the last line tells beside it; only that line has one."""
 
     text: str = ""
@@ -64,34 +64,34 @@ class Part(msgspec.Struct):
     end: dict[str, Any] | None = None
 
 
-LAST_WORD = b"[DONE]"
+DONE = b"[DONE]"
 _NO_CHOICE, _NO_DELTA = Choice(), Delta()
-_event = msgspec.json.Decoder(Event).decode
+_decode_event = msgspec.json.Decoder(Event).decode
 
 
-def event_of(data: bytes) -> Event:
+def parse_event(data: bytes) -> Event:
     """Raises `Refusal` for an error event: OpenAI's object, or the bare text of mistral.rs 0.8.1."""
     try:
-        event = _event(data)
+        event = _decode_event(data)
     except msgspec.DecodeError:
-        raise failure(words_of(data)) from None
+        raise stream_error(error_message(data)) from None
     if event.choices is None:
-        raise failure(words_of(data))
+        raise stream_error(error_message(data))
     return event
 
 
-def failure(words: str) -> Refusal:
+def stream_error(message: str) -> ApiError:
     """An error inside a stream has no status: what the engine says of the request's own length is 400."""
-    if words.lower().startswith("invalid grammar"):
+    if message.lower().startswith("invalid grammar"):
         # Ollama's words, and its status.
-        return Refusal(500, f"invalid JSON schema in format: {words}")
-    return Refusal(400 if is_the_clients(words) else 500, words or "the target failed without a word")
+        return ApiError(500, f"invalid JSON schema in format: {message}")
+    return ApiError(400 if is_client_error(message) else 500, message or "the target failed without a word")
 
 
-def _logprobs(told: dict[str, Any]) -> list[dict[str, Any]]:
+def _logprobs(logprobs: dict[str, Any]) -> list[dict[str, Any]]:
     """OpenAI's `{"content": [...]}`, or the bare object in mistral.rs' streams."""
-    content = told.get("content")
-    entries = content if isinstance(content, list) else [told]
+    content = logprobs.get("content")
+    entries = content if isinstance(content, list) else [logprobs]
     return [
         {
             **_token(entry),
@@ -121,7 +121,7 @@ def _token(entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class Calls:
+class ToolCallAccumulator:
     """Tool calls out of a stream: whole ones, or fragments that belong together by their index."""
 
     def __init__(self) -> None:
@@ -142,7 +142,7 @@ class Calls:
     def __bool__(self) -> bool:
         return bool(self._calls)
 
-    def told(self) -> list[dict[str, Any]]:
+    def parsed(self) -> list[dict[str, Any]]:
         """Ollama's form: `arguments` is an object."""
         return [
             {
@@ -153,7 +153,7 @@ class Calls:
         ]
 
 
-def _what(call: Mapping[str, Any]) -> tuple[str, Any]:
+def _call_identity(call: Mapping[str, Any]) -> tuple[str, Any]:
     return call["function"]["name"], call["function"]["arguments"]
 
 
@@ -163,11 +163,11 @@ def _arguments(text: str) -> dict[str, Any]:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise Refusal(500, "the target made a tool call whose arguments are no JSON object")
+        raise ApiError(500, "the target made a tool call whose arguments are no JSON object")
     return value
 
 
-class Stops:
+class StopFilter:
     """Keeps stop sequences out of a text that comes in pieces.
 
     The target is told of them too and ends there; but a stream of mistral.rs 0.8.1 lets one through that lies
@@ -179,7 +179,7 @@ class Stops:
         self._held = ""
         self._over = False
 
-    def pass_on(self, text: str) -> str:
+    def feed(self, text: str) -> str:
         """What of the text may be shown now."""
         if not self._stops:
             return text
@@ -190,17 +190,17 @@ class Stops:
         if at >= 0:
             self._over, self._held = True, ""
             return whole[:at]
-        keep = max(begun(whole, stop) for stop in self._stops)
+        keep = max(partial_match_length(whole, stop) for stop in self._stops)
         self._held = whole[len(whole) - keep :]
         return whole[: len(whole) - keep]
 
-    def rest(self) -> str:
+    def flush(self) -> str:
         """What was held back and turned out to be text."""
         held, self._held = self._held, ""
         return held
 
 
-class Shape:
+class ResponseWriter:
     """How an answer is written down: that of /api/chat, or that of /api/generate."""
 
     def __init__(self, model: str, *, is_chat: bool) -> None:
@@ -211,48 +211,48 @@ class Shape:
         self._between = '","message":{"role":"assistant","content":' if is_chat else '","response":'
         self._after = '},"done":false}\n' if is_chat else ',"done":false}\n'
 
-    def line(self, part: Part) -> Line:
+    def line(self, chunk: AnswerChunk) -> Line:
         """A part of the answer."""
         line: Line = {"model": self.model, "created_at": now()}
-        told: Line = {"thinking": part.thinking} if part.thinking else {}
-        if part.calls:
-            told["tool_calls"] = list(part.calls)
+        told: Line = {"thinking": chunk.thinking} if chunk.thinking else {}
+        if chunk.calls:
+            told["tool_calls"] = list(chunk.calls)
         if self.is_chat:
-            line["message"] = {"role": "assistant", "content": part.text, **told}
+            line["message"] = {"role": "assistant", "content": chunk.text, **told}
         else:
-            line |= {"response": part.text, **told}
-        line |= {"done": part.end is not None, **(part.end or {})}
-        return line | ({"logprobs": list(part.logprobs)} if part.logprobs else {})
+            line |= {"response": chunk.text, **told}
+        line |= {"done": chunk.end is not None, **(chunk.end or {})}
+        return line | ({"logprobs": list(chunk.logprobs)} if chunk.logprobs else {})
 
-    def lines(self, parts: Sequence[Part]) -> bytes:
+    def lines(self, chunks: Sequence[AnswerChunk]) -> bytes:
         """Lines of a stream."""
-        return "".join(map(self._written, parts)).encode()
+        return "".join(map(self._to_line, chunks)).encode()
 
-    def _written(self, part: Part) -> str:
-        if part.thinking or part.calls or part.logprobs or part.end:
-            return written(self.line(part))
+    def _to_line(self, chunk: AnswerChunk) -> str:
+        if chunk.thinking or chunk.calls or chunk.logprobs or chunk.end:
+            return to_line(self.line(chunk))
         # Nearly all are text only: written in a fraction of the time, to the same bytes.
-        return f"{self._before}{now()}{self._between}{json.dumps(part.text)}{self._after}"
+        return f"{self._before}{now()}{self._between}{json.dumps(chunk.text)}{self._after}"
 
-    def whole(self, parts: Sequence[Part]) -> Line:
+    def merge(self, chunks: Sequence[AnswerChunk]) -> Line:
         """The parts of a stream as one answer."""
         return self.line(
-            Part(
-                "".join(part.text for part in parts),
-                "".join(part.thinking for part in parts),
-                [call for part in parts for call in part.calls],
-                [entry for part in parts for entry in part.logprobs],
-                parts[-1].end,
+            AnswerChunk(
+                "".join(part.text for part in chunks),
+                "".join(part.thinking for part in chunks),
+                [call for part in chunks for call in part.calls],
+                [entry for part in chunks for entry in part.logprobs],
+                chunks[-1].end,
             )
         )
 
 
-def written(line: Mapping[str, Any]) -> str:
+def to_line(line: Mapping[str, Any]) -> str:
     """A line of a stream. ASCII only: clients that split at U+2028 would tear it."""
     return json.dumps(line, separators=(",", ":")) + "\n"
 
 
-class Telling:
+class StreamTranslator:
     """One answer on its way: the target's events in, the parts of Ollama's answer out."""
 
     def __init__(
@@ -264,7 +264,7 @@ class Telling:
         *,
         is_json: bool,
         alternatives: bool,
-        remembers: Conversation | None = None,
+        history: Conversation | None = None,
     ) -> None:
         """`started`, `loaded`: `time.perf_counter_ns` at the request and when the model was there.
 
@@ -277,22 +277,24 @@ class Telling:
         self._text = ""
         self._started, self._loaded = started, loaded
         self._first = self._latest = 0
-        self._stops = Stops(stops)
-        self._calls = Calls()
+        self._stops = StopFilter(stops)
+        self._calls = ToolCallAccumulator()
         self._markup = markup
         self._is_json = is_json
         self._alternatives = alternatives
-        self._remembers = remembers
+        self._history = history
         self._events = 0
         self._finish: str | None = None
 
-    def parts(self, events: Sequence[bytes]) -> list[Part]:
+    def translate(self, events: Sequence[bytes]) -> list[AnswerChunk]:
         """What the events of one read add to the answer. Raises `Refusal` for an error among them."""
         return [
-            part for data in events if data != LAST_WORD and (part := self._told(event_of(data))) is not None
+            part
+            for data in events
+            if data != DONE and (part := self._translate_event(parse_event(data))) is not None
         ]
 
-    def _told(self, event: Event) -> Part | None:
+    def _translate_event(self, event: Event) -> AnswerChunk | None:
         if event.usage:
             self.usage = event.usage
         if self.ended_early:
@@ -308,12 +310,12 @@ class Telling:
         if delta.tool_calls:
             self._calls.add(delta.tool_calls)
         if thought or delta.tool_calls:
-            self._markup.taken_out()
+            self._markup.mark_extracted()
         text, also_thought = self._markup.feed(said)
-        part = Part(self._stops.pass_on(text), thought + also_thought)
+        part = AnswerChunk(self._stops.feed(text), thought + also_thought)
         # mistral.rs tells of the token that ends an answer, too; Ollama does not count it to the answer.
         if choice.logprobs and (said or not choice.finish_reason):
-            part.logprobs = [self._asked_for(entry) for entry in _logprobs(choice.logprobs)]
+            part.logprobs = [self._filter_logprobs(entry) for entry in _logprobs(choice.logprobs)]
         self._text += part.text
         if self._is_json and not self._finish and is_complete_json(self._text):
             # A satisfied grammar does not end an answer of mistral.rs: it goes on up to its limit with empty
@@ -321,34 +323,34 @@ class Telling:
             self.ended_early, self._finish = True, "stop"
         return part if part.text or part.thinking or part.logprobs else None
 
-    def _asked_for(self, entry: dict[str, Any]) -> dict[str, Any]:
+    def _filter_logprobs(self, entry: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in entry.items() if self._alternatives or name != "top_logprobs"}
 
-    def end(self) -> list[Part]:
+    def end(self) -> list[AnswerChunk]:
         """What is left to say, then the last line with its figures. `Refusal` when there was no end."""
         if self._finish is None:
-            raise Refusal(502, "the target ended its stream before the answer was complete")
-        said, thought = self._markup.rest(is_call=bool(self._calls))
-        left = Part(self._stops.pass_on(said) + self._stops.rest(), thought, self._called())
+            raise ApiError(502, "the target ended its stream before the answer was complete")
+        said, thought = self._markup.flush(is_call=bool(self._calls))
+        left = AnswerChunk(self._stops.feed(said) + self._stops.flush(), thought, self._tool_calls())
         self._text += left.text
         # Ollama has no word of its own for an answer that is a tool call.
         reason = "length" if self._finish == "length" else "stop"
-        end: Line = {"done_reason": reason, **self._figures()}
-        if self._remembers is not None:
+        end: Line = {"done_reason": reason, **self._statistics()}
+        if self._history is not None:
             answered = {"role": "assistant", "content": self._text}
-            end["context"] = remembered([*self._remembers, answered])
-        return [*([left] if left.text or left.thinking or left.calls else []), Part(end=end)]
+            end["context"] = encode_context([*self._history, answered])
+        return [*([left] if left.text or left.thinking or left.calls else []), AnswerChunk(end=end)]
 
-    def _called(self) -> list[Line]:
+    def _tool_calls(self) -> list[Line]:
         """Calls in their order. mistral.rs' streams show a call as a call, as text, or as both."""
-        from_text = Calls()
+        from_text = ToolCallAccumulator()
         from_text.add(self._markup.calls)
-        theirs = self._calls.told()
-        known = [_what(call) for call in theirs]
-        calls = [call for call in from_text.told() if _what(call) not in known] + theirs
+        theirs = self._calls.parsed()
+        known = [_call_identity(call) for call in theirs]
+        calls = [call for call in from_text.parsed() if _call_identity(call) not in known] + theirs
         return [{**call, "function": {**call["function"], "index": at}} for at, call in enumerate(calls)]
 
-    def _figures(self) -> Line:
+    def _statistics(self) -> Line:
         """Counts of the target, times in nanoseconds measured here; what is 0 is left out, as Go does."""
         figures = {
             "total_duration": time.perf_counter_ns() - self._started,

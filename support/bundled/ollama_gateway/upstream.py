@@ -19,18 +19,18 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from support.bundled.ollama_gateway.errors import Refusal
+from support.bundled.ollama_gateway.errors import ApiError
 
 CONNECT_SECONDS = 5.0
 # uvicorn, which the reference stack uses, closes an idle connection after 5 s: one that is used again must be
 # younger, or a request may meet the closing.
-IDLE_SECONDS = 2.0
+KEEPALIVE_SECONDS = 2.0
 EVENT_LIMIT = 16 * 1024 * 1024
 QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
-_ANSWER_WORDS = 2000
+_MESSAGE_LIMIT = 2000
 _NO_READ_TIMER = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
 # What mistral.rs 0.8.1 says with status 500, or without one inside a stream.
-_CLIENTS_MISTAKES = ("sequence length", "incompatible for this model", "received an empty prompt")
+_CLIENT_ERRORS = ("sequence length", "incompatible for this model", "received an empty prompt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,10 @@ class Card:
 class Upstream:
     """Calls of the target. Each raises `Refusal` with what an Ollama client is to be told."""
 
-    def __init__(self, url: str, api_key: str | None, silence: float) -> None:
+    def __init__(self, url: str, api_key: str | None, idle_timeout: float) -> None:
         """`silence`: seconds without a byte after which the target counts as hung."""
         self.url = url
-        self.silence = silence
+        self.idle_timeout = idle_timeout
         self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         self._session: aiohttp.ClientSession | None = None
 
@@ -57,9 +57,9 @@ class Upstream:
         """Made at its first use, inside the event loop."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS),
                 timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=CONNECT_SECONDS, sock_read=self.silence
+                    total=None, sock_connect=CONNECT_SECONDS, sock_read=self.idle_timeout
                 ),
                 auto_decompress=False,
                 headers=self._headers,
@@ -82,25 +82,25 @@ class Upstream:
                 for entry in answer["data"]
             ]
         except (TypeError, KeyError, ValueError):
-            raise Refusal(502, "the target's list of models cannot be read") from None
+            raise ApiError(502, "the target's list of models cannot be read") from None
 
     async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """A call with a whole answer: a JSON object."""
         answer = await self._json("POST", path, body)
         if not isinstance(answer, dict):
-            raise Refusal(502, "the target's answer cannot be read")
+            raise ApiError(502, "the target's answer cannot be read")
         return answer
 
     async def _json(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
-        with self.failures():
-            async with self.session.request(method, self.url + path, **_sent(body)) as response:
+        with self.translate_errors():
+            async with self.session.request(method, self.url + path, **_request_arguments(body)) as response:
                 raw = await response.read()
         if response.status != 200:
-            raise _refused(response.status, raw)
+            raise _to_api_error(response.status, raw)
         try:
             return json.loads(raw)
         except ValueError:
-            raise Refusal(502, "the target's answer cannot be read") from None
+            raise ApiError(502, "the target's answer cannot be read") from None
 
     @contextlib.asynccontextmanager
     async def events(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[Body]:
@@ -108,49 +108,51 @@ class Upstream:
 
         Leaving the context closes the connection unless the stream was read to its end.
         """
-        async with self.answer("POST", self.url + path, **_sent(body)) as response:
+        async with self.stream_response("POST", self.url + path, **_request_arguments(body)) as response:
             if response.status != 200:
-                raise _refused(response.status, await self.whole(response))
+                raise _to_api_error(response.status, await self.read_all(response))
             with self.body_of(response) as events:
                 yield events
 
     @contextlib.asynccontextmanager
-    async def answer(self, method: str, url: str | URL, **sent: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def stream_response(
+        self, method: str, url: str | URL, **sent: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         """An answer whose body is read with `body_of`, which watches for silence itself."""
-        with self.failures():
-            async with asyncio.timeout(self.silence):
+        with self.translate_errors():
+            async with asyncio.timeout(self.idle_timeout):
                 response = await self.session.request(method, url, timeout=_NO_READ_TIMER, **sent)
             async with response:
                 yield response
 
-    async def whole(self, response: aiohttp.ClientResponse) -> bytes:
+    async def read_all(self, response: aiohttp.ClientResponse) -> bytes:
         """The body of an answer that turned out to be no stream."""
-        async with asyncio.timeout(self.silence):
+        async with asyncio.timeout(self.idle_timeout):
             return await response.read()
 
     @contextlib.contextmanager
     def body_of(self, response: aiohttp.ClientResponse) -> Iterator[Body]:
         """The body of an answer, read by read."""
-        body = Body(response, self.silence)
+        body = Body(response, self.idle_timeout)
         try:
             yield body
         finally:
             body.close()
 
     @contextlib.contextmanager
-    def failures(self) -> Any:
+    def translate_errors(self) -> Any:
         """Failures of the connection, as an Ollama client is told them; without the target's address."""
         try:
             yield
         except (TimeoutError, aiohttp.ServerTimeoutError):
-            raise Refusal(504, f"the target said nothing for {self.silence:g} s") from None
+            raise ApiError(504, f"the target said nothing for {self.idle_timeout:g} s") from None
         except aiohttp.ClientConnectorError:
-            raise Refusal(502, "the target cannot be reached") from None
+            raise ApiError(502, "the target cannot be reached") from None
         except aiohttp.ClientError:
-            raise Refusal(502, "the target broke the connection") from None
+            raise ApiError(502, "the target broke the connection") from None
 
 
-def _sent(body: Mapping[str, Any] | None) -> dict[str, Any]:
+def _request_arguments(body: Mapping[str, Any] | None) -> dict[str, Any]:
     if body is None:
         return {}
     return {"data": json.dumps(body).encode(), "headers": {"content-type": "application/json"}}
@@ -159,15 +161,15 @@ def _sent(body: Mapping[str, Any] | None) -> dict[str, Any]:
 class Body:
     """The body of an answer as it comes."""
 
-    def __init__(self, response: aiohttp.ClientResponse, silence: float) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, idle_timeout: float) -> None:
         """`silence`: seconds that may pass without a byte while one is waited for."""
-        _acknowledge_at_once(response)
+        _disable_delayed_ack(response)
         self._content = response.content
-        self._silence = silence
+        self._idle_timeout = idle_timeout
         self._loop = asyncio.get_running_loop()
         self._waiting_since = math.inf
         # aiohttp's own is set anew with every read, which costs a tenth of all that is done for a token.
-        self._timer = self._loop.call_later(silence, self._listen)
+        self._timer = self._loop.call_later(idle_timeout, self._check_idle)
 
     def close(self) -> None:
         """It is read no further."""
@@ -180,15 +182,15 @@ class Body:
         self._waiting_since = math.inf
         return part
 
-    def _listen(self) -> None:
+    def _check_idle(self) -> None:
         quiet = max(self._loop.time() - self._waiting_since, 0.0)
-        if quiet < self._silence:
-            self._timer = self._loop.call_later(self._silence - quiet, self._listen)
+        if quiet < self._idle_timeout:
+            self._timer = self._loop.call_later(self._idle_timeout - quiet, self._check_idle)
         else:
             self._content.set_exception(aiohttp.ServerTimeoutError())
 
 
-def _acknowledge_at_once(response: aiohttp.ClientResponse) -> None:
+def _disable_delayed_ack(response: aiohttp.ClientResponse) -> None:
     """Tell the kernel not to wait with acknowledgements. Linux only.
 
     mistral.rs leaves Nagle's algorithm (RFC 896) on: each of its small writes waits until the one before is
@@ -202,7 +204,7 @@ def _acknowledge_at_once(response: aiohttp.ClientResponse) -> None:
             connected.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
 
 
-class Framing:
+class SseDecoder:
     """Server-sent events out of a byte stream: the `data` of unnamed events; comments are left out."""
 
     def __init__(self) -> None:
@@ -215,7 +217,7 @@ class Framing:
             text = text.replace(b"\r\n", b"\n")
         *blocks, self._rest = text.split(b"\n\n")
         if len(self._rest) > EVENT_LIMIT:
-            raise Refusal(502, "the target sent an event without an end")
+            raise ApiError(502, "the target sent an event without an end")
         return [data for block in blocks if (data := _data(block)) is not None]
 
 
@@ -234,27 +236,27 @@ def _data(block: bytes) -> bytes | None:
     return b"\n".join(data) if data else None
 
 
-def _refused(status: int, raw: bytes) -> Refusal:
+def _to_api_error(status: int, raw: bytes) -> ApiError:
     """The target's refusal for an Ollama client, to whom wrong input is 400, whatever the number here."""
-    words = words_of(raw) or f"the target answered with status {status}"
-    wrong_input = status in (413, 415, 422) or (status == 500 and is_the_clients(words))
-    return Refusal(400 if wrong_input else status if status >= 400 else 502, words)
+    words = error_message(raw) or f"the target answered with status {status}"
+    wrong_input = status in (413, 415, 422) or (status == 500 and is_client_error(words))
+    return ApiError(400 if wrong_input else status if status >= 400 else 502, words)
 
 
-def is_the_clients(words: str) -> bool:
+def is_client_error(message: str) -> bool:
     """Whether these words blame the request, whatever status they came with (docs/findings.md)."""
-    return any(mistake in words.lower() for mistake in _CLIENTS_MISTAKES)
+    return any(mistake in message.lower() for mistake in _CLIENT_ERRORS)
 
 
-def words_of(raw: bytes) -> str:
+def error_message(raw: bytes) -> str:
     """The message of an error: OpenAI's object, mistral.rs' `{"message"}`, bare text; empty without one."""
     text = raw.decode("utf-8", "replace").strip()
     try:
         value = json.loads(text)
     except ValueError:
         # A page for browsers is nobody's error message.
-        return "" if text.startswith("<") else text[:_ANSWER_WORDS]
+        return "" if text.startswith("<") else text[:_MESSAGE_LIMIT]
     said = value.get("error", value) if isinstance(value, dict) else value
     if isinstance(said, dict):
         said = said.get("message")
-    return said[:_ANSWER_WORDS] if isinstance(said, str) else ""
+    return said[:_MESSAGE_LIMIT] if isinstance(said, str) else ""

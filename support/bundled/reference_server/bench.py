@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import click
 
 from support.bundled.reference_server import logs
-from support.bundled.reference_server.engine import Call, Engine, WheelEngine
-from support.bundled.reference_server.loading import LoadError, ModelOptions, load, source_of
+from support.bundled.reference_server.engine import Call, Engine, PythonEngine
+from support.bundled.reference_server.loading import LoadError, ModelOptions, load, resolve_model
 
 _WORDS = (" the", " a", "a", "the ", "x ")
 
@@ -56,11 +56,11 @@ def _numbers(text: str, name: str) -> tuple[int, ...]:
 
 def measure(model: ModelOptions, plan: Plan) -> None:
     """Load the model, measure, print the table. Raises what `load` raises."""
-    source = source_of(model)
+    source = resolve_model(model)
     logs.log(logs.BENCH, "Loading model for benchmarking...")
     runner = load(replace(model, max_seqs=1, prefix_cache_n=0), raw_prompts=True)
     logs.log(logs.BENCH, "Model loaded.")
-    engine = WheelEngine(runner, lambda: runner, max_seqs=1)
+    engine = PythonEngine(runner, lambda: runner, max_seqs=1)
     limit = runner.max_sequence_length()
     longest = max([length + 1 for length in plan.prompts] + [depth + plan.decode for depth in plan.depths])
     if limit is not None and longest > limit:

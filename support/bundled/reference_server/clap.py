@@ -14,9 +14,9 @@ import click
 PACKAGE = "mistralrs"
 
 
-def print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+def print_version(ctx: click.Context, _: click.Parameter, requested: bool) -> None:
     """`NAME VERSION`, the version being the engine's; subcommands say theirs with a hyphen, as clap does."""
-    if wanted:
+    if requested:
         # Only this needs it, and it would be a quarter of the time of every other call.
         from importlib.metadata import version
 
@@ -56,7 +56,7 @@ class Option(click.Option):
                 if choices
                 else f": {error.message.rstrip('.')}"
             )
-            raise click.UsageError(f"invalid value '{value}' for '{named(self)}'{why}", ctx) from None
+            raise click.UsageError(f"invalid value '{value}' for '{display_name(self)}'{why}", ctx) from None
 
 
 class Command(click.Command):
@@ -75,11 +75,13 @@ class Command(click.Command):
         given = {param.name: param for param in order}
         for param, times in Counter(order).items():
             if times > 1 and not param.multiple and not getattr(param, "count", False):
-                raise click.UsageError(f"the argument '{named(param)}' cannot be used multiple times", ctx)
+                raise click.UsageError(
+                    f"the argument '{display_name(param)}' cannot be used multiple times", ctx
+                )
             other = given.get(getattr(param, "conflicts_with", None) or "")
             if other is not None:
                 raise click.UsageError(
-                    f"the argument '{named(param)}' cannot be used with '{named(other)}'", ctx
+                    f"the argument '{display_name(param)}' cannot be used with '{display_name(other)}'", ctx
                 )
             wanted = getattr(param, "requires", None)
             if wanted is not None and wanted not in given:
@@ -104,14 +106,14 @@ class Group(click.Group):
             click.echo(error.format_message(), err=True)
             raise SystemExit(2) from None
         except click.UsageError as error:
-            click.echo(refusal(error), err=True)
+            click.echo(format_usage_error(error), err=True)
             raise SystemExit(2) from None
         except click.Abort:
             raise SystemExit(130) from None
         raise SystemExit(code if isinstance(code, int) else 0)
 
 
-def named(param: click.Parameter) -> str:
+def display_name(param: click.Parameter) -> str:
     """`--port <PORT>`, or `--no-ui` for an option without a value."""
     name = max(param.opts, key=len)
     if getattr(param, "is_flag", False) or getattr(param, "count", False):
@@ -119,13 +121,13 @@ def named(param: click.Parameter) -> str:
     return f"{name} <{name.lstrip('-').replace('-', '_').upper()}>"
 
 
-def refusal(error: click.UsageError) -> str:
+def format_usage_error(error: click.UsageError) -> str:
     """What is printed for wrong arguments."""
     usage = error.ctx.get_usage() if error.ctx else ""
-    return f"error: {_words(error)}\n\n{usage}\n\nFor more information, try '--help'."
+    return f"error: {_error_text(error)}\n\n{usage}\n\nFor more information, try '--help'."
 
 
-def _words(error: click.UsageError) -> str:
+def _error_text(error: click.UsageError) -> str:
     context = error.ctx
     if isinstance(error, click.NoSuchOption):
         tip = (
@@ -138,10 +140,10 @@ def _words(error: click.UsageError) -> str:
         for param in context.command.params:
             if error.option_name in param.opts:
                 if getattr(param, "is_flag", False):
-                    return f"unexpected value for '{named(param)}' found; no more were expected"
-                return f"a value is required for '{named(param)}' but none was supplied"
+                    return f"unexpected value for '{display_name(param)}' found; no more were expected"
+                return f"a value is required for '{display_name(param)}' but none was supplied"
     if isinstance(error, click.MissingParameter) and error.param is not None:
-        return f"the following required arguments were not provided:\n  {named(error.param)}"
+        return f"the following required arguments were not provided:\n  {display_name(error.param)}"
     if "unexpected extra argument" in error.message:
         return f"unexpected argument '{error.message.partition('(')[2].split(' ')[0].rstrip(')')}' found"
     return error.message

@@ -15,7 +15,7 @@ import click
 
 from support.bundled.reference_server import logs
 from support.bundled.reference_server.clap import Group, Option
-from support.bundled.reference_server.loading import EnginePanic, LoadError, ModelOptions, source_of
+from support.bundled.reference_server.loading import EnginePanic, LoadError, ModelOptions, resolve_model
 
 EXIT_ERROR = 1
 EXIT_PANIC = 101
@@ -42,12 +42,12 @@ def unavailable(name: str, **settings: Any) -> Callable[[Any], Any]:
 
 
 KINDS = ("auto", "text", "embedding")
-_NO_KINDS = ("multimodal", "diffusion", "speech")
+_UNSUPPORTED_KINDS = ("multimodal", "diffusion", "speech")
 
 
 def _kind(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
     """The kind of model, which is a subcommand in the binary; its options may stand on either side here."""
-    if value in _NO_KINDS:
+    if value in _UNSUPPORTED_KINDS:
         raise click.UsageError(f"'{value}' is not available in the reference stack: it serves text", ctx)
     if value not in (None, *KINDS):
         raise click.UsageError(f"unrecognized subcommand '{value}'", ctx)
@@ -109,9 +109,9 @@ def with_model(function: Callable[..., None]) -> Callable[..., None]:
             if quant and quantized_file:
                 raise LoadError("`--quant` and `--quantized-file` are mutually exclusive")
             if model.kind == "embedding" and model.model_id is None:
-                _require("model_id")
+                _raise_missing_option("model_id")
             # Before the server's and the engine's packages are imported: a refusal should not wait for them.
-            source_of(model)
+            resolve_model(model)
             function(model, **given)
         except LoadError as error:
             click.echo(f"Error: {error}", err=True)
@@ -122,7 +122,7 @@ def with_model(function: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _require(name: str) -> NoReturn:
+def _raise_missing_option(name: str) -> NoReturn:
     """Refuse a call that lacks an option, in clap's words."""
     context = click.get_current_context()
     lacking = next(param for param in context.command.params if param.name == name)
@@ -209,9 +209,9 @@ def serve(
 @with_model
 def run(model: ModelOptions, log: Path | None, text: str | None) -> None:
     """Talk with a model in the terminal."""
-    from support.bundled.reference_server.interactive import converse
+    from support.bundled.reference_server.interactive import run_interactive
 
-    converse(model, text, log)
+    run_interactive(model, text, log)
 
 
 @main.command()

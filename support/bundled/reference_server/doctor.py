@@ -15,7 +15,7 @@ import psutil
 
 _HUB = "huggingface.co"
 _HUB_SECONDS = 3.0
-_ROOM = 10 * 2**30
+_MIN_FREE_BYTES = 10 * 2**30
 _MARKS = {"ok": "[PASS] ✅", "warn": "[WARN] ⚠️", "error": "[ERROR] ❌"}
 _FLAGS = ("avx", "avx2", "avx512", "fma")
 
@@ -148,6 +148,6 @@ def _disk(cache: Path) -> dict[str, str]:
     there = next(folder for folder in (cache, *cache.parents) if folder.exists())
     free = psutil.disk_usage(str(there)).free
     message = f"Disk space: {_gib(free)} free for models"
-    if free < _ROOM:
+    if free < _MIN_FREE_BYTES:
         return _check("disk_space", "warn", message, "Large models need more than 10 GiB.")
     return _check("disk_space", "ok", message)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from support.bundled.reference_server.loading import EnginePanic, panic_or
+from support.bundled.reference_server.loading import EnginePanic, as_engine_panic
 
 Message = dict[str, Any]
 
@@ -35,11 +35,11 @@ class Call:
 
     prompt: list[Message] | str
     parameters: dict[str, Any] = field(default_factory=dict)
-    whole: bool = False
+    non_streaming: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ChoiceDelta:
     """What one choice gained in one step."""
 
     index: int
@@ -57,7 +57,7 @@ class Chunk:
     id: str
     created: int
     model: str
-    pieces: tuple[Piece, ...]
+    deltas: tuple[ChoiceDelta, ...]
     usage: dict[str, Any] | None = None
 
 
@@ -80,11 +80,11 @@ class Engine(Protocol):
         """How many tokens the inputs of `embed` have."""
 
 
-class WheelEngine:
+class PythonEngine:
     """The engine of the Python package `mistralrs`."""
 
     def __init__(
-        self, runner: Any, raw_runner: Callable[[], Any], max_seqs: int, vectors: bool = False
+        self, runner: Any, raw_runner: Callable[[], Any], max_seqs: int, embedding_only: bool = False
     ) -> None:
         """`raw_runner` loads the engine that gets prompts without a template; called when first needed.
 
@@ -92,7 +92,7 @@ class WheelEngine:
         completions need an engine of their own, whose chat template is the bare text.
         `vectors`: the model makes vectors and no text; the server's words for that are ours to say, then.
         """
-        self._vectors = vectors
+        self._embedding_only = embedding_only
         self._runner = runner
         self._load_raw = raw_runner
         self._raw: tuple[Any, str] | None = None
@@ -107,7 +107,7 @@ class WheelEngine:
         begun = False
         try:
             steps = self._start(call)
-            if call.whole:
+            if call.non_streaming:
                 yield _only_chunk(steps)
                 return
             for step in steps:
@@ -119,7 +119,7 @@ class WheelEngine:
             text = "No response received from the model." if gone else str(error)
             raise (EngineError if begun or gone else RequestRefused)(text) from error
         except BaseException as error:
-            failure = panic_or(error)
+            failure = as_engine_panic(error)
             if isinstance(failure, EnginePanic):
                 raise EngineError(f"The engine panicked: {failure}") from error
             raise
@@ -152,7 +152,7 @@ class WheelEngine:
         messages: Any = call.prompt
         runner = self._runner
         if isinstance(messages, str):
-            if self._vectors:
+            if self._embedding_only:
                 raise RequestRefused("Received a request incompatible for this model's category.")
             if not messages:
                 # An empty message would reach the engine as an empty chat: its own words for an empty prompt.
@@ -160,7 +160,7 @@ class WheelEngine:
             runner, prefix = self._raw_engine()
             messages = [{"role": "user", "content": prefix + messages}]
         request = ChatCompletionRequest(
-            messages=messages, model="default", stream=not call.whole, **call.parameters
+            messages=messages, model="default", stream=not call.non_streaming, **call.parameters
         )
         with self._lock:
             return runner.send_chat_completion_request(request)
@@ -182,8 +182,8 @@ def _chunk(step: Any) -> Chunk:
         id=step.id,
         created=step.created,
         model=step.model,
-        pieces=tuple(
-            Piece(
+        deltas=tuple(
+            ChoiceDelta(
                 index=choice.index,
                 text=choice.delta.content,
                 reasoning=choice.delta.reasoning_content,
@@ -202,10 +202,10 @@ def _only_chunk(answer: Any) -> Chunk:
     pieces = []
     for choice in answer.choices:
         entries = choice.logprobs.content if choice.logprobs else None
-        pieces += [Piece(choice.index, None, logprobs=_logprob(entry)) for entry in entries or []]
+        pieces += [ChoiceDelta(choice.index, None, logprobs=_logprob(entry)) for entry in entries or []]
         calls = [_tool_call(call) for call in choice.message.tool_calls or []]
         pieces.append(
-            Piece(
+            ChoiceDelta(
                 index=choice.index,
                 text=choice.message.content,
                 reasoning=choice.message.reasoning_content,

@@ -29,7 +29,7 @@ from starlette.types import ASGIApp
 from support.bundled.reference_server import response_shapes
 from support.bundled.reference_server.engine import Chunk, Engine, EngineError, RequestRefused
 from support.bundled.reference_server.metrics import Metrics
-from support.bundled.reference_server.request_metrics import Observed
+from support.bundled.reference_server.request_metrics import RequestMetricsMiddleware
 from support.bundled.reference_server.schemas import (
     ChatRequest,
     CompletionRequest,
@@ -90,7 +90,7 @@ def create_app(
     )
     app.router.redirect_slashes = False
     paths = frozenset(route.path for route in app.routes if isinstance(route, Route))
-    return Observed(app, metrics, paths, access_log=options.access_log)
+    return RequestMetricsMiddleware(app, metrics, paths, access_log=options.access_log)
 
 
 class _Api:
@@ -116,14 +116,16 @@ class _Api:
 
     async def chat(self, request: Request) -> Response:
         asked = await self._body(request, ChatRequest)
-        return await self._answer(request, asked, response_shapes.chat_chunk, response_shapes.Whole.chat)
+        return await self._respond(
+            request, asked, response_shapes.chat_chunk, response_shapes.ResponseAccumulator.chat
+        )
 
     async def completions(self, request: Request) -> Response:
         asked = await self._body(request, CompletionRequest)
         echo = asked.prompt if asked.echo else ""
         if echo and asked.stream:
             raise ApiError(400, "The reference stack has no `echo` with `stream`.", param="echo")
-        return await self._answer(
+        return await self._respond(
             request, asked, response_shapes.completion_chunk, lambda whole: whole.completion(echo)
         )
 
@@ -138,7 +140,11 @@ class _Api:
         except RequestRefused as error:
             raise ApiError(400, str(error)) from error
         data = [
-            {"object": "embedding", "index": index, "embedding": _encoded(vector, asked.encoding_format)}
+            {
+                "object": "embedding",
+                "index": index,
+                "embedding": _encode_embedding(vector, asked.encoding_format),
+            }
             for index, vector in enumerate(vectors)
         ]
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
@@ -165,7 +171,7 @@ class _Api:
         try:
             asked = kind.model_validate_json(raw)
         except ValidationError as error:
-            raise _unreadable(error) from None
+            raise _validation_error(error) from None
         name = getattr(asked, "model", "default")
         request.state.model = name if name == "default" else "unknown"
         if name not in ("default", self._engine.model_id):
@@ -179,34 +185,34 @@ class _Api:
         request.state.model = self._engine.model_id
         return asked
 
-    async def _answer(
+    async def _respond(
         self,
         request: Request,
-        asked: ChatRequest | CompletionRequest,
+        body: ChatRequest | CompletionRequest,
         event: Callable[[Chunk], dict[str, Any]],
-        shape: Callable[[response_shapes.Whole], dict[str, Any]],
+        shape: Callable[[response_shapes.ResponseAccumulator], dict[str, Any]],
     ) -> Response:
         try:
-            call = asked.call()
+            call = body.call()
         except InvalidRequest as error:
             raise ApiError(400, str(error), param=error.param) from error
         chunks = self._streams.chunks(call)
-        if asked.stream:
+        if body.stream:
             return StreamingResponse(_events(chunks, event), media_type="text/event-stream")
 
         async def whole() -> Response:
-            answer = response_shapes.Whole()
+            answer = response_shapes.ResponseAccumulator()
             try:
                 async with aclosing(chunks):
                     async for chunk in chunks:
                         answer.add(chunk)
             except RequestRefused as error:
-                return _refused(ApiError(400, str(error)))
+                return _error_response(ApiError(400, str(error)))
             except EngineError as error:
-                return _refused(ApiError(500, str(error), kind="server_error"))
+                return _error_response(ApiError(500, str(error), kind="server_error"))
             return JSONResponse(shape(answer))
 
-        return await _unless_gone(request, whole)
+        return await _cancel_on_disconnect(request, whole)
 
 
 async def _events(
@@ -226,7 +232,7 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-async def _unless_gone(request: Request, work: Callable[[], Awaitable[Response]]) -> Response:
+async def _cancel_on_disconnect(request: Request, work: Callable[[], Awaitable[Response]]) -> Response:
     """The work's answer; cancelled when the client goes away, which no one will read the status of."""
     response = Response(status_code=499)
     async with anyio.create_task_group() as group:
@@ -242,7 +248,7 @@ async def _unless_gone(request: Request, work: Callable[[], Awaitable[Response]]
     return response
 
 
-def _unreadable(error: ValidationError) -> ApiError:
+def _validation_error(error: ValidationError) -> ApiError:
     first = error.errors(include_url=False)[0]
     if first["type"] == "json_invalid":
         return ApiError(400, f"Failed to parse the request body as JSON: {first['msg']}")
@@ -253,19 +259,19 @@ def _unreadable(error: ValidationError) -> ApiError:
     return ApiError(422, f"Failed to deserialize the JSON body into the target type: {said}", param=field)
 
 
-def _encoded(vector: list[float], encoding: str) -> list[float] | str:
+def _encode_embedding(vector: list[float], encoding: str) -> list[float] | str:
     if encoding == "float":
         return vector
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
-def _refused(error: ApiError) -> Response:
+def _error_response(error: ApiError) -> Response:
     return JSONResponse(error.body, error.status)
 
 
 def _api_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
-    return _refused(error)
+    return _error_response(error)
 
 
 def _http_error(request: Request, error: Exception) -> Response:
@@ -287,12 +293,12 @@ class _Server(uvicorn.Server):
         yield
 
 
-def answer_on(*places: tuple[socket.socket, ASGIApp]) -> None:
+def run_servers(*bindings: tuple[socket.socket, ASGIApp]) -> None:
     """Serve each application on its socket, which listens already, until a signal ends the process."""
 
     async def serve() -> None:
         async with anyio.create_task_group() as group:
-            for listener, app in places:
+            for listener, app in bindings:
                 config = uvicorn.Config(
                     app, log_config=None, access_log=False, server_header=False, lifespan="off"
                 )

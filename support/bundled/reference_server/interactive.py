@@ -23,7 +23,7 @@ import click
 
 from support.bundled.reference_server import logs
 from support.bundled.reference_server.engine import Call, Engine, EngineError, Message
-from support.bundled.reference_server.loading import ModelOptions, source_of
+from support.bundled.reference_server.loading import ModelOptions, resolve_model
 from support.bundled.reference_server.serve import load_engine
 
 _BAR = "=" * 20
@@ -89,7 +89,7 @@ class Conversation:
             for chunk in chunks:
                 first = first or time.monotonic() - started
                 usage = chunk.usage
-                for piece in chunk.pieces:
+                for piece in chunk.deltas:
                     if piece.reasoning:
                         click.echo(f"\x1b[90m{piece.reasoning}\x1b[0m", nl=False, color=True)
                     said.append(piece.text or "")
@@ -111,7 +111,7 @@ class Conversation:
             click.echo(f"Decode: {pieces} tokens, {pieces / max(seconds - first, 1e-9):.2f} T/s")
         click.echo(f"Sampling: {self.sampling}\n")
 
-    def command(self, line: str) -> bool:
+    def run_command(self, line: str) -> bool:
         """Obey a line that is a command; False when it is a message for the model."""
         word, _, rest = line.partition(" ")
         if line == "/help":
@@ -132,7 +132,7 @@ class Conversation:
             return False
         return True
 
-    def _set(self, name: str, text: str, kind: Any, valid: Any, refusal: str) -> None:
+    def _set(self, name: str, text: str, kind: Any, valid: Any, message: str) -> None:
         command = name.replace("_", "")
         try:
             value = kind(text)
@@ -140,16 +140,16 @@ class Conversation:
             click.echo(f"Error: format is `/{command} <{kind.__name__}>`")
             return
         if not valid(value):
-            click.echo(f"Error: {refusal}")
+            click.echo(f"Error: {message}")
             return
         setattr(self.sampling, name, value)
         logs.log(logs.RUN, f"Set {name.replace('_', '-')} to {value}")
 
 
-def converse(model: ModelOptions, text: str | None, request_log: Path | None) -> None:
+def run_interactive(model: ModelOptions, text: str | None, request_log: Path | None) -> None:
     """Load the model, then answer one message or a whole conversation. Raises what `load` raises."""
     engine = load_engine(model)
-    talk = Conversation(engine, Sampling.of_model(Path(source_of(model).model_id)), request_log)
+    talk = Conversation(engine, Sampling.of_model(Path(resolve_model(model).model_id)), request_log)
     if text is not None:
         logs.log(logs.RUN, "Model loaded, running one-shot mode...")
         _answer(talk, text)
@@ -185,18 +185,18 @@ def _line_editor() -> Iterator[None]:
         readline.write_history_file(place)
 
 
-def _loop(talk: Conversation) -> None:
+def _loop(session: Conversation) -> None:
     while True:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             line = _read_line()
             # From here on Ctrl-C is for the answer: it is cut at its next token.
-            signal.signal(signal.SIGINT, lambda *_: talk.cancelled.set())
+            signal.signal(signal.SIGINT, lambda *_: session.cancelled.set())
         except (EOFError, KeyboardInterrupt):
             return
         if line == "/exit":
             return
-        if line and not talk.command(line) and not _answer(talk, line):
+        if line and not session.run_command(line) and not _answer(session, line):
             return
 
 
@@ -209,10 +209,10 @@ def _read_line() -> str:
     return line.strip()
 
 
-def _answer(talk: Conversation, text: str) -> bool:
+def _answer(session: Conversation, text: str) -> bool:
     """False when the engine refused or failed: told in the log, not by the exit code, as by the binary."""
     try:
-        talk.answer(text)
+        session.answer(text)
     except EngineError as error:
         logs.log(logs.RUN, f"Got a model error: {error}", level="ERROR")
         return False

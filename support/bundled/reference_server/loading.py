@@ -45,7 +45,7 @@ class ModelOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ModelSource:
     """Which model is meant: `model_id` is a directory or a repository, `files` are names in it."""
 
     model_id: str
@@ -53,7 +53,7 @@ class Source:
     files: tuple[str, ...] = ()
 
 
-def source_of(options: ModelOptions) -> Source:
+def resolve_model(options: ModelOptions) -> ModelSource:
     """Apply the rules of `mistralrs` 0.9 (mistralrs.md 1.2). Raises `LoadError` with its words."""
     files = tuple((options.quantized_file or "").split(";")) if options.quantized_file else ()
     formats = {_SUFFIXES.get(Path(name).suffix) for name in files}
@@ -76,13 +76,13 @@ def source_of(options: ModelOptions) -> Source:
             f"{chosen.upper()} format requires a model file. Pass `-f <model.{chosen}>` to select one."
         )
     if options.model_id is not None:
-        return Source(options.model_id, chosen, files)
+        return ModelSource(options.model_id, chosen, files)
     if not files:
         raise LoadError("--model-id (-m) is required unless `-f` is provided")
     for name in files:
         if not Path(name).is_file():
             raise LoadError(f"Local quantized model file `{name}` does not exist or is not a file")
-    return Source(str(Path(files[0]).parent), chosen, tuple(Path(name).name for name in files))
+    return ModelSource(str(Path(files[0]).parent), chosen, tuple(Path(name).name for name in files))
 
 
 def load(options: ModelOptions, *, raw_prompts: bool = False) -> Any:
@@ -91,7 +91,7 @@ def load(options: ModelOptions, *, raw_prompts: bool = False) -> Any:
     `raw_prompts`: the message's text is the whole prompt, no chat template is applied.
     Raises `LoadError` with the engine's own text, `EnginePanic` when it panicked.
     """
-    source = source_of(options)
+    source = resolve_model(options)
     if all(Path(place).is_dir() for place in (source.model_id, options.tok_model_id or source.model_id)):
         # A local directory needs no network: the engine must not even ask.
         os.environ["HF_HUB_OFFLINE"] = "1"
@@ -117,7 +117,7 @@ def load(options: ModelOptions, *, raw_prompts: bool = False) -> Any:
     except Exception as error:
         raise LoadError(str(error)) from error
     except BaseException as error:
-        raise panic_or(error) from error
+        raise as_engine_panic(error) from error
 
 
 def _tool_servers(options: ModelOptions) -> Configuration | None:
@@ -131,12 +131,12 @@ def _tool_servers(options: ModelOptions) -> Configuration | None:
         raise LoadError(str(error)) from error
 
 
-def panic_or(error: BaseException) -> BaseException:
+def as_engine_panic(error: BaseException) -> BaseException:
     """`EnginePanic` for a panic of the engine (which is no `Exception` in pyo3), else the error itself."""
     return EnginePanic(str(error)) if type(error).__name__ == "PanicException" else error
 
 
-def _which(wheel: Any, source: Source, options: ModelOptions) -> Any:
+def _which(wheel: Any, source: ModelSource, options: ModelOptions) -> Any:
     dtype = getattr(wheel.ModelDType, options.dtype.upper() if options.dtype != "auto" else "Auto")
     if source.format == "gguf":
         return wheel.Which.GGUF(

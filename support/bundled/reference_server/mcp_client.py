@@ -16,11 +16,11 @@ class ConfigError(Exception):
     """The file cannot be used; the text is the binary's."""
 
 
-class _Read(BaseModel):
+class _ConfigModel(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
 
 
-class Http(_Read):
+class Http(_ConfigModel):
     type: Literal["Http"]
     url: str
     timeout_secs: int | None = None
@@ -30,7 +30,7 @@ class Http(_Read):
         return kinds.Http(self.url, self.timeout_secs, self.headers)
 
 
-class WebSocket(_Read):
+class WebSocket(_ConfigModel):
     type: Literal["WebSocket"]
     url: str
     timeout_secs: int | None = None
@@ -40,7 +40,7 @@ class WebSocket(_Read):
         return kinds.WebSocket(self.url, self.timeout_secs, self.headers)
 
 
-class Process(_Read):
+class Process(_ConfigModel):
     type: Literal["Process"]
     command: str
     args: list[str]
@@ -51,7 +51,7 @@ class Process(_Read):
         return kinds.Process(self.command, self.args, self.work_dir, self.env)
 
 
-class Server(_Read):
+class Server(_ConfigModel):
     id: str = Field(default_factory=lambda: str(uuid.uuid4()))
     name: str = ""
     source: Annotated[Http | WebSocket | Process, Field(discriminator="type")]
@@ -61,7 +61,7 @@ class Server(_Read):
     bearer_token: str | None = None
 
 
-class Configuration(_Read):
+class Configuration(_ConfigModel):
     servers: list[Server]
     auto_register_tools: bool
     tool_timeout_secs: int | None = None
@@ -89,13 +89,13 @@ class Configuration(_Read):
         )
 
 
-def read_configuration(place: str) -> Configuration:
+def read_configuration(path: str) -> Configuration:
     """What the file says. Raises `ConfigError`."""
     try:
-        text = Path(place).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(
-            f"Failed to read MCP config {place}\n\nCaused by:\n"
+            f"Failed to read MCP config {path}\n\nCaused by:\n"
             f"    {os.strerror(error.errno or 0)} (os error {error.errno})"
         ) from error
     try:
@@ -104,7 +104,7 @@ def read_configuration(place: str) -> Configuration:
         first = error.errors(include_url=False)[0]
         where = "".join(f"{part}: " for part in first["loc"][-1:])
         raise ConfigError(
-            f"Failed to parse MCP config {place}\n\nCaused by:\n    {where}{first['msg']}"
+            f"Failed to parse MCP config {path}\n\nCaused by:\n    {where}{first['msg']}"
         ) from error
-    logs.log(logs.SERVE, f"Loaded MCP configuration from {place} ({len(configuration.servers)} servers)")
+    logs.log(logs.SERVE, f"Loaded MCP configuration from {path} ({len(configuration.servers)} servers)")
     return configuration

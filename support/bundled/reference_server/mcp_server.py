@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from support.bundled.reference_server import response_shapes
 from support.bundled.reference_server.engine import EngineError
-from support.bundled.reference_server.schemas import ChatRequest, InvalidRequest, Strict
+from support.bundled.reference_server.schemas import ChatRequest, InvalidRequest, StrictModel
 from support.bundled.reference_server.stream_bridge import Streams
 
 ROUTE = "/mcp"
@@ -57,7 +57,7 @@ CHAT_TOOL = {
 }
 
 
-class Message(Strict):
+class Message(StrictModel):
     jsonrpc: str
     method: str
     id: Any = None
@@ -81,7 +81,7 @@ def create_mcp_app(streams: Streams, version: str) -> ASGIApp:
 class _McpServer:
     def __init__(self, streams: Streams, version: str) -> None:
         self._streams = streams
-        self._greeting = {
+        self._initialize_result = {
             "capabilities": {"tools": {}},
             "instructions": _INSTRUCTIONS,
             "protocolVersion": PROTOCOL_VERSION,
@@ -99,17 +99,17 @@ class _McpServer:
             return PlainTextResponse(f"Failed to read the request body: {first['msg']}", status)
         reply: dict[str, Any] = {"jsonrpc": "2.0", "id": message.id}
         try:
-            reply["result"] = await self._result(message)
+            reply["result"] = await self._dispatch(message)
         except RpcError as error:
             reply["error"] = {"code": error.code, "message": str(error)}
         return JSONResponse(reply)
 
-    async def _result(self, message: Message) -> dict[str, Any]:
+    async def _dispatch(self, message: Message) -> dict[str, Any]:
         if message.jsonrpc != "2.0":
             raise RpcError(INVALID_REQUEST, "Expected jsonrpc to be 2.0")
         match message.method:
             case "initialize":
-                return self._greeting
+                return self._initialize_result
             case "ping":
                 return {}
             case "tools/list":
@@ -123,7 +123,7 @@ class _McpServer:
             raise RpcError(METHOD_NOT_FOUND, f"Unknown tool: {params.get('name', '')}")
         try:
             asked = ChatRequest.model_validate(params.get("arguments") or {})
-            text = await self._answer(asked)
+            text = await self._chat(asked)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             said = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
@@ -132,13 +132,13 @@ class _McpServer:
             raise RpcError(INTERNAL_ERROR, f"Tool execution error: {error}") from error
         return {"content": [{"type": "text", "text": text}]}
 
-    async def _answer(self, asked: ChatRequest) -> str:
-        chunks = self._streams.chunks(asked.call())
-        whole = response_shapes.Whole()
+    async def _chat(self, request: ChatRequest) -> str:
+        chunks = self._streams.chunks(request.call())
+        whole = response_shapes.ResponseAccumulator()
         async with aclosing(chunks):
             async for chunk in chunks:
                 whole.add(chunk)
-        if asked.stream:
+        if request.stream:
             raise EngineError("no response")
         texts = [choice["message"]["content"] for choice in whole.chat()["choices"]]
         return "\n".join(text for text in texts if text is not None)

@@ -12,8 +12,8 @@ from prometheus_client import (
 )
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
-_HTTP = ("method", "path", "model")
-_FINE = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_HTTP_LABELS = ("method", "path", "model")
+_LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class Metrics:
@@ -23,24 +23,26 @@ class Metrics:
         """`capacity`: how many sequences may run at once."""
         self._registry = registry = CollectorRegistry()
         self.requests = Counter(
-            "http_requests", "HTTP requests answered", (*_HTTP, "status"), registry=registry
+            "http_requests", "HTTP requests answered", (*_HTTP_LABELS, "status"), registry=registry
         )
         self.duration = Histogram(
-            "http_request_duration_seconds", "HTTP request time", (*_HTTP, "status"), registry=registry
+            "http_request_duration_seconds", "HTTP request time", (*_HTTP_LABELS, "status"), registry=registry
         )
-        self.in_flight = Gauge("http_requests_in_flight", "HTTP requests under way", _HTTP, registry=registry)
+        self.in_flight = Gauge(
+            "http_requests_in_flight", "HTTP requests under way", _HTTP_LABELS, registry=registry
+        )
         self.first_token = Histogram(
             "mistralrs_time_to_first_token_seconds",
             "From request to first token",
             ("model",),
-            buckets=_FINE,
+            buckets=_LATENCY_BUCKETS,
             registry=registry,
         )
         self.inter_token = Histogram(
             "mistralrs_inter_token_latency_seconds",
             "Between two tokens",
             ("model",),
-            buckets=_FINE,
+            buckets=_LATENCY_BUCKETS,
             registry=registry,
         )
         self.tokens = Counter(

@@ -13,10 +13,10 @@ from support.bundled.reference_server import logs
 from support.bundled.reference_server.metrics import Metrics
 
 # Neither counted nor logged: being asked by a monitor must not move what the monitor reads.
-_SILENT = frozenset({"/", "/health", "/metrics"})
+_EXCLUDED_PATHS = frozenset({"/", "/health", "/metrics"})
 
 
-class Observed:
+class RequestMetricsMiddleware:
     """ASGI middleware around the whole server."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, paths: frozenset[str], *, access_log: bool) -> None:
@@ -42,7 +42,7 @@ class Observed:
                 MutableHeaders(scope=message)["x-request-id"] = request_id
             await send(message)
 
-        if path in _SILENT or method == "OPTIONS":
+        if path in _EXCLUDED_PATHS or method == "OPTIONS":
             await self._app(scope, receive, identified)
             return
         route = path if path in self._paths else "<unmatched>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from support.bundled.reference_server.engine import Chunk, Piece
+from support.bundled.reference_server.engine import Chunk, ChoiceDelta
 
 FINGERPRINT = "local"
 
@@ -29,7 +29,7 @@ def _head(chunk: Chunk, kind: str, choices: list[dict[str, Any]]) -> dict[str, A
 def chat_chunk(chunk: Chunk) -> dict[str, Any]:
     """One event of a streamed chat: the role in each delta, `usage` null but for the last."""
     choices = []
-    for piece in chunk.pieces:
+    for piece in chunk.deltas:
         delta = {"role": "assistant", "content": piece.text, "tool_calls": piece.tool_calls}
         if piece.reasoning is not None:
             delta["reasoning_content"] = piece.reasoning
@@ -39,21 +39,21 @@ def chat_chunk(chunk: Chunk) -> dict[str, Any]:
 
 def completion_chunk(chunk: Chunk) -> dict[str, Any]:
     """One event of a streamed completion; it has no `usage` at all."""
-    choices = [_choice(piece, text=piece.text or "", logprobs=piece.logprobs) for piece in chunk.pieces]
+    choices = [_choice(piece, text=piece.text or "", logprobs=piece.logprobs) for piece in chunk.deltas]
     return _head(chunk, "text_completion", choices)
 
 
-def _choice(piece: Piece, **fields: Any) -> dict[str, Any]:
+def _choice(piece: ChoiceDelta, **fields: Any) -> dict[str, Any]:
     return {"finish_reason": piece.finish_reason, "index": piece.index, **fields}
 
 
-class Whole:
+class ResponseAccumulator:
     """An answer that is put together from its stream."""
 
     def __init__(self, chunks: Iterable[Chunk] = ()) -> None:
         self._first: Chunk | None = None
         self._usage: dict[str, Any] | None = None
-        self._choices: dict[int, list[Piece]] = {}
+        self._choices: dict[int, list[ChoiceDelta]] = {}
         for chunk in chunks:
             self.add(chunk)
 
@@ -61,7 +61,7 @@ class Whole:
         """Take the next step of the stream."""
         self._first = self._first or chunk
         self._usage = chunk.usage or self._usage
-        for piece in chunk.pieces:
+        for piece in chunk.deltas:
             self._choices.setdefault(piece.index, []).append(piece)
 
     def chat(self) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class Whole:
             ],
         )
 
-    def _in_order(self) -> list[list[Piece]]:
+    def _in_order(self) -> list[list[ChoiceDelta]]:
         return [self._choices[index] for index in sorted(self._choices)]
 
     def _object(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
@@ -100,10 +100,10 @@ class Whole:
         return {**_head(self._first, kind, choices), "usage": self._usage}
 
 
-def _text(pieces: list[Piece]) -> str:
+def _text(pieces: list[ChoiceDelta]) -> str:
     return "".join(piece.text or "" for piece in pieces)
 
 
-def _logprobs(pieces: list[Piece]) -> dict[str, Any] | None:
+def _logprobs(pieces: list[ChoiceDelta]) -> dict[str, Any] | None:
     entries = [piece.logprobs for piece in pieces if piece.logprobs]
     return {"content": entries} if entries else None

@@ -27,37 +27,37 @@ class InvalidRequest(Exception):
         self.param = param
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False, hide_input_in_errors=True)
 
 
-class Grammar(Strict):
+class Grammar(StrictModel):
     type: Literal["regex", "lark", "json_schema", "llguidance"]
     value: Any
 
 
-class JsonSchema(Strict):
+class JsonSchema(StrictModel):
     name: str
     schema_: Any = Field(alias="schema")
 
 
-class ResponseFormat(Strict):
+class ResponseFormat(StrictModel):
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchema | None = None
 
 
-class Part(Strict):
+class Part(StrictModel):
     type: str
     text: str | None = None
 
 
-class ChatMessage(Strict):
+class ChatMessage(StrictModel):
     role: str
     content: str | list[Part] | None = None
     tool_calls: list[dict[str, Any]] | None = None
     tool_call_id: str | None = None
 
-    def plain(self) -> Message:
+    def to_message(self) -> Message:
         """Role, text, and what belongs to tools. Raises `InvalidRequest`."""
         if self.content is None and not self.tool_calls:
             raise InvalidRequest("No content was provided, expected tool calls to be provided.", "messages")
@@ -80,7 +80,7 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-class Sampling(Strict):
+class Sampling(StrictModel):
     """The fields that `/v1/chat/completions` and `/v1/completions` share."""
 
     model: str = "default"
@@ -110,7 +110,7 @@ class Sampling(Strict):
     ignore_eos: bool | None = None
 
     @property
-    def in_one_piece(self) -> bool:
+    def is_non_streaming(self) -> bool:
         """What the engine's streams cannot do: several choices that all end, and tool calls."""
         return not self.stream and (self.n > 1 or bool(self.tools))
 
@@ -129,7 +129,7 @@ class Sampling(Strict):
             "truncate_sequence": self.truncate_sequence,
             "ignore_eos": self.ignore_eos,
             **self._tools(),
-            **{name: getattr(self, name) for name in _SAME_NAME},
+            **{name: getattr(self, name) for name in _UNCHANGED_FIELDS},
         }
         return {name: value for name, value in values.items() if value is not None}
 
@@ -166,7 +166,7 @@ class Sampling(Strict):
         return {"tool_schemas": schemas, "tool_choice": choices.get(self.tool_choice)}
 
 
-_SAME_NAME = (
+_UNCHANGED_FIELDS = (
     "temperature",
     "top_p",
     "top_k",
@@ -195,7 +195,7 @@ class ChatRequest(Sampling):
         messages = (
             [{"role": "user", "content": self.messages}]
             if isinstance(self.messages, str)
-            else [message.plain() for message in self.messages]
+            else [message.to_message() for message in self.messages]
         )
         extra = {
             "logprobs": self.logprobs,
@@ -204,7 +204,7 @@ class ChatRequest(Sampling):
             "reasoning_effort": self.reasoning_effort,
         }
         given = {name: value for name, value in extra.items() if value is not None}
-        return Call(messages, {**self.parameters(), **given}, whole=self.in_one_piece)
+        return Call(messages, {**self.parameters(), **given}, non_streaming=self.is_non_streaming)
 
 
 class CompletionRequest(Sampling):
@@ -223,10 +223,10 @@ class CompletionRequest(Sampling):
         if self.suffix:
             raise InvalidRequest("The reference stack has no `suffix`.", "suffix")
         logprobs = {} if self.logprobs is None else {"logprobs": True, "top_logprobs": self.logprobs}
-        return Call(self.prompt, {**self.parameters(), **logprobs}, whole=self.in_one_piece)
+        return Call(self.prompt, {**self.parameters(), **logprobs}, non_streaming=self.is_non_streaming)
 
 
-class EmbeddingRequest(Strict):
+class EmbeddingRequest(StrictModel):
     """`POST /v1/embeddings`."""
 
     input: str | list[str] | list[TokenId] | list[list[TokenId]]

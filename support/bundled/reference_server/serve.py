@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from support.bundled.reference_server import logs
-from support.bundled.reference_server.engine import WheelEngine
+from support.bundled.reference_server.engine import PythonEngine
 from support.bundled.reference_server.loading import LoadError, ModelOptions, load
 
 
@@ -32,7 +32,7 @@ def serve(
     """Run the server. Raises `LoadError` when the model cannot be loaded or a port cannot be had."""
     engine = load_engine(model)
     with contextlib.ExitStack() as listeners:
-        from support.bundled.reference_server.http import answer_on, create_app
+        from support.bundled.reference_server.http import run_servers, create_app
         from support.bundled.reference_server.metrics import Metrics
         from support.bundled.reference_server.stream_bridge import Streams
 
@@ -41,22 +41,24 @@ def serve(
         if mcp_port is not None:
             from support.bundled.reference_server import mcp_server
 
-            listener = listeners.enter_context(_listen_for_agents(host, mcp_port, port))
+            listener = listeners.enter_context(_listen_for_mcp(host, mcp_port, port))
             places.append((listener, mcp_server.create_mcp_app(streams, version("mistralrs"))))
-            logs.log(logs.SERVE, f"MCP server listening on http://{_at(host, listener)}{mcp_server.ROUTE}")
+            logs.log(
+                logs.SERVE, f"MCP server listening on http://{_address(host, listener)}{mcp_server.ROUTE}"
+            )
             logs.log(logs.SERVE, f"MCP protocol version is {mcp_server.PROTOCOL_VERSION}")
         listener = listeners.enter_context(_listen(host, port))
         places.append((listener, create_app(engine, options, streams)))
         # Port 0 shows the port that was given, so that it can be used.
-        logs.log(logs.SERVE, f"Server listening on http://{_at(host, listener)}")
-        answer_on(*places)
+        logs.log(logs.SERVE, f"Server listening on http://{_address(host, listener)}")
+        run_servers(*places)
 
 
-def _at(host: str, listener: socket.socket) -> str:
+def _address(host: str, listener: socket.socket) -> str:
     return f"{host}:{listener.getsockname()[1]}"
 
 
-def _listen_for_agents(host: str, port: int, api_port: int) -> socket.socket:
+def _listen_for_mcp(host: str, port: int, api_port: int) -> socket.socket:
     if port == api_port:
         raise LoadError(f"--mcp-port must differ from the HTTP --port ({port})")
     try:
@@ -65,10 +67,10 @@ def _listen_for_agents(host: str, port: int, api_port: int) -> socket.socket:
         raise LoadError(f"Failed to bind MCP server to {host}:{port}\n\nCaused by:\n    {error}") from error
 
 
-def load_engine(model: ModelOptions) -> WheelEngine:
+def load_engine(model: ModelOptions) -> PythonEngine:
     """The engine with the model loaded, said in the log. Raises what `load` raises."""
     vectors = model.kind == "embedding"
-    engine = WheelEngine(load(model), lambda: load(model, raw_prompts=True), model.max_seqs, vectors)
+    engine = PythonEngine(load(model), lambda: load(model, raw_prompts=True), model.max_seqs, vectors)
     logs.log(logs.SERVER, "Model loaded.")
     return engine
 

@@ -70,10 +70,10 @@ class Streams:
         finally:
             gone.set()
 
-    def _read(self, call: Call, asked: float, deliver: Deliver, gone: threading.Event) -> str:
+    def _read(self, call: Call, requested_at: float, deliver: Deliver, disconnected: threading.Event) -> str:
         """Read one stream to its end, or until the client is gone; why it ended."""
         model = self._engine.model_id
-        last, seen, reason = asked, 0, "stop"
+        last, seen, reason = requested_at, 0, "stop"
         tokens = self._metrics.tokens.labels(model)
         with contextlib.closing(self._engine.stream(call)) as chunks:
             for chunk in chunks:
@@ -81,10 +81,10 @@ class Streams:
                 measure = self._metrics.inter_token if seen else self._metrics.first_token
                 measure.labels(model).observe(now - last)
                 last, seen = now, seen + 1
-                if gone.is_set():
+                if disconnected.is_set():
                     tokens.inc(seen)
                     return "canceled"
-                reason = next((p.finish_reason for p in chunk.pieces if p.finish_reason), reason)
+                reason = next((p.finish_reason for p in chunk.deltas if p.finish_reason), reason)
                 if chunk.usage:
                     tokens.inc(chunk.usage["total_tokens"])
                 deliver(chunk)
