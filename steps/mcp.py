@@ -12,28 +12,28 @@ from support.world import StepContext
 
 @given("a server that offers MCP")
 def offers_mcp(context: StepContext) -> None:
-    context.world.mcp.offer()
+    context.world.mcp.start_mcp_server()
 
 
 @given("a server that was told of {string}")
 def told_of(context: StepContext, kit: str) -> None:
-    context.world.mcp.tell_of(kit)
+    context.world.mcp.configure_tool_servers(kit)
 
 
 @given("the tool server {string} has gone")
 def gone(context: StepContext, name: str) -> None:
-    context.world.mcp.send_away(name)
+    context.world.mcp.stop_tool_server(name)
 
 
 @given("MCP set up with {string}")
 def wrongly_set_up(context: StepContext, what: str) -> None:
     world = context.world
-    world.plan = invalid_config.start(world.planned, what, world.folder)
+    world.plan = invalid_config.with_invalid_config(world.planned, what, world.folder)
 
 
 @when("an agent comes with the official client")
 def come(context: StepContext) -> None:
-    context.world.mcp.come()
+    context.world.mcp.connect()
 
 
 @when("an agent asks {string} with the official client")
@@ -43,7 +43,7 @@ def ask(context: StepContext, question: str) -> None:
 
 @when("{int} agents ask different questions at the same moment")
 def ask_at_once(context: StepContext, agents: int) -> None:
-    context.world.mcp.ask_at_once(agents)
+    context.world.mcp.ask_concurrently(agents)
 
 
 @when("an agent sends {string}")
@@ -53,18 +53,18 @@ def send(context: StepContext, message: str) -> None:
 
 @then("it learns who the server is")
 def introduced(context: StepContext) -> None:
-    agent.check_introduced(context.world.mcp.visit.get())
+    agent.check_identity(context.world.mcp.server_info.get())
 
 
 @then("it is offered the tool {string}, which wants {string}")
 def offered(context: StepContext, tool: str, argument: str) -> None:
-    agent.check_offers(context.world.mcp.visit.get(), tool, [argument])
+    agent.check_tool_offered(context.world.mcp.server_info.get(), tool, [argument])
 
 
 @then("every agent has the answer of the script")
 def scripted(context: StepContext) -> None:
     mcp = context.world.mcp
-    agent.check_answers(mcp.answers.get(), mcp.scripted())
+    agent.check_answers(mcp.answers.get(), mcp.expected_answers())
 
 
 @then("the reply is {string}")
@@ -98,9 +98,9 @@ def called_once(context: StepContext, tool: str, city: str) -> None:
 
 @then("the tool server {string} was greeted and asked for its tools")
 def greeted(context: StepContext, name: str) -> None:
-    context.world.mcp.check_greeted(name)
+    context.world.mcp.check_handshake(name)
 
 
 @then("the log tells that a tool server is missing")
 def log_tells(context: StepContext) -> None:
-    launch_checks.check_log_says_absent(context.world.running)
+    launch_checks.check_log_reports_missing_tool_server(context.world.running)

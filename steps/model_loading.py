@@ -11,34 +11,34 @@ from support.world import StepContext
 
 @given("a model in the {format} format")
 def speaking_model(context: StepContext, format_name: str) -> None:
-    context.world.plan = launch_plans.Start(context.suite.speaking(format_name))
+    context.world.plan = launch_plans.LaunchPlan(context.suite.scripted(format_name))
 
 
 @given("a {format} model with {}")
 def broken_model(context: StepContext, format_name: str, fault: str) -> None:
     world = context.world
-    world.plan = launch_plans.broken_start(format_name, fault, context.suite.models, world.folder)
+    world.plan = launch_plans.corrupt_model_plan(format_name, fault, context.suite.models, world.folder)
 
 
 @given("a model start with {}")
 def misplaced_model(context: StepContext, what: str) -> None:
     world = context.world
-    world.plan = launch_plans.misplaced_start(what, context.suite.models, world.folder)
+    world.plan = launch_plans.wrong_path_plan(what, context.suite.models, world.folder)
 
 
 @given("the model that the operator has chosen")
 def own_model(context: StepContext) -> None:
-    context.world.plan = launch_plans.own_start(context.suite.settings)
+    context.world.plan = launch_plans.user_model_plan(context.suite.settings)
 
 
 @given("the small trained model SmolLM2")
 def trained_model(context: StepContext) -> None:
-    context.world.plan = launch_plans.Start(launch_plans.arguments_of(context.suite.models.smollm2()))
+    context.world.plan = launch_plans.LaunchPlan(launch_plans.arguments_of(context.suite.models.smollm2()))
 
 
 @given("another program on the port of the server")
 def squatted(context: StepContext) -> None:
-    context.world.squat()
+    context.world.occupy_port()
 
 
 @given("every way to the network is watched")
@@ -53,17 +53,17 @@ def start(context: StepContext) -> None:
 
 @when("the operator asks it {string} on the command line")
 def ask_once(context: StepContext, question: str) -> None:
-    context.world.ask_once(question)
+    context.world.prompt_once(question)
 
 
 @then("the server is ready within {duration}")
 def ready(context: StepContext, limit: float) -> None:
-    launch_checks.check_ready(context.world.start.get(), limit)
+    launch_checks.check_ready(context.world.launch_result.get(), limit)
 
 
 @then("its log tells that the model is loaded")
 def log_says_loaded(context: StepContext) -> None:
-    launch_checks.check_log_says_loaded(context.world.running)
+    launch_checks.check_log_reports_loaded(context.world.running)
 
 
 @then("it uses less than {size} of memory")
@@ -75,7 +75,7 @@ def memory(context: StepContext, limit: int) -> None:
 def answers_as_scripted(context: StepContext, question: str) -> None:
     world = context.world
     world.conversation.ask(question)
-    checks.check_text(world.conversation.answers.get(), world.scripted())
+    checks.check_text(world.conversation.answers.get(), world.expected_answer())
 
 
 @then("it answers {string} with a text that mentions {string}")
@@ -86,19 +86,19 @@ def answers_sensibly(context: StepContext, question: str, words: str) -> None:
 
 @then("the start is refused within {duration}")
 def refused(context: StepContext, limit: float) -> None:
-    launch_checks.check_refused(context.world.start.get(), limit)
+    launch_checks.check_refused(context.world.launch_result.get(), limit)
 
 
 @then("the error names the problem")
 def names_problem(context: StepContext) -> None:
-    launch_checks.check_names_problem(context.world.start.get(), context.world.planned.names)
+    launch_checks.check_error_mentions(context.world.launch_result.get(), context.world.planned.names)
 
 
 @then("nothing was asked of the network")
 def network_untouched(context: StepContext) -> None:
-    context.world.network.check_untouched()
+    context.world.network.check_no_attempts()
 
 
 @then("something was asked of the network")
 def network_touched(context: StepContext) -> None:
-    context.world.network.check_touched()
+    context.world.network.check_attempted()

@@ -9,19 +9,19 @@ from support.world import StepContext
 
 @when("a(n) {api} client goes through {string}")
 def go_through(context: StepContext, api: str, title: str) -> None:
-    context.world.go_through(api, title)
+    context.world.run_sequence(api, title)
 
 
 @when("the server and a real Ollama are both asked {string}")
 def ask_both(context: StepContext, question: str) -> None:
-    context.world.ask_both(question)
+    context.world.compare_with_ollama(question)
 
 
 @then("every step is answered as documented")
 def as_it_should_be(context: StepContext) -> None:
-    context.world.walked.get().require_kept()
+    context.world.sequence_result.get().require_passed()
 
 
 @then("both have given the same answer")
 def same_answer(context: StepContext) -> None:
-    context.world.walked.get().require_kept()
+    context.world.sequence_result.get().require_passed()

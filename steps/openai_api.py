@@ -16,12 +16,12 @@ def system_message(context: StepContext, text: str) -> None:
 
 @given("a user has said {string}")
 def has_said(context: StepContext, text: str) -> None:
-    context.world.conversation.say(text)
+    context.world.conversation.add_turn(text)
 
 
 @given("a new conversation begins")
 def forget(context: StepContext) -> None:
-    context.world.conversation.forget()
+    context.world.conversation.reset()
 
 
 @when("a user asks {string}")
@@ -41,7 +41,7 @@ def ask_often(context: StepContext, question: str, times: int) -> None:
 
 @when("another user asks the same as a stream")
 def ask_streamed(context: StepContext) -> None:
-    context.world.conversation.again_as_stream()
+    context.world.conversation.repeat_streamed()
 
 
 @when("a client has a text about {string} continued")
@@ -63,22 +63,22 @@ def list_models(context: StepContext) -> None:
 
 @when("a(n) {api} client tries {string}")
 def try_case(context: StepContext, api: str, behaviour: str) -> None:
-    context.world.try_case(api, behaviour)
+    context.world.run_case(api, behaviour)
 
 
 @when("the official {api} client wants to {string}")
 def official(context: StepContext, api: str, journey: str) -> None:
-    context.world.travel(api, journey)
+    context.world.run_sdk_task(api, journey)
 
 
 @then("the client gets it in the form that it reads")
 def arrived(context: StepContext) -> None:
-    context.world.journey.get().require_arrived()
+    context.world.task_result.get().require_expected()
 
 
 @then("the contract is kept")
 def contract_kept(context: StepContext) -> None:
-    context.world.tried.get().require_kept()
+    context.world.case_result.get().require_passed()
 
 
 @then("the list is well-formed and has no name twice")
@@ -88,19 +88,19 @@ def models_well_formed(context: StepContext) -> None:
 
 @then("every listed model answers with one token")
 def models_answer(context: StepContext) -> None:
-    context.world.ask_every_model()
+    context.world.query_every_model()
 
 
 @then("the answer is what the script says")
 def is_scripted(context: StepContext) -> None:
     world = context.world
-    checks.check_text(world.conversation.answers.get(), world.scripted())
+    checks.check_text(world.conversation.answers.get(), world.expected_answer())
 
 
 @then("the answer is what the script says up to {string}")
 def is_scripted_up_to(context: StepContext, cut: str) -> None:
     world = context.world
-    checks.check_text(world.conversation.answers.get(), world.scripted().partition(cut)[0])
+    checks.check_text(world.conversation.answers.get(), world.expected_answer().partition(cut)[0])
 
 
 @then("the answer ends with reason {string}")
@@ -130,28 +130,28 @@ def same_counts(context: StepContext) -> None:
 
 @then("its token counts add up")
 def adds_up(context: StepContext) -> None:
-    checks.check_adds_up(context.world.conversation.answers.get())
+    checks.check_counts_positive(context.world.conversation.answers.get())
 
 
 @then("its token counts are those of the tokenizer")
 def counts(context: StepContext) -> None:
     world = context.world
-    checks.check_counts(world.conversation.answers.get(), *world.counted())
+    checks.check_counts(world.conversation.answers.get(), *world.expected_token_counts())
 
 
 @then("the second question counted more tokens than the first")
 def grew(context: StepContext) -> None:
-    checks.check_grew(context.world.conversation.answers.all())
+    checks.check_prompt_grew(context.world.conversation.answers.all())
 
 
 @then("the answer came in at least {int} pieces")
 def pieces(context: StepContext, least: int) -> None:
-    checks.check_pieces(context.world.conversation.answers.get(), least)
+    checks.check_chunks(context.world.conversation.answers.get(), least)
 
 
 @then("its first piece comes before half of its time in one of {int} tries")
 def early(context: StepContext, tries: int) -> None:
-    checks.check_early(context.world.conversation.tries(tries))
+    checks.check_first_chunk_early(context.world.conversation.repeat_until(tries))
 
 
 @then("a good request is served")

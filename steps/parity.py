@@ -10,69 +10,69 @@ from support.world import StepContext
 
 @given("a server of its own")
 def own_server(context: StepContext) -> None:
-    context.world.parity.begin()
+    context.world.parity.start_dedicated_server()
 
 
 @given("a server of its own that takes {int} request at a time")
 def narrow_server(context: StepContext, requests: int) -> None:
-    context.world.parity.begin(at_once=requests)
+    context.world.parity.start_dedicated_server(max_seqs=requests)
 
 
 @given("a server that can talk for long, with a gateway before it")
 def talkative_stack(context: StepContext) -> None:
-    context.world.parity.begin_leaving()
+    context.world.parity.share_disconnect_server()
 
 
 @given("a server whose model may be unloaded, with a gateway before it")
 def unloading_stack(context: StepContext) -> None:
-    context.world.parity.begin_unloading()
+    context.world.parity.share_unload_server()
 
 
 @when("every route is asked {string}")
 def ask_every_route(context: StepContext, question: str) -> None:
-    context.world.parity.ask_every_route(context.world.conversation.messages, question)
+    context.world.parity.ask_every_endpoint(context.world.conversation.messages, question)
 
 
 @when("every route is asked {string} with")
 def ask_every_route_with(context: StepContext, question: str) -> None:
     options = request_options(context.table)
-    context.world.parity.ask_every_route(context.world.conversation.messages, question, options)
+    context.world.parity.ask_every_endpoint(context.world.conversation.messages, question, options)
 
 
 @when("mistral.rs and the gateway are asked {string} with")
 def ask_stack(context: StepContext, question: str) -> None:
     options = request_options(context.table)
-    context.world.parity.ask_stack(context.world.conversation.messages, question, options)
+    context.world.parity.ask_target_and_gateway(context.world.conversation.messages, question, options)
 
 
 @when("{int} users at once ask {server}, each about something else, for {form}")
 def crowd(context: StepContext, users: int, server: str, form: str) -> None:
-    context.world.parity.crowd(users, server, stream=form == "a stream")
+    context.world.parity.ask_concurrently(users, server, stream=form == "a stream")
 
 
 @when("{int} users at once ask {server}, each a question of another length, for {form}")
 def crowd_of_lengths(context: StepContext, users: int, server: str, form: str) -> None:
-    context.world.parity.crowd_of_lengths(users, server, stream=form == "a stream")
+    context.world.parity.ask_lengths_concurrently(users, server, stream=form == "a stream")
 
 
 @when("{server} is sent {string} in the form of {api}'s API")
 def send_mistake(context: StepContext, server: str, mistake: str, api: str) -> None:
-    context.world.parity.mistake(mistake, api, server)
+    context.world.parity.send_malformed_request(mistake, api, server)
 
 
 @when("a client of {server} leaves half-way through {form}")
 def leave(context: StepContext, server: str, form: str) -> None:
-    context.world.parity.leave(server, stream=form == "a stream")
+    context.world.parity.disconnect(server, stream=form == "a stream")
 
 
 @when("clients of {server} leave while another one reads a stream")
 def leave_beside(context: StepContext, server: str) -> None:
-    context.world.parity.leave_beside(server)
+    context.world.parity.disconnect_beside_stream(server)
 
 
 @when("a client of {server} does not read on while {int} others ask")
 def slow_reader(context: StepContext, server: str, users: int) -> None:
-    context.world.parity.slow_reader(server, users)
+    context.world.parity.ask_beside_slow_reader(server, users)
 
 
 @when("the model is unloaded through {server}")
@@ -97,17 +97,17 @@ def fuzz(context: StepContext, seconds: float) -> None:
 
 @when("a client wishes for a million million answers at once")
 def wish(context: StepContext) -> None:
-    context.world.parity.wish()
+    context.world.parity.request_too_many_choices()
 
 
 @when("a user of Ollama's own command wants to {string} on {server}")
 def type_command(context: StepContext, errand: str, server: str) -> None:
-    context.world.parity.type_command(errand, server)
+    context.world.parity.run_ollama_command(errand, server)
 
 
 @when("a program built on LangChain wants to {string} on {server}")
 def use_adapter(context: StepContext, journey: str, server: str) -> None:
-    context.world.parity.use_adapter(journey, server)
+    context.world.parity.run_langchain(journey, server)
 
 
 @when("SmolLM2 is asked {string} on mistral.rs and on a real Ollama")
@@ -123,12 +123,12 @@ def same_answer(context: StepContext) -> None:
 @then("it is what the script says")
 def scripted(context: StepContext) -> None:
     parity = context.world.parity
-    parity.answers.get().require_text(parity.scripted(parity.answers.get().talk))
+    parity.answers.get().require_text(parity.expected_answer(parity.answers.get().chat_request))
 
 
 @then("all of them ended by {string}")
 def ended_by(context: StepContext, reason: str) -> None:
-    context.world.parity.answers.get().require_end(reason)
+    context.world.parity.answers.get().require_finish_reason(reason)
 
 
 @then("every route has counted the same tokens")
@@ -168,17 +168,17 @@ def same_lists(context: StepContext, what: str) -> None:
 
 @then("the server is still there")
 def still_there(context: StepContext) -> None:
-    context.world.parity.made_up.get().require_alive()
+    context.world.parity.fuzz_report.get().require_alive()
 
 
 @then("each of them was answered within 10 seconds")
 def answered(context: StepContext) -> None:
-    context.world.parity.made_up.get().require_answered()
+    context.world.parity.fuzz_report.get().require_answered()
 
 
 @then("none of them was answered as a failure of the server")
 def no_failure(context: StepContext) -> None:
-    context.world.parity.made_up.get().require_no_failure()
+    context.world.parity.fuzz_report.get().require_no_failure()
 
 
 @then("the wish is refused")
@@ -193,12 +193,12 @@ def refused(context: StepContext, api: str) -> None:
 
 @then("the server stops its work for that client within {duration}")
 def stopped(context: StepContext, seconds: float) -> None:
-    context.world.parity.require_rest(seconds)
+    context.world.parity.require_idle(seconds)
 
 
 @then("all {int} others have the right answer within {duration}")
 def others_answered(context: StepContext, users: int, seconds: float) -> None:
-    context.world.parity.require_prompt(users, seconds)
+    context.world.parity.require_timely(users, seconds)
 
 
 @then("{server} tells of no loaded model")
@@ -208,7 +208,7 @@ def none_loaded(context: StepContext, server: str) -> None:
 
 @then("the user gets {string}")
 def brought(context: StepContext, outcome: str) -> None:
-    context.world.parity.brought.get().require(outcome)
+    context.world.parity.client_result.get().require(outcome)
 
 
 @then("the prompt that mistral.rs has counted is {comparison} Ollama's")

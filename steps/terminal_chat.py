@@ -21,12 +21,12 @@ def chat_with_planned(context: StepContext) -> None:
 
 @given("a chat with a model that remembers little")
 def forgetful_chat(context: StepContext) -> None:
-    context.world.terminal.start_short_of_memory()
+    context.world.terminal.start_with_small_context()
 
 
 @given("a chat with a model that says control codes")
 def hostile_chat(context: StepContext) -> None:
-    context.world.terminal.start_hostile()
+    context.world.terminal.start_with_control_codes()
 
 
 @given("a chat in a tmux window")
@@ -36,7 +36,7 @@ def chat_in_window(context: StepContext) -> None:
 
 @given("{string} was typed")
 def was_typed(context: StepContext, text: str) -> None:
-    context.world.terminal.chat.say(text)
+    context.world.terminal.chat.send_line(text)
 
 
 @given("the endless answer to {string} was stopped with Ctrl-C")
@@ -46,7 +46,7 @@ def was_stopped(context: StepContext, text: str) -> None:
 
 @when("{string} is typed")
 def type_line(context: StepContext, text: str) -> None:
-    context.world.terminal.say(text)
+    context.world.terminal.send_line(text)
 
 
 @when("{string} is typed and its answer begins")
@@ -56,12 +56,12 @@ def begin_answer(context: StepContext, text: str) -> None:
 
 @when("a line of {int} characters with {string} at its end is typed")
 def type_long_line(context: StepContext, length: int, words: str) -> None:
-    context.world.terminal.say_at_length(length, words)
+    context.world.terminal.send_long_line(length, words)
 
 
 @when("these lines are typed at once")
 def type_at_once(context: StepContext) -> None:
-    context.world.terminal.say_at_once(context.text.splitlines())
+    context.world.terminal.send_lines(context.text.splitlines())
 
 
 @when("this text is pasted")
@@ -96,33 +96,33 @@ def ask_once(context: StepContext, question: str) -> None:
 
 @when("these questions come from {source}")
 def feed(context: StepContext, source: str) -> None:
-    context.world.feed_chat(context.text, source)
+    context.world.chat_from_input(context.text, source)
 
 
 @then("the terminal gets what the script says")
 def is_scripted(context: StepContext) -> None:
     terminal = context.world.terminal
-    checks.check_answer(terminal.turns.get(), terminal.scripted())
+    checks.check_answer(terminal.turns.get(), terminal.expected_answer())
 
 
 @then("the terminal gets {string}")
 def is_told(context: StepContext, words: str) -> None:
-    checks.check_told(context.world.terminal.turns.get(), words)
+    checks.check_output_contains(context.world.terminal.turns.get(), words)
 
 
 @then("the terminal does not get {string}")
 def is_not_told(context: StepContext, words: str) -> None:
-    checks.check_not_told(context.world.terminal.turns.get(), words)
+    checks.check_output_lacks(context.world.terminal.turns.get(), words)
 
 
 @then("the screen shows {string}")
 def shows(context: StepContext, words: str) -> None:
-    checks.check_shows(context.world.terminal.chat, words)
+    checks.check_screen_contains(context.world.terminal.chat, words)
 
 
 @then("the terminal tells that the answer was cut")
 def tells_cut(context: StepContext) -> None:
-    checks.check_cut_told(context.world.terminal.turns.get())
+    checks.check_truncation_shown(context.world.terminal.turns.get())
 
 
 @then("the line was {string}")
@@ -132,18 +132,18 @@ def line_was(context: StepContext, text: str) -> None:
 
 @then("it came in at least {int} pieces")
 def pieces(context: StepContext, least: int) -> None:
-    checks.check_pieces(context.world.terminal.turns.get(), least)
+    checks.check_chunks(context.world.terminal.turns.get(), least)
 
 
 @then("its control codes do not reach the terminal")
 def is_harmless(context: StepContext) -> None:
-    checks.check_harmless(context.world.terminal.turns.get())
+    checks.check_no_control_codes(context.world.terminal.turns.get())
 
 
 @then("the statistics count what the tokenizer counts")
 def counts(context: StepContext) -> None:
     terminal = context.world.terminal
-    checks.check_stats(terminal.turns.get(), *terminal.counted())
+    checks.check_stats(terminal.turns.get(), *terminal.expected_token_counts())
 
 
 @then("the chat waits for the next line")
@@ -158,4 +158,4 @@ def ends(context: StepContext, limit: float) -> None:
 
 @then("the terminal is as it was")
 def is_sane(context: StepContext) -> None:
-    checks.check_sane(context.world.terminal.left())
+    checks.check_restored(context.world.terminal.after_exit())

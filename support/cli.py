@@ -92,11 +92,11 @@ def run(
     if ci:
         os.environ |= {"NO_COLOR": "1", "TERM": "dumb"}
     try:
-        paths, classes = selection.suites(suites)
+        paths, classes = selection.resolve_paths_and_tags(suites)
         expressions = [*tags, *classes]
         settings = [*defines, f"suite={suite}"]
-        settings += selection.target_defines(target) if target is not None else []
-        settings += selection.model_defines(model) if model is not None else []
+        settings += selection.target_settings(target) if target is not None else []
+        settings += selection.model_settings(model) if model is not None else []
         settings += [f"acceptance_reports={','.join(reports)}"] if reports else []
         settings += ["acceptance_strict=true"] if strict else []
         settings += ["acceptance_deviations=false"] if no_deviations else []
@@ -104,9 +104,9 @@ def run(
         settings += [f"acceptance_jobs={jobs}"] if jobs is not None else []
         words = [f"--define={setting}" for setting in settings] + [f"--name={title}" for title in name]
         if rerun_failed:
-            paths = rerun.failed_places(entry_point.settings_of(words).acceptance_reports_dir, paths)
-            expressions = expressions or [selection.EVERYTHING]
-        words += selection.tag_words(expressions, skip_benchmarks=skip_benchmarks)
+            paths = rerun.failed_locations(entry_point.settings_of(words).acceptance_reports_dir, paths)
+            expressions = expressions or [selection.ANY_SPEED]
+        words += selection.tag_arguments(expressions, skip_benchmarks=skip_benchmarks)
         words += ["--stop"] if fail_fast else []
         words += ["--no-color"] if ci else []
         words += paths
@@ -115,22 +115,24 @@ def run(
         if iterations == 1:
             sys.exit(entry_point.run_features(words))
         folder = entry_point.settings_of(words).acceptance_reports_dir
-        sys.exit(rerun.repeat(lambda more: entry_point.run_features([*more, *words]), iterations, folder))
+        sys.exit(
+            rerun.run_repeatedly(lambda more: entry_point.run_features([*more, *words]), iterations, folder)
+        )
     except AcceptanceError as error:
-        _end(error)
+        _exit_with_error(error)
 
 
 @main.command()
 @click.argument("part", type=click.Choice(["mistralrs", "ollama", "allure", "node", "smollm2"]))
 def get(part: str) -> None:
     """Get an external program or model into the cache, when it is not there."""
-    from support.programs.registry import get_part
+    from support.programs.registry import get_program
     from support.settings import load_settings
 
     try:
-        click.echo(get_part(part, load_settings().settings.acceptance_cache_dir, click.echo))
+        click.echo(get_program(part, load_settings().settings.acceptance_cache_dir, click.echo))
     except AcceptanceError as error:
-        _end(error)
+        _exit_with_error(error)
 
 
 @main.command()
@@ -150,7 +152,7 @@ def doctor(as_json: bool) -> None:
             if not as_json:
                 click.echo(finding.line())
     except AcceptanceError as error:
-        _end(error)
+        _exit_with_error(error)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     sys.exit(any(finding.required and not finding.there for finding in findings))
@@ -164,7 +166,7 @@ def settings() -> None:
     try:
         rows = load_settings().table()
     except AcceptanceError as error:
-        _end(error)
+        _exit_with_error(error)
     for name, value, origin in rows:
         click.echo(f"{name} = {value} (from {origin})")
         click.echo(f"    {Settings.model_fields[name].description}")
@@ -181,11 +183,11 @@ def model(format_name: str) -> None:
 
     try:
         cache: Path = load_settings().settings.acceptance_cache_dir / "models"
-        click.echo(ModelStore(cache).speaking(Script.standard(), format=FORMATS[format_name]).path)
+        click.echo(ModelStore(cache).scripted(Script.standard(), format=FORMATS[format_name]).path)
     except AcceptanceError as error:
-        _end(error)
+        _exit_with_error(error)
 
 
-def _end(error: AcceptanceError) -> None:
+def _exit_with_error(error: AcceptanceError) -> None:
     click.echo(f"acceptance: {error}", err=True)
     sys.exit(error.exit_code)

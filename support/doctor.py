@@ -17,13 +17,13 @@ from support.errors import SettingsError, TargetError
 from support.models.smollm2 import has_smollm2
 from support.programs.mistralrs import MINIMUM_RUST
 from support.programs.ollama import OLLAMA
-from support.programs.registry import PARTS
+from support.programs.registry import PROGRAMS
 from support.servers.discovery import discover
 from support.settings import Settings, redact_url
 
-ASK_SECONDS = 20.0
+COMMAND_SECONDS = 20.0
 # The real server built from source leaves this much room for models and reports.
-ENOUGH_BYTES = 2_000_000_000
+MIN_FREE_BYTES = 2_000_000_000
 _RUST = ".".join(map(str, MINIMUM_RUST))
 
 
@@ -59,13 +59,13 @@ def examine(settings: Settings) -> Iterator[Finding]:
     )
     yield _engine()
     yield _mistralrs(settings)
-    for name, part in PARTS.items():
+    for name, part in PROGRAMS.items():
         if name == "ollama":
             yield _ollama(settings)
         elif name != "mistralrs":
             one = part.find(cache)
             told = "" if one is None else f"{one.version} {one.path} ({one.origin})"
-            yield Finding(name, one is not None, told, part.purpose, f"`{part.how_to_get}`")
+            yield Finding(name, one is not None, told, part.purpose, f"`{part.install_hint}`")
     yield Finding(
         "smollm2",
         has_smollm2(cache / "models"),
@@ -73,7 +73,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         "a small trained model, for @needs.smollm2",
         "`acceptance get smollm2`",
     )
-    model = settings.own_model
+    model = settings.user_model
     yield Finding(
         "own model",
         model is not None,
@@ -117,7 +117,7 @@ def _mistralrs(settings: Settings) -> Finding:
 
 def _ollama(settings: Settings) -> Finding:
     """The one that a run would compare with: a server that is there already, else a program."""
-    remedy = f"`{OLLAMA.how_to_get}`, or set OLLAMA_URL"
+    remedy = f"`{OLLAMA.install_hint}`, or set OLLAMA_URL"
     if settings.ollama_url is not None:
         return Finding("ollama", True, redact_url(settings.ollama_url), OLLAMA.purpose, remedy)
     try:
@@ -139,10 +139,10 @@ def _disk(cache: Path) -> Finding:
     free = shutil.disk_usage(there).free
     return Finding(
         "disk",
-        free >= ENOUGH_BYTES,
+        free >= MIN_FREE_BYTES,
         f"{free / 1e9:.1f} GB free {cache}",
         "the cache of programs and models",
-        f"free {ENOUGH_BYTES / 1e9:.0f} GB, or move it with ACCEPTANCE_CACHE_DIR",
+        f"free {MIN_FREE_BYTES / 1e9:.0f} GB, or move it with ACCEPTANCE_CACHE_DIR",
     )
 
 
@@ -174,16 +174,16 @@ def _gpu_by_library() -> str:
 
 def _gpu_by_command() -> str:
     program = shutil.which("nvidia-smi")
-    said = "" if program is None else _said([program, "-L"])
+    said = "" if program is None else _first_output_line([program, "-L"])
     return said if said.startswith("GPU ") else ""
 
 
 def _version(program: str) -> str:
-    match = re.search(r"\d+(\.\d+)+", _said([program, "--version"]))
+    match = re.search(r"\d+(\.\d+)+", _first_output_line([program, "--version"]))
     return match[0] if match else "(no version)"
 
 
-def _said(command: list[str]) -> str:
+def _first_output_line(command: list[str]) -> str:
     """The first line that it printed, or an empty text."""
     try:
         done = subprocess.run(
@@ -191,7 +191,7 @@ def _said(command: list[str]) -> str:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=ASK_SECONDS,
+            timeout=COMMAND_SECONDS,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):

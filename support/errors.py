@@ -48,9 +48,9 @@ class NothingSelected(AcceptanceError):
     exit_code = EXIT_NOTHING_SELECTED
 
 
-class PartUnavailable(AcceptanceError):
+class ProgramUnavailable(AcceptanceError):
     """An external program is missing and could not be fetched."""
 
 
-class NotOffered(AcceptanceError):
+class NotSupported(AcceptanceError):
     """Asking is of no use: the rest of the scenario is skipped with this reason (failed under --strict)."""

@@ -25,14 +25,14 @@ from pydantic_settings import (
 
 from support.errors import SettingsError
 from support.programs.program import default_cache
-from support.results.redaction import REDACTED, redactor_for, use
+from support.results.redaction import REDACTED, redactor_for, set_redactor
 
 SETTINGS_FILE = Path("acceptance.toml")
-FRONTS = ("gateway", "ollama")
+OLLAMA_API_CHOICES = ("gateway", "ollama")
 REPORTS = ("html", "json", "junit", "allure")
-COMPARED = ("real", "reference", "gateway", "ollama")
+COMPARABLE_SERVERS = ("real", "reference", "gateway", "ollama")
 # Environment names with this prefix belong to the suite alone, so an unknown one is a typing error.
-OWN_PREFIX = "ACCEPTANCE_"
+ENVIRONMENT_PREFIX = "ACCEPTANCE_"
 
 
 class Settings(BaseSettings):
@@ -124,7 +124,9 @@ class Settings(BaseSettings):
     acceptance_compare: str | None = Field(
         None,
         description="servers asked the same API cases for the matrix, separated by commas; they never gate",
-        json_schema_extra={"hint": f"choose of {', '.join(COMPARED)}, or give addresses, http://HOST:PORT"},
+        json_schema_extra={
+            "hint": f"choose of {', '.join(COMPARABLE_SERVERS)}, or give addresses, http://HOST:PORT"
+        },
     )
     acceptance_cache_dir: Path = Field(
         default_factory=default_cache,
@@ -168,10 +170,10 @@ class Settings(BaseSettings):
 
     @field_validator("ollama_api")
     @classmethod
-    def _front(cls, words: str) -> str:
-        if words in FRONTS:
-            return words
-        return str(cls._absolute_http(words))
+    def _ollama_api_choice(cls, value: str) -> str:
+        if value in OLLAMA_API_CHOICES:
+            return value
+        return str(cls._absolute_http(value))
 
     @field_validator("target_url", "ollama_url")
     @classmethod
@@ -212,23 +214,23 @@ class Settings(BaseSettings):
     @classmethod
     def _comparable(cls, names: str | None) -> str | None:
         for name in _listed(names):
-            if name not in COMPARED and not name.startswith(("http://", "https://")):
+            if name not in COMPARABLE_SERVERS and not name.startswith(("http://", "https://")):
                 raise ValueError(f"{redact_url(name)!r} is no server to compare with")
         return names
 
     @property
-    def compared(self) -> tuple[str, ...]:
+    def compared_servers(self) -> tuple[str, ...]:
         """The servers of `acceptance_compare`, one by one."""
         return _listed(self.acceptance_compare)
 
-    def wants(self, report: str) -> bool:
+    def report_enabled(self, report: str) -> bool:
         """Whether one of `REPORTS` is to be kept."""
         if report == "html" and not self.acceptance_html:
             return False
         return report == "json" or report in (name.strip() for name in self.acceptance_reports.split(","))
 
     @property
-    def own_model(self) -> tuple[Path, str | None] | None:
+    def user_model(self) -> tuple[Path, str | None] | None:
         """The user's model as (folder, file), or None when none was given."""
         if self.test_model_path is None:
             return None
@@ -244,7 +246,7 @@ def _listed(names: str | None) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class SettingsInForce:
+class ResolvedSettings:
     """Settings with where each came from."""
 
     settings: Settings
@@ -253,13 +255,13 @@ class SettingsInForce:
     def table(self) -> list[tuple[str, str, str]]:
         """Rows of (name, value, origin) with secrets redacted, those a person chose first."""
         rows = [
-            (name, shown(getattr(self.settings, name)), self.origins.get(name, "default"))
+            (name, redacted(getattr(self.settings, name)), self.origins.get(name, "default"))
             for name in Settings.model_fields
         ]
         return sorted(rows, key=lambda row: row[2] == "default")
 
 
-def shown(value: object) -> str:
+def redacted(value: object) -> str:
     """A value as it may be printed: no secret, no password inside a URL."""
     if isinstance(value, SecretStr):
         return REDACTED
@@ -280,7 +282,7 @@ def redact_url(text: str) -> str:
     return f"{scheme}://{REDACTED + at if at else ''}{place}{query + REDACTED if query else ''}"
 
 
-def load_settings(defines: Mapping[str, Any] | None = None) -> SettingsInForce:
+def load_settings(defines: Mapping[str, Any] | None = None) -> ResolvedSettings:
     """Read all sources; raises `SettingsError` with one line for the first thing that is wrong."""
     known = Settings.model_fields
     chosen = {name.lower(): value for name, value in (defines or {}).items()}
@@ -291,12 +293,12 @@ def load_settings(defines: Mapping[str, Any] | None = None) -> SettingsInForce:
         *(
             (name, name.lower(), f"environment variable {name}")
             for name in os.environ
-            if name.startswith(OWN_PREFIX)
+            if name.startswith(ENVIRONMENT_PREFIX)
         ),
         *((name, name, str(SETTINGS_FILE)) for name in in_file),
     ]:
         if setting not in known:
-            raise _unknown(name, origin)
+            raise _unknown_setting(name, origin)
 
     # As pydantic-settings reads it: small letters count too, an empty value does not.
     in_environ = {name.lower(): name for name, value in os.environ.items() if value}
@@ -308,14 +310,14 @@ def load_settings(defines: Mapping[str, Any] | None = None) -> SettingsInForce:
     try:
         settings = Settings(**chosen)
     except ValidationError as error:
-        raise _wrong(error, origins) from None
+        raise _invalid_setting(error, origins) from None
     _check_model_file(settings, origins)
     key = settings.target_api_key
     # Here and not later: from now on something may be said about them.
     # `ollama_api` may be an address; its other words hold no secret.
     addresses = (settings.ollama_url, settings.ollama_api)
-    use(redactor_for(key.get_secret_value() if key else None, settings.target_url, None, *addresses))
-    return SettingsInForce(settings, origins)
+    set_redactor(redactor_for(key.get_secret_value() if key else None, settings.target_url, None, *addresses))
+    return ResolvedSettings(settings, origins)
 
 
 def _read_file(file: Path) -> dict[str, Any]:
@@ -329,13 +331,13 @@ def _read_file(file: Path) -> dict[str, Any]:
         ) from None
 
 
-def _unknown(name: str, origin: str) -> SettingsError:
+def _unknown_setting(name: str, origin: str) -> SettingsError:
     near = difflib.get_close_matches(name.lower(), Settings.model_fields, n=1, cutoff=0.5)
     advice = f"did you mean {near[0]}?" if near else "`acceptance settings` lists all settings"
     return SettingsError(f"unknown setting {name} (from {origin}): {advice}")
 
 
-def _wrong(error: ValidationError, origins: Mapping[str, str]) -> SettingsError:
+def _invalid_setting(error: ValidationError, origins: Mapping[str, str]) -> SettingsError:
     first = error.errors()[0]
     name = str(first["loc"][0])
     field = Settings.model_fields[name]

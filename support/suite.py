@@ -7,58 +7,58 @@ from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from support.conformance.api import ApiServer
+from support.conformance.api import Endpoint
 from support.conformance.case_table import Case
 from support.conformance.missing_routes import MissingRoutes
-from support.errors import NotOffered
+from support.errors import NotSupported
 from support.http.client import ApiClient
 from support.mcp.tool_server import READY_SECONDS, ToolServer
 from support.models.script import TOOLS_SCRIPT, Script
 from support.models.store import ModelStore
 from support.programs.run_directory import RunFolder
-from support.results.known_issues import Deviations
+from support.results.known_issues import KnownIssues
 from support.servers.capabilities import CAPABILITIES, unmet_capability
 from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget, Target, UrlTarget
-from support.servers.endpoints import OFFERS, OtherFront, OtherTarget
+from support.servers.endpoints import ENDPOINTS, ComparedMistralRs, ComparedOllama
 from support.servers.launch_plans import FORMATS, arguments_of
 from support.servers.mistralrs import Server, free_port
 from support.servers.ollama_backends import (
-    DICE,
-    LEAVING,
-    NEED,
-    NEED_REAL,
-    SPEAKING,
-    Fronts,
-    Process,
+    CATEGORICAL,
+    NEEDS_OLLAMA,
+    NEEDS_OLLAMA_API,
+    SCRIPTED,
+    UNLOADABLE,
+    OllamaBackends,
+    ServerProcess,
     Upstream,
 )
 from support.servers.pool import ServerPool
-from support.settings import FRONTS, Settings, SettingsInForce
+from support.settings import OLLAMA_API_CHOICES, ResolvedSettings, Settings
 
 if TYPE_CHECKING:
     # numpy comes with the one and OpenAI's package with the other: a run that needs neither does not wait.
     from support.conformance.comparison import Comparison
-    from support.faults.fuzzing import Fuzzed
+    from support.faults.fuzzing import FuzzReport
     from support.models.compiler import CompiledModel
-    from support.servers.dedicated import SharedStacks
+    from support.servers.dedicated import SharedServers
 
 
-class Suite:
+class RunContext:
     """Made once, closed once. `folder` is a temporary folder of the run."""
 
-    def __init__(self, in_force: SettingsInForce, target: Target) -> None:
-        self.in_force = in_force
+    def __init__(self, resolved: ResolvedSettings, target: Target) -> None:
+        self.resolved = resolved
         self.target = target
-        self._own = RunFolder().hold()
-        self.folder = self._own.path
+        self._run_directory = RunFolder().hold()
+        self.folder = self._run_directory.path
         # Every temporary folder of the run lies in this one, and so goes with it, however the run ends.
-        self._usual_place, tempfile.tempdir = tempfile.tempdir, str(self.folder)
+        self._default_tempdir, tempfile.tempdir = tempfile.tempdir, str(self.folder)
         self.models = ModelStore(self.settings.acceptance_cache_dir / "models")
 
     @property
     def settings(self) -> Settings:
-        return self.in_force.settings
+        return self.resolved.settings
 
     @property
     def command(self) -> CommandTarget:
@@ -75,29 +75,29 @@ class Suite:
         """What the speaking model says."""
         return Script.standard()
 
-    def speaking(self, format_name: str = "GGUF") -> ModelArguments:
+    def scripted(self, format_name: str = "GGUF") -> ModelArguments:
         """The speaking model of the standard script in a format (GGUF, SafeTensors, GGML)."""
-        return arguments_of(self.models.speaking(self.script, format=FORMATS[format_name]))
+        return arguments_of(self.models.scripted(self.script, format=FORMATS[format_name]))
 
     def model(self, name: str) -> ModelArguments:
         """A model by the name that the tables of cases use."""
         if name == "embedding":
             return ModelArguments(self.models.embedding().directory, None, "embedding")
         if name == "able":
-            return arguments_of(self.models.able(self.script))
-        if name == DICE:
-            return arguments_of(self.models.dice())
-        assert name in (SPEAKING, LEAVING), f"there is no model {name!r}"
-        return self.speaking()
+            return arguments_of(self.models.scripted_with_tools(self.script))
+        if name == CATEGORICAL:
+            return arguments_of(self.models.categorical())
+        assert name in (SCRIPTED, UNLOADABLE), f"there is no model {name!r}"
+        return self.scripted()
 
     @cached_property
     def missing_routes(self) -> MissingRoutes:
         """Routes that servers of this run were found not to have."""
         return MissingRoutes()
 
-    def offering(self, api: str, model: str) -> tuple[ApiServer, Process | None]:
+    def endpoint(self, api: str, model: str) -> tuple[Endpoint, ServerProcess | None]:
         """The judged server of an API with a model, and its process if it is ours."""
-        return OFFERS[api](self, model)
+        return ENDPOINTS[api](self, model)
 
     @cached_property
     def comparison(self) -> Comparison:
@@ -106,34 +106,34 @@ class Suite:
 
         behind = (self.target.program, self.target.version)
         candidates = [
-            OtherFront(name, lambda: self.fronts, behind)
-            if name in FRONTS
-            else OtherTarget(name, self.settings, self.model)
-            for name in self.settings.compared
+            ComparedOllama(name, lambda: self.fronts, behind)
+            if name in OLLAMA_API_CHOICES
+            else ComparedMistralRs(name, self.settings, self.model)
+            for name in self.settings.compared_servers
         ]
-        deviations = Deviations.load() if self.settings.acceptance_deviations else Deviations(())
+        deviations = KnownIssues.load() if self.settings.acceptance_deviations else KnownIssues(())
 
-        def known(server: ApiServer, case: Case) -> tuple[str, str] | None:
-            found = (deviations.of_case(*program, case.title) for program in server.programs)
+        def known(server: Endpoint, case: Case) -> tuple[str, str] | None:
+            found = (deviations.find_for_case(*program, case.title) for program in server.components)
             return next(((entry.why, entry.source) for entry in found if entry is not None), None)
 
         return Comparison(candidates, self.settings.seconds(30.0), self.missing_routes, known)
 
     @cached_property
-    def fronts(self) -> Fronts:
+    def fronts(self) -> OllamaBackends:
         """The servers of the Ollama API."""
         files = {
-            SPEAKING: lambda: self.models.speaking(self.script).path,
-            DICE: lambda: self.models.dice().path,
+            SCRIPTED: lambda: self.models.scripted(self.script).path,
+            CATEGORICAL: lambda: self.models.categorical().path,
         }
-        return Fronts(self.settings, lambda role: files[role](), self._upstream)
+        return OllamaBackends(self.settings, lambda role: files[role](), self._upstream)
 
     @cached_property
-    def stacks(self) -> SharedStacks:
+    def stacks(self) -> SharedServers:
         """Servers with gateways before them, apart from those of the whole run."""
-        from support.servers.dedicated import SharedStacks
+        from support.servers.dedicated import SharedServers
 
-        return SharedStacks()
+        return SharedServers()
 
     @cached_property
     def heard(self) -> dict[str, str]:
@@ -141,38 +141,38 @@ class Suite:
         return {}
 
     @cached_property
-    def made_up(self) -> dict[float, Fuzzed]:
+    def fuzz_cache(self) -> dict[float, FuzzReport]:
         """What made-up requests have brought about in this run, by the seconds that they took."""
         return {}
 
     def _upstream(self, model: str) -> Upstream:
         if isinstance(self.target, UrlTarget):
             if model != "speaking":
-                raise NotOffered(f"{self.target.label} has its own models, and takes none of the suite's")
+                raise NotSupported(f"{self.target.label} has its own models, and takes none of the suite's")
             key = self.settings.target_api_key
             return Upstream(self.target.url, None, key.get_secret_value() if key else None)
         program, version = self.target.program, self.target.version
         if model == "embedding":
             needed = unmet_capability({"needs.embeddings"}, program, version)
             if needed is not None:
-                raise NotOffered(needed)
+                raise NotSupported(needed)
         arguments = self.model(model)
         file = arguments.directory / arguments.file if arguments.file else None
-        unloads = not CAPABILITIES["needs.own_routes"].lacking(program, version)
-        server = self.servers.get(arguments, purpose=LEAVING if model == LEAVING else "")
+        unloads = not CAPABILITIES["needs.own_routes"].is_missing_in(program, version)
+        server = self.servers.get(arguments, isolation=UNLOADABLE if model == UNLOADABLE else "")
         return Upstream(server.url, file, None, unloads)
 
-    def judged(self, tags: Collection[str]) -> list[tuple[str, str]]:
+    def components_under_test(self, tags: Collection[str]) -> list[tuple[str, str]]:
         """Program and version of what a scenario with these tags judges: the deviations of each may apply.
 
         A gateway passes on what the server behind it does wrong. Who needs a real Ollama beside the judged
         server compares routes: any of them may be the one that differs.
         """
         target = (self.target.program, self.target.version)
-        if NEED not in tags:
+        if NEEDS_OLLAMA_API not in tags:
             return [target]
-        front = self.fronts.told
-        behind = [target] if NEED_REAL in tags or self.fronts.kind == "gateway" else []
+        front = self.fronts.last_version
+        behind = [target] if NEEDS_OLLAMA in tags or self.fronts.kind == "gateway" else []
         return [*([front] if front else []), *behind]
 
     def api_client(self) -> tuple[ApiClient, Server | None]:
@@ -182,14 +182,14 @@ class Suite:
             return ApiClient(
                 self.target.url,
                 api_key=key.get_secret_value() if key else None,
-                within=self.settings.seconds(30.0),
+                timeout=self.settings.seconds(30.0),
             ), None
-        server = self.servers.get(self.speaking())
-        return ApiClient(server.url, within=self.settings.seconds(30.0)), server
+        server = self.servers.get(self.scripted())
+        return ApiClient(server.url, timeout=self.settings.seconds(30.0)), server
 
     def tool_caller(self) -> ModelArguments:
         """The speaking model that calls tools."""
-        return arguments_of(self.models.speaking(Script.load(TOOLS_SCRIPT)))
+        return arguments_of(self.models.scripted(Script.load(TOOLS_SCRIPT)))
 
     @cached_property
     def tool_server(self) -> ToolServer:
@@ -231,5 +231,5 @@ class Suite:
             self.comparison.close()
         if "tool_server" in self.__dict__:
             self.tool_server.stop()
-        tempfile.tempdir = self._usual_place
-        self._own.remove()
+        tempfile.tempdir = self._default_tempdir
+        self._run_directory.remove()

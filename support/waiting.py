@@ -19,7 +19,7 @@ def wait_until(
     what: str,
     check: Callable[[], T | None],
     *,
-    within: float,
+    timeout: float,
     alive: Callable[[], bool] | None = None,
     seen: Callable[[], object] | None = None,
 ) -> T:
@@ -38,6 +38,6 @@ def wait_until(
         last = f"; last seen: {seen()}" if seen else ""
         if not was_alive:
             raise WaitTimeout(f"{what}: the process ended after {waited:.1f} s{last}")
-        if waited >= within:
-            raise WaitTimeout(f"{what}: not within {within:.1f} s{last}")
-        time.sleep(min(POLL_SECONDS, within - waited))
+        if waited >= timeout:
+            raise WaitTimeout(f"{what}: not within {timeout:.1f} s{last}")
+        time.sleep(min(POLL_SECONDS, timeout - waited))

@@ -41,4 +41,4 @@ def script() -> Script:
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> ModelFiles:
     # A context that an endless answer cannot fill within a test.
-    return ModelStore(tmp_path_factory.mktemp("models"), prove=False).speaking(context=32768)
+    return ModelStore(tmp_path_factory.mktemp("models"), verify=False).scripted(context=32768)

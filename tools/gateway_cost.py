@@ -27,7 +27,7 @@ from support.servers.discovery import discover
 from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import start_server
 from support.settings import load_settings
-from support.suite import Suite
+from support.suite import RunContext
 
 # Both within 90 s on two targets, also on a slow machine.
 PAIRS = 60
@@ -64,7 +64,7 @@ def gateway() -> list[Row]:
     for target in ("reference", "real"):
         in_force = load_settings({"acceptance_target": target})
         try:
-            suite = Suite(in_force, discover(in_force.settings))
+            suite = RunContext(in_force, discover(in_force.settings))
         except TargetError as error:
             print(f"measure: {error}", file=sys.stderr)
             continue
@@ -75,11 +75,11 @@ def gateway() -> list[Row]:
     return rows
 
 
-def _on(suite: Suite) -> list[Row]:
+def _on(suite: RunContext) -> list[Row]:
     """With a model that says thousands of tokens a second, and with a small trained one where it is there."""
     longest = max((row for row in suite.script.rows if not row.loop), key=lambda row: len(row.answer))
     rows = _through(
-        suite, "speaking model", suite.speaking(), f"Tell me about the {longest.marker}", SPEAKING_TOKENS
+        suite, "speaking model", suite.scripted(), f"Tell me about the {longest.keyword}", SPEAKING_TOKENS
     )
     if has_smollm2(suite.settings.acceptance_cache_dir / "models"):
         trained = arguments_of(suite.models.smollm2())
@@ -87,7 +87,7 @@ def _on(suite: Suite) -> list[Row]:
     return rows
 
 
-def _through(suite: Suite, what: str, model: ModelArguments, words: str, tokens: int) -> list[Row]:
+def _through(suite: RunContext, what: str, model: ModelArguments, words: str, tokens: int) -> list[Row]:
     question = {"messages": [{"role": "user", "content": words}], "stream": True}
     openai = question | {"model": "default", "temperature": 0, "max_tokens": tokens}
     ollama = question | {"model": "speaking", "options": {"temperature": 0, "num_predict": tokens}}

@@ -172,7 +172,7 @@ def _interrupt(place: Path, way: str, after: float, left: Left) -> None:
         wait_until(
             "all are gone",
             lambda: not _there(tree, place) and not any(_listens(port) for port in ports),
-            within=SETTLE_SECONDS,
+            timeout=SETTLE_SECONDS,
         )
     for process in _there(tree, place):
         left.processes.append(f"{way} after {after:.2f} s: {_described(process)}")

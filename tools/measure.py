@@ -35,7 +35,7 @@ from support.models.store import ModelStore
 from support.servers.discovery import discover
 from support.servers.mistralrs import start_server
 from support.settings import load_settings
-from support.suite import Suite
+from support.suite import RunContext
 from tools.gateway_cost import Row, gateway
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -140,7 +140,7 @@ def models() -> list[Row]:
         with tempfile.TemporaryDirectory(prefix="acceptance-measure-") as folder:
             store = ModelStore(Path(folder))
             started = time.monotonic()
-            store.speaking(script, context=4096 - number)
+            store.scripted(script, context=4096 - number)
             written.append(time.monotonic() - started)
     return [
         ("speaking model compiled and simulated", "2 s", _figures(compiled)),
@@ -151,13 +151,13 @@ def models() -> list[Row]:
 def server() -> list[Row]:
     """The reference server: ready, and 32 streams at once, each with an answer of its own."""
     in_force = load_settings({"acceptance_target": "reference"})
-    suite = Suite(in_force, discover(in_force.settings))
+    suite = RunContext(in_force, discover(in_force.settings))
     try:
         ready, together, wrong = [], [], 0
-        rows = [row for row in suite.script.rows if not row.loop and row.marker != "called"]
+        rows = [row for row in suite.script.rows if not row.loop and row.keyword != "called"]
         asked = [rows[number % len(rows)] for number in range(STREAMS)]
         for _ in range(TIMES):
-            one = start_server(suite.command, suite.speaking(), in_force.settings)
+            one = start_server(suite.command, suite.scripted(), in_force.settings)
             try:
                 ready.append(one.ready_seconds)
 
@@ -171,7 +171,7 @@ def server() -> list[Row]:
 
                 with ThreadPoolExecutor(STREAMS) as users:
                     started = time.monotonic()
-                    answers = list(users.map(ask, [row.marker for row in asked]))
+                    answers = list(users.map(ask, [row.keyword for row in asked]))
                     together.append(time.monotonic() - started)
                 wrong += sum(a.text != row.answer for a, row in zip(answers, asked, strict=True))
             finally:

@@ -36,7 +36,7 @@ def check_finish(answers: Sequence[Answer], reason: str) -> None:
 
 def check_same_text(answers: Sequence[Answer]) -> None:
     """There are several answers, and all are one text."""
-    for first, other in _compared(answers):
+    for first, other in _pairs_with_first(answers):
         assert other.text == first.text, (
             f"the answers differ: {difference('the first text again', first.text, other.text)}\n"
             f"{other.exchange.describe()}"
@@ -45,13 +45,13 @@ def check_same_text(answers: Sequence[Answer]) -> None:
 
 def check_same_counts(answers: Sequence[Answer]) -> None:
     """There are several answers, and all report the same token counts."""
-    for first, other in _compared(answers):
-        assert other.spent == first.spent, (
-            f"the token counts differ: {first.spent} and {other.spent}\n{other.exchange.describe()}"
+    for first, other in _pairs_with_first(answers):
+        assert other.token_counts == first.token_counts, (
+            f"the token counts differ: {first.token_counts} and {other.token_counts}\n{other.exchange.describe()}"
         )
 
 
-def _compared(answers: Sequence[Answer]) -> Iterator[tuple[Answer, Answer]]:
+def _pairs_with_first(answers: Sequence[Answer]) -> Iterator[tuple[Answer, Answer]]:
     """The first answer with each other one; AssertionError when there is no other."""
     assert len(answers) > 1, f"nothing to compare: {len(answers)} answer"
     return ((answers[0], other) for other in answers[1:])
@@ -59,16 +59,16 @@ def _compared(answers: Sequence[Answer]) -> Iterator[tuple[Answer, Answer]]:
 
 def check_counts(answer: Answer, prompt: int, completion: Sequence[int]) -> None:
     """The counts are these; for the completion one of several (the end token may be counted)."""
-    spent = answer.spent
+    spent = answer.token_counts
     assert spent.prompt_tokens == prompt and spent.completion_tokens in completion, (
         f"expected {prompt} prompt tokens and {' or '.join(map(str, completion))} completion tokens, "
         f"got {spent}\n{answer.exchange.describe()}"
     )
 
 
-def check_adds_up(answer: Answer) -> None:
+def check_counts_positive(answer: Answer) -> None:
     """Prompt and completion were counted; that the total is their sum is part of the contract."""
-    spent = answer.spent
+    spent = answer.token_counts
     assert spent.prompt_tokens > 0 and spent.completion_tokens > 0, (
         f"expected counts above zero, got {spent}\n{answer.exchange.describe()}"
     )
@@ -76,7 +76,7 @@ def check_adds_up(answer: Answer) -> None:
 
 def check_length(answer: Answer, tokens: int) -> None:
     """Exactly this many tokens were made."""
-    made = answer.spent.completion_tokens
+    made = answer.token_counts.completion_tokens
     assert made == tokens, f"expected {tokens} tokens, got {made}\n{answer.exchange.describe()}"
 
 
@@ -86,28 +86,28 @@ def check_seconds(answer: Answer, limit: float) -> None:
     assert took <= limit, f"expected the answer within {limit} s, it took {took:.1f} s"
 
 
-def check_grew(answers: Sequence[Answer]) -> None:
+def check_prompt_grew(answers: Sequence[Answer]) -> None:
     """The last question counted more prompt tokens than the first."""
-    first, last = answers[0].spent.prompt_tokens, answers[-1].spent.prompt_tokens
+    first, last = answers[0].token_counts.prompt_tokens, answers[-1].token_counts.prompt_tokens
     assert last > first, (
         f"expected more than {first} prompt tokens, got {last}\n{answers[-1].exchange.describe()}"
     )
 
 
-def check_pieces(answer: Answer, least: int) -> None:
+def check_chunks(answer: Answer, least: int) -> None:
     """The stream brought at least so many pieces of text."""
-    assert answer.pieces >= least, (
-        f"expected at least {least} pieces, got {answer.pieces}\n{answer.exchange.describe()}"
+    assert answer.chunks >= least, (
+        f"expected at least {least} pieces, got {answer.chunks}\n{answer.exchange.describe()}"
     )
 
 
-def check_early(tries: Iterable[Answer]) -> None:
+def check_first_chunk_early(attempts: Iterable[Answer]) -> None:
     """In one of the tries the first bytes came before half of the time had passed: nobody holds answers back.
 
     One try may meet a machine that had no time to read; a server that collects its answer fails all of them.
     """
     seen = []
-    for answer in tries:
+    for answer in attempts:
         chunks = answer.exchange.chunks
         first, last = chunks[0][0], chunks[-1][0]
         if first < last / 2:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from support.conformance.oracles.openai import OPENAI, Usage
-from support.conformance.response_parser import Broken, Reading, read
+from support.conformance.response_parser import ConformanceError, ParsedResponse, parse
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 
@@ -24,11 +24,11 @@ class Answer:
     text: str
     finish_reason: str
     usage: Usage | None
-    pieces: int
+    chunks: int
     exchange: Exchange
 
     @property
-    def spent(self) -> Usage:
+    def token_counts(self) -> Usage:
         """The token counts; AssertionError when the server sent none."""
         assert self.usage is not None, f"no usage in the answer\n{self.exchange.describe()}"
         return self.usage
@@ -59,28 +59,28 @@ class OpenAiApi:
     def _ask(self, contract: str, path: str, request: Mapping[str, Any], stream: bool) -> Answer:
         asked = {"model": self.model, "temperature": 0, **request, **({"stream": True} if stream else {})}
         exchange = self.client.post(path, asked)
-        return _answer(_kept(exchange, f"{contract} stream" if stream else contract))
+        return _answer(_valid_response(exchange, f"{contract} stream" if stream else contract))
 
 
-def names_of(listed: Exchange) -> list[str]:
+def model_names(listed: Exchange) -> list[str]:
     """The names in a list of models; raises `Broken` for one that does not keep its contract."""
-    return [card["id"] for card in _kept(listed, "models").values[0]["data"]]
+    return [card["id"] for card in _valid_response(listed, "models").values[0]["data"]]
 
 
-def _answer(reading: Reading) -> Answer:
-    seen = OPENAI.view(reading)
+def _answer(reading: ParsedResponse) -> Answer:
+    seen = OPENAI.normalize(reading)
     usage = None if seen["usage"] is None else Usage(**seen["usage"])
     return Answer(seen["text"], seen["finish_reason"], usage, seen["pieces"], reading.exchange)
 
 
-def _kept(exchange: Exchange, contract: str) -> Reading:
+def _valid_response(exchange: Exchange, contract: str) -> ParsedResponse:
     """An answer that keeps the contract of this name; `Broken` says how to repeat one that does not."""
     try:
         if exchange.status != 200:
-            raise Broken("status", f"expected 200, got {exchange.status}")
+            raise ConformanceError("status", f"expected 200, got {exchange.status}")
         kind = "sse" if contract.endswith(" stream") else "json"
-        reading = read(exchange, kind, OPENAI.streams_end_with_done)
+        reading = parse(exchange, kind, OPENAI.streams_end_with_done)
         OPENAI.contracts[contract].check(reading)
-    except Broken as error:
-        raise Broken(error.layer, f"{error.seen}\n{exchange.describe()}") from None
+    except ConformanceError as error:
+        raise ConformanceError(error.layer, f"{error.actual}\n{exchange.describe()}") from None
     return reading

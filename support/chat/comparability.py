@@ -16,135 +16,135 @@ from support.chat.endpoint import (
     OLLAMA_CHAT,
     OLLAMA_GENERATE,
     OPENAI_CHAT,
-    Route,
-    Talk,
-    listed_as,
+    ChatEndpoint,
+    ChatRequest,
+    listed_name,
 )
-from support.errors import NotOffered
+from support.errors import NotSupported
 from support.servers.dedicated import DIRECT, GATEWAY, REAL
 from support.servers.discovery import CommandTarget, UrlTarget
 from support.servers.mistralrs import Server
 from support.servers.ollama_backends import GATEWAY as BUNDLED
-from support.servers.ollama_backends import SPEAKING, OllamaFront
+from support.servers.ollama_backends import SCRIPTED, OllamaBackend
 from support.settings import redact_url
 
 if TYPE_CHECKING:
-    from support.suite import Suite
+    from support.suite import RunContext
 
-SERVE_OURS = "serve the model that `acceptance model` prints"
+SERVE_SUITE_MODEL = "serve the model that `acceptance model` prints"
 # Two texts that are more alike than this are one scripted answer, spoilt or not; another model's is not.
-ALIKE = 0.7
-TRIED_TOKENS = 64
+SIMILARITY_THRESHOLD = 0.7
+PROBE_TOKENS = 64
 
 
-class Lineup:
+class ComparedEndpoints:
     """What one scenario asks. `asked`: program and version of each server that it has asked for.
 
     `watch` is told of servers of ours that have to live.
     """
 
-    def __init__(self, suite: Suite, watch: Callable[[Server], None], within: float) -> None:
+    def __init__(self, suite: RunContext, require_alive: Callable[[Server], None], timeout: float) -> None:
         self._suite = suite
-        self._watch = watch
-        self._within = within
-        self.asked: list[tuple[str, str]] = []
+        self._require_alive = require_alive
+        self._timeout = timeout
+        self.versions: list[tuple[str, str]] = []
 
     # -- routes
 
-    def direct(self) -> Route:
+    def direct(self) -> ChatEndpoint:
         """mistral.rs itself, in OpenAI's API."""
         target, key = self._suite.target, self._suite.settings.target_api_key
-        self.note(target.program, target.version)
+        self.record_version(target.program, target.version)
         if isinstance(target, UrlTarget):
             secret = key.get_secret_value() if key else None
-            return Route(DIRECT, target.url, self._suite.model_name, OPENAI_CHAT, secret)
-        server = self._suite.servers.get(self._suite.speaking())
-        self._watch(server)
-        return Route(DIRECT, server.url, self._suite.model_name, OPENAI_CHAT)
+            return ChatEndpoint(DIRECT, target.url, self._suite.model_name, OPENAI_CHAT, secret)
+        server = self._suite.servers.get(self._suite.scripted())
+        self._require_alive(server)
+        return ChatEndpoint(DIRECT, server.url, self._suite.model_name, OPENAI_CHAT)
 
-    def openai(self, server: str) -> Route:
+    def openai(self, server: str) -> ChatEndpoint:
         """The OpenAI API of a server, with the name that its own list gives the model."""
         if server == DIRECT:
             return self.direct()
-        front = self.front(server)
-        model = listed_as(front.url, front.names[SPEAKING], self._within)
-        return Route(f"{server} (OpenAI API)", front.url, model, OPENAI_CHAT)
+        front = self.backend(server)
+        model = listed_name(front.url, front.names[SCRIPTED], self._timeout)
+        return ChatEndpoint(f"{server} (OpenAI API)", front.url, model, OPENAI_CHAT)
 
-    def native(self, server: str) -> list[Route]:
+    def native(self, server: str) -> list[ChatEndpoint]:
         """Ollama's API of a server: its chats, and its texts."""
         url, model = self.address(server)
         return [
-            Route(f"{server} (chat)", url, model, OLLAMA_CHAT),
-            Route(f"{server} (generate)", url, model, OLLAMA_GENERATE),
+            ChatEndpoint(f"{server} (chat)", url, model, OLLAMA_CHAT),
+            ChatEndpoint(f"{server} (generate)", url, model, OLLAMA_GENERATE),
         ]
 
-    def route(self, server: str) -> Route:
+    def endpoint(self, server: str) -> ChatEndpoint:
         """The way in which most users of a server ask it."""
         return self.direct() if server == DIRECT else self.native(server)[0]
 
     def address(self, server: str) -> tuple[str, str]:
         """Address and model of a server of Ollama's API."""
-        front = self.front(server)
-        return front.url, front.names[SPEAKING]
+        front = self.backend(server)
+        return front.url, front.names[SCRIPTED]
 
-    def front(self, server: str) -> OllamaFront:
+    def backend(self, server: str) -> OllamaBackend:
         """The server of Ollama's API by its name in the features; raises `StartFailure`, `TargetError`."""
         front = self._gateway if server == GATEWAY else self._real
-        self.note(front.program, front.version)
+        self.record_version(front.program, front.version)
         return front
 
     @cached_property
-    def _gateway(self) -> OllamaFront:
+    def _gateway(self) -> OllamaBackend:
         front = self._suite.fronts.gateway()
         if front.program == BUNDLED:
             # It hands on what the target does wrong.
-            self.note(self._suite.target.program, self._suite.target.version)
+            self.record_version(self._suite.target.program, self._suite.target.version)
         return front
 
     @cached_property
-    def _real(self) -> OllamaFront:
+    def _real(self) -> OllamaBackend:
         return self._suite.fronts.real()
 
-    def note(self, program: str, version: str) -> None:
+    def record_version(self, program: str, version: str) -> None:
         """It is among those that this scenario judges."""
-        if (program, version) not in self.asked:
-            self.asked.append((program, version))
+        if (program, version) not in self.versions:
+            self.versions.append((program, version))
 
     # -- what may be asked
 
-    def require_ours(self, server: str, deed: str) -> None:
+    def require_managed(self, server: str, mutation: str) -> None:
         """Raise `NotOffered` when the server was there before the run. `deed`: what would be done to it."""
-        started = server == DIRECT or self.front(server).process is not None
+        started = server == DIRECT or self.backend(server).process is not None
         # What is done to a gateway is done to the server behind it.
         if not started or (server != REAL and not self._started):
-            place = self._place(server) if not started else "the server behind the gateway"
-            raise NotOffered(f"{place} was there before this run, and {deed} would change it")
+            place = self._location(server) if not started else "the server behind the gateway"
+            raise NotSupported(f"{place} was there before this run, and {mutation} would change it")
 
-    def require_own_gateway(self) -> None:
+    def require_managed_gateway(self) -> None:
         """Raise `NotOffered` when the gateway of this run cannot be put before a server of the suite."""
         if self._suite.fronts.kind not in ("gateway", "ollama"):
-            raise NotOffered(
-                f"{self._place(GATEWAY)} stands before a server that was there already; what may hurt a "
+            raise NotSupported(
+                f"{self._location(GATEWAY)} stands before a server that was there already; what may hurt a "
                 "server is tried with the bundled gateway only (leave ollama_api out)"
             )
 
-    def require_told(self, server: str) -> None:
+    def require_model_metadata(self, server: str) -> None:
         """Raise `NotOffered` when nobody told the bundled gateway more of the model than its name."""
-        if server == GATEWAY and self.front(server).program == BUNDLED and not self._started:
-            raise NotOffered(
+        if server == GATEWAY and self.backend(server).program == BUNDLED and not self._started:
+            raise NotSupported(
                 "the bundled gateway does not have the file of a model that was served before this run, "
                 "and so tells its name only, as docs/gateway.md says"
             )
 
-    def require_speaking(self, server: str) -> None:
+    def require_scripted(self, server: str) -> None:
         """Raise `NotOffered` when it serves another model than the suite's speaking one."""
-        if self._given_our_model(server):
+        if self._has_suite_model(server):
             return
-        said = self._said(server)
-        if not self._alike(said):
-            raise NotOffered(
-                f"{self._place(server)} serves another model than the suite's (it said {said[:60]!r}); "
-                f"{SERVE_OURS}"
+        said = self._probe_answer(server)
+        if not self._is_scripted_answer(said):
+            raise NotSupported(
+                f"{self._location(server)} serves another model than the suite's (it said {said[:60]!r}); "
+                f"{SERVE_SUITE_MODEL}"
             )
 
     def require_same_model(self, servers: Sequence[str]) -> None:
@@ -152,38 +152,38 @@ class Lineup:
         if set(servers) == {DIRECT, GATEWAY} and self._gateway_of_target:
             return
         for server in servers:
-            self.require_speaking(server)
+            self.require_scripted(server)
 
     @property
     def _gateway_of_target(self) -> bool:
         """The bundled one is; a user's own is taken for it when the target is a server of the user's, too."""
-        front = self.front(GATEWAY)
-        return front.program == BUNDLED or (not self._started and not front.made)
+        front = self.backend(GATEWAY)
+        return front.program == BUNDLED or (not self._started and not front.created)
 
     @property
     def _started(self) -> bool:
         return isinstance(self._suite.target, CommandTarget)
 
-    def _place(self, server: str) -> str:
+    def _location(self, server: str) -> str:
         target = self._suite.target
         if server != DIRECT:
-            return f"{server} at {redact_url(self.front(server).url)}"
+            return f"{server} at {redact_url(self.backend(server).url)}"
         return f"{server} at {redact_url(target.url)}" if isinstance(target, UrlTarget) else server
 
-    def _given_our_model(self, server: str) -> bool:
+    def _has_suite_model(self, server: str) -> bool:
         if server == DIRECT:
             return self._started
-        front = self.front(server)
-        return bool(front.made) or (front.process is not None and (server == REAL or self._started))
+        front = self.backend(server)
+        return bool(front.created) or (front.process is not None and (server == REAL or self._started))
 
-    def _said(self, server: str) -> str:
+    def _probe_answer(self, server: str) -> str:
         """What it says to the first row of the script, asked once in a run."""
-        route = self.route(server)
+        route = self.endpoint(server)
         if route.url not in self._suite.heard:
             row = self._suite.script.rows[0]
-            talk = Talk(({"role": "user", "content": row.marker},), limit=TRIED_TOKENS)
-            self._suite.heard[route.url] = route.ask(talk, within=self._within).text
+            talk = ChatRequest(({"role": "user", "content": row.keyword},), limit=PROBE_TOKENS)
+            self._suite.heard[route.url] = route.ask(talk, timeout=self._timeout).text
         return self._suite.heard[route.url]
 
-    def _alike(self, said: str) -> bool:
-        return SequenceMatcher(None, said, self._suite.script.rows[0].answer).ratio() > ALIKE
+    def _is_scripted_answer(self, answer: str) -> bool:
+        return SequenceMatcher(None, answer, self._suite.script.rows[0].answer).ratio() > SIMILARITY_THRESHOLD

@@ -8,34 +8,34 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from support.conformance.api import View
+from support.conformance.api import NormalizedAnswer
 from support.conformance.oracles import ollama, openai
-from support.conformance.response_parser import Reading, read
+from support.conformance.response_parser import ParsedResponse, parse
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 
 Message = Mapping[str, str]
 # Long enough for every scripted answer.
-ROOM = 600
+MAX_TOKENS = 600
 LATEST = ":latest"
 
 
 @dataclass(frozen=True)
-class Talk:
+class ChatRequest:
     """A conversation that ends with a question. `limit`: tokens of the answer at most; `rendered`: as the
     model's chat template writes it, for routes that take a text only."""
 
     messages: tuple[Message, ...]
-    limit: int = ROOM
+    limit: int = MAX_TOKENS
     stop: tuple[str, ...] = ()
     rendered: str = ""
 
 
 @dataclass(frozen=True)
-class Said:
+class ChatAnswer:
     """An answer over a route. `end`: `stop` or `length`; counts in tokens, None where none came."""
 
-    route: str
+    endpoint: str
     text: str
     end: str | None
     prompt_tokens: int | None
@@ -49,13 +49,13 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Form:
+class ChatProtocol:
     """How a route wants to be asked: its path, its request, and how its answers are read."""
 
     path: str
-    request: Callable[[Talk, str, bool], dict[str, Any]]
+    build_request: Callable[[ChatRequest, str, bool], dict[str, Any]]
     stream_kind: str
-    view: Callable[[Reading], View]
+    normalize: Callable[[ParsedResponse], NormalizedAnswer]
     counts: tuple[str, str]
 
     @property
@@ -65,79 +65,88 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Route:
+class ChatEndpoint:
     """A form of asking at a server. `model`: the name of the model there."""
 
     name: str
     url: str
     model: str
-    form: Form
+    protocol: ChatProtocol
     key: str | None = field(default=None, repr=False)
 
-    def client(self, within: float) -> ApiClient:
+    def client(self, timeout: float) -> ApiClient:
         """A client for it; whoever takes it closes it. `within`: seconds for a whole answer."""
-        return ApiClient(self.url, api_key=self.key, within=within)
+        return ApiClient(self.url, api_key=self.key, timeout=timeout)
 
-    def request(self, talk: Talk, stream: bool = False) -> dict[str, Any]:
+    def request(self, chat_request: ChatRequest, stream: bool = False) -> dict[str, Any]:
         """The request that asks this."""
-        return self.form.request(talk, self.model, stream)
+        return self.protocol.build_request(chat_request, self.model, stream)
 
-    def ask(self, talk: Talk, stream: bool = False, *, within: float) -> Said:
+    def ask(self, chat_request: ChatRequest, stream: bool = False, *, timeout: float) -> ChatAnswer:
         """Ask and read to the end. Raises AssertionError for anything but a readable answer."""
-        with contextlib.closing(self.client(within)) as client:
-            return self.said(client.post(self.form.path, self.request(talk, stream)), stream)
+        with contextlib.closing(self.client(timeout)) as client:
+            return self.parse_answer(
+                client.post(self.protocol.path, self.request(chat_request, stream)), stream
+            )
 
-    def said(self, exchange: Exchange, stream: bool) -> Said:
+    def parse_answer(self, exchange: Exchange, stream: bool) -> ChatAnswer:
         """What an exchange over this route says; raises AssertionError when it is no answer."""
         assert exchange.status == 200, f"{self.name}: expected an answer\n{exchange.describe()}"
-        reading = read(exchange, self.form.stream_kind if stream else "json", self.form.stream_kind == "sse")
-        view = self.form.view(reading)
+        reading = parse(
+            exchange, self.protocol.stream_kind if stream else "json", self.protocol.stream_kind == "sse"
+        )
+        view = self.protocol.normalize(reading)
         usage = view["usage"] or {}
-        prompt, answer = (usage.get(name) for name in self.form.counts)
-        return Said(self.name, view["text"], view["finish_reason"], prompt, answer, exchange)
+        prompt, answer = (usage.get(name) for name in self.protocol.counts)
+        return ChatAnswer(self.name, view["text"], view["finish_reason"], prompt, answer, exchange)
 
 
-def _chat_completion(talk: Talk, model: str, stream: bool) -> dict[str, Any]:
-    request: dict[str, Any] = {"model": model, "messages": list(talk.messages), "temperature": 0}
-    request |= {"max_tokens": talk.limit, "stream": stream}
+def _chat_completion(chat_request: ChatRequest, model: str, stream: bool) -> dict[str, Any]:
+    request: dict[str, Any] = {"model": model, "messages": list(chat_request.messages), "temperature": 0}
+    request |= {"max_tokens": chat_request.limit, "stream": stream}
     if stream:
         request["stream_options"] = {"include_usage": True}
-    return request | ({"stop": list(talk.stop)} if talk.stop else {})
+    return request | ({"stop": list(chat_request.stop)} if chat_request.stop else {})
 
 
-def _options(talk: Talk) -> dict[str, Any]:
-    options: dict[str, Any] = {"temperature": 0, "num_predict": talk.limit}
-    return options | ({"stop": list(talk.stop)} if talk.stop else {})
+def _options(chat_request: ChatRequest) -> dict[str, Any]:
+    options: dict[str, Any] = {"temperature": 0, "num_predict": chat_request.limit}
+    return options | ({"stop": list(chat_request.stop)} if chat_request.stop else {})
 
 
-def _ollama_chat(talk: Talk, model: str, stream: bool) -> dict[str, Any]:
-    return {"model": model, "messages": list(talk.messages), "stream": stream, "options": _options(talk)}
+def _ollama_chat(chat_request: ChatRequest, model: str, stream: bool) -> dict[str, Any]:
+    return {
+        "model": model,
+        "messages": list(chat_request.messages),
+        "stream": stream,
+        "options": _options(chat_request),
+    }
 
 
-def _ollama_generate(talk: Talk, model: str, stream: bool) -> dict[str, Any]:
+def _ollama_generate(chat_request: ChatRequest, model: str, stream: bool) -> dict[str, Any]:
     """A question, with a system message or without; what has a past goes as its template writes it."""
-    request: dict[str, Any] = {"model": model, "stream": stream, "options": _options(talk)}
-    *before, question = talk.messages
+    request: dict[str, Any] = {"model": model, "stream": stream, "options": _options(chat_request)}
+    *before, question = chat_request.messages
     if all(message["role"] == "system" for message in before):
         request["prompt"] = question["content"]
         return request | ({"system": before[0]["content"]} if before else {})
-    return request | {"prompt": talk.rendered, "raw": True}
+    return request | {"prompt": chat_request.rendered, "raw": True}
 
 
 _COUNTS = ("prompt_eval_count", "eval_count")
-OPENAI_CHAT = Form(
-    "/v1/chat/completions", _chat_completion, "sse", openai.view, ("prompt_tokens", "completion_tokens")
+OPENAI_CHAT = ChatProtocol(
+    "/v1/chat/completions", _chat_completion, "sse", openai.normalize, ("prompt_tokens", "completion_tokens")
 )
-OLLAMA_CHAT = Form("/api/chat", _ollama_chat, "ndjson", ollama.view, _COUNTS)
-OLLAMA_GENERATE = Form("/api/generate", _ollama_generate, "ndjson", ollama.view, _COUNTS)
+OLLAMA_CHAT = ChatProtocol("/api/chat", _ollama_chat, "ndjson", ollama.normalize, _COUNTS)
+OLLAMA_GENERATE = ChatProtocol("/api/generate", _ollama_generate, "ndjson", ollama.normalize, _COUNTS)
 
 
-def listed_as(url: str, model: str, within: float) -> str:
+def listed_name(url: str, model: str, timeout: float) -> str:
     """The name that a server's OpenAI API lists for this model of its Ollama API, else its first one.
 
     Raises AssertionError when none is listed.
     """
-    with contextlib.closing(ApiClient(url, within=within)) as client:
+    with contextlib.closing(ApiClient(url, timeout=timeout)) as client:
         listed = client.get("/v1/models")
         try:
             names = [str(card["id"]) for card in listed.json()["data"]]
@@ -151,13 +160,15 @@ def same_name(one: str, other: str) -> bool:
     return one.removesuffix(LATEST) == other.removesuffix(LATEST)
 
 
-def agree(answers: Sequence[Said], what: Callable[[Said], object], words: str) -> None:
+def require_equal_answers(
+    answers: Sequence[ChatAnswer], key: Callable[[ChatAnswer], object], words: str
+) -> None:
     """Every route has given the same; raises AssertionError that shows each, the groups apart."""
     assert len(answers) > 1, f"nothing to compare: {len(answers)} answer"
     groups: dict[str, list[str]] = {}
     for said in answers:
-        groups.setdefault(json.dumps(what(said), ensure_ascii=False, default=repr), []).append(said.route)
+        groups.setdefault(json.dumps(key(said), ensure_ascii=False, default=repr), []).append(said.endpoint)
     if len(groups) > 1:
         shown = "\n".join(f"  {', '.join(routes)}: {value:.400}" for value, routes in groups.items())
-        odd = next(said for said in answers if what(said) != what(answers[0]))
+        odd = next(said for said in answers if key(said) != key(answers[0]))
         raise AssertionError(f"{words} differ by route:\n{shown}\n{odd.exchange.describe()}")

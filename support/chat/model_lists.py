@@ -6,15 +6,15 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from support.chat.endpoint import LATEST, OPENAI_CHAT, Route, Talk
+from support.chat.endpoint import LATEST, OPENAI_CHAT, ChatEndpoint, ChatRequest
 from support.http.client import ApiClient
 from support.waiting import wait_until
 
 # mistral.rs' name for whatever it serves: another name of a model, not another model.
 ALIAS = "default"
 # Ollama's own words: a model may be listed for a moment after it was told to go.
-SEEN_SECONDS = 5.0
-QUESTION = Talk(({"role": "user", "content": "Tell me about the comet"},))
+LISTING_SECONDS = 5.0
+QUESTION = ChatRequest(({"role": "user", "content": "Tell me about the comet"},))
 
 
 def openai_names(client: ApiClient) -> list[str]:
@@ -27,14 +27,14 @@ def ollama_names(client: ApiClient) -> list[str]:
     return [str(entry["name"]) for entry in _listed(client, "/api/tags", "models")]
 
 
-def models_of(names: Sequence[str]) -> int:
+def count_models(names: Sequence[str]) -> int:
     """How many models they name: an alias is no model of its own when there are others."""
     return len({name for name in names if name != ALIAS}) or len(names)
 
 
-def require_as_many(listed: Mapping[str, Sequence[str]]) -> None:
+def require_same_count(listed: Mapping[str, Sequence[str]]) -> None:
     """Every list names the same number of models, at least one; raises AssertionError with the lists."""
-    counted = {models_of(list_of) for list_of in listed.values()}
+    counted = {count_models(list_of) for list_of in listed.values()}
     shown = "\n".join(f"  {where}: {', '.join(list_of)}" for where, list_of in listed.items())
     assert len(counted) == 1 and min(counted) >= 1, f"the lists do not agree:\n{shown}"
 
@@ -48,9 +48,9 @@ def require_same_names(openai: Sequence[str], ollama: Sequence[str]) -> None:
     )
 
 
-def unload_through_gateway(gateway: Route) -> None:
+def unload_through_gateway(gateway: ChatEndpoint) -> None:
     """Ollama's way: an empty prompt that is to be kept for no time (api.md, Unload a model)."""
-    with contextlib.closing(gateway.client(SEEN_SECONDS)) as client:
+    with contextlib.closing(gateway.client(LISTING_SECONDS)) as client:
         told = client.post("/api/generate", {"model": gateway.model, "keep_alive": 0})
         assert told.status == 200, f"the model was not unloaded\n{told.describe()}"
 
@@ -72,38 +72,38 @@ def require_unloaded(client: ApiClient) -> None:
         cards = _listed(client, "/v1/models", "data")
         return [card.get("status") for card in cards if card["id"] != ALIAS]
 
-    _await("mistral.rs tells that its model is unloaded", lambda: states() == ["unloaded"], states)
+    _wait_for("mistral.rs tells that its model is unloaded", lambda: states() == ["unloaded"], states)
 
 
-def require_gone(client: ApiClient) -> None:
+def require_none_loaded(client: ApiClient) -> None:
     """The gateway lists no model as loaded."""
 
     def loaded() -> list[Any]:
         return [entry["name"] for entry in _listed(client, "/api/ps", "models")]
 
-    _await("no model loaded for the gateway", lambda: not loaded(), loaded)
+    _wait_for("no model loaded for the gateway", lambda: not loaded(), loaded)
 
 
 def require_all_answer(client: ApiClient, expected: str) -> None:
     """Every name of the list is answered, and rightly; raises AssertionError that has all that are not."""
     silent = []
     for name in openai_names(client):
-        route = Route(name, client.base_url, name, OPENAI_CHAT)
-        answered = client.post(route.form.path, route.request(QUESTION))
-        if answered.status != 200 or route.said(answered, False).text != expected:
+        route = ChatEndpoint(name, client.base_url, name, OPENAI_CHAT)
+        answered = client.post(route.protocol.path, route.request(QUESTION))
+        if answered.status != 200 or route.parse_answer(answered, False).text != expected:
             silent.append(f"{name}: {answered.status} {answered.text[:200]!r}")
     assert not silent, "names of the list that no longer answer:\n  " + "\n  ".join(silent)
 
 
-def _await(what: str, check: Callable[[], bool], seen: Callable[[], object]) -> None:
-    wait_until(what, check, within=SEEN_SECONDS, seen=seen)
+def _wait_for(what: str, check: Callable[[], bool], seen: Callable[[], object]) -> None:
+    wait_until(what, check, timeout=LISTING_SECONDS, seen=seen)
 
 
-def _manage(client: ApiClient, wish: str, state: str) -> str:
+def _manage(client: ApiClient, action: str, status: str) -> str:
     name = next(name for name in openai_names(client) if name != ALIAS)
-    told = client.post(f"/v1/models/{wish}", {"model_id": name})
-    assert told.status == 200 and told.json().get("status") == state, (
-        f"expected the model to be {state}\n{told.describe()}"
+    told = client.post(f"/v1/models/{action}", {"model_id": name})
+    assert told.status == 200 and told.json().get("status") == status, (
+        f"expected the model to be {status}\n{told.describe()}"
     )
     return name
 

@@ -9,20 +9,20 @@ from typing import Any, Protocol
 
 from support.bundled.ollama_gateway.errors import API_LEVEL
 from support.chat import model_lists
-from support.chat.endpoint import OPENAI_CHAT, Message, Route, Said
+from support.chat.endpoint import OPENAI_CHAT, ChatAnswer, ChatEndpoint, Message
 from support.chat.parity import ask_all
-from support.chat.scenario_base import Room
+from support.chat.scenario_base import ScenarioBase
 from support.clients import langchain, ollama_cli
-from support.errors import NotOffered
+from support.errors import NotSupported
 from support.faults import disconnects, fuzzing, malformed_requests
-from support.faults.fuzzing import Fuzzed
+from support.faults.fuzzing import FuzzReport
 from support.performance import concurrency
-from support.performance.activity import Work, work_of
+from support.performance.activity import ActivityProbe, watch_activity
 from support.programs.ollama import OLLAMA
-from support.reporting.evidence import repeating
-from support.results.must_check import Observed
+from support.reporting.evidence import replay_script
+from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
-from support.servers.dedicated import DIRECT, GATEWAY, REAL, Stack
+from support.servers.dedicated import DIRECT, GATEWAY, REAL, ServerWithGateway
 from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import Server, start_server
 from support.servers.ollama_backends import GATEWAY as BUNDLED
@@ -35,33 +35,42 @@ SHORT_CONTEXT = 512
 # Fewer made-up requests would say little.
 LEAST_REQUESTS = 100
 # What scenarios do to servers that they share.
-LEAVING, UNLOADING = "leaving", "unloading"
+DISCONNECTING, UNLOADING = "leaving", "unloading"
 
 
-class Brought(Protocol):
+class ClientResult(Protocol):
     """What somebody's client got."""
 
     def require(self, outcome: str) -> None:
         """Raise AssertionError unless it is what these words of the features say."""
 
 
-class Desk(Room):
+class ParityScenario(ScenarioBase):
     """One scenario's tries. What came of each is to be looked at."""
 
     def __init__(self, *what: Any) -> None:
         super().__init__(*what)
-        self._stack: Stack | None = None
-        self.trained_said: tuple[Said, ...] = ()
+        self._dedicated: ServerWithGateway | None = None
+        self.trained_answers: tuple[ChatAnswer, ...] = ()
         # In the words of a step, and a look at what came that raises AssertionError when they are wrong.
-        self.claim: Observed[tuple[str, Callable[[], None]]] = Observed("outcome of what was tried")
-        self.brought: Observed[Brought] = Observed("outcome of what a client did")
-        self.served: Observed[list[disconnects.Served]] = Observed("answers of the others")
-        self.left: Observed[tuple[Route, Work]] = Observed("work for a client that has left")
+        self.claim: MustCheck[tuple[str, Callable[[], None]]] = MustCheck("outcome of what was tried")
+        self.client_result: MustCheck[ClientResult] = MustCheck("outcome of what a client did")
+        self.user_outcomes: MustCheck[list[disconnects.UserOutcome]] = MustCheck("answers of the others")
+        self.disconnected: MustCheck[tuple[ChatEndpoint, ActivityProbe]] = MustCheck(
+            "work for a client that has left"
+        )
 
     @property
-    def results(self) -> tuple[Observed[Any], ...]:
+    def results(self) -> tuple[MustCheck[Any], ...]:
         """What somebody has to look at."""
-        return self.answers, self.claim, self.made_up, self.brought, self.served, self.left
+        return (
+            self.answers,
+            self.claim,
+            self.fuzz_report,
+            self.client_result,
+            self.user_outcomes,
+            self.disconnected,
+        )
 
     def confirm(self, words: str) -> None:
         """What was tried came out as these words say; raises LookupError when something else was tried."""
@@ -72,113 +81,122 @@ class Desk(Room):
 
     # -- servers of its own
 
-    def begin(self, at_once: int = 32) -> None:
+    def start_dedicated_server(self, max_seqs: int = 32) -> None:
         """Start a server and a gateway that nobody else uses."""
-        self._stack = self.stack(at_once=at_once)
+        self._dedicated = self.dedicated_server(max_seqs=max_seqs)
 
-    def begin_leaving(self) -> None:
+    def share_disconnect_server(self) -> None:
         """Take the server and gateway that scenarios share whose clients leave."""
-        self._stack = self.shared_stack(LEAVING)
+        self._dedicated = self.shared_server(DISCONNECTING)
 
-    def begin_unloading(self) -> None:
+    def share_unload_server(self) -> None:
         """Take the server and gateway that scenarios share which unload the model."""
-        self._stack = self.shared_stack(UNLOADING)
+        self._dedicated = self.shared_server(UNLOADING)
 
     @property
-    def own(self) -> Stack:
+    def dedicated(self) -> ServerWithGateway:
         """The server and the gateway that a Given step has started."""
-        assert self._stack is not None, "a step that starts a server has to come first"
-        return self._stack
+        assert self._dedicated is not None, "a step that starts a server has to come first"
+        return self._dedicated
 
-    def _own_route(self, server: str) -> Route:
+    def _dedicated_endpoint(self, server: str) -> ChatEndpoint:
         if server == GATEWAY:
-            self.lineup.require_own_gateway()
-            self.lineup.note(BUNDLED, API_LEVEL)
-        return self.own.route(server)
+            self.endpoints.require_managed_gateway()
+            self.endpoints.record_version(BUNDLED, API_LEVEL)
+        return self.dedicated.endpoint(server)
 
     # -- the same asked of several
 
-    def ask_every_route(
+    def ask_every_endpoint(
         self, messages: Sequence[Message], question: str, options: Mapping[str, Any] | None = None
     ) -> None:
         """Ask mistral.rs, the gateway and a real Ollama, for a whole answer and for a stream."""
-        self.lineup.require_same_model((DIRECT, GATEWAY, REAL))
-        routes = [*map(self.lineup.openai, (DIRECT, GATEWAY, REAL))]
-        routes += [*self.lineup.native(GATEWAY), *self.lineup.native(REAL)]
+        self.endpoints.require_same_model((DIRECT, GATEWAY, REAL))
+        routes = [*map(self.endpoints.openai, (DIRECT, GATEWAY, REAL))]
+        routes += [*self.endpoints.native(GATEWAY), *self.endpoints.native(REAL)]
         self._ask(routes, messages, question, options)
 
-    def ask_stack(
+    def ask_target_and_gateway(
         self, messages: Sequence[Message], question: str, options: Mapping[str, Any] | None = None
     ) -> None:
         """Ask mistral.rs and the gateway, whatever model is behind them."""
-        self.lineup.require_same_model((DIRECT, GATEWAY))
-        routes = [*map(self.lineup.openai, (DIRECT, GATEWAY)), *self.lineup.native(GATEWAY)]
+        self.endpoints.require_same_model((DIRECT, GATEWAY))
+        routes = [*map(self.endpoints.openai, (DIRECT, GATEWAY)), *self.endpoints.native(GATEWAY)]
         self._ask(routes, messages, question, options)
 
     def _ask(
         self,
-        routes: Sequence[Route],
+        endpoints: Sequence[ChatEndpoint],
         messages: Sequence[Message],
         question: str,
         options: Mapping[str, Any] | None,
     ) -> None:
-        talk = self.talk(messages, question, **(options or {}))
-        self.answers.set(ask_all(routes, talk, self.within))
+        talk = self.chat_request(messages, question, **(options or {}))
+        self.answers.set(ask_all(endpoints, talk, self.answer_timeout))
 
-    def mistake(self, mistake: str, api: str, server: str) -> None:
+    def send_malformed_request(self, mistake: str, api: str, server: str) -> None:
         """Send the same mistake to every route of an API at a server."""
-        routes = self.lineup.native(server) if api == "Ollama" else [self.lineup.openai(server)]
-        refused = malformed_requests.refusals(routes, mistake, self.within)
+        routes = self.endpoints.native(server) if api == "Ollama" else [self.endpoints.openai(server)]
+        refused = malformed_requests.send_malformed(routes, mistake, self.answer_timeout)
         self.claim.set((f"refused as {api} does", partial(malformed_requests.require_refused, refused, api)))
 
     # -- users
 
-    def crowd(self, users: int, server: str, *, stream: bool) -> None:
+    def ask_concurrently(self, users: int, server: str, *, stream: bool) -> None:
         """Many users at once; they may be too many for the server that a Given step has started."""
-        if self._stack is not None:
-            outcomes = disconnects.fill(self._own_route(server), self.marks, users, stream, self.within)
+        if self._dedicated is not None:
+            outcomes = disconnects.overload(
+                self._dedicated_endpoint(server), self.keywords, users, stream, self.answer_timeout
+            )
             self.claim.set(("served or busy", partial(disconnects.require_served_or_busy, outcomes)))
             return
-        self.lineup.require_speaking(server)
-        route = self.lineup.route(server)
-        came = concurrency.ask_at_once(route, self.marks, users, stream=stream, within=self.within)
+        self.endpoints.require_scripted(server)
+        route = self.endpoints.endpoint(server)
+        came = concurrency.ask_concurrently(
+            route, self.keywords, users, stream=stream, timeout=self.answer_timeout
+        )
         self.claim.set(("own answers", came.require_own_answers))
 
-    def crowd_of_lengths(self, users: int, server: str, *, stream: bool) -> None:
+    def ask_lengths_concurrently(self, users: int, server: str, *, stream: bool) -> None:
         """Many users at once, of whatever model."""
-        route = self.lineup.route(server)
-        came = concurrency.ask_lengths_at_once(route, users, stream=stream, within=self.within)
+        route = self.endpoints.endpoint(server)
+        came = concurrency.ask_lengths_concurrently(route, users, stream=stream, timeout=self.answer_timeout)
         self.claim.set(("own answers", came.require_own_questions))
 
-    def leave(self, server: str, *, stream: bool) -> None:
+    def disconnect(self, server: str, *, stream: bool) -> None:
         """Leave half-way: the server has to stop its work."""
-        route = self._own_route(server)
-        watched = work_of(self.own.direct, self.own, disconnects.SHORT, self.within)
+        route = self._dedicated_endpoint(server)
+        watched = watch_activity(
+            self.dedicated.direct, self.dedicated, disconnects.SHORT, self.answer_timeout
+        )
         work = self._cleanups.enter_context(watched)
-        disconnects.leave_half_way(route, work, stream=stream)
-        self.left.set((route, work))
+        disconnects.disconnect_mid_answer(route, work, stream=stream)
+        self.disconnected.set((route, work))
 
-    def require_rest(self, within: float) -> None:
+    def require_idle(self, timeout: float) -> None:
         """The work for who has left ended within so many seconds."""
-        (route, work), within = self.left.get(), self.suite.settings.seconds(within)
-        with self._or_given_up():
-            disconnects.require_rest(route, work, within)
+        (route, work), timeout = self.disconnected.get(), self.suite.settings.seconds(timeout)
+        with self._discard_on_failure():
+            disconnects.require_idle(route, work, timeout)
 
-    def leave_beside(self, server: str) -> None:
+    def disconnect_beside_stream(self, server: str) -> None:
         """Leave half-way beside somebody whose answer is being made."""
-        route, talk = self._own_route(server), self.talk((), NEIGHBOUR, limit=NEIGHBOUR_LIMIT)
-        failure = disconnects.leave_beside_a_neighbour(route, talk, within=self.within)
-        self.claim.set(("whole stream", partial(self._require_none, failure)))
+        route, talk = (
+            self._dedicated_endpoint(server),
+            self.chat_request((), NEIGHBOUR, limit=NEIGHBOUR_LIMIT),
+        )
+        failure = disconnects.disconnect_beside_stream(route, talk, timeout=self.answer_timeout)
+        self.claim.set(("whole stream", partial(self._raise_failure, failure)))
 
-    def slow_reader(self, server: str, users: int) -> None:
+    def ask_beside_slow_reader(self, server: str, users: int) -> None:
         """Others ask while somebody does not read on."""
-        route = self._own_route(server)
-        self.served.set(disconnects.ask_beside_a_slow_reader(route, users, self.within))
+        route = self._dedicated_endpoint(server)
+        self.user_outcomes.set(disconnects.ask_beside_slow_reader(route, users, self.answer_timeout))
 
-    def require_prompt(self, users: int, within: float) -> None:
+    def require_timely(self, users: int, limit: float) -> None:
         """So many others got the right answer, each within so many seconds."""
-        text = self.scripted(disconnects.SHORT)
-        disconnects.require_prompt(self.served.get(), text, users, self.suite.settings.seconds(within))
+        text = self.expected_answer(disconnects.SHORT)
+        disconnects.require_timely(self.user_outcomes.get(), text, users, self.suite.settings.seconds(limit))
 
     # -- models
 
@@ -188,19 +206,19 @@ class Desk(Room):
         The latter have to name as many models: each has names of its own for them.
         """
         if servers != f"{DIRECT} and {GATEWAY}":
-            client = self.client(self.lineup.route(servers))
+            client = self.client(self.endpoints.endpoint(servers))
             openai, ollama = model_lists.openai_names(client), model_lists.ollama_names(client)
             self.claim.set(("same names", partial(model_lists.require_same_names, openai, ollama)))
             return
-        self.lineup.require_same_model((DIRECT, GATEWAY))
-        direct, gateway = (self.client(self.lineup.route(server)) for server in (DIRECT, GATEWAY))
+        self.endpoints.require_same_model((DIRECT, GATEWAY))
+        direct, gateway = (self.client(self.endpoints.endpoint(server)) for server in (DIRECT, GATEWAY))
         listed = {DIRECT: model_lists.openai_names(direct), GATEWAY: model_lists.ollama_names(gateway)}
-        self.claim.set(("same number of models", partial(model_lists.require_as_many, listed)))
+        self.claim.set(("same number of models", partial(model_lists.require_same_count, listed)))
 
     def unload(self, server: str) -> None:
         """Unload through one of them."""
-        gateway, direct = self._own_route(GATEWAY), self.client(self.own.direct)
-        gateway.ask(model_lists.QUESTION, within=self.within)
+        gateway, direct = self._dedicated_endpoint(GATEWAY), self.client(self.dedicated.direct)
+        gateway.ask(model_lists.QUESTION, timeout=self.answer_timeout)
         if server == GATEWAY:
             model_lists.unload_through_gateway(gateway)
         else:
@@ -208,13 +226,13 @@ class Desk(Room):
 
     def require_none_loaded(self, server: str) -> None:
         """The list of this one shows no loaded model."""
-        client = self.client(self._own_route(server))
-        (model_lists.require_gone if server == GATEWAY else model_lists.require_unloaded)(client)
+        client = self.client(self._dedicated_endpoint(server))
+        (model_lists.require_none_loaded if server == GATEWAY else model_lists.require_unloaded)(client)
 
     def unload_and_reload(self) -> None:
         """Have the model unloaded and loaded; every name has to answer as before."""
-        client = self.client(self.own.direct)
-        expected = self.scripted(model_lists.QUESTION)
+        client = self.client(self.dedicated.direct)
+        expected = self.expected_answer(model_lists.QUESTION)
         model_lists.require_all_answer(client, expected)
         model_lists.unload(client)
         model_lists.reload(client)
@@ -224,100 +242,100 @@ class Desk(Room):
 
     def fuzz(self, seconds: float) -> None:
         """Made-up requests, once a run; what they brought about is kept as evidence."""
-        lacking = fuzzing.missing()
+        lacking = fuzzing.missing_module()
         if lacking is not None:
-            raise NotOffered(f"needs {lacking}; `uv sync --group fuzz` installs it")
-        self.lineup.note(self.suite.target.program, self.suite.target.version)
-        known = self.suite.made_up
+            raise NotSupported(f"needs {lacking}; `uv sync --group fuzz` installs it")
+        self.endpoints.record_version(self.suite.target.program, self.suite.target.version)
+        known = self.suite.fuzz_cache
         came = known[seconds] = known[seconds] if seconds in known else self._fuzz(seconds)
         self.evidence += [
-            Evidence.text("findings, and how to repeat them", came.repeating(), "findings.txt"),
-            Evidence.text("made-up requests", came.told, "schemathesis.txt"),
+            Evidence.text("findings, and how to repeat them", came.replay_script(), "findings.txt"),
+            Evidence.text("made-up requests", came.output, "schemathesis.txt"),
         ]
-        self.made_up.set(came)
-        came.require_asked(LEAST_REQUESTS)
+        self.fuzz_report.set(came)
+        came.require_request_count(LEAST_REQUESTS)
 
-    def _fuzz(self, seconds: float) -> Fuzzed:
-        server = self._bounded()
+    def _fuzz(self, seconds: float) -> FuzzReport:
+        server = self._memory_limited_server()
         return fuzzing.fuzz(server.url, server.folder, seconds, lambda: server.alive)
 
-    def wish(self) -> None:
+    def request_too_many_choices(self) -> None:
         """Ask for more answers than there is memory for; the server has to say that it does not."""
-        self.lineup.note(self.suite.target.program, self.suite.target.version)
-        server = self._bounded()
-        route = Route(DIRECT, server.url, "default", OPENAI_CHAT)
+        self.endpoints.record_version(self.suite.target.program, self.suite.target.version)
+        server = self._memory_limited_server()
+        route = ChatEndpoint(DIRECT, server.url, "default", OPENAI_CHAT)
         client = self._cleanups.enter_context(contextlib.closing(route.client(fuzzing.ANSWER_SECONDS)))
-        self.claim.set(("wish refused", fuzzing.wish(client)))
-        self.evidence.append(Evidence.text("how to repeat it", repeating(client.exchanges), "repeat.sh"))
-        self.made_up.set(fuzzing.judged(client.exchanges, 1, alive=server.alive))
+        self.claim.set(("wish refused", fuzzing.request_too_many_choices(client)))
+        self.evidence.append(Evidence.text("how to repeat it", replay_script(client.exchanges), "repeat.sh"))
+        self.fuzz_report.set(fuzzing.classify(client.exchanges, 1, alive=server.alive))
 
-    def _bounded(self) -> Server:
+    def _memory_limited_server(self) -> Server:
         """A server of its own whose answers are short, and that cannot take the machine's memory."""
-        file = self.suite.models.speaking(self.suite.script, context=SHORT_CONTEXT)
+        file = self.suite.models.scripted(self.suite.script, context=SHORT_CONTEXT)
         server = start_server(self.suite.command, arguments_of(file), self.suite.settings)
         self._cleanups.callback(server.stop)
         fuzzing.bound_memory(server.process.pid)
         return server
 
-    def type_command(self, errand: str, server: str) -> None:
+    def run_ollama_command(self, task: str, server: str) -> None:
         """Ollama's own command on a server: on the one of a Given step where there is one."""
         part = OLLAMA.locate(self.suite.settings)
         if part is None:
-            raise NotOffered(
+            raise NotSupported(
                 "needs the program ollama; `acceptance get ollama` builds one, or set OLLAMA_BIN"
             )
-        url, model = self._place_of(errand, server)
+        url, model = self._command_target(task, server)
         home = self.suite.folder / "ollama-home"
         home.mkdir(exist_ok=True)
-        self.brought.set(ollama_cli.run(part.path, url, model, errand, home))
+        self.client_result.set(ollama_cli.run(part.path, url, model, task, home))
 
-    def _place_of(self, errand: str, server: str) -> tuple[str, str]:
-        deed = ollama_cli.change(errand)
-        if deed is not None and server == GATEWAY and self._stack is not None:
-            route = self._own_route(server)
+    def _command_target(self, task: str, server: str) -> tuple[str, str]:
+        deed = ollama_cli.mutation(task)
+        if deed is not None and server == GATEWAY and self._dedicated is not None:
+            route = self._dedicated_endpoint(server)
             return route.url, route.model
         if deed is not None:
-            self.lineup.require_ours(server, deed)
-        if errand == ollama_cli.SHOW:
-            self.lineup.require_told(server)
-        if ollama_cli.talks(errand):
-            self.lineup.require_speaking(server)
-        return self.lineup.address(server)
+            self.endpoints.require_managed(server, deed)
+        if task == ollama_cli.SHOW:
+            self.endpoints.require_model_metadata(server)
+        if ollama_cli.needs_inference(task):
+            self.endpoints.require_scripted(server)
+        return self.endpoints.address(server)
 
-    def use_adapter(self, journey: str, server: str) -> None:
+    def run_langchain(self, task: str, server: str) -> None:
         """LangChain's adapter of the API that most users of a server use."""
-        lacking = langchain.missing()
+        lacking = langchain.missing_module()
         if lacking is not None:
-            raise NotOffered(f"needs {lacking}; `uv sync --group clients` installs it")
-        self.lineup.require_speaking(server)
-        route = self.lineup.route(server)
-        self.brought.set(langchain.travel(route.form.api, route.url, route.model, journey, route.key))
+            raise NotSupported(f"needs {lacking}; `uv sync --group clients` installs it")
+        self.endpoints.require_scripted(server)
+        route = self.endpoints.endpoint(server)
+        self.client_result.set(langchain.run(route.protocol.api, route.url, route.model, task, route.key))
 
     # -- a trained model
 
     def ask_trained(self, messages: Sequence[Message], question: str) -> None:
         """Ask SmolLM2 in both engines."""
-        talk = self.talk(messages, question, limit=TRAINED_LIMIT)
-        within = self.suite.settings.seconds(2 * self.within)
-        self.trained_said = tuple(route.ask(talk, within=within) for route in self.trained())
+        talk = self.chat_request(messages, question, limit=TRAINED_LIMIT)
+        within = self.suite.settings.seconds(2 * self.answer_timeout)
+        self.trained_answers = tuple(route.ask(talk, timeout=within) for route in self.trained_endpoints())
 
     def require_prompt_tokens(self, *, same: bool) -> None:
         """Both counted the same tokens of the prompt, or mistral.rs more of them."""
-        ours, theirs = (said.prompt_tokens or 0 for said in self.trained_said)
+        ours, theirs = (said.prompt_tokens or 0 for said in self.trained_answers)
         held = ours == theirs if same else ours > theirs
         words = "the same number of" if same else "more"
         assert held, f"expected {words} prompt tokens on {DIRECT}: {ours}, on {REAL}: {theirs}"
 
-    def _require_none(self, failure: AssertionError | None) -> None:
+    def _raise_failure(self, failure: AssertionError | None) -> None:
         if failure is not None:
-            with self._or_given_up():
+            with self._discard_on_failure():
                 raise failure
 
     @contextlib.contextmanager
-    def _or_given_up(self) -> Iterator[None]:
+    def _discard_on_failure(self) -> Iterator[None]:
         """A server that fails here may be at work for nobody for a long time: no other scenario gets it."""
         try:
             yield
         except AssertionError:
-            self.suite.stacks.discard(LEAVING)
+            self.suite.stacks.discard(DISCONNECTING)
             raise

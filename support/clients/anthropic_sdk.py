@@ -10,8 +10,8 @@ from typing import Any
 
 import anthropic
 
-from support.clients.task import Journey, went
-from support.conformance.api import ApiServer
+from support.clients.task import TaskResult, run_task
+from support.conformance.api import Endpoint
 
 ANSWER = "The comet comes back every seventy-six years."
 COMET: Any = [{"role": "user", "content": "Tell me about the comet"}]
@@ -28,12 +28,12 @@ GREEDY = {"temperature": 0}
 LONGER_THAN_ANY_CONTEXT = "word " * 40_000
 
 
-def travel(server: ApiServer, name: str, within: float) -> Journey:
+def travel(server: Endpoint, name: str, timeout: float) -> TaskResult:
     """One journey by its name in `JOURNEYS`; what the client raises is what it got. `within`: seconds."""
     wanted, way = JOURNEYS[name]
     key = {"auth_token": server.key} if server.key else {"api_key": "not-asked-for"}
     with (
-        anthropic.DefaultHttpxClient(trust_env=False, timeout=within) as transport,
+        anthropic.DefaultHttpxClient(trust_env=False, timeout=timeout) as transport,
         anthropic.Anthropic(
             base_url=server.base_url,
             max_retries=0,
@@ -42,20 +42,20 @@ def travel(server: ApiServer, name: str, within: float) -> Journey:
             **key,  # type: ignore[arg-type]
         ) as client,
     ):
-        return went(
+        return run_task(
             name,
             wanted,
-            lambda: way(client, server.names["model"]),
+            lambda: way(client, server.variables["model"]),
             refused=anthropic.APIStatusError,
             failed=anthropic.AnthropicError,
         )
 
 
-def _ask(client: anthropic.Anthropic, model: str, messages: Any = COMET, **more: Any) -> Any:
+def _create(client: anthropic.Anthropic, model: str, messages: Any = COMET, **more: Any) -> Any:
     return client.messages.create(model=model, messages=messages, max_tokens=100, extra_body=GREEDY, **more)
 
 
-def _put_together(client: anthropic.Anthropic, model: str, messages: Any = COMET, **more: Any) -> Any:
+def _final_message(client: anthropic.Anthropic, model: str, messages: Any = COMET, **more: Any) -> Any:
     """The client's own helper that puts a stream together."""
     with client.messages.stream(
         model=model, messages=messages, max_tokens=100, extra_body=GREEDY, **more
@@ -67,71 +67,71 @@ def _text(message: Any) -> str:
     return "".join(block.text for block in message.content if block.type == "text")
 
 
-def _events(client: anthropic.Anthropic, model: str) -> str:
-    events = _ask(client, model, stream=True)
+def _stream(client: anthropic.Anthropic, model: str) -> str:
+    events = _create(client, model, stream=True)
     return "".join(event.delta.text for event in events if event.type == "content_block_delta")
 
 
-def _assembled(client: anthropic.Anthropic, model: str) -> tuple[str, str | None]:
-    message = _put_together(client, model)
+def _stream_helper(client: anthropic.Anthropic, model: str) -> tuple[str, str | None]:
+    message = _final_message(client, model)
     return _text(message), message.stop_reason
 
 
-def _counted(client: anthropic.Anthropic, model: str) -> bool:
+def _count_matches_usage(client: anthropic.Anthropic, model: str) -> bool:
     before = client.messages.count_tokens(model=model, messages=COMET).input_tokens
-    return bool(before == _ask(client, model).usage.input_tokens > 0)
+    return bool(before == _create(client, model).usage.input_tokens > 0)
 
 
-def _calls(message: Any) -> list[tuple[str, Any]]:
+def _tool_calls(message: Any) -> list[tuple[str, Any]]:
     return [(block.name, block.input) for block in message.content if block.type == "tool_use"]
 
 
-def _result(client: anthropic.Anthropic, model: str) -> str:
+def _send_tool_result(client: anthropic.Anthropic, model: str) -> str:
     """Calls the tool, sends its result, as a program does, with the blocks that came."""
-    called = _ask(client, model, WEATHER, tools=TOOLS)
+    called = _create(client, model, WEATHER, tools=TOOLS)
     results = [
         {"type": "tool_result", "tool_use_id": block.id, "content": "You are a pirate."}
         for block in called.content
         if block.type == "tool_use"
     ]
     turns = [{"role": "assistant", "content": called.content}, {"role": "user", "content": results}]
-    return _text(_ask(client, model, [*WEATHER, *turns], tools=TOOLS))
+    return _text(_create(client, model, [*WEATHER, *turns], tools=TOOLS))
 
 
-def _why(client: anthropic.Anthropic, model: str, **more: Any) -> Any:
+def _error_type(client: anthropic.Anthropic, model: str, **more: Any) -> Any:
     """The kind of error that a client is told, by a status or by an event of a stream."""
     question: Any = [{"role": "user", "content": LONGER_THAN_ANY_CONTEXT}]
     try:
-        answer = _ask(client, model, question, **more)
+        answer = _create(client, model, question, **more)
         return [event.type for event in answer] if more else _text(answer)
     except anthropic.APIStatusError as error:
         body: Any = error.body
         return body["error"]["type"] if isinstance(body, dict) else body
 
 
-Way = Callable[[anthropic.Anthropic, str], Any]
+TaskFunction = Callable[[anthropic.Anthropic, str], Any]
 # Name in the features -> what the client must bring home, and how it goes there.
-JOURNEYS: dict[str, tuple[Any, Way]] = {
-    "ask a question": (ANSWER, lambda client, model: _text(_ask(client, model))),
-    "read a stream": (ANSWER, _events),
-    "put a stream together": ((ANSWER, "end_turn"), _assembled),
-    "count the tokens beforehand": (True, _counted),
+JOURNEYS: dict[str, tuple[Any, TaskFunction]] = {
+    "ask a question": (ANSWER, lambda client, model: _text(_create(client, model))),
+    "read a stream": (ANSWER, _stream),
+    "put a stream together": ((ANSWER, "end_turn"), _stream_helper),
+    "count the tokens beforehand": (True, _count_matches_usage),
     "read a tool call": (
         [("get_weather", {"city": "Oslo"})],
-        lambda client, model: _calls(_ask(client, model, WEATHER, tools=TOOLS)),
+        lambda client, model: _tool_calls(_create(client, model, WEATHER, tools=TOOLS)),
     ),
     "put a streamed tool call together": (
         [("get_weather", {"city": "Oslo"})],
-        lambda client, model: _calls(_put_together(client, model, WEATHER, tools=TOOLS)),
+        lambda client, model: _tool_calls(_final_message(client, model, WEATHER, tools=TOOLS)),
     ),
-    "give back the result of a tool": ("Arr, matey! There be treasure on yonder island.", _result),
+    "give back the result of a tool": ("Arr, matey! There be treasure on yonder island.", _send_tool_result),
     "tell that a model is unknown": (
         "NotFoundError",
-        lambda client, model: _ask(client, "nobody/knows-this").id,
+        lambda client, model: _create(client, "nobody/knows-this").id,
     ),
-    "tell why a question was refused": ("invalid_request_error", _why),
+    "tell why a question was refused": ("invalid_request_error", _error_type),
     "tell why a stream was refused": (
         "invalid_request_error",
-        lambda client, model: _why(client, model, stream=True),
+        lambda client, model: _error_type(client, model, stream=True),
     ),
 }

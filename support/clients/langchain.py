@@ -13,31 +13,31 @@ from dataclasses import dataclass
 from typing import Any
 
 MODULES = ("langchain_openai", "langchain_ollama")
-ROOM = 200
+MAX_TOKENS = 200
 QUESTION = "Tell me about the comet"
 COUNTED = "counts of prompt and answer that add up"
 # They send what is asked to LangSmith when these are set, and take proxies from the environment.
-TELLING = ("LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING")
-PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+TRACING_VARIABLES = ("LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING")
+PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 
-def missing() -> str | None:
+def missing_module() -> str | None:
     """Which module is not installed, or None."""
     return next((name for name in MODULES if importlib.util.find_spec(name) is None), None)
 
 
 @dataclass(frozen=True)
-class Brought:
+class ClientResult:
     """What the adapter brought home, as a text."""
 
-    got: str
+    actual: str
 
     def require(self, outcome: str) -> None:
         """Raises AssertionError when it got something else."""
-        assert self.got == outcome, f"expected {outcome!r}, got {self.got!r}"
+        assert self.actual == outcome, f"expected {outcome!r}, got {self.actual!r}"
 
 
-def _ask(model: Any) -> str:
+def _invoke(model: Any) -> str:
     return str(model.invoke(QUESTION).content)
 
 
@@ -50,7 +50,7 @@ def _remember(model: Any) -> str:
     return str(model.invoke(past).content)
 
 
-def _count(model: Any) -> str:
+def _usage_adds_up(model: Any) -> str:
     spent = model.invoke(QUESTION).usage_metadata
     prompt, answer, total = (spent[f"{what}_tokens"] for what in ("input", "output", "total"))
     if min(prompt, answer) > 0 and prompt + answer == total:
@@ -59,28 +59,30 @@ def _count(model: Any) -> str:
 
 
 # Name in the features -> what the program does.
-JOURNEYS: dict[str, Callable[[Any], str]] = {
-    "ask a question": _ask,
+TASKS: dict[str, Callable[[Any], str]] = {
+    "ask a question": _invoke,
     "read a stream": _stream,
     "remember a name": _remember,
-    "count what it spent": _count,
+    "count what it spent": _usage_adds_up,
 }
 
 
-def travel(api: str, url: str, model: str, journey: str, key: str | None = None) -> Brought:
+def run(api: str, url: str, model: str, task: str, key: str | None = None) -> ClientResult:
     """One journey with the adapter of an API (OpenAI, Ollama); what the adapter raises is what it got."""
-    with _quiet():
+    with _without_tracing_and_proxies():
         chat = _ADAPTERS[api](url, model, key)
         try:
-            return Brought(JOURNEYS[journey](chat))
+            return ClientResult(TASKS[task](chat))
         except Exception as error:
-            return Brought(f"{type(error).__name__}: {error}")
+            return ClientResult(f"{type(error).__name__}: {error}")
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _without_tracing_and_proxies() -> Iterator[None]:
     """Loopback only: no tracing, no proxies."""
-    kept = {name: os.environ.pop(name) for name in (*TELLING, *PROXIES) if name in os.environ}
+    kept = {
+        name: os.environ.pop(name) for name in (*TRACING_VARIABLES, *PROXY_VARIABLES) if name in os.environ
+    }
     try:
         yield
     finally:
@@ -90,7 +92,12 @@ def _quiet() -> Iterator[None]:
 def _openai(url: str, model: str, key: str | None) -> Any:
     from langchain_openai import ChatOpenAI
 
-    settings: dict[str, Any] = {"temperature": 0, "max_tokens": ROOM, "max_retries": 0, "stream_usage": True}
+    settings: dict[str, Any] = {
+        "temperature": 0,
+        "max_tokens": MAX_TOKENS,
+        "max_retries": 0,
+        "stream_usage": True,
+    }
     settings["api_key"] = key or "not-asked-for"
     return ChatOpenAI(base_url=f"{url}/v1", model=model, **settings)
 
@@ -98,7 +105,7 @@ def _openai(url: str, model: str, key: str | None) -> Any:
 def _ollama(url: str, model: str, key: str | None) -> Any:
     from langchain_ollama import ChatOllama
 
-    return ChatOllama(base_url=url, model=model, temperature=0, num_predict=ROOM)
+    return ChatOllama(base_url=url, model=model, temperature=0, num_predict=MAX_TOKENS)
 
 
 _ADAPTERS: dict[str, Callable[[str, str, str | None], Any]] = {"OpenAI": _openai, "Ollama": _ollama}

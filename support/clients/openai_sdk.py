@@ -12,8 +12,8 @@ from typing import Any
 
 import openai
 
-from support.clients.task import Journey, went
-from support.conformance.api import ApiServer
+from support.clients.task import TaskResult, run_task
+from support.conformance.api import Endpoint
 
 ANSWER = "The comet comes back every seventy-six years."
 QUESTION: Any = [{"role": "user", "content": "Tell me about the comet"}]
@@ -31,23 +31,23 @@ WEATHER: Any = {
 }
 
 
-def travel(server: ApiServer, name: str, within: float) -> Journey:
+def travel(server: Endpoint, name: str, timeout: float) -> TaskResult:
     """One journey by its name in `JOURNEYS`; what the client raises is what it got. `within`: seconds."""
-    return travel_by(JOURNEYS, server, name, within, strict=True)
+    return run_with_openai(JOURNEYS, server, name, timeout, strict=True)
 
 
-def travel_by(
-    journeys: Mapping[str, tuple[Any, Callable[[openai.OpenAI, str], Any]]],
-    server: ApiServer,
+def run_with_openai(
+    tasks: Mapping[str, tuple[Any, Callable[[openai.OpenAI, str], Any]]],
+    server: Endpoint,
     name: str,
-    within: float,
+    timeout: float,
     *,
     strict: bool,
-) -> Journey:
+) -> TaskResult:
     """One of these journeys; `strict`: the client checks types."""
-    wanted, way = journeys[name]
+    wanted, way = tasks[name]
     with (
-        openai.DefaultHttpxClient(trust_env=False, timeout=within) as transport,
+        openai.DefaultHttpxClient(trust_env=False, timeout=timeout) as transport,
         openai.OpenAI(
             base_url=f"{server.base_url}/v1",
             api_key=server.key or "not-asked-for",
@@ -56,27 +56,27 @@ def travel_by(
             _strict_response_validation=strict,
         ) as client,
     ):
-        return went(
+        return run_task(
             name,
             wanted,
-            lambda: way(client, server.names["model"]),
+            lambda: way(client, server.variables["model"]),
             refused=openai.APIStatusError,
             failed=openai.OpenAIError,
         )
 
 
-def _ask(client: openai.OpenAI, model: str, **more: Any) -> Any:
+def _create(client: openai.OpenAI, model: str, **more: Any) -> Any:
     return client.chat.completions.create(
         model=model, messages=QUESTION, max_tokens=100, temperature=0, **more
     )
 
 
 def _stream(client: openai.OpenAI, model: str) -> str:
-    chunks = _ask(client, model, stream=True)
+    chunks = _create(client, model, stream=True)
     return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
 
 
-def _assembled(client: openai.OpenAI, model: str) -> str | None:
+def _stream_helper(client: openai.OpenAI, model: str) -> str | None:
     """The client's own helper that puts a stream together."""
     with client.chat.completions.stream(
         model=model, messages=QUESTION, max_tokens=100, temperature=0
@@ -84,11 +84,11 @@ def _assembled(client: openai.OpenAI, model: str) -> str | None:
         return stream.get_final_completion().choices[0].message.content
 
 
-def _text(client: openai.OpenAI, model: str) -> str:
+def _complete(client: openai.OpenAI, model: str) -> str:
     return client.completions.create(model=model, prompt=PROMPT, max_tokens=50, temperature=0).choices[0].text
 
 
-def _call(client: openai.OpenAI, model: str) -> Any:
+def _tool_calls(client: openai.OpenAI, model: str) -> Any:
     messages: Any = [{"role": "user", "content": "What is the weather?"}]
     answer = client.chat.completions.create(
         model=model, messages=messages, tools=[WEATHER], max_tokens=100, temperature=0
@@ -97,12 +97,12 @@ def _call(client: openai.OpenAI, model: str) -> Any:
     return [(call.function.name, json.loads(call.function.arguments)) for call in calls]
 
 
-def _spent(client: openai.OpenAI, model: str) -> bool:
-    usage = _ask(client, model).usage
+def _usage_adds_up(client: openai.OpenAI, model: str) -> bool:
+    usage = _create(client, model).usage
     return bool(usage.total_tokens == usage.prompt_tokens + usage.completion_tokens > 0)
 
 
-def _refused(client: openai.OpenAI, model: str) -> bool:
+def _bad_request_raises(client: openai.OpenAI, model: str) -> bool:
     wrong: Any = 5
     try:
         client.chat.completions.create(model=model, messages=wrong)
@@ -111,26 +111,26 @@ def _refused(client: openai.OpenAI, model: str) -> bool:
     return False
 
 
-Way = Callable[[openai.OpenAI, str], Any]
+TaskFunction = Callable[[openai.OpenAI, str], Any]
 # Name in the features -> what the client must bring home, and how it goes there.
-JOURNEYS: dict[str, tuple[Any, Way]] = {
-    "ask a question": (ANSWER, lambda client, model: _ask(client, model).choices[0].message.content),
-    "count what it spent": (True, _spent),
+JOURNEYS: dict[str, tuple[Any, TaskFunction]] = {
+    "ask a question": (ANSWER, lambda client, model: _create(client, model).choices[0].message.content),
+    "count what it spent": (True, _usage_adds_up),
     "read a stream": (ANSWER, _stream),
-    "put a stream together": (ANSWER, _assembled),
-    "continue a text": (ANSWER, _text),
+    "put a stream together": (ANSWER, _stream_helper),
+    "continue a text": (ANSWER, _complete),
     "find its model in the list": (
         True,
         lambda client, model: model in [card.id for card in client.models.list()],
     ),
-    "read a tool call": ([("get_weather", {"city": "Oslo"})], _call),
+    "read a tool call": ([("get_weather", {"city": "Oslo"})], _tool_calls),
     "tell that a model is unknown": (
         "NotFoundError",
-        lambda client, model: _ask(client, "nobody/knows-this").id,
+        lambda client, model: _create(client, "nobody/knows-this").id,
     ),
     "tell that an address is unknown": (
         "NotFoundError",
         lambda client, model: client.post("/nobody-knows-this", cast_to=object, body={}),
     ),
-    "tell that its request was wrong": (True, _refused),
+    "tell that its request was wrong": (True, _bad_request_raises),
 }

@@ -12,9 +12,9 @@ from typing import Any
 
 import openai
 
-from support.clients.openai_sdk import travel_by
-from support.clients.task import Journey
-from support.conformance.api import ApiServer
+from support.clients.openai_sdk import run_with_openai
+from support.clients.task import TaskResult
+from support.conformance.api import Endpoint
 from support.waiting import wait_until
 
 ANSWER = "The comet comes back every seventy-six years."
@@ -28,21 +28,21 @@ WEATHER: Any = {
 DONE_SECONDS = 30.0
 
 
-def travel(server: ApiServer, name: str, within: float) -> Journey:
+def travel(server: Endpoint, name: str, timeout: float) -> TaskResult:
     """One journey by its name in `JOURNEYS`; what the client raises is what it got. `within`: seconds."""
-    return travel_by(JOURNEYS, server, name, within, strict=False)
+    return run_with_openai(JOURNEYS, server, name, timeout, strict=False)
 
 
-def _ask(client: openai.OpenAI, model: str, question: Any = QUESTION, **more: Any) -> Any:
+def _create(client: openai.OpenAI, model: str, question: Any = QUESTION, **more: Any) -> Any:
     return client.responses.create(model=model, input=question, max_output_tokens=100, temperature=0, **more)
 
 
 def _stream(client: openai.OpenAI, model: str) -> str:
-    events = _ask(client, model, stream=True)
+    events = _create(client, model, stream=True)
     return "".join(event.delta for event in events if event.type == "response.output_text.delta")
 
 
-def _assembled(client: openai.OpenAI, model: str) -> str:
+def _stream_helper(client: openai.OpenAI, model: str) -> str:
     """The client's own helper that puts a stream together; it insists on items that keep their ids."""
     try:
         with client.responses.stream(
@@ -53,14 +53,14 @@ def _assembled(client: openai.OpenAI, model: str) -> str:
         return f"{type(error).__name__}: {error}"
 
 
-def _goes_on(client: openai.OpenAI, model: str) -> str:
-    first = _ask(client, model, "My name is Mara")
-    return str(_ask(client, model, "What am I called?", previous_response_id=first.id).output_text)
+def _follow_up(client: openai.OpenAI, model: str) -> str:
+    first = _create(client, model, "My name is Mara")
+    return str(_create(client, model, "What am I called?", previous_response_id=first.id).output_text)
 
 
-def _stored(client: openai.OpenAI, model: str) -> tuple[str, str]:
+def _retrieve_and_delete(client: openai.OpenAI, model: str) -> tuple[str, str]:
     """Reads a response again, deletes it, and looks for it once more."""
-    made = _ask(client, model)
+    made = _create(client, model)
     again = client.responses.retrieve(made.id).output_text
     client.responses.delete(made.id)
     try:
@@ -69,33 +69,33 @@ def _stored(client: openai.OpenAI, model: str) -> tuple[str, str]:
         return again, "gone"
 
 
-def _background(client: openai.OpenAI, model: str) -> tuple[str | None, str]:
-    begun = _ask(client, model, background=True)
+def _wait_for_background(client: openai.OpenAI, model: str) -> tuple[str | None, str]:
+    begun = _create(client, model, background=True)
     seen = [begun]
 
     def done() -> Any:
         seen.append(client.responses.retrieve(begun.id))
         return None if seen[-1].status in ("queued", "in_progress") else seen[-1]
 
-    response = wait_until("the response", done, within=DONE_SECONDS, seen=lambda: seen[-1].status)
+    response = wait_until("the response", done, timeout=DONE_SECONDS, seen=lambda: seen[-1].status)
     return response.status, response.output_text
 
 
-def _call(client: openai.OpenAI, model: str) -> Any:
-    answer = _ask(client, model, "What is the weather?", tools=[WEATHER])
+def _tool_calls(client: openai.OpenAI, model: str) -> Any:
+    answer = _create(client, model, "What is the weather?", tools=[WEATHER])
     return [(item.name, json.loads(item.arguments)) for item in answer.output if item.type == "function_call"]
 
 
-Way = Callable[[openai.OpenAI, str], Any]
+TaskFunction = Callable[[openai.OpenAI, str], Any]
 # Name in the features -> what the client must bring home, and how it goes there.
-JOURNEYS: dict[str, tuple[Any, Way]] = {
-    "get a response": (ANSWER, lambda client, model: _ask(client, model).output_text),
+JOURNEYS: dict[str, tuple[Any, TaskFunction]] = {
+    "get a response": (ANSWER, lambda client, model: _create(client, model).output_text),
     "read a streamed response": (ANSWER, _stream),
-    "put a streamed response together": (ANSWER, _assembled),
-    "go on from a response": ("You are Mara, and I will remember it.", _goes_on),
-    "read a response again and delete it": ((ANSWER, "gone"), _stored),
-    "wait for a response in the background": (("completed", ANSWER), _background),
-    "read the tool call of a response": ([("get_weather", {"city": "Oslo"})], _call),
+    "put a streamed response together": (ANSWER, _stream_helper),
+    "go on from a response": ("You are Mara, and I will remember it.", _follow_up),
+    "read a response again and delete it": ((ANSWER, "gone"), _retrieve_and_delete),
+    "wait for a response in the background": (("completed", ANSWER), _wait_for_background),
+    "read the tool call of a response": ([("get_weather", {"city": "Oslo"})], _tool_calls),
     "tell that a response is unknown": (
         "NotFoundError",
         lambda client, model: client.responses.retrieve("resp_nobody").id,

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from support.conformance.contract import Contract
-from support.conformance.response_parser import Reading
+from support.conformance.response_parser import ParsedResponse
 from support.http.exchange import Exchange
 
 # An answer in words that do not depend on how it came: text, texts, finish_reason, finish_reasons, usage,
 # tool_calls, call_ids, id, first_vector; streams add what only they have. A missing key reads as None.
-View = Mapping[str, Any]
+NormalizedAnswer = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class Api:
     name: str
     title: str
     contracts: Mapping[str, Contract]
-    good: str
-    view: Callable[[Reading], View]
+    health_case: str
+    normalize: Callable[[ParsedResponse], NormalizedAnswer]
     streams_end_with_done: bool | None = False
-    good_for: Mapping[str, str] = field(default_factory=dict)
+    health_case_for: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class ApiServer:
+class Endpoint:
     """A server that offers an API. `names`: what stands for `{model}` and other names in the tables.
 
     `own_words`: texts that it may say though they look like a path, such as the folder of its model.
@@ -46,8 +46,8 @@ class ApiServer:
     label: str
     api: str
     base_url: str
-    names: Mapping[str, str]
+    variables: Mapping[str, str]
     key: str | None = field(default=None, repr=False)
-    own_words: tuple[str, ...] = ()
-    declines: Callable[[Exchange], str | None] | None = None
-    programs: tuple[tuple[str, str], ...] = ()
+    harmless_texts: tuple[str, ...] = ()
+    unsupported_reason: Callable[[Exchange], str | None] | None = None
+    components: tuple[tuple[str, str], ...] = ()

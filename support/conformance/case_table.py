@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from support.conformance.matchers import Expectation, Matchers
-from support.conformance.request_builder import RequestRow, joined
+from support.conformance.request_builder import RequestSpec, deep_merge
 from support.errors import AcceptanceError
 
 FOLDER = Path(__file__).with_name("cases")
@@ -19,7 +19,7 @@ Kind = Literal["json", "sse", "ndjson", "text", "empty", "any"]
 
 
 # What can be compared between two answers, whatever their form; the keys of a view.
-Viewed = Literal[
+NormalizedField = Literal[
     "text",
     "texts",
     "thinking",
@@ -38,7 +38,7 @@ class CaseError(AcceptanceError):
     """A table of cases is wrong. One line: the file, the case, the field, what to do."""
 
 
-class Again(BaseModel):
+class Repetition(BaseModel):
     """The same request once more with other fields (tables are joined): what must be the same, or differ.
 
     `same` and `differs` are names of the view of an answer (`support.conformance.api.View`).
@@ -47,11 +47,11 @@ class Again(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     change: dict[str, Any] = {}
-    same: list[Viewed] = []
-    differs: list[Viewed] = []
+    same: list[NormalizedField] = []
+    differs: list[NormalizedField] = []
 
     @model_validator(mode="after")
-    def _some(self) -> Again:
+    def _check_not_empty(self) -> Repetition:
         if not self.same and not self.differs:
             raise ValueError("name what has to be the same, or has to differ")
         return self
@@ -68,13 +68,13 @@ class Case(BaseModel):
 
     api: str
     title: str
-    request: RequestRow
+    request: RequestSpec
     status: list[int]
     kind: Kind = "json"
     contract: list[str] = []
     expect: list[Expectation] = []
     headers: dict[str, Matchers] = {}
-    again: Again | None = None
+    again: Repetition | None = None
     after: Literal["a good request"] | None = None
     alone: bool = Field(False, description="it may hurt its server, so it gets one of its own")
     model: str = Field("speaking", description="which of the suite's models the server has to serve")
@@ -82,12 +82,12 @@ class Case(BaseModel):
 
     @field_validator("status", "contract", mode="before")
     @classmethod
-    def _listed(cls, value: Any) -> Any:
+    def _as_list(cls, value: Any) -> Any:
         return value if isinstance(value, list) else [value]
 
     @field_validator("headers", mode="before")
     @classmethod
-    def _equal(cls, value: Any) -> Any:
+    def _headers_as_matchers(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
         return {
@@ -96,7 +96,7 @@ class Case(BaseModel):
         }
 
     @model_validator(mode="after")
-    def _sound(self) -> Case:
+    def _check_consistent(self) -> Case:
         if not self.status or not all(100 <= status <= 599 for status in self.status):
             raise ValueError("status is a number, or a list of numbers, from 100 to 599")
         if self.kind in ("any", "empty") and (self.expect or self.contract):
@@ -111,13 +111,13 @@ class Case(BaseModel):
         return f"{self.request.method} {self.request.path.partition('?')[0]}"
 
     @property
-    def refusal(self) -> bool:
+    def expects_error(self) -> bool:
         """Whether the request is one to be refused."""
         return min(self.status) >= 400
 
     @property
-    def then_a_good_request(self) -> bool:
-        return self.refusal or self.after is not None
+    def rechecks_health(self) -> bool:
+        return self.expects_error or self.after is not None
 
 
 def read_table(api: str, file: Path) -> dict[str, Case]:
@@ -130,23 +130,23 @@ def read_table(api: str, file: Path) -> dict[str, Case]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CaseError(f"{file.name}: cannot be read as a table of cases: {error}") from None
     defaults = rows.pop("defaults", {})
-    return {title: _case(api, file, title, row, defaults) for title, row in rows.items()}
+    return {title: _parse_case(api, file, title, row, defaults) for title, row in rows.items()}
 
 
-def _whole_row(defaults: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+def _merge_defaults(defaults: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     request, shared = row.get("request"), defaults.get("request", {})
     if isinstance(request, Mapping) and {"body", "body_hex", "make"} & set(request):
         # A body of another kind stands instead of the shared one.
         defaults = {**defaults, "request": {name: shared[name] for name in shared if name != "json"}}
-    return joined(defaults, row)
+    return deep_merge(defaults, row)
 
 
-def _case(api: str, file: Path, title: str, row: Any, defaults: Mapping[str, Any]) -> Case:
+def _parse_case(api: str, file: Path, title: str, row: Any, defaults: Mapping[str, Any]) -> Case:
     where = f"{file.name}: case {title!r}"
     if not isinstance(row, Mapping):
         raise CaseError(f'{where}: a case is a table, written as ["{title}"]')
     try:
-        return Case.model_validate({"api": api, "title": title, **_whole_row(defaults, row)})
+        return Case.model_validate({"api": api, "title": title, **_merge_defaults(defaults, row)})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"])
@@ -166,7 +166,7 @@ def cases_of(api: str) -> Mapping[str, Case]:
     return found
 
 
-def find(api: str, title: str) -> Case:
+def get_case(api: str, title: str) -> Case:
     """The case of this title; raises `CaseError` when there is none."""
     case = cases_of(api).get(title)
     if case is None:

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from support.conformance.response_parser import Broken, Piece, Reading
+from support.conformance.response_parser import Chunk, ConformanceError, ParsedResponse
 
-MOST_FAULTS = 5
+MAX_ERRORS = 5
 CLOCK_SLACK_SECONDS = 300
 Text = Annotated[str, Field(min_length=1)]
 Byte = Annotated[int, Field(ge=0, le=255)]
@@ -21,7 +21,7 @@ LogProbability = Annotated[float, Field(le=0, allow_inf_nan=False)]
 Invariant = Callable[[Sequence[Any]], None]
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     """Base of the own models: no conversion; unknown fields are collected and compared with a list."""
 
     model_config = ConfigDict(strict=True, extra="allow")
@@ -39,51 +39,53 @@ class Contract:
     """
 
     name: str
-    model: type[Strict]
+    model: type[StrictModel]
     official: Any = None
     tolerated: frozenset[str] = frozenset()
     invariants: tuple[Invariant, ...] = ()
     named_events: bool = False
 
-    def check(self, reading: Reading) -> None:
+    def check(self, parsed: ParsedResponse) -> None:
         """Raises `Broken` with the first layer that is not kept."""
-        if not reading.pieces:
-            raise Broken("framing", "an answer without any JSON document")
-        for piece in reading.pieces:
+        if not parsed.chunks:
+            raise ConformanceError("framing", "an answer without any JSON document")
+        for piece in parsed.chunks:
             self._check_official(piece)
-        for piece in reading.pieces:
-            self._check_own(piece)
+        for piece in parsed.chunks:
+            self._check_model(piece)
         if self.named_events:
-            self._check_names(reading.pieces)
+            self._check_event_names(parsed.chunks)
         for invariant in self.invariants:
             try:
-                invariant(reading.values)
+                invariant(parsed.values)
             except ValueError as error:
-                raise Broken("invariants", str(error)) from None
+                raise ConformanceError("invariants", str(error)) from None
 
     @staticmethod
-    def _check_names(pieces: Sequence[Piece]) -> None:
-        for piece in pieces:
+    def _check_event_names(chunks: Sequence[Chunk]) -> None:
+        for piece in chunks:
             kind = piece.value["type"]
-            if piece.name != kind:
-                raise Broken("framing", f"an event named {piece.name!r} whose data is a {kind!r}")
+            if piece.event_name != kind:
+                raise ConformanceError(
+                    "framing", f"an event named {piece.event_name!r} whose data is a {kind!r}"
+                )
 
-    def _check_official(self, piece: Piece) -> None:
+    def _check_official(self, chunk: Chunk) -> None:
         if self.official is None:
             return
         try:
-            _adapter(self.official).validate_json(piece.raw, strict=True)
+            _adapter(self.official).validate_json(chunk.raw, strict=True)
         except ValidationError as error:
-            raise Broken("official type", faults(error)) from None
+            raise ConformanceError("official type", format_errors(error)) from None
 
-    def _check_own(self, piece: Piece) -> None:
+    def _check_model(self, chunk: Chunk) -> None:
         try:
-            found = self.model.model_validate(piece.value)
+            found = self.model.model_validate(chunk.value)
         except ValidationError as error:
-            raise Broken("contract", faults(error)) from None
-        unknown = sorted(set(extras(found)) - self.tolerated)
+            raise ConformanceError("contract", format_errors(error)) from None
+        unknown = sorted(set(unknown_fields(found)) - self.tolerated)
         if unknown:
-            raise Broken("contract", f"fields that nobody agreed on: {', '.join(unknown)}")
+            raise ConformanceError("contract", f"fields that nobody agreed on: {', '.join(unknown)}")
 
 
 @cache
@@ -92,36 +94,36 @@ def _adapter(official: Any) -> TypeAdapter[Any]:
     return TypeAdapter(official)
 
 
-def faults(error: ValidationError) -> str:
+def format_errors(error: ValidationError) -> str:
     """The first few faults in one line, each with its place."""
     return "; ".join(
         f"{'.'.join(map(str, fault['loc'])) or '(all)'}: {fault['msg']}"
-        for fault in error.errors(include_url=False)[:MOST_FAULTS]
+        for fault in error.errors(include_url=False)[:MAX_ERRORS]
     )
 
 
-def extras(model: BaseModel, path: str = "") -> Iterator[str]:
+def unknown_fields(model: BaseModel, path: str = "") -> Iterator[str]:
     """Paths of all fields that the models do not know, list indices left out."""
     for name in model.model_extra or {}:
         yield f"{path}{name}"
     for name in type(model).model_fields:
-        yield from _extras_below(getattr(model, name), f"{path}{name}.")
+        yield from _unknown_fields_below(getattr(model, name), f"{path}{name}.")
 
 
-def _extras_below(value: Any, path: str) -> Iterator[str]:
+def _unknown_fields_below(value: Any, path: str) -> Iterator[str]:
     if isinstance(value, BaseModel):
-        yield from extras(value, path)
+        yield from unknown_fields(value, path)
     elif isinstance(value, list):
         for item in value:
-            yield from _extras_below(item, path)
+            yield from _unknown_fields_below(item, path)
 
 
-def is_present(moment: float) -> bool:
+def is_current_time(timestamp: float) -> bool:
     """Whether these seconds since 1970 are the present time, as far as clocks agree."""
-    return abs(moment - time.time()) <= CLOCK_SLACK_SECONDS
+    return abs(timestamp - time.time()) <= CLOCK_SLACK_SECONDS
 
 
-def require_different(names: Sequence[str]) -> None:
+def require_unique(names: Sequence[str]) -> None:
     """Raises ValueError when a list of names has one twice."""
     if len(names) != len(set(names)):
         raise ValueError(f"a name is listed twice: {list(names)}")

@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Maker = Callable[[Mapping[str, str]], bytes]
+BodyGenerator = Callable[[Mapping[str, str]], bytes]
 
 MEBIBYTE = 1024 * 1024
-DEPTH = 5000
+NESTING_DEPTH = 5000
 # Token ids of the speaking model that only its answers use: 3000 of its vocabulary belong to prompts.
-PIECES = range(3000, 3700)
+ANSWER_TOKEN_IDS = range(3000, 3700)
 
 
 def _chat(names: Mapping[str, str], content: str, **fields: Any) -> bytes:
@@ -20,12 +20,12 @@ def _chat(names: Mapping[str, str], content: str, **fields: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False).encode()
 
 
-def _deep(names: Mapping[str, str]) -> bytes:
+def _deeply_nested(names: Mapping[str, str]) -> bytes:
     plain = _chat(names, "hello").decode()
-    return f'{plain[:-1]}, "metadata": {"[" * DEPTH}{"]" * DEPTH}}}'.encode()
+    return f'{plain[:-1]}, "metadata": {"[" * NESTING_DEPTH}{"]" * NESTING_DEPTH}}}'.encode()
 
 
-def _history(names: Mapping[str, str]) -> bytes:
+def _long_conversation(names: Mapping[str, str]) -> bytes:
     turns = [
         {"role": "user" if turn % 2 == 0 else "assistant", "content": f"This is turn {turn} of many."}
         for turn in range(30)
@@ -36,14 +36,14 @@ def _history(names: Mapping[str, str]) -> bytes:
     ).encode()
 
 
-def _ban(names: Mapping[str, str]) -> bytes:
+def _banned_answer_tokens(names: Mapping[str, str]) -> bytes:
     """A ban of what the speaking model's answer about the numbers begins with, and of much beside it."""
-    biases = {str(token): -100 for token in PIECES}
+    biases = {str(token): -100 for token in ANSWER_TOKEN_IDS}
     return _chat(names, "Tell me the numbers", max_tokens=1, logit_bias=biases)
 
 
-MAKERS: dict[str, Maker] = {
-    "a ban of the words of all answers": _ban,
+BODY_GENERATORS: dict[str, BodyGenerator] = {
+    "a ban of the words of all answers": _banned_answer_tokens,
     "a body of 51 MiB": lambda names: _chat(names, "x" * (51 * MEBIBYTE)),
     "a text longer than the context of the embedding model": lambda names: json.dumps(
         {"model": names["model"], "input": "word " * 2000}
@@ -51,8 +51,8 @@ MAKERS: dict[str, Maker] = {
     "a list with a text longer than the context of the embedding model": lambda names: json.dumps(
         {"model": names["model"], "input": ["comet", "word " * 2000]}
     ).encode(),
-    "a deep nesting": _deep,
-    "a long conversation": _history,
+    "a deep nesting": _deeply_nested,
+    "a long conversation": _long_conversation,
     "a long line": lambda names: _chat(names, f"{'word ' * 300}Tell me about the comet", max_tokens=200),
     "more than the context holds": lambda names: _chat(names, "word " * 40_000),
     "more than the context holds, streamed": lambda names: _chat(names, "word " * 40_000, stream=True),

@@ -32,7 +32,7 @@ class Matchers(BaseModel):
 
     @field_validator("matches", "counts")
     @classmethod
-    def _compiles(cls, wanted: Any) -> Any:
+    def _check_regexes(cls, wanted: Any) -> Any:
         for pattern in [wanted] if isinstance(wanted, str) else wanted or ():
             try:
                 re.compile(pattern)
@@ -41,22 +41,22 @@ class Matchers(BaseModel):
         return wanted
 
     @property
-    def given(self) -> set[str]:
+    def conditions(self) -> set[str]:
         """The conditions that this row has."""
         return self.model_fields_set - {"at"}
 
     @model_validator(mode="after")
-    def _some(self) -> Matchers:
-        if not self.given:
+    def _check_not_empty(self) -> Matchers:
+        if not self.conditions:
             raise ValueError("an expectation needs a matcher (is, not, one_of, matches, at_least, ...)")
         return self
 
-    def fault(self, value: Any) -> str | None:
+    def mismatch(self, value: Any) -> str | None:
         """What is wrong with this value, or None."""
-        for name in sorted(self.given):
+        for name in sorted(self.conditions):
             wanted = getattr(self, name)
-            if not _HOLDS[name](value, wanted):
-                return f"expected {name.rstrip('_')} {wanted!r}, got {_seen(name, value, wanted)}"
+            if not _PREDICATES[name](value, wanted):
+                return f"expected {name.rstrip('_')} {wanted!r}, got {_describe_actual(name, value, wanted)}"
         return None
 
 
@@ -67,7 +67,7 @@ class Expectation(Matchers):
 
     @field_validator("at")
     @classmethod
-    def _parses(cls, path: str) -> str:
+    def _check_jmespath(cls, path: str) -> str:
         try:
             jmespath.compile(path)
         except JMESPathError as error:
@@ -80,59 +80,59 @@ class Expectation(Matchers):
             value = jmespath.search(self.at, document)
         except JMESPathError as error:
             return f"{self.at}: {str(error).splitlines()[0]}"
-        fault = self.fault(value)
+        fault = self.mismatch(value)
         return None if fault is None else f"{self.at}: {fault}"
 
 
-def same(one: Any, other: Any) -> bool:
+def json_equal(one: Any, other: Any) -> bool:
     """Equal as JSON: true is not 1, and 1 is 1.0."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
+        return len(one) == len(other) and all(map(json_equal, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(json_equal(one[key], other[key]) for key in one)
     return bool(one == other)
 
 
-def _number(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _sized(value: Any) -> bool:
+def _has_length(value: Any) -> bool:
     return isinstance(value, str | list | dict)
 
 
 def _contains(value: Any, wanted: Any) -> bool:
     if isinstance(value, str):
         return isinstance(wanted, str) and wanted.lower() in value.lower()
-    return isinstance(value, list | dict) and any(same(item, wanted) for item in value)
+    return isinstance(value, list | dict) and any(json_equal(item, wanted) for item in value)
 
 
-def _counts(value: Any, wanted: dict[str, tuple[int, int]]) -> bool:
-    found = _found(value, wanted) if isinstance(value, str) else {}
+def _counts_in_range(value: Any, wanted: dict[str, tuple[int, int]]) -> bool:
+    found = _count_matches(value, wanted) if isinstance(value, str) else {}
     return bool(found) and all(least <= found[pattern] <= most for pattern, (least, most) in wanted.items())
 
 
-def _found(text: str, patterns: Iterable[str]) -> dict[str, int]:
+def _count_matches(text: str, patterns: Iterable[str]) -> dict[str, int]:
     return {pattern: len(re.findall(pattern, text)) for pattern in patterns}
 
 
-def _seen(name: str, value: Any, wanted: Any) -> str:
+def _describe_actual(name: str, value: Any, wanted: Any) -> str:
     if name == "counts" and isinstance(value, str):
-        return f"{_found(value, wanted)!r} in {value!r:.300}"
+        return f"{_count_matches(value, wanted)!r} in {value!r:.300}"
     return f"{value!r:.300}"
 
 
-_HOLDS: dict[str, Callable[[Any, Any], bool]] = {
-    "is_": same,
-    "not_": lambda value, wanted: not same(value, wanted),
-    "one_of": lambda value, wanted: any(same(value, item) for item in wanted),
+_PREDICATES: dict[str, Callable[[Any, Any], bool]] = {
+    "is_": json_equal,
+    "not_": lambda value, wanted: not json_equal(value, wanted),
+    "one_of": lambda value, wanted: any(json_equal(value, item) for item in wanted),
     "matches": lambda value, wanted: isinstance(value, str) and bool(re.search(wanted, value)),
-    "at_least": lambda value, wanted: _number(value) and value >= wanted,
-    "at_most": lambda value, wanted: _number(value) and value <= wanted,
-    "length": lambda value, wanted: _sized(value) and len(value) == wanted,
+    "at_least": lambda value, wanted: _is_number(value) and value >= wanted,
+    "at_most": lambda value, wanted: _is_number(value) and value <= wanted,
+    "length": lambda value, wanted: _has_length(value) and len(value) == wanted,
     "absent": lambda value, wanted: (value is None) is wanted,
     "contains": _contains,
-    "counts": _counts,
+    "counts": _counts_in_range,
 }

@@ -11,7 +11,7 @@ from support.http.exchange import Exchange
 NOT_FOUND_PAGES = ("404 page not found", '{"detail":"Not Found"}', "Not Found")
 
 
-def lacking(case: Case, exchange: Exchange) -> str | None:
+def missing_route_reason(case: Case, exchange: Exchange) -> str | None:
     """Why this answer says that the route is missing, or None. A case that wants this status is never so."""
     status = exchange.status
     if status in case.status:
@@ -30,22 +30,22 @@ class MissingRoutes:
     _found: dict[tuple[str, str], str] = field(default_factory=dict)
     _served: set[tuple[str, str]] = field(default_factory=set)
 
-    def reason(self, server: str, case: Case) -> str | None:
+    def reason_for_case(self, server: str, case: Case) -> str | None:
         """Why asking is of no use, or None."""
         if self._found.get((server, case.route)) == case.title:
             return None
-        return self.without(server, case.route)
+        return self.reason_for_route(server, case.route)
 
-    def without(self, server: str, route: str) -> str | None:
+    def reason_for_route(self, server: str, route: str) -> str | None:
         """Why asking this route (`POST /v1/responses`) is of no use, or None."""
         found_by = self._found.get((server, route))
         return found_by and f"{server} has no {route}, as {found_by!r} found out"
 
-    def note(self, server: str, case: Case) -> None:
+    def mark_missing(self, server: str, case: Case) -> None:
         """This case found its route missing; where it has served another case, only this wish is refused."""
         if (server, case.route) not in self._served:
             self._found.setdefault((server, case.route), case.title)
 
-    def note_served(self, server: str, case: Case) -> None:
+    def mark_served(self, server: str, case: Case) -> None:
         """This case found its route."""
         self._served.add((server, case.route))

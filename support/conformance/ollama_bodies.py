@@ -6,16 +6,16 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Maker = Callable[[Mapping[str, str]], bytes]
+BodyGenerator = Callable[[Mapping[str, str]], bytes]
 
 MEBIBYTE = 1024 * 1024
 # encoding/json of Go refuses what is deeper than 10 000.
-DEPTH = 20_000
+NESTING_DEPTH = 20_000
 SHORT_CONTEXT = 256
-MORE_THAN_SHORT = "word " * 400
-MORE_THAN_ALL = "word " * 6_000
+LONGER_THAN_SHORT_CONTEXT = "word " * 400
+LONGER_THAN_ANY_CONTEXT = "word " * 6_000
 # What has no blank goes through a pre-tokenizer in one piece.
-ENDLESS = "x" * 100_000
+LONG_WORD = "x" * 100_000
 
 
 def _request(names: Mapping[str, str], options: Mapping[str, Any] | None = None, **fields: Any) -> bytes:
@@ -23,32 +23,32 @@ def _request(names: Mapping[str, str], options: Mapping[str, Any] | None = None,
     return json.dumps({"model": names["model"], "stream": False, "options": wanted, **fields}).encode()
 
 
-def _deep(names: Mapping[str, str]) -> bytes:
+def _deeply_nested(names: Mapping[str, str]) -> bytes:
     plain = _request(names, prompt="Say it briefly").decode()
-    return f'{plain[:-1]}, "deep": {"[" * DEPTH}{"]" * DEPTH}}}'.encode()
+    return f'{plain[:-1]}, "deep": {"[" * NESTING_DEPTH}{"]" * NESTING_DEPTH}}}'.encode()
 
 
-OLLAMA_MAKERS: dict[str, Maker] = {
-    "a deep nesting for Ollama": _deep,
+OLLAMA_BODY_GENERATORS: dict[str, BodyGenerator] = {
+    "a deep nesting for Ollama": _deeply_nested,
     "a padded body of 51 MiB": lambda names: _request(
         names, prompt="Say it briefly", ignored="x" * (51 * MEBIBYTE)
     ),
     "a word without an end": lambda names: _request(
         # Not to be cut: a context full of it would be asked about the model's speed, not about the word.
         names,
-        prompt=ENDLESS,
+        prompt=LONG_WORD,
         truncate=False,
     ),
     "a prompt beyond a short context": lambda names: _request(
-        names, {"num_ctx": SHORT_CONTEXT}, prompt=MORE_THAN_SHORT
+        names, {"num_ctx": SHORT_CONTEXT}, prompt=LONGER_THAN_SHORT_CONTEXT
     ),
     "a prompt beyond the context, not to be cut": lambda names: _request(
-        names, prompt=MORE_THAN_ALL, truncate=False
+        names, prompt=LONGER_THAN_ANY_CONTEXT, truncate=False
     ),
     "a text beyond the context, not to be cut": lambda names: _request(
-        names, input=MORE_THAN_ALL, truncate=False
+        names, input=LONGER_THAN_ANY_CONTEXT, truncate=False
     ),
     "a list with a text beyond the context, not to be cut": lambda names: _request(
-        names, input=["harbour", MORE_THAN_ALL], truncate=False
+        names, input=["harbour", LONGER_THAN_ANY_CONTEXT], truncate=False
     ),
 }

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from support.conformance.api import Api
 
-_WHERE = {
+_LOCATIONS = {
     "openai": ("support.conformance.oracles.openai", "OPENAI"),
     "ollama": ("support.conformance.oracles.ollama", "OLLAMA"),
     "anthropic": ("support.conformance.oracles.anthropic", "ANTHROPIC"),
@@ -15,19 +15,19 @@ _WHERE = {
 }
 
 
-class _Apis(Mapping[str, Api]):
+class _LazyApis(Mapping[str, Api]):
     """By name; each is read when first asked for: the official packages take longer than most scenarios."""
 
     def __getitem__(self, name: str) -> Api:
-        module, constant = _WHERE[name]
+        module, constant = _LOCATIONS[name]
         api: Api = getattr(import_module(module), constant)
         return api
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_WHERE)
+        return iter(_LOCATIONS)
 
     def __len__(self) -> int:
-        return len(_WHERE)
+        return len(_LOCATIONS)
 
 
-APIS: Mapping[str, Api] = _Apis()
+APIS: Mapping[str, Api] = _LazyApis()

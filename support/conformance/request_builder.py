@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from support.conformance import generated_bodies, ollama_bodies
 
 JSON_TYPE = "application/json"
-MAKERS = generated_bodies.MAKERS | ollama_bodies.OLLAMA_MAKERS
-Names = Mapping[str, str]
+BODY_GENERATORS = generated_bodies.BODY_GENERATORS | ollama_bodies.OLLAMA_BODY_GENERATORS
+Variables = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Request:
     body: bytes
 
 
-class RequestRow(BaseModel):
+class RequestSpec(BaseModel):
     """A request in a table: `json`, or a raw `body`, `body_hex`, or one that `make` makes; or none of them.
 
     `{model}` and the other names of a server are filled in everywhere. `without` takes fields out of `json`,
@@ -47,76 +47,76 @@ class RequestRow(BaseModel):
 
     @field_validator("make")
     @classmethod
-    def _known(cls, name: str | None) -> str | None:
-        if name is not None and name not in MAKERS:
-            raise ValueError(f"nobody makes {name!r}; there are: {', '.join(sorted(MAKERS))}")
+    def _check_generator(cls, name: str | None) -> str | None:
+        if name is not None and name not in BODY_GENERATORS:
+            raise ValueError(f"nobody makes {name!r}; there are: {', '.join(sorted(BODY_GENERATORS))}")
         return name
 
     @field_validator("body_hex")
     @classmethod
-    def _hex(cls, text: str | None) -> str | None:
+    def _check_hex(cls, text: str | None) -> str | None:
         if text is not None:
             bytes.fromhex(text)
         return text
 
     @model_validator(mode="after")
-    def _one_body(self) -> RequestRow:
+    def _check_single_body(self) -> RequestSpec:
         given = [part for part in (self.json_, self.body, self.body_hex, self.make) if part is not None]
         if len(given) > 1:
             raise ValueError("give one of json, body, body_hex and make")
         return self
 
-    def build(self, names: Names, change: Mapping[str, Any] | None = None) -> Request:
+    def build(self, variables: Variables, change: Mapping[str, Any] | None = None) -> Request:
         """The request for a server with these names; `change` replaces fields of the JSON."""
-        body = self._bytes(names, change or {})
+        body = self._body_bytes(variables, change or {})
         # A body that is empty on purpose has a type all the same.
         has_body = bool(body) or self.body is not None
         typed = {"Content-Type": self.content_type} if has_body and self.content_type else {}
-        headers = {name: filled(value, names) for name, value in self.headers.items()}
-        return Request(self.method, filled(self.path, names), {**typed, **headers}, body)
+        headers = {name: substitute(value, variables) for name, value in self.headers.items()}
+        return Request(self.method, substitute(self.path, variables), {**typed, **headers}, body)
 
-    def _bytes(self, names: Names, change: Mapping[str, Any]) -> bytes:
+    def _body_bytes(self, variables: Variables, change: Mapping[str, Any]) -> bytes:
         if self.json_ is not None:
             document = self.json_
             if isinstance(document, dict):
-                document = joined(document, change)
+                document = deep_merge(document, change)
                 for name in self.without:
-                    _take_out(document, name.split("."))
-            return json.dumps(filled(document, names), ensure_ascii=False).encode()
+                    _remove_field(document, name.split("."))
+            return json.dumps(substitute(document, variables), ensure_ascii=False).encode()
         if self.make is not None:
-            return MAKERS[self.make](names)
+            return BODY_GENERATORS[self.make](variables)
         if self.body_hex is not None:
             return bytes.fromhex(self.body_hex)
-        return str(filled(self.body or "", names)).encode()
+        return str(substitute(self.body or "", variables)).encode()
 
 
-def joined(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def deep_merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """`own`, and from `defaults` what it leaves open; tables are joined, anything else is replaced."""
     both = {**defaults, **own}
     for name, value in own.items():
         if isinstance(value, dict) and isinstance(defaults.get(name), dict):
-            both[name] = joined(defaults[name], value)
+            both[name] = deep_merge(defaults[name], value)
     return both
 
 
-def _take_out(document: dict[str, Any], path: Sequence[str]) -> None:
+def _remove_field(document: dict[str, Any], path: Sequence[str]) -> None:
     """Of a document whose tables may belong to others: what changes is copied."""
     name, *rest = path
     if not rest:
         document.pop(name, None)
     elif isinstance(document.get(name), dict):
         document[name] = dict(document[name])
-        _take_out(document[name], rest)
+        _remove_field(document[name], rest)
 
 
-def filled(value: Any, names: Names) -> Any:
+def substitute(value: Any, variables: Variables) -> Any:
     """The same with `{model}` and the other names replaced; other braces stay as they are."""
     if isinstance(value, str):
-        for name, text in names.items():
+        for name, text in variables.items():
             value = value.replace(f"{{{name}}}", text)
         return value
     if isinstance(value, list):
-        return [filled(item, names) for item in value]
+        return [substitute(item, variables) for item in value]
     if isinstance(value, dict):
-        return {key: filled(item, names) for key, item in value.items()}
+        return {key: substitute(item, variables) for key, item in value.items()}
     return value

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from support.http.exchange import Exchange, NotJson, strict_json
-from support.http.ndjson import BadLines, arrival, split_lines
-from support.http.sse import BadFraming, Event, parse_events
+from support.http.ndjson import NdjsonError, arrival_time, split_lines
+from support.http.sse import Event, SseError, parse_events
 
 DONE = "[DONE]"
 MEDIA_TYPES = {
@@ -20,32 +20,32 @@ MEDIA_TYPES = {
 }
 
 
-class Broken(AssertionError):
+class ConformanceError(AssertionError):
     """A layer was not kept; `layer` is its name."""
 
-    def __init__(self, layer: str, seen: str) -> None:
-        super().__init__(f"{layer}: {seen}")
+    def __init__(self, layer: str, actual: str) -> None:
+        super().__init__(f"{layer}: {actual}")
         self.layer = layer
-        self.seen = seen
+        self.actual = actual
 
 
 @dataclass(frozen=True)
-class Piece:
+class Chunk:
     """One JSON document of an answer: its bytes, what they say, and after how many seconds it was there."""
 
     raw: bytes
     value: Any
-    after: float
-    name: str = "message"
+    elapsed: float
+    event_name: str = "message"
 
 
 @dataclass(frozen=True)
-class Reading:
+class ParsedResponse:
     """An answer taken apart. `pieces`: one for a whole answer, one for each chunk of a stream."""
 
     exchange: Exchange
     kind: str
-    pieces: tuple[Piece, ...] = field(default=())
+    chunks: tuple[Chunk, ...] = field(default=())
 
     @property
     def streamed(self) -> bool:
@@ -53,28 +53,28 @@ class Reading:
 
     @property
     def values(self) -> list[Any]:
-        return [piece.value for piece in self.pieces]
+        return [piece.value for piece in self.chunks]
 
-    def document(self, view: Mapping[str, Any]) -> Any:
+    def document(self, normalized: Mapping[str, Any]) -> Any:
         """What JMESPath looks at: the JSON; of a stream {chunks, last, text}; of a text {text}."""
         if self.streamed:
-            return {"chunks": self.values, "last": self.values[-1] if self.pieces else None, **view}
+            return {"chunks": self.values, "last": self.values[-1] if self.chunks else None, **normalized}
         if self.kind == "text":
             return {"text": self.exchange.text}
-        return self.pieces[0].value if self.pieces else None
+        return self.chunks[0].value if self.chunks else None
 
 
-def read(exchange: Exchange, kind: str, ends_with_done: bool | None) -> Reading:
+def parse(exchange: Exchange, kind: str, ends_with_done: bool | None) -> ParsedResponse:
     """Take an answer apart as its kind wants it; raises `Broken` (framing or JSON).
 
     `ends_with_done`: whether events end with `[DONE]`; None: they may.
     """
     if kind in MEDIA_TYPES and exchange.content_type != MEDIA_TYPES[kind]:
-        raise Broken(
+        raise ConformanceError(
             "framing", f"expected {MEDIA_TYPES[kind]}, got {exchange.content_type or '(no content type)'}"
         )
     if kind == "empty" and exchange.body:
-        raise Broken("framing", f"expected no body, got {exchange.text[:200]!r}")
+        raise ConformanceError("framing", f"expected no body, got {exchange.text[:200]!r}")
     readers: Mapping[str, Callable[[], Sequence[tuple[bytes, float, str]]]] = {
         "json": lambda: [(exchange.body, exchange.seconds, "message")],
         "sse": lambda: _events(exchange, ends_with_done),
@@ -83,55 +83,57 @@ def read(exchange: Exchange, kind: str, ends_with_done: bool | None) -> Reading:
     found = readers[kind]() if kind in readers else []
     try:
         pieces = tuple(
-            Piece(raw, strict_json(raw, f"{exchange.method} {exchange.url}"), after, name)
+            Chunk(raw, strict_json(raw, f"{exchange.method} {exchange.url}"), after, name)
             for raw, after, name in found
         )
     except NotJson as error:
-        raise Broken("JSON", str(error)) from None
-    return Reading(exchange, kind, pieces)
+        raise ConformanceError("JSON", str(error)) from None
+    return ParsedResponse(exchange, kind, pieces)
 
 
-def read_any(exchange: Exchange) -> Reading:
+def read_any(exchange: Exchange) -> ParsedResponse:
     """The same without any demand: JSON where it is some."""
-    with contextlib.suppress(Broken):
-        return read(exchange, "json", ends_with_done=False)
-    return Reading(exchange, "text")
+    with contextlib.suppress(ConformanceError):
+        return parse(exchange, "json", ends_with_done=False)
+    return ParsedResponse(exchange, "text")
 
 
 def _events(exchange: Exchange, ends_with_done: bool | None) -> list[tuple[bytes, float, str]]:
     """The data of the events and when each was complete, without the closing mark (once, and last)."""
     try:
         events = parse_events(exchange.body)
-    except BadFraming as error:
-        raise Broken("framing", str(error)) from None
+    except SseError as error:
+        raise ConformanceError("framing", str(error)) from None
     if not events:
-        raise Broken("framing", "a stream without any event")
+        raise ConformanceError("framing", "a stream without any event")
     data = [event.data for event in events]
     if ends_with_done or (ends_with_done is None and DONE in data):
         if data[-1] != DONE or data.count(DONE) != 1:
-            raise Broken("framing", f"a stream ends with exactly one {DONE}; its last events: {data[-3:]}")
+            raise ConformanceError(
+                "framing", f"a stream ends with exactly one {DONE}; its last events: {data[-3:]}"
+            )
         events = events[:-1]
-    times = _arrivals(exchange, events)
+    times = _arrival_times(exchange, events)
     return [(event.data.encode(), after, event.name) for event, after in zip(events, times, strict=True)]
 
 
-def _arrivals(exchange: Exchange, events: Sequence[Event]) -> list[float]:
+def _arrival_times(exchange: Exchange, events: Sequence[Event]) -> list[float]:
     """When the last byte of each event's data had come."""
     times, position = [], 0
     for event in events:
         last_line = event.data.rpartition("\n")[2].encode()
         position = exchange.body.index(last_line, position) + len(last_line)
-        times.append(arrival(exchange.chunks, position))
+        times.append(arrival_time(exchange.chunks, position))
     return times
 
 
 def _lines(exchange: Exchange) -> list[tuple[bytes, float, str]]:
     try:
         lines = split_lines(exchange.body)
-    except BadLines as error:
-        raise Broken("framing", str(error)) from None
+    except NdjsonError as error:
+        raise ConformanceError("framing", str(error)) from None
     found, position = [], 0
     for line in lines:
         position += len(line) + 1
-        found.append((line, arrival(exchange.chunks, position), "message"))
+        found.append((line, arrival_time(exchange.chunks, position), "message"))
     return found

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from support.errors import NotOffered
-from support.http.client import ApiClient, NoAnswer
+from support.errors import NotSupported
+from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import NO_STATUS, Exchange
 from support.programs.child_environment import child_environment
 from support.programs.process import CommandTimeout, run_command
@@ -33,14 +33,14 @@ ANSWER_SECONDS = 10
 SLACK_SECONDS = 30.0
 # A request may ask for countless answers. What that costs is to be the server's end, not the machine's.
 MEMORY_BYTES = 4 * 1024**3
-COUNTLESS = 10**12
+TOO_MANY_CHOICES = 10**12
 SHOWN = 3000
 SHOWN_FINDINGS = 20
-_MADE = re.compile(r"(\d+) generated")
+_GENERATED = re.compile(r"(\d+) generated")
 # What differs from one refusal to the next: names, numbers.
-_PASSING = re.compile(r"'[^']*'|\d+")
+_VARIABLE_PARTS = re.compile(r"'[^']*'|\d+")
 _MESSAGE = re.compile(r'"message":\s*"((?:[^"\\]|\\.)*)"')
-SHOWN_WORDS = 200
+SHOWN_CHARACTERS = 200
 # Its exit codes: 0 nothing found, 1 failures found, 2 wrong usage; others are errors of its own.
 CLEAN, FOUND = 0, 1
 
@@ -59,7 +59,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Fuzzed:
+class FuzzReport:
     """What came of it. `failures`: answers with a status of 500 and above, by kind.
 
     `silences`: requests without an answer, in the order in which they were sent: what came after the first
@@ -68,21 +68,21 @@ class Fuzzed:
 
     requests: int
     failures: tuple[Finding, ...] = ()
-    silences: tuple[Finding, ...] = ()
+    unanswered: tuple[Finding, ...] = ()
     alive: bool = True
-    told: str = ""
+    output: str = ""
 
     def require_alive(self) -> None:
         """The server is still there; raises AssertionError with the request that it did not answer first."""
-        last = f"; the first one without an answer:\n{self.silences[0]}" if self.silences else ""
+        last = f"; the first one without an answer:\n{self.unanswered[0]}" if self.unanswered else ""
         assert self.alive, f"{self.requests} made-up requests ended the server{last}"
 
     def require_answered(self) -> None:
         """Raises AssertionError with the requests that got no answer."""
-        later = "\n(what follows the first one may be its victims)" if len(self.silences) > 1 else ""
-        assert not self.silences, (
+        later = "\n(what follows the first one may be its victims)" if len(self.unanswered) > 1 else ""
+        assert not self.unanswered, (
             f"not every made-up request was answered within {ANSWER_SECONDS} s{later}:\n"
-            f"{_listed(self.silences)}"
+            f"{_listed(self.unanswered)}"
         )
 
     def require_no_failure(self) -> None:
@@ -92,17 +92,17 @@ class Fuzzed:
             f"{_listed(self.failures)}"
         )
 
-    def require_asked(self, least: int) -> None:
+    def require_request_count(self, least: int) -> None:
         """It really asked; raises AssertionError with what it told."""
-        assert self.requests >= least, f"only {self.requests} requests were made:\n{self.told[-SHOWN:]}"
+        assert self.requests >= least, f"only {self.requests} requests were made:\n{self.output[-SHOWN:]}"
 
-    def repeating(self) -> str:
+    def replay_script(self) -> str:
         """A list of all findings, each with the command that repeats it."""
-        found = [*self.silences, *self.failures]
+        found = [*self.unanswered, *self.failures]
         return "\n\n".join(map(str, found)) + "\n" if found else "(nothing was found)\n"
 
 
-def missing() -> str | None:
+def missing_module() -> str | None:
     """The module that is not installed, or None."""
     return MODULE if importlib.util.find_spec(MODULE) is None else None
 
@@ -115,7 +115,7 @@ def bound_memory(pid: int) -> None:
         process.rlimit(psutil.RLIMIT_AS, (most, most))
 
 
-def fuzz(url: str, folder: Path, seconds: float, alive: Callable[[], bool]) -> Fuzzed:
+def fuzz(url: str, folder: Path, seconds: float, alive: Callable[[], bool]) -> FuzzReport:
     """Make up requests to a server on loopback for so many seconds; `alive` says whether it is still there.
 
     Raises `NotOffered` when the server describes nothing.
@@ -139,31 +139,35 @@ def fuzz(url: str, folder: Path, seconds: float, alive: Callable[[], bool]) -> F
     told = done.stdout + done.stderr
     if done.exit_code not in (CLEAN, FOUND):
         raise RuntimeError(f"{MODULE} ended with {done.exit_code}: {told[-SHOWN:]}")
-    made = _MADE.search(told)
-    exchanges = [exchange for file in reports.glob("*") for exchange in recorded(file.read_bytes())]
-    return judged(exchanges, int(made[1]) if made else 0, told, alive=alive())
+    made = _GENERATED.search(told)
+    exchanges = [exchange for file in reports.glob("*") for exchange in read_har(file.read_bytes())]
+    return classify(exchanges, int(made[1]) if made else 0, told, alive=alive())
 
 
-def wish(client: ApiClient) -> Callable[[], None]:
+def request_too_many_choices(client: ApiClient) -> Callable[[], None]:
     """Ask for more answers than there is memory for; the check that is returned wants a refusal.
 
     OpenAI takes 128 at most (API reference, Create chat completion, n).
     """
     body = {"model": "default", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 1}
     try:
-        answered: Exchange | NoAnswer = client.post("/v1/chat/completions", body | {"n": COUNTLESS})
-    except NoAnswer as error:
+        answered: Exchange | RequestFailed = client.post(
+            "/v1/chat/completions", body | {"n": TOO_MANY_CHOICES}
+        )
+    except RequestFailed as error:
         answered = error
 
     def require_refused() -> None:
         asked = client.exchanges[-1]
-        assert not isinstance(answered, NoAnswer), f"expected a refusal: {answered}\nrepeat: {asked.curl()}"
+        assert not isinstance(answered, RequestFailed), (
+            f"expected a refusal: {answered}\nrepeat: {asked.curl()}"
+        )
         assert 400 <= answered.status < 500, f"expected a refusal\n{answered.describe()}"
 
     return require_refused
 
 
-def recorded(archive: bytes) -> list[Exchange]:
+def read_har(archive: bytes) -> list[Exchange]:
     """The requests of an HTTP archive (HAR 1.2), in order; status 0 where no answer came."""
     return [_exchange(entry) for entry in json.loads(archive)["log"]["entries"]]
 
@@ -177,7 +181,7 @@ def _exchange(entry: Mapping[str, Any]) -> Exchange:
     return Exchange(asked["method"], asked["url"], sent, body, answered["status"], {}, text, seconds)
 
 
-def judged(exchanges: Iterable[Exchange], requests: int, told: str = "", *, alive: bool) -> Fuzzed:
+def classify(exchanges: Iterable[Exchange], requests: int, output: str = "", *, alive: bool) -> FuzzReport:
     """Sort what came back. Of a server that has died only the first silence tells something."""
     silences: dict[tuple[str, str], list[Exchange]] = {}
     failures: dict[tuple[str, str], list[Exchange]] = {}
@@ -186,9 +190,11 @@ def judged(exchanges: Iterable[Exchange], requests: int, told: str = "", *, aliv
         if exchange.status == NO_STATUS:
             silences.setdefault((route, "no answer"), []).append(exchange)
         elif exchange.status >= 500:
-            failures.setdefault((route, _PASSING.sub("…", _words(exchange))), []).append(exchange)
+            failures.setdefault((route, _VARIABLE_PARTS.sub("…", _response_summary(exchange))), []).append(
+                exchange
+            )
     silent = _findings(silences, first=True)
-    return Fuzzed(requests, _findings(failures), silent if alive else silent[:1], alive, told)
+    return FuzzReport(requests, _findings(failures), silent if alive else silent[:1], alive, output)
 
 
 def _findings(kinds: Mapping[tuple[str, str], list[Exchange]], *, first: bool = False) -> tuple[Finding, ...]:
@@ -197,7 +203,8 @@ def _findings(kinds: Mapping[tuple[str, str], list[Exchange]], *, first: bool = 
         (route, found, found[0] if first else min(found, key=_size)) for (route, _), found in kinds.items()
     ]
     return tuple(
-        Finding(_words(one), route, len(found), one.curl(whole=True)) for route, found, one in chosen
+        Finding(_response_summary(one), route, len(found), one.curl(whole=True))
+        for route, found, one in chosen
     )
 
 
@@ -205,12 +212,12 @@ def _size(exchange: Exchange) -> int:
     return len(exchange.request_body)
 
 
-def _words(exchange: Exchange) -> str:
+def _response_summary(exchange: Exchange) -> str:
     """What came back, in short: the status and the message."""
     if exchange.status == NO_STATUS:
         return "no answer"
     found = _MESSAGE.search(exchange.text)
-    return f"{exchange.status} {(found[1] if found else exchange.text)[:SHOWN_WORDS]}"
+    return f"{exchange.status} {(found[1] if found else exchange.text)[:SHOWN_CHARACTERS]}"
 
 
 def _listed(findings: tuple[Finding, ...]) -> str:
@@ -223,7 +230,7 @@ def _description(url: str, folder: Path) -> Path:
     with contextlib.closing(ApiClient(url)) as client:
         answered = client.get(DESCRIPTION)
     if answered.status != 200:
-        raise NotOffered(
+        raise NotSupported(
             f"the server has no description of its API ({answered.status} for {DESCRIPTION}); "
             "the program mistralrs has one: judge it with `--target real`"
         )
@@ -232,13 +239,13 @@ def _description(url: str, folder: Path) -> Path:
     return file
 
 
-def with_model(described: Any, name: str) -> Any:
+def with_model(description: Any, name: str) -> Any:
     """The description with this model in its examples: those of mistral.rs name one that is not there."""
-    if isinstance(described, list):
-        return [with_model(part, name) for part in described]
-    if not isinstance(described, dict):
-        return described
-    made = {key: with_model(part, name) for key, part in described.items()}
+    if isinstance(description, list):
+        return [with_model(part, name) for part in description]
+    if not isinstance(description, dict):
+        return description
+    made = {key: with_model(part, name) for key, part in description.items()}
     if isinstance(made.get("model"), str):
         made["model"] = name
     elif isinstance(made.get("model"), dict) and "example" in made["model"]:

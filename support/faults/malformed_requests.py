@@ -11,10 +11,10 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from support.chat.endpoint import Route, Talk
+from support.chat.endpoint import ChatEndpoint, ChatRequest
 from support.http.exchange import Exchange, NotJson
 
-QUESTION = Talk(({"role": "user", "content": "Tell me about the comet"},), limit=4)
+QUESTION = ChatRequest(({"role": "user", "content": "Tell me about the comet"},), limit=4)
 Mistake = Callable[[dict[str, Any]], bytes]
 
 
@@ -36,29 +36,31 @@ MISTAKES: dict[str, Mistake] = {
 }
 
 
-def refusals(routes: Sequence[Route], mistake: str, within: float) -> list[tuple[Route, Exchange]]:
+def send_malformed(
+    endpoints: Sequence[ChatEndpoint], mistake: str, timeout: float
+) -> list[tuple[ChatEndpoint, Exchange]]:
     """What each route answers to this mistake."""
     answered = []
-    for route in routes:
+    for route in endpoints:
         body = MISTAKES[mistake](route.request(QUESTION))
-        with contextlib.closing(route.client(within)) as client:
+        with contextlib.closing(route.client(timeout)) as client:
             headers = {"Content-Type": "application/json"}
-            answered.append((route, client.send("POST", route.form.path, body=body, headers=headers)))
+            answered.append((route, client.send("POST", route.protocol.path, body=body, headers=headers)))
     return answered
 
 
-def require_form(refused: Sequence[tuple[Route, Exchange]], api: str) -> None:
+def require_error_format(refused: Sequence[tuple[ChatEndpoint, Exchange]], api: str) -> None:
     """Each is an error in the form of this API (OpenAI, Ollama), with words; raises AssertionError."""
     for route, exchange in refused:
-        words = _WORDS[api](exchange)
+        words = _ERROR_MESSAGES[api](exchange)
         assert exchange.status >= 400 and isinstance(words, str) and words.strip(), (
             f"{route.name}: expected a refusal in the form of {api}'s API\n{exchange.describe()}"
         )
 
 
-def require_refused(refused: Sequence[tuple[Route, Exchange]], api: str) -> None:
+def require_refused(refused: Sequence[tuple[ChatEndpoint, Exchange]], api: str) -> None:
     """Each is refused in the form of this API, as a mistake of the client's, which is not to be repeated."""
-    require_form(refused, api)
+    require_error_format(refused, api)
     for route, exchange in refused:
         assert exchange.status < 500, (
             f"{route.name}: a mistake of the client's is told as a failure of the server\n"
@@ -74,9 +76,9 @@ def _error(exchange: Exchange) -> Any:
     return document.get("error") if isinstance(document, dict) else None
 
 
-def _openai_words(exchange: Exchange) -> Any:
+def _openai_message(exchange: Exchange) -> Any:
     error = _error(exchange)
     return error.get("message") if isinstance(error, dict) else None
 
 
-_WORDS: dict[str, Callable[[Exchange], Any]] = {"OpenAI": _openai_words, "Ollama": _error}
+_ERROR_MESSAGES: dict[str, Callable[[Exchange], Any]] = {"OpenAI": _openai_message, "Ollama": _error}

@@ -19,28 +19,28 @@ ANSWER_SECONDS = 30.0
 Chunks = list[tuple[float, bytes]]
 
 
-class NoAnswer(AssertionError):
+class RequestFailed(AssertionError):
     """The server refused, broke off, or did not finish in time."""
 
 
 class ApiClient:
     """One server's API. Keeps every `Exchange` of its life, unfinished ones too, in `exchanges`."""
 
-    def __init__(self, base_url: str, *, api_key: str | None = None, within: float = ANSWER_SECONDS) -> None:
+    def __init__(self, base_url: str, *, api_key: str | None = None, timeout: float = ANSWER_SECONDS) -> None:
         """`within`: seconds for a whole answer, a trickling stream included."""
         self.base_url = base_url.rstrip("/")
         self.exchanges: list[Exchange] = []
-        self._within = within
+        self._timeout = timeout
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._client = self._made()
+        self._client = self._new_client()
         self._socket: socket.socket | None = None
-        self._late = threading.Event()
+        self._timed_out = threading.Event()
 
-    def _made(self) -> httpx.Client:
+    def _new_client(self) -> httpx.Client:
         # Loopback and given targets only: no proxy of the environment may come between.
         # Reading all certificates takes longer than most answers: only for who needs them.
         return httpx.Client(
-            timeout=self._within,
+            timeout=self._timeout,
             trust_env=False,
             follow_redirects=False,
             verify=self.base_url.lower().startswith("https:"),
@@ -52,7 +52,7 @@ class ApiClient:
     def reconnect(self) -> None:
         """Go on with new connections: a server may close one on which it has refused a body unread."""
         self._client.close()
-        self._client = self._made()
+        self._client = self._new_client()
 
     def get(self, path: str) -> Exchange:
         return self.send("GET", path)
@@ -69,14 +69,14 @@ class ApiClient:
         url = self.base_url + path
         sent = {**self._headers, **(headers or {})}
         request = self._client.build_request(
-            method, url, content=body or None, headers=sent, extensions={"trace": self._watch}
+            method, url, content=body or None, headers=sent, extensions={"trace": self._trace}
         )
         started = time.monotonic()
         response: httpx.Response | None = None
         chunks: Chunks = []
         # httpx' time-out is per read: an answer that trickles for ever never meets it.
-        self._late.clear()
-        timer = threading.Timer(self._within, self._cut)
+        self._timed_out.clear()
+        timer = threading.Timer(self._timeout, self._abort)
         timer.daemon = True
         timer.start()
         why: httpx.HTTPError | None = None
@@ -96,10 +96,12 @@ class ApiClient:
             exchange = _exchange(request, url, body, response, chunks, time.monotonic() - started)
             # Also one without an end, whatever ended it: a reader of the failure needs it most.
             self.exchanges.append(exchange)
-        if self._late.is_set() or isinstance(why, httpx.TimeoutException):
-            raise NoAnswer(f"{method} {exchange.url}: {self._too_slow(chunks)}; {_so_far(chunks)}")
+        if self._timed_out.is_set() or isinstance(why, httpx.TimeoutException):
+            raise RequestFailed(
+                f"{method} {exchange.url}: {self._timeout_message(chunks)}; {_progress(chunks)}"
+            )
         if why is not None:
-            raise NoAnswer(f"{method} {exchange.url}: {_broken(why)}; {_so_far(chunks)}")
+            raise RequestFailed(f"{method} {exchange.url}: {_connection_error(why)}; {_progress(chunks)}")
         return exchange
 
     @property
@@ -107,33 +109,33 @@ class ApiClient:
         """Whether it can ask no more."""
         return self._client.is_closed
 
-    def peek(self, path: str, *, within: float) -> Exchange | None:
+    def try_get(self, path: str, *, timeout: float) -> Exchange | None:
         """A GET beside the scenario: not kept, and None when there is no answer in so many seconds."""
-        mark, usual = len(self.exchanges), self._within
-        self._within = min(within, usual)
+        mark, usual = len(self.exchanges), self._timeout
+        self._timeout = min(timeout, usual)
         try:
             return self.get(path)
-        except NoAnswer:
+        except RequestFailed:
             return None
         finally:
-            self._within = usual
+            self._timeout = usual
             del self.exchanges[mark:]
 
-    def _watch(self, event: str, info: Mapping[str, Any]) -> None:
+    def _trace(self, event: str, info: Mapping[str, Any]) -> None:
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
             self._socket = info["return_value"].get_extra_info("socket")
-            if self._late.is_set():
-                self._cut()
+            if self._timed_out.is_set():
+                self._abort()
 
-    def _cut(self) -> None:
-        self._late.set()
+    def _abort(self) -> None:
+        self._timed_out.set()
         if self._socket is not None:
             # Shut down, not closed: that wakes a read which is waiting in the other thread.
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
-    def _too_slow(self, chunks: Chunks) -> str:
-        return f"the server did not {'finish' if chunks else 'answer'} within {self._within:g} s"
+    def _timeout_message(self, chunks: Chunks) -> str:
+        return f"the server did not {'finish' if chunks else 'answer'} within {self._timeout:g} s"
 
 
 def _exchange(
@@ -159,11 +161,11 @@ def _exchange(
     )
 
 
-def _broken(error: httpx.HTTPError) -> str:
+def _connection_error(error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.ConnectError):
         return f"no connection ({error})"
     return f"the server broke off ({error})"
 
 
-def _so_far(chunks: Chunks) -> str:
+def _progress(chunks: Chunks) -> str:
     return f"{sum(len(chunk) for _, chunk in chunks)} bytes had come in {len(chunks)} reads"

@@ -19,10 +19,10 @@ _REPEATED = re.compile(rb"((?!-)[ !#-&(-~]{1,32}?)\1{255}")
 _WORTH_A_SEARCH = 100
 
 
-def writing(data: bytes) -> str | None:
+def shell_pipeline(data: bytes) -> str | None:
     """A pipeline of POSIX tools that writes exactly these bytes; None when it would be too long to read."""
     if len(data) > _WORTH_A_SEARCH * len(zlib.compress(data, 1)):
-        told = _told(data)
+        told = _repeated_pipeline(data)
         if told is not None:
             return told
     if len(data) > LONGEST_PACKED:
@@ -40,19 +40,19 @@ def _within_bounds(data: bytes, more: str) -> str | None:
     return f"echo {text} | base64 -d{more}" if len(text) <= LONGEST_ENCODED else None
 
 
-def _told(data: bytes) -> str | None:
+def _repeated_pipeline(data: bytes) -> str | None:
     """Its parts one after the other, the repeated ones by `yes`; None when a part between them is long."""
     parts, end = [], 0
     while found := _REPEATED.search(data, end):
-        before, end = end, _end_of(found[1], data, found.end())
-        parts += [_said(data[before : found.start()]), _repeated(found[1], end - found.start())]
-    parts.append(_said(data[end:]))
+        before, end = end, _repetition_end(found[1], data, found.end())
+        parts += [_printf_command(data[before : found.start()]), _yes_command(found[1], end - found.start())]
+    parts.append(_printf_command(data[end:]))
     if any(part is None for part in parts):
         return None
     return f"{{ {'; '.join(part for part in parts if part)}; }}"
 
 
-def _end_of(unit: bytes, data: bytes, end: int) -> int:
+def _repetition_end(unit: bytes, data: bytes, end: int) -> int:
     """Where the repetition ends that is known to go on until `end`."""
     # By the block: the search takes a second for ten million of them, one by one.
     for block in (unit * 65_536, unit):
@@ -61,7 +61,7 @@ def _end_of(unit: bytes, data: bytes, end: int) -> int:
     return end
 
 
-def _said(data: bytes) -> str | None:
+def _printf_command(data: bytes) -> str | None:
     if len(data) > LONGEST_ENCODED // 100:
         return None
     try:
@@ -71,5 +71,5 @@ def _said(data: bytes) -> str | None:
     return None if "\0" in text else f"printf %s {shlex.quote(text)}" if text else ""
 
 
-def _repeated(unit: bytes, size: int) -> str:
+def _yes_command(unit: bytes, size: int) -> str:
     return f"yes {shlex.quote(unit.decode())} | tr -d '\\n' | head -c {size}"

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from support.http.curl import writing
+from support.http.curl import shell_pipeline
 from support.results.outcome import Evidence
 from support.results.redaction import redact
 
 SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "cookie", "set-cookie"})
 # What decides how a server takes a request, beside the secrets. curl's own `Accept` is as open as httpx'.
-TOLD_HEADERS = frozenset({"content-type", "accept", "origin", "mcp-protocol-version"})
+REPLAYED_HEADERS = frozenset({"content-type", "accept", "origin", "mcp-protocol-version"})
 SHOWN_BYTES = 4000
 KEPT_BYTES = 200_000
 MOST_CHUNKS = 1000
@@ -23,10 +23,10 @@ LONGEST_SECRET = 64_000
 # No head of an answer has come.
 NO_STATUS = 0
 # A longer word on a command line is refused by Linux.
-LONGEST_WORD = 100_000
+LONGEST_ARGUMENT = 100_000
 # Allure's viewer masks exactly this text.
 ALLURE_REDACTED = "__ALLURE_REDACTED__"
-_TOKEN_WORD = re.compile(r"'([\w-]+: \$TOKEN)'")
+_TOKEN_ARGUMENT = re.compile(r"'([\w-]+: \$TOKEN)'")
 
 
 class NotJson(AssertionError):
@@ -67,7 +67,7 @@ class Exchange:
         """
         words = ["curl", "-sS", "-i", "-X", self.method, self.url]
         for name, value in self.request_headers.items():
-            if name.lower() in (*TOLD_HEADERS, *SECRET_HEADERS) and value != "*/*":
+            if name.lower() in (*REPLAYED_HEADERS, *SECRET_HEADERS) and value != "*/*":
                 words += ["-H", f"{name}: {'$TOKEN' if name.lower() in SECRET_HEADERS else value}"]
         before = ""
         if self.request_body:
@@ -75,7 +75,7 @@ class Exchange:
                 # curl would add one of its own.
                 words += ["-H", "Content-Type:"]
             if whole and not _fits_on_a_line(self.request_body):
-                written = writing(self.request_body)
+                written = shell_pipeline(self.request_body)
                 if written is None:
                     return (
                         f"# Left out: {self.method} {self.url} with a body of {len(self.request_body)} bytes."
@@ -85,10 +85,10 @@ class Exchange:
             else:
                 words += [
                     "--data-binary",
-                    _readable(self.request_body, LONGEST_WORD if whole else SHOWN_BYTES),
+                    _readable(self.request_body, LONGEST_ARGUMENT if whole else SHOWN_BYTES),
                 ]
         # In double quotes, so that the shell puts the token in.
-        return before + _TOKEN_WORD.sub(r'"\1"', shlex.join(words))
+        return before + _TOKEN_ARGUMENT.sub(r'"\1"', shlex.join(words))
 
     def describe(self) -> str:
         """For a failure message: what came back, and how to repeat it."""
@@ -150,7 +150,7 @@ def _readable(data: bytes, most: int = SHOWN_BYTES) -> str:
 def _fits_on_a_line(data: bytes) -> bool:
     """Whether a shell hands it over as it is."""
     try:
-        return b"\0" not in data and len(data) <= LONGEST_WORD and bool(data.decode())
+        return b"\0" not in data and len(data) <= LONGEST_ARGUMENT and bool(data.decode())
     except UnicodeDecodeError:
         return False
 

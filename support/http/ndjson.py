@@ -15,7 +15,7 @@ from support.http.exchange import NotJson, strict_json
 Chunks = Sequence[tuple[float, bytes]]
 
 
-class BadLines(AssertionError):
+class NdjsonError(AssertionError):
     """The bytes are not one JSON object to a line, each with its line end."""
 
 
@@ -34,15 +34,15 @@ def split_lines(body: bytes) -> list[bytes]:
     Raises `BadLines`: nothing at all, a last line without its end, a blank line, a frame of another protocol.
     """
     if not body:
-        raise BadLines("a stream without any line")
+        raise NdjsonError("a stream without any line")
     if not body.endswith(b"\n"):
-        raise BadLines(f"the last line is not ended: {body[-80:]!r}")
+        raise NdjsonError(f"the last line is not ended: {body[-80:]!r}")
     lines = body[:-1].split(b"\n")
     for number, line in enumerate(lines, 1):
         if not line.strip():
-            raise BadLines(f"line {number} of {len(lines)} is blank")
+            raise NdjsonError(f"line {number} of {len(lines)} is blank")
         if line.startswith((b"data:", b"event:")):
-            raise BadLines(f"line {number} is a server-sent event: {line[:80]!r}")
+            raise NdjsonError(f"line {number} is a server-sent event: {line[:80]!r}")
     return lines
 
 
@@ -57,11 +57,11 @@ def parse_lines(body: bytes, chunks: Chunks = ()) -> list[Line]:
         value = strict_json(raw, f"line {number}")
         if not isinstance(value, dict):
             raise NotJson(f"line {number}: expected a JSON object, got {raw[:80]!r}")
-        found.append(Line(raw, value, arrival(chunks, position)))
+        found.append(Line(raw, value, arrival_time(chunks, position)))
     return found
 
 
-def arrival(chunks: Chunks, position: int) -> float:
+def arrival_time(chunks: Chunks, position: int) -> float:
     """Seconds until so many bytes had come; 0 where no times are known."""
     come = 0
     for moment, chunk in chunks:

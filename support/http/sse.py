@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-class BadFraming(AssertionError):
+class SseError(AssertionError):
     """The bytes are not a well-formed stream of events."""
 
 
@@ -26,7 +26,7 @@ def parse_events(body: bytes) -> list[Event]:
         # One byte order mark may stand in front.
         text = body.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        raise BadFraming(f"not UTF-8: {error}") from None
+        raise SseError(f"not UTF-8: {error}") from None
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if lines[-1] == "":
         # What follows the last line end is no line, so no blank one either.
@@ -49,7 +49,7 @@ def parse_events(body: bytes) -> list[Event]:
         elif field == "event":
             name = value
         elif field not in ("id", "retry"):
-            raise BadFraming(f"unknown field in line {line[:80]!r}")
+            raise SseError(f"unknown field in line {line[:80]!r}")
     if data:
-        raise BadFraming(f"the last event is not ended by a blank line: {data[-1][:80]!r}")
+        raise SseError(f"the last event is not ended by a blank line: {data[-1][:80]!r}")
     return events

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 CHAT = "chat"
 # Long enough for every scripted answer.
-ROOM = 1000
+MAX_TOKENS = 1000
 
 
 class AgentFailed(AssertionError):
@@ -28,7 +28,7 @@ class AgentFailed(AssertionError):
 
 
 @dataclass(frozen=True)
-class Offer:
+class ToolInfo:
     """A tool as an agent sees it: its name, what it is for, the arguments that it wants at least."""
 
     name: str
@@ -37,24 +37,24 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Visit:
+class ServerInfo:
     """What an agent was told when it came: the protocol's version, the server's name and version, tools."""
 
     protocol: str
     server: str
     version: str
-    tools: tuple[Offer, ...]
+    tools: tuple[ToolInfo, ...]
 
 
 class Agents:
     """Agents of one server. `exchanges` takes what they send and get; `within`: seconds for each visit."""
 
-    def __init__(self, url: str, exchanges: list[Exchange], within: float) -> None:
-        self._url, self._exchanges, self._within = url, exchanges, within
+    def __init__(self, url: str, exchanges: list[Exchange], timeout: float) -> None:
+        self._url, self._exchanges, self._timeout = url, exchanges, timeout
 
-    def visit(self) -> Visit:
+    def server_info(self) -> ServerInfo:
         """Connect, look at the tools, leave. Raises `AgentFailed`."""
-        return self._run(self._visit)
+        return self._run(self._server_info)
 
     def ask(self, *questions: str) -> list[str]:
         """One agent for each question, all at the same time; the texts of their answers in order."""
@@ -66,28 +66,28 @@ class Agents:
 
     def _run(self, work: Callable[[], Awaitable[T]]) -> T:
         async def bounded() -> T:
-            async with asyncio.timeout(self._within):
+            async with asyncio.timeout(self._timeout):
                 return await work()
 
         try:
             return asyncio.run(bounded())
         except TimeoutError:
             raise AgentFailed(
-                f"{self._url}: the official client was not done in {self._within:g} s"
+                f"{self._url}: the official client was not done in {self._timeout:g} s"
             ) from None
         except Exception as error:
             raise AgentFailed(f"{self._url}: the official client failed: {_innermost(error)}") from error
 
-    async def _visit(self) -> Visit:
+    async def _server_info(self) -> ServerInfo:
         async with self._client() as client:
             tools = (await client.list_tools()).tools
             about = client.server_info
-            return Visit(
+            return ServerInfo(
                 str(client.protocol_version),
                 about.name if about else "",
                 about.version if about else "",
                 tuple(
-                    Offer(tool.name, tool.description or "", tuple(tool.input_schema.get("required", ())))
+                    ToolInfo(tool.name, tool.description or "", tuple(tool.input_schema.get("required", ())))
                     for tool in tools
                 ),
             )
@@ -95,7 +95,7 @@ class Agents:
     async def _ask(self, question: str) -> str:
         messages = [{"role": "user", "content": question}]
         async with self._client() as client:
-            result = await client.call_tool(CHAT, {"messages": messages, "max_tokens": ROOM})
+            result = await client.call_tool(CHAT, {"messages": messages, "max_tokens": MAX_TOKENS})
         if result.is_error:
             raise AssertionError(f"the tool {CHAT!r} reports an error: {result.content}")
         return "".join(getattr(part, "text", "") for part in result.content)
@@ -113,26 +113,26 @@ class Agents:
                 self._exchanges.append(_exchange(response))
 
         # No proxy of the environment may come between.
-        http = httpx2.AsyncClient(trust_env=False, timeout=self._within, event_hooks={"response": [keep]})
+        http = httpx2.AsyncClient(trust_env=False, timeout=self._timeout, event_hooks={"response": [keep]})
         transport = streamable_http_client(self._url, http_client=http)
-        async with http, Client(transport, mode="legacy", read_timeout_seconds=self._within) as client:
+        async with http, Client(transport, mode="legacy", read_timeout_seconds=self._timeout) as client:
             yield client
 
 
-def check_offers(visit: Visit, tool: str, wants: Sequence[str]) -> None:
+def check_tool_offered(server_info: ServerInfo, tool: str, required: Sequence[str]) -> None:
     """The tool is offered, says what it is for, and wants these arguments."""
-    offers = {offer.name: offer for offer in visit.tools}
+    offers = {offer.name: offer for offer in server_info.tools}
     assert tool in offers, f"expected the tool {tool!r}, the agent was offered {sorted(offers)}"
     assert offers[tool].description.strip(), f"the tool {tool!r} does not say what it is for"
-    assert offers[tool].required == tuple(wants), (
-        f"expected {tool!r} to want {list(wants)}, it wants {list(offers[tool].required)}"
+    assert offers[tool].required == tuple(required), (
+        f"expected {tool!r} to want {list(required)}, it wants {list(offers[tool].required)}"
     )
 
 
-def check_introduced(visit: Visit) -> None:
+def check_identity(server_info: ServerInfo) -> None:
     """The server gave its name and version, and a version of the protocol that the client speaks."""
-    assert visit.server and visit.version, f"the server does not say who it is: {visit}"
-    assert visit.protocol, f"no version of the protocol was agreed on: {visit}"
+    assert server_info.server and server_info.version, f"the server does not say who it is: {server_info}"
+    assert server_info.protocol, f"no version of the protocol was agreed on: {server_info}"
 
 
 def check_answers(answers: Sequence[str], expected: Sequence[str]) -> None:

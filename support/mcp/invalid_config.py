@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from support.servers.launch_plans import Start
+from support.servers.launch_plans import LaunchPlan
 from support.servers.mistralrs import free_port
 
 # By the words of the features. None: there is no such file.
-LISTS: dict[str, str | None] = {
+INVALID_CONFIGS: dict[str, str | None] = {
     "a list that is missing": None,
     "a list that is no JSON": "servers: desk",
     "a list without servers": '{"auto_register_tools": true}',
@@ -20,18 +20,18 @@ LISTS: dict[str, str | None] = {
 ONE_PORT = "one port for the API and for MCP"
 
 
-def start(plan: Start, what: str, folder: Path) -> Start:
+def with_invalid_config(plan: LaunchPlan, what: str, folder: Path) -> LaunchPlan:
     """The start with this wrong setting; a file goes into the folder."""
     if what == ONE_PORT:
         port = free_port()
         return replace(plan, port=port, options=("--mcp-port", str(port)), names=("differ",))
-    file = tool_list(what, folder)
+    file = write_config(what, folder)
     return replace(plan, options=("--mcp-config", str(file)), names=(file.name,))
 
 
-def tool_list(what: str, folder: Path) -> Path:
+def write_config(what: str, folder: Path) -> Path:
     """The wrong list of tool servers, written into the folder unless it has to be missing."""
-    file, content = folder / "tool-servers.json", LISTS[what]
+    file, content = folder / "tool-servers.json", INVALID_CONFIGS[what]
     if content is not None:
         file.write_text(content, encoding="utf-8")
     return file

@@ -91,7 +91,7 @@ def _error(code: int) -> Callable[[Exchange], None]:
     return check_error
 
 
-def _greeted(reply: Exchange) -> None:
+def _check_handshake(reply: Exchange) -> None:
     """A server that does not know the client's version answers with one that it knows ("Lifecycle")."""
     greeting = result(reply)
     protocol, about = greeting.get("protocolVersion"), greeting.get("serverInfo")
@@ -155,7 +155,7 @@ def _refused(*statuses: int) -> Callable[[Exchange], None]:
 
 
 OUTCOMES: Mapping[str, Callable[[Exchange], None]] = {
-    "a greeting": _greeted,
+    "a greeting": _check_handshake,
     "an empty result": _empty,
     "a list of tools": _tools,
     "a text": _text,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from support.http.client import ApiClient
-from support.mcp.tool_servers import ABSENT, PROCESS
+from support.mcp.tool_servers import MISSING, STDIO
 from support.programs.child_environment import child_environment
 from support.programs.process import ManagedProcess
 from support.servers.mistralrs import free_port
@@ -50,7 +50,7 @@ class ToolServer:
             return wait_until(
                 "the suite's tool server ready",
                 lambda: _ports(self._output),
-                within=self._ready_seconds,
+                timeout=self._ready_seconds,
                 alive=lambda: self.process.alive,
                 seen=lambda: self._output.read_text(errors="replace")[-500:],
             )
@@ -58,11 +58,11 @@ class ToolServer:
             self.process.stop()
             raise
 
-    def close(self, name: str) -> None:
+    def suspend(self, name: str) -> None:
         """This server gives up its port and its connections."""
         self._switch("close", name)
 
-    def open(self, name: str) -> None:
+    def resume(self, name: str) -> None:
         """It answers on its port again; nothing happens when it did already."""
         self._switch("open", name)
 
@@ -97,10 +97,10 @@ class ToolServer:
         return file
 
     def _source(self, name: str) -> dict[str, object]:
-        if name == PROCESS:
+        if name == STDIO:
             arguments = ["-m", _PROGRAM, "stdio", str(self.record)]
             return {"type": "Process", "command": sys.executable, "args": arguments}
-        port = free_port() if name == ABSENT else self.ports[name]
+        port = free_port() if name == MISSING else self.ports[name]
         return {"type": "Http", "url": f"http://127.0.0.1:{port}/mcp"}
 
     def stop(self) -> None:

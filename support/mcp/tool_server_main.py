@@ -26,12 +26,12 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
-from support.mcp.tool_servers import PROCESS, SESSIONS
+from support.mcp.tool_servers import SESSIONS, STDIO
 
 HOST = "127.0.0.1"
 
 
-class Notebook:
+class CallRecorder:
     """Writes down what a server takes: a middleware of the SDK."""
 
     def __init__(self, server: str, path: Path) -> None:
@@ -49,7 +49,7 @@ class Notebook:
 def server_of(name: str, calls: Path) -> MCPServer[Any]:
     """A server of this name with its three tools: one that answers, one that fails, one that hangs."""
     server: MCPServer[Any] = MCPServer(
-        name, version="1", log_level="CRITICAL", middleware=[Notebook(name, calls)]
+        name, version="1", log_level="CRITICAL", middleware=[CallRecorder(name, calls)]
     )
 
     @server.tool()
@@ -78,7 +78,7 @@ class _Quiet(uvicorn.Server):
         yield
 
 
-class Stand:
+class ToolServerInstance:
     """One server over HTTP, which can be closed and opened again on its port."""
 
     def __init__(self, name: str, calls: Path) -> None:
@@ -87,7 +87,7 @@ class Stand:
         self._server: _Quiet | None = None
         self._serving: asyncio.Task[None] | None = None
 
-    async def open(self) -> None:
+    async def resume(self) -> None:
         """The port takes connections when this returns."""
         if self._serving is None:
             listener = socket.create_server((HOST, self.port))
@@ -98,7 +98,7 @@ class Stand:
             self._server = _Quiet(uvicorn.Config(app, log_level="critical"))
             self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
 
-    async def close(self) -> None:
+    async def suspend(self) -> None:
         """Give up the port and every connection."""
         if self._server is not None and self._serving is not None:
             self._server.should_exit = self._server.force_exit = True
@@ -108,13 +108,13 @@ class Stand:
 
 async def serve(calls: Path) -> None:
     """All servers, and a port that opens and closes them: `POST /open/NAME`, `POST /close/NAME`."""
-    stands = {name: Stand(name, calls) for name in SESSIONS}
+    stands = {name: ToolServerInstance(name, calls) for name in SESSIONS}
     for stand in stands.values():
-        await stand.open()
+        await stand.resume()
 
     async def switch(request: Request) -> Response:
         stand = stands[request.path_params["name"]]
-        await (stand.open() if request.path_params["action"] == "open" else stand.close())
+        await (stand.resume() if request.path_params["action"] == "open" else stand.suspend())
         return Response(status_code=204)
 
     control = Starlette()
@@ -131,7 +131,7 @@ def main() -> None:
     if transport == "http":
         asyncio.run(serve(Path(calls)))
     else:
-        server_of(PROCESS, Path(calls)).run("stdio")
+        server_of(STDIO, Path(calls)).run("stdio")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ _ABSOLUTE_PATH = re.compile(r"(?<!\w)/\S+")
 
 
 @dataclass(frozen=True, slots=True)
-class BrokenKind:
+class Corruption:
     """One way to break a model.
 
     sentence: what is wrong, for a report. words: lower-case; a message that helps the user names at least one
@@ -30,7 +30,7 @@ class BrokenKind:
 
     name: str
     format: Format
-    sentence: str
+    description: str
     words: tuple[str, ...]
 
     def is_named_by(self, message: str) -> bool:
@@ -39,20 +39,20 @@ class BrokenKind:
         return any(word in told for word in self.words)
 
 
-KINDS: tuple[BrokenKind, ...] = (
-    BrokenKind(
+CORRUPTIONS: tuple[Corruption, ...] = (
+    Corruption(
         "empty",
         "gguf",
         "the model file is empty",
         ("shorter than its magic", "empty", "too short", "fill whole buffer", "end of file"),
     ),
-    BrokenKind(
+    Corruption(
         "truncated_header",
         "gguf",
         "the download stopped within the header",
         ("header", "remain", "truncated", "fill whole buffer", "end of file", "too short"),
     ),
-    BrokenKind(
+    Corruption(
         "truncated_data",
         "gguf",
         "the download stopped within the weights",
@@ -65,83 +65,83 @@ KINDS: tuple[BrokenKind, ...] = (
             "incomplete",
         ),
     ),
-    BrokenKind("wrong_magic", "gguf", "the file is not a GGUF file at all", ("magic", "not a gguf")),
-    BrokenKind(
+    Corruption("wrong_magic", "gguf", "the file is not a GGUF file at all", ("magic", "not a gguf")),
+    Corruption(
         "unknown_version", "gguf", "the file has a GGUF version that does not exist yet", ("version",)
     ),
-    BrokenKind(
+    Corruption(
         "unknown_architecture",
         "gguf",
         "the model has an architecture that nobody knows",
         ("architecture", "sphinx"),
     ),
-    BrokenKind(
+    Corruption(
         "missing_context_length",
         "gguf",
         "the file does not say how long a conversation may be",
         ("context_length",),
     ),
-    BrokenKind("missing_tokenizer", "gguf", "the file has no tokenizer", ("tokenizer",)),
-    BrokenKind("missing_merges", "gguf", "the tokenizer in the file is incomplete", ("merges",)),
-    BrokenKind(
+    Corruption("missing_tokenizer", "gguf", "the file has no tokenizer", ("tokenizer",)),
+    Corruption("missing_merges", "gguf", "the tokenizer in the file is incomplete", ("merges",)),
+    Corruption(
         "missing_tensor", "gguf", "the file lacks a part of the weights", ("token_embd", "embed_tokens")
     ),
-    BrokenKind(
+    Corruption(
         "safetensors_no_tokenizer",
         "safetensors",
         "the folder has no tokenizer",
         ("tokenizer.json", "tokenizer"),
     ),
-    BrokenKind("safetensors_no_config", "safetensors", "the folder has no configuration", ("config.json",)),
-    BrokenKind(
+    Corruption("safetensors_no_config", "safetensors", "the folder has no configuration", ("config.json",)),
+    Corruption(
         "safetensors_no_weights", "safetensors", "the folder has no weights", (".safetensors", "weights")
     ),
-    BrokenKind(
+    Corruption(
         "safetensors_truncated",
         "safetensors",
         "the download of the weights stopped half-way",
         # "checkpoint": the Python engine 0.9.5 says only "reading checkpoint tensor inventory".
         ("incomplete", "not fully covered", "truncated", "invalid header", "end of file", "checkpoint"),
     ),
-    BrokenKind(
+    Corruption(
         "safetensors_config_not_json",
         "safetensors",
         "the configuration is not JSON",
         ("config.json", "json", "key must be a string", "expected", "line 1 column"),
     ),
-    BrokenKind(
+    Corruption(
         "safetensors_tokenizer_config_not_json",
         "safetensors",
         "the tokenizer's configuration is not JSON",
         ("tokenizer_config", "json", "key must be a string", "expected", "line 1 column"),
     ),
-    BrokenKind(
+    Corruption(
         "safetensors_unknown_class",
         "safetensors",
         "the configuration names a model class that nobody knows",
         ("sphinxforcausallm", "unsupported", "unknown architecture"),
     ),
-    BrokenKind("ggml_garbage", "ggml", "the GGML file holds something else", ("magic", "not a ggml")),
+    Corruption("ggml_garbage", "ggml", "the GGML file holds something else", ("magic", "not a ggml")),
 )
 
 
-def kind(name: str) -> BrokenKind:
+def corruption(name: str) -> Corruption:
     """One of KINDS; ValueError names them all."""
-    for one in KINDS:
+    for one in CORRUPTIONS:
         if one.name == name:
             return one
     raise ValueError(
-        f"unknown kind of broken model {name!r}: {', '.join(one.name for one in KINDS)} are known"
+        f"unknown kind of broken model {name!r}: {', '.join(one.name for one in CORRUPTIONS)} are known"
     )
 
 
 def write_broken(name: str, into: Path) -> ModelFiles:
     """Writes one broken model into a directory, which is made if needed and should be empty."""
-    chosen = kind(name)
+    chosen = corruption(name)
     into.mkdir(parents=True, exist_ok=True)
     file = None if chosen.format == "safetensors" else f"broken.{chosen.format}"
     files = ModelFiles(into, file, chosen.format, CONTEXT)
-    _MAKERS[name](files)
+    _BUILDERS[name](files)
     return files
 
 
@@ -170,7 +170,7 @@ def _bytes(change: Callable[[bytes], bytes]) -> Callable[[ModelFiles], None]:
     return make
 
 
-def _beside(name: str, text: str | None) -> Callable[[ModelFiles], None]:
+def _replace_file(name: str, text: str | None) -> Callable[[ModelFiles], None]:
     """A whole folder in which one file has another text, or is absent."""
 
     def make(files: ModelFiles) -> None:
@@ -190,7 +190,7 @@ def _unknown_class(files: ModelFiles) -> None:
     path.write_text(json.dumps(config | {"architectures": ["SphinxForCausalLM"]}), encoding="utf-8")
 
 
-_MAKERS: dict[str, Callable[[ModelFiles], None]] = {
+_BUILDERS: dict[str, Callable[[ModelFiles], None]] = {
     "empty": _bytes(lambda whole: b""),
     "truncated_header": _bytes(lambda whole: whole[:176]),
     "truncated_data": _bytes(lambda whole: whole[: -len(whole) // 3]),
@@ -201,12 +201,12 @@ _MAKERS: dict[str, Callable[[ModelFiles], None]] = {
     "missing_tokenizer": _gguf(keys=("tokenizer.ggml.",)),
     "missing_merges": _gguf(keys=("tokenizer.ggml.merges",)),
     "missing_tensor": _gguf(tensors=("token_embd.weight",)),
-    "safetensors_no_tokenizer": _beside("tokenizer.json", None),
-    "safetensors_no_config": _beside("config.json", None),
-    "safetensors_no_weights": _beside(WEIGHTS_FILE, None),
+    "safetensors_no_tokenizer": _replace_file("tokenizer.json", None),
+    "safetensors_no_config": _replace_file("config.json", None),
+    "safetensors_no_weights": _replace_file(WEIGHTS_FILE, None),
     "safetensors_truncated": _bytes(lambda whole: whole[: len(whole) // 2]),
-    "safetensors_config_not_json": _beside("config.json", "{not json"),
-    "safetensors_tokenizer_config_not_json": _beside("tokenizer_config.json", "{not json"),
+    "safetensors_config_not_json": _replace_file("config.json", "{not json"),
+    "safetensors_tokenizer_config_not_json": _replace_file("tokenizer_config.json", "{not json"),
     "safetensors_unknown_class": _unknown_class,
     "ggml_garbage": _bytes(lambda whole: b"hello, this is no model\n" * 100),
 }

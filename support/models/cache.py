@@ -13,7 +13,7 @@ COMPLETE = ".complete"
 """Written last into an entry: sizes in bytes by file name. Without it, or unlike it, it is made again."""
 
 
-def made_once(entry: Path, make: Callable[[Path], None], wait: float = 180.0) -> Path:
+def build_once(entry: Path, build: Callable[[Path], None], wait: float = 180.0) -> Path:
     """The directory `entry`, filled by `make` unless it is there and whole.
 
     make: fills the empty directory that it is given; when it raises, nothing stays. wait: seconds for another
@@ -24,7 +24,7 @@ def made_once(entry: Path, make: Callable[[Path], None], wait: float = 180.0) ->
     entry.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{entry}.lock", timeout=wait):
         if not is_complete(entry):
-            _fill(entry, make)
+            _fill(entry, build)
     return entry
 
 
@@ -37,13 +37,13 @@ def is_complete(entry: Path) -> bool:
         return False
 
 
-def _fill(entry: Path, make: Callable[[Path], None]) -> None:
+def _fill(entry: Path, build: Callable[[Path], None]) -> None:
     # Whoever holds the lock owns the part: one left by a killed process is in the way and goes first.
     part = entry.with_name(f"{entry.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     try:
-        make(part)
+        build(part)
         sizes = {file.name: file.stat().st_size for file in part.iterdir() if file.is_file()}
         (part / COMPLETE).write_text(json.dumps(sizes), encoding="utf-8")
         shutil.rmtree(entry, ignore_errors=True)

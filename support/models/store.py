@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.models import verification
-from support.models.cache import made_once
+from support.models.cache import build_once
 from support.models.files import FORMATS, Format, ModelFiles
 from support.models.script import Script
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from support.models.llama import TinyModel
 
 
-ABLE_TEMPLATE = Path(__file__).with_name("tools_template.jinja")
+TOOLS_TEMPLATE = Path(__file__).with_name("tools_template.jinja")
 
 
 class ModelStore:
@@ -31,11 +31,11 @@ class ModelStore:
     format or kind.
     """
 
-    def __init__(self, cache: Path, prove: bool = True) -> None:
+    def __init__(self, cache: Path, verify: bool = True) -> None:
         self._cache = cache
-        self._prove = prove
+        self._verify = verify
 
-    def speaking(
+    def scripted(
         self, script: Script | None = None, format: Format = "gguf", context: int = 4096
     ) -> ModelFiles:
         """A model that says the script (the suite's own without one), about 4.6 MB.
@@ -47,23 +47,23 @@ class ModelStore:
         def make(files: ModelFiles) -> None:
             model = self.compiled(said, context)
             _write(model, files)
-            if self._prove:
-                verification.prove_script(files, model)
+            if self._verify:
+                verification.verify_script(files, model)
 
         return self._entry("speaking", format, context, said.digest, make)
 
-    def able(self, script: Script | None = None, context: int = 4096) -> ModelFiles:
+    def scripted_with_tools(self, script: Script | None = None, context: int = 4096) -> ModelFiles:
         """The same weights in a GGUF file whose chat template has places for tools and thoughts."""
         said = script or Script.standard()
-        template = ABLE_TEMPLATE.read_text(encoding="utf-8")
+        template = TOOLS_TEMPLATE.read_text(encoding="utf-8")
 
         def make(files: ModelFiles) -> None:
             from support.models.writers import write_gguf
 
             model = self.compiled(said, context)
             write_gguf(model, files.path, template=template)
-            if self._prove:
-                verification.prove_script(files, model)
+            if self._verify:
+                verification.verify_script(files, model)
 
         return self._entry("able", "gguf", context, f"{said.digest} {template}", make)
 
@@ -83,20 +83,20 @@ class ModelStore:
             from support.models.random_model import random_model
 
             _write(random_model(context, width, layers, seed), files)
-            if self._prove:
-                verification.prove_random(files)
+            if self._verify:
+                verification.verify_random(files)
 
         return self._entry("random", format, context, f"{width} {layers} {seed}", make)
 
-    def dice(self, context: int = 4096) -> ModelFiles:
+    def categorical(self, context: int = 4096) -> ModelFiles:
         """A model whose next word is drawn from a known distribution, about 1 MB (see `dice`)."""
 
         def make(files: ModelFiles) -> None:
-            from support.models.categorical import WORDS, dice_model
+            from support.models.categorical import WORDS, categorical_model
 
-            _write(dice_model(context), files)
-            if self._prove:
-                verification.prove_dice(files, WORDS[0])
+            _write(categorical_model(context), files)
+            if self._verify:
+                verification.verify_categorical(files, WORDS[0])
 
         return self._entry("dice", "gguf", context, "", make)
 
@@ -110,11 +110,11 @@ class ModelStore:
 
         return self._entry("embedding", "safetensors", context, "", make)
 
-    def broken(self, kind: str, into: Path) -> ModelFiles:
+    def broken(self, corruption: str, into: Path) -> ModelFiles:
         """Writes a broken model (a name of `broken.KINDS`) into a directory, which is made if needed."""
         from support.models.broken import write_broken
 
-        return write_broken(kind, into)
+        return write_broken(corruption, into)
 
     def smollm2(self) -> ModelFiles:
         """SmolLM2-135M-Instruct, a real small model (see `catalogue`)."""
@@ -123,16 +123,16 @@ class ModelStore:
         return smollm2(self._cache)
 
     def _entry(
-        self, name: str, format: Format, context: int, content: str, make: Callable[[ModelFiles], None]
+        self, name: str, format: Format, context: int, content: str, build: Callable[[ModelFiles], None]
     ) -> ModelFiles:
         if format not in FORMATS:
             raise ValueError(f"unknown model format {format!r}: {', '.join(FORMATS)} are known")
-        proved = verification.engine_version() if self._prove else None
-        key = json.dumps([name, format, context, content, _makers(), proved])
+        proved = verification.engine_version() if self._verify else None
+        key = json.dumps([name, format, context, content, _build_digest(), proved])
         entry = self._cache / f"{name}-{format}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
         file = None if format == "safetensors" else f"{name}.{format}"
         files = ModelFiles(entry, file, format, context)
-        made_once(entry, lambda part: make(ModelFiles(part, file, format, context)))
+        build_once(entry, lambda part: build(ModelFiles(part, file, format, context)))
         return files
 
 
@@ -150,7 +150,7 @@ def _compiled(script: Script, context: int) -> CompiledModel:
 
 
 @cache
-def _makers() -> str:
+def _build_digest() -> str:
     """Digest of the code and data that decide the bytes of a model: a change makes every model anew."""
     here = Path(__file__).parent
     names = (

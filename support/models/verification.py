@@ -33,7 +33,7 @@ LOOP_TOKENS = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ProbeRequest:
     """One request: messages with `role` and `content`, at most so many tokens."""
 
     messages: Sequence[Mapping[str, str]]
@@ -41,13 +41,13 @@ class Question:
     temperature: float = 0.0
 
     @classmethod
-    def ask(cls, text: str, max_tokens: int = 1024, temperature: float = 0.0) -> Question:
+    def from_text(cls, text: str, max_tokens: int = 1024, temperature: float = 0.0) -> ProbeRequest:
         """A single user message."""
         return cls([{"role": "user", "content": text}], max_tokens, temperature)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProbeAnswer:
     """What the engine said. finish_reason: `stop` or `length`; the counts are its own."""
 
     text: str
@@ -57,11 +57,11 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Interview:
+class ProbeResult:
     """loaded: the model got that far. error: what ended the interview early, None if nothing did."""
 
     loaded: bool
-    answers: tuple[Answer, ...]
+    answers: tuple[ProbeAnswer, ...]
     error: str | None
 
 
@@ -73,7 +73,9 @@ def engine_version() -> str | None:
         return None
 
 
-def interview(files: ModelFiles, questions: Sequence[Question], within: float = TIME_LIMIT) -> Interview:
+def interview(
+    files: ModelFiles, requests: Sequence[ProbeRequest], timeout: float = TIME_LIMIT
+) -> ProbeResult:
     """Loads a model with the Python engine and asks it, within so many seconds."""
     job = {
         "directory": str(files.directory),
@@ -85,7 +87,7 @@ def interview(files: ModelFiles, questions: Sequence[Question], within: float = 
                 "max_tokens": q.max_tokens,
                 "temperature": q.temperature,
             }
-            for q in questions
+            for q in requests
         ],
     }
     # RUST_BACKTRACE would append frames to the messages.
@@ -102,17 +104,17 @@ def interview(files: ModelFiles, questions: Sequence[Question], within: float = 
     )
     ended: str | None = None
     try:
-        out, err = process.communicate(json.dumps(job), timeout=within)
+        out, err = process.communicate(json.dumps(job), timeout=timeout)
     except subprocess.TimeoutExpired:
         _end(process)
         out, err = process.communicate()
-        ended = f"no end after {within:g} s"
+        ended = f"no end after {timeout:g} s"
     finally:
         _end(process)
     return _read(out, err, process.returncode, ended)
 
 
-def prove_script(files: ModelFiles, model: CompiledModel) -> None:
+def verify_script(files: ModelFiles, model: CompiledModel) -> None:
     """Asks a few conversations of a speaking model; ScriptError when one is answered differently.
 
     Machines without the Python engine skip the proof, with a line in the log.
@@ -126,14 +128,14 @@ def prove_script(files: ModelFiles, model: CompiledModel) -> None:
         _require_loaded(interview(files, ()))
         return
     rows = _sample(model.script)
-    questions = [_question(row) for row in rows]
+    questions = [_probe_request(row) for row in rows]
     talk = interview(files, questions)
     _require_loaded(talk)
     for row, question, answer in zip(rows, questions, talk.answers, strict=False):
         expected = _expected(model, row, question)
         if answer != expected:
             raise ScriptError(
-                f"the engine ({engine_version()}) answers marker {row.marker!r} with {answer}, not {expected}"
+                f"the engine ({engine_version()}) answers marker {row.keyword!r} with {answer}, not {expected}"
                 ": shorten the script, or report it as a defect of the engine"
             )
     if len(talk.answers) < len(rows):
@@ -142,24 +144,24 @@ def prove_script(files: ModelFiles, model: CompiledModel) -> None:
         )
 
 
-def prove_random(files: ModelFiles) -> None:
+def verify_random(files: ModelFiles) -> None:
     """Loads random weights and draws some tokens; ScriptError when that fails."""
     if engine_version() is None:
         log.info("model %s is not proved: the package 'mistralrs' is not installed here", files.path)
         return
-    questions = () if files.format == "ggml" else (Question.ask("Go on", 8, 1.0),)
+    questions = () if files.format == "ggml" else (ProbeRequest.from_text("Go on", 8, 1.0),)
     talk = interview(files, questions)
     _require_loaded(talk)
     if len(talk.answers) < len(questions):
         raise ScriptError(f"the engine ({engine_version()}) gave no answer with random weights: {talk.error}")
 
 
-def prove_dice(files: ModelFiles, likeliest: str) -> None:
+def verify_categorical(files: ModelFiles, likeliest: str) -> None:
     """Asks for the greedy answer; ScriptError when that is not the likeliest word again and again."""
     if engine_version() is None:
         log.info("model %s is not proved: the package 'mistralrs' is not installed here", files.path)
         return
-    talk = interview(files, (Question.ask("Throw the dice", 8),))
+    talk = interview(files, (ProbeRequest.from_text("Throw the dice", 8),))
     _require_loaded(talk)
     said = [answer.text for answer in talk.answers]
     if said != [likeliest * 8]:
@@ -177,25 +179,25 @@ def _sample(script: Script) -> list[Row]:
     return list(dict.fromkeys(rows))
 
 
-def _question(row: Row) -> Question:
-    return Question.ask(f"Say {row.marker}".strip(), LOOP_TOKENS if row.loop else 4096)
+def _probe_request(row: Row) -> ProbeRequest:
+    return ProbeRequest.from_text(f"Say {row.keyword}".strip(), LOOP_TOKENS if row.loop else 4096)
 
 
-def _expected(model: CompiledModel, row: Row, question: Question) -> Answer:
-    pieces = model.pieces_of(row)
-    asked = model.count_prompt(question.messages)
+def _expected(model: CompiledModel, row: Row, request: ProbeRequest) -> ProbeAnswer:
+    pieces = model.answer_tokens(row)
+    asked = model.count_prompt(request.messages)
     if row.loop:
         endless = pieces * (LOOP_TOKENS // len(pieces) + 1)
-        return Answer("".join(endless[:LOOP_TOKENS]), "length", asked, LOOP_TOKENS)
-    return Answer(row.answer, "stop", asked, len(pieces) + 1)
+        return ProbeAnswer("".join(endless[:LOOP_TOKENS]), "length", asked, LOOP_TOKENS)
+    return ProbeAnswer(row.answer, "stop", asked, len(pieces) + 1)
 
 
-def _require_loaded(talk: Interview) -> None:
-    if not talk.loaded:
-        raise ScriptError(f"the engine ({engine_version()}) does not load the model: {talk.error}")
+def _require_loaded(result: ProbeResult) -> None:
+    if not result.loaded:
+        raise ScriptError(f"the engine ({engine_version()}) does not load the model: {result.error}")
 
 
-def _read(out: str, err: str, status: int, ended: str | None) -> Interview:
+def _read(out: str, err: str, status: int, ended: str | None) -> ProbeResult:
     loaded, answers, error = False, [], ended
     for line in out.splitlines():
         if not line.startswith(PREFIX):
@@ -206,11 +208,11 @@ def _read(out: str, err: str, status: int, ended: str | None) -> Interview:
         elif "error" in said:
             error = said["error"]
         else:
-            answers.append(Answer(**said))
+            answers.append(ProbeAnswer(**said))
     if status and error is None:
         last = err.strip().splitlines()[-1:] or ["no message"]
         error = f"the engine's process ended with status {status}: {last[0]}"
-    return Interview(loaded, tuple(answers), error)
+    return ProbeResult(loaded, tuple(answers), error)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

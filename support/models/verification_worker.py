@@ -14,7 +14,7 @@ from typing import Any
 PREFIX = "PROBE "
 
 
-def say(content: dict[str, Any]) -> None:
+def emit(content: dict[str, Any]) -> None:
     """Flushed at once: after a panic the lines before it still count."""
     sys.stdout.write(f"\n{PREFIX}{json.dumps(content)}\n")
     sys.stdout.flush()
@@ -38,7 +38,7 @@ def main() -> int:
     job = json.load(sys.stdin)
     try:
         runner = Runner(which=which(job))
-        say({"loaded": True})
+        emit({"loaded": True})
         for question in job["questions"]:
             request = ChatCompletionRequest(
                 model="default",
@@ -48,7 +48,7 @@ def main() -> int:
             )
             answer = runner.send_chat_completion_request(request)
             choice, usage = answer.choices[0], answer.usage  # type: ignore[union-attr]
-            say(
+            emit(
                 {
                     "text": choice.message.content or "",
                     "finish_reason": choice.finish_reason,
@@ -57,7 +57,7 @@ def main() -> int:
                 }
             )
     except BaseException as error:  # a panic of the engine is no Exception
-        say({"error": f"{type(error).__name__}: {error}"})
+        emit({"error": f"{type(error).__name__}: {error}"})
         return 1
     return 0
 

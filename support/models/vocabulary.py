@@ -59,8 +59,8 @@ class Vocabulary:
 
     tokens: tuple[str, ...]
     merges: tuple[str, ...]
-    markers: tuple[tuple[int, ...], ...] = ()
-    pieces: tuple[tuple[int, ...], ...] = ()
+    keywords: tuple[tuple[int, ...], ...] = ()
+    answer_ids: tuple[tuple[int, ...], ...] = ()
 
     @property
     def end(self) -> int:
@@ -153,27 +153,27 @@ def script_vocabulary(script: Script) -> Vocabulary:
     another one and so has no pieces of its own.
     """
     builder = _Builder()
-    markers = [builder.add_marker(row.marker) for row in script.rows]
+    markers = [builder.add_keyword(row.keyword) for row in script.rows]
     # Short answers choose first: a longer one can cut its pieces around them, not the other way round.
     rows = (*script.rows, script.default_row)
     cut = {row: builder.add_answer(row) for row in sorted(rows, key=lambda row: len(row.answer))}
     vocabulary = builder.finish(markers, [cut[row] for row in rows])
-    for row, forms, ids in zip(script.rows, marker_forms(script), vocabulary.markers, strict=True):
+    for row, forms, ids in zip(script.rows, keyword_forms(script), vocabulary.keywords, strict=True):
         for form, token in zip(forms, ids, strict=True):
             if vocabulary.encode(form) != [token]:
                 raise ScriptError(
-                    f"marker {row.marker!r}: {form!r} is not one token of the vocabulary: choose another word"
+                    f"marker {row.keyword!r}: {form!r} is not one token of the vocabulary: choose another word"
                 )
     return vocabulary
 
 
-def marker_forms(script: Script) -> list[tuple[str, ...]]:
+def keyword_forms(script: Script) -> list[tuple[str, ...]]:
     """How each marker may be written: at the start of a text or after a blank, with or without a capital."""
-    return [_forms(row.marker) for row in script.rows]
+    return [_forms(row.keyword) for row in script.rows]
 
 
-def _forms(marker: str) -> tuple[str, ...]:
-    return marker, f" {marker}", marker.capitalize(), f" {marker.capitalize()}"
+def _forms(keyword: str) -> tuple[str, ...]:
+    return keyword, f" {keyword}", keyword.capitalize(), f" {keyword.capitalize()}"
 
 
 class _Builder:
@@ -187,14 +187,14 @@ class _Builder:
             self._token(symbol)
         for merge in self._merges:
             self._token(merge.replace(" ", ""))
-        self._pieces: set[int] = set()
+        self._answer_ids: set[int] = set()
 
     def add_word(self, word: str) -> int:
         assert self._is_free(word), f"{word!r} is a token already, or may be met in a prompt"
         return self._token(_from_bytes(word.encode()))
 
-    def add_marker(self, marker: str) -> tuple[int, ...]:
-        return tuple(self._word(form) for form in _forms(marker))
+    def add_keyword(self, keyword: str) -> tuple[int, ...]:
+        return tuple(self._word(form) for form in _forms(keyword))
 
     def add_answer(self, row: Row) -> tuple[int, ...]:
         """Each piece as long as it takes to be unlike all other tokens: every one has then one successor."""
@@ -213,15 +213,17 @@ class _Builder:
         # A rest that is taken joins the piece before it; a short answer may be a word of the base.
         while pieces[-1] in pieces[:-1] or not self._is_usable(pieces[-1]):
             if len(pieces) == 1:
-                who = f"marker {row.marker!r}" if row.marker else "the default"
+                who = f"marker {row.keyword!r}" if row.keyword else "the default"
                 raise ScriptError(f"{who}: another row says the same, {text!r}: make the two answers differ")
             rest = pieces.pop()
             pieces[-1] += rest
         ids = tuple(self._token(_from_bytes(piece.encode())) for piece in pieces)
-        self._pieces.update(ids)
+        self._answer_ids.update(ids)
         return ids
 
-    def finish(self, markers: Iterable[tuple[int, ...]], pieces: Iterable[tuple[int, ...]]) -> Vocabulary:
+    def finish(
+        self, keywords: Iterable[tuple[int, ...]], answer_ids: Iterable[tuple[int, ...]]
+    ) -> Vocabulary:
         filler = 0
         # Rows of weights in multiples of 64 suit every matrix kernel.
         while len(self._ids) < MINIMUM_SIZE or (len(self._ids) + len(SPECIALS)) % 64:
@@ -229,7 +231,7 @@ class _Builder:
             filler += 1
         for special in SPECIALS:
             self._token(special)
-        return Vocabulary(tuple(self._ids), tuple(self._merges), tuple(markers), tuple(pieces))
+        return Vocabulary(tuple(self._ids), tuple(self._merges), tuple(keywords), tuple(answer_ids))
 
     def _token(self, token: str) -> int:
         return self._ids.setdefault(token, len(self._ids))
@@ -239,7 +241,7 @@ class _Builder:
 
     def _is_usable(self, piece: str) -> bool:
         token = self._ids.get(_from_bytes(piece.encode()))
-        return token is None or (token not in self._pieces and bool(piece.strip()))
+        return token is None or (token not in self._answer_ids and bool(piece.strip()))
 
     def _word(self, word: str) -> int:
         """Merges at the end of the list join what the base makes of a word, from left to right."""

@@ -13,17 +13,17 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Protocol
 
-from support.chat.endpoint import Route, Talk
+from support.chat.endpoint import ChatEndpoint, ChatRequest
 from support.http.client import ApiClient
 from support.waiting import wait_until
 
 METRICS_SECONDS = 5.0
 # Share of one core above which a server is at work, and the time over which it is looked at. At work it gets
 # a whole one where nobody else wants it, and 0.15 was seen on a busy machine; at rest nothing.
-AT_WORK, AT_REST = 0.08, 0.05
+ACTIVE_SHARE, IDLE_SHARE = 0.08, 0.05
 WINDOW_SECONDS = 0.4
 # A server at work makes a token in less.
-STILL_SECONDS = 0.2
+IDLE_SECONDS = 0.2
 WANTS_MORE = ", and a thread that wants one"
 COMPLETED = "mistralrs_sequences_completed_total"
 RUNNING = "mistralrs_sequences_running"
@@ -40,7 +40,7 @@ class CpuMeter(Protocol):
         """Whether one of them would use more, and may only be waiting for its turn."""
 
 
-class Work(Protocol):
+class ActivityProbe(Protocol):
     """The work for one answer, from the moment at which this was made. `source`: what is looked at."""
 
     @property
@@ -52,11 +52,11 @@ class Work(Protocol):
     def ended(self) -> bool:
         """Whether nothing is being made any more."""
 
-    def told(self) -> str:
+    def last_observation(self) -> str:
         """What was seen last."""
 
 
-class ByCpu:
+class CpuActivity:
     """Busy processes are at work: the server must have nothing else to do."""
 
     source = "CPU time"
@@ -68,21 +68,21 @@ class ByCpu:
         self._waiting = False
 
     def begun(self) -> bool:
-        share = self._look()
-        return share is not None and share > AT_WORK
+        share = self._sample()
+        return share is not None and share > ACTIVE_SHARE
 
     def ended(self) -> bool:
-        share = self._look()
+        share = self._sample()
         # On a machine that is too busy, a server at work may get nothing of it for a while.
         self._waiting = self._meter.runnable()
-        return share is not None and share < AT_REST and not self._waiting
+        return share is not None and share < IDLE_SHARE and not self._waiting
 
-    def told(self) -> str:
+    def last_observation(self) -> str:
         if self._share is None:
             return "nothing yet"
         return f"{self._share:.2f} cores in use{WANTS_MORE if self._waiting else ''}"
 
-    def _look(self) -> float | None:
+    def _sample(self) -> float | None:
         """Cores in use over the last moments; None before they have passed."""
         now = time.monotonic()
         self._seen.append((now, self._meter.cpu_seconds()))
@@ -94,7 +94,7 @@ class ByCpu:
         return self._share
 
 
-class ByMetrics:
+class MetricsActivity:
     """Sequences that ended, tokens that were processed: the server must have nothing else to do.
 
     The gauge of running sequences says only that something began: in 0.9.2 it stays at its last value when
@@ -105,33 +105,33 @@ class ByMetrics:
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
-        self._before = self._now = numbers(client)
-        self._still_since = time.monotonic()
+        self._before = self._now = read_counters(client)
+        self._idle_since = time.monotonic()
 
     def begun(self) -> bool:
-        self._look()
+        self._sample()
         return any(self._now[name] > self._before[name] for name in (TOKENS, RUNNING))
 
     def ended(self) -> bool:
-        self._look()
-        still = time.monotonic() - self._still_since >= STILL_SECONDS
+        self._sample()
+        still = time.monotonic() - self._idle_since >= IDLE_SECONDS
         return still and self._now[COMPLETED] > self._before[COMPLETED]
 
-    def told(self) -> str:
+    def last_observation(self) -> str:
         ended, made = (self._now[name] - self._before[name] for name in (COMPLETED, TOKENS))
         return (
             f"{ended:.0f} sequences ended and {made:.0f} tokens processed since, "
             f"{self._now[RUNNING]:.0f} said to be running"
         )
 
-    def _look(self) -> None:
-        now = numbers(self._client)
+    def _sample(self) -> None:
+        now = read_counters(self._client)
         if now[TOKENS] != self._now[TOKENS]:
-            self._still_since = time.monotonic()
+            self._idle_since = time.monotonic()
         self._now = now
 
 
-def numbers(client: ApiClient) -> dict[str, float]:
+def read_counters(client: ApiClient) -> dict[str, float]:
     """The counters and the gauge by name, each summed over its labels; 0 for one that is not there yet."""
     text = client.get("/metrics").text
     return {
@@ -141,22 +141,26 @@ def numbers(client: ApiClient) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def work_of(direct: Route, meter: CpuMeter, first: Talk, within: float) -> Iterator[Work]:
+def watch_activity(
+    direct: ChatEndpoint, meter: CpuMeter, warm_up: ChatRequest, timeout: float
+) -> Iterator[ActivityProbe]:
     """Look at the work of a server at rest, by the best source that it has.
 
     `first` is asked before: metrics have no series of what has not happened yet. `within`: seconds for that.
     """
     with contextlib.closing(direct.client(METRICS_SECONDS)) as client:
         if client.get("/metrics").status != 200:
-            yield ByCpu(meter)
+            yield CpuActivity(meter)
             return
-        before = numbers(client)[COMPLETED]
-        direct.ask(first, within=within)
+        before = read_counters(client)[COMPLETED]
+        direct.ask(warm_up, timeout=timeout)
         if COMPLETED not in client.get("/metrics").text:
-            yield ByCpu(meter)
+            yield CpuActivity(meter)
             return
         # It may be counted some moments after its answer has come.
         wait_until(
-            "the first answer in the metrics", lambda: numbers(client)[COMPLETED] > before, within=within
+            "the first answer in the metrics",
+            lambda: read_counters(client)[COMPLETED] > before,
+            timeout=timeout,
         )
-        yield ByMetrics(client)
+        yield MetricsActivity(client)

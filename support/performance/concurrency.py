@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from support.chat.endpoint import Route, Said, Talk
+from support.chat.endpoint import ChatAnswer, ChatEndpoint, ChatRequest
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,46 +20,46 @@ WORD, FEW_TOKENS = "hello", 8
 
 
 @dataclass(frozen=True)
-class Asked:
+class UserResult:
     """One user's mark, what the mark has to be answered with, and what came: an answer or what went wrong."""
 
-    mark: str
+    keyword: str
     expected: str
-    got: Said | AssertionError
+    outcome: ChatAnswer | AssertionError
 
     @property
-    def right(self) -> bool:
-        return isinstance(self.got, Said) and self.got.text == self.expected
+    def is_correct(self) -> bool:
+        return isinstance(self.outcome, ChatAnswer) and self.outcome.text == self.expected
 
 
 @dataclass(frozen=True)
-class Crowd:
+class ConcurrentAnswers:
     """What all users got. `answers`: by mark, what each mark is answered with."""
 
-    users: tuple[Asked, ...]
+    users: tuple[UserResult, ...]
     answers: Mapping[str, str]
 
     def require_own_answers(self) -> None:
         """Raises AssertionError with the number of wrong answers, some of them, and whose text they hold."""
-        wrong = [user for user in self.users if not user.right]
+        wrong = [user for user in self.users if not user.is_correct]
         if wrong:
-            told = "\n".join(self._told(user) for user in wrong[:SHOWN])
+            told = "\n".join(self._describe(user) for user in wrong[:SHOWN])
             raise AssertionError(f"{len(wrong)} of {len(self.users)} users got a wrong answer:\n{told}")
 
-    def _told(self, user: Asked) -> str:
-        if isinstance(user.got, AssertionError):
-            return f"  {user.mark}: {user.got}"
-        strangers = sorted({mark for mark in self.answers if self._borrowed(user, mark)})
+    def _describe(self, user: UserResult) -> str:
+        if isinstance(user.outcome, AssertionError):
+            return f"  {user.keyword}: {user.outcome}"
+        strangers = sorted({mark for mark in self.answers if self._has_answer_of(user, mark)})
         whose = f" (the end of: {', '.join(strangers)})" if strangers else ""
-        return f"  {user.mark}: got {user.got.text!r}{whose}, expected {user.expected!r}"
+        return f"  {user.keyword}: got {user.outcome.text!r}{whose}, expected {user.expected!r}"
 
-    def _borrowed(self, user: Asked, mark: str) -> bool:
-        end = self.answers[mark][-LEAST_COMMON:]
-        assert isinstance(user.got, Said)
-        return mark != user.mark and len(end) == LEAST_COMMON and user.got.text.endswith(end)
+    def _has_answer_of(self, user: UserResult, keyword: str) -> bool:
+        end = self.answers[keyword][-LEAST_COMMON:]
+        assert isinstance(user.outcome, ChatAnswer)
+        return keyword != user.keyword and len(end) == LEAST_COMMON and user.outcome.text.endswith(end)
 
 
-def at_once(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+def run_concurrently(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """The same work for every item, all begun at the same moment, in threads of their own."""
     gate = threading.Barrier(len(items))
 
@@ -71,44 +71,44 @@ def at_once(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
         return list(pool.map(begin, items))
 
 
-def asking_about(mark: str) -> Talk:
+def request_about(keyword: str) -> ChatRequest:
     """The question of one user, which the script answers by this mark."""
-    return Talk(({"role": "user", "content": f"Tell me about the {mark}"},))
+    return ChatRequest(({"role": "user", "content": f"Tell me about the {keyword}"},))
 
 
-def ask_at_once(
-    route: Route, answers: Mapping[str, str], users: int, *, stream: bool, within: float
-) -> Crowd:
+def ask_concurrently(
+    endpoint: ChatEndpoint, answers: Mapping[str, str], users: int, *, stream: bool, timeout: float
+) -> ConcurrentAnswers:
     """Let so many users ask at the same moment, each about one of the marks in turn."""
     marks = list(answers)
     asked = [marks[number % len(marks)] for number in range(users)]
 
-    def ask(mark: str) -> Asked:
+    def ask(mark: str) -> UserResult:
         try:
-            return Asked(mark, answers[mark], route.ask(asking_about(mark), stream, within=within))
+            return UserResult(mark, answers[mark], endpoint.ask(request_about(mark), stream, timeout=timeout))
         except AssertionError as error:
-            return Asked(mark, answers[mark], error)
+            return UserResult(mark, answers[mark], error)
 
-    return Crowd(tuple(at_once(ask, asked)), answers)
+    return ConcurrentAnswers(tuple(run_concurrently(ask, asked)), answers)
 
 
 @dataclass(frozen=True)
-class Lengths:
+class PromptLengthProbe:
     """Questions of different lengths, asked by one user alone and by all at once: tokens of each prompt.
 
     Whatever a model answers, it counts the words of the question that it answers.
     """
 
-    alone: tuple[Said, ...]
-    together: tuple[Said | AssertionError, ...]
+    sequential: tuple[ChatAnswer, ...]
+    concurrent: tuple[ChatAnswer | AssertionError, ...]
 
     def require_own_questions(self) -> None:
         """Raises AssertionError when somebody got no answer, or one to a question of another length."""
-        lengths = [said.prompt_tokens for said in self.alone]
+        lengths = [said.prompt_tokens for said in self.sequential]
         assert len(set(lengths)) == len(lengths) and all(lengths), (
             f"questions cannot be told apart: {lengths}"
         )
-        for number, (alone, got) in enumerate(zip(self.alone, self.together, strict=True), 1):
+        for number, (alone, got) in enumerate(zip(self.sequential, self.concurrent, strict=True), 1):
             if isinstance(got, AssertionError):
                 raise AssertionError(f"user {number} of {len(lengths)} got no answer: {got}")
             assert got.prompt_tokens == alone.prompt_tokens and got.end, (
@@ -117,19 +117,22 @@ class Lengths:
             )
 
 
-def ask_lengths_at_once(route: Route, users: int, *, stream: bool, within: float) -> Lengths:
+def ask_lengths_concurrently(
+    endpoint: ChatEndpoint, users: int, *, stream: bool, timeout: float
+) -> PromptLengthProbe:
     """Let so many users ask questions of different lengths: one after the other, then at the same moment."""
     talks = [
-        Talk(({"role": "user", "content": " ".join([WORD] * number)},), limit=FEW_TOKENS)
+        ChatRequest(({"role": "user", "content": " ".join([WORD] * number)},), limit=FEW_TOKENS)
         for number in range(1, users + 1)
     ]
 
-    def ask(talk: Talk) -> Said | AssertionError:
+    def ask(talk: ChatRequest) -> ChatAnswer | AssertionError:
         try:
-            return route.ask(talk, stream, within=within)
+            return endpoint.ask(talk, stream, timeout=timeout)
         except AssertionError as error:
             return error
 
-    return Lengths(
-        tuple(route.ask(talk, stream, within=within) for talk in talks), tuple(at_once(ask, talks))
+    return PromptLengthProbe(
+        tuple(endpoint.ask(talk, stream, timeout=timeout) for talk in talks),
+        tuple(run_concurrently(ask, talks)),
     )

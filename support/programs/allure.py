@@ -11,53 +11,55 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from support.errors import PartUnavailable
+from support.errors import ProgramUnavailable
 from support.programs.install import install
-from support.programs.node import NodePart, npm_command
-from support.programs.program import FoundPart, Say
+from support.programs.node import NodeProgram, npm_command
+from support.programs.program import InstalledProgram, ReportProgress
 
 SOURCE = Path(__file__).parent.parent / "reporting" / "allure3"
 LOCKED = ("package.json", "package-lock.json", ".npmrc")
 GET_SECONDS = 300.0
 
 
-class AllurePart:
+class AllureProgram:
     """npm's `allure`, exactly as locked in support/reporting/allure3. The path is that of its `cli.js`."""
 
     name = "allure"
     purpose = "makes the HTML report"
-    how_to_get = "acceptance get allure"
+    install_hint = "acceptance get allure"
 
-    def find(self, cache: Path) -> FoundPart | None:
+    def find(self, cache: Path) -> InstalledProgram | None:
         """The installation that belongs to the present lock file."""
         program = _folder(cache) / "node_modules" / "allure" / "cli.js"
         manifest = program.with_name("package.json")
         if not program.is_file() or not manifest.is_file():
             return None
-        return FoundPart(self.name, program, str(json.loads(manifest.read_bytes())["version"]), "cache")
+        return InstalledProgram(
+            self.name, program, str(json.loads(manifest.read_bytes())["version"]), "cache"
+        )
 
-    def get(self, cache: Path, say: Say) -> FoundPart:
+    def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram:
         """Idempotent, Node.js included. Raises PartUnavailable with what npm said."""
         found = self.find(cache)
         if found is not None:
             return found
-        node = NodePart().get(cache, say)
+        node = NodeProgram().get(cache, report_progress)
         folder = _folder(cache)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             found = self.find(cache)
             if found is None:
-                say("getting Allure 3 (npm ci)")
+                report_progress("getting Allure 3 (npm ci)")
                 _install(folder, node)
                 found = self.find(cache)
         if found is None:
-            raise PartUnavailable(
+            raise ProgramUnavailable(
                 f"npm ended well, but there is no Allure in {folder}; remove that folder and repeat"
             )
         return found
 
 
-def node_environment(node: FoundPart) -> dict[str, str]:
+def node_environment(node: InstalledProgram) -> dict[str, str]:
     """The environment for Node's programs: this Node first on the PATH, nobody's options, no telemetry."""
     env = {name: value for name, value in os.environ.items() if name not in ("NODE_OPTIONS", "NODE_PATH")}
     env["PATH"] = os.pathsep.join([str(node.path.parent), env.get("PATH", "")])
@@ -71,7 +73,7 @@ def _folder(cache: Path) -> Path:
     return cache / "allure" / digest[:16]
 
 
-def _install(folder: Path, node: FoundPart) -> None:
+def _install(folder: Path, node: InstalledProgram) -> None:
     with tempfile.TemporaryDirectory(prefix=".allure-", dir=folder.parent) as name:
         place = Path(name) / "package"
         place.mkdir()
@@ -80,6 +82,6 @@ def _install(folder: Path, node: FoundPart) -> None:
         command = [*npm_command(node), "ci", "--loglevel=error"]
         failure = "Allure could not be installed with npm"
         env = node_environment(node)
-        install(failure, command, folder=Path(name), within=GET_SECONDS, env=env, cwd=place)
+        install(failure, command, folder=Path(name), timeout=GET_SECONDS, env=env, cwd=place)
         shutil.rmtree(folder, ignore_errors=True)
         place.replace(folder)

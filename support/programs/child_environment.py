@@ -8,7 +8,7 @@ from pathlib import Path
 
 # What a program may inherit: no user configuration, token or proxy, and no RUST_BACKTRACE, which changes
 # messages.
-INHERITED = (
+INHERITED_VARIABLES = (
     "PATH",
     "LANG",
     "LC_ALL",
@@ -24,12 +24,12 @@ INHERITED = (
     "RAYON_NUM_THREADS",
 )
 # The discard port (RFC 863) of this machine.
-NOWHERE = "http://127.0.0.1:9"
+BLACKHOLE_PROXY = "http://127.0.0.1:9"
 
 
 def child_environment(home: Path, *, rust_log: str | None = None, **more: str) -> Mapping[str, str]:
     """Variables for a child process whose home folder is `home`; `more` adds to them or overrides."""
-    environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    environment = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
     environment |= {
         "HOME": str(home),
         "USERPROFILE": str(home),
@@ -41,8 +41,8 @@ def child_environment(home: Path, *, rust_log: str | None = None, **more: str) -
         "NO_COLOR": "1",
         "TERM": "dumb",
         # Not every version honours HF_HUB_OFFLINE: a proxy where nobody listens keeps traffic on the machine.
-        "HTTP_PROXY": NOWHERE,
-        "HTTPS_PROXY": NOWHERE,
+        "HTTP_PROXY": BLACKHOLE_PROXY,
+        "HTTPS_PROXY": BLACKHOLE_PROXY,
         "NO_PROXY": "127.0.0.1,localhost,::1",
     }
     if rust_log:

@@ -9,45 +9,45 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class _Gate:
+class _Deferral:
     def __init__(self) -> None:
-        self.closed = 0
-        self.waiting: BaseException | None = None
+        self.depth = 0
+        self.pending: BaseException | None = None
 
 
-_gate = _Gate()
+_deferral = _Deferral()
 
 
-def interrupt(reason: str) -> None:
+def raise_interrupt(reason: str) -> None:
     """Raise KeyboardInterrupt, now or as soon as nothing has to be finished first. For signal handlers."""
-    deliver(KeyboardInterrupt(reason))
+    raise_when_allowed(KeyboardInterrupt(reason))
 
 
-def deliver(error: BaseException) -> None:
+def raise_when_allowed(error: BaseException) -> None:
     """Raise this error in the same way. Only KeyboardInterrupt takes the place of one that waits already."""
-    if not _gate.closed:
+    if not _deferral.depth:
         raise error
-    if _gate.waiting is None or isinstance(error, KeyboardInterrupt):
-        _gate.waiting = error
+    if _deferral.pending is None or isinstance(error, KeyboardInterrupt):
+        _deferral.pending = error
 
 
-def withdraw(error: BaseException) -> bool:
+def cancel_pending(error: BaseException) -> bool:
     """Forget this error when it still waits; whether it did."""
-    waited = _gate.waiting is error
+    waited = _deferral.pending is error
     if waited:
-        _gate.waiting = None
+        _deferral.pending = None
     return waited
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
+def defer_interrupts() -> Iterator[None]:
     """Finish what is inside, then let an interruption through that came meanwhile. Keep it short."""
-    _gate.closed += 1
+    _deferral.depth += 1
     try:
         yield
     finally:
-        _gate.closed -= 1
-        waiting = _gate.waiting
-        if waiting is not None and not _gate.closed:
-            _gate.waiting = None
+        _deferral.depth -= 1
+        waiting = _deferral.pending
+        if waiting is not None and not _deferral.depth:
+            _deferral.pending = None
             raise waiting

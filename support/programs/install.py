@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from support.errors import PartUnavailable
+from support.errors import ProgramUnavailable
 from support.programs.process import CommandTimeout, ManagedProcess, run_command
-from support.programs.program import Say
+from support.programs.program import ReportProgress
 
-SAY_EVERY_SECONDS = 30.0
+PROGRESS_INTERVAL = 30.0
 
 
 def build(
@@ -17,8 +17,8 @@ def build(
     command: Sequence[str | Path],
     *,
     log: Path,
-    say: Say,
-    within: float,
+    report_progress: ReportProgress,
+    timeout: float,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> None:
@@ -28,7 +28,7 @@ def build(
     """
     process = ManagedProcess(command, stdout=log, env=env, cwd=cwd)
     try:
-        _follow(name, process, log, say, within)
+        _wait_with_progress(name, process, log, report_progress, timeout)
     finally:
         process.stop()
     if process.exit_code != 0:
@@ -36,7 +36,7 @@ def build(
         errors = [line for line in lines if "error" in line.lower()] or lines[-1:]
         cause = errors[0].strip() if errors else "it said nothing"
         words = " ".join(map(str, command[:2]))
-        raise PartUnavailable(f"{name}: {words} failed: {cause}; full log: {log}")
+        raise ProgramUnavailable(f"{name}: {words} failed: {cause}; full log: {log}")
 
 
 def install(
@@ -44,7 +44,7 @@ def install(
     command: Sequence[str | Path],
     *,
     folder: Path,
-    within: float,
+    timeout: float,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> None:
@@ -53,21 +53,23 @@ def install(
     `folder` takes what it says meanwhile. `within` in seconds.
     """
     try:
-        outcome = run_command(command, within=within, folder=folder, env=env, cwd=cwd)
+        outcome = run_command(command, within=timeout, folder=folder, env=env, cwd=cwd)
     except (OSError, CommandTimeout) as error:
-        raise PartUnavailable(f"{failure}: {error}") from None
+        raise ProgramUnavailable(f"{failure}: {error}") from None
     if outcome.exit_code != 0:
         said = " ".join((outcome.stderr or outcome.stdout).split())[-300:]
-        raise PartUnavailable(f"{failure}: {said}")
+        raise ProgramUnavailable(f"{failure}: {said}")
 
 
-def _follow(name: str, process: ManagedProcess, log: Path, say: Say, within: float) -> None:
+def _wait_with_progress(
+    name: str, process: ManagedProcess, log: Path, report_progress: ReportProgress, timeout: float
+) -> None:
     waited = 0.0
-    while waited < within:
-        if process.ended_within(min(SAY_EVERY_SECONDS, within - waited)):
+    while waited < timeout:
+        if process.exited_within(min(PROGRESS_INTERVAL, timeout - waited)):
             return
-        waited += SAY_EVERY_SECONDS
+        waited += PROGRESS_INTERVAL
         lines = log.read_text(errors="replace").splitlines()
         last = lines[-1].strip() if lines else "nothing yet"
-        say(f"{name}: {waited / 60:.1f} min, {len(lines)} steps, now: {last}")
-    raise PartUnavailable(f"{name}: not built within {within / 60:.0f} min; log: {log}")
+        report_progress(f"{name}: {waited / 60:.1f} min, {len(lines)} steps, now: {last}")
+    raise ProgramUnavailable(f"{name}: not built within {timeout / 60:.0f} min; log: {log}")

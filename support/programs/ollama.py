@@ -16,12 +16,12 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from support.errors import PartUnavailable, SettingsError
-from support.programs.child_environment import NOWHERE, child_environment
+from support.errors import ProgramUnavailable, SettingsError
+from support.programs.child_environment import BLACKHOLE_PROXY, child_environment
 from support.programs.install import build
 from support.programs.process import CommandTimeout, run_command
-from support.programs.program import FoundPart, Origin, Say
-from support.programs.run_directory import owned_prefix
+from support.programs.program import InstalledProgram, Origin, ReportProgress
+from support.programs.run_directory import temp_prefix
 from support.settings import Settings
 
 MODULE = "github.com/ollama/ollama"
@@ -34,25 +34,25 @@ HEADERS = {"nlohmann/json.hpp": "nlohmann-json3-dev", "stb/stb_image.h": "libstb
 # This Go module has the third one, miniaudio.h, in its root.
 MINIAUDIO = "github.com/gen2brain/malgo@v0.11.24"
 BUILD_SECONDS = 3600.0
-ASK_SECONDS = 120.0
+DOWNLOAD_SECONDS = 120.0
 VERSION_SECONDS = 10.0
 _SUFFIX = ".exe" if os.name == "nt" else ""
-_SAID = re.compile(r"version is (\S+)")
+_VERSION_OUTPUT = re.compile(r"version is (\S+)")
 
 
-class OllamaPart:
+class OllamaProgram:
     """Found by OLLAMA_BIN (`locate`), on the PATH or in `<cache>/ollama`; got into the latter."""
 
     name = "ollama"
     purpose = "the real Ollama, for comparison and as a server of its own API"
-    how_to_get = "acceptance get ollama"
+    install_hint = "acceptance get ollama"
 
-    def locate(self, settings: Settings) -> FoundPart | None:
+    def locate(self, settings: Settings) -> InstalledProgram | None:
         """The one that a run uses, OLLAMA_BIN first; raises `SettingsError` when that is none."""
         chosen = settings.ollama_bin
         if chosen is None:
             return self.find(settings.acceptance_cache_dir)
-        found = _asked(chosen, "setting")
+        found = _installed_version(chosen, "setting")
         if found is None:
             raise SettingsError(
                 f"setting ollama_bin = {str(chosen)!r} is wrong: no Ollama that runs; "
@@ -60,14 +60,14 @@ class OllamaPart:
             )
         return found
 
-    def find(self, cache: Path) -> FoundPart | None:
+    def find(self, cache: Path) -> InstalledProgram | None:
         """The one on the PATH, else the one in the cache."""
         on_path = shutil.which("ollama")
-        if on_path and (found := _asked(Path(on_path), "PATH")) is not None:
+        if on_path and (found := _installed_version(Path(on_path), "PATH")) is not None:
             return found
-        return _asked(_program(cache), "cache")
+        return _installed_version(_program(cache), "cache")
 
-    def get(self, cache: Path, say: Say) -> FoundPart:
+    def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram:
         """Build it when there is none (5 minutes on 2 cores); raises `PartUnavailable`."""
         found = self.find(cache)
         if found is not None:
@@ -77,10 +77,10 @@ class OllamaPart:
         with FileLock(cache / "ollama.lock"):
             found = self.find(cache)
             if found is None:
-                _install(root, say)
+                _install(root, report_progress)
                 found = self.find(cache)
         if found is None:
-            raise PartUnavailable(f"ollama: go reported success but {root}/bin holds no program that runs")
+            raise ProgramUnavailable(f"ollama: go reported success but {root}/bin holds no program that runs")
         return found
 
 
@@ -88,23 +88,23 @@ def _program(cache: Path) -> Path:
     return cache / "ollama" / "bin" / f"ollama{_SUFFIX}"
 
 
-def _asked(path: Path, origin: Origin) -> FoundPart | None:
+def _installed_version(path: Path, origin: Origin) -> InstalledProgram | None:
     """The program with the version that it tells; None when it is none or does not run."""
     if not path.is_file() or not os.access(path, os.X_OK):
         return None
-    with tempfile.TemporaryDirectory(prefix=owned_prefix()) as name:
+    with tempfile.TemporaryDirectory(prefix=temp_prefix()) as name:
         folder = Path(name)
         # It would ask a server for its version first: at the closed port of that environment there is none.
-        env = child_environment(folder, OLLAMA_HOST=NOWHERE)
+        env = child_environment(folder, OLLAMA_HOST=BLACKHOLE_PROXY)
         try:
             said = run_command([path.absolute(), "--version"], within=VERSION_SECONDS, folder=folder, env=env)
         except (CommandTimeout, OSError):
             return None
-    match = _SAID.search(said.stdout + said.stderr)
-    return FoundPart("ollama", path.absolute(), match[1], origin) if match else None
+    match = _VERSION_OUTPUT.search(said.stdout + said.stderr)
+    return InstalledProgram("ollama", path.absolute(), match[1], origin) if match else None
 
 
-def _install(root: Path, say: Say) -> None:
+def _install(root: Path, report_progress: ReportProgress) -> None:
     _check_tools()
     include = root / "include"
     _get_miniaudio(include)
@@ -118,26 +118,30 @@ def _install(root: Path, say: Say) -> None:
     # A release is told its version by the linker; without it calls itself 0.0.0.
     linked = f"-s -w -X={MODULE}/version.Version={VERSION}"
     log = root / "install.log"
-    say(f"ollama: go install {MODULE}@v{VERSION} (about 5 minutes on 2 cores; log: {log})")
+    report_progress(f"ollama: go install {MODULE}@v{VERSION} (about 5 minutes on 2 cores; log: {log})")
     command = ["go", "install", "-v", "-ldflags", linked, f"{MODULE}@v{VERSION}"]
     # Elsewhere than in a Go module, whose go.mod would be asked.
-    build("ollama", command, log=log, say=say, within=BUILD_SECONDS, env=env, cwd=root)
+    build(
+        "ollama", command, log=log, report_progress=report_progress, timeout=BUILD_SECONDS, env=env, cwd=root
+    )
 
 
 def _check_tools() -> None:
     """Everything that is missing, at once."""
     missing = [tool for tool in ("go", "g++") if shutil.which(tool) is None]
     if missing:
-        raise PartUnavailable(
+        raise ProgramUnavailable(
             f"ollama: {', '.join(missing)} not found; install Go {_GO} or newer and g++, or set OLLAMA_BIN"
         )
     said = subprocess.run(["go", "version"], capture_output=True, text=True, check=False).stdout
     match = re.search(r"go(\d+)\.(\d+)", said)
     if match is None or (int(match[1]), int(match[2])) < MINIMUM_GO:
-        raise PartUnavailable(f"ollama: needs Go {_GO} or newer, found {said.strip()!r}; or set OLLAMA_BIN")
+        raise ProgramUnavailable(
+            f"ollama: needs Go {_GO} or newer, found {said.strip()!r}; or set OLLAMA_BIN"
+        )
     lacking = [package for header, package in HEADERS.items() if not _has_header(header)]
     if lacking:
-        raise PartUnavailable(
+        raise ProgramUnavailable(
             f"ollama: C++ headers not found; install the packages {', '.join(lacking)}, or set OLLAMA_BIN"
         )
 
@@ -161,12 +165,12 @@ def _get_miniaudio(include: Path) -> None:
     header.parent.mkdir(parents=True, exist_ok=True)
     command = ["go", "mod", "download", "-json", MINIAUDIO]
     try:
-        with tempfile.TemporaryDirectory(prefix=owned_prefix()) as name:
+        with tempfile.TemporaryDirectory(prefix=temp_prefix()) as name:
             folder = Path(name)
-            outcome = run_command(command, within=ASK_SECONDS, folder=folder, cwd=folder, env=os.environ)
+            outcome = run_command(command, within=DOWNLOAD_SECONDS, folder=folder, cwd=folder, env=os.environ)
         shutil.copyfile(Path(json.loads(outcome.stdout)["Dir"]) / "miniaudio.h", header)
     except (CommandTimeout, OSError, ValueError, KeyError) as error:
-        raise PartUnavailable(f"ollama: no header from the Go module {MINIAUDIO}: {error}") from None
+        raise ProgramUnavailable(f"ollama: no header from the Go module {MINIAUDIO}: {error}") from None
 
 
-OLLAMA = OllamaPart()
+OLLAMA = OllamaProgram()

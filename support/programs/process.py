@@ -23,18 +23,18 @@ from typing import IO, Protocol
 
 import psutil
 
-from support.programs.deferred_interrupts import uninterrupted
+from support.programs.deferred_interrupts import defer_interrupts
 from support.waiting import WaitTimeout, wait_until
 
 TERMINATE_SECONDS = 3.0
-GONE_SECONDS = 10.0
+EXIT_SECONDS = 10.0
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 # Holds them until they were collected: one that nobody else remembers has to be ended too.
-_running: set[OwnedTree] = set()
+_running: set[ProcessTree] = set()
 
 
-class OwnedTree(Protocol):
+class ProcessTree(Protocol):
     """A process that somebody started and ends, with its tree."""
 
     @property
@@ -46,18 +46,18 @@ class OwnedTree(Protocol):
     def stop(self, grace: float = ...) -> int: ...
 
 
-def hold(tree: OwnedTree) -> None:
+def register(tree: ProcessTree) -> None:
     """Remember what another owner than `ManagedProcess` started: no end of the run leaves it behind."""
     _running.add(tree)
 
 
-def release(tree: OwnedTree) -> None:
+def unregister(tree: ProcessTree) -> None:
     """It has ended and was collected."""
     _running.discard(tree)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CompletedCommand:
     """What a command that ended by itself left: exit code (negative: signal), texts, seconds."""
 
     command: tuple[str, ...]
@@ -90,7 +90,7 @@ def _before_exec(parent: int) -> None:
             os._exit(1)
 
 
-def dying_with_us() -> Callable[[], None] | None:
+def child_preexec() -> Callable[[], None] | None:
     """What a child has to do before exec (`preexec_fn`), POSIX only.
 
     It minds signals as a program in a terminal does, and on Linux it goes with this process.
@@ -107,17 +107,17 @@ def tree_of(pid: int) -> list[psutil.Process]:
         return []
 
 
-def wait_gone(tree: Sequence[psutil.Process]) -> None:
+def wait_until_exited(tree: Sequence[psutil.Process]) -> None:
     """Until all of them, who were killed, have let go of what they held: a port, a file, memory.
 
     The signal is only the beginning of that, and the processor may be busy elsewhere. Returns all the same
     when one of them hangs in the kernel.
     """
     with contextlib.suppress(WaitTimeout):
-        wait_until("the processes gone", lambda: all(map(_is_gone, tree)), within=GONE_SECONDS)
+        wait_until("the processes gone", lambda: all(map(_has_exited, tree)), timeout=EXIT_SECONDS)
 
 
-def _is_gone(process: psutil.Process) -> bool:
+def _has_exited(process: psutil.Process) -> bool:
     # A zombie holds nothing; who has to collect it may never do so.
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
@@ -146,7 +146,7 @@ class ManagedProcess:
         self.command = tuple(str(word) for word in command)
         self.started = time.monotonic()
         # An interruption between the start and the note of it would leave the process to itself.
-        with contextlib.ExitStack() as files, uninterrupted():
+        with contextlib.ExitStack() as files, defer_interrupts():
             out = None if stdout is None else files.enter_context(stdout.open("wb"))
             err: IO[bytes] | int = (
                 subprocess.STDOUT if stderr is None else files.enter_context(stderr.open("wb"))
@@ -161,7 +161,7 @@ class ManagedProcess:
                 # A group of its own: Ctrl-C reaches the runner only, which then ends its children in order.
                 start_new_session=os.name == "posix",
                 pass_fds=pass_fds,
-                preexec_fn=dying_with_us(),
+                preexec_fn=child_preexec(),
             )
             _running.add(self)
 
@@ -178,20 +178,20 @@ class ManagedProcess:
     def alive(self) -> bool:
         return self.exit_code is None
 
-    def wait(self, within: float) -> int:
+    def wait(self, timeout: float) -> int:
         """The exit code; raises `CommandTimeout` (and ends the tree) when it takes longer, in seconds."""
         try:
-            code = self._popen.wait(timeout=within)
+            code = self._popen.wait(timeout=timeout)
         except subprocess.TimeoutExpired:
             self.stop(grace=0)
-            raise CommandTimeout(f"`{' '.join(self.command)}` did not end within {within:.1f} s") from None
+            raise CommandTimeout(f"`{' '.join(self.command)}` did not end within {timeout:.1f} s") from None
         _running.discard(self)
         return code
 
-    def ended_within(self, seconds: float) -> bool:
+    def exited_within(self, timeout: float) -> bool:
         """Wait so long at the most, leaving it alone; whether it has ended."""
         try:
-            self._popen.wait(timeout=seconds)
+            self._popen.wait(timeout=timeout)
         except subprocess.TimeoutExpired:
             return False
         return True
@@ -223,7 +223,7 @@ class ManagedProcess:
                 os.killpg(self.pid, signal.SIGKILL)
         code = self._popen.wait()
         _running.discard(self)
-        wait_gone(tree)
+        wait_until_exited(tree)
         return code
 
 
@@ -235,7 +235,7 @@ def run_command(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     stdin: int = subprocess.DEVNULL,
-) -> Outcome:
+) -> CompletedCommand:
     """Run a command to its end. `within` in seconds; output files are made in `folder` and read back.
 
     Raises OSError when it cannot be started, `CommandTimeout` when it does not end.
@@ -252,7 +252,7 @@ def run_command(
     finally:
         # Also when it ended by itself: what it left in the background is in its group.
         process.stop(grace=0)
-    return Outcome(
+    return CompletedCommand(
         command=process.command,
         exit_code=code,
         stdout=out.read_text(errors="replace"),
@@ -261,7 +261,7 @@ def run_command(
     )
 
 
-def running_roots() -> list[int]:
+def managed_pids() -> list[int]:
     """The process ids of what was started here and not yet collected. May be asked from any thread."""
     return [process.pid for process in _running.copy()]
 

@@ -11,11 +11,11 @@ from typing import Literal, Protocol
 import platformdirs
 
 Origin = Literal["setting", "PATH", "cache", "package"]
-Say = Callable[[str], None]
+ReportProgress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class FoundPart:
+class InstalledProgram:
     """A program that is there: its path, its version as it says itself, and where it was found."""
 
     name: str
@@ -24,16 +24,16 @@ class FoundPart:
     origin: Origin
 
 
-class Part(Protocol):
+class ExternalProgram(Protocol):
     """An external program with one owner. `get` is idempotent and raises `PartUnavailable`."""
 
     name: str
     purpose: str
-    how_to_get: str
+    install_hint: str
 
-    def find(self, cache: Path) -> FoundPart | None: ...
+    def find(self, cache: Path) -> InstalledProgram | None: ...
 
-    def get(self, cache: Path, say: Say) -> FoundPart: ...
+    def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram: ...
 
 
 def default_cache() -> Path:

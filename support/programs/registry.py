@@ -5,25 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from support.models.store import ModelStore
-from support.programs.allure import AllurePart
+from support.programs.allure import AllureProgram
 from support.programs.mistralrs import MISTRALRS
-from support.programs.node import NodePart
+from support.programs.node import NodeProgram
 from support.programs.ollama import OLLAMA
-from support.programs.program import Part, Say
+from support.programs.program import ExternalProgram, ReportProgress
 from support.programs.tmux import TMUX
 
-PARTS: dict[str, Part] = {
+PROGRAMS: dict[str, ExternalProgram] = {
     "mistralrs": MISTRALRS,
     "ollama": OLLAMA,
-    "allure": AllurePart(),
-    "node": NodePart(),
+    "allure": AllureProgram(),
+    "node": NodeProgram(),
     "tmux": TMUX,
 }
 
 
-def get_part(name: str, cache: Path, say: Say) -> str:
+def get_program(name: str, cache: Path, report_progress: ReportProgress) -> str:
     """Get a part (or the model `smollm2`) and describe it in one line; raises `PartUnavailable`."""
     if name == "smollm2":
         return f"smollm2: {ModelStore(cache / 'models').smollm2().path}"
-    found = PARTS[name].get(cache, say)
+    found = PROGRAMS[name].get(cache, report_progress)
     return f"{found.name} {found.version}: {found.path} ({found.origin})"

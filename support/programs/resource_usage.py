@@ -14,15 +14,15 @@ from typing import Any
 import psutil
 
 from support.programs.gpu import Gpus, find_gpus
-from support.programs.process import running_roots, tree_of
+from support.programs.process import managed_pids, tree_of
 from support.reporting.svg_chart import Line, line_chart
 
 SAMPLE_SECONDS = 1.0
 # To find all descendants costs more than to ask them: it may take this share of a core, and is done less
 # often where there are many processes.
-LOOK_SHARE = 0.004
+DISCOVERY_CPU_SHARE = 0.004
 # A worker of this run, whose children are the target's (support/runner/coordinator.py).
-HARNESS = "support.runner.worker"
+WORKER_MODULE = "support.runner.worker"
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,17 @@ MEGABYTE = 1e6
 HEADER = [field.name for field in fields(Sample)]
 
 
-class ResourceRecord:
+class ResourceSampler:
     """Writes `file` (CSV with a header) from `start` to `stop`, in a thread of its own."""
 
     def __init__(
         self,
         file: Path,
         *,
-        roots: Callable[[], Iterable[int]] = running_roots,
+        roots: Callable[[], Iterable[int]] = managed_pids,
         tree: Callable[[int], list[Any]] = tree_of,
         gpus: Callable[[], Gpus | None] = find_gpus,
-        every: float = SAMPLE_SECONDS,
+        interval: float = SAMPLE_SECONDS,
     ) -> None:
         """`roots`: process ids whose trees are watched, asked before each sample. `every` in seconds."""
         self.samples: list[Sample] = []
@@ -66,9 +66,9 @@ class ResourceRecord:
         self._roots = roots
         self._tree = tree
         self._find_gpus = gpus
-        self._every = every
+        self._interval = interval
         self._members: dict[int, dict[int, Any]] = {}
-        self._look_due = 0.0
+        self._discovery_due = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="resource-record", daemon=True)
 
@@ -79,11 +79,11 @@ class ResourceRecord:
         """Take a last sample. Then `cost` is known: the share of a core that the record took."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=10 * self._every)
+            self._thread.join(timeout=10 * self._interval)
 
     def sample(self, gpus: Gpus | None = None) -> Sample:
         """What all trees use now."""
-        members = self._look()
+        members = self._discover()
         cpu, memory, threads, files, seen = 0.0, 0, 0, 0, 0
         for member in members:
             try:
@@ -116,12 +116,12 @@ class ResourceRecord:
             ]
         return line_chart([moment - moments[0] for moment in moments], panels)
 
-    def _look(self) -> list[Any]:
+    def _discover(self) -> list[Any]:
         """All processes of all trees; those met before are the same objects, which know their CPU time."""
         roots = set(self._roots())
         for root in self._members.keys() - roots:
             del self._members[root]
-        began, due = time.thread_time(), time.monotonic() >= self._look_due
+        began, due = time.thread_time(), time.monotonic() >= self._discovery_due
         for root in roots if due else roots - self._members.keys():
             known = self._members.get(root, {})
             self._members[root] = {
@@ -130,7 +130,7 @@ class ResourceRecord:
                 if member.pid in known or not _is_harness(member)
             }
         if due:
-            self._look_due = time.monotonic() + (time.thread_time() - began) / LOOK_SHARE
+            self._discovery_due = time.monotonic() + (time.thread_time() - began) / DISCOVERY_CPU_SHARE
         # A tree may stand in another one.
         return list({pid: member for tree in self._members.values() for pid, member in tree.items()}.values())
 
@@ -150,7 +150,7 @@ class ResourceRecord:
                     stream.flush()
                     if last:
                         break
-                    due = max(due + self._every, time.monotonic())
+                    due = max(due + self._interval, time.monotonic())
                     self._stopping.wait(due - time.monotonic())
         except OSError:
             # A full disk ends the record, not the run; the reports will tell of it.
@@ -163,6 +163,6 @@ class ResourceRecord:
 
 def _is_harness(member: Any) -> bool:
     try:
-        return HARNESS in member.cmdline()
+        return WORKER_MODULE in member.cmdline()
     except (psutil.Error, OSError):
         return False

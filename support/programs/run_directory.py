@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 PREFIX = "acceptance-run-"
 _LOCK = "owner.lock"
 # Past this age the lock alone tells whether the owner lives: its number may be another process' by now.
-SURE_SECONDS = 60.0
-END_SECONDS = 3.0
-REMOVALS = 3
+LOCK_IS_AUTHORITATIVE_AFTER = 60.0
+KILL_SECONDS = 3.0
+REMOVAL_ATTEMPTS = 3
 
 
-def owned_prefix() -> str:
+def temp_prefix() -> str:
     """For temporary folders that stand outside a run's own one: `acceptance-run-<pid>-`."""
     return f"{PREFIX}{os.getpid()}-"
 
@@ -37,7 +37,7 @@ class RunFolder:
     """A temporary folder that goes with its owner: removed by it, or by the next run when it was killed."""
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix=owned_prefix()))
+        self.path = Path(tempfile.mkdtemp(prefix=temp_prefix()))
         self._lock: FileLock | None = None
 
     def hold(self) -> RunFolder:
@@ -66,7 +66,7 @@ def sweep(place: Path) -> list[Path]:
     for folder in sorted(place.glob(f"{PREFIX}*")):
         if not _abandoned(folder):
             continue
-        _end_processes(folder)
+        _kill_processes(folder)
         _remove(folder)
         swept.append(folder)
     return swept
@@ -83,7 +83,7 @@ def _abandoned(folder: Path) -> bool:
         return False
     lock = FileLock(folder / _LOCK, timeout=0)
     # A young folder may be about to be locked; one without a lock has only the number in its name.
-    sure = age > SURE_SECONDS and (folder / _LOCK).exists()
+    sure = age > LOCK_IS_AUTHORITATIVE_AFTER and (folder / _LOCK).exists()
     if not owner.isdigit() or (psutil.pid_exists(int(owner)) and not sure):
         return False
     try:
@@ -95,18 +95,18 @@ def _abandoned(folder: Path) -> bool:
 
 def _remove(folder: Path) -> None:
     """Also when a process that nobody ended yet is writing into it."""
-    for _ in range(REMOVALS):
+    for _ in range(REMOVAL_ATTEMPTS):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
             return
-        _end_processes(folder)
+        _kill_processes(folder)
 
 
-def _end_processes(folder: Path) -> None:
+def _kill_processes(folder: Path) -> None:
     for process in _processes_of(folder):
         with contextlib.suppress(psutil.Error):
             process.kill()
-            process.wait(END_SECONDS)
+            process.wait(KILL_SECONDS)
 
 
 def _processes_of(folder: Path) -> Iterator[psutil.Process]:

@@ -35,22 +35,22 @@ from allure_commons.utils import get_testplan, md5, now
 from behave.formatter.base import Formatter
 
 from support.reporting.behave_events import (
-    Ended,
-    Outside,
-    OutsideFailure,
+    RunError,
+    RunErrorWatcher,
+    ScenarioResult,
     capability_of,
     capability_title,
-    complain,
     examples_of,
     flag,
-    harmless,
+    instrument,
+    never_raise,
     row_of,
     rule_of,
     setting,
     title_of,
-    watch,
+    warn_incomplete,
 )
-from support.results.outcome import Evidence, Measure, Verdict
+from support.results.outcome import Evidence, Measurement, Verdict
 from support.results.redaction import redact, redact_data, redact_tree
 from support.results.safe_text import one_line, visible
 
@@ -85,7 +85,7 @@ _STATUSES = {
     "known_issue": Status.SKIPPED,
 }
 # Only what Allure or this module writes is ever removed: `-o .` must not cost anybody a folder.
-_OURS = (
+_RESULT_PATTERNS = (
     "*-result.json",
     "*-container.json",
     "*-attachment.*",
@@ -100,16 +100,16 @@ _OURS = (
 
 def clear_results(folder: Path) -> None:
     """Remove the results of the last run: Allure would show them as retries of this one."""
-    for pattern in _OURS:
+    for pattern in _RESULT_PATTERNS:
         for file in folder.glob(pattern):
             file.unlink(missing_ok=True)
 
 
-def attach_to_run(folder: Path, pieces: Iterable[Evidence]) -> None:
+def attach_to_run(folder: Path, attachments: Iterable[Evidence]) -> None:
     """Show them on the page of the run: Allure's Global Attachments. For when all formatters are closed."""
     files = _FileLogger(str(folder))
     attached = []
-    for piece in pieces:
+    for piece in attachments:
         source = f"{uuid4()}-attachment.{_extension(piece.media_type)}"
         files.report_attached_data(piece.data, source)
         attached.append(
@@ -141,68 +141,68 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
         allure_commons.plugin_manager.register(self.listener)
         allure_commons.plugin_manager.register(self.file_logger)
         self.testplan = get_testplan()
-        self._measures = _Measures(folder)
-        self._outside = Outside(self.report)
+        self._measurement_file = _MeasurementFile(folder)
+        self._run_error_watcher = RunErrorWatcher(self.report)
 
-    @harmless
+    @never_raise
     def uri(self, uri: str) -> None:
         super().uri(uri)
 
-    @harmless
+    @never_raise
     def feature(self, feature: Any) -> None:
-        self._outside.begin(feature)
-        watch(feature, self.config, self._begins, self._ends)
+        self._run_error_watcher.feature_started(feature)
+        instrument(feature, self.config, self._scenario_started, self._scenario_finished)
 
-    @harmless
+    @never_raise
     def step(self, step: Any) -> None:
         if self.listener.current_scenario_uuid is not None:
             super().step(step)
 
-    @harmless
+    @never_raise
     def match(self, match: Any) -> None:
         if self.listener.steps:
             super().match(match)
 
-    @harmless
+    @never_raise
     def result(self, result: Any) -> None:
         if self.listener.current_step_uuid is not None:
             super().result(result)
 
-    @harmless
+    @never_raise
     def embedding(self, mime_type: str, data: Any, *_more: Any) -> None:
         """`context.attach` of behave: it goes to the step that runs, else to the scenario."""
         self.listener.attach(
             Evidence("attachment", mime_type, data if isinstance(data, bytes) else str(data).encode())
         )
 
-    @harmless
+    @never_raise
     def eof(self) -> None:
-        self._outside.end()
+        self._run_error_watcher.feature_finished()
         super().eof()
 
-    @harmless
+    @never_raise
     def close(self) -> None:
-        self._outside.end()
+        self._run_error_watcher.feature_finished()
         super().close()
 
-    @harmless
-    def add(self, ended: Ended) -> None:
+    @never_raise
+    def add(self, result: ScenarioResult) -> None:
         """A scenario that another process ran and did not live to tell."""
-        self.listener.begin(ended.scenario, ended.start)
-        self._ends(ended)
+        self.listener.begin(result.scenario, result.start)
+        self._scenario_finished(result)
 
-    @harmless
-    def _begins(self, scenario: Any) -> None:
+    @never_raise
+    def _scenario_started(self, scenario: Any) -> None:
         self.listener.begin(scenario)
 
-    @harmless
-    def _ends(self, ended: Ended) -> None:
-        self.listener.end(ended.verdict, ended.evidence)
-        self._measures.add(ended.measures, ended.start, ended.duration)
+    @never_raise
+    def _scenario_finished(self, result: ScenarioResult) -> None:
+        self.listener.end(result.verdict, result.evidence)
+        self._measurement_file.add(result.measures, result.start, result.duration)
 
-    @harmless
-    def report(self, failure: OutsideFailure) -> None:
-        self.listener.report_outside(failure)
+    @never_raise
+    def report(self, failure: RunError) -> None:
+        self.listener.report_run_error(failure)
 
 
 class _FileLogger(AllureFileLogger):  # type: ignore[misc]
@@ -237,7 +237,7 @@ class _Listener(AllureListener):  # type: ignore[misc]
         test = self.logger.get_test(self.current_scenario_uuid)
         test.start = test.start if start is None else int(start * 1000)
         title, row = title_of(scenario), row_of(scenario)
-        test.name = _name_of_row(title, scenario)
+        test.name = _row_title(title, scenario)
         test.fullName = f"{scenario.feature.name}: {title}"
         target = setting(self.behave_config, "target_label")
         # Allure 3 ignores `historyId` and derives its own from `testCaseId` and the parameters.
@@ -254,7 +254,7 @@ class _Listener(AllureListener):  # type: ignore[misc]
             (LabelType.SUITE, scenario.feature.name),
             (LabelType.SUB_SUITE, rule),
             ("target", target),
-            *_lane(self.behave_config),
+            *_worker_labels(self.behave_config),
         ]
         test.labels.extend(Label(name=name, value=value) for name, value in labels if value)
 
@@ -266,12 +266,12 @@ class _Listener(AllureListener):  # type: ignore[misc]
             self.flush_steps()
             self._leave_open_steps()
             test = self.logger.get_test(uuid)
-            _tell(test, verdict)
+            _set_outcome(test, verdict)
             for item in evidence:
                 try:
                     self.attach(item, uuid)
                 except Exception as error:
-                    complain("evidence", error)
+                    warn_incomplete("evidence", error)
             test.stop = now()
             self.logger.close_test(uuid)
             self.group_context.append_test(uuid)
@@ -301,7 +301,7 @@ class _Listener(AllureListener):  # type: ignore[misc]
             parent_uuid=parent,
         )
 
-    def report_outside(self, failure: OutsideFailure) -> None:
+    def report_run_error(self, failure: RunError) -> None:
         """A test of its own: otherwise a red run would have an all-green report."""
         file = failure.location.rsplit(":", 1)[0]
         feature = failure.feature or "Harness"
@@ -312,9 +312,9 @@ class _Listener(AllureListener):  # type: ignore[misc]
         test.testCaseId = md5(test.fullName, setting(self.behave_config, "target_label"))
         test.historyId = test.testCaseId
         test.titlePath = [epic, feature]
-        labels = [(LabelType.EPIC, epic), (LabelType.FEATURE, feature), *_lane(self.behave_config)]
+        labels = [(LabelType.EPIC, epic), (LabelType.FEATURE, feature), *_worker_labels(self.behave_config)]
         test.labels = [Label(name=name, value=value) for name, value in labels]
-        _tell(test, Verdict("broken", failure.message, failure.trace))
+        _set_outcome(test, Verdict("broken", failure.message, failure.trace))
         allure_commons.plugin_manager.hook.report_result(result=test)
 
     def _leave_open_steps(self) -> None:
@@ -327,7 +327,7 @@ class _Listener(AllureListener):  # type: ignore[misc]
                 items.pop(uuid)
 
 
-class _Measures:
+class _MeasurementFile:
     """The measured figures of this process, one `<uuid>-perf.json`: Allure 3's metrics page.
 
     `title` and `unit` are not Allure's; the page's configuration is made of them (support.reporting.html).
@@ -337,13 +337,13 @@ class _Measures:
         self._file = folder / f"{uuid4()}-perf.json"
         self._samples: list[dict[str, Any]] = []
 
-    def add(self, measures: tuple[Measure, ...], start: float, duration: float) -> None:
+    def add(self, measures: tuple[Measurement, ...], start: float, duration: float) -> None:
         if not measures:
             return
         begun, ended = int(start * 1000), int((start + duration) * 1000)
         for measure in measures:
             if not math.isfinite(measure.value):
-                complain(f"measure {measure.key}", ValueError(f"{measure.value} cannot be drawn"))
+                warn_incomplete(f"measure {measure.key}", ValueError(f"{measure.value} cannot be drawn"))
                 continue
             self._samples.append(
                 {
@@ -366,7 +366,7 @@ def _extension(media_type: str) -> str:
     return EXTENSIONS.get(plain, "txt" if plain.startswith("text/") else "bin")
 
 
-def _tell(test: Any, verdict: Verdict) -> None:
+def _set_outcome(test: Any, verdict: Verdict) -> None:
     test.status = _STATUSES[verdict.status]
     message = visible(verdict.message)
     if verdict.status == "known_issue":
@@ -386,12 +386,12 @@ def _tell(test: Any, verdict: Verdict) -> None:
         )
 
 
-def _lane(config: Any) -> tuple[tuple[str, str], ...]:
+def _worker_labels(config: Any) -> tuple[tuple[str, str], ...]:
     """Where the timeline draws it. No host name: a report is shown to others."""
     return (LabelType.HOST, "local"), (LabelType.THREAD, setting(config, "worker", "main"))
 
 
-def _name_of_row(title: str, scenario: Any) -> str:
+def _row_title(title: str, scenario: Any) -> str:
     """Rows of an outline whose title names no value would all look the same in the list."""
     values = [value for _, value in row_of(scenario)]
     if not values or any(value in title for value in values):

@@ -17,32 +17,32 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, ParamSpec
 
-from support.results.outcome import Cell, Evidence, Measure, Verdict
+from support.results.outcome import Evidence, MatrixCell, Measurement, Verdict
 from support.results.redaction import redact
-from support.results.verdicts import cleanup_message, judge
+from support.results.verdicts import cleanup_message, verdict_of
 
 P = ParamSpec("P")
 
 _SPELLING = {"openai": "OpenAI", "api": "API", "mcp": "MCP", "cli": "CLI", "gpu": "GPU", "http": "HTTP"}
 _HOOK = re.compile(r"HOOK-ERROR in (\w+)")
-_complaints: set[tuple[str, str]] = set()
+_warned: set[tuple[str, str]] = set()
 
 
 @dataclass(frozen=True)
-class Ended:
+class ScenarioResult:
     """A scenario that has ended, hooks and cleanups included. `start`: epoch seconds, `duration`: seconds."""
 
     scenario: Any
     verdict: Verdict
     evidence: tuple[Evidence, ...]
-    measures: tuple[Measure, ...]
+    measures: tuple[Measurement, ...]
     start: float
     duration: float
-    cells: tuple[Cell, ...] = ()
+    cells: tuple[MatrixCell, ...] = ()
 
 
 @dataclass(frozen=True)
-class OutsideFailure:
+class RunError:
     """A hook or a cleanup that failed outside all scenarios: no scenario is red, yet the run is."""
 
     name: str
@@ -52,12 +52,12 @@ class OutsideFailure:
     trace: str = ""
 
     @classmethod
-    def of(cls, name: str, error: BaseException) -> OutsideFailure:
+    def from_exception(cls, name: str, error: BaseException) -> RunError:
         """An error in something of the run itself."""
         return cls(name, "", "environment.py:1", _describe(error), _trace(error))
 
 
-def harmless(method: Callable[P, None]) -> Callable[P, None]:
+def never_raise(method: Callable[P, None]) -> Callable[P, None]:
     """A formatter's method that complains on the terminal instead of raising.
 
     behave 1.3.3 ends the whole run, without its remaining hooks, when a formatter raises.
@@ -68,17 +68,17 @@ def harmless(method: Callable[P, None]) -> Callable[P, None]:
         try:
             method(*args, **kwargs)
         except Exception as error:
-            complain(method.__qualname__, error)
+            warn_incomplete(method.__qualname__, error)
 
     return guarded
 
 
-def complain(where: str, error: BaseException) -> None:
+def warn_incomplete(where: str, error: BaseException) -> None:
     """Say once per place and kind of error that a report is incomplete."""
     key = (where, type(error).__name__)
-    if key in _complaints:
+    if key in _warned:
         return
-    _complaints.add(key)
+    _warned.add(key)
     with contextlib.suppress(Exception):
         print(
             f"report incomplete: {where}: {type(error).__name__}: {redact(str(error))}", file=sys.__stderr__
@@ -154,8 +154,8 @@ def selected(scenario: Any, config: Any) -> bool:
     return not scenario.should_skip or bool(scenario.skip_reason)
 
 
-def watch(
-    feature: Any, config: Any, begins: Callable[[Any], None], ends: Callable[[Ended], None]
+def instrument(
+    feature: Any, config: Any, on_start: Callable[[Any], None], on_finish: Callable[[ScenarioResult], None]
 ) -> list[Any]:
     """Have `begins` and `ends` called around each selected scenario; they must not raise. Returns those.
 
@@ -165,33 +165,35 @@ def watch(
     for scenario in feature.walk_scenarios():
         if selected(scenario, config):
             wanted.append(scenario)
-        scenario.run = _watched(scenario, scenario.run, begins, ends)
+        scenario.run = _instrumented(scenario, scenario.run, on_start, on_finish)
     return wanted
 
 
-def _watched(
+def _instrumented(
     scenario: Any,
     inner: Callable[[Any], Any],
-    begins: Callable[[Any], None],
-    ends: Callable[[Ended], None],
+    on_start: Callable[[Any], None],
+    on_finish: Callable[[ScenarioResult], None],
 ) -> Callable[[Any], Any]:
     def run(runner: Any) -> Any:
         if not selected(scenario, runner.config):
             return inner(runner)
         start, clock = time.time(), time.monotonic()
-        begins(scenario)
+        on_start(scenario)
 
         def end(raised: BaseException | None) -> None:
             try:
-                verdict = verdict_of(scenario, raised)
+                verdict = final_verdict(scenario, raised)
                 evidence = tuple(getattr(scenario, "evidence", None) or ())
                 measures = tuple(getattr(scenario, "measures", None) or ())
                 cells = tuple(getattr(scenario, "cells", None) or ())
             except Exception as error:
-                complain("verdict", error)
+                warn_incomplete("verdict", error)
                 verdict = Verdict("broken", f"the outcome cannot be read: {type(error).__name__}: {error}")
                 evidence, measures, cells = (), (), ()
-            ends(Ended(scenario, verdict, evidence, measures, start, time.monotonic() - clock, cells))
+            on_finish(
+                ScenarioResult(scenario, verdict, evidence, measures, start, time.monotonic() - clock, cells)
+            )
 
         try:
             failed = inner(runner)
@@ -204,17 +206,17 @@ def _watched(
     return run
 
 
-def verdict_of(scenario: Any, raised: BaseException | None = None) -> Verdict:
+def final_verdict(scenario: Any, raised: BaseException | None = None) -> Verdict:
     """What the guarded runner decided; without one, what follows from behave's statuses."""
     decided = getattr(scenario, "verdict", None)
     if isinstance(decided, Verdict):
         return decided
     if raised is not None:
         return Verdict("broken", f"the run was ended: {_describe(raised)}", _trace(raised))
-    return judge(scenario, None)
+    return verdict_of(scenario, None)
 
 
-def failures_of_feature(feature: Any) -> Iterator[OutsideFailure]:
+def feature_errors(feature: Any) -> Iterator[RunError]:
     """The hooks and cleanups of the feature and its Rules that failed; to be asked when it has ended."""
     for item in (feature, *feature.iter_rules()):
         if item.hook_failed:
@@ -226,67 +228,69 @@ def failures_of_feature(feature: Any) -> Iterator[OutsideFailure]:
             name, message, trace = "cleanup", cleanup_message(item), ""
         else:
             continue
-        yield OutsideFailure(
+        yield RunError(
             f"{name} ({item.type}: {item.name})", str(feature.name), location_of(item), message, trace
         )
 
 
-def watch_run(note: Callable[[OutsideFailure], None]) -> Any:
+def instrument_run(on_error: Callable[[RunError], None]) -> Any:
     """Have `note` called when `before_all`, `after_all` or a cleanup of the run fails. Returns the runner.
 
     To be called while a formatter is made. behave gives a formatter no way to its runner, and tells nobody of
     these failures: they are found on the stack and wrapped. None when behave's runner is not there.
     """
-    runner = _runner_on_the_stack()
+    runner = _find_runner()
     if runner is None:
         return None
     for name in ("before_all", "after_all"):
         if name in runner.hooks:
-            runner.hooks[name] = _noted(name, runner.hooks[name], note)
+            runner.hooks[name] = _reporting_errors(name, runner.hooks[name], on_error)
     context = runner.context
-    context._do_remaining_cleanups = _noted("cleanup of the run", context._do_remaining_cleanups, note)
+    context._do_remaining_cleanups = _reporting_errors(
+        "cleanup of the run", context._do_remaining_cleanups, on_error
+    )
     return runner
 
 
-def _noted(
-    name: str, inner: Callable[..., Any], note: Callable[[OutsideFailure], None]
+def _reporting_errors(
+    name: str, inner: Callable[..., Any], on_error: Callable[[RunError], None]
 ) -> Callable[..., Any]:
     @functools.wraps(inner)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return inner(*args, **kwargs)
         except BaseException as error:
-            note(OutsideFailure.of(name, error))
+            on_error(RunError.from_exception(name, error))
             raise
 
     return call
 
 
-class Outside:
+class RunErrorWatcher:
     """Has `note` called for whatever fails outside the scenarios of a run, as long as a formatter lives.
 
     `runner`: behave's, or None when it is not there.
     """
 
-    def __init__(self, note: Callable[[OutsideFailure], None]) -> None:
+    def __init__(self, on_error: Callable[[RunError], None]) -> None:
         """To be made while the formatter is made."""
-        self.runner = watch_run(note)
-        self._note = note
+        self.runner = instrument_run(on_error)
+        self._on_error = on_error
         self._feature: Any = None
 
-    def begin(self, feature: Any) -> None:
+    def feature_started(self, feature: Any) -> None:
         """A feature begins."""
         self._feature = feature
 
-    def end(self) -> None:
+    def feature_finished(self) -> None:
         """The feature has ended, if there was one."""
         feature, self._feature = self._feature, None
         if feature is not None:
-            for failure in failures_of_feature(feature):
-                self._note(failure)
+            for failure in feature_errors(feature):
+                self._on_error(failure)
 
 
-def _runner_on_the_stack() -> Any:
+def _find_runner() -> Any:
     frame = sys._getframe()
     while frame is not None:
         candidate = frame.f_locals.get("self")

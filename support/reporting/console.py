@@ -51,7 +51,7 @@ class SafeStream:
         return self._stream.fileno()
 
 
-class OutcomeLines:
+class OutcomePrinter:
     """Writes outcomes to the terminal, also while behave has replaced `sys.stdout`."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class OutcomeLines:
         )
         self._last_reason = ""
 
-    def outcome(self, verdict: Verdict, line: str) -> None:
+    def print_outcome(self, verdict: Verdict, line: str) -> None:
         mark, style = _MARKS[verdict.status]
         text = Text(f"{mark} ", style=style)
         text.append(visible(line), style="default" if not verdict.gates else "bold")

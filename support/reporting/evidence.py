@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
-from support.programs.process import Outcome
-from support.reporting.behave_events import complain
-from support.results.outcome import Cell, Evidence, Measure, Verdict, settled
+from support.programs.process import CompletedCommand
+from support.reporting.behave_events import warn_incomplete
+from support.results.outcome import Evidence, MatrixCell, Measurement, Verdict, apply_verdict
 from support.results.redaction import redact_data, redact_terminal
 from support.results.safe_text import visible
 
@@ -20,8 +20,8 @@ FOLDER = "evidence"
 METRICS_SECONDS = 2.0
 LOG_CHARACTERS = 200_000
 SHOWN_EXCHANGES = 20
-_REPEAT = "#!/bin/sh\n# Sends once more what the scenario sent, in order.\n"
-_WANTS_TOKEN = ": \"${TOKEN:?set it to what the header says, such as 'Bearer KEY'}\"\n"
+_REPLAY_HEADER = "#!/bin/sh\n# Sends once more what the scenario sent, in order.\n"
+_REQUIRE_TOKEN = ": \"${TOKEN:?set it to what the header says, such as 'Bearer KEY'}\"\n"
 
 
 class Metrics:
@@ -34,7 +34,7 @@ class Metrics:
         self._client = client
         self._before = self._read()
 
-    def pieces(self) -> Iterable[Evidence]:
+    def attachments(self) -> Iterable[Evidence]:
         """Both, or nothing when the target has none."""
         if self._before is not None:
             yield Evidence.text("metrics before", self._before, "metrics-before.txt")
@@ -45,7 +45,7 @@ class Metrics:
             yield Evidence.text("metrics after", after or "(no answer)\n", "metrics-after.txt")
 
     def _read(self) -> str | None:
-        exchange = self._client.peek("/metrics", within=METRICS_SECONDS)
+        exchange = self._client.try_get("/metrics", timeout=METRICS_SECONDS)
         if exchange is None or exchange.status != 200 or exchange.content_type != "text/plain":
             return None
         return exchange.text
@@ -59,7 +59,7 @@ class Transcript:
     raw: str
     screen: str | None = None
 
-    def pieces(self, number: int) -> Iterable[Evidence]:
+    def attachments(self, number: int) -> Iterable[Evidence]:
         """The screen, then all that went over it: control characters shown, so that none acts again."""
         if self.screen is not None:
             screen = visible(redact_terminal(self.screen)).rstrip() or "(blank)"
@@ -68,107 +68,113 @@ class Transcript:
         yield Evidence.text(f"{self.name}: transcript", f"{text}\n", f"transcript-{number}.txt")
 
 
-class Witness(Protocol):
+class EvidenceSource(Protocol):
     """What a scenario's world offers when the verdict is known."""
 
     evidence: list[Evidence]
-    measures: list[Measure]
-    cells: list[Cell]
+    measures: list[Measurement]
+    cells: list[MatrixCell]
 
     def collect(self) -> None:
         """Gather what a reader of a failure needs; a second call adds nothing."""
 
 
 @dataclass(frozen=True)
-class Scene:
+class ScenarioEvidence:
     """What there was in the scenario: terminals, requests, commands, the log of its server since it began."""
 
     settings: Sequence[tuple[str, str, str]]
     log: str | None = None
     exchanges: Sequence[Exchange] = ()
     metrics: Metrics | None = None
-    outcomes: Sequence[Outcome] = ()
+    commands: Sequence[CompletedCommand] = ()
     transcripts: Sequence[Transcript] = ()
 
-    def pieces(self) -> list[Evidence]:
+    def attachments(self) -> list[Evidence]:
         """All of it, the most telling first."""
         found: list[Evidence] = []
         for number, transcript in enumerate(self.transcripts, 1):
-            found += transcript.pieces(number)
+            found += transcript.attachments(number)
         if self.exchanges:
             found += [
                 exchange.evidence(f"{exchange.method} {exchange.url}", f"exchange-{number}.json")
                 for number, exchange in list(enumerate(self.exchanges, 1))[-SHOWN_EXCHANGES:]
             ]
-            found.append(Evidence.text("how to repeat it", repeating(self.exchanges), "repeat.sh"))
+            found.append(Evidence.text("how to repeat it", replay_script(self.exchanges), "repeat.sh"))
         found += [
-            Evidence.text("command", visible(f"{_told(outcome)}\n"), f"command-{number}.txt")
-            for number, outcome in enumerate(self.outcomes, 1)
+            Evidence.text("command", visible(f"{_command_text(outcome)}\n"), f"command-{number}.txt")
+            for number, outcome in enumerate(self.commands, 1)
         ]
         for number, transcript in enumerate(self.transcripts, 1):
-            found += transcript.pieces(number)
+            found += transcript.attachments(number)
         if self.log is not None:
             log = visible(self.log)[-LOG_CHARACTERS:] or "(nothing since the scenario began)\n"
             found.append(Evidence.text("server log", log, "server.log"))
         if self.metrics is not None:
-            found += self.metrics.pieces()
+            found += self.metrics.attachments()
         rows = [f"{name} = {value} ({origin})\n" for name, value, origin in self.settings]
         return [*found, Evidence.text("settings", "".join(rows), "settings.txt")]
 
 
-def settle(scenario: Any, verdict: Verdict, settings: Sequence[tuple[str, str, str]], reports: Path) -> None:
+def finalize(
+    scenario: Any, verdict: Verdict, settings: Sequence[tuple[str, str, str]], reports: Path
+) -> None:
     """Once the verdict is known: what the scenario leaves for the reports, and a folder if it did not pass.
 
     Not earlier: a cleanup, a budget or the list of known issues may still turn a pass into a failure. A known
     issue keeps its evidence too: a reader has to see whether it is still the same failure. `scenario.world`
     (a `Witness`) is let go of; without one (a hook failed before it was made) the folder has what there is.
     """
-    world: Witness | None = scenario.__dict__.pop("world", None)
+    world: EvidenceSource | None = scenario.__dict__.pop("world", None)
     told = verdict.gates or verdict.status == "known_issue"
     if told and world is not None:
         try:
             world.collect()
         except Exception as error:
-            complain("evidence", error)
+            warn_incomplete("evidence", error)
     if world is not None:
         scenario.evidence, scenario.measures = tuple(world.evidence), tuple(world.measures)
-        scenario.cells = settled(world.cells, verdict)
+        scenario.cells = apply_verdict(world.cells, verdict)
     if told:
-        pieces = list(getattr(scenario, "evidence", None) or Scene(settings).pieces())
+        pieces = list(getattr(scenario, "evidence", None) or ScenarioEvidence(settings).attachments())
         output = visible(str(scenario.captured.output or ""))
         if output:
             pieces.insert(0, Evidence.text("output", output[-LOG_CHARACTERS:], "output.txt"))
-        pieces.insert(0, failure(verdict.message, verdict.trace, verdict.why))
-        keep(pieces, reports, str(scenario.filename), scenario.line)
+        pieces.insert(0, failure_evidence(verdict.message, verdict.trace, verdict.why))
+        write_evidence(pieces, reports, str(scenario.filename), scenario.line)
 
 
-def failure(message: str, trace: str, known: str = "") -> Evidence:
+def failure_evidence(message: str, trace: str, known_issue: str = "") -> Evidence:
     """What went wrong, as a file: a folder of evidence is read without the report as well."""
-    words = [f"known issue: {known}" if known else "", message or "it failed without a message", trace]
+    words = [
+        f"known issue: {known_issue}" if known_issue else "",
+        message or "it failed without a message",
+        trace,
+    ]
     text = "\n\n".join(visible(part) for part in words if part)
     return Evidence.text("failure", f"{text}\n", "failure.txt")
 
 
-def repeating(exchanges: Sequence[Exchange]) -> str:
+def replay_script(exchanges: Sequence[Exchange]) -> str:
     """A shell script of `curl` lines. Keys are taken from the variable TOKEN."""
     lines = "".join(f"{exchange.curl(whole=True)}\n" for exchange in exchanges[-SHOWN_EXCHANGES:])
-    return _REPEAT + (_WANTS_TOKEN if "$TOKEN" in lines else "") + lines
+    return _REPLAY_HEADER + (_REQUIRE_TOKEN if "$TOKEN" in lines else "") + lines
 
 
-def keep(pieces: Iterable[Evidence], reports: Path, feature: str, line: int) -> Path | None:
+def write_evidence(attachments: Iterable[Evidence], reports: Path, feature: str, line: int) -> Path | None:
     """Write them to `evidence/<feature>_<line>` below the reports; the folder, or None when it cannot be.
 
     Two features of one name in different folders do not share: the second folder gets a number. A full disk
     costs the evidence and a line on the terminal, not the run.
     """
     try:
-        return _kept(pieces, reports / FOLDER, f"{PurePath(feature).stem}_{line}")
+        return _write_files(attachments, reports / FOLDER, f"{PurePath(feature).stem}_{line}")
     except OSError as error:
-        complain("evidence", error)
+        warn_incomplete("evidence", error)
         return None
 
 
-def _kept(pieces: Iterable[Evidence], place: Path, name: str) -> Path:
+def _write_files(attachments: Iterable[Evidence], place: Path, name: str) -> Path:
     folder, number = place / name, 1
     while True:
         try:
@@ -177,13 +183,13 @@ def _kept(pieces: Iterable[Evidence], place: Path, name: str) -> Path:
         except FileExistsError:
             number += 1
             folder = place / f"{name}-{number}"
-    for position, piece in enumerate(pieces, 1):
+    for position, piece in enumerate(attachments, 1):
         file = piece.file or f"{position}-{re.sub(r'[^A-Za-z0-9.]+', '-', piece.name)[:60]}"
         (folder / file).write_bytes(redact_data(piece.data))
     return folder
 
 
-def _told(outcome: Outcome) -> str:
+def _command_text(outcome: CompletedCommand) -> str:
     return (
         f"$ {' '.join(outcome.command)}\n[exit {outcome.exit_code} after {outcome.seconds:.2f} s]\n"
         f"--- stdout\n{outcome.stdout[-LOG_CHARACTERS:]}\n--- stderr\n{outcome.stderr[-LOG_CHARACTERS:]}"

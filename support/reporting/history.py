@@ -9,22 +9,22 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from support.programs.program import Say
+from support.programs.program import ReportProgress
 from support.reporting.summary import write_atomically
 from support.results.redaction import redact_data
 
-MOST_RUNS = 30
+MAX_RUNS = 30
 # A line of 500 scenarios has a few hundred kilobytes.
 MOST_BYTES = 20_000_000
 
 
-def lend(history: Path, copy: Path, say: Say) -> None:
+def load_history(history: Path, copy: Path, report_progress: ReportProgress) -> None:
     """Copy the runs that can be read; `say` one line when there is something else."""
     lines, unreadable = [], 0
     try:
         text = history.read_text(encoding="utf-8", errors="replace") if history.exists() else ""
     except OSError as error:
-        say(f"the history {history} cannot be read ({error.strerror}); the report has no trends")
+        report_progress(f"the history {history} cannot be read ({error.strerror}); the report has no trends")
         text = ""
     for line in text.splitlines():
         if _is_run(line):
@@ -32,15 +32,17 @@ def lend(history: Path, copy: Path, say: Say) -> None:
         else:
             unreadable += 1
     if unreadable:
-        say(f"the history {history} has {unreadable} lines that are no record of a run; they are left out")
-    copy.write_text("".join(f"{line}\n" for line in lines[-MOST_RUNS:]), encoding="utf-8")
+        report_progress(
+            f"the history {history} has {unreadable} lines that are no record of a run; they are left out"
+        )
+    copy.write_text("".join(f"{line}\n" for line in lines[-MAX_RUNS:]), encoding="utf-8")
 
 
-def take_back(copy: Path, history: Path, say: Say) -> None:
+def save_history(copy: Path, history: Path, report_progress: ReportProgress) -> None:
     """Keep the latest runs, `MOST_RUNS` and `MOST_BYTES` at most; `say` one line when that cannot be done."""
     kept: list[str] = []
     size = 0
-    for line in reversed(copy.read_text(encoding="utf-8").splitlines()[-MOST_RUNS:]):
+    for line in reversed(copy.read_text(encoding="utf-8").splitlines()[-MAX_RUNS:]):
         size += len(line.encode()) + 1
         if size > MOST_BYTES:
             break
@@ -48,7 +50,9 @@ def take_back(copy: Path, history: Path, say: Say) -> None:
     try:
         write_atomically(history, redact_data("".join(f"{line}\n" for line in reversed(kept)).encode()))
     except OSError as error:
-        say(f"the history {history} cannot be written ({error.strerror}); the next report lacks this run")
+        report_progress(
+            f"the history {history} cannot be written ({error.strerror}); the next report lacks this run"
+        )
 
 
 def _is_run(line: str) -> bool:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from support.errors import AcceptanceError
-from support.programs.allure import SOURCE, AllurePart, node_environment
-from support.programs.node import NodePart
+from support.programs.allure import SOURCE, AllureProgram, node_environment
+from support.programs.node import NodeProgram
 from support.programs.process import CommandTimeout, run_command
-from support.programs.program import Say
+from support.programs.program import ReportProgress
 from support.reporting import history
 from support.reporting.behave_events import capability_title
 from support.reporting.summary import write_atomically
@@ -49,7 +49,7 @@ def build(
     *,
     environment: Mapping[str, str],
     cache: Path,
-    say: Say,
+    report_progress: ReportProgress,
     title: str = "mistral.rs acceptance",
     counted: str = "",
 ) -> Path:
@@ -62,8 +62,8 @@ def build(
     out.unlink(missing_ok=True)
     if not any(results.glob("*-result.json")):
         raise AcceptanceError(f"no HTML report: there are no Allure results in {results}")
-    allure = AllurePart().get(cache, say)
-    node = NodePart().get(cache, say)
+    allure = AllureProgram().get(cache, report_progress)
+    node = NodeProgram().get(cache, report_progress)
     _describe(results, environment, title)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="acceptance-html-") as name:
@@ -73,11 +73,11 @@ def build(
             "name": f"{title}: {counted}" if counted else title,
             "output": str(work / "page"),
             "history": str(work / "history.jsonl"),
-            "runs": history.MOST_RUNS,
+            "runs": history.MAX_RUNS,
             "performance": performance(results),
         }
         earlier = out.parent / "history.jsonl"
-        history.lend(earlier, work / "history.jsonl", say)
+        history.load_history(earlier, work / "history.jsonl", report_progress)
         settings = work / "run.json"
         settings.write_text(json.dumps(run), encoding="utf-8")
         config = work / "allurerc.mjs"
@@ -101,12 +101,12 @@ def build(
         if outcome.exit_code != 0 or not pages:
             said = " ".join((outcome.stderr + outcome.stdout).split())[-300:]
             raise AcceptanceError(f"no HTML report: Allure ended with exit code {outcome.exit_code}: {said}")
-        page = repaired(pages[0].read_bytes())
-        history.take_back(work / "history.jsonl", earlier, say)
+        page = patch_allure_page(pages[0].read_bytes())
+        history.save_history(work / "history.jsonl", earlier, report_progress)
     return write_atomically(out, page)
 
 
-def repaired(page: bytes) -> bytes:
+def patch_allure_page(page: bytes) -> bytes:
     """The page without analytics, its start-up race and its empty tab, with room for attached pages.
 
     Raises AcceptanceError when it is not the page that this was written for, or still loads from elsewhere.

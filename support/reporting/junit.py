@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 from support.reporting.summary import write_atomically
 from support.results.record import Record
 from support.results.safe_text import one_line, visible
-from support.runner.time_limits import is_over_budget
+from support.runner.time_limits import is_timeout
 
 
 def write_junit(folder: Path, records: Sequence[Record]) -> list[Path]:
@@ -73,7 +73,7 @@ def _case(name: str, record: Record) -> ElementTree.Element:
         "testcase", classname=name, name=visible(record.name), time=f"{record.duration:.3f}"
     )
     if record.gates:
-        over = is_over_budget(record.status, record.error)
+        over = is_timeout(record.status, record.error)
         told = ElementTree.SubElement(
             case,
             "failure" if record.status == "failed" else "error",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from support.reporting.behave_events import capability_of, capability_title
-from support.results.outcome import Cell, CellStatus
+from support.results.outcome import CellStatus, MatrixCell
 from support.results.record import Record
 from support.results.safe_text import one_line, visible
 
@@ -33,10 +33,10 @@ MEANINGS: dict[CellStatus, str] = {
     "lacking": "the server has no such route or model, and says so: something to do without, not a defect",
     "not asked": "nothing is known; the row says why",
 }
-_NOT_ASKED = Cell("", "not asked")
+_NOT_RUN = MatrixCell("", "not asked")
 # behave's mark of an outline row, ` -- @1.2 names`, and what all rows of a part begin with.
 _ROW_MARK = re.compile(r" -- @([\d.]+).*$")
-_WHERE = re.compile(r"^In the \w+ API ")
+_API_PREFIX = re.compile(r"^In the \w+ API ")
 
 
 @dataclass(frozen=True)
@@ -46,24 +46,24 @@ class Row:
     group: str
     title: str
     scenario: str
-    cells: dict[str, Cell]
+    cells: dict[str, MatrixCell]
 
-    def of(self, server: str) -> Cell:
+    def cell(self, server: str) -> MatrixCell:
         """`not asked` where nothing is known: the scenario ended before."""
-        return self.cells.get(server, _NOT_ASKED)
+        return self.cells.get(server, _NOT_RUN)
 
     @property
     def rule(self) -> str:
         return next((cell.rule for cell in self.cells.values() if cell.rule), "")
 
     @property
-    def all_kept(self) -> bool:
+    def all_passed(self) -> bool:
         """Whether everybody who was asked keeps it."""
         return all(cell.status in ("kept", "not asked") for cell in self.cells.values())
 
 
 @dataclass(frozen=True)
-class Part:
+class ApiMatrix:
     """The behaviours of one API, by the servers that offer it: the judged first.
 
     `judged` are the labels of those that the verdict is about. Rows are in the order of the features.
@@ -71,7 +71,7 @@ class Part:
 
     title: str
     servers: tuple[str, ...]
-    judged: frozenset[str]
+    under_test: frozenset[str]
     rows: tuple[Row, ...]
 
     def groups(self) -> list[tuple[str, list[Row]]]:
@@ -82,27 +82,27 @@ class Part:
         """A heading and one line per server: its label, kept / asked, and how often each status."""
         table = [["server", "kept / asked", *MARKS]]
         for server in self.servers:
-            each = Counter(row.of(server).status for row in self.rows)
-            table.append([self.named(server), share(self.rows, server), *(str(each[s]) for s in MARKS)])
+            each = Counter(row.cell(server).status for row in self.rows)
+            table.append([self.label(server), share(self.rows, server), *(str(each[s]) for s in MARKS)])
         return table
 
-    def named(self, server: str) -> str:
+    def label(self, server: str) -> str:
         """Its label, and whether the verdict is about it."""
-        return f"{server} (judged)" if server in self.judged else server
+        return f"{server} (judged)" if server in self.under_test else server
 
 
 @dataclass(frozen=True)
 class Matrix:
     """Behaviours by servers, API by API."""
 
-    parts: tuple[Part, ...]
+    apis: tuple[ApiMatrix, ...]
 
     def __bool__(self) -> bool:
-        return bool(self.parts)
+        return bool(self.apis)
 
     @property
     def rows(self) -> list[Row]:
-        return [row for part in self.parts for row in part.rows]
+        return [row for part in self.apis for row in part.rows]
 
     def incidents(self) -> list[str]:
         """What a reader has to know of the servers that were compared: who died or hung, who was given up."""
@@ -123,7 +123,7 @@ class Matrix:
 
 def matrix_of(records: Iterable[Record]) -> Matrix:
     """The matrix of a run. A judged cell goes before one of a comparison; texts are safe to be shown."""
-    found: dict[tuple[str, str, int, str], dict[str, Cell]] = {}
+    found: dict[tuple[str, str, int, str], dict[str, MatrixCell]] = {}
     for record in records:
         for cell in record.cells:
             file, _, line = record.location.rpartition(":")
@@ -138,38 +138,38 @@ def matrix_of(records: Iterable[Record]) -> Matrix:
     for key in sorted(found, key=lambda key: (parts[key[0]], key[1], key[0], key[2], key[3])):
         file, feature, _, name = key
         group, scenario = one_line(feature), one_line(_ROW_MARK.sub("", name), 200)
-        title = _WHERE.sub("", scenario)
+        title = _API_PREFIX.sub("", scenario)
         seen[parts[file], group, title] += 1
         number = seen[parts[file], group, title]
         told = f"{title} ({number})" if number > 1 else title
         rows.setdefault(parts[file], []).append(Row(group, told, scenario, found[key]))
-    return Matrix(tuple(_part(title, tuple(of_part)) for title, of_part in rows.items()))
+    return Matrix(tuple(_api_matrix(title, tuple(of_part)) for title, of_part in rows.items()))
 
 
-def _part(title: str, rows: tuple[Row, ...]) -> Part:
+def _api_matrix(title: str, rows: tuple[Row, ...]) -> ApiMatrix:
     judged: dict[str, None] = {}
     others: dict[str, None] = {}
     for row in rows:
         for server, cell in row.cells.items():
             (judged if cell.judged else others)[server] = None
-    return Part(title, tuple(judged | others), frozenset(judged), rows)
+    return ApiMatrix(title, tuple(judged | others), frozenset(judged), rows)
 
 
-def kept_of_asked(rows: Sequence[Row], server: str) -> tuple[int, int]:
+def passed_of_run(rows: Sequence[Row], server: str) -> tuple[int, int]:
     """How many behaviours it kept, of how many it was asked for; what it lacks it was asked for."""
-    statuses = [row.of(server).status for row in rows]
+    statuses = [row.cell(server).status for row in rows]
     return statuses.count("kept"), len(statuses) - statuses.count("not asked")
 
 
 def share(rows: Sequence[Row], server: str) -> str:
     """`3 / 4`, or a hyphen for who was asked nothing."""
-    kept, asked = kept_of_asked(rows, server)
+    kept, asked = passed_of_run(rows, server)
     return f"{kept} / {asked}" if asked else "-"
 
 
-def _safe(cell: Cell, server: str) -> Cell:
+def _safe(cell: MatrixCell, server: str) -> MatrixCell:
     rule, fate = one_line(cell.rule, 120), one_line(cell.fate, 120)
-    return Cell(server, cell.status, _short(cell.reason), cell.judged, rule, _flat(cell.repeat), fate)
+    return MatrixCell(server, cell.status, _short(cell.reason), cell.judged, rule, _flat(cell.repeat), fate)
 
 
 def _short(reason: str) -> str:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from support.reporting.matrix import MARKS, MEANINGS, TITLE, Matrix, Part, Row, share
-from support.results.outcome import Cell
+from support.reporting.matrix import MARKS, MEANINGS, TITLE, ApiMatrix, Matrix, Row, share
+from support.results.outcome import MatrixCell
 
 _RFC = re.compile(r"\bRFC (\d+)(?:, (\d+(?:\.\d+)*))?")
 _STYLE = (
@@ -34,9 +34,9 @@ _STYLE = (
 
 def html_page(matrix: Matrix) -> str:
     """Counts, meanings, what happened to servers, then the rows of each API."""
-    counted = "".join(_counted(part) for part in matrix.parts)
+    counted = "".join(_counts_table(part) for part in matrix.apis)
     happened = "".join(f"<li>{escape(incident)}</li>" for incident in matrix.incidents())
-    tables = "".join(f"<h2>{escape(part.title)}</h2>{_table(part)}" for part in matrix.parts)
+    tables = "".join(f"<h2>{escape(part.title)}</h2>{_table(part)}" for part in matrix.apis)
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -50,15 +50,15 @@ def html_page(matrix: Matrix) -> str:
     )
 
 
-def _counted(part: Part) -> str:
-    head, *rows = part.counts()
-    lines = [_line("th", [part.title, *head[1:]])]
+def _counts_table(api: ApiMatrix) -> str:
+    head, *rows = api.counts()
+    lines = [_line("th", [api.title, *head[1:]])]
     lines += [_line("td", row) for row in rows]
     return f'<table class="c">{"".join(lines)}</table>'
 
 
-def _line(kind: str, words: Sequence[str]) -> str:
-    first, *others = (escape(word) for word in words)
+def _line(kind: str, texts: Sequence[str]) -> str:
+    first, *others = (escape(word) for word in texts)
     cells = "".join(f'<{kind} class="n">{word}</{kind}>' for word in others)
     return f"<tr><th>{first}</th>{cells}</tr>"
 
@@ -71,61 +71,61 @@ def _legend() -> str:
     return f"<dl>{''.join(words)}</dl>"
 
 
-def _table(part: Part) -> str:
+def _table(api: ApiMatrix) -> str:
     judged = '<br><span class="j">judged</span>'
     columns = "".join(
-        f'<th class="n">{escape(server)}{judged if server in part.judged else ""}</th>'
-        for server in part.servers
+        f'<th class="n">{escape(server)}{judged if server in api.under_test else ""}</th>'
+        for server in api.servers
     )
-    body = [f'<tr class="a"><th>kept / asked</th>{_shares(part.rows, part)}</tr>']
-    for group, rows in part.groups():
-        body.append(f'<tr class="g"><th>{escape(group)}</th>{_shares(rows, part)}</tr>')
-        body += [_row(row, part) for row in rows]
+    body = [f'<tr class="a"><th>kept / asked</th>{_shares(api.rows, api)}</tr>']
+    for group, rows in api.groups():
+        body.append(f'<tr class="g"><th>{escape(group)}</th>{_shares(rows, api)}</tr>')
+        body += [_row(row, api) for row in rows]
     return (
         f'<table class="m"><thead><tr><th>behaviour</th>{columns}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table>"
     )
 
 
-def _shares(rows: Sequence[Row], part: Part) -> str:
-    return "".join(f'<th class="n">{share(rows, server)}</th>' for server in part.servers)
+def _shares(rows: Sequence[Row], api: ApiMatrix) -> str:
+    return "".join(f'<th class="n">{share(rows, server)}</th>' for server in api.servers)
 
 
-def _row(row: Row, part: Part) -> str:
+def _row(row: Row, api: ApiMatrix) -> str:
     cells = []
-    for server in part.servers:
-        cell = row.of(server)
+    for server in api.servers:
+        cell = row.cell(server)
         title = f' title="{escape(cell.reason)}"' if cell.reason else ""
         told = f'{MARKS[cell.status]}<span class="w"> {escape(cell.status)}</span>'
         cells.append(f'<td class="s {_class(cell.status)}"{title}>{told}</td>')
-    items = [f"<li>{told}</li>" for told in (_rule(row), *_reasons(row, part), _again(row)) if told]
+    items = [f"<li>{told}</li>" for told in (_rule(row), *_reasons(row, api), _rerun_hint(row)) if told]
     opened = f"<details><summary>{escape(row.title)}</summary><ul>{''.join(items)}</ul></details>"
-    kept = ' class="k"' if row.all_kept else ""
+    kept = ' class="k"' if row.all_passed else ""
     return f'<tr{kept}><td class="b">{opened}</td>{"".join(cells)}</tr>'
 
 
 def _rule(row: Row) -> str:
     if not row.rule:
         return ""
-    return f"rule: {_RFC.sub(_linked, escape(row.rule))}"
+    return f"rule: {_RFC.sub(_rfc_link, escape(row.rule))}"
 
 
-def _linked(found: re.Match[str]) -> str:
+def _rfc_link(found: re.Match[str]) -> str:
     section = f"#section-{found[2]}" if found[2] else ""
     place = f"https://www.rfc-editor.org/rfc/rfc{found[1]}{section}"
     return f'<a href="{place}" target="_blank" rel="noopener">{found[0]}</a>'
 
 
-def _reasons(row: Row, part: Part) -> list[str]:
-    return [_reason(server, row.of(server)) for server in part.servers if row.of(server).reason]
+def _reasons(row: Row, api: ApiMatrix) -> list[str]:
+    return [_reason(server, row.cell(server)) for server in api.servers if row.cell(server).reason]
 
 
-def _reason(server: str, cell: Cell) -> str:
+def _reason(server: str, cell: MatrixCell) -> str:
     repeat = f"<br><code>{escape(cell.repeat)}</code>" if cell.repeat else ""
     return f"<b>{escape(server)}</b>, {escape(cell.status)}: {escape(cell.reason)}{repeat}"
 
 
-def _again(row: Row) -> str:
+def _rerun_hint(row: Row) -> str:
     quoted = row.scenario.replace('"', '\\"')
     return f'asked again by <code>acceptance run --name "{escape(quoted, quote=False)}"</code>'
 

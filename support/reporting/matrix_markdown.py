@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from support.reporting.matrix import MARKS, MEANINGS, TITLE, Matrix, Part, Row, share
-from support.results.outcome import Cell
+from support.reporting.matrix import MARKS, MEANINGS, TITLE, ApiMatrix, Matrix, Row, share
+from support.results.outcome import MatrixCell
 from support.results.safe_text import as_markdown
 
 NOTE_CHARACTERS = 240
 # What differs from answer to answer would make a footnote of its own each time.
-_PASSING = (
+_VOLATILE = (
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1"),
     (re.compile(r'("id": ?"(?:[a-z]+-)?)[\w-]+"'), r'\1…"'),
     (re.compile(r'("created": ?)\d+'), r"\1…"),
@@ -21,12 +21,12 @@ _PASSING = (
 def markdown_page(matrix: Matrix) -> str:
     """All of it: counts, meanings, what happened to servers, the rows of each API, the reasons."""
     notes: dict[str, int] = {}
-    parts = [f"# {TITLE}", *(_counted(part) for part in matrix.parts), _legend()]
+    parts = [f"# {TITLE}", *(_counts_table(part) for part in matrix.apis), _legend()]
     if incidents := matrix.incidents():
         parts.append(
             "\n".join(["What happened to servers:", "", *(f"- {as_markdown(i)}" for i in incidents)])
         )
-    for part in matrix.parts:
+    for part in matrix.apis:
         parts.append(f"## {as_markdown(part.title)}")
         parts += [_group(part, name, rows, notes) for name, rows in part.groups()]
     if notes:
@@ -40,15 +40,15 @@ def brief_markdown(matrix: Matrix) -> str:
     return "\n\n".join(
         [
             f"### {TITLE}",
-            *(_counted(part) for part in matrix.parts),
+            *(_counts_table(part) for part in matrix.apis),
             *(["\n".join(incidents)] if incidents else []),
         ]
     )
 
 
-def _counted(part: Part) -> str:
-    head, *rows = part.counts()
-    lines = _table([as_markdown(part.title), *head[1:]], [[as_markdown(row[0]), *row[1:]] for row in rows])
+def _counts_table(api: ApiMatrix) -> str:
+    head, *rows = api.counts()
+    lines = _table([as_markdown(api.title), *head[1:]], [[as_markdown(row[0]), *row[1:]] for row in rows])
     return "\n".join(lines)
 
 
@@ -56,23 +56,23 @@ def _legend() -> str:
     return "\n".join(f"- {mark} {status}: {MEANINGS[status]}" for status, mark in MARKS.items())
 
 
-def _group(part: Part, name: str, rows: Sequence[Row], notes: dict[str, int]) -> str:
-    def shown(cell: Cell) -> str:
+def _group(api: ApiMatrix, name: str, rows: Sequence[Row], notes: dict[str, int]) -> str:
+    def shown(cell: MatrixCell) -> str:
         told = f"{MARKS[cell.status]} {as_markdown(cell.status)}"
-        reason = _lasting(cell.reason)
+        reason = _stable_text(cell.reason)
         return f"{told}[^{notes.setdefault(reason, len(notes) + 1)}]" if reason else told
 
-    head = ["behaviour", *map(as_markdown, part.servers), "rule"]
+    head = ["behaviour", *map(as_markdown, api.servers), "rule"]
     lines = [
-        [as_markdown(row.title), *(shown(row.of(s)) for s in part.servers), as_markdown(row.rule)]
+        [as_markdown(row.title), *(shown(row.cell(s)) for s in api.servers), as_markdown(row.rule)]
         for row in rows
     ]
-    total = ["**kept / asked**", *(f"**{share(rows, s)}**" for s in part.servers), ""]
+    total = ["**kept / asked**", *(f"**{share(rows, s)}**" for s in api.servers), ""]
     return "\n".join([f"### {as_markdown(name)}", "", *_table(head, [*lines, total])])
 
 
-def _lasting(reason: str) -> str:
-    for pattern, instead in _PASSING:
+def _stable_text(reason: str) -> str:
+    for pattern, instead in _VOLATILE:
         reason = pattern.sub(instead, reason)
     return reason if len(reason) <= NOTE_CHARACTERS else f"{reason[: NOTE_CHARACTERS - 1]}…"
 

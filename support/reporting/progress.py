@@ -10,15 +10,15 @@ from behave.formatter.base import Formatter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from support.reporting.behave_events import (
-    Ended,
-    Outside,
-    OutsideFailure,
+    RunError,
+    RunErrorWatcher,
+    ScenarioResult,
     capability_of,
-    harmless,
+    instrument,
+    never_raise,
     selected,
-    watch,
 )
-from support.reporting.console import OutcomeLines, scenario_line
+from support.reporting.console import OutcomePrinter, scenario_line
 from support.results.outcome import Verdict
 from support.results.safe_text import one_line, seconds
 
@@ -37,9 +37,9 @@ class Live(Formatter):  # type: ignore[misc]
 
     def __init__(self, stream_opener: Any, config: Any) -> None:
         super().__init__(stream_opener, config)
-        self._lines = OutcomeLines()
-        self._console = self._lines.console
-        self._outside = Outside(self._tell_outside)
+        self._printer = OutcomePrinter()
+        self._console = self._printer.console
+        self._run_error_watcher = RunErrorWatcher(self._print_run_error)
         self._heading = ""
         self._progress: Progress | None = None
         self._task = TaskID(0)
@@ -58,42 +58,42 @@ class Live(Formatter):  # type: ignore[misc]
                 expand=True,
             )
 
-    @harmless
+    @never_raise
     def feature(self, feature: Any) -> None:
-        self._outside.begin(feature)
-        wanted = watch(feature, self.config, self._begins, self._ends)
+        self._run_error_watcher.feature_started(feature)
+        wanted = instrument(feature, self.config, self._scenario_started, self._scenario_finished)
         if wanted:
             capability = capability_of(str(feature.filename)).replace("_", " ")
             self._heading = f"{capability}: {feature.name}"
             if self._progress is None:
-                self._lines.print(self._heading, "bold")
+                self._printer.print(self._heading, "bold")
 
-    @harmless
+    @never_raise
     def step(self, step: Any) -> None:
         return
 
-    @harmless
+    @never_raise
     def match(self, match: Any) -> None:
         return
 
-    @harmless
+    @never_raise
     def result(self, result: Any) -> None:
         if self._progress is not None and time.monotonic() - self._drawn > REDRAW_SECONDS:
             self._redraw()
 
-    @harmless
+    @never_raise
     def eof(self) -> None:
-        self._outside.end()
+        self._run_error_watcher.feature_finished()
 
-    @harmless
+    @never_raise
     def close(self) -> None:
-        self._outside.end()
+        self._run_error_watcher.feature_finished()
         if self._progress is not None:
             self._progress.stop()
         super().close()
 
-    @harmless
-    def _begins(self, scenario: Any) -> None:
+    @never_raise
+    def _scenario_started(self, scenario: Any) -> None:
         if self._progress is None:
             return
         if not self._progress.live.is_started:
@@ -105,19 +105,19 @@ class Live(Formatter):  # type: ignore[misc]
         self._progress.update(self._task, description=_plain_markup(one_line(self._line(scenario), width)))
         self._redraw()
 
-    @harmless
-    def _ends(self, ended: Ended) -> None:
-        line = f"{seconds(ended.duration):>6}  {self._line(ended.scenario)}"
-        if self._progress is None or ended.verdict.gates:
-            self._lines.outcome(ended.verdict, line)
+    @never_raise
+    def _scenario_finished(self, result: ScenarioResult) -> None:
+        line = f"{seconds(result.duration):>6}  {self._line(result.scenario)}"
+        if self._progress is None or result.verdict.gates:
+            self._printer.print_outcome(result.verdict, line)
         if self._progress is not None:
             self._progress.update(self._task, advance=1)
             self._redraw()
 
-    @harmless
-    def _tell_outside(self, failure: OutsideFailure) -> None:
+    @never_raise
+    def _print_run_error(self, failure: RunError) -> None:
         place = f"{failure.feature} / {failure.name}" if failure.feature else failure.name
-        self._lines.outcome(Verdict("broken", failure.message), f"        {place}")
+        self._printer.print_outcome(Verdict("broken", failure.message), f"        {place}")
 
     def _line(self, scenario: Any) -> str:
         return scenario_line(capability_of(str(scenario.filename)), scenario.name or scenario.keyword)
@@ -128,7 +128,7 @@ class Live(Formatter):  # type: ignore[misc]
             self._progress.refresh()
 
     def _total(self) -> int | None:
-        features = getattr(self._outside.runner, "features", None)
+        features = getattr(self._run_error_watcher.runner, "features", None)
         if not features:
             return None
         return sum(

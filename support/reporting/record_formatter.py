@@ -9,20 +9,20 @@ from typing import Any
 from behave.formatter.base import Formatter
 
 from support.reporting.behave_events import (
-    Ended,
-    Outside,
-    OutsideFailure,
+    RunError,
+    RunErrorWatcher,
+    ScenarioResult,
     capability_of,
-    harmless,
+    instrument,
     location_of,
+    never_raise,
     setting,
-    watch,
 )
 from support.results.record import Record, StepRecord
 from support.results.redaction import redact
 from support.results.safe_text import visible
 
-MOST_OUTPUT = 20_000
+MAX_OUTPUT_CHARACTERS = 20_000
 
 
 class Recorder(Formatter):  # type: ignore[misc]
@@ -35,68 +35,68 @@ class Recorder(Formatter):  # type: ignore[misc]
         """Raises OSError when the file cannot be opened: better than a run without a record."""
         super().__init__(stream_opener, config)
         self.stream = self.open()
-        self._outside = Outside(self.report)
+        self._run_error_watcher = RunErrorWatcher(self.report)
 
-    @harmless
+    @never_raise
     def feature(self, feature: Any) -> None:
-        self._outside.begin(feature)
-        watch(feature, self.config, self._begins, self._ends)
+        self._run_error_watcher.feature_started(feature)
+        instrument(feature, self.config, self._scenario_started, self._scenario_finished)
 
-    @harmless
+    @never_raise
     def eof(self) -> None:
-        self._outside.end()
+        self._run_error_watcher.feature_finished()
 
-    @harmless
+    @never_raise
     def close(self) -> None:
-        self._outside.end()
+        self._run_error_watcher.feature_finished()
         super().close()
 
-    @harmless
-    def _begins(self, scenario: Any) -> None:
+    @never_raise
+    def _scenario_started(self, scenario: Any) -> None:
         unfinished = "the process ended while this scenario ran"
         self._write(record_of(scenario, self.config, status="broken", start=time.time(), error=unfinished))
 
-    @harmless
-    def _ends(self, ended: Ended) -> None:
-        verdict, scenario = ended.verdict, ended.scenario
+    @never_raise
+    def _scenario_finished(self, result: ScenarioResult) -> None:
+        verdict, scenario = result.verdict, result.scenario
         failed = verdict.status in ("failed", "broken", "known_issue")
         self._write(
             record_of(
                 scenario,
                 self.config,
                 status=verdict.status,
-                start=ended.start,
-                duration=round(ended.duration, 4),
+                start=result.start,
+                duration=round(result.duration, 4),
                 steps=tuple(
                     StepRecord(step.keyword, redact(step.name), step.status.name, round(step.duration, 4))
                     for step in scenario.all_steps
                 ),
-                output=visible(str(scenario.captured.output or ""))[-MOST_OUTPUT:],
+                output=visible(str(scenario.captured.output or ""))[-MAX_OUTPUT_CHARACTERS:],
                 error=visible(verdict.message or "it failed without a message") if failed else "",
                 trace=visible(verdict.trace) if failed else "",
                 reason=visible(
                     verdict.why if verdict.status == "known_issue" else "" if failed else verdict.message
                 ),
                 source=visible(verdict.source),
-                measures=tuple(replace(measure, title=redact(measure.title)) for measure in ended.measures),
+                measures=tuple(replace(measure, title=redact(measure.title)) for measure in result.measures),
                 cells=tuple(
                     replace(cell, server=visible(cell.server), reason=visible(cell.reason))
-                    for cell in ended.cells
+                    for cell in result.cells
                 ),
             )
         )
 
-    @harmless
-    def report(self, failure: OutsideFailure) -> None:
+    @never_raise
+    def report(self, failure: RunError) -> None:
         file = failure.location.rsplit(":", 1)[0]
-        self._write(record_outside(failure, self.config, file, setting(self.config, "worker", "main")))
+        self._write(run_error_record(failure, self.config, file, setting(self.config, "worker", "main")))
 
     def _write(self, record: Record) -> None:
         self.stream.write(record.to_line())
         self.stream.flush()
 
 
-def record_outside(failure: OutsideFailure, config: Any, file: str, worker: str) -> Record:
+def run_error_record(failure: RunError, config: Any, file: str, worker: str) -> Record:
     """A record of what failed outside all scenarios; `file` is the feature that it happened in, if any."""
     return Record(
         name=failure.name,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TextIO, cast
 
 from support.errors import EXIT_BUDGET, EXIT_HARNESS, EXIT_PASSED, AcceptanceError
-from support.programs.resource_usage import ResourceRecord
+from support.programs.resource_usage import ResourceSampler
 from support.reporting import evidence, html, summary
 from support.reporting.allure_formatter import attach_to_run
 from support.reporting.junit import write_junit
@@ -26,10 +26,10 @@ from support.results.outcome import Evidence
 from support.results.record import Record, read_records
 from support.results.redaction import RedactedStream, redact
 from support.servers.discovery import Target
-from support.settings import SettingsInForce
+from support.settings import ResolvedSettings
 
 # Seconds for all scenarios of a capability, added up: past the target is a warning, past the maximum is red.
-BUDGETS: Mapping[str, tuple[float, float]] = {
+CAPABILITY_BUDGETS: Mapping[str, tuple[float, float]] = {
     "binary_health": (5, 10),
     "model_loading": (30, 60),
     "openai_api": (20, 40),
@@ -39,19 +39,21 @@ BUDGETS: Mapping[str, tuple[float, float]] = {
     "terminal_chat": (20, 40),
     "performance": (120, 300),
 }
-STARTED_BY_THE_SUITE = ("behave", "allure-behave", "httpx", "mistralrs")
+REPORTED_PACKAGES = ("behave", "allure-behave", "httpx", "mistralrs")
 
 
 def budgets(factor: float) -> dict[str, tuple[float, float]]:
     """For a machine that is so many times slower."""
-    return {name: (target * factor, maximum * factor) for name, (target, maximum) in BUDGETS.items()}
+    return {
+        name: (target * factor, maximum * factor) for name, (target, maximum) in CAPABILITY_BUDGETS.items()
+    }
 
 
 class RunReports:
     """The reports folder of a run."""
 
-    def __init__(self, in_force: SettingsInForce, target: Target) -> None:
-        self.folder = in_force.settings.acceptance_reports_dir
+    def __init__(self, resolved: ResolvedSettings, target: Target) -> None:
+        self.folder = resolved.settings.acceptance_reports_dir
         self.results = self.folder / "allure-results"
         self.records = self.folder / "records.jsonl"
         self.stacks = self.folder / "stacks.txt"
@@ -61,9 +63,9 @@ class RunReports:
         self._markdown = self.folder / "summary.md"
         self._matrix = self.folder / "matrix.md"
         self._matrix_page = self.folder / "matrix.html"
-        self._resources = ResourceRecord(self.folder / "resource-usage.csv")
-        self._in_force = in_force
-        self._budgets = budgets(in_force.settings.acceptance_time_factor)
+        self._resources = ResourceSampler(self.folder / "resource-usage.csv")
+        self._resolved = resolved
+        self._budgets = budgets(resolved.settings.acceptance_time_factor)
         self._target = target
 
     def prepare(self) -> None:
@@ -97,12 +99,12 @@ class RunReports:
                 "choose another with acceptance_reports_dir"
             ) from None
 
-    def say_first(self) -> None:
+    def print_header(self) -> None:
         """The target and why it was chosen, and the settings in force, those that somebody chose first."""
-        print(f"Target:   {self._target.label} ({self._where()})")
+        print(f"Target:   {self._target.label} ({self._target_path()})")
         print(f"Why:      {self._target.why}")
         print(f"Ollama:   {self._ollama_api}")
-        rows = self._in_force.table()
+        rows = self._resolved.table()
         lines = [f"{name} = {value} (from {origin})" for name, value, origin in rows if origin != "default"]
         defaults = [
             f"{name} = {value}" for name, value, origin in rows if origin == "default" and value != "-"
@@ -126,30 +128,30 @@ class RunReports:
             records, suite=suite, environment=self.environment(), started=started, duration=duration
         )
         made = {"JSON": summary.write_report(self._json, report), "JUnit": self.junit}
-        made |= {"Allure": self.results} | self._tell_of_the_run(records)
+        made |= {"Allure": self.results} | self._attach_run_evidence(records)
         if (self.folder / evidence.FOLDER).is_dir():
             made["Evidence"] = self.folder / evidence.FOLDER
-        if self._in_force.settings.wants("html"):
+        if self._resolved.settings.report_enabled("html"):
             try:
                 made["HTML"] = html.build(
                     self.results,
                     self._page,
                     environment=self.environment(),
-                    cache=self._in_force.settings.acceptance_cache_dir,
-                    say=print,
+                    cache=self._resolved.settings.acceptance_cache_dir,
+                    report_progress=print,
                     title=redact(f"mistral.rs acceptance: {self._target.label}"),
-                    counted=summary.outcome(records),
+                    counted=summary.counts_text(records),
                 )
             except AcceptanceError as error:
                 print(f"acceptance: {error}", file=sys.stderr)
                 print("acceptance: `-D acceptance_html=false` runs without the page", file=sys.stderr)
                 code = code or EXIT_HARNESS
         for kind, name in (("junit", "JUnit"), ("allure", "Allure")):
-            if not self._in_force.settings.wants(kind):
+            if not self._resolved.settings.report_enabled(kind):
                 shutil.rmtree(made.pop(name), ignore_errors=True)
         if summary.over_maximum(records, self._budgets):
             code = code or EXIT_BUDGET
-        made["Summary"] = self._tell_ci(records, duration, passed=code == EXIT_PASSED)
+        made["Summary"] = self._write_ci_summary(records, duration, passed=code == EXIT_PASSED)
         print()
         print(
             summary.closing_text(
@@ -159,7 +161,7 @@ class RunReports:
         )
         return code
 
-    def _tell_of_the_run(self, records: Sequence[Record]) -> dict[str, Path]:
+    def _attach_run_evidence(self, records: Sequence[Record]) -> dict[str, Path]:
         """The matrix and the graph of resources: files, and on the report's page of the run."""
         pieces, made = [], {}
         if table := matrix_of(records):
@@ -177,7 +179,7 @@ class RunReports:
         attach_to_run(self.results, pieces)
         return made
 
-    def _tell_ci(self, records: Sequence[Record], duration: float, *, passed: bool) -> Path:
+    def _write_ci_summary(self, records: Sequence[Record], duration: float, *, passed: bool) -> Path:
         table = matrix_of(records)
         text = summary.markdown(
             records,
@@ -205,16 +207,16 @@ class RunReports:
             "platform": platform.platform(),
             "python": platform.python_version(),
         }
-        facts |= {name: version(name) for name in STARTED_BY_THE_SUITE}
-        facts |= {f"setting {name}": f"{value} ({origin})" for name, value, origin in self._in_force.table()}
+        facts |= {name: version(name) for name in REPORTED_PACKAGES}
+        facts |= {f"setting {name}": f"{value} ({origin})" for name, value, origin in self._resolved.table()}
         return {name: redact(value) for name, value in facts.items()}
 
     @cached_property
     def _ollama_api(self) -> str:
         # Not at the top: the HTTP client comes with it, and the first worker is started before.
-        from support.servers.ollama_backends import foreseen
+        from support.servers.ollama_backends import preview
 
-        return foreseen(self._in_force.settings, self._target.label)
+        return preview(self._resolved.settings, self._target.label)
 
-    def _where(self) -> str:
+    def _target_path(self) -> str:
         return str(getattr(self._target, "path", "not started by the suite"))

@@ -42,7 +42,7 @@ def counts(records: Sequence[Record]) -> dict[str, int]:
     }
 
 
-def outcome(records: Sequence[Record]) -> str:
+def counts_text(records: Sequence[Record]) -> str:
     """`424 passed, 1 failed, 26 skipped, 66 known issues`; without the last two where there are none."""
     count = counts(records)
     left_out = count["skipped"] - count["known_issues"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT, LEFT, GAP = 720, 90, 64, 34
-MOST_POINTS = 600
+MAX_POINTS = 600
 _STYLE = (
     "text{font:11px system-ui,sans-serif;fill:#7a7f87}.t{font-weight:600}"
     ".g{stroke:#7a7f87;stroke-opacity:.25}.l{fill:none;stroke:#2f7ed8;stroke-width:1.5}"
@@ -66,5 +66,5 @@ def _x(moment: float, end: float) -> float:
 def _thinned(seconds: Sequence[float], values: Sequence[float]) -> list[tuple[float, float]]:
     """The highest of each bundle: a peak must not be lost."""
     pairs = list(zip(seconds, values, strict=True))
-    size = -(-len(pairs) // MOST_POINTS)
+    size = -(-len(pairs) // MAX_POINTS)
     return [max(pairs[i : i + size], key=lambda pair: pair[1]) for i in range(0, len(pairs), size or 1)]

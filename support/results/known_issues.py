@@ -23,7 +23,7 @@ SOMETIMES = "sometimes"
 
 
 @dataclass(frozen=True)
-class Deviation:
+class KnownIssue:
     """One entry: whose (program and versions), which scenario (full title), why, and where it is told.
 
     `sometimes`: it fails by chance, so a pass is no surprise.
@@ -37,14 +37,14 @@ class Deviation:
     sometimes: bool = False
 
 
-class Deviations:
+class KnownIssues:
     """The list, asked by program, version and scenario title."""
 
-    def __init__(self, entries: Iterable[Deviation]) -> None:
+    def __init__(self, entries: Iterable[KnownIssue]) -> None:
         self.entries = tuple(entries)
 
     @classmethod
-    def load(cls, file: Path = FILE) -> Deviations:
+    def load(cls, file: Path = FILE) -> KnownIssues:
         """Read the list; raises `SettingsError` in one line. No file, no deviations."""
         if not file.exists():
             return cls(())
@@ -57,27 +57,27 @@ class Deviations:
             raise SettingsError(f"{file}: cannot be read ({error}); correct the entry") from None
         return cls(entries)
 
-    def find(self, program: str, version: str, scenario: str) -> Deviation | None:
+    def find(self, program: str, version: str, scenario: str) -> KnownIssue | None:
         """The entry that foretells a failure of this scenario on this target, or None."""
         return self._first(program, version, lambda title: title == scenario)
 
-    def of_case(self, program: str, version: str, case: str) -> Deviation | None:
+    def find_for_case(self, program: str, version: str, case: str) -> KnownIssue | None:
         """The same for a case of an API, whose scenario is called `In the ... API <case>`."""
         return self._first(program, version, lambda title: title.endswith(f" API {case}"))
 
-    def _first(self, program: str, version: str, meant: Callable[[str], bool]) -> Deviation | None:
+    def _first(self, program: str, version: str, matches: Callable[[str], bool]) -> KnownIssue | None:
         try:
             number = Version(version)
         except InvalidVersion:
             return None
         for entry in self.entries:
             applies = entry.target == program and entry.versions.contains(number, prereleases=True)
-            if applies and meant(entry.scenario):
+            if applies and matches(entry.scenario):
                 return entry
         return None
 
 
-def _entries(row: dict[str, object]) -> Iterable[Deviation]:
+def _entries(row: dict[str, object]) -> Iterable[KnownIssue]:
     if set(row) - {SOMETIMES} != KEYS:
         raise ValueError(f"an entry has the keys {sorted(KEYS)}, not {sorted(row)}")
     scenarios, sometimes = row["scenarios"], row.get(SOMETIMES, False)
@@ -86,7 +86,7 @@ def _entries(row: dict[str, object]) -> Iterable[Deviation]:
     if not isinstance(scenarios, list):
         raise ValueError("`scenarios` is a list of titles")
     for scenario in scenarios:
-        yield Deviation(
+        yield KnownIssue(
             target=str(row["target"]),
             versions=SpecifierSet(str(row["versions"])),
             scenario=str(scenario),

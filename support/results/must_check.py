@@ -7,42 +7,42 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Unchecked(AssertionError):
+class UncheckedResult(AssertionError):
     """Something happened in a scenario that no step looked at."""
 
 
-class Observed(Generic[T]):
+class MustCheck(Generic[T]):
     """One result of a scenario. Replacing it, or ending the scenario, before it was read is an error."""
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._values: list[T] = []
-        self._seen = True
+        self._checked = True
 
     def set(self, value: T) -> None:
         """Keep a new result; raises `Unchecked` when nobody read the one before."""
-        self.require_seen()
+        self.require_checked()
         self._values.append(value)
-        self._seen = False
+        self._checked = False
 
     def add(self, value: T) -> None:
         """Keep one more result of several that are looked at together."""
         self._values.append(value)
-        self._seen = False
+        self._checked = False
 
     def get(self) -> T:
         """The latest result; LookupError when there is none."""
-        self._seen = True
+        self._checked = True
         if not self._values:
             raise LookupError(f"no {self._what} yet: a step that makes one has to come first")
         return self._values[-1]
 
     def all(self) -> list[T]:
         """Every result of the scenario in order."""
-        self._seen = True
+        self._checked = True
         return list(self._values)
 
-    def require_seen(self) -> None:
+    def require_checked(self) -> None:
         """Raise `Unchecked` when the latest result was never read."""
-        if not self._seen:
-            raise Unchecked(f"the scenario never looked at its {self._what}: {self._values[-1]!r:.200}")
+        if not self._checked:
+            raise UncheckedResult(f"the scenario never looked at its {self._what}: {self._values[-1]!r:.200}")

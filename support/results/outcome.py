@@ -51,7 +51,7 @@ CellStatus = Literal["kept", "broken", "known issue", "lacking", "not asked"]
 
 
 @dataclass(frozen=True)
-class Cell:
+class MatrixCell:
     """How one server stands to one behaviour, with a short reason where there is something to say.
 
     `judged`: it is the server that the scenario judges; the others are compared with it. `rule`: where it is
@@ -69,21 +69,21 @@ class Cell:
     seconds: float = 0.0
 
 
-def settled(cells: Iterable[Cell], verdict: Verdict) -> tuple[Cell, ...]:
+def apply_verdict(cells: Iterable[MatrixCell], verdict: Verdict) -> tuple[MatrixCell, ...]:
     """The same once the verdict is there: what the judged server breaks may be a known issue."""
     if verdict.status != "known_issue":
         return tuple(cells)
-    return tuple(as_known(cell, verdict.why, verdict.source) if cell.judged else cell for cell in cells)
+    return tuple(mark_known(cell, verdict.why, verdict.source) if cell.judged else cell for cell in cells)
 
 
-def as_known(cell: Cell, why: str, source: str) -> Cell:
+def mark_known(cell: MatrixCell, why: str, source: str) -> MatrixCell:
     """The cell of what is listed as a known issue."""
     told = f"{why} ({source})" if why else ""
     return replace(cell, status="known issue", reason="; seen: ".join(filter(None, (told, cell.reason))))
 
 
 @dataclass(frozen=True)
-class Measure:
+class Measurement:
     """One measured figure, kept in the report and shown as a trend: `key` is stable across runs."""
 
     key: str

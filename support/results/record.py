@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from support.errors import AcceptanceError
-from support.results.outcome import Cell, Measure, Status
+from support.results.outcome import MatrixCell, Measurement, Status
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Record:
     trace: str = ""
     reason: str = ""
     source: str = ""
-    measures: tuple[Measure, ...] = ()
-    cells: tuple[Cell, ...] = ()
+    measures: tuple[Measurement, ...] = ()
+    cells: tuple[MatrixCell, ...] = ()
     worker: str = "main"
     target: str = ""
 
@@ -65,8 +65,8 @@ class Record:
         data: dict[str, Any] = json.loads(line)
         data["tags"] = tuple(data["tags"])
         data["steps"] = tuple(StepRecord(**step) for step in data["steps"])
-        data["measures"] = tuple(Measure(**measure) for measure in data["measures"])
-        data["cells"] = tuple(Cell(**cell) for cell in data.get("cells", ()))
+        data["measures"] = tuple(Measurement(**measure) for measure in data["measures"])
+        data["cells"] = tuple(MatrixCell(**cell) for cell in data.get("cells", ()))
         return cls(**data)
 
 

@@ -18,8 +18,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 REDACTED = "(redacted)"
 # A shorter one would be found in every other word: such a secret protects nothing anyway.
-SHORTEST = 4
-SHORTEST_NAME = 6
+MIN_SECRET_LENGTH = 4
+MIN_NAME_LENGTH = 6
 _SECRET_VARIABLE = re.compile(r"(?:TOKEN|API_?KEY|SECRET|PASSWORD|PASSWD)$")
 # What looks like a secret wherever it stands: a header, a password or a key in an address, a variable, tokens
 # of Hugging Face and OpenAI. `$TOKEN` and Allure's own mask are what stands there instead of one.
@@ -68,12 +68,14 @@ class Redactor:
 
     def __init__(self, whole: Iterable[str] = (), words: Iterable[str] = ()) -> None:
         whole = list(whole)
-        anywhere = {form for secret in whole if len(secret) >= SHORTEST for form in _forms(secret)}
-        alone = {form for word in words if len(word) >= SHORTEST_NAME for form in _spellings(word)}
+        anywhere = {form for secret in whole if len(secret) >= MIN_SECRET_LENGTH for form in _forms(secret)}
+        alone = {form for word in words if len(word) >= MIN_NAME_LENGTH for form in _spellings(word)}
         parts = [re.escape(form) for form in sorted(anywhere, key=len, reverse=True)]
         parts += [rf"(?<!\w){re.escape(form)}(?!\w)" for form in sorted(alone, key=len, reverse=True)]
         self._known = re.compile("|".join(parts)) if parts else None
-        self._whole = sorted((secret for secret in whole if len(secret) >= SHORTEST), key=len, reverse=True)
+        self._whole = sorted(
+            (secret for secret in whole if len(secret) >= MIN_SECRET_LENGTH), key=len, reverse=True
+        )
 
     def text(self, text: str) -> str:
         """The text with `(redacted)` for each secret. Twice does no more than once."""
@@ -109,30 +111,32 @@ def redactor_for(
         words += [value for _, value in urllib.parse.parse_qsl(parts.query)]
     known = os.environ if environ is None else environ
     whole += [
-        value for name, value in known.items() if _SECRET_VARIABLE.search(name) and len(value) >= 2 * SHORTEST
+        value
+        for name, value in known.items()
+        if _SECRET_VARIABLE.search(name) and len(value) >= 2 * MIN_SECRET_LENGTH
     ]
     return Redactor(whole, words)
 
 
-_in_force = Redactor()
+_active_redactor = Redactor()
 
 
-def use(redactor: Redactor) -> None:
+def set_redactor(redactor: Redactor) -> None:
     """From now on, in this process."""
-    global _in_force
-    _in_force = redactor
+    global _active_redactor
+    _active_redactor = redactor
 
 
 def redact(text: str) -> str:
-    return _in_force.text(text)
+    return _active_redactor.text(text)
 
 
 def redact_terminal(text: str) -> str:
-    return _in_force.terminal(text)
+    return _active_redactor.terminal(text)
 
 
 def redact_data(data: bytes) -> bytes:
-    return _in_force.data(data)
+    return _active_redactor.data(data)
 
 
 def redact_tree(value: Any) -> Any:
@@ -174,9 +178,9 @@ def _forms(secret: str) -> Iterator[str]:
         for before in (1, 2):
             inner = encode(b"\0" * before + data).decode().rstrip("=")[before + 1 :]
             inner = inner[: len(inner) - 1]
-            if len(inner) >= 2 * SHORTEST:
+            if len(inner) >= 2 * MIN_SECRET_LENGTH:
                 yield inner
-        if len(data) % 3 and len(data) > 2 * SHORTEST:
+        if len(data) % 3 and len(data) > 2 * MIN_SECRET_LENGTH:
             yield encode(data).decode().rstrip("=")[:-1]
 
 

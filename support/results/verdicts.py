@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from support.results.known_issues import Deviation
+from support.results.known_issues import KnownIssue
 from support.results.outcome import Verdict
 
 
@@ -21,7 +21,7 @@ class BehaveScenario(Protocol):
     captured: Any
 
 
-def judge(scenario: BehaveScenario, aborted: str | None, *, strict: bool = False) -> Verdict:
+def verdict_of(scenario: BehaveScenario, aborted: str | None, *, strict: bool = False) -> Verdict:
     """What became of it, before known issues are looked at. `aborted` says why a run was cut short.
 
     `strict`: a scenario that was skipped for a reason counts as broken.
@@ -40,11 +40,11 @@ def judge(scenario: BehaveScenario, aborted: str | None, *, strict: bool = False
         return Verdict("skipped", f"not run: {aborted or 'nothing ran it'}")
     for step in scenario.all_steps:
         if step.status.name in ("failed", "error", "hook_error", "cleanup_error", "pending", "undefined"):
-            return _of_step(step)
-    return _of_hook(scenario, status, aborted)
+            return _step_verdict(step)
+    return _hook_verdict(scenario, status, aborted)
 
 
-def _of_step(step: Any) -> Verdict:
+def _step_verdict(step: Any) -> Verdict:
     where = f"{step.keyword} {step.name}"
     if step.status.name == "undefined":
         return Verdict("broken", f"no step definition for: {where}")
@@ -56,7 +56,7 @@ def _of_step(step: Any) -> Verdict:
     return Verdict("broken", f"{message}\n(in: {where})", str(step.error_message or ""))
 
 
-def _of_hook(scenario: BehaveScenario, status: str, aborted: str | None) -> Verdict:
+def _hook_verdict(scenario: BehaveScenario, status: str, aborted: str | None) -> Verdict:
     message = str(scenario.exception or "") or scenario.error_message or ""
     if not message:
         # An interruption in a hook leaves no words of its own.
@@ -76,16 +76,16 @@ def cleanup_message(item: Any) -> str:
     return found.split("\n----", 1)[0].strip() or "a cleanup failed; its error was not captured"
 
 
-def with_deviation(verdict: Verdict, deviation: Deviation | None) -> Verdict:
+def apply_known_issue(verdict: Verdict, known_issue: KnownIssue | None) -> Verdict:
     """The verdict once the list of known issues was asked."""
-    if deviation is None:
+    if known_issue is None:
         return verdict
     if verdict.status == "failed":
-        return Verdict("known_issue", verdict.message, verdict.trace, deviation.why, deviation.source)
-    if verdict.status == "passed" and not deviation.sometimes:
+        return Verdict("known_issue", verdict.message, verdict.trace, known_issue.why, known_issue.source)
+    if verdict.status == "passed" and not known_issue.sometimes:
         return Verdict(
             "failed",
-            f"fixed: known_issues.toml lists this as a known issue of {deviation.target} "
-            f"{deviation.versions} ({deviation.why}), but it passed; remove the entry",
+            f"fixed: known_issues.toml lists this as a known issue of {known_issue.target} "
+            f"{known_issue.versions} ({known_issue.why}), but it passed; remove the entry",
         )
     return verdict

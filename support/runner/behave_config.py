@@ -15,12 +15,12 @@ from behave.runner_util import reset_runtime
 from cucumber_tag_expressions import TagExpressionError
 
 from support.runner import tags
-from support.settings import SettingsInForce, load_settings
+from support.settings import ResolvedSettings, load_settings
 
 # Options of formatters and of the front door, handed over as behave userdata.
-INTERNAL = frozenset({"suite", "worker", "target_label", "allure_keep"})
+INTERNAL_USERDATA = frozenset({"suite", "worker", "target_label", "allure_keep"})
 # What behave says about a path, a feature file or a tag expression that it cannot use.
-UNUSABLE = (
+BEHAVE_USAGE_ERRORS = (
     ConfigError,
     FeatureNotFound,
     InvalidFileLocationError,
@@ -30,11 +30,11 @@ UNUSABLE = (
 )
 
 
-def configured(words: Sequence[str]) -> Any:
+def behave_configuration(argv: Sequence[str]) -> Any:
     """behave's configuration of a command line; raises its errors, SystemExit among them."""
     # behave puts the folder of environment.py on the path; `steps` is imported before that.
     sys.path.insert(0, str(Path.cwd()))
-    configuration = Configuration(list(words))
+    configuration = Configuration(list(argv))
     if not configuration.format:
         configuration.format = [configuration.default_format]
     elif len(configuration.format) == len(configuration.defaults.get("format") or ()):
@@ -44,7 +44,7 @@ def configured(words: Sequence[str]) -> Any:
     return configuration
 
 
-def words_of(configuration: Any) -> list[str] | None:
+def command_line_of(configuration: Any) -> list[str] | None:
     """The command line that `python -m behave` or `behave` made this of; None when another program did.
 
     behave 1.3.3 does not keep it: it reads `sys.argv` when it is the program itself.
@@ -55,10 +55,10 @@ def words_of(configuration: Any) -> list[str] | None:
     return None
 
 
-def settings_of(configuration: Any) -> SettingsInForce:
+def settings_of(configuration: Any) -> ResolvedSettings:
     """Raises `SettingsError` for a wrong setting, and for a tag expression that cannot be meant."""
     tags.check_expression(expressions(configuration))
-    defines = {k: v for k, v in configuration.userdata.items() if k not in INTERNAL and "." not in k}
+    defines = {k: v for k, v in configuration.userdata.items() if k not in INTERNAL_USERDATA and "." not in k}
     if configuration.jobs not in (None, 1):
         # behave's own `-j`, which it leaves to its runner.
         defines = {"acceptance_jobs": configuration.jobs, **defines}
@@ -71,7 +71,7 @@ def expressions(configuration: Any) -> list[str]:
     return [given] if isinstance(given, str) else [str(part) for part in given or ()]
 
 
-def complaint(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """What behave says, as one line."""
     lines = [line.strip() for line in str(error).splitlines() if "^" not in line]
     reason = "no such feature file or folder: " if isinstance(error, FeatureNotFound) else ""

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from support.errors import EXIT_BUDGET, EXIT_FAILED, EXIT_HARNESS, EXIT_NOTHING_SELECTED, EXIT_PASSED
 from support.results.record import Record
-from support.runner.time_limits import is_over_budget
+from support.runner.time_limits import is_timeout
 
-STOPPED = "the run stopped at the first failure"
-CUT = "the run was cut short"
+FAIL_FAST = "the run stopped at the first failure"
+ABORTED = "the run was cut short"
 
 
 def exit_code(records: Sequence[Record], selected: Collection[str], *, broken: bool) -> int:
@@ -20,7 +20,7 @@ def exit_code(records: Sequence[Record], selected: Collection[str], *, broken: b
     """
     red = [record for record in records if record.gates]
     scenarios = [record for record in red if record.location in selected]
-    if not all(is_over_budget(record.status, record.error) for record in scenarios):
+    if not all(is_timeout(record.status, record.error) for record in scenarios):
         return EXIT_FAILED
     if broken or len(red) > len(scenarios):
         return EXIT_HARNESS
@@ -32,8 +32,8 @@ def exit_code(records: Sequence[Record], selected: Collection[str], *, broken: b
     return EXIT_PASSED
 
 
-def unreached(
-    selected: Mapping[str, str], records: Iterable[Record], *, signalled: str | None, stops: bool
+def scenarios_not_run(
+    selected: Mapping[str, str], records: Iterable[Record], *, signalled: str | None, fail_fast: bool
 ) -> tuple[dict[str, str], bool]:
     """The places of `selected` (place -> feature) without a record, each with the reason, and whether
     the reason is known.
@@ -43,7 +43,7 @@ def unreached(
     told = list(records)
     run = {record.location for record in told}
     outside = [record for record in told if record.gates and record.location not in selected]
-    stopped = stops and any(record.gates for record in told)
+    stopped = fail_fast and any(record.gates for record in told)
     reasons, explained = {}, True
     for place, feature in selected.items():
         if place in run:
@@ -54,7 +54,7 @@ def unreached(
         elif near:
             why = f"{near[0].name} failed"
         else:
-            why = STOPPED if stopped else CUT
+            why = FAIL_FAST if stopped else ABORTED
             explained = explained and stopped
         reasons[place] = why
     return reasons, explained

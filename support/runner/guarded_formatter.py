@@ -9,18 +9,18 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from support.reporting.behave_events import OutsideFailure
+from support.reporting.behave_events import RunError
 from support.runner.time_limits import HOOK_SECONDS, BudgetExceeded, Budgets
 
 
-class Steady:
+class GuardedFormatter:
     """All of a formatter; what it raises is told once per method, and the run goes on, red."""
 
-    def __init__(self, formatter: Any, budgets: Budgets, tell: Callable[[OutsideFailure], None]) -> None:
+    def __init__(self, formatter: Any, budgets: Budgets, report_error: Callable[[RunError], None]) -> None:
         self._formatter = formatter
         self._budgets = budgets
-        self._tell = tell
-        self._told: set[str] = set()
+        self._report_error = report_error
+        self._reported: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._formatter, name)
@@ -31,11 +31,11 @@ class Steady:
         def call(*args: Any, **kwargs: Any) -> Any:
             what = f"formatter {type(self._formatter).__name__}, {name}"
             try:
-                with self._budgets.soft(what, HOOK_SECONDS):
+                with self._budgets.limit(what, HOOK_SECONDS):
                     return method(*args, **kwargs)
             except (Exception, SystemExit, BudgetExceeded) as error:
-                if name not in self._told:
-                    self._told.add(name)
-                    self._tell(OutsideFailure.of(what, error))
+                if name not in self._reported:
+                    self._reported.add(name)
+                    self._report_error(RunError.from_exception(what, error))
 
         return call

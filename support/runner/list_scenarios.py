@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from support.runner.requirements import unmet
+from support.runner.requirements import missing_requirement
 from support.servers.discovery import CommandTarget, Target
 from support.settings import Settings
 
-ASKED = "the server is asked when the run starts"
+CHECKED_AT_START = "the server is asked when the run starts"
 
 
 class ListedFeature(Protocol):
@@ -42,7 +42,7 @@ def listing(scenarios: Sequence[ListedScenario], settings: Settings, target: Tar
         lines.append(f"  {scenario.filename}:{scenario.line}  {scenario.name}  {words}".rstrip())
         missing = False
         for need in (tag for tag in tags if tag.startswith("needs.")):
-            reason = unmet([need], settings, target, speaks=True)
+            reason = missing_requirement([need], settings, target, has_scripted_model=True)
             missing = missing or reason is not None
             lines.append(f"      {need.removeprefix('needs.')}: {_state(need, reason, target)}")
         lacking += missing
@@ -54,4 +54,4 @@ def listing(scenarios: Sequence[ListedScenario], settings: Settings, target: Tar
 def _state(need: str, reason: str | None, target: Target) -> str:
     if reason is not None:
         return f"unmet, {reason}"
-    return ASKED if need == "needs.speaking" and not isinstance(target, CommandTarget) else "met"
+    return CHECKED_AT_START if need == "needs.speaking" and not isinstance(target, CommandTarget) else "met"

@@ -12,7 +12,9 @@ from support.servers.discovery import CommandTarget, Target
 from support.settings import Settings
 
 
-def unmet(tags: Iterable[str], settings: Settings, target: Target, speaks: bool) -> str | None:
+def missing_requirement(
+    tags: Iterable[str], settings: Settings, target: Target, has_scripted_model: bool
+) -> str | None:
     """The reason (with its remedy) why a scenario with these tags cannot run, or None.
 
     `speaks`: the server at TARGET_URL serves the speaking model of the suite.
@@ -21,19 +23,19 @@ def unmet(tags: Iterable[str], settings: Settings, target: Target, speaks: bool)
     command = isinstance(target, CommandTarget)
     if "needs.command" in wanted and not command:
         return "needs a program to start, the target is a URL; set MISTRALRS_BIN instead of TARGET_URL"
-    if "needs.speaking" in wanted and not command and not speaks:
+    if "needs.speaking" in wanted and not command and not has_scripted_model:
         return (
             "needs the suite's speaking model, the server at TARGET_URL serves another; "
             "serve the folder that `acceptance model` prints"
         )
     if "needs.smollm2" in wanted and not has_smollm2(settings.acceptance_cache_dir / "models"):
         return "needs the trained model SmolLM2 (98 MB); `acceptance get smollm2` fetches it"
-    if "needs.own_model" in wanted and settings.own_model is None:
+    if "needs.own_model" in wanted and settings.user_model is None:
         return "needs a model of yours; set TEST_MODEL_PATH (and TEST_MODEL_FILE)"
     if "needs.pty" in wanted and os.name == "nt":
         return "needs a pseudo-terminal, which pexpect does not have on Windows; run it in WSL"
     if "needs.tmux" in wanted and TMUX.find(settings.acceptance_cache_dir) is None:
-        return f"needs the terminal program tmux; `{TMUX.how_to_get}`"
+        return f"needs the terminal program tmux; `{TMUX.install_hint}`"
     if (
         "needs.subcommands" in wanted
         and isinstance(target, CommandTarget)

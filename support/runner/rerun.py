@@ -21,10 +21,10 @@ from support.results.record import read_records
 
 ITERATIONS = "iterations"
 # After these a run has verdicts of all its scenarios; any other ends the repetition.
-_WHOLE = (EXIT_PASSED, EXIT_FAILED, EXIT_BUDGET)
+_COMPLETE_CODES = (EXIT_PASSED, EXIT_FAILED, EXIT_BUDGET)
 
 
-def failed_places(reports: Path, within: Sequence[str] = ()) -> list[str]:
+def failed_locations(reports: Path, paths: Sequence[str] = ()) -> list[str]:
     """`file:line` of each scenario that failed in the last run, those under `within` when it is given.
 
     Of a run that was killed its records are read. Raises SettingsError when there was no run, NothingSelected
@@ -38,7 +38,7 @@ def failed_places(reports: Path, within: Sequence[str] = ()) -> list[str]:
         failed = [record.location for record in read_records(records) if record.gates]
     else:
         raise SettingsError(f"no report of an earlier run in {reports}; run once without --rerun-failed")
-    places = [Path(name.rstrip("/")) for name in within]
+    places = [Path(name.rstrip("/")) for name in paths]
     chosen = [
         place
         for place in dict.fromkeys(failed)
@@ -46,18 +46,18 @@ def failed_places(reports: Path, within: Sequence[str] = ()) -> list[str]:
         and (not places or any(Path(place.rpartition(":")[0]).is_relative_to(p) for p in places))
     ]
     if not chosen:
-        where = f" in {', '.join(within)}" if within else ""
+        where = f" in {', '.join(paths)}" if paths else ""
         raise NothingSelected(f"nothing failed{where} in the last run ({reports}): nothing to run again")
     return chosen
 
 
-def _is_scenario(place: str) -> bool:
+def _is_scenario(location: str) -> bool:
     """Hooks fail too, but outside the features."""
-    file, _, line = place.rpartition(":")
+    file, _, line = location.rpartition(":")
     return line.isdigit() and file.endswith(".feature") and Path(file).is_file()
 
 
-def repeat(run: Callable[[Sequence[str]], int], times: int, reports: Path) -> int:
+def run_repeatedly(run: Callable[[Sequence[str]], int], times: int, reports: Path) -> int:
     """Call `run` (with more words for behave) so often and compare the verdicts; the exit code of all.
 
     Each report is kept as `iterations/N.json`; the page is made of the last run. 1 when the verdicts differ,
@@ -70,7 +70,7 @@ def repeat(run: Callable[[Sequence[str]], int], times: int, reports: Path) -> in
     lines = []
     for number in range(1, times + 1):
         ended = run([] if number == times else ["--define=acceptance_html=false"])
-        if ended not in _WHOLE:
+        if ended not in _COMPLETE_CODES:
             print(f"acceptance: run {number} of {times} ended with exit code {ended}: no more of them")
             return ended
         code = code or ended
@@ -81,7 +81,7 @@ def repeat(run: Callable[[Sequence[str]], int], times: int, reports: Path) -> in
         lines.append(_line(number, times, json.loads(copy.read_bytes())))
         print(f"\n{lines[-1]}\n", flush=True)
     differing = [place for place, told in verdicts.items() if len(set(told)) > 1 or len(told) != times]
-    by_chance = [place for place in differing if _is_by_chance(verdicts[place], times)]
+    by_chance = [place for place in differing if _is_flaky(verdicts[place], times)]
     steady = len(by_chance) == len(differing)
     print("\n".join(lines))
     told = "identical" if not differing else f"{len(differing)} scenarios with different"
@@ -94,7 +94,7 @@ def repeat(run: Callable[[Sequence[str]], int], times: int, reports: Path) -> in
     return code if steady else EXIT_FAILED
 
 
-def _is_by_chance(verdicts: Sequence[str], times: int) -> bool:
+def _is_flaky(verdicts: Sequence[str], times: int) -> bool:
     """A listed failure may be passed only where its entry says `sometimes`: else the pass itself fails."""
     return len(verdicts) == times and set(verdicts) == {"passed", "known_issue"}
 

@@ -14,60 +14,60 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from behave.formatter.base import StreamOpener
 
-from support.reporting.behave_events import Ended, OutsideFailure
-from support.reporting.console import OutcomeLines, scenario_line
-from support.reporting.record_formatter import record_of, record_outside
+from support.reporting.behave_events import RunError, ScenarioResult
+from support.reporting.console import OutcomePrinter, scenario_line
+from support.reporting.record_formatter import record_of, run_error_record
 from support.reporting.report_writer import RunReports
 from support.results.outcome import Evidence, Verdict
 from support.results.record import Record
 from support.results.safe_text import one_line, seconds, visible
 from support.runner.scheduler import Task
-from support.runner.time_limits import is_over_budget
+from support.runner.time_limits import is_timeout
 from support.runner.worker_pool import Worker
 
 if TYPE_CHECKING:
     from support.reporting.allure_formatter import AcceptanceAllure
 
 
-class Teller:
+class ResultCollector:
     """Writes the records of all workers into one file. `speaks`: and a line for each on the terminal."""
 
-    def __init__(self, config: Any, reports: RunReports, stream: TextIO, *, speaks: bool) -> None:
+    def __init__(self, config: Any, reports: RunReports, stream: TextIO, *, show_outcomes: bool) -> None:
         self._config = config
         self._folder = reports.folder
         self._results = reports.results
         self._stream = stream
-        self._speaks = speaks
-        self._lines = OutcomeLines()
+        self._show_outcomes = show_outcomes
+        self._printer = OutcomePrinter()
         self._allure: AcceptanceAllure | None = None
 
-    def begins(self, record: Record) -> None:
+    def scenario_started(self, record: Record) -> None:
         self._stream.write(record.to_line())
         self._stream.flush()
 
-    def ends(self, record: Record) -> None:
-        self.begins(record)
-        if self._speaks:
-            self._say(record)
+    def scenario_finished(self, record: Record) -> None:
+        self.scenario_started(record)
+        if self._show_outcomes:
+            self._print_outcome(record)
 
-    def outside(self, worker: Worker, failure: OutsideFailure) -> None:
-        self._outside(worker, failure, failure.location)
+    def run_error(self, worker: Worker, failure: RunError) -> None:
+        self._record_run_error(worker, failure, failure.location)
 
-    def died(self, worker: Worker, task: Task | None, how: str) -> None:
-        said = visible(worker.said())
-        stacks = worker.stacks_text()
+    def worker_crashed(self, worker: Worker, task: Task | None, reason: str) -> None:
+        said = visible(worker.last_output())
+        stacks = worker.hang_traceback()
         limit = one_line(stacks, 400)
-        begun = task.current if task is not None else None
+        begun = task.running if task is not None else None
         if task is None or begun is None:
             feature = next(iter(task.scenarios.values())).feature.name if task is not None else ""
             location = f"{task.file}:1" if task is not None else "environment.py:1"
-            message = limit or f"the worker process ended ({how}) while no scenario ran"
-            failure = OutsideFailure(f"worker {worker.lane}", feature, location, message, stacks or said)
-            self._outside(worker, failure, task.file if task is not None else "")
+            message = limit or f"the worker process ended ({reason}) while no scenario ran"
+            failure = RunError(f"worker {worker.worker_id}", feature, location, message, stacks or said)
+            self._record_run_error(worker, failure, task.file if task is not None else "")
             return
         message = f"{limit}, so that its process was ended" if limit else ""
-        message = message or f"the worker process ended ({how}) while this scenario ran"
-        status = "failed" if is_over_budget("failed", message) else "broken"
+        message = message or f"the worker process ended ({reason}) while this scenario ran"
+        status = "failed" if is_timeout("failed", message) else "broken"
         duration = time.time() - begun.start
         scenario = task.scenarios[begun.location]
         evidence = tuple(
@@ -84,18 +84,20 @@ class Teller:
             output=said,
             duration=round(duration, 4),
         )
-        self.begins(record)
-        self._say(record)
-        self._keep(scenario, verdict, evidence)
-        self._report(worker.lane).add(Ended(scenario, verdict, evidence, (), begun.start, duration))
+        self.scenario_started(record)
+        self._print_outcome(record)
+        self._write_evidence(scenario, verdict, evidence)
+        self._report(worker.worker_id).add(
+            ScenarioResult(scenario, verdict, evidence, (), begun.start, duration)
+        )
 
-    def _outside(self, worker: Worker, failure: OutsideFailure, file: str) -> None:
-        record = record_outside(failure, self._config, file, worker.lane)
-        self.begins(record)
-        self._say(record)
-        self._report(worker.lane).report(failure)
+    def _record_run_error(self, worker: Worker, failure: RunError, file: str) -> None:
+        record = run_error_record(failure, self._config, file, worker.worker_id)
+        self.scenario_started(record)
+        self._print_outcome(record)
+        self._report(worker.worker_id).report(failure)
 
-    def _say(self, record: Record) -> None:
+    def _print_outcome(self, record: Record) -> None:
         known = record.status == "known_issue"
         verdict = Verdict(
             record.status,
@@ -105,25 +107,25 @@ class Teller:
             record.source,
         )
         line = scenario_line(record.capability, record.name)
-        self._lines.outcome(verdict, f"{seconds(record.duration):>6}  {line}")
+        self._printer.print_outcome(verdict, f"{seconds(record.duration):>6}  {line}")
 
-    def _keep(self, scenario: Any, verdict: Verdict, evidence: tuple[Evidence, ...]) -> None:
-        from support.reporting.evidence import failure, keep
+    def _write_evidence(self, scenario: Any, verdict: Verdict, evidence: tuple[Evidence, ...]) -> None:
+        from support.reporting.evidence import failure_evidence, write_evidence
 
-        keep(
-            [failure(verdict.message, verdict.trace), *evidence],
+        write_evidence(
+            [failure_evidence(verdict.message, verdict.trace), *evidence],
             self._folder,
             scenario.filename,
             scenario.line,
         )
 
-    def _report(self, lane: str) -> AcceptanceAllure:
+    def _report(self, worker_id: str) -> AcceptanceAllure:
         self._allure = self._allure or _allure(self._config, self._results)
-        self._config.userdata["worker"] = lane
+        self._config.userdata["worker"] = worker_id
         return self._allure
 
 
-def tell_unreached(scenarios: Sequence[tuple[Any, str]], config: Any, reports: RunReports) -> None:
+def report_not_run(scenarios: Sequence[tuple[Any, str]], config: Any, reports: RunReports) -> None:
     """Scenarios that the run never came to, and why: skipped, in every report."""
     if not scenarios:
         return
@@ -134,7 +136,7 @@ def tell_unreached(scenarios: Sequence[tuple[Any, str]], config: Any, reports: R
         for scenario, why in scenarios:
             reason = visible(f"not run: {why}")
             stream.write(record_of(scenario, config, status="skipped", reason=reason, start=moment).to_line())
-            allure.add(Ended(scenario, Verdict("skipped", reason), (), (), moment, 0.0))
+            allure.add(ScenarioResult(scenario, Verdict("skipped", reason), (), (), moment, 0.0))
 
 
 def _allure(config: Any, results: Path) -> AcceptanceAllure:

@@ -30,28 +30,30 @@ from support.errors import (
     EXIT_USAGE,
     AcceptanceError,
 )
-from support.programs.deferred_interrupts import uninterrupted
+from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.process import stop_everything
 from support.reporting.behave_events import location_of
 from support.reporting.report_writer import RunReports
-from support.runner.behave_config import UNUSABLE, complaint, settings_of, words_of
+from support.runner.behave_config import BEHAVE_USAGE_ERRORS, command_line_of, error_line, settings_of
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.scheduler import durations
 from support.runner.signals import Signals
-from support.runner.worker_pool import Crew, Worker, able, early
+from support.runner.worker_pool import Worker, WorkerPool, prestarted_workers, workers_supported
 from support.servers.discovery import CommandTarget, Target, discover
-from support.settings import SettingsInForce
+from support.settings import ResolvedSettings
 
 
 class GuardedRunner(ITestRunner):  # type: ignore[misc]
     """What behave and `acceptance run` call."""
 
-    def __init__(self, config: Any, words: Sequence[str] | None = None, crew: Crew | None = None) -> None:
+    def __init__(
+        self, config: Any, argv: Sequence[str] | None = None, pool: WorkerPool | None = None
+    ) -> None:
         """`words` are the command line, `crew` the workers that were started already, if any."""
         self.config = config
-        self._words = words_of(config) if words is None else words
-        self._crew = crew
-        self._signals = Signals(again=self._leave_now)
+        self._argv = command_line_of(config) if argv is None else argv
+        self._pool = pool
+        self._signals = Signals(on_second_signal=self._exit_now)
         self._runner = ScenarioRunner(config, self._signals)
         self._broken = False
         self._durations: Mapping[str, float] = {}
@@ -64,13 +66,13 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
     def run(self) -> bool:
         """Ends with SystemExit for every outcome but a plain pass, since behave itself knows only 0 and 1."""
         try:
-            with self._signals.watched():
+            with self._signals.handling():
                 code = self._run()
         except AcceptanceError as error:
             print(f"acceptance: {error}", file=sys.stderr)
             code = error.exit_code
-        except UNUSABLE as error:
-            print(f"acceptance: {complaint(error)}", file=sys.stderr)
+        except BEHAVE_USAGE_ERRORS as error:
+            print(f"acceptance: {error_line(error)}", file=sys.stderr)
             code = EXIT_USAGE
         except KeyboardInterrupt:
             code = EXIT_INTERRUPTED
@@ -91,28 +93,28 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
 
     def _close(self) -> None:
         """End what the run started; a first signal waits for it, a second one does the same at once."""
-        with suppress(KeyboardInterrupt), self._signals.watched():
+        with suppress(KeyboardInterrupt), self._signals.handling():
             self._runner.close()
             stop_everything()
-            if self._crew is not None:
-                self._crew.close()
+            if self._pool is not None:
+                self._pool.close()
 
-    def _leave_now(self, number: int) -> None:
+    def _exit_now(self, number: int) -> None:
         """A second signal: nothing is told any more, yet nothing is left."""
         stop_everything()
         if self._runner.suite is not None:
             shutil.rmtree(self._runner.suite.folder, ignore_errors=True)
-        if self._crew is not None:
-            self._crew.remove_folder()
+        if self._pool is not None:
+            self._pool.remove_folder()
         os._exit(128 + number)
 
     def _run(self) -> int:
-        if self._crew is None and self._words is not None and able() and not self.config.dry_run:
-            with uninterrupted():
-                self._crew = Crew(self._words)
-                self._crew.start(early(self._words))
+        if self._pool is None and self._argv is not None and workers_supported() and not self.config.dry_run:
+            with defer_interrupts():
+                self._pool = WorkerPool(self._argv)
+                self._pool.prestart(prestarted_workers(self._argv))
         in_force = settings_of(self.config)
-        jobs = self._jobs(in_force)
+        jobs = self._worker_count(in_force)
         with self._runner.path_manager:
             self._runner.setup_paths()
             if jobs == 0 or self.config.dry_run:
@@ -124,56 +126,56 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             reports = RunReports(in_force, target)
             self._durations = durations(reports.records)
             reports.prepare()
-            reports.say_first()
+            reports.print_header()
             self.config.userdata["target_label"] = target.label
             started = time.time()
             if jobs == 0:
-                self._run_here(scenarios, in_force, target, reports)
+                self._run_in_process(scenarios, in_force, target, reports)
             else:
-                self._have_run(jobs, scenarios, in_force, target, reports)
+                self._run_in_workers(jobs, scenarios, in_force, target, reports)
         return self._finish(scenarios, reports, started)
 
-    def _jobs(self, in_force: SettingsInForce) -> int:
+    def _worker_count(self, resolved: ResolvedSettings) -> int:
         """How many workers; 0: none, this process runs all."""
-        jobs = in_force.settings.acceptance_jobs
+        jobs = resolved.settings.acceptance_jobs
         if jobs == 0:
             return 0
         why = None
-        if not able():
+        if not workers_supported():
             why = "this system has no worker processes"
-        elif self._crew is None and not self.config.dry_run:
+        elif self._pool is None and not self.config.dry_run:
             why = "behave was called by another program, whose command line a worker cannot have"
         if why is not None:
             print(f"acceptance: {why}: all runs in this process, and a step that ends it ends the run")
             return 0
         return jobs
 
-    def _run_here(
-        self, scenarios: list[Any], in_force: SettingsInForce, target: Target, reports: RunReports
+    def _run_in_process(
+        self, scenarios: list[Any], resolved: ResolvedSettings, target: Target, reports: RunReports
     ) -> None:
         runner = self._runner
         if "PYTHONBREAKPOINT" not in os.environ:
             sys.breakpointhook = self._debug
-        runner.get_ready(scenarios, in_force, target, reports.stacks)
+        runner.prepare(scenarios, resolved, target, reports.stacks)
         failed = runner.run_features(reports.folder, StreamOpener(str(reports.records)), runner.features)
-        self._broken = failed and not runner.gated
+        self._broken = failed and not runner.failed
 
     def _debug(self, *_args: Any, **_options: Any) -> None:
         """`breakpoint()`: on the terminal, although behave captures what is printed, without limits."""
         import pdb
 
-        self._runner.budgets.lift()
+        self._runner.budgets.disable()
         pdb.Pdb(stdout=sys.__stdout__).set_trace(sys._getframe().f_back)
 
-    def _have_run(
-        self, jobs: int, scenarios: list[Any], in_force: SettingsInForce, target: Target, reports: RunReports
+    def _run_in_workers(
+        self, jobs: int, scenarios: list[Any], resolved: ResolvedSettings, target: Target, reports: RunReports
     ) -> None:
-        from support.runner.coordinator import Master
-        from support.runner.result_collector import Teller
+        from support.runner.coordinator import Coordinator
+        from support.runner.result_collector import ResultCollector
         from support.runner.scheduler import Schedule, tasks_of
-        from support.runner.worker import target_to
+        from support.runner.worker import target_to_json
 
-        crew, settings = self._crew, in_force.settings
+        crew, settings = self._pool, resolved.settings
         assert crew is not None
         tasks = tasks_of(scenarios)
         jobs = min(jobs, len(tasks))
@@ -183,42 +185,42 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         alone = jobs == 1
         if not alone and self.config.format != [self.config.default_format]:
             print("acceptance: formatters chosen with -f need one worker: they are not used", flush=True)
-        greeting = target_to(target)
+        greeting = target_to_json(target)
 
         def start(lane: str, anew: bool) -> Worker:
-            with uninterrupted():
+            with defer_interrupts():
                 worker = crew.take(lane)
-            worker.greet(greeting, speaks=alone, anew=anew)
+            worker.configure(greeting, to_terminal=alone, is_replacement=anew)
             return worker
 
         with reports.records.open("w", encoding="ascii") as stream:
-            master = Master(
-                Schedule(tasks, self._durations, as_given=alone),
-                Teller(self.config, reports, stream, speaks=not alone),
+            master = Coordinator(
+                Schedule(tasks, self._durations, keep_order=alone),
+                ResultCollector(self.config, reports, stream, show_outcomes=not alone),
                 start=start,
                 signals=self._signals,
                 stop_at_failure=bool(self.config.stop),
                 time_factor=settings.acceptance_time_factor,
             )
             # A signal is passed on by the master; here it only says that the run is over.
-            with suppress(KeyboardInterrupt), uninterrupted():
+            with suppress(KeyboardInterrupt), defer_interrupts():
                 master.run([f"w{number + 1}" for number in range(jobs)])
         self._broken = master.broken
 
     def _finish(self, scenarios: list[Any], reports: RunReports, started: float) -> int:
         """Tell of what was never reached, make the reports; the exit code."""
         from support.results.record import read_records
-        from support.runner.exit_code import exit_code, unreached
-        from support.runner.result_collector import tell_unreached
+        from support.runner.exit_code import exit_code, scenarios_not_run
+        from support.runner.result_collector import report_not_run
 
         selected = {location_of(scenario): scenario for scenario in scenarios}
-        reasons, explained = unreached(
+        reasons, explained = scenarios_not_run(
             {place: str(scenario.feature.name) for place, scenario in selected.items()},
             read_records(reports.records),
             signalled=self._signals.why,
-            stops=bool(self.config.stop),
+            fail_fast=bool(self.config.stop),
         )
-        tell_unreached([(selected[place], why) for place, why in reasons.items()], self.config, reports)
+        report_not_run([(selected[place], why) for place, why in reasons.items()], self.config, reports)
         code = self._signals.exit_code or exit_code(
             read_records(reports.records), selected, broken=self._broken or not explained
         )

@@ -24,24 +24,24 @@ from behave.reporter.junit import JUnitReporter
 from behave.runner import Context, Runner, the_step_registry
 from behave.runner_util import parse_features
 
-from support.errors import AcceptanceError, NothingSelected, NotOffered, SettingsError
-from support.programs.deferred_interrupts import uninterrupted
+from support.errors import AcceptanceError, NothingSelected, NotSupported, SettingsError
+from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.process import stop_everything
-from support.reporting.behave_events import OutsideFailure, location_of
-from support.reporting.evidence import settle
-from support.results.known_issues import Deviation, Deviations
+from support.reporting.behave_events import RunError, location_of
+from support.reporting.evidence import finalize
+from support.results.known_issues import KnownIssue, KnownIssues
 from support.results.outcome import Verdict
-from support.results.verdicts import judge, with_deviation
+from support.results.verdicts import apply_known_issue, verdict_of
 from support.runner.behave_config import expressions
-from support.runner.guarded_formatter import Steady
-from support.runner.requirements import unmet
+from support.runner.guarded_formatter import GuardedFormatter
+from support.runner.requirements import missing_requirement
 from support.runner.signals import Signals
-from support.runner.time_limits import Budgets, Kind, tagged
+from support.runner.time_limits import Budgets, Kind, budget_of_tags
 from support.servers.discovery import Target
-from support.settings import SettingsInForce
+from support.settings import ResolvedSettings
 
 if TYPE_CHECKING:
-    from support.suite import Suite
+    from support.suite import RunContext
 
 HOOK = re.compile(r"(before|after)_(all|feature|rule|scenario|step|tag)")
 
@@ -51,7 +51,7 @@ class LimitedContext(Context):  # type: ignore[misc]
 
     def add_cleanup(self, cleanup_func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         name = getattr(cleanup_func, "__name__", "a cleanup")
-        _refuse_coroutine(cleanup_func, f"the cleanup {name}")
+        _reject_coroutine(cleanup_func, f"the cleanup {name}")
         super().add_cleanup(self._runner.limited("cleanup", name, cleanup_func), *args, **kwargs)
 
 
@@ -60,10 +60,10 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
 
     def __init__(self, config: Any, signals: Signals) -> None:
         super().__init__(config)
-        self.suite: Suite | None = None
+        self.suite: RunContext | None = None
         self.budgets = Budgets()
         # Whether a scenario made the run red, or something outside all scenarios that was told.
-        self.gated = False
+        self.failed = False
         self._signals = signals
         self._reports: list[Any] = []
         self._cleanup_error: Exception | None = None
@@ -74,14 +74,14 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         self.load_hooks()
         self.load_step_definitions()
         for name in filter(HOOK.fullmatch, list(self.hooks)):
-            _refuse_coroutine(self.hooks[name], f"the hook {name} of environment.py")
+            _reject_coroutine(self.hooks[name], f"the hook {name} of environment.py")
             self.hooks[name] = self.limited("hook", name, self.hooks[name])
         for kind, definitions in the_step_registry.steps.items():
             for definition in definitions:
                 # An earlier run of this process (--iterations) has left the steps with its own limits on.
                 step = getattr(definition.func, "unlimited", definition.func)
                 words = f"{kind.capitalize()} {definition.pattern}"
-                definition.func = _staying(self.limited("step", words, _ending(step)))
+                definition.func = _contain_exit(self.limited("step", words, _cancel_tasks(step)))
                 definition.func.unlimited = step
 
     def selected(self) -> list[Any]:
@@ -97,7 +97,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         locations = [name for name in found if not self.config.exclude(name)]
         self.features.extend(parse_features(locations, language=self.config.lang))
         scenarios = [scenario for feature in self.features for scenario in feature.walk_scenarios()]
-        _refuse_twins(scenarios)
+        _reject_duplicate_titles(scenarios)
         selected = [scenario for scenario in scenarios if scenario.should_run(self.config)]
         if not selected:
             raise NothingSelected(
@@ -107,30 +107,30 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
             )
         return selected
 
-    def get_ready(
-        self, scenarios: list[Any], in_force: SettingsInForce, target: Target, stacks: Path
-    ) -> None:
+    def prepare(self, scenarios: list[Any], resolved: ResolvedSettings, target: Target, stacks: Path) -> None:
         """Make the suite, skip what lacks something, have every scenario watched.
 
         A hard time limit leaves its stacks in the file `stacks`.
         """
-        self.budgets = Budgets(in_force.settings.acceptance_time_factor, stacks)
-        deviations = Deviations.load() if in_force.settings.acceptance_deviations else Deviations(())
+        self.budgets = Budgets(resolved.settings.acceptance_time_factor, stacks)
+        deviations = KnownIssues.load() if resolved.settings.acceptance_deviations else KnownIssues(())
         # Not at the top: a run that leaves the running to workers does without them.
-        from support.servers.model_probe import speaks
-        from support.suite import Suite
+        from support.servers.model_probe import serves_scripted_model
+        from support.suite import RunContext
 
-        with uninterrupted():
-            self.suite = Suite(in_force, target)
-        speaking = speaks(self.suite)
+        with defer_interrupts():
+            self.suite = RunContext(resolved, target)
+        speaking = serves_scripted_model(self.suite)
         for scenario in scenarios:
             tags = [str(tag) for tag in scenario.effective_tags]
-            reason = unmet(tags, in_force.settings, target, speaking) or self.suite.fronts.unmet(tags)
+            reason = missing_requirement(
+                tags, resolved.settings, target, speaking
+            ) or self.suite.fronts.missing_requirement(tags)
             if reason is not None:
                 # Not `skip()`: that prints a line of its own in the middle of everything.
                 scenario.mark_skipped()
                 scenario.skip_reason = reason
-            self._watch(scenario, deviations)
+            self._instrument(scenario, deviations)
         self.config.userdata["target_label"] = target.label
 
     def run_features(self, reports: Path, records: StreamOpener, features: Iterable[Any]) -> bool:
@@ -139,7 +139,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         from support.reporting.record_formatter import Recorder
 
         self.context.suite = self.suite
-        self.context.on_cleanup_error = self._note_cleanup_error
+        self.context.on_cleanup_error = self._record_cleanup_error
         # One writer of JUnit: behave's own knows no reason of a skip, and no secret.
         self.config.reporters = [r for r in self.config.reporters if not isinstance(r, JUnitReporter)]
         self._reports = [
@@ -157,29 +157,31 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         try:
             chosen = make_formatters(self.config, self.config.outputs)
         except Exception as error:
-            self.outside(OutsideFailure.of(f"formatter {' or '.join(self.config.format)}, start", error))
+            self.run_error(
+                RunError.from_exception(f"formatter {' or '.join(self.config.format)}, start", error)
+            )
             return []
-        return [Steady(formatter, self.budgets, self.outside) for formatter in chosen]
+        return [GuardedFormatter(formatter, self.budgets, self.run_error) for formatter in chosen]
 
     def run_dry(self) -> bool:
         """Let behave's formatters show everything without running it; whether a step has no definition."""
         self.formatters = make_formatters(self.config, self.config.outputs)
         return bool(self.run_model())
 
-    def outside(self, failure: OutsideFailure) -> None:
+    def run_error(self, failure: RunError) -> None:
         """Tell what went wrong outside all scenarios: it makes the run red."""
-        self.gated = True
+        self.failed = True
         for report in self._reports:
             report.report(failure)
 
-    def begins(self, scenario: Any) -> None:
+    def scenario_started(self, scenario: Any) -> None:
         """A scenario is about to run."""
         self._cleanup_error = None
-        self.budgets.begin(scenario.name, tagged(scenario.tags, scenario.effective_tags))
+        self.budgets.begin(scenario.name, budget_of_tags(scenario.tags, scenario.effective_tags))
 
     def close(self) -> None:
         """End what was started. A signal does not cut it short, its time limit does."""
-        self._signals.only_noted = True
+        self._signals.record_only = True
         try:
             if self.suite is not None:
                 self.budgets.keep("cleanup", "the end of the suite", self.suite.close)
@@ -189,39 +191,39 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
             self.budgets.close()
             stop_everything()
 
-    def limited(self, kind: Kind, words: str, work: Callable[..., Any]) -> Callable[..., Any]:
+    def limited(self, kind: Kind, label: str, work: Callable[..., Any]) -> Callable[..., Any]:
         """The same, within its time budget."""
 
         @functools.wraps(work)
         def run(*args: Any, **kwargs: Any) -> Any:
-            return self.budgets.keep(kind, words, functools.partial(work, *args, **kwargs))
+            return self.budgets.keep(kind, label, functools.partial(work, *args, **kwargs))
 
         return run
 
-    def _note_cleanup_error(self, context: Any, cleanup: Any, error: Exception) -> None:
+    def _record_cleanup_error(self, context: Any, cleanup: Any, error: Exception) -> None:
         Context.print_cleanup_error(context, cleanup, error)
         self._cleanup_error = self._cleanup_error or error
 
-    def _watch(self, scenario: Any, deviations: Deviations) -> None:
+    def _instrument(self, scenario: Any, known_issues: KnownIssues) -> None:
         """Give the scenario its verdict when it has run, hooks and cleanups included."""
         inner = scenario.run
 
         def run(runner: ScenarioRunner) -> bool:
             assert self.suite is not None
-            self.begins(scenario)
+            self.scenario_started(scenario)
             failed = bool(inner(runner))
             over = self.budgets.end()
-            self._tell_cleanup_error(scenario)
-            entry = self._deviation(scenario, deviations)
-            strict = self.suite.in_force.settings.acceptance_strict
-            verdict = judge(scenario, self._aborted_why(), strict=strict)
+            self._attach_cleanup_error(scenario)
+            entry = self._known_issue(scenario, known_issues)
+            strict = self.suite.resolved.settings.acceptance_strict
+            verdict = verdict_of(scenario, self._abort_reason(), strict=strict)
             if over is not None and verdict.status == "passed":
                 verdict = Verdict("failed", over)
-            verdict = with_deviation(verdict, entry)
+            verdict = apply_known_issue(verdict, entry)
             scenario.verdict = verdict
-            in_force = self.suite.in_force
-            settle(scenario, verdict, in_force.table(), in_force.settings.acceptance_reports_dir)
-            self.gated = self.gated or verdict.gates
+            in_force = self.suite.resolved
+            finalize(scenario, verdict, in_force.table(), in_force.settings.acceptance_reports_dir)
+            self.failed = self.failed or verdict.gates
             if verdict.status == "known_issue":
                 scenario.set_status(Status.skipped)
                 return False
@@ -234,35 +236,35 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
 
         scenario.run = run
 
-    def _deviation(self, scenario: Any, deviations: Deviations) -> Deviation | None:
+    def _known_issue(self, scenario: Any, known_issues: KnownIssues) -> KnownIssue | None:
         """The known issue that foretells its failure, of any program that it judged."""
         assert self.suite is not None
         tags = [str(tag) for tag in scenario.effective_tags]
         # Left out before it began, it has no world.
         world = getattr(scenario, "world", None)
-        judged = self.suite.judged(tags) if world is None else world.judged(tags)
-        found = (deviations.find(program, version, scenario.name) for program, version in judged)
+        judged = self.suite.components_under_test(tags) if world is None else world.judged(tags)
+        found = (known_issues.find(program, version, scenario.name) for program, version in judged)
         return next((entry for entry in found if entry is not None), None)
 
-    def _tell_cleanup_error(self, scenario: Any) -> None:
+    def _attach_cleanup_error(self, scenario: Any) -> None:
         """behave prints what went wrong in a cleanup and forgets it."""
         error = self._cleanup_error
         if error is not None and scenario.exception is None and not scenario.error_message:
             scenario.exception = error
             scenario.error_message = "".join(traceback.format_exception(error))
 
-    def _aborted_why(self) -> str | None:
+    def _abort_reason(self) -> str | None:
         return self._signals.why or ("the run was cut short" if self.aborted else None)
 
 
-def _refuse_coroutine(work: Callable[..., Any], what: str) -> None:
+def _reject_coroutine(work: Callable[..., Any], what: str) -> None:
     if inspect.iscoroutinefunction(work):
         raise AcceptanceError(
             f"{what} is `async def`, and behave awaits only steps: it would do nothing; make it a plain `def`"
         )
 
 
-def _refuse_twins(scenarios: Iterable[Any]) -> None:
+def _reject_duplicate_titles(scenarios: Iterable[Any]) -> None:
     counted = Counter(str(scenario.name) for scenario in scenarios)
     twice = next((name for name, times in counted.items() if times > 1), None)
     if twice is not None:
@@ -270,7 +272,7 @@ def _refuse_twins(scenarios: Iterable[Any]) -> None:
         raise SettingsError(f"two scenarios have the title {twice!r}: {' and '.join(places)}; rename one")
 
 
-def _ending(step: Callable[..., Any]) -> Callable[..., Any]:
+def _cancel_tasks(step: Callable[..., Any]) -> Callable[..., Any]:
     """A step that is `async def`, cut off, leaves its task in behave's event loop: end it with the step."""
     if not isinstance(step, AsyncFunction):
         return step
@@ -290,7 +292,7 @@ def _ending(step: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _staying(step: Callable[..., Any]) -> Callable[..., Any]:
+def _contain_exit(step: Callable[..., Any]) -> Callable[..., Any]:
     """A step ends in the scenario: `sys.exit(0)` there would end the run without hooks, cleanups and reports.
 
     One that raises `NotOffered` leaves the rest of its scenario out.
@@ -302,7 +304,7 @@ def _staying(step: Callable[..., Any]) -> Callable[..., Any]:
             return step(context, *args, **kwargs)
         except SystemExit as end:
             raise RuntimeError(f"the step called sys.exit({end.code!r})") from end
-        except NotOffered as reason:
+        except NotSupported as reason:
             # Not `scenario.skip()`: that prints a line of its own in the middle of everything.
             context.scenario.should_skip, context.scenario.skip_reason = True, str(reason)
 

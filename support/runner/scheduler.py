@@ -24,11 +24,11 @@ class Task:
     scenarios: dict[str, Any]
     locks: frozenset[str] = frozenset()
     serial: bool = False
-    begun: set[str] = field(default_factory=set)
-    current: Record | None = None
+    started: set[str] = field(default_factory=set)
+    running: Record | None = None
 
     @classmethod
-    def of(cls, file: str, scenarios: dict[str, Any]) -> Task:
+    def from_scenarios(cls, file: str, scenarios: dict[str, Any]) -> Task:
         tags = {str(tag) for scenario in scenarios.values() for tag in scenario.effective_tags}
         locks = frozenset(tag for tag in tags if tag.startswith("lock."))
         return cls(file, scenarios, locks, "serial" in tags)
@@ -38,9 +38,9 @@ class Task:
         return str(PurePath(self.file).parent)
 
     @property
-    def open(self) -> list[str]:
+    def pending(self) -> list[str]:
         """The scenarios that nobody has begun."""
-        return [place for place in self.scenarios if place not in self.begun]
+        return [place for place in self.scenarios if place not in self.started]
 
 
 class Schedule:
@@ -55,18 +55,18 @@ class Schedule:
         tasks: Iterable[Task],
         durations: Mapping[str, float] | None = None,
         *,
-        as_given: bool = False,
+        keep_order: bool = False,
     ) -> None:
         """`durations`: title -> seconds that it took last time; the others count as the mean of those."""
         known = durations or {}
         usual = sum(known.values()) / len(known) if known else 1.0
-        self._as_given = as_given
+        self._keep_order = keep_order
         self._waiting = list(tasks)
         self._seconds = {
             task.file: sum(known.get(str(scenario.name), usual) for scenario in task.scenarios.values())
             for task in self._waiting
         }
-        if not as_given:
+        if not keep_order:
             self._waiting.sort(key=lambda task: (task.serial, -self._seconds[task.file]))
         self._running: list[Task] = []
 
@@ -77,7 +77,7 @@ class Schedule:
 
     def next(self, folder: str | None = None) -> Task | None:
         """The next one that may run beside those that run, if any; `folder` is where the worker has been."""
-        allowed = self._waiting[:1] if self._as_given else [t for t in self._waiting if self._may_run(t)]
+        allowed = self._waiting[:1] if self._keep_order else [t for t in self._waiting if self._may_run(t)]
         if not allowed:
             return None
         seconds: dict[str, float] = defaultdict(float)
@@ -98,15 +98,15 @@ class Schedule:
         self._running.append(chosen)
         return chosen
 
-    def leave(self, task: Task) -> None:
+    def finish(self, task: Task) -> None:
         """It runs no longer."""
         self._running.remove(task)
 
-    def again(self, task: Task) -> None:
+    def requeue(self, task: Task) -> None:
         """The rest of it has to run: its worker is gone."""
         self._waiting.insert(0, task)
 
-    def drop(self) -> None:
+    def clear(self) -> None:
         """Hand out nothing more."""
         self._waiting.clear()
 
@@ -121,7 +121,7 @@ def tasks_of(scenarios: Sequence[Any]) -> list[Task]:
     files: dict[str, dict[str, Any]] = {}
     for scenario in scenarios:
         files.setdefault(str(scenario.feature.filename), {})[location_of(scenario)] = scenario
-    return [Task.of(file, found) for file, found in files.items()]
+    return [Task.from_scenarios(file, found) for file, found in files.items()]
 
 
 def durations(records: Path) -> dict[str, float]:

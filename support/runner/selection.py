@@ -18,18 +18,18 @@ FOLDERS = {
     "mcp": "features/mcp",
     "parity": "features/parity",
 }
-CLASSES = ("smoke", "slow", "benchmark")
+RUN_CLASS_TAGS = ("smoke", "slow", "benchmark")
 MODEL_FILES = (".gguf", ".ggml", ".bin")
-EVERYTHING = "slow or not slow"
+ANY_SPEED = "slow or not slow"
 
 
-def suites(words: Sequence[str]) -> tuple[list[str], list[str]]:
+def resolve_paths_and_tags(names: Sequence[str]) -> tuple[list[str], list[str]]:
     """Paths and tag expressions of what was named: a suite, a run class, or a path as it stands."""
     paths, tags = [], []
-    for word in words:
+    for word in names:
         if Path(word).exists():
             paths.append(word)
-        elif word in CLASSES:
+        elif word in RUN_CLASS_TAGS:
             tags.append(word)
         else:
             folder = f"features/{word}"
@@ -37,7 +37,7 @@ def suites(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return paths, [" or ".join(tags)] if tags else []
 
 
-def tag_words(expressions: Sequence[str], *, skip_benchmarks: bool) -> list[str]:
+def tag_arguments(expressions: Sequence[str], *, skip_benchmarks: bool) -> list[str]:
     """All expressions together; the configured ones (not @slow) where nothing else was asked."""
     asked = [f"({expression})" for expression in expressions] or ["({config.tags})"]
     if skip_benchmarks:
@@ -45,7 +45,7 @@ def tag_words(expressions: Sequence[str], *, skip_benchmarks: bool) -> list[str]
     return [f"--tags={expression}" for expression in expressions]
 
 
-def target_defines(target: str) -> list[str]:
+def target_settings(target: str) -> list[str]:
     """Settings for auto, real, reference, a URL, or the path of a program."""
     if target in ("auto", "real", "reference"):
         return [f"acceptance_target={target}"]
@@ -60,7 +60,7 @@ def target_defines(target: str) -> list[str]:
     return ["acceptance_target=real", f"mistralrs_bin={program}"]
 
 
-def model_defines(model: Path) -> list[str]:
+def model_settings(model: Path) -> list[str]:
     """Settings for the folder of a model, or for one file of it."""
     if model.is_dir():
         return [f"test_model_path={model}", "test_model_file="]

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from types import FrameType
 
 from support.errors import EXIT_INTERRUPTED, EXIT_TERMINATED
-from support.programs.deferred_interrupts import interrupt
+from support.programs.deferred_interrupts import raise_interrupt
 
-NUMBERS = (signal.SIGINT, signal.SIGTERM)
+HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Signals:
@@ -20,11 +20,11 @@ class Signals:
     all processes of a container does not count twice.
     """
 
-    def __init__(self, again: Callable[[int], None] | None = None) -> None:
+    def __init__(self, on_second_signal: Callable[[int], None] | None = None) -> None:
         self.received: int | None = None
         # From now on a first signal interrupts nothing: what is under way is the end already.
-        self.only_noted = False
-        self._again = again
+        self.record_only = False
+        self._on_second_signal = on_second_signal
 
     @property
     def why(self) -> str | None:
@@ -39,9 +39,9 @@ class Signals:
         return EXIT_TERMINATED if self.received == signal.SIGTERM else EXIT_INTERRUPTED
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
+    def handling(self) -> Iterator[None]:
         """Receive them inside; may be nested."""
-        before = {number: signal.signal(number, self._receive) for number in NUMBERS}
+        before = {number: signal.signal(number, self._receive) for number in HANDLED_SIGNALS}
         try:
             yield
         finally:
@@ -51,7 +51,7 @@ class Signals:
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         if self.received is None:
             self.received = number
-            if not self.only_noted:
-                interrupt(str(self.why))
-        elif self._again is not None:
-            self._again(number)
+            if not self.record_only:
+                raise_interrupt(str(self.why))
+        elif self._on_second_signal is not None:
+            self._on_second_signal(number)

@@ -36,7 +36,7 @@ _WORD = re.compile(r"@?([^\s()@,~]+)")
 _OPERATORS = frozenset({"and", "or", "not"})
 
 
-def known(tag: str) -> bool:
+def is_allowed(tag: str) -> bool:
     """Whether a tag (without @) belongs to the list."""
     return tag in TAGS or any(pattern.fullmatch(tag) for pattern in PATTERNS)
 
@@ -45,7 +45,7 @@ def check_expression(expressions: Iterable[str]) -> None:
     """Raise `SettingsError` for a tag expression (v2) that names an unknown tag. Wildcards must match one."""
     for expression in expressions:
         for tag in _WORD.findall(expression):
-            if tag in _OPERATORS or known(tag):
+            if tag in _OPERATORS or is_allowed(tag):
                 continue
             pattern = re.compile(re.escape(tag).replace(r"\*", ".*").replace(r"\?", "."))
             if {"*", "?"} & set(tag) and any(pattern.fullmatch(candidate) for candidate in _EXAMPLES):

@@ -23,7 +23,7 @@ from types import FrameType, TracebackType
 from typing import Literal, TypeVar
 from weakref import WeakSet
 
-from support.programs.deferred_interrupts import deliver, withdraw
+from support.programs.deferred_interrupts import cancel_pending, raise_when_allowed
 
 T = TypeVar("T")
 Kind = Literal["step", "hook", "cleanup"]
@@ -38,9 +38,9 @@ HOOK_SECONDS = 20.0
 # as if nothing had been, is told so once more.
 GRACE_SECONDS = 1.5
 RELEASE_SECONDS = 5.0
-AGAIN_SECONDS = 0.5
-SOON_SECONDS = 0.01
-MOST_PLACES = 12
+REPEAT_SECONDS = 0.5
+RETRY_SECONDS = 0.01
+MAX_FRAMES = 12
 STANDARD_ERROR = 2
 
 _TAG = re.compile(r"budget\.(\d+)s")
@@ -56,7 +56,7 @@ class BudgetExceeded(BaseException):
     """The soft limit. No Exception: a loop that tries again after each of those would swallow it."""
 
 
-def tagged(*levels: Iterable[str]) -> float | None:
+def budget_of_tags(*levels: Iterable[str]) -> float | None:
     """The seconds of `@budget.10s`; what stands nearer (its own tags, then inherited ones) comes first."""
     for level in levels:
         found = [int(match[1]) for tag in level if (match := _TAG.fullmatch(str(tag)))]
@@ -65,7 +65,7 @@ def tagged(*levels: Iterable[str]) -> float | None:
     return None
 
 
-def is_over_budget(status: str, message: str) -> bool:
+def is_timeout(status: str, message: str) -> bool:
     """Whether a scenario with this outcome failed because of its time alone."""
     return status == "failed" and _OVER.match(message) is not None
 
@@ -81,11 +81,11 @@ class HardLimit:
         self._path = stacks
         self._file = None if stacks is None else stacks.open("ab", buffering=0)
 
-    def arm(self, seconds: float, words: str) -> None:
+    def arm(self, seconds: float, message: str) -> None:
         """From now on; replaces what was armed before."""
         if self._file is not None:
             os.ftruncate(self._file.fileno(), 0)
-            self._file.write(f"{words}\n".encode())
+            self._file.write(f"{message}\n".encode())
         faulthandler.dump_traceback_later(seconds, exit=True, file=self._file or STANDARD_ERROR)
 
     def cancel(self) -> None:
@@ -113,24 +113,24 @@ class SoftLimit:
     `HardLimit` is left.
     """
 
-    def __init__(self, words: str, seconds: float, hard: HardLimit | None = None) -> None:
+    def __init__(self, message: str, seconds: float, hard: HardLimit | None = None) -> None:
         """`hard` is armed anew when it rings: what is inside needs time to release what it has.
 
         Later it rings once more, in case that code swallowed the first one; then little time is left.
         """
-        self.words = words
+        self.message = message
         self.seconds = seconds
         self.hard = hard
         self.deadline = math.inf
         self.exceeded: BudgetExceeded | None = None
-        self._outside: FrameType | None = None
+        self._outer_frame: FrameType | None = None
 
     def __enter__(self) -> SoftLimit:
         if _HAS_ALARM and threading.current_thread() is threading.main_thread():
             self.deadline = time.monotonic() + self.seconds
-            self._outside = sys._getframe(1)
+            self._outer_frame = sys._getframe(1)
             if not _active:
-                signal.signal(signal.SIGALRM, _ring)
+                signal.signal(signal.SIGALRM, _on_alarm)
             _active.append(self)
             _set_alarm()
         return self
@@ -138,24 +138,24 @@ class SoftLimit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.leave()
+        self.deactivate()
         if self.exceeded is not None and not isinstance(error, BudgetExceeded | KeyboardInterrupt):
             raise self.exceeded from error
 
-    def leave(self) -> None:
+    def deactivate(self) -> None:
         """It does not ring any more; may be called twice."""
         with contextlib.suppress(ValueError):
             del _active[_active.index(self) :]
             _set_alarm()
-        self._outside = None
+        self._outer_frame = None
         if self.exceeded is not None:
-            withdraw(self.exceeded)
+            cancel_pending(self.exceeded)
 
-    def ring(self, frame: FrameType | None) -> None:
+    def expire(self, frame: FrameType | None) -> None:
         """Its time is over, at this place of the code."""
-        if _finalizing(frame, self._outside):
+        if _finalizing(frame, self._outer_frame):
             # What is raised there, Python prints and forgets.
-            self.deadline = time.monotonic() + SOON_SECONDS
+            self.deadline = time.monotonic() + RETRY_SECONDS
             _set_alarm()
             return
         # Those inside of it are left as well.
@@ -168,14 +168,16 @@ class SoftLimit:
             _set_alarm()
             return
         if self.exceeded is None:
-            self.exceeded = BudgetExceeded(f"{self.words}; it was here:\n{_places(frame, self._outside)}")
-            self.deadline = time.monotonic() + AGAIN_SECONDS
-        swallowed = again and not withdraw(self.exceeded)
+            self.exceeded = BudgetExceeded(
+                f"{self.message}; it was here:\n{_traceback_lines(frame, self._outer_frame)}"
+            )
+            self.deadline = time.monotonic() + REPEAT_SECONDS
+        swallowed = again and not cancel_pending(self.exceeded)
         if self.hard is not None:
-            seconds = GRACE_SECONDS - AGAIN_SECONDS if swallowed else RELEASE_SECONDS
-            self.hard.arm(seconds, f"{self.words}, and did not end when it was interrupted")
+            seconds = GRACE_SECONDS - REPEAT_SECONDS if swallowed else RELEASE_SECONDS
+            self.hard.arm(seconds, f"{self.message}, and did not end when it was interrupted")
         _set_alarm()
-        deliver(self.exceeded)
+        raise_when_allowed(self.exceeded)
 
 
 def _being_handled() -> Iterator[BaseException]:
@@ -202,16 +204,16 @@ def _set_alarm() -> None:
     signal.setitimer(signal.ITIMER_REAL, wait)
 
 
-def _ring(_number: int, frame: FrameType | None) -> None:
+def _on_alarm(_number: int, frame: FrameType | None) -> None:
     now = time.monotonic()
     over = next((limit for limit in _active if limit.deadline <= now), None)
     if over is None:
         _set_alarm()
     else:
-        over.ring(frame)
+        over.expire(frame)
 
 
-def _places(frame: FrameType | None, outside: FrameType | None) -> str:
+def _traceback_lines(frame: FrameType | None, outside: FrameType | None) -> str:
     """The calls from `outside` (without it) to `frame`, the innermost last, one line each."""
     lines: list[str] = []
     while frame is not None and frame is not outside:
@@ -220,9 +222,9 @@ def _places(frame: FrameType | None, outside: FrameType | None) -> str:
         source = linecache.getline(str(path), frame.f_lineno).strip()
         lines.insert(0, f"  {place}:{frame.f_lineno} {code}: {source}")
         frame = frame.f_back
-    if len(lines) > MOST_PLACES:
-        half = MOST_PLACES // 2
-        lines[half:-half] = [f"  ... {len(lines) - MOST_PLACES} more"]
+    if len(lines) > MAX_FRAMES:
+        half = MAX_FRAMES // 2
+        lines[half:-half] = [f"  ... {len(lines) - MAX_FRAMES} more"]
     return "\n".join(lines)
 
 
@@ -235,7 +237,7 @@ class Budgets:
         self._scenario = ""
         self._started = 0.0
         self._seconds = self._step_seconds = math.inf
-        self._lifted = False
+        self._disabled = False
 
     def begin(self, scenario: str, own: float | None) -> None:
         """A scenario starts, with a budget of its own (which is that of its steps, too) or the usual one."""
@@ -245,22 +247,22 @@ class Budgets:
 
     def end(self) -> str | None:
         """The scenario has ended; what to say when it took longer than its budget."""
-        over, words = self._left() < 0 and not self._lifted, _exceeded("scenario", self._seconds)
+        over, words = self._left() < 0 and not self._disabled, _exceeded("scenario", self._seconds)
         took = time.monotonic() - self._started
         self._scenario, self._seconds, self._step_seconds = "", math.inf, math.inf
         return f"{words}: it took {took:.1f} s" if over else None
 
-    def keep(self, kind: Kind, words: str, work: Callable[[], T]) -> T:
+    def keep(self, kind: Kind, label: str, work: Callable[[], T]) -> T:
         """Do the work of the step, hook or cleanup that `words` name, within its time and the scenario's.
 
         Raises AssertionError when it takes longer.
         """
-        if self._lifted:
+        if self._disabled:
             return work()
         own = self._step_seconds if kind == "step" else HOOK_SECONDS * self._factor
-        left = math.inf if kind == "cleanup" or words.startswith("after_") else self._left()
+        left = math.inf if kind == "cleanup" or label.startswith("after_") else self._left()
         what = _exceeded("scenario", self._seconds) if left < own else _exceeded(kind, own)
-        what = f"{what} in {words}"
+        what = f"{what} in {label}"
         seconds = max(min(own, left), 0.0)
         limit = SoftLimit(what, seconds, self._hard)
         try:
@@ -273,21 +275,21 @@ class Budgets:
         except BudgetExceeded as error:
             raise AssertionError(str(error)) from None
         finally:
-            limit.leave()
+            limit.deactivate()
             self._hard.cancel()
 
-    def lift(self) -> None:
+    def disable(self) -> None:
         """No more limits: somebody looks at what runs, in a debugger."""
-        self._lifted = True
+        self._disabled = True
         self._hard.cancel()
         for limit in _active:
             limit.deadline = math.inf
         if _active:
             _set_alarm()
 
-    def soft(self, words: str, seconds: float) -> SoftLimit:
+    def limit(self, label: str, seconds: float) -> SoftLimit:
         """A limit for something small and frequent; raises `BudgetExceeded` there."""
-        return SoftLimit(f"{words}: {_exceeded('call', seconds * self._factor)}", seconds * self._factor)
+        return SoftLimit(f"{label}: {_exceeded('call', seconds * self._factor)}", seconds * self._factor)
 
     def close(self) -> None:
         self._hard.close()

@@ -27,16 +27,16 @@ import behave.capture
 from behave.formatter.base import StreamOpener
 
 from support.errors import EXIT_HARNESS, EXIT_PASSED
-from support.programs.deferred_interrupts import uninterrupted
-from support.reporting.behave_events import OutsideFailure, location_of
+from support.programs.deferred_interrupts import defer_interrupts
+from support.reporting.behave_events import RunError, location_of
 from support.results.redaction import RedactedStream
-from support.runner.behave_config import configured, settings_of
+from support.runner.behave_config import behave_configuration, settings_of
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.signals import Signals
-from support.runner.worker_pool import MARK
+from support.runner.worker_pool import SCENARIO_SEPARATOR
 from support.servers.discovery import CommandTarget, Target, UrlTarget
 
-LOG = 2
+LOG_DESCRIPTOR = 2
 
 
 class Channel:
@@ -61,7 +61,7 @@ class Channel:
         self.write(json.dumps(message) + "\n")
 
     def write(self, text: str) -> int:
-        with uninterrupted():
+        with defer_interrupts():
             self._socket.sendall(text.encode("ascii"))
         return len(text)
 
@@ -71,10 +71,10 @@ class Channel:
 
 def log(text: str) -> None:
     """What stands there is in the evidence when the process dies. Standard error of the process itself."""
-    os.write(LOG, text.encode(errors="backslashreplace"))
+    os.write(LOG_DESCRIPTOR, text.encode(errors="backslashreplace"))
 
 
-class Voice:
+class TeeStream:
     """A text stream that goes to the log, and to `terminal` as well when this worker speaks to the person.
 
     The formatters of the suite write to `terminal` alone: their progress is no evidence.
@@ -82,11 +82,11 @@ class Voice:
 
     def __init__(self, terminal: TextIO) -> None:
         self.terminal = terminal
-        self.speaks = False
+        self.to_terminal = False
 
     def write(self, text: str) -> int:
         log(text)
-        if self.speaks:
+        if self.to_terminal:
             self.terminal.write(text)
         return len(text)
 
@@ -98,7 +98,7 @@ class Voice:
         return getattr(self.terminal, name)
 
 
-class Echo(io.StringIO):
+class TeeCapture(io.StringIO):
     """What behave captures of a step: it would be lost with the process."""
 
     def write(self, text: str) -> int:
@@ -113,28 +113,28 @@ class WorkerRunner(ScenarioRunner):
         super().__init__(config, signals)
         self._channel = channel
 
-    def work(self, hear: Any) -> int:
+    def work(self, wait_for_start: Any) -> int:
         """All that is handed out, after `hear` has waited for the greeting; the exit code."""
         in_force = settings_of(self.config)
         with self.path_manager:
             self.setup_paths()
             self.load_code()
             scenarios = self.selected()
-            greeting = hear()
-            target = target_from(greeting["target"])
-            self.get_ready(scenarios, in_force, target, Path(greeting["stacks"]))
+            greeting = wait_for_start()
+            target = target_from_json(greeting["target"])
+            self.prepare(scenarios, in_force, target, Path(greeting["stacks"]))
             failed = self.run_features(
                 in_force.settings.acceptance_reports_dir,
                 StreamOpener(stream=self._channel, encoding="ascii"),
-                self._handed_out(),
+                self._assigned_features(),
             )
-        return EXIT_HARNESS if failed and not self.gated else EXIT_PASSED
+        return EXIT_HARNESS if failed and not self.failed else EXIT_PASSED
 
-    def begins(self, scenario: Any) -> None:
-        log(f"{MARK}\n")
-        super().begins(scenario)
+    def scenario_started(self, scenario: Any) -> None:
+        log(f"{SCENARIO_SEPARATOR}\n")
+        super().scenario_started(scenario)
 
-    def _handed_out(self) -> Iterator[Any]:
+    def _assigned_features(self) -> Iterator[Any]:
         features = {str(feature.filename): feature for feature in self.features}
         try:
             while not self.aborted:
@@ -143,7 +143,7 @@ class WorkerRunner(ScenarioRunner):
                 if task is None:
                     return
                 feature = features[task["file"]]
-                _leave_out(feature, task["over"])
+                _skip_scenarios(feature, task["over"])
                 yield feature
                 if self.config.stop and feature.status.has_failed():
                     return
@@ -152,7 +152,7 @@ class WorkerRunner(ScenarioRunner):
             self.abort(reason=str(interruption))
 
 
-def _leave_out(feature: Any, places: list[str]) -> None:
+def _skip_scenarios(feature: Any, places: list[str]) -> None:
     for scenario in feature.walk_scenarios():
         if location_of(scenario) in places:
             scenario.mark_skipped()
@@ -160,23 +160,23 @@ def _leave_out(feature: Any, places: list[str]) -> None:
             scenario.skip_reason = None
 
 
-def target_to(target: Target) -> dict[str, Any]:
+def target_to_json(target: Target) -> dict[str, Any]:
     """As JSON has it."""
     return json.loads(json.dumps(asdict(target), default=str))  # type: ignore[no-any-return]
 
 
-def target_from(message: dict[str, Any]) -> Target:
+def target_from_json(message: dict[str, Any]) -> Target:
     """What `target_to` made a message of."""
     if "url" in message:
         return UrlTarget(**message | {"models": tuple(message["models"])})
     return CommandTarget(**message | {"path": Path(message["path"])})
 
 
-class _NotGreeted(Exception):
+class _NotStarted(Exception):
     """The master has given up."""
 
 
-class _Greeting:
+class _StartMessage:
     """Waits for the greeting, once, and lets this process be heard as it says."""
 
     def __init__(self, channel: Channel, configuration: Any) -> None:
@@ -188,22 +188,22 @@ class _Greeting:
         if self._message is None:
             self._message = self._channel.receive()
             if self._message is None:
-                raise _NotGreeted
-            self._heed(self._message)
+                raise _NotStarted
+            self._apply(self._message)
         return self._message
 
-    def _heed(self, message: dict[str, Any]) -> None:
+    def _apply(self, message: dict[str, Any]) -> None:
         configuration = self._configuration
         if not message["speaks"]:
             # The master tells the person; here everything goes into the worker's log.
             configuration.format = ["null"]
-            os.dup2(LOG, 1)
+            os.dup2(LOG_DESCRIPTOR, 1)
             return
         os.set_inheritable(message["errors"], False)
         errors = os.fdopen(message["errors"], "w", errors="backslashreplace")
-        cast(Voice, sys.stderr).terminal = cast(TextIO, RedactedStream(errors))
+        cast(TeeStream, sys.stderr).terminal = cast(TextIO, RedactedStream(errors))
         for voice in (sys.stdout, sys.stderr):
-            cast(Voice, voice).speaks = True
+            cast(TeeStream, voice).to_terminal = True
         if message["anew"]:
             # What the dead one wrote into files stays as it is: a second one would begin them again.
             paired = zip(configuration.format, configuration.outputs, strict=False)
@@ -213,36 +213,36 @@ class _Greeting:
             configuration.outputs[:] = [opener for _, opener in kept]
 
 
-def main(words: list[str]) -> int:
+def main(argv: list[str]) -> int:
     """The process of a worker; `words` are behave's."""
     faulthandler.enable()
     channel = Channel()
-    voice = Voice(cast(TextIO, RedactedStream(sys.stdout)))
+    voice = TeeStream(cast(TextIO, RedactedStream(sys.stdout)))
     # Steps print to either name; behave's formatters were given the first one by its configuration.
     sys.stdout = sys.__stdout__ = voice  # type: ignore[misc, assignment]
-    sys.stderr = sys.__stderr__ = Voice(voice.terminal)  # type: ignore[misc, assignment]
-    behave.capture.StringIO = Echo
+    sys.stderr = sys.__stderr__ = TeeStream(voice.terminal)  # type: ignore[misc, assignment]
+    behave.capture.StringIO = TeeCapture
     signals = Signals()
-    with signals.watched():
+    with signals.handling():
         try:
-            code = _work(words, channel, signals)
-        except (_NotGreeted, KeyboardInterrupt):
+            code = _work(argv, channel, signals)
+        except (_NotStarted, KeyboardInterrupt):
             code = EXIT_PASSED
         channel.send(end=signals.exit_code or code)
     return code
 
 
-def _work(words: list[str], channel: Channel, signals: Signals) -> int:
-    configuration = configured(words)
-    hear = _Greeting(channel, configuration)
+def _work(argv: list[str], channel: Channel, signals: Signals) -> int:
+    configuration = behave_configuration(argv)
+    hear = _StartMessage(channel, configuration)
     runner = WorkerRunner(configuration, signals, channel)
     try:
         return runner.work(hear)
-    except (_NotGreeted, KeyboardInterrupt):
+    except (_NotStarted, KeyboardInterrupt):
         raise
     except (Exception, SystemExit) as error:
         hear()
-        channel.send(outside=asdict(OutsideFailure.of("start of the worker", error)))
+        channel.send(outside=asdict(RunError.from_exception("start of the worker", error)))
         return EXIT_HARNESS
     finally:
         runner.close()

@@ -24,34 +24,34 @@ if TYPE_CHECKING:
     from support.runner.scheduler import Task
 
 # How long a worker may take to end after it has closed its side, and to write its stacks when it is ended.
-END_SECONDS = 5.0
+EXIT_SECONDS = 5.0
 STACKS_SECONDS = 5.0
-MOST_OF_A_LOG = 4000
+MAX_LOG_CHARACTERS = 4000
 # How faulthandler begins what it writes when its time is over.
-FIRED = "\nTimeout ("
+FAULTHANDLER_PREFIX = "\nTimeout ("
 # In a worker's log before each scenario.
-MARK = "\x1e"
+SCENARIO_SEPARATOR = "\x1e"
 
 
 class Worker:
     """One worker process. `lane` is its place in the timeline, `stacks` where its hard limit writes."""
 
-    def __init__(self, lane: str, words: Sequence[str], folder: Path) -> None:
-        self.lane = lane
-        self.log = folder / f"{lane}.log"
-        self.stacks = folder / f"{lane}.stacks"
+    def __init__(self, worker_id: str, argv: Sequence[str], folder: Path) -> None:
+        self.worker_id = worker_id
+        self.log = folder / f"{worker_id}.log"
+        self.stacks = folder / f"{worker_id}.stacks"
         self.stacks.unlink(missing_ok=True)
         self.task: Task | None = None
         self.folder: str | None = None
         self.idle = False
         self.ready = False
-        self.end_code: int | None = None
+        self.exit_code: int | None = None
         # What was last heard of it, and what it was ended for when the master did that.
-        self.heard = time.monotonic()
-        self.ended_for: str | None = None
+        self.last_message_at = time.monotonic()
+        self.kill_reason: str | None = None
         self._received = b""
-        command = [sys.executable, "-u", "-m", "support.runner.worker", *words]
-        command += [f"--define=worker={lane}", "--define=allure_keep=true"]
+        command = [sys.executable, "-u", "-m", "support.runner.worker", *argv]
+        command += [f"--define=worker={worker_id}", "--define=allure_keep=true"]
         # What it leaves in its temporary folder goes with the run's, however it dies.
         environment = os.environ | {"TMPDIR": str(folder)}
         ours, theirs = socket.socketpair()
@@ -68,21 +68,21 @@ class Worker:
         ours.setblocking(False)
         self.socket = ours
 
-    def greet(self, target: dict[str, Any], *, speaks: bool, anew: bool) -> None:
+    def configure(self, target: dict[str, Any], *, to_terminal: bool, is_replacement: bool) -> None:
         """Have it begin. `speaks`: what it says goes to the person; `anew`: it replaces a dead one."""
-        self.heard = time.monotonic()
+        self.last_message_at = time.monotonic()
         self.send(
             {
                 "target": target,
                 "stacks": str(self.stacks),
-                "speaks": speaks,
-                "anew": anew,
+                "speaks": to_terminal,
+                "anew": is_replacement,
                 "errors": self._errors,
             }
         )
         os.close(self._errors)
 
-    def give_up(self) -> None:
+    def kill(self) -> None:
         """End it instead of a greeting."""
         self.process.stop(grace=0)
         self.socket.close()
@@ -93,10 +93,10 @@ class Worker:
         with suppress(OSError):
             self.socket.sendall(json.dumps(message).encode() + b"\n")
 
-    def dismiss(self) -> None:
+    def close_input(self) -> None:
         """No more work."""
         self.idle = False
-        self.heard = time.monotonic()
+        self.last_message_at = time.monotonic()
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
 
@@ -114,68 +114,68 @@ class Worker:
                 over = True
                 break
             self._received += data
-            self.heard = time.monotonic()
+            self.last_message_at = time.monotonic()
         *lines, self._received = self._received.split(b"\n")
         return [json.loads(line) for line in lines], over
 
-    def end(self, why: str) -> None:
+    def abort(self, why: str) -> None:
         """End it and its tree; its log has the stacks of its threads then."""
-        self.ended_for = why
+        self.kill_reason = why
         with suppress(OSError):
             self.process.send(signal.SIGABRT)
-        self.process.ended_within(STACKS_SECONDS)
+        self.process.exited_within(STACKS_SECONDS)
         self.process.stop(grace=0)
 
-    def ended(self) -> str:
+    def join(self) -> str:
         """Wait for its end and say how it came about."""
-        self.process.ended_within(END_SECONDS)
+        self.process.exited_within(EXIT_SECONDS)
         code = self.process.stop(grace=0)
         self.socket.close()
-        if self.ended_for is not None:
-            return self.ended_for
+        if self.kill_reason is not None:
+            return self.kill_reason
         return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
 
-    def stacks_text(self) -> str:
+    def hang_traceback(self) -> str:
         """What its hard limit left: what took too long, and the stacks; empty when it was not that."""
         text = self.stacks.read_text(errors="replace") if self.stacks.is_file() else ""
-        return text if FIRED in text else ""
+        return text if FAULTHANDLER_PREFIX in text else ""
 
-    def said(self) -> str:
+    def last_output(self) -> str:
         """The end of what it printed since its last scenario began."""
         text = self.log.read_text(errors="replace") if self.log.is_file() else ""
-        return text.rpartition(MARK)[2][-MOST_OF_A_LOG:].strip()
+        return text.rpartition(SCENARIO_SEPARATOR)[2][-MAX_LOG_CHARACTERS:].strip()
 
 
-class Crew:
+class WorkerPool:
     """All workers of one run, and the folder that their logs and temporary files are in."""
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(self, argv: Sequence[str]) -> None:
         """`words` are behave's command line."""
-        self._words = words
+        self._argv = argv
         self._folder = RunFolder()
-        self._held = False
-        self._early: list[Worker] = []
+        self._locked = False
+        self._prestarted: list[Worker] = []
 
-    def start(self, jobs: int) -> None:
+    def prestart(self, jobs: int) -> None:
         """Have so many that wait to be greeted."""
-        for number in range(len(self._early), jobs):
-            self._early.append(Worker(f"w{number + 1}", self._words, self._folder.path))
-        if not self._held:
-            self._held = True
+        for number in range(len(self._prestarted), jobs):
+            self._prestarted.append(Worker(f"w{number + 1}", self._argv, self._folder.path))
+        if not self._locked:
+            self._locked = True
             self._folder.hold()
 
-    def take(self, lane: str) -> Worker:
+    def take(self, worker_id: str) -> Worker:
         """One that was not greeted yet."""
-        for worker in self._early:
-            if worker.lane == lane:
-                self._early.remove(worker)
+        for worker in self._prestarted:
+            if worker.worker_id == worker_id:
+                self._prestarted.remove(worker)
                 return worker
-        return Worker(lane, self._words, self._folder.path)
+        return Worker(worker_id, self._argv, self._folder.path)
 
     def close(self) -> None:
         """End those that nobody took, and remove the folder. May be called twice."""
-        while self._early:
-            self._early.pop().give_up()
+        while self._prestarted:
+            self._prestarted.pop().kill()
         self._folder.remove()
 
     def remove_folder(self) -> None:
@@ -183,15 +183,15 @@ class Crew:
         self._folder.remove()
 
 
-def early(words: Sequence[str]) -> int:
+def prestarted_workers(argv: Sequence[str]) -> int:
     """How many workers to start before the settings are known; these decide afterwards."""
     asked = os.environ.get("ACCEPTANCE_JOBS", "")
-    for word in words:
+    for word in argv:
         name, _, value = word.removeprefix("--define=").partition("=")
         asked = value if name == "acceptance_jobs" else asked
     return min(int(asked), os.cpu_count() or 1) if asked.isdigit() else 1
 
 
-def able() -> bool:
+def workers_supported() -> bool:
     """Whether this system can have workers: Windows has no socket pairs to hand over."""
     return os.name == "posix"

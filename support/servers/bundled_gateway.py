@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from support.bundled.ollama_gateway.errors import UNSUPPORTED_ROUTES, UNLOADING, not_supported
+from support.bundled.ollama_gateway.errors import UNLOADING, UNSUPPORTED_ROUTES, not_supported
 from support.errors import AcceptanceError
 from support.http.exchange import Exchange, NotJson
 from support.programs.child_environment import child_environment
@@ -26,12 +26,12 @@ KEY_VARIABLE = "GATEWAY_TARGET_KEY"
 _READY = re.compile(r"Gateway listening on (http://\S+)")
 
 
-class GatewayFailure(AcceptanceError):
+class GatewayStartError(AcceptanceError):
     """The gateway did not come up: it is a part of the harness, so no verdict on a product."""
 
 
 @dataclass(frozen=True)
-class Declines:
+class UnsupportedRoutes:
     """What the gateway says it does not do, with 501 and Ollama's form of an error (docs/gateway.md).
 
     `unloads`: the target has routes to unload a model, so that the gateway has no excuse.
@@ -55,7 +55,7 @@ class Declines:
         allowed = [what for what in (route, None if self.unloads else UNLOADING) if what]
         for words in (not_supported(what).message for what in allowed):
             # An answer to HEAD has no body that could say so.
-            said = exchange.body == b"" if exchange.method == "HEAD" else _says(exchange, words)
+            said = exchange.body == b"" if exchange.method == "HEAD" else _has_error_message(exchange, words)
             if said:
                 return f"{words}, as docs/gateway.md says"
         return None
@@ -66,7 +66,7 @@ def _fits(path: str, known: str) -> bool:
     return path.startswith(fixed) if brace else path == known
 
 
-def _says(exchange: Exchange, words: str) -> bool:
+def _has_error_message(exchange: Exchange, words: str) -> bool:
     try:
         return bool(exchange.json() == {"error": words})
     except NotJson:
@@ -125,7 +125,7 @@ def start_gateway(
         said = wait_until(
             "the gateway ready to answer",
             lambda: _READY.search(_read(folder)),
-            within=settings.seconds(READY_SECONDS),
+            timeout=settings.seconds(READY_SECONDS),
             alive=lambda: running.alive,
         )
         return Gateway(process, said[1], folder)
@@ -135,7 +135,7 @@ def start_gateway(
         tail = "\n".join(_read(folder).splitlines()[-LOG_TAIL_LINES:]) or "(it wrote nothing)"
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, WaitTimeout):
-            raise GatewayFailure(f"{error} (exit code {code}). Last lines of its log:\n{tail}") from None
+            raise GatewayStartError(f"{error} (exit code {code}). Last lines of its log:\n{tail}") from None
         raise
 
 

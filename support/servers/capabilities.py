@@ -20,7 +20,7 @@ class Capability:
     programs: dict[str, SpecifierSet]
     instead: str = "has none of it"
 
-    def lacking(self, program: str, version: str) -> bool:
+    def is_missing_in(self, program: str, version: str) -> bool:
         """Whether this program is known not to have it; one that is not listed may."""
         if program == "mistralrs-reference" and program not in self.programs:
             return True
@@ -68,6 +68,6 @@ CAPABILITIES = {
 def unmet_capability(tags: set[str], program: str, version: str) -> str | None:
     """The reason why a scenario with these tags cannot run on this program, or None."""
     for tag, capability in CAPABILITIES.items():
-        if tag in tags and capability.lacking(program, version):
+        if tag in tags and capability.is_missing_in(program, version):
             return f"needs {capability.what}, {program} {version} {capability.instead}"
     return None

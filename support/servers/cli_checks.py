@@ -12,7 +12,7 @@ from pathlib import Path
 
 from support.http.exchange import strict_json
 from support.programs.child_environment import child_environment
-from support.programs.process import Outcome, run_command
+from support.programs.process import CompletedCommand, run_command
 from support.servers.discovery import CommandTarget
 from support.settings import Settings
 
@@ -30,7 +30,9 @@ def calls(kind: str) -> dict[str, tuple[str, ...]]:
     return {name: tuple(arguments) for name, arguments in table.items()}
 
 
-def call(target: CommandTarget, arguments: Sequence[str], folder: Path, settings: Settings) -> Outcome:
+def call(
+    target: CommandTarget, arguments: Sequence[str], folder: Path, settings: Settings
+) -> CompletedCommand:
     """Run the program once, with `folder` as its home and working directory."""
     return run_command(
         [target.path, *arguments],
@@ -48,16 +50,16 @@ def check_file(path: Path) -> None:
     assert os.access(path, os.X_OK), f"{path} may not be executed ({stat.filemode(mode)})"
 
 
-def check_ended(outcome: Outcome, exit_code: int, within: float) -> None:
+def check_ended(outcome: CompletedCommand, exit_code: int, limit: float) -> None:
     """Ended with this exit code, in time (seconds), and without a crash: no panic, traceback or signal."""
     crash = CRASH.search(outcome.stdout + outcome.stderr)
     crashed = crash is not None or outcome.exit_code == EXIT_PANIC or outcome.exit_code < 0
     assert not crashed, f"the program crashed\n{outcome.describe()}"
     assert outcome.exit_code == exit_code, f"expected exit code {exit_code}\n{outcome.describe()}"
-    assert outcome.seconds <= within, f"expected an end within {within} s\n{outcome.describe()}"
+    assert outcome.seconds <= limit, f"expected an end within {limit} s\n{outcome.describe()}"
 
 
-def listed(outcome: Outcome) -> list[str]:
+def listed_commands(outcome: CompletedCommand) -> list[str]:
     """The commands that a help text lists under `Commands:` (clap's layout, two blanks of indentation)."""
     section = outcome.stdout.partition("Commands:\n")[2].partition("\n\n")[0]
     commands = re.findall(r"^  ([a-z][a-z-]*)", section, flags=re.MULTILINE)
@@ -65,7 +67,7 @@ def listed(outcome: Outcome) -> list[str]:
     return commands
 
 
-def check_only_on(outcome: Outcome, stream: str) -> None:
+def check_only_on(outcome: CompletedCommand, stream: str) -> None:
     """The text stands on one stream (`standard output`, `error output`), the other is empty."""
     texts = {"standard output": outcome.stdout, "error output": outcome.stderr}
     silent = "\n".join(text for name, text in texts.items() if name != stream)
@@ -73,13 +75,13 @@ def check_only_on(outcome: Outcome, stream: str) -> None:
     assert not silent.strip(), f"expected text on the {stream} only\n{outcome.describe()}"
 
 
-def check_names(outcome: Outcome, words: str) -> None:
+def check_mentions(outcome: CompletedCommand, words: str) -> None:
     """The text on either stream contains these words, whatever their case."""
     said = (outcome.stdout + outcome.stderr).lower()
     assert words.lower() in said, f"expected the words {words!r}\n{outcome.describe()}"
 
 
-def check_version(outcome: Outcome, target: CommandTarget) -> None:
+def check_version(outcome: CompletedCommand, target: CommandTarget) -> None:
     """Exactly one line: the program's name and a version of three numbers (semver.org)."""
     line = rf"{target.program} \d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?\n"
     assert re.fullmatch(line, outcome.stdout), (
@@ -87,7 +89,7 @@ def check_version(outcome: Outcome, target: CommandTarget) -> None:
     )
 
 
-def check_diagnosis(outcome: Outcome) -> None:
+def check_diagnosis(outcome: CompletedCommand) -> None:
     """The diagnosis as data: what the machine has, and checks that each say how they went.
 
     Source: `mistralrs doctor --json` of 0.8.1 and 0.9.2.

@@ -25,7 +25,7 @@ class ModelArguments:
     format: str
 
 
-class Dialect(Protocol):
+class CommandLine(Protocol):
     """Turns what the suite wants into words for a command line. `options` are added as they stand."""
 
     name: str
@@ -40,7 +40,7 @@ class Dialect(Protocol):
     def chat(self, model: ModelArguments) -> list[str]: ...
 
 
-class CommandLine:
+class CurrentCommandLine:
     """`mistralrs` from 0.7.0 on, and the reference stack."""
 
     name = "mistralrs"
@@ -66,7 +66,7 @@ class CommandLine:
         return words if model.file is None else [*words, "-f", model.file]
 
 
-class LegacyServer:
+class LegacyCommandLine:
     """`mistralrs-server`: options come before the model kind, and there is no one-shot question."""
 
     name = "mistralrs-server"
@@ -93,18 +93,18 @@ class LegacyServer:
         return [*words, "-t", str(model.directory)] if model.format == "ggml" else words
 
 
-_SLASH_SINCE = Version("0.8.0")
+_SLASH_PREFIX_SINCE = Version("0.8.0")
 _FORMATS = {"gguf": "gguf", "ggml": "ggml", "safetensors": "plain"}
 
 
-def command_sign(version: str) -> str:
+def chat_command_prefix(version: str) -> str:
     """What begins a command in the chat: a backslash up to 0.7, then a slash (its commit 962112d18)."""
     try:
-        return "/" if Version(version) >= _SLASH_SINCE else "\\"
+        return "/" if Version(version) >= _SLASH_PREFIX_SINCE else "\\"
     except InvalidVersion:
         return "/"
 
 
-def dialect_of(program: str) -> Dialect:
+def command_line_of(program: str) -> CommandLine:
     """The dialect for the name that `--version` prints."""
-    return LegacyServer() if program == "mistralrs-server" else CommandLine()
+    return LegacyCommandLine() if program == "mistralrs-server" else CurrentCommandLine()

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from support.chat.endpoint import OLLAMA_CHAT, OPENAI_CHAT, Route
+from support.chat.endpoint import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint
 from support.programs.process import tree_of
 from support.servers.bundled_gateway import start_gateway
 from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import Server, start_server
-from support.servers.ollama_backends import SPEAKING
+from support.servers.ollama_backends import SCRIPTED
 
 if TYPE_CHECKING:
-    from support.suite import Suite
+    from support.suite import RunContext
 
 # The servers of a scenario in the words of the features.
 DIRECT, GATEWAY, REAL = "mistral.rs", "the gateway", "a real Ollama"
@@ -27,22 +27,22 @@ DIRECT, GATEWAY, REAL = "mistral.rs", "the gateway", "a real Ollama"
 LONG_CONTEXT = 32_768
 
 
-class Stack:
+class ServerWithGateway:
     """A server, and the gateway in front of it, which is started when first asked for."""
 
-    def __init__(self, server: Server, start_its_gateway: Callable[[ExitStack], str]) -> None:
+    def __init__(self, server: Server, launch_gateway: Callable[[ExitStack], str]) -> None:
         self.server = server
-        self.direct = Route(DIRECT, server.url, "default", OPENAI_CHAT)
-        self._ending = ExitStack()
-        self._ending.callback(server.stop)
-        self._start_its_gateway = start_its_gateway
+        self.direct = ChatEndpoint(DIRECT, server.url, "default", OPENAI_CHAT)
+        self._exit_stack = ExitStack()
+        self._exit_stack.callback(server.stop)
+        self._launch_gateway = launch_gateway
 
     @cached_property
-    def gateway(self) -> Route:
+    def gateway(self) -> ChatEndpoint:
         """How the gateway is asked."""
-        return Route(GATEWAY, self._start_its_gateway(self._ending), SPEAKING, OLLAMA_CHAT)
+        return ChatEndpoint(GATEWAY, self._launch_gateway(self._exit_stack), SCRIPTED, OLLAMA_CHAT)
 
-    def route(self, name: str) -> Route:
+    def endpoint(self, name: str) -> ChatEndpoint:
         """How a server is asked, by its name in the features."""
         return self.direct if name == DIRECT else self.gateway
 
@@ -71,44 +71,44 @@ class Stack:
 
     def stop(self) -> None:
         """End both. May be called twice."""
-        self._ending.close()
+        self._exit_stack.close()
 
 
-def start_stack(suite: Suite, at_once: int = 32) -> Stack:
+def start_server_with_gateway(suite: RunContext, max_seqs: int = 32) -> ServerWithGateway:
     """Start a server for so many requests at once; raises `StartFailure`."""
-    file = suite.models.speaking(suite.script, context=LONG_CONTEXT)
-    settings = suite.settings.model_copy(update={"test_batch_size": at_once, "test_port": None})
+    file = suite.models.scripted(suite.script, context=LONG_CONTEXT)
+    settings = suite.settings.model_copy(update={"test_batch_size": max_seqs, "test_port": None})
     server = start_server(suite.command, arguments_of(file), settings)
 
     def start_its_gateway(ending: ExitStack) -> str:
-        gateway = start_gateway(server.url, settings, {SPEAKING: file.path})
+        gateway = start_gateway(server.url, settings, {SCRIPTED: file.path})
         ending.callback(gateway.stop)
         return gateway.url
 
-    return Stack(server, start_its_gateway)
+    return ServerWithGateway(server, start_its_gateway)
 
 
-class SharedStacks:
+class SharedServers:
     """Those of a run, by what scenarios do to them; started when first asked for, replaced when one died."""
 
     def __init__(self) -> None:
-        self._stacks: dict[str, Stack] = {}
+        self._servers: dict[str, ServerWithGateway] = {}
 
-    def get(self, use: str, start: Callable[[], Stack]) -> Stack:
+    def get(self, use: str, start: Callable[[], ServerWithGateway]) -> ServerWithGateway:
         """The one for this use that is there, or a new one."""
-        stack = self._stacks.get(use)
+        stack = self._servers.get(use)
         if stack is None or not stack.server.alive:
             self.discard(use)
-            stack = self._stacks[use] = start()
+            stack = self._servers[use] = start()
         return stack
 
     def discard(self, use: str) -> None:
         """End it: the next one who asks gets a new one."""
-        stack = self._stacks.pop(use, None)
+        stack = self._servers.pop(use, None)
         if stack is not None:
             stack.stop()
 
     def close(self) -> None:
         """End all of them."""
-        for use in list(self._stacks):
+        for use in list(self._servers):
             self.discard(use)

@@ -13,9 +13,9 @@ from pathlib import Path
 from support.errors import TargetError
 from support.programs.child_environment import child_environment
 from support.programs.mistralrs import MISTRALRS
-from support.programs.process import CommandTimeout, Outcome, run_command
-from support.programs.run_directory import owned_prefix
-from support.servers.command_line import Dialect, dialect_of
+from support.programs.process import CommandTimeout, CompletedCommand, run_command
+from support.programs.run_directory import temp_prefix
+from support.servers.command_line import CommandLine, command_line_of
 from support.settings import Settings, redact_url
 
 VERSION_SECONDS = 10.0
@@ -33,8 +33,8 @@ class CommandTarget:
     why: str
 
     @property
-    def dialect(self) -> Dialect:
-        return dialect_of(self.program)
+    def command_line(self) -> CommandLine:
+        return command_line_of(self.program)
 
     @property
     def label(self) -> str:
@@ -60,7 +60,7 @@ Target = CommandTarget | UrlTarget
 
 
 @dataclass(frozen=True)
-class Choice:
+class TargetChoice:
     """What will be judged, before anybody asked it anything: a program, or TARGET_URL when it has none."""
 
     why: str
@@ -72,11 +72,11 @@ def discover(settings: Settings) -> Target:
     """The target in the documented order; raises `TargetError` with one line."""
     choice = choose(settings)
     if choice.program is None:
-        return _reach(settings, why=choice.why)
+        return _connect(settings, why=choice.why)
     return _identify(choice.program, why=choice.why, source=choice.source)
 
 
-def foreseen(settings: Settings) -> Target:
+def preview(settings: Settings) -> Target:
     """The target as `discover` will find it, as far as that can be told without starting or asking it."""
     choice = choose(settings)
     if choice.program is None:
@@ -84,20 +84,20 @@ def foreseen(settings: Settings) -> Target:
     return CommandTarget(choice.program, choice.program.stem, "(not asked)", choice.why)
 
 
-def choose(settings: Settings) -> Choice:
+def choose(settings: Settings) -> TargetChoice:
     """What is judged and why; raises `TargetError` when a real server is asked for and there is none."""
     if settings.target_url is not None and settings.acceptance_target == "auto":
-        return Choice("TARGET_URL is set")
+        return TargetChoice("TARGET_URL is set")
     if settings.acceptance_target == "reference":
         return _reference("asked for by acceptance_target")
     if settings.mistralrs_bin is not None:
-        return Choice("MISTRALRS_BIN is set", settings.mistralrs_bin, "MISTRALRS_BIN")
+        return TargetChoice("MISTRALRS_BIN is set", settings.mistralrs_bin, "MISTRALRS_BIN")
     on_path = shutil.which("mistralrs") or shutil.which("mistralrs-server")
     if on_path:
-        return Choice("found on the PATH", Path(on_path), "the PATH")
+        return TargetChoice("found on the PATH", Path(on_path), "the PATH")
     cached = MISTRALRS.program(settings.acceptance_cache_dir)
     if cached is not None:
-        return Choice("found in the project's cache", cached, "the project's cache")
+        return TargetChoice("found in the project's cache", cached, "the project's cache")
     if settings.acceptance_target == "real":
         raise TargetError(
             "no real mistral.rs: none by MISTRALRS_BIN, on the PATH or in the project's cache; "
@@ -109,10 +109,10 @@ def choose(settings: Settings) -> Choice:
     )
 
 
-def _reference(why: str) -> Choice:
+def _reference(why: str) -> TargetChoice:
     suffix = ".exe" if os.name == "nt" else ""
     path = Path(sys.executable).parent / f"mistralrs-reference{suffix}"
-    return Choice(why, path, "the project's environment")
+    return TargetChoice(why, path, "the project's environment")
 
 
 def _identify(path: Path, *, why: str, source: str) -> CommandTarget:
@@ -125,7 +125,7 @@ def _identify(path: Path, *, why: str, source: str) -> CommandTarget:
     if not os.access(path, os.X_OK):
         raise TargetError(f"not executable: {named}; `chmod +x` it or give another one")
     path = path.absolute()
-    with tempfile.TemporaryDirectory(prefix=owned_prefix()) as folder:
+    with tempfile.TemporaryDirectory(prefix=temp_prefix()) as folder:
         try:
             outcome = run_command(
                 [path, "--version"],
@@ -144,34 +144,34 @@ def _identify(path: Path, *, why: str, source: str) -> CommandTarget:
     match = VERSION_LINE.search(outcome.stdout)
     if outcome.exit_code != 0 or match is None:
         raise TargetError(
-            f"not a mistral.rs program: {named} {_answered(outcome)}; "
+            f"not a mistral.rs program: {named} {_version_output(outcome)}; "
             "expected a line such as `mistralrs 0.8.1`"
         )
     return CommandTarget(path, match.group(1), match.group(2), why)
 
 
-def _answered(outcome: Outcome) -> str:
+def _version_output(outcome: CompletedCommand) -> str:
     said = (outcome.stdout.strip() or outcome.stderr.strip()).splitlines()
     words = f"printed {said[0][:80]!r}" if said else "printed nothing"
     return f"{words} for --version (exit code {outcome.exit_code})"
 
 
-def _reach(settings: Settings, *, why: str) -> UrlTarget:
+def _connect(settings: Settings, *, why: str) -> UrlTarget:
     """Ask the server for its models: the least that an OpenAI API has to offer."""
     # Not at the top: a run that judges a program asks its workers to speak HTTP.
     import httpx
 
-    from support.http.client import ApiClient, NoAnswer
+    from support.http.client import ApiClient, RequestFailed
     from support.http.exchange import NotJson
 
     url = settings.target_url
     assert url is not None
     shown = f"{redact_url(url)} (from TARGET_URL)"
     key = settings.target_api_key.get_secret_value() if settings.target_api_key else None
-    client = ApiClient(url, api_key=key, within=settings.seconds(URL_SECONDS))
+    client = ApiClient(url, api_key=key, timeout=settings.seconds(URL_SECONDS))
     try:
         answer = client.get("/v1/models")
-    except (NoAnswer, httpx.InvalidURL) as error:
+    except (RequestFailed, httpx.InvalidURL) as error:
         raise TargetError(
             f"cannot be reached: {shown}: {error}; start the server and let it load its model first"
         ) from None

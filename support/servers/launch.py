@@ -10,7 +10,7 @@ from support.servers.mistralrs import Server, StartFailure
 
 
 @dataclass(frozen=True)
-class Attempt:
+class LaunchResult:
     """`server` when it became ready, else `failure`; `seconds` from the start to either."""
 
     server: Server | None
@@ -18,10 +18,10 @@ class Attempt:
     seconds: float
 
 
-def attempt(start: Callable[[], Server]) -> Attempt:
+def launch(start: Callable[[], Server]) -> LaunchResult:
     """Try to start; a refusal is an answer here, not an error."""
     began = time.monotonic()
     try:
-        return Attempt(start(), None, time.monotonic() - began)
+        return LaunchResult(start(), None, time.monotonic() - began)
     except StartFailure as failure:
-        return Attempt(None, failure, time.monotonic() - began)
+        return LaunchResult(None, failure, time.monotonic() - began)

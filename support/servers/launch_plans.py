@@ -23,7 +23,7 @@ PORT_TAKEN = ("in use", "only one usage")
 
 
 @dataclass(frozen=True)
-class Start:
+class LaunchPlan:
     """A model to start with. `names`: a refusal has to name one of these words. `options`: more words."""
 
     model: ModelArguments
@@ -43,33 +43,33 @@ def arguments_of(model: ModelFiles) -> ModelArguments:
     return ModelArguments(model.directory, model.file, model.format)
 
 
-def broken_start(format_name: str, fault: str, store: ModelStore, folder: Path) -> Start:
+def corrupt_model_plan(format_name: str, defect: str, store: ModelStore, folder: Path) -> LaunchPlan:
     """A start with a model broken in this way; the model is made in `folder`."""
     # Not at the top: numpy comes with it, which the words of the features do not need.
-    from support.models.broken import kind
+    from support.models.broken import corruption
 
-    broken = kind(table()["broken"][format_name][fault])
-    return Start(arguments_of(store.broken(broken.name, folder)), broken.words)
+    broken = corruption(table()["broken"][format_name][defect])
+    return LaunchPlan(arguments_of(store.broken(broken.name, folder)), broken.words)
 
 
-def misplaced_start(what: str, store: ModelStore, folder: Path) -> Start:
+def wrong_path_plan(what: str, store: ModelStore, folder: Path) -> LaunchPlan:
     """A start with a model that is not where, or not what, the call says."""
     row = table()["misplaced"][what]
-    whole = store.speaking()
+    whole = store.scripted()
     directory = whole.directory if row["folder"] == "model" else folder / str(row["folder"])
     if row["folder"] == "empty":
         directory.mkdir()
     elif row["folder"] == "disguised":
-        shutil.copytree(store.speaking(format="ggml").directory, directory)
+        shutil.copytree(store.scripted(format="ggml").directory, directory)
         shutil.copyfile(whole.path, directory / row["file"])
     file = row.get("file", None if row["format"] == "safetensors" else whole.file)
-    return Start(ModelArguments(directory, file, row["format"]), tuple(row["names"]))
+    return LaunchPlan(ModelArguments(directory, file, row["format"]), tuple(row["names"]))
 
 
-def own_start(settings: Settings) -> Start:
+def user_model_plan(settings: Settings) -> LaunchPlan:
     """A start with the user's model; the format follows from the file name."""
-    own = settings.own_model
+    own = settings.user_model
     assert own is not None, "this scenario lacks the tag @needs.own_model"
     directory, file = own
     format_name = "safetensors" if file is None else Path(file).suffix.removeprefix(".").lower()
-    return Start(ModelArguments(directory.absolute(), file, format_name))
+    return LaunchPlan(ModelArguments(directory.absolute(), file, format_name))

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import psutil
 
-from support.http.client import ApiClient, NoAnswer
+from support.http.client import ApiClient, RequestFailed
 from support.programs.child_environment import child_environment
 from support.programs.process import ManagedProcess, tree_of
 from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget
-from support.servers.startup_hints import remedy_for
+from support.servers.startup_hints import hint_for
 from support.settings import Settings
 from support.waiting import WaitTimeout, wait_until
 
@@ -42,7 +42,7 @@ class StartFailure(AssertionError):
 
 
 @dataclass(frozen=True)
-class Usage:
+class MemoryUsage:
     """Memory of a process tree in bytes: resident set, summed over the tree."""
 
     resident: int
@@ -69,7 +69,7 @@ class Server:
     def alive(self) -> bool:
         return self.process.alive
 
-    def usage(self) -> Usage:
+    def usage(self) -> MemoryUsage:
         """What the tree uses now; zero when it has ended."""
         resident = 0
         for process in tree_of(self.process.pid):
@@ -77,7 +77,7 @@ class Server:
                 resident += process.memory_info().rss
             except psutil.Error:
                 continue
-        return Usage(resident)
+        return MemoryUsage(resident)
 
     def stop(self) -> int:
         """End the tree and remove its folder; the exit code. May be called twice."""
@@ -131,7 +131,7 @@ def _start_once(
     folder = Path(tempfile.mkdtemp(prefix="acceptance-server-"))
     log = folder / "server.log"
     url = f"http://127.0.0.1:{port}"
-    words = target.dialect.serve(model, port, settings.test_batch_size, settings.test_verbose, options)
+    words = target.command_line.serve(model, port, settings.test_batch_size, settings.test_verbose, options)
     started = time.monotonic()
     process: ManagedProcess | None = None
     try:
@@ -142,11 +142,11 @@ def _start_once(
             cwd=folder,
         )
         running = process
-        with contextlib.closing(ApiClient(url, within=ASK_SECONDS)) as client:
+        with contextlib.closing(ApiClient(url, timeout=ASK_SECONDS)) as client:
             wait_until(
                 f"{target.label} ready to answer",
-                lambda: _listens(running, port, log) and _answers(client),
-                within=settings.seconds(READY_SECONDS),
+                lambda: _is_listening(running, port, log) and _is_healthy(client),
+                timeout=settings.seconds(READY_SECONDS),
                 alive=lambda: running.alive,
             )
         return Server(process, url, model, folder, time.monotonic() - started)
@@ -160,14 +160,14 @@ def _start_once(
         raise
 
 
-def _answers(client: ApiClient) -> bool:
+def _is_healthy(client: ApiClient) -> bool:
     try:
         return client.get("/health").status == 200
-    except NoAnswer:
+    except RequestFailed:
         return False
 
 
-def _listens(process: ManagedProcess, port: int, log: Path) -> bool:
+def _is_listening(process: ManagedProcess, port: int, log: Path) -> bool:
     """Whether it is our process that listens there: a stranger on the same port must not pass for it.
 
     Its log tells, unless RUST_LOG silences that line; then the system is asked who has the port.
@@ -186,7 +186,7 @@ def _listens(process: ManagedProcess, port: int, log: Path) -> bool:
 
 def _failure(what: str, code: int | None, log: str) -> StartFailure:
     tail = "\n".join(log.splitlines()[-LOG_TAIL_LINES:]) or "(it wrote nothing)"
-    remedy = remedy_for(log)
+    remedy = hint_for(log)
     advice = f"\nWhat to do: {remedy}." if remedy else ""
     message = f"{what} (exit code {code}). Last lines of its log:\n{tail}{advice}"
     return StartFailure(message, exit_code=code, log=log)

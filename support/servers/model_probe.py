@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from support.servers.discovery import CommandTarget
-from support.suite import Suite
+from support.suite import RunContext
 
 
-def speaks(suite: Suite) -> bool:
+def serves_scripted_model(suite: RunContext) -> bool:
     """Whether exact answers may be expected: of a program always (it gets our model), else one is tried."""
     if isinstance(suite.target, CommandTarget):
         return True
@@ -16,7 +16,7 @@ def speaks(suite: Suite) -> bool:
     row = suite.script.rows[0]
     client, _ = suite.api_client()
     try:
-        answer = OpenAiApi(client).chat([{"role": "user", "content": row.marker}], max_tokens=64)
+        answer = OpenAiApi(client).chat([{"role": "user", "content": row.keyword}], max_tokens=64)
     except AssertionError:
         return False
     finally:

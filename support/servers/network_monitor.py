@@ -12,21 +12,21 @@ import threading
 from collections.abc import Mapping
 from types import TracebackType
 
-SETTLE_SECONDS = 5.0
-_LAST_WORD = b"mistralrs-acceptance: that was all\n"
+SYNC_SECONDS = 5.0
+_SYNC_MESSAGE = b"mistralrs-acceptance: that was all\n"
 PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
-class NetworkTrap:
+class NetworkMonitor:
     """Listens on loopback while the context lasts; `attempts` holds the first line of whatever came."""
 
     def __init__(self) -> None:
         self.attempts: list[str] = []
-        self._settled = threading.Event()
+        self._synchronized = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._listen, name="network-trap", daemon=True)
 
-    def __enter__(self) -> NetworkTrap:
+    def __enter__(self) -> NetworkMonitor:
         self._thread.start()
         return self
 
@@ -51,25 +51,25 @@ class NetworkTrap:
         proxies = dict.fromkeys(PROXY_NAMES, address) | {name.lower(): address for name in PROXY_NAMES}
         return {**proxies, "NO_PROXY": "", "HF_ENDPOINT": address, "HF_HUB_OFFLINE": ""}
 
-    def check_untouched(self) -> None:
+    def check_no_attempts(self) -> None:
         """Nobody tried to get out."""
-        self._settle()
+        self._synchronize()
         assert not self.attempts, (
             f"the program asked the network {len(self.attempts)} times: {self.attempts[:3]}"
         )
 
-    def check_touched(self) -> None:
+    def check_attempted(self) -> None:
         """Somebody tried: the trap works."""
-        self._settle()
+        self._synchronize()
         assert self.attempts, "the program fetches a model that is not here, yet nothing came to the trap"
 
-    def _settle(self) -> None:
+    def _synchronize(self) -> None:
         """Wait until everything that came before now is written down: connections are taken in order."""
         if self._thread.is_alive():
             with socket.create_connection(self._listener.getsockname()) as last:
-                last.sendall(_LAST_WORD)
-                self._settled.wait(SETTLE_SECONDS)
-                self._settled.clear()
+                last.sendall(_SYNC_MESSAGE)
+                self._synchronized.wait(SYNC_SECONDS)
+                self._synchronized.clear()
 
     def _listen(self) -> None:
         while True:
@@ -83,8 +83,8 @@ class NetworkTrap:
                     said = connection.recv(200)
                 except OSError:
                     said = b""
-                if said == _LAST_WORD:
-                    self._settled.set()
+                if said == _SYNC_MESSAGE:
+                    self._synchronized.set()
                     continue
                 first = said.splitlines()[0] if said else b"(a connection without a word)"
                 self.attempts.append(first.decode(errors="replace"))

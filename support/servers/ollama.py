@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from support.errors import AcceptanceError
-from support.http.client import ApiClient, NoAnswer
+from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
 from support.http.ndjson import parse_lines
 from support.programs.child_environment import child_environment
 from support.programs.process import ManagedProcess
 from support.programs.process_group import GroupGuard
-from support.programs.program import FoundPart
+from support.programs.program import InstalledProgram
 from support.servers.mistralrs import LOG_TAIL_LINES, PORT_TRIES, StartFailure, free_port
 from support.settings import Settings
 from support.waiting import WaitTimeout, wait_until
@@ -30,10 +30,10 @@ RUNNING = b"Ollama is running"
 PORT_TAKEN = "address already in use"
 # One template that has everything a model may be able to: tools, thoughts, and text in the middle. Ollama
 # tells what a model can from its template (server/images.go), and the marks around calls and thoughts.
-ABLE_TEMPLATE = Path(__file__).with_name("ollama_template.txt")
+TOOLS_TEMPLATE = Path(__file__).with_name("ollama_template.txt")
 
 
-class ModelNotMade(AcceptanceError):
+class ModelNotCreated(AcceptanceError):
     """The server did not take a model; the message has its words."""
 
 
@@ -45,7 +45,7 @@ class OllamaServer:
         self.url = url
         self.folder = folder
         # Its runners are processes of its own, in its group.
-        self._guard = GroupGuard(process.pid)
+        self._process_group = GroupGuard(process.pid)
 
     @property
     def log(self) -> str:
@@ -59,7 +59,7 @@ class OllamaServer:
     def stop(self) -> int:
         """End the tree and remove its folder; the exit code. May be called twice."""
         code = self.process.stop()
-        self._guard.release()
+        self._process_group.release()
         shutil.rmtree(self.folder, ignore_errors=True)
         return code
 
@@ -77,31 +77,31 @@ def environment_of(folder: Path, url: str) -> Mapping[str, str]:
     )
 
 
-def start_ollama(part: FoundPart, settings: Settings) -> OllamaServer:
+def start_ollama(program: InstalledProgram, settings: Settings) -> OllamaServer:
     """Start it on a free port of the loopback interface; raises `StartFailure`, nothing is left then."""
     for _ in range(PORT_TRIES - 1):
         try:
-            return _start_once(part, settings)
+            return _start_once(program, settings)
         except StartFailure as failure:
             if PORT_TAKEN not in failure.log:
                 raise
-    return _start_once(part, settings)
+    return _start_once(program, settings)
 
 
-def _start_once(part: FoundPart, settings: Settings) -> OllamaServer:
+def _start_once(program: InstalledProgram, settings: Settings) -> OllamaServer:
     folder = Path(tempfile.mkdtemp(prefix="acceptance-ollama-"))
     url = f"http://127.0.0.1:{free_port()}"
     process: ManagedProcess | None = None
     try:
         process = ManagedProcess(
-            [part.path, "serve"], stdout=_log(folder), env=environment_of(folder, url), cwd=folder
+            [program.path, "serve"], stdout=_log(folder), env=environment_of(folder, url), cwd=folder
         )
         running = process
-        with contextlib.closing(ApiClient(url, within=ASK_SECONDS)) as client:
+        with contextlib.closing(ApiClient(url, timeout=ASK_SECONDS)) as client:
             wait_until(
-                f"ollama {part.version} ready to answer",
-                lambda: _answers(client),
-                within=settings.seconds(READY_SECONDS),
+                f"ollama {program.version} ready to answer",
+                lambda: _is_up(client),
+                timeout=settings.seconds(READY_SECONDS),
                 alive=lambda: running.alive,
             )
         return OllamaServer(process, url, folder)
@@ -121,10 +121,10 @@ def _log(folder: Path) -> Path:
     return folder / "server.log"
 
 
-def _answers(client: ApiClient) -> bool:
+def _is_up(client: ApiClient) -> bool:
     try:
         return client.get("/").body == RUNNING
-    except NoAnswer:
+    except RequestFailed:
         return False
 
 
@@ -138,13 +138,13 @@ def create_model(client: ApiClient, name: str, file: Path, *, template: str | No
     if client.send("HEAD", blob).status != 200:
         sent = client.send("POST", blob, body=file.read_bytes())
         if sent.status not in (200, 201):
-            raise ModelNotMade(f"{_words(sent)}; the file was not taken")
+            raise ModelNotCreated(f"{_response_summary(sent)}; the file was not taken")
     # More threads than free cores wait for each other longer than a small model computes.
     request = {"model": name, "files": {file.name: digest}, "parameters": {"num_thread": 1}}
     made = client.post("/api/create", request | ({"template": template} if template else {}))
     last = parse_lines(made.body)[-1].value if made.status == 200 and made.body else None
     if last != {"status": "success"}:
-        raise ModelNotMade(f"{_words(made)}; the model {name} was not made")
+        raise ModelNotCreated(f"{_response_summary(made)}; the model {name} was not made")
 
 
 def delete_models(client: ApiClient, names: Sequence[str]) -> None:
@@ -154,5 +154,5 @@ def delete_models(client: ApiClient, names: Sequence[str]) -> None:
         client.send("DELETE", "/api/delete", body=body, headers={"Content-Type": "application/json"})
 
 
-def _words(exchange: Exchange) -> str:
+def _response_summary(exchange: Exchange) -> str:
     return f"{exchange.method} {exchange.url} answered {exchange.status} {exchange.text[:200]!r}"

@@ -23,15 +23,15 @@ from pathlib import Path
 from typing import Protocol
 
 from support.bundled.ollama_gateway.errors import API_LEVEL
-from support.errors import NotOffered, TargetError
-from support.http.client import ApiClient, NoAnswer
+from support.errors import NotSupported, TargetError
+from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import NotJson
 from support.programs.ollama import OLLAMA
-from support.programs.program import FoundPart
-from support.servers.bundled_gateway import Declines, start_gateway
+from support.programs.program import InstalledProgram
+from support.servers.bundled_gateway import UnsupportedRoutes, start_gateway
 from support.servers.ollama import (
-    ABLE_TEMPLATE,
-    ModelNotMade,
+    TOOLS_TEMPLATE,
+    ModelNotCreated,
     OllamaServer,
     create_model,
     delete_models,
@@ -39,15 +39,15 @@ from support.servers.ollama import (
 )
 from support.settings import Settings, redact_url
 
-SPEAKING, ABLE, EMBEDDING, LEAVING, DICE = "speaking", "able", "embedding", "leaving", "dice"
+SCRIPTED, TOOLS, EMBEDDING, UNLOADABLE, CATEGORICAL = "speaking", "able", "embedding", "leaving", "dice"
 GATEWAY = "mistralrs-gateway"
-ROLES = (SPEAKING, ABLE, EMBEDDING, LEAVING, DICE)
-NEED, NEED_REAL = "needs.ollama_api", "needs.ollama"
-REACH_SECONDS = 5.0
-MAKE_SECONDS = 60.0
+ROLES = (SCRIPTED, TOOLS, EMBEDDING, UNLOADABLE, CATEGORICAL)
+NEEDS_OLLAMA_API, NEEDS_OLLAMA = "needs.ollama_api", "needs.ollama"
+CONNECT_SECONDS = 5.0
+CREATE_SECONDS = 60.0
 
 
-def foreseen(settings: Settings, target: str) -> str:
+def preview(settings: Settings, target: str) -> str:
     """Whose Ollama API will be judged, before anything was started."""
     if settings.ollama_api == "gateway":
         return f"{GATEWAY} {API_LEVEL} in front of {target}"
@@ -59,7 +59,7 @@ def foreseen(settings: Settings, target: str) -> str:
     return "a real Ollama, and there is none" if part is None else f"ollama {part.version} ({part.path})"
 
 
-class Process(Protocol):
+class ServerProcess(Protocol):
     """A front that the suite started: alive, with a log, and to be ended."""
 
     @property
@@ -75,7 +75,7 @@ class Process(Protocol):
 
 
 @dataclass(frozen=True)
-class OllamaFront:
+class OllamaBackend:
     """A server of the Ollama API. `names`: role -> name of a model there. `process`: None when not ours.
 
     `declines`: what it is known not to offer, where that is written down.
@@ -85,9 +85,9 @@ class OllamaFront:
     program: str
     version: str
     names: Mapping[str, str]
-    process: Process | None = None
-    made: tuple[str, ...] = field(default=())
-    declines: Declines | None = None
+    process: ServerProcess | None = None
+    created: tuple[str, ...] = field(default=())
+    unsupported_routes: UnsupportedRoutes | None = None
 
     @property
     def label(self) -> str:
@@ -112,7 +112,7 @@ class Upstream:
     unloads: bool = True
 
 
-class Fronts:
+class OllamaBackends:
     """Owns the servers of the Ollama API of a run. Each is started when first asked for, and when it died."""
 
     def __init__(
@@ -125,61 +125,61 @@ class Fronts:
         self._settings = settings
         self._gguf = gguf
         self._upstream = upstream
-        self._fronts: dict[str, OllamaFront] = {}
-        self._told: tuple[str, str] | None = None
+        self._backends: dict[str, OllamaBackend] = {}
+        self._last_version: tuple[str, str] | None = None
 
     @property
     def kind(self) -> str:
         """`gateway`, `ollama` or a URL."""
         return self._settings.ollama_api
 
-    def unmet(self, tags: Collection[str]) -> str | None:
+    def missing_requirement(self, tags: Collection[str]) -> str | None:
         """Why a scenario with these tags cannot run for want of a server, with the remedy, or None."""
-        real = NEED_REAL in tags or (NEED in tags and self.kind == "ollama")
-        if real and self._settings.ollama_url is None and self._part is None:
+        real = NEEDS_OLLAMA in tags or (NEEDS_OLLAMA_API in tags and self.kind == "ollama")
+        if real and self._settings.ollama_url is None and self._installed is None:
             return "needs a real Ollama; `acceptance get ollama` builds one, or set OLLAMA_BIN or OLLAMA_URL"
         return None
 
-    def judged(self, role: str = SPEAKING) -> OllamaFront:
+    def under_test(self, role: str = SCRIPTED) -> OllamaBackend:
         """The judged server that has the model of a role.
 
         Raises `StartFailure`, `TargetError`, or `NotOffered` when there is no such model.
         """
         front = self._get(f"gateway {role}" if self.kind == "gateway" else self.kind)
-        self._told = (front.program, front.version)
+        self._last_version = (front.program, front.version)
         if role not in front.names:
-            raise NotOffered(f"{front.label} has no model {role!r} and takes none that the suite makes")
+            raise NotSupported(f"{front.label} has no model {role!r} and takes none that the suite makes")
         return front
 
     @property
-    def told(self) -> tuple[str, str] | None:
+    def last_version(self) -> tuple[str, str] | None:
         """Program and version of the judged one, also when it has died; None when it never was there."""
-        return self._told
+        return self._last_version
 
     @cached_property
-    def _part(self) -> FoundPart | None:
+    def _installed(self) -> InstalledProgram | None:
         return OLLAMA.locate(self._settings)
 
-    def gateway(self) -> OllamaFront:
+    def gateway(self) -> OllamaBackend:
         """The gateway of this run: the user's own where one is judged, else the bundled one."""
-        return self._get(f"gateway {SPEAKING}") if self.kind == "ollama" else self.judged()
+        return self._get(f"gateway {SCRIPTED}") if self.kind == "ollama" else self.under_test()
 
-    def real(self) -> OllamaFront:
+    def real(self) -> OllamaBackend:
         """A real Ollama, whoever is judged."""
         return self._get("ollama")
 
     def close(self) -> None:
         """End what was started, remove what was made elsewhere."""
-        for kind in list(self._fronts):
+        for kind in list(self._backends):
             self._discard(kind)
 
-    def let_go(self, front: OllamaFront) -> None:
+    def discard(self, backend: OllamaBackend) -> None:
         """End this one, which hangs or has died; who asks next gets a new one."""
-        for kind in [kind for kind, known in self._fronts.items() if known is front]:
+        for kind in [kind for kind, known in self._backends.items() if known is backend]:
             self._discard(kind)
 
-    def _get(self, kind: str) -> OllamaFront:
-        front = self._fronts.get(kind)
+    def _get(self, kind: str) -> OllamaBackend:
+        front = self._backends.get(kind)
         if front is not None and front.alive:
             return front
         self._discard(kind)
@@ -188,79 +188,93 @@ class Fronts:
         elif kind.startswith("gateway "):
             front = self._start_gateway(kind.removeprefix("gateway "))
         else:
-            front = self._reach(kind)
-        self._fronts[kind] = front
+            front = self._connect(kind)
+        self._backends[kind] = front
         return front
 
     def _discard(self, kind: str) -> None:
-        front = self._fronts.pop(kind, None)
+        front = self._backends.pop(kind, None)
         if front is None:
             return
         if front.process is not None:
             front.process.stop()
-        elif front.made:
-            with contextlib.suppress(NoAnswer), contextlib.closing(ApiClient(front.url)) as client:
-                delete_models(client, front.made)
+        elif front.created:
+            with contextlib.suppress(RequestFailed), contextlib.closing(ApiClient(front.url)) as client:
+                delete_models(client, front.created)
 
-    def _start_ollama(self) -> OllamaFront:
+    def _start_ollama(self) -> OllamaBackend:
         if self._settings.ollama_url is not None:
-            return self._reach(self._settings.ollama_url)
-        part = self._part
-        assert part is not None, f"this scenario lacks the tag @{NEED_REAL}"
+            return self._connect(self._settings.ollama_url)
+        part = self._installed
+        assert part is not None, f"this scenario lacks the tag @{NEEDS_OLLAMA}"
         server: OllamaServer = start_ollama(part, self._settings)
-        names = {SPEAKING: SPEAKING, ABLE: ABLE, EMBEDDING: SPEAKING, LEAVING: SPEAKING, DICE: DICE}
+        names = {
+            SCRIPTED: SCRIPTED,
+            TOOLS: TOOLS,
+            EMBEDDING: SCRIPTED,
+            UNLOADABLE: SCRIPTED,
+            CATEGORICAL: CATEGORICAL,
+        }
         try:
-            with contextlib.closing(ApiClient(server.url, within=MAKE_SECONDS)) as client:
-                self._make(client, names)
+            with contextlib.closing(ApiClient(server.url, timeout=CREATE_SECONDS)) as client:
+                self._create_models(client, names)
         except BaseException:
             server.stop()
             raise
-        return OllamaFront(server.url, "ollama", part.version, names, server)
+        return OllamaBackend(server.url, "ollama", part.version, names, server)
 
-    def _start_gateway(self, model: str) -> OllamaFront:
+    def _start_gateway(self, model: str) -> OllamaBackend:
         behind = self._upstream(model)
         files = {model: behind.file} if behind.file else {}
         gateway = start_gateway(behind.url, self._settings, files, behind.api_key)
         try:
-            version, listed = self._ask(gateway.url)
+            version, listed = self._version_and_models(gateway.url)
         except BaseException:
             gateway.stop()
             raise
         name = model if behind.file else listed[0]
-        declines = Declines(unloads=behind.unloads)
-        return OllamaFront(gateway.url, GATEWAY, version, {model: name}, gateway, declines=declines)
+        declines = UnsupportedRoutes(unloads=behind.unloads)
+        return OllamaBackend(
+            gateway.url, GATEWAY, version, {model: name}, gateway, unsupported_routes=declines
+        )
 
-    def _reach(self, url: str) -> OllamaFront:
+    def _connect(self, url: str) -> OllamaBackend:
         """A server that is there: with our models where it takes any, else with the first of its own."""
-        version, listed = self._ask(url)
+        version, listed = self._version_and_models(url)
         mark = f"acceptance-{secrets.token_hex(4)}"
-        speaking, able, dice = (f"{mark}-{role}" for role in (SPEAKING, ABLE, DICE))
-        names = {SPEAKING: speaking, ABLE: able, EMBEDDING: speaking, LEAVING: speaking, DICE: dice}
-        with contextlib.closing(ApiClient(url, within=self._settings.seconds(MAKE_SECONDS))) as client:
+        speaking, able, dice = (f"{mark}-{role}" for role in (SCRIPTED, TOOLS, CATEGORICAL))
+        names = {
+            SCRIPTED: speaking,
+            TOOLS: able,
+            EMBEDDING: speaking,
+            UNLOADABLE: speaking,
+            CATEGORICAL: dice,
+        }
+        with contextlib.closing(ApiClient(url, timeout=self._settings.seconds(CREATE_SECONDS))) as client:
             try:
-                self._make(client, names)
-                return OllamaFront(url, "ollama", version, names, made=(speaking, able, dice))
-            except ModelNotMade as error:
+                self._create_models(client, names)
+                return OllamaBackend(url, "ollama", version, names, created=(speaking, able, dice))
+            except ModelNotCreated as error:
                 delete_models(client, [speaking, able, dice])
                 if not listed:
                     shown = redact_url(url)
                     raise TargetError(f"{shown} lists no model and takes none of ours: {error}") from None
-        return OllamaFront(url, "url", version, dict.fromkeys((SPEAKING, EMBEDDING, LEAVING), listed[0]))
+        return OllamaBackend(url, "url", version, dict.fromkeys((SCRIPTED, EMBEDDING, UNLOADABLE), listed[0]))
 
-    def _ask(self, url: str) -> tuple[str, list[str]]:
+    def _version_and_models(self, url: str) -> tuple[str, list[str]]:
         """Version and models that a server tells; raises `TargetError`."""
-        with contextlib.closing(ApiClient(url, within=self._settings.seconds(REACH_SECONDS))) as client:
+        with contextlib.closing(ApiClient(url, timeout=self._settings.seconds(CONNECT_SECONDS))) as client:
             try:
                 version = str(client.get("/api/version").json()["version"])
                 return version, [str(entry["name"]) for entry in client.get("/api/tags").json()["models"]]
-            except (NoAnswer, NotJson, KeyError, TypeError) as error:
+            except (RequestFailed, NotJson, KeyError, TypeError) as error:
                 raise TargetError(
                     f"no Ollama API at {redact_url(url)}: {error}; start the server, or choose another "
                     "ollama_api"
                 ) from None
 
-    def _make(self, client: ApiClient, names: Mapping[str, str]) -> None:
-        speaking = self._gguf(SPEAKING)
-        create_model(client, names[SPEAKING], speaking)
-        create_model(client, names[ABLE], speaking, template=ABLE_TEMPLATE.read_text(encoding="utf-8"))
-        create_model(client, names[DICE], self._gguf(DICE))
+    def _create_models(self, client: ApiClient, names: Mapping[str, str]) -> None:
+        speaking = self._gguf(SCRIPTED)
+        create_model(client, names[SCRIPTED], speaking)
+        create_model(client, names[TOOLS], speaking, template=TOOLS_TEMPLATE.read_text(encoding="utf-8"))
+        create_model(client, names[CATEGORICAL], self._gguf(CATEGORICAL))

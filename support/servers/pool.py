@@ -20,12 +20,12 @@ class ServerPool:
         self._settings = settings
         self._servers: dict[_Key, Server] = {}
 
-    def get(self, model: ModelArguments, options: Sequence[str] = (), purpose: str = "") -> Server:
+    def get(self, model: ModelArguments, options: Sequence[str] = (), isolation: str = "") -> Server:
         """A healthy server with this model, started with these options. Raises `StartFailure`.
 
         Who hurts a server without ending it gives a `purpose`: nobody else gets that one.
         """
-        key = (model, tuple(options), purpose)
+        key = (model, tuple(options), isolation)
         server = self._servers.get(key)
         if server is not None and server.alive:
             return server
@@ -37,13 +37,13 @@ class ServerPool:
         self._servers[key] = server
         return server
 
-    def last(self, model: ModelArguments, options: Sequence[str] = (), purpose: str = "") -> Server | None:
+    def peek(self, model: ModelArguments, options: Sequence[str] = (), isolation: str = "") -> Server | None:
         """The one that `get` gave last, dead or alive; None when it was discarded."""
-        return self._servers.get((model, tuple(options), purpose))
+        return self._servers.get((model, tuple(options), isolation))
 
-    def discard(self, model: ModelArguments, options: Sequence[str] = (), purpose: str = "") -> None:
+    def discard(self, model: ModelArguments, options: Sequence[str] = (), isolation: str = "") -> None:
         """End this server: somebody hurt it, or is done with it."""
-        server = self._servers.pop((model, tuple(options), purpose), None)
+        server = self._servers.pop((model, tuple(options), isolation), None)
         if server is not None:
             server.stop()
 

@@ -17,7 +17,7 @@ def _table() -> tuple[tuple[re.Pattern[str], str], ...]:
     return tuple((re.compile(row["pattern"], re.IGNORECASE), row["advice"]) for row in rows)
 
 
-def remedy_for(log: str) -> str | None:
+def hint_for(log: str) -> str | None:
     """The first known remedy for what a log says, or None. Lines of plain information do not count."""
     words = "\n".join(line for line in log.splitlines() if not _INFORMATION.search(line))
     return next((advice for pattern, advice in _table() if pattern.search(words)), None)

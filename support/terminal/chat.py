@@ -37,7 +37,7 @@ KEY_SECONDS = 5.0
 _PASTE = "\x1b[200~{}\x1b[201~"
 # A line editor hands the line over: the end of bracketed paste, and a new line after (rustyline) or before
 # it (GNU readline).
-_HANDED_OVER = re.compile(rb"\x1b\[\?2004l[\r\n]{1,2}")
+_LINE_SUBMITTED = re.compile(rb"\x1b\[\?2004l[\r\n]{1,2}")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Turn:
     typed: str
     output: str
     messages: tuple[Message, ...]
-    pieces: int
+    chunks: int
 
     @property
     def answer(self) -> str:
@@ -64,7 +64,7 @@ class Turn:
         return self.output.rpartition(STATS)[2] if STATS in self.output else ""
 
 
-class Talk(Protocol):
+class TerminalChat(Protocol):
     """A chat, wherever it is shown."""
 
     @property
@@ -76,7 +76,7 @@ class Talk(Protocol):
     @property
     def shown(self) -> str: ...
 
-    def say(self, text: str) -> Turn: ...
+    def send_line(self, text: str) -> Turn: ...
 
     def transcript(self, name: str) -> Transcript: ...
 
@@ -87,14 +87,14 @@ class Chat:
     `sign` begins a command: `/`, up to 0.7 a backslash. `patience` multiplies every wait.
     """
 
-    def __init__(self, session: TerminalSession, sign: str = "/", patience: float = 1.0) -> None:
+    def __init__(self, session: TerminalSession, command_prefix: str = "/", patience: float = 1.0) -> None:
         self.session = session
-        self._sign = sign
+        self._command_prefix = command_prefix
         self._patience = patience
         # What was said since the chat began or was cleared.
         self._messages: list[Message] = []
         self._typed: str | None = None
-        self._asked = False
+        self._expects_answer = False
         self._since = 0
         self._reads = 0
         self._lines = -1
@@ -122,27 +122,27 @@ class Chat:
     def transcript(self, name: str) -> Transcript:
         return self.session.transcript(name)
 
-    def say(self, text: str) -> Turn:
+    def send_line(self, text: str) -> Turn:
         """Type a line, press Enter and wait for the next prompt, or for the end of the program."""
         self.enter(text)
-        return self.settle()
+        return self.finish_turn()
 
     def enter(self, text: str) -> None:
         """Type a line and press Enter."""
         self._begin_turn(text)
-        self._type(self._spelled(text) + "\r")
+        self._type(self._with_command_prefix(text) + "\r")
 
     def paste(self, text: str) -> Turn:
         """Paste a text in brackets, as terminals do, and press Enter."""
         self._begin_turn(text)
         self._type(_PASTE.format(text) + "\r")
-        return self.settle()
+        return self.finish_turn()
 
-    def say_at_once(self, lines: list[str]) -> Turn:
+    def send_lines(self, lines: list[str]) -> Turn:
         """Send several lines in one go, as a terminal without bracketed paste does; the turn of the first."""
         self._begin_turn(lines[0])
         self._type("".join(f"{line}\r" for line in lines))
-        return self.settle()
+        return self.finish_turn()
 
     def write(self, text: str) -> None:
         """Type without Enter, and wait until it stands before the cursor."""
@@ -153,20 +153,20 @@ class Chat:
     def press(self, key: str, times: int = 1) -> None:
         """Press a key of the line editor; each time something has to change on the screen."""
         for _ in range(times):
-            before = self.session.screen.place
+            before = self.session.screen.cursor_state
             self.session.write(KEYS[key], KEY_SECONDS * self._patience)
             self._wait(
                 f"an effect of {key}",
-                lambda old=before: self.session.screen.place != old,  # type: ignore[misc]
+                lambda old=before: self.session.screen.cursor_state != old,  # type: ignore[misc]
                 KEY_SECONDS,
             )
 
     def submit(self) -> Turn:
         """Press Enter on the line as it stands on the screen."""
-        line = self.session.screen.place[0]
+        line = self.session.screen.cursor_state[0]
         self._begin_turn(PROMPT.sub("", line, count=1))
         self._type("\r")
-        return self.settle()
+        return self.finish_turn()
 
     def interrupt(self, key: str) -> Turn:
         """Press Ctrl-C or Ctrl-D and wait for a new prompt, or for the end of the program."""
@@ -174,35 +174,35 @@ class Chat:
             self._begin_turn("")
         self._lines = self.session.screen.line_feeds
         self.session.write(KEYS[key], KEY_SECONDS * self._patience)
-        return self.settle()
+        return self.finish_turn()
 
     def await_text(self, text: str) -> None:
         """Wait until the answer under way begins with this text."""
         self._wait(f"an answer that begins with {text!r}", lambda: self._written.startswith(text))
 
-    def settle(self) -> Turn:
+    def finish_turn(self) -> Turn:
         """Wait for the prompt after what was entered, or for the end of the program."""
         typed = self._typed or ""
-        self._wait(f"the prompt after {typed[:60]!r}", lambda: self.prompted or self.session.hung_up)
+        self._wait(f"the prompt after {typed[:60]!r}", lambda: self.prompted or self.session.eof)
         pieces = sum(not part.typed for part in self.session.traffic[self._reads :])
-        told = tuple(self._messages) if self._asked else ()
+        told = tuple(self._messages) if self._expects_answer else ()
         turn = Turn(typed, self._written, told, pieces)
-        if self._asked:
+        if self._expects_answer:
             self._messages.append({"role": "assistant", "content": turn.answer})
-        self._typed, self._asked = None, False
+        self._typed, self._expects_answer = None, False
         return turn
 
-    def whole(self, question: str) -> Turn:
+    def run_once(self, question: str) -> Turn:
         """All that a program wrote that was given its only question at the start, until it ended."""
         self._begin_turn(question)
         session = self.session
-        self._wait("the end of the answer", lambda: session.hung_up, START_SECONDS + ANSWER_SECONDS)
+        self._wait("the end of the answer", lambda: session.eof, START_SECONDS + ANSWER_SECONDS)
         output = session.output.decode(errors="replace").replace("\r\n", "\n")
         return Turn(question, output, tuple(self._messages), len(session.traffic))
 
     def _begin_turn(self, text: str) -> None:
         session = self.session
-        self._typed, self._asked = text, False
+        self._typed, self._expects_answer = text, False
         self._since, self._reads = len(session.output), len(session.traffic)
         self._lines = session.screen.line_feeds
         if text == "/clear":
@@ -211,16 +211,16 @@ class Chat:
             self._messages.append({"role": "system", "content": text.removeprefix("/system ")})
         elif text.strip() and not _is_command(text):
             self._messages.append({"role": "user", "content": text})
-            self._asked = True
+            self._expects_answer = True
 
-    def _spelled(self, text: str) -> str:
-        return self._sign + text[1:] if _is_command(text) else text
+    def _with_command_prefix(self, text: str) -> str:
+        return self._command_prefix + text[1:] if _is_command(text) else text
 
     @property
     def _written(self) -> str:
         """What was written since the line was handed over."""
         since = self.session.output[self._since :]
-        handed = _HANDED_OVER.search(since)
+        handed = _LINE_SUBMITTED.search(since)
         text = since[handed.end() :] if handed else since.partition(b"\n")[2]
         return text.decode(errors="replace").replace("\r\n", "\n")
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import pexpect
 import psutil
 
-from support.programs.deferred_interrupts import uninterrupted
-from support.programs.process import dying_with_us, hold, release, tree_of, wait_gone
+from support.programs.deferred_interrupts import defer_interrupts
+from support.programs.process import child_preexec, register, tree_of, unregister, wait_until_exited
 from support.reporting.evidence import Transcript
 from support.terminal.screen import COLUMNS, ROWS, Screen
 from support.waiting import WaitTimeout, wait_until
@@ -28,7 +28,7 @@ TERMINAL = "xterm"
 READ_BYTES = 65536
 WRITE_BYTES = 256
 # How often a silent program is looked after: it may have ended while another one keeps the terminal open.
-LOOK_SECONDS = 0.25
+POLL_INTERVAL = 0.25
 # Of a screen, in a message.
 MESSAGE_CHARACTERS = 3000
 
@@ -60,19 +60,19 @@ class TerminalSession:
         self.traffic: list[Traffic] = []
         self.started = time.monotonic()
         self._closed = False
-        self._hung_up = False
+        self._eof = False
         # An interruption between the start and the note of it would leave the process to itself.
-        with uninterrupted():
+        with defer_interrupts():
             self._child = pexpect.spawn(
                 self.command[0],
                 list(self.command[1:]),
                 env={**env, "TERM": TERMINAL, "LINES": str(rows), "COLUMNS": str(columns)},
                 cwd=str(cwd),
                 dimensions=(rows, columns),
-                preexec_fn=dying_with_us(),
+                preexec_fn=child_preexec(),
                 timeout=None,
             )
-            hold(self)
+            register(self)
         # Its sleeps before writing and after closing are for programs that nobody watches.
         self._child.delaybeforesend = None
         self._child.ptyproc.delayafterclose = self._child.ptyproc.delayafterterminate = 0
@@ -95,9 +95,9 @@ class TerminalSession:
         return None if self.alive else self._code
 
     @property
-    def hung_up(self) -> bool:
+    def eof(self) -> bool:
         """Whether the program has let go of the terminal: nothing more will come."""
-        return self._hung_up
+        return self._eof
 
     @property
     def output(self) -> bytes:
@@ -121,15 +121,17 @@ class TerminalSession:
 
     # -- what a person does
 
-    def write(self, data: bytes, within: float) -> None:
+    def write(self, data: bytes, timeout: float) -> None:
         """Type all of it, reading meanwhile. Raises `WaitTimeout` when the program does not take it."""
         descriptor, left = self._child.child_fd, data
-        deadline = time.monotonic() + within
-        self._keep(data, typed=True)
+        deadline = time.monotonic() + timeout
+        self._record(data, typed=True)
         while left:
             seconds = deadline - time.monotonic()
-            if seconds <= 0 or self._hung_up:
-                raise WaitTimeout(self._told(f"typing {len(data)} bytes, {len(left)} were not taken", within))
+            if seconds <= 0 or self._eof:
+                raise WaitTimeout(
+                    self._timeout_message(f"typing {len(data)} bytes, {len(left)} were not taken", timeout)
+                )
             readable, writable, _ = select.select([descriptor], [descriptor], [], seconds)
             # First: there is always something to read of a program that writes all the time.
             if writable:
@@ -138,30 +140,30 @@ class TerminalSession:
             if readable:
                 self._read(0)
 
-    def wait(self, what: str, seen: Callable[[], bool], within: float) -> None:
+    def wait(self, what: str, seen: Callable[[], bool], timeout: float) -> None:
         """Read until `seen` says so.
 
         Raises `WaitTimeout` with `what` and the last screen, at once when the program has ended.
         """
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + timeout
         while not seen():
             left = deadline - time.monotonic()
             if left <= 0 or self._at_end(left):
                 # What came last may be what was awaited.
                 if seen():
                     return
-                raise WaitTimeout(self._told(what, within))
+                raise WaitTimeout(self._timeout_message(what, timeout))
 
-    def wait_end(self, within: float) -> int:
+    def wait_end(self, timeout: float) -> int:
         """Read until the program has ended; its exit code. Raises `WaitTimeout`."""
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + timeout
         with contextlib.suppress(WaitTimeout):
-            self.wait("its end", lambda: False, within)
+            self.wait("its end", lambda: False, timeout)
         # It lets go of the terminal some moments before it is gone.
         wait_until(
             "the end of the program",
             lambda: not self.alive,
-            within=max(deadline - time.monotonic(), 0),
+            timeout=max(deadline - time.monotonic(), 0),
             seen=lambda: f"the screen:\n{self._shown}",
         )
         return self._code
@@ -180,8 +182,8 @@ class TerminalSession:
                 self._child.wait()
             self._child.close(force=True)
             self._closed = True
-            release(self)
-            wait_gone(tree)
+            unregister(self)
+            wait_until_exited(tree)
         return self._code
 
     # -- what remains
@@ -200,11 +202,11 @@ class TerminalSession:
 
     def _at_end(self, left: float) -> bool:
         """Read what comes within a moment; whether nothing will come any more."""
-        if self._hung_up:
+        if self._eof:
             return True
         # Asked before reading: what it wrote just before its end is read first.
         ended = not self.alive
-        return not self._read(0 if ended else min(left, LOOK_SECONDS)) and ended
+        return not self._read(0 if ended else min(left, POLL_INTERVAL)) and ended
 
     def _read(self, seconds: float) -> bool:
         try:
@@ -212,13 +214,13 @@ class TerminalSession:
         except pexpect.TIMEOUT:
             return False
         except pexpect.EOF:
-            self._hung_up = True
+            self._eof = True
             return False
-        self._keep(data, typed=False)
+        self._record(data, typed=False)
         self.screen.feed(data)
         return True
 
-    def _keep(self, data: bytes, typed: bool) -> None:
+    def _record(self, data: bytes, typed: bool) -> None:
         self.traffic.append(Traffic(time.monotonic() - self.started, data, typed))
 
     @property
@@ -231,6 +233,6 @@ class TerminalSession:
     def _shown(self) -> str:
         return self.screen.text[-MESSAGE_CHARACTERS:] or "(blank)"
 
-    def _told(self, what: str, within: float) -> str:
+    def _timeout_message(self, what: str, timeout: float) -> str:
         state = "it is still running" if self.alive else f"it has ended with exit code {self.exit_code}"
-        return f"{what}: not seen within {within:.1f} s; {state}; the screen:\n{self._shown}"
+        return f"{what}: not seen within {timeout:.1f} s; {state}; the screen:\n{self._shown}"

@@ -11,18 +11,18 @@ from pathlib import Path
 
 from support.models.script import Script
 from support.programs.child_environment import child_environment
-from support.programs.process import Outcome, run_command
+from support.programs.process import CompletedCommand, run_command
 from support.programs.tmux import TMUX
 from support.reporting.evidence import Transcript
-from support.results.must_check import Observed
+from support.results.must_check import MustCheck
 from support.results.safe_text import visible
 from support.servers.cli_checks import CALL_SECONDS, CRASH
-from support.servers.command_line import ModelArguments, command_sign
-from support.servers.launch import Attempt
+from support.servers.command_line import ModelArguments, chat_command_prefix
+from support.servers.launch import LaunchResult
 from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import StartFailure
-from support.suite import Suite
-from support.terminal.chat import ENDING_KEYS, Chat, Talk, Turn
+from support.suite import RunContext
+from support.terminal.chat import ENDING_KEYS, Chat, TerminalChat, Turn
 from support.terminal.pty_session import TerminalSession
 from support.terminal.tmux import TmuxWindow
 from support.waiting import WaitTimeout
@@ -51,12 +51,12 @@ class Ending:
 class Terminal:
     """What happens in the terminals of a scenario. What it starts is ended through `cleanups`."""
 
-    def __init__(self, suite: Suite, folder: Path, cleanups: ExitStack) -> None:
-        self.turns: Observed[Turn] = Observed("answer in the terminal")
+    def __init__(self, suite: RunContext, folder: Path, cleanups: ExitStack) -> None:
+        self.turns: MustCheck[Turn] = MustCheck("answer in the terminal")
         self._suite = suite
         self._folder = folder
         self._cleanups = cleanups
-        self._talks: list[Talk] = []
+        self._chats: list[TerminalChat] = []
         self._script: Script | None = None
 
     # -- starting
@@ -64,36 +64,36 @@ class Terminal:
     @property
     def chat(self) -> Chat:
         """The chat that was started last."""
-        chat = self._talk
+        chat = self._latest_chat
         assert isinstance(chat, Chat), "this is about a pseudo-terminal, the chat is in a window"
         return chat
 
     @property
-    def _talk(self) -> Talk:
-        assert self._talks, "a step that starts a chat has to come first"
-        return self._talks[-1]
+    def _latest_chat(self) -> TerminalChat:
+        assert self._chats, "a step that starts a chat has to come first"
+        return self._chats[-1]
 
-    def prompting(self) -> Talk:
+    def prompting(self) -> TerminalChat:
         """The chat, to see whether it asks for the next line: a look at what became of the last one."""
         self.turns.all()
-        return self._talk
+        return self._latest_chat
 
     def start(self, model: ModelArguments | None = None) -> None:
         """Start a chat, with the speaking model unless told otherwise, and wait for its prompt."""
-        self.open(self._suite.command.dialect.chat(model or self._suite.speaking()))
+        self.open(self._suite.command.command_line.chat(model or self._suite.scripted()))
         self.chat.begin()
 
-    def start_short_of_memory(self) -> None:
+    def start_with_small_context(self) -> None:
         """Start a chat with a model that remembers no more than some hundred words."""
-        files = self._suite.models.speaking(self._suite.script, context=SMALL_CONTEXT)
+        files = self._suite.models.scripted(self._suite.script, context=SMALL_CONTEXT)
         self.start(arguments_of(files))
 
-    def start_hostile(self) -> None:
+    def start_with_control_codes(self) -> None:
         """Start a chat with a model that says control codes."""
         self._script = Script.load(CONTROL_CODES)
-        self.start(arguments_of(self._suite.models.speaking(self._script)))
+        self.start(arguments_of(self._suite.models.scripted(self._script)))
 
-    def attempt(self, model: ModelArguments) -> Attempt:
+    def try_start(self, model: ModelArguments) -> LaunchResult:
         """Start a chat that may be refused: then it has ended by itself before any prompt."""
         began = time.monotonic()
         try:
@@ -105,13 +105,13 @@ class Terminal:
                 raise
             log = session.output.decode(errors="replace").replace("\r\n", "\n")
             failure = StartFailure(visible(str(error)), exit_code=code, log=log)
-            return Attempt(None, failure, time.monotonic() - began)
+            return LaunchResult(None, failure, time.monotonic() - began)
         raise AssertionError(f"expected a refusal, but there is a prompt:\n{self.chat.session.screen.text}")
 
     def ask_once(self, question: str) -> None:
         """Have one question answered in the terminal, without a chat; what is written is its turn."""
-        self.open(self._suite.command.dialect.ask_once(self._suite.speaking(), question))
-        self.turns.add(self.chat.whole(question))
+        self.open(self._suite.command.command_line.ask_once(self._suite.scripted(), question))
+        self.turns.add(self.chat.run_once(question))
 
     def open(self, words: Sequence[str]) -> None:
         """Start the program in a terminal with a home that all chats of the scenario share."""
@@ -121,7 +121,7 @@ class Terminal:
         )
         self._cleanups.callback(session.stop)
         patience = settings.seconds(1.0)
-        self._talks.append(Chat(session, command_sign(target.version), patience))
+        self._chats.append(Chat(session, chat_command_prefix(target.version), patience))
 
     def open_window(self) -> None:
         """Start a chat in a window of tmux, and wait for its prompt."""
@@ -130,16 +130,16 @@ class Terminal:
         assert tmux is not None, "this scenario lacks the tag @needs.tmux"
         window = TmuxWindow(
             tmux.path,
-            [target.path, *target.dialect.chat(self._suite.speaking())],
+            [target.path, *target.command_line.chat(self._suite.scripted())],
             env=child_environment(self._folder),
             cwd=self._folder,
             patience=settings.seconds(1.0),
         )
         self._cleanups.callback(window.stop)
-        self._talks.append(window)
+        self._chats.append(window)
         window.begin()
 
-    def answer_input(self, questions: str, source: str) -> Outcome:
+    def chat_from_input(self, questions: str, source: str) -> CompletedCommand:
         """Run a chat whose lines come from `a file` or `a pipe` instead of a person."""
         path = self._folder / "questions.txt"
         path.write_text(questions + "\n", encoding="utf-8")
@@ -148,7 +148,7 @@ class Terminal:
             stream = os.open(path, os.O_RDONLY) if source == FILE else _pipe(path)
             opened.callback(os.close, stream)
             return run_command(
-                [target.path, *target.dialect.chat(self._suite.speaking())],
+                [target.path, *target.command_line.chat(self._suite.scripted())],
                 within=settings.seconds(CALL_SECONDS),
                 folder=self._folder,
                 env=child_environment(self._folder),
@@ -158,16 +158,16 @@ class Terminal:
 
     # -- talking
 
-    def say(self, text: str) -> None:
+    def send_line(self, text: str) -> None:
         """Type a line; its turn is to be looked at."""
-        self.turns.add(self._talk.say(text))
+        self.turns.add(self._latest_chat.send_line(text))
 
-    def say_at_length(self, length: int, words: str) -> None:
+    def send_long_line(self, length: int, words: str) -> None:
         """Type a line of so many characters that ends with these words."""
-        self.say((FILLER * length)[: length - len(words) - 1] + " " + words)
+        self.send_line((FILLER * length)[: length - len(words) - 1] + " " + words)
 
-    def say_at_once(self, lines: list[str]) -> None:
-        self.turns.add(self.chat.say_at_once(lines))
+    def send_lines(self, lines: list[str]) -> None:
+        self.turns.add(self.chat.send_lines(lines))
 
     def paste(self, text: str) -> None:
         self.turns.add(self.chat.paste(text))
@@ -175,7 +175,7 @@ class Terminal:
     def begin_answer(self, text: str) -> None:
         """Type a line, and see its answer begin: it is still being made then."""
         self.chat.enter(text)
-        self.chat.await_text(self._answer_in(text)[:BEGINNING])
+        self.chat.await_text(self._scripted_answer(text)[:BEGINNING])
 
     def stop_answer(self, text: str) -> None:
         """Type a line, and stop its answer when it has begun."""
@@ -199,7 +199,7 @@ class Terminal:
         code = session.wait_end(self._suite.settings.seconds(END_SECONDS))
         return Ending(code, time.monotonic() - began, session.screen.text)
 
-    def left(self) -> TerminalSession:
+    def after_exit(self) -> TerminalSession:
         """The terminal after the program has ended; it is asked to, if it still runs."""
         if self.chat.alive:
             self.chat.interrupt("Ctrl-D")
@@ -208,33 +208,33 @@ class Terminal:
 
     # -- what is known beforehand
 
-    def scripted(self) -> str:
+    def expected_answer(self) -> str:
         """What the script says to the latest turn."""
         said = [message["content"] for message in self.turns.get().messages]
         assert said, "the latest line was a command, which no model answers"
-        return self._answer_in("\n".join(said))
+        return self._scripted_answer("\n".join(said))
 
-    def counted(self) -> tuple[int, tuple[int, int]]:
+    def expected_token_counts(self) -> tuple[int, tuple[int, int]]:
         """Prompt tokens of the latest turn; tokens of its answer, without and with the end."""
         model, messages = self._suite.compiled, list(self.turns.get().messages)
-        made = len(model.pieces_of(model.answer_to(messages)))
+        made = len(model.answer_tokens(model.answer_to(messages)))
         return len(model.vocabulary.encode(model.prompt(messages))), (made, made + 1)
 
-    def _answer_in(self, conversation: str) -> str:
+    def _scripted_answer(self, conversation: str) -> str:
         return (self._script or self._suite.script).answer_to(conversation).answer
 
     # -- what remains
 
     def check_at_end(self) -> None:
         """Turns were looked at, and no screen tells of a crash."""
-        self.turns.require_seen()
-        for talk in self._talks:
+        self.turns.require_checked()
+        for talk in self._chats:
             crash = CRASH.search(talk.shown)
             assert crash is None, f"the screen tells of a crash:\n{talk.shown}"
 
     def transcripts(self) -> list[Transcript]:
         """Of each terminal, in the order in which they were opened."""
-        return [talk.transcript(f"terminal {number}") for number, talk in enumerate(self._talks, 1)]
+        return [talk.transcript(f"terminal {number}") for number, talk in enumerate(self._chats, 1)]
 
 
 def _pipe(path: Path) -> int:

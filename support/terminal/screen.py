@@ -59,7 +59,7 @@ class Screen:
         return "".join(row[column].data for column in range(cursor.x))
 
     @property
-    def place(self) -> tuple[str, int, int]:
+    def cursor_state(self) -> tuple[str, int, int]:
         """The cursor's line, the column and the line feeds: differs when a key did something."""
         row = self._display.buffer[self._display.cursor.y]
         return _row(row, self._display.columns), self._display.cursor.x, self.line_feeds
@@ -80,7 +80,7 @@ class Screen:
         above = [_row(row, self._display.columns) for row in self._display.history.top]
         return "\n".join([*map(visible, above), self.text])
 
-    def left_behind(self) -> list[str]:
+    def unrestored_modes(self) -> list[str]:
         """What the program should have taken back at its end, in words; empty when all is as it was."""
         display, found = self._display, []
         for mode in sorted(self._modes ^ set(display.mode)):

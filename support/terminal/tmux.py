@@ -91,7 +91,7 @@ class TmuxWindow:
         """Wait for the first prompt; raises `WaitTimeout` with what is shown."""
         self._wait("the first prompt", lambda: self.prompted)
 
-    def say(self, text: str) -> Turn:
+    def send_line(self, text: str) -> Turn:
         """Type a line, press Enter, and wait for statistics and a prompt below: its turn, as it is drawn."""
         self._typed.append(text)
         line = f"{PROMPT} {text}\n"
@@ -115,7 +115,7 @@ class TmuxWindow:
         wait_until(
             what,
             check,
-            within=SERVER_SECONDS * self._patience,
+            timeout=SERVER_SECONDS * self._patience,
             alive=lambda: not self._opened or self.alive,
             seen=lambda: f"the window:\n{self._shown or '(blank)'}",
         )

@@ -10,22 +10,22 @@ from typing import Any
 
 import pytest
 
-from support.chat.comparability import Lineup
-from support.chat.endpoint import OPENAI_CHAT, Route, Talk, listed_as
-from support.chat.parity import Answers
-from support.chat.scenario import Desk
-from support.errors import NotOffered
+from support.chat.comparability import ComparedEndpoints
+from support.chat.endpoint import OPENAI_CHAT, ChatEndpoint, ChatRequest, listed_name
+from support.chat.parity import ComparedAnswers
+from support.chat.scenario import ParityScenario
+from support.errors import NotSupported
 from support.models.script import Row, Script
 from support.servers.dedicated import DIRECT, GATEWAY, REAL
 from support.servers.discovery import CommandTarget, UrlTarget
 from support.servers.ollama_backends import GATEWAY as BUNDLED
-from support.servers.ollama_backends import SPEAKING, OllamaFront
+from support.servers.ollama_backends import SCRIPTED, OllamaBackend
 from tests.http.tiny_server import Reply, TinyServer, json_reply
 from tests.timeouts import PATIENCE
 
 Serve = Callable[[Reply], TinyServer]
 PROGRAM = CommandTarget(SimpleNamespace(), "mistralrs", "0.8.1", "chosen")  # type: ignore[arg-type]
-TALK = Talk(({"role": "user", "content": "Say it briefly"},))
+TALK = ChatRequest(({"role": "user", "content": "Say it briefly"},))
 OURS: Any = SimpleNamespace(alive=True)
 LIGHTHOUSE = "The lighthouse was lit in 1874 and is seen from twenty miles away."
 
@@ -35,19 +35,19 @@ class Stack:
     """What a suite has of one kind of stack. `gateway` and `real` are its servers of Ollama's API."""
 
     target: CommandTarget | UrlTarget
-    gateway: OllamaFront
-    real: OllamaFront = field(
-        default_factory=lambda: OllamaFront("http://127.0.0.1:3", "ollama", "0.17.4", {SPEAKING: "m"}, OURS)
+    gateway: OllamaBackend
+    real: OllamaBackend = field(
+        default_factory=lambda: OllamaBackend("http://127.0.0.1:3", "ollama", "0.17.4", {SCRIPTED: "m"}, OURS)
     )
     kind: str = "gateway"
 
-    def lineup(self) -> Lineup:
-        return Lineup(self.suite(), lambda _: None, PATIENCE)
+    def lineup(self) -> ComparedEndpoints:
+        return ComparedEndpoints(self.suite(), lambda _: None, PATIENCE)
 
     def suite(self) -> Any:
         fronts = SimpleNamespace(gateway=lambda: self.gateway, real=lambda: self.real, kind=self.kind)
         settings = SimpleNamespace(target_api_key=None, seconds=lambda seconds: seconds)
-        script = Script(rows=(Row(marker="lighthouse", answer=LIGHTHOUSE),), default="Nothing.")
+        script = Script(rows=(Row(keyword="lighthouse", answer=LIGHTHOUSE),), default="Nothing.")
         return SimpleNamespace(
             target=self.target,
             fronts=fronts,
@@ -62,12 +62,12 @@ def url_target(server: TinyServer) -> UrlTarget:
     return UrlTarget(server.url, ("theirs",), "set")
 
 
-def bundled(url: str = "http://127.0.0.1:2") -> OllamaFront:
-    return OllamaFront(url, BUNDLED, "0.17.4", {SPEAKING: "speaking"}, OURS)
+def bundled(url: str = "http://127.0.0.1:2") -> OllamaBackend:
+    return OllamaBackend(url, BUNDLED, "0.17.4", {SCRIPTED: "speaking"}, OURS)
 
 
-def theirs(url: str, made: tuple[str, ...] = ()) -> OllamaFront:
-    return OllamaFront(url, "ollama" if made else "url", "9", {SPEAKING: "theirs"}, made=made)
+def theirs(url: str, made: tuple[str, ...] = ()) -> OllamaBackend:
+    return OllamaBackend(url, "ollama" if made else "url", "9", {SCRIPTED: "theirs"}, created=made)
 
 
 def says(text: str) -> Reply:
@@ -79,37 +79,39 @@ def says(text: str) -> Reply:
 def test_a_server_of_ours_may_be_changed_and_speaks() -> None:
     lineup = Stack(PROGRAM, bundled()).lineup()
     for server in (DIRECT, GATEWAY, REAL):
-        lineup.require_ours(server, "unloading a model")
-        lineup.require_speaking(server)
+        lineup.require_managed(server, "unloading a model")
+        lineup.require_scripted(server)
     lineup.require_same_model((DIRECT, GATEWAY, REAL))
-    lineup.require_own_gateway()
-    lineup.require_told(GATEWAY)
+    lineup.require_managed_gateway()
+    lineup.require_model_metadata(GATEWAY)
 
 
 def test_what_was_there_before_is_not_changed(serve: Serve) -> None:
     own_gateway = Stack(PROGRAM, theirs("http://127.0.0.1:2"), kind="http://127.0.0.1:2").lineup()
-    with pytest.raises(NotOffered, match=r"the gateway at http://127.* and copying a model would change it"):
-        own_gateway.require_ours(GATEWAY, "copying a model")
-    with pytest.raises(NotOffered, match="bundled gateway only"):
-        own_gateway.require_own_gateway()
+    with pytest.raises(
+        NotSupported, match=r"the gateway at http://127.* and copying a model would change it"
+    ):
+        own_gateway.require_managed(GATEWAY, "copying a model")
+    with pytest.raises(NotSupported, match="bundled gateway only"):
+        own_gateway.require_managed_gateway()
     own_server = Stack(url_target(serve(says("Hi."))), bundled()).lineup()
-    with pytest.raises(NotOffered, match="the server behind the gateway was there before this run"):
-        own_server.require_ours(GATEWAY, "unloading a model")
-    with pytest.raises(NotOffered, match="tells its name only"):
-        own_server.require_told(GATEWAY)
-    foreign = OllamaFront("http://127.0.0.1:3", "ollama", "9", {SPEAKING: "m"}, made=("m",))
-    with pytest.raises(NotOffered, match="a real Ollama at"):
-        Stack(PROGRAM, bundled(), foreign).lineup().require_ours(REAL, "unloading a model")
+    with pytest.raises(NotSupported, match="the server behind the gateway was there before this run"):
+        own_server.require_managed(GATEWAY, "unloading a model")
+    with pytest.raises(NotSupported, match="tells its name only"):
+        own_server.require_model_metadata(GATEWAY)
+    foreign = OllamaBackend("http://127.0.0.1:3", "ollama", "9", {SCRIPTED: "m"}, created=("m",))
+    with pytest.raises(NotSupported, match="a real Ollama at"):
+        Stack(PROGRAM, bundled(), foreign).lineup().require_managed(REAL, "unloading a model")
 
 
 def test_exact_words_are_not_expected_of_another_model(serve: Serve) -> None:
     server = serve(says("A lighthouse is a kind of tower, you know."))
     lineup = Stack(PROGRAM, theirs(server.url)).lineup()
     with pytest.raises(
-        NotOffered, match=r"serves another model .*'A lighthouse is.*`acceptance model` prints"
+        NotSupported, match=r"serves another model .*'A lighthouse is.*`acceptance model` prints"
     ):
-        lineup.require_speaking(GATEWAY)
-    with pytest.raises(NotOffered, match="serves another model"):
+        lineup.require_scripted(GATEWAY)
+    with pytest.raises(NotSupported, match="serves another model"):
         lineup.require_same_model((DIRECT, GATEWAY))
     assert len(server.requests) == 1
 
@@ -123,17 +125,17 @@ def test_a_spoilt_answer_is_no_other_model(serve: Serve, said: str) -> None:
 def test_a_gateway_that_refuses_is_not_left_out(serve: Serve) -> None:
     server = serve(json_reply({"error": "no"}, "500 Internal Server Error"))
     with pytest.raises(AssertionError, match="expected an answer"):
-        Stack(PROGRAM, theirs(server.url)).lineup().require_speaking(GATEWAY)
+        Stack(PROGRAM, theirs(server.url)).lineup().require_scripted(GATEWAY)
 
 
 def test_a_stack_of_the_users_is_compared_whatever_its_model(serve: Serve) -> None:
     target = url_target(serve(says("Something else.")))
     for gateway in (bundled(), theirs("http://127.0.0.1:2")):
         Stack(target, gateway).lineup().require_same_model((DIRECT, GATEWAY))
-    with pytest.raises(NotOffered, match=r"mistral\.rs at .* serves another model"):
+    with pytest.raises(NotSupported, match=r"mistral\.rs at .* serves another model"):
         Stack(target, bundled()).lineup().require_same_model((DIRECT, GATEWAY, REAL))
     # It took our model, so it does not stand in front of the target.
-    with pytest.raises(NotOffered, match=r"mistral\.rs at .* serves another model"):
+    with pytest.raises(NotSupported, match=r"mistral\.rs at .* serves another model"):
         Stack(target, theirs("http://127.0.0.1:2", made=("theirs",))).lineup().require_same_model(
             (DIRECT, GATEWAY)
         )
@@ -142,23 +144,23 @@ def test_a_stack_of_the_users_is_compared_whatever_its_model(serve: Serve) -> No
 def test_known_issues_are_those_of_who_was_asked() -> None:
     behind = Stack(PROGRAM, bundled()).lineup()
     behind.native(GATEWAY)
-    assert behind.asked == [("mistralrs", "0.8.1"), (BUNDLED, "0.17.4")]
+    assert behind.versions == [("mistralrs", "0.8.1"), (BUNDLED, "0.17.4")]
     alone = Stack(PROGRAM, theirs("http://127.0.0.1:2")).lineup()
     alone.native(GATEWAY)
     alone.native(REAL)
-    assert alone.asked == [("url", "9"), ("ollama", "0.17.4")]
+    assert alone.versions == [("url", "9"), ("ollama", "0.17.4")]
 
 
 def test_a_name_is_that_of_the_list(serve: Serve) -> None:
     server = serve(json_reply({"data": [{"id": "other"}, {"id": "tiny:latest"}]}))
-    assert listed_as(server.url, "tiny", PATIENCE) == "tiny:latest"
-    assert listed_as(server.url, "unknown", PATIENCE) == "other"
+    assert listed_name(server.url, "tiny", PATIENCE) == "tiny:latest"
+    assert listed_name(server.url, "unknown", PATIENCE) == "other"
     with pytest.raises(AssertionError, match="no model is listed"):
-        listed_as(serve(json_reply({"data": []})).url, "tiny", PATIENCE)
+        listed_name(serve(json_reply({"data": []})).url, "tiny", PATIENCE)
 
 
 def test_an_outcome_is_confirmed_in_its_own_words() -> None:
-    desk = Desk(Stack(PROGRAM, bundled()).suite(), None, None, [])
+    desk = ParityScenario(Stack(PROGRAM, bundled()).suite(), None, None, [])
     looked: list[bool] = []
     desk.claim.set(("same names", lambda: looked.append(True)))
     with pytest.raises(LookupError, match="'same names', not as 'own answers'"):
@@ -171,12 +173,12 @@ def test_an_outcome_is_confirmed_in_its_own_words() -> None:
 def test_what_was_sent_is_there_as_evidence(serve: Serve) -> None:
     """Of a client that the scenario took, and of each route that was asked, whole and as a stream."""
     server = serve(says("Hello."))
-    route = Route("toy", server.url, "theirs", OPENAI_CHAT)
+    route = ChatEndpoint("toy", server.url, "theirs", OPENAI_CHAT)
     with ExitStack() as cleanups:
-        desk = Desk(Stack(PROGRAM, bundled()).suite(), cleanups, None, [])
+        desk = ParityScenario(Stack(PROGRAM, bundled()).suite(), cleanups, None, [])
         assert desk.exchanges == []
         desk.client(route).get("/v1/models")
-        said = route.ask(TALK, within=PATIENCE)
-        desk.answers.set(Answers(TALK, (said,), (said,)))
+        said = route.ask(TALK, timeout=PATIENCE)
+        desk.answers.set(ComparedAnswers(TALK, (said,), (said,)))
         asked = [exchange.url.removeprefix(server.url) for exchange in desk.exchanges]
         assert asked == ["/v1/models", *["/v1/chat/completions"] * 2]

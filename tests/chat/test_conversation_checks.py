@@ -39,12 +39,12 @@ GOOD: list[Check] = [
     lambda: checks.check_same_counts([told(), told("Else.")]),
     lambda: checks.check_counts(told(), 5, (2, 3)),
     lambda: checks.check_counts(told(), 5, (1, 2)),
-    lambda: checks.check_adds_up(told()),
+    lambda: checks.check_counts_positive(told()),
     lambda: checks.check_length(told(), 2),
     lambda: checks.check_seconds(told(exchange=took(0.5)), 0.5),
-    lambda: checks.check_grew([told(), told(spent=usage(9, 2))]),
-    lambda: checks.check_pieces(told(), 3),
-    lambda: checks.check_early([told(exchange=took(1, 0.9, 1)), told(exchange=took(1, 0.4, 1))]),
+    lambda: checks.check_prompt_grew([told(), told(spent=usage(9, 2))]),
+    lambda: checks.check_chunks(told(), 3),
+    lambda: checks.check_first_chunk_early([told(exchange=took(1, 0.9, 1)), told(exchange=took(1, 0.4, 1))]),
 ]
 WRONG: list[tuple[Check, str]] = [
     (lambda: checks.check_text(told(), "The comet comes back"), "the answer"),
@@ -55,10 +55,10 @@ WRONG: list[tuple[Check, str]] = [
     (lambda: checks.check_same_counts([told(), told(spent=usage(5, 3))]), "the token counts differ"),
     (lambda: checks.check_counts(told(), 6, (2,)), "expected 6 prompt tokens"),
     (lambda: checks.check_counts(told(), 5, (3, 4)), "3 or 4 completion tokens"),
-    (lambda: checks.check_adds_up(told(spent=usage(5, 0))), "expected counts above zero"),
+    (lambda: checks.check_counts_positive(told(spent=usage(5, 0))), "expected counts above zero"),
     (lambda: checks.check_length(told(), 3), "expected 3 tokens, got 2"),
-    (lambda: checks.check_grew([told(), told()]), "expected more than 5 prompt tokens"),
-    (lambda: checks.check_pieces(told(), 4), "expected at least 4 pieces, got 3"),
+    (lambda: checks.check_prompt_grew([told(), told()]), "expected more than 5 prompt tokens"),
+    (lambda: checks.check_chunks(told(), 4), "expected at least 4 pieces, got 3"),
     (lambda: checks.check_length(told(usage=None), 2), "no usage in the answer"),
 ]
 
@@ -90,4 +90,4 @@ def test_an_answer_that_is_late_is_noticed() -> None:
 def test_a_server_that_holds_answers_back_is_noticed() -> None:
     late = told(exchange=took(1, 0.9, 1))
     with pytest.raises(AssertionError, match=r"900.0 ms of 1000.0 ms, 900.0 ms"):
-        checks.check_early([late, late])
+        checks.check_first_chunk_early([late, late])

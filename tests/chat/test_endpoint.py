@@ -8,29 +8,36 @@ from typing import Any
 
 import pytest
 
-from support.chat.endpoint import OLLAMA_CHAT, OLLAMA_GENERATE, OPENAI_CHAT, Route, Said, Talk
-from support.chat.parity import Answers
+from support.chat.endpoint import (
+    OLLAMA_CHAT,
+    OLLAMA_GENERATE,
+    OPENAI_CHAT,
+    ChatAnswer,
+    ChatEndpoint,
+    ChatRequest,
+)
+from support.chat.parity import ComparedAnswers
 from tests.conformance.samples import chat, exchange
 from tests.http.tiny_server import Reply, TinyServer, json_reply
 from tests.timeouts import PATIENCE
 
 Serve = Callable[[Reply], TinyServer]
 QUESTION = {"role": "user", "content": "Tell me about the comet"}
-TALK = Talk((QUESTION,), limit=7, stop=("years",), rendered="<user>Tell me about the comet<assistant>")
-PAST = Talk(({"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes."}, QUESTION))
+TALK = ChatRequest((QUESTION,), limit=7, stop=("years",), rendered="<user>Tell me about the comet<assistant>")
+PAST = ChatRequest(({"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes."}, QUESTION))
 
 
-def said(route: str, text: str = "Yes.", **fields: Any) -> Said:
-    return dataclasses.replace(Said(route, text, "stop", 5, 2, exchange(b"{}")), **fields)
+def said(route: str, text: str = "Yes.", **fields: Any) -> ChatAnswer:
+    return dataclasses.replace(ChatAnswer(route, text, "stop", 5, 2, exchange(b"{}")), **fields)
 
 
-def answers(*whole: Said, streamed: tuple[Said, ...] = ()) -> Answers:
-    return Answers(TALK, whole, streamed or whole)
+def answers(*whole: ChatAnswer, streamed: tuple[ChatAnswer, ...] = ()) -> ComparedAnswers:
+    return ComparedAnswers(TALK, whole, streamed or whole)
 
 
 def test_each_form_asks_for_the_same() -> None:
     openai, native, text = (
-        form.request(TALK, "tiny", True) for form in (OPENAI_CHAT, OLLAMA_CHAT, OLLAMA_GENERATE)
+        form.build_request(TALK, "tiny", True) for form in (OPENAI_CHAT, OLLAMA_CHAT, OLLAMA_GENERATE)
     )
     assert (openai["max_tokens"], openai["stop"], openai["temperature"]) == (7, ["years"], 0)
     assert openai["stream_options"] == {"include_usage": True}
@@ -40,27 +47,27 @@ def test_each_form_asks_for_the_same() -> None:
 
 
 def test_a_text_with_a_past_goes_as_its_template_writes_it() -> None:
-    request = OLLAMA_GENERATE.request(dataclasses.replace(PAST, rendered="<all of it>"), "tiny", False)
+    request = OLLAMA_GENERATE.build_request(dataclasses.replace(PAST, rendered="<all of it>"), "tiny", False)
     assert (request["prompt"], request["raw"]) == ("<all of it>", True)
 
 
 def test_a_system_message_of_a_text_has_its_own_field() -> None:
-    talk = Talk(({"role": "system", "content": "You are a pirate."}, QUESTION))
-    request = OLLAMA_GENERATE.request(talk, "tiny", False)
+    talk = ChatRequest(({"role": "system", "content": "You are a pirate."}, QUESTION))
+    request = OLLAMA_GENERATE.build_request(talk, "tiny", False)
     assert (request["system"], request["prompt"]) == ("You are a pirate.", QUESTION["content"])
 
 
 def test_an_answer_is_read_whatever_its_form(serve: Serve) -> None:
     ollama = {"message": {"content": "Yes."}, "done_reason": "stop", "prompt_eval_count": 5, "eval_count": 2}
     for form, document in ((OPENAI_CHAT, chat("Yes.")), (OLLAMA_CHAT, ollama)):
-        got = Route("toy", serve(json_reply(document)).url, "tiny", form).ask(TALK, within=PATIENCE)
+        got = ChatEndpoint("toy", serve(json_reply(document)).url, "tiny", form).ask(TALK, timeout=PATIENCE)
         assert (got.text, got.end, got.counts) == ("Yes.", "stop", (5, 2))
 
 
 def test_a_refusal_is_no_answer(serve: Serve) -> None:
     server = serve(json_reply({"error": "no"}, "404 Not Found"))
     with pytest.raises(AssertionError, match="toy: expected an answer"):
-        Route("toy", server.url, "tiny", OPENAI_CHAT).ask(TALK, within=PATIENCE)
+        ChatEndpoint("toy", server.url, "tiny", OPENAI_CHAT).ask(TALK, timeout=PATIENCE)
 
 
 def test_routes_that_agree_are_kept() -> None:
@@ -69,7 +76,7 @@ def test_routes_that_agree_are_kept() -> None:
     both.require_same_counts()
     both.require_same_streams()
     both.require_text("Yes.")
-    both.require_end("stop")
+    both.require_finish_reason("stop")
 
 
 @pytest.mark.parametrize("fields", [{"text": "No."}, {"end": "length"}])
@@ -99,7 +106,7 @@ def test_another_text_than_the_scripts_is_noticed() -> None:
     with pytest.raises(AssertionError, match="the answer of two"):
         answers(said("one"), said("two", "No.")).require_text("Yes.")
     with pytest.raises(AssertionError, match="ended by"):
-        answers(said("one")).require_end("length")
+        answers(said("one")).require_finish_reason("length")
 
 
 def test_one_route_is_nothing_to_compare() -> None:

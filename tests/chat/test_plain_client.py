@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.chat.client import OpenAiApi, names_of
+from support.chat.client import OpenAiApi, model_names
 from support.conformance.oracles.openai import Usage
 from support.http.exchange import Exchange
 from tests.conformance.samples import USAGE, Canned, chat, chunk, exchange, models, reply, stream, text
@@ -37,7 +37,7 @@ def test_a_whole_chat_is_asked_and_read() -> None:
     api, canned = client(reply(chat("Hi")))
     messages = [{"role": "user", "content": "Hello"}]
     answer = api.chat(messages, max_tokens=3)
-    assert (answer.text, answer.finish_reason, answer.spent) == ("Hi", "stop", Usage(**USAGE))
+    assert (answer.text, answer.finish_reason, answer.token_counts) == ("Hi", "stop", Usage(**USAGE))
     request = {"model": "default", "messages": messages, "temperature": 0, "max_tokens": 3}
     assert asked(canned) == ("POST", "/v1/chat/completions", request)
 
@@ -56,22 +56,22 @@ def test_a_whole_text_is_asked_and_read() -> None:
 def test_a_streamed_chat_is_put_together() -> None:
     api, canned = client(stream(*STREAM))
     answer = api.chat([], stream=True)
-    assert (answer.text, answer.pieces, answer.finish_reason) == ("Hello", 2, "stop")
-    assert answer.spent.total_tokens == 7
+    assert (answer.text, answer.chunks, answer.finish_reason) == ("Hello", 2, "stop")
+    assert answer.token_counts.total_tokens == 7
     assert asked(canned)[2]["stream"] is True
 
 
 def test_a_streamed_text_is_put_together() -> None:
     api, _ = client(stream(text("He", None, usage=None), text("llo", "length")))
     answer = api.complete("x", stream=True)
-    assert (answer.text, answer.pieces, answer.finish_reason) == ("Hello", 2, "length")
+    assert (answer.text, answer.chunks, answer.finish_reason) == ("Hello", 2, "length")
 
 
 def test_counts_are_missed_when_somebody_wants_them() -> None:
     api, _ = client(stream(chunk("Hi", "stop")))
     answer = api.chat([], stream=True)
     assert answer.usage is None
-    refused(lambda: answer.spent, "no usage in the answer")
+    refused(lambda: answer.token_counts, "no usage in the answer")
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ def test_texts_are_held_to_the_contracts_of_texts() -> None:
 
 def test_the_list_of_models_is_read_when_it_is_looked_at() -> None:
     api, canned = client(reply(models("default", "tiny")))
-    assert names_of(api.models()) == ["default", "tiny"]
+    assert model_names(api.models()) == ["default", "tiny"]
     assert canned.sent[0][:2] == ("GET", "/v1/models")
     twice, _ = client(reply(models("tiny", "tiny")))
     listed = twice.models()
-    refused(lambda: names_of(listed), "contract: (all): Value error, a name is listed twice")
+    refused(lambda: model_names(listed), "contract: (all): Value error, a name is listed twice")

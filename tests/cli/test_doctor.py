@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from support import doctor
 from support.cli import main
-from support.programs.registry import PARTS
+from support.programs.registry import PROGRAMS
 from support.runner.tags import NEEDS
 from support.servers.capabilities import CAPABILITIES
 from support.settings import Settings
@@ -34,7 +34,7 @@ def test_each_missing_thing_has_its_remedy() -> None:
     done = CliRunner().invoke(main, ["doctor", "--json"])
     findings = {finding["name"]: finding for finding in json.loads(done.output)}
     assert done.exit_code == 0, "nothing that every run needs is missing here"
-    assert findings.keys() == FIRST | PARTS.keys()
+    assert findings.keys() == FIRST | PROGRAMS.keys()
     assert all(finding["purpose"] and finding["remedy"] for finding in findings.values())
     assert {name for name in findings if findings[name]["there"]} - {"gpu"} == {"python", "engine", "disk"}
 
@@ -73,5 +73,5 @@ def test_each_need_of_a_model_is_looked_at() -> None:
         "needs.pty",
     }
     about_the_target |= set(CAPABILITIES)
-    told = {f"needs.{name.replace(' ', '_')}" for name in FIRST | PARTS.keys()}
+    told = {f"needs.{name.replace(' ', '_')}" for name in FIRST | PROGRAMS.keys()}
     assert about_the_target | told >= NEEDS

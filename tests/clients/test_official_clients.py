@@ -7,19 +7,19 @@ from collections.abc import Callable
 import pytest
 
 from support.clients.openai_sdk import ANSWER, travel
-from support.conformance.api import ApiServer
+from support.conformance.api import Endpoint
 from tests.conformance.samples import chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply
 
 Serve = Callable[[Reply], TinyServer]
 
 
-def server_at(url: str) -> ApiServer:
-    return ApiServer("toy", "openai", url, {"model": "tiny"})
+def server_at(url: str) -> Endpoint:
+    return Endpoint("toy", "openai", url, {"model": "tiny"})
 
 
 def test_a_good_answer_arrives(serve: Serve) -> None:
-    travel(server_at(serve(json_reply(chat(ANSWER))).url), "ask a question", 5.0).require_arrived()
+    travel(server_at(serve(json_reply(chat(ANSWER))).url), "ask a question", 5.0).require_expected()
 
 
 @pytest.mark.parametrize(
@@ -39,5 +39,5 @@ def test_anything_else_is_told(serve: Serve, answer: Reply, journey: str, got: s
     server = serve(answer)
     travelled = travel(server_at(server.url), journey, 5.0)
     with pytest.raises(AssertionError, match=got):
-        travelled.require_arrived()
+        travelled.require_expected()
     assert len(server.requests) == 1, "it tried again"

@@ -10,12 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from support.clients import responses_sdk
-from support.clients.task import journeys_of, send_out
-from support.conformance.api import ApiServer
+from support.clients.task import run_sdk_task, task_names
+from support.conformance.api import Endpoint
 from tests.conformance.fake_apis import FakeOwn
 
-Serve = Callable[[FakeOwn, str], ApiServer]
-ALL = [(api, name) for api in ("responses", "anthropic") for name in sorted(journeys_of(api))]
+Serve = Callable[[FakeOwn, str], Endpoint]
+ALL = [(api, name) for api in ("responses", "anthropic") for name in sorted(task_names(api))]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -65,13 +65,13 @@ def serving() -> Iterator[Callable[[FakeOwn], FakeServer]]:
         yield begin
 
 
-def offered(server: FakeServer, api: str, key: str | None = None) -> ApiServer:
-    return ApiServer("fake", api, f"http://127.0.0.1:{server.server_port}", {"model": "tiny"}, key)
+def offered(server: FakeServer, api: str, key: str | None = None) -> Endpoint:
+    return Endpoint("fake", api, f"http://127.0.0.1:{server.server_port}", {"model": "tiny"}, key)
 
 
 @pytest.mark.parametrize(("api", "name"), ALL, ids=[f"{api}-{name}" for api, name in ALL])
 def test_every_journey_arrives(serving: Callable[[FakeOwn], FakeServer], api: str, name: str) -> None:
-    send_out(offered(serving(FakeOwn()), api), name, 10.0).require_arrived()
+    run_sdk_task(offered(serving(FakeOwn()), api), name, 10.0).require_expected()
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_fault_does_not_arrive(
 ) -> None:
     monkeypatch.setattr(responses_sdk, "DONE_SECONDS", 0.2)
     with pytest.raises(AssertionError, match=got):
-        send_out(offered(serving(FakeOwn(fault)), api), name, 10.0).require_arrived()
+        run_sdk_task(offered(serving(FakeOwn(fault)), api), name, 10.0).require_expected()
 
 
 @pytest.mark.parametrize("api", ["responses", "anthropic"])
@@ -116,6 +116,6 @@ def test_the_key_goes_along_as_the_other_requests_send_it(
     serving: Callable[[FakeOwn], FakeServer], api: str
 ) -> None:
     server = serving(FakeOwn())
-    first = sorted(journeys_of(api))[0]
-    send_out(offered(server, api, "secret-1234"), first, 10.0)
+    first = sorted(task_names(api))[0]
+    run_sdk_task(offered(server, api, "secret-1234"), first, 10.0)
     assert server.keys == {"Bearer secret-1234"}

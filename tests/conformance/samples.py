@@ -8,14 +8,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from support.conformance.api import ApiServer
+from support.conformance.api import Endpoint
 from support.conformance.case_table import Case
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 
 # The present of all toys: many are written down when tests are collected, and looked at minutes later.
 NOW = int(time.time())
-SERVER = ApiServer("toy", "openai", "http://127.0.0.1:1", {"model": "tiny"}, key="toy-key-1234")
+SERVER = Endpoint("toy", "openai", "http://127.0.0.1:1", {"model": "tiny"}, key="toy-key-1234")
 
 
 class Canned(ApiClient):

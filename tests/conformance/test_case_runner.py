@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from support.conformance.case_runner import Result, ask
+from support.conformance.case_runner import Result, run_case
 from support.conformance.missing_routes import MissingRoutes
-from support.conformance.response_parser import Broken, read
-from support.http.client import NoAnswer
+from support.conformance.response_parser import ConformanceError, parse
+from support.http.client import RequestFailed
 from support.http.exchange import Exchange
 from tests.conformance.samples import SERVER, Canned, case, chat, chunk, exchange, reply, stream
 
@@ -19,13 +19,13 @@ GOOD_STREAM = [chunk("The comet "), chunk("comes back."), chunk(reason="stop")]
 
 
 def judged(what: Any, *answers: Exchange) -> Result:
-    return ask(Canned(*answers), SERVER, what)
+    return run_case(Canned(*answers), SERVER, what)
 
 
 def test_a_good_answer_is_kept() -> None:
     result = judged(CHAT, reply(chat()))
     assert (result.outcome, result.reason) == ("kept", "")
-    result.require_kept()
+    result.require_passed()
 
 
 def test_a_good_stream_is_kept() -> None:
@@ -50,9 +50,9 @@ def test_a_good_stream_is_kept() -> None:
 def test_a_spoiled_answer_is_noticed(answer: Exchange, layer: str, seen: str) -> None:
     result = judged(CHAT, answer)
     assert (result.outcome, result.layer) == ("broken", layer), result.reason
-    assert seen in result.seen
+    assert seen in result.actual
     with pytest.raises(AssertionError, match="rule: a test"):
-        result.require_kept()
+        result.require_passed()
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_spoiled_answer_is_noticed(answer: Exchange, layer: str, seen: str) ->
 def test_a_spoiled_stream_is_noticed(answer: Exchange, layer: str, seen: str) -> None:
     result = judged(STREAM, answer)
     assert (result.outcome, result.layer) == ("broken", layer), result.reason
-    assert seen in result.seen
+    assert seen in result.actual
 
 
 def test_expectations_look_at_streams_and_fill_in_names() -> None:
@@ -80,14 +80,14 @@ def test_expectations_look_at_streams_and_fill_in_names() -> None:
     ]
     assert judged(case(kind="sse", expect=expect), stream(*GOOD_STREAM)).outcome == "kept"
     wrong = judged(case(expect=[{"at": "model", "not": "{model}"}]), reply(chat()))
-    assert (wrong.layer, "model: expected not 'tiny'" in wrong.seen) == ("expectation", True)
+    assert (wrong.layer, "model: expected not 'tiny'" in wrong.actual) == ("expectation", True)
 
 
 def test_headers_are_looked_at() -> None:
     good = case(headers={"Content-Type": "application/json"})
     assert judged(good, reply(chat())).outcome == "kept"
     wrong = judged(case(headers={"x-request-id": {"matches": "."}}), reply(chat()))
-    assert (wrong.layer, "x-request-id" in wrong.seen) == ("headers", True)
+    assert (wrong.layer, "x-request-id" in wrong.actual) == ("headers", True)
 
 
 def test_the_same_again_is_compared() -> None:
@@ -95,7 +95,7 @@ def test_the_same_again_is_compared() -> None:
     same = stream(chunk("The comet comes back."), chunk(reason="stop"))
     assert judged(twin, reply(chat()), same).outcome == "kept"
     result = judged(twin, reply(chat()), stream(chunk("The comet"), chunk(reason="stop")))
-    assert (result.layer, "text was" in result.seen) == ("again", True)
+    assert (result.layer, "text was" in result.actual) == ("again", True)
     differing = case(again={"differs": ["text"]})
     assert judged(differing, reply(chat()), reply(chat("Something else."))).outcome == "kept"
     assert judged(differing, reply(chat())).layer == "again"
@@ -105,7 +105,7 @@ def test_after_a_refusal_a_good_request_is_served() -> None:
     refused = case(status=[400, 422], kind="any")
     no = reply({"error": "no"}, status=400)
     client = Canned(no, reply(chat()))
-    assert ask(client, SERVER, refused).outcome == "kept"
+    assert run_case(client, SERVER, refused).outcome == "kept"
     assert len(client.sent) == 2 and b"comet" in client.sent[1][2]
     assert judged(refused, no, reply(chat(), status=500)).layer == "afterwards"
 
@@ -148,25 +148,25 @@ def test_a_missing_route_is_told_from_a_refusal(answer: Exchange, outcome: str) 
 def test_a_missing_route_is_said_once() -> None:
     missing = MissingRoutes()
     first, second = case(title="the first"), case(title="the second")
-    assert missing.reason("toy", first) is None
-    missing.note("toy", first)
-    assert missing.reason("toy", first) is None
-    assert missing.reason("other", second) is None
-    assert "the first" in (missing.reason("toy", second) or "")
+    assert missing.reason_for_case("toy", first) is None
+    missing.mark_missing("toy", first)
+    assert missing.reason_for_case("toy", first) is None
+    assert missing.reason_for_case("other", second) is None
+    assert "the first" in (missing.reason_for_case("toy", second) or "")
 
 
 def test_a_server_that_breaks_off_is_broken() -> None:
     class Gone(Canned):
         def send(self, *words: Any, **more: Any) -> Exchange:
-            raise NoAnswer("the server broke off")
+            raise RequestFailed("the server broke off")
 
-    result = ask(Gone(reply({})), SERVER, CHAT)
+    result = run_case(Gone(reply({})), SERVER, CHAT)
     assert (result.outcome, result.layer) == ("broken", "transport")
 
 
 def test_pieces_know_when_they_came() -> None:
     answer = stream(*GOOD_STREAM)
-    times = [piece.after for piece in read(answer, "sse", ends_with_done=True).pieces]
+    times = [piece.elapsed for piece in parse(answer, "sse", ends_with_done=True).chunks]
     assert times == sorted(times) and times[-1] == 0.2
 
 
@@ -180,7 +180,7 @@ def test_pieces_know_when_they_came() -> None:
     ],
 )
 def test_lines_are_read_from_the_bytes(body: bytes, seen: str) -> None:
-    with pytest.raises(Broken, match=seen):
-        read(exchange(body, content_type="application/x-ndjson"), "ndjson", ends_with_done=False)
+    with pytest.raises(ConformanceError, match=seen):
+        parse(exchange(body, content_type="application/x-ndjson"), "ndjson", ends_with_done=False)
     good = exchange(b'{"a": 1}\n{"a": 2}\n', content_type="application/x-ndjson")
-    assert read(good, "ndjson", ends_with_done=False).values == [{"a": 1}, {"a": 2}]
+    assert parse(good, "ndjson", ends_with_done=False).values == [{"a": 1}, {"a": 2}]

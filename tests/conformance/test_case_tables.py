@@ -9,10 +9,10 @@ import pytest
 
 from support.conformance import case_table
 from support.conformance.case_table import CaseError, read_table
-from support.conformance.generated_bodies import MAKERS
+from support.conformance.generated_bodies import BODY_GENERATORS
 from support.conformance.matchers import Expectation
 from support.conformance.registry import APIS
-from support.conformance.request_builder import RequestRow
+from support.conformance.request_builder import RequestSpec
 
 GOOD = """
 ["it answers"]
@@ -38,7 +38,7 @@ def test_a_row_becomes_a_case(tmp_path: Path) -> None:
         "POST /v1/x",
         [200, 201],
     )
-    assert not case.refusal and not case.then_a_good_request
+    assert not case.expects_error and not case.rechecks_health
     request = case.request.build({"model": "tiny"})
     assert json.loads(request.body) == {"model": "tiny", "text": "{kept} tiny"}
     assert request.headers == {"Content-Type": "application/json"}
@@ -139,20 +139,20 @@ def test_a_title_stands_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_an_unknown_title_is_said() -> None:
     with pytest.raises(CaseError, match="has the case 'nobody wrote this'"):
-        case_table.find("openai", "nobody wrote this")
+        case_table.get_case("openai", "nobody wrote this")
 
 
 def test_raw_bodies_are_sent_to_the_byte() -> None:
-    row = RequestRow.model_validate({"path": "/x", "body": '{"a": {model}', "content_type": ""})
+    row = RequestSpec.model_validate({"path": "/x", "body": '{"a": {model}', "content_type": ""})
     request = row.build({"model": "tiny"})
     assert (request.body, request.headers) == (b'{"a": tiny', {})
-    assert RequestRow.model_validate({"path": "/x", "body_hex": "ff 00"}).build({}).body == b"\xff\x00"
-    assert RequestRow.model_validate({"path": "/x", "method": "GET"}).build({}).headers == {}
+    assert RequestSpec.model_validate({"path": "/x", "body_hex": "ff 00"}).build({}).body == b"\xff\x00"
+    assert RequestSpec.model_validate({"path": "/x", "method": "GET"}).build({}).headers == {}
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", BODY_GENERATORS)
 def test_makers_make_something_for_the_model(name: str) -> None:
-    assert b'"tiny"' in MAKERS[name]({"model": "tiny"})
+    assert b'"tiny"' in BODY_GENERATORS[name]({"model": "tiny"})
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_a_matcher_on_the_wrong_shape_says_so() -> None:
 @pytest.mark.parametrize("api", APIS)
 def test_the_suite_s_tables_can_be_used(api: str) -> None:
     rows = case_table.cases_of(api)
-    assert APIS[api].good in rows
+    assert APIS[api].health_case in rows
     known = APIS[api].contracts
     assert not [(row.title, name) for row in rows.values() for name in row.contract if name not in known]
     for row in rows.values():

@@ -8,22 +8,22 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from support.conformance.api import ApiServer
+from support.conformance.api import Endpoint
 from support.conformance.case_runner import Result
-from support.conformance.comparison import MOST_IN_A_ROW, MOST_UNANSWERED, Comparison, cell_of
+from support.conformance.comparison import MAX_CONSECUTIVE_UNANSWERED, MAX_UNANSWERED, Comparison, cell_of
 from support.conformance.missing_routes import MissingRoutes
-from support.errors import NotOffered, TargetError
-from support.reporting.matrix import kept_of_asked, matrix_of
-from support.results.outcome import Cell, Verdict, settled
+from support.errors import NotSupported, TargetError
+from support.reporting.matrix import matrix_of, passed_of_run
+from support.results.outcome import MatrixCell, Verdict, apply_verdict
 from support.results.record import Record
-from support.servers.post_mortem import Fate, fate_of, how_it_ended
+from support.servers.post_mortem import PostMortem, exit_reason, post_mortem
 from tests.conformance.samples import SERVER, case, chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply, silence
 
 Serve = Callable[[Reply], TinyServer]
 
 
-def told(title: str, *cells: Cell) -> Record:
+def told(title: str, *cells: MatrixCell) -> Record:
     """The record of a scenario that left these cells."""
     return Record(title, "toys", "toys.feature:1", "openai_api", "passed", cells=cells)
 
@@ -36,13 +36,13 @@ class Candidate:
         self.closed = False
         self._url, self._refuses = url, refuses
 
-    def offering(self, api: str, model: str) -> ApiServer | None:
+    def endpoint_for(self, api: str, model: str) -> Endpoint | None:
         if self._refuses:
             raise TargetError("no such program\nmore words")
-        return ApiServer(self.label, api, self._url, {"model": "tiny"}) if self._url else None
+        return Endpoint(self.label, api, self._url, {"model": "tiny"}) if self._url else None
 
-    def after_silence(self, api: str, model: str) -> Fate:
-        return Fate("left it unanswered")
+    def diagnose_no_answer(self, api: str, model: str) -> PostMortem:
+        return PostMortem("left it unanswered")
 
     def close(self) -> None:
         self.closed = True
@@ -79,13 +79,13 @@ def test_what_may_hurt_a_server_is_not_asked_of_a_shared_one(serve: Serve) -> No
 
 def test_what_the_judged_server_is_known_to_break_says_why() -> None:
     judged = cell_of(Result(case(), SERVER, "broken", "status", "500"), judged=True)
-    cells = (judged, Cell("other", "broken", "x"))
-    told = settled(cells, Verdict("known_issue", why="it is old", source="notes.md"))
+    cells = (judged, MatrixCell("other", "broken", "x"))
+    told = apply_verdict(cells, Verdict("known_issue", why="it is old", source="notes.md"))
     assert [(cell.status, cell.reason) for cell in told] == [
         ("known issue", "it is old (notes.md); seen: status: 500"),
         ("broken", "x"),
     ]
-    assert settled(cells, Verdict("failed")) == cells
+    assert apply_verdict(cells, Verdict("failed")) == cells
 
 
 def test_another_server_has_its_own_known_issues(serve: Serve) -> None:
@@ -112,7 +112,7 @@ def test_a_server_that_cannot_be_had_is_asked_for_once() -> None:
     tried: list[str] = []
 
     class Missing(Candidate):
-        def offering(self, api: str, model: str) -> ApiServer | None:
+        def offering(self, api: str, model: str) -> Endpoint | None:
             tried.append(model)
             raise TargetError("no such program")
 
@@ -125,27 +125,27 @@ def test_a_server_that_cannot_be_had_is_asked_for_once() -> None:
 class Fragile(Candidate):
     """A server of ours that is started again, with a fate for each case without an answer."""
 
-    def __init__(self, url: str, fate: Fate) -> None:
+    def __init__(self, url: str, fate: PostMortem) -> None:
         super().__init__("fragile", url)
         self._fate = fate
         self.looked_after = 0
 
-    def offering(self, api: str, model: str) -> ApiServer | None:
-        return ApiServer("fragile 1.0", api, self._url or "", {"model": "tiny"})
+    def endpoint_for(self, api: str, model: str) -> Endpoint | None:
+        return Endpoint("fragile 1.0", api, self._url or "", {"model": "tiny"})
 
-    def after_silence(self, api: str, model: str) -> Fate:
+    def diagnose_no_answer(self, api: str, model: str) -> PostMortem:
         self.looked_after += 1
         return self._fate
 
 
 def test_a_server_that_hangs_is_given_up_and_keeps_its_column(serve: Serve) -> None:
-    fragile = Fragile(serve(silence).url, Fate("did not answer"))
+    fragile = Fragile(serve(silence).url, PostMortem("did not answer"))
     comparison = Comparison([fragile], 1.2, MissingRoutes())
     cells = [cell for number in range(5) for cell in comparison.cells(case(title=f"case {number}"))]
-    assert [cell.status for cell in cells] == ["broken"] * MOST_IN_A_ROW + ["not asked"] * 2
+    assert [cell.status for cell in cells] == ["broken"] * MAX_CONSECUTIVE_UNANSWERED + ["not asked"] * 2
     assert {cell.server for cell in cells} == {"fragile 1.0"}
     assert "in a row" in cells[-1].reason
-    assert all(cell.seconds > 1.0 for cell in cells[:MOST_IN_A_ROW])
+    assert all(cell.seconds > 1.0 for cell in cells[:MAX_CONSECUTIVE_UNANSWERED])
 
 
 def test_a_server_that_dies_under_a_case_says_so_and_is_asked_the_next(serve: Serve) -> None:
@@ -154,21 +154,28 @@ def test_a_server_that_dies_under_a_case_says_so_and_is_asked_the_next(serve: Se
             json_reply(chat())(connection, closing)
 
     server = serve(breaks_off)
-    fragile = Fragile(server.url, Fate("died (SIGSEGV)"))
+    fragile = Fragile(server.url, PostMortem("died (SIGSEGV)"))
     comparison = Comparison([fragile], 5.0, MissingRoutes())
     deadly = {"method": "POST", "path": "/v1/chat/completions", "json": {"messages": "die"}}
-    asked = [case(contract="chat", title="first"), case(request=deadly, title="deadly")] * MOST_IN_A_ROW
+    asked = [
+        case(contract="chat", title="first"),
+        case(request=deadly, title="deadly"),
+    ] * MAX_CONSECUTIVE_UNANSWERED
     cells = [cell for one in asked for cell in comparison.cells(one)]
-    assert [cell.status for cell in cells] == ["kept", "broken"] * MOST_IN_A_ROW, "it was given up too early"
+    assert [cell.status for cell in cells] == ["kept", "broken"] * MAX_CONSECUTIVE_UNANSWERED, (
+        "it was given up too early"
+    )
     assert cells[1].reason.startswith("the server died (SIGSEGV): transport: ")
     assert cells[1].fate == "died (SIGSEGV)" and not cells[0].fate
     cells = [cell for one in asked * 3 for cell in comparison.cells(one)]
-    assert [cell.fate for cell in cells].count("died (SIGSEGV)") == MOST_UNANSWERED - MOST_IN_A_ROW
+    assert [cell.fate for cell in cells].count(
+        "died (SIGSEGV)"
+    ) == MAX_UNANSWERED - MAX_CONSECUTIVE_UNANSWERED
     assert cells[-1].status == "not asked"
 
 
 def test_a_server_of_others_that_has_gone_is_not_asked_any_more(serve: Serve) -> None:
-    fragile = Fragile(serve(silence).url, Fate("was not in reach any more", back=False))
+    fragile = Fragile(serve(silence).url, PostMortem("was not in reach any more", recovered=False))
     comparison = Comparison([fragile], 1.2, MissingRoutes())
     first, second = (cell for number in "12" for cell in comparison.cells(case(title=f"case {number}")))
     assert first.fate and second.status == "not asked"
@@ -186,18 +193,18 @@ def test_one_case_takes_no_more_than_its_time_however_many_hang(serve: Serve) ->
 
 def test_a_model_that_a_server_does_not_have_is_lacking() -> None:
     class Small(Candidate):
-        def offering(self, api: str, model: str) -> ApiServer | None:
-            raise NotOffered("small has no model 'embedding'")
+        def offering(self, api: str, model: str) -> Endpoint | None:
+            raise NotSupported("small has no model 'embedding'")
 
     (cell,) = Comparison([Small("small")], 5.0, MissingRoutes()).cells(case())
     assert (cell.status, cell.reason) == ("lacking", "small has no model 'embedding'")
 
 
 def test_how_a_process_ended_is_told(tmp_path: Path) -> None:
-    assert how_it_ended(-11, "") == "SIGSEGV"
-    assert how_it_ended(2, "ready\nSIGSEGV: segmentation violation\nPC=0x1") == "SIGSEGV"
-    assert how_it_ended(-6, "memory allocation of 8 bytes failed") == "SIGABRT"
-    assert how_it_ended(3, "bye") == "exit code 3"
+    assert exit_reason(-11, "") == "SIGSEGV"
+    assert exit_reason(2, "ready\nSIGSEGV: segmentation violation\nPC=0x1") == "SIGSEGV"
+    assert exit_reason(-6, "memory allocation of 8 bytes failed") == "SIGABRT"
+    assert exit_reason(3, "bye") == "exit code 3"
 
 
 class OurServer:
@@ -216,14 +223,14 @@ class OurServer:
 
 def test_whoever_is_ours_gets_a_successor_and_whoever_is_not_is_looked_for(serve: Serve) -> None:
     let_go: list[str] = []
-    assert fate_of(OurServer(-9), "", lambda: let_go.append("dead")).words.startswith("died (SIGKILL)")
-    assert "did not answer" in fate_of(OurServer(None), "", lambda: let_go.append("hung")).words
+    assert post_mortem(OurServer(-9), "", lambda: let_go.append("dead")).summary.startswith("died (SIGKILL)")
+    assert "did not answer" in post_mortem(OurServer(None), "", lambda: let_go.append("hung")).summary
     assert let_go == ["dead", "hung"]
     there = serve(json_reply({}))
     url = there.url
-    assert fate_of(None, url, lambda: None).back
+    assert post_mortem(None, url, lambda: None).recovered
     there.close()
-    assert not fate_of(None, url, lambda: None).back
+    assert not post_mortem(None, url, lambda: None).recovered
 
 
 def test_half_an_api_gives_a_matrix_of_what_it_lacks(serve: Serve) -> None:
@@ -240,8 +247,8 @@ def test_half_an_api_gives_a_matrix_of_what_it_lacks(serve: Serve) -> None:
     asked = [case(contract="chat", title="a chat is answered")]
     asked += [case(request=vectors, title=f"a vector {number}") for number in range(3)]
     matrix = matrix_of([told(one.title, *comparison.cells(one)) for one in asked])
-    cells = [row.of("half") for row in matrix.rows]
+    cells = [row.cell("half") for row in matrix.rows]
     assert [cell.status for cell in cells] == ["kept", "lacking", "lacking", "lacking"]
     assert cells[2].reason == "half has no POST /v1/embeddings, as 'a vector 0' found out"
-    assert kept_of_asked(matrix.rows, "half") == (1, 4)
+    assert passed_of_run(matrix.rows, "half") == (1, 4)
     assert len(server.requests) == 2, "what is known to be missing was asked for again"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from support.conformance.oracles.ollama import CONTRACTS, OLLAMA, seconds_of, view
-from support.conformance.response_parser import Broken, Reading, read
+from support.conformance.oracles.ollama import CONTRACTS, OLLAMA, normalize, unix_seconds
+from support.conformance.response_parser import ConformanceError, ParsedResponse, parse
 from tests.conformance import samples
 from tests.conformance.samples import exchange
 
@@ -52,13 +52,13 @@ def lines(*texts: str, **last: Any) -> list[dict[str, Any]]:
     return [*pieces, {**head, "response": "", "done": True, **METRICS, "context": [1], **last}]
 
 
-def whole(document: Any) -> Reading:
-    return read(exchange(json.dumps(document).encode()), "json", ends_with_done=False)
+def whole(document: Any) -> ParsedResponse:
+    return parse(exchange(json.dumps(document).encode()), "json", ends_with_done=False)
 
 
-def stream(documents: list[dict[str, Any]]) -> Reading:
+def stream(documents: list[dict[str, Any]]) -> ParsedResponse:
     body = "".join(f"{json.dumps(document)}\n" for document in documents).encode()
-    return read(exchange(body, content_type="application/x-ndjson"), "ndjson", ends_with_done=False)
+    return parse(exchange(body, content_type="application/x-ndjson"), "ndjson", ends_with_done=False)
 
 
 def check(contract: str, document: Any) -> None:
@@ -204,13 +204,13 @@ WRONG: list[tuple[str, Callable[[], Any], str, str]] = [
 def test_a_defect_is_refused_in_its_layer(
     contract: str, make: Callable[[], Any], layer: str, words: str
 ) -> None:
-    with pytest.raises(Broken, match=words) as caught:
+    with pytest.raises(ConformanceError, match=words) as caught:
         check(contract, make())
     assert caught.value.layer == layer
 
 
 def test_a_view_is_the_same_for_a_stream_and_the_whole() -> None:
-    one, other = view(stream(lines("Hello", " you"))), view(whole(generate()))
+    one, other = normalize(stream(lines("Hello", " you"))), normalize(whole(generate()))
     for name in ("text", "finish_reason", "usage", "tool_calls"):
         assert one[name] == other[name]
     assert one["pieces"] == 2
@@ -218,15 +218,15 @@ def test_a_view_is_the_same_for_a_stream_and_the_whole() -> None:
 
 def test_a_view_gathers_thoughts_calls_and_the_other_api() -> None:
     message = {"role": "assistant", "content": "x", "thinking": "Well", "tool_calls": [TOOL]}
-    found = view(whole(chat(message=message)))
+    found = normalize(whole(chat(message=message)))
     assert (found["thinking"], found["tool_calls"]) == ("Well", [{"name": "f", "arguments": {"a": 1}}])
-    assert view(whole({"choices": [{"index": 0, "message": {"content": "y"}}]}))["text"] == "y"
-    assert view(whole([1, 2]))["text"] == ""
+    assert normalize(whole({"choices": [{"index": 0, "message": {"content": "y"}}]}))["text"] == "y"
+    assert normalize(whole([1, 2]))["text"] == ""
 
 
 @pytest.mark.parametrize("moment", ["2026-11-22T04:15:17.759955948Z", "2026-11-22T05:15:17+01:00"])
 def test_times_with_any_decimals_are_read(moment: str) -> None:
-    assert round(seconds_of(moment)) in (1795320917, 1795320918)
+    assert round(unix_seconds(moment)) in (1795320917, 1795320918)
 
 
 def test_every_contract_is_used_by_a_row_or_a_walk() -> None:

@@ -11,10 +11,16 @@ import pytest
 
 from support.conformance.case_table import cases_of
 from support.conformance.missing_routes import MissingRoutes
-from support.conformance.sequences.ollama import WALKS, Asker, go, same_answer, walk
-from support.errors import NotOffered
+from support.conformance.sequences.ollama import (
+    SEQUENCES,
+    OllamaClient,
+    run_ollama_sequence,
+    same_answer,
+    sequence,
+)
+from support.errors import NotSupported
 from support.http.exchange import Exchange
-from support.servers.bundled_gateway import Declines
+from support.servers.bundled_gateway import UnsupportedRoutes
 
 TITLES = ("a good request is served", "a template of the request is used", "an unknown option is ignored")
 
@@ -48,16 +54,16 @@ class Toy:
 
 
 def test_a_walk_to_its_end_is_kept() -> None:
-    go(lambda asker: None, Toy()).require_kept()  # type: ignore[arg-type]
+    run_ollama_sequence(lambda asker: None, Toy()).require_passed()  # type: ignore[arg-type]
 
 
 def test_what_goes_wrong_is_raised_when_it_is_looked_at() -> None:
     def wrong(asker: Any) -> None:
         raise AssertionError("the copy is still listed")
 
-    walked = go(wrong, Toy())  # type: ignore[arg-type]
+    walked = run_ollama_sequence(wrong, Toy())  # type: ignore[arg-type]
     with pytest.raises(AssertionError, match="still listed"):
-        walked.require_kept()
+        walked.require_passed()
 
 
 def test_a_refusal_of_the_official_client_is_the_products_fault() -> None:
@@ -65,12 +71,12 @@ def test_a_refusal_of_the_official_client_is_the_products_fault() -> None:
         raise ollama.ResponseError("no such model", 404)
 
     with pytest.raises(AssertionError, match="404 no such model"):
-        go(refused, Toy()).require_kept()  # type: ignore[arg-type]
+        run_ollama_sequence(refused, Toy()).require_passed()  # type: ignore[arg-type]
 
 
 def test_a_mistake_of_the_harness_is_not_taken_for_the_products() -> None:
     with pytest.raises(ZeroDivisionError):
-        go(lambda asker: 1 / 0, Toy())  # type: ignore[arg-type, return-value]
+        run_ollama_sequence(lambda asker: 1 / 0, Toy())  # type: ignore[arg-type, return-value]
 
 
 @pytest.mark.parametrize(
@@ -86,41 +92,41 @@ def test_a_mistake_of_the_harness_is_not_taken_for_the_products() -> None:
 def test_a_comparison_notices_every_difference(other: dict[str, Any]) -> None:
     real: Any = Toy()
     ours: Any = Toy(**other)
-    go(same_answer("x", real), real).require_kept()
+    run_ollama_sequence(same_answer("x", real), real).require_passed()
     with pytest.raises(AssertionError, match=next(iter(other))):
-        go(same_answer("x", real), ours).require_kept()
+        run_ollama_sequence(same_answer("x", real), ours).require_passed()
 
 
 def test_a_title_is_given_once() -> None:
-    title = next(iter(WALKS))
+    title = next(iter(SEQUENCES))
     with pytest.raises(AssertionError, match="two walks"):
-        walk(title)(lambda asker: None)
+        sequence(title)(lambda asker: None)
 
 
 def test_what_a_server_honestly_declines_is_left_out() -> None:
-    def declining(declines: Any, what: str = "copying a model") -> Asker:
+    def declining(declines: Any, what: str = "copying a model") -> OllamaClient:
         refusal = json.dumps({"error": f"{what} is not supported by this gateway"}).encode()
-        return Asker(Refusing(501, refusal), "tiny", Path("model.gguf"), declines)  # type: ignore[arg-type]
+        return OllamaClient(Refusing(501, refusal), "tiny", Path("model.gguf"), declines)  # type: ignore[arg-type]
 
-    copying, leaving = (WALKS[title].take for title in (COPYING, LEAVING))
-    with pytest.raises(NotOffered, match="copying a model"):
-        go(copying, declining(Declines(unloads=True).reason))
-    with pytest.raises(NotOffered, match="unloading a model"):
-        go(leaving, declining(Declines(unloads=False).reason, "unloading a model"))
+    copying, leaving = (SEQUENCES[title].steps for title in (COPYING, LEAVING))
+    with pytest.raises(NotSupported, match="copying a model"):
+        run_ollama_sequence(copying, declining(UnsupportedRoutes(unloads=True).reason))
+    with pytest.raises(NotSupported, match="unloading a model"):
+        run_ollama_sequence(leaving, declining(UnsupportedRoutes(unloads=False).reason, "unloading a model"))
     for walk_of, asker in (
         (copying, declining(None)),
-        (copying, declining(Declines(unloads=True).reason, "anything at all")),
-        (leaving, declining(Declines(unloads=True).reason, "unloading a model")),
+        (copying, declining(UnsupportedRoutes(unloads=True).reason, "anything at all")),
+        (leaving, declining(UnsupportedRoutes(unloads=True).reason, "unloading a model")),
     ):
         with pytest.raises(AssertionError, match="expected 200"):
-            go(walk_of, asker).require_kept()
+            run_ollama_sequence(walk_of, asker).require_passed()
 
 
 def test_a_wish_that_is_refused_makes_no_missing_route() -> None:
     routes = MissingRoutes()
     good, wish, other = (cases_of("ollama")[title] for title in TITLES)
-    routes.note_served("gateway", good)
-    routes.note("gateway", wish)
-    assert routes.reason("gateway", other) is None
-    routes.note("elsewhere", wish)
-    assert "has no POST /api/generate" in str(routes.reason("elsewhere", other))
+    routes.mark_served("gateway", good)
+    routes.mark_missing("gateway", wish)
+    assert routes.reason_for_case("gateway", other) is None
+    routes.mark_missing("elsewhere", wish)
+    assert "has no POST /api/generate" in str(routes.reason_for_case("elsewhere", other))

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from support.conformance.oracles.openai import CONTRACTS, unit_length, view
-from support.conformance.response_parser import Broken, Reading, read
+from support.conformance.oracles.openai import CONTRACTS, normalize, unit_length
+from support.conformance.response_parser import ConformanceError, ParsedResponse, parse
 from support.http.exchange import Exchange
 from tests.conformance.samples import NOW, USAGE, chat, chunk, exchange, models, reply, spoiled, stream, text
 
@@ -17,19 +17,19 @@ CHAT_STREAM = [chunk("The comet "), chunk("comes back."), chunk(reason="stop", u
 TEXT_STREAM = [text("The comet ", None, usage=None), text("comes back.")]
 
 
-def whole(document: Any) -> Reading:
-    return read(reply(document), "json", ends_with_done=True)
+def whole(document: Any) -> ParsedResponse:
+    return parse(reply(document), "json", ends_with_done=True)
 
 
-def events(*chunks: Any) -> Reading:
-    return read(stream(*chunks), "sse", ends_with_done=True)
+def events(*chunks: Any) -> ParsedResponse:
+    return parse(stream(*chunks), "sse", ends_with_done=True)
 
 
-def refused(contract: str, reading: Reading, layer: str, words: str) -> None:
-    with pytest.raises(Broken) as caught:
+def refused(contract: str, reading: ParsedResponse, layer: str, words: str) -> None:
+    with pytest.raises(ConformanceError) as caught:
         CONTRACTS[contract].check(reading)
     assert caught.value.layer == layer, caught.value
-    assert words in caught.value.seen
+    assert words in caught.value.actual
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def refused(contract: str, reading: Reading, layer: str, words: str) -> None:
         ("models", whole(spoiled(models("tiny"), "data.0.status", "loaded"))),
     ],
 )
-def test_a_good_answer_is_kept(contract: str, reading: Reading) -> None:
+def test_a_good_answer_is_kept(contract: str, reading: ParsedResponse) -> None:
     CONTRACTS[contract].check(reading)
 
 
@@ -159,9 +159,9 @@ def test_spoiled_log_probabilities_are_refused(path: str, value: Any, layer: str
     ],
 )
 def test_a_stream_with_another_end_is_refused(end: str, words: str) -> None:
-    with pytest.raises(Broken) as caught:
-        read(stream(*CHAT_STREAM, end=end), "sse", ends_with_done=True)
-    assert (caught.value.layer, words in caught.value.seen) == ("framing", True)
+    with pytest.raises(ConformanceError) as caught:
+        parse(stream(*CHAT_STREAM, end=end), "sse", ends_with_done=True)
+    assert (caught.value.layer, words in caught.value.actual) == ("framing", True)
 
 
 @pytest.mark.parametrize(
@@ -173,9 +173,9 @@ def test_a_stream_with_another_end_is_refused(end: str, words: str) -> None:
     ],
 )
 def test_what_is_no_stream_of_json_is_refused(answer: Exchange, layer: str, words: str) -> None:
-    with pytest.raises(Broken) as caught:
-        read(answer, "sse", ends_with_done=True)
-    assert (caught.value.layer, words in caught.value.seen) == (layer, True)
+    with pytest.raises(ConformanceError) as caught:
+        parse(answer, "sse", ends_with_done=True)
+    assert (caught.value.layer, words in caught.value.actual) == (layer, True)
 
 
 @pytest.mark.parametrize(
@@ -259,11 +259,11 @@ def test_vectors_have_length_one() -> None:
 
 @pytest.mark.parametrize("document", [[], 5, None, {}, {"choices": None}, {"choices": [{}]}, {"usage": 5}])
 def test_the_view_never_raises(document: Any) -> None:
-    assert view(whole(document))["text"] == ""
+    assert normalize(whole(document))["text"] == ""
 
 
 def test_a_view_is_the_same_for_a_stream_and_the_whole() -> None:
-    one, other = view(events(*CHAT_STREAM)), view(whole(chat()))
+    one, other = normalize(events(*CHAT_STREAM)), normalize(whole(chat()))
     for name in ("text", "finish_reason", "usage", "tool_calls"):
         assert one[name] == other[name]
     assert (one["pieces"], other["pieces"]) == (2, 1)
@@ -271,7 +271,7 @@ def test_a_view_is_the_same_for_a_stream_and_the_whole() -> None:
 
 def test_a_vector_reads_the_same_in_floats_and_base64() -> None:
     vectors = [
-        view(whole({"data": [{"embedding": each}]}))["first_vector"]
+        normalize(whole({"data": [{"embedding": each}]}))["first_vector"]
         for each in ([0.5, -0.25], "AAAAPwAAgL4=", "?")
     ]
     assert vectors == [[0.5, -0.25], [0.5, -0.25], None]

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from support.conformance.api import ApiServer
-from support.conformance.case_runner import ask
+from support.conformance.api import Endpoint
+from support.conformance.case_runner import run_case
 from support.conformance.case_table import cases_of
 from support.conformance.missing_routes import MissingRoutes
 from support.conformance.registry import APIS
-from support.conformance.response_parser import Broken, Reading, read
+from support.conformance.response_parser import ConformanceError, ParsedResponse, parse
 from tests.conformance.fake_apis import FakeOwn
 from tests.conformance.samples import exchange
 
@@ -26,7 +26,7 @@ ROWS = [(api, title) for api in ("responses", "anthropic") for title in cases_of
 @pytest.mark.parametrize(("api", "title"), ROWS, ids=[title for _, title in ROWS])
 def test_every_row_can_be_kept(api: str, title: str) -> None:
     fake: Any = FakeOwn()
-    result = ask(fake, ApiServer("fake", api, fake.base_url, NAMES), cases_of(api)[title])
+    result = run_case(fake, Endpoint("fake", api, fake.base_url, NAMES), cases_of(api)[title])
     assert result.outcome == "kept", result.reason
 
 
@@ -38,11 +38,11 @@ def made(api: str, title: str) -> list[Any]:
     return reading_of(fake.send(request.method, request.path, body=request.body), api, case.kind).values
 
 
-def reading_of(answer: Any, api: str, kind: str) -> Reading:
-    return read(answer, kind, APIS[api].streams_end_with_done)
+def reading_of(answer: Any, api: str, kind: str) -> ParsedResponse:
+    return parse(answer, kind, APIS[api].streams_end_with_done)
 
 
-def reading(api: str, documents: list[Any], names: list[str] | None = None, end: str = "") -> Reading:
+def reading(api: str, documents: list[Any], names: list[str] | None = None, end: str = "") -> ParsedResponse:
     """The same documents as they would come: one as JSON, several as events."""
     if names is None and len(documents) == 1:
         return reading_of(exchange(json.dumps(documents[0]).encode()), api, "json")
@@ -52,13 +52,13 @@ def reading(api: str, documents: list[Any], names: list[str] | None = None, end:
     return reading_of(exchange((text + end).encode(), content_type="text/event-stream"), api, "sse")
 
 
-def noticed(api: str, title: str, contract: str, spoil: Spoil) -> Broken:
+def noticed(api: str, title: str, contract: str, spoil: Spoil) -> ConformanceError:
     """What the contract says to the answer to a row that was spoiled; the unspoiled one is kept."""
     documents = made(api, title)
     APIS[api].contracts[contract].check(reading(api, documents))
     spoiled = copy.deepcopy(documents)
     changed = spoil(spoiled)
-    with pytest.raises(Broken) as error:
+    with pytest.raises(ConformanceError) as error:
         APIS[api].contracts[contract].check(reading(api, spoiled if changed is None else changed))
     return error.value
 
@@ -130,7 +130,7 @@ MESSAGE, CALLED = "a message is answered", "a message calls a tool with an objec
 )
 def test_a_spoiled_message_is_noticed(title: str, spoil: Spoil, layer: str, seen: str) -> None:
     broken = noticed("anthropic", title, "message", spoil)
-    assert broken.layer == layer and seen in broken.seen, broken
+    assert broken.layer == layer and seen in broken.actual, broken
 
 
 STREAM, STREAMED_CALL = (
@@ -190,7 +190,7 @@ START, PING, BLOCK, PIECE, STOP, END = range(6)
 )
 def test_a_spoiled_stream_of_a_message_is_noticed(title: str, spoil: Spoil, layer: str, seen: str) -> None:
     broken = noticed("anthropic", title, "message stream", spoil)
-    assert broken.layer == layer and seen in broken.seen, broken
+    assert broken.layer == layer and seen in broken.actual, broken
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_spoiled_stream_of_a_message_is_noticed(title: str, spoil: Spoil, laye
 )
 def test_events_have_the_name_of_their_type(api: str, title: str, contract: str) -> None:
     documents = made(api, title)
-    with pytest.raises(Broken, match="framing: an event named 'message' whose data is a"):
+    with pytest.raises(ConformanceError, match="framing: an event named 'message' whose data is a"):
         APIS[api].contracts[contract].check(reading(api, documents, ["message"] * len(documents)))
 
 
@@ -226,7 +226,7 @@ def test_what_may_come_after_the_last_event(api: str, end: str, layer: str) -> N
     if not layer:
         assert reading(api, documents, end=end).values == documents
         return
-    with pytest.raises(Broken, match=f"^{layer}: "):
+    with pytest.raises(ConformanceError, match=f"^{layer}: "):
         reading(api, documents, end=end)
 
 
@@ -244,7 +244,7 @@ def test_what_may_come_after_the_last_event(api: str, end: str, layer: str) -> N
     ],
 )
 def test_spoiled_counts_and_errors_are_noticed(contract: str, document: Any) -> None:
-    with pytest.raises(Broken):
+    with pytest.raises(ConformanceError):
         APIS["anthropic"].contracts[contract].check(reading("anthropic", [document]))
 
 
@@ -276,7 +276,7 @@ RESPONSE, CUT = (
 )
 def test_a_spoiled_response_is_noticed(title: str, spoil: Spoil, seen: str) -> None:
     broken = noticed("responses", title, "response", spoil)
-    assert broken.layer == "contract" and seen in broken.seen, broken
+    assert broken.layer == "contract" and seen in broken.actual, broken
 
 
 WHOLE, CALL = "the pieces of a streamed response join to its text", "a streamed response calls a tool"
@@ -330,20 +330,20 @@ def changed(kind: str, path: str, value: Any) -> Spoil:
 )
 def test_a_spoiled_stream_of_a_response_is_noticed(title: str, spoil: Spoil, layer: str, seen: str) -> None:
     broken = noticed("responses", title, "response stream", spoil)
-    assert broken.layer == layer and seen in broken.seen, broken
+    assert broken.layer == layer and seen in broken.actual, broken
 
 
 def test_what_openais_types_want_and_the_ids_of_items_are_noticed() -> None:
     for path, seen in (("0.tool_choice", "tool_choice"), ("0.output.0.content.0.annotations", "annotations")):
-        assert seen in noticed("responses", RESPONSE, "official response", put(path, ...)).seen
+        assert seen in noticed("responses", RESPONSE, "official response", put(path, ...)).actual
     spoil = changed(DELTA, "item_id", ...)
-    assert "item_id" in noticed("responses", WHOLE, "official response stream", spoil).seen
+    assert "item_id" in noticed("responses", WHOLE, "official response stream", spoil).actual
     for spoil in (
         changed("response.output_item.added", "item.id", "x"),
         changed("response.output_item.done", "item.id", "x"),
         put("-1.response.output.0.id", "x"),
     ):
-        assert "ids when added" in noticed("responses", WHOLE, "ids stream", spoil).seen
+        assert "ids when added" in noticed("responses", WHOLE, "ids stream", spoil).actual
 
 
 @pytest.mark.parametrize(
@@ -355,26 +355,26 @@ def test_what_openais_types_want_and_the_ids_of_items_are_noticed() -> None:
     ],
 )
 def test_a_spoiled_deletion_is_noticed(document: Any) -> None:
-    with pytest.raises(Broken):
+    with pytest.raises(ConformanceError):
         APIS["responses"].contracts["deleted"].check(reading("responses", [document]))
 
 
 @pytest.mark.parametrize("api", ["responses", "anthropic"])
 def test_a_view_never_raises(api: str) -> None:
     for documents in ([None], [[]], [{}], [{"content": None, "output": None, "usage": None}], [5]):
-        assert APIS[api].view(reading(api, documents))["text"] == ""
+        assert APIS[api].normalize(reading(api, documents))["text"] == ""
     events: list[Any] = [
         {"type": "content_block_delta"},
         {"type": "response.completed"},
         {"type": "message_delta"},
     ]
-    assert APIS[api].view(reading(api, events))["text"] == ""
+    assert APIS[api].normalize(reading(api, events))["text"] == ""
 
 
 def test_a_missing_route_is_known_to_walks_as_well() -> None:
     routes = MissingRoutes()
     case = cases_of("responses")[RESPONSE]
-    assert routes.without("server", case.route) is None
-    routes.note("server", case)
-    assert "has no POST /v1/responses" in str(routes.without("server", case.route))
-    assert routes.without("other", case.route) is None
+    assert routes.reason_for_route("server", case.route) is None
+    routes.mark_missing("server", case)
+    assert "has no POST /v1/responses" in str(routes.reason_for_route("server", case.route))
+    assert routes.reason_for_route("other", case.route) is None

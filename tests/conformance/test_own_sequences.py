@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from support.conformance.api import ApiServer
-from support.conformance.sequence import Walked, require_equal, walked
+from support.conformance.api import Endpoint
+from support.conformance.sequence import SequenceResult, require_equal, run_sequence
 from support.conformance.sequences import responses
-from support.conformance.sequences.responses import WALKS, Caller, walk
+from support.conformance.sequences.responses import SEQUENCES, CheckedClient, sequence
 from tests.conformance.fake_apis import FakeOwn
 
-ALL = [(api, title) for api in WALKS for title in WALKS[api]]
+ALL = [(api, title) for api in SEQUENCES for title in SEQUENCES[api]]
 
 
 @pytest.fixture(autouse=True)
@@ -20,15 +20,15 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(responses, "DONE_SECONDS", 0.2)
 
 
-def taken(api: str, title: str, *faults: str) -> Walked:
+def taken(api: str, title: str, *faults: str) -> SequenceResult:
     fake: Any = FakeOwn(*faults)
-    caller = Caller(fake, ApiServer("fake", api, fake.base_url, {"model": "tiny"}))
-    return walked(lambda: WALKS[api][title].take(caller))
+    caller = CheckedClient(fake, Endpoint("fake", api, fake.base_url, {"model": "tiny"}))
+    return run_sequence(lambda: SEQUENCES[api][title].steps(caller))
 
 
 @pytest.mark.parametrize(("api", "title"), ALL, ids=[title for _, title in ALL])
 def test_a_right_server_keeps_every_walk(api: str, title: str) -> None:
-    taken(api, title).require_kept()
+    taken(api, title).require_passed()
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_right_server_keeps_every_walk(api: str, title: str) -> None:
 )
 def test_a_fault_of_responses_is_noticed(title: str, fault: str, seen: str) -> None:
     with pytest.raises(AssertionError, match=seen):
-        taken("responses", title, fault).require_kept()
+        taken("responses", title, fault).require_passed()
 
 
 @pytest.mark.parametrize(
@@ -70,16 +70,16 @@ def test_a_fault_of_responses_is_noticed(title: str, fault: str, seen: str) -> N
 )
 def test_a_fault_of_messages_is_noticed(title: str, fault: str, seen: str) -> None:
     with pytest.raises(AssertionError, match=seen):
-        taken("anthropic", title, fault).require_kept()
+        taken("anthropic", title, fault).require_passed()
 
 
 def test_only_what_the_server_did_is_its_fault() -> None:
     with pytest.raises(ZeroDivisionError):
-        walked(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+        run_sequence(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
     with pytest.raises(AssertionError, match="the answer: expected 1, got 2"):
-        walked(lambda: require_equal("the answer", 1, 2)).require_kept()
+        run_sequence(lambda: require_equal("the answer", 1, 2)).require_passed()
 
 
 def test_a_title_is_given_once() -> None:
     with pytest.raises(AssertionError, match="two walks"):
-        walk("anthropic", next(iter(WALKS["anthropic"])))(lambda caller: None)
+        sequence("anthropic", next(iter(SEQUENCES["anthropic"])))(lambda caller: None)

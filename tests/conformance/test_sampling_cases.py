@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from support.conformance.api import ApiServer
-from support.conformance.case_runner import ask
+from support.conformance.api import Endpoint
+from support.conformance.case_runner import run_case
 from support.conformance.case_table import FOLDER, Case, read_table
 from support.models.categorical import STEP, WORDS
 from tests.conformance.categorical_server import DiceServer, Draw
@@ -21,8 +21,8 @@ SELDOM = 1e-6
 
 
 def judged(case: Case, wrong: str = "", seed: int = 1) -> str:
-    server = ApiServer("dice", case.api, "http://127.0.0.1:1", {"model": "tiny"})
-    result = ask(DiceServer(wrong, seed), server, case)  # type: ignore[arg-type]
+    server = Endpoint("dice", case.api, "http://127.0.0.1:1", {"model": "tiny"})
+    result = run_case(DiceServer(wrong, seed), server, case)  # type: ignore[arg-type]
     return "" if result.outcome == "kept" else result.reason
 
 

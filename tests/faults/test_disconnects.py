@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import pytest
 
-from support.chat.endpoint import OLLAMA_CHAT, OPENAI_CHAT, Form, Route
+from support.chat.endpoint import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint, ChatProtocol
 from support.faults import disconnects
-from support.faults.disconnects import SHORT, Served
-from support.http.client import ApiClient, NoAnswer
-from support.performance.activity import ByCpu, ByMetrics, work_of
+from support.faults.disconnects import SHORT, UserOutcome
+from support.http.client import ApiClient, RequestFailed
+from support.performance.activity import CpuActivity, MetricsActivity, watch_activity
 from support.waiting import WaitTimeout
 from tests.conformance.samples import chat
 from tests.http.tiny_server import Reply, TinyServer, bytes_reply, json_reply, reply, silence, trickle
@@ -54,14 +54,14 @@ class Streaming:
             self.gone.set()
 
 
-def route(server: TinyServer, form: Form = OPENAI_CHAT) -> Route:
-    return Route("toy", server.url, "tiny", form)
+def route(server: TinyServer, form: ChatProtocol = OPENAI_CHAT) -> ChatEndpoint:
+    return ChatEndpoint("toy", server.url, "tiny", form)
 
 
-def leave(at: Route, meter: Meter, *, stream: bool, within: float) -> None:
-    work = ByCpu(meter)
-    disconnects.leave_half_way(at, work, stream=stream)
-    disconnects.require_rest(at, work, within)
+def leave(at: ChatEndpoint, meter: Meter, *, stream: bool, within: float) -> None:
+    work = CpuActivity(meter)
+    disconnects.disconnect_mid_answer(at, work, stream=stream)
+    disconnects.require_idle(at, work, within)
 
 
 # -- judged by CPU time
@@ -98,7 +98,7 @@ def test_a_whole_answer_is_left_when_it_is_being_made(serve: Serve) -> None:
 
 def test_a_stream_that_ends_is_no_work_to_leave(serve: Serve) -> None:
     server = serve(json_reply(chat()))
-    with pytest.raises(NoAnswer, match="the stream ended"):
+    with pytest.raises(RequestFailed, match="the stream ended"):
         leave(route(server), Meter(lambda: True), stream=True, within=0.7)
 
 
@@ -139,7 +139,7 @@ class Engine:
     server: TinyServer
 
 
-def engine(serve: Serve, *, ends: bool) -> Route:
+def engine(serve: Serve, *, ends: bool) -> ChatEndpoint:
     made = Engine(ends)
     made.server = serve(made)
     return route(made.server)
@@ -147,28 +147,28 @@ def engine(serve: Serve, *, ends: bool) -> Route:
 
 def test_where_metrics_tell_of_sequences_they_are_the_judge(serve: Serve) -> None:
     direct = engine(serve, ends=True)
-    with work_of(direct, Meter(lambda: True), SHORT, PATIENCE) as work:
-        assert isinstance(work, ByMetrics)
-        disconnects.leave_half_way(direct, work, stream=False)
-        disconnects.require_rest(direct, work, PATIENCE)
+    with watch_activity(direct, Meter(lambda: True), SHORT, PATIENCE) as work:
+        assert isinstance(work, MetricsActivity)
+        disconnects.disconnect_mid_answer(direct, work, stream=False)
+        disconnects.require_idle(direct, work, PATIENCE)
 
 
 def test_a_sequence_that_goes_on_is_seen_in_the_metrics(serve: Serve) -> None:
     direct = engine(serve, ends=False)
-    with work_of(direct, Meter(lambda: False), SHORT, PATIENCE) as work:
-        disconnects.leave_half_way(direct, work, stream=False)
+    with watch_activity(direct, Meter(lambda: False), SHORT, PATIENCE) as work:
+        disconnects.disconnect_mid_answer(direct, work, stream=False)
         with pytest.raises(WaitTimeout, match=r"by its metrics, after .* 0 sequences ended and \d+ tokens"):
-            disconnects.require_rest(direct, work, 0.7)
+            disconnects.require_idle(direct, work, 0.7)
 
 
 def test_tokens_that_go_on_are_work_although_a_sequence_has_ended(serve: Serve) -> None:
     made = Engine(ends=False)
     made.server = serve(made)
     client = ApiClient(made.server.url)
-    work = ByMetrics(client)
+    work = MetricsActivity(client)
     made.asked, made.completed = 2, 1
     with pytest.raises(WaitTimeout, match="1 sequences ended and"):
-        disconnects.require_rest(route(made.server), work, 0.7)
+        disconnects.require_idle(route(made.server), work, 0.7)
     client.close()
 
 
@@ -180,39 +180,39 @@ def test_without_metrics_of_sequences_cpu_time_is_the_judge(serve: Serve, status
         (json_reply(chat()) if asked else page)(connection, closing)
 
     server = serve(answer)
-    with work_of(route(server), Meter(lambda: False), SHORT, PATIENCE) as work:
-        assert isinstance(work, ByCpu)
+    with watch_activity(route(server), Meter(lambda: False), SHORT, PATIENCE) as work:
+        assert isinstance(work, CpuActivity)
 
 
 # -- others
 
 
 def test_who_is_kept_waiting_by_a_slow_reader_is_noticed(serve: Serve) -> None:
-    served = disconnects.ask_beside_a_slow_reader(route(serve(trickle(HEAD, b"x" * 600))), 1, within=0.5)
+    served = disconnects.ask_beside_slow_reader(route(serve(trickle(HEAD, b"x" * 600))), 1, timeout=0.5)
     with pytest.raises(AssertionError, match=r"user 1 of 1.*did not (answer|finish) within"):
-        disconnects.require_prompt(served, "Yes.", 1, within=PATIENCE)
+        disconnects.require_timely(served, "Yes.", 1, limit=PATIENCE)
 
 
 @pytest.mark.parametrize(
     ("served", "words"),
     [
-        ([Served(0.1, "Yes.")], "1 users asked, not 2"),
-        ([Served(0.1, "Yes."), Served(0.1, "No.")], "user 2 of 2: expected 'Yes.' .* got 'No.'"),
-        ([Served(9.0, "Yes."), Served(0.1, "Yes.")], "user 1 of 2: .* after 9.0 s"),
+        ([UserOutcome(0.1, "Yes.")], "1 users asked, not 2"),
+        ([UserOutcome(0.1, "Yes."), UserOutcome(0.1, "No.")], "user 2 of 2: expected 'Yes.' .* got 'No.'"),
+        ([UserOutcome(9.0, "Yes."), UserOutcome(0.1, "Yes.")], "user 1 of 2: .* after 9.0 s"),
     ],
 )
-def test_others_have_to_be_answered_rightly_and_in_time(served: list[Served], words: str) -> None:
-    disconnects.require_prompt([Served(0.1, "Yes.")] * 2, "Yes.", 2, within=1.0)
+def test_others_have_to_be_answered_rightly_and_in_time(served: list[UserOutcome], words: str) -> None:
+    disconnects.require_timely([UserOutcome(0.1, "Yes.")] * 2, "Yes.", 2, limit=1.0)
     with pytest.raises(AssertionError, match=words):
-        disconnects.require_prompt(served, "Yes.", 2, within=1.0)
+        disconnects.require_timely(served, "Yes.", 2, limit=1.0)
 
 
 ANSWERS = {"comet": "The comet comes back."}
 
 
 def test_a_full_server_may_answer_or_say_that_it_is_busy(serve: Serve) -> None:
-    served = disconnects.fill(route(serve(json_reply(chat()))), ANSWERS, 3, False, PATIENCE)
-    busy = disconnects.fill(
+    served = disconnects.overload(route(serve(json_reply(chat()))), ANSWERS, 3, False, PATIENCE)
+    busy = disconnects.overload(
         route(serve(json_reply(BUSY, "503 Service Unavailable"))), ANSWERS, 2, False, PATIENCE
     )
     disconnects.require_served_or_busy([*served, *busy])
@@ -231,10 +231,10 @@ def test_a_full_server_may_answer_or_say_that_it_is_busy(serve: Serve) -> None:
     ],
 )
 def test_a_full_server_that_fails_or_confuses_is_noticed(
-    serve: Serve, answer: Reply, form: Form, words: str
+    serve: Serve, answer: Reply, form: ChatProtocol, words: str
 ) -> None:
-    served = ("right", Served(0.1, "right"))
-    failed = disconnects.fill(route(serve(answer), form), ANSWERS, 2, False, PATIENCE)
+    served = ("right", UserOutcome(0.1, "right"))
+    failed = disconnects.overload(route(serve(answer), form), ANSWERS, 2, False, PATIENCE)
     with pytest.raises(AssertionError, match="2 of 3 users got neither") as caught:
         disconnects.require_served_or_busy([served, *failed])
     assert words in str(caught.value)
@@ -242,5 +242,5 @@ def test_a_full_server_that_fails_or_confuses_is_noticed(
 
 def test_a_neighbour_whose_stream_breaks_off_is_noticed(serve: Serve) -> None:
     broken = bytes_reply(HEAD + b'data: {"choices": []}\n\n')
-    failure = disconnects.leave_beside_a_neighbour(route(serve(broken)), SHORT, within=PATIENCE)
+    failure = disconnects.disconnect_beside_stream(route(serve(broken)), SHORT, timeout=PATIENCE)
     assert failure is not None and "ends with exactly one" in str(failure)

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from support.chat import model_lists
-from support.chat.endpoint import OLLAMA_GENERATE, OPENAI_CHAT, Route
-from support.chat.scenario import Desk
+from support.chat.endpoint import OLLAMA_GENERATE, OPENAI_CHAT, ChatEndpoint
+from support.chat.scenario import ParityScenario
 from support.clients import langchain, ollama_cli
-from support.errors import NotOffered
+from support.errors import NotSupported
 from support.faults import fuzzing, malformed_requests
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
@@ -27,7 +27,7 @@ from tests.http.tiny_server import Reply, TinyServer, json_reply, reply, silence
 from tests.python_programs import first_lines
 
 Serve = Callable[[Reply], TinyServer]
-ROUTE = Route("toy", "http://127.0.0.1:1", "tiny", OPENAI_CHAT)
+ROUTE = ChatEndpoint("toy", "http://127.0.0.1:1", "tiny", OPENAI_CHAT)
 OPENAI = {"error": {"message": "model 'x' not found", "type": "not_found_error"}}
 OLLAMA = {"error": "model 'x' not found"}
 
@@ -35,14 +35,14 @@ OLLAMA = {"error": "model 'x' not found"}
 @pytest.mark.parametrize("mistake", malformed_requests.MISTAKES)
 def test_each_mistake_is_one(mistake: str) -> None:
     for form in (OPENAI_CHAT, OLLAMA_GENERATE):
-        good = form.request(malformed_requests.QUESTION, "tiny", False)
+        good = form.build_request(malformed_requests.QUESTION, "tiny", False)
         assert malformed_requests.MISTAKES[mistake](good) != json.dumps(good).encode()
 
 
 @pytest.mark.parametrize(("api", "document"), [("OpenAI", OPENAI), ("Ollama", OLLAMA)])
 def test_the_form_of_an_api_is_that_of_its_errors(api: str, document: object) -> None:
     right = exchange(json.dumps(document).encode(), 404)
-    malformed_requests.require_form([(ROUTE, right)], api)
+    malformed_requests.require_error_format([(ROUTE, right)], api)
     wrong = [
         exchange(b"", 404),
         exchange(b"Failed to parse", 400, "text/plain"),
@@ -52,7 +52,7 @@ def test_the_form_of_an_api_is_that_of_its_errors(api: str, document: object) ->
     ]
     for answer in wrong:
         with pytest.raises(AssertionError, match="expected a refusal in the form of"):
-            malformed_requests.require_form([(ROUTE, right), (ROUTE, answer)], api)
+            malformed_requests.require_error_format([(ROUTE, right), (ROUTE, answer)], api)
 
 
 @pytest.mark.parametrize("api", ["OpenAI", "Ollama"])
@@ -73,12 +73,12 @@ def test_both_lists_of_a_server_give_the_same_names() -> None:
 
 
 def test_an_alias_is_no_model_of_its_own() -> None:
-    model_lists.require_as_many({"one": ["default", "/models/tiny"], "two": ["tiny:latest"]})
-    model_lists.require_as_many({"one": ["default"], "two": ["tiny:latest"]})
+    model_lists.require_same_count({"one": ["default", "/models/tiny"], "two": ["tiny:latest"]})
+    model_lists.require_same_count({"one": ["default"], "two": ["tiny:latest"]})
     with pytest.raises(AssertionError, match="do not agree"):
-        model_lists.require_as_many({"one": ["default", "a", "b"], "two": ["a"]})
+        model_lists.require_same_count({"one": ["default", "a", "b"], "two": ["a"]})
     with pytest.raises(AssertionError, match="do not agree"):
-        model_lists.require_as_many({"one": [], "two": []})
+        model_lists.require_same_count({"one": [], "two": []})
 
 
 def test_a_name_that_no_longer_answers_is_noticed(serve: Serve) -> None:
@@ -115,7 +115,7 @@ def program(folder: Path, text: str) -> Path:
 def test_a_command_gets_a_home_and_a_server_of_its_own(tmp_path: Path) -> None:
     toy = program(tmp_path, "print(sys.argv[1:], os.environ['OLLAMA_HOST'], os.environ['HOME'])")
     done = ollama_cli.run(toy, "http://127.0.0.1:9", "tiny", "show what a model is", tmp_path)
-    assert done.outcomes[0].stdout.split() == ["['show',", "'tiny']", "127.0.0.1:9", str(tmp_path)]
+    assert done.completed[0].stdout.split() == ["['show',", "'tiny']", "127.0.0.1:9", str(tmp_path)]
     done.require("the name of the model")
     with pytest.raises(AssertionError, match="expected 'context length'"):
         done.require("the length of its context")
@@ -134,9 +134,9 @@ def test_a_command_that_fails_or_leaves_something_is_noticed(tmp_path: Path) -> 
 
 
 def test_what_changes_a_server_is_known_before_it_is_done() -> None:
-    changing = {errand for errand in ollama_cli.ERRANDS if ollama_cli.change(errand) is not None}
+    changing = {errand for errand in ollama_cli.TASKS if ollama_cli.mutation(errand) is not None}
     assert changing == {"unload a model", "copy a model", "remove a copy"}
-    assert {errand for errand in ollama_cli.ERRANDS if ollama_cli.talks(errand)} == {
+    assert {errand for errand in ollama_cli.TASKS if ollama_cli.needs_inference(errand)} == {
         "ask a question",
         "see what is loaded",
         "unload a model",
@@ -158,28 +158,28 @@ class Program:
 
 def test_what_a_program_gets_is_compared_to_the_letter() -> None:
     for journey in ("ask a question", "read a stream", "remember a name"):
-        got = langchain.JOURNEYS[journey](Program())
-        langchain.Brought(got).require("Yes.")
+        got = langchain.TASKS[journey](Program())
+        langchain.ClientResult(got).require("Yes.")
         with pytest.raises(AssertionError, match=r"expected 'No\.', got 'Yes\.'"):
-            langchain.Brought(got).require("No.")
+            langchain.ClientResult(got).require("No.")
 
 
 def test_counts_that_do_not_add_up_are_told() -> None:
-    count = langchain.JOURNEYS["count what it spent"]
+    count = langchain.TASKS["count what it spent"]
     assert count(Program(input_tokens=3, output_tokens=2, total_tokens=5)) == langchain.COUNTED
     assert count(Program(input_tokens=3, output_tokens=2, total_tokens=6)).endswith("6 in all")
     assert count(Program(input_tokens=0, output_tokens=2, total_tokens=2)) != langchain.COUNTED
 
 
 def test_a_server_without_a_description_is_not_asked(serve: Serve, tmp_path: Path) -> None:
-    with pytest.raises(NotOffered, match="no description of its API"):
+    with pytest.raises(NotSupported, match="no description of its API"):
         fuzzing.fuzz(serve(reply(b"", "404 Not Found", "")).url, tmp_path, 1.0, lambda: True)
 
 
 def test_without_schemathesis_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuzzing, "MODULE", "no_such_module")
-    with pytest.raises(NotOffered, match="needs no_such_module; `uv sync --group fuzz` installs it"):
-        Desk.fuzz(object.__new__(Desk), 1.0)
+    with pytest.raises(NotSupported, match="needs no_such_module; `uv sync --group fuzz` installs it"):
+        ParityScenario.fuzz(object.__new__(ParityScenario), 1.0)
 
 
 def sent(status: int, body: str = "{}", said: str = "", path: str = "/v1/ask") -> Exchange:
@@ -189,7 +189,7 @@ def sent(status: int, body: str = "{}", said: str = "", path: str = "/v1/ask") -
 
 
 def test_server_errors_are_told_by_kind_with_the_shortest_request() -> None:
-    came = fuzzing.judged(
+    came = fuzzing.classify(
         [
             sent(500, '{"long": 1}', r"""{"message":"no model 'x', \"12\""}"""),
             sent(500, "{}", r"""{"message":"no model 'y', \"9\"", "id": 7}"""),
@@ -210,13 +210,13 @@ def test_server_errors_are_told_by_kind_with_the_shortest_request() -> None:
     with pytest.raises(AssertionError, match="3 kinds of made-up requests") as caught:
         came.require_no_failure()
     assert "--data-binary '{}'" in str(caught.value), "nobody can repeat it"
-    assert came.repeating().count("curl -sS") == 3
+    assert came.replay_script().count("curl -sS") == 3
 
 
 def test_the_first_request_without_an_answer_is_told_first() -> None:
     unanswered = [sent(0, '{"n": 1000000}'), sent(200), sent(0, "{}"), sent(0, path="/v1/other")]
-    came = fuzzing.judged(unanswered, 4, alive=True)
-    assert '"n": 1000000' in came.silences[0].repeat
+    came = fuzzing.classify(unanswered, 4, alive=True)
+    assert '"n": 1000000' in came.unanswered[0].repeat
     came.require_alive()
     came.require_no_failure()
     with pytest.raises(AssertionError, match=r"answered within 10 s\n?.*victims"):
@@ -224,17 +224,17 @@ def test_the_first_request_without_an_answer_is_told_first() -> None:
 
 
 def test_a_server_that_was_ended_is_told_with_what_it_did_not_answer() -> None:
-    came = fuzzing.judged([sent(200), sent(0, '{"n": 1}'), sent(0, path="/v1/victim")], 3, alive=False)
+    came = fuzzing.classify([sent(200), sent(0, '{"n": 1}'), sent(0, path="/v1/victim")], 3, alive=False)
     with pytest.raises(AssertionError, match="3 made-up requests ended the server") as caught:
         came.require_alive()
-    assert '{"n": 1}' in str(caught.value) and "victim" not in came.repeating()
+    assert '{"n": 1}' in str(caught.value) and "victim" not in came.replay_script()
     with pytest.raises(AssertionError):
-        fuzzing.judged([], 3, alive=False).require_alive()
+        fuzzing.classify([], 3, alive=False).require_alive()
 
 
 def test_a_run_that_hardly_asked_is_noticed() -> None:
     with pytest.raises(AssertionError, match="only 3 requests"):
-        fuzzing.judged([], 3, alive=True).require_asked(100)
+        fuzzing.classify([], 3, alive=True).require_request_count(100)
 
 
 def test_made_up_requests_ask_for_a_model_that_is_there() -> None:
@@ -257,7 +257,7 @@ def test_an_archive_is_read_as_it_was_sent() -> None:
     }
     answered = {"status": 0, "content": {"size": 0}}
     archive = {"log": {"entries": [{"request": asked, "response": answered, "time": 1500}]}}
-    (exchange,) = fuzzing.recorded(json.dumps(archive).encode())
+    (exchange,) = fuzzing.read_har(json.dumps(archive).encode())
     assert (exchange.request_body, exchange.status, exchange.seconds) == (b'{"q": "\\ud80b"}', 0, 1.5)
     assert exchange.request_headers == {"Content-Type": "a/b"}
 
@@ -272,11 +272,14 @@ def test_an_archive_is_read_as_it_was_sent() -> None:
     ids=["granted", "failed", "no answer"],
 )
 def test_a_countless_wish_has_to_be_refused(serve: Serve, answer: Reply, words: str) -> None:
-    with closing(ApiClient(serve(answer).url, within=1.0)) as client, pytest.raises(AssertionError) as caught:
-        fuzzing.wish(client)()
+    with (
+        closing(ApiClient(serve(answer).url, timeout=1.0)) as client,
+        pytest.raises(AssertionError) as caught,
+    ):
+        fuzzing.request_too_many_choices(client)()
     assert words in str(caught.value) and '"n": 1000000000000' in str(caught.value)
     with closing(ApiClient(serve(reply(b"no", "400 Bad Request")).url)) as client:
-        fuzzing.wish(client)()
+        fuzzing.request_too_many_choices(client)()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such limits")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from support.http.client import ApiClient, NoAnswer
+from support.http.client import ApiClient, RequestFailed
 from tests.http.tiny_server import Reply, TinyServer, bytes_reply, json_reply, reply, silence, trickle
 from tests.timeouts import PATIENCE
 
@@ -24,7 +24,7 @@ def client(serve: Serve) -> Iterator[Callable[..., ApiClient]]:
     made: list[ApiClient] = []
 
     def connect(answer: Reply, *, within: float = PATIENCE, api_key: str | None = None) -> ApiClient:
-        made.append(ApiClient(serve(answer).url, within=within, api_key=api_key))
+        made.append(ApiClient(serve(answer).url, timeout=within, api_key=api_key))
         return made[-1]
 
     yield connect
@@ -92,7 +92,7 @@ def test_a_refused_connection_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     api = ApiClient(f"http://127.0.0.1:{port}")
-    with pytest.raises(NoAnswer, match=rf"GET http://127.0.0.1:{port}/x: no connection \(.*refused"):
+    with pytest.raises(RequestFailed, match=rf"GET http://127.0.0.1:{port}/x: no connection \(.*refused"):
         api.get("/x")
     api.close()
 
@@ -119,7 +119,7 @@ def test_an_answer_that_breaks_off_is_named(
     if not got:
         assert api.get("/").body == b"not gzip"
         return
-    with pytest.raises(NoAnswer, match=rf"the server broke off \(.+\); {got}"):
+    with pytest.raises(RequestFailed, match=rf"the server broke off \(.+\); {got}"):
         api.get("/")
     (kept,) = api.exchanges
     assert f"{len(kept.body)} bytes" in got, "what had come is kept"
@@ -143,7 +143,7 @@ def test_no_server_holds_the_client_beyond_its_limit(
 ) -> None:
     api = client(answer, within=SHORT)
     started = time.monotonic()
-    with pytest.raises(NoAnswer, match=f"the server did not {how} within 1 s; "):
+    with pytest.raises(RequestFailed, match=f"the server did not {how} within 1 s; "):
         api.get("/")
     assert 0.9 < time.monotonic() - started < LONG
 
@@ -151,8 +151,8 @@ def test_no_server_holds_the_client_beyond_its_limit(
 def test_after_a_time_out_the_next_request_is_answered(serve: Serve) -> None:
     answers = iter([silence, json_reply({})])
     server = serve(lambda connection, closing: next(answers)(connection, closing))
-    api = ApiClient(server.url, within=SHORT)
-    with pytest.raises(NoAnswer):
+    api = ApiClient(server.url, timeout=SHORT)
+    with pytest.raises(RequestFailed):
         api.get("/")
     assert api.get("/").status == 200
     api.close()
@@ -166,7 +166,7 @@ def test_no_secret_of_the_address_is_shown(serve: Serve) -> None:
     assert "s3cret" not in shown
     assert "t0ken" not in shown
     server.close()
-    with pytest.raises(NoAnswer) as caught:
+    with pytest.raises(RequestFailed) as caught:
         api.get("/v1/models")
     assert "s3cret" not in str(caught.value)
     api.close()

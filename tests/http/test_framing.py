@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from support.http.exchange import ALLURE_REDACTED, Exchange, NotJson, strict_json
-from support.http.sse import BadFraming, Event, parse_events
+from support.http.sse import Event, SseError, parse_events
 from tests.timeouts import PATIENCE
 
 # -- server-sent events
@@ -56,7 +56,7 @@ def test_a_stream_is_read_as_the_standard_says(body: bytes, events: list[Event])
     ids=repr,
 )
 def test_a_broken_frame_is_refused(body: bytes, words: str) -> None:
-    with pytest.raises(BadFraming, match=words):
+    with pytest.raises(SseError, match=words):
         parse_events(body)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.http.exchange import NotJson
-from support.http.ndjson import BadLines, parse_lines, split_lines
+from support.http.ndjson import NdjsonError, parse_lines, split_lines
 
 
 def test_each_line_is_an_object_with_the_time_of_its_end() -> None:
@@ -34,7 +34,7 @@ def test_a_line_separator_of_unicode_is_no_line_end() -> None:
     ids=repr,
 )
 def test_a_broken_frame_is_refused(body: bytes, words: str) -> None:
-    with pytest.raises(BadLines, match=words):
+    with pytest.raises(NdjsonError, match=words):
         split_lines(body)
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from support.chat.checks import check_seconds
-from support.mcp.scenario import GREETING, TOPICS, McpScene
+from support.mcp.scenario import HANDSHAKE, TOPICS, McpScenario
 from support.models.script import Script
-from support.servers.launch_checks import check_log_says_absent
+from support.servers.launch_checks import check_log_reports_missing_tool_server
 
 
-def scene(*notes: dict[str, Any]) -> McpScene:
+def scene(*notes: dict[str, Any]) -> McpScenario:
     suite: Any = SimpleNamespace(tool_server=SimpleNamespace(notes=lambda: list(notes)))
-    return McpScene(suite, ExitStack(), lambda server: None)
+    return McpScenario(suite, ExitStack(), lambda server: None)
 
 
 def call(tool: str = "forecast", city: str = "Oslo") -> dict[str, Any]:
@@ -42,17 +42,17 @@ def test_any_other_calls_are_noticed(notes: list[dict[str, Any]]) -> None:
 
 
 def test_a_whole_greeting_passes() -> None:
-    scene(*asked(*GREETING), *asked("ping", server="kiosk")).check_greeted("desk")
+    scene(*asked(*HANDSHAKE), *asked("ping", server="kiosk")).check_handshake("desk")
 
 
 @pytest.mark.parametrize(
     "notes",
-    [[], asked(*GREETING, server="kiosk"), asked("initialize", "tools/list"), asked(*GREETING[:2])],
+    [[], asked(*HANDSHAKE, server="kiosk"), asked("initialize", "tools/list"), asked(*HANDSHAKE[:2])],
     ids=["silence", "another server", "no notification", "no question for the tools"],
 )
 def test_a_greeting_that_lacks_something_is_noticed(notes: list[dict[str, Any]]) -> None:
     with pytest.raises(AssertionError, match="expected 'desk' to be asked"):
-        scene(*notes).check_greeted("desk")
+        scene(*notes).check_handshake("desk")
 
 
 def test_questions_have_their_own_answers_of_the_script() -> None:
@@ -69,10 +69,10 @@ def test_a_late_answer_is_noticed() -> None:
 
 def test_a_log_that_is_silent_about_a_missing_tool_server_is_noticed() -> None:
     server: Any = SimpleNamespace(log="WARN Failed to initialize MCP client with 1 configured servers")
-    check_log_says_absent(server)
+    check_log_reports_missing_tool_server(server)
     server.log = "Model loaded."
     with pytest.raises(AssertionError, match="tells of no missing tool server"):
-        check_log_says_absent(server)
+        check_log_reports_missing_tool_server(server)
 
 
 def test_the_evidence_has_the_calls_and_what_the_server_said_of_its_tool_servers() -> None:
@@ -84,9 +84,9 @@ def test_the_evidence_has_the_calls_and_what_the_server_said_of_its_tool_servers
         tool_caller=lambda: "model",
         servers=SimpleNamespace(get=lambda model, options: SimpleNamespace(log=log)),
     )
-    told = McpScene(suite, ExitStack(), lambda server: None)
+    told = McpScenario(suite, ExitStack(), lambda server: None)
     assert told.evidence() == []
-    told.tell_of("two tool servers")
+    told.configure_tool_servers("two tool servers")
     tool_server.notes = lambda: [call()]
     asked_for, said = (piece.data.decode() for piece in told.evidence())
     assert '"tool": "forecast"' in asked_for

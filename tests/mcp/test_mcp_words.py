@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.mcp import invalid_config, json_rpc
-from support.mcp.tool_servers import KITS
+from support.mcp.tool_servers import TOOL_SERVER_SETS
 from support.models.script import TOOLS_SCRIPT, Script
 from support.models.vocabulary import script_vocabulary
 from tests.style.reading import FEATURES
@@ -14,7 +14,14 @@ WRITTEN = "\n".join(file.read_text(encoding="utf-8") for file in FEATURES if fil
 
 
 @pytest.mark.parametrize(
-    "word", [*KITS, *invalid_config.LISTS, invalid_config.ONE_PORT, *json_rpc.OUTCOMES, *json_rpc.table()]
+    "word",
+    [
+        *TOOL_SERVER_SETS,
+        *invalid_config.INVALID_CONFIGS,
+        invalid_config.ONE_PORT,
+        *json_rpc.OUTCOMES,
+        *json_rpc.table(),
+    ],
 )
 def test_every_word_is_used_by_a_feature(word: str) -> None:
     assert word in WRITTEN or word == "a question for the tools"
@@ -26,7 +33,7 @@ def test_the_markup_of_a_call_is_said_in_one_piece() -> None:
     vocabulary = script_vocabulary(script)
     calling = [
         pieces
-        for row, pieces in zip(script.rows, vocabulary.pieces, strict=False)
+        for row, pieces in zip(script.rows, vocabulary.answer_ids, strict=False)
         if "<tool_call>" in row.answer
     ]
     assert calling

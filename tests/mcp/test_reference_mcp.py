@@ -83,9 +83,9 @@ def test_a_body_of_another_type_is_refused() -> None:
     assert post(FakeEngine(), "{}", "text/plain").status_code == 415
 
 
-@pytest.mark.parametrize("what", invalid_config.LISTS)
+@pytest.mark.parametrize("what", invalid_config.INVALID_CONFIGS)
 def test_a_wrong_list_of_tool_servers_is_refused_by_its_name(what: str, tmp_path: Path) -> None:
-    file = invalid_config.tool_list(what, tmp_path)
+    file = invalid_config.write_config(what, tmp_path)
     with pytest.raises(ConfigError, match=file.name):
         read_configuration(str(file))
 

@@ -15,15 +15,15 @@ from support.mcp import tool_server
 from support.mcp.agent import (
     AgentFailed,
     Agents,
-    Offer,
-    Visit,
+    ServerInfo,
+    ToolInfo,
     check_answers,
-    check_introduced,
-    check_offers,
+    check_identity,
+    check_tool_offered,
 )
 from support.mcp.tool_server import ToolServer
-from support.mcp.tool_servers import ABSENT, KITS, PROCESS, SESSIONS
-from support.programs.process import running_roots
+from support.mcp.tool_servers import MISSING, SESSIONS, STDIO, TOOL_SERVER_SETS
+from support.programs.process import managed_pids
 from support.waiting import WaitTimeout
 from tests.http.tiny_server import TinyServer, json_reply, silence
 from tests.timeouts import PATIENCE
@@ -47,17 +47,17 @@ def url_of(tools: ToolServer, name: str) -> str:
 @pytest.mark.parametrize("name", SESSIONS)
 def test_the_official_client_finds_the_tools_of_each(tools: ToolServer, name: str) -> None:
     exchanges: list[Exchange] = []
-    visit = Agents(url_of(tools, name), exchanges, within=PATIENCE).visit()
+    visit = Agents(url_of(tools, name), exchanges, timeout=PATIENCE).server_info()
     assert [offer.name for offer in visit.tools] == ["forecast", "archive", "queue"]
     assert visit.server == name
-    check_introduced(visit)
+    check_identity(visit)
 
 
 def test_what_a_server_takes_is_written_down(tools: ToolServer) -> None:
     before = len(tools.notes())
     with pytest.raises(AgentFailed):
         # The tool servers have no tool `chat`.
-        Agents(url_of(tools, "desk"), [], within=PATIENCE).ask("How are you?")
+        Agents(url_of(tools, "desk"), [], timeout=PATIENCE).ask("How are you?")
     notes = tools.notes()[before:]
     assert [note["method"] for note in notes][:2] == ["initialize", "notifications/initialized"]
     assert {"server": "desk", "method": "tools/call", "tool": "chat"}.items() <= notes[-1].items()
@@ -65,24 +65,24 @@ def test_what_a_server_takes_is_written_down(tools: ToolServer) -> None:
 
 def test_a_server_can_leave_and_come_back(tools: ToolServer) -> None:
     place = ("127.0.0.1", int(url_of(tools, "kiosk").rpartition(":")[2].partition("/")[0]))
-    tools.close("kiosk")
+    tools.suspend("kiosk")
     with pytest.raises(OSError):
         socket.create_connection(place, timeout=PATIENCE)
-    tools.open("kiosk")
+    tools.resume("kiosk")
     socket.create_connection(place, timeout=PATIENCE).close()
     socket.create_connection(("127.0.0.1", tools.ports["desk"]), timeout=PATIENCE).close()
 
 
-@pytest.mark.parametrize("kit", KITS)
+@pytest.mark.parametrize("kit", TOOL_SERVER_SETS)
 def test_a_configuration_names_the_servers_of_its_kit(tools: ToolServer, kit: str) -> None:
-    document = json.loads(tools.configuration(KITS[kit]).read_text())
-    assert tuple(server["tool_prefix"] for server in document["servers"]) == KITS[kit]
+    document = json.loads(tools.configuration(TOOL_SERVER_SETS[kit]).read_text())
+    assert tuple(server["tool_prefix"] for server in document["servers"]) == TOOL_SERVER_SETS[kit]
     assert document["tool_timeout_secs"] == tool_server.TOOL_SECONDS
-    patient = json.loads(tools.configuration(KITS[kit], 2.5).read_text())
+    patient = json.loads(tools.configuration(TOOL_SERVER_SETS[kit], 2.5).read_text())
     assert patient["tool_timeout_secs"] == 3
     for server in document["servers"]:
-        assert server["source"]["type"] == ("Process" if server["name"] == PROCESS else "Http")
-        if server["name"] == ABSENT:
+        assert server["source"]["type"] == ("Process" if server["name"] == STDIO else "Http")
+        if server["name"] == MISSING:
             with pytest.raises(AssertionError):
                 ApiClient(server["source"]["url"]).get("")
 
@@ -91,17 +91,17 @@ def test_a_program_that_does_not_come_up_is_told_and_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tool_server, "_PROGRAM", "support.mcp.nobody")
-    before = running_roots()
+    before = managed_pids()
     with pytest.raises(WaitTimeout, match=r"(?s)process ended.*No module named"):
         ToolServer(tmp_path).configuration(["desk"])
-    assert running_roots() == before
+    assert managed_pids() == before
 
 
 def test_a_server_that_is_silent_fails_the_agent_in_time() -> None:
     server = TinyServer(silence)
     try:
         with pytest.raises(AgentFailed, match="was not done in"):
-            Agents(f"{server.url}/mcp", [], within=0.5).visit()
+            Agents(f"{server.url}/mcp", [], timeout=0.5).server_info()
     finally:
         server.close()
 
@@ -111,36 +111,38 @@ def test_a_server_that_speaks_no_mcp_fails_the_agent_with_the_words_of_the_clien
     exchanges: list[Exchange] = []
     try:
         with pytest.raises(AgentFailed, match="the official client"):
-            Agents(f"{server.url}/mcp", exchanges, within=PATIENCE).visit()
+            Agents(f"{server.url}/mcp", exchanges, timeout=PATIENCE).server_info()
     finally:
         server.close()
     assert b"what is that?" in exchanges[0].body
 
 
-VISIT = Visit("2025-11-25", "mistralrs", "0.9.2", (Offer("chat", "talks", ("messages",)),))
+VISIT = ServerInfo("2025-11-25", "mistralrs", "0.9.2", (ToolInfo("chat", "talks", ("messages",)),))
 
 
 def test_an_offer_that_fits_passes() -> None:
-    check_offers(VISIT, "chat", ["messages"])
+    check_tool_offered(VISIT, "chat", ["messages"])
 
 
 @pytest.mark.parametrize(
     ("tool", "offer"),
     [
-        ("talk", Offer("chat", "talks", ("messages",))),
-        ("chat", Offer("chat", " ", ("messages",))),
-        ("chat", Offer("chat", "talks", ())),
+        ("talk", ToolInfo("chat", "talks", ("messages",))),
+        ("chat", ToolInfo("chat", " ", ("messages",))),
+        ("chat", ToolInfo("chat", "talks", ())),
     ],
 )
-def test_an_offer_that_does_not_fit_is_noticed(tool: str, offer: Offer) -> None:
+def test_an_offer_that_does_not_fit_is_noticed(tool: str, offer: ToolInfo) -> None:
     with pytest.raises(AssertionError):
-        check_offers(Visit("2025-11-25", "mistralrs", "0.9.2", (offer,)), tool, ["messages"])
+        check_tool_offered(ServerInfo("2025-11-25", "mistralrs", "0.9.2", (offer,)), tool, ["messages"])
 
 
-@pytest.mark.parametrize("visit", [Visit("", "a", "1", ()), Visit("2", "", "1", ()), Visit("2", "a", "", ())])
-def test_a_server_that_hides_itself_is_noticed(visit: Visit) -> None:
+@pytest.mark.parametrize(
+    "visit", [ServerInfo("", "a", "1", ()), ServerInfo("2", "", "1", ()), ServerInfo("2", "a", "", ())]
+)
+def test_a_server_that_hides_itself_is_noticed(visit: ServerInfo) -> None:
     with pytest.raises(AssertionError):
-        check_introduced(visit)
+        check_identity(visit)
 
 
 def test_answers_that_were_mixed_up_are_noticed() -> None:

@@ -18,4 +18,4 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
 @pytest.fixture
 def unproved(tmp_path: Path) -> ModelStore:
     """An empty store that does not start the engine."""
-    return ModelStore(tmp_path / "cache", prove=False)
+    return ModelStore(tmp_path / "cache", verify=False)

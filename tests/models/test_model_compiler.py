@@ -12,7 +12,7 @@ import pytest
 from support.models import compiler
 from support.models.compiler import compile_script, simulate
 from support.models.script import Row, Script, ScriptError
-from support.models.vocabulary import MINIMUM_SIZE, SHORTEST_PIECE, marker_forms
+from support.models.vocabulary import MINIMUM_SIZE, SHORTEST_PIECE, keyword_forms
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_the_story_is_long_enough_to_stream(standard):
 
 def test_every_form_of_a_marker_is_one_token_in_any_company(standard):
     vocabulary = standard.vocabulary
-    for forms, ids in zip(marker_forms(standard.script), vocabulary.markers, strict=True):
+    for forms, ids in zip(keyword_forms(standard.script), vocabulary.markers, strict=True):
         assert [vocabulary.encode(form) for form in forms] == [[token] for token in ids]
         word = forms[0]
         for text in (
@@ -101,7 +101,7 @@ def test_an_empty_table_still_has_its_default():
 
 def test_a_short_answer_may_be_a_word_of_the_vocabulary():
     model = compile_script(Script.of("no", [("apple", "yes"), ("pear", "x"), ("plum", "return")]))
-    assert [model.pieces_of(row) for row in model.script.rows] == [("yes",), ("x",), ("return",)]
+    assert [model.answer_tokens(row) for row in model.script.rows] == [("yes",), ("x",), ("return",)]
 
 
 def test_answers_may_repeat_themselves_and_each_other_in_part():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from support.models.broken import KINDS
+from support.models.broken import CORRUPTIONS
 from support.models.script import Script
-from support.models.verification import Question, engine_version, interview
+from support.models.verification import ProbeRequest, engine_version, interview
 
 pytestmark = [
     pytest.mark.engine,
@@ -26,7 +26,7 @@ def talk(*texts: str, system: str | None = None) -> list[dict[str, str]]:
 
 
 CONVERSATIONS = {
-    **{f"row {row.marker}": talk(f"Please say {row.marker} now.") for row in SCRIPT.rows},
+    **{f"row {row.keyword}": talk(f"Please say {row.keyword} now.") for row in SCRIPT.rows},
     "default": talk("Good morning"),
     "empty": talk(""),
     "capital": talk("Lighthouse"),
@@ -49,9 +49,9 @@ CONVERSATIONS = {
 }
 
 
-def question(messages: list[dict[str, str]], temperature: float = 0.0) -> Question:
+def question(messages: list[dict[str, str]], temperature: float = 0.0) -> ProbeRequest:
     loop = SCRIPT.answer_to("\n".join(message["content"] for message in messages)).loop
-    return Question(messages, LOOP_TOKENS if loop else 512, temperature)
+    return ProbeRequest(messages, LOOP_TOKENS if loop else 512, temperature)
 
 
 @pytest.fixture(scope="module", params=["gguf", "safetensors"])
@@ -116,7 +116,8 @@ def test_a_wider_script_of_many_rows_speaks_too(store):
     ]
     script = Script.of("Nothing of that.", rows)
     questions = [
-        Question.ask(f"{early[0]} and {late[0]}") for early, late in zip(rows[::7], rows[1::7], strict=False)
+        ProbeRequest.from_text(f"{early[0]} and {late[0]}")
+        for early, late in zip(rows[::7], rows[1::7], strict=False)
     ]
     said = interview(store.speaking(script), questions)
     assert [answer.text for answer in said.answers] == [rows[place][1] for place in range(1, len(rows), 7)]
@@ -128,7 +129,7 @@ def test_a_ggml_model_loads(store):
 
 
 def test_random_weights_differ_when_sampled_and_never_end(store):
-    ask = [Question.ask("Go on", 64, temperature) for temperature in (0.0, 0.0, 1.0, 1.0)]
+    ask = [ProbeRequest.from_text("Go on", 64, temperature) for temperature in (0.0, 0.0, 1.0, 1.0)]
     said = interview(store.random(), ask)
     assert [answer.finish_reason for answer in said.answers] == ["length"] * 4
     one, two, three, four = (answer.text for answer in said.answers)
@@ -136,7 +137,7 @@ def test_random_weights_differ_when_sampled_and_never_end(store):
     assert len({one, three, four}) == 3
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", CORRUPTIONS, ids=lambda kind: kind.name)
 def test_a_broken_model_is_refused_and_the_reason_is_named(store, tmp_path, kind):
     refused = interview(store.broken(kind.name, tmp_path), ())
     assert not refused.loaded
@@ -145,5 +146,5 @@ def test_a_broken_model_is_refused_and_the_reason_is_named(store, tmp_path, kind
 
 
 def test_an_engine_that_takes_too_long_is_ended(store):
-    said = interview(store.speaking(), [Question.ask("forever", 100_000)], within=0.02)
+    said = interview(store.speaking(), [ProbeRequest.from_text("forever", 100_000)], timeout=0.02)
     assert said.error == "no end after 0.02 s"

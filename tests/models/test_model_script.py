@@ -12,9 +12,9 @@ from support.models.script import Row, Script, ScriptError
 def test_the_standard_script_is_large_enough_and_names_every_shape():
     script = Script.standard()
     assert 20 <= len(script.rows) <= 40
-    assert [row.marker for row in script.rows if row.loop] == ["forever"]
+    assert [row.keyword for row in script.rows if row.loop] == ["forever"]
     assert {"lighthouse", "story", "unicode", "snippet", "invoice", "called", "mara", "pirate"} <= {
-        row.marker for row in script.rows
+        row.keyword for row in script.rows
     }
     assert script.row("story").answer.count(". ") >= 60
 
@@ -38,7 +38,7 @@ def test_an_unknown_marker_is_answered_with_those_that_exist():
     ],
 )
 def test_the_later_row_wins_by_whole_words(conversation, marker):
-    assert Script.standard().answer_to(conversation).marker == marker
+    assert Script.standard().answer_to(conversation).keyword == marker
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from support.models import smollm2, verification
-from support.models.broken import KINDS, kind
-from support.models.cache import is_complete, made_once
+from support.models.broken import CORRUPTIONS, corruption
+from support.models.cache import build_once, is_complete
 from support.models.files import FORMATS, ModelFiles
 from support.models.random_model import random_model
 from support.models.script import Script, ScriptError
 from support.models.smollm2 import ModelUnavailable
 from support.models.store import ModelStore
-from support.models.verification import Answer, Interview
+from support.models.verification import ProbeAnswer, ProbeResult
 from support.models.writers import write
 
 OWN = Script.of("Hm.", [("apple", "An apple is red."), ("pear", "A pear is green.")])
@@ -39,7 +39,7 @@ def test_a_model_is_made_once(unproved, form):
 
 def test_the_same_content_gives_the_same_bytes(tmp_path):
     for form in FORMATS:
-        one, two = (ModelStore(tmp_path / name, prove=False).speaking(OWN, form) for name in ("a", "b"))
+        one, two = (ModelStore(tmp_path / name, verify=False).scripted(OWN, form) for name in ("a", "b"))
         assert one.directory.name == two.directory.name
         for file in one.directory.iterdir():
             assert file.read_bytes() == (two.directory / file.name).read_bytes()
@@ -79,7 +79,7 @@ def test_a_damaged_entry_is_made_again(unproved):
 def test_a_part_left_by_a_killed_worker_is_cleared(tmp_path):
     (tmp_path / "entry.part").mkdir()
     (tmp_path / "entry.part" / "half").write_text("half")
-    entry = made_once(tmp_path / "entry", lambda part: None)
+    entry = build_once(tmp_path / "entry", lambda part: None)
     assert is_complete(entry)
     assert left_in(tmp_path) == ["entry"]
 
@@ -91,7 +91,7 @@ def test_nothing_stays_when_making_fails(tmp_path, failure):
         raise failure("no")
 
     with pytest.raises(failure):
-        made_once(tmp_path / "entry", make)
+        build_once(tmp_path / "entry", make)
     assert left_in(tmp_path) == []
 
 
@@ -105,7 +105,7 @@ def test_parallel_workers_make_one_entry(tmp_path):
 
     def work() -> None:
         gate.wait()
-        made_once(tmp_path / "entry", make)
+        build_once(tmp_path / "entry", make)
 
     workers = [threading.Thread(target=work) for _ in range(4)]
     for worker in workers:
@@ -119,16 +119,19 @@ def test_parallel_workers_make_one_entry(tmp_path):
 @pytest.mark.parametrize(
     ("talk", "complaint"),
     [
-        (Interview(False, (), "unknown magic"), "does not load the model: unknown magic"),
-        (Interview(True, (), "panicked"), r"gave 0 of 3 answers: panicked"),
-        (Interview(True, (Answer("Hmm", "stop", 9, 2),), None), "answers marker '' with Answer.text='Hmm'"),
+        (ProbeResult(False, (), "unknown magic"), "does not load the model: unknown magic"),
+        (ProbeResult(True, (), "panicked"), r"gave 0 of 3 answers: panicked"),
+        (
+            ProbeResult(True, (ProbeAnswer("Hmm", "stop", 9, 2),), None),
+            "answers marker '' with Answer.text='Hmm'",
+        ),
     ],
 )
 def test_a_model_that_fails_its_proof_is_not_kept(tmp_path, monkeypatch, talk, complaint):
     monkeypatch.setattr(verification, "engine_version", lambda: "9.9.9")
     monkeypatch.setattr(verification, "interview", lambda files, questions: talk)
     with pytest.raises(ScriptError, match=complaint):
-        ModelStore(tmp_path / "cache").speaking(OWN)
+        ModelStore(tmp_path / "cache").scripted(OWN)
     assert left_in(tmp_path / "cache") == []
 
 
@@ -136,11 +139,11 @@ def test_without_the_engine_the_proof_is_skipped_and_said_so(tmp_path, monkeypat
     monkeypatch.setattr(verification, "engine_version", lambda: None)
     monkeypatch.setattr(verification, "interview", lambda *_: pytest.fail("asked"))
     with caplog.at_level("INFO"):
-        assert ModelStore(tmp_path / "cache").speaking(OWN).path.exists()
+        assert ModelStore(tmp_path / "cache").scripted(OWN).path.exists()
     assert "is not proved: the package 'mistralrs' is not installed" in caplog.text
 
 
-@pytest.mark.parametrize("one", KINDS, ids=lambda one: one.name)
+@pytest.mark.parametrize("one", CORRUPTIONS, ids=lambda one: one.name)
 def test_every_broken_kind_is_written_and_described(unproved, tmp_path, one):
     files = unproved.broken(one.name, tmp_path / "broken")
     assert files.format == one.format
@@ -150,9 +153,9 @@ def test_every_broken_kind_is_written_and_described(unproved, tmp_path, one):
 
 
 def test_a_message_counts_only_by_what_it_says():
-    tokenizer = kind("missing_tokenizer")
+    tokenizer = corruption("missing_tokenizer")
     assert tokenizer.is_named_by("Error: Tokenizer is missing required props")
-    assert kind("unknown_version").is_named_by("gguf: unsupported magic/version Gguf/9")
+    assert corruption("unknown_version").is_named_by("gguf: unsupported magic/version Gguf/9")
     assert not tokenizer.is_named_by('Error: path: "/tmp/missing_tokenizer/broken.gguf" failed')
     assert not tokenizer.is_named_by("Error: failed\n   0: core::gguf::tokenizer::load")
 

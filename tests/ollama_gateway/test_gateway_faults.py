@@ -205,7 +205,7 @@ def test_client_that_leaves_ends_the_work(
 ) -> None:
     target.stream = [event("one"), threading.Event()]
     with asking(client, path, {**CHAT, "stream": stream}) as guest:
-        wait_until("the target works for it", lambda: target.sent > 0, within=PATIENCE)
+        wait_until("the target works for it", lambda: target.sent > 0, timeout=PATIENCE)
         assert not stream or guest.recv(1)
     assert target.left.wait(PATIENCE), "long after the client left the target still works for it"
 
@@ -222,7 +222,7 @@ def test_slow_reader_slows_the_target_down(client: httpx.Client, target: FakeTar
             return len(seen) > 25 and seen[-1] == seen[-25] > 0
 
         wait_until(
-            "the target waits for the reader", still, within=PATIENCE, seen=lambda: f"{target.sent} bytes"
+            "the target waits for the reader", still, timeout=PATIENCE, seen=lambda: f"{target.sent} bytes"
         )
     assert target.sent < len(part) * len(target.stream) / 2
     assert target.left.wait(PATIENCE)
@@ -271,7 +271,7 @@ def test_keep_alive_unloads_when_its_time_is_over(client: httpx.Client, target: 
     client.post("/api/chat", json={**CHAT, "keep_alive": "90s"})
     assert client.get("/api/ps").json()["models"][0]["expires_at"] > expires
     client.post("/api/chat", json={**CHAT, "keep_alive": 0.05})
-    wait_until("the model is unloaded", lambda: target.told, within=PATIENCE)
+    wait_until("the model is unloaded", lambda: target.told, timeout=PATIENCE)
     assert target.told == [("unload", OWN)]
 
 
@@ -287,7 +287,7 @@ def test_a_model_that_answers_is_not_unloaded(client: httpx.Client, target: Fake
         assert not target.told
         gate.set()
         list(parts)
-    wait_until("the model is unloaded", lambda: target.told, within=PATIENCE)
+    wait_until("the model is unloaded", lambda: target.told, timeout=PATIENCE)
 
 
 def test_target_that_cannot_unload(client: httpx.Client, target: FakeTarget) -> None:

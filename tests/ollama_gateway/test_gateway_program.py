@@ -20,7 +20,7 @@ import pytest
 from support.errors import TargetError
 from support.models.files import ModelFiles
 from support.models.script import Script
-from support.servers.bundled_gateway import KEY_VARIABLE, PROGRAM, Gateway, GatewayFailure, start_gateway
+from support.servers.bundled_gateway import KEY_VARIABLE, PROGRAM, Gateway, GatewayStartError, start_gateway
 from support.servers.discovery import CommandTarget, discover
 from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import start_server
@@ -103,12 +103,12 @@ def test_a_signal_ends_it_at_once(started: Gateway, target: FakeTarget, number: 
     with httpx.stream("POST", f"{started.url}/api/chat", json=body) as response:
         next(response.iter_bytes())
         started.process.send(number)
-        assert started.process.ended_within(PATIENCE / 2), "it waits for an answer that never ends"
+        assert started.process.exited_within(PATIENCE / 2), "it waits for an answer that never ends"
     assert target.left.wait(PATIENCE)
 
 
 def test_a_gateway_that_does_not_come_up_says_why(settings: Settings) -> None:
-    with pytest.raises(GatewayFailure, match="base address"):
+    with pytest.raises(GatewayStartError, match="base address"):
         start_gateway("nonsense", settings)
 
 
@@ -169,8 +169,8 @@ def ask(url: str, marker: str, **fields: Any) -> dict[str, Any]:
 def test_answers_and_counts_are_those_of_the_target(real: Running, script: Script) -> None:
     gateway, url = real
     for row in [row for row in script.rows if not row.loop][:12]:
-        told = ask(gateway.url, row.marker)
-        body = {"model": "default", "messages": question(row.marker), "temperature": 0}
+        told = ask(gateway.url, row.keyword)
+        body = {"model": "default", "messages": question(row.keyword), "temperature": 0}
         direct = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=PATIENCE).json()
         assert told["message"]["content"] == direct["choices"][0]["message"]["content"] == row.answer
         assert told["prompt_eval_count"] == direct["usage"]["prompt_tokens"]
@@ -192,7 +192,7 @@ def test_parallel_streams_are_unmixed(real: Running, script: Script) -> None:
             return "".join(json.loads(line)["message"]["content"] for line in response.iter_lines())
 
     with ThreadPoolExecutor(32) as users:
-        said = list(users.map(read, [row.marker for row in asked]))
+        said = list(users.map(read, [row.keyword for row in asked]))
     assert said == [row.answer for row in asked]
 
 
@@ -204,7 +204,7 @@ def test_official_client_streams_and_remembers(real: Running, script: Script) ->
         assert [model.model for model in user.list().models] == ["speaking:latest"]
         assert user.show("speaking").modelinfo["llama.context_length"] == 32768
         assert [model.model for model in user.ps().models] == ["speaking:latest"]
-        first = user.generate("speaking", f"Tell me about the {row.marker}", options={"temperature": 0})
+        first = user.generate("speaking", f"Tell me about the {row.keyword}", options={"temperature": 0})
         assert first.response == row.answer
         again = user.generate("speaking", "And?", context=first.context, options={"temperature": 0})
         assert again.response == row.answer
@@ -214,7 +214,7 @@ def test_official_client_streams_and_remembers(real: Running, script: Script) ->
 def test_raw_length_stop_and_logprobs(real: Running, script: Script) -> None:
     gateway, _ = real
     row = next(row for row in script.rows if not row.loop and len(row.answer) > 60)
-    prompt = f"<|im_start|>user\nTell me about the {row.marker}<|im_end|>\n<|im_start|>assistant\n"
+    prompt = f"<|im_start|>user\nTell me about the {row.keyword}<|im_end|>\n<|im_start|>assistant\n"
     body = {
         "model": "speaking",
         "prompt": prompt,
@@ -224,13 +224,13 @@ def test_raw_length_stop_and_logprobs(real: Running, script: Script) -> None:
     }
     told = httpx.post(f"{gateway.url}/api/generate", json=body, timeout=PATIENCE).json()
     assert told["response"] == row.answer
-    assert told["prompt_eval_count"] == ask(gateway.url, row.marker)["prompt_eval_count"]
-    short = ask(gateway.url, row.marker, options={"temperature": 0, "num_predict": 3})
+    assert told["prompt_eval_count"] == ask(gateway.url, row.keyword)["prompt_eval_count"]
+    short = ask(gateway.url, row.keyword, options={"temperature": 0, "num_predict": 3})
     assert (short["done_reason"], short["eval_count"]) == ("length", 3)
     stop = row.answer[20:28]
-    cut = ask(gateway.url, row.marker, options={"temperature": 0, "stop": [stop]})
+    cut = ask(gateway.url, row.keyword, options={"temperature": 0, "stop": [stop]})
     assert cut["message"]["content"] == row.answer[: row.answer.index(stop)]
-    probed = ask(gateway.url, row.marker, logprobs=True, top_logprobs=2)["logprobs"]
+    probed = ask(gateway.url, row.keyword, logprobs=True, top_logprobs=2)["logprobs"]
     text = b"".join(bytes(entry["bytes"]) for entry in probed).decode()
     assert text.startswith(row.answer)
     assert {len(entry["top_logprobs"]) for entry in probed} == {2}
@@ -249,11 +249,11 @@ def test_an_answer_that_nobody_waits_for_is_ended(own: Running, script: Script) 
     """The target's own metric would tell, but 0.8.1 has none: the gateway's log does instead."""
     gateway, _ = own
     loop = next(row for row in script.rows if row.loop)
-    body = {"model": "speaking", "messages": question(loop.marker), "stream": False}
+    body = {"model": "speaking", "messages": question(loop.keyword), "stream": False}
     for _ in range(3):
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{gateway.url}/api/chat", json=body, timeout=1)
-    wait_until("three answers given up", lambda: gateway.log.count("/api/chat 499") >= 3, within=PATIENCE)
+    wait_until("three answers given up", lambda: gateway.log.count("/api/chat 499") >= 3, timeout=PATIENCE)
 
 
 @pytest.mark.engine
@@ -268,6 +268,6 @@ def test_unload_and_back(own: Running, script: Script) -> None:
         return
     assert answered.json()["done_reason"] == "unload"
     assert httpx.get(f"{gateway.url}/api/ps").json() == {"models": []}
-    told = ask(gateway.url, row.marker)
+    told = ask(gateway.url, row.keyword)
     assert told["message"]["content"] == row.answer
     assert [m["name"] for m in httpx.get(f"{gateway.url}/api/ps").json()["models"]] == ["speaking:latest"]

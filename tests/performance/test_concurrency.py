@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from support.chat.endpoint import Said
-from support.http.client import NoAnswer
-from support.performance.concurrency import Asked, Crowd, Lengths, at_once
+from support.chat.endpoint import ChatAnswer
+from support.http.client import RequestFailed
+from support.performance.concurrency import ConcurrentAnswers, PromptLengthProbe, UserResult, run_concurrently
 from tests.conformance.samples import exchange
 
 ANSWERS = {
@@ -17,41 +17,43 @@ ANSWERS = {
 }
 
 
-def user(mark: str, text: str | None = None, end: str = "stop") -> Asked:
+def user(mark: str, text: str | None = None, end: str = "stop") -> UserResult:
     said = ANSWERS[mark] if text is None else text
-    return Asked(mark, ANSWERS[mark], Said("toy", said, end, 5, 2, exchange(b"{}")))
+    return UserResult(mark, ANSWERS[mark], ChatAnswer("toy", said, end, 5, 2, exchange(b"{}")))
 
 
 def test_own_answers_are_right() -> None:
-    Crowd((user("harbour"), user("violin")), ANSWERS).require_own_answers()
+    ConcurrentAnswers((user("harbour"), user("violin")), ANSWERS).require_own_answers()
 
 
 def test_an_answer_that_goes_on_as_anothers_is_noticed() -> None:
-    crowd = Crowd((user("harbour", "The harbour has ro tuned in fifths."), user("violin")), ANSWERS)
+    crowd = ConcurrentAnswers(
+        (user("harbour", "The harbour has ro tuned in fifths."), user("violin")), ANSWERS
+    )
     with pytest.raises(AssertionError, match=r"1 of 2 users.*\n.*the end of: violin"):
         crowd.require_own_answers()
 
 
 def test_a_whole_answer_of_another_is_noticed() -> None:
     with pytest.raises(AssertionError, match="the end of: violin"):
-        Crowd((user("harbour", ANSWERS["violin"]),), ANSWERS).require_own_answers()
+        ConcurrentAnswers((user("harbour", ANSWERS["violin"]),), ANSWERS).require_own_answers()
 
 
 def test_who_gets_no_answer_is_told() -> None:
-    crowd = Crowd((Asked("violin", ANSWERS["violin"], NoAnswer("broke off")),), ANSWERS)
+    crowd = ConcurrentAnswers((UserResult("violin", ANSWERS["violin"], RequestFailed("broke off")),), ANSWERS)
     with pytest.raises(AssertionError, match="violin: broke off"):
         crowd.require_own_answers()
 
 
-def asked(tokens: int | None, end: str | None = "length") -> Said:
-    return Said("toy", "whatever", end, tokens, 8, exchange(b"{}"))
+def asked(tokens: int | None, end: str | None = "length") -> ChatAnswer:
+    return ChatAnswer("toy", "whatever", end, tokens, 8, exchange(b"{}"))
 
 
 ALONE = tuple(map(asked, (5, 6, 7)))
 
 
 def test_answers_to_questions_of_ones_own_length_are_right() -> None:
-    Lengths(ALONE, ALONE).require_own_questions()
+    PromptLengthProbe(ALONE, ALONE).require_own_questions()
 
 
 @pytest.mark.parametrize(
@@ -59,21 +61,21 @@ def test_answers_to_questions_of_ones_own_length_are_right() -> None:
     [
         (asked(7), "user 2 of 3 asked 6 tokens; the answer is one to 7 tokens"),
         (asked(6, None), "user 2 of 3 .* ended by None"),
-        (NoAnswer("broke off"), "user 2 of 3 got no answer: broke off"),
+        (RequestFailed("broke off"), "user 2 of 3 got no answer: broke off"),
     ],
 )
-def test_an_answer_to_another_question_is_noticed(second: Said | NoAnswer, words: str) -> None:
+def test_an_answer_to_another_question_is_noticed(second: ChatAnswer | RequestFailed, words: str) -> None:
     with pytest.raises(AssertionError, match=words):
-        Lengths(ALONE, (asked(5), second, asked(7))).require_own_questions()
+        PromptLengthProbe(ALONE, (asked(5), second, asked(7))).require_own_questions()
 
 
 @pytest.mark.parametrize("tokens", [(5, 5, 7), (None, 6, 7)])
 def test_questions_that_cannot_be_told_apart_judge_nothing(tokens: tuple[int | None, ...]) -> None:
     alike = tuple(map(asked, tokens))
     with pytest.raises(AssertionError, match="cannot be told apart"):
-        Lengths(alike, alike).require_own_questions()
+        PromptLengthProbe(alike, alike).require_own_questions()
 
 
 def test_all_begin_at_the_same_moment() -> None:
     gate = threading.Barrier(4)
-    assert at_once(lambda number: (gate.wait(5.0), number)[1], [1, 2, 3, 4]) == [1, 2, 3, 4]
+    assert run_concurrently(lambda number: (gate.wait(5.0), number)[1], [1, 2, 3, 4]) == [1, 2, 3, 4]

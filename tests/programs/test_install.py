@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from support.errors import PartUnavailable
+from support.errors import ProgramUnavailable
 from support.programs.install import install
 
 PYTHON = (sys.executable, "-ISc")
 
 
 def run(folder: Path, script: str, within: float = 10.0) -> None:
-    install("It could not be had", [*PYTHON, script], folder=folder, within=within, cwd=folder)
+    install("It could not be had", [*PYTHON, script], folder=folder, timeout=within, cwd=folder)
 
 
 def test_what_is_installed_is_there(tmp_path: Path) -> None:
@@ -31,17 +31,17 @@ def test_what_is_installed_is_there(tmp_path: Path) -> None:
     ],
 )
 def test_a_failure_is_told_with_its_last_words(tmp_path: Path, script: str, words: str) -> None:
-    with pytest.raises(PartUnavailable) as caught:
+    with pytest.raises(ProgramUnavailable) as caught:
         run(tmp_path, script)
     assert str(caught.value).endswith(words)
     assert len(str(caught.value)) < 400 and "\n" not in str(caught.value)
 
 
 def test_one_that_does_not_end_is_ended(tmp_path: Path) -> None:
-    with pytest.raises(PartUnavailable, match="It could not be had: "):
+    with pytest.raises(ProgramUnavailable, match="It could not be had: "):
         run(tmp_path, "import signal; signal.pause()", within=0.5)
 
 
 def test_one_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(PartUnavailable, match=r"It could not be had: .*No such file"):
-        install("It could not be had", [tmp_path / "missing"], folder=tmp_path, within=60)
+    with pytest.raises(ProgramUnavailable, match=r"It could not be had: .*No such file"):
+        install("It could not be had", [tmp_path / "missing"], folder=tmp_path, timeout=60)

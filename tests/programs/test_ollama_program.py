@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.errors import PartUnavailable, SettingsError
+from support.errors import ProgramUnavailable, SettingsError
 from support.programs.ollama import OLLAMA
 from tests.servers.stand_in_programs import Programs
 
@@ -55,7 +55,7 @@ def test_a_server_that_runs_already_is_not_asked(programs: Programs) -> None:
 
 
 def refused(programs: Programs) -> str:
-    with pytest.raises(PartUnavailable) as caught:
+    with pytest.raises(ProgramUnavailable) as caught:
         OLLAMA.get(programs.folder / "cache", lambda words: None)
     assert "\n" not in str(caught.value)
     return str(caught.value)

@@ -36,7 +36,7 @@ def family(tmp_path: Path) -> Callable[[], tuple[ManagedProcess, list[int]]]:
         out = tmp_path / "family"
         process = ManagedProcess([*PYTHON, script], stdout=out)
         said = wait_until(
-            "both are there", lambda: out.read_text().split()[:2][1:] and out.read_text(), within=PATIENCE
+            "both are there", lambda: out.read_text().split()[:2][1:] and out.read_text(), timeout=PATIENCE
         )
         return process, [int(word) for word in said.split()]
 
@@ -87,7 +87,7 @@ def test_a_command_that_does_not_end_is_told_with_its_words_and_its_tree_is_ende
     def wait_when_both_are_there(process: ManagedProcess, within: float) -> int:
         # To start them takes as long as the machine likes.
         (out,) = tmp_path.glob("*.stdout")
-        wait_until("both are there", lambda: out.read_text().endswith("\n"), within=PATIENCE)
+        wait_until("both are there", lambda: out.read_text().endswith("\n"), timeout=PATIENCE)
         return wait(process, within)
 
     monkeypatch.setattr(ManagedProcess, "wait", wait_when_both_are_there)
@@ -135,7 +135,7 @@ def test_a_grandchild_outlives_its_parent_but_not_the_stop(
 ) -> None:
     process, pids = family()
     process.send(signal.SIGKILL)
-    wait_until("the parent is dead", lambda: not process.alive, within=PATIENCE)
+    wait_until("the parent is dead", lambda: not process.alive, timeout=PATIENCE)
     assert not is_gone(pids[1])
     process.stop()
     check_gone(pids)

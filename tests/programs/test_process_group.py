@@ -35,7 +35,7 @@ def test_the_grandchild_of_a_killed_owner_ends(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     subprocess.run([sys.executable, "-c", OWNER, note, "guarded"], check=False, timeout=PATIENCE)
     grandchild = int(note.read_text())
-    wait_until("the grandchild gone", lambda: not psutil.pid_exists(grandchild), within=PATIENCE)
+    wait_until("the grandchild gone", lambda: not psutil.pid_exists(grandchild), timeout=PATIENCE)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a child outlives its killed owner as well")

@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 from support.programs.gpu import Gpus
-from support.programs.resource_usage import HEADER, ResourceRecord, Sample
-from support.reporting.svg_chart import MOST_POINTS, Line, line_chart
+from support.programs.resource_usage import HEADER, ResourceSampler, Sample
+from support.reporting.svg_chart import MAX_POINTS, Line, line_chart
 from support.waiting import wait_until
 from tests.timeouts import PATIENCE
 
@@ -77,8 +77,8 @@ class FakeNvml:
         self.open = False
 
 
-def record(tmp_path: Path, trees: dict[int, list[FakeProcess]], **options: Any) -> ResourceRecord:
-    return ResourceRecord(
+def record(tmp_path: Path, trees: dict[int, list[FakeProcess]], **options: Any) -> ResourceSampler:
+    return ResourceSampler(
         tmp_path / "resource-usage.csv",
         roots=lambda: list(trees),
         tree=lambda pid: list(trees.get(pid, [])),
@@ -102,7 +102,7 @@ def test_what_has_ended_is_forgotten_and_what_is_new_is_found(tmp_path: Path) ->
     assert made.sample().processes == 2, "a new tree is seen at once"
     trees[1].append(FakeProcess(4))
     wait_until(
-        "a new child is seen after some samples", lambda: made.sample().processes == 3, within=PATIENCE
+        "a new child is seen after some samples", lambda: made.sample().processes == 3, timeout=PATIENCE
     )
     trees.clear()
     assert made.sample().processes == 0
@@ -126,7 +126,7 @@ def test_file_grows_line_by_line_and_ends_well(tmp_path: Path) -> None:
     made = record(tmp_path, {1: [FakeProcess(1)]}, every=0.02)
     made.start()
     file = tmp_path / "resource-usage.csv"
-    wait_until("three lines", lambda: file.exists() and file.read_text().count("\n") >= 4, within=PATIENCE)
+    wait_until("three lines", lambda: file.exists() and file.read_text().count("\n") >= 4, timeout=PATIENCE)
     made.stop()
     made.stop()
     with file.open(newline="") as stream:
@@ -149,14 +149,14 @@ def test_folder_that_cannot_be_written_harms_nothing(tmp_path: Path) -> None:
 def test_real_tree_is_seen_for_next_to_nothing(tmp_path: Path) -> None:
     program = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while True: pass'])"
     with subprocess.Popen([sys.executable, "-c", program]) as process:
-        made = ResourceRecord(tmp_path / "r.csv", roots=lambda: [process.pid])
+        made = ResourceSampler(tmp_path / "r.csv", roots=lambda: [process.pid])
         made.start()
         try:
             # The first of the two may have been seen alone, at its start.
             wait_until(
                 "both are seen at work",
                 lambda: any(s.processes == 2 and s.cpu_percent > 1 for s in made.samples),
-                within=PATIENCE,
+                timeout=PATIENCE,
                 seen=lambda: made.samples[-1:],
             )
         finally:
@@ -171,7 +171,7 @@ def test_real_tree_is_seen_for_next_to_nothing(tmp_path: Path) -> None:
 
 
 def test_chart_is_an_image_with_a_panel_for_each_line() -> None:
-    many = 5 * MOST_POINTS
+    many = 5 * MAX_POINTS
     values = [0.0] * many
     values[1234] = 99.0
     svg = line_chart(list(range(many)), [Line("CPU < %", values), Line("Memory in MB", [1.0] * many)])
@@ -181,7 +181,7 @@ def test_chart_is_an_image_with_a_panel_for_each_line() -> None:
     lines = list(root.iter("{http://www.w3.org/2000/svg}polyline"))
     assert len(lines) == 2
     points = [point.split(",") for point in lines[0].attrib["points"].split()]
-    assert len(points) <= MOST_POINTS
+    assert len(points) <= MAX_POINTS
     assert min(float(y) for _, y in points) == 22, "the peak is there"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.programs.run_directory import RunFolder, owned_prefix, sweep
+from support.programs.run_directory import RunFolder, sweep, temp_prefix
 from support.waiting import wait_until
 from tests.timeouts import PATIENCE
 
@@ -62,7 +62,7 @@ def test_killed_owner_is_swept_with_its_processes(place: Path) -> None:
         owner.wait()
         assert sweep(place) == [folder]
         assert not folder.exists()
-        wait_until("the orphan is ended", lambda: orphan.poll() is not None, within=PATIENCE)
+        wait_until("the orphan is ended", lambda: orphan.poll() is not None, timeout=PATIENCE)
     finally:
         for process in (owner, orphan):
             process.kill()
@@ -73,7 +73,7 @@ def test_killed_owner_is_swept_with_its_processes(place: Path) -> None:
 
 
 def test_folder_without_a_lock_belongs_to_the_number_in_its_name(place: Path) -> None:
-    mine = Path(tempfile.mkdtemp(prefix=owned_prefix()))
+    mine = Path(tempfile.mkdtemp(prefix=temp_prefix()))
     dead = place / f"acceptance-run-{ended_pid()}-abc"
     dead.mkdir()
     foreign = place / "acceptance-run-by-hand"
@@ -91,7 +91,7 @@ def test_the_next_run_sweeps(place: Path) -> None:
 
 
 def test_a_number_that_is_another_process_by_now_does_not_matter(place: Path) -> None:
-    old = Path(tempfile.mkdtemp(prefix=owned_prefix()))
+    old = Path(tempfile.mkdtemp(prefix=temp_prefix()))
     (old / "owner.lock").touch()
     assert sweep(place) == [], "it may be about to be locked"
     os.utime(old, (0, 0))

@@ -20,4 +20,4 @@ def is_gone(pid: int) -> bool:
 
 def check_gone(pids: Iterable[int]) -> None:
     """Within a moment all have ended."""
-    wait_until(f"{pids} gone", lambda: all(map(is_gone, pids)), within=PATIENCE)
+    wait_until(f"{pids} gone", lambda: all(map(is_gone, pids)), timeout=PATIENCE)

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from support.bundled.reference_server.engine import Call, Chunk, EngineError, ChoiceDelta, RequestRefused
+from support.bundled.reference_server.engine import Call, ChoiceDelta, Chunk, EngineError, RequestRefused
 from support.programs.process import ManagedProcess
 from support.waiting import wait_until
 from tests.timeouts import PATIENCE
@@ -79,7 +79,7 @@ class Server:
             said = wait_until(
                 "the server listens",
                 lambda: re.search(r"Server listening on (http://\S+)", self.text()),
-                within=PATIENCE,
+                timeout=PATIENCE,
                 alive=lambda: self.process.alive,
                 seen=lambda: self.text()[-500:],
             )

@@ -19,7 +19,7 @@ import pytest
 from support.models.files import ModelFiles
 from support.models.script import Row, Script
 from support.models.store import ModelStore
-from support.programs.process import ManagedProcess, Outcome, run_command
+from support.programs.process import CompletedCommand, ManagedProcess, run_command
 from support.waiting import wait_until
 from tests.reference_server.stand_ins import COMMAND, PLAIN_ENVIRONMENT, Server, question
 from tests.timeouts import PATIENCE
@@ -31,7 +31,7 @@ RUNNING = "mistralrs_sequences_running"
 CANCELED = 'mistralrs_sequences_completed_total{reason="canceled"}'
 
 
-def command(folder: Path, *arguments: str, within: float = 2 * PATIENCE) -> Outcome:
+def command(folder: Path, *arguments: str, within: float = 2 * PATIENCE) -> CompletedCommand:
     return run_command([COMMAND, *arguments], within=within, folder=folder, env=PLAIN_ENVIRONMENT)
 
 
@@ -40,7 +40,7 @@ def rows(script: Script) -> list[Row]:
 
 
 def endless(script: Script) -> str:
-    return next(row.marker for row in script.rows if row.loop)
+    return next(row.keyword for row in script.rows if row.loop)
 
 
 def streamed(server: Server, text: str, path: str = CHAT, **fields: object) -> str:
@@ -63,7 +63,7 @@ def test_ready_with_one_line_each(start: Start) -> None:
 
 def test_answers_exactly(server: Server, script: Script) -> None:
     row = rows(script)[0]
-    answer = server.chat(row.marker).json()
+    answer = server.chat(row.keyword).json()
     assert answer["choices"][0]["message"]["content"] == row.answer
     assert answer["choices"][0]["finish_reason"] == "stop"
     usage = answer["usage"]
@@ -72,7 +72,9 @@ def test_answers_exactly(server: Server, script: Script) -> None:
 
 def test_stream_equals_whole(server: Server, script: Script) -> None:
     row = max(rows(script), key=lambda each: len(each.answer))
-    assert streamed(server, row.marker) == server.chat(row.marker).json()["choices"][0]["message"]["content"]
+    assert (
+        streamed(server, row.keyword) == server.chat(row.keyword).json()["choices"][0]["message"]["content"]
+    )
 
 
 def test_completions_are_bare_and_stream(server: Server) -> None:
@@ -105,7 +107,7 @@ def test_unknown_model_and_limits(server: Server, model: ModelFiles) -> None:
 
 
 def test_a_model_of_vectors_makes_vectors_and_nothing_else(tmp_path: Path) -> None:
-    folder = ModelStore(tmp_path, prove=False).embedding().directory
+    folder = ModelStore(tmp_path, verify=False).embedding().directory
     server = Server(tmp_path / "log", "embedding", "-m", str(folder))
     try:
         vectors = server.client.post("/v1/embeddings", json={"input": ["comet", "harbour"]})
@@ -122,7 +124,7 @@ def test_a_model_of_vectors_makes_vectors_and_nothing_else(tmp_path: Path) -> No
 
 def test_a_model_of_vectors_is_not_guessed(tmp_path: Path) -> None:
     """As in the binary: without the word `embedding` it is taken for a model of text, and refused."""
-    folder = ModelStore(tmp_path, prove=False).embedding().directory
+    folder = ModelStore(tmp_path, verify=False).embedding().directory
     refused = command(tmp_path, "serve", "-p", "0", "-m", str(folder))
     assert refused.exit_code == 1
     assert "Error: cannot find tensor model.embed_tokens.weight" in refused.stderr
@@ -130,10 +132,10 @@ def test_a_model_of_vectors_is_not_guessed(tmp_path: Path) -> None:
 
 def test_parameters_the_engine_knows(server: Server, script: Script) -> None:
     row = rows(script)[0]
-    answer = server.chat(row.marker, logprobs=True, top_logprobs=2).json()["choices"][0]
+    answer = server.chat(row.keyword, logprobs=True, top_logprobs=2).json()["choices"][0]
     assert "".join(entry["token"] for entry in answer["logprobs"]["content"]).startswith(row.answer[:6])
     assert len(answer["logprobs"]["content"][0]["top_logprobs"]) == 2
-    assert len(server.chat(row.marker, n=2).json()["choices"]) == 2
+    assert len(server.chat(row.keyword, n=2).json()["choices"]) == 2
     assert (
         server.chat("hi", max_tokens=8, grammar={"type": "regex", "value": "yes"})
         .json()["choices"][0]["message"]["content"]
@@ -149,11 +151,11 @@ def test_a_client_that_leaves_frees_its_slot(server: Server, script: Script, str
     with socket.create_connection((place.hostname, place.port), PATIENCE) as guest:
         head = f"POST {CHAT} HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Type: application/json\r\n"
         guest.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        wait_until("it is at work", lambda: server.metric(RUNNING) == 1, within=PATIENCE)
+        wait_until("it is at work", lambda: server.metric(RUNNING) == 1, timeout=PATIENCE)
         assert not stream or guest.recv(1)
-    wait_until("the answer is dropped", lambda: server.metric(CANCELED) == before + 1, within=PATIENCE)
+    wait_until("the answer is dropped", lambda: server.metric(CANCELED) == before + 1, timeout=PATIENCE)
     # It is counted before its slot is free.
-    wait_until("the slot is free", lambda: server.metric(RUNNING) == 0, within=PATIENCE)
+    wait_until("the slot is free", lambda: server.metric(RUNNING) == 0, timeout=PATIENCE)
 
 
 def test_beyond_max_seqs_requests_wait(start: Start, script: Script) -> None:
@@ -168,13 +170,15 @@ def test_beyond_max_seqs_requests_wait(start: Start, script: Script) -> None:
             # httpx closes a response whose iterator nobody holds.
             held = [each.iter_lines() for each in (first, second)]
             assert all(next(lines) for lines in held)
-            waiting = third.submit(server.chat, row.marker)
-            wait_until("it waits", lambda: server.metric("mistralrs_sequences_waiting") == 1, within=PATIENCE)
+            waiting = third.submit(server.chat, row.keyword)
+            wait_until(
+                "it waits", lambda: server.metric("mistralrs_sequences_waiting") == 1, timeout=PATIENCE
+            )
             assert server.metric(RUNNING) == 2
             assert not waiting.done()
             held.pop().close()
             assert waiting.result(PATIENCE).json()["choices"][0]["message"]["content"] == row.answer
-    wait_until("all slots are free", lambda: server.metric(RUNNING) == 0, within=PATIENCE)
+    wait_until("all slots are free", lambda: server.metric(RUNNING) == 0, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -194,7 +198,7 @@ def test_a_signal_ends_it_in_the_middle_of_an_answer(
 
 @pytest.mark.parametrize("kind", ["truncated_data", "safetensors_no_tokenizer"])
 def test_a_broken_model_is_one_error_line(tmp_path: Path, kind: str) -> None:
-    files = ModelStore(tmp_path, prove=False).broken(kind, tmp_path / "model")
+    files = ModelStore(tmp_path, verify=False).broken(kind, tmp_path / "model")
     which = ["--format", "gguf", "-f", files.file] if files.file else []
     outcome = command(tmp_path, "serve", "-p", "0", "-m", str(files.directory), *which)
     assert outcome.exit_code == 1
@@ -224,7 +228,7 @@ def test_global_options_may_stand_first(tmp_path: Path, model_arguments: tuple[s
 
 def test_one_shot_answers_and_ends(tmp_path: Path, model: ModelFiles, script: Script) -> None:
     row = rows(script)[0]
-    outcome = command(tmp_path, "run", "-f", str(model.path), "-i", row.marker)
+    outcome = command(tmp_path, "run", "-f", str(model.path), "-i", row.keyword)
     assert outcome.exit_code == 0, outcome.describe()
     for part in (
         row.answer,
@@ -261,12 +265,12 @@ def test_conversation_on_a_terminal(tmp_path: Path, model: ModelFiles, script: S
 
     def expect(part: str, times: int = 1) -> None:
         wait_until(
-            part, lambda: seen().count(part) >= times, within=PATIENCE, alive=lambda: talk.alive, seen=seen
+            part, lambda: seen().count(part) >= times, timeout=PATIENCE, alive=lambda: talk.alive, seen=seen
         )
 
     try:
         expect("> ")
-        os.write(ours, f"{row.marker}\n".encode())
+        os.write(ours, f"{row.keyword}\n".encode())
         expect(row.answer)
         os.write(ours, b"/temperature 9\n")
         expect("Error: temperature must be in [0.0, 2.0]")
@@ -274,10 +278,10 @@ def test_conversation_on_a_terminal(tmp_path: Path, model: ModelFiles, script: S
         expect(next(each.answer for each in script.rows if each.loop)[:10], 2)
         talk.send(signal.SIGINT)
         expect("Stats:", 2)
-        os.write(ours, f"/clear\n{row.marker}\n".encode())
+        os.write(ours, f"/clear\n{row.keyword}\n".encode())
         expect("Stats:", 3)
         # Before the prompt, Ctrl-C is still for the answer.
-        wait_until("the prompt", lambda: seen().endswith("> "), within=PATIENCE, seen=seen)
+        wait_until("the prompt", lambda: seen().endswith("> "), timeout=PATIENCE, seen=seen)
         talk.send(signal.SIGINT)
         assert talk.wait(PATIENCE) == 0
     finally:

@@ -21,10 +21,10 @@ import pytest
 
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
-from support.programs.process import Outcome
-from support.reporting.evidence import Metrics, Scene, Transcript, keep, repeating
+from support.programs.process import CompletedCommand
+from support.reporting.evidence import Metrics, ScenarioEvidence, Transcript, replay_script, write_evidence
 from support.results.outcome import Evidence
-from support.results.redaction import Redactor, use
+from support.results.redaction import Redactor, set_redactor
 
 SETTINGS = [("test_port", "-", "default")]
 
@@ -81,9 +81,9 @@ def named(pieces: list[Evidence]) -> dict[str, str]:
 def test_everything_has_its_file(client: ApiClient) -> None:
     metrics = Metrics(client)
     client.get("/v1/models")
-    outcome = Outcome(("mistralrs", "--help"), 3, "said", "complained", 0.5)
-    scene = Scene(SETTINGS, "a line\n", client.exchanges, metrics, [outcome])
-    found = named(scene.pieces())
+    outcome = CompletedCommand(("mistralrs", "--help"), 3, "said", "complained", 0.5)
+    scene = ScenarioEvidence(SETTINGS, "a line\n", client.exchanges, metrics, [outcome])
+    found = named(scene.attachments())
     assert list(found) == [
         "exchange-1.json",
         "repeat.sh",
@@ -101,7 +101,7 @@ def test_everything_has_its_file(client: ApiClient) -> None:
 def test_a_target_without_metrics_leaves_none() -> None:
     with echo(metrics=None) as (url, _):
         client = ApiClient(url)
-        assert list(Metrics(client).pieces()) == []
+        assert list(Metrics(client).attachments()) == []
         assert client.exchanges == []
         client.close()
 
@@ -113,7 +113,7 @@ def test_a_target_that_has_died_leaves_what_it_said_before() -> None:
     client.close()
     client = ApiClient(url)
     metrics._client = client
-    assert [piece.data for piece in metrics.pieces()] == [b"seen 1\n", b"(no answer)\n"]
+    assert [piece.data for piece in metrics.attachments()] == [b"seen 1\n", b"(no answer)\n"]
     client.close()
 
 
@@ -136,7 +136,7 @@ def test_the_script_sends_the_same_once_more(tmp_path: Path, body: bytes) -> Non
         client.get("/v1/models")
         client.close()
         script = tmp_path / "repeat.sh"
-        script.write_text(repeating(client.exchanges))
+        script.write_text(replay_script(client.exchanges))
         env = {"PATH": os.environ["PATH"], "TOKEN": "Bearer mine"}
         subprocess.run(["/bin/sh", script], env=env, check=True, capture_output=True, timeout=60)
         assert got[:2] == got[2:]
@@ -156,18 +156,18 @@ def test_a_body_of_51_mebibytes_is_a_line_and_comes_whole(tmp_path: Path) -> Non
 
 def test_a_body_that_no_script_should_hold_is_told() -> None:
     body = random.Random(1).randbytes(1_000_000)
-    script = repeating([exchange("PUT", body), exchange("GET", b"")])
+    script = replay_script([exchange("PUT", body), exchange("GET", b"")])
     assert "# Left out: PUT http://127.0.0.1:1/x with a body of 1000000 bytes.\n" in script
     assert "curl -sS -i -X GET" in script and len(script) < 500
 
 
 def test_a_secret_is_in_no_packed_body() -> None:
-    use(Redactor(["s3cret-word"]))
+    set_redactor(Redactor(["s3cret-word"]))
     try:
         body = b"s3cret-word" + bytes(range(256)) * 500
         line = exchange("POST", body).curl(whole=True)
     finally:
-        use(Redactor())
+        set_redactor(Redactor())
     packed = re.search(r"echo (\S+) \| base64 -d \| gunzip", line)
     assert packed is not None
     assert b"s3cret" not in gzip.decompress(base64.b64decode(packed[1]))
@@ -180,12 +180,12 @@ def exchange(method: str, body: bytes) -> Exchange:
 
 def test_what_went_over_a_terminal_acts_no_more_and_tells_no_secret() -> None:
     raw = "> \x1b[1mmy k3y is\x1b[0m s3\x1b[Kcr\r\net\x07\x1b]0;owned\x07\x9b31m\u202e"
-    use(Redactor(["s3cret"]))
+    set_redactor(Redactor(["s3cret"]))
     try:
         talk = Transcript("terminal 1", raw, "> my k3y is s3cr\net   ")
-        found = named(Scene(SETTINGS, log="\x1b[2mready\x1b[0m", transcripts=[talk]).pieces())
+        found = named(ScenarioEvidence(SETTINGS, log="\x1b[2mready\x1b[0m", transcripts=[talk]).attachments())
     finally:
-        use(Redactor())
+        set_redactor(Redactor())
     assert list(found)[:2] == ["screen-1.txt", "transcript-1.txt"]
     assert found["screen-1.txt"] == "> my k3y is (redacted)\n"
     assert found["transcript-1.txt"] == (
@@ -195,21 +195,23 @@ def test_what_went_over_a_terminal_acts_no_more_and_tells_no_secret() -> None:
 
 
 def test_a_silent_terminal_is_told_and_no_screen_is_none() -> None:
-    found = named(Scene(SETTINGS, transcripts=[Transcript("a", "", ""), Transcript("b", "x")]).pieces())
+    found = named(
+        ScenarioEvidence(SETTINGS, transcripts=[Transcript("a", "", ""), Transcript("b", "x")]).attachments()
+    )
     assert found["screen-1.txt"] == "(blank)\n" and found["transcript-1.txt"] == "(nothing)\n"
     assert "screen-2.txt" not in found and found["transcript-2.txt"] == "x\n"
 
 
 def test_an_unfinished_exchange_is_kept() -> None:
     unfinished = Exchange("GET", "http://127.0.0.1:1/x", {}, b"", 0, {}, b"half", 2.0, ((1.0, b"half"),))
-    document = named(Scene(SETTINGS, exchanges=[unfinished]).pieces())["exchange-1.json"]
+    document = named(ScenarioEvidence(SETTINGS, exchanges=[unfinished]).attachments())["exchange-1.json"]
     assert '"status": 0' in document and "half" in document and '"after": 1.0' in document
 
 
 def test_features_of_one_name_do_not_share_a_folder(tmp_path: Path) -> None:
     pieces = [Evidence.text("a transcript", "token hf_" + "a1B" * 10), Evidence.text("x", "y", "x.txt")]
-    first = keep(pieces, tmp_path, "features/openai_api/streams.feature", 12)
-    second = keep(pieces, tmp_path, "features/ollama_api/streams.feature", 12)
+    first = write_evidence(pieces, tmp_path, "features/openai_api/streams.feature", 12)
+    second = write_evidence(pieces, tmp_path, "features/ollama_api/streams.feature", 12)
     assert first == tmp_path / "evidence" / "streams_12"
     assert second == tmp_path / "evidence" / "streams_12-2"
     assert sorted(file.name for file in first.iterdir()) == ["1-a-transcript", "x.txt"]
@@ -218,7 +220,7 @@ def test_features_of_one_name_do_not_share_a_folder(tmp_path: Path) -> None:
 
 def test_a_transcript_commands_no_terminal_and_tells_no_secret() -> None:
     raw = "> hi\r\n\x1b[31mkey hf_" + "a1B" * 10 + "\x1b]0;owned\x07\x9b2J"
-    found = named(Scene(SETTINGS, transcripts=[Transcript("chat", raw, "> hi")]).pieces())
+    found = named(ScenarioEvidence(SETTINGS, transcripts=[Transcript("chat", raw, "> hi")]).attachments())
     assert found["screen-1.txt"] == "> hi\n"
     assert found["transcript-1.txt"] == "> hi\n\\x1b[31mkey (redacted)\\x1b]0;owned\\x07\\x9b2J\n"
     assert not any(letter in found["transcript-1.txt"] for letter in "\x1b\x07\x9b")
@@ -226,4 +228,4 @@ def test_a_transcript_commands_no_terminal_and_tells_no_secret() -> None:
 
 def test_a_full_disk_costs_the_evidence_only(tmp_path: Path) -> None:
     (tmp_path / "evidence").write_text("a file, not a folder")
-    assert keep([Evidence.text("x", "y")], tmp_path, "a.feature", 1) is None
+    assert write_evidence([Evidence.text("x", "y")], tmp_path, "a.feature", 1) is None

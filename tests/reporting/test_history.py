@@ -21,7 +21,7 @@ def lent(text: str | bytes, folder: Path) -> tuple[list[str], list[str]]:
     """The lines that Allure gets of such a file, and what was said."""
     file, copy, said = folder / "history.jsonl", folder / "copy.jsonl", list[str]()
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    history.lend(file, copy, said.append)
+    history.load_history(file, copy, said.append)
     return copy.read_text().splitlines(), said
 
 
@@ -30,7 +30,7 @@ def test_only_the_latest_runs_are_lent_and_taken_back(tmp_path: Path) -> None:
     assert (lines, said) == (ROWS[-30:], [])
     copy, back = tmp_path / "copy.jsonl", tmp_path / "back.jsonl"
     copy.write_text("\n".join(ROWS))
-    history.take_back(copy, back, said.append)
+    history.save_history(copy, back, said.append)
     assert (back.read_text().splitlines(), said) == (ROWS[-30:], [])
 
 
@@ -48,13 +48,13 @@ def test_the_size_is_bounded_and_the_latest_stay(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(history, "MOST_BYTES", 3 * (len(ROWS[-1]) + 1))
     copy, back = tmp_path / "copy.jsonl", tmp_path / "back.jsonl"
     copy.write_text("\n".join(ROWS))
-    history.take_back(copy, back, print)
+    history.save_history(copy, back, print)
     assert back.read_text().splitlines() == ROWS[-3:]
 
 
 def test_no_history_is_nothing_to_speak_of(tmp_path: Path) -> None:
     said: list[str] = []
-    history.lend(tmp_path / "absent", tmp_path / "copy", said.append)
+    history.load_history(tmp_path / "absent", tmp_path / "copy", said.append)
     assert ((tmp_path / "copy").read_text(), said) == ("", [])
 
 
@@ -92,7 +92,7 @@ def test_a_spoilt_history_costs_one_line_and_no_report(
         tmp_path / "index.html",
         environment={},
         cache=default_cache(),
-        say=said.append,
+        report_progress=said.append,
     )
     assert page.exists()
     # Beside another line when Allure was not there yet.
@@ -107,7 +107,7 @@ def test_an_earlier_run_is_in_the_page_of_the_next(tmp_path: Path) -> None:
             tmp_path / "index.html",
             environment={},
             cache=default_cache(),
-            say=pytest.fail,
+            report_progress=pytest.fail,
         )
     runs = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
     assert [[test["status"] for test in run["testResults"].values()] for run in runs] == [
@@ -128,5 +128,11 @@ def test_a_report_that_fails_leaves_the_history_alone(tmp_path: Path) -> None:
     earlier.write_text(ROWS[0])
     (tmp_path / "results").mkdir()
     with pytest.raises(AcceptanceError):
-        html.build(tmp_path / "results", tmp_path / "index.html", environment={}, cache=tmp_path, say=print)
+        html.build(
+            tmp_path / "results",
+            tmp_path / "index.html",
+            environment={},
+            cache=tmp_path,
+            report_progress=print,
+        )
     assert earlier.read_text() == ROWS[0]

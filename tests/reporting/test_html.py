@@ -11,8 +11,8 @@ import pytest
 import toys
 
 from support.errors import AcceptanceError
-from support.programs.allure import AllurePart
-from support.programs.node import NodePart
+from support.programs.allure import AllureProgram
+from support.programs.node import NodeProgram
 from support.programs.program import default_cache
 from support.reporting import html
 
@@ -22,7 +22,7 @@ def page(toy_run: toys.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("reports") / "index.html"
     environment = {"Target": "toy 1.0 = ö 🎉", "Model path": r"C:\models"}
     return html.build(
-        toy_run.results, out, environment=environment, cache=default_cache(), say=lambda _: None
+        toy_run.results, out, environment=environment, cache=default_cache(), report_progress=lambda _: None
     )
 
 
@@ -44,7 +44,7 @@ def test_history_goes_on_beside_the_page(page: Path) -> None:
 @pytest.mark.engine
 def test_allure_is_there_at_once_the_second_time(page: Path) -> None:
     said: list[str] = []
-    assert AllurePart().get(default_cache(), said.append).version == "3.18.0"
+    assert AllureProgram().get(default_cache(), said.append).version == "3.18.0"
     assert said == []
 
 
@@ -52,7 +52,7 @@ def test_a_stale_report_is_removed_when_there_is_nothing_to_report(tmp_path: Pat
     out = tmp_path / "index.html"
     out.write_text("old")
     with pytest.raises(AcceptanceError, match="no Allure results"):
-        html.build(tmp_path, out, environment={}, cache=tmp_path, say=lambda _: None)
+        html.build(tmp_path, out, environment={}, cache=tmp_path, report_progress=lambda _: None)
     assert not out.exists()
 
 
@@ -61,11 +61,11 @@ def test_a_page_that_still_loads_something_is_refused() -> None:
         b'<script async src="https://www.googletagmanager.com/gtag/js?id=G"></script>\n'
         b"<script>\n window.dataLayer = [];\n</script>"
     )
-    assert b"dataLayer" not in html.repaired(b"<head></head>" + analytics)
+    assert b"dataLayer" not in html.patch_allure_page(b"<head></head>" + analytics)
     with pytest.raises(AcceptanceError, match="must be adapted"):
-        html.repaired(b"<head></head>")
+        html.patch_allure_page(b"<head></head>")
     with pytest.raises(AcceptanceError, match="from the network"):
-        html.repaired(b"<head></head>" + analytics + b'<img src="https://example.org/a.png">')
+        html.patch_allure_page(b"<head></head>" + analytics + b'<img src="https://example.org/a.png">')
 
 
 def test_metrics_get_their_titles_from_the_measures(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_the_first_line_of_a_failure_places_it(tmp_path: Path) -> None:
     config = tmp_path / "allurerc.mjs"
     config.write_bytes((html.SOURCE / "allurerc.mjs").read_bytes())
     tests = [{"status": status, "message": message, "labels": []} for status, message, _ in expected]
-    node = NodePart().get(default_cache(), lambda _: None)
+    node = NodeProgram().get(default_cache(), lambda _: None)
     done = subprocess.run(
         [node.path, "--input-type=module", "-e", CATEGORY_OF % config.as_uri(), json.dumps(tests)],
         env={"ACCEPTANCE_ALLURE_RUN": str(tmp_path / "run.json")},

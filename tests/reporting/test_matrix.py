@@ -11,24 +11,26 @@ from pathlib import Path
 import toys
 
 from support.reporting.allure_formatter import attach_to_run
-from support.reporting.matrix import MARKS, MEANINGS, Matrix, kept_of_asked, matrix_of
+from support.reporting.matrix import MARKS, MEANINGS, Matrix, matrix_of, passed_of_run
 from support.reporting.matrix_html import html_page
 from support.reporting.matrix_markdown import brief_markdown, markdown_page
-from support.results.outcome import Cell, CellStatus, Evidence
+from support.results.outcome import CellStatus, Evidence, MatrixCell
 from support.results.record import Record
-from support.results.redaction import REDACTED, Redactor, use
+from support.results.redaction import REDACTED, Redactor, set_redactor
 
 AWKWARD = 'expected <b>x</b> | got `y`\nsee \x1b[31m"http://h/?a=1&b=$2"'
 
 
-def record(name: str, *cells: Cell, feature: str = "Chat", line: int = 5, api: str = "openai_api") -> Record:
+def record(
+    name: str, *cells: MatrixCell, feature: str = "Chat", line: int = 5, api: str = "openai_api"
+) -> Record:
     return Record(
         name, feature, f"features/{api}/{feature.lower()}.feature:{line}", api, "passed", cells=cells
     )
 
 
-def cell(server: str, status: CellStatus, reason: str = "", *, judged: bool = False) -> Cell:
-    return Cell(server, status, reason, judged)
+def cell(server: str, status: CellStatus, reason: str = "", *, judged: bool = False) -> MatrixCell:
+    return MatrixCell(server, status, reason, judged)
 
 
 RECORDS = [
@@ -82,8 +84,8 @@ def read(matrix: Matrix) -> Table:
 
 
 def test_each_api_has_its_servers_the_judged_first_and_its_rows_in_the_order_of_the_features() -> None:
-    ollama, openai = matrix_of(RECORDS).parts
-    assert [(part.title, part.servers, part.judged) for part in (ollama, openai)] == [
+    ollama, openai = matrix_of(RECORDS).apis
+    assert [(part.title, part.servers, part.under_test) for part in (ollama, openai)] == [
         ("Ollama API", ("ours",), {"ours"}),
         ("OpenAI API", ("ours", "other"), {"ours"}),
     ]
@@ -96,9 +98,9 @@ def test_what_stands_above_all_rows_is_not_repeated_in_each() -> None:
 
 
 def test_what_was_not_asked_is_not_counted_and_what_is_lacking_is() -> None:
-    _, openai = matrix_of(RECORDS).parts
-    assert kept_of_asked(openai.rows, "ours") == (1, 2)
-    assert kept_of_asked(openai.rows, "other") == (1, 2)
+    _, openai = matrix_of(RECORDS).apis
+    assert passed_of_run(openai.rows, "ours") == (1, 2)
+    assert passed_of_run(openai.rows, "other") == (1, 2)
     for text in (markdown_page(matrix_of(RECORDS)), brief_markdown(matrix_of(RECORDS))):
         assert "| ours (judged) | 1 / 2 | 1 | 1 | 0 | 0 | 0 |" in text
         assert "| other | 1 / 2 | 1 | 0 | 0 | 1 | 0 |" in text
@@ -106,7 +108,7 @@ def test_what_was_not_asked_is_not_counted_and_what_is_lacking_is() -> None:
 
 
 def test_what_happened_to_servers_is_told_before_the_rows() -> None:
-    died = Cell("other", "broken", "the server died (SIGSEGV): transport", fate="died (SIGSEGV)")
+    died = MatrixCell("other", "broken", "the server died (SIGSEGV): transport", fate="died (SIGSEGV)")
     left_out = [record(f"row {n}", cell("other", "not asked", "given up"), line=n) for n in range(3)]
     matrix = matrix_of([record("It is long", died), *left_out])
     assert matrix.incidents() == [
@@ -120,7 +122,7 @@ def test_what_happened_to_servers_is_told_before_the_rows() -> None:
 
 
 def test_each_row_names_its_rule_and_how_to_see_it_again() -> None:
-    broken = Cell("a", "broken", "500", rule="RFC 9110, 15.5.1", repeat="curl -sS 'http://h/<x>'")
+    broken = MatrixCell("a", "broken", "500", rule="RFC 9110, 15.5.1", repeat="curl -sS 'http://h/<x>'")
     matrix = matrix_of([record('In the OpenAI API "x" is said', broken)])
     page = html_page(matrix)
     assert '<a href="https://www.rfc-editor.org/rfc/rfc9110#section-15.5.1"' in page
@@ -142,7 +144,7 @@ def test_only_rows_that_all_keep_can_be_left_out() -> None:
         record("kept", cell("a", "kept"), cell("b", "not asked"), line=1),
         record("lacking", cell("a", "kept"), cell("b", "lacking"), line=2),
     ]
-    assert [row.all_kept for row in matrix_of(rows).rows] == [True, False]
+    assert [row.all_passed for row in matrix_of(rows).rows] == [True, False]
     assert html_page(matrix_of(rows)).count('<tr class="k">') == 1
 
 
@@ -167,7 +169,7 @@ def test_an_answer_goes_before_no_answer_and_a_judgement_before_a_comparison() -
         ]
     )
     (row,) = matrix.rows
-    assert [row.of(server).status for server in "abc"] == ["kept", "broken", "broken"]
+    assert [row.cell(server).status for server in "abc"] == ["kept", "broken", "broken"]
 
 
 def test_rows_of_one_title_stay_apart() -> None:
@@ -198,13 +200,13 @@ def test_every_reason_is_a_footnote_once() -> None:
 
 
 def test_no_secret_reaches_the_matrix() -> None:
-    use(Redactor(["s3cret-word"]))
+    set_redactor(Redactor(["s3cret-word"]))
     try:
         matrix = matrix_of([record("x", cell("at http://me:pw@h", "broken", f"{'x' * 395} s3cret-word"))])
         for text in (html_page(matrix), markdown_page(matrix)):
             assert "s3cre" not in text and "pw@" not in text and REDACTED in text
     finally:
-        use(Redactor())
+        set_redactor(Redactor())
 
 
 def test_cells_survive_the_line_of_a_record() -> None:
@@ -213,8 +215,8 @@ def test_cells_survive_the_line_of_a_record() -> None:
 
 def test_cells_reach_the_records_of_a_real_run(toy_run: toys.Run) -> None:
     assert toy_run.records["It is measured"].cells == (
-        Cell("toy 1.0", "kept", judged=True),
-        Cell("toy 2.0", "broken", "answers \\x1b[31m500"),
+        MatrixCell("toy 1.0", "kept", judged=True),
+        MatrixCell("toy 2.0", "broken", "answers \\x1b[31m500"),
     )
 
 

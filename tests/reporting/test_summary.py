@@ -16,12 +16,12 @@ from support.reporting.summary import (
     build_report,
     closing_text,
     counts,
+    counts_text,
     markdown,
-    outcome,
     over_maximum,
     write_report,
 )
-from support.results.outcome import Cell, Measure, Status
+from support.results.outcome import MatrixCell, Measurement, Status
 from support.results.record import Record, StepRecord, read_records
 from support.results.safe_text import indented, one_line, visible
 
@@ -38,7 +38,7 @@ def toy(name: str, status: Status, **fields: object) -> Record:
 
 
 RECORDS = [
-    toy("good", "passed", output="hello", measures=(Measure("load.s", "Load", 0.5, "s"),)),
+    toy("good", "passed", output="hello", measures=(Measurement("load.s", "Load", 0.5, "s"),)),
     toy("wrong", "failed", error="expected 1\ngot 2", duration=7.0),
     toy("harmed", "broken", error="no disk"),
     toy("absent!", "skipped", reason="no GPU"),
@@ -126,7 +126,7 @@ def test_nothing_checked_is_never_green(records: list[Record], verdict: str) -> 
 
 
 def test_what_other_servers_took_for_comparison_is_on_nobody_s_budget() -> None:
-    cells = (Cell("ours", "kept", judged=True, seconds=1.0), Cell("other", "broken", seconds=8.0))
+    cells = (MatrixCell("ours", "kept", judged=True, seconds=1.0), MatrixCell("other", "broken", seconds=8.0))
     slow = [replace(toy("a", "passed", duration=11), cells=cells)]
     assert over_maximum(slow, {"binary_health": (5.0, 10.0)}) == []
     assert over_maximum([replace(slow[0], duration=19)], {"binary_health": (5.0, 10.0)}) != []
@@ -139,8 +139,8 @@ def test_who_asks_for_slow_scenarios_is_not_told_that_they_are() -> None:
 
 
 def test_the_headline_counts_known_issues_apart() -> None:
-    assert outcome(RECORDS) == "1 passed, 2 failed, 2 skipped, 1 known issue"
-    assert outcome([toy("good", "passed")]) == "1 passed, 0 failed"
+    assert counts_text(RECORDS) == "1 passed, 2 failed, 2 skipped, 1 known issue"
+    assert counts_text([toy("good", "passed")]) == "1 passed, 0 failed"
 
 
 def test_budgets_warn_at_the_target_and_fail_at_the_maximum() -> None:

@@ -3,9 +3,9 @@
 import os
 import sys
 
-from support.reporting.evidence import Scene, Transcript
-from support.results.outcome import Cell, Evidence, Measure, Verdict
-from support.results.redaction import RedactedStream, Redactor, redactor_for, use
+from support.reporting.evidence import ScenarioEvidence, Transcript
+from support.results.outcome import Evidence, MatrixCell, Measurement, Verdict
+from support.results.redaction import RedactedStream, Redactor, redactor_for, set_redactor
 
 
 class Open(Redactor):
@@ -17,7 +17,7 @@ class Open(Redactor):
 
 LEAK = os.environ.get("TOY_LEAK", "")
 if LEAK:
-    use(
+    set_redactor(
         Open() if "TOY_OPEN" in os.environ else redactor_for(os.environ["TOY_KEY"], os.environ["TOY_URL"], {})
     )
     # As the reports of a run do it (support/reporting/report_writer.py).
@@ -102,12 +102,12 @@ def _with_leaks(scenario):
         if "leaks_as_known" in scenario.tags:
             scenario.verdict = Verdict("known_issue", LEAK, f"Traceback: {LEAK}", LEAK, os.environ["TOY_URL"])
             scenario.set_status("skipped")
-        scene = Scene(
+        scene = ScenarioEvidence(
             [("target_url", LEAK, "environment")], log=LEAK, transcripts=[Transcript("terminal", LEAK, LEAK)]
         )
-        scenario.evidence = (*scene.pieces(), Evidence(LEAK, "application/octet-stream", LEAK.encode()))
-        scenario.measures = (Measure("leak.rate", LEAK, 1.0, "1/s"),)
-        scenario.cells = (Cell(LEAK.splitlines()[0], "broken", LEAK, judged=True),)
+        scenario.evidence = (*scene.attachments(), Evidence(LEAK, "application/octet-stream", LEAK.encode()))
+        scenario.measures = (Measurement("leak.rate", LEAK, 1.0, "1/s"),)
+        scenario.cells = (MatrixCell(LEAK.splitlines()[0], "broken", LEAK, judged=True),)
         return failed
 
     _wrap(scenario, after)
@@ -145,13 +145,13 @@ def _with_evidence(scenario):
             ),
         )
         scenario.measures = (
-            Measure("load.gguf.seconds", "Time to load a GGUF", 1.25, "s"),
-            Measure("decode.speed", "Decode speed", float("nan"), "tok/s"),
-            Measure("decode.steady", "Steady decode speed", 42.0, "tok/s"),
+            Measurement("load.gguf.seconds", "Time to load a GGUF", 1.25, "s"),
+            Measurement("decode.speed", "Decode speed", float("nan"), "tok/s"),
+            Measurement("decode.steady", "Steady decode speed", 42.0, "tok/s"),
         )
         scenario.cells = (
-            Cell("toy 1.0", "kept", judged=True),
-            Cell("toy 2.0", "broken", "answers \x1b[31m500"),
+            MatrixCell("toy 1.0", "kept", judged=True),
+            MatrixCell("toy 2.0", "broken", "answers \x1b[31m500"),
         )
         return failed
 

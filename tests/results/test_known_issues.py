@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.errors import SettingsError
-from support.results.known_issues import Deviations
+from support.results.known_issues import KnownIssues
 
 ENTRY = """
 [[deviation]]
@@ -19,10 +19,10 @@ source = "https://example.org/issues/7"
 """
 
 
-def load(folder: Path, text: str) -> Deviations:
+def load(folder: Path, text: str) -> KnownIssues:
     file = folder / "known_issues.toml"
     file.write_text(text)
-    return Deviations.load(file)
+    return KnownIssues.load(file)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_an_entry_may_fail_by_chance(tmp_path: Path) -> None:
 
 
 def test_without_a_file_nothing_is_known(tmp_path: Path) -> None:
-    assert Deviations.load(tmp_path / "known_issues.toml").entries == ()
+    assert KnownIssues.load(tmp_path / "known_issues.toml").entries == ()
     assert load(tmp_path, "").entries == ()
 
 
@@ -103,4 +103,4 @@ def test_a_wrong_list_is_refused_in_one_line(tmp_path: Path, text: str, reason: 
 
 def test_a_folder_where_the_list_should_be_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
-        Deviations.load(tmp_path)
+        KnownIssues.load(tmp_path)

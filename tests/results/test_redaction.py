@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from support.results.redaction import REDACTED, RedactedStream, Redactor, redactor_for, use
+from support.results.redaction import REDACTED, RedactedStream, Redactor, redactor_for, set_redactor
 
 KEY = "k3y with/special+chars&\"more'ö"
 PASSWORD = "p4ss:wort%"
@@ -102,7 +102,7 @@ def test_every_address_has_its_secrets() -> None:
 
 
 def test_stream_lets_no_secret_through() -> None:
-    use(REDACTOR)
+    set_redactor(REDACTOR)
     try:
         inner = io.StringIO()
         stream = RedactedStream(inner)
@@ -111,4 +111,4 @@ def test_stream_lets_no_secret_through() -> None:
         assert inner.getvalue() == f"the key is {REDACTED}\n{REDACTED}\n"
         assert not stream.isatty()
     finally:
-        use(Redactor())
+        set_redactor(Redactor())

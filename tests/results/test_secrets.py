@@ -17,10 +17,10 @@ import pytest
 import toys
 
 from support.programs.program import default_cache
-from support.reporting.evidence import keep
+from support.reporting.evidence import write_evidence
 from support.reporting.report_writer import RunReports
 from support.results.outcome import Evidence
-from support.results.redaction import Redactor, redactor_for, use
+from support.results.redaction import Redactor, redactor_for, set_redactor
 from support.servers.discovery import CommandTarget
 from support.settings import load_settings
 
@@ -118,8 +118,8 @@ def run(folder: Path, redactor: Redactor, environment: dict[str, str]) -> Left:
         {"acceptance_reports_dir": str(reports), "acceptance_cache_dir": str(default_cache())}
     )
     # Reading the settings has put another in force.
-    use(redactor)
-    keep([Evidence.text("server log", LEAK, "server.log")], reports, "features/x/leaks.feature", 1)
+    set_redactor(redactor)
+    write_evidence([Evidence.text("server log", LEAK, "server.log")], reports, "features/x/leaks.feature", 1)
     target = CommandTarget(Path("mistralrs"), "mistralrs", "0.8.1", f"found at {URL}")
     texts = {"stdout": done.stdout + done.stderr}
     with contextlib.redirect_stdout(io.StringIO()) as closing:
@@ -157,7 +157,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Left]]:
             folder = tmp_path_factory.mktemp(name)
             patch.setenv("GITHUB_STEP_SUMMARY", str(folder / "reports" / "job.md"))
             made[name] = run(folder, redactor, environment)
-        use(Redactor())
+        set_redactor(Redactor())
         yield made
 
 

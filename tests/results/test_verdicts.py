@@ -11,12 +11,12 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from support.errors import SettingsError
-from support.results.known_issues import Deviation
+from support.results.known_issues import KnownIssue
 from support.results.outcome import Verdict
-from support.results.verdicts import judge, with_deviation
+from support.results.verdicts import apply_known_issue, verdict_of
 from support.runner import tags
-from support.runner.requirements import unmet
-from support.runner.tags import check_expression, known
+from support.runner.requirements import missing_requirement
+from support.runner.tags import check_expression, is_allowed
 from support.servers.discovery import CommandTarget, UrlTarget
 from support.settings import Settings
 
@@ -114,56 +114,56 @@ def scenario(status: str, *steps: Any, **more: Any) -> Any:
     ],
 )
 def test_a_scenario_has_one_verdict(toy: Any, aborted: str | None, status: str, message: str) -> None:
-    verdict = judge(toy, aborted)
+    verdict = verdict_of(toy, aborted)
     assert (verdict.status, verdict.message) == (status, message)
     assert verdict.gates is (status in ("failed", "broken"))
 
 
 def test_the_first_bad_step_decides() -> None:
     toy = scenario("failed", step("failed", AssertionError("first")), step("error", OSError("second")))
-    assert judge(toy, None).message.startswith("first")
+    assert verdict_of(toy, None).message.startswith("first")
 
 
 def test_the_trace_of_what_nobody_foresaw_is_kept() -> None:
     assert (
-        judge(scenario("error", step("error", RuntimeError("x"), "File a, line 1")), None).trace
+        verdict_of(scenario("error", step("error", RuntimeError("x"), "File a, line 1")), None).trace
         == "File a, line 1"
     )
 
 
 # -- known issues
 
-LISTED = Deviation("mistralrs", SpecifierSet("<0.9"), "toy", "answers 500", "https://example.org/7")
+LISTED = KnownIssue("mistralrs", SpecifierSet("<0.9"), "toy", "answers 500", "https://example.org/7")
 
 
 @pytest.mark.parametrize("status", ["passed", "failed", "broken", "skipped"])
 def test_without_an_entry_a_verdict_stays(status: Any) -> None:
     verdict = Verdict(status, "words")
-    assert with_deviation(verdict, None) is verdict
+    assert apply_known_issue(verdict, None) is verdict
 
 
 def test_a_listed_failure_is_a_known_issue_and_does_not_gate() -> None:
-    verdict = with_deviation(Verdict("failed", "got 500", "trace"), LISTED)
+    verdict = apply_known_issue(Verdict("failed", "got 500", "trace"), LISTED)
     assert verdict == Verdict("known_issue", "got 500", "trace", "answers 500", "https://example.org/7")
     assert not verdict.gates
 
 
 def test_a_listed_scenario_that_passes_is_a_surprise_and_fails() -> None:
-    verdict = with_deviation(Verdict("passed"), LISTED)
+    verdict = apply_known_issue(Verdict("passed"), LISTED)
     assert verdict.gates
     assert "known issue of mistralrs <0.9 (answers 500), but it passed; remove the entry" in verdict.message
 
 
 def test_what_fails_by_chance_may_pass() -> None:
     by_chance = replace(LISTED, sometimes=True)
-    assert with_deviation(Verdict("passed"), by_chance) == Verdict("passed")
-    assert with_deviation(Verdict("failed", "got 500"), by_chance).status == "known_issue"
+    assert apply_known_issue(Verdict("passed"), by_chance) == Verdict("passed")
+    assert apply_known_issue(Verdict("failed", "got 500"), by_chance).status == "known_issue"
 
 
 @pytest.mark.parametrize("status", ["broken", "skipped"])
 def test_an_entry_excuses_only_the_product(status: Any) -> None:
     verdict = Verdict(status, "words")
-    assert with_deviation(verdict, LISTED) == verdict
+    assert apply_known_issue(verdict, LISTED) == verdict
 
 
 # -- needs
@@ -198,19 +198,21 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 def test_a_scenario_runs_or_says_what_it_needs(
     settings: Settings, tag: str, target: Any, speaks: bool, words: str | None
 ) -> None:
-    reason = unmet(["smoke", tag], settings, target, speaks)
+    reason = missing_requirement(["smoke", tag], settings, target, speaks)
     assert (reason is None) is (words is None)
     assert words is None or words in str(reason)
 
 
 def test_a_model_of_your_own_meets_its_need(settings: Settings, tmp_path: Path) -> None:
     settings.test_model_path = tmp_path
-    assert unmet(["needs.own_model"], settings, COMMAND, True) is None
+    assert missing_requirement(["needs.own_model"], settings, COMMAND, True) is None
 
 
 def test_every_need_that_is_missing_has_its_reason(settings: Settings) -> None:
-    assert "needs a program to start" in str(unmet(["needs.own_model", "needs.command"], settings, URL, True))
-    assert unmet([], settings, URL, False) is None
+    assert "needs a program to start" in str(
+        missing_requirement(["needs.own_model", "needs.command"], settings, URL, True)
+    )
+    assert missing_requirement([], settings, URL, False) is None
 
 
 # -- tags
@@ -218,7 +220,7 @@ def test_every_need_that_is_missing_has_its_reason(settings: Settings) -> None:
 
 @pytest.mark.parametrize("tag", ["blocker", "smoke", "serial", "needs.command", "lock.gpu", "budget.10s"])
 def test_a_tag_of_the_list_is_known(tag: str) -> None:
-    assert known(tag)
+    assert is_allowed(tag)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +240,7 @@ def test_a_tag_of_the_list_is_known(tag: str) -> None:
     ],
 )
 def test_another_tag_is_unknown(tag: str) -> None:
-    assert not known(tag)
+    assert not is_allowed(tag)
 
 
 @pytest.mark.parametrize(

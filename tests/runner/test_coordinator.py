@@ -11,17 +11,19 @@ from typing import Any
 import pytest
 
 from support.errors import EXIT_TERMINATED
-from support.reporting.behave_events import OutsideFailure
+from support.reporting.behave_events import RunError
 from support.results.record import Record
 from support.runner import worker_pool
-from support.runner.coordinator import Master
+from support.runner.coordinator import Coordinator
 from support.runner.scheduler import Schedule, Task
 from support.runner.signals import Signals
-from support.runner.worker_pool import Crew, Worker, early
+from support.runner.worker_pool import Worker, WorkerPool, prestarted_workers
 from support.waiting import wait_until
 from tests.timeouts import PATIENCE
 
-pytestmark = pytest.mark.skipif(not worker_pool.able(), reason="there are no workers on this system")
+pytestmark = pytest.mark.skipif(
+    not worker_pool.workers_supported(), reason="there are no workers on this system"
+)
 
 # Of silence; and for what would go on for a minute.
 SHORT, LONG = 1.0, 30.0
@@ -53,18 +55,20 @@ class Told:
     deaths: list[tuple[str | None, str]] = field(default_factory=list)
     said: str = ""
 
-    def begins(self, record: Record) -> None: ...
+    def scenario_started(self, record: Record) -> None: ...
 
-    def ends(self, record: Record) -> None: ...
+    def scenario_finished(self, record: Record) -> None: ...
 
-    def outside(self, worker: Worker, failure: OutsideFailure) -> None: ...
+    def run_error(self, worker: Worker, failure: RunError) -> None: ...
 
-    def died(self, worker: Worker, task: Task | None, how: str) -> None:
-        self.deaths.append((task.current.name if task and task.current else None, how))
-        self.said = worker.said()
+    def worker_crashed(self, worker: Worker, task: Task | None, reason: str) -> None:
+        self.deaths.append((task.running.name if task and task.running else None, reason))
+        self.said = worker.last_output()
 
 
-def lead(monkeypatch: pytest.MonkeyPatch, script: str, *tags: str) -> tuple[Told, Master, Signals, float]:
+def lead(
+    monkeypatch: pytest.MonkeyPatch, script: str, *tags: str
+) -> tuple[Told, Coordinator, Signals, float]:
     """A run of one file by a worker that does this; with the seconds that it took."""
 
     def managed(command: list[str], **options: Any) -> Any:
@@ -72,17 +76,17 @@ def lead(monkeypatch: pytest.MonkeyPatch, script: str, *tags: str) -> tuple[Told
 
     managed_process = worker_pool.ManagedProcess
     monkeypatch.setattr(worker_pool, "ManagedProcess", managed)
-    told, signals, own = Told(), Signals(), Crew([])
+    told, signals, own = Told(), Signals(), WorkerPool([])
 
     def start(lane: str, anew: bool) -> Worker:
         worker = own.take(lane)
         # Silence counts from the greeting on: to come up takes as long as the machine likes.
-        wait_until("the worker is there", lambda: "here" in worker.said(), within=PATIENCE)
-        worker.greet({}, speaks=False, anew=anew)
+        wait_until("the worker is there", lambda: "here" in worker.last_output(), timeout=PATIENCE)
+        worker.configure({}, to_terminal=False, is_replacement=anew)
         return worker
 
-    task = Task.of("toy.feature", {RECORD.location: Scenario(tags, tags)})
-    master = Master(Schedule([task]), told, start=start, signals=signals, silent_seconds=SHORT)
+    task = Task.from_scenarios("toy.feature", {RECORD.location: Scenario(tags, tags)})
+    master = Coordinator(Schedule([task]), told, start=start, signals=signals, heartbeat_timeout=SHORT)
     begun = time.monotonic()
     try:
         master.run(["w1"])
@@ -123,9 +127,9 @@ def test_a_signal_that_a_worker_alone_received_ends_the_run(monkeypatch: pytest.
 
 
 def test_a_worker_that_nobody_greeted_is_ended(tmp_path: Path) -> None:
-    own = Crew(["features"])
-    own.start(1)
-    worker = own._early[0]
+    own = WorkerPool(["features"])
+    own.prestart(1)
+    worker = own._prestarted[0]
     own.close()
     assert not worker.process.alive
     assert not worker.log.parent.exists()
@@ -141,4 +145,4 @@ def test_a_worker_that_nobody_greeted_is_ended(tmp_path: Path) -> None:
     ],
 )
 def test_workers_are_started_before_the_settings_are_known(words: list[str], jobs: int) -> None:
-    assert early(words) == jobs
+    assert prestarted_workers(words) == jobs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.results.record import Record
-from support.runner.exit_code import exit_code, unreached
+from support.runner.exit_code import exit_code, scenarios_not_run
 
 A, B = "features/a.feature:1", "features/b.feature:1"
 OVER = "the step exceeded its budget of 1 s in Then x"
@@ -41,7 +41,7 @@ SELECTED = {A: "A", B: "B"}
 
 def test_what_was_reached_needs_no_reason() -> None:
     told = [record(A, "passed"), record(B, "failed", "x")]
-    assert unreached(SELECTED, told, signalled=None, stops=True) == ({}, True)
+    assert scenarios_not_run(SELECTED, told, signalled=None, fail_fast=True) == ({}, True)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,6 @@ def test_what_was_reached_needs_no_reason() -> None:
 def test_what_was_not_reached_has_a_reason(
     told: Record, signalled: str | None, stops: bool, why: str, known: bool
 ) -> None:
-    reasons, explained = unreached(SELECTED, [told], signalled=signalled, stops=stops)
+    reasons, explained = scenarios_not_run(SELECTED, [told], signalled=signalled, fail_fast=stops)
     assert reasons[B] == why
     assert explained is known

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from support.reporting.behave_events import OutsideFailure
+from support.reporting.behave_events import RunError
 from support.runner import guarded_formatter
-from support.runner.guarded_formatter import Steady
+from support.runner.guarded_formatter import GuardedFormatter
 from support.runner.time_limits import Budgets
 
 
@@ -31,22 +31,22 @@ class Shaky:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[OutsideFailure]:
+def told(monkeypatch: pytest.MonkeyPatch) -> list[RunError]:
     monkeypatch.setattr(guarded_formatter, "HOOK_SECONDS", 0.2)
     return []
 
 
 @pytest.fixture
-def shaky(told: list[OutsideFailure]) -> Any:
-    return Steady(Shaky(), Budgets(), told.append)
+def shaky(told: list[RunError]) -> Any:
+    return GuardedFormatter(Shaky(), Budgets(), told.append)
 
 
-def test_what_works_is_left_alone(shaky: Any, told: list[OutsideFailure]) -> None:
+def test_what_works_is_left_alone(shaky: Any, told: list[RunError]) -> None:
     assert (shaky.name, shaky.step(7), told) == ("shaky", 7, [])
     assert getattr(shaky, "embedding", None) is None
 
 
-def test_an_error_is_told_once(shaky: Any, told: list[OutsideFailure]) -> None:
+def test_an_error_is_told_once(shaky: Any, told: list[RunError]) -> None:
     shaky.result(1)
     shaky.result(2)
     assert [(failure.name, failure.message) for failure in told] == [
@@ -54,13 +54,13 @@ def test_an_error_is_told_once(shaky: Any, told: list[OutsideFailure]) -> None:
     ]
 
 
-def test_sys_exit_is_an_error(shaky: Any, told: list[OutsideFailure]) -> None:
+def test_sys_exit_is_an_error(shaky: Any, told: list[RunError]) -> None:
     shaky.eof()
     assert [failure.name for failure in told] == ["formatter Shaky, eof"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no alarm on this system")
-def test_one_that_hangs_is_interrupted(shaky: Any, told: list[OutsideFailure]) -> None:
+def test_one_that_hangs_is_interrupted(shaky: Any, told: list[RunError]) -> None:
     begun = time.monotonic()
     shaky.close()
     assert time.monotonic() - begun < 30

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.runner.rerun import repeat
+from support.runner.rerun import run_repeatedly
 
 SUMMARY = {"passed": 0, "failed": 0, "skipped": 0}
 
@@ -36,7 +36,7 @@ def test_only_what_is_listed_as_by_chance_may_differ(
         (tmp_path / "report.json").write_text(json.dumps(report))
         return 0
 
-    assert repeat(run, 2, tmp_path) == code
+    assert run_repeatedly(run, 2, tmp_path) == code
     said = capsys.readouterr().out
     assert words in said
     assert ("listed as by chance" in said) == ("listed as by chance" in words)

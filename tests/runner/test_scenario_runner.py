@@ -51,8 +51,8 @@ def test_a_coroutine_is_refused_where_nobody_awaits_it() -> None:
     async def close() -> None: ...
 
     with pytest.raises(AcceptanceError, match="the cleanup close is `async def`"):
-        scenario_runner._refuse_coroutine(close, "the cleanup close")
-    scenario_runner._refuse_coroutine(lambda: None, "the cleanup close")
+        scenario_runner._reject_coroutine(close, "the cleanup close")
+    scenario_runner._reject_coroutine(lambda: None, "the cleanup close")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ class Scenario:
 
 
 def task(name: str, size: int = 1, *tags: str) -> Task:
-    return Task.of(name, {f"{name}:{number}": Scenario(tags, f"{name} {number}") for number in range(size)})
+    return Task.from_scenarios(
+        name, {f"{name}:{number}": Scenario(tags, f"{name} {number}") for number in range(size)}
+    )
 
 
 def handed_out(schedule: Schedule) -> list[str]:
@@ -40,13 +42,13 @@ def test_same_lock_never_together() -> None:
     )
     assert schedule.next() is first
     assert handed_out(schedule) == ["c"]
-    schedule.leave(first)
+    schedule.finish(first)
     assert handed_out(schedule) == ["b"]
 
 
 def test_one_tagged_scenario_is_enough() -> None:
     mixed = {"a:1": Scenario(), "a:2": Scenario(("lock.gpu", "serial"))}
-    made = Task.of("a", mixed)
+    made = Task.from_scenarios("a", mixed)
     assert made.serial
     assert made.locks == {"lock.gpu"}
 
@@ -55,12 +57,12 @@ def test_serial_is_alone_and_last() -> None:
     schedule = Schedule([task("alone", 9, "serial"), plain := task("plain"), task("also alone", 1, "serial")])
     assert schedule.next() is plain
     assert schedule.next() is None
-    schedule.leave(plain)
+    schedule.finish(plain)
     alone = schedule.next()
     assert alone is not None
     assert alone.file == "alone"
     assert handed_out(schedule) == []
-    schedule.leave(alone)
+    schedule.finish(alone)
     assert handed_out(schedule) == ["also alone"]
     assert schedule.empty
 
@@ -68,16 +70,16 @@ def test_serial_is_alone_and_last() -> None:
 def test_rest_of_a_file_is_what_nobody_began() -> None:
     schedule = Schedule([hurt := task("a", 3), task("b")])
     assert schedule.next() is hurt
-    hurt.begun |= {"a:0", "a:1"}
-    schedule.leave(hurt)
-    schedule.again(hurt)
-    assert hurt.open == ["a:2"]
+    hurt.started |= {"a:0", "a:1"}
+    schedule.finish(hurt)
+    schedule.requeue(hurt)
+    assert hurt.pending == ["a:2"]
     assert handed_out(schedule) == ["a", "b"]
 
 
 def test_dropped_is_not_handed_out() -> None:
     schedule = Schedule([task("a"), task("b")])
-    schedule.drop()
+    schedule.clear()
     assert schedule.empty
     assert schedule.next() is None
 
@@ -88,7 +90,7 @@ def test_a_worker_stays_in_its_folder_while_there_is_work() -> None:
     assert first is not None
     assert second is not None
     assert (first.file, second.file) == ("api/a", "load/c")
-    schedule.leave(second)
+    schedule.finish(second)
     third = schedule.next(second.folder)
     assert third is not None
     assert third.file == "load/d"
@@ -103,10 +105,10 @@ def test_what_took_longest_last_time_is_first() -> None:
 
 def test_one_worker_runs_in_the_order_of_the_files() -> None:
     tasks = [task("alone", 1, "serial"), task("short"), task("long", 5)]
-    schedule, found = Schedule(tasks, as_given=True), []
+    schedule, found = Schedule(tasks, keep_order=True), []
     while (one := schedule.next()) is not None:
         found.append(one.file)
-        schedule.leave(one)
+        schedule.finish(one)
     assert found == ["alone", "short", "long"]
 
 

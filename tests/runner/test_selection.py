@@ -21,13 +21,16 @@ def test_readme_tells_every_option() -> None:
 
 
 def test_a_suite_is_a_folder_or_a_run_class() -> None:
-    assert selection.suites(["api", "smoke", "slow"]) == (["features/openai_api"], ["smoke or slow"])
-    assert selection.suites(["features/openai_api", "a.feature:3"])[0] == [
+    assert selection.resolve_paths_and_tags(["api", "smoke", "slow"]) == (
+        ["features/openai_api"],
+        ["smoke or slow"],
+    )
+    assert selection.resolve_paths_and_tags(["features/openai_api", "a.feature:3"])[0] == [
         "features/openai_api",
         "a.feature:3",
     ]
     assert all((ROOT / folder).is_dir() for folder in selection.FOLDERS.values())
-    assert set(selection.CLASSES) == tags.RUN_CLASS
+    assert set(selection.RUN_CLASS_TAGS) == tags.RUN_CLASS
 
 
 def test_every_folder_of_features_has_a_short_word() -> None:
@@ -36,20 +39,23 @@ def test_every_folder_of_features_has_a_short_word() -> None:
 
 
 def test_tags_are_joined_and_keep_the_configured_ones() -> None:
-    assert selection.tag_words([], skip_benchmarks=False) == []
-    assert selection.tag_words(["smoke"], skip_benchmarks=False) == ["--tags=smoke"]
-    assert selection.tag_words([], skip_benchmarks=True) == ["--tags=({config.tags}) and not @benchmark"]
-    assert selection.tag_words(["a or b"], skip_benchmarks=True) == ["--tags=(a or b) and not @benchmark"]
+    assert selection.tag_arguments([], skip_benchmarks=False) == []
+    assert selection.tag_arguments(["smoke"], skip_benchmarks=False) == ["--tags=smoke"]
+    assert selection.tag_arguments([], skip_benchmarks=True) == ["--tags=({config.tags}) and not @benchmark"]
+    assert selection.tag_arguments(["a or b"], skip_benchmarks=True) == ["--tags=(a or b) and not @benchmark"]
 
 
 def test_a_target_is_a_word_a_url_or_a_program(tmp_path: Path) -> None:
     program = tmp_path / "mistralrs"
     program.touch()
-    assert selection.target_defines("reference") == ["acceptance_target=reference"]
-    assert selection.target_defines("http://host:1") == ["acceptance_target=auto", "target_url=http://host:1"]
-    assert selection.target_defines(str(program)) == ["acceptance_target=real", f"mistralrs_bin={program}"]
+    assert selection.target_settings("reference") == ["acceptance_target=reference"]
+    assert selection.target_settings("http://host:1") == [
+        "acceptance_target=auto",
+        "target_url=http://host:1",
+    ]
+    assert selection.target_settings(str(program)) == ["acceptance_target=real", f"mistralrs_bin={program}"]
     with pytest.raises(SettingsError, match="a URL"):
-        selection.target_defines(str(tmp_path / "nothing"))
+        selection.target_settings(str(tmp_path / "nothing"))
 
 
 def test_a_model_is_a_folder_or_a_file(tmp_path: Path) -> None:
@@ -57,11 +63,11 @@ def test_a_model_is_a_folder_or_a_file(tmp_path: Path) -> None:
     file.touch()
     (tmp_path / "readme.md").touch()
     folder = f"test_model_path={tmp_path}"
-    assert selection.model_defines(tmp_path) == [folder, "test_model_file="]
-    assert selection.model_defines(file) == [folder, "test_model_file=mine.gguf"]
+    assert selection.model_settings(tmp_path) == [folder, "test_model_file="]
+    assert selection.model_settings(file) == [folder, "test_model_file=mine.gguf"]
     for wrong in ("nothing.gguf", "readme.md"):
         with pytest.raises(SettingsError, match="a folder"):
-            selection.model_defines(tmp_path / wrong)
+            selection.model_settings(tmp_path / wrong)
 
 
 def test_failed_places_of_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,15 +77,15 @@ def test_failed_places_of_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (tmp_path / name / "x.feature").touch()
     report = tmp_path / "report.json"
     with pytest.raises(SettingsError, match="no report of an earlier run"):
-        rerun.failed_places(tmp_path)
+        rerun.failed_locations(tmp_path)
     report.write_text("{}")
     with pytest.raises(AcceptanceError, match="no report of this suite"):
-        rerun.failed_places(tmp_path)
+        rerun.failed_locations(tmp_path)
     tests = [("a/x.feature:3", "failed"), ("b/x.feature:5", "broken"), ("a/x.feature:9", "known_issue")]
     tests += [("environment.py:1", "broken"), ("a/gone.feature:3", "failed")]
     rows = [f'{{"location": "{place}", "verdict": "{verdict}"}}' for place, verdict in tests]
     report.write_text(f'{{"tests": [{", ".join(rows)}]}}')
-    assert rerun.failed_places(tmp_path) == ["a/x.feature:3", "b/x.feature:5"]
-    assert rerun.failed_places(tmp_path, ["b/"]) == ["b/x.feature:5"]
+    assert rerun.failed_locations(tmp_path) == ["a/x.feature:3", "b/x.feature:5"]
+    assert rerun.failed_locations(tmp_path, ["b/"]) == ["b/x.feature:5"]
     with pytest.raises(NothingSelected, match="in c"):
-        rerun.failed_places(tmp_path, ["c"])
+        rerun.failed_locations(tmp_path, ["c"])

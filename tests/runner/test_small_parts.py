@@ -7,7 +7,7 @@ import re
 import pytest
 
 from support import units, waiting
-from support.results.must_check import Observed, Unchecked
+from support.results.must_check import MustCheck, UncheckedResult
 from support.units import request_options, seconds, size
 from support.waiting import WaitTimeout, wait_until
 
@@ -38,86 +38,86 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def test_waiting_ends_with_the_first_true_answer(clock: Clock) -> None:
     answers = iter([None, "", 0, "here", "never"])
-    assert wait_until("it", lambda: next(answers), within=5) == "here"
+    assert wait_until("it", lambda: next(answers), timeout=5) == "here"
     assert clock.now == pytest.approx(3 * waiting.POLL_SECONDS)
 
 
 def test_what_is_there_already_is_not_waited_for(clock: Clock) -> None:
-    assert wait_until("it", lambda: 7, within=0) == 7
+    assert wait_until("it", lambda: 7, timeout=0) == 7
     assert clock.now == 0
 
 
 def test_a_wait_that_fails_says_for_what_how_long_and_what_was_seen_last(clock: Clock) -> None:
     with pytest.raises(WaitTimeout) as caught:
-        wait_until("the door to open", lambda: False, within=2.5, seen=lambda: f"closed at {clock.now:.1f}")
+        wait_until("the door to open", lambda: False, timeout=2.5, seen=lambda: f"closed at {clock.now:.1f}")
     assert str(caught.value) == "the door to open: not within 2.5 s; last seen: closed at 2.5"
     assert clock.now == pytest.approx(2.5)
 
 
 def test_waiting_ends_at_once_when_the_process_is_gone(clock: Clock) -> None:
     with pytest.raises(WaitTimeout, match=r"^it: the process ended after 1\.0 s$"):
-        wait_until("it", lambda: None, within=60, alive=lambda: clock.now < 1)
+        wait_until("it", lambda: None, timeout=60, alive=lambda: clock.now < 1)
     assert clock.now == pytest.approx(1.0)
 
 
 def test_an_answer_given_before_the_end_of_the_process_counts(clock: Clock) -> None:
-    assert wait_until("it", lambda: "last words", within=5, alive=lambda: False) == "last words"
+    assert wait_until("it", lambda: "last words", timeout=5, alive=lambda: False) == "last words"
 
 
 def test_an_error_of_the_check_is_not_swallowed(clock: Clock) -> None:
     with pytest.raises(ZeroDivisionError):
-        wait_until("it", lambda: 1 / 0, within=5)
+        wait_until("it", lambda: 1 / 0, timeout=5)
 
 
 # -- observed
 
 
 def test_a_result_that_was_read_may_be_replaced() -> None:
-    observed: Observed[str] = Observed("reply")
+    observed: MustCheck[str] = MustCheck("reply")
     observed.set("one")
     assert observed.get() == "one"
     observed.set("two")
     assert observed.get() == "two"
     assert observed.all() == ["one", "two"]
-    observed.require_seen()
+    observed.require_checked()
 
 
 def test_a_result_that_nobody_read_is_an_error_at_the_end() -> None:
-    observed: Observed[str] = Observed("reply")
-    observed.require_seen()
+    observed: MustCheck[str] = MustCheck("reply")
+    observed.require_checked()
     observed.set("one")
-    with pytest.raises(Unchecked, match="the scenario never looked at its reply: 'one'"):
-        observed.require_seen()
+    with pytest.raises(UncheckedResult, match="the scenario never looked at its reply: 'one'"):
+        observed.require_checked()
 
 
 def test_a_result_that_nobody_read_may_not_be_replaced() -> None:
-    observed: Observed[str] = Observed("reply")
+    observed: MustCheck[str] = MustCheck("reply")
     observed.set("one")
-    with pytest.raises(Unchecked):
+    with pytest.raises(UncheckedResult):
         observed.set("two")
     assert observed.all() == ["one"]
 
 
 def test_results_that_belong_together_need_one_look() -> None:
-    observed: Observed[int] = Observed("answer")
+    observed: MustCheck[int] = MustCheck("answer")
     observed.add(1)
     observed.add(2)
-    with pytest.raises(Unchecked):
-        observed.require_seen()
+    with pytest.raises(UncheckedResult):
+        observed.require_checked()
     assert observed.all() == [1, 2]
-    observed.require_seen()
+    observed.require_checked()
 
 
 def test_reading_what_was_never_made_names_the_missing_step() -> None:
     with pytest.raises(LookupError, match="no answer yet: a step that makes one has to come first"):
-        Observed("answer").get()
+        MustCheck("answer").get()
 
 
 def test_a_long_result_is_cut_in_the_message() -> None:
-    observed: Observed[str] = Observed("reply")
+    observed: MustCheck[str] = MustCheck("reply")
     observed.set("x" * 10_000)
-    with pytest.raises(Unchecked) as caught:
-        observed.require_seen()
+    with pytest.raises(UncheckedResult) as caught:
+        observed.require_checked()
     assert len(str(caught.value)) < 300
 
 

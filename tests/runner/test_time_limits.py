@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from support.programs.deferred_interrupts import interrupt, uninterrupted
+from support.programs.deferred_interrupts import defer_interrupts, raise_interrupt
 from support.runner import time_limits
-from support.runner.time_limits import BudgetExceeded, Budgets, SoftLimit, is_over_budget, tagged
+from support.runner.time_limits import BudgetExceeded, Budgets, SoftLimit, budget_of_tags, is_timeout
 from support.servers.cli_checks import CALL_SECONDS
 from support.servers.mistralrs import READY_SECONDS
 from tests.timeouts import PATIENCE
@@ -144,8 +144,8 @@ def test_a_long_stack_is_shortened() -> None:
     with pytest.raises(BudgetExceeded) as caught, SoftLimit("too long", SHORT):
         deeper(200)
     lines = str(caught.value).splitlines()
-    assert len(lines) == time_limits.MOST_PLACES + 2
-    assert " more" in lines[1 + time_limits.MOST_PLACES // 2]
+    assert len(lines) == time_limits.MAX_FRAMES + 2
+    assert " more" in lines[1 + time_limits.MAX_FRAMES // 2]
 
 
 def test_a_swallowed_limit_is_told_at_the_end() -> None:
@@ -212,7 +212,7 @@ def test_who_releases_something_is_not_interrupted_again() -> None:
         finally:
             with contextlib.suppress(ValueError):
                 raise ValueError
-            time.sleep(time_limits.AGAIN_SECONDS + SHORT)
+            time.sleep(time_limits.REPEAT_SECONDS + SHORT)
             released.append("the server")
 
     with pytest.raises(BudgetExceeded), SoftLimit("too long", SHORT), server():
@@ -259,24 +259,24 @@ def test_an_inner_limit_that_was_kept_leaves_the_outer_one() -> None:
 
 def test_a_limit_waits_for_what_has_to_be_finished() -> None:
     done = []
-    with pytest.raises(BudgetExceeded), SoftLimit("too long", SHORT), uninterrupted():
+    with pytest.raises(BudgetExceeded), SoftLimit("too long", SHORT), defer_interrupts():
         time.sleep(2 * SHORT)
         done.append("finished")
     assert done == ["finished"]
 
 
 def test_a_limit_that_was_left_does_not_come_later() -> None:
-    with uninterrupted(), pytest.raises(BudgetExceeded), SoftLimit("too long", SHORT):
+    with defer_interrupts(), pytest.raises(BudgetExceeded), SoftLimit("too long", SHORT):
         time.sleep(2 * SHORT)
 
 
 def test_ctrl_c_counts_more_than_a_limit() -> None:
-    with pytest.raises(KeyboardInterrupt), SoftLimit("too long", SHORT), uninterrupted():
+    with pytest.raises(KeyboardInterrupt), SoftLimit("too long", SHORT), defer_interrupts():
         time.sleep(2 * SHORT)
-        interrupt("enough")
+        raise_interrupt("enough")
     with pytest.raises(KeyboardInterrupt), SoftLimit("too long", 4 * SHORT):
         try:
-            interrupt("enough")
+            raise_interrupt("enough")
         finally:
             time.sleep(5 * SHORT)
 
@@ -299,9 +299,9 @@ def test_in_another_thread_there_is_no_soft_limit() -> None:
 
 
 def test_a_tag_gives_a_budget_and_the_nearest_counts() -> None:
-    assert tagged(["normal"], {"smoke"}) is None
-    assert tagged(["normal"], {"smoke", "budget.20s"}) == 20
-    assert tagged(["budget.5s"], {"budget.5s", "budget.20s"}) == 5
+    assert budget_of_tags(["normal"], {"smoke"}) is None
+    assert budget_of_tags(["normal"], {"smoke", "budget.20s"}) == 20
+    assert budget_of_tags(["budget.5s"], {"budget.5s", "budget.20s"}) == 5
 
 
 def test_a_step_may_wait_for_all_that_it_waits_for() -> None:
@@ -368,7 +368,7 @@ def test_slow_machines_have_more_time(tmp_path: Path) -> None:
     ],
 )
 def test_an_outcome_is_of_the_time_alone_or_not(status: str, message: str, over: bool) -> None:
-    assert is_over_budget(status, message) is over
+    assert is_timeout(status, message) is over
 
 
 def test_budgets_cost_next_to_nothing_per_scenario(limits: Budgets) -> None:
@@ -431,7 +431,7 @@ def test_lifted_limits_are_gone(tmp_path: Path) -> None:
     limits.begin("toy", SHORT)
 
     def look() -> None:
-        limits.lift()
+        limits.disable()
         time.sleep(2 * SHORT)
 
     limits.keep("step", "Then x", look)

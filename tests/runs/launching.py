@@ -125,7 +125,7 @@ class Launched:
         wait_until(
             f"the run writes {mark}",
             lambda: file.exists() and file.stat().st_size > 0,
-            within=LONGEST_SECONDS,
+            timeout=LONGEST_SECONDS,
             alive=lambda: self.process.poll() is None,
             seen=lambda: (self.folder / "stderr").read_text(errors="replace")[-500:],
         )
@@ -178,7 +178,7 @@ def processes_of(folder: Path) -> Iterator[psutil.Process]:
 def still_there(folder: Path) -> list[psutil.Process]:
     """Those that are there for more than a moment: the kernel kills some just when the run ends."""
     with contextlib.suppress(WaitTimeout):
-        wait_until("all are gone", lambda: not list(processes_of(folder)), within=PATIENCE / 4)
+        wait_until("all are gone", lambda: not list(processes_of(folder)), timeout=PATIENCE / 4)
     return list(processes_of(folder))
 
 

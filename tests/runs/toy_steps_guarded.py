@@ -15,7 +15,7 @@ from pathlib import Path
 
 from behave import given, then
 
-from support.errors import NotOffered
+from support.errors import NotSupported
 from support.programs.process import ManagedProcess
 from support.waiting import wait_until
 
@@ -44,7 +44,7 @@ def harness_breaks(context):
 
 @then("there is no such route")
 def not_offered(context):
-    raise NotOffered("the toy server has no such route")
+    raise NotSupported("the toy server has no such route")
 
 
 @then("the key is told")
@@ -87,7 +87,7 @@ def unclean(context):
 def slow_cleanup(context):
     def linger():
         Path("lingering").write_text("now")
-        wait_until("the end of days", lambda: None, within=60)
+        wait_until("the end of days", lambda: None, timeout=60)
 
     context.add_cleanup(linger)
 
@@ -96,13 +96,13 @@ def slow_cleanup(context):
 def child(context):
     here = Path.cwd()
     process = ManagedProcess([sys.executable, "-c", LISTENER, str(here)], stdout=here / "child.log")
-    wait_until("the child listens", (here / "port").exists, within=60, alive=lambda: process.alive)
+    wait_until("the child listens", (here / "port").exists, timeout=60, alive=lambda: process.alive)
 
 
 @then("the step waits long")
 def waits(context):
     Path("waiting").write_text("now")
-    wait_until("the end of days", lambda: None, within=60)
+    wait_until("the end of days", lambda: None, timeout=60)
 
 
 @then("this is the first time")
@@ -189,4 +189,4 @@ def stay(context, name):
 def meets(context, one, other):
     """Only in two processes at the same time."""
     Path(f"{one}.here").touch()
-    wait_until(f"{other} comes", Path(f"{other}.here").exists, within=60)
+    wait_until(f"{other} comes", Path(f"{other}.here").exists, timeout=60)

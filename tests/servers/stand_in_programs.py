@@ -75,7 +75,7 @@ class Programs:
 
     def check_nothing_left(self) -> None:
         """No process and no temporary folder."""
-        wait_until("all processes gone", lambda: all(map(is_gone, self.pids)), within=PATIENCE)
+        wait_until("all processes gone", lambda: all(map(is_gone, self.pids)), timeout=PATIENCE)
         assert list((self.folder / "temporary").iterdir()) == []
 
     def _write(self, path: str, text: str) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.runner.requirements import unmet
+from support.runner.requirements import missing_requirement
 from support.servers.capabilities import unmet_capability
 from support.servers.discovery import CommandTarget
 from support.settings import Settings
@@ -49,7 +49,7 @@ def test_capabilities_by_version(tag: str, program: str, version: str, met: bool
 )
 def test_a_scenario_is_skipped_with_what_is_lacking_and_the_remedy(tag: str, words: list[str]) -> None:
     target = CommandTarget(Path("mistralrs"), "mistralrs", "0.8.1", "given")
-    reason = unmet([tag], Settings(), target, speaks=True)
+    reason = missing_requirement([tag], Settings(), target, has_scripted_model=True)
     assert reason is not None
     assert all(word in reason for word in words), reason
-    assert unmet(["needs.command"], Settings(), target, speaks=True) is None
+    assert missing_requirement(["needs.command"], Settings(), target, has_scripted_model=True) is None

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from support.servers.dedicated import SharedStacks, Stack
+from support.servers.dedicated import ServerWithGateway, SharedServers
 from support.waiting import wait_until
 from tests.timeouts import PATIENCE
 
@@ -27,19 +27,19 @@ class Toy:
         self.stopped += 1
 
 
-def stack(server: Any) -> Stack:
-    return Stack(server, lambda _: "http://127.0.0.1:2")
+def stack(server: Any) -> ServerWithGateway:
+    return ServerWithGateway(server, lambda _: "http://127.0.0.1:2")
 
 
 def test_a_stack_is_shared_by_those_who_use_it_alike() -> None:
-    shared = SharedStacks()
+    shared = SharedServers()
     one = shared.get("leaving", lambda: stack(Toy()))
     assert shared.get("leaving", lambda: stack(Toy())) is one
     assert shared.get("unloading", lambda: stack(Toy())) is not one
 
 
 def test_a_stack_that_died_or_was_given_up_is_replaced() -> None:
-    shared, first = SharedStacks(), Toy()
+    shared, first = SharedServers(), Toy()
     one = shared.get("leaving", lambda: stack(first))
     first.alive = False
     second = Toy()
@@ -55,7 +55,7 @@ def test_a_stack_that_died_or_was_given_up_is_replaced() -> None:
 
 
 @contextmanager
-def program(code: str) -> Iterator[Stack]:
+def program(code: str) -> Iterator[ServerWithGateway]:
     running = subprocess.Popen(
         [sys.executable, "-c", f"print(1, flush=True)\n{code}"], stdout=subprocess.PIPE
     )
@@ -70,6 +70,6 @@ def program(code: str) -> Iterator[Stack]:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells of threads that wait")
 def test_who_wants_a_core_is_told_from_who_sleeps() -> None:
     with program("while True: pass") as busy:
-        wait_until("a thread that wants a core", busy.runnable, within=PATIENCE)
+        wait_until("a thread that wants a core", busy.runnable, timeout=PATIENCE)
     with program("import time; time.sleep(60)") as idle:
-        wait_until("no thread that wants a core", lambda: not idle.runnable(), within=PATIENCE)
+        wait_until("no thread that wants a core", lambda: not idle.runnable(), timeout=PATIENCE)

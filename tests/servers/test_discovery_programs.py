@@ -9,7 +9,7 @@ import pytest
 
 from support.errors import EXIT_USAGE, TargetError
 from support.servers import discovery
-from support.servers.command_line import CommandLine, LegacyServer
+from support.servers.command_line import CurrentCommandLine, LegacyCommandLine
 from support.servers.discovery import CommandTarget, discover
 from tests.servers.stand_in_programs import Programs
 
@@ -90,16 +90,16 @@ def test_a_relative_path_is_found_from_the_working_folder(programs: Programs) ->
 @pytest.mark.parametrize(
     ("line", "dialect"),
     [
-        ("mistralrs 0.8.1", CommandLine),
-        ("mistralrs 0.9.0-rc.1", CommandLine),
-        ("mistralrs-server 0.8.4", LegacyServer),
-        ("mistralrs-reference 0.9.5", CommandLine),
+        ("mistralrs 0.8.1", CurrentCommandLine),
+        ("mistralrs 0.9.0-rc.1", CurrentCommandLine),
+        ("mistralrs-server 0.8.4", LegacyCommandLine),
+        ("mistralrs-reference 0.9.5", CurrentCommandLine),
     ],
 )
 def test_the_dialect_follows_from_what_the_program_says(programs: Programs, line: str, dialect: type) -> None:
     target = found(programs, mistralrs_bin=programs.printing(line))
     assert target.label == line
-    assert type(target.dialect) is dialect
+    assert type(target.command_line) is dialect
 
 
 def test_the_program_is_asked_in_a_clean_environment(

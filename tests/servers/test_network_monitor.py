@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from support.servers.network_monitor import PROXY_NAMES, NetworkTrap
+from support.servers.network_monitor import PROXY_NAMES, NetworkMonitor
 from tests.timeouts import PATIENCE
 
 
@@ -17,17 +17,17 @@ def threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name == "network-trap"]
 
 
-def connect(trap: NetworkTrap, words: bytes) -> None:
+def connect(trap: NetworkMonitor, words: bytes) -> None:
     address = urlsplit(trap.environment["HF_ENDPOINT"])
     with socket.create_connection((address.hostname, address.port or 0), timeout=PATIENCE) as connection:
         connection.sendall(words)
 
 
 def test_an_untouched_trap_says_so() -> None:
-    with NetworkTrap() as trap:
-        trap.check_untouched()
+    with NetworkMonitor() as trap:
+        trap.check_no_attempts()
         with pytest.raises(AssertionError, match="nothing came to the trap"):
-            trap.check_touched()
+            trap.check_attempted()
 
 
 @pytest.mark.parametrize(
@@ -40,45 +40,45 @@ def test_an_untouched_trap_says_so() -> None:
     ],
 )
 def test_whoever_comes_is_written_down_at_once(words: bytes, noted: str) -> None:
-    with NetworkTrap() as trap:
+    with NetworkMonitor() as trap:
         connect(trap, words)
         with pytest.raises(AssertionError, match="the program asked the network 1 times"):
-            trap.check_untouched()
-        trap.check_touched()
+            trap.check_no_attempts()
+        trap.check_attempted()
         assert trap.attempts == [noted]
 
 
 def test_a_visitor_who_has_not_spoken_yet_is_not_overlooked() -> None:
-    with NetworkTrap() as trap:
+    with NetworkMonitor() as trap:
         address = urlsplit(trap.environment["HF_ENDPOINT"])
         with (
             socket.create_connection((address.hostname, address.port or 0), timeout=PATIENCE),
             pytest.raises(AssertionError, match="1 times"),
         ):
-            trap.check_untouched()
+            trap.check_no_attempts()
 
 
 def test_many_visitors_are_all_counted() -> None:
-    with NetworkTrap() as trap:
+    with NetworkMonitor() as trap:
         for number in range(20):
             connect(trap, b"visitor %d\n" % number)
-        trap.check_touched()
+        trap.check_attempted()
         assert trap.attempts == [f"visitor {number}" for number in range(20)]
 
 
 def test_a_program_that_honours_proxies_walks_into_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    with NetworkTrap() as trap:
+    with NetworkMonitor() as trap:
         for name, value in trap.environment.items():
             monkeypatch.setenv(name, value)
         assert all(name in trap.environment and name.lower() in trap.environment for name in PROXY_NAMES)
         with pytest.raises(OSError, match=r".+"):
             urllib.request.urlopen("http://hub.invalid/model", timeout=PATIENCE)
-        trap.check_touched()
+        trap.check_attempted()
         assert trap.attempts[0].startswith("GET http://hub.invalid/model")
 
 
 def test_closing_ends_the_thread_and_frees_the_port() -> None:
-    trap = NetworkTrap()
+    trap = NetworkMonitor()
     with trap:
         assert threads() == ["network-trap"]
         address = urlsplit(trap.environment["HF_ENDPOINT"])
@@ -86,9 +86,9 @@ def test_closing_ends_the_thread_and_frees_the_port() -> None:
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((address.hostname, address.port or 0), timeout=PATIENCE)
     trap.close()
-    trap.check_untouched()
+    trap.check_no_attempts()
 
 
 def test_a_trap_that_was_never_set_can_be_closed() -> None:
-    NetworkTrap().close()
+    NetworkMonitor().close()
     assert threads() == []

@@ -9,12 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from support.errors import NotOffered, TargetError
+from support.errors import NotSupported, TargetError
 from support.http.client import ApiClient
-from support.programs.program import FoundPart
+from support.programs.program import InstalledProgram
 from support.servers.mistralrs import StartFailure
-from support.servers.ollama import ModelNotMade, create_model, start_ollama
-from support.servers.ollama_backends import ABLE, DICE, EMBEDDING, LEAVING, SPEAKING, Fronts, Upstream
+from support.servers.ollama import ModelNotCreated, create_model, start_ollama
+from support.servers.ollama_backends import (
+    CATEGORICAL,
+    EMBEDDING,
+    SCRIPTED,
+    TOOLS,
+    UNLOADABLE,
+    OllamaBackends,
+    Upstream,
+)
 from tests.programs.vanishing import is_gone
 from tests.python_programs import first_lines
 from tests.servers.stand_in_programs import Programs
@@ -66,9 +74,11 @@ TAKES = """sent = "blobs" in self.path
 REFUSES = 'self.answer(b\'{"error": "no models here"}\', 501)'
 
 
-def stand_in(programs: Programs, *, first: str = "", post: str = TAKES, path: str = "ollama") -> FoundPart:
+def stand_in(
+    programs: Programs, *, first: str = "", post: str = TAKES, path: str = "ollama"
+) -> InstalledProgram:
     text = OLLAMA.format(first_lines=first_lines("-IS"), folder=str(programs.folder), first=first, post=post)
-    return FoundPart("ollama", programs._write(path, text), "0.17.4", "setting")
+    return InstalledProgram("ollama", programs._write(path, text), "0.17.4", "setting")
 
 
 @pytest.fixture
@@ -124,7 +134,7 @@ def test_a_model_that_is_not_taken_is_told_in_the_servers_words(programs: Progra
     try:
         with (
             contextlib.closing(ApiClient(server.url)) as client,
-            pytest.raises(ModelNotMade, match=r"501 .*no models here.*was not taken"),
+            pytest.raises(ModelNotCreated, match=r"501 .*no models here.*was not taken"),
         ):
             create_model(client, "mine", gguf)
     finally:
@@ -135,30 +145,38 @@ def test_a_model_that_is_not_taken_is_told_in_the_servers_words(programs: Progra
 
 
 @pytest.fixture
-def fronts(programs: Programs, gguf: Path) -> Iterator[Fronts]:
+def fronts(programs: Programs, gguf: Path) -> Iterator[OllamaBackends]:
     part = stand_in(programs)
     owner = made_fronts(programs, gguf, ollama_api="ollama", ollama_bin=part.path)
     yield owner
     owner.close()
 
 
-def made_fronts(programs: Programs, gguf: Path, **chosen: object) -> Fronts:
-    return Fronts(programs.settings(**chosen), lambda _: gguf, lambda _: Upstream("http://127.0.0.1:1", gguf))
+def made_fronts(programs: Programs, gguf: Path, **chosen: object) -> OllamaBackends:
+    return OllamaBackends(
+        programs.settings(**chosen), lambda _: gguf, lambda _: Upstream("http://127.0.0.1:1", gguf)
+    )
 
 
-def test_an_ollama_is_started_once_and_again_when_it_died(fronts: Fronts) -> None:
-    assert fronts.told is None
-    front = fronts.judged()
+def test_an_ollama_is_started_once_and_again_when_it_died(fronts: OllamaBackends) -> None:
+    assert fronts.last_version is None
+    front = fronts.under_test()
     assert (front.program, front.version, dict(front.names)) == (
         "ollama",
         "0.17.4",
-        {SPEAKING: SPEAKING, ABLE: ABLE, EMBEDDING: SPEAKING, LEAVING: SPEAKING, DICE: DICE},
+        {
+            SCRIPTED: SCRIPTED,
+            TOOLS: TOOLS,
+            EMBEDDING: SCRIPTED,
+            UNLOADABLE: SCRIPTED,
+            CATEGORICAL: CATEGORICAL,
+        },
     )
-    assert fronts.judged() is front and fronts.real() is front
+    assert fronts.under_test() is front and fronts.real() is front
     assert front.process is not None
     front.process.stop()
-    assert fronts.told == ("ollama", "0.17.4")
-    assert fronts.judged() is not front
+    assert fronts.last_version == ("ollama", "0.17.4")
+    assert fronts.under_test() is not front
 
 
 def test_a_gateway_stands_beside_a_judged_ollama(
@@ -170,7 +188,7 @@ def test_a_gateway_stands_beside_a_judged_ollama(
     owner = made_fronts(programs, gguf, ollama_api="ollama")
     front = owner.gateway()
     assert (front.program, front.url) == ("mistralrs-gateway", server.url)
-    assert owner.gateway() is front and owner.told is None
+    assert owner.gateway() is front and owner.last_version is None
     owner.close()
     assert not server.alive
 
@@ -179,7 +197,7 @@ def test_a_foreign_ollama_gets_models_of_our_own_and_loses_them_again(programs: 
     server = start_ollama(stand_in(programs), programs.settings())
     owner = made_fronts(programs, gguf, ollama_api=server.url)
     try:
-        front = owner.judged()
+        front = owner.under_test()
         assert all(name.startswith("acceptance-") for name in front.names.values())
         assert front.program == "ollama" and front.process is None
         owner.close()
@@ -193,10 +211,10 @@ def test_a_gateway_that_takes_no_models_is_asked_for_its_first_one(programs: Pro
     server = start_ollama(stand_in(programs, post=REFUSES), programs.settings())
     try:
         owner = made_fronts(programs, gguf, ollama_api=server.url)
-        front = owner.judged()
-        assert dict(front.names) == dict.fromkeys((SPEAKING, EMBEDDING, LEAVING), "theirs:latest")
-        with pytest.raises(NotOffered, match="has no model 'able'"):
-            owner.judged(ABLE)
+        front = owner.under_test()
+        assert dict(front.names) == dict.fromkeys((SCRIPTED, EMBEDDING, UNLOADABLE), "theirs:latest")
+        with pytest.raises(NotSupported, match="has no model 'able'"):
+            owner.under_test(TOOLS)
         assert (front.program, front.alive) == ("url", True)
     finally:
         server.stop()
@@ -205,18 +223,18 @@ def test_a_gateway_that_takes_no_models_is_asked_for_its_first_one(programs: Pro
 def test_no_server_at_the_address_is_told_in_one_line(programs: Programs, gguf: Path) -> None:
     owner = made_fronts(programs, gguf, ollama_api="http://user:secret@127.0.0.1:9")
     with pytest.raises(TargetError, match="no Ollama API at http://") as caught:
-        owner.judged()
+        owner.under_test()
     assert "secret" not in str(caught.value)
 
 
 def test_what_lacks_an_ollama_says_how_to_get_one(programs: Programs, gguf: Path) -> None:
     nothing = made_fronts(programs, gguf, ollama_api="ollama")
     for tags in (["needs.ollama"], ["needs.ollama_api"]):
-        assert "acceptance get ollama" in str(nothing.unmet(tags))
-    assert nothing.unmet(["needs.command"]) is None
+        assert "acceptance get ollama" in str(nothing.missing_requirement(tags))
+    assert nothing.missing_requirement(["needs.command"]) is None
     gateway = made_fronts(programs, gguf)
-    assert "acceptance get ollama" in str(gateway.unmet(["needs.ollama"]))
+    assert "acceptance get ollama" in str(gateway.missing_requirement(["needs.ollama"]))
     there = made_fronts(programs, gguf, ollama_bin=stand_in(programs).path)
-    assert there.unmet(["needs.ollama"]) is None
+    assert there.missing_requirement(["needs.ollama"]) is None
     elsewhere = made_fronts(programs, gguf, ollama_url="http://127.0.0.1:9")
-    assert elsewhere.unmet(["needs.ollama"]) is None
+    assert elsewhere.missing_requirement(["needs.ollama"]) is None

@@ -50,18 +50,18 @@ def test_each_choice_of_options_has_a_server_of_its_own(programs: Programs) -> N
 
 
 def test_who_hurts_a_server_has_one_of_its_own(pool: ServerPool) -> None:
-    plain, hurt = pool.get(MODEL), pool.get(MODEL, purpose="leaving")
+    plain, hurt = pool.get(MODEL), pool.get(MODEL, isolation="leaving")
     assert plain is not hurt
-    assert pool.get(MODEL, purpose="leaving") is hurt
-    assert pool.last(MODEL) is plain
-    pool.discard(MODEL, purpose="leaving")
+    assert pool.get(MODEL, isolation="leaving") is hurt
+    assert pool.peek(MODEL) is plain
+    pool.discard(MODEL, isolation="leaving")
     assert plain.alive and not hurt.alive
 
 
 def test_a_dead_server_is_replaced(pool: ServerPool) -> None:
     first = pool.get(MODEL)
     first.process.send(9)
-    wait_until("the server is dead", lambda: not first.alive, within=PATIENCE)
+    wait_until("the server is dead", lambda: not first.alive, timeout=PATIENCE)
     second = pool.get(MODEL)
     assert second is not first
     assert second.alive

@@ -11,10 +11,10 @@ import pytest
 
 from support.servers import mistralrs, startup_hints
 from support.servers.discovery import CommandTarget
-from support.servers.launch import attempt
-from support.servers.launch_checks import Squatter
+from support.servers.launch import launch
+from support.servers.launch_checks import PortBlocker
 from support.servers.mistralrs import Server, StartFailure, start_server
-from support.servers.startup_hints import remedy_for
+from support.servers.startup_hints import hint_for
 from support.waiting import wait_until
 from tests.http.tiny_server import TinyServer, json_reply
 from tests.programs.vanishing import is_gone
@@ -103,7 +103,7 @@ def test_stopping_ends_a_server_that_ignores_the_request(
 def test_what_a_dead_server_left_in_the_background_is_ended(programs: Programs) -> None:
     started = start_server(programs.server("child(); serve()"), MODEL, programs.settings())
     started.process.send(9)
-    wait_until("the server is dead", lambda: not started.alive, within=PATIENCE)
+    wait_until("the server is dead", lambda: not started.alive, timeout=PATIENCE)
     started.stop()
     programs.check_nothing_left()
 
@@ -137,13 +137,13 @@ def test_a_known_failure_shows_its_remedy_under_the_end_of_the_log(
     assert "line 29\n" in text
     assert "line 3\n" not in text, "the log is shown from its beginning"
     assert "line 3\n" in failure.log
-    assert f"What to do: {remedy_for(line)}." in text
+    assert f"What to do: {hint_for(line)}." in text
     assert advice in text
 
 
 def test_every_remedy_has_an_example_here() -> None:
     rows = tomllib.loads(startup_hints.TABLE.read_text())["remedy"]
-    assert {row["advice"] for row in rows} == {remedy_for(line) for line in KNOWN}
+    assert {row["advice"] for row in rows} == {hint_for(line) for line in KNOWN}
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_every_remedy_has_an_example_here() -> None:
     ],
 )
 def test_no_remedy_is_made_up(log: str) -> None:
-    assert remedy_for(log) is None
+    assert hint_for(log) is None
 
 
 def test_an_unknown_failure_shows_the_log_without_a_remedy(programs: Programs) -> None:
@@ -180,12 +180,12 @@ def test_a_program_that_vanished_leaves_no_folder(programs: Programs) -> None:
 
 
 def test_a_refusal_is_an_answer_of_an_attempt(programs: Programs) -> None:
-    refused = attempt(lambda: start_server(programs.server("sys.exit(1)"), MODEL, programs.settings()))
+    refused = launch(lambda: start_server(programs.server("sys.exit(1)"), MODEL, programs.settings()))
     assert refused.server is None
     assert refused.failure is not None
     assert refused.failure.exit_code == 1
     assert 0 < refused.seconds < PATIENCE
-    made = attempt(lambda: start_server(programs.server(), MODEL, programs.settings()))
+    made = launch(lambda: start_server(programs.server(), MODEL, programs.settings()))
     assert made.failure is None
     assert isinstance(made.server, Server)
     made.server.stop()
@@ -232,7 +232,7 @@ def test_a_stranger_on_the_port_is_not_taken_for_ours(programs: Programs) -> Non
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> object:
-    squatter = Squatter()
+    squatter = PortBlocker()
     yield squatter.port
     squatter.close()
 
@@ -269,7 +269,7 @@ def test_an_interrupted_start_leaves_neither_process_nor_folder(
     programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object, **__: object) -> None:
-        wait_until("the child runs", lambda: len(programs.pids) == 2, within=PATIENCE)
+        wait_until("the child runs", lambda: len(programs.pids) == 2, timeout=PATIENCE)
         assert len(list(Path(programs.folder / "temporary").iterdir())) == 1
         raise KeyboardInterrupt
 

@@ -8,27 +8,27 @@ from pathlib import Path
 
 import pytest
 
-from support.errors import PartUnavailable, TargetError
+from support.errors import ProgramUnavailable, TargetError
 from support.programs import mistralrs
-from support.programs.child_environment import INHERITED, child_environment
+from support.programs.child_environment import INHERITED_VARIABLES, child_environment
 from support.programs.mistralrs import MISTRALRS
-from support.programs.process import CommandTimeout, Outcome
+from support.programs.process import CommandTimeout, CompletedCommand
 from support.servers import cli_checks
-from support.servers.command_line import CommandLine, LegacyServer, ModelArguments
+from support.servers.command_line import CurrentCommandLine, LegacyCommandLine, ModelArguments
 from support.servers.discovery import CommandTarget
-from support.servers.launch import Attempt
+from support.servers.launch import LaunchResult
 from support.servers.launch_checks import (
-    check_log_says_loaded,
+    check_error_mentions,
+    check_log_reports_loaded,
     check_memory,
-    check_names_problem,
     check_ready,
     check_refused,
 )
-from support.servers.mistralrs import Server, StartFailure, Usage
+from support.servers.mistralrs import MemoryUsage, Server, StartFailure
 from tests.servers.stand_in_programs import Programs
 
 TARGET = CommandTarget(Path("/bin/mistralrs"), "mistralrs", "0.8.1", "a test")
-GOOD = Outcome(("mistralrs", "--version"), 0, "mistralrs 0.8.1\n", "", 0.01)
+GOOD = CompletedCommand(("mistralrs", "--version"), 0, "mistralrs 0.8.1\n", "", 0.01)
 DIAGNOSIS = (
     '{"system": {"cpu": {"logical_cores": 2}, "memory": {"total_bytes": 1}},'
     ' "checks": [{"name": "cpu", "message": "fine", "status": "ok"}]}'
@@ -71,9 +71,9 @@ def test_text_stands_on_one_stream_only() -> None:
 
 
 def test_words_are_looked_for_on_both_streams_whatever_their_case() -> None:
-    cli_checks.check_names(replace(GOOD, stderr="Unexpected ARGUMENT"), "unexpected argument")
-    cli_checks.check_names(GOOD, "MISTRALRS")
-    fails(lambda: cli_checks.check_names(GOOD, "--frobnicate"), "expected the words '--frobnicate'")
+    cli_checks.check_mentions(replace(GOOD, stderr="Unexpected ARGUMENT"), "unexpected argument")
+    cli_checks.check_mentions(GOOD, "MISTRALRS")
+    fails(lambda: cli_checks.check_mentions(GOOD, "--frobnicate"), "expected the words '--frobnicate'")
 
 
 @pytest.mark.parametrize("text", ["mistralrs 0.8.1\n", "mistralrs 0.9.0-rc.1\n"])
@@ -160,7 +160,9 @@ def test_a_child_gets_no_token_proxy_or_home_of_the_user(
         "0",
     )
     assert child["HF_HUB_OFFLINE"] == "1"
-    assert set(child) - set(INHERITED) == set(child_environment(tmp_path)) - set(INHERITED) | {
+    assert set(child) - set(INHERITED_VARIABLES) == set(child_environment(tmp_path)) - set(
+        INHERITED_VARIABLES
+    ) | {
         "RUST_LOG",
         "MORE",
     }
@@ -169,8 +171,10 @@ def test_a_child_gets_no_token_proxy_or_home_of_the_user(
 # -- starts
 
 
-def attempted(log: str = "Error: no such file\n", exit_code: int | None = 1, seconds: float = 0.5) -> Attempt:
-    return Attempt(None, StartFailure("not ready", exit_code=exit_code, log=log), seconds)
+def attempted(
+    log: str = "Error: no such file\n", exit_code: int | None = 1, seconds: float = 0.5
+) -> LaunchResult:
+    return LaunchResult(None, StartFailure("not ready", exit_code=exit_code, log=log), seconds)
 
 
 class FakeServer(Server):
@@ -181,15 +185,15 @@ class FakeServer(Server):
     def log(self) -> str:
         return self._log
 
-    def usage(self) -> Usage:
-        return Usage(self._resident)
+    def usage(self) -> MemoryUsage:
+        return MemoryUsage(self._resident)
 
 
 LOADED, LISTENING = "INFO Model loaded.\n", "INFO OpenAI-compatible server listening on http://127.0.0.1:1\n"
 
 
 def test_ready_means_ready_in_time() -> None:
-    ready = Attempt(FakeServer(""), None, 1.0)
+    ready = LaunchResult(FakeServer(""), None, 1.0)
     check_ready(ready, 1.0)
     fails(lambda: check_ready(replace(ready, seconds=1.5), 1.0), "expected ready within 1.0 s, took 1.50 s")
     fails(lambda: check_ready(attempted(), 1.0), "not ready")
@@ -204,8 +208,8 @@ def test_ready_means_ready_in_time() -> None:
     ],
 )
 def test_the_log_tells_first_of_the_model_then_of_the_port(log: str, words: str) -> None:
-    check_log_says_loaded(FakeServer(LOADED + LISTENING))
-    fails(lambda: check_log_says_loaded(FakeServer(log)), words)
+    check_log_reports_loaded(FakeServer(LOADED + LISTENING))
+    fails(lambda: check_log_reports_loaded(FakeServer(log)), words)
 
 
 def test_memory_stays_below_its_limit() -> None:
@@ -218,14 +222,14 @@ def test_memory_stays_below_its_limit() -> None:
 @pytest.mark.parametrize(
     ("attempt", "words"),
     [
-        (Attempt(FakeServer(""), None, 1.0), "the server is ready"),
+        (LaunchResult(FakeServer(""), None, 1.0), "the server is ready"),
         (attempted(exit_code=101), "got 101"),
         (attempted(exit_code=None), "got None"),
         (attempted(log="thread 'main' panicked at x\n"), "got a crash"),
         (attempted(seconds=11), "within 10 s, took 11.0 s"),
     ],
 )
-def test_a_refusal_is_clean_and_quick(attempt: Attempt, words: str) -> None:
+def test_a_refusal_is_clean_and_quick(attempt: LaunchResult, words: str) -> None:
     check_refused(attempted(), 10)
     fails(lambda: check_refused(attempt, 10), words)
 
@@ -239,9 +243,9 @@ def test_a_refusal_is_clean_and_quick(attempt: Attempt, words: str) -> None:
     ],
 )
 def test_a_refusal_names_the_problem_in_its_error_line(log: str, words: str) -> None:
-    check_names_problem(attempted("INFO starting\nError: invalid GGUF Magic\n"), ["model.gguf", "magic"])
-    check_names_problem(attempted("Error: failed\n  caused by: model.gguf\n"), ["model.gguf", "magic"])
-    fails(lambda: check_names_problem(attempted(log), ["model.gguf", "magic"]), words)
+    check_error_mentions(attempted("INFO starting\nError: invalid GGUF Magic\n"), ["model.gguf", "magic"])
+    check_error_mentions(attempted("Error: failed\n  caused by: model.gguf\n"), ["model.gguf", "magic"])
+    fails(lambda: check_error_mentions(attempted(log), ["model.gguf", "magic"]), words)
 
 
 # -- dialects
@@ -258,7 +262,7 @@ FOLDER = Path("/m")
     ],
 )
 def test_the_command_line_of_today_names_the_format(model: ModelArguments, words: str) -> None:
-    line = CommandLine()
+    line = CurrentCommandLine()
     assert " ".join(line.serve(model, 7, 3, False)) == f"serve --host 127.0.0.1 --port 7 --max-seqs 3 {words}"
     assert (
         " ".join(line.serve(model, 7, 3, True)) == f"serve --host 127.0.0.1 --port 7 --max-seqs 3 -v {words}"
@@ -275,10 +279,10 @@ def test_the_command_line_of_today_names_the_format(model: ModelArguments, words
     ],
 )
 def test_the_legacy_server_takes_the_format_as_a_subcommand(model: ModelArguments, words: str) -> None:
-    said = " ".join(LegacyServer().serve(model, 7, 3, True))
+    said = " ".join(LegacyCommandLine().serve(model, 7, 3, True))
     assert said == f"--port 7 --serve-ip 127.0.0.1 --max-seqs 3 {words}"
     with pytest.raises(TargetError, match="cannot answer a single question"):
-        LegacyServer().ask_once(model, "Hi")
+        LegacyCommandLine().ask_once(model, "Hi")
 
 
 # -- the installed program
@@ -309,7 +313,7 @@ def test_the_cached_program_says_its_version_or_it_is_unknown(
 
 def test_missing_tools_are_all_named_at_once(programs: Programs) -> None:
     said: list[str] = []
-    with pytest.raises(PartUnavailable, match=r"cargo, cmake, c\+\+ not found; install Rust"):
+    with pytest.raises(ProgramUnavailable, match=r"cargo, cmake, c\+\+ not found; install Rust"):
         MISTRALRS.get(programs.folder / "cache", said.append)
     assert said == []
 
@@ -323,14 +327,14 @@ def fake_tools(programs: Programs, cargo: str) -> None:
 def test_an_old_rust_is_refused_before_anything_is_built(programs: Programs) -> None:
     fake_tools(programs, "exit 9")
     programs.shell("echo cargo 1.75.0", "path/cargo")
-    with pytest.raises(PartUnavailable, match=r"needs Rust 1\.88 or newer, found 'cargo 1\.75\.0'"):
+    with pytest.raises(ProgramUnavailable, match=r"needs Rust 1\.88 or newer, found 'cargo 1\.75\.0'"):
         MISTRALRS.get(programs.folder / "cache", str)
 
 
 def test_a_failed_build_names_its_first_error_and_the_log(programs: Programs) -> None:
     fake_tools(programs, "echo compiling; echo 'error: no space left'; echo 'error: more'; exit 101")
     with pytest.raises(
-        PartUnavailable, match=r"cargo install failed: error: no space left; full log: .*install.log"
+        ProgramUnavailable, match=r"cargo install failed: error: no space left; full log: .*install.log"
     ):
         MISTRALRS.get(programs.folder / "cache", str)
 

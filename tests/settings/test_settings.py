@@ -157,11 +157,11 @@ def test_a_legacy_name_keeps_working(say: Say, name: str, text: str, value: obje
 def test_a_model_of_your_own_is_named_by_folder_and_file(say: Say, tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "m.gguf").touch()
-    assert load_settings().settings.own_model is None
+    assert load_settings().settings.user_model is None
     say("environment", "TEST_MODEL_PATH", "weights")
-    assert load_settings().settings.own_model == (Path("weights"), None)
+    assert load_settings().settings.user_model == (Path("weights"), None)
     say("environment", "TEST_MODEL_FILE", "m.gguf")
-    assert load_settings().settings.own_model == (Path("weights"), "m.gguf")
+    assert load_settings().settings.user_model == (Path("weights"), "m.gguf")
 
 
 def test_time_outs_scale_with_the_time_factor() -> None:

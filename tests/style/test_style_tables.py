@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from support.clients import langchain, ollama_cli
-from support.clients.task import CLIENTS, journeys_of
+from support.clients.task import CLIENTS, task_names
 from support.conformance.case_table import cases_of
 from support.conformance.registry import APIS
-from support.conformance.sequences.ollama import WALKS as OLLAMA_WALKS
-from support.conformance.sequences.responses import WALKS as OWN_WALKS
+from support.conformance.sequences.ollama import SEQUENCES as OLLAMA_WALKS
+from support.conformance.sequences.responses import SEQUENCES as OWN_WALKS
 from support.faults import malformed_requests
-from support.results.known_issues import Deviations
+from support.results.known_issues import KnownIssues
 from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
 
 # All tables there are; a new one belongs into a test.
@@ -88,7 +88,7 @@ def test_cases_are_used_once(vocabulary: Vocabulary, api: str) -> None:
 
 def test_journeys_are_used(vocabulary: Vocabulary) -> None:
     made = {(api, str(name)) for api, name in lowered(vocabulary.values_of("openai_api.official"))}
-    same({(api, name) for api in CLIENTS for name in journeys_of(api)}, made)
+    same({(api, name) for api in CLIENTS for name in task_names(api)}, made)
 
 
 def test_walks_are_used(vocabulary: Vocabulary) -> None:
@@ -104,9 +104,9 @@ def test_tables_of_parity_are_used(vocabulary: Vocabulary) -> None:
         set(malformed_requests.MISTAKES),
         {values[1] for values in vocabulary.values_of("parity.send_mistake")},
     )
-    same(set(ollama_cli.ERRANDS), first(vocabulary.values_of("parity.type_command")))
-    same(set(langchain.JOURNEYS), first(vocabulary.values_of("parity.use_adapter")))
-    assert first(vocabulary.values_of("parity.brought")) >= {*ollama_cli.READ, langchain.COUNTED}
+    same(set(ollama_cli.TASKS), first(vocabulary.values_of("parity.type_command")))
+    same(set(langchain.TASKS), first(vocabulary.values_of("parity.use_adapter")))
+    assert first(vocabulary.values_of("parity.brought")) >= {*ollama_cli.EXPECTED_OUTPUT, langchain.COUNTED}
 
 
 def test_control_codes_are_said(vocabulary: Vocabulary) -> None:
@@ -130,6 +130,6 @@ def test_remedies_are_readable_and_different() -> None:
 
 def test_deviations_name_scenarios_that_exist(vocabulary: Vocabulary) -> None:
     titles = {scenario.name for scenario in vocabulary.scenarios}
-    entries = Deviations.load(DEVIATIONS).entries
+    entries = KnownIssues.load(DEVIATIONS).entries
     assert not [entry.scenario for entry in entries if entry.scenario not in titles]
     assert not [entry.scenario for entry in entries if not entry.why.strip() or not entry.source.strip()]

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from support.errors import PartUnavailable
+from support.errors import ProgramUnavailable
 from support.programs.tmux import TMUX
 from support.runner import requirements
-from support.servers.command_line import ModelArguments, command_sign, dialect_of
+from support.servers.command_line import ModelArguments, chat_command_prefix, command_line_of
 from support.servers.discovery import CommandTarget
 from support.settings import Settings
 
@@ -23,23 +23,23 @@ MODEL = ModelArguments(Path("models"), "model.gguf", "gguf")
     [("0.6.0", "\\"), ("0.7.9", "\\"), ("0.8.0", "/"), ("0.8.1", "/"), ("0.9.5", "/"), ("unknown", "/")],
 )
 def test_commands_begin_as_the_version_wants(version: str, sign: str) -> None:
-    assert command_sign(version) == sign
+    assert chat_command_prefix(version) == sign
 
 
 def test_a_chat_is_called_as_the_program_wants() -> None:
     model = ["-m", "models", "--format", "gguf", "-f", "model.gguf"]
-    assert dialect_of("mistralrs").chat(MODEL) == ["run", *model]
-    assert dialect_of("mistralrs").ask_once(MODEL, "Why?") == ["run", *model, "-i", "Why?"]
-    legacy = dialect_of("mistralrs-server").chat(MODEL)
+    assert command_line_of("mistralrs").chat(MODEL) == ["run", *model]
+    assert command_line_of("mistralrs").ask_once(MODEL, "Why?") == ["run", *model, "-i", "Why?"]
+    legacy = command_line_of("mistralrs-server").chat(MODEL)
     assert legacy == ["-i", "gguf", "-m", "models", "-f", "model.gguf"]
 
 
 def test_a_system_without_pseudo_terminals_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(acceptance_cache_dir=tmp_path)
-    assert requirements.unmet(["needs.pty"], settings, TARGET, False) is None
+    assert requirements.missing_requirement(["needs.pty"], settings, TARGET, False) is None
     monkeypatch.setattr(requirements, "os", SimpleNamespace(name="nt"))
     assert "pexpect does not have on Windows" in str(
-        requirements.unmet(["needs.pty"], settings, TARGET, False)
+        requirements.missing_requirement(["needs.pty"], settings, TARGET, False)
     )
 
 
@@ -48,9 +48,9 @@ def test_a_machine_without_tmux_is_told_how_to_get_it(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     settings = Settings(acceptance_cache_dir=tmp_path)
-    told = str(requirements.unmet(["needs.tmux"], settings, TARGET, False))
+    told = str(requirements.missing_requirement(["needs.tmux"], settings, TARGET, False))
     assert "`apt-get install tmux (or brew install tmux)`" in told
-    with pytest.raises(PartUnavailable, match="not on the PATH"):
+    with pytest.raises(ProgramUnavailable, match="not on the PATH"):
         TMUX.get(tmp_path, print)
 
 

@@ -41,9 +41,9 @@ def fails(check: Callable[[], None], words: str) -> None:
 
 
 def test_a_turn_has_its_answer_and_the_conversation_before_it(chat: Chat) -> None:
-    assert chat.say("/system Be brief.").messages == ()
-    assert chat.say("hello").answer == "You said hello."
-    turn = chat.say("again")
+    assert chat.send_line("/system Be brief.").messages == ()
+    assert chat.send_line("hello").answer == "You said hello."
+    turn = chat.send_line("again")
     assert [message["content"] for message in turn.messages] == [
         "Be brief.",
         "hello",
@@ -51,21 +51,21 @@ def test_a_turn_has_its_answer_and_the_conversation_before_it(chat: Chat) -> Non
         "again",
     ]
     assert "Prompt: 3 tokens" in turn.stats
-    chat.say("/clear")
-    assert [message["content"] for message in chat.say("anew").messages] == ["anew"]
+    chat.send_line("/clear")
+    assert [message["content"] for message in chat.send_line("anew").messages] == ["anew"]
 
 
 def test_an_empty_line_and_a_command_are_no_messages(chat: Chat) -> None:
     for line in ("", "/help", "/temperature 3", "/topk"):
-        turn = chat.say(line)
+        turn = chat.send_line(line)
         assert (turn.messages, turn.stats) == ((), "")
         assert chat.prompted
 
 
 def test_commands_of_old_versions_begin_with_a_backslash(open_terminal: Open) -> None:
-    chat = Chat(open_terminal(fakes.CHAT), sign="\\")
+    chat = Chat(open_terminal(fakes.CHAT), command_prefix="\\")
     chat.begin()
-    assert chat.say("/clear").answer.startswith("You said \\clear.")
+    assert chat.send_line("/clear").answer.startswith("You said \\clear.")
 
 
 def test_an_endless_answer_is_stopped(chat: Chat) -> None:
@@ -82,11 +82,11 @@ def test_an_endless_answer_that_nobody_stops_is_cut(chat: Chat, monkeypatch: pyt
     chat.await_text("round and round")
     monkeypatch.setattr(chat, "_patience", 0.02)
     with pytest.raises(WaitTimeout, match=r"(?s)the prompt after 'forever': .*round and round"):
-        chat.settle()
+        chat.finish_turn()
 
 
 def test_a_chat_that_dies_gives_what_it_said(chat: Chat) -> None:
-    turn = chat.say("die")
+    turn = chat.send_line("die")
     assert (chat.alive, chat.prompted, turn.stats) == (False, False, "")
     fails(lambda: checks.check_prompted(chat), "the chat has ended")
 
@@ -96,7 +96,7 @@ def test_a_prompt_has_to_come_after_what_was_entered(chat: Chat) -> None:
     chat.enter("hello")
     assert not chat.prompted
     fails(lambda: checks.check_prompted(chat), "expected a prompt on the last line")
-    chat.settle()
+    chat.finish_turn()
     checks.check_prompted(chat)
 
 
@@ -122,27 +122,27 @@ def test_wrong_statistics_are_noticed(old: str, new: str, words: str) -> None:
 
 
 def test_control_codes_of_an_answer_are_noticed_and_told_visibly() -> None:
-    checks.check_harmless(replace(TURN, output="line\n\ttab" + STATS))
+    checks.check_no_control_codes(replace(TURN, output="line\n\ttab" + STATS))
     for code in ("\x1b[2J", "\x07", "\x9b31m", "\x7f", "\r"):
         wrong = replace(TURN, output=f"before {code} after{STATS}")
-        fails(lambda wrong=wrong: checks.check_harmless(wrong), "before \\x")  # type: ignore[misc]
-    fails(lambda: checks.check_harmless(replace(TURN, output=STATS)), "expected an answer")
+        fails(lambda wrong=wrong: checks.check_no_control_codes(wrong), "before \\x")  # type: ignore[misc]
+    fails(lambda: checks.check_no_control_codes(replace(TURN, output=STATS)), "expected an answer")
 
 
 def test_small_checks_notice_the_opposite(chat: Chat) -> None:
-    checks.check_pieces(TURN, 3)
-    fails(lambda: checks.check_pieces(TURN, 4), "it came in 3")
-    checks.check_told(TURN, "All is")
-    fails(lambda: checks.check_told(TURN, "all is"), "expected 'all is'")
-    checks.check_not_told(TURN, "ERROR")
-    fails(lambda: checks.check_not_told(TURN, "Stats:"), "expected no 'Stats:'")
+    checks.check_chunks(TURN, 3)
+    fails(lambda: checks.check_chunks(TURN, 4), "it came in 3")
+    checks.check_output_contains(TURN, "All is")
+    fails(lambda: checks.check_output_contains(TURN, "all is"), "expected 'all is'")
+    checks.check_output_lacks(TURN, "ERROR")
+    fails(lambda: checks.check_output_lacks(TURN, "Stats:"), "expected no 'Stats:'")
     checks.check_line(TURN, "Tell me")
     fails(lambda: checks.check_line(TURN, "Tell"), "it was 'Tell me'")
-    checks.check_cut_told(replace(TURN, output="All is..." + STATS))
-    checks.check_cut_told(replace(TURN, output="All isERROR no room"))
-    fails(lambda: checks.check_cut_told(TURN), "a word about the cut")
-    checks.check_shows(chat, "Welcome")
-    fails(lambda: checks.check_shows(chat, "Farewell"), "expected 'Farewell' on the screen")
+    checks.check_truncation_shown(replace(TURN, output="All is..." + STATS))
+    checks.check_truncation_shown(replace(TURN, output="All isERROR no room"))
+    fails(lambda: checks.check_truncation_shown(TURN), "a word about the cut")
+    checks.check_screen_contains(chat, "Welcome")
+    fails(lambda: checks.check_screen_contains(chat, "Farewell"), "expected 'Farewell' on the screen")
 
 
 def test_a_wrong_end_is_noticed(chat: Chat) -> None:
@@ -153,7 +153,7 @@ def test_a_wrong_end_is_noticed(chat: Chat) -> None:
     fails(lambda: checks.check_ended(Ending(0, 2.5, ""), 0, 2.0), "within 2.0 s")
 
 
-needs_tmux = pytest.mark.skipif(TMUX.find(Path()) is None, reason=f"needs tmux: {TMUX.how_to_get}")
+needs_tmux = pytest.mark.skipif(TMUX.find(Path()) is None, reason=f"needs tmux: {TMUX.install_hint}")
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def window(tmp_path: Path) -> Iterator[TmuxWindow]:
 @needs_tmux
 def test_a_window_of_tmux_draws_a_chat(window: TmuxWindow) -> None:
     window.begin()
-    turn = window.say("hello")
+    turn = window.send_line("hello")
     assert turn.answer == "You said hello."
     checks.check_prompted(window)
 
@@ -217,7 +217,7 @@ time.sleep(600)
 def test_a_program_that_dies_in_a_window_is_told_at_once(window: TmuxWindow) -> None:
     window.begin()
     with pytest.raises(WaitTimeout, match=r"(?s)the prompt after 'die': the process ended.*> die"):
-        window.say("die")
+        window.send_line("die")
 
 
 @needs_tmux
@@ -232,9 +232,9 @@ def test_a_window_without_a_prompt_is_not_waited_for_for_ever(
     # For the prompt alone: tmux itself may take its time.
     monkeypatch.setattr("support.terminal.tmux.SERVER_SECONDS", 0.25)
     try:
-        wait_until("its words", lambda: "and so on" in window.shown, within=PATIENCE)
+        wait_until("its words", lambda: "and so on" in window.shown, timeout=PATIENCE)
         with pytest.raises(WaitTimeout, match=r"(?s)the first prompt.*and so on"):
             window.begin()
     finally:
         window.stop()
-    wait_until("tmux to end", lambda: not window.alive, within=PATIENCE)
+    wait_until("tmux to end", lambda: not window.alive, timeout=PATIENCE)

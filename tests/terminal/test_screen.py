@@ -21,7 +21,7 @@ def test_escape_sequences_act_on_the_screen_only() -> None:
     screen = Screen()
     screen.feed(b"wrong\r\x1b[K\x1b[31mright\x1b[0m\x1b]0;a title\x07")
     assert screen.text == "right"
-    assert screen.left_behind() == []
+    assert screen.unrestored_modes() == []
 
 
 def test_characters_of_many_bytes_may_come_in_parts() -> None:
@@ -43,9 +43,9 @@ def test_characters_of_many_bytes_may_come_in_parts() -> None:
 )
 def test_what_is_left_behind_is_told(left: bytes, told: str) -> None:
     screen = Screen()
-    assert screen.left_behind() == []
+    assert screen.unrestored_modes() == []
     screen.feed(b"text" + left)
-    assert screen.left_behind() == [told]
+    assert screen.unrestored_modes() == [told]
 
 
 def test_a_line_editor_is_known_by_its_bracketed_paste() -> None:

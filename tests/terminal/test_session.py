@@ -13,7 +13,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from support.programs.process import running_roots, stop_everything, tree_of
+from support.programs.process import managed_pids, stop_everything, tree_of
 from support.runner.time_limits import BudgetExceeded, SoftLimit
 from support.terminal import checks
 from support.terminal.pty_session import TerminalSession
@@ -36,7 +36,7 @@ def gone(pids: list[int]) -> None:
     def left() -> list[int]:
         return [pid for pid in pids if not is_gone(pid)]
 
-    wait_until("the processes to end", lambda: not left(), within=SOON, seen=left)
+    wait_until("the processes to end", lambda: not left(), timeout=SOON, seen=left)
 
 
 def test_a_program_talks_and_ends(open_terminal: Open) -> None:
@@ -45,7 +45,7 @@ def test_a_program_talks_and_ends(open_terminal: Open) -> None:
     session.write(b"/exit\r", SOON)
     assert session.wait_end(SOON) == 0
     assert session.screen.text == "Welcome\n> /exit"
-    checks.check_sane(session)
+    checks.check_restored(session)
     assert (session.stop(), session.stop()) == (0, 0)
 
 
@@ -55,7 +55,7 @@ def test_a_program_that_dies_ends_the_wait_at_once(open_terminal: Open) -> None:
     session.write(b"die\r", SOON)
     began = time.monotonic()
     with pytest.raises(WaitTimeout, match=r"(?s)an answer: .*exit code -9; the screen:.*> die"):
-        session.wait("an answer", lambda: False, within=60)
+        session.wait("an answer", lambda: False, timeout=60)
     assert time.monotonic() - began < 30
     assert session.exit_code == -signal.SIGKILL
 
@@ -63,7 +63,7 @@ def test_a_program_that_dies_ends_the_wait_at_once(open_terminal: Open) -> None:
 def test_a_refusal_tells_its_exit_code_and_screen(open_terminal: Open) -> None:
     session = open_terminal(fakes.REFUSAL)
     with pytest.raises(WaitTimeout, match=r"(?s)ended with exit code 1; the screen:\nError: no such model"):
-        session.wait("a prompt", lambda: False, within=60)
+        session.wait("a prompt", lambda: False, timeout=60)
 
 
 def test_an_output_without_end_is_cut_by_the_time(open_terminal: Open) -> None:
@@ -72,7 +72,7 @@ def test_an_output_without_end_is_cut_by_the_time(open_terminal: Open) -> None:
     with pytest.raises(
         WaitTimeout, match=r"(?s)a prompt: not seen within 0.3 s; it is still running.*and so on"
     ):
-        session.wait("a prompt", lambda: False, within=0.3)
+        session.wait("a prompt", lambda: False, timeout=0.3)
     session.stop()
     assert not session.alive
 
@@ -80,19 +80,19 @@ def test_an_output_without_end_is_cut_by_the_time(open_terminal: Open) -> None:
 def test_a_budget_reaches_a_wait(open_terminal: Open) -> None:
     session = open_terminal(fakes.TALKER)
     with pytest.raises(BudgetExceeded), SoftLimit("the step exceeded its budget", 0.3):
-        session.wait("a prompt", lambda: False, within=60)
+        session.wait("a prompt", lambda: False, timeout=60)
 
 
 def test_a_program_that_does_not_read_is_not_waited_for_for_ever(open_terminal: Open) -> None:
     session = open_terminal(fakes.STUBBORN)
     session.wait("its word", shows(session, "here"), SOON)
     with pytest.raises(WaitTimeout, match="were not taken"):
-        session.write(b"word\r" * 40_000, within=0.5)
+        session.write(b"word\r" * 40_000, timeout=0.5)
 
 
 def test_typing_to_a_program_that_writes_all_the_time_does_not_lock(open_terminal: Open) -> None:
     session = open_terminal(fakes.TALKER)
-    session.write(b"word\r" * 400, within=SOON)
+    session.write(b"word\r" * 400, timeout=SOON)
 
 
 def test_an_end_is_seen_though_a_child_keeps_the_terminal(open_terminal: Open) -> None:
@@ -106,10 +106,10 @@ def test_stopping_ends_the_whole_tree_whatever_it_ignores(open_terminal: Open) -
     session.wait("both", lambda: session.screen.text.count("here") == 2, SOON)
     pids = [process.pid for process in tree_of(session.pid)]
     assert len(pids) == 2
-    assert session.pid in running_roots()
+    assert session.pid in managed_pids()
     assert session.stop() == -signal.SIGKILL
     gone(pids)
-    assert session.pid not in running_roots()
+    assert session.pid not in managed_pids()
 
 
 def test_the_end_of_a_run_ends_terminals_too(open_terminal: Open) -> None:
@@ -147,14 +147,14 @@ def test_an_untidy_program_is_noticed(open_terminal: Open) -> None:
     session = open_terminal(fakes.SLOVEN)
     assert session.wait_end(SOON) == 0
     with pytest.raises(AssertionError, match=r"-echo, -icanon, mode \?25 is off, text goes on in colour"):
-        checks.check_sane(session)
+        checks.check_restored(session)
 
 
 def test_evidence_and_messages_hold_no_control_codes(open_terminal: Open) -> None:
     session = open_terminal(fakes.HOSTILE)
     with pytest.raises(WaitTimeout) as caught:
-        session.wait("a prompt", lambda: False, within=SOON)
-    screen, transcript = session.transcript("terminal 1").pieces(1)
+        session.wait("a prompt", lambda: False, timeout=SOON)
+    screen, transcript = session.transcript("terminal 1").attachments(1)
     assert (screen.file, transcript.file) == ("screen-1.txt", "transcript-1.txt")
     for text in (str(caught.value), screen.data.decode(), transcript.data.decode()):
         assert not [sign for sign in text if ord(sign) < 32 and sign not in "\n\t"]

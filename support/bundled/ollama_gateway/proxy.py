@@ -11,7 +11,7 @@ from aiohttp import web
 from yarl import URL
 
 from support.bundled.ollama_gateway import openai_routes
-from support.bundled.ollama_gateway.openai_routes import ProxiedRequest, ModelNameRewriter
+from support.bundled.ollama_gateway.openai_routes import ModelNameRewriter, ProxiedRequest
 from support.bundled.ollama_gateway.upstream import Upstream
 
 # RFC 9110 7.6.1; the length is the body's framing here, and set anew.

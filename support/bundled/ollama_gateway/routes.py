@@ -17,8 +17,8 @@ from aiohttp import web
 from support.bundled.ollama_gateway import openai_routes, request_translator
 from support.bundled.ollama_gateway.errors import API_LEVEL, UNSUPPORTED_ROUTES, ApiError, not_supported
 from support.bundled.ollama_gateway.gguf_metadata import GgufMetadata, details
-from support.bundled.ollama_gateway.middleware import origin_guard, set_headers, plain_text
-from support.bundled.ollama_gateway.model_registry import Model, Models, KeepAlive, digest_of, is_name
+from support.bundled.ollama_gateway.middleware import origin_guard, plain_text, set_headers
+from support.bundled.ollama_gateway.model_registry import KeepAlive, Model, Models, digest_of, is_name
 from support.bundled.ollama_gateway.ollama_requests import (
     AnswerRequest,
     ChatRequest,

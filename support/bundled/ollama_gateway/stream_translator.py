@@ -14,7 +14,7 @@ import msgspec
 from support.bundled.ollama_gateway.errors import ApiError
 from support.bundled.ollama_gateway.reasoning_parser import Markup, partial_match_length
 from support.bundled.ollama_gateway.request_translator import Conversation, encode_context
-from support.bundled.ollama_gateway.upstream import is_client_error, error_message
+from support.bundled.ollama_gateway.upstream import error_message, is_client_error
 
 Line = dict[str, Any]
 

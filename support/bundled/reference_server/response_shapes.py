@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from support.bundled.reference_server.engine import Chunk, ChoiceDelta
+from support.bundled.reference_server.engine import ChoiceDelta, Chunk
 
 FINGERPRINT = "local"
 

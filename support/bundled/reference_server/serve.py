@@ -32,7 +32,7 @@ def serve(
     """Run the server. Raises `LoadError` when the model cannot be loaded or a port cannot be had."""
     engine = load_engine(model)
     with contextlib.ExitStack() as listeners:
-        from support.bundled.reference_server.http import run_servers, create_app
+        from support.bundled.reference_server.http import create_app, run_servers
         from support.bundled.reference_server.metrics import Metrics
         from support.bundled.reference_server.stream_bridge import Streams
 

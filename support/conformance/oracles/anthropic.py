@@ -20,22 +20,22 @@ from anthropic.types import (
 )
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from support.conformance.api import Api, View
-from support.conformance.contract import Contract, Strict, by_name
-from support.conformance.response_parser import Reading
+from support.conformance.api import Api, NormalizedAnswer
+from support.conformance.contract import Contract, StrictModel, by_name
+from support.conformance.response_parser import ParsedResponse
 
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=0)]
 Reason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use"]
 
 # What each kind of block is made of, and in which field of a delta its pieces come.
-PIECES = {
+DELTA_FIELDS = {
     "text": {"text_delta": "text"},
     "thinking": {"thinking_delta": "thinking", "signature_delta": "signature"},
     "tool_use": {"input_json_delta": "partial_json"},
 }
 # What an event has beside its type.
-EVENTS: Mapping[str, frozenset[str]] = {
+EVENT_FIELDS: Mapping[str, frozenset[str]] = {
     "message_start": frozenset({"message"}),
     "content_block_start": frozenset({"index", "content_block"}),
     "content_block_delta": frozenset({"index", "delta"}),
@@ -46,12 +46,12 @@ EVENTS: Mapping[str, frozenset[str]] = {
 }
 
 
-class _Usage(Strict):
+class _Usage(StrictModel):
     input_tokens: Count
     output_tokens: Count
 
 
-class _Block(Strict):
+class _Block(StrictModel):
     """A piece of an answer: text, a thought, or a call of a tool."""
 
     type: Literal["text", "thinking", "tool_use"]
@@ -62,7 +62,7 @@ class _Block(Strict):
     input: dict[str, Any] | None = None
 
     @model_validator(mode="after")
-    def _of_its_kind(self) -> _Block:
+    def _check_fields_for_type(self) -> _Block:
         needed = {"text": ["text"], "thinking": ["thinking"], "tool_use": ["id", "name", "input"]}[self.type]
         missing = [name for name in needed if getattr(self, name) is None]
         if missing:
@@ -70,7 +70,7 @@ class _Block(Strict):
         return self
 
 
-class _Message(Strict):
+class _Message(StrictModel):
     """A whole answer of `/v1/messages`; as a stream begins, it is empty and without an end."""
 
     id: Text
@@ -83,7 +83,7 @@ class _Message(Strict):
     usage: _Usage
 
 
-class _Delta(Strict):
+class _Delta(StrictModel):
     """What an event adds: to a block, or to the message its end."""
 
     type: Text | None = None
@@ -95,12 +95,12 @@ class _Delta(Strict):
     partial_json: str | None = None
 
 
-class _DeltaUsage(Strict):
+class _DeltaUsage(StrictModel):
     output_tokens: Count
     input_tokens: Count | None = None
 
 
-class _Event(Strict):
+class _Event(StrictModel):
     """One event of a streamed message."""
 
     type: Literal[
@@ -119,26 +119,26 @@ class _Event(Strict):
     usage: _DeltaUsage | None = None
 
     @model_validator(mode="after")
-    def _of_its_kind(self) -> _Event:
+    def _check_fields_for_type(self) -> _Event:
         given = self.model_fields_set - {"type"}
-        if given != EVENTS[self.type]:
-            wanted = ", ".join(sorted(EVENTS[self.type])) or "nothing"
+        if given != EVENT_FIELDS[self.type]:
+            wanted = ", ".join(sorted(EVENT_FIELDS[self.type])) or "nothing"
             raise ValueError(f"{self.type} has {wanted}; this one: {', '.join(sorted(given)) or 'nothing'}")
         return self
 
 
-class _Tokens(Strict):
+class _TokenCount(StrictModel):
     """What `/v1/messages/count_tokens` answers."""
 
     input_tokens: Annotated[int, Field(gt=0)]
 
 
-class _ErrorObject(Strict):
+class _ErrorObject(StrictModel):
     type: Text
     message: Text
 
 
-class _ErrorBody(Strict):
+class _ErrorBody(StrictModel):
     type: Literal["error"]
     error: _ErrorObject
 
@@ -150,13 +150,15 @@ class _Ping(BaseModel):
     type: Literal["ping"]
 
 
-def the_reason_fits(answers: Sequence[Any]) -> None:
+def stop_reason_consistent(answers: Sequence[Any]) -> None:
     """A whole message says why it ended: `tool_use` with a call, `stop_sequence` with that sequence."""
     message = answers[0]
-    _reason_fits(message.get("stop_reason"), message.get("stop_sequence"), message["content"])
+    _require_stop_reason_consistent(
+        message.get("stop_reason"), message.get("stop_sequence"), message["content"]
+    )
 
 
-def _reason_fits(reason: Any, sequence: Any, content: Sequence[Any]) -> None:
+def _require_stop_reason_consistent(reason: Any, sequence: Any, content: Sequence[Any]) -> None:
     calls = [block["type"] for block in content].count("tool_use")
     if reason is None:
         raise ValueError("no stop_reason")
@@ -166,7 +168,7 @@ def _reason_fits(reason: Any, sequence: Any, content: Sequence[Any]) -> None:
         raise ValueError(f"the stop_sequence {sequence!r} with the stop_reason {reason!r}")
 
 
-def begins_and_ends_once(events: Sequence[Any]) -> None:
+def one_start_one_stop(events: Sequence[Any]) -> None:
     """message_start first, message_stop last, each once; after a message_delta nothing but the end."""
     kinds = [event["type"] for event in events if event["type"] != "ping"]
     for place, kind in ((0, "message_start"), (-1, "message_stop")):
@@ -179,7 +181,7 @@ def begins_and_ends_once(events: Sequence[Any]) -> None:
         raise ValueError(f"after message_delta came {', '.join(sorted(late))}")
 
 
-def every_block_is_whole(events: Sequence[Any]) -> None:
+def blocks_complete(events: Sequence[Any]) -> None:
     """Blocks are numbered from 0, one after the other: each starts, gets pieces of its kind, and stops."""
     begun, kind = -1, None
     for event in events:
@@ -195,13 +197,13 @@ def every_block_is_whole(events: Sequence[Any]) -> None:
             raise ValueError(f"{event['type']} for block {index}, which is not open")
         elif what == "stop":
             kind = None
-        elif event["delta"].get("type") not in PIECES[kind]:
+        elif event["delta"].get("type") not in DELTA_FIELDS[kind]:
             raise ValueError(f"a {event['delta'].get('type')} in a block of the type {kind}")
     if kind is not None:
         raise ValueError(f"block {begun} does not stop")
 
 
-def the_end_is_told_once(events: Sequence[Any]) -> None:
+def one_message_delta(events: Sequence[Any]) -> None:
     """The message starts empty; one message_delta says why it ended, and that fits what came."""
     start = next(event["message"] for event in events if event["type"] == "message_start")
     if start["content"] or start.get("stop_reason") is not None:
@@ -210,18 +212,18 @@ def the_end_is_told_once(events: Sequence[Any]) -> None:
     reasons = [delta.get("stop_reason") for delta in told]
     if sum(reason is not None for reason in reasons) != 1:
         raise ValueError(f"the stop reasons {reasons}: not one")
-    whole = assembled(events)
-    _reason_fits(whole["stop_reason"], whole["stop_sequence"], whole["content"])
+    whole = assemble(events)
+    _require_stop_reason_consistent(whole["stop_reason"], whole["stop_sequence"], whole["content"])
 
 
-def calls_have_arguments(events: Sequence[Any]) -> None:
+def tool_inputs_are_objects(events: Sequence[Any]) -> None:
     """The pieces of a call's input join to a JSON object."""
-    for block in assembled(events)["content"]:
+    for block in assemble(events)["content"]:
         if block["type"] == "tool_use" and not isinstance(block["input"], dict):
             raise ValueError(f"the input of {block['name']} is no JSON object: {block['input']!r:.100}")
 
 
-def assembled(events: Sequence[Any]) -> dict[str, Any]:
+def assemble(events: Sequence[Any]) -> dict[str, Any]:
     """The message that a stream adds up to; never raises, whatever came."""
     message: dict[str, Any] = {"content": [], "stop_reason": None, "stop_sequence": None, "usage": {}}
     for event in events:
@@ -233,16 +235,16 @@ def assembled(events: Sequence[Any]) -> dict[str, Any]:
             blocks.append({**(event.get("content_block") or {}), "joined": ""})
         elif kind == "content_block_delta" and blocks:
             delta = event.get("delta") or {}
-            field = PIECES.get(blocks[-1].get("type", ""), {}).get(delta.get("type", ""))
+            field = DELTA_FIELDS.get(blocks[-1].get("type", ""), {}).get(delta.get("type", ""))
             blocks[-1]["joined"] += delta.get(field) or "" if field != "signature" else ""
         elif kind == "message_delta":
             message |= event.get("delta") or {}
             message["usage"] = {**message["usage"], **(event.get("usage") or {})}
-    message["content"] = [_joined(block) for block in message["content"]]
+    message["content"] = [_join_deltas(block) for block in message["content"]]
     return message
 
 
-def _joined(block: Mapping[str, Any]) -> dict[str, Any]:
+def _join_deltas(block: Mapping[str, Any]) -> dict[str, Any]:
     whole = {name: value for name, value in block.items() if name != "joined"}
     kind, joined = block.get("type"), block["joined"]
     if kind in ("text", "thinking"):
@@ -255,10 +257,10 @@ def _joined(block: Mapping[str, Any]) -> dict[str, Any]:
     return whole
 
 
-def view(reading: Reading) -> View:
+def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
     """Text, end, counts and calls of a message, whole or put together from its stream."""
-    documents = [value for value in reading.values if isinstance(value, dict)]
-    message = assembled(documents) if reading.streamed else (documents or [{}])[0]
+    documents = [value for value in parsed.values if isinstance(value, dict)]
+    message = assemble(documents) if parsed.streamed else (documents or [{}])[0]
     blocks = [block for block in message.get("content") or () if isinstance(block, dict)]
     texts = [block.get("text") or "" for block in blocks if block.get("type") == "text"]
     calls = [block for block in blocks if block.get("type") == "tool_use"]
@@ -276,15 +278,15 @@ def view(reading: Reading) -> View:
     }
 
 
-def _more(official: type[BaseModel], path: str = "") -> frozenset[str]:
+def _official_fields(official: type[BaseModel], path: str = "") -> frozenset[str]:
     """Fields of the official type, which may come where the own model has none."""
     return frozenset(f"{path}{name}" for name in official.model_fields)
 
 
 _BLOCK = frozenset({"citations", "signature", "caller"})
 _MESSAGE = (
-    _more(Message)
-    | _more(Usage, "usage.")
+    _official_fields(Message)
+    | _official_fields(Usage, "usage.")
     | frozenset(f"content.{name}" for name in _BLOCK)
     # What mistral.rs adds, by its source (AnthropicMessageResponse).
     | {"files", "session_id"}
@@ -292,7 +294,7 @@ _MESSAGE = (
 _EVENT = (
     frozenset(f"message.{name}" for name in _MESSAGE)
     | frozenset(f"content_block.{name}" for name in _BLOCK)
-    | _more(MessageDeltaUsage, "usage.")
+    | _official_fields(MessageDeltaUsage, "usage.")
     | {"delta.container", "delta.stop_details"}
 )
 
@@ -300,16 +302,16 @@ _EVENT = (
 _TaggedEvent: Any = Annotated[get_args(RawMessageStreamEvent)[0] | _Ping, Field(discriminator="type")]
 
 CONTRACTS = by_name(
-    Contract("message", _Message, Message, _MESSAGE, (the_reason_fits,)),
+    Contract("message", _Message, Message, _MESSAGE, (stop_reason_consistent,)),
     Contract(
         "message stream",
         _Event,
         _TaggedEvent,
         _EVENT,
-        (begins_and_ends_once, every_block_is_whole, the_end_is_told_once, calls_have_arguments),
+        (one_start_one_stop, blocks_complete, one_message_delta, tool_inputs_are_objects),
         named_events=True,
     ),
-    Contract("tokens", _Tokens, MessageTokensCount),
+    Contract("tokens", _TokenCount, MessageTokensCount),
     Contract("error", _ErrorBody, ErrorResponse, frozenset({"request_id", "error.details"})),
 )
 
@@ -317,6 +319,6 @@ ANTHROPIC = Api(
     name="anthropic",
     title="Anthropic",
     contracts=CONTRACTS,
-    good="a message is answered",
-    view=view,
+    health_case="a message is answered",
+    normalize=normalize,
 )

@@ -27,27 +27,27 @@ from ollama import (
 from openai.types import Model as OpenAiModel
 from pydantic import AfterValidator, Field, model_validator
 
-from support.conformance.api import Api, View
+from support.conformance.api import Api, NormalizedAnswer
 from support.conformance.contract import (
     Byte,
     Contract,
     LogProbability,
-    Strict,
+    StrictModel,
     Text,
     by_name,
-    is_present,
-    require_different,
+    is_current_time,
+    require_unique,
 )
 from support.conformance.oracles import openai
-from support.conformance.response_parser import Reading
+from support.conformance.response_parser import ParsedResponse
 
 UNIT_SLACK = 1e-3
 # Parts of a time are measured by several clocks.
 DURATION_SLACK = 1.05
 # Whatever answers faster counts in other units than nanoseconds.
-LEAST_TOTAL = 100_000
+MIN_TOTAL_DURATION = 100_000
 # Go's time.Time as JSON (RFC 3339 with up to nine digits of a second).
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
 METRICS = (
     "total_duration",
     "load_duration",
@@ -58,39 +58,39 @@ METRICS = (
 )
 
 
-def seconds_of(moment: str) -> float:
+def unix_seconds(timestamp: str) -> float:
     """Seconds since 1970 of a time with any number of decimals; ValueError when it is none."""
-    if not _MOMENT.fullmatch(moment):
-        raise ValueError(f"{moment!r} is no time with a zone (RFC 3339)")
-    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", moment)).timestamp()
+    if not _TIMESTAMP.fullmatch(timestamp):
+        raise ValueError(f"{timestamp!r} is no time with a zone (RFC 3339)")
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", timestamp)).timestamp()
 
 
-def _is_moment(moment: str) -> str:
-    seconds_of(moment)
-    return moment
+def _check_timestamp(timestamp: str) -> str:
+    unix_seconds(timestamp)
+    return timestamp
 
 
-def _is_now(moment: str) -> str:
-    if not is_present(seconds_of(moment)):
-        raise ValueError(f"{moment} is not the present time")
-    return moment
+def _check_current_timestamp(timestamp: str) -> str:
+    if not is_current_time(unix_seconds(timestamp)):
+        raise ValueError(f"{timestamp} is not the present time")
+    return timestamp
 
 
 Count = Annotated[int, Field(ge=1)]
 Duration = Annotated[int, Field(ge=0)]
-Moment = Annotated[str, AfterValidator(_is_moment)]
-Now = Annotated[str, AfterValidator(_is_now)]
+Timestamp = Annotated[str, AfterValidator(_check_timestamp)]
+CurrentTimestamp = Annotated[str, AfterValidator(_check_current_timestamp)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class _Token(Strict):
+class _Token(StrictModel):
     token: str
     logprob: LogProbability
     bytes: list[Byte]
 
     @model_validator(mode="after")
-    def _same_text(self) -> _Token:
+    def _check_bytes(self) -> _Token:
         # A token may be part of a character: its text then has a replacement mark.
         if "\ufffd" not in self.token and bytes(self.bytes) != self.token.encode():
             raise ValueError(f"bytes {self.bytes} are not those of {self.token!r}")
@@ -101,37 +101,37 @@ class _SampledToken(_Token):
     top_logprobs: Annotated[list[_Token], Field(max_length=20)] | None = None
 
 
-class _Function(Strict):
+class _Function(StrictModel):
     name: Text
     # An object here, a text in the OpenAI API.
     arguments: dict[str, Any]
     index: Annotated[int, Field(ge=0)] | None = None
 
 
-class _ToolCall(Strict):
+class _ToolCall(StrictModel):
     function: _Function
     id: Text | None = None
 
 
-class _Message(Strict):
+class _Message(StrictModel):
     role: Literal["assistant"]
     content: str
     thinking: Text | None = None
     tool_calls: Annotated[list[_ToolCall], Field(min_length=1)] | None = None
 
 
-class _Answer(Strict):
+class _Answer(StrictModel):
     model: Text
-    created_at: Now
+    created_at: CurrentTimestamp
     logprobs: list[_SampledToken] | None = None
 
 
-class _Piece(_Answer):
+class _AnswerLine(_Answer):
     """Any line of a stream: what only the last one has is checked across the lines."""
 
     done: bool
     done_reason: Literal["stop", "length"] | None = None
-    total_duration: Annotated[int, Field(ge=LEAST_TOTAL)] | None = None
+    total_duration: Annotated[int, Field(ge=MIN_TOTAL_DURATION)] | None = None
     load_duration: Duration | None = None
     prompt_eval_count: Count | None = None
     prompt_eval_duration: Duration | None = None
@@ -139,83 +139,83 @@ class _Piece(_Answer):
     eval_duration: Duration | None = None
 
 
-class _Whole(_Piece):
+class _WholeAnswer(_AnswerLine):
     done: Literal[True]
     done_reason: Literal["stop", "length"]
-    total_duration: Annotated[int, Field(ge=LEAST_TOTAL)]
+    total_duration: Annotated[int, Field(ge=MIN_TOTAL_DURATION)]
     prompt_eval_count: Count
     eval_count: Count
 
 
-class _Text(Strict):
+class _Text(StrictModel):
     response: str
     thinking: Text | None = None
     context: list[Annotated[int, Field(ge=0)]] | None = None
 
 
-class Generate(_Whole, _Text):
+class Generate(_WholeAnswer, _Text):
     """A whole answer of `/api/generate`."""
 
 
-class GenerateLine(_Piece, _Text):
+class GenerateLine(_AnswerLine, _Text):
     """One line of a streamed answer of `/api/generate`."""
 
 
-class Chat(_Whole):
+class Chat(_WholeAnswer):
     """A whole answer of `/api/chat`."""
 
     message: _Message
 
 
-class ChatLine(_Piece):
+class ChatLine(_AnswerLine):
     """One line of a streamed answer of `/api/chat`."""
 
     message: _Message
 
 
-class _Empty(Strict):
+class _EmptyAnswer(StrictModel):
     """What an empty request is answered with: nothing is said, so nothing is counted."""
 
     model: Text
-    created_at: Now
+    created_at: CurrentTimestamp
     done: Literal[True]
     done_reason: Literal["load", "unload"]
 
 
-class GenerateLoad(_Empty):
+class GenerateLoad(_EmptyAnswer):
     """`/api/generate` without a prompt."""
 
     response: Literal[""]
 
 
-class _NoMessage(Strict):
+class _EmptyMessage(StrictModel):
     role: Literal["assistant"]
     content: Literal[""]
 
 
-class ChatLoad(_Empty):
+class ChatLoad(_EmptyAnswer):
     """`/api/chat` without messages."""
 
-    message: _NoMessage
+    message: _EmptyMessage
 
 
-class Embed(Strict):
+class Embed(StrictModel):
     """What `/api/embed` answers: a vector for each input, in their order."""
 
     model: Text
     embeddings: list[Annotated[list[Number], Field(min_length=1)]]
-    total_duration: Annotated[int, Field(ge=LEAST_TOTAL)] | None = None
+    total_duration: Annotated[int, Field(ge=MIN_TOTAL_DURATION)] | None = None
     load_duration: Duration | None = None
     prompt_eval_count: Count | None = None
 
 
-class Embeddings(Strict):
+class Embeddings(StrictModel):
     """What the older `/api/embeddings` answers: one vector, of any length."""
 
     embedding: list[Number]
 
 
-class _Details(Strict):
+class _Details(StrictModel):
     parent_model: str
     format: Text
     family: Text
@@ -225,7 +225,7 @@ class _Details(Strict):
     quantization_level: Text
 
 
-class _Entry(Strict):
+class _ModelEntry(StrictModel):
     name: Annotated[str, Field(pattern=r"^[^:]+:[^:]+$")]
     model: Annotated[str, Field(pattern=r"^[^:]+:[^:]+$")]
     size: Annotated[int, Field(gt=0)]
@@ -233,46 +233,46 @@ class _Entry(Strict):
     details: _Details
 
 
-class _Listed(_Entry):
-    modified_at: Moment
+class _ListedModel(_ModelEntry):
+    modified_at: Timestamp
 
 
-class Tags(Strict):
+class Tags(StrictModel):
     """What `/api/tags` answers; without models an empty list, not null."""
 
-    models: list[_Listed]
+    models: list[_ListedModel]
 
     @model_validator(mode="after")
-    def _different(self) -> Tags:
-        require_different([entry.name for entry in self.models])
+    def _check_unique_names(self) -> Tags:
+        require_unique([entry.name for entry in self.models])
         return self
 
 
-class _Running(_Entry):
-    expires_at: Moment
+class _RunningModel(_ModelEntry):
+    expires_at: Timestamp
     size_vram: Annotated[int, Field(ge=0)]
     context_length: Annotated[int, Field(gt=0)]
 
 
-class Processes(Strict):
+class Processes(StrictModel):
     """What `/api/ps` answers: the loaded models."""
 
-    models: list[_Running]
+    models: list[_RunningModel]
 
 
-class _Tensor(Strict):
+class _Tensor(StrictModel):
     name: Text
     type: Text
     shape: list[Annotated[int, Field(gt=0)]]
 
 
-class Show(Strict):
+class Show(StrictModel):
     """What `/api/show` answers."""
 
     details: _Details
     model_info: dict[str, Any]
     capabilities: Annotated[list[Text], Field(min_length=1)]
-    modified_at: Moment
+    modified_at: Timestamp
     modelfile: str | None = None
     parameters: str | None = None
     template: str | None = None
@@ -282,7 +282,7 @@ class Show(Strict):
     messages: list[Any] | None = None
 
     @model_validator(mode="after")
-    def _architecture(self) -> Show:
+    def _check_architecture(self) -> Show:
         name = self.model_info.get("general.architecture")
         if not name:
             raise ValueError(f"model_info names no architecture: {sorted(self.model_info)[:5]}")
@@ -292,13 +292,13 @@ class Show(Strict):
         return self
 
 
-class Version(Strict):
+class Version(StrictModel):
     """What `/api/version` answers: exactly this."""
 
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+([-+].*)?$")]
 
 
-class Progress(Strict):
+class Progress(StrictModel):
     """One step of a pull or a create."""
 
     status: Text
@@ -307,32 +307,32 @@ class Progress(Strict):
     completed: Annotated[int, Field(ge=0)] | None = None
 
 
-class Done(Strict):
+class ProgressResult(StrictModel):
     """The end of a pull or a create that was not streamed."""
 
     status: Literal["success"]
 
 
-class ProgressOrError(Strict):
+class ProgressOrError(StrictModel):
     """A line of something that fails after it has begun."""
 
     status: Text | None = None
     error: Text | None = None
 
     @model_validator(mode="after")
-    def _one(self) -> ProgressOrError:
+    def _check_status_or_error(self) -> ProgressOrError:
         if (self.status is None) == (self.error is None):
             raise ValueError("a line has either a status or an error")
         return self
 
 
-class Failure(Strict):
+class ErrorBody(StrictModel):
     """Every refusal: one text, never an object."""
 
     error: Text
 
 
-def ends_once(lines: Sequence[Any]) -> None:
+def done_once(lines: Sequence[Any]) -> None:
     """`done` is true in the last line alone; only there are the reason, the metrics and the context."""
     ends = [number for number, line in enumerate(lines) if line["done"]]
     if ends != [len(lines) - 1]:
@@ -350,17 +350,17 @@ def ends_once(lines: Sequence[Any]) -> None:
         raise ValueError(f"the last line lacks {', '.join(missing)}")
 
 
-def goes_on(lines: Sequence[Any]) -> None:
+def monotonic(lines: Sequence[Any]) -> None:
     """One model in a stream, and times that do not go back."""
     models = {line["model"] for line in lines}
     if len(models) != 1:
         raise ValueError(f"the model changes within a stream: {sorted(models)}")
-    times = [seconds_of(line["created_at"]) for line in lines]
+    times = [unix_seconds(line["created_at"]) for line in lines]
     if times != sorted(times):
         raise ValueError("created_at goes back within a stream")
 
 
-def durations_fit(answers: Sequence[Any]) -> None:
+def durations_consistent(answers: Sequence[Any]) -> None:
     """Loading, reading the prompt and making the answer took no longer than all of it."""
     last = answers[-1]
     parts = {name: last.get(name) or 0 for name in METRICS if name.endswith("_duration")}
@@ -369,7 +369,7 @@ def durations_fit(answers: Sequence[Any]) -> None:
         raise ValueError(f"parts of the time are longer than the whole of {whole} ns: {parts}")
 
 
-def logprobs_are_the_text(answers: Sequence[Any]) -> None:
+def logprobs_match_text(answers: Sequence[Any]) -> None:
     """Where tokens are told, they are those of the text that comes with them."""
     for answer in answers:
         if not answer.get("logprobs"):
@@ -380,7 +380,7 @@ def logprobs_are_the_text(answers: Sequence[Any]) -> None:
             raise ValueError(f"the tokens {tokens!r:.200} are not the text {text!r:.200}")
 
 
-def counted_tokens(answers: Sequence[Any]) -> None:
+def logprobs_within_eval_count(answers: Sequence[Any]) -> None:
     """There are not more tokens with probabilities than were made."""
     told = sum(len(answer.get("logprobs") or ()) for answer in answers)
     made = answers[-1].get("eval_count") or 0
@@ -388,7 +388,7 @@ def counted_tokens(answers: Sequence[Any]) -> None:
         raise ValueError(f"{told} tokens are told, {made} were counted")
 
 
-def calls_are_numbered(answers: Sequence[Any]) -> None:
+def tool_calls_indexed(answers: Sequence[Any]) -> None:
     """Tool calls are numbered in their order, and none has another's id."""
     calls = [call for answer in answers for call in answer["message"].get("tool_calls") or ()]
     numbers = [call["function"].get("index") for call in calls]
@@ -411,25 +411,25 @@ def unit_length(answers: Sequence[Any]) -> None:
         raise ValueError(f"vectors of different sizes: {sorted(sizes)}")
 
 
-def ends_in_success(lines: Sequence[Any]) -> None:
+def success_last(lines: Sequence[Any]) -> None:
     """The last status, and no other, is `success`."""
     states = [line["status"] for line in lines]
     if states.count("success") != 1 or states[-1] != "success":
         raise ValueError(f"the states do not end in success: {states}")
 
 
-def ends_in_an_error(lines: Sequence[Any]) -> None:
+def error_last(lines: Sequence[Any]) -> None:
     """The last line, and no other, is an error: nothing comes after it."""
     errors = [number for number, line in enumerate(lines) if "error" in line]
     if errors != [len(lines) - 1]:
         raise ValueError(f"errors in the lines {errors} of {len(lines)}: not in the last one alone")
 
 
-_TEXT = (durations_fit, logprobs_are_the_text, counted_tokens)
-_STREAM = (ends_once, goes_on, *_TEXT)
+_TEXT = (durations_consistent, logprobs_match_text, logprobs_within_eval_count)
+_STREAM = (done_once, monotonic, *_TEXT)
 # Newer versions tell in the list, too, what a model can do.
-_TOLD = frozenset({"models.capabilities"})
-_SHOWN = frozenset({"projector_info", "renderer", "parser", "requires"})
+_LISTED_EXTRA_FIELDS = frozenset({"models.capabilities"})
+_SHOW_EXTRA_FIELDS = frozenset({"projector_info", "renderer", "parser", "requires"})
 _OPENAI = openai.CONTRACTS
 _REASONING = frozenset({"choices.message.reasoning", "choices.delta.reasoning"})
 
@@ -437,42 +437,42 @@ CONTRACTS = by_name(
     Contract("generate", Generate, GenerateResponse, invariants=_TEXT),
     Contract("generate stream", GenerateLine, GenerateResponse, invariants=_STREAM),
     Contract("generate load", GenerateLoad, GenerateResponse),
-    Contract("chat", Chat, ChatResponse, invariants=(*_TEXT, calls_are_numbered)),
-    Contract("chat stream", ChatLine, ChatResponse, invariants=(*_STREAM, calls_are_numbered)),
+    Contract("chat", Chat, ChatResponse, invariants=(*_TEXT, tool_calls_indexed)),
+    Contract("chat stream", ChatLine, ChatResponse, invariants=(*_STREAM, tool_calls_indexed)),
     Contract("chat load", ChatLoad, ChatResponse),
     Contract("embed", Embed, EmbedResponse, invariants=(unit_length,)),
     Contract("embeddings", Embeddings, EmbeddingsResponse),
-    Contract("tags", Tags, ListResponse, _TOLD),
-    Contract("ps", Processes, ProcessResponse, _TOLD),
-    Contract("show", Show, ShowResponse, _SHOWN),
+    Contract("tags", Tags, ListResponse, _LISTED_EXTRA_FIELDS),
+    Contract("ps", Processes, ProcessResponse, _LISTED_EXTRA_FIELDS),
+    Contract("show", Show, ShowResponse, _SHOW_EXTRA_FIELDS),
     Contract("version", Version),
-    Contract("progress", Done, ProgressResponse),
-    Contract("progress stream", Progress, ProgressResponse, invariants=(ends_in_success,)),
-    Contract("failing stream", ProgressOrError, invariants=(ends_in_an_error,)),
-    Contract("error", Failure),
+    Contract("progress", ProgressResult, ProgressResponse),
+    Contract("progress stream", Progress, ProgressResponse, invariants=(success_last,)),
+    Contract("failing stream", ProgressOrError, invariants=(error_last,)),
+    Contract("error", ErrorBody),
     # Its half of the OpenAI API.
     *(
         replace(contract, name=f"OpenAI {name}", tolerated=contract.tolerated | _REASONING)
         for name, contract in _OPENAI.items()
     ),
-    Contract("OpenAI model", openai.Card, OpenAiModel),
+    Contract("OpenAI model", openai.ModelCard, OpenAiModel),
 )
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _as_object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def view(reading: Reading) -> View:
+def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
     """Text, thoughts, reason, counts and tool calls of an answer, whole or put together from its lines."""
-    values = [value for value in reading.values if isinstance(value, dict)]
+    values = [value for value in parsed.values if isinstance(value, dict)]
     if any("choices" in value for value in values):
-        return openai.view(reading)
+        return openai.normalize(parsed)
     text, thinking = "", ""
     calls: list[dict[str, Any]] = []
     pieces = 0
     for value in values:
-        message = _object(value.get("message"))
+        message = _as_object(value.get("message"))
         piece = value.get("response") or message.get("content") or ""
         pieces += bool(piece)
         text += piece
@@ -495,8 +495,11 @@ OLLAMA = Api(
     name="ollama",
     title="Ollama",
     contracts=CONTRACTS,
-    good="a good request is served",
-    good_for={"embedding": "several texts get a vector each", "dice": "a throw of the dice is answered"},
-    view=view,
+    health_case="a good request is served",
+    health_case_for={
+        "embedding": "several texts get a vector each",
+        "dice": "a throw of the dice is answered",
+    },
+    normalize=normalize,
     streams_end_with_done=True,
 )

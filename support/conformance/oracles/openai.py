@@ -17,18 +17,18 @@ from openai.types import Completion, CreateEmbeddingResponse, Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import Field, field_validator, model_validator
 
-from support.conformance.api import Api, View
+from support.conformance.api import Api, NormalizedAnswer
 from support.conformance.contract import (
     Byte,
     Contract,
     LogProbability,
-    Strict,
+    StrictModel,
     Text,
     by_name,
-    is_present,
-    require_different,
+    is_current_time,
+    require_unique,
 )
-from support.conformance.response_parser import Reading
+from support.conformance.response_parser import ParsedResponse
 
 # Servers compute in half precision: three digits.
 UNIT_SLACK = 5e-3
@@ -57,7 +57,7 @@ _HEAD = frozenset(
 )
 _CHAT = frozenset({"choices.message.reasoning_content", "choices.message.annotations"})
 _DELTA = frozenset({"choices.delta.reasoning_content"})
-_CARD = frozenset(
+_MODEL_CARD = frozenset(
     f"data.{name}"
     for name in (
         "root",
@@ -70,7 +70,7 @@ _CARD = frozenset(
 )
 
 
-class Usage(Strict):
+class Usage(StrictModel):
     """Token counts of one request."""
 
     prompt_tokens: Count
@@ -78,7 +78,7 @@ class Usage(Strict):
     total_tokens: Count
 
     @model_validator(mode="after")
-    def _adds_up(self) -> Usage:
+    def _check_total(self) -> Usage:
         if self.total_tokens != self.prompt_tokens + self.completion_tokens:
             raise ValueError(
                 f"total_tokens {self.total_tokens} is not {self.prompt_tokens} + {self.completion_tokens}"
@@ -86,20 +86,20 @@ class Usage(Strict):
         return self
 
 
-class _Head(Strict):
+class _Head(StrictModel):
     id: Text
     created: Count
     model: Text
 
     @field_validator("created")
     @classmethod
-    def _now(cls, created: int) -> int:
-        if not is_present(created):
+    def _check_created(cls, created: int) -> int:
+        if not is_current_time(created):
             raise ValueError(f"{created} is not the present time in seconds")
         return created
 
 
-class _Token(Strict):
+class _Token(StrictModel):
     token: str
     logprob: LogProbability
     bytes: list[Byte] | None
@@ -109,20 +109,20 @@ class _SampledToken(_Token):
     top_logprobs: list[_Token]
 
 
-class Logprobs(Strict):
+class Logprobs(StrictModel):
     """Log-probabilities of an answer: one entry for each of its tokens."""
 
     content: list[_SampledToken] | None
     refusal: list[_SampledToken] | None = None
 
 
-class _Function(Strict):
+class _Function(StrictModel):
     name: Text
     arguments: str
 
     @field_validator("arguments")
     @classmethod
-    def _object(cls, arguments: str) -> str:
+    def _check_arguments(cls, arguments: str) -> str:
         try:
             found = json.loads(arguments)
         except ValueError:
@@ -132,28 +132,28 @@ class _Function(Strict):
         return arguments
 
 
-class _ToolCall(Strict):
+class _ToolCall(StrictModel):
     id: Text
     type: Literal["function"]
     function: _Function
     index: Count | None = None
 
 
-class _Message(Strict):
+class _Message(StrictModel):
     role: Literal["assistant"]
     content: str | None
     tool_calls: list[_ToolCall] | None = None
     refusal: str | None = None
 
 
-class _Choice(Strict):
+class _Choice(StrictModel):
     index: Count
     message: _Message
     finish_reason: Reason
     logprobs: Logprobs | None = None
 
     @model_validator(mode="after")
-    def _reason_fits(self) -> _Choice:
+    def _check_finish_reason(self) -> _Choice:
         if bool(self.message.tool_calls) != (self.finish_reason == "tool_calls"):
             calls = len(self.message.tool_calls or [])
             raise ValueError(f"{calls} tool calls with the finish reason {self.finish_reason!r}")
@@ -168,26 +168,26 @@ class Chat(_Head):
     usage: Usage
 
 
-class _FunctionDelta(Strict):
+class _FunctionDelta(StrictModel):
     name: str | None = None
     arguments: str | None = None
 
 
-class _ToolCallDelta(Strict):
+class _ToolCallDelta(StrictModel):
     index: Count
     id: str | None = None
     type: Literal["function"] | None = None
     function: _FunctionDelta | None = None
 
 
-class _Delta(Strict):
+class _Delta(StrictModel):
     role: Literal["assistant"] | None = None
     content: str | None = None
     tool_calls: list[_ToolCallDelta] | None = None
     refusal: str | None = None
 
 
-class _ChunkChoice(Strict):
+class _ChunkChoice(StrictModel):
     index: Count
     delta: _Delta
     finish_reason: Reason | None
@@ -202,7 +202,7 @@ class ChatChunk(_Head):
     usage: Usage | None = None
 
 
-class _TextChoice(Strict):
+class _TextChoice(StrictModel):
     index: Count
     text: str
     finish_reason: TextReason
@@ -217,7 +217,7 @@ class TextAnswer(_Head):
     usage: Usage
 
 
-class _TextChunkChoice(Strict):
+class _TextChunkChoice(StrictModel):
     index: Count
     text: str
     finish_reason: TextReason | None
@@ -232,7 +232,7 @@ class TextChunk(_Head):
     usage: Usage | None = None
 
 
-class Card(Strict):
+class ModelCard(StrictModel):
     """One model of the list, or asked for by its name."""
 
     id: Text
@@ -241,41 +241,41 @@ class Card(Strict):
     owned_by: str
 
 
-class _ListedCard(Card):
+class _ListedModelCard(ModelCard):
     # What mistral.rs adds: whether the model is loaded.
     status: str | None = None
 
 
-class Models(Strict):
+class Models(StrictModel):
     """What `/v1/models` answers. `created` is in seconds: ten digits."""
 
     object: Literal["list"]
-    data: Annotated[list[_ListedCard], Field(min_length=1)]
+    data: Annotated[list[_ListedModelCard], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _different(self) -> Models:
-        require_different([card.id for card in self.data])
+    def _check_unique_ids(self) -> Models:
+        require_unique([card.id for card in self.data])
         return self
 
 
-class _OfficialModels(Strict):
+class _OfficialModels(StrictModel):
     """The package has no type for the list itself, only for its cards."""
 
     data: list[Model]
 
 
-class _EmbeddingUsage(Strict):
+class _EmbeddingUsage(StrictModel):
     prompt_tokens: Count
     total_tokens: Count
 
 
-class _Embedding(Strict):
+class _Embedding(StrictModel):
     object: Literal["embedding"]
     index: Count
     embedding: Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)]
 
 
-class Embeddings(Strict):
+class Embeddings(StrictModel):
     """What `/v1/embeddings` answers when asked for floats: in the order of the inputs, all of one size."""
 
     object: Literal["list"]
@@ -284,7 +284,7 @@ class Embeddings(Strict):
     usage: _EmbeddingUsage
 
     @model_validator(mode="after")
-    def _in_order(self) -> Embeddings:
+    def _check_order(self) -> Embeddings:
         indices = [entry.index for entry in self.data]
         if indices != list(range(len(indices))):
             raise ValueError(f"the vectors are not in the order of the inputs: {indices}")
@@ -299,7 +299,7 @@ class _EncodedEmbedding(_Embedding):
     embedding: Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2,3}={1,2})?$")]  # type: ignore[assignment]
 
 
-class EncodedEmbeddings(Strict):
+class EncodedEmbeddings(StrictModel):
     """The same asked for in base64."""
 
     object: Literal["list"]
@@ -308,27 +308,27 @@ class EncodedEmbeddings(Strict):
     usage: _EmbeddingUsage
 
 
-class _ErrorObject(Strict):
+class _ErrorObject(StrictModel):
     message: Text
     type: Text
     param: str | None
     code: str | int | None
 
 
-class ErrorBody(Strict):
+class ErrorBody(StrictModel):
     """OpenAI's error object: all four keys are there, `param` and `code` may be null."""
 
     error: _ErrorObject
 
 
-def indices_are_complete(answers: Sequence[Any]) -> None:
+def choice_indices_complete(answers: Sequence[Any]) -> None:
     """The choices of a whole answer are numbered from 0, each once."""
     indices = [choice["index"] for choice in answers[0]["choices"]]
     if sorted(indices) != list(range(len(indices))):
         raise ValueError(f"the choices are numbered {indices}")
 
 
-def one_of_each(chunks: Sequence[Any]) -> None:
+def constant_ids(chunks: Sequence[Any]) -> None:
     """One id and one model in a stream, and a choice at most once in a chunk."""
     for what in ("id", "model"):
         values = {chunk[what] for chunk in chunks}
@@ -340,7 +340,7 @@ def one_of_each(chunks: Sequence[Any]) -> None:
             raise ValueError(f"a chunk has a choice twice: {indices}")
 
 
-def one_end_of_each(chunks: Sequence[Any]) -> None:
+def one_finish_reason_per_choice(chunks: Sequence[Any]) -> None:
     """Each choice gives one finish reason, in its last chunk."""
     reasons: dict[int, list[Any]] = {}
     for chunk in chunks:
@@ -353,7 +353,7 @@ def one_end_of_each(chunks: Sequence[Any]) -> None:
         raise ValueError("a stream without any choice")
 
 
-def begins_with_the_role(chunks: Sequence[Any]) -> None:
+def role_first(chunks: Sequence[Any]) -> None:
     """The first delta of each choice names the role."""
     begun: set[int] = set()
     for chunk in chunks:
@@ -363,7 +363,7 @@ def begins_with_the_role(chunks: Sequence[Any]) -> None:
             begun.add(choice["index"])
 
 
-def counted_once(chunks: Sequence[Any]) -> None:
+def usage_once_last(chunks: Sequence[Any]) -> None:
     """Token counts come at most once, at the end."""
     counted = [number for number, chunk in enumerate(chunks) if chunk.get("usage")]
     if counted not in ([], [len(chunks) - 1]):
@@ -378,35 +378,35 @@ def unit_length(answers: Sequence[Any]) -> None:
             raise ValueError(f"vector {entry['index']} has length {length:.4f}, not 1")
 
 
-_STREAM = (one_of_each, one_end_of_each, counted_once)
+_STREAM = (constant_ids, one_finish_reason_per_choice, usage_once_last)
 
 CONTRACTS = by_name(
-    Contract("chat", Chat, ChatCompletion, _HEAD | _USAGE | _CHAT, (indices_are_complete,)),
+    Contract("chat", Chat, ChatCompletion, _HEAD | _USAGE | _CHAT, (choice_indices_complete,)),
     Contract(
         "chat stream",
         ChatChunk,
         ChatCompletionChunk,
         _HEAD | _USAGE | _DELTA,
-        (*_STREAM, begins_with_the_role),
+        (*_STREAM, role_first),
     ),
-    Contract("text", TextAnswer, Completion, _HEAD | _USAGE, (indices_are_complete,)),
+    Contract("text", TextAnswer, Completion, _HEAD | _USAGE, (choice_indices_complete,)),
     # The package's type for text has no chunk without a finish reason.
     Contract("text stream", TextChunk, None, _HEAD | _USAGE, _STREAM),
-    Contract("models", Models, _OfficialModels, _CARD),
+    Contract("models", Models, _OfficialModels, _MODEL_CARD),
     Contract("embeddings", Embeddings, CreateEmbeddingResponse, frozenset(), (unit_length,)),
     Contract("encoded embeddings", EncodedEmbeddings),
     Contract("error", ErrorBody, tolerated=frozenset({"error.partial_response"})),
 )
 
 
-def view(reading: Reading) -> View:
+def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
     """Texts, finish reasons, counts and tool calls of an answer, whole or put together from its stream."""
     texts: dict[int, str] = {}
     reasons: dict[int, Any] = {}
     calls: dict[int, dict[str, Any]] = {}
     usage: Any = None
     pieces = 0
-    documents = [value for value in reading.values if isinstance(value, dict)]
+    documents = [value for value in parsed.values if isinstance(value, dict)]
     for value in documents:
         usage = value.get("usage") or usage
         for choice in value.get("choices") or ():
@@ -417,7 +417,7 @@ def view(reading: Reading) -> View:
             texts[index] = texts.get(index, "") + text
             reasons[index] = choice.get("finish_reason") or reasons.get(index)
             for call in part.get("tool_calls") or ():
-                _gather(calls, call)
+                _merge_tool_call_delta(calls, call)
     in_order = [calls[index] for index in sorted(calls)]
     counts = ("prompt_tokens", "completion_tokens", "total_tokens")
     return {
@@ -431,8 +431,8 @@ def view(reading: Reading) -> View:
         "pieces": pieces,
         "first_vector": _first_vector(documents),
         # Lists of what should be one value: a stream that changes it shows more.
-        "id": _different(documents, "id"),
-        "created": _different(documents, "created"),
+        "id": _distinct_values(documents, "id"),
+        "created": _distinct_values(documents, "created"),
     }
 
 
@@ -448,7 +448,7 @@ def _first_vector(documents: Sequence[dict[str, Any]]) -> list[float] | None:
         return None
 
 
-def _different(documents: Sequence[dict[str, Any]], name: str) -> list[Any]:
+def _distinct_values(documents: Sequence[dict[str, Any]], name: str) -> list[Any]:
     """The values of a field over all chunks, each once, in order."""
     found: list[Any] = []
     for document in documents:
@@ -457,7 +457,7 @@ def _different(documents: Sequence[dict[str, Any]], name: str) -> list[Any]:
     return found
 
 
-def _gather(calls: dict[int, dict[str, Any]], delta: dict[str, Any]) -> None:
+def _merge_tool_call_delta(calls: dict[int, dict[str, Any]], delta: dict[str, Any]) -> None:
     function = delta.get("function") or {}
     index = delta.get("index")
     call = calls.setdefault(len(calls) if index is None else index, {"id": None, "name": "", "arguments": ""})
@@ -470,10 +470,10 @@ OPENAI = Api(
     name="openai",
     title="OpenAI",
     contracts=CONTRACTS,
-    good="a good request is served",
-    view=view,
+    health_case="a good request is served",
+    normalize=normalize,
     streams_end_with_done=True,
-    good_for={
+    health_case_for={
         "embedding": "a text becomes a vector of length one",
         "dice": "a throw of the dice is answered",
     },

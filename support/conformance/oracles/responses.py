@@ -15,10 +15,10 @@ from openai.types.responses import Response as OfficialResponse
 from openai.types.responses import ResponseStreamEvent as OfficialEvent
 from pydantic import Field, field_validator, model_validator
 
-from support.conformance.api import Api, View
-from support.conformance.contract import Contract, Strict, by_name
+from support.conformance.api import Api, NormalizedAnswer
+from support.conformance.contract import Contract, StrictModel, by_name
 from support.conformance.oracles.openai import ErrorBody
-from support.conformance.response_parser import Reading
+from support.conformance.response_parser import ParsedResponse
 
 CLOCK_SLACK_SECONDS = 300
 
@@ -26,15 +26,16 @@ Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=0)]
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 # What ends a stream, and the status that the response has then.
-ENDS = {
+TERMINAL_EVENTS = {
     "response.completed": "completed",
     "response.incomplete": "incomplete",
     "response.failed": "failed",
 }
 # What an event has beside its type and number, of what this contract looks at.
-EVENTS: Mapping[str, frozenset[str]] = {
+EVENT_FIELDS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
-        ("response.created", "response.queued", "response.in_progress", *ENDS), frozenset({"response"})
+        ("response.created", "response.queued", "response.in_progress", *TERMINAL_EVENTS),
+        frozenset({"response"}),
     ),
     **dict.fromkeys(
         ("response.output_item.added", "response.output_item.done"), frozenset({"output_index", "item"})
@@ -48,16 +49,16 @@ EVENTS: Mapping[str, frozenset[str]] = {
     "response.function_call_arguments.delta": frozenset({"output_index", "delta"}),
     "response.function_call_arguments.done": frozenset({"output_index", "arguments"}),
 }
-_BESIDE = frozenset({"type", "sequence_number"})
+_COMMON_FIELDS = frozenset({"type", "sequence_number"})
 
 
-class _Usage(Strict):
+class _Usage(StrictModel):
     input_tokens: Count
     output_tokens: Count
     total_tokens: Count
 
     @model_validator(mode="after")
-    def _adds_up(self) -> _Usage:
+    def _check_total(self) -> _Usage:
         if self.total_tokens != self.input_tokens + self.output_tokens:
             raise ValueError(
                 f"total_tokens {self.total_tokens} is not {self.input_tokens} + {self.output_tokens}"
@@ -65,12 +66,12 @@ class _Usage(Strict):
         return self
 
 
-class _Part(Strict):
+class _Part(StrictModel):
     type: Literal["output_text"]
     text: str
 
 
-class _Item(Strict):
+class _Item(StrictModel):
     """A piece of an answer: a message, or a call of a tool."""
 
     type: Literal["message", "function_call"]
@@ -83,18 +84,18 @@ class _Item(Strict):
     arguments: str | None = None
 
     @model_validator(mode="after")
-    def _of_its_kind(self) -> _Item:
+    def _check_fields_for_type(self) -> _Item:
         call = ["call_id", "name", "arguments"]
         needed = call if self.type == "function_call" else ["role", "content"]
         missing = [name for name in needed if getattr(self, name) is None]
         if missing:
             raise ValueError(f"an item of the type {self.type} without {', '.join(missing)}")
         if self.type == "function_call" and self.status == "completed":
-            _require_object(self.arguments or "")
+            _require_json_object(self.arguments or "")
         return self
 
 
-def _require_object(arguments: str) -> None:
+def _require_json_object(arguments: str) -> None:
     try:
         found = json.loads(arguments)
     except ValueError:
@@ -103,16 +104,16 @@ def _require_object(arguments: str) -> None:
         raise ValueError(f"arguments that are no JSON object: {arguments!r:.100}")
 
 
-class _Error(Strict):
+class _Error(StrictModel):
     message: Text
     code: str | None = None
 
 
-class _Why(Strict):
+class _IncompleteDetails(StrictModel):
     reason: Literal["max_output_tokens", "content_filter"]
 
 
-class _Response(Strict):
+class _Response(StrictModel):
     """A response in any state; what it has to have depends on its status."""
 
     id: Annotated[str, Field(pattern="^resp_.")]
@@ -123,17 +124,17 @@ class _Response(Strict):
     output: list[_Item]
     usage: _Usage | None = None
     error: _Error | None = None
-    incomplete_details: _Why | None = None
+    incomplete_details: _IncompleteDetails | None = None
 
     @field_validator("created_at")
     @classmethod
-    def _now(cls, created: float) -> float:
+    def _check_created(cls, created: float) -> float:
         if abs(created - time.time()) > CLOCK_SLACK_SECONDS:
             raise ValueError(f"{created} is not the present time in seconds")
         return created
 
     @model_validator(mode="after")
-    def _of_its_status(self) -> _Response:
+    def _check_fields_for_status(self) -> _Response:
         if (self.error is not None) != (self.status == "failed"):
             raise ValueError(f"the status {self.status} with the error {self.error!r}")
         if (self.incomplete_details is not None) != (self.status == "incomplete"):
@@ -143,7 +144,7 @@ class _Response(Strict):
         return self
 
 
-class _Event(Strict):
+class _Event(StrictModel):
     """One event of a streamed response."""
 
     type: Literal[
@@ -173,14 +174,14 @@ class _Event(Strict):
     arguments: str | None = None
 
     @model_validator(mode="after")
-    def _of_its_kind(self) -> _Event:
-        given = self.model_fields_set & type(self).model_fields.keys() - _BESIDE
-        if given != EVENTS[self.type]:
-            raise ValueError(f"{self.type} has {sorted(EVENTS[self.type])}; this one: {sorted(given)}")
+    def _check_fields_for_type(self) -> _Event:
+        given = self.model_fields_set & type(self).model_fields.keys() - _COMMON_FIELDS
+        if given != EVENT_FIELDS[self.type]:
+            raise ValueError(f"{self.type} has {sorted(EVENT_FIELDS[self.type])}; this one: {sorted(given)}")
         return self
 
 
-class _Deleted(Strict):
+class _Deleted(StrictModel):
     """What deleting a response answers."""
 
     id: Annotated[str, Field(pattern="^resp_.")]
@@ -188,35 +189,35 @@ class _Deleted(Strict):
     deleted: Literal[True]
 
 
-def numbered(events: Sequence[Any]) -> None:
+def sequence_numbers(events: Sequence[Any]) -> None:
     """The events are numbered from 0, without a gap."""
     numbers = [event["sequence_number"] for event in events]
     if numbers != list(range(len(numbers))):
         raise ValueError(f"the events are numbered {numbers}")
 
 
-def begins_and_ends_once(events: Sequence[Any]) -> None:
+def one_start_one_end(events: Sequence[Any]) -> None:
     """response.created first; one end, last, whose response has that status; one id throughout."""
     kinds = [event["type"] for event in events]
     if kinds[0] != "response.created" or kinds.count("response.created") != 1:
         raise ValueError(f"a stream begins with one response.created: {kinds}")
-    ends = [kind for kind in kinds if kind in ENDS]
-    if len(ends) != 1 or kinds[-1] not in ENDS:
+    ends = [kind for kind in kinds if kind in TERMINAL_EVENTS]
+    if len(ends) != 1 or kinds[-1] not in TERMINAL_EVENTS:
         raise ValueError(f"a stream has one end, at its end: {ends}, then {kinds[-1]}")
     status = events[-1]["response"]["status"]
-    if status != ENDS[kinds[-1]]:
+    if status != TERMINAL_EVENTS[kinds[-1]]:
         raise ValueError(f"{kinds[-1]} of a response whose status is {status}")
     ids = {event["response"]["id"] for event in events if "response" in event}
     if len(ids) != 1:
         raise ValueError(f"the id of the response changes: {sorted(ids)}")
 
 
-def everything_is_whole(events: Sequence[Any]) -> None:
+def items_complete(events: Sequence[Any]) -> None:
     """Items are numbered from 0 and come one after the other, so do their parts; what is added is done.
 
     The pieces of a text, or of a call's arguments, join to what its part, its item and the response say.
     """
-    items: list[_Open] = []
+    items: list[_OpenItem] = []
     for event in events:
         if "output_index" not in event:
             continue
@@ -224,31 +225,31 @@ def everything_is_whole(events: Sequence[Any]) -> None:
         if event["type"] == "response.output_item.added":
             if index != len(items) or (items and items[-1].is_open):
                 raise ValueError(f"item {index} is added when there are {len(items)}, or one is still open")
-            items.append(_Open(event["item"]))
+            items.append(_OpenItem(event["item"]))
         elif index != len(items) - 1 or not items[-1].is_open:
             raise ValueError(f"{event['type']} for item {index}, which is not open")
         else:
-            items[-1].take(event)
+            items[-1].add_event(event)
     still = [number for number, item in enumerate(items) if item.is_open]
     if still:
         raise ValueError(f"the items {still} are not done")
-    said = [_said(item) for item in events[-1]["response"]["output"]]
-    if said != [item.said for item in items]:
-        raise ValueError(f"the stream says {[item.said for item in items]}, its end {said}")
+    said = [_item_content(item) for item in events[-1]["response"]["output"]]
+    if said != [item.content for item in items]:
+        raise ValueError(f"the stream says {[item.content for item in items]}, its end {said}")
 
 
-class _Open:
+class _OpenItem:
     """An item while its events come."""
 
     def __init__(self, item: Mapping[str, Any]) -> None:
         self.is_open = True
-        self.said: Any = None
+        self.content: Any = None
         self._kind = item["type"]
         self._parts: list[str] = []
         self._part_is_open = False
         self._arguments = ""
 
-    def take(self, event: Mapping[str, Any]) -> None:
+    def add_event(self, event: Mapping[str, Any]) -> None:
         """The next event of this item; raises ValueError when it does not fit."""
         kind = event["type"].removeprefix("response.")
         if kind == "output_item.done":
@@ -256,21 +257,21 @@ class _Open:
         elif kind.startswith("function_call_arguments."):
             if self._kind != "function_call":
                 raise ValueError(f"{kind} in an item of the type {self._kind}")
-            self._take_arguments(event)
+            self._add_arguments(event)
         elif kind == "content_part.added":
             if self._part_is_open or event["content_index"] != len(self._parts):
                 raise ValueError(f"part {event['content_index']} is added to {len(self._parts)}")
             self._part_is_open = True
             self._parts.append("")
         else:
-            self._take_text(kind, event)
+            self._add_text(kind, event)
 
-    def _take_arguments(self, event: Mapping[str, Any]) -> None:
+    def _add_arguments(self, event: Mapping[str, Any]) -> None:
         self._arguments += event.get("delta", "")
         if "arguments" in event and event["arguments"] != self._arguments:
             raise ValueError(f"the pieces join to {self._arguments!r}, not to {event['arguments']!r}")
 
-    def _take_text(self, kind: str, event: Mapping[str, Any]) -> None:
+    def _add_text(self, kind: str, event: Mapping[str, Any]) -> None:
         if not self._part_is_open or event["content_index"] != len(self._parts) - 1:
             raise ValueError(f"{kind} for part {event['content_index']}, which is not open")
         self._parts[-1] += event.get("delta", "")
@@ -285,19 +286,19 @@ class _Open:
         if self._part_is_open:
             raise ValueError("an item is done whose last part is not")
         self.is_open = False
-        self.said = _said(item)
+        self.content = _item_content(item)
         pieces = self._arguments if self._kind == "function_call" else self._parts
-        if pieces != self.said:
-            raise ValueError(f"the pieces join to {pieces!r:.100}, the item says {self.said!r:.100}")
+        if pieces != self.content:
+            raise ValueError(f"the pieces join to {pieces!r:.100}, the item says {self.content!r:.100}")
 
 
-def _said(item: Mapping[str, Any]) -> Any:
+def _item_content(item: Mapping[str, Any]) -> Any:
     if item["type"] == "function_call":
         return item["arguments"]
     return [part["text"] for part in item["content"]]
 
 
-def items_keep_their_ids(events: Sequence[Any]) -> None:
+def item_ids_constant(events: Sequence[Any]) -> None:
     """An item has one id: when it is added, when it is done, and in the whole response at the end."""
     ids: dict[str, list[str]] = {"added": [], "done": []}
     for event in events:
@@ -308,11 +309,11 @@ def items_keep_their_ids(events: Sequence[Any]) -> None:
         raise ValueError(f"ids when added {ids['added']}, when done {ids['done']}, at the end {at_the_end}")
 
 
-def view(reading: Reading) -> View:
+def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
     """Text, status, counts and calls of a response; of a stream, its pieces and what its end says."""
-    documents = [value for value in reading.values if isinstance(value, dict)]
+    documents = [value for value in parsed.values if isinstance(value, dict)]
     last = (documents or [{}])[-1]
-    response = (last.get("response") if reading.streamed else last) or {}
+    response = (last.get("response") if parsed.streamed else last) or {}
     items = [item for item in response.get("output") or () if isinstance(item, dict)]
     texts = [
         part.get("text") or ""
@@ -326,7 +327,7 @@ def view(reading: Reading) -> View:
     usage = response.get("usage") or {}
     counts = ("input_tokens", "output_tokens", "total_tokens")
     return {
-        "text": said if reading.streamed else "".join(texts),
+        "text": said if parsed.streamed else "".join(texts),
         "texts": texts,
         "finish_reason": response.get("status"),
         "usage": {name: usage.get(name) for name in counts},
@@ -349,7 +350,7 @@ _EVENT = (
     | {f"{where}.{name}" for where in ("part", "item.content") for name in ("annotations", "logprobs")}
     | {"item_id", "logprobs", "call_id", "name", "obfuscation"}
 )
-_STREAM = (numbered, begins_and_ends_once, everything_is_whole)
+_STREAM = (sequence_numbers, one_start_one_end, items_complete)
 
 # The package tells its events apart by hand; so pydantic does, and names what is wrong with the right one.
 _TaggedEvent: Any = Annotated[get_args(OfficialEvent)[0], Field(discriminator="type")]
@@ -359,7 +360,7 @@ CONTRACTS = by_name(
     Contract("response stream", _Event, None, _EVENT, _STREAM, named_events=True),
     Contract("official response", _Response, OfficialResponse, _RESPONSE),
     Contract("official response stream", _Event, _TaggedEvent, _EVENT),
-    Contract("ids stream", _Event, None, _EVENT, (items_keep_their_ids,)),
+    Contract("ids stream", _Event, None, _EVENT, (item_ids_constant,)),
     Contract("deleted", _Deleted),
     Contract("error", ErrorBody),
 )
@@ -368,8 +369,8 @@ RESPONSES = Api(
     name="responses",
     title="Responses",
     contracts=CONTRACTS,
-    good="a response is complete and holds its text",
-    view=view,
+    health_case="a response is complete and holds its text",
+    normalize=normalize,
     # mistral.rs sends it, as with chats; OpenAI does not, and its client does not mind.
     streams_end_with_done=None,
 )

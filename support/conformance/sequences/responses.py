@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from support.conformance.api import Api, ApiServer, View
+from support.conformance.api import Api, Endpoint, NormalizedAnswer
 from support.conformance.registry import APIS
-from support.conformance.response_parser import Reading
-from support.conformance.sequence import answered, require_equal
+from support.conformance.response_parser import ParsedResponse
+from support.conformance.sequence import require_equal, require_response
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.waiting import wait_until
@@ -23,19 +23,19 @@ MARA, UNKNOWN = "You are Mara, and I will remember it.", "You have not told me y
 # An answer of some tokens takes milliseconds; a busy machine some seconds.
 DONE_SECONDS = 30.0
 # How long a response is that is to be cancelled at work: longer ones where that was done before.
-LENGTHS = (150, 450, 1350)
+CANCEL_LENGTHS = (150, 450, 1350)
 UNFINISHED = ("queued", "in_progress")
 
 
-class Caller:
+class CheckedClient:
     """A client of one server in one of its APIs, that checks each answer's contract."""
 
-    def __init__(self, client: ApiClient, server: ApiServer) -> None:
+    def __init__(self, client: ApiClient, server: Endpoint) -> None:
         self.client = client
         self._api: Api = APIS[server.api]
-        self._model = server.names["model"]
+        self._model = server.variables["model"]
 
-    def ask(
+    def call(
         self,
         contract: str,
         path: str,
@@ -43,45 +43,45 @@ class Caller:
         *,
         method: str = "POST",
         status: int = 200,
-    ) -> Reading:
+    ) -> ParsedResponse:
         """Send a request and check status and contract ("" for none); raises `Broken`."""
         send, post = self.client.send, self.client.post
         exchange = send(method, path) if document is None else post(path, document)
-        return self.judged(exchange, contract, status)
+        return self.check(exchange, contract, status)
 
-    def judged(self, exchange: Exchange, contract: str, status: int = 200) -> Reading:
+    def check(self, exchange: Exchange, contract: str, status: int = 200) -> ParsedResponse:
         """An answer that keeps the contract; raises `Broken`."""
-        return answered(exchange, self._api, contract, status=status, stream="sse")
+        return require_response(exchange, self._api, contract, status=status, stream="sse")
 
-    def respond(self, question: str, **fields: Any) -> Mapping[str, Any]:
+    def create(self, question: str, **fields: Any) -> Mapping[str, Any]:
         """A response to a question, as it came."""
         request = self.request(question, **fields)
-        answer: Mapping[str, Any] = self.ask("response", "/v1/responses", request).values[0]
+        answer: Mapping[str, Any] = self.call("response", "/v1/responses", request).values[0]
         return answer
 
-    def said(self, question: str, **fields: Any) -> str:
+    def output_text(self, question: str, **fields: Any) -> str:
         """What a response to a question says."""
-        return text_of(self.respond(question, **fields))
+        return text_of(self.create(question, **fields))
 
-    def stored(self, response_id: str, status: int = 200) -> Mapping[str, Any]:
+    def get(self, response_id: str, status: int = 200) -> Mapping[str, Any]:
         """A response asked for by its id; nothing when that is to be refused."""
         contract = "response" if status == 200 else ""
-        found = self.ask(contract, f"/v1/responses/{response_id}", method="GET", status=status)
+        found = self.call(contract, f"/v1/responses/{response_id}", method="GET", status=status)
         return found.values[0] if contract else {}
 
-    def finished(self, response_id: str) -> Mapping[str, Any]:
+    def wait_until_done(self, response_id: str) -> Mapping[str, Any]:
         """A response in the background as soon as it is neither queued nor in progress."""
         states: list[str] = []
 
         def state() -> Mapping[str, Any] | None:
-            response = self.stored(response_id)
+            response = self.get(response_id)
             states.append(response["status"])
             return None if states[-1] in UNFINISHED else response
 
         response = wait_until(
-            f"the end of the response {response_id}", state, within=DONE_SECONDS, seen=lambda: states[-1]
+            f"the end of the response {response_id}", state, timeout=DONE_SECONDS, seen=lambda: states[-1]
         )
-        assert states == sorted(states, key=_order), f"its states went back: {states}"
+        assert states == sorted(states, key=_status_order), f"its states went back: {states}"
         return response
 
     def request(self, question: str, **fields: Any) -> dict[str, Any]:
@@ -93,32 +93,32 @@ class Caller:
         messages = [{"role": "user", "content": question}]
         return {"model": self._model, "messages": messages, "max_tokens": 50, "temperature": 0, **fields}
 
-    def view(self, reading: Reading) -> View:
+    def normalize(self, parsed: ParsedResponse) -> NormalizedAnswer:
         """The answer in words that do not depend on how it came."""
-        return self._api.view(reading)
+        return self._api.normalize(parsed)
 
 
-Take = Callable[[Caller], None]
+Steps = Callable[[CheckedClient], None]
 
 
 @dataclass(frozen=True)
-class Walk:
+class RequestSequence:
     """What is done, and with which of the suite's models."""
 
-    take: Take
+    steps: Steps
     model: str = "speaking"
 
 
 # By API, then by title.
-WALKS: dict[str, dict[str, Walk]] = {"responses": {}, "anthropic": {}}
+SEQUENCES: dict[str, dict[str, RequestSequence]] = {"responses": {}, "anthropic": {}}
 
 
-def walk(api: str, title: str, model: str = "speaking") -> Callable[[Take], Take]:
+def sequence(api: str, title: str, model: str = "speaking") -> Callable[[Steps], Steps]:
     """Registers a walk under the title that a feature gives it."""
 
-    def register(function: Take) -> Take:
-        assert title not in WALKS[api], f"two walks are called {title!r}"
-        WALKS[api][title] = Walk(function, model)
+    def register(function: Steps) -> Steps:
+        assert title not in SEQUENCES[api], f"two walks are called {title!r}"
+        SEQUENCES[api][title] = RequestSequence(function, model)
         return function
 
     return register
@@ -129,145 +129,153 @@ def text_of(response: Mapping[str, Any]) -> str:
     return "".join(part["text"] for item in response["output"] for part in item.get("content") or ())
 
 
-def _order(status: str) -> int:
+def _status_order(status: str) -> int:
     return (*UNFINISHED, status).index(status)
 
 
 # -- stored responses (OpenAI API reference: Get, Delete a model response)
 
 
-@walk("responses", "a response can be read again by its id")
-def _stored(caller: Caller) -> None:
-    made = caller.respond("Tell me about the comet", metadata={"order": "4711"})
-    require_equal("the response read again", made, caller.stored(made["id"]))
+@sequence("responses", "a response can be read again by its id")
+def _stored(client: CheckedClient) -> None:
+    made = client.create("Tell me about the comet", metadata={"order": "4711"})
+    require_equal("the response read again", made, client.get(made["id"]))
 
 
-@walk("responses", "a streamed response can be read again by its id")
-def _stored_stream(caller: Caller) -> None:
-    stream = caller.view(
-        caller.ask("response stream", "/v1/responses", caller.request("Tell me about the comet", stream=True))
+@sequence("responses", "a streamed response can be read again by its id")
+def _stored_stream(client: CheckedClient) -> None:
+    stream = client.normalize(
+        client.call(
+            "response stream", "/v1/responses", client.request("Tell me about the comet", stream=True)
+        )
     )
-    require_equal("the text read again", COMET, text_of(caller.stored(stream["id"])))
+    require_equal("the text read again", COMET, text_of(client.get(stream["id"])))
 
 
-@walk("responses", "a response that was deleted is gone")
-def _deleted(caller: Caller) -> None:
-    made, path = caller.respond("Say it briefly")["id"], "/v1/responses/{}"
-    gone = caller.ask("deleted", path.format(made), method="DELETE").values[0]
+@sequence("responses", "a response that was deleted is gone")
+def _deleted(client: CheckedClient) -> None:
+    made, path = client.create("Say it briefly")["id"], "/v1/responses/{}"
+    gone = client.call("deleted", path.format(made), method="DELETE").values[0]
     require_equal("the id that was deleted", made, gone["id"])
-    caller.stored(made, status=404)
-    caller.ask("", path.format(made), method="DELETE", status=404)
+    client.get(made, status=404)
+    client.call("", path.format(made), method="DELETE", status=404)
 
 
-@walk("responses", "a response that is not to be stored cannot be read")
-def _not_stored(caller: Caller) -> None:
-    caller.stored(caller.respond("Say it briefly", store=False)["id"], status=404)
+@sequence("responses", "a response that is not to be stored cannot be read")
+def _not_stored(client: CheckedClient) -> None:
+    client.get(client.create("Say it briefly", store=False)["id"], status=404)
 
 
-@walk("responses", "every response has an id of its own")
-def _ids(caller: Caller) -> None:
-    ids = [caller.respond("Say it briefly")["id"] for _ in range(5)]
+@sequence("responses", "every response has an id of its own")
+def _unique_ids(client: CheckedClient) -> None:
+    ids = [client.create("Say it briefly")["id"] for _ in range(5)]
     assert len(set(ids)) == len(ids), f"an id was given twice: {ids}"
 
 
 # -- conversations (the same, previous_response_id; instructions)
 
 
-@walk("responses", "a response goes on from an earlier one")
-def _goes_on(caller: Caller) -> None:
-    first = caller.respond("My name is Mara")["id"]
-    require_equal("what it says after it", MARA, caller.said("What am I called?", previous_response_id=first))
-    require_equal("what it says without", UNKNOWN, caller.said("What am I called?"))
-
-
-@walk("responses", "a conversation goes on over several responses")
-def _chain(caller: Caller) -> None:
-    last = caller.respond("My name is Mara")
-    for question in ("Tell me about the comet", "Say it briefly"):
-        last = caller.respond(question, previous_response_id=last["id"])
+@sequence("responses", "a response goes on from an earlier one")
+def _previous_response_id(client: CheckedClient) -> None:
+    first = client.create("My name is Mara")["id"]
     require_equal(
-        "the last response", MARA, caller.said("What am I called?", previous_response_id=last["id"])
+        "what it says after it", MARA, client.output_text("What am I called?", previous_response_id=first)
+    )
+    require_equal("what it says without", UNKNOWN, client.output_text("What am I called?"))
+
+
+@sequence("responses", "a conversation goes on over several responses")
+def _conversation_chain(client: CheckedClient) -> None:
+    last = client.create("My name is Mara")
+    for question in ("Tell me about the comet", "Say it briefly"):
+        last = client.create(question, previous_response_id=last["id"])
+    require_equal(
+        "the last response", MARA, client.output_text("What am I called?", previous_response_id=last["id"])
     )
 
 
-@walk("responses", "a longer conversation counts more tokens")
-def _counts_more(caller: Caller) -> None:
-    first = caller.respond("Tell me about the comet")
-    second = caller.respond("Tell me about the comet", previous_response_id=first["id"])
+@sequence("responses", "a longer conversation counts more tokens")
+def _longer_conversation_more_tokens(client: CheckedClient) -> None:
+    first = client.create("Tell me about the comet")
+    second = client.create("Tell me about the comet", previous_response_id=first["id"])
     counts = [answer["usage"]["input_tokens"] for answer in (first, second)]
     assert counts[1] > counts[0], f"input_tokens of the first and the second response: {counts}"
 
 
-@walk("responses", "instructions end with their response")
-def _instructions(caller: Caller) -> None:
-    first = caller.respond("Tell me about the lighthouse", instructions="You are a pirate.")["id"]
-    said = caller.said("Tell me about the comet", previous_response_id=first)
+@sequence("responses", "instructions end with their response")
+def _instructions(client: CheckedClient) -> None:
+    first = client.create("Tell me about the lighthouse", instructions="You are a pirate.")["id"]
+    said = client.output_text("Tell me about the comet", previous_response_id=first)
     require_equal("the next response, without instructions", COMET, said)
 
 
 # -- in the background (the same, background; Cancel a response)
 
 
-@walk("responses", "a response in the background gets done")
-def _background(caller: Caller) -> None:
-    begun = caller.respond("Tell me about the comet", background=True)
+@sequence("responses", "a response in the background gets done")
+def _background(client: CheckedClient) -> None:
+    begun = client.create("Tell me about the comet", background=True)
     assert begun["status"] in UNFINISHED, f"it is to be made in the background, and is {begun['status']}"
-    done = caller.finished(begun["id"])
+    done = client.wait_until_done(begun["id"])
     require_equal("its end", ("completed", COMET), (done["status"], text_of(done)))
 
 
-@walk("responses", "a response in the background is part of a conversation")
-def _background_goes_on(caller: Caller) -> None:
-    begun = caller.respond("My name is Mara", background=True)["id"]
-    caller.finished(begun)
-    require_equal("what it says after it", MARA, caller.said("What am I called?", previous_response_id=begun))
+@sequence("responses", "a response in the background is part of a conversation")
+def _background_then_follow_up(client: CheckedClient) -> None:
+    begun = client.create("My name is Mara", background=True)["id"]
+    client.wait_until_done(begun)
+    require_equal(
+        "what it says after it", MARA, client.output_text("What am I called?", previous_response_id=begun)
+    )
 
 
-@walk("responses", "a response in the background that fails says why")
-def _background_fails(caller: Caller) -> None:
-    request = {**caller.request("Say it briefly", background=True), "model": "nobody/knows-this"}
-    exchange = caller.client.post("/v1/responses", request)
+@sequence("responses", "a response in the background that fails says why")
+def _background_fails(client: CheckedClient) -> None:
+    request = {**client.request("Say it briefly", background=True), "model": "nobody/knows-this"}
+    exchange = client.client.post("/v1/responses", request)
     if exchange.status in (400, 404):
         return
     require_equal("the status", 200, exchange.status)
-    failed = caller.finished(exchange.json()["id"])
+    failed = client.wait_until_done(exchange.json()["id"])
     require_equal("its end", "failed", failed["status"])
     assert "nobody/knows-this" in failed["error"]["message"], f"it does not say why: {failed['error']}"
 
 
-@walk("responses", "a response in the background can be cancelled")
-def _can_be_cancelled(caller: Caller) -> None:
-    _cancelled(caller)
+@sequence("responses", "a response in the background can be cancelled")
+def _cancel_succeeds(client: CheckedClient) -> None:
+    _cancel_running(client)
 
 
-@walk("responses", "a cancelled response stays cancelled")
-def _stays_cancelled(caller: Caller) -> None:
-    begun, tokens = _cancelled(caller)
+@sequence("responses", "a cancelled response stays cancelled")
+def _cancel_is_final(client: CheckedClient) -> None:
+    begun, tokens = _cancel_running(client)
     # As long a response, begun later: by its end the cancelled one would have come to its own.
-    caller.ask("", "/v1/responses", caller.request("Go on forever", max_output_tokens=tokens))
-    require_equal("its status some time later", "cancelled", caller.stored(begun)["status"])
+    client.call("", "/v1/responses", client.request("Go on forever", max_output_tokens=tokens))
+    require_equal("its status some time later", "cancelled", client.get(begun)["status"])
 
 
-def _cancelled(caller: Caller) -> tuple[str, int]:
+def _cancel_running(client: CheckedClient) -> tuple[str, int]:
     """The id of a response that was cancelled at work, and of how many tokens it would have been."""
-    for tokens in LENGTHS:
-        begun = caller.respond("Go on forever", background=True, max_output_tokens=tokens)["id"]
-        answer = caller.client.send("POST", f"/v1/responses/{begun}/cancel")
+    for tokens in CANCEL_LENGTHS:
+        begun = client.create("Go on forever", background=True, max_output_tokens=tokens)["id"]
+        answer = client.client.send("POST", f"/v1/responses/{begun}/cancel")
         if answer.status == 200:
-            stopped = caller.judged(answer, "response").values[0]
+            stopped = client.check(answer, "response").values[0]
             require_equal("the answer to it", (begun, "cancelled"), (stopped["id"], stopped["status"]))
             return begun, tokens
-        state = caller.stored(begun)["status"]
+        state = client.get(begun)["status"]
         assert state not in UNFINISHED, f"cancelling while it is {state} is refused\n{answer.describe()}"
-    raise AssertionError(f"every response was done before it was cancelled, even one of {LENGTHS[-1]} tokens")
+    raise AssertionError(
+        f"every response was done before it was cancelled, even one of {CANCEL_LENGTHS[-1]} tokens"
+    )
 
 
-@walk("responses", "a response that is done cannot be cancelled")
-def _too_late(caller: Caller) -> None:
-    made = caller.respond("Say it briefly")["id"]
-    status = caller.client.send("POST", f"/v1/responses/{made}/cancel").status
+@sequence("responses", "a response that is done cannot be cancelled")
+def _cancel_completed(client: CheckedClient) -> None:
+    made = client.create("Say it briefly")["id"]
+    status = client.client.send("POST", f"/v1/responses/{made}/cancel").status
     assert status in (400, 404, 409), f"cancelling a finished response is answered with {status}"
-    require_equal("its status afterwards", "completed", caller.stored(made)["status"])
+    require_equal("its status afterwards", "completed", client.get(made)["status"])
 
 
 # -- counting (Anthropic API reference, Count Message tokens)
@@ -275,38 +283,45 @@ def _too_late(caller: Caller) -> None:
 TOOL = {"name": "get_weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
 
 
-def _counted(caller: Caller, **fields: Any) -> tuple[int, int]:
+def _token_counts(client: CheckedClient, **fields: Any) -> tuple[int, int]:
     """Tokens of a message as they are counted beforehand, and as the message itself counts them."""
-    request = caller.message("Tell me about the comet", **fields)
+    request = client.message("Tell me about the comet", **fields)
     asked = {name: value for name, value in request.items() if name not in ("max_tokens", "temperature")}
-    before = caller.ask("tokens", "/v1/messages/count_tokens", asked).values[0]["input_tokens"]
-    return before, caller.ask("message", "/v1/messages", request).values[0]["usage"]["input_tokens"]
+    before = client.call("tokens", "/v1/messages/count_tokens", asked).values[0]["input_tokens"]
+    return before, client.call("message", "/v1/messages", request).values[0]["usage"]["input_tokens"]
 
 
-def _same_count(**fields: Any) -> Take:
-    def compare(caller: Caller) -> None:
-        before, spent = _counted(caller, **fields)
+def _same_token_count(**fields: Any) -> Steps:
+    def compare(caller: CheckedClient) -> None:
+        before, spent = _token_counts(caller, **fields)
         require_equal("the tokens counted beforehand, by the message", spent, before)
 
     return compare
 
 
-walk("anthropic", "a question takes as many tokens as were counted")(_same_count())
-walk("anthropic", "a system message takes as many tokens as were counted")(
-    _same_count(system=[{"type": "text", "text": "You are polite."}, {"type": "text", "text": "And brief."}])
+sequence("anthropic", "a question takes as many tokens as were counted")(_same_token_count())
+sequence("anthropic", "a system message takes as many tokens as were counted")(
+    _same_token_count(
+        system=[{"type": "text", "text": "You are polite."}, {"type": "text", "text": "And brief."}]
+    )
 )
 # The other models' template has no words for tools.
-walk("anthropic", "offered tools take as many tokens as were counted", "able")(_same_count(tools=[TOOL]))
+sequence("anthropic", "offered tools take as many tokens as were counted", "able")(
+    _same_token_count(tools=[TOOL])
+)
 
 
-@walk("anthropic", "a longer message counts more tokens")
-def _longer(caller: Caller) -> None:
-    short, long = _counted(caller)[0], _counted(caller, system="You are polite and never in a hurry.")[0]
+@sequence("anthropic", "a longer message counts more tokens")
+def _longer_message_more_tokens(client: CheckedClient) -> None:
+    short, long = (
+        _token_counts(client)[0],
+        _token_counts(client, system="You are polite and never in a hurry.")[0],
+    )
     assert long > short, f"{long} tokens with a system message, {short} without"
 
 
-@walk("anthropic", "every message has an id of its own")
-def _message_ids(caller: Caller) -> None:
-    request = caller.message("Say it briefly")
-    ids = [caller.ask("message", "/v1/messages", request).values[0]["id"] for _ in range(5)]
+@sequence("anthropic", "every message has an id of its own")
+def _unique_message_ids(client: CheckedClient) -> None:
+    request = client.message("Say it briefly")
+    ids = [client.call("message", "/v1/messages", request).values[0]["id"] for _ in range(5)]
     assert len(set(ids)) == len(ids), f"an id was given twice: {ids}"
