@@ -91,7 +91,9 @@ def refused(context: StepContext, limit: float) -> None:
 
 @then("the error names the problem")
 def names_problem(context: StepContext) -> None:
-    launch_checks.check_error_mentions(context.world.launch_result.get(), context.world.planned.names)
+    launch_checks.check_error_mentions(
+        context.world.launch_result.get(), context.world.planned.expected_words
+    )
 
 
 @then("nothing was asked of the network")

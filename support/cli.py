@@ -155,7 +155,7 @@ def doctor(as_json: bool) -> None:
         _exit_with_error(error)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
-    sys.exit(any(finding.required and not finding.there for finding in findings))
+    sys.exit(any(finding.required and not finding.available for finding in findings))
 
 
 @main.command()

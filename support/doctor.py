@@ -32,7 +32,7 @@ class Finding:
     """One thing: what was found (version, place), what it is for, how it is got. `required`: by every run."""
 
     name: str
-    there: bool
+    available: bool
     found: str
     purpose: str
     remedy: str
@@ -40,9 +40,9 @@ class Finding:
 
     def line(self) -> str:
         """`ok|missing  name  version and place  -- what for`, with the remedy of what is missing."""
-        state = "ok" if self.there else "missing"
+        state = "ok" if self.available else "missing"
         told = f"{state:<8} {self.name:<10} {self.found or '-'}  -- {self.purpose}"
-        return told if self.there else f"{told}; {self.remedy}"
+        return told if self.available else f"{told}; {self.remedy}"
 
 
 def examine(settings: Settings) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from support.http.client import ApiClient
 from support.mcp.tool_server import READY_SECONDS, ToolServer
 from support.models.script import TOOLS_SCRIPT, Script
 from support.models.store import ModelStore
-from support.programs.run_directory import RunFolder
+from support.programs.run_directory import RunDirectory
 from support.results.known_issues import KnownIssues
 from support.servers.capabilities import CAPABILITIES, unmet_capability
 from support.servers.command_line import ModelArguments
@@ -50,7 +50,7 @@ class RunContext:
     def __init__(self, resolved: ResolvedSettings, target: Target) -> None:
         self.resolved = resolved
         self.target = target
-        self._run_directory = RunFolder().hold()
+        self._run_directory = RunDirectory().lock()
         self.folder = self._run_directory.path
         # Every temporary folder of the run lies in this one, and so goes with it, however the run ends.
         self._default_tempdir, tempfile.tempdir = tempfile.tempdir, str(self.folder)
@@ -106,7 +106,7 @@ class RunContext:
 
         behind = (self.target.program, self.target.version)
         candidates = [
-            ComparedOllama(name, lambda: self.fronts, behind)
+            ComparedOllama(name, lambda: self.ollama_backends, behind)
             if name in OLLAMA_API_CHOICES
             else ComparedMistralRs(name, self.settings, self.model)
             for name in self.settings.compared_servers
@@ -120,7 +120,7 @@ class RunContext:
         return Comparison(candidates, self.settings.seconds(30.0), self.missing_routes, known)
 
     @cached_property
-    def fronts(self) -> OllamaBackends:
+    def ollama_backends(self) -> OllamaBackends:
         """The servers of the Ollama API."""
         files = {
             SCRIPTED: lambda: self.models.scripted(self.script).path,
@@ -129,14 +129,14 @@ class RunContext:
         return OllamaBackends(self.settings, lambda role: files[role](), self._upstream)
 
     @cached_property
-    def stacks(self) -> SharedServers:
+    def shared_servers(self) -> SharedServers:
         """Servers with gateways before them, apart from those of the whole run."""
         from support.servers.dedicated import SharedServers
 
         return SharedServers()
 
     @cached_property
-    def heard(self) -> dict[str, str]:
+    def probe_cache(self) -> dict[str, str]:
         """What servers that were there before answered when they were tried out, by address."""
         return {}
 
@@ -171,8 +171,8 @@ class RunContext:
         target = (self.target.program, self.target.version)
         if NEEDS_OLLAMA_API not in tags:
             return [target]
-        front = self.fronts.last_version
-        behind = [target] if NEEDS_OLLAMA in tags or self.fronts.kind == "gateway" else []
+        front = self.ollama_backends.last_version
+        behind = [target] if NEEDS_OLLAMA in tags or self.ollama_backends.kind == "gateway" else []
         return [*([front] if front else []), *behind]
 
     def api_client(self) -> tuple[ApiClient, Server | None]:
@@ -187,7 +187,7 @@ class RunContext:
         server = self.servers.get(self.scripted())
         return ApiClient(server.url, timeout=self.settings.seconds(30.0)), server
 
-    def tool_caller(self) -> ModelArguments:
+    def tool_calling_model(self) -> ModelArguments:
         """The speaking model that calls tools."""
         return arguments_of(self.models.scripted(Script.load(TOOLS_SCRIPT)))
 
@@ -221,12 +221,12 @@ class RunContext:
 
     def close(self) -> None:
         """End the servers and remove the run's folder."""
-        if "stacks" in self.__dict__:
-            self.stacks.close()
+        if "shared_servers" in self.__dict__:
+            self.shared_servers.close()
         if "servers" in self.__dict__:
             self.servers.close()
-        if "fronts" in self.__dict__:
-            self.fronts.close()
+        if "ollama_backends" in self.__dict__:
+            self.ollama_backends.close()
         if "comparison" in self.__dict__:
             self.comparison.close()
         if "tool_server" in self.__dict__:

@@ -111,7 +111,7 @@ class World:
         """Let somebody else have the port that the planned start will want."""
         squatter = launch_checks.PortBlocker()
         self.cleanups.callback(squatter.close)
-        self.plan = replace(self.planned, port=squatter.port, names=launch_plans.PORT_TAKEN)
+        self.plan = replace(self.planned, port=squatter.port, expected_words=launch_plans.PORT_TAKEN)
 
     def watch_network(self) -> None:
         """From now on every way out of the machine leads into a trap."""
@@ -287,13 +287,13 @@ class World:
         """Ask the judged server of the Ollama API and a real Ollama; the comparison is to be checked."""
         from support.conformance.sequences.ollama import run_ollama_sequence, same_answer
 
-        real = self._ollama_client_of(self.suite.fronts.real(), SCRIPTED)
+        real = self._ollama_client_of(self.suite.ollama_backends.real(), SCRIPTED)
         self.sequence_result.set(
             run_ollama_sequence(same_answer(question, real), self._ollama_client(SCRIPTED))
         )
 
     def _ollama_client(self, role: str) -> OllamaClient:
-        front = self.suite.fronts.under_test(role)
+        front = self.suite.ollama_backends.under_test(role)
         if front.process is not None:
             self.require_alive(front.process)
         asker = self._ollama_client_of(front, role)
@@ -359,7 +359,7 @@ class World:
 
     # -- what remains
 
-    def judged(self, tags: Collection[str]) -> list[tuple[str, str]]:
+    def components_under_test(self, tags: Collection[str]) -> list[tuple[str, str]]:
         """Program and version of what this scenario has judged: what it asked, where it chose itself."""
         return self.parity.versions if "parity" in self.__dict__ else self.suite.components_under_test(tags)
 

@@ -47,7 +47,8 @@ def check_same_counts(answers: Sequence[Answer]) -> None:
     """There are several answers, and all report the same token counts."""
     for first, other in _pairs_with_first(answers):
         assert other.token_counts == first.token_counts, (
-            f"the token counts differ: {first.token_counts} and {other.token_counts}\n{other.exchange.describe()}"
+            f"the token counts differ: {first.token_counts} and {other.token_counts}\n"
+            f"{other.exchange.describe()}"
         )
 
 

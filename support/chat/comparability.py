@@ -95,7 +95,7 @@ class ComparedEndpoints:
 
     @cached_property
     def _gateway(self) -> OllamaBackend:
-        front = self._suite.fronts.gateway()
+        front = self._suite.ollama_backends.gateway()
         if front.program == BUNDLED:
             # It hands on what the target does wrong.
             self.record_version(self._suite.target.program, self._suite.target.version)
@@ -103,7 +103,7 @@ class ComparedEndpoints:
 
     @cached_property
     def _real(self) -> OllamaBackend:
-        return self._suite.fronts.real()
+        return self._suite.ollama_backends.real()
 
     def record_version(self, program: str, version: str) -> None:
         """It is among those that this scenario judges."""
@@ -122,7 +122,7 @@ class ComparedEndpoints:
 
     def require_managed_gateway(self) -> None:
         """Raise `NotOffered` when the gateway of this run cannot be put before a server of the suite."""
-        if self._suite.fronts.kind not in ("gateway", "ollama"):
+        if self._suite.ollama_backends.kind not in ("gateway", "ollama"):
             raise NotSupported(
                 f"{self._location(GATEWAY)} stands before a server that was there already; what may hurt a "
                 "server is tried with the bundled gateway only (leave ollama_api out)"
@@ -179,11 +179,11 @@ class ComparedEndpoints:
     def _probe_answer(self, server: str) -> str:
         """What it says to the first row of the script, asked once in a run."""
         route = self.endpoint(server)
-        if route.url not in self._suite.heard:
+        if route.url not in self._suite.probe_cache:
             row = self._suite.script.rows[0]
             talk = ChatRequest(({"role": "user", "content": row.keyword},), limit=PROBE_TOKENS)
-            self._suite.heard[route.url] = route.ask(talk, timeout=self._timeout).text
-        return self._suite.heard[route.url]
+            self._suite.probe_cache[route.url] = route.ask(talk, timeout=self._timeout).text
+        return self._suite.probe_cache[route.url]
 
     def _is_scripted_answer(self, answer: str) -> bool:
         return SequenceMatcher(None, answer, self._suite.script.rows[0].answer).ratio() > SIMILARITY_THRESHOLD

@@ -37,7 +37,7 @@ class ChatAnswer:
 
     endpoint: str
     text: str
-    end: str | None
+    finish_reason: str | None
     prompt_tokens: int | None
     answer_tokens: int | None
     exchange: Exchange = field(repr=False)

@@ -22,7 +22,7 @@ class ComparedAnswers:
     def require_same_text(self) -> None:
         """Every route said the same and ended for the same reason."""
         require_equal_answers(self.whole, lambda said: said.text, "the texts")
-        require_equal_answers(self.whole, lambda said: said.end, "the reasons to end")
+        require_equal_answers(self.whole, lambda said: said.finish_reason, "the reasons to end")
 
     def require_text(self, expected: str) -> None:
         """They said this; raises AssertionError that names the route."""
@@ -35,8 +35,8 @@ class ComparedAnswers:
     def require_finish_reason(self, reason: str) -> None:
         """They ended for this reason."""
         for said in (*self.whole, *self.streamed):
-            assert said.end == reason, (
-                f"{said.endpoint} ended by {said.end!r}, not {reason!r}\n{said.exchange.describe()}"
+            assert said.finish_reason == reason, (
+                f"{said.endpoint} ended by {said.finish_reason!r}, not {reason!r}\n{said.exchange.describe()}"
             )
 
     def require_same_counts(self) -> None:
@@ -49,7 +49,7 @@ class ComparedAnswers:
         for whole, streamed in zip(self.whole, self.streamed, strict=True):
             require_equal_answers(
                 (whole, streamed),
-                lambda said: (said.text, said.end, said.counts),
+                lambda said: (said.text, said.finish_reason, said.counts),
                 f"stream and whole answer of {whole.endpoint}",
             )
 

@@ -337,5 +337,5 @@ class ParityScenario(ScenarioBase):
         try:
             yield
         except AssertionError:
-            self.suite.stacks.discard(DISCONNECTING)
+            self.suite.shared_servers.discard(DISCONNECTING)
             raise

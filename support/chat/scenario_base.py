@@ -109,7 +109,9 @@ class ScenarioBase:
 
     def shared_server(self, use: str) -> ServerWithGateway:
         """The one that scenarios share which do the same to it."""
-        return self._under_test(self.suite.stacks.get(use, lambda: start_server_with_gateway(self.suite)))
+        return self._under_test(
+            self.suite.shared_servers.get(use, lambda: start_server_with_gateway(self.suite))
+        )
 
     def _under_test(self, dedicated: ServerWithGateway) -> ServerWithGateway:
         self.endpoints.record_version(self.suite.target.program, self.suite.target.version)

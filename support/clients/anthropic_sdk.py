@@ -28,9 +28,9 @@ GREEDY = {"temperature": 0}
 LONGER_THAN_ANY_CONTEXT = "word " * 40_000
 
 
-def travel(server: Endpoint, name: str, timeout: float) -> TaskResult:
+def run(server: Endpoint, name: str, timeout: float) -> TaskResult:
     """One journey by its name in `JOURNEYS`; what the client raises is what it got. `within`: seconds."""
-    wanted, way = JOURNEYS[name]
+    wanted, way = TASKS[name]
     key = {"auth_token": server.key} if server.key else {"api_key": "not-asked-for"}
     with (
         anthropic.DefaultHttpxClient(trust_env=False, timeout=timeout) as transport,
@@ -111,7 +111,7 @@ def _error_type(client: anthropic.Anthropic, model: str, **more: Any) -> Any:
 
 TaskFunction = Callable[[anthropic.Anthropic, str], Any]
 # Name in the features -> what the client must bring home, and how it goes there.
-JOURNEYS: dict[str, tuple[Any, TaskFunction]] = {
+TASKS: dict[str, tuple[Any, TaskFunction]] = {
     "ask a question": (ANSWER, lambda client, model: _text(_create(client, model))),
     "read a stream": (ANSWER, _stream),
     "put a stream together": ((ANSWER, "end_turn"), _stream_helper),

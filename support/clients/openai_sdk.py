@@ -31,9 +31,9 @@ WEATHER: Any = {
 }
 
 
-def travel(server: Endpoint, name: str, timeout: float) -> TaskResult:
+def run(server: Endpoint, name: str, timeout: float) -> TaskResult:
     """One journey by its name in `JOURNEYS`; what the client raises is what it got. `within`: seconds."""
-    return run_with_openai(JOURNEYS, server, name, timeout, strict=True)
+    return run_with_openai(TASKS, server, name, timeout, strict=True)
 
 
 def run_with_openai(
@@ -113,7 +113,7 @@ def _bad_request_raises(client: openai.OpenAI, model: str) -> bool:
 
 TaskFunction = Callable[[openai.OpenAI, str], Any]
 # Name in the features -> what the client must bring home, and how it goes there.
-JOURNEYS: dict[str, tuple[Any, TaskFunction]] = {
+TASKS: dict[str, tuple[Any, TaskFunction]] = {
     "ask a question": (ANSWER, lambda client, model: _create(client, model).choices[0].message.content),
     "count what it spent": (True, _usage_adds_up),
     "read a stream": (ANSWER, _stream),

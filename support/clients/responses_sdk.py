@@ -28,9 +28,9 @@ WEATHER: Any = {
 DONE_SECONDS = 30.0
 
 
-def travel(server: Endpoint, name: str, timeout: float) -> TaskResult:
+def run(server: Endpoint, name: str, timeout: float) -> TaskResult:
     """One journey by its name in `JOURNEYS`; what the client raises is what it got. `within`: seconds."""
-    return run_with_openai(JOURNEYS, server, name, timeout, strict=False)
+    return run_with_openai(TASKS, server, name, timeout, strict=False)
 
 
 def _create(client: openai.OpenAI, model: str, question: Any = QUESTION, **more: Any) -> Any:
@@ -88,7 +88,7 @@ def _tool_calls(client: openai.OpenAI, model: str) -> Any:
 
 TaskFunction = Callable[[openai.OpenAI, str], Any]
 # Name in the features -> what the client must bring home, and how it goes there.
-JOURNEYS: dict[str, tuple[Any, TaskFunction]] = {
+TASKS: dict[str, tuple[Any, TaskFunction]] = {
     "get a response": (ANSWER, lambda client, model: _create(client, model).output_text),
     "read a streamed response": (ANSWER, _stream),
     "put a streamed response together": (ANSWER, _stream_helper),

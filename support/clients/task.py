@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from support.conformance.api import ApiServer
+from support.conformance.api import Endpoint
 
 # Each has `travel(server, name, within)` and `JOURNEYS`; read when needed, the packages take a while.
 CLIENTS: Mapping[str, str] = {
@@ -18,42 +18,42 @@ CLIENTS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Journey:
+class TaskResult:
     """What the client brought home: `got` is to equal `wanted`."""
 
     name: str
-    wanted: Any
-    got: Any
+    expected: Any
+    actual: Any
 
-    def require_arrived(self) -> None:
+    def require_expected(self) -> None:
         """Raises AssertionError when the client got something else."""
-        assert self.got == self.wanted, f"{self.name}: expected {self.wanted!r}, got {self.got!r}"
+        assert self.actual == self.expected, f"{self.name}: expected {self.expected!r}, got {self.actual!r}"
 
 
-def went(
+def run_task(
     name: str,
-    wanted: Any,
-    way: Callable[[], Any],
+    expected: Any,
+    function: Callable[[], Any],
     *,
     refused: type[Exception],
     failed: type[Exception],
-) -> Journey:
+) -> TaskResult:
     """Go this way; what the client raises is what it got. `refused` are named, `failed` say why as well."""
     try:
-        got = way()
+        got = function()
     except refused as error:
         got = type(error).__name__
     except failed as error:
         got = f"{type(error).__name__}: {error}"
-    return Journey(name, wanted, got)
+    return TaskResult(name, expected, got)
 
 
-def send_out(server: ApiServer, name: str, within: float) -> Journey:
+def run_sdk_task(server: Endpoint, name: str, timeout: float) -> TaskResult:
     """Let the official client of this server's API go on a journey; `within`: seconds for each answer."""
-    journey: Journey = import_module(CLIENTS[server.api]).travel(server, name, within)
+    journey: TaskResult = import_module(CLIENTS[server.api]).run(server, name, timeout)
     return journey
 
 
-def journeys_of(api: str) -> frozenset[str]:
+def task_names(api: str) -> frozenset[str]:
     """The names of the journeys of an API's client."""
-    return frozenset(import_module(CLIENTS[api]).JOURNEYS)
+    return frozenset(import_module(CLIENTS[api]).TASKS)

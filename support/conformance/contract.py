@@ -41,7 +41,7 @@ class Contract:
     name: str
     model: type[StrictModel]
     official: Any = None
-    tolerated: frozenset[str] = frozenset()
+    extra_fields_allowed: frozenset[str] = frozenset()
     invariants: tuple[Invariant, ...] = ()
     named_events: bool = False
 
@@ -83,7 +83,7 @@ class Contract:
             found = self.model.model_validate(chunk.value)
         except ValidationError as error:
             raise ConformanceError("contract", format_errors(error)) from None
-        unknown = sorted(set(unknown_fields(found)) - self.tolerated)
+        unknown = sorted(set(unknown_fields(found)) - self.extra_fields_allowed)
         if unknown:
             raise ConformanceError("contract", f"fields that nobody agreed on: {', '.join(unknown)}")
 

@@ -44,7 +44,8 @@ class RawClient:
         self._socket.connect((place.hostname, place.port or 80))
         body = json.dumps(endpoint.request(chat_request, stream)).encode()
         head = (
-            f"POST {endpoint.protocol.path} HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Type: application/json\r\n"
+            f"POST {endpoint.protocol.path} HTTP/1.1\r\nHost: {place.netloc}\r\n"
+            "Content-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
         self._socket.sendall(head.encode() + body)
@@ -142,8 +143,8 @@ def disconnect_beside_stream(
 
     def listen() -> None:
         said = endpoint.ask(streamed_request, stream=True, timeout=timeout)
-        assert said.text and said.end in ("stop", "length"), (
-            f"the neighbour of clients that left got {said.text!r}, which ended by {said.end!r}"
+        assert said.text and said.finish_reason in ("stop", "length"), (
+            f"the neighbour of clients that left got {said.text!r}, which ended by {said.finish_reason!r}"
         )
 
     try:

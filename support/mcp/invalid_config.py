@@ -24,9 +24,9 @@ def with_invalid_config(plan: LaunchPlan, what: str, folder: Path) -> LaunchPlan
     """The start with this wrong setting; a file goes into the folder."""
     if what == ONE_PORT:
         port = free_port()
-        return replace(plan, port=port, options=("--mcp-port", str(port)), names=("differ",))
+        return replace(plan, port=port, options=("--mcp-port", str(port)), expected_words=("differ",))
     file = write_config(what, folder)
-    return replace(plan, options=("--mcp-config", str(file)), names=(file.name,))
+    return replace(plan, options=("--mcp-config", str(file)), expected_words=(file.name,))
 
 
 def write_config(what: str, folder: Path) -> Path:

@@ -100,9 +100,9 @@ class McpScenario:
         configuration = suite.tool_server.configuration(
             TOOL_SERVER_SETS[server_set], suite.settings.seconds(TOOL_SECONDS)
         )
-        self._first_call = len(suite.tool_server.notes())
+        self._first_call = len(suite.tool_server.recorded_calls())
         self._tool_calling_server = suite.servers.get(
-            suite.tool_caller(), ("--mcp-config", str(configuration))
+            suite.tool_calling_model(), ("--mcp-config", str(configuration))
         )
         self._require_alive(self._tool_calling_server)
 
@@ -115,7 +115,7 @@ class McpScenario:
         """Tools that were called in this scenario, in order: `server.tool` and the arguments."""
         return [
             (f"{note['server']}.{note['tool']}", note["arguments"])
-            for note in self._suite.tool_server.notes()[self._first_call :]
+            for note in self._suite.tool_server.recorded_calls()[self._first_call :]
             if "tool" in note
         ]
 
@@ -127,7 +127,9 @@ class McpScenario:
 
     def check_handshake(self, name: str) -> None:
         """The tool server was greeted as the protocol has it and asked for its tools ("Lifecycle")."""
-        taken = tuple(note["method"] for note in self._suite.tool_server.notes() if note["server"] == name)
+        taken = tuple(
+            note["method"] for note in self._suite.tool_server.recorded_calls() if note["server"] == name
+        )
         assert taken[: len(HANDSHAKE)] == HANDSHAKE, (
             f"expected {name!r} to be asked {list(HANDSHAKE)}, it was asked {list(taken)}"
         )
@@ -138,7 +140,7 @@ class McpScenario:
         """What the tool servers were asked in this scenario, and all that its server ever said of them."""
         if self._tool_calling_server is None:
             return []
-        notes = self._suite.tool_server.notes()[self._first_call :]
+        notes = self._suite.tool_server.recorded_calls()[self._first_call :]
         asked = "".join(f"{json.dumps(note)}\n" for note in notes) or "(nothing in this scenario)\n"
         said = "".join(
             line for line in self._tool_calling_server.log.splitlines(keepends=True) if "MCP" in line

@@ -72,7 +72,7 @@ class ToolServer:
         if reply.status != 204:
             raise RuntimeError(f"the suite's tool server did not {action} {name}: status {reply.status}")
 
-    def notes(self) -> list[dict[str, Any]]:
+    def recorded_calls(self) -> list[dict[str, Any]]:
         """What the servers took so far, in order: `server`, `method`, for a tool `tool` and `arguments`."""
         if not self.record.exists():
             return []

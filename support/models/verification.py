@@ -73,9 +73,7 @@ def engine_version() -> str | None:
         return None
 
 
-def interview(
-    files: ModelFiles, requests: Sequence[ProbeRequest], timeout: float = TIME_LIMIT
-) -> ProbeResult:
+def probe(files: ModelFiles, requests: Sequence[ProbeRequest], timeout: float = TIME_LIMIT) -> ProbeResult:
     """Loads a model with the Python engine and asks it, within so many seconds."""
     job = {
         "directory": str(files.directory),
@@ -125,17 +123,18 @@ def verify_script(files: ModelFiles, model: CompiledModel) -> None:
     if files.format == "ggml":
         # mistral.rs 0.8 and 0.9 load a GGML file but panic on every request (a model without metadata for its
         # cache, mistralrs-core/src/engine/add_request.rs): loading is all there is to prove.
-        _require_loaded(interview(files, ()))
+        _require_loaded(probe(files, ()))
         return
     rows = _sample(model.script)
     questions = [_probe_request(row) for row in rows]
-    talk = interview(files, questions)
+    talk = probe(files, questions)
     _require_loaded(talk)
     for row, question, answer in zip(rows, questions, talk.answers, strict=False):
         expected = _expected(model, row, question)
         if answer != expected:
             raise ScriptError(
-                f"the engine ({engine_version()}) answers marker {row.keyword!r} with {answer}, not {expected}"
+                f"the engine ({engine_version()}) answers marker {row.keyword!r} with {answer}, "
+                f"not {expected}"
                 ": shorten the script, or report it as a defect of the engine"
             )
     if len(talk.answers) < len(rows):
@@ -150,7 +149,7 @@ def verify_random(files: ModelFiles) -> None:
         log.info("model %s is not proved: the package 'mistralrs' is not installed here", files.path)
         return
     questions = () if files.format == "ggml" else (ProbeRequest.from_text("Go on", 8, 1.0),)
-    talk = interview(files, questions)
+    talk = probe(files, questions)
     _require_loaded(talk)
     if len(talk.answers) < len(questions):
         raise ScriptError(f"the engine ({engine_version()}) gave no answer with random weights: {talk.error}")
@@ -161,7 +160,7 @@ def verify_categorical(files: ModelFiles, likeliest: str) -> None:
     if engine_version() is None:
         log.info("model %s is not proved: the package 'mistralrs' is not installed here", files.path)
         return
-    talk = interview(files, (ProbeRequest.from_text("Throw the dice", 8),))
+    talk = probe(files, (ProbeRequest.from_text("Throw the dice", 8),))
     _require_loaded(talk)
     said = [answer.text for answer in talk.answers]
     if said != [likeliest * 8]:

@@ -162,7 +162,8 @@ def script_vocabulary(script: Script) -> Vocabulary:
         for form, token in zip(forms, ids, strict=True):
             if vocabulary.encode(form) != [token]:
                 raise ScriptError(
-                    f"marker {row.keyword!r}: {form!r} is not one token of the vocabulary: choose another word"
+                    f"marker {row.keyword!r}: {form!r} is not one token of the vocabulary: "
+                    "choose another word"
                 )
     return vocabulary
 

@@ -36,7 +36,7 @@ class CpuMeter(Protocol):
     def cpu_seconds(self) -> float:
         """What its processes have used so far."""
 
-    def runnable(self) -> bool:
+    def has_runnable_thread(self) -> bool:
         """Whether one of them would use more, and may only be waiting for its turn."""
 
 
@@ -74,7 +74,7 @@ class CpuActivity:
     def ended(self) -> bool:
         share = self._sample()
         # On a machine that is too busy, a server at work may get nothing of it for a while.
-        self._waiting = self._meter.runnable()
+        self._waiting = self._meter.has_runnable_thread()
         return share is not None and share < IDLE_SHARE and not self._waiting
 
     def last_observation(self) -> str:

@@ -111,9 +111,9 @@ class PromptLengthProbe:
         for number, (alone, got) in enumerate(zip(self.sequential, self.concurrent, strict=True), 1):
             if isinstance(got, AssertionError):
                 raise AssertionError(f"user {number} of {len(lengths)} got no answer: {got}")
-            assert got.prompt_tokens == alone.prompt_tokens and got.end, (
+            assert got.prompt_tokens == alone.prompt_tokens and got.finish_reason, (
                 f"user {number} of {len(lengths)} asked {alone.prompt_tokens} tokens; the answer is one to "
-                f"{got.prompt_tokens} tokens and ended by {got.end!r}\n{got.exchange.describe()}"
+                f"{got.prompt_tokens} tokens and ended by {got.finish_reason!r}\n{got.exchange.describe()}"
             )
 
 

@@ -98,7 +98,7 @@ def child_preexec() -> Callable[[], None] | None:
     return functools.partial(_before_exec, os.getpid()) if os.name == "posix" else None
 
 
-def tree_of(pid: int) -> list[psutil.Process]:
+def process_tree(pid: int) -> list[psutil.Process]:
     """The process and its descendants, children first; empty when it is gone."""
     try:
         root = psutil.Process(pid)
@@ -205,7 +205,7 @@ class ManagedProcess:
 
         Returns the exit code.
         """
-        tree = tree_of(self.pid) if self.alive else []
+        tree = process_tree(self.pid) if self.alive else []
         if grace > 0:
             for process in tree:
                 with contextlib.suppress(psutil.NoSuchProcess):
@@ -266,7 +266,7 @@ def managed_pids() -> list[int]:
     return [process.pid for process in _running.copy()]
 
 
-def stop_everything() -> int:
+def kill_all() -> int:
     """End all trees that are still there; how many there were. The last line of defence of a run."""
     left = [process for process in list(_running) if process.alive]
     for process in left:
@@ -274,4 +274,4 @@ def stop_everything() -> int:
     return len(left)
 
 
-atexit.register(stop_everything)
+atexit.register(kill_all)

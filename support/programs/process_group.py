@@ -15,7 +15,7 @@ import subprocess
 _WATCH = 'read -r _; kill -s KILL -- "-$1"'
 
 
-class GroupGuard:
+class ProcessGroupReaper:
     """A process that kills a group as soon as this process is gone, however that came about.
 
     POSIX only; elsewhere it does nothing.

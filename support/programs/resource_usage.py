@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from support.programs.gpu import Gpus, find_gpus
-from support.programs.process import managed_pids, tree_of
+from support.programs.process import managed_pids, process_tree
 from support.reporting.svg_chart import Line, line_chart
 
 SAMPLE_SECONDS = 1.0
@@ -55,7 +55,7 @@ class ResourceSampler:
         file: Path,
         *,
         roots: Callable[[], Iterable[int]] = managed_pids,
-        tree: Callable[[int], list[Any]] = tree_of,
+        tree: Callable[[int], list[Any]] = process_tree,
         gpus: Callable[[], Gpus | None] = find_gpus,
         interval: float = SAMPLE_SECONDS,
     ) -> None:

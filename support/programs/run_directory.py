@@ -33,14 +33,14 @@ def temp_prefix() -> str:
     return f"{PREFIX}{os.getpid()}-"
 
 
-class RunFolder:
+class RunDirectory:
     """A temporary folder that goes with its owner: removed by it, or by the next run when it was killed."""
 
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix=temp_prefix()))
         self._lock: FileLock | None = None
 
-    def hold(self) -> RunFolder:
+    def lock(self) -> RunDirectory:
         """Say who owns it, and remove what dead runs left beside it.
 
         Within `SURE_SECONDS` of its making, the process in its name is enough of an owner.

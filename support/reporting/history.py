@@ -15,7 +15,7 @@ from support.results.redaction import redact_data
 
 MAX_RUNS = 30
 # A line of 500 scenarios has a few hundred kilobytes.
-MOST_BYTES = 20_000_000
+MAX_BYTES = 20_000_000
 
 
 def load_history(history: Path, copy: Path, report_progress: ReportProgress) -> None:
@@ -44,7 +44,7 @@ def save_history(copy: Path, history: Path, report_progress: ReportProgress) -> 
     size = 0
     for line in reversed(copy.read_text(encoding="utf-8").splitlines()[-MAX_RUNS:]):
         size += len(line.encode()) + 1
-        if size > MOST_BYTES:
+        if size > MAX_BYTES:
             break
         kept.append(line)
     try:

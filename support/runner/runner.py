@@ -31,7 +31,7 @@ from support.errors import (
     AcceptanceError,
 )
 from support.programs.deferred_interrupts import defer_interrupts
-from support.programs.process import stop_everything
+from support.programs.process import kill_all
 from support.reporting.behave_events import location_of
 from support.reporting.report_writer import RunReports
 from support.runner.behave_config import BEHAVE_USAGE_ERRORS, command_line_of, error_line, settings_of
@@ -95,13 +95,13 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         """End what the run started; a first signal waits for it, a second one does the same at once."""
         with suppress(KeyboardInterrupt), self._signals.handling():
             self._runner.close()
-            stop_everything()
+            kill_all()
             if self._pool is not None:
                 self._pool.close()
 
     def _exit_now(self, number: int) -> None:
         """A second signal: nothing is told any more, yet nothing is left."""
-        stop_everything()
+        kill_all()
         if self._runner.suite is not None:
             shutil.rmtree(self._runner.suite.folder, ignore_errors=True)
         if self._pool is not None:

@@ -26,7 +26,7 @@ from behave.runner_util import parse_features
 
 from support.errors import AcceptanceError, NothingSelected, NotSupported, SettingsError
 from support.programs.deferred_interrupts import defer_interrupts
-from support.programs.process import stop_everything
+from support.programs.process import kill_all
 from support.reporting.behave_events import RunError, location_of
 from support.reporting.evidence import finalize
 from support.results.known_issues import KnownIssue, KnownIssues
@@ -52,7 +52,7 @@ class LimitedContext(Context):  # type: ignore[misc]
     def add_cleanup(self, cleanup_func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         name = getattr(cleanup_func, "__name__", "a cleanup")
         _reject_coroutine(cleanup_func, f"the cleanup {name}")
-        super().add_cleanup(self._runner.limited("cleanup", name, cleanup_func), *args, **kwargs)
+        super().add_cleanup(self._runner.with_time_limit("cleanup", name, cleanup_func), *args, **kwargs)
 
 
 class ScenarioRunner(Runner):  # type: ignore[misc]
@@ -75,13 +75,13 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         self.load_step_definitions()
         for name in filter(HOOK.fullmatch, list(self.hooks)):
             _reject_coroutine(self.hooks[name], f"the hook {name} of environment.py")
-            self.hooks[name] = self.limited("hook", name, self.hooks[name])
+            self.hooks[name] = self.with_time_limit("hook", name, self.hooks[name])
         for kind, definitions in the_step_registry.steps.items():
             for definition in definitions:
                 # An earlier run of this process (--iterations) has left the steps with its own limits on.
                 step = getattr(definition.func, "unlimited", definition.func)
                 words = f"{kind.capitalize()} {definition.pattern}"
-                definition.func = _contain_exit(self.limited("step", words, _cancel_tasks(step)))
+                definition.func = _contain_exit(self.with_time_limit("step", words, _cancel_tasks(step)))
                 definition.func.unlimited = step
 
     def selected(self) -> list[Any]:
@@ -125,7 +125,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
             tags = [str(tag) for tag in scenario.effective_tags]
             reason = missing_requirement(
                 tags, resolved.settings, target, speaking
-            ) or self.suite.fronts.missing_requirement(tags)
+            ) or self.suite.ollama_backends.missing_requirement(tags)
             if reason is not None:
                 # Not `skip()`: that prints a line of its own in the middle of everything.
                 scenario.mark_skipped()
@@ -184,19 +184,19 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         self._signals.record_only = True
         try:
             if self.suite is not None:
-                self.budgets.keep("cleanup", "the end of the suite", self.suite.close)
+                self.budgets.run("cleanup", "the end of the suite", self.suite.close)
         except AssertionError as error:
             print(f"acceptance: {error}", file=sys.stderr)
         finally:
             self.budgets.close()
-            stop_everything()
+            kill_all()
 
-    def limited(self, kind: Kind, label: str, work: Callable[..., Any]) -> Callable[..., Any]:
+    def with_time_limit(self, kind: Kind, label: str, work: Callable[..., Any]) -> Callable[..., Any]:
         """The same, within its time budget."""
 
         @functools.wraps(work)
         def run(*args: Any, **kwargs: Any) -> Any:
-            return self.budgets.keep(kind, label, functools.partial(work, *args, **kwargs))
+            return self.budgets.run(kind, label, functools.partial(work, *args, **kwargs))
 
         return run
 
@@ -242,7 +242,9 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         tags = [str(tag) for tag in scenario.effective_tags]
         # Left out before it began, it has no world.
         world = getattr(scenario, "world", None)
-        judged = self.suite.components_under_test(tags) if world is None else world.judged(tags)
+        judged = (
+            self.suite.components_under_test(tags) if world is None else world.components_under_test(tags)
+        )
         found = (known_issues.find(program, version, scenario.name) for program, version in judged)
         return next((entry for entry in found if entry is not None), None)
 

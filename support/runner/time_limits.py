@@ -252,7 +252,7 @@ class Budgets:
         self._scenario, self._seconds, self._step_seconds = "", math.inf, math.inf
         return f"{words}: it took {took:.1f} s" if over else None
 
-    def keep(self, kind: Kind, label: str, work: Callable[[], T]) -> T:
+    def run(self, kind: Kind, label: str, work: Callable[[], T]) -> T:
         """Do the work of the step, hook or cleanup that `words` name, within its time and the scenario's.
 
         Raises AssertionError when it takes longer.

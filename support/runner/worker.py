@@ -1,10 +1,10 @@
 """A worker: a guarded behave run in a process of its own that is given one feature file after the other.
 
 It talks with its coordinator (support/runner/coordinator.py) over the socket that is its standard input, in
-lines of JSON. To the worker: a greeting with the target, then one `{"file": .., "over": [..]}` for each feature file,
-with the places of the scenarios that are over already. To the master: result records as they come,
-`{"ready": true}` when there is nothing to do, and `{"end": code}` last: a worker that ends without it has
-died.
+lines of JSON. To the worker: a greeting with the target, then one `{"file": .., "over": [..]}` for each
+feature file, with the places of the scenarios that are over already. To the coordinator: result records as
+they come, `{"ready": true}` when there is nothing to do, and `{"end": code}` last: a worker that ends
+without it has died.
 
 It loads what it needs before the greeting comes. One that is not greeted ends without a word: the master has
 found what is wrong with the run, and says so.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from support.programs.process import ManagedProcess
-from support.programs.run_directory import RunFolder
+from support.programs.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from support.runner.scheduler import Task
@@ -152,7 +152,7 @@ class WorkerPool:
     def __init__(self, argv: Sequence[str]) -> None:
         """`words` are behave's command line."""
         self._argv = argv
-        self._folder = RunFolder()
+        self._folder = RunDirectory()
         self._locked = False
         self._prestarted: list[Worker] = []
 
@@ -162,7 +162,7 @@ class WorkerPool:
             self._prestarted.append(Worker(f"w{number + 1}", self._argv, self._folder.path))
         if not self._locked:
             self._locked = True
-            self._folder.hold()
+            self._folder.lock()
 
     def take(self, worker_id: str) -> Worker:
         """One that was not greeted yet."""

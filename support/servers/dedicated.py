@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from support.chat.endpoint import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint
-from support.programs.process import tree_of
+from support.programs.process import process_tree
 from support.servers.bundled_gateway import start_gateway
 from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import Server, start_server
@@ -49,17 +49,17 @@ class ServerWithGateway:
     def cpu_seconds(self) -> float:
         """What the server's processes have used so far; the gateway's are not counted."""
         used = 0.0
-        for process in tree_of(self.server.process.pid):
+        for process in process_tree(self.server.process.pid):
             with contextlib.suppress(psutil.Error):
                 times = process.cpu_times()
                 used += times.user + times.system
         return used
 
-    def runnable(self) -> bool:
+    def has_runnable_thread(self) -> bool:
         """Whether one of the server's threads has work, be it on a CPU or waiting for one; Linux tells."""
         threads = (
             stat
-            for process in tree_of(self.server.process.pid)
+            for process in process_tree(self.server.process.pid)
             for stat in Path(f"/proc/{process.pid}/task").glob("*/stat")
         )
         for stat in threads:

@@ -51,7 +51,7 @@ def started_endpoint(target: CommandTarget, server: Server, model: ModelArgument
 
 def ollama_endpoint(suite: RunContext, model: str) -> tuple[Endpoint, ServerProcess | None]:
     """The server of the Ollama API that this run judges."""
-    front = suite.fronts.under_test(model)
+    front = suite.ollama_backends.under_test(model)
     declines = front.unsupported_routes.reason if front.unsupported_routes else None
     names = {"model": front.names[model]}
     return Endpoint(front.label, "ollama", front.url, names, unsupported_reason=declines), front.process

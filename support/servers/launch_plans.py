@@ -27,7 +27,7 @@ class LaunchPlan:
     """A model to start with. `names`: a refusal has to name one of these words. `options`: more words."""
 
     model: ModelArguments
-    names: tuple[str, ...] = ()
+    expected_words: tuple[str, ...] = ()
     port: int | None = None
     options: tuple[str, ...] = ()
 

@@ -16,7 +16,7 @@ import psutil
 
 from support.http.client import ApiClient, RequestFailed
 from support.programs.child_environment import child_environment
-from support.programs.process import ManagedProcess, tree_of
+from support.programs.process import ManagedProcess, process_tree
 from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget
 from support.servers.startup_hints import hint_for
@@ -72,7 +72,7 @@ class Server:
     def usage(self) -> MemoryUsage:
         """What the tree uses now; zero when it has ended."""
         resident = 0
-        for process in tree_of(self.process.pid):
+        for process in process_tree(self.process.pid):
             try:
                 resident += process.memory_info().rss
             except psutil.Error:
@@ -174,7 +174,7 @@ def _is_listening(process: ManagedProcess, port: int, log: Path) -> bool:
     """
     if LISTENING.search(log.read_text(errors="replace")):
         return True
-    for member in tree_of(process.pid):
+    for member in process_tree(process.pid):
         try:
             connections = member.net_connections(kind="tcp")
         except psutil.Error:

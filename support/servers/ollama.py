@@ -18,7 +18,7 @@ from support.http.exchange import Exchange
 from support.http.ndjson import parse_lines
 from support.programs.child_environment import child_environment
 from support.programs.process import ManagedProcess
-from support.programs.process_group import GroupGuard
+from support.programs.process_group import ProcessGroupReaper
 from support.programs.program import InstalledProgram
 from support.servers.mistralrs import LOG_TAIL_LINES, PORT_TRIES, StartFailure, free_port
 from support.settings import Settings
@@ -45,7 +45,7 @@ class OllamaServer:
         self.url = url
         self.folder = folder
         # Its runners are processes of its own, in its group.
-        self._process_group = GroupGuard(process.pid)
+        self._process_group = ProcessGroupReaper(process.pid)
 
     @property
     def log(self) -> str:

@@ -19,7 +19,7 @@ import pexpect
 import psutil
 
 from support.programs.deferred_interrupts import defer_interrupts
-from support.programs.process import child_preexec, register, tree_of, unregister, wait_until_exited
+from support.programs.process import child_preexec, process_tree, register, unregister, wait_until_exited
 from support.reporting.evidence import Transcript
 from support.terminal.screen import COLUMNS, ROWS, Screen
 from support.waiting import WaitTimeout, wait_until
@@ -171,7 +171,7 @@ class TerminalSession:
     def stop(self, grace: float = 0) -> int:
         """End the whole tree at once (a chat needs no `grace`); the exit code. May be called twice."""
         if not self._closed:
-            tree = tree_of(self.pid) if self.alive else []
+            tree = process_tree(self.pid) if self.alive else []
             for process in tree:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()

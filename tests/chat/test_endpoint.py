@@ -61,7 +61,7 @@ def test_an_answer_is_read_whatever_its_form(serve: Serve) -> None:
     ollama = {"message": {"content": "Yes."}, "done_reason": "stop", "prompt_eval_count": 5, "eval_count": 2}
     for form, document in ((OPENAI_CHAT, chat("Yes.")), (OLLAMA_CHAT, ollama)):
         got = ChatEndpoint("toy", serve(json_reply(document)).url, "tiny", form).ask(TALK, timeout=PATIENCE)
-        assert (got.text, got.end, got.counts) == ("Yes.", "stop", (5, 2))
+        assert (got.text, got.finish_reason, got.counts) == ("Yes.", "stop", (5, 2))
 
 
 def test_a_refusal_is_no_answer(serve: Serve) -> None:
@@ -79,7 +79,7 @@ def test_routes_that_agree_are_kept() -> None:
     both.require_finish_reason("stop")
 
 
-@pytest.mark.parametrize("fields", [{"text": "No."}, {"end": "length"}])
+@pytest.mark.parametrize("fields", [{"text": "No."}, {"finish_reason": "length"}])
 def test_another_text_or_end_is_noticed(fields: dict[str, Any]) -> None:
     with pytest.raises(AssertionError, match="differ by route") as caught:
         answers(said("one"), said("two"), said("three", **fields)).require_same_text()

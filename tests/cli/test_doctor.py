@@ -36,7 +36,11 @@ def test_each_missing_thing_has_its_remedy() -> None:
     assert done.exit_code == 0, "nothing that every run needs is missing here"
     assert findings.keys() == FIRST | PROGRAMS.keys()
     assert all(finding["purpose"] and finding["remedy"] for finding in findings.values())
-    assert {name for name in findings if findings[name]["there"]} - {"gpu"} == {"python", "engine", "disk"}
+    assert {name for name in findings if findings[name]["available"]} - {"gpu"} == {
+        "python",
+        "engine",
+        "disk",
+    }
 
 
 def test_a_line_has_state_name_place_purpose_and_remedy() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from support.clients.openai_sdk import ANSWER, travel
+from support.clients.openai_sdk import ANSWER, run
 from support.conformance.api import Endpoint
 from tests.conformance.samples import chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply
@@ -19,7 +19,7 @@ def server_at(url: str) -> Endpoint:
 
 
 def test_a_good_answer_arrives(serve: Serve) -> None:
-    travel(server_at(serve(json_reply(chat(ANSWER))).url), "ask a question", 5.0).require_expected()
+    run(server_at(serve(json_reply(chat(ANSWER))).url), "ask a question", 5.0).require_expected()
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_good_answer_arrives(serve: Serve) -> None:
 )
 def test_anything_else_is_told(serve: Serve, answer: Reply, journey: str, got: str) -> None:
     server = serve(answer)
-    travelled = travel(server_at(server.url), journey, 5.0)
+    travelled = run(server_at(server.url), journey, 5.0)
     with pytest.raises(AssertionError, match=got):
         travelled.require_expected()
     assert len(server.requests) == 1, "it tried again"

@@ -112,7 +112,7 @@ def test_a_server_that_cannot_be_had_is_asked_for_once() -> None:
     tried: list[str] = []
 
     class Missing(Candidate):
-        def offering(self, api: str, model: str) -> Endpoint | None:
+        def endpoint_for(self, api: str, model: str) -> Endpoint | None:
             tried.append(model)
             raise TargetError("no such program")
 
@@ -193,7 +193,7 @@ def test_one_case_takes_no_more_than_its_time_however_many_hang(serve: Serve) ->
 
 def test_a_model_that_a_server_does_not_have_is_lacking() -> None:
     class Small(Candidate):
-        def offering(self, api: str, model: str) -> Endpoint | None:
+        def endpoint_for(self, api: str, model: str) -> Endpoint | None:
             raise NotSupported("small has no model 'embedding'")
 
     (cell,) = Comparison([Small("small")], 5.0, MissingRoutes()).cells(case())

@@ -32,7 +32,7 @@ class Meter:
     ) -> None:
         self._busy, self._share = busy, share
         self._used, self._last = 0.0, time.monotonic()
-        self.runnable = starved
+        self.has_runnable_thread = starved
 
     def cpu_seconds(self) -> float:
         now = time.monotonic()

@@ -15,7 +15,7 @@ from support.servers.launch_checks import check_log_reports_missing_tool_server
 
 
 def scene(*notes: dict[str, Any]) -> McpScenario:
-    suite: Any = SimpleNamespace(tool_server=SimpleNamespace(notes=lambda: list(notes)))
+    suite: Any = SimpleNamespace(tool_server=SimpleNamespace(recorded_calls=lambda: list(notes)))
     return McpScenario(suite, ExitStack(), lambda server: None)
 
 
@@ -77,17 +77,17 @@ def test_a_log_that_is_silent_about_a_missing_tool_server_is_noticed() -> None:
 
 def test_the_evidence_has_the_calls_and_what_the_server_said_of_its_tool_servers() -> None:
     log = "Model loaded.\nFailed to initialize MCP client with 1 configured servers\n"
-    tool_server = SimpleNamespace(notes=list, configuration=lambda names, seconds: "servers.json")
+    tool_server = SimpleNamespace(recorded_calls=list, configuration=lambda names, seconds: "servers.json")
     suite: Any = SimpleNamespace(
         settings=SimpleNamespace(seconds=float),
         tool_server=tool_server,
-        tool_caller=lambda: "model",
+        tool_calling_model=lambda: "model",
         servers=SimpleNamespace(get=lambda model, options: SimpleNamespace(log=log)),
     )
     told = McpScenario(suite, ExitStack(), lambda server: None)
     assert told.evidence() == []
     told.configure_tool_servers("two tool servers")
-    tool_server.notes = lambda: [call()]
+    tool_server.recorded_calls = lambda: [call()]
     asked_for, said = (piece.data.decode() for piece in told.evidence())
     assert '"tool": "forecast"' in asked_for
     assert said == "Failed to initialize MCP client with 1 configured servers\n"

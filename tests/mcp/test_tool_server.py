@@ -54,11 +54,11 @@ def test_the_official_client_finds_the_tools_of_each(tools: ToolServer, name: st
 
 
 def test_what_a_server_takes_is_written_down(tools: ToolServer) -> None:
-    before = len(tools.notes())
+    before = len(tools.recorded_calls())
     with pytest.raises(AgentFailed):
         # The tool servers have no tool `chat`.
         Agents(url_of(tools, "desk"), [], timeout=PATIENCE).ask("How are you?")
-    notes = tools.notes()[before:]
+    notes = tools.recorded_calls()[before:]
     assert [note["method"] for note in notes][:2] == ["initialize", "notifications/initialized"]
     assert {"server": "desk", "method": "tools/call", "tool": "chat"}.items() <= notes[-1].items()
 

@@ -8,7 +8,7 @@ import pytest
 from support.models.categorical import CONSTANT, OTHER_LOGIT, WORDS, categorical_model, logits
 from support.models.llama import NORM_EPSILON
 from support.models.store import ModelStore
-from support.models.verification import ProbeRequest, engine_version, interview
+from support.models.verification import ProbeRequest, engine_version, probe
 from support.models.vocabulary import BASE_SIZE
 
 
@@ -40,7 +40,7 @@ def test_no_prompt_contains_a_word() -> None:
 @pytest.mark.engine
 @pytest.mark.skipif(engine_version() is None, reason="the package 'mistralrs' is not installed here")
 def test_the_engine_draws_them(store: ModelStore) -> None:
-    talk = interview(
+    talk = probe(
         store.categorical(),
         [ProbeRequest.from_text("Throw the dice", 40, 1.0), ProbeRequest.from_text("Again", 40, 1.0)],
     )

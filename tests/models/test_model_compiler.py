@@ -27,7 +27,7 @@ def test_the_standard_script_compiles_with_a_wide_margin(standard):
 def test_pieces_spell_the_answers_and_belong_to_one_row_only(standard):
     seen = set()
     for row in (*standard.script.rows, standard.script.default_row):
-        pieces = standard.pieces_of(row)
+        pieces = standard.answer_tokens(row)
         assert "".join(pieces) == row.answer
         assert all(len(piece) >= SHORTEST_PIECE // 2 for piece in pieces)
         assert not seen.intersection(pieces)
@@ -35,7 +35,7 @@ def test_pieces_spell_the_answers_and_belong_to_one_row_only(standard):
 
 
 def test_the_story_is_long_enough_to_stream(standard):
-    assert len(standard.pieces_of(standard.script.row("story"))) >= 60
+    assert len(standard.answer_tokens(standard.script.row("story"))) >= 60
 
 
 def test_every_form_of_a_marker_is_one_token_in_any_company(standard):

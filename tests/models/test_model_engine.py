@@ -6,7 +6,7 @@ import pytest
 
 from support.models.broken import CORRUPTIONS
 from support.models.script import Script
-from support.models.verification import ProbeRequest, engine_version, interview
+from support.models.verification import ProbeRequest, engine_version, probe
 
 pytestmark = [
     pytest.mark.engine,
@@ -61,7 +61,7 @@ def heard(request, store):
         f"warm {name}": question(CONVERSATIONS[name], 1.5) for name in ("default", "row story", "row unicode")
     }
     questions = {name: question(messages) for name, messages in CONVERSATIONS.items()} | warm
-    said = interview(store.speaking(format=request.param), list(questions.values()))
+    said = probe(store.scripted(format=request.param), list(questions.values()))
     assert said.error is None
     return dict(zip(questions, said.answers, strict=True))
 
@@ -78,7 +78,7 @@ def test_the_counts_are_exact(heard, store):
     model = store.compiled()
     for name, messages in CONVERSATIONS.items():
         row = model.answer_to(messages)
-        said = LOOP_TOKENS if row.loop else len(model.pieces_of(row)) + 1
+        said = LOOP_TOKENS if row.loop else len(model.answer_tokens(row)) + 1
         assert (name, heard[name].prompt_tokens) == (name, model.count_prompt(messages))
         assert (name, heard[name].completion_tokens) == (name, said)
 
@@ -119,18 +119,18 @@ def test_a_wider_script_of_many_rows_speaks_too(store):
         ProbeRequest.from_text(f"{early[0]} and {late[0]}")
         for early, late in zip(rows[::7], rows[1::7], strict=False)
     ]
-    said = interview(store.speaking(script), questions)
+    said = probe(store.scripted(script), questions)
     assert [answer.text for answer in said.answers] == [rows[place][1] for place in range(1, len(rows), 7)]
 
 
 def test_a_ggml_model_loads(store):
-    files = store.speaking(format="ggml")
-    assert interview(files, ()).loaded
+    files = store.scripted(format="ggml")
+    assert probe(files, ()).loaded
 
 
 def test_random_weights_differ_when_sampled_and_never_end(store):
     ask = [ProbeRequest.from_text("Go on", 64, temperature) for temperature in (0.0, 0.0, 1.0, 1.0)]
-    said = interview(store.random(), ask)
+    said = probe(store.random(), ask)
     assert [answer.finish_reason for answer in said.answers] == ["length"] * 4
     one, two, three, four = (answer.text for answer in said.answers)
     assert one == two
@@ -139,12 +139,12 @@ def test_random_weights_differ_when_sampled_and_never_end(store):
 
 @pytest.mark.parametrize("kind", CORRUPTIONS, ids=lambda kind: kind.name)
 def test_a_broken_model_is_refused_and_the_reason_is_named(store, tmp_path, kind):
-    refused = interview(store.broken(kind.name, tmp_path), ())
+    refused = probe(store.broken(kind.name, tmp_path), ())
     assert not refused.loaded
     assert refused.error is not None
     assert kind.is_named_by(refused.error), refused.error
 
 
 def test_an_engine_that_takes_too_long_is_ended(store):
-    said = interview(store.speaking(), [ProbeRequest.from_text("forever", 100_000)], timeout=0.02)
+    said = probe(store.scripted(), [ProbeRequest.from_text("forever", 100_000)], timeout=0.02)
     assert said.error == "no end after 0.02 s"

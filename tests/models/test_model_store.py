@@ -29,9 +29,9 @@ def left_in(cache: Path) -> list[str]:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_model_is_made_once(unproved, form):
-    first = unproved.speaking(OWN, form)
+    first = unproved.scripted(OWN, form)
     stamp = first.path.stat().st_mtime_ns
-    assert unproved.speaking(OWN, form) == first
+    assert unproved.scripted(OWN, form) == first
     assert first.path.stat().st_mtime_ns == stamp
     assert first.path.exists()
     assert first.path.is_dir() == (form == "safetensors")
@@ -47,10 +47,10 @@ def test_the_same_content_gives_the_same_bytes(tmp_path):
 
 def test_script_format_and_context_each_have_an_entry(unproved):
     entries = {
-        unproved.speaking(OWN).directory,
-        unproved.speaking(Script.of("Hm.", [])).directory,
-        unproved.speaking(OWN, "safetensors").directory,
-        unproved.speaking(OWN, context=512).directory,
+        unproved.scripted(OWN).directory,
+        unproved.scripted(Script.of("Hm.", [])).directory,
+        unproved.scripted(OWN, "safetensors").directory,
+        unproved.scripted(OWN, context=512).directory,
         unproved.random().directory,
         unproved.random(seed=1).directory,
     }
@@ -58,7 +58,7 @@ def test_script_format_and_context_each_have_an_entry(unproved):
 
 
 def test_a_file_never_starts_with_the_name_that_the_engine_mistakes(unproved, tmp_path):
-    assert unproved.speaking(OWN).file == "speaking.gguf"
+    assert unproved.scripted(OWN).file == "speaking.gguf"
     assert unproved.random().file == "random.gguf"
     with pytest.raises(ValueError, match="must not start with 'Mistral'"):
         write(random_model(width=64), tmp_path, "gguf", "Mistral-tiny")
@@ -66,14 +66,14 @@ def test_a_file_never_starts_with_the_name_that_the_engine_mistakes(unproved, tm
 
 def test_an_unknown_format_is_refused(unproved):
     with pytest.raises(ValueError, match="unknown model format 'onnx': gguf, safetensors, ggml are known"):
-        unproved.speaking(OWN, "onnx")
+        unproved.scripted(OWN, "onnx")
 
 
 def test_a_damaged_entry_is_made_again(unproved):
-    files = unproved.speaking(OWN)
+    files = unproved.scripted(OWN)
     whole = files.path.read_bytes()
     files.path.write_bytes(whole[:1000])
-    assert unproved.speaking(OWN).path.read_bytes() == whole
+    assert unproved.scripted(OWN).path.read_bytes() == whole
 
 
 def test_a_part_left_by_a_killed_worker_is_cleared(tmp_path):
@@ -123,13 +123,13 @@ def test_parallel_workers_make_one_entry(tmp_path):
         (ProbeResult(True, (), "panicked"), r"gave 0 of 3 answers: panicked"),
         (
             ProbeResult(True, (ProbeAnswer("Hmm", "stop", 9, 2),), None),
-            "answers marker '' with Answer.text='Hmm'",
+            "answers marker '' with ProbeAnswer\\(text='Hmm'",
         ),
     ],
 )
 def test_a_model_that_fails_its_proof_is_not_kept(tmp_path, monkeypatch, talk, complaint):
     monkeypatch.setattr(verification, "engine_version", lambda: "9.9.9")
-    monkeypatch.setattr(verification, "interview", lambda files, questions: talk)
+    monkeypatch.setattr(verification, "probe", lambda files, questions: talk)
     with pytest.raises(ScriptError, match=complaint):
         ModelStore(tmp_path / "cache").scripted(OWN)
     assert left_in(tmp_path / "cache") == []
@@ -137,7 +137,7 @@ def test_a_model_that_fails_its_proof_is_not_kept(tmp_path, monkeypatch, talk, c
 
 def test_without_the_engine_the_proof_is_skipped_and_said_so(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(verification, "engine_version", lambda: None)
-    monkeypatch.setattr(verification, "interview", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(verification, "probe", lambda *_: pytest.fail("asked"))
     with caplog.at_level("INFO"):
         assert ModelStore(tmp_path / "cache").scripted(OWN).path.exists()
     assert "is not proved: the package 'mistralrs' is not installed" in caplog.text

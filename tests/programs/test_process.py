@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from support.programs.process import CommandTimeout, ManagedProcess, run_command, stop_everything, tree_of
+from support.programs.process import CommandTimeout, ManagedProcess, kill_all, process_tree, run_command
 from support.waiting import wait_until
 from tests.programs.vanishing import check_gone, is_gone
 from tests.timeouts import PATIENCE
@@ -102,14 +102,14 @@ def test_stopping_ends_the_tree_and_may_be_repeated(
     family: Callable[..., tuple[ManagedProcess, list[int]]],
 ) -> None:
     process, pids = family()
-    assert {member.pid for member in tree_of(process.pid)} == set(pids)
-    assert tree_of(process.pid)[-1].pid == process.pid
+    assert {member.pid for member in process_tree(process.pid)} == set(pids)
+    assert process_tree(process.pid)[-1].pid == process.pid
     assert process.alive
     assert process.stop() == -signal.SIGTERM
     check_gone(pids)
     assert process.stop() == -signal.SIGTERM
     assert (process.alive, process.exit_code) == (False, -signal.SIGTERM)
-    assert tree_of(process.pid) == []
+    assert process_tree(process.pid) == []
 
 
 def test_who_ignores_the_request_is_killed(family: Callable[..., tuple[ManagedProcess, list[int]]]) -> None:
@@ -156,10 +156,10 @@ def test_the_last_line_of_defence_ends_all_that_is_left(
     family: Callable[..., tuple[ManagedProcess, list[int]]],
 ) -> None:
     process, pids = family()
-    assert stop_everything() == 1
+    assert kill_all() == 1
     check_gone(pids)
     assert not process.alive
-    assert stop_everything() == 0
+    assert kill_all() == 0
 
 
 RUNNER = """

@@ -11,19 +11,19 @@ from pathlib import Path
 import psutil
 import pytest
 
-from support.programs.process_group import GroupGuard
+from support.programs.process_group import ProcessGroupReaper
 from support.waiting import wait_until
 from tests.timeouts import PATIENCE
 
 OWNER = """
 import os, signal, sys
 from pathlib import Path
-from support.programs.process_group import GroupGuard
+from support.programs.process_group import ProcessGroupReaper
 from support.programs.process import ManagedProcess
 
 note = Path(sys.argv[1])
 process = ManagedProcess(["/bin/sh", "-c", 'sleep 60 & echo $! > "$0"; wait', str(note)], stdout=None)
-guard = GroupGuard(process.pid) if sys.argv[2] == "guarded" else None
+guard = ProcessGroupReaper(process.pid) if sys.argv[2] == "guarded" else None
 while not note.exists() or not note.read_text().strip():
     pass
 os.kill(os.getpid(), signal.SIGKILL)
@@ -51,7 +51,7 @@ def test_without_a_guard_it_does_not(tmp_path: Path) -> None:
 
 def test_a_released_guard_kills_nobody() -> None:
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as sleeper:
-        guard = GroupGuard(sleeper.pid)
+        guard = ProcessGroupReaper(sleeper.pid)
         guard.release()
         guard.release()
         assert sleeper.poll() is None

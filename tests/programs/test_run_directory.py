@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from support.programs.run_directory import RunFolder, sweep, temp_prefix
+from support.programs.run_directory import RunDirectory, sweep, temp_prefix
 from support.waiting import wait_until
 from tests.timeouts import PATIENCE
 
 OWNER = """
 import sys, tempfile
-from support.programs.run_directory import RunFolder
-folder = RunFolder().hold()
+from support.programs.run_directory import RunDirectory
+folder = RunDirectory().lock()
 print(folder.path, flush=True)
 sys.stdin.read()
 """
@@ -36,7 +36,7 @@ def ended_pid() -> int:
 
 
 def test_own_folder_stays_until_it_is_removed(place: Path) -> None:
-    folder = RunFolder().hold()
+    folder = RunDirectory().lock()
     assert sweep(place) == []
     assert folder.path.is_dir()
     folder.remove()
@@ -85,7 +85,7 @@ def test_folder_without_a_lock_belongs_to_the_number_in_its_name(place: Path) ->
 def test_the_next_run_sweeps(place: Path) -> None:
     dead = place / f"acceptance-run-{ended_pid()}-abc"
     dead.mkdir()
-    folder = RunFolder().hold()
+    folder = RunDirectory().lock()
     assert not dead.exists()
     folder.remove()
 

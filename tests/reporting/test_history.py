@@ -45,7 +45,7 @@ def test_a_line_that_is_no_run_is_told_and_left_out(tmp_path: Path, rubbish: byt
 
 
 def test_the_size_is_bounded_and_the_latest_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "MOST_BYTES", 3 * (len(ROWS[-1]) + 1))
+    monkeypatch.setattr(history, "MAX_BYTES", 3 * (len(ROWS[-1]) + 1))
     copy, back = tmp_path / "copy.jsonl", tmp_path / "back.jsonl"
     copy.write_text("\n".join(ROWS))
     history.save_history(copy, back, print)

@@ -17,7 +17,7 @@ from support.runner.signals import Signals
 @pytest.fixture
 def runner(monkeypatch: pytest.MonkeyPatch) -> Any:
     # What other tests have started goes on.
-    monkeypatch.setattr(scenario_runner, "stop_everything", lambda: 0)
+    monkeypatch.setattr(scenario_runner, "kill_all", lambda: 0)
     return ScenarioRunner(SimpleNamespace(), Signals())
 
 

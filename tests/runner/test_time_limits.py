@@ -312,14 +312,14 @@ def test_a_step_over_its_budget_fails(limits: Budgets, monkeypatch: pytest.Monke
     monkeypatch.setattr(time_limits, "STEP_SECONDS", SHORT)
     limits.begin("toy", None)
     with pytest.raises(AssertionError, match=r"^the step exceeded its budget of 0\.15 s in Then x; it was"):
-        limits.keep("step", "Then x", sleep)
-    assert limits.keep("step", "Then y", lambda: 7) == 7
+        limits.run("step", "Then x", sleep)
+    assert limits.run("step", "Then y", lambda: 7) == 7
     assert limits.end() is None
 
 
 def test_steps_that_are_too_long_together_fail(limits: Budgets) -> None:
     limits.begin("toy", 1.0)
-    limits.keep("step", "Given x", lambda: time.sleep(SHORT))
+    limits.run("step", "Given x", lambda: time.sleep(SHORT))
     left = []
 
     def look() -> None:
@@ -327,7 +327,7 @@ def test_steps_that_are_too_long_together_fail(limits: Budgets) -> None:
         sleep()
 
     with pytest.raises(AssertionError, match=r"^the scenario exceeded its budget of 1 s in Then y"):
-        limits.keep("step", "Then y", look)
+        limits.run("step", "Then y", look)
     assert left[0] <= 1.0 - SHORT
     assert re.fullmatch(r"the scenario exceeded its budget of 1 s: it took \d+\.\d s", str(limits.end()))
     assert limits.end() is None
@@ -336,23 +336,23 @@ def test_steps_that_are_too_long_together_fail(limits: Budgets) -> None:
 def test_what_releases_has_time_after_the_scenario_has_spent_its_own(limits: Budgets) -> None:
     limits.begin("toy", SHORT)
     with pytest.raises(AssertionError):
-        limits.keep("step", "Then x", sleep)
+        limits.run("step", "Then x", sleep)
     for kind, name in (("hook", "after_scenario"), ("cleanup", "close")):
-        limits.keep(kind, name, lambda: time.sleep(SHORT / 3))  # type: ignore[arg-type]
+        limits.run(kind, name, lambda: time.sleep(SHORT / 3))  # type: ignore[arg-type]
     with pytest.raises(AssertionError, match="in before_tag"):
-        limits.keep("hook", "before_tag", sleep)
+        limits.run("hook", "before_tag", sleep)
 
 
 def test_a_cleanup_has_its_own_budget(limits: Budgets, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time_limits, "HOOK_SECONDS", SHORT)
     with pytest.raises(AssertionError, match=r"^the cleanup exceeded its budget of 0\.15 s in close"):
-        limits.keep("cleanup", "close", sleep)
+        limits.run("cleanup", "close", sleep)
 
 
 def test_slow_machines_have_more_time(tmp_path: Path) -> None:
     slow = Budgets(factor=LONG / SHORT, stacks=tmp_path / "stacks.txt")
     slow.begin("toy", SHORT)
-    slow.keep("step", "Then x", lambda: time.sleep(2 * SHORT))
+    slow.run("step", "Then x", lambda: time.sleep(2 * SHORT))
     assert slow.end() is None
     slow.close()
 
@@ -376,9 +376,9 @@ def test_budgets_cost_next_to_nothing_per_scenario(limits: Budgets) -> None:
         started = time.process_time()
         limits.begin("toy", None)
         for _ in range(7):
-            limits.keep("step", "Then x", int)
+            limits.run("step", "Then x", int)
         for _ in range(3):
-            limits.keep("cleanup", "close", int)
+            limits.run("cleanup", "close", int)
         limits.end()
         return time.process_time() - started
 
@@ -406,7 +406,7 @@ def swallow():
 
 limits = Budgets(stacks=Path(sys.argv[1]))
 limits.begin("the toy", 0.2)
-limits.keep("step", "Then x", globals()[sys.argv[2]])
+limits.run("step", "Then x", globals()[sys.argv[2]])
 """
 
 
@@ -434,7 +434,7 @@ def test_lifted_limits_are_gone(tmp_path: Path) -> None:
         limits.disable()
         time.sleep(2 * SHORT)
 
-    limits.keep("step", "Then x", look)
-    limits.keep("step", "Then y", lambda: time.sleep(2 * SHORT))
+    limits.run("step", "Then x", look)
+    limits.run("step", "Then y", lambda: time.sleep(2 * SHORT))
     assert limits.end() is None
     limits.close()

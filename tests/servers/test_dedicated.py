@@ -70,6 +70,6 @@ def program(code: str) -> Iterator[ServerWithGateway]:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells of threads that wait")
 def test_who_wants_a_core_is_told_from_who_sleeps() -> None:
     with program("while True: pass") as busy:
-        wait_until("a thread that wants a core", busy.runnable, timeout=PATIENCE)
+        wait_until("a thread that wants a core", busy.has_runnable_thread, timeout=PATIENCE)
     with program("import time; time.sleep(60)") as idle:
-        wait_until("no thread that wants a core", lambda: not idle.runnable(), timeout=PATIENCE)
+        wait_until("no thread that wants a core", lambda: not idle.has_runnable_thread(), timeout=PATIENCE)

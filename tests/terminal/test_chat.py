@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.programs.process import tree_of
+from support.programs.process import process_tree
 from support.programs.tmux import TMUX
 from support.terminal import checks
 from support.terminal.chat import Chat, Turn
@@ -178,7 +178,7 @@ def test_a_window_of_tmux_draws_a_chat(window: TmuxWindow) -> None:
 @needs_tmux
 def test_a_window_ends_with_all_that_runs_in_it(window: TmuxWindow) -> None:
     window.begin()
-    pids = [process.pid for process in tree_of(window.pid)]
+    pids = [process.pid for process in process_tree(window.pid)]
     assert len(pids) == 2
     window.stop()
     gone(pids)
@@ -200,7 +200,7 @@ def test_a_killed_runner_takes_its_window_along(tmp_path: Path) -> None:
 RUNNER = """
 import sys, time
 from pathlib import Path
-from support.programs.process import tree_of
+from support.programs.process import process_tree
 from support.terminal.tmux import TmuxWindow
 from support.programs.tmux import TMUX
 from tests.terminal import fakes
@@ -208,7 +208,7 @@ home = Path(sys.argv[1])
 program = TMUX.find(home).path
 window = TmuxWindow(program, fakes.words(fakes.CHAT), env=fakes.environment(home), cwd=home)
 window.begin()
-print(*[process.pid for process in tree_of(window.pid)], flush=True)
+print(*[process.pid for process in process_tree(window.pid)], flush=True)
 time.sleep(600)
 """
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from support.programs.process import managed_pids, stop_everything, tree_of
+from support.programs.process import kill_all, managed_pids, process_tree
 from support.runner.time_limits import BudgetExceeded, SoftLimit
 from support.terminal import checks
 from support.terminal.pty_session import TerminalSession
@@ -104,7 +104,7 @@ def test_an_end_is_seen_though_a_child_keeps_the_terminal(open_terminal: Open) -
 def test_stopping_ends_the_whole_tree_whatever_it_ignores(open_terminal: Open) -> None:
     session = open_terminal(fakes.STUBBORN)
     session.wait("both", lambda: session.screen.text.count("here") == 2, SOON)
-    pids = [process.pid for process in tree_of(session.pid)]
+    pids = [process.pid for process in process_tree(session.pid)]
     assert len(pids) == 2
     assert session.pid in managed_pids()
     assert session.stop() == -signal.SIGKILL
@@ -114,7 +114,7 @@ def test_stopping_ends_the_whole_tree_whatever_it_ignores(open_terminal: Open) -
 
 def test_the_end_of_a_run_ends_terminals_too(open_terminal: Open) -> None:
     session = open_terminal(fakes.STUBBORN)
-    assert stop_everything() >= 1
+    assert kill_all() >= 1
     assert not session.alive
 
 

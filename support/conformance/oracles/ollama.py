@@ -452,7 +452,9 @@ CONTRACTS = by_name(
     Contract("error", ErrorBody),
     # Its half of the OpenAI API.
     *(
-        replace(contract, name=f"OpenAI {name}", tolerated=contract.tolerated | _REASONING)
+        replace(
+            contract, name=f"OpenAI {name}", extra_fields_allowed=contract.extra_fields_allowed | _REASONING
+        )
         for name, contract in _OPENAI.items()
     ),
     Contract("OpenAI model", openai.ModelCard, OpenAiModel),

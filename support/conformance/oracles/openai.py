@@ -395,7 +395,7 @@ CONTRACTS = by_name(
     Contract("models", Models, _OfficialModels, _MODEL_CARD),
     Contract("embeddings", Embeddings, CreateEmbeddingResponse, frozenset(), (unit_length,)),
     Contract("encoded embeddings", EncodedEmbeddings),
-    Contract("error", ErrorBody, tolerated=frozenset({"error.partial_response"})),
+    Contract("error", ErrorBody, extra_fields_allowed=frozenset({"error.partial_response"})),
 )
 
 

@@ -356,7 +356,7 @@ _STREAM = (sequence_numbers, one_start_one_end, items_complete)
 _TaggedEvent: Any = Annotated[get_args(OfficialEvent)[0], Field(discriminator="type")]
 
 CONTRACTS = by_name(
-    Contract("response", _Response, tolerated=_RESPONSE),
+    Contract("response", _Response, extra_fields_allowed=_RESPONSE),
     Contract("response stream", _Event, None, _EVENT, _STREAM, named_events=True),
     Contract("official response", _Response, OfficialResponse, _RESPONSE),
     Contract("official response stream", _Event, _TaggedEvent, _EVENT),
