@@ -59,7 +59,7 @@ class ResourceSampler:
         gpus: Callable[[], Gpus | None] = find_gpus,
         interval: float = SAMPLE_SECONDS,
     ) -> None:
-        """`roots`: process ids whose trees are watched, asked before each sample. `every` in seconds."""
+        """`roots`: process ids whose trees are watched, asked before each sample. `interval` in seconds."""
         self.samples: list[Sample] = []
         self.cost = 0.0
         self.file = file

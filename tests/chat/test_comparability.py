@@ -77,7 +77,7 @@ def says(text: str) -> Reply:
 
 
 def test_a_server_of_ours_may_be_changed_and_speaks() -> None:
-    lineup = Stack(PROGRAM, bundled()).endpoints()
+    lineup = Stack(PROGRAM, bundled()).lineup()
     for server in (DIRECT, GATEWAY, REAL):
         lineup.require_managed(server, "unloading a model")
         lineup.require_scripted(server)
@@ -87,26 +87,26 @@ def test_a_server_of_ours_may_be_changed_and_speaks() -> None:
 
 
 def test_what_was_there_before_is_not_changed(serve: Serve) -> None:
-    own_gateway = Stack(PROGRAM, theirs("http://127.0.0.1:2"), kind="http://127.0.0.1:2").endpoints()
+    own_gateway = Stack(PROGRAM, theirs("http://127.0.0.1:2"), kind="http://127.0.0.1:2").lineup()
     with pytest.raises(
         NotSupported, match=r"the gateway at http://127.* and copying a model would change it"
     ):
         own_gateway.require_managed(GATEWAY, "copying a model")
     with pytest.raises(NotSupported, match="bundled gateway only"):
         own_gateway.require_managed_gateway()
-    own_server = Stack(url_target(serve(says("Hi."))), bundled()).endpoints()
+    own_server = Stack(url_target(serve(says("Hi."))), bundled()).lineup()
     with pytest.raises(NotSupported, match="the server behind the gateway was there before this run"):
         own_server.require_managed(GATEWAY, "unloading a model")
     with pytest.raises(NotSupported, match="tells its name only"):
         own_server.require_model_metadata(GATEWAY)
     foreign = OllamaBackend("http://127.0.0.1:3", "ollama", "9", {SCRIPTED: "m"}, created=("m",))
     with pytest.raises(NotSupported, match="a real Ollama at"):
-        Stack(PROGRAM, bundled(), foreign).endpoints().require_managed(REAL, "unloading a model")
+        Stack(PROGRAM, bundled(), foreign).lineup().require_managed(REAL, "unloading a model")
 
 
 def test_exact_words_are_not_expected_of_another_model(serve: Serve) -> None:
     server = serve(says("A lighthouse is a kind of tower, you know."))
-    lineup = Stack(PROGRAM, theirs(server.url)).endpoints()
+    lineup = Stack(PROGRAM, theirs(server.url)).lineup()
     with pytest.raises(
         NotSupported, match=r"serves another model .*'A lighthouse is.*`acceptance model` prints"
     ):
@@ -119,33 +119,33 @@ def test_exact_words_are_not_expected_of_another_model(serve: Serve) -> None:
 @pytest.mark.parametrize("said", [LIGHTHOUSE, LIGHTHOUSE.replace(" ", ""), LIGHTHOUSE[:40]])
 def test_a_spoilt_answer_is_no_other_model(serve: Serve, said: str) -> None:
     """Else a gateway that loses spaces would be left out instead of found out."""
-    Stack(PROGRAM, theirs(serve(says(said)).url)).endpoints().require_same_model((DIRECT, GATEWAY, REAL))
+    Stack(PROGRAM, theirs(serve(says(said)).url)).lineup().require_same_model((DIRECT, GATEWAY, REAL))
 
 
 def test_a_gateway_that_refuses_is_not_left_out(serve: Serve) -> None:
     server = serve(json_reply({"error": "no"}, "500 Internal Server Error"))
     with pytest.raises(AssertionError, match="expected an answer"):
-        Stack(PROGRAM, theirs(server.url)).endpoints().require_scripted(GATEWAY)
+        Stack(PROGRAM, theirs(server.url)).lineup().require_scripted(GATEWAY)
 
 
 def test_a_stack_of_the_users_is_compared_whatever_its_model(serve: Serve) -> None:
     target = url_target(serve(says("Something else.")))
     for gateway in (bundled(), theirs("http://127.0.0.1:2")):
-        Stack(target, gateway).endpoints().require_same_model((DIRECT, GATEWAY))
+        Stack(target, gateway).lineup().require_same_model((DIRECT, GATEWAY))
     with pytest.raises(NotSupported, match=r"mistral\.rs at .* serves another model"):
-        Stack(target, bundled()).endpoints().require_same_model((DIRECT, GATEWAY, REAL))
+        Stack(target, bundled()).lineup().require_same_model((DIRECT, GATEWAY, REAL))
     # It took our model, so it does not stand in front of the target.
     with pytest.raises(NotSupported, match=r"mistral\.rs at .* serves another model"):
-        Stack(target, theirs("http://127.0.0.1:2", made=("theirs",))).endpoints().require_same_model(
+        Stack(target, theirs("http://127.0.0.1:2", made=("theirs",))).lineup().require_same_model(
             (DIRECT, GATEWAY)
         )
 
 
 def test_known_issues_are_those_of_who_was_asked() -> None:
-    behind = Stack(PROGRAM, bundled()).endpoints()
+    behind = Stack(PROGRAM, bundled()).lineup()
     behind.native(GATEWAY)
     assert behind.versions == [("mistralrs", "0.8.1"), (BUNDLED, "0.17.4")]
-    alone = Stack(PROGRAM, theirs("http://127.0.0.1:2")).endpoints()
+    alone = Stack(PROGRAM, theirs("http://127.0.0.1:2")).lineup()
     alone.native(GATEWAY)
     alone.native(REAL)
     assert alone.versions == [("url", "9"), ("ollama", "0.17.4")]

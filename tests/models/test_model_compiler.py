@@ -40,7 +40,7 @@ def test_the_story_is_long_enough_to_stream(standard):
 
 def test_every_form_of_a_marker_is_one_token_in_any_company(standard):
     vocabulary = standard.vocabulary
-    for forms, ids in zip(keyword_forms(standard.script), vocabulary.markers, strict=True):
+    for forms, ids in zip(keyword_forms(standard.script), vocabulary.keywords, strict=True):
         assert [vocabulary.encode(form) for form in forms] == [[token] for token in ids]
         word = forms[0]
         for text in (
@@ -63,7 +63,7 @@ def test_the_vocabulary_has_no_doubles_and_room_for_the_benchmark(standard):
 
 def test_prompts_never_contain_a_piece(standard):
     """Pieces are only said: what a user types is always split by the merges."""
-    told = {token for ids in standard.vocabulary.pieces for token in ids}
+    told = {token for ids in standard.vocabulary.answer_ids for token in ids}
     for row in standard.script.rows:
         assert not told.intersection(standard.vocabulary.encode(row.answer))
 
@@ -81,7 +81,7 @@ def test_tokens_and_words_agree_on_the_row_that_answers(standard):
         ["What is new?"],
         ["Tell me of the Lighthouse.", standard.script.row("lighthouse").answer, "And the violin?"],
         ["I am Mara", standard.script.row("mara").answer, "What am I called?"],
-        *[[f"say {row.marker}", row.answer, "go on"] for row in standard.script.rows],
+        *[[f"say {row.keyword}", row.answer, "go on"] for row in standard.script.rows],
     ]
     for texts in conversations:
         messages = [{"role": "user", "content": text} for text in texts]
@@ -122,7 +122,7 @@ def test_every_step_is_checked(standard):
     """One spoilt row of the head anywhere is noticed."""
     for marker, place in (("lighthouse", 0), ("story", 100), ("forever", 3), ("butler", -1)):
         row = standard.script.row(marker)
-        token = standard.vocabulary.pieces[standard.script.rows.index(row)][place]
+        token = standard.vocabulary.answer_ids[standard.script.rows.index(row)][place]
         head = standard.weights["output.weight"].copy()
         head[token] = 0
         spoilt = replace(standard, weights={**standard.weights, "output.weight": head})

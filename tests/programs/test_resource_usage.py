@@ -115,7 +115,7 @@ def test_workers_of_the_run_are_no_part_of_the_target(tmp_path: Path) -> None:
 
 def test_gpus_are_added_up_and_closed(tmp_path: Path) -> None:
     nvml = FakeNvml()
-    made = record(tmp_path, {}, gpus=lambda: Gpus(nvml), every=0.01)
+    made = record(tmp_path, {}, gpus=lambda: Gpus(nvml), interval=0.01)
     made.start()
     made.stop()
     assert (made.samples[-1].gpu_memory_bytes, made.samples[-1].gpu_percent) == (5 * 2**30, 40.0)
@@ -123,7 +123,7 @@ def test_gpus_are_added_up_and_closed(tmp_path: Path) -> None:
 
 
 def test_file_grows_line_by_line_and_ends_well(tmp_path: Path) -> None:
-    made = record(tmp_path, {1: [FakeProcess(1)]}, every=0.02)
+    made = record(tmp_path, {1: [FakeProcess(1)]}, interval=0.02)
     made.start()
     file = tmp_path / "resource-usage.csv"
     wait_until("three lines", lambda: file.exists() and file.read_text().count("\n") >= 4, timeout=PATIENCE)

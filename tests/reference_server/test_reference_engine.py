@@ -91,7 +91,7 @@ def test_completions_are_bare_and_stream(server: Server) -> None:
 def test_parallel_streams_are_complete_and_unmixed(server: Server, script: Script) -> None:
     asked = (rows(script) * 32)[:32]
     with ThreadPoolExecutor(32) as users:
-        answers = list(users.map(lambda row: streamed(server, row.marker), asked))
+        answers = list(users.map(lambda row: streamed(server, row.keyword), asked))
     assert answers == [row.answer for row in asked]
 
 

@@ -50,11 +50,14 @@ def create_app(
     api_key: str | None = None,
     *,
     loopback: bool = True,
-    silence: float = IDLE_TIMEOUT_SECONDS,
+    idle_timeout: float = IDLE_TIMEOUT_SECONDS,
     body_limit: int = BODY_LIMIT,
 ) -> web.Application:
-    """The whole gateway. `files`: Ollama name -> GGUF file; `silence` in seconds, `body_limit` in bytes."""
-    api = _Api(Upstream(target, api_key, silence), files or {})
+    """The whole gateway.
+
+    `files`: Ollama name -> GGUF file; `idle_timeout` in seconds, `body_limit` in bytes.
+    """
+    api = _Api(Upstream(target, api_key, idle_timeout), files or {})
     app = web.Application(middlewares=[origin_guard(loopback=loopback)], client_max_size=body_limit)
     app.on_response_prepare.append(set_headers)
     app.on_startup.append(api.start)
