@@ -20,6 +20,7 @@ from support.http.exchange import Exchange
 from support.mcp.scenario import McpScenario
 from support.programs.process import CompletedCommand
 from support.reporting.evidence import Metrics, ScenarioEvidence
+from support.results.check import CheckResult
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence, MatrixCell, Measurement
 from support.servers import cli_checks, launch_checks, launch_plans
@@ -50,6 +51,7 @@ class World:
         self.evidence: list[Evidence] = []
         self.measures: list[Measurement] = []
         self.cells: list[MatrixCell] = []
+        self.checks: list[CheckResult] = []
         self._collected = False
         self.completed_command: MustCheck[CompletedCommand] = MustCheck("command's outcome")
         self.launch_result: MustCheck[LaunchResult] = MustCheck("server start")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, ParamSpec
 
+from support.results.check import CheckResult
 from support.results.outcome import Evidence, MatrixCell, Measurement, Verdict
 from support.results.redaction import redact
 from support.results.verdicts import cleanup_message, verdict_of
@@ -39,6 +40,7 @@ class ScenarioResult:
     start: float
     duration: float
     cells: tuple[MatrixCell, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -187,13 +189,13 @@ def _instrumented(
                 evidence = tuple(getattr(scenario, "evidence", None) or ())
                 measures = tuple(getattr(scenario, "measures", None) or ())
                 cells = tuple(getattr(scenario, "cells", None) or ())
+                checks = tuple(getattr(scenario, "checks", None) or ())
             except Exception as error:
                 warn_incomplete("verdict", error)
                 verdict = Verdict("broken", f"the outcome cannot be read: {type(error).__name__}: {error}")
-                evidence, measures, cells = (), (), ()
-            on_finish(
-                ScenarioResult(scenario, verdict, evidence, measures, start, time.monotonic() - clock, cells)
-            )
+                evidence, measures, cells, checks = (), (), (), ()
+            spent = time.monotonic() - clock
+            on_finish(ScenarioResult(scenario, verdict, evidence, measures, start, spent, cells, checks))
 
         try:
             failed = inner(runner)

@@ -12,6 +12,7 @@ from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.programs.process import CompletedCommand
 from support.reporting.behave_events import warn_incomplete
+from support.results.check import CheckResult
 from support.results.outcome import Evidence, MatrixCell, Measurement, Verdict, apply_verdict
 from support.results.redaction import redact_data, redact_terminal
 from support.results.safe_text import visible
@@ -74,6 +75,7 @@ class EvidenceSource(Protocol):
     evidence: list[Evidence]
     measures: list[Measurement]
     cells: list[MatrixCell]
+    checks: list[CheckResult]
 
     def collect(self) -> None:
         """Gather what a reader of a failure needs; a second call adds nothing."""
@@ -105,8 +107,6 @@ class ScenarioEvidence:
             Evidence.text("command", visible(f"{_command_text(outcome)}\n"), f"command-{number}.txt")
             for number, outcome in enumerate(self.commands, 1)
         ]
-        for number, transcript in enumerate(self.transcripts, 1):
-            found += transcript.attachments(number)
         if self.log is not None:
             log = visible(self.log)[-LOG_CHARACTERS:] or "(nothing since the scenario began)\n"
             found.append(Evidence.text("server log", log, "server.log"))
@@ -135,6 +135,7 @@ def finalize(
     if world is not None:
         scenario.evidence, scenario.measures = tuple(world.evidence), tuple(world.measures)
         scenario.cells = apply_verdict(world.cells, verdict)
+        scenario.checks = tuple(world.checks)
     if told:
         pieces = list(getattr(scenario, "evidence", None) or ScenarioEvidence(settings).attachments())
         output = visible(str(scenario.captured.output or ""))

@@ -18,6 +18,8 @@ from support.reporting.behave_events import (
     never_raise,
     setting,
 )
+from support.results.check import CheckResult
+from support.results.outcome import MatrixCell
 from support.results.record import Record, StepRecord
 from support.results.redaction import redact
 from support.results.safe_text import visible
@@ -79,10 +81,9 @@ class Recorder(Formatter):  # type: ignore[misc]
                 ),
                 source=visible(verdict.source),
                 measures=tuple(replace(measure, title=redact(measure.title)) for measure in result.measures),
-                cells=tuple(
-                    replace(cell, server=visible(cell.server), reason=visible(cell.reason))
-                    for cell in result.cells
-                ),
+                cells=tuple(map(safe_cell, result.cells)),
+                checks=tuple(safe_check(check) for check in result.checks),
+                timed_out=verdict.timed_out,
             )
         )
 
@@ -94,6 +95,28 @@ class Recorder(Formatter):  # type: ignore[misc]
     def _write(self, record: Record) -> None:
         self.stream.write(record.to_line())
         self.stream.flush()
+
+
+def safe_cell(cell: MatrixCell) -> MatrixCell:
+    """The cell without secrets and control characters."""
+    return replace(
+        cell, server=visible(cell.server), reason=visible(cell.reason), repeat=visible(cell.repeat)
+    )
+
+
+def safe_check(check: CheckResult) -> CheckResult:
+    """The check without secrets and control characters."""
+    return replace(
+        check,
+        title=visible(check.title),
+        expected=visible(check.expected),
+        actual=visible(check.actual),
+        source=visible(check.source),
+        repeat=visible(check.repeat),
+        reason=visible(check.reason),
+        reason_source=visible(check.reason_source),
+        cells=tuple(map(safe_cell, check.cells)),
+    )
 
 
 def run_error_record(failure: RunError, config: Any, file: str, worker: str) -> Record:

@@ -15,7 +15,8 @@ class Verdict:
 
     failed: the product is wrong (AssertionError). broken: the harness is (anything else, hooks and cleanups
     included). skipped: `message` says why. known_issue: it failed as `known_issues.toml` foretold; `message`
-    is the failure, `why` and `source` come from the list; it does not gate.
+    is the failure, `why` and `source` come from the list; it does not gate. `timed_out`: a time
+    limit ended it.
     """
 
     status: Status
@@ -23,6 +24,7 @@ class Verdict:
     trace: str = ""
     why: str = ""
     source: str = ""
+    timed_out: bool = False
 
     @property
     def gates(self) -> bool:

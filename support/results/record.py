@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from support.errors import AcceptanceError
+from support.results.check import CheckResult
 from support.results.outcome import MatrixCell, Measurement, Status
 
 
@@ -28,7 +29,8 @@ class Record:
 
     `location` is `file:line`; `start` epoch seconds, `duration` seconds; `reason` says why it was skipped or
     is known; `error` is the failure, also of a known issue; `output` what it printed; `cells` what each
-    server made of it, for the matrix.
+    server made of it, for the matrix; `checks` the cases of the group that the scenario ran, in order.
+    `timed_out`: a time limit ended it.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Record:
     cells: tuple[MatrixCell, ...] = ()
     worker: str = "main"
     target: str = ""
+    checks: tuple[CheckResult, ...] = ()
+    timed_out: bool = False
 
     @property
     def gates(self) -> bool:
@@ -67,6 +71,7 @@ class Record:
         data["steps"] = tuple(StepRecord(**step) for step in data["steps"])
         data["measures"] = tuple(Measurement(**measure) for measure in data["measures"])
         data["cells"] = tuple(MatrixCell(**cell) for cell in data.get("cells", ()))
+        data["checks"] = tuple(CheckResult.from_dict(check) for check in data.get("checks", ()))
         return cls(**data)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 from support.results.known_issues import KnownIssue
@@ -81,7 +82,7 @@ def apply_known_issue(verdict: Verdict, known_issue: KnownIssue | None) -> Verdi
     if known_issue is None:
         return verdict
     if verdict.status == "failed":
-        return Verdict("known_issue", verdict.message, verdict.trace, known_issue.why, known_issue.source)
+        return replace(verdict, status="known_issue", why=known_issue.why, source=known_issue.source)
     if verdict.status == "passed" and not known_issue.sometimes:
         return Verdict(
             "failed",
