@@ -229,7 +229,7 @@ class World:
         if known is None and case.rechecks_health:
             known = self._missing_api(server)
         if known is not None:
-            self.cells = [MatrixCell(server.label, "lacking", known, judged=True, rule=case.source)]
+            self.cells = [MatrixCell(server.label, "unsupported", known, under_test=True, source=case.source)]
             self.cells += self.suite.comparison.cells(case)
             raise NotSupported(known)
         if ours is not None:
@@ -237,21 +237,23 @@ class World:
         within = self.suite.settings.seconds(30.0)
         self.client = self._track_client(ApiClient(server.base_url, api_key=server.key, timeout=within))
         result = run_case(self.client, server, case)
-        if result.outcome == "lacking":
+        if result.outcome == "unsupported":
             self._skip_unsupported(result)
             if server.unsupported_reason is None:
                 self.suite.missing_routes.mark_missing(server.label, case)
         else:
             self.suite.missing_routes.mark_served(server.label, case)
         self.case_result.set(result)
-        self.cells = [cell_of(result, judged=True), *self.suite.comparison.cells(case)]
+        self.cells = [cell_of(result, under_test=True), *self.suite.comparison.cells(case)]
 
     def _skip_unsupported(self, result: Result) -> None:
         if result.server.unsupported_reason is None or result.exchange is None:
             return
         reason = result.server.unsupported_reason(result.exchange)
         if reason is not None:
-            lacking = MatrixCell(result.server.label, "lacking", reason, judged=True, rule=result.case.source)
+            lacking = MatrixCell(
+                result.server.label, "unsupported", reason, under_test=True, source=result.case.source
+            )
             self.cells = [lacking, *self.suite.comparison.cells(result.case)]
             raise NotSupported(f"{result.server.label}: {reason}")
 

@@ -17,7 +17,7 @@ from support.conformance.response_parser import ConformanceError, ParsedResponse
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
 
-Outcome = Literal["kept", "broken", "lacking"]
+Outcome = Literal["passed", "failed", "unsupported"]
 # A backtrace, a place in somebody's sources, a panic; never a client's business.
 INTERNALS = re.compile(
     r"Traceback \(most recent call last\)|panicked at|stack backtrace|RUST_BACKTRACE"
@@ -39,13 +39,13 @@ class Result:
     @property
     def reason(self) -> str:
         """One line for a person."""
-        if self.outcome == "lacking":
+        if self.outcome == "unsupported":
             return f"{self.server.label} has no such route ({self.actual})"
-        return f"{self.layer}: {self.actual}" if self.outcome == "broken" else ""
+        return f"{self.layer}: {self.actual}" if self.outcome == "failed" else ""
 
     def require_passed(self) -> None:
         """Raises AssertionError with the layer, what was seen, the rule's source, and how to repeat it."""
-        if self.outcome == "kept":
+        if self.outcome == "passed":
             return
         repeat = f"\n{self.exchange.describe()}" if self.exchange is not None else ""
         raise AssertionError(f"{self.reason}\nrule: {self.case.source}{repeat}")
@@ -57,14 +57,14 @@ def run_case(client: ApiClient, server: Endpoint, case: Case) -> Result:
     try:
         _run_case(client, server, case)
     except _RouteMissing as why:
-        return Result(case, server, "lacking", "status", str(why), client.exchanges[-1])
+        return Result(case, server, "unsupported", "status", str(why), client.exchanges[-1])
     except (ConformanceError, RequestFailed) as error:
         layer, seen = (
             (error.layer, error.actual) if isinstance(error, ConformanceError) else ("transport", str(error))
         )
         exchanges = client.exchanges[mark:]
-        return Result(case, server, "broken", layer, seen, exchanges[-1] if exchanges else None)
-    return Result(case, server, "kept", exchange=client.exchanges[mark])
+        return Result(case, server, "failed", layer, seen, exchanges[-1] if exchanges else None)
+    return Result(case, server, "passed", exchange=client.exchanges[mark])
 
 
 class _RouteMissing(Exception):
@@ -85,7 +85,7 @@ def _run_case(client: ApiClient, server: Endpoint, case: Case) -> None:
         good = run_case(
             client, server, get_case(api.name, api.health_case_for.get(case.model, api.health_case))
         )
-        if good.outcome != "kept":
+        if good.outcome != "passed":
             raise ConformanceError("afterwards", f"a good request is no longer served: {good.reason}")
 
 

@@ -51,15 +51,15 @@ class ComparedServer(Protocol):
         """End what was started."""
 
 
-def cell_of(result: Result, *, judged: bool = False) -> MatrixCell:
+def cell_of(result: Result, *, under_test: bool = False) -> MatrixCell:
     """The cell of a server that was asked."""
-    command = result.exchange.curl() if result.outcome == "broken" and result.exchange is not None else ""
+    command = result.exchange.curl() if result.outcome == "failed" and result.exchange is not None else ""
     return MatrixCell(
         result.server.label,
         result.outcome,
         result.reason,
-        judged,
-        rule=result.case.source,
+        under_test,
+        source=result.case.source,
         repeat=command if len(command) <= MAX_COMMAND_LENGTH else "",
     )
 
@@ -100,7 +100,7 @@ class Comparison:
             started = time.monotonic()
             cell = self._cell(candidate, case, until)
             if cell is not None:
-                found.append(replace(cell, rule=case.source, seconds=time.monotonic() - started))
+                found.append(replace(cell, source=case.source, seconds=time.monotonic() - started))
         return found
 
     def close(self) -> None:
@@ -111,13 +111,13 @@ class Comparison:
     def _cell(self, candidate: ComparedServer, case: Case, until: float) -> MatrixCell | None:
         asked = (candidate.label, case.model)
         if case.alone:
-            return self._skipped_cell(candidate, "the case may hurt its server, and this one is shared")
+            return self._skipped_cell(candidate, "destructive case; not run on a shared server")
         if asked in self._given_up:
             return self._skipped_cell(candidate, self._given_up[asked])
         try:
             server = candidate.endpoint_for(case.api, case.model)
         except NotSupported as why:
-            return MatrixCell(self._labels.get(candidate.label, candidate.label), "lacking", str(why))
+            return MatrixCell(self._labels.get(candidate.label, candidate.label), "unsupported", str(why))
         except (AcceptanceError, AssertionError) as error:
             self._give_up(asked, str(error).splitlines()[0])
             return self._skipped_cell(candidate, self._given_up[asked])
@@ -126,23 +126,21 @@ class Comparison:
         self._labels[candidate.label] = server.label
         known = self._missing.reason_for_case(server.label, case)
         if known is not None:
-            return MatrixCell(server.label, "lacking", known)
+            return MatrixCell(server.label, "unsupported", known)
         left = until - time.monotonic()
         if left < MIN_SECONDS:
-            return self._skipped_cell(
-                candidate, "the servers before it took all the time that a case may take"
-            )
+            return self._skipped_cell(candidate, "time budget of the case used up by the servers before it")
         result = self._run_case(server, case, left)
-        if result.outcome == "lacking":
+        if result.outcome == "unsupported":
             self._missing.mark_missing(server.label, case)
-        if result.outcome != "broken":
+        if result.outcome != "failed":
             self._consecutive_unanswered[asked] = 0
             return cell_of(result)
         if unanswered(result):
-            fate = candidate.diagnose_no_answer(case.api, case.model)
-            self._count_unanswered(asked, case, fate)
-            reason = f"the server {fate.summary}: {result.reason}"
-            return replace(cell_of(result), reason=reason, fate=fate.summary)
+            post_mortem = candidate.diagnose_no_answer(case.api, case.model)
+            self._count_unanswered(asked, case, post_mortem)
+            reason = f"the server {post_mortem.summary}: {result.reason}"
+            return replace(cell_of(result), reason=reason, incident=post_mortem.summary)
         self._consecutive_unanswered[asked] = 0
         foretold = self._known_issue(server, case)
         return mark_known(cell_of(result), *foretold) if foretold else cell_of(result)
@@ -167,11 +165,11 @@ class Comparison:
             self._give_up(server_key, f"given up after {MAX_UNANSWERED} cases without an answer")
 
     def _skipped_cell(self, candidate: ComparedServer, why: str) -> MatrixCell:
-        return MatrixCell(self._labels.get(candidate.label, candidate.label), "not asked", why)
+        return MatrixCell(self._labels.get(candidate.label, candidate.label), "not_run", why)
 
     def _give_up(self, server_key: tuple[str, str], why: str) -> None:
         self._given_up[server_key] = why
-        print(f"Compared with {server_key[0]} ({server_key[1]} model): not asked any more: {why}")
+        print(f"Compared with {server_key[0]} ({server_key[1]} model): skipped from now on: {why}")
 
 
 def unanswered(result: Result) -> bool:

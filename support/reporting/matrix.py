@@ -1,4 +1,4 @@
-"""The matrix: what each server made of each behaviour. `matrix_html` and `matrix_markdown` write it down.
+"""The matrix: the result of each behaviour on each server. `matrix_html` and `matrix_markdown` write it down.
 
 Made of the cells that scenarios left in the records; a run without cells has no matrix.
 """
@@ -17,31 +17,32 @@ from support.results.record import Record
 from support.results.safe_text import one_line, visible
 
 REASON_CHARACTERS = 400
-TITLE = "What each server keeps"
+TITLE = "Conformance by server"
 # A mark beside the word: colours alone are nothing for a printer, or for one in twelve men.
 MARKS: dict[CellStatus, str] = {
-    "kept": "✓",
-    "broken": "✗",
-    "known issue": "!",
-    "lacking": "–",
-    "not asked": "·",
+    "passed": "✓",
+    "failed": "✗",
+    "known_issue": "!",
+    "unsupported": "–",
+    "not_run": "·",
 }
+NAMES: dict[CellStatus, str] = {status: status.replace("_", " ") for status in MARKS}
 MEANINGS: dict[CellStatus, str] = {
-    "kept": "the answer is what the rule says",
-    "broken": "the server offers it, and does otherwise than the rule says; no known issue",
-    "known issue": "broken as well, but listed in known_issues.toml for this version, with the reason",
-    "lacking": "the server has no such route or model, and says so: something to do without, not a defect",
-    "not asked": "nothing is known; the row says why",
+    "passed": "conforms to the rule",
+    "failed": "does not conform to the rule; no known issue",
+    "known_issue": "does not conform, but is listed in known_issues.toml for this version, with the reason",
+    "unsupported": "the server has no such route or model and reports that: unsupported, not a defect",
+    "not_run": "nothing is known; the row has the reason",
 }
-_NOT_RUN = MatrixCell("", "not asked")
+_NOT_RUN = MatrixCell("", "not_run")
 # behave's mark of an outline row, ` -- @1.2 names`, and what all rows of a part begin with.
 _ROW_MARK = re.compile(r" -- @([\d.]+).*$")
-_API_PREFIX = re.compile(r"^In the \w+ API ")
+_API_PREFIX = re.compile(r"^(?:In|Within) (?:the \w+|every) API ")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One behaviour; `cells` by the label of the server, `rule` says where it is written that it is due."""
+    """One behaviour; `cells` by the label of the server, `source` is where its rule is written."""
 
     group: str
     title: str
@@ -49,24 +50,24 @@ class Row:
     cells: dict[str, MatrixCell]
 
     def cell(self, server: str) -> MatrixCell:
-        """`not asked` where nothing is known: the scenario ended before."""
+        """`not_run` where nothing is known: the scenario ended before."""
         return self.cells.get(server, _NOT_RUN)
 
     @property
-    def rule(self) -> str:
-        return next((cell.rule for cell in self.cells.values() if cell.rule), "")
+    def source(self) -> str:
+        return next((cell.source for cell in self.cells.values() if cell.source), "")
 
     @property
     def all_passed(self) -> bool:
-        """Whether everybody who was asked keeps it."""
-        return all(cell.status in ("kept", "not asked") for cell in self.cells.values())
+        """Whether it conforms on each server that it was run on."""
+        return all(cell.status in ("passed", "not_run") for cell in self.cells.values())
 
 
 @dataclass(frozen=True)
 class ApiMatrix:
-    """The behaviours of one API, by the servers that offer it: the judged first.
+    """The behaviours of one API, by the servers that offer it: those under test first.
 
-    `judged` are the labels of those that the verdict is about. Rows are in the order of the features.
+    `under_test` are the labels of those that the verdict is about. Rows are in the order of the features.
     """
 
     title: str
@@ -79,16 +80,16 @@ class ApiMatrix:
         return [(name, list(rows)) for name, rows in groupby(self.rows, key=lambda row: row.group)]
 
     def counts(self) -> list[list[str]]:
-        """A heading and one line per server: its label, kept / asked, and how often each status."""
-        table = [["server", "kept / asked", *MARKS]]
+        """A heading and one line per server: its label, passed / run, and how often each status."""
+        table = [["server", "passed / run", *NAMES.values()]]
         for server in self.servers:
             each = Counter(row.cell(server).status for row in self.rows)
             table.append([self.label(server), share(self.rows, server), *(str(each[s]) for s in MARKS)])
         return table
 
     def label(self, server: str) -> str:
-        """Its label, and whether the verdict is about it."""
-        return f"{server} (judged)" if server in self.under_test else server
+        """Its label, and whether it is under test."""
+        return f"{server} (under test)" if server in self.under_test else server
 
 
 @dataclass(frozen=True)
@@ -105,24 +106,24 @@ class Matrix:
         return [row for part in self.apis for row in part.rows]
 
     def incidents(self) -> list[str]:
-        """What a reader has to know of the servers that were compared: who died or hung, who was given up."""
+        """The compared servers that died, hung or were left out, each with the case or the reason."""
         told = [
-            f"{server}: {cell.fate} (case: {row.title})"
+            f"{server}: {cell.incident} (case: {row.title})"
             for row in self.rows
             for server, cell in row.cells.items()
-            if cell.fate
+            if cell.incident
         ]
         left_out = Counter(
             (server, cell.reason)
             for row in self.rows
             for server, cell in row.cells.items()
-            if cell.status == "not asked" and cell.reason
+            if cell.status == "not_run" and cell.reason
         )
-        return told + [f"{server}: {number} not asked: {why}" for (server, why), number in left_out.items()]
+        return told + [f"{server}: {number} not run: {why}" for (server, why), number in left_out.items()]
 
 
 def matrix_of(records: Iterable[Record]) -> Matrix:
-    """The matrix of a run. A judged cell goes before one of a comparison; texts are safe to be shown."""
+    """The matrix of a run, texts made safe. A cell of the server under test replaces a compared one."""
     found: dict[tuple[str, str, int, str], dict[str, MatrixCell]] = {}
     for record in records:
         for cell in record.cells:
@@ -130,7 +131,7 @@ def matrix_of(records: Iterable[Record]) -> Matrix:
             row = found.setdefault((file, record.feature, int(line or 0), record.name), {})
             server = one_line(cell.server, 60) or "?"
             old = row.get(server)
-            if old is None or old.status == "not asked" or cell.judged:
+            if old is None or old.status == "not_run" or cell.under_test:
                 row[server] = _safe(cell, server)
     rows: dict[str, list[Row]] = {}
     seen = Counter[tuple[str, str, str]]()
@@ -147,29 +148,31 @@ def matrix_of(records: Iterable[Record]) -> Matrix:
 
 
 def _api_matrix(title: str, rows: tuple[Row, ...]) -> ApiMatrix:
-    judged: dict[str, None] = {}
+    under_test: dict[str, None] = {}
     others: dict[str, None] = {}
     for row in rows:
         for server, cell in row.cells.items():
-            (judged if cell.judged else others)[server] = None
-    return ApiMatrix(title, tuple(judged | others), frozenset(judged), rows)
+            (under_test if cell.under_test else others)[server] = None
+    return ApiMatrix(title, tuple(under_test | others), frozenset(under_test), rows)
 
 
 def passed_of_run(rows: Sequence[Row], server: str) -> tuple[int, int]:
-    """How many behaviours it kept, of how many it was asked for; what it lacks it was asked for."""
+    """How many behaviours conform, of how many were run; an unsupported one was run."""
     statuses = [row.cell(server).status for row in rows]
-    return statuses.count("kept"), len(statuses) - statuses.count("not asked")
+    return statuses.count("passed"), len(statuses) - statuses.count("not_run")
 
 
 def share(rows: Sequence[Row], server: str) -> str:
-    """`3 / 4`, or a hyphen for who was asked nothing."""
-    kept, asked = passed_of_run(rows, server)
-    return f"{kept} / {asked}" if asked else "-"
+    """`3 / 4`, or a hyphen where nothing was run."""
+    passed, run = passed_of_run(rows, server)
+    return f"{passed} / {run}" if run else "-"
 
 
 def _safe(cell: MatrixCell, server: str) -> MatrixCell:
-    rule, fate = one_line(cell.rule, 120), one_line(cell.fate, 120)
-    return MatrixCell(server, cell.status, _short(cell.reason), cell.judged, rule, _flat(cell.repeat), fate)
+    source, incident = one_line(cell.source, 120), one_line(cell.incident, 120)
+    return MatrixCell(
+        server, cell.status, _short(cell.reason), cell.under_test, source, _flat(cell.repeat), incident
+    )
 
 
 def _short(reason: str) -> str:

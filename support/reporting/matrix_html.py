@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from support.reporting.matrix import MARKS, MEANINGS, TITLE, ApiMatrix, Matrix, Row, share
+from support.reporting.matrix import MARKS, MEANINGS, NAMES, TITLE, ApiMatrix, Matrix, Row, share
 from support.results.outcome import MatrixCell
 
 _RFC = re.compile(r"\bRFC (\d+)(?:, (\d+(?:\.\d+)*))?")
@@ -18,8 +18,8 @@ _STYLE = (
     "table.m{width:100%;max-width:76em}table.m thead th{position:sticky;top:0;background:#eef1f4;z-index:1}"
     "tr.g th{background:#eef1f4;border-top:2px solid #8a929b}td.s{text-align:center;white-space:nowrap}"
     "table.m th.n,td.s{font-size:13px;width:8.5em}td.s[title]{cursor:help}.j{font-weight:400;font-size:12px}"
-    ".kept{background:#e3f4e6;color:#14532d}.broken{background:#fbdcdc;color:#7f1d1d;font-weight:600}"
-    ".known{background:#fdf0cf;color:#6b4a00}.lacking{background:#e6e8eb;color:#3d444d}.not{color:#59616a}"
+    ".passed{background:#e3f4e6;color:#14532d}.failed{background:#fbdcdc;color:#7f1d1d;font-weight:600}"
+    ".known_issue{background:#fdf0cf;color:#6b4a00}.unsupported{background:#e6e8eb;color:#3d444d}.not_run{color:#59616a}"
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:3px 10px;margin:8px 0}"
     "dt{padding:0 6px}dd{margin:0}"
     "summary{cursor:pointer}details ul{margin:4px 0 6px 18px;padding:0;font-size:13px;overflow-wrap:anywhere}"
@@ -33,7 +33,7 @@ _STYLE = (
 
 
 def html_page(matrix: Matrix) -> str:
-    """Counts, meanings, what happened to servers, then the rows of each API."""
+    """Counts, meanings, incidents, then the rows of each API."""
     counted = "".join(_counts_table(part) for part in matrix.apis)
     happened = "".join(f"<li>{escape(incident)}</li>" for incident in matrix.incidents())
     tables = "".join(f"<h2>{escape(part.title)}</h2>{_table(part)}" for part in matrix.apis)
@@ -41,12 +41,12 @@ def html_page(matrix: Matrix) -> str:
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{TITLE}</title><style>{_STYLE}</style></head><body><h1>{TITLE}</h1>"
-        "<p>One line for each behaviour, one column for each server that offers the API. Only what the "
-        "judged server does decides the run; the others are there for comparison.</p>"
-        f"{counted}{_legend()}{f'<p>What happened to servers:</p><ul>{happened}</ul>' if happened else ''}"
-        "<p>A behaviour opens on a click: where its rule is written, why a server does not keep it, and the "
-        'command that shows it.</p><input type="checkbox" id="d"> <label for="d">Only behaviours that not '
-        f"every server keeps</label>{tables}</body></html>\n"
+        "<p>One row for each behaviour, one column for each server of the API. Only the server under test "
+        "decides the result of the run; the others are compared with it.</p>"
+        f"{counted}{_legend()}{f'<p>Server incidents:</p><ul>{happened}</ul>' if happened else ''}"
+        "<p>A click on a row shows the source of its rule, why a server does not conform, and the "
+        'command that shows it.</p><input type="checkbox" id="d"> <label for="d">Only rows where servers '
+        f"differ or fail</label>{tables}</body></html>\n"
     )
 
 
@@ -65,19 +65,19 @@ def _line(kind: str, texts: Sequence[str]) -> str:
 
 def _legend() -> str:
     words = (
-        f'<dt class="{_class(status)}">{mark} {status}</dt><dd>{MEANINGS[status]}</dd>'
+        f'<dt class="{_class(status)}">{mark} {NAMES[status]}</dt><dd>{MEANINGS[status]}</dd>'
         for status, mark in MARKS.items()
     )
     return f"<dl>{''.join(words)}</dl>"
 
 
 def _table(api: ApiMatrix) -> str:
-    judged = '<br><span class="j">judged</span>'
+    under_test = '<br><span class="j">under test</span>'
     columns = "".join(
-        f'<th class="n">{escape(server)}{judged if server in api.under_test else ""}</th>'
+        f'<th class="n">{escape(server)}{under_test if server in api.under_test else ""}</th>'
         for server in api.servers
     )
-    body = [f'<tr class="a"><th>kept / asked</th>{_shares(api.rows, api)}</tr>']
+    body = [f'<tr class="a"><th>passed / run</th>{_shares(api.rows, api)}</tr>']
     for group, rows in api.groups():
         body.append(f'<tr class="g"><th>{escape(group)}</th>{_shares(rows, api)}</tr>')
         body += [_row(row, api) for row in rows]
@@ -96,7 +96,7 @@ def _row(row: Row, api: ApiMatrix) -> str:
     for server in api.servers:
         cell = row.cell(server)
         title = f' title="{escape(cell.reason)}"' if cell.reason else ""
-        told = f'{MARKS[cell.status]}<span class="w"> {escape(cell.status)}</span>'
+        told = f'{MARKS[cell.status]}<span class="w"> {NAMES[cell.status]}</span>'
         cells.append(f'<td class="s {_class(cell.status)}"{title}>{told}</td>')
     items = [f"<li>{told}</li>" for told in (_rule(row), *_reasons(row, api), _rerun_hint(row)) if told]
     opened = f"<details><summary>{escape(row.title)}</summary><ul>{''.join(items)}</ul></details>"
@@ -105,9 +105,9 @@ def _row(row: Row, api: ApiMatrix) -> str:
 
 
 def _rule(row: Row) -> str:
-    if not row.rule:
+    if not row.source:
         return ""
-    return f"rule: {_RFC.sub(_rfc_link, escape(row.rule))}"
+    return f"source: {_RFC.sub(_rfc_link, escape(row.source))}"
 
 
 def _rfc_link(found: re.Match[str]) -> str:
@@ -122,13 +122,13 @@ def _reasons(row: Row, api: ApiMatrix) -> list[str]:
 
 def _reason(server: str, cell: MatrixCell) -> str:
     repeat = f"<br><code>{escape(cell.repeat)}</code>" if cell.repeat else ""
-    return f"<b>{escape(server)}</b>, {escape(cell.status)}: {escape(cell.reason)}{repeat}"
+    return f"<b>{escape(server)}</b>, {NAMES[cell.status]}: {escape(cell.reason)}{repeat}"
 
 
 def _rerun_hint(row: Row) -> str:
     quoted = row.scenario.replace('"', '\\"')
-    return f'asked again by <code>acceptance run --name "{escape(quoted, quote=False)}"</code>'
+    return f'rerun with <code>acceptance run --name "{escape(quoted, quote=False)}"</code>'
 
 
 def _class(status: str) -> str:
-    return escape(status.split()[0])
+    return escape(status)

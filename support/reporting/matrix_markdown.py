@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from support.reporting.matrix import MARKS, MEANINGS, TITLE, ApiMatrix, Matrix, Row, share
+from support.reporting.matrix import MARKS, MEANINGS, NAMES, TITLE, ApiMatrix, Matrix, Row, share
 from support.results.outcome import MatrixCell
 from support.results.safe_text import as_markdown
 
@@ -19,13 +19,11 @@ _VOLATILE = (
 
 
 def markdown_page(matrix: Matrix) -> str:
-    """All of it: counts, meanings, what happened to servers, the rows of each API, the reasons."""
+    """All of it: counts, meanings, incidents, the rows of each API, the reasons."""
     notes: dict[str, int] = {}
     parts = [f"# {TITLE}", *(_counts_table(part) for part in matrix.apis), _legend()]
     if incidents := matrix.incidents():
-        parts.append(
-            "\n".join(["What happened to servers:", "", *(f"- {as_markdown(i)}" for i in incidents)])
-        )
+        parts.append("\n".join(["Server incidents:", "", *(f"- {as_markdown(i)}" for i in incidents)]))
     for part in matrix.apis:
         parts.append(f"## {as_markdown(part.title)}")
         parts += [_group(part, name, rows, notes) for name, rows in part.groups()]
@@ -53,21 +51,21 @@ def _counts_table(api: ApiMatrix) -> str:
 
 
 def _legend() -> str:
-    return "\n".join(f"- {mark} {status}: {MEANINGS[status]}" for status, mark in MARKS.items())
+    return "\n".join(f"- {mark} {NAMES[status]}: {MEANINGS[status]}" for status, mark in MARKS.items())
 
 
 def _group(api: ApiMatrix, name: str, rows: Sequence[Row], notes: dict[str, int]) -> str:
     def shown(cell: MatrixCell) -> str:
-        told = f"{MARKS[cell.status]} {as_markdown(cell.status)}"
+        told = f"{MARKS[cell.status]} {NAMES[cell.status]}"
         reason = _stable_text(cell.reason)
         return f"{told}[^{notes.setdefault(reason, len(notes) + 1)}]" if reason else told
 
-    head = ["behaviour", *map(as_markdown, api.servers), "rule"]
+    head = ["behaviour", *map(as_markdown, api.servers), "source"]
     lines = [
-        [as_markdown(row.title), *(shown(row.cell(s)) for s in api.servers), as_markdown(row.rule)]
+        [as_markdown(row.title), *(shown(row.cell(s)) for s in api.servers), as_markdown(row.source)]
         for row in rows
     ]
-    total = ["**kept / asked**", *(f"**{share(rows, s)}**" for s in api.servers), ""]
+    total = ["**passed / run**", *(f"**{share(rows, s)}**" for s in api.servers), ""]
     return "\n".join([f"### {as_markdown(name)}", "", *_table(head, [*lines, total])])
 
 

@@ -168,7 +168,7 @@ class RunReports:
             page = html_page(table).encode()
             summary.write_atomically(self._matrix, markdown_page(table).encode())
             made["Matrix"] = summary.write_atomically(self._matrix_page, page)
-            pieces.append(Evidence("what each server keeps", "text/html", page))
+            pieces.append(Evidence("conformance by server", "text/html", page))
         record = self._resources
         if record.samples:
             made["Usage"] = record.file

@@ -104,14 +104,14 @@ def write_atomically(file: Path, data: bytes) -> Path:
 def capability_seconds(records: Sequence[Record]) -> dict[str, float]:
     """The time of each capability's scenarios, added up: parallel workers do not shorten it.
 
-    What other servers took that the judged one was compared with is not counted: they never make a run red.
+    The time of the servers that are only compared is not counted: they never make a run red.
     Nor are scenarios that somebody asked for although they are slow: they have budgets of their own.
     """
     times: dict[str, float] = defaultdict(float)
     for record in records:
         if SLOW in record.tags:
             continue
-        compared = sum(cell.seconds for cell in record.cells if not cell.judged)
+        compared = sum(cell.seconds for cell in record.cells if not cell.under_test)
         times[record.capability] += max(0.0, record.duration - compared)
     return dict(times)
 

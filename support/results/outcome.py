@@ -49,39 +49,39 @@ class Evidence:
         return cls(name, "text/plain", text.encode(errors="backslashreplace"), file)
 
 
-CellStatus = Literal["kept", "broken", "known issue", "lacking", "not asked"]
+CellStatus = Literal["passed", "failed", "known_issue", "unsupported", "not_run"]
 
 
 @dataclass(frozen=True)
 class MatrixCell:
-    """How one server stands to one behaviour, with a short reason where there is something to say.
+    """The result of one behaviour on one server, with a short reason where there is one.
 
-    `judged`: it is the server that the scenario judges; the others are compared with it. `rule`: where it is
-    written that the behaviour is due. `repeat`: the command that shows what was seen. `fate`: what became of
-    a server that did not answer. `seconds`: how long it was asked.
+    `under_test`: the scenario is about this server; the others are compared with it. `source`: where the rule
+    is written. `repeat`: the command that shows what was seen. `incident`: why the server stopped responding.
+    `seconds`: how long its requests took.
     """
 
     server: str
     status: CellStatus
     reason: str = ""
-    judged: bool = False
-    rule: str = ""
+    under_test: bool = False
+    source: str = ""
     repeat: str = ""
-    fate: str = ""
+    incident: str = ""
     seconds: float = 0.0
 
 
 def apply_verdict(cells: Iterable[MatrixCell], verdict: Verdict) -> tuple[MatrixCell, ...]:
-    """The same once the verdict is there: what the judged server breaks may be a known issue."""
+    """The cells once the verdict is known: a failure of the server under test may be a known issue."""
     if verdict.status != "known_issue":
         return tuple(cells)
-    return tuple(mark_known(cell, verdict.why, verdict.source) if cell.judged else cell for cell in cells)
+    return tuple(mark_known(cell, verdict.why, verdict.source) if cell.under_test else cell for cell in cells)
 
 
 def mark_known(cell: MatrixCell, why: str, source: str) -> MatrixCell:
     """The cell of what is listed as a known issue."""
     told = f"{why} ({source})" if why else ""
-    return replace(cell, status="known issue", reason="; seen: ".join(filter(None, (told, cell.reason))))
+    return replace(cell, status="known_issue", reason="; seen: ".join(filter(None, (told, cell.reason))))
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,12 @@ def judged(what: Any, *answers: Exchange) -> Result:
 
 def test_a_good_answer_is_kept() -> None:
     result = judged(CHAT, reply(chat()))
-    assert (result.outcome, result.reason) == ("kept", "")
+    assert (result.outcome, result.reason) == ("passed", "")
     result.require_passed()
 
 
 def test_a_good_stream_is_kept() -> None:
-    assert judged(STREAM, stream(*GOOD_STREAM)).outcome == "kept"
+    assert judged(STREAM, stream(*GOOD_STREAM)).outcome == "passed"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_good_stream_is_kept() -> None:
 )
 def test_a_spoiled_answer_is_noticed(answer: Exchange, layer: str, seen: str) -> None:
     result = judged(CHAT, answer)
-    assert (result.outcome, result.layer) == ("broken", layer), result.reason
+    assert (result.outcome, result.layer) == ("failed", layer), result.reason
     assert seen in result.actual
     with pytest.raises(AssertionError, match="rule: a test"):
         result.require_passed()
@@ -67,7 +67,7 @@ def test_a_spoiled_answer_is_noticed(answer: Exchange, layer: str, seen: str) ->
 )
 def test_a_spoiled_stream_is_noticed(answer: Exchange, layer: str, seen: str) -> None:
     result = judged(STREAM, answer)
-    assert (result.outcome, result.layer) == ("broken", layer), result.reason
+    assert (result.outcome, result.layer) == ("failed", layer), result.reason
     assert seen in result.actual
 
 
@@ -78,14 +78,14 @@ def test_expectations_look_at_streams_and_fill_in_names() -> None:
         {"at": "length(chunks)", "is": 3},
         {"at": "chunks[0].model", "is": "{model}"},
     ]
-    assert judged(case(kind="sse", expect=expect), stream(*GOOD_STREAM)).outcome == "kept"
+    assert judged(case(kind="sse", expect=expect), stream(*GOOD_STREAM)).outcome == "passed"
     wrong = judged(case(expect=[{"at": "model", "not": "{model}"}]), reply(chat()))
     assert (wrong.layer, "model: expected not 'tiny'" in wrong.actual) == ("expectation", True)
 
 
 def test_headers_are_looked_at() -> None:
     good = case(headers={"Content-Type": "application/json"})
-    assert judged(good, reply(chat())).outcome == "kept"
+    assert judged(good, reply(chat())).outcome == "passed"
     wrong = judged(case(headers={"x-request-id": {"matches": "."}}), reply(chat()))
     assert (wrong.layer, "x-request-id" in wrong.actual) == ("headers", True)
 
@@ -93,11 +93,11 @@ def test_headers_are_looked_at() -> None:
 def test_the_same_again_is_compared() -> None:
     twin = case(contract="chat", again={"change": {"stream": True}, "same": ["text", "finish_reason"]})
     same = stream(chunk("The comet comes back."), chunk(reason="stop"))
-    assert judged(twin, reply(chat()), same).outcome == "kept"
+    assert judged(twin, reply(chat()), same).outcome == "passed"
     result = judged(twin, reply(chat()), stream(chunk("The comet"), chunk(reason="stop")))
     assert (result.layer, "text was" in result.actual) == ("again", True)
     differing = case(again={"differs": ["text"]})
-    assert judged(differing, reply(chat()), reply(chat("Something else."))).outcome == "kept"
+    assert judged(differing, reply(chat()), reply(chat("Something else."))).outcome == "passed"
     assert judged(differing, reply(chat())).layer == "again"
 
 
@@ -105,7 +105,7 @@ def test_after_a_refusal_a_good_request_is_served() -> None:
     refused = case(status=[400, 422], kind="any")
     no = reply({"error": "no"}, status=400)
     client = Canned(no, reply(chat()))
-    assert run_case(client, SERVER, refused).outcome == "kept"
+    assert run_case(client, SERVER, refused).outcome == "passed"
     assert len(client.sent) == 2 and b"comet" in client.sent[1][2]
     assert judged(refused, no, reply(chat(), status=500)).layer == "afterwards"
 
@@ -131,18 +131,18 @@ def test_a_refusal_tells_nothing_of_the_insides(said: str, kept: bool) -> None:
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
-        (exchange(b"", 404, ""), "lacking"),
-        (exchange(b"404 page not found", 404, "text/plain"), "lacking"),
-        (reply({"error": {"message": "Not Found: POST /v1/x"}}, 404), "lacking"),
-        (reply({"error": "model 'x' not found"}, 404), "broken"),
-        (exchange(b"", 501, ""), "lacking"),
-        (exchange(b"", 405, ""), "lacking"),
+        (exchange(b"", 404, ""), "unsupported"),
+        (exchange(b"404 page not found", 404, "text/plain"), "unsupported"),
+        (reply({"error": {"message": "Not Found: POST /v1/x"}}, 404), "unsupported"),
+        (reply({"error": "model 'x' not found"}, 404), "failed"),
+        (exchange(b"", 501, ""), "unsupported"),
+        (exchange(b"", 405, ""), "unsupported"),
     ],
 )
 def test_a_missing_route_is_told_from_a_refusal(answer: Exchange, outcome: str) -> None:
     assert judged(CHAT, answer).outcome == outcome
     wanted = case(status=answer.status, kind="any")
-    assert judged(wanted, answer, reply(chat())).outcome == "kept"
+    assert judged(wanted, answer, reply(chat())).outcome == "passed"
 
 
 def test_a_missing_route_is_said_once() -> None:
@@ -161,7 +161,7 @@ def test_a_server_that_breaks_off_is_broken() -> None:
             raise RequestFailed("the server broke off")
 
     result = run_case(Gone(reply({})), SERVER, CHAT)
-    assert (result.outcome, result.layer) == ("broken", "transport")
+    assert (result.outcome, result.layer) == ("failed", "transport")
 
 
 def test_pieces_know_when_they_came() -> None:

@@ -59,10 +59,10 @@ def test_each_server_gets_its_field(serve: Serve) -> None:
     comparison = Comparison(candidates, 5.0, MissingRoutes())
     first = comparison.cells(case(contract="chat", title="the first"))
     assert [(cell.server, cell.status) for cell in first] == [
-        ("good", "kept"),
-        ("bad", "broken"),
-        ("poor", "lacking"),
-        ("gone", "not asked"),
+        ("good", "passed"),
+        ("bad", "failed"),
+        ("poor", "unsupported"),
+        ("gone", "not_run"),
     ]
     assert first[3].reason == "no such program"
     second = comparison.cells(case(contract="chat", title="the second"))
@@ -74,16 +74,16 @@ def test_each_server_gets_its_field(serve: Serve) -> None:
 def test_what_may_hurt_a_server_is_not_asked_of_a_shared_one(serve: Serve) -> None:
     server = serve(json_reply(chat()))
     cells = Comparison([Candidate("good", server.url)], 5.0, MissingRoutes()).cells(case(alone=True))
-    assert [(cell.status, server.requests) for cell in cells] == [("not asked", [])]
+    assert [(cell.status, server.requests) for cell in cells] == [("not_run", [])]
 
 
 def test_what_the_judged_server_is_known_to_break_says_why() -> None:
-    judged = cell_of(Result(case(), SERVER, "broken", "status", "500"), judged=True)
-    cells = (judged, MatrixCell("other", "broken", "x"))
+    judged = cell_of(Result(case(), SERVER, "failed", "status", "500"), under_test=True)
+    cells = (judged, MatrixCell("other", "failed", "x"))
     told = apply_verdict(cells, Verdict("known_issue", why="it is old", source="notes.md"))
     assert [(cell.status, cell.reason) for cell in told] == [
-        ("known issue", "it is old (notes.md); seen: status: 500"),
-        ("broken", "x"),
+        ("known_issue", "it is old (notes.md); seen: status: 500"),
+        ("failed", "x"),
     ]
     assert apply_verdict(cells, Verdict("failed")) == cells
 
@@ -96,7 +96,7 @@ def test_another_server_has_its_own_known_issues(serve: Serve) -> None:
         MissingRoutes(),
         lambda server, case: ("it is old", "notes.md") if server.label == "old" else None,
     ).cells(case(contract="chat"))
-    assert [(cell.server, cell.status) for cell in cells] == [("old", "known issue"), ("new", "broken")]
+    assert [(cell.server, cell.status) for cell in cells] == [("old", "known_issue"), ("new", "failed")]
     assert cells[0].reason.startswith("it is old (notes.md); seen: ")
 
 
@@ -104,7 +104,7 @@ def test_each_field_names_its_rule_and_what_is_broken_how_to_see_it(serve: Serve
     servers = [Candidate("bad", serve(json_reply({"oops": 1})).url), Candidate("gone", refuses=True)]
     asked = case(contract="chat")
     bad, gone = Comparison(servers, 5.0, MissingRoutes()).cells(asked)
-    assert bad.rule == gone.rule == asked.source
+    assert bad.source == gone.source == asked.source
     assert bad.repeat.startswith("curl -sS -i -X POST http://127.0.0.1:") and not gone.repeat
 
 
@@ -118,7 +118,7 @@ def test_a_server_that_cannot_be_had_is_asked_for_once() -> None:
 
     comparison = Comparison([Missing("gone")], 5.0, MissingRoutes())
     cells = [cell for number in range(4) for cell in comparison.cells(case(title=f"case {number}"))]
-    assert [(cell.status, cell.reason) for cell in cells] == [("not asked", "no such program")] * 4
+    assert [(cell.status, cell.reason) for cell in cells] == [("not_run", "no such program")] * 4
     assert tried == ["speaking"]
 
 
@@ -142,7 +142,7 @@ def test_a_server_that_hangs_is_given_up_and_keeps_its_column(serve: Serve) -> N
     fragile = Fragile(serve(silence).url, PostMortem("did not answer"))
     comparison = Comparison([fragile], 1.2, MissingRoutes())
     cells = [cell for number in range(5) for cell in comparison.cells(case(title=f"case {number}"))]
-    assert [cell.status for cell in cells] == ["broken"] * MAX_CONSECUTIVE_UNANSWERED + ["not asked"] * 2
+    assert [cell.status for cell in cells] == ["failed"] * MAX_CONSECUTIVE_UNANSWERED + ["not_run"] * 2
     assert {cell.server for cell in cells} == {"fragile 1.0"}
     assert "in a row" in cells[-1].reason
     assert all(cell.seconds > 1.0 for cell in cells[:MAX_CONSECUTIVE_UNANSWERED])
@@ -162,23 +162,23 @@ def test_a_server_that_dies_under_a_case_says_so_and_is_asked_the_next(serve: Se
         case(request=deadly, title="deadly"),
     ] * MAX_CONSECUTIVE_UNANSWERED
     cells = [cell for one in asked for cell in comparison.cells(one)]
-    assert [cell.status for cell in cells] == ["kept", "broken"] * MAX_CONSECUTIVE_UNANSWERED, (
+    assert [cell.status for cell in cells] == ["passed", "failed"] * MAX_CONSECUTIVE_UNANSWERED, (
         "it was given up too early"
     )
     assert cells[1].reason.startswith("the server died (SIGSEGV): transport: ")
-    assert cells[1].fate == "died (SIGSEGV)" and not cells[0].fate
+    assert cells[1].incident == "died (SIGSEGV)" and not cells[0].incident
     cells = [cell for one in asked * 3 for cell in comparison.cells(one)]
-    assert [cell.fate for cell in cells].count(
+    assert [cell.incident for cell in cells].count(
         "died (SIGSEGV)"
     ) == MAX_UNANSWERED - MAX_CONSECUTIVE_UNANSWERED
-    assert cells[-1].status == "not asked"
+    assert cells[-1].status == "not_run"
 
 
 def test_a_server_of_others_that_has_gone_is_not_asked_any_more(serve: Serve) -> None:
     fragile = Fragile(serve(silence).url, PostMortem("was not in reach any more", recovered=False))
     comparison = Comparison([fragile], 1.2, MissingRoutes())
     first, second = (cell for number in "12" for cell in comparison.cells(case(title=f"case {number}")))
-    assert first.fate and second.status == "not asked"
+    assert first.incident and second.status == "not_run"
     assert second.reason == "the server was not in reach any more, since the case 'case 1'"
 
 
@@ -187,8 +187,8 @@ def test_one_case_takes_no_more_than_its_time_however_many_hang(serve: Serve) ->
     started = time.monotonic()
     cells = Comparison(hanging, 1.5, MissingRoutes()).cells(case())
     assert time.monotonic() - started < 4
-    assert [cell.status for cell in cells] == ["broken", "not asked", "not asked"]
-    assert "all the time" in cells[2].reason
+    assert [cell.status for cell in cells] == ["failed", "not_run", "not_run"]
+    assert "time budget of the case" in cells[2].reason
 
 
 def test_a_model_that_a_server_does_not_have_is_lacking() -> None:
@@ -197,7 +197,7 @@ def test_a_model_that_a_server_does_not_have_is_lacking() -> None:
             raise NotSupported("small has no model 'embedding'")
 
     (cell,) = Comparison([Small("small")], 5.0, MissingRoutes()).cells(case())
-    assert (cell.status, cell.reason) == ("lacking", "small has no model 'embedding'")
+    assert (cell.status, cell.reason) == ("unsupported", "small has no model 'embedding'")
 
 
 def test_how_a_process_ended_is_told(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_half_an_api_gives_a_matrix_of_what_it_lacks(serve: Serve) -> None:
     asked += [case(request=vectors, title=f"a vector {number}") for number in range(3)]
     matrix = matrix_of([told(one.title, *comparison.cells(one)) for one in asked])
     cells = [row.cell("half") for row in matrix.rows]
-    assert [cell.status for cell in cells] == ["kept", "lacking", "lacking", "lacking"]
+    assert [cell.status for cell in cells] == ["passed", "unsupported", "unsupported", "unsupported"]
     assert cells[2].reason == "half has no POST /v1/embeddings, as 'a vector 0' found out"
     assert passed_of_run(matrix.rows, "half") == (1, 4)
     assert len(server.requests) == 2, "what is known to be missing was asked for again"

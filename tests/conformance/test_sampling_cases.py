@@ -23,7 +23,7 @@ SELDOM = 1e-6
 def judged(case: Case, wrong: str = "", seed: int = 1) -> str:
     server = Endpoint("dice", case.api, "http://127.0.0.1:1", {"model": "tiny"})
     result = run_case(DiceServer(wrong, seed), server, case)  # type: ignore[arg-type]
-    return "" if result.outcome == "kept" else result.reason
+    return "" if result.outcome == "passed" else result.reason
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.api}: {case.title}")

@@ -29,26 +29,26 @@ def record(
     )
 
 
-def cell(server: str, status: CellStatus, reason: str = "", *, judged: bool = False) -> MatrixCell:
-    return MatrixCell(server, status, reason, judged)
+def cell(server: str, status: CellStatus, reason: str = "", *, under_test: bool = False) -> MatrixCell:
+    return MatrixCell(server, status, reason, under_test)
 
 
 RECORDS = [
     record(
         "It streams -- @1.2 pieces",
-        cell("other", "kept"),
-        cell("ours", "broken", AWKWARD, judged=True),
+        cell("other", "passed"),
+        cell("ours", "failed", AWKWARD, under_test=True),
         line=10,
     ),
     record(
         "It answers -- @1.1 pieces",
-        cell("ours", "kept", judged=True),
-        cell("other", "lacking", "404"),
+        cell("ours", "passed", under_test=True),
+        cell("other", "unsupported", "404"),
         line=9,
     ),
     record(
         "It tags",
-        cell("ours", "not asked", "has no Ollama API", judged=True),
+        cell("ours", "not_run", "has no Ollama API", under_test=True),
         feature="Tags",
         api="ollama_api",
     ),
@@ -93,7 +93,7 @@ def test_each_api_has_its_servers_the_judged_first_and_its_rows_in_the_order_of_
 
 
 def test_what_stands_above_all_rows_is_not_repeated_in_each() -> None:
-    (row,) = matrix_of([record("In the OpenAI API a chat is answered -- @1.1 x", cell("a", "kept"))]).rows
+    (row,) = matrix_of([record("In the OpenAI API a chat is answered -- @1.1 x", cell("a", "passed"))]).rows
     assert (row.title, row.scenario) == ("a chat is answered", "In the OpenAI API a chat is answered")
 
 
@@ -102,27 +102,27 @@ def test_what_was_not_asked_is_not_counted_and_what_is_lacking_is() -> None:
     assert passed_of_run(openai.rows, "ours") == (1, 2)
     assert passed_of_run(openai.rows, "other") == (1, 2)
     for text in (markdown_page(matrix_of(RECORDS)), brief_markdown(matrix_of(RECORDS))):
-        assert "| ours (judged) | 1 / 2 | 1 | 1 | 0 | 0 | 0 |" in text
+        assert "| ours (under test) | 1 / 2 | 1 | 1 | 0 | 0 | 0 |" in text
         assert "| other | 1 / 2 | 1 | 0 | 0 | 1 | 0 |" in text
-        assert "| ours (judged) | - | 0 | 0 | 0 | 0 | 1 |" in text
+        assert "| ours (under test) | - | 0 | 0 | 0 | 0 | 1 |" in text
 
 
 def test_what_happened_to_servers_is_told_before_the_rows() -> None:
-    died = MatrixCell("other", "broken", "the server died (SIGSEGV): transport", fate="died (SIGSEGV)")
-    left_out = [record(f"row {n}", cell("other", "not asked", "given up"), line=n) for n in range(3)]
+    died = MatrixCell("other", "failed", "the server died (SIGSEGV): transport", incident="died (SIGSEGV)")
+    left_out = [record(f"row {n}", cell("other", "not_run", "given up"), line=n) for n in range(3)]
     matrix = matrix_of([record("It is long", died), *left_out])
     assert matrix.incidents() == [
         "other: died (SIGSEGV) (case: It is long)",
-        "other: 3 not asked: given up",
+        "other: 3 not run: given up",
     ]
     page, text = html_page(matrix), markdown_page(matrix)
     assert 0 < page.index("died (SIGSEGV)") < page.index("<h2>")
     assert 0 < text.index("died (SIGSEGV)") < text.index("## OpenAI")
-    assert "3 not asked: given up" in brief_markdown(matrix)
+    assert "3 not run: given up" in brief_markdown(matrix)
 
 
 def test_each_row_names_its_rule_and_how_to_see_it_again() -> None:
-    broken = MatrixCell("a", "broken", "500", rule="RFC 9110, 15.5.1", repeat="curl -sS 'http://h/<x>'")
+    broken = MatrixCell("a", "failed", "500", source="RFC 9110, 15.5.1", repeat="curl -sS 'http://h/<x>'")
     matrix = matrix_of([record('In the OpenAI API "x" is said', broken)])
     page = html_page(matrix)
     assert '<a href="https://www.rfc-editor.org/rfc/rfc9110#section-15.5.1"' in page
@@ -141,8 +141,8 @@ def test_each_status_is_told_apart_without_colours_and_explained() -> None:
 
 def test_only_rows_that_all_keep_can_be_left_out() -> None:
     rows = [
-        record("kept", cell("a", "kept"), cell("b", "not asked"), line=1),
-        record("lacking", cell("a", "kept"), cell("b", "lacking"), line=2),
+        record("passed", cell("a", "passed"), cell("b", "not_run"), line=1),
+        record("unsupported", cell("a", "passed"), cell("b", "unsupported"), line=2),
     ]
     assert [row.all_passed for row in matrix_of(rows).rows] == [True, False]
     assert html_page(matrix_of(rows)).count('<tr class="k">') == 1
@@ -152,7 +152,7 @@ def test_what_differs_from_answer_to_answer_is_one_footnote() -> None:
     def answer(number: int) -> str:
         return f'got 200: {{"id":"chatcmpl-{number}","created":179533{number}}} at 127.0.0.1:4000{number}'
 
-    rows = [record(f"row {n}", cell("a", "broken", answer(n)), line=n) for n in range(3)]
+    rows = [record(f"row {n}", cell("a", "failed", answer(n)), line=n) for n in range(3)]
     assert len(re.findall(r"^\[\^\d+\]:", markdown_page(matrix_of(rows)), re.MULTILINE)) == 1
 
 
@@ -164,16 +164,16 @@ def test_an_answer_goes_before_no_answer_and_a_judgement_before_a_comparison() -
     name = "It answers"
     matrix = matrix_of(
         [
-            record(name, cell("a", "not asked"), cell("b", "kept"), cell("c", "broken", judged=True)),
-            record(name, cell("a", "kept"), cell("b", "broken", judged=True), cell("c", "kept")),
+            record(name, cell("a", "not_run"), cell("b", "passed"), cell("c", "failed", under_test=True)),
+            record(name, cell("a", "passed"), cell("b", "failed", under_test=True), cell("c", "passed")),
         ]
     )
     (row,) = matrix.rows
-    assert [row.cell(server).status for server in "abc"] == ["kept", "broken", "broken"]
+    assert [row.cell(server).status for server in "abc"] == ["passed", "failed", "failed"]
 
 
 def test_rows_of_one_title_stay_apart() -> None:
-    records = [record(f"It answers -- @1.{line} x", cell("a", "kept"), line=line) for line in (1, 2)]
+    records = [record(f"It answers -- @1.{line} x", cell("a", "passed"), line=line) for line in (1, 2)]
     assert [row.title for row in matrix_of(records).rows] == ["It answers", "It answers (2)"]
 
 
@@ -183,12 +183,12 @@ def test_every_reason_is_reachable_in_the_page_by_hovering_and_by_opening() -> N
     assert table.titles == ["has no Ollama API", "404", told]
     assert any(told in "".join(row) for row in table.rows)
     assert "b" in table.tags and not table.tags & {"script", "img", "link", "iframe"}
-    harmless = html_page(matrix_of([record("<script>", cell("<img src=x>", "kept"))]))
+    harmless = html_page(matrix_of([record("<script>", cell("<img src=x>", "passed"))]))
     assert "<script" not in harmless and "<img" not in harmless
 
 
 def test_every_reason_is_a_footnote_once() -> None:
-    records = [record(f"row {line}", cell("a", "lacking", "404"), line=line) for line in range(1, 4)]
+    records = [record(f"row {line}", cell("a", "unsupported", "404"), line=line) for line in range(1, 4)]
     text = markdown_page(matrix_of([*records, *RECORDS]))
     used = re.findall(r"(?<!\n)\[\^(\d+)\]", text)
     assert text.count(": 404\n") == 1
@@ -202,7 +202,7 @@ def test_every_reason_is_a_footnote_once() -> None:
 def test_no_secret_reaches_the_matrix() -> None:
     set_redactor(Redactor(["s3cret-word"]))
     try:
-        matrix = matrix_of([record("x", cell("at http://me:pw@h", "broken", f"{'x' * 395} s3cret-word"))])
+        matrix = matrix_of([record("x", cell("at http://me:pw@h", "failed", f"{'x' * 395} s3cret-word"))])
         for text in (html_page(matrix), markdown_page(matrix)):
             assert "s3cre" not in text and "pw@" not in text and REDACTED in text
     finally:
@@ -215,8 +215,8 @@ def test_cells_survive_the_line_of_a_record() -> None:
 
 def test_cells_reach_the_records_of_a_real_run(toy_run: toys.Run) -> None:
     assert toy_run.records["It is measured"].cells == (
-        MatrixCell("toy 1.0", "kept", judged=True),
-        MatrixCell("toy 2.0", "broken", "answers \\x1b[31m500"),
+        MatrixCell("toy 1.0", "passed", under_test=True),
+        MatrixCell("toy 2.0", "failed", "answers \\x1b[31m500"),
     )
 
 
@@ -235,6 +235,6 @@ def test_many_rows_are_written_whole(tmp_path: Path) -> None:
     table = read(matrix)
     assert len(table.titles) == 1500
     assert len(table.rows) == 7 + 2 + 10 + 250
-    attach_to_run(tmp_path, [Evidence("what each server keeps", "text/html", html_page(matrix).encode())])
+    attach_to_run(tmp_path, [Evidence("conformance by server", "text/html", html_page(matrix).encode())])
     (described,) = tmp_path.glob("*-globals.json")
     assert json.loads(described.read_bytes())["attachments"][0]["type"] == "text/html"

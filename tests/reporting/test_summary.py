@@ -126,7 +126,10 @@ def test_nothing_checked_is_never_green(records: list[Record], verdict: str) -> 
 
 
 def test_what_other_servers_took_for_comparison_is_on_nobody_s_budget() -> None:
-    cells = (MatrixCell("ours", "kept", judged=True, seconds=1.0), MatrixCell("other", "broken", seconds=8.0))
+    cells = (
+        MatrixCell("ours", "passed", under_test=True, seconds=1.0),
+        MatrixCell("other", "failed", seconds=8.0),
+    )
     slow = [replace(toy("a", "passed", duration=11), cells=cells)]
     assert over_maximum(slow, {"binary_health": (5.0, 10.0)}) == []
     assert over_maximum([replace(slow[0], duration=19)], {"binary_health": (5.0, 10.0)}) != []

@@ -107,7 +107,7 @@ def _with_leaks(scenario):
         )
         scenario.evidence = (*scene.attachments(), Evidence(LEAK, "application/octet-stream", LEAK.encode()))
         scenario.measures = (Measurement("leak.rate", LEAK, 1.0, "1/s"),)
-        scenario.cells = (MatrixCell(LEAK.splitlines()[0], "broken", LEAK, judged=True),)
+        scenario.cells = (MatrixCell(LEAK.splitlines()[0], "failed", LEAK, under_test=True),)
         return failed
 
     _wrap(scenario, after)
@@ -150,8 +150,8 @@ def _with_evidence(scenario):
             Measurement("decode.steady", "Steady decode speed", 42.0, "tok/s"),
         )
         scenario.cells = (
-            MatrixCell("toy 1.0", "kept", judged=True),
-            MatrixCell("toy 2.0", "broken", "answers \x1b[31m500"),
+            MatrixCell("toy 1.0", "passed", under_test=True),
+            MatrixCell("toy 2.0", "failed", "answers \x1b[31m500"),
         )
         return failed
 

@@ -6,7 +6,7 @@ from support.results.check import CheckResult
 from support.results.outcome import MatrixCell, Measurement
 from support.results.record import Record, StepRecord
 
-CELL = MatrixCell("ours 1.0", "kept", judged=True)
+CELL = MatrixCell("ours 1.0", "passed", under_test=True)
 CHECK = CheckResult(
     "openai.chat.body.empty", "an empty body is rejected", "malformed bodies", "must", "passed", cells=(CELL,)
 )
