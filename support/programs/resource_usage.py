@@ -15,7 +15,6 @@ import psutil
 
 from support.programs.gpu import Gpus, find_gpus
 from support.programs.process import managed_pids, process_tree
-from support.reporting.svg_chart import Line, line_chart
 
 SAMPLE_SECONDS = 1.0
 # To find all descendants costs more than to ask them: it may take this share of a core, and is done less
@@ -99,22 +98,6 @@ class ResourceSampler:
         moment = datetime.now(UTC).isoformat(timespec="milliseconds")
         used = gpus.use() if gpus is not None else (None, None)
         return Sample(moment, seen, round(cpu, 1), memory, threads, files, *used)
-
-    def chart(self) -> str:
-        """All that was sampled, as an SVG image."""
-        moments = [datetime.fromisoformat(sample.time).timestamp() for sample in self.samples]
-        panels = [
-            Line("CPU in % of a core", [sample.cpu_percent for sample in self.samples]),
-            Line("Memory in MB", [sample.memory_bytes / MEGABYTE for sample in self.samples]),
-            Line("Threads", [sample.threads for sample in self.samples]),
-            Line("Open files", [sample.open_files for sample in self.samples]),
-        ]
-        if any(sample.gpu_memory_bytes is not None for sample in self.samples):
-            panels += [
-                Line("GPU memory in MB", [(s.gpu_memory_bytes or 0) / MEGABYTE for s in self.samples]),
-                Line("GPU utilisation in %", [s.gpu_percent or 0.0 for s in self.samples]),
-            ]
-        return line_chart([moment - moments[0] for moment in moments], panels)
 
     def _discover(self) -> list[Any]:
         """All processes of all trees; those met before are the same objects, which know their CPU time."""

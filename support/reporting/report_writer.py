@@ -22,6 +22,7 @@ from support.reporting.junit import write_junit
 from support.reporting.matrix import matrix_of
 from support.reporting.matrix_html import html_page
 from support.reporting.matrix_markdown import brief_markdown, markdown_page
+from support.reporting.resource_chart import resource_chart
 from support.results.outcome import Evidence
 from support.results.record import Record, read_records
 from support.results.redaction import RedactedStream, redact
@@ -173,7 +174,7 @@ class RunReports:
         if record.samples:
             made["Usage"] = record.file
             pieces += [
-                Evidence("resources of the target", "image/svg+xml", record.chart().encode()),
+                Evidence("resources of the target", "image/svg+xml", resource_chart(record.samples).encode()),
                 Evidence("resource-usage.csv", "text/csv", record.file.read_bytes()),
             ]
         attach_to_run(self.results, pieces)

@@ -19,6 +19,7 @@ from behave.runner_util import parse_features, reset_runtime
 ROOT = Path(__file__).resolve().parents[2]
 FEATURES = sorted((ROOT / "features").rglob("*.feature"))
 STEPS = sorted((ROOT / "steps").glob("*.py"))
+ENVIRONMENT = ROOT / "environment.py"
 SUPPORT = sorted((ROOT / "support").rglob("*.py"))
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 

@@ -13,9 +13,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.style.reading import PROJECT, ROOT, STEPS, SUPPORT, imports, named, tree
+from tests.style.reading import ENVIRONMENT, PROJECT, ROOT, STEPS, SUPPORT, imports, named, tree
 
-ENVIRONMENT = ROOT / "environment.py"
 TOOLS = sorted((ROOT / "tools").glob("**/*.py"))
 CODE = [*SUPPORT, *STEPS, ENVIRONMENT, *TOOLS]
 # The named exceptions: behave's runner, alone and with workers, its front door, and what behave loads
