@@ -2,12 +2,13 @@
 
     Exception
     +-- AssertionError            the product is wrong         (report: failed)
-    +-- AcceptanceError           the harness cannot go on     (report: broken)
+    |   +-- TimeLimitExceeded     it took too long             (report: failed)
+    +-- AcceptanceError           the harness cannot continue  (report: broken)
         +-- SettingsError         a setting is wrong           (exit code 2, before anything starts)
         +-- TargetError           the target cannot be used    (exit code 2, before anything starts)
         +-- NothingSelected       no scenario would run        (exit code 3)
-        +-- PartUnavailable       an external program is missing and could not be had
-        +-- NotOffered            the scenario asks for what the server is known not to have (skipped)
+        +-- ProgramUnavailable    an external program is missing and could not be fetched
+        +-- NotSupported          the server is known not to support what the scenario checks (skipped)
 
 Each message is one line: what is wrong, where it comes from, what to do.
 """
@@ -22,6 +23,10 @@ EXIT_HARNESS = 4
 EXIT_BUDGET = 5
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
+
+
+class TimeLimitExceeded(AssertionError):
+    """A step, a hook or a cleanup exceeded its time limit (support/runner/time_limits.py)."""
 
 
 class AcceptanceError(Exception):
@@ -43,7 +48,7 @@ class TargetError(AcceptanceError):
 
 
 class NothingSelected(AcceptanceError):
-    """The selection matches no scenario: a green result would say nothing."""
+    """The selection matches no scenario: a green result would mean nothing."""
 
     exit_code = EXIT_NOTHING_SELECTED
 
@@ -53,4 +58,4 @@ class ProgramUnavailable(AcceptanceError):
 
 
 class NotSupported(AcceptanceError):
-    """Asking is of no use: the rest of the scenario is skipped with this reason (failed under --strict)."""
+    """Not supported by the server: the rest of the scenario is skipped (under --strict: failed)."""

@@ -15,7 +15,6 @@ from xml.etree import ElementTree
 from support.reporting.summary import write_atomically
 from support.results.record import Record
 from support.results.safe_text import one_line, visible
-from support.runner.time_limits import is_timeout
 
 
 def write_junit(folder: Path, records: Sequence[Record]) -> list[Path]:
@@ -73,11 +72,10 @@ def _case(name: str, record: Record) -> ElementTree.Element:
         "testcase", classname=name, name=visible(record.name), time=f"{record.duration:.3f}"
     )
     if record.gates:
-        over = is_timeout(record.status, record.error)
         told = ElementTree.SubElement(
             case,
             "failure" if record.status == "failed" else "error",
-            type="budget" if over else record.status,
+            type="budget" if record.timed_out else record.status,
             message=one_line(record.error),
         )
         told.text = visible(f"{record.error}\n{record.trace}".rstrip())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Protocol
 
+from support.errors import TimeLimitExceeded
 from support.results.known_issues import KnownIssue
 from support.results.outcome import Verdict
 
@@ -53,7 +54,8 @@ def _step_verdict(step: Any) -> Verdict:
     message = str(step.exception or "") or str(step.error_message or step.status.name)
     # A failed check says all in its message; only what nobody foresaw needs its trace.
     if isinstance(step.exception, AssertionError):
-        return Verdict("failed", f"{message}\n(in: {where})")
+        timed_out = isinstance(step.exception, TimeLimitExceeded)
+        return Verdict("failed", f"{message}\n(in: {where})", timed_out=timed_out)
     return Verdict("broken", f"{message}\n(in: {where})", str(step.error_message or ""))
 
 
@@ -66,7 +68,10 @@ def _hook_verdict(scenario: BehaveScenario, status: str, aborted: str | None) ->
     # What a hook finds wrong with the product (a dead server, say) is the product's fault, not the harness'.
     wrong = isinstance(scenario.exception, AssertionError)
     return Verdict(
-        "failed" if wrong else "broken", f"{message}\n(in: {status})", scenario.error_message or ""
+        "failed" if wrong else "broken",
+        f"{message}\n(in: {status})",
+        scenario.error_message or "",
+        timed_out=isinstance(scenario.exception, TimeLimitExceeded),
     )
 
 

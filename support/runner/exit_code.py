@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from support.errors import EXIT_BUDGET, EXIT_FAILED, EXIT_HARNESS, EXIT_NOTHING_SELECTED, EXIT_PASSED
 from support.results.record import Record
-from support.runner.time_limits import is_timeout
 
 FAIL_FAST = "the run stopped at the first failure"
 ABORTED = "the run was cut short"
@@ -20,7 +19,7 @@ def exit_code(records: Sequence[Record], selected: Collection[str], *, broken: b
     """
     red = [record for record in records if record.gates]
     scenarios = [record for record in red if record.location in selected]
-    if not all(is_timeout(record.status, record.error) for record in scenarios):
+    if not all(record.timed_out for record in scenarios):
         return EXIT_FAILED
     if broken or len(red) > len(scenarios):
         return EXIT_HARNESS

@@ -22,7 +22,6 @@ from support.results.outcome import Evidence, Verdict
 from support.results.record import Record
 from support.results.safe_text import one_line, seconds, visible
 from support.runner.scheduler import Task
-from support.runner.time_limits import is_timeout
 from support.runner.worker_pool import Worker
 
 if TYPE_CHECKING:
@@ -65,9 +64,8 @@ class ResultCollector:
             failure = RunError(f"worker {worker.worker_id}", feature, location, message, stacks or said)
             self._record_run_error(worker, failure, task.file if task is not None else "")
             return
-        message = f"{limit}, so that its process was ended" if limit else ""
+        message = f"{limit}; the worker was killed" if limit else ""
         message = message or f"the worker process ended ({reason}) while this scenario ran"
-        status = "failed" if is_timeout("failed", message) else "broken"
         duration = time.time() - begun.start
         scenario = task.scenarios[begun.location]
         evidence = tuple(
@@ -75,12 +73,14 @@ class ResultCollector:
             for name, text in (("output of the worker", said), ("stacks", stacks))
             if text
         )
-        verdict = Verdict(status, message, visible(stacks or said))  # type: ignore[arg-type]
+        trace = visible(stacks or said)
+        verdict = Verdict("failed" if limit else "broken", message, trace, timed_out=bool(limit))
         record = replace(
             begun,
             status=verdict.status,
             error=message,
             trace=verdict.trace,
+            timed_out=verdict.timed_out,
             output=said,
             duration=round(duration, 4),
         )

@@ -218,7 +218,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
             strict = self.suite.resolved.settings.acceptance_strict
             verdict = verdict_of(scenario, self._abort_reason(), strict=strict)
             if over is not None and verdict.status == "passed":
-                verdict = Verdict("failed", over)
+                verdict = Verdict("failed", over, timed_out=True)
             verdict = apply_known_issue(verdict, entry)
             scenario.verdict = verdict
             in_force = self.suite.resolved

@@ -1,12 +1,16 @@
-"""Time budgets: a soft limit interrupts and says where; a hard limit ends what cannot be interrupted.
+"""Time limits of steps, hooks and cleanups. A run always ends, names the place, and continues.
 
-Every step and every scenario has a budget of its own, and so have hooks and cleanups. The budgets of the
-capabilities, which are added up after the run, stand in `support/reporting/report_writer.py`.
+- Soft limit (`SoftLimit`): SIGALRM raises in the code that takes too long; its error shows where that was.
+- Hard limit (`HardLimit`): for code that the soft limit does not stop (a C call, a swallowed error). It
+  writes the stacks of all threads and ends the process. The coordinator replaces a worker that ended so
+  (support/runner/coordinator.py); a run without workers ends.
+
+Each step and each scenario has a budget, and so has each hook and cleanup. The budgets of the capabilities,
+which are added up after the run, are in `support/reporting/report_writer.py`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import faulthandler
 import linecache
 import math
@@ -16,48 +20,43 @@ import signal
 import sys
 import threading
 import time
-import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Literal, TypeVar
-from weakref import WeakSet
 
+from support.errors import TimeLimitExceeded
 from support.programs.deferred_interrupts import cancel_pending, raise_when_allowed
 
 T = TypeVar("T")
 Kind = Literal["step", "hook", "cleanup"]
 
-# Longer than the longest wait inside of a step (a server that has to become ready): that one says more.
+# Longer than the longest wait inside of a step (a server that has to become ready): its message says more.
 STEP_SECONDS = 75.0
 SCENARIO_SECONDS = 120.0
-# Of each hook and cleanup. Those that come last have it even when the scenario's budget is spent:
-# what was started has to be ended.
+# Of each hook and cleanup. The last ones have it even when the scenario's budget is used up: what was
+# started has to be ended.
 HOOK_SECONDS = 20.0
-# From the soft limit to the hard one. Who was interrupted and releases what it has gets longer; who goes on
-# as if nothing had been, is told so once more.
-GRACE_SECONDS = 1.5
+# From the soft limit to the hard one: time to release what is held. Longer than the end of a server takes
+# (support/programs/process.py, TERMINATE_SECONDS).
 RELEASE_SECONDS = 5.0
-REPEAT_SECONDS = 0.5
-RETRY_SECONDS = 0.01
+# A timer of zero seconds would be switched off.
+SHORTEST_SECONDS = 0.0001
 MAX_FRAMES = 12
 STANDARD_ERROR = 2
 
 _TAG = re.compile(r"budget\.(\d+)s")
-_OVER = re.compile(r"the \w+ exceeded its budget of ")
-# Where the standard library's own callbacks of weak references are.
-_WEAK_FILES = {weakref.__file__, WeakSet.__init__.__code__.co_filename}
 _HAS_ALARM = hasattr(signal, "setitimer")
-# Outermost first.
-_active: list[SoftLimit] = []
+# The soft limit in force. There is one timer, and one limit at a time: those inside of it do nothing.
+_active: SoftLimit | None = None
 
 
 class BudgetExceeded(BaseException):
-    """The soft limit. No Exception: a loop that tries again after each of those would swallow it."""
+    """The soft limit. Not an Exception: a loop that retries after each of those would swallow it."""
 
 
 def budget_of_tags(*levels: Iterable[str]) -> float | None:
-    """The seconds of `@budget.10s`; what stands nearer (its own tags, then inherited ones) comes first."""
+    """The seconds of `@budget.10s`. The nearest level counts (its own tags, then inherited ones)."""
     for level in levels:
         found = [int(match[1]) for tag in level if (match := _TAG.fullmatch(str(tag)))]
         if found:
@@ -65,16 +64,11 @@ def budget_of_tags(*levels: Iterable[str]) -> float | None:
     return None
 
 
-def is_timeout(status: str, message: str) -> bool:
-    """Whether a scenario with this outcome failed because of its time alone."""
-    return status == "failed" and _OVER.match(message) is not None
-
-
 class HardLimit:
-    """Ends the process with exit code 1 when it is armed for too long: also in C code, also in a dead lock.
+    """Ends the process with exit code 1 when it stays armed for too long: also in C code, also in a deadlock.
 
-    What was asked of it and the stacks of all threads are in the file `stacks` then (None: standard error);
-    nothing else of the process is told or released.
+    The file `stacks` (None: standard error) then has the message and the stacks of all threads; no cleanup
+    runs and no report is written by this process.
     """
 
     def __init__(self, stacks: Path | None = None) -> None:
@@ -103,114 +97,65 @@ class HardLimit:
 
 
 class SoftLimit:
-    """Raises `BudgetExceeded` in what is inside after so many seconds; `words` open its message.
+    """Raises `BudgetExceeded` in its block after `seconds`; `message` begins the text of the error.
 
-    It reaches what waits and what computes in Python, not a C call that does not return. Limits may be
-    nested. It waits for `uninterrupted()`. An error that replaces it, or code that swallows it, does not
-    hide it: it is raised again at the end. It stands back when Ctrl-C is on its way.
+    It reaches code that waits and code that computes in Python, not a C call that does not return. It waits
+    for `defer_interrupts()`. An error that replaces it, or code that swallows it, does not hide it: it is
+    raised again at the end of the block. It does not replace a KeyboardInterrupt that is being handled.
+    Inside of another one it does nothing.
 
     Works on POSIX systems in the main thread, by setitimer and SIGALRM; elsewhere it does nothing, and only
     `HardLimit` is left.
     """
 
-    def __init__(self, message: str, seconds: float, hard: HardLimit | None = None) -> None:
-        """`hard` is armed anew when it rings: what is inside needs time to release what it has.
-
-        Later it rings once more, in case that code swallowed the first one; then little time is left.
-        """
+    def __init__(self, message: str, seconds: float) -> None:
         self.message = message
         self.seconds = seconds
-        self.hard = hard
-        self.deadline = math.inf
         self.exceeded: BudgetExceeded | None = None
         self._outer_frame: FrameType | None = None
 
     def __enter__(self) -> SoftLimit:
-        if _HAS_ALARM and threading.current_thread() is threading.main_thread():
-            self.deadline = time.monotonic() + self.seconds
+        global _active
+        if _active is None and _HAS_ALARM and threading.current_thread() is threading.main_thread():
+            _active = self
             self._outer_frame = sys._getframe(1)
-            if not _active:
-                signal.signal(signal.SIGALRM, _on_alarm)
-            _active.append(self)
-            _set_alarm()
+            signal.signal(signal.SIGALRM, self._expire)
+            signal.setitimer(signal.ITIMER_REAL, max(self.seconds, SHORTEST_SECONDS))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.deactivate()
+        self.cancel()
         if self.exceeded is not None and not isinstance(error, BudgetExceeded | KeyboardInterrupt):
             raise self.exceeded from error
 
-    def deactivate(self) -> None:
-        """It does not ring any more; may be called twice."""
-        with contextlib.suppress(ValueError):
-            del _active[_active.index(self) :]
-            _set_alarm()
-        self._outer_frame = None
+    def cancel(self) -> None:
+        """Stop the timer; may be called twice."""
+        global _active
+        if _active is self:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            _active = self._outer_frame = None
         if self.exceeded is not None:
             cancel_pending(self.exceeded)
 
-    def expire(self, frame: FrameType | None) -> None:
-        """Its time is over, at this place of the code."""
-        if _finalizing(frame, self._outer_frame):
-            # What is raised there, Python prints and forgets.
-            self.deadline = time.monotonic() + RETRY_SECONDS
-            _set_alarm()
+    def _expire(self, _number: int, frame: FrameType | None) -> None:
+        # An alarm that was on its way when the timer was stopped.
+        if _active is not self or _is_handling_keyboard_interrupt():
             return
-        # Those inside of it are left as well.
-        del _active[_active.index(self) + 1 :]
-        again = self.exceeded is not None
-        self.deadline = math.inf
-        # The second time it is meant for who swallowed the first one, not for who still releases something.
-        on_its_way = BudgetExceeded if again else KeyboardInterrupt
-        if any(isinstance(error, on_its_way) for error in _being_handled()):
-            _set_alarm()
-            return
-        if self.exceeded is None:
-            self.exceeded = BudgetExceeded(
-                f"{self.message}; it was here:\n{_traceback_lines(frame, self._outer_frame)}"
-            )
-            self.deadline = time.monotonic() + REPEAT_SECONDS
-        swallowed = again and not cancel_pending(self.exceeded)
-        if self.hard is not None:
-            seconds = GRACE_SECONDS - REPEAT_SECONDS if swallowed else RELEASE_SECONDS
-            self.hard.arm(seconds, f"{self.message}, and did not end when it was interrupted")
-        _set_alarm()
+        self.exceeded = BudgetExceeded(
+            f"{self.message}; it was here:\n{_traceback_lines(frame, self._outer_frame)}"
+        )
         raise_when_allowed(self.exceeded)
 
 
-def _being_handled() -> Iterator[BaseException]:
-    """The error that the interrupted code is handling, and those behind it."""
+def _is_handling_keyboard_interrupt() -> bool:
     error = sys.exception()
     while error is not None:
-        yield error
-        error = error.__context__
-
-
-def _finalizing(frame: FrameType | None, outside: FrameType | None) -> bool:
-    """Whether this place of the code is in or below a `__del__` or a weak reference's callback."""
-    while frame is not None and frame is not outside:
-        if frame.f_code.co_name == "__del__" or frame.f_code.co_filename in _WEAK_FILES:
+        if isinstance(error, KeyboardInterrupt):
             return True
-        frame = frame.f_back
+        error = error.__context__
     return False
-
-
-def _set_alarm() -> None:
-    next_one = min((limit.deadline for limit in _active), default=math.inf)
-    # Zero means never, and what is over has to ring.
-    wait = max(next_one - time.monotonic(), 0.0001) if next_one < math.inf else 0
-    signal.setitimer(signal.ITIMER_REAL, wait)
-
-
-def _on_alarm(_number: int, frame: FrameType | None) -> None:
-    now = time.monotonic()
-    over = next((limit for limit in _active if limit.deadline <= now), None)
-    if over is None:
-        _set_alarm()
-    else:
-        over.expire(frame)
 
 
 def _traceback_lines(frame: FrameType | None, outside: FrameType | None) -> str:
@@ -229,7 +174,7 @@ def _traceback_lines(frame: FrameType | None, outside: FrameType | None) -> str:
 
 
 class Budgets:
-    """The limits of a run. `factor` scales all of them; `stacks` is where a hard limit leaves its trace."""
+    """The time limits of a run. `factor` scales all; a hard limit writes its stacks to the file `stacks`."""
 
     def __init__(self, factor: float = 1.0, stacks: Path | None = None) -> None:
         self._factor = factor
@@ -246,46 +191,44 @@ class Budgets:
         self._step_seconds = (own or STEP_SECONDS) * self._factor
 
     def end(self) -> str | None:
-        """The scenario has ended; what to say when it took longer than its budget."""
-        over, words = self._left() < 0 and not self._disabled, _exceeded("scenario", self._seconds)
+        """The scenario has ended; the message when it took longer than its budget."""
+        over, message = self._left() < 0 and not self._disabled, _exceeded("scenario", self._seconds)
         took = time.monotonic() - self._started
         self._scenario, self._seconds, self._step_seconds = "", math.inf, math.inf
-        return f"{words}: it took {took:.1f} s" if over else None
+        return f"{message}: it took {took:.1f} s" if over else None
 
     def run(self, kind: Kind, label: str, work: Callable[[], T]) -> T:
-        """Do the work of the step, hook or cleanup that `words` name, within its time and the scenario's.
+        """Run the step, hook or cleanup called `label` within its budget and the scenario's.
 
-        Raises AssertionError when it takes longer.
+        Inside of another one, that one's limit is in force. Raises `TimeLimitExceeded` when it takes longer.
         """
-        if self._disabled:
+        if self._disabled or _active is not None:
             return work()
         own = self._step_seconds if kind == "step" else HOOK_SECONDS * self._factor
         left = math.inf if kind == "cleanup" or label.startswith("after_") else self._left()
         what = _exceeded("scenario", self._seconds) if left < own else _exceeded(kind, own)
-        what = f"{what} in {label}"
         seconds = max(min(own, left), 0.0)
-        limit = SoftLimit(what, seconds, self._hard)
+        limit = SoftLimit(f"{what} in {label}", seconds)
         try:
             self._hard.arm(
-                seconds + GRACE_SECONDS,
-                f"{what}, and could not be interrupted\n(scenario: {self._scenario or '-'})",
+                seconds + RELEASE_SECONDS,
+                f"{what} in {label}, and did not end within {RELEASE_SECONDS:g} s of its interruption\n"
+                f"(scenario: {self._scenario or '-'})",
             )
             with limit:
                 return work()
         except BudgetExceeded as error:
-            raise AssertionError(str(error)) from None
+            raise TimeLimitExceeded(str(error)) from None
         finally:
-            limit.deactivate()
+            limit.cancel()
             self._hard.cancel()
 
     def disable(self) -> None:
-        """No more limits: somebody looks at what runs, in a debugger."""
+        """No more limits: a person debugs the run."""
         self._disabled = True
         self._hard.cancel()
-        for limit in _active:
-            limit.deadline = math.inf
-        if _active:
-            _set_alarm()
+        if _active is not None:
+            _active.cancel()
 
     def limit(self, label: str, seconds: float) -> SoftLimit:
         """A limit for something small and frequent; raises `BudgetExceeded` there."""

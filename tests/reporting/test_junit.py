@@ -32,7 +32,7 @@ def toy(name: str, status: Status, **fields: object) -> Record:
 RECORDS = [
     toy("good", "passed", output="hello"),
     toy("wrong", "failed", error="expected 1\ngot 2"),
-    toy("slow", "failed", error="the step exceeded its budget of 1 s in x", worker="w2"),
+    toy("slow", "failed", error="the step exceeded its budget of 1 s in x", timed_out=True, worker="w2"),
     toy("harmed", "broken", error=f'no "disk" <&> {ILLEGAL}', trace=ILLEGAL, output=ILLEGAL),
     toy(f"absent {ILLEGAL}", "skipped", reason="no GPU; use one"),
     toy("known", "known_issue", error="got 500", reason="answers 500", source="docs/x.md"),

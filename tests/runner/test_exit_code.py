@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from support.results.outcome import Status
 from support.results.record import Record
 from support.runner.exit_code import exit_code, scenarios_not_run
 
@@ -11,8 +12,8 @@ A, B = "features/a.feature:1", "features/b.feature:1"
 OVER = "the step exceeded its budget of 1 s in Then x"
 
 
-def record(place: str, status: str, error: str = "", feature: str = "A") -> Record:
-    return Record(place, feature, place, "toy", status, error=error)  # type: ignore[arg-type]
+def record(place: str, status: Status, error: str = "", feature: str = "A") -> Record:
+    return Record(place, feature, place, "toy", status, error=error, timed_out=error == OVER)
 
 
 @pytest.mark.parametrize(

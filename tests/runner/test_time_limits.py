@@ -10,16 +10,16 @@ import subprocess
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.errors import TimeLimitExceeded
 from support.programs.deferred_interrupts import defer_interrupts, raise_interrupt
 from support.runner import time_limits
-from support.runner.time_limits import BudgetExceeded, Budgets, SoftLimit, budget_of_tags, is_timeout
+from support.runner.time_limits import BudgetExceeded, Budgets, SoftLimit, budget_of_tags
 from support.servers.cli_checks import CALL_SECONDS
 from support.servers.mistralrs import READY_SECONDS
 from tests.timeouts import PATIENCE
@@ -34,7 +34,7 @@ SHORT, LONG = 0.15, 30.0
 def no_alarm_is_left() -> Iterator[None]:
     yield
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
-    assert not time_limits._active
+    assert time_limits._active is None
 
 
 @pytest.fixture
@@ -153,55 +153,6 @@ def test_a_swallowed_limit_is_told_at_the_end() -> None:
         time.sleep(60)
 
 
-def _compute(seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        pass
-
-
-class _SlowlyDeleted:
-    def __del__(self) -> None:
-        _compute(0.3)
-
-
-def test_a_limit_waits_for_the_end_of_a_finalizer() -> None:
-    """What is raised in a `__del__`, Python prints and forgets."""
-    with pytest.raises(BudgetExceeded, match="exceeded"), SoftLimit("the step exceeded its budget", 0.1):
-        _SlowlyDeleted()
-        while True:
-            pass
-
-
-class _Known:
-    pass
-
-
-class _SlowToForget(set[object]):
-    def discard(self, _: object) -> None:
-        _compute(0.3)
-
-
-def test_a_limit_waits_for_the_end_of_a_weak_callback() -> None:
-    """There as well; seen in a run where it fell into `WeakSet`."""
-    known = weakref.WeakSet[_Known]()
-    known.data = _SlowToForget()  # type: ignore[attr-defined]
-    with pytest.raises(BudgetExceeded, match="exceeded"), SoftLimit("the step exceeded its budget", 0.1):
-        known.add(_Known())
-        while True:
-            pass
-
-
-def test_who_swallows_a_limit_and_goes_on_is_interrupted_again() -> None:
-    swallowed = []
-    with pytest.raises(BudgetExceeded), SoftLimit("too long", SHORT):
-        try:
-            time.sleep(60)
-        except BaseException as error:
-            swallowed.append(error)
-        time.sleep(60)
-    assert swallowed
-
-
 def test_who_releases_something_is_not_interrupted_again() -> None:
     released = []
 
@@ -212,7 +163,7 @@ def test_who_releases_something_is_not_interrupted_again() -> None:
         finally:
             with contextlib.suppress(ValueError):
                 raise ValueError
-            time.sleep(time_limits.REPEAT_SECONDS + SHORT)
+            time.sleep(2 * SHORT)
             released.append("the server")
 
     with pytest.raises(BudgetExceeded), SoftLimit("too long", SHORT), server():
@@ -232,26 +183,25 @@ def test_an_error_while_releasing_does_not_hide_the_limit() -> None:
 # -- limits in limits
 
 
-def test_the_inner_limit_rings_first_and_the_outer_one_goes_on() -> None:
-    with pytest.raises(BudgetExceeded, match="outer"), SoftLimit("outer", 2.0) as outer:
-        with pytest.raises(BudgetExceeded, match="inner"), SoftLimit("inner", SHORT):
-            time.sleep(60)
-        assert outer.exceeded is None
-        time.sleep(60)
-
-
-def test_the_outer_limit_rings_inside_of_a_longer_one() -> None:
+def test_the_outer_limit_is_in_force_inside_of_it() -> None:
     with pytest.raises(BudgetExceeded, match="outer"), SoftLimit("outer", SHORT):  # noqa: SIM117
-        with SoftLimit("inner", 60) as inner:
+        with SoftLimit("inner", SHORT / 3) as inner:
             time.sleep(60)
     assert inner.exceeded is None
 
 
-def test_an_inner_limit_that_was_kept_leaves_the_outer_one() -> None:
+def test_the_end_of_an_inner_limit_leaves_the_outer_one() -> None:
     with SoftLimit("outer", 2 * LONG):
         with SoftLimit("inner", LONG):
-            assert signal.getitimer(signal.ITIMER_REAL)[0] <= LONG
+            pass
         assert LONG < signal.getitimer(signal.ITIMER_REAL)[0] <= 2 * LONG
+
+
+def test_work_in_a_step_has_the_limits_of_the_step(limits: Budgets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_limits, "STEP_SECONDS", SHORT)
+    limits.begin("toy", None)
+    with pytest.raises(TimeLimitExceeded, match="in Then x"):
+        limits.run("step", "Then x", lambda: limits.run("step", "Then y", sleep))
 
 
 # -- interruptions
@@ -311,7 +261,9 @@ def test_a_step_may_wait_for_all_that_it_waits_for() -> None:
 def test_a_step_over_its_budget_fails(limits: Budgets, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time_limits, "STEP_SECONDS", SHORT)
     limits.begin("toy", None)
-    with pytest.raises(AssertionError, match=r"^the step exceeded its budget of 0\.15 s in Then x; it was"):
+    with pytest.raises(
+        TimeLimitExceeded, match=r"^the step exceeded its budget of 0\.15 s in Then x; it was"
+    ):
         limits.run("step", "Then x", sleep)
     assert limits.run("step", "Then y", lambda: 7) == 7
     assert limits.end() is None
@@ -326,7 +278,7 @@ def test_steps_that_are_too_long_together_fail(limits: Budgets) -> None:
         left.append(signal.getitimer(signal.ITIMER_REAL)[0])
         sleep()
 
-    with pytest.raises(AssertionError, match=r"^the scenario exceeded its budget of 1 s in Then y"):
+    with pytest.raises(TimeLimitExceeded, match=r"^the scenario exceeded its budget of 1 s in Then y"):
         limits.run("step", "Then y", look)
     assert left[0] <= 1.0 - SHORT
     assert re.fullmatch(r"the scenario exceeded its budget of 1 s: it took \d+\.\d s", str(limits.end()))
@@ -335,17 +287,17 @@ def test_steps_that_are_too_long_together_fail(limits: Budgets) -> None:
 
 def test_what_releases_has_time_after_the_scenario_has_spent_its_own(limits: Budgets) -> None:
     limits.begin("toy", SHORT)
-    with pytest.raises(AssertionError):
+    with pytest.raises(TimeLimitExceeded):
         limits.run("step", "Then x", sleep)
     for kind, name in (("hook", "after_scenario"), ("cleanup", "close")):
         limits.run(kind, name, lambda: time.sleep(SHORT / 3))  # type: ignore[arg-type]
-    with pytest.raises(AssertionError, match="in before_tag"):
+    with pytest.raises(TimeLimitExceeded, match="in before_tag"):
         limits.run("hook", "before_tag", sleep)
 
 
 def test_a_cleanup_has_its_own_budget(limits: Budgets, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time_limits, "HOOK_SECONDS", SHORT)
-    with pytest.raises(AssertionError, match=r"^the cleanup exceeded its budget of 0\.15 s in close"):
+    with pytest.raises(TimeLimitExceeded, match=r"^the cleanup exceeded its budget of 0\.15 s in close"):
         limits.run("cleanup", "close", sleep)
 
 
@@ -355,20 +307,6 @@ def test_slow_machines_have_more_time(tmp_path: Path) -> None:
     slow.run("step", "Then x", lambda: time.sleep(2 * SHORT))
     assert slow.end() is None
     slow.close()
-
-
-@pytest.mark.parametrize(
-    ("status", "message", "over"),
-    [
-        ("failed", "the step exceeded its budget of 60 s in Then x; it was here:\n  a.py:1 x: y", True),
-        ("failed", "the scenario exceeded its budget of 1 s: it took 2 s", True),
-        ("failed", "expected 1, got 2", False),
-        ("broken", "the step exceeded its budget of 60 s", False),
-        ("passed", "", False),
-    ],
-)
-def test_an_outcome_is_of_the_time_alone_or_not(status: str, message: str, over: bool) -> None:
-    assert is_timeout(status, message) is over
 
 
 def test_budgets_cost_next_to_nothing_per_scenario(limits: Budgets) -> None:
@@ -391,7 +329,10 @@ def test_budgets_cost_next_to_nothing_per_scenario(limits: Budgets) -> None:
 HARD = """
 import itertools, sys, time
 from pathlib import Path
+from support.runner import time_limits
 from support.runner.time_limits import Budgets
+
+time_limits.RELEASE_SECONDS = 1.0
 
 def compute():
     sum(itertools.repeat(1))
@@ -403,6 +344,24 @@ def swallow():
         except:
             pass
 
+def swallow_once():
+    try:
+        time.sleep(60)
+    except BaseException:
+        time.sleep(60)
+
+class Finalized:
+    def __del__(self):
+        # Python prints what is raised here, and continues.
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            pass
+
+def finalize():
+    Finalized()
+    while True:
+        pass
+
 
 limits = Budgets(stacks=Path(sys.argv[1]))
 limits.begin("the toy", 0.2)
@@ -410,11 +369,8 @@ limits.run("step", "Then x", globals()[sys.argv[2]])
 """
 
 
-@pytest.mark.parametrize(
-    ("hang", "words"),
-    [("compute", "and could not be interrupted"), ("swallow", "and did not end when it was interrupted")],
-)
-def test_what_cannot_be_interrupted_ends_its_process(tmp_path: Path, hang: str, words: str) -> None:
+@pytest.mark.parametrize("hang", ["compute", "swallow", "swallow_once", "finalize"])
+def test_what_cannot_be_interrupted_ends_its_process(tmp_path: Path, hang: str) -> None:
     stacks = tmp_path / "stacks.txt"
     ended: Any = subprocess.run(
         [sys.executable, "-c", HARD, str(stacks), hang], capture_output=True, timeout=PATIENCE, check=False
@@ -422,7 +378,7 @@ def test_what_cannot_be_interrupted_ends_its_process(tmp_path: Path, hang: str, 
     assert ended.returncode == 1, ended
     text = stacks.read_text()
     assert text.startswith("the scenario exceeded its budget of 0.2 s in Then x, "), text
-    assert words in text
+    assert "and did not end within 1 s of its interruption" in text
     assert f"in {hang}\n" in text
 
 
