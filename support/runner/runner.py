@@ -173,10 +173,9 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         from support.runner.coordinator import Coordinator
         from support.runner.result_collector import ResultCollector
         from support.runner.scheduler import Schedule, tasks_of
-        from support.runner.worker import target_to_json
 
-        crew, settings = self._pool, resolved.settings
-        assert crew is not None
+        pool, settings = self._pool, resolved.settings
+        assert pool is not None
         tasks = tasks_of(scenarios)
         jobs = min(jobs, len(tasks))
         if jobs > 1 and settings.test_port is not None and isinstance(target, CommandTarget):
@@ -185,16 +184,15 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         alone = jobs == 1
         if not alone and self.config.format != [self.config.default_format]:
             print("acceptance: formatters chosen with -f need one worker: they are not used", flush=True)
-        greeting = target_to_json(target)
 
-        def start(lane: str, anew: bool) -> Worker:
+        def start(worker_id: str, is_replacement: bool) -> Worker:
             with defer_interrupts():
-                worker = crew.take(lane)
-            worker.configure(greeting, to_terminal=alone, is_replacement=anew)
+                worker = pool.take(worker_id)
+            worker.configure(target, to_terminal=alone, is_replacement=is_replacement)
             return worker
 
         with reports.records.open("w", encoding="ascii") as stream:
-            master = Coordinator(
+            coordinator = Coordinator(
                 Schedule(tasks, self._durations, keep_order=alone),
                 ResultCollector(self.config, reports, stream, show_outcomes=not alone),
                 start=start,
@@ -202,10 +200,10 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
                 stop_at_failure=bool(self.config.stop),
                 time_factor=settings.acceptance_time_factor,
             )
-            # A signal is passed on by the master; here it only says that the run is over.
+            # The coordinator passes a signal on; here it only means that the run is over.
             with suppress(KeyboardInterrupt), defer_interrupts():
-                master.run([f"w{number + 1}" for number in range(jobs)])
-        self._broken = master.broken
+                coordinator.run([f"w{number + 1}" for number in range(jobs)])
+        self._broken = coordinator.broken
 
     def _finish(self, scenarios: list[Any], reports: RunReports, started: float) -> int:
         """Tell of what was never reached, make the reports; the exit code."""

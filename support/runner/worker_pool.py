@@ -1,40 +1,45 @@
-"""The worker processes of a run, from the master's side.
+"""The worker processes of a run, as the coordinator sees them.
 
-The first one is started before behave and the settings are read: it loads what a worker needs while the
-master looks at the selection and the target. So nothing heavy is imported here.
+The first one is started before behave and the settings are read: it imports what a worker needs while the
+selection and the target are determined. So nothing heavy is imported here.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from multiprocessing.connection import Pipe
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from support.programs.process import ManagedProcess
 from support.programs.run_directory import RunDirectory
+from support.runner.messages import StartMessage
 
 if TYPE_CHECKING:
+    from support.runner.messages import FromWorker, ToWorker
     from support.runner.scheduler import Task
+    from support.servers.discovery import Target
 
-# How long a worker may take to end after it has closed its side, and to write its stacks when it is ended.
+# How long a worker has to end after its last message, and to write its stacks when it is killed.
 EXIT_SECONDS = 5.0
 STACKS_SECONDS = 5.0
 MAX_LOG_CHARACTERS = 4000
-# How faulthandler begins what it writes when its time is over.
+# The begin of what faulthandler writes when the hard limit is over.
 FAULTHANDLER_PREFIX = "\nTimeout ("
 # In a worker's log before each scenario.
 SCENARIO_SEPARATOR = "\x1e"
 
 
 class Worker:
-    """One worker process. `lane` is its place in the timeline, `stacks` where its hard limit writes."""
+    """One worker process. `worker_id` is its lane in the timeline of the reports.
+
+    `stacks`: the file for the stacks of its hard limit. `kill_reason`: why the coordinator killed it.
+    """
 
     def __init__(self, worker_id: str, argv: Sequence[str], folder: Path) -> None:
         self.worker_id = worker_id
@@ -44,18 +49,15 @@ class Worker:
         self.task: Task | None = None
         self.folder: str | None = None
         self.idle = False
-        self.ready = False
         self.exit_code: int | None = None
-        # What was last heard of it, and what it was ended for when the master did that.
         self.last_message_at = time.monotonic()
         self.kill_reason: str | None = None
-        self._received = b""
         command = [sys.executable, "-u", "-m", "support.runner.worker", *argv]
         command += [f"--define=worker={worker_id}", "--define=allure_keep=true"]
-        # What it leaves in its temporary folder goes with the run's, however it dies.
+        # Its temporary files are in the folder of the run, and removed with it, however the worker ends.
         environment = os.environ | {"TMPDIR": str(folder)}
-        ours, theirs = socket.socketpair()
-        self._errors = os.dup(2)
+        self.connection, theirs = Pipe()
+        self._terminal_errors = os.dup(2)
         with theirs:
             self.process = ManagedProcess(
                 command,
@@ -63,101 +65,82 @@ class Worker:
                 stderr=self.log,
                 env=environment,
                 stdin=theirs.fileno(),
-                pass_fds=(self._errors,),
+                pass_fds=(self._terminal_errors,),
             )
-        ours.setblocking(False)
-        self.socket = ours
 
-    def configure(self, target: dict[str, Any], *, to_terminal: bool, is_replacement: bool) -> None:
-        """Have it begin. `speaks`: what it says goes to the person; `anew`: it replaces a dead one."""
-        self.last_message_at = time.monotonic()
-        self.send(
-            {
-                "target": target,
-                "stacks": str(self.stacks),
-                "speaks": to_terminal,
-                "anew": is_replacement,
-                "errors": self._errors,
-            }
-        )
-        os.close(self._errors)
+    def configure(self, target: Target, *, to_terminal: bool, is_replacement: bool) -> None:
+        """Let it start."""
+        errors = self._terminal_errors
+        self.send(StartMessage(target, self.stacks, to_terminal, is_replacement, errors))
+        os.close(errors)
 
     def kill(self) -> None:
-        """End it instead of a greeting."""
+        """End a worker that was not started."""
         self.process.stop(grace=0)
-        self.socket.close()
-        os.close(self._errors)
+        self.connection.close()
+        os.close(self._terminal_errors)
 
-    def send(self, message: dict[str, Any]) -> None:
-        """A worker that is gone misses nothing: its end is seen when it is listened to."""
-        with suppress(OSError):
-            self.socket.sendall(json.dumps(message).encode() + b"\n")
-
-    def close_input(self) -> None:
-        """No more work."""
+    def send(self, message: ToWorker) -> None:
+        """A worker that has ended misses nothing: its end is seen when its messages are read."""
         self.idle = False
         self.last_message_at = time.monotonic()
         with suppress(OSError):
-            self.socket.shutdown(socket.SHUT_WR)
+            self.connection.send(message)
 
-    def receive(self) -> tuple[list[dict[str, Any]], bool]:
-        """The whole messages that are there, and whether there will be no more."""
-        over = not self.process.alive
-        while True:
-            try:
-                data = self.socket.recv(1 << 16)
-            except BlockingIOError:
-                break
-            except OSError:
-                data = b""
-            if not data:
-                over = True
-                break
-            self._received += data
-            self.last_message_at = time.monotonic()
-        *lines, self._received = self._received.split(b"\n")
-        return [json.loads(line) for line in lines], over
+    def receive(self) -> tuple[list[FromWorker], bool]:
+        """The messages that have arrived, and whether no more can come."""
+        messages: list[FromWorker] = []
+        ended = not self.process.alive
+        try:
+            while self.connection.poll():
+                messages.append(self.connection.recv())
+                self.last_message_at = time.monotonic()
+        except (EOFError, OSError):
+            ended = True
+        return messages, ended
 
-    def abort(self, why: str) -> None:
-        """End it and its tree; its log has the stacks of its threads then."""
-        self.kill_reason = why
+    def abort(self, reason: str) -> None:
+        """Kill it and its tree; its log then has the stacks of its threads."""
+        self.kill_reason = reason
         with suppress(OSError):
             self.process.send(signal.SIGABRT)
         self.process.exited_within(STACKS_SECONDS)
         self.process.stop(grace=0)
 
     def join(self) -> str:
-        """Wait for its end and say how it came about."""
+        """Wait for its end; how it ended."""
         self.process.exited_within(EXIT_SECONDS)
         code = self.process.stop(grace=0)
-        self.socket.close()
+        self.connection.close()
         if self.kill_reason is not None:
             return self.kill_reason
         return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
 
     def hang_traceback(self) -> str:
-        """What its hard limit left: what took too long, and the stacks; empty when it was not that."""
+        """What its hard limit wrote: the limit that was exceeded, and the stacks; empty without one."""
         text = self.stacks.read_text(errors="replace") if self.stacks.is_file() else ""
         return text if FAULTHANDLER_PREFIX in text else ""
 
     def last_output(self) -> str:
-        """The end of what it printed since its last scenario began."""
+        """The end of what it printed since its last scenario started."""
         text = self.log.read_text(errors="replace") if self.log.is_file() else ""
         return text.rpartition(SCENARIO_SEPARATOR)[2][-MAX_LOG_CHARACTERS:].strip()
 
 
 class WorkerPool:
-    """All workers of one run, and the folder that their logs and temporary files are in."""
+    """The workers of a run, and the folder with their logs and temporary files.
+
+    `argv`: behave's command line.
+    """
 
     def __init__(self, argv: Sequence[str]) -> None:
-        """`words` are behave's command line."""
         self._argv = argv
         self._folder = RunDirectory()
         self._locked = False
         self._prestarted: list[Worker] = []
 
     def prestart(self, jobs: int) -> None:
-        """Have so many that wait to be greeted."""
+        """Have so many workers that wait for their start message."""
         for number in range(len(self._prestarted), jobs):
             self._prestarted.append(Worker(f"w{number + 1}", self._argv, self._folder.path))
         if not self._locked:
@@ -165,7 +148,7 @@ class WorkerPool:
             self._folder.lock()
 
     def take(self, worker_id: str) -> Worker:
-        """One that was not greeted yet."""
+        """A worker without a start message: a prestarted one, or a new one."""
         for worker in self._prestarted:
             if worker.worker_id == worker_id:
                 self._prestarted.remove(worker)
@@ -173,25 +156,25 @@ class WorkerPool:
         return Worker(worker_id, self._argv, self._folder.path)
 
     def close(self) -> None:
-        """End those that nobody took, and remove the folder. May be called twice."""
+        """End those that were not taken, and remove the folder. May be called twice."""
         while self._prestarted:
             self._prestarted.pop().kill()
         self._folder.remove()
 
     def remove_folder(self) -> None:
-        """When all processes were ended elsewhere."""
+        """When all processes have been ended already."""
         self._folder.remove()
 
 
 def prestarted_workers(argv: Sequence[str]) -> int:
     """How many workers to start before the settings are known; these decide afterwards."""
-    asked = os.environ.get("ACCEPTANCE_JOBS", "")
-    for word in argv:
-        name, _, value = word.removeprefix("--define=").partition("=")
-        asked = value if name == "acceptance_jobs" else asked
-    return min(int(asked), os.cpu_count() or 1) if asked.isdigit() else 1
+    jobs = os.environ.get("ACCEPTANCE_JOBS", "")
+    for argument in argv:
+        name, _, value = argument.removeprefix("--define=").partition("=")
+        jobs = value if name == "acceptance_jobs" else jobs
+    return min(int(jobs), os.cpu_count() or 1) if jobs.isdigit() else 1
 
 
 def workers_supported() -> bool:
-    """Whether this system can have workers: Windows has no socket pairs to hand over."""
+    """Whether this system can have workers: Windows cannot pass on the connection as standard input."""
     return os.name == "posix"

@@ -1,11 +1,10 @@
-"""The master outlives its workers, also those that say nothing any more."""
+"""The coordinator survives its workers, also those that send no more messages."""
 
 from __future__ import annotations
 
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from support.runner.coordinator import Coordinator
 from support.runner.scheduler import Schedule, Task
 from support.runner.signals import Signals
 from support.runner.worker_pool import Worker, WorkerPool, prestarted_workers
+from support.servers.discovery import UrlTarget
 from support.waiting import wait_until
 from tests.timeouts import PATIENCE
 
@@ -25,20 +25,22 @@ pytestmark = pytest.mark.skipif(
     not worker_pool.workers_supported(), reason="there are no workers on this system"
 )
 
-# Of silence; and for what would go on for a minute.
+# The heartbeat timeout; and the bound of what would take a minute.
 SHORT, LONG = 1.0, 30.0
-# Speaks as a worker does, for as long as it does.
-TALK = """
-import faulthandler, json, socket, sys, time
+# Begins as a worker does; the imports are those of the messages.
+FAKE_WORKER = """
+import faulthandler, sys, time
+from multiprocessing.connection import Connection
+from support.results.record import Record
+from support.runner.messages import EndMessage, IdleMessage
+import support.servers.discovery
 faulthandler.enable()
-master = socket.socket(fileno=0)
-lines = master.makefile("r")
-def say(**words):
-    master.sendall((json.dumps(words) + "\\n").encode())
+coordinator = Connection(0)
 print("here", file=sys.stderr, flush=True)
-json.loads(lines.readline())
+coordinator.recv()
 """
 RECORD = Record("toy", "Toy", "toy.feature:1", "toy", "broken", start=1.0)
+TARGET = UrlTarget("http://127.0.0.1:1", (), "")
 
 
 @dataclass
@@ -49,11 +51,11 @@ class Scenario:
 
 
 @dataclass
-class Told:
-    """Remembers what it is told."""
+class RecordingListener:
+    """Keeps the crashes of workers, and the output of the last one."""
 
-    deaths: list[tuple[str | None, str]] = field(default_factory=list)
-    said: str = ""
+    crashes: list[tuple[str | None, str]] = field(default_factory=list)
+    output: str = ""
 
     def scenario_started(self, record: Record) -> None: ...
 
@@ -62,81 +64,98 @@ class Told:
     def run_error(self, worker: Worker, failure: RunError) -> None: ...
 
     def worker_crashed(self, worker: Worker, task: Task | None, reason: str) -> None:
-        self.deaths.append((task.running.name if task and task.running else None, reason))
-        self.said = worker.last_output()
+        self.crashes.append((task.running.name if task and task.running else None, reason))
+        self.output = worker.last_output()
 
 
-def lead(
+def run_fake(
     monkeypatch: pytest.MonkeyPatch, script: str, *tags: str
-) -> tuple[Told, Coordinator, Signals, float]:
-    """A run of one file by a worker that does this; with the seconds that it took."""
+) -> tuple[RecordingListener, Coordinator, Signals, float]:
+    """A run of one file by a worker with this script; with the seconds that it took."""
 
     def managed(command: list[str], **options: Any) -> Any:
-        return managed_process([sys.executable, "-c", TALK + script], **options)
+        return managed_process([sys.executable, "-c", FAKE_WORKER + script], **options)
 
     managed_process = worker_pool.ManagedProcess
     monkeypatch.setattr(worker_pool, "ManagedProcess", managed)
-    told, signals, own = Told(), Signals(), WorkerPool([])
+    listener, signals, pool = RecordingListener(), Signals(), WorkerPool([])
 
-    def start(lane: str, anew: bool) -> Worker:
-        worker = own.take(lane)
-        # Silence counts from the greeting on: to come up takes as long as the machine likes.
+    def start(worker_id: str, is_replacement: bool) -> Worker:
+        worker = pool.take(worker_id)
+        # The heartbeat counts from the start message on: the time until then depends on the machine.
         wait_until("the worker is there", lambda: "here" in worker.last_output(), timeout=PATIENCE)
-        worker.configure({}, to_terminal=False, is_replacement=anew)
+        worker.configure(TARGET, to_terminal=False, is_replacement=is_replacement)
         return worker
 
     task = Task.from_scenarios("toy.feature", {RECORD.location: Scenario(tags, tags)})
-    master = Coordinator(Schedule([task]), told, start=start, signals=signals, heartbeat_timeout=SHORT)
+    coordinator = Coordinator(
+        Schedule([task]), listener, start=start, signals=signals, heartbeat_timeout=SHORT
+    )
     begun = time.monotonic()
     try:
-        master.run(["w1"])
+        coordinator.run(["w1"])
     finally:
-        own.close()
-    return told, master, signals, time.monotonic() - begun
+        pool.close()
+    return listener, coordinator, signals, time.monotonic() - begun
 
 
-def test_a_worker_that_is_silent_outside_scenarios_is_ended_with_its_stacks(
+def test_a_worker_without_messages_outside_scenarios_is_killed_with_its_stacks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    told, master, _, seconds = lead(monkeypatch, "def hangs_at_the_end(): time.sleep(60)\nhangs_at_the_end()")
-    assert told.deaths == [(None, "nothing was heard of it for 1 s, its stacks are in its output")]
-    assert "in hangs_at_the_end" in told.said
-    assert master.broken
+    script = "def hangs_at_the_end(): time.sleep(60)\nhangs_at_the_end()"
+    listener, coordinator, _, seconds = run_fake(monkeypatch, script)
+    assert listener.crashes == [(None, "no message from the worker for 1 s, its stacks are in its output")]
+    assert "in hangs_at_the_end" in listener.output
+    assert coordinator.broken
     assert SHORT < seconds < LONG
 
 
-def test_a_worker_that_is_silent_in_a_scenario_has_its_budget_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_without_messages_in_a_scenario_has_its_budget_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     script = (
-        f"say(ready=True)\nlines.readline()\nmaster.sendall({RECORD.to_line()!r}.encode())\ntime.sleep(60)"
+        "coordinator.send(IdleMessage())\n"
+        "coordinator.recv()\n"
+        f"coordinator.send(Record.from_line({RECORD.to_line()!r}))\n"
+        "time.sleep(60)"
     )
-    told, _, _, seconds = lead(monkeypatch, script, "budget.1s")
-    assert [name for name, _ in told.deaths] == ["toy"]
+    listener, _, _, seconds = run_fake(monkeypatch, script, "budget.1s")
+    assert [name for name, _ in listener.crashes] == ["toy"]
     assert 1 + SHORT < seconds < LONG
 
 
-def test_a_worker_that_dies_at_once_is_not_started_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    told, master, _, _ = lead(monkeypatch, "say(ready=True)")
-    assert len(told.deaths) == 1
-    assert master.broken
+def test_a_worker_that_crashes_at_once_is_not_started_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    listener, coordinator, _, _ = run_fake(monkeypatch, "coordinator.send(IdleMessage())")
+    assert len(listener.crashes) == 1
+    assert coordinator.broken
 
 
-def test_a_signal_that_a_worker_alone_received_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    told, _, signals, _ = lead(monkeypatch, f"say(ready=True)\nsay(end={EXIT_TERMINATED})")
-    assert not told.deaths
+def test_a_signal_that_only_a_worker_received_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = f"coordinator.send(IdleMessage())\ncoordinator.send(EndMessage({EXIT_TERMINATED}))"
+    listener, _, signals, _ = run_fake(monkeypatch, script)
+    assert not listener.crashes
     assert signals.exit_code == EXIT_TERMINATED
 
 
-def test_a_worker_that_nobody_greeted_is_ended(tmp_path: Path) -> None:
-    own = WorkerPool(["features"])
-    own.prestart(1)
-    worker = own._prestarted[0]
-    own.close()
+def test_a_message_that_was_cut_off_is_the_end_of_its_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed while it sent: the length of the message arrives, its content does not."""
+    script = "import os\ncoordinator.send(IdleMessage())\nos.write(0, bytes([0, 0, 1, 0, 7]))\nos._exit(0)"
+    listener, coordinator, _, _ = run_fake(monkeypatch, script)
+    assert [reason for _, reason in listener.crashes] == ["exit code 0"]
+    assert coordinator.broken
+
+
+def test_a_prestarted_worker_that_was_not_taken_is_ended() -> None:
+    pool = WorkerPool(["features"])
+    pool.prestart(1)
+    worker = pool._prestarted[0]
+    pool.close()
     assert not worker.process.alive
     assert not worker.log.parent.exists()
 
 
 @pytest.mark.parametrize(
-    ("words", "jobs"),
+    ("argv", "jobs"),
     [
         ([], 1),
         (["--define=acceptance_jobs=0"], 0),
@@ -144,5 +163,5 @@ def test_a_worker_that_nobody_greeted_is_ended(tmp_path: Path) -> None:
         (["--define=acceptance_jobs=64", "--define=acceptance_jobs=1"], 1),
     ],
 )
-def test_workers_are_started_before_the_settings_are_known(words: list[str], jobs: int) -> None:
-    assert prestarted_workers(words) == jobs
+def test_workers_are_started_before_the_settings_are_known(argv: list[str], jobs: int) -> None:
+    assert prestarted_workers(argv) == jobs

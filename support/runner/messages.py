@@ -1,0 +1,59 @@
+"""The messages between the coordinator of a run and its workers.
+
+They go over a `multiprocessing.connection.Connection`, pickled. To a worker: one `StartMessage`, then a
+`FeatureMessage` for each feature file, at last None. To the coordinator: `IdleMessage` whenever the worker
+has nothing to do, a `Record` at the start and the end of each scenario, a `RunError` when the worker cannot
+start, and `EndMessage` last: a worker that ends without it has crashed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from support.reporting.behave_events import RunError
+    from support.results.record import Record
+    from support.servers.discovery import Target
+
+
+@dataclass(frozen=True)
+class StartMessage:
+    """The run has a target, and the worker can start.
+
+    `stacks`: the file for the stacks of the hard limit. `to_terminal`: the worker prints to the terminal, of
+    which `terminal_errors` is the file descriptor of standard error. `is_replacement`: it replaces a worker
+    that crashed.
+    """
+
+    target: Target
+    stacks: Path
+    to_terminal: bool
+    is_replacement: bool
+    terminal_errors: int
+
+
+@dataclass(frozen=True)
+class FeatureMessage:
+    """Run the scenarios of this feature file, without those at the places `skip` (`file:line`)."""
+
+    file: str
+    skip: frozenset[str]
+
+
+@dataclass(frozen=True)
+class IdleMessage:
+    """The worker waits for a feature file."""
+
+
+@dataclass(frozen=True)
+class EndMessage:
+    """The worker ends, with this exit code."""
+
+    exit_code: int
+
+
+if TYPE_CHECKING:
+    ToWorker = StartMessage | FeatureMessage | None
+    FromWorker = IdleMessage | EndMessage | Record | RunError
