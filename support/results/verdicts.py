@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Protocol
 
 from support.errors import TimeLimitExceeded
+from support.results.behave_types import BehaveFeature, BehaveScenario, BehaveStep
 from support.results.known_issues import KnownIssue
 from support.results.outcome import Verdict
-
-
-class BehaveScenario(Protocol):
-    """The attributes of behave's Scenario that are read here."""
-
-    name: str
-    status: Any
-    exception: BaseException | None
-    error_message: str | None
-    should_skip: bool
-    skip_reason: str | None
-    all_steps: Any
-    captured: Any
 
 
 def verdict_of(scenario: BehaveScenario, aborted: str | None, *, strict: bool = False) -> Verdict:
@@ -46,7 +33,7 @@ def verdict_of(scenario: BehaveScenario, aborted: str | None, *, strict: bool = 
     return _hook_verdict(scenario, status, aborted)
 
 
-def _step_verdict(step: Any) -> Verdict:
+def _step_verdict(step: BehaveStep) -> Verdict:
     where = f"{step.keyword} {step.name}"
     if step.status.name == "undefined":
         return Verdict("broken", f"no step definition for: {where}")
@@ -75,7 +62,7 @@ def _hook_verdict(scenario: BehaveScenario, status: str, aborted: str | None) ->
     )
 
 
-def cleanup_message(item: Any) -> str:
+def cleanup_message(item: BehaveScenario | BehaveFeature) -> str:
     """behave prints the errors of cleanups and keeps none of them: take them out of the captured text."""
     text = str(item.captured.output or "")
     found = text[text.find("CLEANUP-ERROR") :] if "CLEANUP-ERROR" in text else ""

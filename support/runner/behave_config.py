@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from behave.configuration import Configuration
 from behave.exception import ConfigError, InvalidFileLocationError, InvalidFilenameError
@@ -14,6 +13,7 @@ from behave.runner_util import FileNotFoundError as FeatureNotFound
 from behave.runner_util import reset_runtime
 from cucumber_tag_expressions import TagExpressionError
 
+from support.results.behave_types import BehaveConfig
 from support.runner import tags
 from support.settings import ResolvedSettings, load_settings
 
@@ -30,11 +30,11 @@ BEHAVE_USAGE_ERRORS = (
 )
 
 
-def behave_configuration(argv: Sequence[str]) -> Any:
+def behave_configuration(argv: Sequence[str]) -> BehaveConfig:
     """behave's configuration of a command line; raises its errors, SystemExit among them."""
     # behave puts the folder of environment.py on the path; `steps` is imported before that.
     sys.path.insert(0, str(Path.cwd()))
-    configuration = Configuration(list(argv))
+    configuration: BehaveConfig = Configuration(list(argv))
     if not configuration.format:
         configuration.format = [configuration.default_format]
     elif len(configuration.format) == len(configuration.defaults.get("format") or ()):
@@ -44,7 +44,7 @@ def behave_configuration(argv: Sequence[str]) -> Any:
     return configuration
 
 
-def command_line_of(configuration: Any) -> list[str] | None:
+def command_line_of(configuration: BehaveConfig) -> list[str] | None:
     """The command line that `python -m behave` or `behave` made this of; None when another program did.
 
     behave 1.3.3 does not keep it: it reads `sys.argv` when it is the program itself.
@@ -55,7 +55,7 @@ def command_line_of(configuration: Any) -> list[str] | None:
     return None
 
 
-def settings_of(configuration: Any) -> ResolvedSettings:
+def settings_of(configuration: BehaveConfig) -> ResolvedSettings:
     """Raises `SettingsError` for a wrong setting, and for a tag expression that cannot be meant."""
     tags.check_expression(expressions(configuration))
     defines = {k: v for k, v in configuration.userdata.items() if k not in INTERNAL_USERDATA and "." not in k}
@@ -65,7 +65,7 @@ def settings_of(configuration: Any) -> ResolvedSettings:
     return load_settings(defines)
 
 
-def expressions(configuration: Any) -> list[str]:
+def expressions(configuration: BehaveConfig) -> list[str]:
     """The tag expressions that were given."""
     given = configuration.tags
     return [given] if isinstance(given, str) else [str(part) for part in given or ()]

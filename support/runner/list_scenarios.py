@@ -1,38 +1,22 @@
-"""What would run, with what it needs and whether that is there."""
+"""The list of the selected scenarios, with their requirements and whether those are met."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
+from support.results.behave_types import BehaveFeature, BehaveScenario
 from support.runner.requirements import missing_requirement
 from support.servers.discovery import CommandTarget, Target
 from support.settings import Settings
 
-CHECKED_AT_START = "the server is asked when the run starts"
+CHECKED_AT_START = "checked when the run starts"
 
 
-class ListedFeature(Protocol):
-    """The attributes of behave's Feature that are read here."""
-
-    name: str
-
-
-class ListedScenario(Protocol):
-    """The attributes of behave's Scenario that are read here."""
-
-    name: str
-    feature: ListedFeature
-    effective_tags: Sequence[str]
-    filename: str
-    line: int
-
-
-def listing(scenarios: Sequence[ListedScenario], settings: Settings, target: Target) -> list[str]:
+def listing(scenarios: Sequence[BehaveScenario], settings: Settings, target: Target) -> list[str]:
     """Lines for a terminal; the last one has the counts."""
     lines = [f"Target:   {target.label}", f"Why:      {target.why}"]
-    feature: ListedFeature | None = None
-    lacking = 0
+    feature: BehaveFeature | None = None
+    unmet = 0
     for scenario in scenarios:
         if scenario.feature is not feature:
             feature = scenario.feature
@@ -45,9 +29,9 @@ def listing(scenarios: Sequence[ListedScenario], settings: Settings, target: Tar
             reason = missing_requirement([need], settings, target, has_scripted_model=True)
             missing = missing or reason is not None
             lines.append(f"      {need.removeprefix('needs.')}: {_state(need, reason, target)}")
-        lacking += missing
+        unmet += missing
     outcome = "would fail" if settings.acceptance_strict else "would be skipped"
-    lines += ["", f"{len(scenarios)} scenarios selected, {lacking} {outcome} for an unmet need"]
+    lines += ["", f"{len(scenarios)} scenarios selected, {unmet} {outcome} for an unmet need"]
     return lines
 
 

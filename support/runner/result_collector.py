@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from behave.formatter.base import StreamOpener
 
@@ -18,6 +18,7 @@ from support.reporting.behave_events import RunError, ScenarioResult
 from support.reporting.console import OutcomePrinter, scenario_line
 from support.reporting.record_formatter import record_of, run_error_record
 from support.reporting.report_writer import RunReports
+from support.results.behave_types import BehaveConfig, BehaveScenario
 from support.results.outcome import Evidence, Verdict
 from support.results.record import Record
 from support.results.safe_text import one_line, seconds, visible
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 class ResultCollector:
     """Writes the records of all workers into one file. `speaks`: and a line for each on the terminal."""
 
-    def __init__(self, config: Any, reports: RunReports, stream: TextIO, *, show_outcomes: bool) -> None:
+    def __init__(
+        self, config: BehaveConfig, reports: RunReports, stream: TextIO, *, show_outcomes: bool
+    ) -> None:
         self._config = config
         self._folder = reports.folder
         self._results = reports.results
@@ -109,7 +112,9 @@ class ResultCollector:
         line = scenario_line(record.capability, record.name)
         self._printer.print_outcome(verdict, f"{seconds(record.duration):>6}  {line}")
 
-    def _write_evidence(self, scenario: Any, verdict: Verdict, evidence: tuple[Evidence, ...]) -> None:
+    def _write_evidence(
+        self, scenario: BehaveScenario, verdict: Verdict, evidence: tuple[Evidence, ...]
+    ) -> None:
         from support.reporting.evidence import failure_evidence, write_evidence
 
         write_evidence(
@@ -125,7 +130,9 @@ class ResultCollector:
         return self._allure
 
 
-def report_not_run(scenarios: Sequence[tuple[Any, str]], config: Any, reports: RunReports) -> None:
+def report_not_run(
+    scenarios: Sequence[tuple[BehaveScenario, str]], config: BehaveConfig, reports: RunReports
+) -> None:
     """Scenarios that the run never came to, and why: skipped, in every report."""
     if not scenarios:
         return
@@ -139,7 +146,7 @@ def report_not_run(scenarios: Sequence[tuple[Any, str]], config: Any, reports: R
             allure.add(ScenarioResult(scenario, Verdict("skipped", reason), (), (), moment, 0.0))
 
 
-def _allure(config: Any, results: Path) -> AcceptanceAllure:
+def _allure(config: BehaveConfig, results: Path) -> AcceptanceAllure:
     # Its import takes a while, and most runs need none of it here.
     from support.reporting.allure_formatter import AcceptanceAllure
 

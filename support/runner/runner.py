@@ -34,6 +34,7 @@ from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.process import kill_all
 from support.reporting.behave_events import location_of
 from support.reporting.report_writer import RunReports
+from support.results.behave_types import BehaveConfig, BehaveScenario, BehaveStep
 from support.runner.behave_config import BEHAVE_USAGE_ERRORS, command_line_of, error_line, settings_of
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.scheduler import durations
@@ -47,7 +48,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
     """What behave and `acceptance run` call."""
 
     def __init__(
-        self, config: Any, argv: Sequence[str] | None = None, pool: WorkerPool | None = None
+        self, config: BehaveConfig, argv: Sequence[str] | None = None, pool: WorkerPool | None = None
     ) -> None:
         """`words` are the command line, `crew` the workers that were started already, if any."""
         self.config = config
@@ -59,7 +60,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         self._durations: Mapping[str, float] = {}
 
     @property
-    def undefined_steps(self) -> list[Any]:
+    def undefined_steps(self) -> list[BehaveStep]:
         """behave asks for it after the run; every outcome but a plain pass has left before."""
         return []
 
@@ -151,7 +152,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         return jobs
 
     def _run_in_process(
-        self, scenarios: list[Any], resolved: ResolvedSettings, target: Target, reports: RunReports
+        self, scenarios: list[BehaveScenario], resolved: ResolvedSettings, target: Target, reports: RunReports
     ) -> None:
         runner = self._runner
         if "PYTHONBREAKPOINT" not in os.environ:
@@ -168,7 +169,12 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         pdb.Pdb(stdout=sys.__stdout__).set_trace(sys._getframe().f_back)
 
     def _run_in_workers(
-        self, jobs: int, scenarios: list[Any], resolved: ResolvedSettings, target: Target, reports: RunReports
+        self,
+        jobs: int,
+        scenarios: list[BehaveScenario],
+        resolved: ResolvedSettings,
+        target: Target,
+        reports: RunReports,
     ) -> None:
         from support.runner.coordinator import Coordinator
         from support.runner.result_collector import ResultCollector
@@ -205,7 +211,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
                 coordinator.run([f"w{number + 1}" for number in range(jobs)])
         self._broken = coordinator.broken
 
-    def _finish(self, scenarios: list[Any], reports: RunReports, started: float) -> int:
+    def _finish(self, scenarios: list[BehaveScenario], reports: RunReports, started: float) -> int:
         """Tell of what was never reached, make the reports; the exit code."""
         from support.results.record import read_records
         from support.runner.exit_code import exit_code, scenarios_not_run

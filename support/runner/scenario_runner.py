@@ -14,7 +14,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from behave.async_step import AsyncFunction
 from behave.formatter._registry import make_formatters
@@ -29,6 +29,7 @@ from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.process import kill_all
 from support.reporting.behave_events import RunError, location_of
 from support.reporting.evidence import finalize
+from support.results.behave_types import BehaveConfig, BehaveContext, BehaveFeature, BehaveScenario
 from support.results.known_issues import KnownIssue, KnownIssues
 from support.results.outcome import Verdict
 from support.results.verdicts import apply_known_issue, verdict_of
@@ -43,6 +44,8 @@ from support.settings import ResolvedSettings
 if TYPE_CHECKING:
     from support.suite import RunContext
 
+P = ParamSpec("P")
+R = TypeVar("R")
 HOOK = re.compile(r"(before|after)_(all|feature|rule|scenario|step|tag)")
 
 
@@ -58,7 +61,7 @@ class LimitedContext(Context):  # type: ignore[misc]
 class ScenarioRunner(Runner):  # type: ignore[misc]
     """behave's runner of features, guarded."""
 
-    def __init__(self, config: Any, signals: Signals) -> None:
+    def __init__(self, config: BehaveConfig, signals: Signals) -> None:
         super().__init__(config)
         self.suite: RunContext | None = None
         self.budgets = Budgets()
@@ -84,7 +87,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
                 definition.func = _contain_exit(self.with_time_limit("step", words, _cancel_tasks(step)))
                 definition.func.unlimited = step
 
-    def selected(self) -> list[Any]:
+    def selected(self) -> list[BehaveScenario]:
         """Read the features; the scenarios that are selected. Raises `NothingSelected`.
 
         Raises SettingsError when there is no feature, or when two scenarios have one title: known issues and
@@ -107,7 +110,9 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
             )
         return selected
 
-    def prepare(self, scenarios: list[Any], resolved: ResolvedSettings, target: Target, stacks: Path) -> None:
+    def prepare(
+        self, scenarios: list[BehaveScenario], resolved: ResolvedSettings, target: Target, stacks: Path
+    ) -> None:
         """Make the suite, skip what lacks something, have every scenario watched.
 
         A hard time limit leaves its stacks in the file `stacks`.
@@ -122,7 +127,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
             self.suite = RunContext(resolved, target)
         speaking = serves_scripted_model(self.suite)
         for scenario in scenarios:
-            tags = [str(tag) for tag in scenario.effective_tags]
+            tags = list(scenario.effective_tags)
             reason = missing_requirement(
                 tags, resolved.settings, target, speaking
             ) or self.suite.ollama_backends.missing_requirement(tags)
@@ -133,7 +138,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
             self._instrument(scenario, deviations)
         self.config.userdata["target_label"] = target.label
 
-    def run_features(self, reports: Path, records: StreamOpener, features: Iterable[Any]) -> bool:
+    def run_features(self, reports: Path, records: StreamOpener, features: Iterable[BehaveFeature]) -> bool:
         """Run them, writing records and Allure results; whether anything was wrong."""
         from support.reporting.allure_formatter import AcceptanceAllure
         from support.reporting.record_formatter import Recorder
@@ -174,7 +179,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         for report in self._reports:
             report.report(failure)
 
-    def scenario_started(self, scenario: Any) -> None:
+    def scenario_started(self, scenario: BehaveScenario) -> None:
         """A scenario is about to run."""
         self._cleanup_error = None
         self.budgets.begin(scenario.name, budget_of_tags(scenario.tags, scenario.effective_tags))
@@ -191,20 +196,20 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
             self.budgets.close()
             kill_all()
 
-    def with_time_limit(self, kind: Kind, label: str, work: Callable[..., Any]) -> Callable[..., Any]:
+    def with_time_limit(self, kind: Kind, label: str, work: Callable[P, R]) -> Callable[P, R]:
         """The same, within its time budget."""
 
         @functools.wraps(work)
-        def run(*args: Any, **kwargs: Any) -> Any:
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
             return self.budgets.run(kind, label, functools.partial(work, *args, **kwargs))
 
         return run
 
-    def _record_cleanup_error(self, context: Any, cleanup: Any, error: Exception) -> None:
+    def _record_cleanup_error(self, context: BehaveContext, cleanup: object, error: Exception) -> None:
         Context.print_cleanup_error(context, cleanup, error)
         self._cleanup_error = self._cleanup_error or error
 
-    def _instrument(self, scenario: Any, known_issues: KnownIssues) -> None:
+    def _instrument(self, scenario: BehaveScenario, known_issues: KnownIssues) -> None:
         """Give the scenario its verdict when it has run, hooks and cleanups included."""
         inner = scenario.run
 
@@ -236,10 +241,10 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
 
         scenario.run = run
 
-    def _known_issue(self, scenario: Any, known_issues: KnownIssues) -> KnownIssue | None:
+    def _known_issue(self, scenario: BehaveScenario, known_issues: KnownIssues) -> KnownIssue | None:
         """The known issue that foretells its failure, of any program that it judged."""
         assert self.suite is not None
-        tags = [str(tag) for tag in scenario.effective_tags]
+        tags = list(scenario.effective_tags)
         # Left out before it began, it has no world.
         world = getattr(scenario, "world", None)
         judged = (
@@ -248,7 +253,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         found = (known_issues.find(program, version, scenario.name) for program, version in judged)
         return next((entry for entry in found if entry is not None), None)
 
-    def _attach_cleanup_error(self, scenario: Any) -> None:
+    def _attach_cleanup_error(self, scenario: BehaveScenario) -> None:
         """behave prints what went wrong in a cleanup and forgets it."""
         error = self._cleanup_error
         if error is not None and scenario.exception is None and not scenario.error_message:
@@ -259,30 +264,30 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         return self._signals.why or ("the run was cut short" if self.aborted else None)
 
 
-def _reject_coroutine(work: Callable[..., Any], what: str) -> None:
+def _reject_coroutine(work: Callable[..., object], what: str) -> None:
     if inspect.iscoroutinefunction(work):
         raise AcceptanceError(
             f"{what} is `async def`, and behave awaits only steps: it would do nothing; make it a plain `def`"
         )
 
 
-def _reject_duplicate_titles(scenarios: Iterable[Any]) -> None:
-    counted = Counter(str(scenario.name) for scenario in scenarios)
+def _reject_duplicate_titles(scenarios: Iterable[BehaveScenario]) -> None:
+    counted = Counter(scenario.name for scenario in scenarios)
     twice = next((name for name, times in counted.items() if times > 1), None)
     if twice is not None:
         places = [location_of(scenario) for scenario in scenarios if scenario.name == twice]
         raise SettingsError(f"two scenarios have the title {twice!r}: {' and '.join(places)}; rename one")
 
 
-def _cancel_tasks(step: Callable[..., Any]) -> Callable[..., Any]:
+def _cancel_tasks(step: Callable[P, R]) -> Callable[P, R]:
     """A step that is `async def`, cut off, leaves its task in behave's event loop: end it with the step."""
     if not isinstance(step, AsyncFunction):
         return step
 
     @functools.wraps(step)
-    def run(*args: Any, **kwargs: Any) -> Any:
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return step(*args, **kwargs)
+            result: R = step(*args, **kwargs)
         except BaseException as error:
             tasks = asyncio.all_tasks(step.loop)
             if not isinstance(error, Exception) and tasks:
@@ -290,6 +295,7 @@ def _cancel_tasks(step: Callable[..., Any]) -> Callable[..., Any]:
                     task.cancel()
                 step.loop.run_until_complete(asyncio.wait(tasks, timeout=1))
             raise
+        return result
 
     return run
 
@@ -301,7 +307,7 @@ def _contain_exit(step: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @functools.wraps(step)
-    def run(context: Any, *args: Any, **kwargs: Any) -> Any:
+    def run(context: BehaveContext, *args: Any, **kwargs: Any) -> Any:
         try:
             return step(context, *args, **kwargs)
         except SystemExit as end:

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
 
 from support.errors import AcceptanceError
 from support.reporting.behave_events import location_of
+from support.results.behave_types import BehaveScenario
 from support.results.record import Record, read_records
 
 
@@ -21,15 +21,15 @@ class Task:
     """
 
     file: str
-    scenarios: dict[str, Any]
+    scenarios: dict[str, BehaveScenario]
     locks: frozenset[str] = frozenset()
     serial: bool = False
     started: set[str] = field(default_factory=set)
     running: Record | None = None
 
     @classmethod
-    def from_scenarios(cls, file: str, scenarios: dict[str, Any]) -> Task:
-        tags = {str(tag) for scenario in scenarios.values() for tag in scenario.effective_tags}
+    def from_scenarios(cls, file: str, scenarios: dict[str, BehaveScenario]) -> Task:
+        tags = {tag for scenario in scenarios.values() for tag in scenario.effective_tags}
         locks = frozenset(tag for tag in tags if tag.startswith("lock."))
         return cls(file, scenarios, locks, "serial" in tags)
 
@@ -63,7 +63,7 @@ class Schedule:
         self._keep_order = keep_order
         self._waiting = list(tasks)
         self._seconds = {
-            task.file: sum(known.get(str(scenario.name), usual) for scenario in task.scenarios.values())
+            task.file: sum(known.get(scenario.name, usual) for scenario in task.scenarios.values())
             for task in self._waiting
         }
         if not keep_order:
@@ -116,11 +116,11 @@ class Schedule:
         return not any(other.serial or other.locks & task.locks for other in self._running)
 
 
-def tasks_of(scenarios: Sequence[Any]) -> list[Task]:
+def tasks_of(scenarios: Sequence[BehaveScenario]) -> list[Task]:
     """The selected scenarios by file, in their order."""
-    files: dict[str, dict[str, Any]] = {}
+    files: dict[str, dict[str, BehaveScenario]] = {}
     for scenario in scenarios:
-        files.setdefault(str(scenario.feature.filename), {})[location_of(scenario)] = scenario
+        files.setdefault(scenario.feature.filename, {})[location_of(scenario)] = scenario
     return [Task.from_scenarios(file, found) for file, found in files.items()]
 
 

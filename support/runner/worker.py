@@ -24,6 +24,7 @@ from behave.formatter.base import StreamOpener
 from support.errors import EXIT_HARNESS, EXIT_PASSED
 from support.programs.deferred_interrupts import defer_interrupts
 from support.reporting.behave_events import RunError, location_of
+from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario
 from support.results.record import Record
 from support.results.redaction import RedactedStream
 from support.runner.behave_config import behave_configuration, settings_of
@@ -132,7 +133,7 @@ class StartRefused(Exception):
 class WorkerRunner(ScenarioRunner):
     """Runs the features that the coordinator assigns."""
 
-    def __init__(self, config: Any, signals: Signals, connection: CoordinatorConnection) -> None:
+    def __init__(self, config: BehaveConfig, signals: Signals, connection: CoordinatorConnection) -> None:
         super().__init__(config, signals)
         self._connection = connection
         self._started = False
@@ -169,12 +170,12 @@ class WorkerRunner(ScenarioRunner):
             self.wait_for_start()
         self._connection.send(RunError.from_exception("start of the worker", error))
 
-    def scenario_started(self, scenario: Any) -> None:
+    def scenario_started(self, scenario: BehaveScenario) -> None:
         log(f"{SCENARIO_SEPARATOR}\n")
         super().scenario_started(scenario)
 
-    def _assigned_features(self) -> Iterator[Any]:
-        features = {str(feature.filename): feature for feature in self.features}
+    def _assigned_features(self) -> Iterator[BehaveFeature]:
+        features: dict[str, BehaveFeature] = {feature.filename: feature for feature in self.features}
         try:
             while not self.aborted:
                 self._connection.send(IdleMessage())
@@ -191,7 +192,7 @@ class WorkerRunner(ScenarioRunner):
             self.abort(reason=str(interruption))
 
 
-def _skip_scenarios(feature: Any, places: frozenset[str]) -> None:
+def _skip_scenarios(feature: BehaveFeature, places: frozenset[str]) -> None:
     for scenario in feature.walk_scenarios():
         if location_of(scenario) in places:
             scenario.mark_skipped()
@@ -199,7 +200,7 @@ def _skip_scenarios(feature: Any, places: frozenset[str]) -> None:
             scenario.skip_reason = None
 
 
-def apply_start(message: StartMessage, configuration: Any) -> None:
+def apply_start(message: StartMessage, configuration: BehaveConfig) -> None:
     """Let this process and its formatters write where the message says."""
     if not message.to_terminal:
         # The coordinator prints the outcomes; all that is printed here goes into the worker's log.
