@@ -36,7 +36,6 @@ ALLOWED = {
     ("chat", "faults"): "one scenario class for four packages",
     ("chat", "performance"): "one scenario class for four packages",
     ("faults", "performance"): "the activity probe",
-    ("reporting", "runner"): "a time limit is recognised by its message",
     ("servers", "bundled"): "the routes that the gateway does not have",
     ("servers", "chat"): "the model probe sends a chat; dedicated servers know their endpoint",
     ("servers", "conformance"): "Endpoint",
