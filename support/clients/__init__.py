@@ -1,1 +1,9 @@
-"""Third-party clients: SDKs, LangChain, Ollama's command."""
+"""Third-party clients: SDKs, LangChain, Ollama's command.
+
+anthropic_sdk  Anthropic's Python client
+langchain      LangChain's adapters
+ollama_cli     Ollama's command
+openai_sdk     OpenAI's Python client with chat and completions
+responses_sdk  OpenAI's Python client with the Responses API
+task           a task of a client: what it does and what it has to return
+"""

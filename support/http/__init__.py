@@ -1,4 +1,11 @@
-"""HTTP as it is on the wire: a client, exchanges, framing of streams."""
+"""HTTP at the level of bytes: requests, exact responses, framing of streams.
+
+client    `ApiClient`: sends requests, keeps every exchange
+curl      a request as a `curl` command
+exchange  `Exchange`: a request and its response as bytes, with times
+ndjson    newline-delimited JSON
+sse       server-sent events
+"""
 
 import sys
 

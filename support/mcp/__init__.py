@@ -1,4 +1,12 @@
-"""The Model Context Protocol in both directions: agents that ask the target, and tools that the target calls.
+"""The Model Context Protocol in both directions: agents that call the server, tools that the server calls.
 
-What holds is the specification of 2025-11-25: https://modelcontextprotocol.io/specification/2025-11-25
+The specification of 2025-11-25 applies: https://modelcontextprotocol.io/specification/2025-11-25
+
+agent             an agent that uses the official Python client
+invalid_config    MCP configurations that the server has to reject
+json_rpc          raw JSON-RPC messages (`messages.toml`) and checks of the replies
+scenario          what the MCP steps call
+tool_server       the suite's tool servers as a process, and the configuration for the target
+tool_server_main  the program of that process
+tool_servers      the names of the tool servers
 """

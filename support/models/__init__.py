@@ -1,4 +1,21 @@
-"""Models made on the spot: speaking ones (they say what a script tells them), dice, random and broken ones.
+"""Models that the suite builds: scripted, known-distribution, embedding, random and corrupt ones.
 
-The one public face is `support.models.store.ModelStore`.
+`support.models.store.ModelStore` is the public interface.
+
+broken               corrupt model files: 18 corruptions of a valid model
+cache                folders that are built once and shared by processes
+categorical          the known-distribution model
+compiler             compiles a script into the weights of a tiny llama
+embedding            the embedding model
+files                the place and format of a built model
+llama                the tiny llama: shape, weights, vocabulary
+random_model         a model with random weights
+script               a script: keywords, answers, default (`scripts/*.toml`)
+smollm2              the trained model SmolLM2, from its Python package
+store                `ModelStore`: builds models on first use
+train_merges         how `data/merges.txt` was made; run by hand
+verification         verifies a built model on the real engine, in a process of its own
+verification_worker  that process: loads one model and sends it requests
+vocabulary           the tokenizer of the tiny models: byte-level BPE
+writers              writes GGUF, SafeTensors and GGML files
 """

@@ -1,1 +1,18 @@
-"""External programs: where found (setting, PATH, cache), how got, which version."""
+"""External programs and child processes: find, install, start, measure, stop.
+
+allure               Allure 3, which makes the HTML report
+child_environment    the environment variables of a program under test: offline, own home
+deferred_interrupts  sections of code in which Ctrl-C waits
+gpu                  memory and utilisation of an NVIDIA GPU
+install              builds or installs a program with its ecosystem's command
+mistralrs            the real mistral.rs: found or built with cargo
+node                 Node.js, for Allure
+ollama               Ollama: found or built with Go
+process              child processes: start, output, time limit, end
+process_group        ends a process group after its owner was killed
+program              what every external program has: `find`, `get`
+registry             the external programs by name
+resource_usage       samples CPU, memory, threads and GPU of the target, once per second
+run_directory        the temporary folder of a run, and the removal of abandoned ones
+tmux                 the program tmux
+"""

@@ -1,1 +1,21 @@
-"""The server under test: a command that we start or a URL that is there."""
+"""The servers of a run: mistral.rs, Ollama and gateways, started by the suite or at a URL.
+
+bundled_gateway  the bundled gateway as a process in front of a server
+capabilities     what versions of a program are documented not to have
+cli_checks       checks of a command's output and exit code
+command_line     the command line of each version
+dedicated        a server, with a gateway, for one scenario
+discovery        which server is the target, and why
+endpoints        which server of the run offers an API with a model
+launch           one attempt to start a server: ready or refused, and how long it took
+launch_checks    checks of a launch: readiness, memory, error message, log
+launch_plans     launches by the names that features use (`launch_plans.toml`)
+mistralrs        a mistral.rs server as a process
+model_probe      whether a server at a URL serves the scripted model
+network_monitor  detects outgoing network access of a program
+ollama           a real Ollama as a process, with the models of the suite
+ollama_backends  the servers of the Ollama API: gateway, real Ollama, or the user's
+pool             servers shared by scenarios, one per model and options
+post_mortem      why a server did not respond: exited, hung, unreachable
+startup_hints    advice for known failures of a start (`startup_hints.toml`)
+"""
