@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from support.bundled.ollama_gateway.errors import API_LEVEL
 from support.chat import model_lists
 from support.chat.endpoint import OPENAI_CHAT, ChatAnswer, ChatEndpoint, Message
 from support.chat.parity import ask_all
@@ -22,6 +21,7 @@ from support.programs.ollama import OLLAMA
 from support.reporting.evidence import replay_script
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
+from support.servers.bundled_gateway import gateway_version
 from support.servers.dedicated import DIRECT, GATEWAY, REAL, ServerWithGateway
 from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import Server, start_server
@@ -102,7 +102,7 @@ class ParityScenario(ScenarioBase):
     def _dedicated_endpoint(self, server: str) -> ChatEndpoint:
         if server == GATEWAY:
             self.endpoints.require_managed_gateway()
-            self.endpoints.record_version(BUNDLED, API_LEVEL)
+            self.endpoints.record_version(BUNDLED, gateway_version())
         return self.dedicated.endpoint(server)
 
     # -- the same asked of several

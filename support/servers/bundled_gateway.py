@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -71,6 +73,16 @@ def _has_error_message(exchange: Exchange, words: str) -> bool:
         return bool(exchange.json() == {"error": words})
     except NotJson:
         return False
+
+
+@cache
+def gateway_version() -> str:
+    """The Ollama version that the gateway's API corresponds to, from `mistralrs-gateway --version`."""
+    try:
+        done = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise GatewayStartError(f"`{PROGRAM} --version` failed: {error}") from error
+    return done.stdout.split()[-1]
 
 
 class Gateway:

@@ -22,13 +22,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from support.bundled.ollama_gateway.errors import API_LEVEL
 from support.errors import NotSupported, TargetError
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import NotJson
 from support.programs.ollama import OLLAMA
 from support.programs.program import InstalledProgram
-from support.servers.bundled_gateway import UnsupportedRoutes, start_gateway
+from support.servers.bundled_gateway import UnsupportedRoutes, gateway_version, start_gateway
 from support.servers.ollama import (
     TOOLS_TEMPLATE,
     ModelNotCreated,
@@ -50,7 +49,7 @@ CREATE_SECONDS = 60.0
 def preview(settings: Settings, target: str) -> str:
     """Whose Ollama API will be judged, before anything was started."""
     if settings.ollama_api == "gateway":
-        return f"{GATEWAY} {API_LEVEL} in front of {target}"
+        return f"{GATEWAY} {gateway_version()} in front of {target}"
     if settings.ollama_api != "ollama":
         return redact_url(settings.ollama_api)
     if settings.ollama_url is not None:

@@ -13,14 +13,10 @@ import httpx
 import ollama
 import pytest
 
-from support.bundled.ollama_gateway import stream_translator
+from support.bundled.ollama_gateway import response_writer
+from support.bundled.ollama_gateway.answer_text import is_complete_json
 from support.bundled.ollama_gateway.model_registry import LIBRARY
-from support.bundled.ollama_gateway.stream_translator import (
-    AnswerChunk,
-    ResponseWriter,
-    is_complete_json,
-    to_line,
-)
+from support.bundled.ollama_gateway.response_writer import AnswerChunk, ResponseWriter, to_line
 from tests.ollama_gateway.fake_target import END, FakeTarget, answer, event, sse
 
 CHAT = {"model": "speaking", "messages": [{"role": "user", "content": "hi"}]}
@@ -349,7 +345,7 @@ def test_a_call_that_comes_as_text_and_as_a_call_is_one(client: httpx.Client, ta
 def test_a_line_of_text_has_the_bytes_of_any_other_line(
     monkeypatch: pytest.MonkeyPatch, text: str, is_chat: bool
 ) -> None:
-    monkeypatch.setattr(stream_translator, "now", lambda: "2026-01-02T03:04:05.000006Z")
+    monkeypatch.setattr(response_writer, "now", lambda: "2026-01-02T03:04:05.000006Z")
     shape = ResponseWriter('an "odd" näme', is_chat=is_chat)
     told = shape.lines([AnswerChunk(text), AnswerChunk(text)])
     assert told == 2 * to_line(shape.line(AnswerChunk(text))).encode()
@@ -360,8 +356,8 @@ def test_dates_have_six_digits_and_are_not_those_of_the_second_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     moments = iter([1_700_000_000_000_001_999, 1_700_000_000_999_999_000, 1_700_000_001_000_000_000])
-    monkeypatch.setattr(stream_translator, "time", SimpleNamespace(time_ns=lambda: next(moments)))
-    assert [stream_translator.now() for _ in range(3)] == [
+    monkeypatch.setattr(response_writer, "time", SimpleNamespace(time_ns=lambda: next(moments)))
+    assert [response_writer.now() for _ in range(3)] == [
         "2023-11-14T22:13:20.000001Z",
         "2023-11-14T22:13:20.999999Z",
         "2023-11-14T22:13:21.000000Z",

@@ -76,7 +76,7 @@ ERRORS = [
     (b"data: bare text of 0.8.1\ndata: in two lines\n\n", "bare text of 0.8.1\nin two lines"),
     (sse({"message": "boom"}), "boom"),
     (sse({"message": "Invalid grammar. Why"}), "invalid JSON schema in format: Invalid grammar. Why"),
-    (b"data: 5\n\n", "the target failed without a word"),
+    (b"data: 5\n\n", "the target failed without an error message"),
 ]
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from support.bundled.ollama_gateway.reasoning_parser import Markup
+from support.bundled.ollama_gateway.answer_text import Markup
 
 CALL = '<tool_call>{"name": "look", "arguments": {"at": "<b>"}}</tool_call>'
 

@@ -20,7 +20,14 @@ import pytest
 from support.errors import TargetError
 from support.models.files import ModelFiles
 from support.models.script import Script
-from support.servers.bundled_gateway import KEY_VARIABLE, PROGRAM, Gateway, GatewayStartError, start_gateway
+from support.servers.bundled_gateway import (
+    KEY_VARIABLE,
+    PROGRAM,
+    Gateway,
+    GatewayStartError,
+    gateway_version,
+    start_gateway,
+)
 from support.servers.discovery import CommandTarget, discover
 from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import start_server
@@ -49,15 +56,15 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "Missing option '--target'."),
-        (("--target", "nonsense"), "Invalid value for '--target': give the target's base address"),
-        (("--target", "http://localhost:99999"), "Invalid value for '--target'"),
-        (("--target", "http://localhost", "--port", "x"), "Invalid value for '--port'"),
+        ((), "the following arguments are required: --target"),
+        (("--target", "nonsense"), "argument --target: give the target's base address"),
+        (("--target", "http://localhost:99999"), "argument --target: "),
+        (("--target", "http://localhost", "--port", "x"), "argument --port: 'x' is not a port"),
         (("--target", "http://localhost", "--gguf", "x"), "'x': write NAME=PATH"),
         (("--target", "http://localhost", "--gguf", "x=nowhere"), "nowhere: there is no such file"),
         (("--target", "http://localhost", "--api-key-env", "NOT_SET"), "NOT_SET is not set"),
         (("--target", "http://localhost", "--host", "192.0.2.1"), "cannot listen on 192.0.2.1"),
-        (("--wrong",), "No such option"),
+        (("--target", "http://localhost", "--wrong"), "unrecognized arguments: --wrong"),
     ],
 )
 def test_wrong_arguments_are_one_line(words: tuple[str, ...], said: str) -> None:
@@ -80,6 +87,13 @@ def test_a_taken_port_is_one_line(target: FakeTarget) -> None:
 def test_help_names_every_option() -> None:
     said = run("--help").stdout
     assert all(name in said for name in ("--target", "--host", "--port", "--gguf", "--api-key-env"))
+
+
+def test_version_is_the_one_that_the_api_reports(started: Gateway) -> None:
+    done = run("--version")
+    version = httpx.get(f"{started.url}/api/version").json()["version"]
+    assert (done.returncode, done.stdout) == (0, f"mistralrs-gateway {version}\n")
+    assert gateway_version() == version
 
 
 def test_listens_on_loopback_and_logs_nothing_secret(started: Gateway, target: FakeTarget) -> None:

@@ -31,7 +31,6 @@ NEIGHBOURS = {
 }
 # Imports from a layer above that are still there, with the reason. It may only become shorter.
 ALLOWED = {
-    ("chat", "bundled"): "the gateway's API level",
     ("chat", "clients"): "one scenario class for four packages",
     ("chat", "faults"): "one scenario class for four packages",
     ("chat", "performance"): "one scenario class for four packages",

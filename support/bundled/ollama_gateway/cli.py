@@ -1,10 +1,8 @@
-"""The command line `mistralrs-gateway`."""
+"""The command line `mistralrs-gateway`. The server is imported only after the arguments are checked."""
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
-import logging
+import argparse
 import os
 import signal
 import sys
@@ -13,76 +11,103 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-import click
+from support.bundled.ollama_gateway.errors import API_LEVEL
 
+PROGRAM = "mistralrs-gateway"
+EXIT_USAGE = 2
 READY = "Gateway listening on"
-"""What the line begins with that names its address."""
+"""Start of the line that contains the address."""
 
 
-class _OneLineErrorCommand(click.Command):
-    """A command whose errors are one line and exit code 2."""
+class _OneLineErrorParser(argparse.ArgumentParser):
+    """A parser whose errors are one line on standard error and exit code 2."""
 
-    def main(self, args: Sequence[str] | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
-        try:
-            code = super().main(args, self.name, standalone_mode=False, **extra)
-        except click.ClickException as error:
-            click.echo(f"{self.name}: {error.format_message()}", err=True)
-            raise SystemExit(2) from None
-        except click.Abort:
-            raise SystemExit(130) from None
-        raise SystemExit(code if isinstance(code, int) else 0)
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"{PROGRAM}: {message}\n")
 
 
-def _target(_: click.Context, __: click.Parameter, value: str) -> str:
+def _target(value: str) -> str:
+    """The base address, without `/v1`."""
     try:
         parts = urlsplit(value)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         good = False
     if not good:
-        raise click.BadParameter("give the target's base address, for instance http://localhost:PORT")
+        raise argparse.ArgumentTypeError("give the target's base address, for instance http://localhost:PORT")
     return value.rstrip("/").removesuffix("/v1")
 
 
-def _files(_: click.Context, __: click.Parameter, values: Sequence[str]) -> dict[str, Path]:
-    files = {}
-    for value in values:
-        name, equals, path = value.partition("=")
-        if not name or not equals:
-            raise click.BadParameter(f"{value!r}: write NAME=PATH")
-        if not Path(path).is_file():
-            raise click.BadParameter(f"{path}: there is no such file")
-        files[name] = Path(path)
-    return files
+def _port(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or int(value) > 65535:
+        raise argparse.ArgumentTypeError(f"{value!r} is not a port (0 to 65535)")
+    return int(value)
 
 
-def _key(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
-    if name is not None and not os.environ.get(name):
-        raise click.BadParameter(f"the environment variable {name} is not set")
-    return os.environ[name] if name is not None else None
+def _file(value: str) -> tuple[str, Path]:
+    """NAME=PATH"""
+    name, equals, path = value.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{value!r}: write NAME=PATH")
+    if not Path(path).is_file():
+        raise argparse.ArgumentTypeError(f"{path}: there is no such file")
+    return name, Path(path)
 
 
-@click.command(cls=_OneLineErrorCommand, name="mistralrs-gateway")
-@click.option("--target", required=True, callback=_target, help="Address of an OpenAI-compatible server.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0: a free one, printed.")
-@click.option(
-    "--gguf", "files", multiple=True, callback=_files, help="NAME=PATH: a model's name and its file."
-)
-@click.option(
-    "--api-key-env", "api_key", callback=_key, help="Name of the variable that holds the target's key."
-)
-def main(target: str, host: str, port: int, files: dict[str, Path], api_key: str | None) -> None:
-    """Serve the Ollama API in front of an OpenAI-compatible server."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
+def _key(name: str) -> str:
+    """The value of the environment variable NAME."""
+    if not os.environ.get(name):
+        raise argparse.ArgumentTypeError(f"the environment variable {name} is not set")
+    return os.environ[name]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _OneLineErrorParser(
+        prog=PROGRAM,
+        description="Serve the Ollama API in front of an OpenAI-compatible server.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--target", required=True, type=_target, metavar="URL", help="address of an OpenAI-compatible server")
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--port", type=_port, default=0, help="port (default: a free one, which is printed)")
+    add(
+        "--gguf",
+        dest="files",
+        action="append",
+        default=[],
+        type=_file,
+        metavar="NAME=PATH",
+        help="a model's name and its file; repeatable",
+    )
+    add(
+        "--api-key-env",
+        dest="api_key",
+        type=_key,
+        metavar="NAME",
+        help="environment variable that contains the target's key",
+    )
+    add("--version", action="version", version=f"{PROGRAM} {API_LEVEL}", help="print the Ollama API level")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the gateway until a signal ends the process."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
     # Both end it at once, as they end the server behind it; open connections go with it.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    _run(_serve(target, host, port, files, api_key))
+    try:
+        _run(_serve(given.target, given.host, given.port, dict(given.files), given.api_key))
+    except OSError as error:
+        parser.error(f"cannot listen on {given.host}, port {given.port}: {os.strerror(error.errno or 0)}")
 
 
 def _run(serving: Coroutine[Any, Any, None]) -> None:
     if sys.platform == "win32":
+        import asyncio
+
         asyncio.run(serving)
     else:
         import uvloop
@@ -91,26 +116,18 @@ def _run(serving: Coroutine[Any, Any, None]) -> None:
 
 
 async def _serve(target: str, host: str, port: int, files: dict[str, Path], api_key: str | None) -> None:
-    # aiohttp takes a quarter of a second: a refused command line does not wait for it.
+    """Serve without an end. Raises OSError when the address cannot be bound."""
+    import asyncio
+    import logging
+
+    from support.bundled.ollama_gateway.middleware import is_loopback
     from support.bundled.ollama_gateway.routes import create_app, listen
 
-    app = create_app(target, files, api_key, loopback=_is_loopback(host))
-    try:
-        runner = await listen(app, host, port)
-    except OSError as error:
-        raise click.ClickException(
-            f"cannot listen on {host}, port {port}: {os.strerror(error.errno or 0)}"
-        ) from None
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
+    runner = await listen(create_app(target, files, api_key, loopback=is_loopback(host)), host, port)
     shown = f"[{host}]" if ":" in host else host
-    click.echo(f"{READY} http://{shown}:{runner.addresses[0][1]}")
+    print(f"{READY} http://{shown}:{runner.addresses[0][1]}", flush=True)
     await asyncio.Event().wait()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 if __name__ == "__main__":

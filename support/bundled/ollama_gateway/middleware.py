@@ -129,3 +129,11 @@ def _is_local_host(host: str) -> bool:
         own = socket.gethostname().lower()
         return name in ("", "localhost", own) or name.endswith(_LOCAL_SUFFIXES)
     return address.is_loopback or address.is_private or address.is_unspecified
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is reachable from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

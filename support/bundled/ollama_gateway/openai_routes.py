@@ -14,11 +14,10 @@ from typing import Any
 
 from aiohttp import web
 
-from support.bundled.ollama_gateway.errors import ApiError
+from support.bundled.ollama_gateway.errors import ApiError, error_message
 from support.bundled.ollama_gateway.model_registry import Model, Models
 from support.bundled.ollama_gateway.ollama_requests import decoder, first_value
 from support.bundled.ollama_gateway.request_translator import ANY_OBJECT
-from support.bundled.ollama_gateway.upstream import error_message
 
 OPENAI_ROUTES = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
 # Other APIs: their refusals have forms of their own, which are the target's.

@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import web
 
 from support.bundled.ollama_gateway import openai_routes, request_translator
+from support.bundled.ollama_gateway.answer_text import Markup
 from support.bundled.ollama_gateway.errors import API_LEVEL, UNSUPPORTED_ROUTES, ApiError, not_supported
 from support.bundled.ollama_gateway.gguf_metadata import GgufMetadata, details
 from support.bundled.ollama_gateway.middleware import origin_guard, plain_text, set_headers
@@ -29,14 +30,10 @@ from support.bundled.ollama_gateway.ollama_requests import (
     read,
 )
 from support.bundled.ollama_gateway.proxy import pass_through
-from support.bundled.ollama_gateway.reasoning_parser import Markup
-from support.bundled.ollama_gateway.stream_translator import (
-    AnswerChunk,
-    ResponseWriter,
-    StreamTranslator,
-    to_line,
-)
-from support.bundled.ollama_gateway.upstream import SseDecoder, Upstream
+from support.bundled.ollama_gateway.response_writer import AnswerChunk, ResponseWriter, to_line
+from support.bundled.ollama_gateway.stream_events import SseDecoder
+from support.bundled.ollama_gateway.stream_translator import StreamTranslator
+from support.bundled.ollama_gateway.upstream import Upstream
 
 BODY_LIMIT = 64 * 1024 * 1024
 IDLE_TIMEOUT_SECONDS = 300.0

@@ -1,255 +1,31 @@
-"""The target's stream as Ollama's answer: lines of a stream, or one object made of them."""
+"""One answer: the upstream's events in, the chunks of Ollama's answer out."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
+from support.bundled.ollama_gateway.answer_text import (
+    Markup,
+    StopFilter,
+    ToolCallAccumulator,
+    call_identity,
+    is_complete_json,
+)
 from support.bundled.ollama_gateway.errors import ApiError
-from support.bundled.ollama_gateway.reasoning_parser import Markup, partial_match_length
 from support.bundled.ollama_gateway.request_translator import Conversation, encode_context
-from support.bundled.ollama_gateway.upstream import error_message, is_client_error
+from support.bundled.ollama_gateway.response_writer import AnswerChunk, Line
+from support.bundled.ollama_gateway.stream_events import (
+    DONE,
+    Choice,
+    Delta,
+    Event,
+    logprob_entries,
+    parse_event,
+)
 
-Line = dict[str, Any]
-
-
-def now() -> str:
-    """RFC 3339, as `created_at` wants it."""
-    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-    return f"{_second(seconds)}.{nanoseconds // 1000:06d}Z"
-
-
-@lru_cache(maxsize=1)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-class Delta(msgspec.Struct):
-    """What an event adds to an answer."""
-
-    content: str | None = None
-    reasoning_content: str | None = None
-    tool_calls: list[dict[str, Any]] | None = None
-
-
-class Choice(msgspec.Struct):
-    """The one answer of a stream: a chat has a `delta`, a raw prompt's has a `text`."""
-
-    delta: Delta | None = None
-    text: str | None = None
-    logprobs: dict[str, Any] | None = None
-    finish_reason: str | None = None
-
-
-class Event(msgspec.Struct):
-    """One event of the target's stream; other members are not looked at."""
-
-    choices: list[Choice] | None
-    usage: dict[str, Any] | None = None
-
-
-class AnswerChunk(msgspec.Struct):
-    """A part of an answer. `end`: what the last line tells beside it; only that line has one."""
-
-    text: str = ""
-    thinking: str = ""
-    calls: Sequence[dict[str, Any]] = ()
-    logprobs: Sequence[dict[str, Any]] = ()
-    end: dict[str, Any] | None = None
-
-
-DONE = b"[DONE]"
 _NO_CHOICE, _NO_DELTA = Choice(), Delta()
-_decode_event = msgspec.json.Decoder(Event).decode
-
-
-def parse_event(data: bytes) -> Event:
-    """Raises `Refusal` for an error event: OpenAI's object, or the bare text of mistral.rs 0.8.1."""
-    try:
-        event = _decode_event(data)
-    except msgspec.DecodeError:
-        raise stream_error(error_message(data)) from None
-    if event.choices is None:
-        raise stream_error(error_message(data))
-    return event
-
-
-def stream_error(message: str) -> ApiError:
-    """An error inside a stream has no status: what the engine says of the request's own length is 400."""
-    if message.lower().startswith("invalid grammar"):
-        # Ollama's words, and its status.
-        return ApiError(500, f"invalid JSON schema in format: {message}")
-    return ApiError(400 if is_client_error(message) else 500, message or "the target failed without a word")
-
-
-def _logprobs(logprobs: dict[str, Any]) -> list[dict[str, Any]]:
-    """OpenAI's `{"content": [...]}`, or the bare object in mistral.rs' streams."""
-    content = logprobs.get("content")
-    entries = content if isinstance(content, list) else [logprobs]
-    return [
-        {
-            **_token(entry),
-            **(
-                {"top_logprobs": [_token(other) for other in tops]}
-                if (tops := entry.get("top_logprobs"))
-                else {}
-            ),
-        }
-        for entry in entries
-    ]
-
-
-def _token(entry: dict[str, Any]) -> dict[str, Any]:
-    """mistral.rs names alternatives by number; their text stands in the bytes, in 0.8.1 as a text."""
-    token, raw = entry.get("token"), entry.get("bytes")
-    if isinstance(token, str):
-        text = token
-    elif isinstance(raw, list):
-        text = bytes(raw).decode("utf-8", "replace")
-    else:
-        text = raw if isinstance(raw, str) else str(token)
-    return {
-        "token": text,
-        "logprob": entry.get("logprob"),
-        "bytes": raw if isinstance(raw, list) else list(text.encode(errors="replace")),
-    }
-
-
-class ToolCallAccumulator:
-    """Tool calls out of a stream: whole ones, or fragments that belong together by their index."""
-
-    def __init__(self) -> None:
-        self._calls: dict[int, dict[str, str]] = {}
-
-    def add(self, fragments: Sequence[dict[str, Any]]) -> None:
-        """Take what one event holds."""
-        for number, fragment in enumerate(fragments):
-            index = fragment.get("index")
-            call = self._calls.setdefault(
-                number if index is None else index, {"id": "", "name": "", "text": ""}
-            )
-            function = fragment.get("function") or {}
-            call["id"] = fragment.get("id") or call["id"]
-            call["name"] = function.get("name") or call["name"]
-            call["text"] += function.get("arguments") or ""
-
-    def __bool__(self) -> bool:
-        return bool(self._calls)
-
-    def parsed(self) -> list[dict[str, Any]]:
-        """Ollama's form: `arguments` is an object."""
-        return [
-            {
-                "id": call["id"],
-                "function": {"index": index, "name": call["name"], "arguments": _arguments(call["text"])},
-            }
-            for index, call in sorted(self._calls.items())
-        ]
-
-
-def _call_identity(call: Mapping[str, Any]) -> tuple[str, Any]:
-    return call["function"]["name"], call["function"]["arguments"]
-
-
-def _arguments(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text or "{}")
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise ApiError(500, "the target made a tool call whose arguments are no JSON object")
-    return value
-
-
-class StopFilter:
-    """Keeps stop sequences out of a text that comes in pieces.
-
-    The target is told of them too and ends there; but a stream of mistral.rs 0.8.1 lets one through that lies
-    across two tokens (docs/findings.md). What may be the beginning of one is held back until it is known.
-    """
-
-    def __init__(self, stops: Sequence[str]) -> None:
-        self._stops = tuple(stops)
-        self._held = ""
-        self._over = False
-
-    def feed(self, text: str) -> str:
-        """What of the text may be shown now."""
-        if not self._stops:
-            return text
-        if self._over:
-            return ""
-        whole = self._held + text
-        at = min((at for stop in self._stops if (at := whole.find(stop)) >= 0), default=-1)
-        if at >= 0:
-            self._over, self._held = True, ""
-            return whole[:at]
-        keep = max(partial_match_length(whole, stop) for stop in self._stops)
-        self._held = whole[len(whole) - keep :]
-        return whole[: len(whole) - keep]
-
-    def flush(self) -> str:
-        """What was held back and turned out to be text."""
-        held, self._held = self._held, ""
-        return held
-
-
-class ResponseWriter:
-    """How an answer is written down: that of /api/chat, or that of /api/generate."""
-
-    def __init__(self, model: str, *, is_chat: bool) -> None:
-        self.model = model
-        self.is_chat = is_chat
-        # A line around its date and its text.
-        self._before = f'{{"model":{json.dumps(model)},"created_at":"'
-        self._between = '","message":{"role":"assistant","content":' if is_chat else '","response":'
-        self._after = '},"done":false}\n' if is_chat else ',"done":false}\n'
-
-    def line(self, chunk: AnswerChunk) -> Line:
-        """A part of the answer."""
-        line: Line = {"model": self.model, "created_at": now()}
-        told: Line = {"thinking": chunk.thinking} if chunk.thinking else {}
-        if chunk.calls:
-            told["tool_calls"] = list(chunk.calls)
-        if self.is_chat:
-            line["message"] = {"role": "assistant", "content": chunk.text, **told}
-        else:
-            line |= {"response": chunk.text, **told}
-        line |= {"done": chunk.end is not None, **(chunk.end or {})}
-        return line | ({"logprobs": list(chunk.logprobs)} if chunk.logprobs else {})
-
-    def lines(self, chunks: Sequence[AnswerChunk]) -> bytes:
-        """Lines of a stream."""
-        return "".join(map(self._to_line, chunks)).encode()
-
-    def _to_line(self, chunk: AnswerChunk) -> str:
-        if chunk.thinking or chunk.calls or chunk.logprobs or chunk.end:
-            return to_line(self.line(chunk))
-        # Nearly all are text only: written in a fraction of the time, to the same bytes.
-        return f"{self._before}{now()}{self._between}{json.dumps(chunk.text)}{self._after}"
-
-    def merge(self, chunks: Sequence[AnswerChunk]) -> Line:
-        """The parts of a stream as one answer."""
-        return self.line(
-            AnswerChunk(
-                "".join(part.text for part in chunks),
-                "".join(part.thinking for part in chunks),
-                [call for part in chunks for call in part.calls],
-                [entry for part in chunks for entry in part.logprobs],
-                chunks[-1].end,
-            )
-        )
-
-
-def to_line(line: Mapping[str, Any]) -> str:
-    """A line of a stream. ASCII only: clients that split at U+2028 would tear it."""
-    return json.dumps(line, separators=(",", ":")) + "\n"
 
 
 class StreamTranslator:
@@ -315,7 +91,7 @@ class StreamTranslator:
         part = AnswerChunk(self._stops.feed(text), thought + also_thought)
         # mistral.rs tells of the token that ends an answer, too; Ollama does not count it to the answer.
         if choice.logprobs and (said or not choice.finish_reason):
-            part.logprobs = [self._filter_logprobs(entry) for entry in _logprobs(choice.logprobs)]
+            part.logprobs = [self._filter_logprobs(entry) for entry in logprob_entries(choice.logprobs)]
         self._text += part.text
         if self._is_json and not self._finish and is_complete_json(self._text):
             # A satisfied grammar does not end an answer of mistral.rs: it goes on up to its limit with empty
@@ -346,8 +122,8 @@ class StreamTranslator:
         from_text = ToolCallAccumulator()
         from_text.add(self._markup.calls)
         theirs = self._calls.parsed()
-        known = [_call_identity(call) for call in theirs]
-        calls = [call for call in from_text.parsed() if _call_identity(call) not in known] + theirs
+        known = [call_identity(call) for call in theirs]
+        calls = [call for call in from_text.parsed() if call_identity(call) not in known] + theirs
         return [{**call, "function": {**call["function"], "index": at}} for at, call in enumerate(calls)]
 
     def _statistics(self) -> Line:
@@ -364,15 +140,3 @@ class StreamTranslator:
         if figures["eval_count"] == 1:
             figures["eval_duration"] = 0
         return {name: value for name, value in figures.items() if value}
-
-
-def is_complete_json(text: str) -> bool:
-    """Whether a text is one JSON value that nothing can be added to; a number never is."""
-    text = text.strip()
-    if not text or text[0] + text[-1] not in ("{}", "[]", '""', "te", "fe", "nl"):
-        return False
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True

@@ -19,18 +19,14 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from support.bundled.ollama_gateway.errors import ApiError
+from support.bundled.ollama_gateway.errors import ApiError, error_message, is_client_error
 
 CONNECT_SECONDS = 5.0
 # uvicorn, which the reference stack uses, closes an idle connection after 5 s: one that is used again must be
 # younger, or a request may meet the closing.
 KEEPALIVE_SECONDS = 2.0
-EVENT_LIMIT = 16 * 1024 * 1024
 QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
-_MESSAGE_LIMIT = 2000
 _NO_READ_TIMER = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
-# What mistral.rs 0.8.1 says with status 500, or without one inside a stream.
-_CLIENT_ERRORS = ("sequence length", "incompatible for this model", "received an empty prompt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,59 +200,8 @@ def _disable_delayed_ack(response: aiohttp.ClientResponse) -> None:
             connected.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
 
 
-class SseDecoder:
-    """Server-sent events out of a byte stream: the `data` of unnamed events; comments are left out."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, part: bytes) -> list[bytes]:
-        """The events that are complete with this part."""
-        text = self._rest + part if self._rest else part
-        if b"\r" in text:
-            text = text.replace(b"\r\n", b"\n")
-        *blocks, self._rest = text.split(b"\n\n")
-        if len(self._rest) > EVENT_LIMIT:
-            raise ApiError(502, "the target sent an event without an end")
-        return [data for block in blocks if (data := _data(block)) is not None]
-
-
-def _data(block: bytes) -> bytes | None:
-    if block.startswith(b"data: ") and b"\n" not in block:
-        return block[6:]
-    data = []
-    for line in block.split(b"\n"):
-        name, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
-        # mistral.rs tells about its own tools in events with a name.
-        if name == b"event" and value not in (b"message", b"error"):
-            return None
-        if name == b"data":
-            data.append(value)
-    return b"\n".join(data) if data else None
-
-
 def _to_api_error(status: int, raw: bytes) -> ApiError:
     """The target's refusal for an Ollama client, to whom wrong input is 400, whatever the number here."""
     words = error_message(raw) or f"the target answered with status {status}"
     wrong_input = status in (413, 415, 422) or (status == 500 and is_client_error(words))
     return ApiError(400 if wrong_input else status if status >= 400 else 502, words)
-
-
-def is_client_error(message: str) -> bool:
-    """Whether these words blame the request, whatever status they came with (docs/findings.md)."""
-    return any(mistake in message.lower() for mistake in _CLIENT_ERRORS)
-
-
-def error_message(raw: bytes) -> str:
-    """The message of an error: OpenAI's object, mistral.rs' `{"message"}`, bare text; empty without one."""
-    text = raw.decode("utf-8", "replace").strip()
-    try:
-        value = json.loads(text)
-    except ValueError:
-        # A page for browsers is nobody's error message.
-        return "" if text.startswith("<") else text[:_MESSAGE_LIMIT]
-    said = value.get("error", value) if isinstance(value, dict) else value
-    if isinstance(said, dict):
-        said = said.get("message")
-    return said[:_MESSAGE_LIMIT] if isinstance(said, str) else ""

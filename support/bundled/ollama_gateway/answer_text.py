@@ -1,15 +1,17 @@
-"""Thoughts and tool calls in the text of an answer, taken out of it while it comes.
+"""The text of an answer: thinking and tool-call markup, tool calls, stop sequences, complete JSON.
 
-Streams of mistral.rs show a model's own markup as text (docs/findings.md#tool-calls); Ollama takes it out
-(thinking/parser.go, tools/tools.go). The marks are those of Qwen, DeepSeek, Hermes and the models after them.
+Streams of mistral.rs contain a model's own markup as text (docs/findings.md#tool-calls); Ollama removes it
+(thinking/parser.go, tools/tools.go). The tags are those of Qwen, DeepSeek, Hermes and the models after them.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
+
+from support.bundled.ollama_gateway.errors import ApiError
 
 THINK_START, THINK_END = "<think>", "</think>"
 TOOL_CALL_START, TOOL_CALL_END = "<tool_call>", "</tool_call>"
@@ -109,8 +111,99 @@ class Markup:
         return ""
 
 
+class ToolCallAccumulator:
+    """Tool calls out of a stream: whole ones, or fragments that belong together by their index."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, dict[str, str]] = {}
+
+    def add(self, fragments: Sequence[dict[str, Any]]) -> None:
+        """Take what one event holds."""
+        for number, fragment in enumerate(fragments):
+            index = fragment.get("index")
+            call = self._calls.setdefault(
+                number if index is None else index, {"id": "", "name": "", "text": ""}
+            )
+            function = fragment.get("function") or {}
+            call["id"] = fragment.get("id") or call["id"]
+            call["name"] = function.get("name") or call["name"]
+            call["text"] += function.get("arguments") or ""
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
+    def parsed(self) -> list[dict[str, Any]]:
+        """Ollama's form: `arguments` is an object."""
+        return [
+            {
+                "id": call["id"],
+                "function": {"index": index, "name": call["name"], "arguments": _arguments(call["text"])},
+            }
+            for index, call in sorted(self._calls.items())
+        ]
+
+
+def call_identity(call: Mapping[str, Any]) -> tuple[str, Any]:
+    return call["function"]["name"], call["function"]["arguments"]
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ApiError(500, "the target made a tool call whose arguments are no JSON object")
+    return value
+
+
+class StopFilter:
+    """Keeps stop sequences out of a text that comes in pieces.
+
+    The target is told of them too and ends there; but a stream of mistral.rs 0.8.1 lets one through that lies
+    across two tokens (docs/findings.md). What may be the beginning of one is held back until it is known.
+    """
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self._stops = tuple(stops)
+        self._held = ""
+        self._over = False
+
+    def feed(self, text: str) -> str:
+        """What of the text may be shown now."""
+        if not self._stops:
+            return text
+        if self._over:
+            return ""
+        whole = self._held + text
+        at = min((at for stop in self._stops if (at := whole.find(stop)) >= 0), default=-1)
+        if at >= 0:
+            self._over, self._held = True, ""
+            return whole[:at]
+        keep = max(partial_match_length(whole, stop) for stop in self._stops)
+        self._held = whole[len(whole) - keep :]
+        return whole[: len(whole) - keep]
+
+    def flush(self) -> str:
+        """What was held back and turned out to be text."""
+        held, self._held = self._held, ""
+        return held
+
+
 def partial_match_length(text: str, mark: str) -> int:
     """How many characters at the end of a text are the beginning of a mark."""
     return next(
         (size for size in range(min(len(mark) - 1, len(text)), 0, -1) if text.endswith(mark[:size])), 0
     )
+
+
+def is_complete_json(text: str) -> bool:
+    """Whether a text is one JSON value that nothing can be added to; a number never is."""
+    text = text.strip()
+    if not text or text[0] + text[-1] not in ("{}", "[]", '""', "te", "fe", "nl"):
+        return False
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
