@@ -20,6 +20,7 @@ from allure_behave.listener import AllureListener
 from allure_behave.utils import step_status, step_status_details
 from allure_commons.logger import AllureFileLogger
 from allure_commons.model2 import (
+    Attachment,
     GlobalAttachment,
     Globals,
     Label,
@@ -50,6 +51,8 @@ from support.reporting.behave_events import (
     title_of,
     warn_incomplete,
 )
+from support.reporting.check_text import failure_text, reason_text
+from support.results.check import CheckResult, CheckStatus
 from support.results.outcome import Evidence, Measurement, Verdict
 from support.results.redaction import redact, redact_data, redact_tree
 from support.results.safe_text import one_line, visible
@@ -83,6 +86,13 @@ _STATUSES = {
     "broken": Status.BROKEN,
     "skipped": Status.SKIPPED,
     "known_issue": Status.SKIPPED,
+}
+_CHECK_STATUSES: dict[CheckStatus, Status] = {
+    "passed": Status.PASSED,
+    "failed": Status.FAILED,
+    "known_issue": Status.SKIPPED,
+    "unsupported": Status.SKIPPED,
+    "not_run": Status.SKIPPED,
 }
 # Only what Allure or this module writes is ever removed: `-o .` must not cost anybody a folder.
 _RESULT_PATTERNS = (
@@ -197,7 +207,7 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
 
     @never_raise
     def _scenario_finished(self, result: ScenarioResult) -> None:
-        self.listener.end(result.verdict, result.evidence)
+        self.listener.end(result)
         self._measurement_file.add(result.measures, result.start, result.duration)
 
     @never_raise
@@ -258,7 +268,8 @@ class _Listener(AllureListener):  # type: ignore[misc]
         ]
         test.labels.extend(Label(name=name, value=value) for name, value in labels if value)
 
-    def end(self, verdict: Verdict, evidence: tuple[Evidence, ...]) -> None:
+    def end(self, result: ScenarioResult) -> None:
+        """Close the scenario's test and report its checks as tests of their own."""
         uuid = self.current_scenario_uuid
         if uuid is None:
             return
@@ -266,18 +277,31 @@ class _Listener(AllureListener):  # type: ignore[misc]
             self.flush_steps()
             self._leave_open_steps()
             test = self.logger.get_test(uuid)
-            _set_outcome(test, verdict)
-            for item in evidence:
+            _set_outcome(test, result.verdict)
+            if result.checks:
+                # The checks stand beside their scenario, in a folder of its title.
+                _place_in_group(test, test.name)
+            for item in result.evidence:
                 try:
                     self.attach(item, uuid)
                 except Exception as error:
                     warn_incomplete("evidence", error)
             test.stop = now()
+            self._report_checks(test, result.checks)
             self.logger.close_test(uuid)
             self.group_context.append_test(uuid)
         finally:
             self.group_context.exit()
             self.current_scenario_uuid = self.current_step_uuid = None
+
+    def _report_checks(self, scenario: TestResult, checks: Iterable[CheckResult]) -> None:
+        target = setting(self.behave_config, "target_label")
+        for check in checks:
+            try:
+                hooks = allure_commons.plugin_manager.hook
+                hooks.report_result(result=check_result(scenario, check, target, _attach_repeat(check)))
+            except Exception as error:
+                warn_incomplete(f"check {check.id}", error)
 
     def stop_behave_step(self, result: Any) -> None:
         # Statuses that stock does not know (error, hook_error, pending) would leave the step without one.
@@ -384,6 +408,49 @@ def _set_outcome(test: Any, verdict: Verdict) -> None:
             message=message or None,
             trace=visible(verdict.trace) or None,
         )
+
+
+def check_result(
+    scenario: TestResult, check: CheckResult, target: str, attachments: list[Attachment]
+) -> TestResult:
+    """The result of a check: at the place of its scenario, with its severity and tags."""
+    test = TestResult(uuid=str(uuid4()), name=check.title, fullName=check.id)
+    test.testCaseId = test.historyId = md5(check.id, target)
+    test.start = int(check.start * 1000) or scenario.start
+    test.stop = test.start + int(check.duration * 1000)
+    test.titlePath = list(scenario.titlePath)
+    test.labels = [*scenario.labels, Label(name="level", value=check.level)]
+    test.labels = [label for label in test.labels if label.value != KNOWN_ISSUE_TAG]
+    test.attachments = attachments
+    test.status = _CHECK_STATUSES[check.status]
+    message = "" if check.status == "passed" else reason_text(check)
+    if check.status == "failed":
+        message = failure_text(check)
+    elif check.status == "known_issue":
+        test.labels.append(Label(name=LabelType.TAG, value=KNOWN_ISSUE_TAG))
+        message = f"{message}\n\n{failure_text(check)}"
+    if message:
+        known = True if check.status == "known_issue" else None
+        test.statusDetails = StatusDetails(known=known, message=message)
+    return test
+
+
+def _attach_repeat(check: CheckResult) -> list[Attachment]:
+    """The command that repeats the check's request, where it did not conform."""
+    if not check.repeat or check.status not in ("failed", "known_issue"):
+        return []
+    source = f"{uuid4()}-attachment.txt"
+    hooks = allure_commons.plugin_manager.hook
+    hooks.report_attached_data(body=f"{check.repeat}\n".encode(), file_name=source)
+    return [Attachment(name="curl", source=source, type="text/plain")]
+
+
+def _place_in_group(test: TestResult, title: str) -> None:
+    """A folder named after the group's scenario, in all trees of the page."""
+    test.titlePath = [*test.titlePath, title]
+    placed = (LabelType.STORY, LabelType.SUB_SUITE)
+    test.labels = [label for label in test.labels if label.name not in placed]
+    test.labels.extend(Label(name=name, value=title) for name in placed)
 
 
 def _worker_labels(config: Any) -> tuple[tuple[str, str], ...]:

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from support.programs.program import ReportProgress
-from support.reporting.summary import write_atomically
+from support.reporting.files import write_atomically
 from support.results.redaction import redact_data
 
 MAX_RUNS = 30

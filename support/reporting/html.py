@@ -17,7 +17,7 @@ from support.programs.process import CommandTimeout, run_command
 from support.programs.program import ReportProgress
 from support.reporting import history
 from support.reporting.behave_events import capability_title
-from support.reporting.summary import write_atomically
+from support.reporting.files import write_atomically
 
 GENERATE_SECONDS = 300.0
 

@@ -6,22 +6,53 @@ readers know: https://github.com/jenkinsci/xunit-plugin
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
+from typing import Literal
 from xml.etree import ElementTree
 
-from support.reporting.summary import write_atomically
+from support.reporting.check_text import failure_text, reason_text
+from support.reporting.files import write_atomically
+from support.results.check import CheckResult
 from support.results.record import Record
 from support.results.safe_text import one_line, visible
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A `testcase`: `outcome` is its child element, of the given type, message and text."""
+
+    name: str
+    seconds: float
+    outcome: Literal["failure", "error", "skipped"] | None = None
+    type: str = ""
+    message: str = ""
+    text: str = ""
+    output: str = ""
+
+    def element(self, classname: str) -> ElementTree.Element:
+        case = ElementTree.Element(
+            "testcase", classname=classname, name=visible(self.name), time=f"{self.seconds:.3f}"
+        )
+        if self.outcome is not None:
+            child = ElementTree.SubElement(case, self.outcome, message=one_line(self.message, 300))
+            child.text = visible(self.text) or None
+            if self.type:
+                child.set("type", self.type)
+        if self.output:
+            ElementTree.SubElement(case, "system-out").text = visible(self.output)
+        return case
 
 
 def write_junit(folder: Path, records: Sequence[Record]) -> list[Path]:
     """`TESTS-<capability>.<feature file>.xml` for each feature; what failed outside stands in one of its own.
 
-    A failed scenario is a `<failure>` of the type `failed` or `budget`, a broken one an `<error>` of the type
-    `broken`; a known issue is skipped, with its reason. Texts are without secrets and control characters.
+    A scenario is a `<testcase>`, and so is each check of its group, after it. A failed one is a `<failure>`
+    of the type `failed` or `budget`, a broken one an `<error>` of the type `broken`; a known issue and an
+    unsupported check are skipped, with the reason. Texts are without secrets and control characters.
     """
     features: dict[str, list[Record]] = defaultdict(list)
     for record in records:
@@ -43,49 +74,57 @@ def _name(file: str) -> str:
 
 
 def _suite(name: str, records: Sequence[Record]) -> ElementTree.Element:
-    statuses = [record.status for record in records]
-    begun = datetime.fromtimestamp(min(record.start for record in records), UTC)
+    cases = [case for record in records for case in _cases(record)]
+    outcomes = Counter(case.outcome for case in cases)
+    first = datetime.fromtimestamp(min(record.start for record in records), UTC)
     suite = ElementTree.Element(
         "testsuite",
         name=visible(records[0].feature),
         package=name,
-        tests=str(len(records)),
-        errors=str(statuses.count("broken")),
-        failures=str(statuses.count("failed")),
-        skipped=str(statuses.count("skipped") + statuses.count("known_issue")),
+        tests=str(len(cases)),
+        errors=str(outcomes["error"]),
+        failures=str(outcomes["failure"]),
+        skipped=str(outcomes["skipped"]),
+        # The time of a check is part of its scenario's.
         time=f"{sum(record.duration for record in records):.3f}",
-        timestamp=begun.strftime("%Y-%m-%dT%H:%M:%S"),
+        timestamp=first.strftime("%Y-%m-%dT%H:%M:%S"),
     )
     properties = ElementTree.SubElement(suite, "properties")
     for title, values in (
         ("target", {record.target for record in records}),
         ("worker", {record.worker for record in records}),
     ):
-        told = ", ".join(sorted(value for value in values if value))
-        ElementTree.SubElement(properties, "property", name=title, value=visible(told))
-    suite.extend(_case(name, record) for record in records)
+        value = ", ".join(sorted(value for value in values if value))
+        ElementTree.SubElement(properties, "property", name=title, value=visible(value))
+    suite.extend(case.element(name) for case in cases)
     return suite
 
 
-def _case(name: str, record: Record) -> ElementTree.Element:
-    case = ElementTree.Element(
-        "testcase", classname=name, name=visible(record.name), time=f"{record.duration:.3f}"
-    )
+def _cases(record: Record) -> list[_Case]:
+    return [_scenario(record), *map(_check, record.checks)]
+
+
+def _scenario(record: Record) -> _Case:
+    name, spent, output = record.name, record.duration, record.output
     if record.gates:
-        told = ElementTree.SubElement(
-            case,
-            "failure" if record.status == "failed" else "error",
-            type="budget" if record.timed_out else record.status,
-            message=one_line(record.error),
-        )
-        told.text = visible(f"{record.error}\n{record.trace}".rstrip())
-    elif record.status != "passed":
-        known = record.status == "known_issue"
-        reason = f"known issue: {record.reason}" if known else record.reason
-        if record.source:
-            reason += f" ({record.source})"
-        told = ElementTree.SubElement(case, "skipped", message=one_line(reason, 300))
-        told.text = visible(record.error) if known else None
-    if record.output:
-        ElementTree.SubElement(case, "system-out").text = visible(record.output)
-    return case
+        outcome: Literal["failure", "error"] = "failure" if record.status == "failed" else "error"
+        kind = "budget" if record.timed_out else record.status
+        text = f"{record.error}\n{record.trace}".rstrip()
+        return _Case(name, spent, outcome, kind, one_line(record.error), text, output)
+    if record.status == "passed":
+        return _Case(name, spent, output=output)
+    known = record.status == "known_issue"
+    reason = f"known issue: {record.reason}" if known else record.reason
+    reason += f" ({record.source})" if record.source else ""
+    return _Case(name, spent, "skipped", "", reason, record.error if known else "", output)
+
+
+def _check(check: CheckResult) -> _Case:
+    """The id is in the name: CI systems compare runs by it."""
+    name = f"{check.id}: {check.title}"
+    if check.status == "passed":
+        return _Case(name, check.duration)
+    if check.status == "failed":
+        return _Case(name, check.duration, "failure", "failed", one_line(check.actual), failure_text(check))
+    text = failure_text(check) if check.status == "known_issue" else ""
+    return _Case(name, check.duration, "skipped", "", reason_text(check), text)

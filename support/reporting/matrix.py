@@ -1,6 +1,6 @@
-"""The matrix: the result of each behaviour on each server. `matrix_html` and `matrix_markdown` write it down.
+"""The matrix: the result of each check on each server. `matrix_html` and `matrix_markdown` write it down.
 
-Made of the cells that scenarios left in the records; a run without cells has no matrix.
+Made of the checks in the records; a run without checks has no matrix.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from support.reporting.behave_events import capability_of, capability_title
+from support.reporting.behave_events import capability_title
+from support.reporting.check_text import STATUS_NAMES, rerun_command
+from support.results.check import CheckResult
 from support.results.outcome import CellStatus, MatrixCell
 from support.results.record import Record
 from support.results.safe_text import one_line, visible
@@ -26,7 +28,6 @@ MARKS: dict[CellStatus, str] = {
     "unsupported": "–",
     "not_run": "·",
 }
-NAMES: dict[CellStatus, str] = {status: status.replace("_", " ") for status in MARKS}
 MEANINGS: dict[CellStatus, str] = {
     "passed": "conforms to the rule",
     "failed": "does not conform to the rule; no known issue",
@@ -42,20 +43,22 @@ _API_PREFIX = re.compile(r"^(?:In|Within) (?:the \w+|every) API ")
 
 @dataclass(frozen=True)
 class Row:
-    """One behaviour; `cells` by the label of the server, `source` is where its rule is written."""
+    """One check: `cells` by the label of the server, `source` where its rule is written.
 
-    group: str
+    `rerun` is the command that runs it again.
+    """
+
+    id: str
     title: str
-    scenario: str
+    group: str
+    level: str
+    source: str
+    rerun: str
     cells: dict[str, MatrixCell]
 
     def cell(self, server: str) -> MatrixCell:
         """`not_run` where nothing is known: the scenario ended before."""
         return self.cells.get(server, _NOT_RUN)
-
-    @property
-    def source(self) -> str:
-        return next((cell.source for cell in self.cells.values() if cell.source), "")
 
     @property
     def all_passed(self) -> bool:
@@ -65,10 +68,7 @@ class Row:
 
 @dataclass(frozen=True)
 class ApiMatrix:
-    """The behaviours of one API, by the servers that offer it: those under test first.
-
-    `under_test` are the labels of those that the verdict is about. Rows are in the order of the features.
-    """
+    """The checks of one API by servers, those under test first; `under_test` has the labels of these."""
 
     title: str
     servers: tuple[str, ...]
@@ -76,12 +76,12 @@ class ApiMatrix:
     rows: tuple[Row, ...]
 
     def groups(self) -> list[tuple[str, list[Row]]]:
-        """The rows of each feature, with its name."""
+        """The rows of each group, with its name."""
         return [(name, list(rows)) for name, rows in groupby(self.rows, key=lambda row: row.group)]
 
     def counts(self) -> list[list[str]]:
         """A heading and one line per server: its label, passed / run, and how often each status."""
-        table = [["server", "passed / run", *NAMES.values()]]
+        table = [["server", "passed / run", *STATUS_NAMES.values()]]
         for server in self.servers:
             each = Counter(row.cell(server).status for row in self.rows)
             table.append([self.label(server), share(self.rows, server), *(str(each[s]) for s in MARKS)])
@@ -94,7 +94,7 @@ class ApiMatrix:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Behaviours by servers, API by API."""
+    """Checks by servers, API by API."""
 
     apis: tuple[ApiMatrix, ...]
 
@@ -123,28 +123,57 @@ class Matrix:
 
 
 def matrix_of(records: Iterable[Record]) -> Matrix:
-    """The matrix of a run, texts made safe. A cell of the server under test replaces a compared one."""
-    found: dict[tuple[str, str, int, str], dict[str, MatrixCell]] = {}
-    for record in records:
-        for cell in record.cells:
-            file, _, line = record.location.rpartition(":")
-            row = found.setdefault((file, record.feature, int(line or 0), record.name), {})
-            server = one_line(cell.server, 60) or "?"
-            old = row.get(server)
-            if old is None or old.status == "not_run" or cell.under_test:
-                row[server] = _safe(cell, server)
-    rows: dict[str, list[Row]] = {}
-    seen = Counter[tuple[str, str, str]]()
-    parts = {file: capability_title(capability_of(file)) for file, *_ in found}
-    for key in sorted(found, key=lambda key: (parts[key[0]], key[1], key[0], key[2], key[3])):
-        file, feature, _, name = key
-        group, scenario = one_line(feature), one_line(_ROW_MARK.sub("", name), 200)
-        title = _API_PREFIX.sub("", scenario)
-        seen[parts[file], group, title] += 1
-        number = seen[parts[file], group, title]
-        told = f"{title} ({number})" if number > 1 else title
-        rows.setdefault(parts[file], []).append(Row(group, told, scenario, found[key]))
-    return Matrix(tuple(_api_matrix(title, tuple(of_part)) for title, of_part in rows.items()))
+    """The matrix of a run, its texts safe to show; groups are in the order of the features."""
+    apis: dict[str, dict[str, Row]] = {}
+    for record in sorted(records, key=_place):
+        for check in _checks(record):
+            rows = apis.setdefault(capability_title(record.capability), {})
+            row = rows.setdefault(check.id, _empty_row(check))
+            for cell in check.cells or _own_cell(check, record):
+                _add(row.cells, cell)
+    return Matrix(tuple(_api_matrix(title, tuple(rows.values())) for title, rows in sorted(apis.items())))
+
+
+def _place(record: Record) -> tuple[str, str, int]:
+    file, _, line = record.location.rpartition(":")
+    return record.feature, file, int(line or 0)
+
+
+def _checks(record: Record) -> Sequence[CheckResult]:
+    """The checks of a group; a scenario that was compared itself is one, too."""
+    if record.checks or not record.cells:
+        return record.checks
+    title = _API_PREFIX.sub("", _ROW_MARK.sub("", record.name))
+    scenario = CheckResult(record.name, title, record.feature, "must", "passed", cells=record.cells)
+    return [scenario]
+
+
+def _empty_row(check: CheckResult) -> Row:
+    return Row(
+        id=one_line(check.id),
+        title=one_line(check.title, 200),
+        group=one_line(check.group),
+        level=check.level,
+        source=one_line(check.source or next((cell.source for cell in check.cells if cell.source), ""), 120),
+        rerun=visible(rerun_command(check)),
+        cells={},
+    )
+
+
+def _own_cell(check: CheckResult, record: Record) -> Sequence[MatrixCell]:
+    """The cell of a check that was compared with nothing."""
+    if check.status == "not_run":
+        return []
+    reason = check.actual if check.status in ("failed", "known_issue") else check.reason
+    return [MatrixCell(record.target, check.status, reason, under_test=True, repeat=check.repeat)]
+
+
+def _add(cells: dict[str, MatrixCell], cell: MatrixCell) -> None:
+    """A result goes before no result, the server under test before a compared one."""
+    server = one_line(cell.server, 60) or "?"
+    old = cells.get(server)
+    if old is None or old.status == "not_run" or cell.under_test:
+        cells[server] = _safe(cell, server)
 
 
 def _api_matrix(title: str, rows: tuple[Row, ...]) -> ApiMatrix:
@@ -157,7 +186,7 @@ def _api_matrix(title: str, rows: tuple[Row, ...]) -> ApiMatrix:
 
 
 def passed_of_run(rows: Sequence[Row], server: str) -> tuple[int, int]:
-    """How many behaviours conform, of how many were run; an unsupported one was run."""
+    """How many checks conform, of how many were run; an unsupported one was run."""
     statuses = [row.cell(server).status for row in rows]
     return statuses.count("passed"), len(statuses) - statuses.count("not_run")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from support.reporting.matrix import MARKS, MEANINGS, NAMES, TITLE, ApiMatrix, Matrix, Row, share
+from support.reporting.check_text import STATUS_NAMES
+from support.reporting.matrix import MARKS, MEANINGS, TITLE, ApiMatrix, Matrix, Row, share
 from support.results.outcome import MatrixCell
 from support.results.safe_text import as_markdown
 
@@ -51,21 +52,25 @@ def _counts_table(api: ApiMatrix) -> str:
 
 
 def _legend() -> str:
-    return "\n".join(f"- {mark} {NAMES[status]}: {MEANINGS[status]}" for status, mark in MARKS.items())
+    return "\n".join(f"- {mark} {STATUS_NAMES[status]}: {MEANINGS[status]}" for status, mark in MARKS.items())
 
 
 def _group(api: ApiMatrix, name: str, rows: Sequence[Row], notes: dict[str, int]) -> str:
     def shown(cell: MatrixCell) -> str:
-        told = f"{MARKS[cell.status]} {NAMES[cell.status]}"
+        told = f"{MARKS[cell.status]} {STATUS_NAMES[cell.status]}"
         reason = _stable_text(cell.reason)
         return f"{told}[^{notes.setdefault(reason, len(notes) + 1)}]" if reason else told
 
-    head = ["behaviour", *map(as_markdown, api.servers), "source"]
+    head = ["check", "id", "level", *map(as_markdown, api.servers), "source"]
     lines = [
-        [as_markdown(row.title), *(shown(row.cell(s)) for s in api.servers), as_markdown(row.source)]
+        [
+            *map(as_markdown, (row.title, row.id, row.level)),
+            *(shown(row.cell(server)) for server in api.servers),
+            as_markdown(row.source),
+        ]
         for row in rows
     ]
-    total = ["**passed / run**", *(f"**{share(rows, s)}**" for s in api.servers), ""]
+    total = ["**passed / run**", "", "", *(f"**{share(rows, server)}**" for server in api.servers), ""]
     return "\n".join([f"### {as_markdown(name)}", "", *_table(head, [*lines, total])])
 
 

@@ -100,7 +100,12 @@ class Recorder(Formatter):  # type: ignore[misc]
 def safe_cell(cell: MatrixCell) -> MatrixCell:
     """The cell without secrets and control characters."""
     return replace(
-        cell, server=visible(cell.server), reason=visible(cell.reason), repeat=visible(cell.repeat)
+        cell,
+        server=visible(cell.server),
+        reason=visible(cell.reason),
+        source=visible(cell.source),
+        repeat=visible(cell.repeat),
+        incident=visible(cell.incident),
     )
 
 

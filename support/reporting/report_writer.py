@@ -16,13 +16,18 @@ from typing import TextIO, cast
 
 from support.errors import EXIT_BUDGET, EXIT_HARNESS, EXIT_PASSED, AcceptanceError
 from support.programs.resource_usage import ResourceSampler
-from support.reporting import evidence, html, summary
+from support.reporting import evidence, html
 from support.reporting.allure_formatter import attach_to_run
+from support.reporting.closing_text import closing_text
+from support.reporting.files import write_atomically
 from support.reporting.junit import write_junit
 from support.reporting.matrix import matrix_of
 from support.reporting.matrix_html import html_page
 from support.reporting.matrix_markdown import brief_markdown, markdown_page
+from support.reporting.report_json import build_report, write_report
 from support.reporting.resource_chart import resource_chart
+from support.reporting.summary import check_counts_text, counts_text, over_maximum
+from support.reporting.summary_markdown import markdown
 from support.results.outcome import Evidence
 from support.results.record import Record, read_records
 from support.results.redaction import RedactedStream, redact
@@ -125,10 +130,10 @@ class RunReports:
         records = read_records(self.records)
         write_junit(self.junit, records)
         duration = time.time() - started
-        report = summary.build_report(
+        report = build_report(
             records, suite=suite, environment=self.environment(), started=started, duration=duration
         )
-        made = {"JSON": summary.write_report(self._json, report), "JUnit": self.junit}
+        made = {"JSON": write_report(self._json, report), "JUnit": self.junit}
         made |= {"Allure": self.results} | self._attach_run_evidence(records)
         if (self.folder / evidence.FOLDER).is_dir():
             made["Evidence"] = self.folder / evidence.FOLDER
@@ -141,7 +146,7 @@ class RunReports:
                     cache=self._resolved.settings.acceptance_cache_dir,
                     report_progress=print,
                     title=redact(f"mistral.rs acceptance: {self._target.label}"),
-                    counted=summary.counts_text(records),
+                    counted=_headline(records),
                 )
             except AcceptanceError as error:
                 print(f"acceptance: {error}", file=sys.stderr)
@@ -150,12 +155,12 @@ class RunReports:
         for kind, name in (("junit", "JUnit"), ("allure", "Allure")):
             if not self._resolved.settings.report_enabled(kind):
                 shutil.rmtree(made.pop(name), ignore_errors=True)
-        if summary.over_maximum(records, self._budgets):
+        if over_maximum(records, self._budgets):
             code = code or EXIT_BUDGET
         made["Summary"] = self._write_ci_summary(records, duration, passed=code == EXIT_PASSED)
         print()
         print(
-            summary.closing_text(
+            closing_text(
                 records, reports=made, duration=duration, budgets=self._budgets, passed=code == EXIT_PASSED
             ),
             flush=True,
@@ -167,8 +172,8 @@ class RunReports:
         pieces, made = [], {}
         if table := matrix_of(records):
             page = html_page(table).encode()
-            summary.write_atomically(self._matrix, markdown_page(table).encode())
-            made["Matrix"] = summary.write_atomically(self._matrix_page, page)
+            write_atomically(self._matrix, markdown_page(table).encode())
+            made["Matrix"] = write_atomically(self._matrix_page, page)
             pieces.append(Evidence("conformance by server", "text/html", page))
         record = self._resources
         if record.samples:
@@ -182,13 +187,13 @@ class RunReports:
 
     def _write_ci_summary(self, records: Sequence[Record], duration: float, *, passed: bool) -> Path:
         table = matrix_of(records)
-        text = summary.markdown(
+        text = markdown(
             records,
             target=self._target.label,
             duration=duration,
             budgets=self._budgets,
             passed=passed,
-            more=[brief_markdown(table)] if table else [],
+            sections=[brief_markdown(table)] if table else [],
         )
         # GitHub shows on the page of the job what is added to this file.
         if page := os.environ.get("GITHUB_STEP_SUMMARY"):
@@ -197,7 +202,7 @@ class RunReports:
                     stream.write(text)
             except OSError as error:
                 print(f"acceptance: GITHUB_STEP_SUMMARY cannot be written: {error.strerror}", file=sys.stderr)
-        return summary.write_atomically(self._markdown, text.encode())
+        return write_atomically(self._markdown, text.encode())
 
     def environment(self) -> dict[str, str]:
         """What a reader has to know to repeat the run; secrets are redacted."""
@@ -221,3 +226,9 @@ class RunReports:
 
     def _target_path(self) -> str:
         return str(getattr(self._target, "path", "not started by the suite"))
+
+
+def _headline(records: Sequence[Record]) -> str:
+    """The counts of scenarios and checks, for the title of the page."""
+    checks = check_counts_text(records)
+    return f"{counts_text(records)}{f' (checks: {checks})' if checks else ''}"

@@ -42,6 +42,11 @@ def seconds(value: float) -> str:
     return f"{value:.2f}s" if value < 10 else f"{value:.1f}s"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 scenario`, `2 scenarios`: the number with the noun in the right form."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def difference(what: str, expected: str, got: str) -> str:
     """`expected <what> 'a', got 'b'`; of long texts the place where they part, with what stands around it.
 

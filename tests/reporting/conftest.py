@@ -21,6 +21,7 @@ def toy_run(tmp_path_factory: pytest.TempPathFactory) -> toys.Run:
         "-D",
         "target_label=engine A",
         binary_health__version=toys.VERSION,
+        openai_api__groups=toys.GROUPS,
         openai_api__rules=toys.RULES,
         resilience__broken_feature=toys.BROKEN_FEATURE,
         resilience__broken_end=toys.BROKEN_END,

@@ -30,8 +30,16 @@ OUTCOMES = {
     "A rule passes": ("passed", "passed"),
     "A rule fails": ("failed", "failed"),
     "It had passed": ("passed", "passed"),
+    "Bodies that are not JSON are rejected": ("failed", "failed"),
     "before_feature (feature: Nothing gets to run)": ("broken", "broken"),
     "after_feature (feature: The end fails)": ("broken", "broken"),
+}
+CHECKS = {
+    "an empty body is rejected": "passed",
+    "an array is rejected": "failed",
+    "a byte order mark is accepted": "skipped",
+    "an empty upload is rejected": "skipped",
+    "a late body is rejected": "skipped",
 }
 ROWS = {"It answers what was asked [1, 1]": "passed", "It answers what was asked [2, 3]": "failed"}
 
@@ -43,7 +51,7 @@ def test_each_outcome_is_told_truly(toy_run: toys.Run, name: str) -> None:
 
 
 def test_nothing_is_missing_or_added(toy_run: toys.Run) -> None:
-    assert set(toy_run.allure) == set(OUTCOMES) | set(ROWS)
+    assert set(toy_run.allure) == set(OUTCOMES) | set(ROWS) | set(CHECKS)
     assert len(toy_run.records) == len(OUTCOMES) + len(ROWS)
     assert toy_run.stderr.count("report incomplete") == 1, "only the measure that is not a number"
 
@@ -86,6 +94,46 @@ def test_a_known_issue_links_to_its_source(toy_run: toys.Run) -> None:
     assert "expected status 404, got 500" in test["statusDetails"]["message"]
     assert test["statusDetails"]["trace"] == "Traceback: toy"
     assert test["steps"][-1]["status"] == "failed"
+
+
+def test_each_check_is_a_result_beside_its_scenario(toy_run: toys.Run) -> None:
+    assert {title: toy_run.allure[title]["status"] for title in CHECKS} == CHECKS
+    scenario = toy_run.allure["Bodies that are not JSON are rejected"]
+    for title in CHECKS:
+        check = toy_run.allure[title]
+        assert check["titlePath"] == scenario["titlePath"], "they stand in one folder"
+        labels = {label["name"]: label["value"] for label in check["labels"] if label["name"] != "tag"}
+        assert labels["suite"] == "Groups of checks" and labels["severity"] == "critical"
+        assert labels["subSuite"] == labels["story"] == "Bodies that are not JSON are rejected"
+        assert labels["level"] in ("must", "should")
+
+
+def test_a_failed_check_has_its_id_its_time_and_what_repeats_it(toy_run: toys.Run) -> None:
+    test = toy_run.allure["an array is rejected"]
+    assert test["fullName"] == "openai.chat.body.array"
+    assert (test["start"], test["stop"]) == (1_700_000_000_000, 1_700_000_000_250)
+    message = test["statusDetails"]["message"]
+    assert message.startswith("status: expected 400 or 422, got 500: 'oops \\x1b[31m'\n")
+    assert "expected: status 400 or 422\nsource: RFC 9110, 15.5.1\n" in message
+    assert message.endswith("rerun: acceptance run --case openai.chat.body.array")
+    (curl,) = test["attachments"]
+    assert (toy_run.results / curl["source"]).read_bytes().startswith(b"curl -sS http://127.0.0.1:1/v1/")
+
+
+def test_a_check_that_is_known_or_unsupported_has_its_reason(toy_run: toys.Run) -> None:
+    known = toy_run.allure["a byte order mark is accepted"]
+    assert known["statusDetails"]["message"].startswith(
+        "known issue: every error is a 500 (docs/findings.md#errors)\n\nstatus: expected"
+    )
+    assert known["statusDetails"]["known"] and {"name": "tag", "value": "known-issue"} in known["labels"]
+    unsupported = toy_run.allure["an empty upload is rejected"]
+    assert unsupported["statusDetails"]["message"] == "no route POST /v1/files"
+
+
+def test_checks_reach_the_records_in_order(toy_run: toys.Run) -> None:
+    checks = toy_run.records["Bodies that are not JSON are rejected"].checks
+    assert [check.title for check in checks] == list(CHECKS)
+    assert "\\x1b[31m" in checks[1].actual
 
 
 def test_labels_place_a_scenario(toy_run: toys.Run) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from support.reporting.junit import write_junit
+from support.results.check import CheckResult
 from support.results.outcome import Status
 from support.results.record import Record
 
@@ -37,6 +38,18 @@ RECORDS = [
     toy(f"absent {ILLEGAL}", "skipped", reason="no GPU; use one"),
     toy("known", "known_issue", error="got 500", reason="answers 500", source="docs/x.md"),
 ]
+FAILURE = {"expected": "400", "actual": f"got 500 {ILLEGAL}", "source": "RFC 9110", "repeat": "curl http://h"}
+GROUP = toy(
+    "group",
+    "failed",
+    error="1 of 4 checks failed",
+    checks=(
+        CheckResult("toy.good", "it is good", "toys", "must", "passed", duration=0.25),
+        CheckResult("toy.bad", "it is bad", "toys", "must", "failed", **FAILURE),
+        CheckResult("toy.old", "it is old", "toys", "must", "known_issue", reason="answers 500", **FAILURE),
+        CheckResult("toy.none", "it is none", "toys", "must", "unsupported", reason="no such route"),
+    ),
+)
 
 
 def test_outcomes_have_their_types_and_reasons(tmp_path: Path) -> None:
@@ -64,8 +77,35 @@ def test_outcomes_have_their_types_and_reasons(tmp_path: Path) -> None:
     assert "hello" in [out.text for out in suite.iter("system-out")]
 
 
+def test_each_check_is_a_test_case_of_its_feature(tmp_path: Path) -> None:
+    (file,) = write_junit(tmp_path, [RECORDS[0], GROUP])
+    suite = ElementTree.parse(file).getroot()
+    cases = list(suite.iter("testcase"))
+    assert [(case.get("name"), case.get("classname"), case.get("time")) for case in cases] == [
+        ("good", "binary_health.identity", "0.500"),
+        ("group", "binary_health.identity", "0.500"),
+        ("toy.good: it is good", "binary_health.identity", "0.250"),
+        ("toy.bad: it is bad", "binary_health.identity", "0.000"),
+        ("toy.old: it is old", "binary_health.identity", "0.000"),
+        ("toy.none: it is none", "binary_health.identity", "0.000"),
+    ]
+    counted = [suite.get(name) for name in ("tests", "failures", "errors", "skipped", "time")]
+    assert counted == ["6", "2", "0", "2", "1.000"]
+    bad, old, none = map(list, cases[3:])
+    assert (bad[0].tag, bad[0].get("type"), (bad[0].get("message") or "")[:7]) == (
+        "failure",
+        "failed",
+        "got 500",
+    )
+    for line in ("expected: 400", "source: RFC 9110", "curl http://h", "acceptance run --case toy.bad"):
+        assert line in (bad[0].text or "")
+    assert (old[0].tag, old[0].get("message")) == ("skipped", "known issue: answers 500")
+    assert "expected: 400" in (old[0].text or "")
+    assert (none[0].tag, none[0].get("message")) == ("skipped", "no such route")
+
+
 def test_nothing_but_what_the_common_schemas_know(tmp_path: Path) -> None:
-    (file,) = write_junit(tmp_path, RECORDS)
+    (file,) = write_junit(tmp_path, [*RECORDS, GROUP])
     for element in ElementTree.parse(file).getroot().iter():
         assert set(element.attrib) <= ATTRIBUTES[element.tag], element.tag
 

@@ -14,6 +14,7 @@ from support.reporting.allure_formatter import attach_to_run
 from support.reporting.matrix import MARKS, MEANINGS, Matrix, matrix_of, passed_of_run
 from support.reporting.matrix_html import html_page
 from support.reporting.matrix_markdown import brief_markdown, markdown_page
+from support.results.check import CheckResult
 from support.results.outcome import CellStatus, Evidence, MatrixCell
 from support.results.record import Record
 from support.results.redaction import REDACTED, Redactor, set_redactor
@@ -22,11 +23,15 @@ AWKWARD = 'expected <b>x</b> | got `y`\nsee \x1b[31m"http://h/?a=1&b=$2"'
 
 
 def record(
-    name: str, *cells: MatrixCell, feature: str = "Chat", line: int = 5, api: str = "openai_api"
+    name: str, *cells: MatrixCell, group: str = "chat", line: int = 5, api: str = "openai_api"
 ) -> Record:
-    return Record(
-        name, feature, f"features/{api}/{feature.lower()}.feature:{line}", api, "passed", cells=cells
-    )
+    """A record of a scenario with one check, of the title `name`."""
+    check = CheckResult(f"toy.{name}.{line}", name, group, "must", "passed", cells=cells)
+    return replace(empty(line, api), checks=(check,))
+
+
+def empty(line: int = 5, api: str = "openai_api") -> Record:
+    return Record("Scenario", "Chat", f"features/{api}/chat.feature:{line}", api, "passed", target="toy 1.0")
 
 
 def cell(server: str, status: CellStatus, reason: str = "", *, under_test: bool = False) -> MatrixCell:
@@ -35,24 +40,24 @@ def cell(server: str, status: CellStatus, reason: str = "", *, under_test: bool 
 
 RECORDS = [
     record(
-        "It streams -- @1.2 pieces",
+        "it streams",
         cell("other", "passed"),
         cell("ours", "failed", AWKWARD, under_test=True),
         line=10,
     ),
     record(
-        "It answers -- @1.1 pieces",
+        "it answers",
         cell("ours", "passed", under_test=True),
         cell("other", "unsupported", "404"),
         line=9,
     ),
     record(
-        "It tags",
+        "it tags",
         cell("ours", "not_run", "has no Ollama API", under_test=True),
-        feature="Tags",
+        group="tags",
         api="ollama_api",
     ),
-    record("Nothing was compared", line=1),
+    empty(line=1),
 ]
 
 
@@ -83,21 +88,41 @@ def read(matrix: Matrix) -> Table:
     return table
 
 
-def test_each_api_has_its_servers_the_judged_first_and_its_rows_in_the_order_of_the_features() -> None:
+def test_each_api_has_its_servers_under_test_first_and_its_rows_in_the_order_of_the_features() -> None:
     ollama, openai = matrix_of(RECORDS).apis
     assert [(part.title, part.servers, part.under_test) for part in (ollama, openai)] == [
         ("Ollama API", ("ours",), {"ours"}),
         ("OpenAI API", ("ours", "other"), {"ours"}),
     ]
-    assert [(row.group, row.title) for row in openai.rows] == [("Chat", "It answers"), ("Chat", "It streams")]
+    assert [(row.group, row.title) for row in openai.rows] == [("chat", "it answers"), ("chat", "it streams")]
 
 
-def test_what_stands_above_all_rows_is_not_repeated_in_each() -> None:
-    (row,) = matrix_of([record("In the OpenAI API a chat is answered -- @1.1 x", cell("a", "passed"))]).rows
-    assert (row.title, row.scenario) == ("a chat is answered", "In the OpenAI API a chat is answered")
+def test_each_check_of_a_group_is_a_row_with_its_id_and_level() -> None:
+    checks = (
+        CheckResult("toy.a", "it answers", "bodies", "must", "passed", cells=(cell("a", "passed"),)),
+        CheckResult("toy.b", "it streams", "bodies", "should", "passed", cells=(cell("a", "failed"),)),
+    )
+    matrix = matrix_of([replace(empty(), checks=checks)])
+    assert [(row.id, row.title, row.group, row.level) for row in matrix.rows] == [
+        ("toy.a", "it answers", "bodies", "must"),
+        ("toy.b", "it streams", "bodies", "should"),
+    ]
+    assert "| it streams | toy.b | should | ✗ failed |" in markdown_page(matrix)
+    assert 'it streams <span class="id">toy.b</span>' in html_page(matrix)
 
 
-def test_what_was_not_asked_is_not_counted_and_what_is_lacking_is() -> None:
+def test_a_check_that_is_compared_with_nothing_is_a_row_of_its_target() -> None:
+    failed = CheckResult(
+        "toy.a", "it answers", "g", "must", "failed", actual="500", source="RFC 9110", repeat="curl"
+    )
+    late = CheckResult("toy.b", "it streams", "g", "must", "not_run", reason="no time")
+    first, second = matrix_of([replace(empty(), checks=(failed, late))]).rows
+    assert first.cell("toy 1.0") == MatrixCell("toy 1.0", "failed", "500", under_test=True, repeat="curl")
+    assert first.source == "RFC 9110"
+    assert second.cell("toy 1.0").status == "not_run"
+
+
+def test_what_was_not_run_is_not_counted_and_what_is_unsupported_is() -> None:
     _, openai = matrix_of(RECORDS).apis
     assert passed_of_run(openai.rows, "ours") == (1, 2)
     assert passed_of_run(openai.rows, "other") == (1, 2)
@@ -107,12 +132,12 @@ def test_what_was_not_asked_is_not_counted_and_what_is_lacking_is() -> None:
         assert "| ours (under test) | - | 0 | 0 | 0 | 0 | 1 |" in text
 
 
-def test_what_happened_to_servers_is_told_before_the_rows() -> None:
+def test_incidents_of_servers_stand_before_the_rows() -> None:
     died = MatrixCell("other", "failed", "the server died (SIGSEGV): transport", incident="died (SIGSEGV)")
     left_out = [record(f"row {n}", cell("other", "not_run", "given up"), line=n) for n in range(3)]
-    matrix = matrix_of([record("It is long", died), *left_out])
+    matrix = matrix_of([record("it is long", died), *left_out])
     assert matrix.incidents() == [
-        "other: died (SIGSEGV) (case: It is long)",
+        "other: died (SIGSEGV) (case: it is long)",
         "other: 3 not run: given up",
     ]
     page, text = html_page(matrix), markdown_page(matrix)
@@ -121,17 +146,17 @@ def test_what_happened_to_servers_is_told_before_the_rows() -> None:
     assert "3 not run: given up" in brief_markdown(matrix)
 
 
-def test_each_row_names_its_rule_and_how_to_see_it_again() -> None:
+def test_each_row_has_the_source_of_its_rule_and_the_command_that_runs_it() -> None:
     broken = MatrixCell("a", "failed", "500", source="RFC 9110, 15.5.1", repeat="curl -sS 'http://h/<x>'")
-    matrix = matrix_of([record('In the OpenAI API "x" is said', broken)])
+    matrix = matrix_of([record('"x" is said', broken)])
     page = html_page(matrix)
     assert '<a href="https://www.rfc-editor.org/rfc/rfc9110#section-15.5.1"' in page
     assert "<code>curl -sS &#x27;http://h/&lt;x&gt;&#x27;</code>" in page
-    assert '<code>acceptance run --name "In the OpenAI API \\"x\\" is said"</code>' in page
+    assert '<code>acceptance run --case toy."x" is said.5</code>' in page
     assert "| RFC 9110, 15.5.1 |" in markdown_page(matrix)
 
 
-def test_each_status_is_told_apart_without_colours_and_explained() -> None:
+def test_each_status_is_distinct_without_colours_and_explained() -> None:
     assert len(set(MARKS.values())) == len(MARKS) and set(MARKS) == set(MEANINGS)
     matrix = matrix_of([record("x", *(cell(status, status) for status in MARKS))])
     for text in (html_page(matrix), markdown_page(matrix)):
@@ -139,13 +164,13 @@ def test_each_status_is_told_apart_without_colours_and_explained() -> None:
         assert all(mark in text for mark in MARKS.values())
 
 
-def test_only_rows_that_all_keep_can_be_left_out() -> None:
+def test_rows_that_pass_everywhere_can_be_hidden() -> None:
     rows = [
         record("passed", cell("a", "passed"), cell("b", "not_run"), line=1),
         record("unsupported", cell("a", "passed"), cell("b", "unsupported"), line=2),
     ]
     assert [row.all_passed for row in matrix_of(rows).rows] == [True, False]
-    assert html_page(matrix_of(rows)).count('<tr class="k">') == 1
+    assert html_page(matrix_of(rows)).count('<tr class="all_passed">') == 1
 
 
 def test_what_differs_from_answer_to_answer_is_one_footnote() -> None:
@@ -156,11 +181,11 @@ def test_what_differs_from_answer_to_answer_is_one_footnote() -> None:
     assert len(re.findall(r"^\[\^\d+\]:", markdown_page(matrix_of(rows)), re.MULTILINE)) == 1
 
 
-def test_a_run_without_cells_has_no_matrix() -> None:
+def test_a_run_without_checks_has_no_matrix() -> None:
     assert not matrix_of([RECORDS[3]])
 
 
-def test_an_answer_goes_before_no_answer_and_a_judgement_before_a_comparison() -> None:
+def test_a_result_goes_before_none_and_the_server_under_test_before_a_compared_one() -> None:
     name = "It answers"
     matrix = matrix_of(
         [
@@ -170,11 +195,6 @@ def test_an_answer_goes_before_no_answer_and_a_judgement_before_a_comparison() -
     )
     (row,) = matrix.rows
     assert [row.cell(server).status for server in "abc"] == ["passed", "failed", "failed"]
-
-
-def test_rows_of_one_title_stay_apart() -> None:
-    records = [record(f"It answers -- @1.{line} x", cell("a", "passed"), line=line) for line in (1, 2)]
-    assert [row.title for row in matrix_of(records).rows] == ["It answers", "It answers (2)"]
 
 
 def test_every_reason_is_reachable_in_the_page_by_hovering_and_by_opening() -> None:
@@ -196,7 +216,7 @@ def test_every_reason_is_a_footnote_once() -> None:
     assert "expected \\<b\\>x\\</b\\> \\| got \\`y\\` see \\\\x1b\\[31m" in text
     rows = [line for line in text.split("### ")[-1].splitlines() if line[:1] == "|"]
     widths = {len(re.findall(r"(?<!\\)\|", line)) for line in rows}
-    assert widths == {6}, "each line of a table has all its cells"
+    assert widths == {8}, "each line of a table has all its cells"
 
 
 def test_no_secret_reaches_the_matrix() -> None:
@@ -214,7 +234,7 @@ def test_cells_survive_the_line_of_a_record() -> None:
 
 
 def test_cells_reach_the_records_of_a_real_run(toy_run: toys.Run) -> None:
-    assert toy_run.records["It is measured"].cells == (
+    assert toy_run.records["Bodies that are not JSON are rejected"].checks[0].cells == (
         MatrixCell("toy 1.0", "passed", under_test=True),
         MatrixCell("toy 2.0", "failed", "answers \\x1b[31m500"),
     )
@@ -226,7 +246,7 @@ def test_many_rows_are_written_whole(tmp_path: Path) -> None:
         record(
             f"The behaviour number {row} is kept",
             *(cell(f"server {c}", statuses[(row + c) % 5], f"because of {row} and {c}") for c in range(6)),  # type: ignore[arg-type]
-            feature=f"Part {row // 25}",
+            group=f"part {row // 25}",
             line=row,
         )
         for row in range(250)

@@ -10,17 +10,20 @@ import pytest
 
 from support.errors import AcceptanceError
 from support.reporting.behave_events import capability_of, capability_title
+from support.reporting.closing_text import closing_text
+from support.reporting.report_json import build_report, write_report
 from support.reporting.report_writer import budgets
 from support.reporting.summary import (
     budget_lines,
-    build_report,
-    closing_text,
+    check_counts,
+    check_counts_text,
     counts,
     counts_text,
-    markdown,
     over_maximum,
-    write_report,
+    totals_text,
 )
+from support.reporting.summary_markdown import markdown
+from support.results.check import CheckResult, CheckStatus
 from support.results.outcome import MatrixCell, Measurement, Status
 from support.results.record import Record, StepRecord, read_records
 from support.results.safe_text import indented, one_line, visible
@@ -47,6 +50,24 @@ RECORDS = [
 ]
 
 
+def check(name: str, status: CheckStatus, **fields: str) -> CheckResult:
+    return CheckResult(f"toy.{name}", f"{name} is checked", "toys", "must", status, **fields)  # type: ignore[arg-type]
+
+
+GROUP = toy(
+    "group",
+    "failed",
+    error="1 of 5 checks failed",
+    checks=(
+        check("good", "passed"),
+        check("wrong", "failed", expected="1", actual="expected 1\ngot 2", repeat="curl http://h"),
+        check("listed", "known_issue", actual="got 500", reason="answers 500", reason_source="docs/x.md"),
+        check("absent", "unsupported", reason="no such route"),
+        check("late", "not_run", reason="no time"),
+    ),
+)
+
+
 def test_every_record_is_counted_once() -> None:
     count = counts(RECORDS)
     assert count == {"total": 6, "passed": 1, "failed": 2, "skipped": 3, "known_issues": 1}
@@ -56,7 +77,7 @@ def test_the_report_has_the_form_of_the_issue(tmp_path: Path) -> None:
     report = build_report(RECORDS, suite="all", environment={"target": "toy 1.0"})
     file = write_report(tmp_path / "reports" / "report.json", report)
     read = json.loads(file.read_text())
-    assert list(read) == ["suite", "timestamp", "duration", "summary", "environment", "tests"]
+    assert list(read) == ["suite", "timestamp", "duration", "summary", "checks", "environment", "tests"]
     assert read["timestamp"] == "2023-11-14T22:13:20Z"
     assert read["duration"] == 7.0
     assert {test["status"] for test in read["tests"]} == {"passed", "failed", "skipped"}
@@ -65,6 +86,70 @@ def test_the_report_has_the_form_of_the_issue(tmp_path: Path) -> None:
         assert ("output" in test) != ("error" in test)
     assert read["tests"][5]["verdict"] == "known_issue"
     assert [file.name for file in file.parent.iterdir()] == ["report.json"], "no temporary file is left"
+
+
+def test_each_check_is_a_row_behind_its_scenario() -> None:
+    report = build_report([RECORDS[0], GROUP], suite="all", environment={})
+    assert [(row["kind"], row["name"], row["status"], row["verdict"]) for row in report["tests"]] == [
+        ("scenario", "good", "passed", "passed"),
+        ("scenario", "group", "failed", "failed"),
+        ("check", "toy.good", "passed", "passed"),
+        ("check", "toy.wrong", "failed", "failed"),
+        ("check", "toy.listed", "skipped", "known_issue"),
+        ("check", "toy.absent", "skipped", "unsupported"),
+        ("check", "toy.late", "skipped", "not_run"),
+    ]
+    assert report["summary"] == {"total": 2, "passed": 1, "failed": 1, "skipped": 0, "known_issues": 0}
+    assert report["checks"] == {
+        "total": 5,
+        "passed": 1,
+        "failed": 1,
+        "known_issues": 1,
+        "unsupported": 1,
+        "not_run": 1,
+    }
+    wrong = report["tests"][3]
+    assert (wrong["id"], wrong["title"], wrong["group"], wrong["level"], wrong["scenario"]) == (
+        "toy.wrong",
+        "wrong is checked",
+        "toys",
+        "must",
+        "group",
+    )
+    assert (wrong["expected"], wrong["actual"], wrong["repeat"]) == (
+        "1",
+        "expected 1\ngot 2",
+        "curl http://h",
+    )
+    listed = report["tests"][4]
+    assert (listed["reason"], listed["reason_source"]) == ("answers 500", "docs/x.md")
+    for row in report["tests"]:
+        assert ("output" in row) != ("error" in row)
+
+
+def test_a_group_shows_its_failed_checks_and_the_reasons_of_the_others() -> None:
+    text = closing_text([RECORDS[0], GROUP], reports={}, duration=75.25)
+    assert "group\n      toy.wrong  wrong is checked: expected 1\n" in text
+    assert "answers 500 (docs/x.md)\n      toy.listed  listed is checked\n" in text
+    assert "Skipped\n  1 check: no such route\n  1 check: no time\n" in text
+    assert text.splitlines()[-3:] == [
+        "2 scenarios, 5 checks in 75.2s",
+        "checks: 1 passed, 1 failed, 1 known issue, 1 unsupported, 1 not run",
+        "FAILED: 1 passed, 1 failed, 0 skipped",
+    ]
+    page = markdown([RECORDS[0], GROUP], target="toy", duration=1)
+    assert "- **group** (`features/binary_health/version.feature:5`)\n" in page
+    assert "  - `toy.wrong` wrong is checked: expected 1 (`acceptance run --case toy.wrong`)\n" in page
+    assert "- answers 500 (docs/x.md)\n  - toy.listed listed is checked" in page.replace("\\", "")
+    assert "Checks: 1 passed, 1 failed, 1 known issue, 1 unsupported, 1 not run" in page
+
+
+def test_numbers_agree_with_their_nouns() -> None:
+    assert totals_text([RECORDS[0]], 1) == "1 scenario in 1.00s"
+    one = replace(GROUP, checks=GROUP.checks[:1])
+    assert totals_text([one], 1) == "1 scenario, 1 check in 1.00s"
+    assert totals_text([*RECORDS, GROUP], 1).startswith("7 scenarios, 5 checks in 1.00s, 1 of the skipped")
+    assert check_counts_text(RECORDS) == "" and check_counts(RECORDS)["total"] == 0
 
 
 def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
@@ -97,13 +182,13 @@ def test_the_last_record_of_a_scenario_counts_and_other_rubbish_is_an_error(tmp_
 def test_the_closing_text_says_what_a_person_needs() -> None:
     text = closing_text(RECORDS, reports={"HTML": Path("reports/index.html")}, duration=75.25)
     assert text.splitlines()[-2:] == [
-        "6 scenarios in 75.2s, 1 of the skipped are known issues",
+        "6 scenarios in 75.2s, 1 of the skipped scenarios is a known issue",
         "FAILED: 1 passed, 2 failed, 3 skipped",
     ]
     assert "features/binary_health/version.feature:5  wrong\n    expected 1" not in text
     assert "  features/binary_health/version.feature:5  wrong\n      expected 1\n" in text
     assert "harmed (harness)" in text
-    assert "2 x no GPU" in text
+    assert "2 scenarios: no GPU" in text
     assert (
         "answers 500 (https://example.org/7)\n      features/binary_health/version.feature:9  known one"
         in text
@@ -130,7 +215,8 @@ def test_what_other_servers_took_for_comparison_is_on_nobody_s_budget() -> None:
         MatrixCell("ours", "passed", under_test=True, seconds=1.0),
         MatrixCell("other", "failed", seconds=8.0),
     )
-    slow = [replace(toy("a", "passed", duration=11), cells=cells)]
+    checks = (replace(GROUP.checks[0], cells=cells),)
+    slow = [replace(toy("a", "passed", duration=11), checks=checks)]
     assert over_maximum(slow, {"binary_health": (5.0, 10.0)}) == []
     assert over_maximum([replace(slow[0], duration=19)], {"binary_health": (5.0, 10.0)}) != []
 
@@ -200,11 +286,14 @@ def test_the_folder_names_the_capability(file: str, capability: str, title: str)
 def test_markdown_says_what_a_job_page_needs() -> None:
     text = markdown(RECORDS, target="toy <1.0>", duration=75.3, budgets={"binary_health": (5, 10)})
     assert text.startswith("## ❌ Failed: toy \\<1.0\\>\n")
-    assert "1 passed, 2 failed, 3 skipped, 1 of the skipped are known issues; 6 scenarios in 75.3s" in text
+    assert "1 passed, 2 failed, 3 skipped; 6 scenarios in 75.3s, 1 of the skipped" in text
     assert "- **wrong** (`features/binary_health/version.feature:5`)\n\n  expected 1\n" in text
     assert "  harness: no disk\n" in text
-    assert "- answers 500 (https://example.org/7)\n  - known one\n" in text
-    assert "- 2 x no GPU" in text
+    assert (
+        "- answers 500 (https://example.org/7)\n  - features/binary\\_health/version.feature:9 known one\n"
+        in text
+    )
+    assert "- 2 scenarios: no GPU" in text
     assert "| Binary health | 12.0s | 5 s | 10 s |" in text
 
 

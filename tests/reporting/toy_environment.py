@@ -4,6 +4,7 @@ import os
 import sys
 
 from support.reporting.evidence import ScenarioEvidence, Transcript
+from support.results.check import CheckResult
 from support.results.outcome import Evidence, MatrixCell, Measurement, Verdict
 from support.results.redaction import RedactedStream, Redactor, redactor_for, set_redactor
 
@@ -34,6 +35,8 @@ def before_all(context):
                 _with_leaks(scenario)
             if "measured" in scenario.tags:
                 _with_evidence(scenario)
+            if "checked" in scenario.tags:
+                _with_checks(scenario)
     if context.config.userdata.get("fail") == "before_all":
         raise RuntimeError("no room for before_all")
 
@@ -107,7 +110,9 @@ def _with_leaks(scenario):
         )
         scenario.evidence = (*scene.attachments(), Evidence(LEAK, "application/octet-stream", LEAK.encode()))
         scenario.measures = (Measurement("leak.rate", LEAK, 1.0, "1/s"),)
-        scenario.cells = (MatrixCell(LEAK.splitlines()[0], "failed", LEAK, under_test=True),)
+        cell = MatrixCell(LEAK.splitlines()[0], "failed", LEAK, under_test=True, source=LEAK, repeat=LEAK)
+        texts = ("failed", LEAK, LEAK, LEAK, LEAK, LEAK, LEAK)
+        scenario.checks = (CheckResult("toy.leak", LEAK, "leaks", "must", *texts, cells=(cell,)),)
         return failed
 
     _wrap(scenario, after)
@@ -149,9 +154,60 @@ def _with_evidence(scenario):
             Measurement("decode.speed", "Decode speed", float("nan"), "tok/s"),
             Measurement("decode.steady", "Steady decode speed", 42.0, "tok/s"),
         )
-        scenario.cells = (
-            MatrixCell("toy 1.0", "passed", under_test=True),
-            MatrixCell("toy 2.0", "failed", "answers \x1b[31m500"),
+        return failed
+
+    _wrap(scenario, after)
+
+
+def _with_checks(scenario):
+    """A group with a check of each status; the scenario fails by one of them."""
+    group = "malformed bodies"
+    cells = (
+        MatrixCell("toy 1.0", "passed", under_test=True),
+        MatrixCell("toy 2.0", "failed", "answers \x1b[31m500"),
+    )
+    failure = {
+        "expected": "status 400 or 422",
+        "actual": "status: expected 400 or 422, got 500: 'oops \x1b[31m'",
+        "source": "RFC 9110, 15.5.1",
+        "repeat": "curl -sS http://127.0.0.1:1/v1/chat/completions",
+        "start": 1_700_000_000.0,
+        "duration": 0.25,
+    }
+    known = {"reason": "every error is a 500", "reason_source": "docs/findings.md#errors"}
+
+    def after(failed):
+        scenario.verdict = Verdict("failed", "1 of 5 checks failed")
+        scenario.checks = (
+            CheckResult(
+                "openai.chat.body.empty", "an empty body is rejected", group, "must", "passed", cells=cells
+            ),
+            CheckResult("openai.chat.body.array", "an array is rejected", group, "must", "failed", **failure),
+            CheckResult(
+                "openai.chat.body.bom",
+                "a byte order mark is accepted",
+                group,
+                "should",
+                "known_issue",
+                **failure,
+                **known,
+            ),
+            CheckResult(
+                "openai.files.body.empty",
+                "an empty upload is rejected",
+                group,
+                "should",
+                "unsupported",
+                reason="no route POST /v1/files",
+            ),
+            CheckResult(
+                "openai.chat.body.late",
+                "a late body is rejected",
+                group,
+                "must",
+                "not_run",
+                reason="time limit",
+            ),
         )
         return failed
 

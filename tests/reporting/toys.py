@@ -76,6 +76,14 @@ Feature: Version and help
     Given a target
 """
 
+GROUPS = """\
+Feature: Groups of checks
+
+  @checked @critical
+  Scenario: Bodies that are not JSON are rejected
+    Given a target
+"""
+
 RULES = """\
 Feature: Rules and rows
 

@@ -1,0 +1,43 @@
+"""The texts about a check that all reports share."""
+
+from __future__ import annotations
+
+from support.results.check import CheckResult, CheckStatus
+from support.results.safe_text import one_line, visible
+
+STATUS_NAMES: dict[CheckStatus, str] = {
+    "passed": "passed",
+    "failed": "failed",
+    "known_issue": "known issue",
+    "unsupported": "unsupported",
+    "not_run": "not run",
+}
+
+
+def rerun_command(check: CheckResult) -> str:
+    """The command that runs this check alone."""
+    return f"acceptance run --case {check.id}"
+
+
+def failure_text(check: CheckResult) -> str:
+    """What a reader needs of a check that did not conform; the first line is what was received."""
+    lines = [
+        check.actual or "the check failed without a message",
+        f"expected: {check.expected}" if check.expected else "",
+        f"source: {check.source}" if check.source else "",
+        f"repeat: {check.repeat}" if check.repeat else "",
+        f"rerun: {rerun_command(check)}",
+    ]
+    return visible("\n".join(line for line in lines if line))
+
+
+def reason_text(check: CheckResult) -> str:
+    """Why a check is a known issue, unsupported or not run, with the place where that is documented."""
+    source = f" ({check.reason_source})" if check.reason_source else ""
+    prefix = "known issue: " if check.status == "known_issue" else ""
+    return visible(f"{prefix}{check.reason or STATUS_NAMES[check.status]}{source}")
+
+
+def check_line(check: CheckResult, width: int = 200) -> str:
+    """`openai.chat.body.empty  an empty body is rejected: status: expected 400, got 500`."""
+    return one_line(f"{check.id}  {check.title}: {one_line(check.actual, width)}", width)

@@ -1,0 +1,123 @@
+"""`report.json`: the run, its scenarios and their checks, for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from support.reporting.files import write_atomically
+from support.reporting.summary import PLAIN_STATUS, check_counts, counts
+from support.results.check import CheckResult, CheckStatus
+from support.results.record import Record
+
+_PLAIN_CHECK_STATUS: dict[CheckStatus, str] = {
+    "passed": "passed",
+    "failed": "failed",
+    "known_issue": "skipped",
+    "unsupported": "skipped",
+    "not_run": "skipped",
+}
+
+
+def build_report(
+    records: Sequence[Record],
+    *,
+    suite: str,
+    environment: Mapping[str, Any],
+    started: float | None = None,
+    duration: float | None = None,
+) -> dict[str, Any]:
+    """The report as a document; `tests` has a row per scenario, followed by a row per check of its group.
+
+    `started` in epoch seconds and `duration` in seconds are the run's; without them those of the records
+    count. `environment` (settings, target, versions) must be redacted already. A row's `kind` is scenario or
+    check, its `status` passed, failed or skipped; its `verdict` distinguishes broken, known_issue,
+    unsupported and not_run. `summary` counts scenarios, `checks` counts checks.
+    """
+    first = min((record.start for record in records), default=0.0)
+    last = max((record.start + record.duration for record in records), default=0.0)
+    moment = datetime.fromtimestamp(first if started is None else started, UTC)
+    return {
+        "suite": suite,
+        "timestamp": moment.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "duration": round(last - first if duration is None else duration, 3),
+        "summary": counts(records),
+        "checks": check_counts(records),
+        "environment": dict(environment),
+        "tests": [row for record in records for row in _rows(record)],
+    }
+
+
+def write_report(file: Path, report: Mapping[str, Any]) -> Path:
+    """Write it whole or not at all."""
+    return write_atomically(file, (json.dumps(report, indent=2, default=str) + "\n").encode())
+
+
+def _rows(record: Record) -> Iterator[dict[str, Any]]:
+    yield _scenario(record)
+    for check in record.checks:
+        yield _check(record, check)
+
+
+def _scenario(record: Record) -> dict[str, Any]:
+    failed = record.status in ("failed", "broken", "known_issue")
+    row: dict[str, Any] = {
+        "kind": "scenario",
+        "name": record.name,
+        "status": PLAIN_STATUS[record.status],
+        "duration": round(record.duration, 3),
+        "verdict": record.status,
+        "feature": record.feature,
+        "capability": record.capability,
+        "location": record.location,
+        "tags": list(record.tags),
+    }
+    if failed:
+        row["error"] = record.error or "it failed without a message"
+    else:
+        row["output"] = record.output
+    optional = {
+        "reason": record.reason,
+        "source": record.source,
+        "timed_out": record.timed_out,
+        "cells": [asdict(cell) for cell in record.cells],
+        "measures": [asdict(measure) for measure in record.measures],
+    }
+    return row | {name: value for name, value in optional.items() if value}
+
+
+def _check(record: Record, check: CheckResult) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "kind": "check",
+        "name": check.id,
+        "status": _PLAIN_CHECK_STATUS[check.status],
+        "duration": round(check.duration, 4),
+        "verdict": check.status,
+        "id": check.id,
+        "title": check.title,
+        "group": check.group,
+        "level": check.level,
+        "scenario": record.name,
+        "feature": record.feature,
+        "capability": record.capability,
+        "location": record.location,
+        "tags": list(record.tags),
+        "expected": check.expected,
+        "actual": check.actual,
+        "source": check.source,
+        "repeat": check.repeat,
+    }
+    if check.status in ("failed", "known_issue"):
+        row["error"] = check.actual or "the check failed without a message"
+    else:
+        row["output"] = ""
+    optional = {
+        "reason": check.reason,
+        "reason_source": check.reason_source,
+        "cells": [asdict(cell) for cell in check.cells],
+    }
+    return row | {name: value for name, value in optional.items() if value}
