@@ -1,6 +1,6 @@
-"""Moments in which an interruption has to wait: between getting something and knowing how to release it.
+"""Sections in which an interruption waits: between the acquisition of something and the note to release it.
 
-A signal handler may raise anywhere, also after a process was started and before anybody remembers it.
+A signal handler can raise anywhere, also after the start of a process and before it is registered.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _deferral = _Deferral()
 
 
 def raise_interrupt(reason: str) -> None:
-    """Raise KeyboardInterrupt, now or as soon as nothing has to be finished first. For signal handlers."""
+    """Raise KeyboardInterrupt, now or at the end of `defer_interrupts`. For signal handlers."""
     raise_when_allowed(KeyboardInterrupt(reason))
 
 
 def raise_when_allowed(error: BaseException) -> None:
-    """Raise this error in the same way. Only KeyboardInterrupt takes the place of one that waits already."""
+    """Raise this error in the same way. Only KeyboardInterrupt replaces one that waits already."""
     if not _deferral.depth:
         raise error
     if _deferral.pending is None or isinstance(error, KeyboardInterrupt):
@@ -32,7 +32,7 @@ def raise_when_allowed(error: BaseException) -> None:
 
 
 def cancel_pending(error: BaseException) -> bool:
-    """Forget this error when it still waits; whether it did."""
+    """Drop this error when it still waits; whether it did."""
     waited = _deferral.pending is error
     if waited:
         _deferral.pending = None
@@ -41,7 +41,7 @@ def cancel_pending(error: BaseException) -> bool:
 
 @contextmanager
 def defer_interrupts() -> Iterator[None]:
-    """Finish what is inside, then let an interruption through that came meanwhile. Keep it short."""
+    """Delay interruptions until the end of the block. Keep it short."""
     _deferral.depth += 1
     try:
         yield

@@ -1,8 +1,21 @@
 """Child processes that never outlive the run.
 
-Whoever starts a process here gets an object that ends its whole tree. On Linux the kernel ends it too
-when the runner is killed (PR_SET_PDEATHSIG, prctl(2)); elsewhere the tree is ended by the exit handler.
-Output goes to a file, never to a pipe: a full pipe would stop a talkative server.
+`ManagedProcess` starts a process and ends its whole tree. Output goes to a file, never to a pipe: a full pipe
+would block a server with much output.
+
+How a child ends, case by case:
+
+the run ends it                    `ManagedProcess.stop`: SIGTERM, then SIGKILL for the tree, and for the
+                                   process group: it has grandchildren whose parent has ended already
+a step, hook or cleanup forgot it  `kill_all` at the end of the run, and at the exit of the interpreter
+a second Ctrl-C or SIGTERM         `kill_all`, before the process exits at once
+the interpreter exits elsewhere    `kill_all` by `atexit`
+the run is killed (SIGKILL, OOM)   Linux: the kernel kills the child (PR_SET_PDEATHSIG, prctl(2));
+                                   elsewhere: the next run (run_directory.py)
+... and the child has children     `ProcessGroupReaper` (process_group.py), for programs that start others
+                                   (Ollama); else: the next run (run_directory.py)
+a signal just after the start      `defer_interrupts` (deferred_interrupts.py): it is raised when the child is
+                                   in `_running`
 """
 
 from __future__ import annotations
@@ -30,12 +43,12 @@ TERMINATE_SECONDS = 3.0
 EXIT_SECONDS = 10.0
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-# Holds them until they were collected: one that nobody else remembers has to be ended too.
+# Holds them until they have ended: one without another reference has to be ended as well.
 _running: set[ProcessTree] = set()
 
 
 class ProcessTree(Protocol):
-    """A process that somebody started and ends, with its tree."""
+    """A process with its tree, and what is needed to end both."""
 
     @property
     def pid(self) -> int: ...
@@ -47,18 +60,18 @@ class ProcessTree(Protocol):
 
 
 def register(tree: ProcessTree) -> None:
-    """Remember what another owner than `ManagedProcess` started: no end of the run leaves it behind."""
+    """Let `kill_all` end it as well: for processes that `ManagedProcess` did not start."""
     _running.add(tree)
 
 
 def unregister(tree: ProcessTree) -> None:
-    """It has ended and was collected."""
+    """It has ended."""
     _running.discard(tree)
 
 
 @dataclass(frozen=True)
 class CompletedCommand:
-    """What a command that ended by itself left: exit code (negative: signal), texts, seconds."""
+    """A command that ended by itself: exit code (negative: signal), output, seconds."""
 
     command: tuple[str, ...]
     exit_code: int
@@ -80,7 +93,7 @@ class CommandTimeout(AssertionError):
 
 def _before_exec(parent: int) -> None:
     # Runs between fork and exec: only async-signal-safe calls.
-    # A run in the background (`nohup`, `&` in a script) ignores these, and would hand that down.
+    # A run in the background (`nohup`, `&` in a script) ignores these, and a child would inherit that.
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     if _LIBC is not None:
@@ -91,9 +104,9 @@ def _before_exec(parent: int) -> None:
 
 
 def child_preexec() -> Callable[[], None] | None:
-    """What a child has to do before exec (`preexec_fn`), POSIX only.
+    """What a child does before exec (`preexec_fn`), POSIX only.
 
-    It minds signals as a program in a terminal does, and on Linux it goes with this process.
+    It handles signals as a program in a terminal does, and on Linux the kernel kills it with this process.
     """
     return functools.partial(_before_exec, os.getpid()) if os.name == "posix" else None
 
@@ -108,17 +121,17 @@ def process_tree(pid: int) -> list[psutil.Process]:
 
 
 def wait_until_exited(tree: Sequence[psutil.Process]) -> None:
-    """Until all of them, who were killed, have let go of what they held: a port, a file, memory.
+    """Wait until the killed processes have released what they held: a port, a file, memory.
 
-    The signal is only the beginning of that, and the processor may be busy elsewhere. Returns all the same
-    when one of them hangs in the kernel.
+    That takes a while after the signal, longer on a busy machine. Returns as well when one of them hangs in
+    the kernel.
     """
     with contextlib.suppress(WaitTimeout):
-        wait_until("the processes gone", lambda: all(map(_has_exited, tree)), timeout=EXIT_SECONDS)
+        wait_until("the end of the processes", lambda: all(map(_has_exited, tree)), timeout=EXIT_SECONDS)
 
 
 def _has_exited(process: psutil.Process) -> bool:
-    # A zombie holds nothing; who has to collect it may never do so.
+    # A zombie holds nothing; its parent may never reap it.
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -139,13 +152,13 @@ class ManagedProcess:
         stdin: int = subprocess.DEVNULL,
         pass_fds: Sequence[int] = (),
     ) -> None:
-        """`stdout` None: it goes where ours goes. `stderr` None: the same file as `stdout`.
+        """`stdout` None: inherited. `stderr` None: the same file as `stdout`.
 
         Raises OSError when the program cannot be started.
         """
         self.command = tuple(str(word) for word in command)
         self.started = time.monotonic()
-        # An interruption between the start and the note of it would leave the process to itself.
+        # An interruption between the start and `_running.add` would leave the process behind.
         with contextlib.ExitStack() as files, defer_interrupts():
             out = None if stdout is None else files.enter_context(stdout.open("wb"))
             err: IO[bytes] | int = (
@@ -189,7 +202,7 @@ class ManagedProcess:
         return code
 
     def exited_within(self, timeout: float) -> bool:
-        """Wait so long at the most, leaving it alone; whether it has ended."""
+        """Wait `timeout` seconds at most, without ending it; whether it has ended."""
         try:
             self._popen.wait(timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -201,7 +214,7 @@ class ManagedProcess:
         self._popen.send_signal(signal_number)
 
     def stop(self, grace: float = TERMINATE_SECONDS) -> int:
-        """End the whole tree: ask, wait `grace` seconds, kill, see it gone. May be called twice.
+        """End the whole tree: terminate, wait `grace` seconds, kill, wait for the end. May be called twice.
 
         Returns the exit code.
         """
@@ -210,7 +223,7 @@ class ManagedProcess:
             for process in tree:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.terminate()
-            # The Popen object has to collect the child itself, else its exit code is lost to psutil.
+            # The Popen object has to reap the child itself, else psutil takes its exit code.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._popen.wait(timeout=grace)
         for process in tree:
@@ -236,7 +249,7 @@ def run_command(
     cwd: Path | None = None,
     stdin: int = subprocess.DEVNULL,
 ) -> CompletedCommand:
-    """Run a command to its end. `within` in seconds; output files are made in `folder` and read back.
+    """Run a command to its end. `within` in seconds; its output files are made in `folder`.
 
     Raises OSError when it cannot be started, `CommandTimeout` when it does not end.
     """
@@ -247,10 +260,10 @@ def run_command(
         code = process.wait(within)
         seconds = time.monotonic() - process.started
     except CommandTimeout as timeout:
-        said = (out.read_text(errors="replace") + err.read_text(errors="replace"))[-500:]
-        raise CommandTimeout(f"{timeout}; it had printed: {said!r}") from None
+        output = (out.read_text(errors="replace") + err.read_text(errors="replace"))[-500:]
+        raise CommandTimeout(f"{timeout}; it had printed: {output!r}") from None
     finally:
-        # Also when it ended by itself: what it left in the background is in its group.
+        # Also when it ended by itself: what it left in the background is in its process group.
         process.stop(grace=0)
     return CompletedCommand(
         command=process.command,
@@ -262,12 +275,12 @@ def run_command(
 
 
 def managed_pids() -> list[int]:
-    """The process ids of what was started here and not yet collected. May be asked from any thread."""
+    """The process ids of what runs. May be called from any thread."""
     return [process.pid for process in _running.copy()]
 
 
 def kill_all() -> int:
-    """End all trees that are still there; how many there were. The last line of defence of a run."""
+    """End all trees that are left; how many there were."""
     left = [process for process in list(_running) if process.alive]
     for process in left:
         process.stop(grace=0)

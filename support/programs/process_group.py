@@ -1,7 +1,7 @@
-"""The end of a process group whose owner was killed.
+"""The end of a process group when the run is killed.
 
-`PR_SET_PDEATHSIG` reaches the processes that we start, not those that they start: a real Ollama's runner, for
-instance, goes on with a model in memory when Ollama itself was killed with the run.
+`PR_SET_PDEATHSIG` (process.py) reaches the processes that the run starts, not their children: the runner of a
+real Ollama, for instance, continues with a model in memory when Ollama itself was killed with the run.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import os
 import signal
 import subprocess
 
-# It waits for the end of its input, which comes when nobody holds the other end of the pipe any more.
+# It waits for the end of its input: the pipe is closed when the process of the run has ended.
 _WATCH = 'read -r _; kill -s KILL -- "-$1"'
 
 
 class ProcessGroupReaper:
-    """A process that kills a group as soon as this process is gone, however that came about.
+    """A helper process that kills a process group when this process ends, in whatever way.
 
     POSIX only; elsewhere it does nothing.
     """
@@ -25,17 +25,17 @@ class ProcessGroupReaper:
         self._watcher: subprocess.Popen[bytes] | None = None
         if os.name == "posix":
             self._watcher = subprocess.Popen(
-                ["/bin/sh", "-c", _WATCH, "guard", str(group)],
+                ["/bin/sh", "-c", _WATCH, "reaper", str(group)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd="/",
-                # A signal for our own group must not reach it before it has done its work.
+                # A signal for the group of the run must not reach it.
                 start_new_session=True,
             )
 
     def release(self) -> None:
-        """The group has ended, and its number may soon be another's. May be called twice."""
+        """The group has ended, and its number can be used again. May be called twice."""
         if self._watcher is None:
             return
         with contextlib.suppress(ProcessLookupError):

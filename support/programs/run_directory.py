@@ -1,7 +1,7 @@
-"""The temporary folder of a run, and the end of those whose run was killed.
+"""The temporary folder of a run, and the removal of those of killed runs.
 
-SIGKILL leaves no time to tidy up, so each run first removes what dead ones left. The owner of a folder holds
-a lock in it, which the system gives back when the owner dies, however that comes about.
+A run that is killed by SIGKILL cannot clean up, so each run first removes what killed runs left. A run holds
+a lock in its folder, which the system releases when the process ends, in whatever way.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
 
 PREFIX = "acceptance-run-"
 _LOCK = "owner.lock"
-# Past this age the lock alone tells whether the owner lives: its number may be another process' by now.
+# Past this age the lock alone decides whether the owner runs: its process id can be reused by then.
 LOCK_IS_AUTHORITATIVE_AFTER = 60.0
 KILL_SECONDS = 3.0
 REMOVAL_ATTEMPTS = 3
 
 
 def temp_prefix() -> str:
-    """For temporary folders that stand outside a run's own one: `acceptance-run-<pid>-`."""
+    """For temporary folders outside of the run directory: `acceptance-run-<pid>-`."""
     return f"{PREFIX}{os.getpid()}-"
 
 
 class RunDirectory:
-    """A temporary folder that goes with its owner: removed by it, or by the next run when it was killed."""
+    """A temporary folder: removed by its owner, or by the next run when the owner was killed."""
 
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix=temp_prefix()))
         self._lock: FileLock | None = None
 
     def lock(self) -> RunDirectory:
-        """Say who owns it, and remove what dead runs left beside it.
+        """Lock it, and remove what killed runs left beside it.
 
-        Within `SURE_SECONDS` of its making, the process in its name is enough of an owner.
+        Until it is `LOCK_IS_AUTHORITATIVE_AFTER` seconds old, the process id in its name is enough.
         """
-        # Not at the top: it takes a while, and the first worker is started before.
+        # Not at the top: its import takes a while, and the first worker is started before.
         from filelock import FileLock
 
         self._lock = FileLock(self.path / _LOCK)
@@ -61,7 +61,7 @@ class RunDirectory:
 
 
 def sweep(place: Path) -> list[Path]:
-    """End the processes of dead runs and remove their folders in `place`; the folders that were removed."""
+    """End the processes of killed runs and remove their folders in `place`; the removed folders."""
     swept = []
     for folder in sorted(place.glob(f"{PREFIX}*")):
         if not _abandoned(folder):
@@ -73,7 +73,7 @@ def sweep(place: Path) -> list[Path]:
 
 
 def _abandoned(folder: Path) -> bool:
-    """Whether the owner of a folder is gone."""
+    """Whether the owner of a folder has ended."""
     from filelock import FileLock, Timeout
 
     owner = folder.name.removeprefix(PREFIX).partition("-")[0]
@@ -82,7 +82,7 @@ def _abandoned(folder: Path) -> bool:
     except OSError:
         return False
     lock = FileLock(folder / _LOCK, timeout=0)
-    # A young folder may be about to be locked; one without a lock has only the number in its name.
+    # A new folder may be about to be locked; one without a lock has only the process id in its name.
     sure = age > LOCK_IS_AUTHORITATIVE_AFTER and (folder / _LOCK).exists()
     if not owner.isdigit() or (psutil.pid_exists(int(owner)) and not sure):
         return False
@@ -94,7 +94,7 @@ def _abandoned(folder: Path) -> bool:
 
 
 def _remove(folder: Path) -> None:
-    """Also when a process that nobody ended yet is writing into it."""
+    """Also when a process is still writing into it."""
     for _ in range(REMOVAL_ATTEMPTS):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
@@ -110,10 +110,10 @@ def _kill_processes(folder: Path) -> None:
 
 
 def _processes_of(folder: Path) -> Iterator[psutil.Process]:
-    """Those that name the folder on their command line, work in it, or have it as their home."""
-    sign = f"{folder}{os.sep}"
+    """Those with the folder on their command line, as their working directory, or as their home."""
+    prefix = f"{folder}{os.sep}"
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            words = [*process.cmdline(), process.cwd(), process.environ().get("HOME", "")]
-            if process.pid != os.getpid() and any(sign in f"{word}{os.sep}" for word in words):
+            paths = [*process.cmdline(), process.cwd(), process.environ().get("HOME", "")]
+            if process.pid != os.getpid() and any(prefix in f"{path}{os.sep}" for path in paths):
                 yield process

@@ -1,4 +1,4 @@
-"""behave's command line and what was made of it."""
+"""behave's command line and configuration."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from support.results.behave_types import BehaveConfig
 from support.runner import tags
 from support.settings import ResolvedSettings, load_settings
 
-# Options of formatters and of the front door, handed over as behave userdata.
+# Options of formatters and of the entry point, passed as behave userdata.
 INTERNAL_USERDATA = frozenset({"suite", "worker", "target_label", "allure_keep"})
-# What behave says about a path, a feature file or a tag expression that it cannot use.
+# behave's errors for a path, a feature file or a tag expression that it cannot use.
 BEHAVE_USAGE_ERRORS = (
     ConfigError,
     FeatureNotFound,
@@ -45,22 +45,22 @@ def behave_configuration(argv: Sequence[str]) -> BehaveConfig:
 
 
 def command_line_of(configuration: BehaveConfig) -> list[str] | None:
-    """The command line that `python -m behave` or `behave` made this of; None when another program did.
+    """The command line from which `python -m behave` or `behave` made this; None when another program did.
 
     behave 1.3.3 does not keep it: it reads `sys.argv` when it is the program itself.
     """
     program = Path(sys.argv[0])
     if program.parts[-2:] == ("behave", "__main__.py") or program.stem == "behave":
-        return [str(word) for word in configuration.make_command_args()]
+        return [str(argument) for argument in configuration.make_command_args()]
     return None
 
 
 def settings_of(configuration: BehaveConfig) -> ResolvedSettings:
-    """Raises `SettingsError` for a wrong setting, and for a tag expression that cannot be meant."""
+    """Raises `SettingsError` for a wrong setting, and for a tag expression with an unknown tag."""
     tags.check_expression(expressions(configuration))
     defines = {k: v for k, v in configuration.userdata.items() if k not in INTERNAL_USERDATA and "." not in k}
     if configuration.jobs not in (None, 1):
-        # behave's own `-j`, which it leaves to its runner.
+        # behave's own `-j`, which behave leaves to its runner.
         defines = {"acceptance_jobs": configuration.jobs, **defines}
     return load_settings(defines)
 
@@ -72,7 +72,7 @@ def expressions(configuration: BehaveConfig) -> list[str]:
 
 
 def error_line(error: BaseException) -> str:
-    """What behave says, as one line."""
+    """behave's message, as one line."""
     lines = [line.strip() for line in str(error).splitlines() if "^" not in line]
     reason = "no such feature file or folder: " if isinstance(error, FeatureNotFound) else ""
     return f"{reason}{'; '.join(line for line in lines if line)}"

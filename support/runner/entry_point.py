@@ -1,4 +1,4 @@
-"""The same run as `python -m behave`, without its greeting and with the exit codes of the suite.
+"""The same run as `python -m behave`, without its banner and with the exit codes of the suite.
 
 Nothing heavy is imported before the first worker was started.
 """
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 def run_features(argv: Sequence[str]) -> int:
     """Run behave's command line; the exit code."""
-    crew = None
+    pool = None
     try:
         if workers_supported() and prestarted_workers(argv):
             with defer_interrupts():
-                crew = WorkerPool(argv)
-                crew.prestart(prestarted_workers(argv))
-        return _run(argv, crew)
+                pool = WorkerPool(argv)
+                pool.prestart(prestarted_workers(argv))
+        return _run(argv, pool)
     finally:
-        if crew is not None:
-            crew.close()
+        if pool is not None:
+            pool.close()
 
 
 def _run(argv: Sequence[str], pool: WorkerPool | None) -> int:
@@ -46,7 +46,7 @@ def _run(argv: Sequence[str], pool: WorkerPool | None) -> int:
 
 
 def settings_of(argv: Sequence[str]) -> Settings:
-    """The settings that a run with these words would have; raises `SettingsError`."""
+    """The settings of a run with this command line; raises `SettingsError`."""
     from behave.configuration import Configuration
 
     from support.runner.behave_config import BEHAVE_USAGE_ERRORS, error_line, settings_of
@@ -58,7 +58,7 @@ def settings_of(argv: Sequence[str]) -> Settings:
 
 
 def list_features(argv: Sequence[str]) -> int:
-    """Print what these words select and what it needs, without starting anything; the exit code."""
+    """Print the selected scenarios and their requirements, without starting anything; the exit code."""
     from behave.configuration import Configuration
 
     from support.runner.behave_config import BEHAVE_USAGE_ERRORS, error_line, settings_of

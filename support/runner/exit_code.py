@@ -1,4 +1,4 @@
-"""What a run came to, out of its records alone: one rule for all ways of running."""
+"""The exit code of a run, from its records alone: one rule for all ways of running."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from support.errors import EXIT_BUDGET, EXIT_FAILED, EXIT_HARNESS, EXIT_NOTHING_
 from support.results.record import Record
 
 FAIL_FAST = "the run stopped at the first failure"
-ABORTED = "the run was cut short"
+ABORTED = "the run was aborted"
 
 
 def exit_code(records: Sequence[Record], selected: Collection[str], *, broken: bool) -> int:
-    """`selected` are the places of the scenarios; `broken`: something was wrong that no record tells.
+    """`selected`: the places of the scenarios; `broken`: something went wrong that is in no record.
 
-    A signal decides before this is asked (support/runner/signals.py).
+    After a signal the exit code is that of the signal (support/runner/signals.py).
     """
-    red = [record for record in records if record.gates]
-    scenarios = [record for record in red if record.location in selected]
+    failed = [record for record in records if record.gates]
+    scenarios = [record for record in failed if record.location in selected]
     if not all(record.timed_out for record in scenarios):
         return EXIT_FAILED
-    if broken or len(red) > len(scenarios):
+    if broken or len(failed) > len(scenarios):
         return EXIT_HARNESS
     if scenarios:
         return EXIT_BUDGET
@@ -37,12 +37,12 @@ def scenarios_not_run(
     """The places of `selected` (place -> feature) without a record, each with the reason, and whether
     the reason is known.
 
-    `signalled` says which signal ended the run, `stops` that the first failure was to end it.
+    `signalled`: which signal ended the run, if any; `fail_fast`: the first failure was to end it.
     """
-    told = list(records)
-    run = {record.location for record in told}
-    outside = [record for record in told if record.gates and record.location not in selected]
-    stopped = fail_fast and any(record.gates for record in told)
+    recorded = list(records)
+    run = {record.location for record in recorded}
+    outside = [record for record in recorded if record.gates and record.location not in selected]
+    stopped = fail_fast and any(record.gates for record in recorded)
     reasons, explained = {}, True
     for place, feature in selected.items():
         if place in run:

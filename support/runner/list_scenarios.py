@@ -22,8 +22,8 @@ def listing(scenarios: Sequence[BehaveScenario], settings: Settings, target: Tar
             feature = scenario.feature
             lines += ["", f"{feature.name} ({scenario.filename})"]
         tags = sorted(map(str, scenario.effective_tags))
-        words = " ".join(f"@{tag}" for tag in tags if not tag.startswith("needs."))
-        lines.append(f"  {scenario.filename}:{scenario.line}  {scenario.name}  {words}".rstrip())
+        shown = " ".join(f"@{tag}" for tag in tags if not tag.startswith("needs."))
+        lines.append(f"  {scenario.filename}:{scenario.line}  {scenario.name}  {shown}".rstrip())
         missing = False
         for need in (tag for tag in tags if tag.startswith("needs.")):
             reason = missing_requirement([need], settings, target, has_scripted_model=True)

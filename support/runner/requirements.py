@@ -1,4 +1,4 @@
-"""What scenarios cannot run without, and what to do when it is not there."""
+"""What scenarios cannot run without (`@needs.*`), and what to do when it is missing."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ def missing_requirement(
 ) -> str | None:
     """The reason (with its remedy) why a scenario with these tags cannot run, or None.
 
-    `speaks`: the server at TARGET_URL serves the speaking model of the suite.
+    `has_scripted_model`: the server at TARGET_URL serves the scripted model of the suite.
     """
     wanted = {tag for tag in tags if tag.startswith("needs.")}
     command = isinstance(target, CommandTarget)
     if "needs.command" in wanted and not command:
-        return "needs a program to start, the target is a URL; set MISTRALRS_BIN instead of TARGET_URL"
+        return "requires a local binary, but the target is a URL; set MISTRALRS_BIN instead of TARGET_URL"
     if "needs.speaking" in wanted and not command and not has_scripted_model:
         return (
-            "needs the suite's speaking model, the server at TARGET_URL serves another; "
+            "requires the suite's scripted model; the server at TARGET_URL serves a different one: "
             "serve the folder that `acceptance model` prints"
         )
     if "needs.smollm2" in wanted and not has_smollm2(settings.acceptance_cache_dir / "models"):
-        return "needs the trained model SmolLM2 (98 MB); `acceptance get smollm2` fetches it"
+        return "requires the trained model SmolLM2 (98 MB); `acceptance get smollm2` fetches it"
     if "needs.own_model" in wanted and settings.user_model is None:
-        return "needs a model of yours; set TEST_MODEL_PATH (and TEST_MODEL_FILE)"
+        return "requires a model of your own; set TEST_MODEL_PATH (and TEST_MODEL_FILE)"
     if "needs.pty" in wanted and os.name == "nt":
-        return "needs a pseudo-terminal, which pexpect does not have on Windows; run it in WSL"
+        return "requires a pseudo-terminal, which pexpect does not have on Windows; run it in WSL"
     if "needs.tmux" in wanted and TMUX.find(settings.acceptance_cache_dir) is None:
-        return f"needs the terminal program tmux; `{TMUX.install_hint}`"
+        return f"requires the terminal program tmux; `{TMUX.install_hint}`"
     if (
         "needs.subcommands" in wanted
         and isinstance(target, CommandTarget)
         and target.program == "mistralrs-server"
     ):
-        return "needs the command line of mistralrs 0.7 or newer, mistralrs-server has another one"
+        return "requires the command line of mistralrs 0.7 or newer, mistralrs-server has another one"
     if isinstance(target, CommandTarget):
         return unmet_capability(wanted, target.program, target.version)
     return None

@@ -1,4 +1,4 @@
-"""Runs that look back: the scenarios that failed last time, and the same selection several times."""
+"""The scenarios that failed in the last run (`--rerun-failed`); several runs compared (`--iterations`)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from support.errors import (
 from support.results.record import read_records
 
 ITERATIONS = "iterations"
-# After these a run has verdicts of all its scenarios; any other ends the repetition.
+# With these exit codes a run has verdicts of all its scenarios; any other ends the repetition.
 _COMPLETE_CODES = (EXIT_PASSED, EXIT_FAILED, EXIT_BUDGET)
 
 
 def failed_locations(reports: Path, paths: Sequence[str] = ()) -> list[str]:
-    """`file:line` of each scenario that failed in the last run, those under `within` when it is given.
+    """`file:line` of each scenario that failed in the last run, those under `paths` where given.
 
-    Of a run that was killed its records are read. Raises SettingsError when there was no run, NothingSelected
+    Of a killed run the records are read. Raises SettingsError when there was no run, NothingSelected
     when nothing failed.
     """
     file, records = reports / "report.json", reports / "records.jsonl"
@@ -52,16 +52,16 @@ def failed_locations(reports: Path, paths: Sequence[str] = ()) -> list[str]:
 
 
 def _is_scenario(location: str) -> bool:
-    """Hooks fail too, but outside the features."""
+    """Hooks can fail too, but outside of the features."""
     file, _, line = location.rpartition(":")
     return line.isdigit() and file.endswith(".feature") and Path(file).is_file()
 
 
 def run_repeatedly(run: Callable[[Sequence[str]], int], times: int, reports: Path) -> int:
-    """Call `run` (with more words for behave) so often and compare the verdicts; the exit code of all.
+    """Call `run` (with more arguments for behave) `times` times and compare the verdicts; the exit code.
 
-    Each report is kept as `iterations/N.json`; the page is made of the last run. 1 when the verdicts differ,
-    unless by an issue that is listed as failing by chance, which is told.
+    Each report is kept as `iterations/N.json`; the HTML report is of the last run. The exit code is 1 when
+    verdicts differ, unless by a known issue that is listed as flaky.
     """
     kept = reports / ITERATIONS
     shutil.rmtree(kept, ignore_errors=True)
@@ -71,7 +71,7 @@ def run_repeatedly(run: Callable[[Sequence[str]], int], times: int, reports: Pat
     for number in range(1, times + 1):
         ended = run([] if number == times else ["--define=acceptance_html=false"])
         if ended not in _COMPLETE_CODES:
-            print(f"acceptance: run {number} of {times} ended with exit code {ended}: no more of them")
+            print(f"acceptance: run {number} of {times} ended with exit code {ended}: stopping")
             return ended
         code = code or ended
         kept.mkdir(parents=True, exist_ok=True)
@@ -80,22 +80,21 @@ def run_repeatedly(run: Callable[[Sequence[str]], int], times: int, reports: Pat
             verdicts[(test["location"], test["name"])].append(test["verdict"])
         lines.append(_line(number, times, json.loads(copy.read_bytes())))
         print(f"\n{lines[-1]}\n", flush=True)
-    differing = [place for place, told in verdicts.items() if len(set(told)) > 1 or len(told) != times]
-    by_chance = [place for place in differing if _is_flaky(verdicts[place], times)]
-    steady = len(by_chance) == len(differing)
+    differing = [place for place, found in verdicts.items() if len(set(found)) > 1 or len(found) != times]
+    flaky = [place for place in differing if _is_flaky(verdicts[place], times)]
     print("\n".join(lines))
-    told = "identical" if not differing else f"{len(differing)} scenarios with different"
-    print(f"{times} runs, {told} verdicts{':' if differing else ''}")
+    outcome = "identical" if not differing else f"{len(differing)} scenarios with different"
+    print(f"{times} runs, {outcome} verdicts{':' if differing else ''}")
     for place in differing:
         counted = Counter(verdicts[place])
         counted["not reported"] = times - counted.total()
-        told = ", ".join(f"{number} x {verdict}" for verdict, number in counted.items() if number)
-        print(f"  {place[0]}  {place[1]}: {told}{', listed as by chance' if place in by_chance else ''}")
-    return code if steady else EXIT_FAILED
+        counts = ", ".join(f"{number} x {verdict}" for verdict, number in counted.items() if number)
+        print(f"  {place[0]}  {place[1]}: {counts}{', listed as flaky' if place in flaky else ''}")
+    return code if len(flaky) == len(differing) else EXIT_FAILED
 
 
 def _is_flaky(verdicts: Sequence[str], times: int) -> bool:
-    """A listed failure may be passed only where its entry says `sometimes`: else the pass itself fails."""
+    """A known issue that passes is a failure, unless its entry is marked as flaky."""
     return len(verdicts) == times and set(verdicts) == {"passed", "known_issue"}
 
 
@@ -111,5 +110,5 @@ def _tests(report: Path) -> list[dict[str, Any]]:
     try:
         tests: list[dict[str, Any]] = json.loads(report.read_bytes())["tests"]
     except (OSError, ValueError, KeyError) as error:
-        raise AcceptanceError(f"{report} is no report of this suite ({error!r})") from None
+        raise AcceptanceError(f"{report} is not a report of this suite ({error!r})") from None
     return tests

@@ -1,7 +1,7 @@
-"""What the master of a run tells: a record of everything, and what nobody else lived to tell.
+"""Collects the results of the workers: their records in one file, and the reports of their crashes.
 
-The terminal belongs to the worker when there is one. With several, their outcomes are told here, in a line
-each.
+A single worker prints its progress to the terminal itself. With several, one line for each outcome is printed
+here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class ResultCollector:
-    """Writes the records of all workers into one file. `speaks`: and a line for each on the terminal."""
+    """Writes the records of all workers to one file; with `show_outcomes`, prints a line for each."""
 
     def __init__(
         self, config: BehaveConfig, reports: RunReports, stream: TextIO, *, show_outcomes: bool
@@ -56,42 +56,42 @@ class ResultCollector:
         self._record_run_error(worker, failure, failure.location)
 
     def worker_crashed(self, worker: Worker, task: Task | None, reason: str) -> None:
-        said = visible(worker.last_output())
+        output = visible(worker.last_output())
         stacks = worker.hang_traceback()
         limit = one_line(stacks, 400)
-        begun = task.running if task is not None else None
-        if task is None or begun is None:
+        started = task.running if task is not None else None
+        if task is None or started is None:
             feature = next(iter(task.scenarios.values())).feature.name if task is not None else ""
             location = f"{task.file}:1" if task is not None else "environment.py:1"
             message = limit or f"the worker process ended ({reason}) while no scenario ran"
-            failure = RunError(f"worker {worker.worker_id}", feature, location, message, stacks or said)
+            failure = RunError(f"worker {worker.worker_id}", feature, location, message, stacks or output)
             self._record_run_error(worker, failure, task.file if task is not None else "")
             return
         message = f"{limit}; the worker was killed" if limit else ""
         message = message or f"the worker process ended ({reason}) while this scenario ran"
-        duration = time.time() - begun.start
-        scenario = task.scenarios[begun.location]
+        duration = time.time() - started.start
+        scenario = task.scenarios[started.location]
         evidence = tuple(
             Evidence.text(name, visible(text), f"{name.replace(' ', '-')}.txt")
-            for name, text in (("output of the worker", said), ("stacks", stacks))
+            for name, text in (("output of the worker", output), ("stacks", stacks))
             if text
         )
-        trace = visible(stacks or said)
+        trace = visible(stacks or output)
         verdict = Verdict("failed" if limit else "broken", message, trace, timed_out=bool(limit))
         record = replace(
-            begun,
+            started,
             status=verdict.status,
             error=message,
             trace=verdict.trace,
             timed_out=verdict.timed_out,
-            output=said,
+            output=output,
             duration=round(duration, 4),
         )
         self.scenario_started(record)
         self._print_outcome(record)
         self._write_evidence(scenario, verdict, evidence)
         self._report(worker.worker_id).add(
-            ScenarioResult(scenario, verdict, evidence, (), begun.start, duration)
+            ScenarioResult(scenario, verdict, evidence, (), started.start, duration)
         )
 
     def _record_run_error(self, worker: Worker, failure: RunError, file: str) -> None:
@@ -133,17 +133,19 @@ class ResultCollector:
 def report_not_run(
     scenarios: Sequence[tuple[BehaveScenario, str]], config: BehaveConfig, reports: RunReports
 ) -> None:
-    """Scenarios that the run never came to, and why: skipped, in every report."""
+    """Report the scenarios that did not run, with the reason, as skipped."""
     if not scenarios:
         return
     moment = time.time()
     config.userdata["worker"] = "main"
     allure = _allure(config, reports.results)
     with reports.records.open("a", encoding="ascii") as stream:
-        for scenario, why in scenarios:
-            reason = visible(f"not run: {why}")
-            stream.write(record_of(scenario, config, status="skipped", reason=reason, start=moment).to_line())
-            allure.add(ScenarioResult(scenario, Verdict("skipped", reason), (), (), moment, 0.0))
+        for scenario, reason in scenarios:
+            message = visible(f"not run: {reason}")
+            stream.write(
+                record_of(scenario, config, status="skipped", reason=message, start=moment).to_line()
+            )
+            allure.add(ScenarioResult(scenario, Verdict("skipped", message), (), (), moment, 0.0))
 
 
 def _allure(config: BehaveConfig, results: Path) -> AcceptanceAllure:

@@ -1,11 +1,11 @@
-"""The behave runner of the suite: checked before it starts, honest when it ends.
+"""The behave runner of the suite: it checks a run before the start, and its exit code is never wrong.
 
-Stock behave (1.3.3) is green when nothing was selected and when a step calls `sys.exit(0)` or `os._exit(0)`,
-dies of SIGTERM with its children alive, and knows only the exit codes 0 and 1. This runner closes these gaps;
-it is used by `python -m behave` and by `acceptance run` alike, through `[tool.behave]` in pyproject.toml.
+Plain behave (1.3.3) passes when nothing was selected and when a step calls `sys.exit(0)` or `os._exit(0)`,
+leaves its child processes behind at SIGTERM, and has only the exit codes 0 and 1. This runner closes these
+gaps; `python -m behave` and `acceptance run` both use it, through `[tool.behave]` in pyproject.toml.
 
-It makes the frame of a run: settings, selection, target, reports, exit code. The scenarios are run by worker
-processes, which it survives; with `acceptance_jobs=0` in this process, for a debugger.
+It makes the frame of a run: settings, selection, target, reports, exit code. Worker processes run the
+scenarios, and it survives their crashes; with `acceptance_jobs=0` they run in this process, for a debugger.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ from support.settings import ResolvedSettings
 
 
 class GuardedRunner(ITestRunner):  # type: ignore[misc]
-    """What behave and `acceptance run` call."""
+    """The runner that behave and `acceptance run` call."""
 
     def __init__(
         self, config: BehaveConfig, argv: Sequence[str] | None = None, pool: WorkerPool | None = None
     ) -> None:
-        """`words` are the command line, `crew` the workers that were started already, if any."""
+        """`argv`: behave's command line; `pool`: the workers that have been started already, if any."""
         self.config = config
         self._argv = command_line_of(config) if argv is None else argv
         self._pool = pool
@@ -61,11 +61,11 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
 
     @property
     def undefined_steps(self) -> list[BehaveStep]:
-        """behave asks for it after the run; every outcome but a plain pass has left before."""
+        """behave reads it after the run; every outcome but a pass has raised SystemExit before."""
         return []
 
     def run(self) -> bool:
-        """Ends with SystemExit for every outcome but a plain pass, since behave itself knows only 0 and 1."""
+        """Raises SystemExit for every outcome but a pass: behave itself has only the exit codes 0 and 1."""
         try:
             with self._signals.handling():
                 code = self._run()
@@ -78,12 +78,12 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         except KeyboardInterrupt:
             code = EXIT_INTERRUPTED
         except SystemExit as end:
-            print(f"acceptance: the run was left by sys.exit({end.code!r})", file=sys.stderr)
+            print(f"acceptance: a hook called sys.exit({end.code!r})", file=sys.stderr)
             code = EXIT_HARNESS
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
-            told = f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
-            print(f"acceptance: the harness broke: {told}", file=sys.stderr)
+            message = f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
+            print(f"acceptance: internal error: {message}", file=sys.stderr)
             code = EXIT_HARNESS
         finally:
             self._close()
@@ -93,7 +93,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         return False
 
     def _close(self) -> None:
-        """End what the run started; a first signal waits for it, a second one does the same at once."""
+        """End what the run started. A first signal waits for that, a second one ends everything at once."""
         with suppress(KeyboardInterrupt), self._signals.handling():
             self._runner.close()
             kill_all()
@@ -101,7 +101,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
                 self._pool.close()
 
     def _exit_now(self, number: int) -> None:
-        """A second signal: nothing is told any more, yet nothing is left."""
+        """A second signal: no report is written, but no process and no folder is left."""
         kill_all()
         if self._runner.suite is not None:
             shutil.rmtree(self._runner.suite.folder, ignore_errors=True)
@@ -114,8 +114,8 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             with defer_interrupts():
                 self._pool = WorkerPool(self._argv)
                 self._pool.prestart(prestarted_workers(self._argv))
-        in_force = settings_of(self.config)
-        jobs = self._worker_count(in_force)
+        resolved = settings_of(self.config)
+        jobs = self._worker_count(resolved)
         with self._runner.path_manager:
             self._runner.setup_paths()
             if jobs == 0 or self.config.dry_run:
@@ -123,31 +123,31 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             scenarios = self._runner.selected()
             if self.config.dry_run:
                 return EXIT_FAILED if self._runner.run_dry() else EXIT_PASSED
-            target = discover(in_force.settings)
-            reports = RunReports(in_force, target)
+            target = discover(resolved.settings)
+            reports = RunReports(resolved, target)
             self._durations = durations(reports.records)
             reports.prepare()
             reports.print_header()
             self.config.userdata["target_label"] = target.label
             started = time.time()
             if jobs == 0:
-                self._run_in_process(scenarios, in_force, target, reports)
+                self._run_in_process(scenarios, resolved, target, reports)
             else:
-                self._run_in_workers(jobs, scenarios, in_force, target, reports)
+                self._run_in_workers(jobs, scenarios, resolved, target, reports)
         return self._finish(scenarios, reports, started)
 
     def _worker_count(self, resolved: ResolvedSettings) -> int:
-        """How many workers; 0: none, this process runs all."""
+        """How many workers; 0: this process runs all."""
         jobs = resolved.settings.acceptance_jobs
         if jobs == 0:
             return 0
         why = None
         if not workers_supported():
-            why = "this system has no worker processes"
+            why = "worker processes are not supported on this platform"
         elif self._pool is None and not self.config.dry_run:
-            why = "behave was called by another program, whose command line a worker cannot have"
+            why = "behave was called by another program, and its command line is not known"
         if why is not None:
-            print(f"acceptance: {why}: all runs in this process, and a step that ends it ends the run")
+            print(f"acceptance: {why}: running in-process; a step that kills the process ends the run")
             return 0
         return jobs
 
@@ -162,7 +162,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         self._broken = failed and not runner.failed
 
     def _debug(self, *_args: Any, **_options: Any) -> None:
-        """`breakpoint()`: on the terminal, although behave captures what is printed, without limits."""
+        """`breakpoint()`: on the terminal, although behave captures output, and without time limits."""
         import pdb
 
         self._runner.budgets.disable()
@@ -212,7 +212,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         self._broken = coordinator.broken
 
     def _finish(self, scenarios: list[BehaveScenario], reports: RunReports, started: float) -> int:
-        """Tell of what was never reached, make the reports; the exit code."""
+        """Report the scenarios that did not run, and write the reports; the exit code."""
         from support.results.record import read_records
         from support.runner.exit_code import exit_code, scenarios_not_run
         from support.runner.result_collector import report_not_run

@@ -1,6 +1,6 @@
 """Runs scenarios in this process: behave's runner with time limits, and a verdict for each scenario.
 
-Used by every worker, and by a run without workers (support/runner/runner.py).
+Used by each worker, and by a run without workers (support/runner/runner.py).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ HOOK = re.compile(r"(before|after)_(all|feature|rule|scenario|step|tag)")
 
 
 class LimitedContext(Context):  # type: ignore[misc]
-    """behave's context, whose cleanups have a time budget."""
+    """behave's context with a time limit for each cleanup."""
 
     def add_cleanup(self, cleanup_func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         name = getattr(cleanup_func, "__name__", "a cleanup")
@@ -65,7 +65,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         super().__init__(config)
         self.suite: RunContext | None = None
         self.budgets = Budgets()
-        # Whether a scenario made the run red, or something outside all scenarios that was told.
+        # Whether a scenario has failed, or something outside all scenarios that was reported.
         self.failed = False
         self._signals = signals
         self._reports: list[Any] = []
@@ -81,17 +81,17 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
             self.hooks[name] = self.with_time_limit("hook", name, self.hooks[name])
         for kind, definitions in the_step_registry.steps.items():
             for definition in definitions:
-                # An earlier run of this process (--iterations) has left the steps with its own limits on.
+                # An earlier run in this process (--iterations) has left its own limits on the steps.
                 step = getattr(definition.func, "unlimited", definition.func)
-                words = f"{kind.capitalize()} {definition.pattern}"
-                definition.func = _contain_exit(self.with_time_limit("step", words, _cancel_tasks(step)))
+                label = f"{kind.capitalize()} {definition.pattern}"
+                definition.func = _contain_exit(self.with_time_limit("step", label, _cancel_tasks(step)))
                 definition.func.unlimited = step
 
     def selected(self) -> list[BehaveScenario]:
         """Read the features; the scenarios that are selected. Raises `NothingSelected`.
 
-        Raises SettingsError when there is no feature, or when two scenarios have one title: known issues and
-        reports tell them apart by it.
+        Raises SettingsError when there is no feature, or when two scenarios have the same title: known issues
+        and reports identify scenarios by title.
         """
         where = ", ".join(map(str, self.config.paths)) or "features"
         found = self.feature_locations()
@@ -113,39 +113,39 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
     def prepare(
         self, scenarios: list[BehaveScenario], resolved: ResolvedSettings, target: Target, stacks: Path
     ) -> None:
-        """Make the suite, skip what lacks something, have every scenario watched.
+        """Make the suite, skip scenarios with a missing requirement, and instrument all.
 
-        A hard time limit leaves its stacks in the file `stacks`.
+        A hard time limit writes its stacks to the file `stacks`.
         """
         self.budgets = Budgets(resolved.settings.acceptance_time_factor, stacks)
         deviations = KnownIssues.load() if resolved.settings.acceptance_deviations else KnownIssues(())
-        # Not at the top: a run that leaves the running to workers does without them.
+        # Not at the top: the coordinator does not need them.
         from support.servers.model_probe import serves_scripted_model
         from support.suite import RunContext
 
         with defer_interrupts():
             self.suite = RunContext(resolved, target)
-        speaking = serves_scripted_model(self.suite)
+        has_scripted_model = serves_scripted_model(self.suite)
         for scenario in scenarios:
             tags = list(scenario.effective_tags)
             reason = missing_requirement(
-                tags, resolved.settings, target, speaking
+                tags, resolved.settings, target, has_scripted_model
             ) or self.suite.ollama_backends.missing_requirement(tags)
             if reason is not None:
-                # Not `skip()`: that prints a line of its own in the middle of everything.
+                # Not `skip()`: that prints a line of its own between the others.
                 scenario.mark_skipped()
                 scenario.skip_reason = reason
             self._instrument(scenario, deviations)
         self.config.userdata["target_label"] = target.label
 
     def run_features(self, reports: Path, records: StreamOpener, features: Iterable[BehaveFeature]) -> bool:
-        """Run them, writing records and Allure results; whether anything was wrong."""
+        """Run them, writing records and Allure results; whether anything failed."""
         from support.reporting.allure_formatter import AcceptanceAllure
         from support.reporting.record_formatter import Recorder
 
         self.context.suite = self.suite
         self.context.on_cleanup_error = self._record_cleanup_error
-        # One writer of JUnit: behave's own knows no reason of a skip, and no secret.
+        # The suite writes JUnit itself: behave's reporter has no reasons of skips, and redacts nothing.
         self.config.reporters = [r for r in self.config.reporters if not isinstance(r, JUnitReporter)]
         self._reports = [
             Recorder(records, self.config),
@@ -155,7 +155,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
             self.formatters = [*self._chosen_formatters(), *self._reports]
             return bool(self.run_model(features))
         except KeyboardInterrupt:
-            # It came while no feature ran: behave lets it through, and what was recorded is worth a report.
+            # Between two features: behave does not catch it. The records so far are reported.
             return True
 
     def _chosen_formatters(self) -> list[Any]:
@@ -169,12 +169,12 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         return [GuardedFormatter(formatter, self.budgets, self.run_error) for formatter in chosen]
 
     def run_dry(self) -> bool:
-        """Let behave's formatters show everything without running it; whether a step has no definition."""
+        """Let behave's formatters print everything without running it; whether a step has no definition."""
         self.formatters = make_formatters(self.config, self.config.outputs)
         return bool(self.run_model())
 
     def run_error(self, failure: RunError) -> None:
-        """Tell what went wrong outside all scenarios: it makes the run red."""
+        """Report what went wrong outside all scenarios: the run fails."""
         self.failed = True
         for report in self._reports:
             report.report(failure)
@@ -185,7 +185,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         self.budgets.begin(scenario.name, budget_of_tags(scenario.tags, scenario.effective_tags))
 
     def close(self) -> None:
-        """End what was started. A signal does not cut it short, its time limit does."""
+        """End what was started. A signal does not interrupt that, its time limit does."""
         self._signals.record_only = True
         try:
             if self.suite is not None:
@@ -210,7 +210,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         self._cleanup_error = self._cleanup_error or error
 
     def _instrument(self, scenario: BehaveScenario, known_issues: KnownIssues) -> None:
-        """Give the scenario its verdict when it has run, hooks and cleanups included."""
+        """Give the scenario its verdict when it has run, with its hooks and cleanups."""
         inner = scenario.run
 
         def run(runner: ScenarioRunner) -> bool:
@@ -233,7 +233,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
                 scenario.set_status(Status.skipped)
                 return False
             if verdict.status == "skipped" and scenario.should_skip:
-                # Left out in its last step: behave counts steps, and all have passed.
+                # Skipped in its last step: behave looks at the steps, and all have passed.
                 scenario.set_status(Status.skipped)
             if verdict.gates and not failed:
                 scenario.set_status(Status.failed)
@@ -242,10 +242,10 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         scenario.run = run
 
     def _known_issue(self, scenario: BehaveScenario, known_issues: KnownIssues) -> KnownIssue | None:
-        """The known issue that foretells its failure, of any program that it judged."""
+        """The known issue that lists its failure, of any component that it tested."""
         assert self.suite is not None
         tags = list(scenario.effective_tags)
-        # Left out before it began, it has no world.
+        # Skipped before its start, it has no world.
         world = getattr(scenario, "world", None)
         judged = (
             self.suite.components_under_test(tags) if world is None else world.components_under_test(tags)
@@ -254,14 +254,14 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         return next((entry for entry in found if entry is not None), None)
 
     def _attach_cleanup_error(self, scenario: BehaveScenario) -> None:
-        """behave prints what went wrong in a cleanup and forgets it."""
+        """behave prints the error of a cleanup, and does not keep it."""
         error = self._cleanup_error
         if error is not None and scenario.exception is None and not scenario.error_message:
             scenario.exception = error
             scenario.error_message = "".join(traceback.format_exception(error))
 
     def _abort_reason(self) -> str | None:
-        return self._signals.why or ("the run was cut short" if self.aborted else None)
+        return self._signals.why or ("the run was aborted" if self.aborted else None)
 
 
 def _reject_coroutine(work: Callable[..., object], what: str) -> None:
@@ -280,7 +280,7 @@ def _reject_duplicate_titles(scenarios: Iterable[BehaveScenario]) -> None:
 
 
 def _cancel_tasks(step: Callable[P, R]) -> Callable[P, R]:
-    """A step that is `async def`, cut off, leaves its task in behave's event loop: end it with the step."""
+    """An interrupted `async def` step leaves its task in behave's event loop: cancel it with the step."""
     if not isinstance(step, AsyncFunction):
         return step
 
@@ -301,9 +301,9 @@ def _cancel_tasks(step: Callable[P, R]) -> Callable[P, R]:
 
 
 def _contain_exit(step: Callable[..., Any]) -> Callable[..., Any]:
-    """A step ends in the scenario: `sys.exit(0)` there would end the run without hooks, cleanups and reports.
+    """A step that calls `sys.exit` fails: it would end the run without hooks, cleanups and reports.
 
-    One that raises `NotOffered` leaves the rest of its scenario out.
+    A step that raises `NotSupported` skips the rest of its scenario.
     """
 
     @functools.wraps(step)
@@ -313,7 +313,7 @@ def _contain_exit(step: Callable[..., Any]) -> Callable[..., Any]:
         except SystemExit as end:
             raise RuntimeError(f"the step called sys.exit({end.code!r})") from end
         except NotSupported as reason:
-            # Not `scenario.skip()`: that prints a line of its own in the middle of everything.
+            # Not `scenario.skip()`: that prints a line of its own between the others.
             context.scenario.should_skip, context.scenario.skip_reason = True, str(reason)
 
     return run

@@ -15,9 +15,10 @@ from support.results.record import Record, read_records
 
 @dataclass(eq=False)
 class Task:
-    """A feature file with its selected scenarios (`file:line` -> behave's object) and what it must not meet.
+    """A feature file with its selected scenarios (`file:line` -> behave's object).
 
-    `begun`: the scenarios that a worker has begun; `current`: the record of the one that runs.
+    `locks` and `serial`: what it cannot run beside. `started`: the scenarios that a worker has started;
+    `running`: the record of the one that runs.
     """
 
     file: str
@@ -39,7 +40,7 @@ class Task:
 
     @property
     def pending(self) -> list[str]:
-        """The scenarios that nobody has begun."""
+        """The scenarios that have not been started."""
         return [place for place in self.scenarios if place not in self.started]
 
 

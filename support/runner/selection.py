@@ -1,4 +1,4 @@
-"""What the options of `acceptance run` stand for: settings, tags and paths of behave's command line."""
+"""The options of `acceptance run` as settings, tags and paths of behave's command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from support.errors import SettingsError
 
-# Short words for folders of `features/`; the run classes among the tags are words too.
+# Short names of folders of `features/`; the tags of run classes are names too.
 FOLDERS = {
     "binary": "features/binary_health",
     "loading": "features/model_loading",
@@ -24,24 +24,24 @@ ANY_SPEED = "slow or not slow"
 
 
 def resolve_paths_and_tags(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Paths and tag expressions of what was named: a suite, a run class, or a path as it stands."""
+    """Paths and tag expressions of these names: a suite, a run class, or a path."""
     paths, tags = [], []
-    for word in names:
-        if Path(word).exists():
-            paths.append(word)
-        elif word in RUN_CLASS_TAGS:
-            tags.append(word)
+    for name in names:
+        if Path(name).exists():
+            paths.append(name)
+        elif name in RUN_CLASS_TAGS:
+            tags.append(name)
         else:
-            folder = f"features/{word}"
-            paths.append(FOLDERS.get(word, folder if Path(folder).is_dir() else word))
+            folder = f"features/{name}"
+            paths.append(FOLDERS.get(name, folder if Path(folder).is_dir() else name))
     return paths, [" or ".join(tags)] if tags else []
 
 
 def tag_arguments(expressions: Sequence[str], *, skip_benchmarks: bool) -> list[str]:
-    """All expressions together; the configured ones (not @slow) where nothing else was asked."""
-    asked = [f"({expression})" for expression in expressions] or ["({config.tags})"]
+    """All expressions together; without any, the configured ones (not @slow)."""
+    given = [f"({expression})" for expression in expressions] or ["({config.tags})"]
     if skip_benchmarks:
-        return [f"--tags={' and '.join([*asked, 'not @benchmark'])}"]
+        return [f"--tags={' and '.join([*given, 'not @benchmark'])}"]
     return [f"--tags={expression}" for expression in expressions]
 
 
@@ -54,7 +54,7 @@ def target_settings(target: str) -> list[str]:
     program = target if Path(target).exists() else shutil.which(target)
     if program is None:
         raise SettingsError(
-            f"--target {target!r} is no program that is there; "
+            f"--target {target!r} is not an existing program; "
             "choose auto, real, reference, a URL such as http://HOST:PORT, or the path of a program"
         )
     return ["acceptance_target=real", f"mistralrs_bin={program}"]
@@ -66,7 +66,7 @@ def model_settings(model: Path) -> list[str]:
         return [f"test_model_path={model}", "test_model_file="]
     if not model.is_file() or model.suffix.lower() not in MODEL_FILES:
         raise SettingsError(
-            f"--model {str(model)!r} is no model that is there; give a folder (SafeTensors) or a .gguf or "
+            f"--model {str(model)!r} is not an existing model; give a folder (SafeTensors) or a .gguf or "
             ".ggml file"
         )
     return [f"test_model_path={model.parent}", f"test_model_file={model.name}"]

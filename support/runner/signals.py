@@ -14,33 +14,33 @@ HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Signals:
-    """Which signal a run has received. `again` is called with every further one; None: those are ignored.
+    """The signal that a run has received. `on_second_signal` is called with each further one, if given.
 
-    A worker ignores them: its master passes on the first, and ends it itself at the second. So a SIGTERM for
-    all processes of a container does not count twice.
+    A worker ignores those: its coordinator passes the first one on, and kills it at the second. So a SIGTERM
+    for all processes of a container does not count twice.
     """
 
     def __init__(self, on_second_signal: Callable[[int], None] | None = None) -> None:
         self.received: int | None = None
-        # From now on a first signal interrupts nothing: what is under way is the end already.
+        # When true, a first signal interrupts nothing: the run is ending already.
         self.record_only = False
         self._on_second_signal = on_second_signal
 
     @property
     def why(self) -> str | None:
-        """Why the run ended, when it was a signal."""
+        """Why the run ended, when a signal ended it."""
         return None if self.received is None else f"the run was ended by {signal.Signals(self.received).name}"
 
     @property
     def exit_code(self) -> int | None:
-        """What the run ends with, when it was a signal."""
+        """The exit code of the run, when a signal ended it."""
         if self.received is None:
             return None
         return EXIT_TERMINATED if self.received == signal.SIGTERM else EXIT_INTERRUPTED
 
     @contextmanager
     def handling(self) -> Iterator[None]:
-        """Receive them inside; may be nested."""
+        """Handle them inside; may be nested."""
         before = {number: signal.signal(number, self._receive) for number in HANDLED_SIGNALS}
         try:
             yield

@@ -1,4 +1,4 @@
-"""The closed list of tags; anything else is a typing error, in a feature as on the command line."""
+"""The closed list of tags; another tag is an error, in a feature and on the command line."""
 
 from __future__ import annotations
 

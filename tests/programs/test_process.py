@@ -1,4 +1,4 @@
-"""Child processes end with whoever started them, with all that they started themselves."""
+"""Child processes end with the process that started them, and so do their own children."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.timeouts import PATIENCE
 
 PYTHON = (sys.executable, "-ISu", "-c")
 HANG = "import signal; signal.pause()"
-# A parent with a child; both say their process ids, then wait for ever.
+# A parent with a child; it prints both process ids, then waits for ever.
 FAMILY = f"""
 import os, signal, subprocess, sys
 child = subprocess.Popen([sys.executable, "-IS", "-c", {HANG!r}])
@@ -35,10 +35,10 @@ def family(tmp_path: Path) -> Callable[[], tuple[ManagedProcess, list[int]]]:
     def start(script: str = FAMILY) -> tuple[ManagedProcess, list[int]]:
         out = tmp_path / "family"
         process = ManagedProcess([*PYTHON, script], stdout=out)
-        said = wait_until(
+        output = wait_until(
             "both are there", lambda: out.read_text().split()[:2][1:] and out.read_text(), timeout=PATIENCE
         )
-        return process, [int(word) for word in said.split()]
+        return process, [int(word) for word in output.split()]
 
     return start
 
@@ -63,13 +63,13 @@ def test_a_signal_is_a_negative_exit_code(tmp_path: Path) -> None:
     assert run_command([*PYTHON, script], within=PATIENCE, folder=tmp_path).exit_code == -signal.SIGKILL
 
 
-def test_more_output_than_a_pipe_holds_stops_nobody(tmp_path: Path) -> None:
+def test_more_output_than_a_pipe_holds_does_not_block(tmp_path: Path) -> None:
     outcome = run_command([*PYTHON, "print('x' * 2_000_000)"], within=PATIENCE, folder=tmp_path)
     assert len(outcome.stdout) == 2_000_001
     assert len(outcome.describe()) < 5000
 
 
-def test_bytes_that_are_no_text_are_no_error(tmp_path: Path) -> None:
+def test_invalid_utf8_is_not_an_error(tmp_path: Path) -> None:
     script = "import os; os.write(1, bytes([255, 65]))"
     assert run_command([*PYTHON, script], within=PATIENCE, folder=tmp_path).stdout == "\ufffdA"
 
@@ -79,7 +79,7 @@ def test_a_program_that_cannot_be_started_is_an_os_error(tmp_path: Path) -> None
         run_command([tmp_path / "none"], within=PATIENCE, folder=tmp_path)
 
 
-def test_a_command_that_does_not_end_is_told_with_its_words_and_its_tree_is_ended(
+def test_a_command_that_does_not_end_is_reported_with_its_output_and_its_tree_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wait = ManagedProcess.wait
@@ -112,13 +112,15 @@ def test_stopping_ends_the_tree_and_may_be_repeated(
     assert process_tree(process.pid) == []
 
 
-def test_who_ignores_the_request_is_killed(family: Callable[..., tuple[ManagedProcess, list[int]]]) -> None:
+def test_a_process_that_ignores_sigterm_is_killed(
+    family: Callable[..., tuple[ManagedProcess, list[int]]],
+) -> None:
     process, pids = family("import signal; signal.signal(15, signal.SIG_IGN)" + FAMILY)
     assert process.stop(grace=0.1) == -signal.SIGKILL
     check_gone(pids)
 
 
-def test_a_stopped_tree_is_gone_though_the_kernel_takes_its_time(
+def test_a_stopped_tree_is_gone_although_the_kernel_is_slow(
     family: Callable[..., tuple[ManagedProcess, list[int]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a killed child held, a port for example, is free when the next one wants it."""
@@ -152,7 +154,7 @@ def test_waiting_gives_the_exit_code_or_ends_the_tree(
     check_gone(pids)
 
 
-def test_the_last_line_of_defence_ends_all_that_is_left(
+def test_kill_all_ends_all_that_is_left(
     family: Callable[..., tuple[ManagedProcess, list[int]]],
 ) -> None:
     process, pids = family()
@@ -195,20 +197,20 @@ def test_the_child_of_a_runner_that_ends_ends_too(tmp_path: Path) -> None:
     check_gone([child])
 
 
-MINDS = "import signal; print(*(signal.getsignal(n) is not signal.SIG_IGN for n in (1, 2, 3)))"
+HANDLED = "import signal; print(*(signal.getsignal(n) is not signal.SIG_IGN for n in (1, 2, 3)))"
 IN_THE_BACKGROUND = f"""
 import signal, sys
 from pathlib import Path
 from support.programs.process import run_command
 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     signal.signal(number, signal.SIG_IGN)
-done = run_command([sys.executable, "-IS", "-c", {MINDS!r}], within={PATIENCE}, folder=Path(sys.argv[1]))
+done = run_command([sys.executable, "-IS", "-c", {HANDLED!r}], within={PATIENCE}, folder=Path(sys.argv[1]))
 print(done.stdout)
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_a_child_minds_signals_though_the_run_in_the_background_does_not(tmp_path: Path) -> None:
+def test_a_child_handles_signals_although_the_run_in_the_background_ignores_them(tmp_path: Path) -> None:
     """`nohup`, or `&` in a script, ignores them, and hands that down: Ctrl-C would do nothing in a chat."""
     done = subprocess.run(
         [sys.executable, "-c", IN_THE_BACKGROUND, str(tmp_path)],

@@ -209,7 +209,7 @@ def test_a_model_of_your_own_meets_its_need(settings: Settings, tmp_path: Path) 
 
 
 def test_every_need_that_is_missing_has_its_reason(settings: Settings) -> None:
-    assert "needs a program to start" in str(
+    assert "requires a local binary" in str(
         missing_requirement(["needs.own_model", "needs.command"], settings, URL, True)
     )
     assert missing_requirement([], settings, URL, False) is None

@@ -1,4 +1,4 @@
-"""One rule for the exit code, out of the records; and a reason for each scenario that was never reached."""
+"""One rule for the exit code, from the records; and a reason for each scenario that did not run."""
 
 from __future__ import annotations
 
@@ -40,24 +40,24 @@ def test_exit_code(records: list[Record], broken: bool, code: int) -> None:
 SELECTED = {A: "A", B: "B"}
 
 
-def test_what_was_reached_needs_no_reason() -> None:
-    told = [record(A, "passed"), record(B, "failed", "x")]
-    assert scenarios_not_run(SELECTED, told, signalled=None, fail_fast=True) == ({}, True)
+def test_scenarios_that_ran_need_no_reason() -> None:
+    records = [record(A, "passed"), record(B, "failed", "x")]
+    assert scenarios_not_run(SELECTED, records, signalled=None, fail_fast=True) == ({}, True)
 
 
 @pytest.mark.parametrize(
-    ("told", "signalled", "stops", "why", "known"),
+    ("recorded", "signalled", "fail_fast", "reason", "known"),
     [
         (record(A, "passed"), "the run was ended by SIGINT", False, "the run was ended by SIGINT", True),
         (record(A, "failed", "x"), None, True, "the run stopped at the first failure", True),
-        (record(A, "failed", "x"), None, False, "the run was cut short", False),
-        (record(A, "passed"), None, True, "the run was cut short", False),
+        (record(A, "failed", "x"), None, False, "the run was aborted", False),
+        (record(A, "passed"), None, True, "the run was aborted", False),
         (record("environment.py:1", "broken", "x", "B"), None, False, "environment.py:1 failed", True),
     ],
 )
-def test_what_was_not_reached_has_a_reason(
-    told: Record, signalled: str | None, stops: bool, why: str, known: bool
+def test_scenarios_that_did_not_run_have_a_reason(
+    recorded: Record, signalled: str | None, fail_fast: bool, reason: str, known: bool
 ) -> None:
-    reasons, explained = scenarios_not_run(SELECTED, [told], signalled=signalled, fail_fast=stops)
-    assert reasons[B] == why
+    reasons, explained = scenarios_not_run(SELECTED, [recorded], signalled=signalled, fail_fast=fail_fast)
+    assert reasons[B] == reason
     assert explained is known

@@ -1,4 +1,4 @@
-"""What a formatter does wrong is told once, and does not end the run."""
+"""An error of a formatter is reported once, and does not end the run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from support.runner.guarded_formatter import GuardedFormatter
 from support.runner.time_limits import Budgets
 
 
-class Shaky:
-    name = "shaky"
+class Faulty:
+    name = "faulty"
 
     def step(self, step: object) -> object:
         return step
@@ -31,37 +31,37 @@ class Shaky:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[RunError]:
+def errors(monkeypatch: pytest.MonkeyPatch) -> list[RunError]:
     monkeypatch.setattr(guarded_formatter, "HOOK_SECONDS", 0.2)
     return []
 
 
 @pytest.fixture
-def shaky(told: list[RunError]) -> Any:
-    return GuardedFormatter(Shaky(), Budgets(), told.append)
+def faulty(errors: list[RunError]) -> Any:
+    return GuardedFormatter(Faulty(), Budgets(), errors.append)
 
 
-def test_what_works_is_left_alone(shaky: Any, told: list[RunError]) -> None:
-    assert (shaky.name, shaky.step(7), told) == ("shaky", 7, [])
-    assert getattr(shaky, "embedding", None) is None
+def test_what_works_is_left_alone(faulty: Any, errors: list[RunError]) -> None:
+    assert (faulty.name, faulty.step(7), errors) == ("faulty", 7, [])
+    assert getattr(faulty, "embedding", None) is None
 
 
-def test_an_error_is_told_once(shaky: Any, told: list[RunError]) -> None:
-    shaky.result(1)
-    shaky.result(2)
-    assert [(failure.name, failure.message) for failure in told] == [
-        ("formatter Shaky, result", "LookupError: no colour for 1")
+def test_an_error_is_reported_once(faulty: Any, errors: list[RunError]) -> None:
+    faulty.result(1)
+    faulty.result(2)
+    assert [(failure.name, failure.message) for failure in errors] == [
+        ("formatter Faulty, result", "LookupError: no colour for 1")
     ]
 
 
-def test_sys_exit_is_an_error(shaky: Any, told: list[RunError]) -> None:
-    shaky.eof()
-    assert [failure.name for failure in told] == ["formatter Shaky, eof"]
+def test_sys_exit_is_an_error(faulty: Any, errors: list[RunError]) -> None:
+    faulty.eof()
+    assert [failure.name for failure in errors] == ["formatter Faulty, eof"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no alarm on this system")
-def test_one_that_hangs_is_interrupted(shaky: Any, told: list[RunError]) -> None:
+def test_one_that_hangs_is_interrupted(faulty: Any, errors: list[RunError]) -> None:
     begun = time.monotonic()
-    shaky.close()
+    faulty.close()
     assert time.monotonic() - begun < 30
-    assert "formatter Shaky, close: the call exceeded its budget of 0.2 s" in told[0].message
+    assert "formatter Faulty, close: the call exceeded its budget of 0.2 s" in errors[0].message

@@ -14,18 +14,18 @@ SUMMARY = {"passed": 0, "failed": 0, "skipped": 0}
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "code", "words"),
+    ("verdicts", "code", "text"),
     [
         (["known_issue", "known_issue"], 0, "2 runs, identical verdicts"),
-        (["known_issue", "passed"], 0, "1 x known_issue, 1 x passed, listed as by chance"),
+        (["known_issue", "passed"], 0, "1 x known_issue, 1 x passed, listed as flaky"),
         (["passed", "broken"], 1, "1 x passed, 1 x broken"),
         (["passed", "skipped"], 1, "1 x passed, 1 x skipped"),
         (["passed", None], 1, "1 x passed, 1 x not reported"),
         (["known_issue", None], 1, "1 x known_issue, 1 x not reported"),
     ],
 )
-def test_only_what_is_listed_as_by_chance_may_differ(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], verdicts: list[str | None], code: int, words: str
+def test_only_flaky_known_issues_may_differ(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], verdicts: list[str | None], code: int, text: str
 ) -> None:
     left = iter(verdicts)
 
@@ -37,6 +37,6 @@ def test_only_what_is_listed_as_by_chance_may_differ(
         return 0
 
     assert run_repeatedly(run, 2, tmp_path) == code
-    said = capsys.readouterr().out
-    assert words in said
-    assert ("listed as by chance" in said) == ("listed as by chance" in words)
+    output = capsys.readouterr().out
+    assert text in output
+    assert ("listed as flaky" in output) == ("listed as flaky" in text)

@@ -1,4 +1,4 @@
-"""behave's runner as the suite uses it: nothing waits for ever at its end, nothing is refused for nothing."""
+"""behave's runner as the suite uses it: its end has a time limit, and coroutines are rejected."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.skipif(not time_limits._HAS_ALARM, reason="there is no alarm on this system")
-def test_a_suite_that_does_not_end_is_cut_off_and_named(
+def test_a_suite_that_does_not_end_is_interrupted_and_named(
     runner: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(time_limits, "HOOK_SECONDS", 0.2)
@@ -30,11 +30,11 @@ def test_a_suite_that_does_not_end_is_cut_off_and_named(
     begun = time.monotonic()
     runner.close()
     assert time.monotonic() - begun < 30
-    said = capsys.readouterr().err
-    assert said.startswith("acceptance: the cleanup exceeded its budget of 0.2 s in the end of the suite")
+    errors = capsys.readouterr().err
+    assert errors.startswith("acceptance: the cleanup exceeded its budget of 0.2 s in the end of the suite")
 
 
-def test_a_signal_at_the_end_is_noted_and_cuts_nothing(runner: Any) -> None:
+def test_a_signal_at_the_end_is_recorded_and_interrupts_nothing(runner: Any) -> None:
     done = []
 
     def close() -> None:
@@ -47,7 +47,7 @@ def test_a_signal_at_the_end_is_noted_and_cuts_nothing(runner: Any) -> None:
     assert runner._signals.exit_code == 143
 
 
-def test_a_coroutine_is_refused_where_nobody_awaits_it() -> None:
+def test_a_coroutine_is_rejected_where_it_is_not_awaited() -> None:
     async def close() -> None: ...
 
     with pytest.raises(AcceptanceError, match="the cleanup close is `async def`"):
@@ -59,5 +59,5 @@ def test_a_coroutine_is_refused_where_nobody_awaits_it() -> None:
     ("name", "is_hook"),
     [("before_all", True), ("after_tag", True), ("keep", False), ("before_dinner", False)],
 )
-def test_only_hooks_are_taken_for_hooks(name: str, is_hook: bool) -> None:
+def test_only_hooks_are_recognised_as_hooks(name: str, is_hook: bool) -> None:
     assert (HOOK.fullmatch(name) is not None) is is_hook

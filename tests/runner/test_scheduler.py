@@ -1,4 +1,4 @@
-"""Feature files are handed out longest first, and apart where it must be."""
+"""Feature files are assigned longest first, and not together where locks or tags forbid it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def task(name: str, size: int = 1, *tags: str) -> Task:
     )
 
 
-def handed_out(schedule: Schedule) -> list[str]:
+def assigned(schedule: Schedule) -> list[str]:
     """All that may run at the same time."""
     names = []
     while (found := schedule.next()) is not None:
@@ -29,7 +29,7 @@ def handed_out(schedule: Schedule) -> list[str]:
 
 
 def test_longest_first() -> None:
-    assert handed_out(Schedule([task("short"), task("long", 5), task("middle", 3)])) == [
+    assert assigned(Schedule([task("short"), task("long", 5), task("middle", 3)])) == [
         "long",
         "middle",
         "short",
@@ -41,9 +41,9 @@ def test_same_lock_never_together() -> None:
         [first := task("a", 2, "lock.gpu"), task("b", 1, "lock.gpu"), task("c", 1, "lock.tty")]
     )
     assert schedule.next() is first
-    assert handed_out(schedule) == ["c"]
+    assert assigned(schedule) == ["c"]
     schedule.finish(first)
-    assert handed_out(schedule) == ["b"]
+    assert assigned(schedule) == ["b"]
 
 
 def test_one_tagged_scenario_is_enough() -> None:
@@ -61,23 +61,23 @@ def test_serial_is_alone_and_last() -> None:
     alone = schedule.next()
     assert alone is not None
     assert alone.file == "alone"
-    assert handed_out(schedule) == []
+    assert assigned(schedule) == []
     schedule.finish(alone)
-    assert handed_out(schedule) == ["also alone"]
+    assert assigned(schedule) == ["also alone"]
     assert schedule.empty
 
 
-def test_rest_of_a_file_is_what_nobody_began() -> None:
+def test_the_rest_of_a_file_is_what_was_not_started() -> None:
     schedule = Schedule([hurt := task("a", 3), task("b")])
     assert schedule.next() is hurt
     hurt.started |= {"a:0", "a:1"}
     schedule.finish(hurt)
     schedule.requeue(hurt)
     assert hurt.pending == ["a:2"]
-    assert handed_out(schedule) == ["a", "b"]
+    assert assigned(schedule) == ["a", "b"]
 
 
-def test_dropped_is_not_handed_out() -> None:
+def test_cleared_tasks_are_not_assigned() -> None:
     schedule = Schedule([task("a"), task("b")])
     schedule.clear()
     assert schedule.empty
@@ -94,13 +94,13 @@ def test_a_worker_stays_in_its_folder_while_there_is_work() -> None:
     third = schedule.next(second.folder)
     assert third is not None
     assert third.file == "load/d"
-    assert handed_out(schedule) == ["api/b"]
+    assert assigned(schedule) == ["api/b"]
 
 
 def test_what_took_longest_last_time_is_first() -> None:
     known = {"short 0": 0.1, "short 1": 0.1, "long 0": 9.0}
     tasks = [task("short", 2), task("new"), task("long")]
-    assert handed_out(Schedule(tasks, known)) == ["long", "new", "short"]
+    assert assigned(Schedule(tasks, known)) == ["long", "new", "short"]
 
 
 def test_one_worker_runs_in_the_order_of_the_files() -> None:

@@ -79,7 +79,7 @@ def test_failed_places_of_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(SettingsError, match="no report of an earlier run"):
         rerun.failed_locations(tmp_path)
     report.write_text("{}")
-    with pytest.raises(AcceptanceError, match="no report of this suite"):
+    with pytest.raises(AcceptanceError, match="not a report of this suite"):
         rerun.failed_locations(tmp_path)
     tests = [("a/x.feature:3", "failed"), ("b/x.feature:5", "broken"), ("a/x.feature:9", "known_issue")]
     tests += [("environment.py:1", "broken"), ("a/gone.feature:3", "failed")]

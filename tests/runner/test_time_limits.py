@@ -1,4 +1,4 @@
-"""What takes too long is interrupted, or ends its process; and says where it was."""
+"""What takes too long is interrupted, or ends its process; the place is reported."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ HANGS: list[Callable[[], None]] = [
 
 
 @pytest.mark.parametrize("hang", HANGS)
-def test_a_hang_is_cut_and_its_place_told(hang: Callable[[], None]) -> None:
+def test_a_hang_is_interrupted_and_its_place_reported(hang: Callable[[], None]) -> None:
     started = time.monotonic()
     with pytest.raises(BudgetExceeded, match=rf"^too long; it was here:\n(?s:.*){hang.__name__}: "):  # noqa: SIM117
         with SoftLimit("too long", SHORT):
@@ -148,7 +148,7 @@ def test_a_long_stack_is_shortened() -> None:
     assert " more" in lines[1 + time_limits.MAX_FRAMES // 2]
 
 
-def test_a_swallowed_limit_is_told_at_the_end() -> None:
+def test_a_swallowed_limit_is_raised_at_the_end() -> None:
     with pytest.raises(BudgetExceeded), SoftLimit("too long", SHORT), contextlib.suppress(BaseException):
         time.sleep(60)
 
@@ -232,17 +232,17 @@ def test_ctrl_c_counts_more_than_a_limit() -> None:
 
 
 def test_in_another_thread_there_is_no_soft_limit() -> None:
-    said = []
+    done = []
 
     def work() -> None:
         with SoftLimit("too long", SHORT / 3):
             time.sleep(SHORT)
-        said.append("done")
+        done.append("done")
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert said == ["done"]
+    assert done == ["done"]
 
 
 # -- the budgets of a run

@@ -69,7 +69,7 @@ EXPECTED: dict[str, tuple[int, tuple[str, ...]]] = {
     "refused iterations": (2, ("smoke and and",)),
     "list": (0, ("toy0.feature:4  It fails  @normal", "2 scenarios selected, 0 would be skipped")),
     "list of nothing": (3, ("no scenario selected",)),
-    "list without needs": (0, ("command: unmet, needs a program to start", "would be skipped")),
+    "list without needs": (0, ("command: unmet, requires a local binary", "would be skipped")),
     "two reports": (0, ("PASSED: 1 passed", "JUnit")),
     "target path": (0, ("mistralrs 9.9.9", "program-good")),
     "target URL": (0, ("server at http://127.0.0.1", "test_verbose = true")),
