@@ -1,4 +1,4 @@
-"""Exit codes, streams and words of the command line; nothing here starts an engine."""
+"""Exit codes, streams and messages of the command line; nothing here starts an engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from support.bundled.reference_server import logs
-from support.bundled.reference_server.bench import Plan
 from support.bundled.reference_server.cli import main
 from support.bundled.reference_server.loading import ModelOptions, ModelSource, resolve_model
 
@@ -24,23 +23,16 @@ def call(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
     return ended.value.code, said.out, said.err
 
 
-@pytest.mark.parametrize(
-    ("arguments", "name"),
-    [
-        (["--version"], "mistralrs-reference"),
-        (["-V"], "mistralrs-reference"),
-        (["serve", "-V"], "mistralrs-reference-serve"),
-    ],
-)
-def test_version_is_the_engines(capsys: Capture, arguments: list[str], name: str) -> None:
-    assert call(capsys, *arguments) == (0, f"{name} {version('mistralrs')}\n", "")
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_version_is_the_engines(capsys: Capture, option: str) -> None:
+    assert call(capsys, option) == (0, f"mistralrs-reference {version('mistralrs')}\n", "")
 
 
-@pytest.mark.parametrize("subcommand", ["", "serve", "run", "bench", "doctor"])
+@pytest.mark.parametrize("subcommand", ["", "serve", "run", "bench", "doctor", "help"])
 def test_help_goes_to_standard_output(capsys: Capture, subcommand: str) -> None:
     code, out, err = call(capsys, *subcommand.split(), "--help")
     assert (code, err) == (0, "")
-    assert out.startswith(f"Usage: mistralrs-reference {subcommand}".rstrip())
+    assert out.startswith(f"usage: mistralrs-reference {subcommand}".rstrip())
     assert out == call(capsys, "help", *subcommand.split())[1]
 
 
@@ -53,33 +45,34 @@ def test_no_arguments_print_the_help_as_an_error(capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--nope", "unexpected argument '--nope' found"),
-        ("frob", "unrecognized subcommand 'frob'"),
-        ("help frob", "unrecognized subcommand 'frob'"),
-        ("serve --nope", "unexpected argument '--nope' found"),
-        ("serve extra", "unrecognized subcommand 'extra'"),
-        ("serve text extra", "unexpected argument 'extra' found"),
-        ("serve speech -m m", "'speech' is not available in the reference stack"),
-        ("serve embedding", "the following required arguments were not provided:\n  --model-id <MODEL_ID>"),
-        ("serve -p 99999", "invalid value '99999' for '--port <PORT>'"),
-        ("serve -p x", "invalid value 'x' for '--port <PORT>'"),
-        ("serve --format foo", "[possible values: plain, gguf, ggml]"),
-        ("run --dtype x", "invalid value 'x' for '--dtype <DTYPE>'"),
-        ("run --max-seqs 0", "invalid value '0' for '--max-seqs <MAX_SEQS>'"),
-        ("run --isq 4 --quant 4", "the argument '--isq <ISQ>' cannot be used with '--quant <QUANT>'"),
-        ("serve -p 1 -p 2", "the argument '--port <PORT>' cannot be used multiple times"),
-        ("serve -p", "a value is required for '--port <PORT>' but none was supplied"),
-        ("doctor --json=1", "unexpected value for '--json' found"),
-        ("serve --max-seq-len 9", "'--max-seq-len' is not available in the reference stack"),
-        ("bench --prompt-len x -m m", "invalid value 'x' for '--prompt-len'"),
+        ("--nope", "unrecognized arguments: --nope"),
+        ("frob", "invalid choice: 'frob'"),
+        ("help frob", "invalid choice: 'frob'"),
+        ("serve --nope", "unrecognized arguments: --nope"),
+        ("serve extra", "invalid choice: 'extra'"),
+        ("serve text extra", "unrecognized arguments: extra"),
+        ("serve speech -m m", "invalid choice: 'speech'"),
+        ("serve embedding", "the following arguments are required: -m/--model-id"),
+        ("serve -p 99999", "argument -p/--port: 99999 is not a number from 0 to 65535"),
+        ("serve -p x", "argument -p/--port: 'x' is not a whole number"),
+        ("serve --format foo", "argument --format: invalid choice: 'foo'"),
+        ("run --dtype x", "argument --dtype: invalid choice: 'x'"),
+        ("run --max-seqs 0", "argument --max-seqs: 0 is not a number of 1 or more"),
+        ("run --isq 4 --quant 4", "argument --quant: not allowed with argument --isq"),
+        ("serve -p 1 -p 2", "argument -p/--port: given more than once"),
+        ("serve -p", "argument -p/--port: expected one argument"),
+        ("doctor --json=1", "argument --json: ignored explicit argument '1'"),
+        ("serve --max-seq-len 9", "not available in the reference server: --max-seq-len"),
+        ("serve --pa-memory-mb 1 --pa-context-len 1", "--pa-memory-mb, --pa-context-len"),
+        ("run -m m --image x", "argument --image: requires --input"),
+        ("run -m m --image x -i y", "not available in the reference server: --image"),
     ],
 )
 def test_wrong_arguments_exit_with_2(capsys: Capture, arguments: str, message: str) -> None:
     code, out, err = call(capsys, *arguments.split())
     assert (code, out) == (2, "")
-    assert err.startswith("error: ")
+    assert err.startswith("usage: mistralrs-reference")
     assert message in err
-    assert "For more information, try '--help'." in err
 
 
 @pytest.mark.parametrize(
@@ -94,9 +87,8 @@ def test_wrong_arguments_exit_with_2(capsys: Capture, arguments: str, message: s
         ("run -m m -f a.gguf --format plain", "cannot be used with plain model format"),
         ("run -m m --format gguf", "GGUF format requires a model file"),
         ("run -m m -f a.gguf --quant 4", "`--quant` and `--quantized-file` are mutually exclusive"),
-        ("bench -m m --iterations 0", "--iterations must be greater than 0"),
-        ("bench -m m --prompt-len 0 --gen-len 1", "at least one TTFT or decode measurement"),
-        ("bench -m m --depth 0", "--depth must be greater than 0"),
+        ("bench", "--model-id (-m) is required unless `-f` is provided"),
+        ("bench -m m --iterations 1", "`bench` is not available in the reference server"),
     ],
 )
 def test_what_cannot_be_loaded_is_one_error_line(capsys: Capture, arguments: str, message: str) -> None:
@@ -115,33 +107,22 @@ def test_a_file_alone_names_its_folder(tmp_path: Path) -> None:
     )
 
 
-def test_bench_lengths_are_lists() -> None:
-    assert Plan.parse("64,0,128", 32, "4,8", 2, 0) == Plan((64, 128), 32, (4, 8), 2, 0)
-
-
-def test_doctor_reports_as_json(capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
+def test_doctor_reports_as_json(capsys: Capture) -> None:
     code, out, _ = call(capsys, "doctor", "--json")
     report = json.loads(out)
-    states = {check["name"]: check["status"] for check in report["checks"]}
     assert code == 0
     assert report["system"]["build"]["version"] == version("mistralrs")
     assert report["system"]["cpu"]["logical_cores"] > 0
-    assert set(states) == {"cpu_extensions", "hf_cache_writable", "hf_connectivity", "disk_space"}
-    assert (states["hf_cache_writable"], states["hf_connectivity"]) == ("ok", "error")
+    assert report["system"]["memory"]["total_bytes"] > 0
+    assert [check["status"] for check in report["checks"]] == ["ok"]
 
 
-def test_doctor_reports_as_text(capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "file"))
+def test_doctor_reports_as_text(capsys: Capture) -> None:
     code, out, _ = call(capsys, "doctor")
     assert code == 0
-    for heading in ("Environment Diagnosis", "Mistral.rs Installation", "System Checks", "Summary"):
+    for heading in ("Environment Diagnosis", "System Checks", "Summary"):
         assert heading in out.splitlines()
-    assert "[ERROR] ❌ Hugging Face cache is not writable" in out
-    assert "❌ 2 error(s) found" in out
+    assert all(f"[INFO] {name}:" in out for name in ("OS", "CPU", "RAM"))
 
 
 @pytest.mark.parametrize(

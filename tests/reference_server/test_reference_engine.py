@@ -240,14 +240,6 @@ def test_one_shot_answers_and_ends(tmp_path: Path, model: ModelFiles, script: Sc
         assert part in outcome.stdout
 
 
-def test_bench_measures(tmp_path: Path, model_arguments: tuple[str, ...]) -> None:
-    given = ("--prompt-len", "64", "--gen-len", "16", "--iterations", "2")
-    outcome = command(tmp_path, "bench", *model_arguments, *given)
-    assert outcome.exit_code == 0, outcome.describe()
-    assert re.search(r"TTFT \(64 input tokens\) +│ +\d+\.\d ± \d+\.\d +│ +\d+\.\d\d ms TTFT", outcome.stdout)
-    assert re.search(r"Decode \(16 tokens @ d4\) +│ +\d+\.\d ± \d+\.\d +│ +\d+\.\d\d ms TPOT", outcome.stdout)
-
-
 def test_conversation_on_a_terminal(tmp_path: Path, model: ModelFiles, script: Script) -> None:
     row = rows(script)[0]
     ours, theirs = pty.openpty()

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from support.bundled.reference_server.http import BODY_LIMIT, create_app
-from support.bundled.reference_server.serve import ServerOptions
+from support.bundled.reference_server.options import ServerOptions
 from tests.reference_server.stand_ins import FakeEngine, question
 
 CHAT = "/v1/chat/completions"

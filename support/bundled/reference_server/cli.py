@@ -1,250 +1,241 @@
-"""The command line `mistralrs-reference`: that of `mistralrs` 0.9, as far as the engine's package reaches.
+"""The command line `mistralrs-reference`: the commands and options of `mistralrs` 0.9 that the suite uses.
 
-Nothing heavy is imported before a command needs it: `--version`, `--help` and wrong arguments stay quick.
+Nothing heavy is imported before a command needs it: `--version`, `--help` and usage errors stay fast.
+An option of the binary that the engine's Python package lacks is rejected, never ignored.
 """
 
 from __future__ import annotations
 
+import argparse
 import signal
-from collections.abc import Callable
-from functools import wraps
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-import click
-
 from support.bundled.reference_server import logs
-from support.bundled.reference_server.clap import Group, Option
 from support.bundled.reference_server.loading import EnginePanic, LoadError, ModelOptions, resolve_model
 
-EXIT_ERROR = 1
-EXIT_PANIC = 101
-_TOKEN_SOURCE = "Where the hub's token comes from: literal:, env:, path:, cache or none."
-
-
-def option(*names: str, **settings: Any) -> Callable[[Any], Any]:
-    """An option with clap's error texts."""
-    return click.option(*names, cls=Option, **settings)
-
-
-def _unavailable(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    if value is not None:
-        raise click.UsageError(
-            f"'{max(param.opts, key=len)}' is not available in the reference stack: "
-            "the engine's Python package has no such setting",
-            ctx,
-        )
-
-
-def unavailable(name: str, **settings: Any) -> Callable[[Any], Any]:
-    """An option of the binary that the engine's package lacks: refused in plain words, not ignored."""
-    return option(name, callback=_unavailable, expose_value=False, hidden=True, **settings)
-
-
+PROGRAM, ENGINE_PACKAGE = "mistralrs-reference", "mistralrs"
+EXIT_ERROR, EXIT_USAGE, EXIT_PANIC = 1, 2, 101
+COMMANDS = {
+    "serve": "Start an HTTP server with an OpenAI-compatible API.",
+    "run": "Chat with a model in the terminal.",
+    "bench": "Measure prefill and decode speed (the binary only).",
+    "doctor": "Diagnose the host.",
+    "help": "Print this help, or the help of a command.",
+}
 KINDS = ("auto", "text", "embedding")
-_UNSUPPORTED_KINDS = ("multimodal", "diffusion", "speech")
+UNAVAILABLE = ("--max-seq-len", "--pa-memory-mb", "--pa-context-len", "--image")
+MAX_PORT = 65535
 
 
-def _kind(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
-    """The kind of model, which is a subcommand in the binary; its options may stand on either side here."""
-    if value in _UNSUPPORTED_KINDS:
-        raise click.UsageError(f"'{value}' is not available in the reference stack: it serves text", ctx)
-    if value not in (None, *KINDS):
-        raise click.UsageError(f"unrecognized subcommand '{value}'", ctx)
-    return value or KINDS[0]
+class _StoreOnce(argparse.Action):
+    """Store a value; giving the option again is an error, as in the binary."""
 
-
-_LOG = option("-l", "--log", type=click.Path(path_type=Path), help="Append each request to this file.")
-_GLOBAL = (
-    option("--seed", type=int, help="Seed of the random numbers."),
-    option("--token-source", default="cache", show_default=True, help=_TOKEN_SOURCE),
-    option("-v", "--verbose", count=True, help="Show debug lines; twice: trace lines. RUST_LOG replaces it."),
-)
-_MODEL = (
-    option("-m", "--model-id", help="Directory of the model, or its name on the hub."),
-    option("--format", type=click.Choice(["plain", "gguf", "ggml"]), help="Format of the model."),
-    option("-f", "--quantized-file", help="File name(s) in that directory, separated by `;`."),
-    option("-t", "--tok-model-id", help="Where the tokenizer is, when it is not in the file."),
-    option("-c", "--chat-template", help="Chat template file (.json or .jinja)."),
-    option("--dtype", type=click.Choice(["auto", "bf16", "f16", "f32"]), default="auto", show_default=True),
-    option("--isq", conflicts_with="quant", help="Quantize while loading, for instance Q4K or 8."),
-    option("--quant", conflicts_with="isq", help="The same as --isq here: nothing is fetched quantized."),
-    option("--no-kv-cache", is_flag=True, help="Work without the KV cache."),
-    unavailable("--max-seq-len"),
-    unavailable("--pa-memory-mb", conflicts_with="pa_context_len"),
-    unavailable("--pa-context-len", conflicts_with="pa_memory_mb"),
-    *_GLOBAL,
-)
-_MCP_CONFIG = option("--mcp-config", help="JSON file that names MCP servers whose tools the model may call.")
-_SEQUENCES = (
-    option("--max-seqs", type=click.IntRange(min=1), default=32, show_default=True, help="Answers at once."),
-    option("--prefix-cache-n", type=click.IntRange(min=0), default=16, show_default=True),
-)
-
-
-def options(*several: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Apply options in the order in which they are to be shown."""
-
-    def decorate(function: Any) -> Any:
-        for each in reversed(several):
-            function = each(function)
-        return function
-
-    return decorate
-
-
-def with_model(function: Callable[..., None]) -> Callable[..., None]:
-    """Gather the model options into `ModelOptions`, and turn failures into exit codes."""
-
-    @wraps(function)
-    def command(
-        *, isq: str | None, quant: str | None, verbose: int, quantized_file: str | None, **given: Any
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        name: str | None = None,
     ) -> None:
-        logs.set_verbosity(verbose)
-        # Loading happens in the engine, where Python would not notice a signal.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        fields = {name: given.pop(name) for name in list(given) if name in ModelOptions.__slots__}
-        model = ModelOptions(isq=isq or quant, quantized_file=quantized_file, **fields)
-        try:
-            if quant and quantized_file:
-                raise LoadError("`--quant` and `--quantized-file` are mutually exclusive")
-            if model.kind == "embedding" and model.model_id is None:
-                _raise_missing_option("model_id")
-            # Before the server's and the engine's packages are imported: a refusal should not wait for them.
-            resolve_model(model)
-            function(model, **given)
-        except LoadError as error:
-            click.echo(f"Error: {error}", err=True)
-            raise SystemExit(EXIT_ERROR) from None
-        except EnginePanic:
-            raise SystemExit(EXIT_PANIC) from None
-
-    return command
+        seen: set[str] = namespace.__dict__.setdefault("seen", set())
+        if name is not None and self.dest in seen:
+            raise argparse.ArgumentError(self, "given more than once")
+        seen.add(self.dest)
+        setattr(namespace, self.dest, values)
 
 
-def _raise_missing_option(name: str) -> NoReturn:
-    """Refuse a call that lacks an option, in clap's words."""
-    context = click.get_current_context()
-    lacking = next(param for param in context.command.params if param.name == name)
-    raise click.MissingParameter(ctx=context, param=lacking)
+class _Version(argparse.Action):
+    """Print the program's name and the engine's version, which is looked up only now."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"{PROGRAM} {version(ENGINE_PACKAGE)}")
+        parser.exit()
 
 
-@click.group(
-    cls=Group,
-    name="mistralrs-reference",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-@options(_LOG, *_GLOBAL)
-@click.pass_context
-def main(ctx: click.Context, /, **_: Any) -> None:
-    """Command-line interface for mistral.rs LLM inference (reference stack)"""
-    # Global options may stand before the subcommand too; there they are its defaults.
-    given = {
-        name: value
-        for name, value in ctx.params.items()
-        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-    }
-    ctx.default_map = dict.fromkeys(main.commands, given)
+def _new_parser(command: str, **settings: Any) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} {command}".rstrip(),
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        **settings,
+    )
+    parser.register("action", None, _StoreOnce)
+    return parser
 
 
-@main.command(name="help")
-@click.argument("subcommand", required=False)
-@click.pass_context
-def help_command(ctx: click.Context, subcommand: str | None) -> None:
-    """Print this message or the help of the given subcommand."""
-    parent = ctx.parent or ctx
-    command = main.commands.get(subcommand) if subcommand else main
-    if command is None:
-        raise click.UsageError(f"unrecognized subcommand '{subcommand}'", parent)
-    shown = parent if command is main else click.Context(command, info_name=subcommand, parent=parent)
-    click.echo(command.get_help(shown))
+def _count(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+    """A reader of whole numbers between two limits."""
+
+    def read(value: str) -> int:
+        limits = f"from {minimum} to {maximum}" if maximum is not None else f"of {minimum} or more"
+        if not value.isascii() or not value.isdigit():
+            raise argparse.ArgumentTypeError(f"{value!r} is not a whole number {limits}")
+        if int(value) < minimum or (maximum is not None and int(value) > maximum):
+            raise argparse.ArgumentTypeError(f"{value} is not a number {limits}")
+        return int(value)
+
+    return read
 
 
-@main.command()
-@click.argument("kind", required=False, callback=_kind, metavar="[COMMAND]")
-@options(
-    *_MODEL,
-    *_SEQUENCES,
-    _LOG,
-    option("--host", default="0.0.0.0", show_default=True, help="Address to listen on."),
-    option("-p", "--port", type=click.IntRange(0, 65535), default=1234, show_default=True, help="Port."),
-    option(
-        "--mcp-port", type=click.IntRange(0, 65535), help="Offer the model as an MCP server on this port too."
-    ),
-    _MCP_CONFIG,
-    option("--no-ui", is_flag=True, expose_value=False, help="Accepted: there is no web UI here."),
-    option("--disable-access-log", is_flag=True, help="No log line for each request."),
-    option("--disable-metrics", is_flag=True, help="Answer /metrics with 503."),
-)
-@with_model
-def serve(
-    model: ModelOptions,
-    log: Path | None,
-    host: str,
-    port: int,
-    mcp_port: int | None,
-    disable_access_log: bool,
-    disable_metrics: bool,
-) -> None:
-    """Start an HTTP server with an OpenAI-compatible API.
-
-    COMMAND is the kind of the model: auto, text or embedding.
-    """
-    from support.bundled.reference_server.serve import ServerOptions
-    from support.bundled.reference_server.serve import serve as start
-
-    start(model, host, port, ServerOptions(not disable_metrics, not disable_access_log, log), mcp_port)
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command. Exit codes: 0, 1 for an error, 2 for wrong usage, 101 for a panic of the engine."""
+    command, *rest = [*(sys.argv[1:] if arguments is None else arguments)] or [""]
+    if command not in COMMANDS:
+        _usage(command)
+    {"serve": _serve, "run": _run, "bench": _bench, "doctor": _doctor, "help": _help}[command](rest)
+    sys.exit(0)
 
 
-@main.command()
-@options(
-    *_MODEL,
-    *_SEQUENCES,
-    _LOG,
-    option("-i", "--input", "text", help="Answer this one message, then end."),
-    _MCP_CONFIG,
-    unavailable("--image", requires="text"),
-)
-@with_model
-def run(model: ModelOptions, log: Path | None, text: str | None) -> None:
-    """Talk with a model in the terminal."""
-    from support.bundled.reference_server.interactive import run_interactive
-
-    run_interactive(model, text, log)
+def _top_parser() -> argparse.ArgumentParser:
+    listed = "\n".join(f"  {name:<8}{text}" for name, text in COMMANDS.items())
+    parser = _new_parser(
+        "",
+        usage=f"{PROGRAM} [-h] [-V] COMMAND ...",
+        description="Command line of mistral.rs (reference server).",
+        epilog=f"Commands:\n{listed}\n\n`{PROGRAM} COMMAND --help` shows the options of a command.",
+    )
+    parser.add_argument("-V", "--version", action=_Version, nargs=0, help="print the version")
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the commands below")
+    return parser
 
 
-@main.command()
-@options(
-    *_MODEL,
-    option("--prompt-len", default="512", show_default=True, help="Prompt tokens; several with commas."),
-    option("--gen-len", type=click.IntRange(min=0), default=128, show_default=True, help="Tokens to decode."),
-    option("--depth", default="4", show_default=True, help="Tokens before decoding; several with commas."),
-    option("--iterations", type=click.IntRange(min=0), default=3, show_default=True),
-    option("--warmup", type=click.IntRange(min=0), default=1, show_default=True),
-)
-@with_model
-def bench(
-    model: ModelOptions,
-    prompt_len: str,
-    gen_len: int,
-    depth: str,
-    iterations: int,
-    warmup: int,
-) -> None:
-    """Measure prefill and decode speed."""
-    from support.bundled.reference_server.bench import Plan, measure
-
-    measure(model, Plan.parse(prompt_len, gen_len, depth, iterations, warmup))
+def _usage(first: str) -> NoReturn:
+    """Everything but a known command: `--help`, `--version`, wrong usage."""
+    parser = _top_parser()
+    if not first:
+        parser.print_help(sys.stderr)
+        sys.exit(EXIT_USAGE)
+    if first.startswith("-") and first not in ("-h", "--help", "-V", "--version"):
+        parser.error(f"unrecognized arguments: {first}")
+    parser.parse_args([first])
+    raise AssertionError("a known command does not come here")
 
 
-@main.command()
-@options(option("--json", "as_json", is_flag=True, help="Print JSON."))
-def doctor(as_json: bool) -> None:
-    """Look at this machine: what is there, what is missing."""
+def _help(arguments: Sequence[str]) -> None:
+    parser = _new_parser("help", description=COMMANDS["help"])
+    parser.add_argument("command", choices=COMMANDS, nargs="?", metavar="COMMAND", help="a command")
+    command = parser.parse_args(arguments).command
+    main([command, "--help"] if command else ["--help"])
+
+
+def _model_parser(command: str) -> argparse.ArgumentParser:
+    """The options that `serve`, `run` and `bench` share."""
+    parser = _new_parser(command, description=COMMANDS[command])
+    add = parser.add_argument
+    add("-m", "--model-id", help="directory of the model, or its name on the hub")
+    add("--format", choices=["plain", "gguf", "ggml"], help="format of the model")
+    add("-f", "--quantized-file", help="file name(s) in that directory, separated by `;`")
+    add("-t", "--tok-model-id", help="directory of the tokenizer, if it is not in the file")
+    add("-c", "--chat-template", help="chat template file (.json or .jinja)")
+    add("--dtype", choices=["auto", "bf16", "f16", "f32"], default="auto")
+    add("--no-kv-cache", action="store_true", help="disable the KV cache")
+    add("--mcp-config", help="JSON file of MCP servers with tools for the model")
+    add("--seed", type=int, help="seed of the random numbers")
+    add("--token-source", default="cache", help="token of the hub: literal:, env:, path:, cache or none")
+    add("-l", "--log", type=Path, help="append each request to this file")
+    add("-v", "--verbose", action="count", default=0, help="debug lines; twice: trace. RUST_LOG overrides it")
+    quantization = parser.add_mutually_exclusive_group()
+    quantization.add_argument("--isq", help="quantize while loading, for instance Q4K or 8")
+    quantization.add_argument("--quant", help="the same as --isq")
+    if command != "bench":
+        add("--max-seqs", type=_count(1), default=32, help="concurrent sequences (default: %(default)s)")
+        add("--prefix-cache-n", type=_count(0), default=16, help="cached prefixes (default: %(default)s)")
+    for name in UNAVAILABLE:
+        add(name, help=argparse.SUPPRESS)
+    return parser
+
+
+def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
+    # Intermixed: the kind of `serve` stands before or after its options.
+    given = parser.parse_intermixed_args(arguments)
+    rejected = [name for name in UNAVAILABLE if getattr(given, name[2:].replace("-", "_")) is not None]
+    if "--image" in rejected and getattr(given, "input", None) is None:
+        parser.error("argument --image: requires --input")
+    if rejected:
+        parser.error(f"not available in the reference server: {', '.join(rejected)}")
+    return given
+
+
+def _with_model(given: argparse.Namespace, function: Callable[[ModelOptions], None]) -> None:
+    """Check the model options, then run; failures become exit codes."""
+    logs.set_verbosity(given.verbose)
+    # Loading happens in the engine, where Python would not notice a signal.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    values = {name: value for name, value in vars(given).items() if name in ModelOptions.__slots__}
+    model = ModelOptions(**{**values, "isq": given.isq or given.quant})
+    try:
+        if given.quant and given.quantized_file:
+            raise LoadError("`--quant` and `--quantized-file` are mutually exclusive")
+        # Before the server's and the engine's packages are imported: an error is reported at once.
+        resolve_model(model)
+        function(model)
+    except LoadError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(EXIT_ERROR)
+    except EnginePanic:
+        sys.exit(EXIT_PANIC)
+
+
+def _serve(arguments: Sequence[str]) -> None:
+    parser = _model_parser("serve")
+    add = parser.add_argument
+    add("kind", nargs="?", choices=KINDS, default=KINDS[0], help=f"kind of model (default: {KINDS[0]})")
+    add("--host", default="0.0.0.0", help="address to listen on (default: %(default)s)")
+    add("-p", "--port", type=_count(0, MAX_PORT), default=1234, help="port (default: %(default)s)")
+    add("--mcp-port", type=_count(0, MAX_PORT), help="port of an MCP server with the model as a tool")
+    add("--no-ui", action="store_true", help="accepted; there is no web UI")
+    add("--disable-access-log", action="store_true", help="no log line for each request")
+    add("--disable-metrics", action="store_true", help="/metrics returns 503")
+    given = _parse(parser, arguments)
+    if given.kind == "embedding" and given.model_id is None:
+        parser.error("the following arguments are required: -m/--model-id")
+
+    def start(model: ModelOptions) -> None:
+        from support.bundled.reference_server.options import ServerOptions
+        from support.bundled.reference_server.serve import serve
+
+        options = ServerOptions(not given.disable_metrics, not given.disable_access_log, given.log)
+        serve(model, given.host, given.port, options, given.mcp_port)
+
+    _with_model(given, start)
+
+
+def _run(arguments: Sequence[str]) -> None:
+    parser = _model_parser("run")
+    parser.add_argument("-i", "--input", help="answer this one message, then exit")
+    given = _parse(parser, arguments)
+
+    def start(model: ModelOptions) -> None:
+        from support.bundled.reference_server.interactive import run_interactive
+
+        run_interactive(model, given.input, given.log)
+
+    _with_model(given, start)
+
+
+def _bench(arguments: Sequence[str]) -> None:
+    parser = _model_parser("bench")
+    for name in ("--prompt-len", "--gen-len", "--depth", "--iterations", "--warmup"):
+        parser.add_argument(name, help="as in the binary")
+
+    def reject(_: ModelOptions) -> None:
+        raise LoadError("`bench` is not available in the reference server")
+
+    _with_model(_parse(parser, arguments), reject)
+
+
+def _doctor(arguments: Sequence[str]) -> None:
+    parser = _new_parser("doctor", description=COMMANDS["doctor"])
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    as_json = parser.parse_args(arguments).json
     from support.bundled.reference_server.doctor import diagnose, render
 
-    click.echo(render(diagnose(), as_json=as_json))
+    print(render(diagnose(), as_json=as_json))
 
 
 if __name__ == "__main__":

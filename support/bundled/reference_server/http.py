@@ -29,6 +29,7 @@ from starlette.types import ASGIApp
 from support.bundled.reference_server import response_shapes
 from support.bundled.reference_server.engine import Chunk, Engine, EngineError, RequestRefused
 from support.bundled.reference_server.metrics import Metrics
+from support.bundled.reference_server.options import ServerOptions
 from support.bundled.reference_server.request_metrics import RequestMetricsMiddleware
 from support.bundled.reference_server.schemas import (
     ChatRequest,
@@ -36,7 +37,6 @@ from support.bundled.reference_server.schemas import (
     EmbeddingRequest,
     InvalidRequest,
 )
-from support.bundled.reference_server.serve import ServerOptions
 from support.bundled.reference_server.stream_bridge import Streams
 
 BODY_LIMIT = 50 * 1024 * 1024

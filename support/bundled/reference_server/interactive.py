@@ -16,16 +16,16 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import click
 
 from support.bundled.reference_server import logs
 from support.bundled.reference_server.engine import Call, Engine, EngineError, Message
 from support.bundled.reference_server.loading import ModelOptions, resolve_model
 from support.bundled.reference_server.serve import load_engine
 
+echo = partial(print, flush=True)
 _BAR = "=" * 20
 _COMMANDS = """Welcome to interactive mode! \
 Because this model is a text model, you can enter prompts and chat with the model.
@@ -91,31 +91,31 @@ class Conversation:
                 usage = chunk.usage
                 for piece in chunk.deltas:
                     if piece.reasoning:
-                        click.echo(f"\x1b[90m{piece.reasoning}\x1b[0m", nl=False, color=True)
+                        _write(f"\x1b[90m{piece.reasoning}\x1b[0m")
                     said.append(piece.text or "")
-                    click.echo(said[-1] + ("..." if piece.finish_reason == "length" else ""), nl=False)
+                    _write(said[-1] + ("..." if piece.finish_reason == "length" else ""))
                 if self.cancelled.is_set():
                     break
         self.messages.append({"role": "assistant", "content": "".join(said)})
         self._stats(first or 0.0, usage, len(said), time.monotonic() - started)
 
     def _stats(self, first: float, usage: dict[str, Any] | None, pieces: int, seconds: float) -> None:
-        click.echo("\n\nStats:")
-        click.echo(f"CLI time to first token: {first:.2f}s")
+        echo("\n\nStats:")
+        echo(f"CLI time to first token: {first:.2f}s")
         if usage is not None:
             prompt, decode = usage["avg_prompt_tok_per_sec"], usage["avg_compl_tok_per_sec"]
-            click.echo(f"Prompt: {usage['prompt_tokens']} tokens, {prompt:.2f} T/s")
-            click.echo(f"Decode: {usage['completion_tokens']} tokens, {decode:.2f} T/s")
+            echo(f"Prompt: {usage['prompt_tokens']} tokens, {prompt:.2f} T/s")
+            echo(f"Decode: {usage['completion_tokens']} tokens, {decode:.2f} T/s")
         else:
             # A cancelled answer has no usage: what was seen here is all there is to say.
-            click.echo(f"Decode: {pieces} tokens, {pieces / max(seconds - first, 1e-9):.2f} T/s")
-        click.echo(f"Sampling: {self.sampling}\n")
+            echo(f"Decode: {pieces} tokens, {pieces / max(seconds - first, 1e-9):.2f} T/s")
+        echo(f"Sampling: {self.sampling}\n")
 
     def run_command(self, line: str) -> bool:
         """Obey a line that is a command; False when it is a message for the model."""
         word, _, rest = line.partition(" ")
         if line == "/help":
-            click.echo(f"{_BAR}\n{_COMMANDS}\n{_BAR}")
+            echo(f"{_BAR}\n{_COMMANDS}\n{_BAR}")
         elif line == "/clear":
             self.messages.clear()
             logs.log(logs.RUN, "Cleared chat history.")
@@ -137,10 +137,10 @@ class Conversation:
         try:
             value = kind(text)
         except ValueError:
-            click.echo(f"Error: format is `/{command} <{kind.__name__}>`")
+            echo(f"Error: format is `/{command} <{kind.__name__}>`")
             return
         if not valid(value):
-            click.echo(f"Error: {message}")
+            echo(f"Error: {message}")
             return
         setattr(self.sampling, name, value)
         logs.log(logs.RUN, f"Set {name.replace('_', '-')} to {value}")
@@ -156,7 +156,7 @@ def run_interactive(model: ModelOptions, text: str | None, request_log: Path | N
         return
     logs.log(logs.RUN, "Model loaded, starting interactive mode...")
     logs.log(logs.RUN, f"Starting interactive loop with sampling params: {talk.sampling}")
-    click.echo(f"{_BAR}\n{_COMMANDS}\n\nSampling: {talk.sampling}\n{_BAR}")
+    echo(f"{_BAR}\n{_COMMANDS}\n\nSampling: {talk.sampling}\n{_BAR}")
     with _line_editor():
         _loop(talk)
 
@@ -183,6 +183,11 @@ def _line_editor() -> Iterator[None]:
     finally:
         place.parent.mkdir(parents=True, exist_ok=True)
         readline.write_history_file(place)
+
+
+def _write(text: str) -> None:
+    """A part of an answer, visible at once."""
+    echo(text, end="")
 
 
 def _loop(session: Conversation) -> None:

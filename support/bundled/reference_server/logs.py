@@ -8,12 +8,9 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 
-import click
-
 SERVER = "mistralrs_server_core::mistralrs_for_server_builder"
 SERVE = "mistralrs::commands::serve"
 RUN = "mistralrs::commands::run"
-BENCH = "mistralrs::commands::bench"
 ACCESS = "mistralrs_server_core::metrics"
 
 _DEFAULT_FILTER = "warn,mistralrs=info"
@@ -48,5 +45,4 @@ def log(target: str, text: str, level: str = "INFO") -> None:
     else:
         colour = f"\x1b[{_COLOURS[level]}m"
         line = f"\x1b[2m{stamp}\x1b[0m {colour}{level:>5}\x1b[0m \x1b[2m{target}\x1b[0m\x1b[2m:\x1b[0m {text}"
-    # The engine writes colours into files as well; click would strip them.
-    click.echo(line, color=True)
+    print(line, flush=True)

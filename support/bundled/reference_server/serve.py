@@ -8,22 +8,11 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 
 from support.bundled.reference_server import logs
 from support.bundled.reference_server.engine import PythonEngine
 from support.bundled.reference_server.loading import LoadError, ModelOptions, load
-
-
-@dataclass(frozen=True, slots=True)
-class ServerOptions:
-    """What the command line can switch: metrics, the access log, a file for the request bodies."""
-
-    metrics: bool = True
-    access_log: bool = True
-    request_log: Path | None = None
+from support.bundled.reference_server.options import ServerOptions
 
 
 def serve(
@@ -39,6 +28,8 @@ def serve(
         streams = Streams(engine, Metrics(engine.max_seqs))
         places = []
         if mcp_port is not None:
+            from importlib.metadata import version
+
             from support.bundled.reference_server import mcp_server
 
             listener = listeners.enter_context(_listen_for_mcp(host, mcp_port, port))
