@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Hashable
+from contextlib import ExitStack
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from support.conformance.api import Endpoint
 from support.conformance.case_table import Case
@@ -23,6 +25,7 @@ from support.servers.discovery import CommandTarget, Target, UrlTarget
 from support.servers.endpoints import ENDPOINTS, ComparedMistralRs, ComparedOllama
 from support.servers.launch_plans import FORMATS, arguments_of
 from support.servers.mistralrs import Server, free_port
+from support.servers.model_probe import serves_scripted_model
 from support.servers.ollama_backends import (
     CATEGORICAL,
     NEEDS_OLLAMA,
@@ -39,21 +42,53 @@ from support.settings import OLLAMA_API_CHOICES, ResolvedSettings, Settings
 if TYPE_CHECKING:
     # numpy comes with the one and OpenAI's package with the other: a run that needs neither does not wait.
     from support.conformance.comparison import Comparison
-    from support.faults.fuzzing import FuzzReport
     from support.models.compiler import CompiledModel
     from support.servers.dedicated import SharedServers
 
 
+T = TypeVar("T")
+
+
+class Closable(Protocol):
+    """Something that is closed at the end of the run."""
+
+    def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=Closable)
+
+
+class RunCache:
+    """Values that are made once in a run, by key."""
+
+    def __init__(self) -> None:
+        self._values: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The value of this key; made when there is none."""
+        if key not in self._values:
+            self._values[key] = make()
+        value: T = self._values[key]
+        return value
+
+
 class RunContext:
-    """Made once, closed once. `folder` is a temporary folder of the run."""
+    """Created once, closed once. `folder` is a temporary folder of the run.
+
+    What is created on first use registers its end in one stack: the last one created is closed first.
+    """
 
     def __init__(self, resolved: ResolvedSettings, target: Target) -> None:
         self.resolved = resolved
         self.target = target
-        self._run_directory = RunDirectory().lock()
-        self.folder = self._run_directory.path
+        self.run_cache = RunCache()
+        self._exit_stack = ExitStack()
+        run_directory = RunDirectory().lock()
+        self._exit_stack.callback(run_directory.remove)
+        self.folder = run_directory.path
         # Every temporary folder of the run lies in this one, and so goes with it, however the run ends.
-        self._default_tempdir, tempfile.tempdir = tempfile.tempdir, str(self.folder)
+        self._exit_stack.callback(setattr, tempfile, "tempdir", tempfile.tempdir)
+        tempfile.tempdir = str(self.folder)
         self.models = ModelStore(self.settings.acceptance_cache_dir / "models")
 
     @property
@@ -68,7 +103,7 @@ class RunContext:
 
     @cached_property
     def servers(self) -> ServerPool:
-        return ServerPool(self.command, self.settings)
+        return self._closed_at_end(ServerPool(self.command, self.settings))
 
     @cached_property
     def script(self) -> Script:
@@ -117,7 +152,8 @@ class RunContext:
             found = (deviations.find_for_case(*program, case.title) for program in server.components)
             return next(((entry.why, entry.source) for entry in found if entry is not None), None)
 
-        return Comparison(candidates, self.settings.seconds(30.0), self.missing_routes, known)
+        comparison = Comparison(candidates, self.settings.seconds(30.0), self.missing_routes, known)
+        return self._closed_at_end(comparison)
 
     @cached_property
     def ollama_backends(self) -> OllamaBackends:
@@ -126,24 +162,15 @@ class RunContext:
             SCRIPTED: lambda: self.models.scripted(self.script).path,
             CATEGORICAL: lambda: self.models.categorical().path,
         }
-        return OllamaBackends(self.settings, lambda role: files[role](), self._upstream)
+        backends = OllamaBackends(self.settings, lambda role: files[role](), self._upstream)
+        return self._closed_at_end(backends)
 
     @cached_property
     def shared_servers(self) -> SharedServers:
         """Servers with gateways before them, apart from those of the whole run."""
         from support.servers.dedicated import SharedServers
 
-        return SharedServers()
-
-    @cached_property
-    def probe_cache(self) -> dict[str, str]:
-        """What servers that were there before answered when they were tried out, by address."""
-        return {}
-
-    @cached_property
-    def fuzz_cache(self) -> dict[float, FuzzReport]:
-        """What made-up requests have brought about in this run, by the seconds that they took."""
-        return {}
+        return self._closed_at_end(SharedServers())
 
     def _upstream(self, model: str) -> Upstream:
         if isinstance(self.target, UrlTarget):
@@ -187,6 +214,16 @@ class RunContext:
         server = self.servers.get(self.scripted())
         return ApiClient(server.url, timeout=self.settings.seconds(30.0)), server
 
+    @cached_property
+    def serves_scripted_model(self) -> bool:
+        """Whether exact answers may be expected: a program gets the model from the suite, a URL is probed."""
+        if isinstance(self.target, CommandTarget):
+            return True
+        row = self.script.rows[0]
+        client, _ = self.api_client()
+        with contextlib.closing(client):
+            return serves_scripted_model(client, self.model_name, row.keyword, row.answer)
+
     def tool_calling_model(self) -> ModelArguments:
         """The speaking model that calls tools."""
         return arguments_of(self.models.scripted(Script.load(TOOLS_SCRIPT)))
@@ -196,7 +233,9 @@ class RunContext:
         """The suite's own MCP servers with their tools: one process, started when first asked for."""
         folder = self.folder / "tool-server"
         folder.mkdir()
-        return ToolServer(folder, self.settings.seconds(READY_SECONDS))
+        tool_server = ToolServer(folder, self.settings.seconds(READY_SECONDS))
+        self._exit_stack.callback(tool_server.stop)
+        return tool_server
 
     @cached_property
     def mcp_port(self) -> int:
@@ -219,17 +258,10 @@ class RunContext:
             return "default"
         return self.target.models[0] if self.target.models else "default"
 
+    def _closed_at_end(self, resource: C) -> C:
+        self._exit_stack.callback(resource.close)
+        return resource
+
     def close(self) -> None:
-        """End the servers and remove the run's folder."""
-        if "shared_servers" in self.__dict__:
-            self.shared_servers.close()
-        if "servers" in self.__dict__:
-            self.servers.close()
-        if "ollama_backends" in self.__dict__:
-            self.ollama_backends.close()
-        if "comparison" in self.__dict__:
-            self.comparison.close()
-        if "tool_server" in self.__dict__:
-            self.tool_server.stop()
-        tempfile.tempdir = self._default_tempdir
-        self._run_directory.remove()
+        """Stop the servers and remove the run's folder. Every end is tried; the last failure is raised."""
+        self._exit_stack.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +21,8 @@ from support.programs.process import CompletedCommand
 from support.reporting.evidence import Metrics, ScenarioEvidence
 from support.results.check import CheckResult
 from support.results.must_check import MustCheck
-from support.results.outcome import Evidence, MatrixCell, Measurement
+from support.results.outcome import MatrixCell, Measurement
+from support.scenario import ScenarioContext
 from support.servers import cli_checks, launch_checks, launch_plans
 from support.servers.endpoints import started_endpoint
 from support.servers.launch import LaunchResult, launch
@@ -35,37 +35,41 @@ from support.terminal.scenario import Terminal
 if TYPE_CHECKING:
     from support.chat.client import OpenAiApi
     from support.chat.scenario import ParityScenario
+    from support.chat.scenario_servers import ScenarioServers
+    from support.clients.scenario import ClientScenario
     from support.clients.task import TaskResult
     from support.conformance.case_runner import Result
     from support.conformance.sequence import SequenceResult
     from support.conformance.sequences.ollama import OllamaClient
+    from support.faults.scenario import FaultScenario
+    from support.performance.scenario import PerformanceScenario
 
 
-class World:
-    """The state of one scenario. Whatever it acquires is released through `cleanups`."""
+class World(ScenarioContext):
+    """The state of one scenario, and its parts, which are created on first use.
+
+    Whatever it acquires is released through `cleanups`.
+    """
 
     def __init__(self, suite: RunContext, folder: Path) -> None:
-        self.suite = suite
-        self.folder = folder
-        self.cleanups = ExitStack()
-        self.evidence: list[Evidence] = []
+        super().__init__(suite, folder)
         self.measures: list[Measurement] = []
         self.cells: list[MatrixCell] = []
         self.checks: list[CheckResult] = []
         self._collected = False
-        self.completed_command: MustCheck[CompletedCommand] = MustCheck("command's outcome")
-        self.launch_result: MustCheck[LaunchResult] = MustCheck("server start")
-        self.models: MustCheck[Exchange] = MustCheck("list of models")
-        self.case_result: MustCheck[Result] = MustCheck("result of a case")
-        self.sequence_result: MustCheck[SequenceResult] = MustCheck("walk through several requests")
-        self.task_result: MustCheck[TaskResult] = MustCheck("journey of the official client")
+        self.completed_command: MustCheck[CompletedCommand] = self.must_check("command's outcome")
+        self.launch_result: MustCheck[LaunchResult] = self.must_check("server start")
+        self.models: MustCheck[Exchange] = self.must_check("list of models")
+        self.case_result: MustCheck[Result] = self.must_check("result of a case")
+        self.sequence_result: MustCheck[SequenceResult] = self.must_check("walk through several requests")
+        self.task_result: MustCheck[TaskResult] = self.must_check("journey of the official client")
         self.conversation = Conversation(lambda: self.api)
+        self.add_results([self.conversation.answers])
         self.terminal = Terminal(suite, folder, self.cleanups)
         self.plan: launch_plans.LaunchPlan | None = None
-        self.server: ServerProcess | None = None
-        self._log_offset = 0
         self._network_monitor: NetworkMonitor | None = None
         self._metrics: Metrics | None = None
+        self.add_exchanges(lambda: self.client.exchanges if "client" in self.__dict__ else ())
 
     # -- the program as a command
 
@@ -148,11 +152,6 @@ class World:
         """The server of this scenario."""
         assert isinstance(self.server, Server), "no server was started"
         return self.server
-
-    def require_alive(self, server: ServerProcess) -> None:
-        """From now on this server must live, and its log must not tell of a crash."""
-        self.server = server
-        self._log_offset = len(server.log)
 
     # -- its API
 
@@ -349,23 +348,55 @@ class World:
     # -- several servers
 
     @cached_property
+    def servers(self) -> ScenarioServers:
+        """The servers of the run that this scenario chats with, and servers of its own."""
+        # Not at the top, as the other parts: OpenAI's package comes with it.
+        from support.chat.scenario_servers import ScenarioServers
+
+        return ScenarioServers(self)
+
+    @cached_property
     def parity(self) -> ParityScenario:
-        """What is asked over several routes, and servers of this scenario's own for it."""
-        # Not at the top: OpenAI's package comes with it.
+        """One chat over several endpoints."""
         from support.chat.scenario import ParityScenario
 
-        return ParityScenario(self.suite, self.cleanups, self.require_alive, self.evidence)
+        return ParityScenario(self.servers)
+
+    @cached_property
+    def performance(self) -> PerformanceScenario:
+        """Many concurrent users."""
+        from support.performance.scenario import PerformanceScenario
+
+        return PerformanceScenario(self.servers)
+
+    @cached_property
+    def faults(self) -> FaultScenario:
+        """Malformed requests, disconnecting clients, generated requests."""
+        from support.faults.scenario import FaultScenario
+
+        return FaultScenario(self.servers)
+
+    @cached_property
+    def clients(self) -> ClientScenario:
+        """Third-party clients."""
+        from support.clients.scenario import ClientScenario
+
+        return ClientScenario(self.servers)
 
     @cached_property
     def mcp(self) -> McpScenario:
-        """Agents that ask the server of this scenario, and tool servers that it asks."""
-        return McpScenario(self.suite, self.cleanups, self.require_alive)
+        """Agents that use the server of this scenario, and tool servers that it uses."""
+        scenario = McpScenario(self.suite, self.cleanups, self.require_alive)
+        self.add_results(scenario.results)
+        self.add_exchanges(lambda: scenario.exchanges)
+        self.add_evidence(scenario.evidence)
+        return scenario
 
     # -- what remains
 
     def components_under_test(self, tags: Collection[str]) -> list[tuple[str, str]]:
-        """Program and version of what this scenario has judged: what it asked, where it chose itself."""
-        return self.parity.versions if "parity" in self.__dict__ else self.suite.components_under_test(tags)
+        """Program and version of each server that this scenario judges: the chosen ones, if it chose any."""
+        return self.components or self.suite.components_under_test(tags)
 
     def record(self, key: str, title: str, value: float, unit: str) -> None:
         """Keep a measured figure for the report."""
@@ -373,21 +404,8 @@ class World:
         print(f"{title}: {value:.3g} {unit}")
 
     def check_at_end(self) -> None:
-        """What holds for every scenario: results were looked at, the server lives, its log tells no crash."""
-        results: tuple[MustCheck[Any], ...] = (
-            self.completed_command,
-            self.launch_result,
-            self.models,
-            self.case_result,
-            self.sequence_result,
-            self.task_result,
-            self.conversation.answers,
-            *(self.mcp.results if "mcp" in self.__dict__ else ()),
-        )
-        if "parity" in self.__dict__:
-            results += self.parity.results
-        for observed in results:
-            observed.require_checked()
+        """What every scenario has to fulfil: results were checked, the server lives, its log has no panic."""
+        self.require_results_checked()
         self.terminal.check_at_end()
         if self.server is not None:
             log = self.server.log[self._log_offset :]
@@ -404,18 +422,14 @@ class World:
         scene = ScenarioEvidence(
             settings=self.suite.resolved.table(),
             log="".join(refused) or None if self.server is None else self._log(self.server),
-            exchanges=[
-                *(self.client.exchanges if "client" in self.__dict__ else ()),
-                *(self.mcp.exchanges if "mcp" in self.__dict__ else ()),
-                *(self.parity.exchanges if "parity" in self.__dict__ else ()),
-            ],
+            exchanges=self.exchanges(),
             metrics=self._metrics,
             commands=self.completed_command.all(),
             transcripts=self.terminal.transcripts(),
         )
         self.evidence += scene.attachments()
-        if "mcp" in self.__dict__:
-            self.evidence += self.mcp.evidence()
+        for source in self._evidence_sources:
+            self.evidence += source()
 
     def _log(self, server: ServerProcess) -> str:
         """What the server wrote since the scenario began; a server that was removed has left nothing."""

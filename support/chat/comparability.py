@@ -7,10 +7,9 @@ was there before the run is asked, never changed: a user works with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from support.chat.endpoint import (
     OLLAMA_CHAT,
@@ -21,15 +20,12 @@ from support.chat.endpoint import (
     listed_name,
 )
 from support.errors import NotSupported
+from support.scenario import ScenarioContext
 from support.servers.dedicated import DIRECT, GATEWAY, REAL
 from support.servers.discovery import CommandTarget, UrlTarget
-from support.servers.mistralrs import Server
 from support.servers.ollama_backends import GATEWAY as BUNDLED
 from support.servers.ollama_backends import SCRIPTED, OllamaBackend
 from support.settings import redact_url
-
-if TYPE_CHECKING:
-    from support.suite import RunContext
 
 SERVE_SUITE_MODEL = "serve the model that `acceptance model` prints"
 # Two texts that are more alike than this are one scripted answer, spoilt or not; another model's is not.
@@ -38,28 +34,27 @@ PROBE_TOKENS = 64
 
 
 class ComparedEndpoints:
-    """What one scenario asks. `asked`: program and version of each server that it has asked for.
+    """The servers of the run, as one scenario uses them. `timeout`: seconds for an answer.
 
-    `watch` is told of servers of ours that have to live.
+    Servers of the suite have to stay alive from then on, and each server is recorded as judged.
     """
 
-    def __init__(self, suite: RunContext, require_alive: Callable[[Server], None], timeout: float) -> None:
-        self._suite = suite
-        self._require_alive = require_alive
+    def __init__(self, context: ScenarioContext, timeout: float) -> None:
+        self._context = context
+        self._suite = context.suite
         self._timeout = timeout
-        self.versions: list[tuple[str, str]] = []
 
     # -- routes
 
     def direct(self) -> ChatEndpoint:
         """mistral.rs itself, in OpenAI's API."""
         target, key = self._suite.target, self._suite.settings.target_api_key
-        self.record_version(target.program, target.version)
+        self._context.record_component(target.program, target.version)
         if isinstance(target, UrlTarget):
             secret = key.get_secret_value() if key else None
             return ChatEndpoint(DIRECT, target.url, self._suite.model_name, OPENAI_CHAT, secret)
         server = self._suite.servers.get(self._suite.scripted())
-        self._require_alive(server)
+        self._context.require_alive(server)
         return ChatEndpoint(DIRECT, server.url, self._suite.model_name, OPENAI_CHAT)
 
     def openai(self, server: str) -> ChatEndpoint:
@@ -90,7 +85,7 @@ class ComparedEndpoints:
     def backend(self, server: str) -> OllamaBackend:
         """The server of Ollama's API by its name in the features; raises `StartFailure`, `TargetError`."""
         front = self._gateway if server == GATEWAY else self._real
-        self.record_version(front.program, front.version)
+        self._context.record_component(front.program, front.version)
         return front
 
     @cached_property
@@ -98,17 +93,12 @@ class ComparedEndpoints:
         front = self._suite.ollama_backends.gateway()
         if front.program == BUNDLED:
             # It hands on what the target does wrong.
-            self.record_version(self._suite.target.program, self._suite.target.version)
+            self._context.record_component(self._suite.target.program, self._suite.target.version)
         return front
 
     @cached_property
     def _real(self) -> OllamaBackend:
         return self._suite.ollama_backends.real()
-
-    def record_version(self, program: str, version: str) -> None:
-        """It is among those that this scenario judges."""
-        if (program, version) not in self.versions:
-            self.versions.append((program, version))
 
     # -- what may be asked
 
@@ -177,13 +167,13 @@ class ComparedEndpoints:
         return bool(front.created) or (front.process is not None and (server == REAL or self._started))
 
     def _probe_answer(self, server: str) -> str:
-        """What it says to the first row of the script, asked once in a run."""
-        route = self.endpoint(server)
-        if route.url not in self._suite.probe_cache:
-            row = self._suite.script.rows[0]
-            talk = ChatRequest(({"role": "user", "content": row.keyword},), limit=PROBE_TOKENS)
-            self._suite.probe_cache[route.url] = route.ask(talk, timeout=self._timeout).text
-        return self._suite.probe_cache[route.url]
+        """The answer to the first row of the script, requested once in a run."""
+        endpoint = self.endpoint(server)
+        row = self._suite.script.rows[0]
+        request = ChatRequest(({"role": "user", "content": row.keyword},), limit=PROBE_TOKENS)
+        return self._suite.run_cache.once(
+            ("probe answer", endpoint.url), lambda: endpoint.ask(request, timeout=self._timeout).text
+        )
 
     def _is_scripted_answer(self, answer: str) -> bool:
         return SequenceMatcher(None, answer, self._suite.script.rows[0].answer).ratio() > SIMILARITY_THRESHOLD

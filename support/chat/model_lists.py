@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from support.chat.endpoint import LATEST, OPENAI_CHAT, ChatEndpoint, ChatRequest
@@ -32,20 +33,42 @@ def count_models(names: Sequence[str]) -> int:
     return len({name for name in names if name != ALIAS}) or len(names)
 
 
-def require_same_count(listed: Mapping[str, Sequence[str]]) -> None:
-    """Every list names the same number of models, at least one; raises AssertionError with the lists."""
-    counted = {count_models(list_of) for list_of in listed.values()}
-    shown = "\n".join(f"  {where}: {', '.join(list_of)}" for where, list_of in listed.items())
-    assert len(counted) == 1 and min(counted) >= 1, f"the lists do not agree:\n{shown}"
+@dataclass(frozen=True)
+class ListedModels:
+    """Model names by the list that they come from."""
+
+    names: Mapping[str, Sequence[str]]
+
+    def require_same(self, what: str) -> None:
+        """The lists agree in their `names`, or in their `number of models`."""
+        {"names": self.require_same_names, "number of models": self.require_same_count}[what]()
+
+    def require_same_names(self) -> None:
+        """Every list has the same names, at least one; raises AssertionError with the lists."""
+        sets = [{name.removesuffix(LATEST) for name in names} for names in self.names.values()]
+        self._require(all(sets) and all(names == sets[0] for names in sets), "names")
+
+    def require_same_count(self) -> None:
+        """Every list has the same number of models, at least one; raises AssertionError with the lists."""
+        counts = {count_models(names) for names in self.names.values()}
+        self._require(len(counts) == 1 and min(counts) >= 1, "number of models")
+
+    def _require(self, equal: bool, what: str) -> None:
+        shown = "\n".join(f"  {where}: {', '.join(names)}" for where, names in self.names.items())
+        assert equal, f"the model lists differ in their {what}:\n{shown}"
 
 
-def require_same_names(openai: Sequence[str], ollama: Sequence[str]) -> None:
-    """Both lists of one server give the same names, at least one; raises AssertionError with the lists."""
-    one, other = ({name.removesuffix(LATEST) for name in listed} for listed in (openai, ollama))
-    assert one and one == other, (
-        f"the lists of one server do not agree:\n  OpenAI API: {', '.join(openai)}\n"
-        f"  Ollama API: {', '.join(ollama)}"
-    )
+@dataclass(frozen=True)
+class NameAnswers:
+    """Which names of the model list gave no answer or a wrong one, with what came instead."""
+
+    failures: tuple[str, ...]
+
+    def require_all_answered(self) -> None:
+        """Every name gave the expected answer; raises AssertionError with all that did not."""
+        assert not self.failures, "names of the list without the expected answer:\n  " + "\n  ".join(
+            self.failures
+        )
 
 
 def unload_through_gateway(gateway: ChatEndpoint) -> None:
@@ -84,15 +107,15 @@ def require_none_loaded(client: ApiClient) -> None:
     _wait_for("no model loaded for the gateway", lambda: not loaded(), loaded)
 
 
-def require_all_answer(client: ApiClient, expected: str) -> None:
-    """Every name of the list is answered, and rightly; raises AssertionError that has all that are not."""
-    silent = []
+def ask_every_name(client: ApiClient, expected: str) -> NameAnswers:
+    """Ask the same question under every name of the OpenAI model list."""
+    failures = []
     for name in openai_names(client):
-        route = ChatEndpoint(name, client.base_url, name, OPENAI_CHAT)
-        answered = client.post(route.protocol.path, route.request(QUESTION))
-        if answered.status != 200 or route.parse_answer(answered, False).text != expected:
-            silent.append(f"{name}: {answered.status} {answered.text[:200]!r}")
-    assert not silent, "names of the list that no longer answer:\n  " + "\n  ".join(silent)
+        endpoint = ChatEndpoint(name, client.base_url, name, OPENAI_CHAT)
+        exchange = client.post(endpoint.protocol.path, endpoint.request(QUESTION))
+        if exchange.status != 200 or endpoint.parse_answer(exchange, False).text != expected:
+            failures.append(f"{name}: {exchange.status} {exchange.text[:200]!r}")
+    return NameAnswers(tuple(failures))
 
 
 def _wait_for(what: str, check: Callable[[], bool], seen: Callable[[], object]) -> None:

@@ -1,20 +1,18 @@
-"""Users who leave half-way, who do not read on, who come to a full server."""
+"""Clients that disconnect in the middle of an answer, or do not read their stream."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from support.chat.endpoint import ChatEndpoint, ChatRequest
-from support.faults.malformed_requests import require_error_format
 from support.http.client import RequestFailed
 from support.performance.activity import ActivityProbe
-from support.performance.concurrency import request_about, run_concurrently
+from support.performance.concurrency import run_concurrently
+from support.performance.overload import UserOutcome, ask_as_user
 from support.waiting import wait_until
 
 # A scripted answer that goes round for ever, and more tokens of it than a server makes in a minute.
@@ -25,8 +23,6 @@ BEGIN_SECONDS = 30.0
 SMALL_BUFFER = 4096
 # Four who leave broke about every second answer of a server that has this defect.
 DISCONNECTING_CLIENTS, TRIES = 4, 10
-# What a server at its limit may say instead of an answer: too many requests, or busy (RFC 6585, RFC 9110).
-BUSY = (429, 503)
 
 
 class RawClient:
@@ -99,13 +95,15 @@ def require_idle(endpoint: ChatEndpoint, activity: ActivityProbe, timeout: float
 
 
 @dataclass(frozen=True)
-class UserOutcome:
-    """What a user got: an answer after so many seconds, or what went wrong; `busy`: told to come again."""
+class StreamOutcome:
+    """What was wrong with the stream of a client that stayed; None: it was complete."""
 
-    seconds: float
-    text: str = ""
-    error: str = ""
-    busy: bool = False
+    failure: AssertionError | None = None
+
+    def require_complete(self) -> None:
+        """Raises what was wrong."""
+        if self.failure is not None:
+            raise self.failure
 
 
 def ask_beside_slow_reader(endpoint: ChatEndpoint, users: int, timeout: float) -> list[UserOutcome]:
@@ -113,7 +111,7 @@ def ask_beside_slow_reader(endpoint: ChatEndpoint, users: int, timeout: float) -
     guest = RawClient(endpoint, ENDLESS, stream=True, small_buffer=True)
     try:
         guest.read(500)
-        return [_ask(endpoint, SHORT, False, timeout) for _ in range(users)]
+        return [ask_as_user(endpoint, SHORT, False, timeout) for _ in range(users)]
     finally:
         guest.disconnect()
 
@@ -131,11 +129,11 @@ def require_timely(outcomes: Sequence[UserOutcome], text: str, users: int, limit
 
 def disconnect_beside_stream(
     endpoint: ChatEndpoint, streamed_request: ChatRequest, *, timeout: float
-) -> AssertionError | None:
-    """Users leave before their short answers, not streamed, while another user's answer is being made.
+) -> StreamOutcome:
+    """Clients disconnect before their short answers, not streamed, while another client's answer is streamed.
 
-    The answers end when nobody is there to take them. Gives what was wrong when the other user's stream did
-    not come to its proper end in one of several tries: it takes two things to meet.
+    Their answers end after they have disconnected. Several tries, as the defect needs two events at once; the
+    outcome is that of the first incomplete stream.
     """
 
     def leave() -> None:
@@ -151,47 +149,5 @@ def disconnect_beside_stream(
         for _ in range(TRIES):
             run_concurrently(lambda work: work(), [listen, *[leave] * DISCONNECTING_CLIENTS])
     except AssertionError as error:
-        return error
-    return None
-
-
-def overload(
-    endpoint: ChatEndpoint, answers: Mapping[str, str], users: int, stream: bool, timeout: float
-) -> list[tuple[str, UserOutcome]]:
-    """Let more users ask at once than the server takes, each about one of the marks in turn.
-
-    `answers`: by mark, what each mark is answered with. Gives the right answer and what came, for each user.
-    """
-    marks = list(answers)
-
-    def ask(number: int) -> tuple[str, UserOutcome]:
-        mark = marks[number % len(marks)]
-        return answers[mark], _ask(endpoint, request_about(mark), stream, timeout)
-
-    return run_concurrently(ask, range(users))
-
-
-def require_served_or_busy(outcomes: Sequence[tuple[str, UserOutcome]]) -> None:
-    """At least one was served, and rightly; the others too, or told in their API's form that it is busy."""
-    wrong = [
-        user.error or f"{user.text!r}, expected {right!r}"
-        for right, user in outcomes
-        if not user.busy and user.text != right
-    ]
-    assert not wrong, (
-        f"{len(wrong)} of {len(outcomes)} users got neither the right answer nor a refusal: {wrong[0]}"
-    )
-    assert any(not user.busy for _, user in outcomes), f"nobody was served: {len(outcomes)} were refused"
-
-
-def _ask(endpoint: ChatEndpoint, chat_request: ChatRequest, stream: bool, timeout: float) -> UserOutcome:
-    begun = time.monotonic()
-    with contextlib.closing(endpoint.client(timeout)) as client:
-        try:
-            exchange = client.post(endpoint.protocol.path, endpoint.request(chat_request, stream))
-            if exchange.status in BUSY:
-                require_error_format([(endpoint, exchange)], endpoint.protocol.api)
-                return UserOutcome(time.monotonic() - begun, busy=True)
-            return UserOutcome(time.monotonic() - begun, text=endpoint.parse_answer(exchange, stream).text)
-        except AssertionError as error:
-            return UserOutcome(time.monotonic() - begun, error=str(error))
+        return StreamOutcome(error)
+    return StreamOutcome()

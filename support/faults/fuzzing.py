@@ -102,9 +102,10 @@ class FuzzReport:
         return "\n\n".join(map(str, found)) + "\n" if found else "(nothing was found)\n"
 
 
-def missing_module() -> str | None:
-    """The module that is not installed, or None."""
-    return MODULE if importlib.util.find_spec(MODULE) is None else None
+def require_installed() -> None:
+    """Raises `NotSupported` when Schemathesis is not installed."""
+    if importlib.util.find_spec(MODULE) is None:
+        raise NotSupported(f"needs {MODULE}; `uv sync --group fuzz` installs it")
 
 
 def bound_memory(pid: int) -> None:
@@ -144,27 +145,34 @@ def fuzz(url: str, folder: Path, seconds: float, alive: Callable[[], bool]) -> F
     return classify(exchanges, int(made[1]) if made else 0, told, alive=alive())
 
 
-def request_too_many_choices(client: ApiClient) -> Callable[[], None]:
-    """Ask for more answers than there is memory for; the check that is returned wants a refusal.
+@dataclass(frozen=True)
+class ChoicesOutcome:
+    """The response to a request for too many choices, or why there is none. `sent`: the request."""
+
+    response: Exchange | RequestFailed
+    sent: Exchange
+
+    def require_refused(self) -> None:
+        """Raises AssertionError unless it was refused as an error of the client."""
+        assert isinstance(self.response, Exchange), (
+            f"expected a refusal: {self.response}\nrepeat: {self.sent.curl()}"
+        )
+        assert 400 <= self.response.status < 500, f"expected a refusal\n{self.response.describe()}"
+
+
+def request_too_many_choices(client: ApiClient) -> ChoicesOutcome:
+    """Request more choices than there is memory for.
 
     OpenAI takes 128 at most (API reference, Create chat completion, n).
     """
     body = {"model": "default", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 1}
     try:
-        answered: Exchange | RequestFailed = client.post(
+        response: Exchange | RequestFailed = client.post(
             "/v1/chat/completions", body | {"n": TOO_MANY_CHOICES}
         )
     except RequestFailed as error:
-        answered = error
-
-    def require_refused() -> None:
-        asked = client.exchanges[-1]
-        assert not isinstance(answered, RequestFailed), (
-            f"expected a refusal: {answered}\nrepeat: {asked.curl()}"
-        )
-        assert 400 <= answered.status < 500, f"expected a refusal\n{answered.describe()}"
-
-    return require_refused
+        response = error
+    return ChoicesOutcome(response, client.exchanges[-1])
 
 
 def read_har(archive: bytes) -> list[Exchange]:

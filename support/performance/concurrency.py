@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from support.chat.endpoint import ChatAnswer, ChatEndpoint, ChatRequest
 
@@ -17,6 +17,13 @@ SHOWN = 3
 LEAST_COMMON = 8
 # Of any model and any tokenizer, so many of them are tokens of their own.
 WORD, FEW_TOKENS = "hello", 8
+
+
+class OwnAnswers(Protocol):
+    """What concurrent users got."""
+
+    def require_own_answers(self) -> None:
+        """Raises AssertionError unless each user got the answer to their own question."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ class PromptLengthProbe:
     sequential: tuple[ChatAnswer, ...]
     concurrent: tuple[ChatAnswer | AssertionError, ...]
 
-    def require_own_questions(self) -> None:
+    def require_own_answers(self) -> None:
         """Raises AssertionError when somebody got no answer, or one to a question of another length."""
         lengths = [said.prompt_tokens for said in self.sequential]
         assert len(set(lengths)) == len(lengths) and all(lengths), (

@@ -119,17 +119,15 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         """
         self.budgets = Budgets(resolved.settings.acceptance_time_factor, stacks)
         deviations = KnownIssues.load() if resolved.settings.acceptance_deviations else KnownIssues(())
-        # Not at the top: the coordinator does not need them.
-        from support.servers.model_probe import serves_scripted_model
+        # Not at the top: the coordinator does not need it.
         from support.suite import RunContext
 
         with defer_interrupts():
             self.suite = RunContext(resolved, target)
-        has_scripted_model = serves_scripted_model(self.suite)
         for scenario in scenarios:
             tags = list(scenario.effective_tags)
             reason = missing_requirement(
-                tags, resolved.settings, target, has_scripted_model
+                tags, resolved.settings, target, self.suite.serves_scripted_model
             ) or self.suite.ollama_backends.missing_requirement(tags)
             if reason is not None:
                 # Not `skip()`: that prints a line of its own between the others.

@@ -1,4 +1,4 @@
-"""A server with a gateway before it, for scenarios that may not use those of the whole run."""
+"""A server with a gateway in front of it, for scenarios that may not use those of the whole run."""
 
 from __future__ import annotations
 
@@ -7,47 +7,38 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 
-from support.chat.endpoint import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint
+from support.models.files import ModelFiles
 from support.programs.process import process_tree
 from support.servers.bundled_gateway import start_gateway
+from support.servers.discovery import CommandTarget
 from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import Server, start_server
 from support.servers.ollama_backends import SCRIPTED
-
-if TYPE_CHECKING:
-    from support.suite import RunContext
+from support.settings import Settings
 
 # The servers of a scenario in the words of the features.
 DIRECT, GATEWAY, REAL = "mistral.rs", "the gateway", "a real Ollama"
-# An endless answer goes on for longer than anybody waits here.
-LONG_CONTEXT = 32_768
 
 
 class ServerWithGateway:
-    """A server, and the gateway in front of it, which is started when first asked for."""
+    """A server, and the gateway in front of it, which is started on first use."""
 
     def __init__(self, server: Server, launch_gateway: Callable[[ExitStack], str]) -> None:
         self.server = server
-        self.direct = ChatEndpoint(DIRECT, server.url, "default", OPENAI_CHAT)
         self._exit_stack = ExitStack()
         self._exit_stack.callback(server.stop)
         self._launch_gateway = launch_gateway
 
     @cached_property
-    def gateway(self) -> ChatEndpoint:
-        """How the gateway is asked."""
-        return ChatEndpoint(GATEWAY, self._launch_gateway(self._exit_stack), SCRIPTED, OLLAMA_CHAT)
-
-    def endpoint(self, name: str) -> ChatEndpoint:
-        """How a server is asked, by its name in the features."""
-        return self.direct if name == DIRECT else self.gateway
+    def gateway_url(self) -> str:
+        """The address of the gateway."""
+        return self._launch_gateway(self._exit_stack)
 
     def cpu_seconds(self) -> float:
-        """What the server's processes have used so far; the gateway's are not counted."""
+        """CPU time of the server's processes so far; the gateway's are not counted."""
         used = 0.0
         for process in process_tree(self.server.process.pid):
             with contextlib.suppress(psutil.Error):
@@ -56,7 +47,7 @@ class ServerWithGateway:
         return used
 
     def has_runnable_thread(self) -> bool:
-        """Whether one of the server's threads has work, be it on a CPU or waiting for one; Linux tells."""
+        """Whether one of the server's threads runs or waits for a CPU (Linux only)."""
         threads = (
             stat
             for process in process_tree(self.server.process.pid)
@@ -74,41 +65,43 @@ class ServerWithGateway:
         self._exit_stack.close()
 
 
-def start_server_with_gateway(suite: RunContext, max_seqs: int = 32) -> ServerWithGateway:
+def start_server_with_gateway(
+    target: CommandTarget, model: ModelFiles, settings: Settings, max_seqs: int = 32
+) -> ServerWithGateway:
     """Start a server for so many requests at once; raises `StartFailure`."""
-    file = suite.models.scripted(suite.script, context=LONG_CONTEXT)
-    settings = suite.settings.model_copy(update={"test_batch_size": max_seqs, "test_port": None})
-    server = start_server(suite.command, arguments_of(file), settings)
+    settings = settings.model_copy(update={"test_batch_size": max_seqs, "test_port": None})
+    server = start_server(target, arguments_of(model), settings)
 
-    def start_its_gateway(ending: ExitStack) -> str:
-        gateway = start_gateway(server.url, settings, {SCRIPTED: file.path})
-        ending.callback(gateway.stop)
+    def launch_gateway(exit_stack: ExitStack) -> str:
+        gateway = start_gateway(server.url, settings, {SCRIPTED: model.path})
+        exit_stack.callback(gateway.stop)
         return gateway.url
 
-    return ServerWithGateway(server, start_its_gateway)
+    return ServerWithGateway(server, launch_gateway)
 
 
 class SharedServers:
-    """Those of a run, by what scenarios do to them; started when first asked for, replaced when one died."""
+    """Those of a run, by the use they are shared for; started on first use, replaced when one died."""
 
     def __init__(self) -> None:
         self._servers: dict[str, ServerWithGateway] = {}
 
     def get(self, use: str, start: Callable[[], ServerWithGateway]) -> ServerWithGateway:
-        """The one for this use that is there, or a new one."""
-        stack = self._servers.get(use)
-        if stack is None or not stack.server.alive:
+        """The one for this use if it is alive, else a new one."""
+        shared = self._servers.get(use)
+        if shared is None or not shared.server.alive:
             self.discard(use)
-            stack = self._servers[use] = start()
-        return stack
+            shared = self._servers[use] = start()
+        return shared
 
     def discard(self, use: str) -> None:
-        """End it: the next one who asks gets a new one."""
-        stack = self._servers.pop(use, None)
-        if stack is not None:
-            stack.stop()
+        """Stop it: the next scenario gets a new one."""
+        shared = self._servers.pop(use, None)
+        if shared is not None:
+            shared.stop()
 
     def close(self) -> None:
-        """End all of them."""
-        for use in list(self._servers):
-            self.discard(use)
+        """Stop all of them, also when one cannot be stopped."""
+        with ExitStack() as stack:
+            for use in list(self._servers):
+                stack.callback(self.discard, use)

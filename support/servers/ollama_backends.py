@@ -168,9 +168,10 @@ class OllamaBackends:
         return self._get("ollama")
 
     def close(self) -> None:
-        """End what was started, remove what was made elsewhere."""
-        for kind in list(self._backends):
-            self._discard(kind)
+        """Stop what was started and delete the models that were created, also when one of these fails."""
+        with contextlib.ExitStack() as stack:
+            for kind in list(self._backends):
+                stack.callback(self._discard, kind)
 
     def discard(self, backend: OllamaBackend) -> None:
         """End this one, which hangs or has died; who asks next gets a new one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget
@@ -48,6 +49,7 @@ class ServerPool:
             server.stop()
 
     def close(self) -> None:
-        """End all of them."""
-        for key in list(self._servers):
-            self.discard(*key)
+        """Stop all of them, also when one cannot be stopped."""
+        with ExitStack() as stack:
+            for key in list(self._servers):
+                stack.callback(self.discard, *key)

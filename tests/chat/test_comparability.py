@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,14 +12,19 @@ import pytest
 
 from support.chat.comparability import ComparedEndpoints
 from support.chat.endpoint import OPENAI_CHAT, ChatEndpoint, ChatRequest, listed_name
+from support.chat.model_lists import ListedModels
 from support.chat.parity import ComparedAnswers
 from support.chat.scenario import ParityScenario
+from support.chat.scenario_servers import ScenarioServers
 from support.errors import NotSupported
 from support.models.script import Row, Script
+from support.results.must_check import UncheckedResult
+from support.scenario import ScenarioContext
 from support.servers.dedicated import DIRECT, GATEWAY, REAL
 from support.servers.discovery import CommandTarget, UrlTarget
 from support.servers.ollama_backends import GATEWAY as BUNDLED
 from support.servers.ollama_backends import SCRIPTED, OllamaBackend
+from support.suite import RunCache
 from tests.http.tiny_server import Reply, TinyServer, json_reply
 from tests.timeouts import PATIENCE
 
@@ -42,7 +47,10 @@ class Stack:
     kind: str = "gateway"
 
     def lineup(self) -> ComparedEndpoints:
-        return ComparedEndpoints(self.suite(), lambda _: None, PATIENCE)
+        return ComparedEndpoints(self.context(), PATIENCE)
+
+    def context(self) -> ScenarioContext:
+        return ScenarioContext(self.suite(), Path())
 
     def suite(self) -> Any:
         fronts = SimpleNamespace(gateway=lambda: self.gateway, real=lambda: self.real, kind=self.kind)
@@ -53,7 +61,7 @@ class Stack:
             ollama_backends=fronts,
             settings=settings,
             script=script,
-            probe_cache={},
+            run_cache=RunCache(),
             model_name="default",
         )
 
@@ -142,13 +150,13 @@ def test_a_stack_of_the_users_is_compared_whatever_its_model(serve: Serve) -> No
 
 
 def test_known_issues_are_those_of_who_was_asked() -> None:
-    behind = Stack(PROGRAM, bundled()).lineup()
-    behind.native(GATEWAY)
-    assert behind.versions == [("mistralrs", "0.8.1"), (BUNDLED, "0.17.4")]
-    alone = Stack(PROGRAM, theirs("http://127.0.0.1:2")).lineup()
-    alone.native(GATEWAY)
-    alone.native(REAL)
-    assert alone.versions == [("url", "9"), ("ollama", "0.17.4")]
+    behind = Stack(PROGRAM, bundled()).context()
+    ComparedEndpoints(behind, PATIENCE).native(GATEWAY)
+    assert behind.components == [("mistralrs", "0.8.1"), (BUNDLED, "0.17.4")]
+    alone = Stack(PROGRAM, theirs("http://127.0.0.1:2")).context()
+    ComparedEndpoints(alone, PATIENCE).native(GATEWAY)
+    ComparedEndpoints(alone, PATIENCE).native(REAL)
+    assert alone.components == [("url", "9"), ("ollama", "0.17.4")]
 
 
 def test_a_name_is_that_of_the_list(serve: Serve) -> None:
@@ -159,26 +167,28 @@ def test_a_name_is_that_of_the_list(serve: Serve) -> None:
         listed_name(serve(json_reply({"data": []})).url, "tiny", PATIENCE)
 
 
-def test_an_outcome_is_confirmed_in_its_own_words() -> None:
-    desk = ParityScenario(Stack(PROGRAM, bundled()).suite(), None, None, [])
-    looked: list[bool] = []
-    desk.claim.set(("same names", lambda: looked.append(True)))
-    with pytest.raises(LookupError, match="'same names', not as 'own answers'"):
-        desk.confirm("own answers")
-    assert not looked
-    desk.confirm("same names")
-    assert looked
+def test_an_unchecked_result_of_a_part_is_noticed() -> None:
+    context = Stack(PROGRAM, bundled()).context()
+    scenario = ParityScenario(ScenarioServers(context))
+    context.require_results_checked()
+    scenario.listed_models.set(ListedModels({"one": ["tiny"], "two": ["tiny"]}))
+    with pytest.raises(UncheckedResult, match="model lists"):
+        context.require_results_checked()
+    scenario.listed_models.get().require_same("names")
+    context.require_results_checked()
 
 
 def test_what_was_sent_is_there_as_evidence(serve: Serve) -> None:
-    """Of a client that the scenario took, and of each route that was asked, whole and as a stream."""
+    """Of a client of the scenario, and of each endpoint that was asked, non-streamed and streamed."""
     server = serve(says("Hello."))
-    route = ChatEndpoint("toy", server.url, "theirs", OPENAI_CHAT)
-    with ExitStack() as cleanups:
-        desk = ParityScenario(Stack(PROGRAM, bundled()).suite(), cleanups, None, [])
-        assert desk.exchanges == []
-        desk.client(route).get("/v1/models")
-        said = route.ask(TALK, timeout=PATIENCE)
-        desk.answers.set(ComparedAnswers(TALK, (said,), (said,)))
-        asked = [exchange.url.removeprefix(server.url) for exchange in desk.exchanges]
-        assert asked == ["/v1/models", *["/v1/chat/completions"] * 2]
+    endpoint = ChatEndpoint("toy", server.url, "theirs", OPENAI_CHAT)
+    context = Stack(PROGRAM, bundled()).context()
+    with context.cleanups:
+        servers = ScenarioServers(context)
+        scenario = ParityScenario(servers)
+        assert context.exchanges() == []
+        servers.client(endpoint).get("/v1/models")
+        answer = endpoint.ask(TALK, timeout=PATIENCE)
+        scenario.answers.set(ComparedAnswers(TALK, (answer,), (answer,)))
+        asked = sorted(exchange.url.removeprefix(server.url) for exchange in context.exchanges())
+        assert asked == [*["/v1/chat/completions"] * 2, "/v1/models"]

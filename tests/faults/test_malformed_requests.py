@@ -16,10 +16,12 @@ import pytest
 
 from support.chat import model_lists
 from support.chat.endpoint import OLLAMA_GENERATE, OPENAI_CHAT, ChatEndpoint
-from support.chat.scenario import ParityScenario
+from support.chat.model_lists import ListedModels
 from support.clients import langchain, ollama_cli
+from support.conformance.error_forms import require_error_form
 from support.errors import NotSupported
 from support.faults import fuzzing, malformed_requests
+from support.faults.malformed_requests import Refusals
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from tests.conformance.samples import chat, exchange
@@ -42,7 +44,7 @@ def test_each_mistake_is_one(mistake: str) -> None:
 @pytest.mark.parametrize(("api", "document"), [("OpenAI", OPENAI), ("Ollama", OLLAMA)])
 def test_the_form_of_an_api_is_that_of_its_errors(api: str, document: object) -> None:
     right = exchange(json.dumps(document).encode(), 404)
-    malformed_requests.require_error_format([(ROUTE, right)], api)
+    require_error_form("toy", right, api)
     wrong = [
         exchange(b"", 404),
         exchange(b"Failed to parse", 400, "text/plain"),
@@ -50,35 +52,38 @@ def test_the_form_of_an_api_is_that_of_its_errors(api: str, document: object) ->
         exchange(json.dumps(OLLAMA if api == "OpenAI" else OPENAI).encode(), 404),
         exchange(json.dumps(document).encode(), 200),
     ]
-    for answer in wrong:
-        with pytest.raises(AssertionError, match="expected a refusal in the form of"):
-            malformed_requests.require_error_format([(ROUTE, right), (ROUTE, answer)], api)
+    for response in wrong:
+        with pytest.raises(AssertionError, match="toy: expected an error in the form of the"):
+            require_error_form("toy", response, api)
+        with pytest.raises(AssertionError, match="toy: expected an error in the form of the"):
+            Refusals(((ROUTE, right), (ROUTE, response))).require_client_errors(api)
 
 
 @pytest.mark.parametrize("api", ["OpenAI", "Ollama"])
 def test_a_clients_mistake_is_no_failure_of_the_server(api: str) -> None:
     words = json.dumps(OPENAI if api == "OpenAI" else OLLAMA).encode()
-    malformed_requests.require_refused([(ROUTE, exchange(words, 422))], api)
-    with pytest.raises(AssertionError, match="told as a failure of the server"):
-        malformed_requests.require_refused(
-            [(ROUTE, exchange(words, 404)), (ROUTE, exchange(words, 500))], api
-        )
+    Refusals(((ROUTE, exchange(words, 422)),)).require_client_errors(api)
+    with pytest.raises(AssertionError, match="has the status of a server error"):
+        Refusals(((ROUTE, exchange(words, 404)), (ROUTE, exchange(words, 500)))).require_client_errors(api)
+
+
+def lists(one: list[str], other: list[str]) -> ListedModels:
+    return ListedModels({"one": one, "other": other})
 
 
 def test_both_lists_of_a_server_give_the_same_names() -> None:
-    model_lists.require_same_names(["tiny:latest", "other"], ["other:latest", "tiny"])
+    lists(["tiny:latest", "other"], ["other:latest", "tiny"]).require_same("names")
     for openai, ollama in ([["tiny"], ["tiny", "more"]], [["tiny"], ["Tiny"]], [[], []]):
-        with pytest.raises(AssertionError, match="the lists of one server do not agree"):
-            model_lists.require_same_names(openai, ollama)
+        with pytest.raises(AssertionError, match="the model lists differ in their names"):
+            lists(openai, ollama).require_same("names")
 
 
 def test_an_alias_is_no_model_of_its_own() -> None:
-    model_lists.require_same_count({"one": ["default", "/models/tiny"], "two": ["tiny:latest"]})
-    model_lists.require_same_count({"one": ["default"], "two": ["tiny:latest"]})
-    with pytest.raises(AssertionError, match="do not agree"):
-        model_lists.require_same_count({"one": ["default", "a", "b"], "two": ["a"]})
-    with pytest.raises(AssertionError, match="do not agree"):
-        model_lists.require_same_count({"one": [], "two": []})
+    lists(["default", "/models/tiny"], ["tiny:latest"]).require_same("number of models")
+    lists(["default"], ["tiny:latest"]).require_same("number of models")
+    for wrong in (lists(["default", "a", "b"], ["a"]), lists([], [])):
+        with pytest.raises(AssertionError, match="differ in their number of models"):
+            wrong.require_same("number of models")
 
 
 def test_a_name_that_no_longer_answers_is_noticed(serve: Serve) -> None:
@@ -99,7 +104,7 @@ def test_a_name_that_no_longer_answers_is_noticed(serve: Serve) -> None:
     toy = serve(server("default"))
     client = ApiClient(toy.url)
     with pytest.raises(AssertionError, match="default: 500") as caught:
-        model_lists.require_all_answer(client, "Yes.")
+        model_lists.ask_every_name(client, "Yes.").require_all_answered()
     client.close()
     assert "tiny:" not in str(caught.value)
 
@@ -179,7 +184,7 @@ def test_a_server_without_a_description_is_not_asked(serve: Serve, tmp_path: Pat
 def test_without_schemathesis_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuzzing, "MODULE", "no_such_module")
     with pytest.raises(NotSupported, match="needs no_such_module; `uv sync --group fuzz` installs it"):
-        ParityScenario.fuzz(object.__new__(ParityScenario), 1.0)
+        fuzzing.require_installed()
 
 
 def sent(status: int, body: str = "{}", said: str = "", path: str = "/v1/ask") -> Exchange:
@@ -276,10 +281,10 @@ def test_a_countless_wish_has_to_be_refused(serve: Serve, answer: Reply, words: 
         closing(ApiClient(serve(answer).url, timeout=1.0)) as client,
         pytest.raises(AssertionError) as caught,
     ):
-        fuzzing.request_too_many_choices(client)()
+        fuzzing.request_too_many_choices(client).require_refused()
     assert words in str(caught.value) and '"n": 1000000000000' in str(caught.value)
     with closing(ApiClient(serve(reply(b"no", "400 Bad Request")).url)) as client:
-        fuzzing.request_too_many_choices(client)()
+        fuzzing.request_too_many_choices(client).require_refused()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such limits")

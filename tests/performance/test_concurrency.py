@@ -53,7 +53,7 @@ ALONE = tuple(map(asked, (5, 6, 7)))
 
 
 def test_answers_to_questions_of_ones_own_length_are_right() -> None:
-    PromptLengthProbe(ALONE, ALONE).require_own_questions()
+    PromptLengthProbe(ALONE, ALONE).require_own_answers()
 
 
 @pytest.mark.parametrize(
@@ -66,14 +66,14 @@ def test_answers_to_questions_of_ones_own_length_are_right() -> None:
 )
 def test_an_answer_to_another_question_is_noticed(second: ChatAnswer | RequestFailed, words: str) -> None:
     with pytest.raises(AssertionError, match=words):
-        PromptLengthProbe(ALONE, (asked(5), second, asked(7))).require_own_questions()
+        PromptLengthProbe(ALONE, (asked(5), second, asked(7))).require_own_answers()
 
 
 @pytest.mark.parametrize("tokens", [(5, 5, 7), (None, 6, 7)])
 def test_questions_that_cannot_be_told_apart_judge_nothing(tokens: tuple[int | None, ...]) -> None:
     alike = tuple(map(asked, tokens))
     with pytest.raises(AssertionError, match="cannot be told apart"):
-        PromptLengthProbe(alike, alike).require_own_questions()
+        PromptLengthProbe(alike, alike).require_own_answers()
 
 
 def test_all_begin_at_the_same_moment() -> None:

@@ -1,0 +1,122 @@
+"""The servers of one scenario that sends chats: those of the run, and servers of its own."""
+
+from __future__ import annotations
+
+import contextlib
+
+from support.chat.comparability import ComparedEndpoints
+from support.chat.endpoint import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint
+from support.http.client import ApiClient
+from support.models.files import ModelFiles
+from support.scenario import ScenarioContext
+from support.servers.bundled_gateway import gateway_version
+from support.servers.dedicated import DIRECT, GATEWAY, REAL, ServerWithGateway, start_server_with_gateway
+from support.servers.launch_plans import arguments_of
+from support.servers.mistralrs import Server, start_server
+from support.servers.ollama import create_model, delete_models
+from support.servers.ollama_backends import GATEWAY as BUNDLED
+from support.servers.ollama_backends import SCRIPTED
+
+ANSWER_SECONDS = 30.0
+CREATE_SECONDS = 60.0
+# An endless answer is longer than any scenario waits.
+LONG_CONTEXT = 32_768
+TRAINED_MODEL = "acceptance-smollm2"
+# Uses that servers are shared for.
+DISCONNECTING, UNLOADING = "disconnecting", "unloading"
+
+
+class ScenarioServers:
+    """Fresh for each scenario. `endpoints`: the servers of the run."""
+
+    def __init__(self, context: ScenarioContext) -> None:
+        self.context = context
+        self.suite = context.suite
+        self.endpoints = ComparedEndpoints(context, self.answer_timeout)
+        self._dedicated: ServerWithGateway | None = None
+
+    @property
+    def answer_timeout(self) -> float:
+        """Seconds for a whole answer."""
+        return self.suite.settings.seconds(ANSWER_SECONDS)
+
+    def client(self, endpoint: ChatEndpoint) -> ApiClient:
+        """A client that is closed with the scenario; its exchanges are evidence."""
+        client = endpoint.client(self.answer_timeout)
+        self.context.cleanups.callback(client.close)
+        self.context.add_exchanges(lambda: client.exchanges)
+        return client
+
+    # -- a server with a gateway
+
+    def start_dedicated(self, max_seqs: int = 32) -> None:
+        """Start a server for so many requests at once, with a gateway, for this scenario alone."""
+        dedicated = self._start_with_gateway(max_seqs)
+        self.context.cleanups.callback(dedicated.stop)
+        self._dedicated = self._under_test(dedicated)
+
+    def share(self, use: str) -> None:
+        """Take the server and the gateway that scenarios share for the same use."""
+        self._dedicated = self._under_test(self.suite.shared_servers.get(use, self._start_with_gateway))
+
+    @property
+    def has_dedicated(self) -> bool:
+        """Whether a Given step has started a server with a gateway."""
+        return self._dedicated is not None
+
+    @property
+    def dedicated(self) -> ServerWithGateway:
+        """The server and the gateway that a Given step has started."""
+        assert self._dedicated is not None, "a step that starts a server has to come first"
+        return self._dedicated
+
+    @property
+    def dedicated_target(self) -> ChatEndpoint:
+        """The server itself."""
+        return ChatEndpoint(DIRECT, self.dedicated.server.url, "default", OPENAI_CHAT)
+
+    def dedicated_endpoint(self, server: str) -> ChatEndpoint:
+        """The server or its gateway, by the name in the features."""
+        if server != GATEWAY:
+            return self.dedicated_target
+        self.endpoints.require_managed_gateway()
+        self.context.record_component(BUNDLED, gateway_version())
+        return ChatEndpoint(GATEWAY, self.dedicated.gateway_url, SCRIPTED, OLLAMA_CHAT)
+
+    def _start_with_gateway(self, max_seqs: int = 32) -> ServerWithGateway:
+        model = self.suite.models.scripted(self.suite.script, context=LONG_CONTEXT)
+        return start_server_with_gateway(self.suite.command, model, self.suite.settings, max_seqs)
+
+    def _under_test(self, dedicated: ServerWithGateway) -> ServerWithGateway:
+        self.record_target()
+        self.context.require_alive(dedicated.server)
+        return dedicated
+
+    # -- other servers
+
+    def record_target(self) -> None:
+        """The scenario judges the target."""
+        self.context.record_component(self.suite.target.program, self.suite.target.version)
+
+    def start_with(self, model: ModelFiles) -> Server:
+        """Start the target with a model for this scenario alone; whether it stays alive is not checked."""
+        server = start_server(self.suite.command, arguments_of(model), self.suite.settings)
+        self.context.cleanups.callback(server.stop)
+        self.record_target()
+        return server
+
+    def trained_endpoints(self) -> tuple[ChatEndpoint, ChatEndpoint]:
+        """SmolLM2 in mistral.rs and in a real Ollama, which deletes it at the end."""
+        model = self.suite.models.smollm2()
+        server = self.start_with(model)
+        self.context.require_alive(server)
+        url, _ = self.endpoints.address(REAL)
+        client = self.context.cleanups.enter_context(
+            contextlib.closing(ApiClient(url, timeout=CREATE_SECONDS))
+        )
+        create_model(client, TRAINED_MODEL, model.path)
+        self.context.cleanups.callback(delete_models, client, [TRAINED_MODEL])
+        return (
+            ChatEndpoint(DIRECT, server.url, "default", OPENAI_CHAT),
+            ChatEndpoint(REAL, url, TRAINED_MODEL, OLLAMA_CHAT),
+        )

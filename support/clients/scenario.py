@@ -1,0 +1,65 @@
+"""Third-party clients in one scenario: Ollama's command line, LangChain."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from support.chat.scenario_servers import ScenarioServers
+from support.clients import langchain, ollama_cli
+from support.errors import NotSupported
+from support.programs.ollama import OLLAMA
+from support.results.must_check import MustCheck
+from support.servers.dedicated import GATEWAY
+
+
+class ClientResult(Protocol):
+    """What a client returned or printed."""
+
+    def require(self, outcome: str) -> None:
+        """Raise AssertionError unless it is the outcome of this name in the features."""
+
+
+class ClientScenario:
+    """Fresh for each scenario."""
+
+    def __init__(self, servers: ScenarioServers) -> None:
+        self.result: MustCheck[ClientResult] = servers.context.must_check("result of a client")
+        self._servers = servers
+        self._suite = servers.suite
+
+    def run_ollama_command(self, task: str, server: str) -> None:
+        """Run Ollama's own command on a server: on that of a Given step if there is one."""
+        program = OLLAMA.locate(self._suite.settings)
+        if program is None:
+            raise NotSupported(
+                "needs the program ollama; `acceptance get ollama` builds one, or set OLLAMA_BIN"
+            )
+        url, model = self._command_target(task, server)
+        home = self._suite.folder / "ollama-home"
+        home.mkdir(exist_ok=True)
+        self.result.set(ollama_cli.run(program.path, url, model, task, home))
+
+    def _command_target(self, task: str, server: str) -> tuple[str, str]:
+        endpoints = self._servers.endpoints
+        mutation = ollama_cli.mutation(task)
+        if mutation is not None and server == GATEWAY and self._servers.has_dedicated:
+            endpoint = self._servers.dedicated_endpoint(server)
+            return endpoint.url, endpoint.model
+        if mutation is not None:
+            endpoints.require_managed(server, mutation)
+        if task == ollama_cli.SHOW:
+            endpoints.require_model_metadata(server)
+        if ollama_cli.needs_inference(task):
+            endpoints.require_scripted(server)
+        return endpoints.address(server)
+
+    def run_langchain(self, task: str, server: str) -> None:
+        """Run LangChain's adapter of the API that most users of a server use."""
+        missing = langchain.missing_module()
+        if missing is not None:
+            raise NotSupported(f"needs {missing}; `uv sync --group clients` installs it")
+        self._servers.endpoints.require_scripted(server)
+        endpoint = self._servers.endpoints.endpoint(server)
+        self.result.set(
+            langchain.run(endpoint.protocol.api, endpoint.url, endpoint.model, task, endpoint.key)
+        )

@@ -1,0 +1,47 @@
+"""The form of an error in each API.
+
+Sources: OpenAI's API reference, Errors (`{"error": {"message", "type", ...}}`); Ollama's docs/api/errors.mdx
+(`{"error": "<text>"}`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from support.http.exchange import Exchange, NotJson
+
+
+def require_error_form(endpoint: str, exchange: Exchange, api: str) -> None:
+    """An error in the form of this API (OpenAI, Ollama), with a message; raises AssertionError.
+
+    `endpoint`: its name in the failure.
+    """
+    message = _ERROR_MESSAGES[api](exchange)
+    assert exchange.status >= 400 and isinstance(message, str) and message.strip(), (
+        f"{endpoint}: expected an error in the form of the {api} API\n{exchange.describe()}"
+    )
+
+
+def require_client_error(endpoint: str, exchange: Exchange, api: str) -> None:
+    """The same, with a status below 500: the request was wrong, and is not to be repeated."""
+    require_error_form(endpoint, exchange, api)
+    assert exchange.status < 500, (
+        f"{endpoint}: a wrong request has the status of a server error\n{exchange.describe()}"
+    )
+
+
+def _error(exchange: Exchange) -> Any:
+    try:
+        document = exchange.json()
+    except NotJson:
+        return None
+    return document.get("error") if isinstance(document, dict) else None
+
+
+def _openai_message(exchange: Exchange) -> Any:
+    error = _error(exchange)
+    return error.get("message") if isinstance(error, dict) else None
+
+
+_ERROR_MESSAGES: dict[str, Callable[[Exchange], Any]] = {"OpenAI": _openai_message, "Ollama": _error}

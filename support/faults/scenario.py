@@ -1,0 +1,146 @@
+"""Faults in one scenario: malformed requests, disconnecting clients, slow readers, generated requests."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from support.chat.endpoint import OPENAI_CHAT, ChatEndpoint
+from support.chat.requests import chat_request, expected_answer
+from support.chat.scenario_servers import DISCONNECTING, ScenarioServers
+from support.faults import disconnects, fuzzing, malformed_requests
+from support.faults.disconnects import StreamOutcome
+from support.faults.fuzzing import ChoicesOutcome, FuzzReport
+from support.faults.malformed_requests import Refusals
+from support.performance.activity import ActivityProbe, watch_activity
+from support.performance.overload import UserOutcome
+from support.reporting.evidence import replay_script
+from support.results.must_check import MustCheck
+from support.results.outcome import Evidence
+from support.servers.dedicated import DIRECT
+from support.servers.mistralrs import Server
+
+# The request of the client that stays while others disconnect.
+STREAM_QUESTION, STREAM_LIMIT = "Tell me about the story", 100
+# A generated question has no scripted answer: the answer ends with the context.
+SHORT_CONTEXT = 512
+MIN_REQUESTS = 100
+
+
+class FaultScenario:
+    """Fresh for each scenario."""
+
+    def __init__(self, servers: ScenarioServers) -> None:
+        context = servers.context
+        self.refusals: MustCheck[Refusals] = context.must_check("responses to a malformed request")
+        self.disconnected: MustCheck[tuple[ChatEndpoint, ActivityProbe]] = context.must_check(
+            "work for a client that has disconnected"
+        )
+        self.stream: MustCheck[StreamOutcome] = context.must_check("stream of the other client")
+        self.user_outcomes: MustCheck[list[UserOutcome]] = context.must_check("answers of the other users")
+        self.fuzz_report: MustCheck[FuzzReport] = context.must_check("responses to generated requests")
+        self.choices: MustCheck[ChoicesOutcome] = context.must_check("response to too many choices")
+        self._servers = servers
+        self._suite = servers.suite
+
+    # -- malformed requests
+
+    def send_malformed_request(self, mistake: str, api: str, server: str) -> None:
+        """Send the same mistake to every endpoint of an API at a server."""
+        endpoints = self._servers.endpoints
+        targets = endpoints.native(server) if api == "Ollama" else [endpoints.openai(server)]
+        self.refusals.set(malformed_requests.send_malformed(targets, mistake, self._servers.answer_timeout))
+
+    # -- disconnecting clients and slow readers
+
+    def disconnect(self, server: str, *, stream: bool) -> None:
+        """Disconnect in the middle of an answer: the server has to stop generating it."""
+        endpoint = self._servers.dedicated_endpoint(server)
+        watched = watch_activity(
+            self._servers.dedicated_target,
+            self._servers.dedicated,
+            disconnects.SHORT,
+            self._servers.answer_timeout,
+        )
+        activity = self._servers.context.cleanups.enter_context(watched)
+        disconnects.disconnect_mid_answer(endpoint, activity, stream=stream)
+        self.disconnected.set((endpoint, activity))
+
+    def require_idle(self, timeout: float) -> None:
+        """The work for the client that has disconnected stops within so many seconds."""
+        (endpoint, activity), timeout = self.disconnected.get(), self._suite.settings.seconds(timeout)
+        with self._discard_on_failure():
+            disconnects.require_idle(endpoint, activity, timeout)
+
+    def disconnect_beside_stream(self, server: str) -> None:
+        """Disconnect while the answer of another client is being streamed."""
+        endpoint = self._servers.dedicated_endpoint(server)
+        request = chat_request((), STREAM_QUESTION, limit=STREAM_LIMIT)
+        self.stream.set(
+            disconnects.disconnect_beside_stream(endpoint, request, timeout=self._servers.answer_timeout)
+        )
+
+    def require_stream_complete(self) -> None:
+        """The stream of the other client was complete."""
+        with self._discard_on_failure():
+            self.stream.get().require_complete()
+
+    def ask_beside_slow_reader(self, server: str, users: int) -> None:
+        """Others ask while one client does not read its stream."""
+        endpoint = self._servers.dedicated_endpoint(server)
+        self.user_outcomes.set(
+            disconnects.ask_beside_slow_reader(endpoint, users, self._servers.answer_timeout)
+        )
+
+    def require_timely(self, users: int, limit: float) -> None:
+        """So many other users got the right answer, each within so many seconds."""
+        text = expected_answer(self._suite.script, disconnects.SHORT)
+        limit = self._suite.settings.seconds(limit)
+        disconnects.require_timely(self.user_outcomes.get(), text, users, limit)
+
+    @contextlib.contextmanager
+    def _discard_on_failure(self) -> Iterator[None]:
+        """A server that fails here may be busy for a long time: no other scenario gets it."""
+        try:
+            yield
+        except AssertionError:
+            self._suite.shared_servers.discard(DISCONNECTING)
+            raise
+
+    # -- generated requests
+
+    def fuzz(self, seconds: float) -> None:
+        """Send generated requests, once in a run; the findings are evidence."""
+        fuzzing.require_installed()
+        self._servers.record_target()
+        report = self._suite.run_cache.once(("fuzz report", seconds), lambda: self._fuzz(seconds))
+        self._servers.context.evidence += [
+            Evidence.text("findings, and how to repeat them", report.replay_script(), "findings.txt"),
+            Evidence.text("generated requests", report.output, "schemathesis.txt"),
+        ]
+        self.fuzz_report.set(report)
+        report.require_request_count(MIN_REQUESTS)
+
+    def _fuzz(self, seconds: float) -> FuzzReport:
+        server = self._memory_limited_server()
+        return fuzzing.fuzz(server.url, server.folder, seconds, lambda: server.alive)
+
+    def request_too_many_choices(self) -> None:
+        """Request more choices than there is memory for; the server has to refuse."""
+        server = self._memory_limited_server()
+        endpoint = ChatEndpoint(DIRECT, server.url, "default", OPENAI_CHAT)
+        client = endpoint.client(fuzzing.ANSWER_SECONDS)
+        self._servers.context.cleanups.callback(client.close)
+        self.choices.set(fuzzing.request_too_many_choices(client))
+        self._servers.context.evidence.append(
+            Evidence.text("how to repeat it", replay_script(client.exchanges), "repeat.sh")
+        )
+        self.fuzz_report.set(fuzzing.classify(client.exchanges, 1, alive=server.alive))
+
+    def _memory_limited_server(self) -> Server:
+        """A server of its own with short answers that cannot use up the machine's memory."""
+        server = self._servers.start_with(
+            self._suite.models.scripted(self._suite.script, context=SHORT_CONTEXT)
+        )
+        fuzzing.bound_memory(server.process.pid)
+        return server

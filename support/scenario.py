@@ -1,0 +1,72 @@
+"""What the parts of one scenario share: the run, the cleanups, results to check, evidence to report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+
+from support.http.exchange import Exchange
+from support.results.must_check import MustCheck
+from support.results.outcome import Evidence
+from support.servers.ollama_backends import ServerProcess
+from support.suite import RunContext
+
+T = TypeVar("T")
+
+
+class ScenarioContext:
+    """Fresh for each scenario. Every part registers its results and its evidence here when it is created.
+
+    `components`: program and version of each server that the scenario has chosen itself.
+    """
+
+    def __init__(self, suite: RunContext, folder: Path) -> None:
+        self.suite = suite
+        self.folder = folder
+        self.cleanups = ExitStack()
+        self.evidence: list[Evidence] = []
+        self.components: list[tuple[str, str]] = []
+        self.server: ServerProcess | None = None
+        self._results: list[MustCheck[Any]] = []
+        self._exchange_sources: list[Callable[[], Iterable[Exchange]]] = []
+        self._evidence_sources: list[Callable[[], Iterable[Evidence]]] = []
+        self._log_offset = 0
+
+    def must_check(self, what: str) -> MustCheck[T]:
+        """A result that a step of this scenario has to check."""
+        result: MustCheck[T] = MustCheck(what)
+        self._results.append(result)
+        return result
+
+    def add_results(self, results: Iterable[MustCheck[Any]]) -> None:
+        """The same for results that exist already."""
+        self._results += results
+
+    def add_exchanges(self, source: Callable[[], Iterable[Exchange]]) -> None:
+        """Requests and responses that are evidence of a failure; called when they are collected."""
+        self._exchange_sources.append(source)
+
+    def add_evidence(self, source: Callable[[], Iterable[Evidence]]) -> None:
+        """More evidence of a failure; called when it is collected."""
+        self._evidence_sources.append(source)
+
+    def exchanges(self) -> list[Exchange]:
+        """Requests and responses of all parts, part after part."""
+        return [exchange for source in self._exchange_sources for exchange in source()]
+
+    def require_results_checked(self) -> None:
+        """Raises `UncheckedResult` when a result was not checked by any step."""
+        for result in self._results:
+            result.require_checked()
+
+    def record_component(self, program: str, version: str) -> None:
+        """A server that this scenario judges."""
+        if (program, version) not in self.components:
+            self.components.append((program, version))
+
+    def require_alive(self, server: ServerProcess) -> None:
+        """From now on this server has to stay alive, and its log must not contain a panic."""
+        self.server = server
+        self._log_offset = len(server.log)

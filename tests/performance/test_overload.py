@@ -1,0 +1,51 @@
+"""A full server: each user gets the right answer, or is refused as busy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from support.chat.endpoint import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint, ChatProtocol
+from support.performance.overload import OverloadResult, UserOutcome, overload
+from tests.conformance.samples import chat
+from tests.http.tiny_server import Reply, TinyServer, json_reply, reply
+from tests.timeouts import PATIENCE
+
+Serve = Callable[[Reply], TinyServer]
+BUSY = {"error": {"message": "The server is busy.", "type": "server_error"}}
+
+
+def route(server: TinyServer, form: ChatProtocol = OPENAI_CHAT) -> ChatEndpoint:
+    return ChatEndpoint("toy", server.url, "tiny", form)
+
+
+ANSWERS = {"comet": "The comet comes back."}
+
+
+def test_a_full_server_may_answer_or_say_that_it_is_busy(serve: Serve) -> None:
+    served = overload(route(serve(json_reply(chat()))), ANSWERS, 3, False, PATIENCE)
+    busy = overload(route(serve(json_reply(BUSY, "503 Service Unavailable"))), ANSWERS, 2, False, PATIENCE)
+    OverloadResult((*served.outcomes, *busy.outcomes)).require_served_or_busy()
+    with pytest.raises(AssertionError, match="all 2 users were refused"):
+        busy.require_served_or_busy()
+
+
+@pytest.mark.parametrize(
+    ("answer", "form", "words"),
+    [
+        (json_reply({}, "500 Internal Server Error"), OPENAI_CHAT, "expected an answer"),
+        (json_reply(chat("The como dives.")), OPENAI_CHAT, "'The como dives.', expected 'The comet comes"),
+        (reply(b"", "503 Service Unavailable"), OPENAI_CHAT, "expected an error in the form of the OpenAI"),
+        (json_reply({"error": "busy"}, "429 Too Many Requests"), OPENAI_CHAT, "in the form of the OpenAI"),
+        (json_reply(BUSY, "503 Service Unavailable"), OLLAMA_CHAT, "in the form of the Ollama"),
+    ],
+)
+def test_a_full_server_that_fails_or_confuses_is_noticed(
+    serve: Serve, answer: Reply, form: ChatProtocol, words: str
+) -> None:
+    served = ("right", UserOutcome(0.1, "right"))
+    failed = overload(route(serve(answer), form), ANSWERS, 2, False, PATIENCE)
+    with pytest.raises(AssertionError, match="2 of 3 users got neither") as caught:
+        OverloadResult((served, *failed.outcomes)).require_served_or_busy()
+    assert words in str(caught.value)

@@ -1,0 +1,83 @@
+"""The end of a run: everything is closed, whatever goes wrong."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from support.servers.dedicated import SharedServers
+from support.servers.discovery import CommandTarget
+from support.servers.ollama_backends import OllamaBackends
+from support.servers.pool import ServerPool
+from support.settings import ResolvedSettings, Settings
+from support.suite import RunCache, RunContext
+
+
+def context(tmp_path: Path) -> RunContext:
+    settings = Settings(acceptance_cache_dir=tmp_path / "cache")
+    target = CommandTarget(Path("mistralrs"), "mistralrs", "0.8.1", "a test")
+    return RunContext(ResolvedSettings(settings, {}), target)
+
+
+class Resource:
+    """`closed`: how often it was closed or stopped."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.server = SimpleNamespace(alive=True)
+        self.closed = 0
+        self._error = error
+
+    def stop(self) -> None:
+        self.closed += 1
+        if self._error is not None:
+            raise self._error
+
+
+def test_servers_are_closed_although_an_earlier_close_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tempfile.gettempdir()
+    closed: list[str] = []
+
+    def fail(_: object) -> None:
+        closed.append("Ollama backends")
+        raise OSError("cannot be stopped")
+
+    monkeypatch.setattr(ServerPool, "close", lambda _: closed.append("servers"))
+    monkeypatch.setattr(OllamaBackends, "close", fail)
+    monkeypatch.setattr(SharedServers, "close", lambda _: closed.append("shared servers"))
+    run = context(tmp_path)
+    _ = run.servers, run.ollama_backends, run.shared_servers
+    with pytest.raises(OSError, match="cannot be stopped"):
+        run.close()
+    assert closed == ["shared servers", "Ollama backends", "servers"]
+    assert not run.folder.exists()
+    assert tempfile.tempdir == before
+
+
+def test_all_shared_servers_are_stopped_although_one_cannot_be() -> None:
+    shared = SharedServers()
+    first, second, third = Resource(), Resource(OSError("no")), Resource()
+    for use, resource in (("one", first), ("two", second), ("three", third)):
+        stoppable: Any = resource
+        shared.get(use, lambda stoppable=stoppable: stoppable)
+    with pytest.raises(OSError, match="no"):
+        shared.close()
+    assert (first.closed, second.closed, third.closed) == (1, 1, 1)
+
+
+def test_a_value_is_made_once_in_a_run() -> None:
+    cache, made = RunCache(), []
+
+    def make() -> str:
+        made.append(1)
+        return "value"
+
+    assert (cache.once("key", make), cache.once("key", make)) == ("value", "value")
+    assert len(made) == 1
+    cache.once("other", make)
+    assert len(made) == 2
