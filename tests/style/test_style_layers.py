@@ -18,8 +18,7 @@ LAYERS = (
     ("programs", "http"),
     ("servers",),
     ("conformance", "monitoring", "reporting"),
-    ("suite",),
-    ("scenario",),
+    ("suite", "scenario"),
     ("chat", "mcp", "terminal"),
     ("clients", "performance", "faults"),
     ("world", "runner"),
@@ -28,6 +27,7 @@ LAYERS = (
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 # Packages of one layer that may use each other, one way: importer -> imported.
 NEIGHBOURS = {
+    ("scenario", "suite"): "a scenario belongs to a run",
     ("faults", "performance"): "whether a server is generating, and many clients at once",
     ("cli", "doctor"): "`acceptance doctor` is a command of the command line",
 }
