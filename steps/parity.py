@@ -87,8 +87,8 @@ def unload_and_reload(context: StepContext) -> None:
 
 
 @when("the lists of models of {servers} are read")
-def read_lists(context: StepContext, servers: str) -> None:
-    context.world.parity.read_lists(servers)
+def read_lists(context: StepContext, servers: tuple[str, ...]) -> None:
+    context.world.parity.read_lists(" and ".join(servers))
 
 
 @when("requests are made up from the server's own description for {duration}")
@@ -211,6 +211,6 @@ def brought(context: StepContext, outcome: str) -> None:
     context.world.clients.result.get().require(outcome)
 
 
-@then("the prompt that mistral.rs has counted is {comparison} Ollama's")
+@then("the prompt that mistral.rs has counted is {length} Ollama's")
 def compare_prompts(context: StepContext, comparison: str) -> None:
     context.world.parity.require_prompt_tokens(same=comparison == "as long as")

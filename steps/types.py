@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 from behave.cucumber_expression import (
     ParameterType,
     StepMatcher4CucumberExpressions,
@@ -9,26 +12,51 @@ from behave.cucumber_expression import (
 )
 
 from support import units
-from support.servers.launch_plans import FORMATS
-from support.terminal.chat import KEYS
-from support.terminal.scenario import SOURCES
+from support.chat.checks import COMPARISONS
+from support.chat.conversation import QUESTIONS, REQUESTS
+from support.servers.cli_checks import OUTPUT_FORMS
+from support.servers.launch_checks import LOG_EVENTS
+from support.servers.launch_plans import FORMATS, TRAINED_MODELS
+from support.terminal.scenario import CHAT_SETUPS, PLANNED, SOURCES
 
 use_step_matcher_for_cucumber_expressions()
 _registry = StepMatcher4CucumberExpressions.TYPE_REGISTRY
 
+MODELS = (
+    *("the scripted model", "the tool-calling model", "the embedding model", "the known-distribution model"),
+    *("the trained model SmolLM2", "any model"),
+)
+SERVERS = ("a server", "an Ollama API server", "mistral.rs", "the gateway", "a real Ollama")
+
+
+def one_of(name: str, words: Iterable[str]) -> ParameterType:
+    """A type whose values are these words."""
+    return ParameterType(name, "|".join(map(re.escape, words)), str, str)
+
+
 for _type in (
     ParameterType("duration", units.DURATION, float, units.seconds),
     ParameterType("size", units.SIZE, int, units.size),
-    ParameterType("api", "OpenAI|Ollama|Responses|Anthropic", str, str),
-    ParameterType("format", "|".join(FORMATS), str, str),
-    ParameterType("server", r"mistral\.rs|the gateway|a real Ollama", str, str),
-    ParameterType("servers", "the gateway|a real Ollama|mistral\\.rs and the gateway", str, str),
-    ParameterType("comparison", "longer than|as long as", str, str),
-    ParameterType("names", "names|number of models", str, str),
-    ParameterType("form", "a stream|a whole answer", str, str),
-    ParameterType("key", "|".join(KEYS), str, str),
-    ParameterType("source", "|".join(SOURCES), str, str),
-    ParameterType("stream", "standard output|error output", str, str),
+    ParameterType("texts", units.TEXTS, tuple, units.texts),
+    one_of("api", ("OpenAI", "Ollama", "Responses", "Anthropic")),
+    one_of("format", FORMATS),
+    one_of("model", MODELS),
+    one_of("trained_model", TRAINED_MODELS),
+    one_of("server", SERVERS),
+    ParameterType("servers", units.listed_pattern(SERVERS), tuple, units.listed),
+    one_of("request", REQUESTS),
+    one_of("asked", QUESTIONS),
+    one_of("comparison", COMPARISONS),
+    one_of("length", ("longer than", "as long as")),
+    one_of("names", ("names", "number of models")),
+    one_of("form", ("a stream", "a whole answer")),
+    one_of("chat_setup", (PLANNED, *CHAT_SETUPS)),
+    one_of("source", SOURCES),
+    one_of("place", ("in a terminal", "without a terminal")),
+    one_of("stream", ("standard output", "standard error")),
+    one_of("output_form", OUTPUT_FORMS),
+    one_of("event", LOG_EVENTS),
+    one_of("any_or_no", ("an", "no")),
 ):
     # behave executes this file once more, as it does with everything in this folder.
     if not _registry.has_registered_type(_type.name):

@@ -247,9 +247,9 @@ class RunContext:
         """The speaking model in memory, for its tokenizer."""
         return self.models.compiled(self.script)
 
-    def prompt(self, topic: str) -> str:
-        """A question about a topic, as the chat template writes it."""
-        return self.compiled.prompt([{"role": "user", "content": f"Tell me about the {topic}"}])
+    def prompt(self, question: str) -> str:
+        """A question as the chat template renders it."""
+        return self.compiled.prompt([{"role": "user", "content": question}])
 
     @property
     def model_name(self) -> str:

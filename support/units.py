@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -25,9 +26,34 @@ def size(text: str) -> int:
     return int(float(number) * BYTES[unit])
 
 
-def request_options(table: Iterable[Mapping[str, str]]) -> dict[str, Any]:
+QUOTED = r'"[^"]*"'
+TEXTS = rf"{QUOTED}(?:(?:, | and ){QUOTED})*"
+
+
+def texts(written: str) -> tuple[str, ...]:
+    """`"usage", "run" and "serve"`, each in double quotes, gives the three texts."""
+    return tuple(text[1:-1] for text in re.findall(QUOTED, written))
+
+
+def listed_pattern(names: Iterable[str]) -> str:
+    """The pattern of one of these names, or of several as a sentence lists them: `a, b and c`."""
+    name = "|".join(map(re.escape, names))
+    return rf"(?:{name})(?:(?:, | and )(?:{name}))*"
+
+
+def listed(written: str) -> tuple[str, ...]:
+    """`"mistral.rs, the gateway and a real Ollama"` gives the three names."""
+    return tuple(re.split(", | and ", written))
+
+
+def request_options(table: Iterable[Mapping[str, str]] | None) -> dict[str, Any]:
     """A table of `option` and `value` as fields of a request: numbers, true, false, `[a, b]`, else text."""
-    return {row["option"]: _value(row["value"]) for row in table}
+    return {row["option"]: _value(row["value"]) for row in table or ()}
+
+
+def repeated_keys(table: Iterable[Mapping[str, str]]) -> list[tuple[str, int]]:
+    """A table of `key` and `times`."""
+    return [(row["key"], int(row["times"])) for row in table]
 
 
 def _value(text: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -17,18 +17,20 @@ from support.errors import NotSupported
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.mcp.scenario import McpScenario
-from support.programs.process import CompletedCommand
 from support.reporting.evidence import Metrics, ScenarioEvidence
 from support.results.check import CheckResult
 from support.results.must_check import MustCheck
 from support.results.outcome import MatrixCell, Measurement
+from support.results.scenario_result import ScenarioResult
 from support.scenario import ScenarioContext
 from support.servers import cli_checks, launch_checks, launch_plans
+from support.servers.discovery import UrlTarget
 from support.servers.endpoints import started_endpoint
 from support.servers.launch import LaunchResult, launch
 from support.servers.mistralrs import Server, start_server
 from support.servers.network_monitor import NetworkMonitor
 from support.servers.ollama_backends import SCRIPTED, OllamaBackend, ServerProcess
+from support.servers.program_runs import ProgramRuns
 from support.suite import RunContext
 from support.terminal.scenario import Terminal
 
@@ -57,60 +59,83 @@ class World(ScenarioContext):
         self.cells: list[MatrixCell] = []
         self.checks: list[CheckResult] = []
         self._collected = False
-        self.completed_command: MustCheck[CompletedCommand] = self.must_check("command's outcome")
+        self.program = ProgramRuns(folder)
         self.launch_result: MustCheck[LaunchResult] = self.must_check("server start")
         self.models: MustCheck[Exchange] = self.must_check("list of models")
         self.case_result: MustCheck[Result] = self.must_check("result of a case")
         self.sequence_result: MustCheck[SequenceResult] = self.must_check("walk through several requests")
         self.task_result: MustCheck[TaskResult] = self.must_check("journey of the official client")
-        self.conversation = Conversation(lambda: self.api)
-        self.add_results([self.conversation.answers])
+        self.conversation = Conversation(lambda: self.api, suite)
+        self.add_results([self.program.completed, self.conversation.answers])
         self.terminal = Terminal(suite, folder, self.cleanups)
         self.plan: launch_plans.LaunchPlan | None = None
         self._network_monitor: NetworkMonitor | None = None
         self._metrics: Metrics | None = None
         self.add_exchanges(lambda: self.client.exchanges if "client" in self.__dict__ else ())
 
-    # -- the program as a command
+    @property
+    def result(self) -> ScenarioResult:
+        """What the When step of this scenario has produced."""
+        parts: tuple[ScenarioResult | None, ...] = (
+            vars(self).get("mcp"),
+            self.terminal,
+            self.conversation,
+            self.program,
+            launch_checks.ServerStart(self.launch_result),
+        )
+        for part in parts:
+            if part is not None and part.available:
+                return part
+        raise LookupError("no result yet: a When step has to come first")
 
-    def call(self, arguments: Sequence[str]) -> None:
-        """Call the program once; the outcome is to be checked."""
-        suite = self.suite
-        self.completed_command.set(cli_checks.call(suite.command, arguments, self.folder, suite.settings))
+    def require_model(self, servers: Sequence[str], model: str) -> None:
+        """Raise `NotSupported` when these servers do not serve this model; `any model` is not checked."""
+        # Not at the top: OpenAI's package comes with it.
+        from support.servers.dedicated import DIRECT, GATEWAY, REAL
 
-    def check_each_command(self, commands: Sequence[str]) -> None:
-        """Each of them, asked for help, ends well and shows how it is used."""
-        for command in commands:
-            self.call(["help", command])
-            cli_checks.check_ended(self.completed_command.get(), cli_checks.EXIT_OK, limit=2.0)
-            cli_checks.check_mentions(self.completed_command.get(), "usage")
+        compared = [name for name in servers if name in (DIRECT, GATEWAY, REAL)]
+        if compared and model == "the scripted model":
+            self.parity.endpoints.require_same_model(compared)
+        suite_models = ("the tool-calling model", "the embedding model", "the known-distribution model")
+        if model in suite_models and isinstance(self.suite.target, UrlTarget):
+            raise NotSupported(f"{self.suite.target.label} has its own models, not {model}")
 
-    def prompt_once(self, question: str) -> None:
-        """Ask the planned model a single question on the command line."""
-        self.call(self.suite.command.command_line.ask_once(self.planned.model, question))
+    # -- the program on the command line and in a terminal
 
-    # -- the terminal
+    def run_command(self, command_line: str) -> None:
+        """Run the program with the arguments of this command line; the results have to be checked."""
+        arguments = cli_checks.arguments_of(command_line)
+        self.program.run(self.suite.command, arguments, self.suite.settings)
+
+    def prompt_once(self, question: str, *, terminal: bool) -> None:
+        """Run a one-shot prompt with the planned model, in a terminal or without one."""
+        arguments = self.suite.command.command_line.ask_once(self.planned.model, question)
+        if terminal:
+            self.terminal.prompt_once(arguments, question)
+        else:
+            self.program.run(self.suite.command, arguments, self.suite.settings)
 
     def start_chat(self) -> None:
-        """Start a chat with the planned model that is to be refused; the attempt is to be checked."""
+        """Start a chat with the planned model that has to fail; the attempt has to be checked."""
         self.launch_result.set(self.terminal.try_start(self.planned.model))
 
     def chat_from_input(self, questions: str, source: str) -> None:
-        """Have lines from a file or a pipe answered; the outcome is to be checked."""
-        self.completed_command.set(self.terminal.chat_from_input(questions, source))
+        """Run a chat that reads lines from a file or a pipe; the result has to be checked."""
+        arguments = self.suite.command.command_line.chat(self.planned.model)
+        self.program.completed.set(self.terminal.chat_from_input(arguments, questions, source))
 
     # -- servers of this scenario
 
     @property
     def planned(self) -> launch_plans.LaunchPlan:
         """The start that a Given step has prepared."""
-        assert self.plan is not None, "a step that names a model has to come first"
+        assert self.plan is not None, "a Given step with a model has to come first"
         return self.plan
 
     @property
     def network(self) -> NetworkMonitor:
         """The trap that a Given step has set."""
-        assert self._network_monitor is not None, "a step that watches the network has to come first"
+        assert self._network_monitor is not None, "a Given step that monitors the network has to come first"
         return self._network_monitor
 
     def occupy_port(self) -> None:
@@ -146,6 +171,12 @@ class World(ScenarioContext):
             self.record(f"{key}.seconds.{suite.command.program}", f"{what}: ready after", made.seconds, "s")
             memory = made.server.usage().resident / 1e6
             self.record(f"{key}.memory.{suite.command.program}", f"{what}: memory", memory, "MB")
+
+    def start_and_ask(self, question: str, options: Mapping[str, Any]) -> None:
+        """Start the server on the planned model and, if it is ready, ask the question."""
+        self.start_server()
+        if self.server is not None:
+            self.conversation.ask(question, options)
 
     @property
     def running(self) -> Server:
@@ -185,18 +216,6 @@ class World(ScenarioContext):
 
         return OpenAiApi(self.client, model)
 
-    def expected_answer(self) -> str:
-        """What the script says to the latest request."""
-        said = "\n".join(message["content"] for message in self.conversation.last_request)
-        return self.suite.script.answer_to(said).answer
-
-    def expected_token_counts(self) -> tuple[int, tuple[int, int]]:
-        """Prompt tokens of the latest request; completion tokens of its answer, without and with the end."""
-        model = self.suite.compiled
-        prompt = len(model.vocabulary.encode(model.prompt(self.conversation.last_request)))
-        made = len(model.answer_tokens(model.answer_to(self.conversation.last_request)))
-        return prompt, (made, made + 1)
-
     def check_list(self) -> list[str]:
         """The names in the list of models, which has to be well-formed and without any name twice."""
         from support.chat.client import model_names
@@ -207,7 +226,7 @@ class World(ScenarioContext):
         """Each listed model answers a question with one token, under its own name."""
         for name in self.check_list():
             answer = self._api_of(name).chat([{"role": "user", "content": "Hi"}], max_tokens=1)
-            checks.check_length(answer, 1)
+            checks.check_length([answer], 1)
 
     # -- cases of an API
 
@@ -424,7 +443,7 @@ class World(ScenarioContext):
             log="".join(refused) or None if self.server is None else self._log(self.server),
             exchanges=self.exchanges(),
             metrics=self._metrics,
-            commands=self.completed_command.all(),
+            commands=self.program.completed.all(),
             transcripts=self.terminal.transcripts(),
         )
         self.evidence += scene.attachments()

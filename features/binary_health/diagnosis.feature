@@ -1,15 +1,18 @@
 @needs.command @needs.subcommands
-Feature: The program examines its machine
-  Before going live an operator lets the program look at the machine it will run on,
-  as a text to read and as data for tools.
+Feature: The doctor command diagnoses the host
+  Before going live an operator wants a diagnosis of the machine that will run the server,
+  as text for people and as JSON for tools.
+
+  Background:
+    Given the binary is an executable file
 
   @normal
-  Scenario Outline: The diagnosis tells about the <part>
-    When the operator asks the program "for a diagnosis"
-    Then it succeeds within 5 seconds
-    And it mentions "<part>"
+  Scenario Outline: The diagnosis reports "<part>"
+    When the operator runs "mistralrs doctor"
+    Then the program exits with code 0 within 5 seconds
+    And the output contains "<part>"
 
-    Examples: parts of the machine
+    Examples: parts of the host
       | part    |
       | OS:     |
       | CPU:    |
@@ -17,8 +20,8 @@ Feature: The program examines its machine
       | Summary |
 
   @normal
-  Scenario: The diagnosis can be read by tools
-    When the operator asks the program "for a diagnosis as data"
-    Then it succeeds within 5 seconds
-    And it describes the machine and the outcome of every check
-    And all it says is on the standard output
+  Scenario: The diagnosis is available as JSON
+    When the operator runs "mistralrs doctor --json"
+    Then the program exits with code 0 within 5 seconds
+    And the output is a JSON diagnosis of the host
+    And all output is on standard output

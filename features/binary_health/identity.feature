@@ -1,21 +1,25 @@
-Feature: The program tells who it is
-  An operator who is about to upgrade wants to be sure which program is there and that it runs at all,
+@needs.command
+Feature: The binary reports its name and version
+  An operator who is about to upgrade has to know which binary is installed and that it runs at all,
   before any model is loaded.
 
-  @blocker @smoke @needs.command
-  Scenario: The program is a file that may be executed
-    When the operator asks the program "for help"
-    Then it is a file that may be executed
-    And it succeeds within 2 seconds
+  Background:
+    Given the binary is an executable file
 
-  @blocker @smoke @needs.command
-  Scenario Outline: Asked <for what>, the program answers in one line
-    When the operator asks the program "<for what>"
-    Then it succeeds within 2 seconds
-    And it names the program and a version of three numbers
-    And all it says is on the standard output
+  @blocker @smoke
+  Scenario: The binary prints its usage
+    When the operator runs "mistralrs --help"
+    Then the program exits with code 0 within 2 seconds
+    And the output contains "usage"
 
-    Examples: the long and the short question
-      | for what                |
-      | for its version         |
-      | briefly for its version |
+  @blocker @smoke
+  Scenario Outline: "mistralrs <option>" prints name and semantic version
+    When the operator runs "mistralrs <option>"
+    Then the program exits with code 0 within 2 seconds
+    And the output is the program name and a semantic version
+    And all output is on standard output
+
+    Examples: long and short option
+      | option    |
+      | --version |
+      | -V        |

@@ -1,41 +1,44 @@
 @needs.command @needs.subcommands
-Feature: Wrong calls are refused with an explanation
-  Somebody who mistypes a command learns at once what was wrong. Scripts can rely on the exit code,
-  and on finding the explanation on the error output only.
+Feature: Invalid arguments are rejected with an explanation
+  An operator who mistypes a command line sees at once what is wrong with it. Scripts rely on the exit code,
+  and on an error message that goes to standard error only.
+
+  Background:
+    Given the binary is an executable file
 
   @critical
-  Scenario Outline: A call with <mistake> is refused as wrong usage
-    When the operator calls the program with "<mistake>"
-    Then it is refused as wrong usage within 2 seconds
-    And it mentions "<what it mentions>"
-    And all it says is on the error output
+  Scenario Outline: A command line with <mistake> is rejected
+    When the operator runs "mistralrs <arguments>"
+    Then the program exits with code 2 within 2 seconds
+    And the output contains "<named>"
+    And all output is on standard error
 
-    Examples: wrong words
-      | mistake                       | what it mentions |
-      | nothing at all                | usage            |
-      | an unknown option             | --frobnicate     |
-      | an unknown command            | frobnicate       |
-      | an unknown option for serving | --frobnicate     |
+    Examples: unknown words
+      | mistake                 | arguments          | named        |
+      | no arguments            |                    | usage        |
+      | an unknown option       | --frobnicate       | --frobnicate |
+      | an unknown command      | frobnicate         | frobnicate   |
+      | an unknown serve option | serve --frobnicate | --frobnicate |
 
-    Examples: wrong values
-      | mistake                           | what it mentions |
-      | a port that is no number          | --port           |
-      | a port out of range               | 99999            |
-      | a port left out                   | --port           |
-      | the same option twice             | --port           |
-      | an unknown model format           | parchment        |
-      | options that exclude each other   | --pa-context-len |
-      | an option that needs another one  | --input          |
+    Examples: invalid values
+      | mistake                    | arguments                                                  | named            |
+      | a non-numeric port         | serve --port abc -m nowhere                                | --port           |
+      | a port out of range        | serve --port 99999 -m nowhere                              | 99999            |
+      | a missing port value       | serve --port                                               | --port           |
+      | a repeated option          | serve --port 1 --port 2 -m nowhere                         | --port           |
+      | an unknown model format    | serve -m nowhere --format parchment                        | parchment        |
+      | mutually exclusive options | serve -m nowhere --pa-memory-mb 10 --pa-context-len 100    | --pa-context-len |
+      | a missing required option  | run -m nowhere --image picture.png                         | --input          |
 
   @critical
-  Scenario Outline: A call with <mistake> ends with an error
-    When the operator calls the program with "<mistake>"
-    Then it ends with an error within 2 seconds
-    And it mentions "<what it mentions>"
-    And all it says is on the error output
+  Scenario Outline: The command "mistralrs <command>" without a model fails
+    When the operator runs "mistralrs <command>"
+    Then the program exits with code 1 within 2 seconds
+    And the output contains "--model-id"
+    And all output is on standard error
 
-    Examples: calls without a model
-      | mistake               | what it mentions |
-      | no model to serve     | --model-id       |
-      | no model to chat with | --model-id       |
-      | no model to measure   | --model-id       |
+    Examples: commands that need a model
+      | command |
+      | serve   |
+      | run     |
+      | bench   |

@@ -1,20 +1,20 @@
 @needs.command @needs.speaking @needs.mcp_server
 Feature: Agents use the model as a tool
-  An agent connects with the client that everybody uses, finds the chat tool and calls it. What comes
-  back has to be the model's answer to the letter, whoever asks beside it.
+  An agent connects with the official SDK, finds the chat tool and calls it. The result has to be
+  the exact answer of the model, also when other agents call it at the same time.
+
+  Background:
+    Given an MCP server with the scripted model
 
   @blocker @smoke
-  Scenario: The official client finds the chat tool
-    Given a server that offers MCP
-    When an agent comes with the official client
-    Then it learns who the server is
-    And it is offered the tool "chat", which wants "messages"
+  Scenario: The official SDK finds the chat tool
+    When an agent connects with the official SDK
+    Then the agent sees name and version of the server, and the tool "chat" with the parameter "messages"
 
   @critical
-  Scenario Outline: An agent that asks about "<topic>" gets the exact answer
-    Given a server that offers MCP
-    When an agent asks "Tell me about the <topic>" with the official client
-    Then every agent has the answer of the script
+  Scenario Outline: An agent gets the exact answer about "<topic>"
+    When an agent asks about "<topic>"
+    Then the answer matches the script
 
     Examples: plain, long and awkward texts
       | topic   |
@@ -26,20 +26,11 @@ Feature: Agents use the model as a tool
       | story   |
 
   @critical
-  Scenario Outline: <agents> agents at once each get their own answer
-    Given a server that offers MCP
-    When <agents> agents ask different questions at the same moment
-    Then every agent has the answer of the script
+  Scenario Outline: <number> concurrent agents get their own answers
+    When agents ask about "<topics>" concurrently
+    Then the answer matches the script
 
-    Examples: how many
-      | agents |
-      | 2      |
-      | 8      |
-
-  @normal
-  Scenario: One port for the API and for MCP is refused
-    Given a model in the GGUF format
-    And MCP set up with "one port for the API and for MCP"
-    When the operator starts the server with it
-    Then the start is refused within 10 seconds
-    And the error names the problem
+    Examples: one topic for each agent
+      | number | topics                                                                  |
+      | 2      | lighthouse, harbour                                                     |
+      | 8      | lighthouse, harbour, glacier, violin, comet, copper, orchard, falcon    |

@@ -1,44 +1,44 @@
 @needs.command @needs.speaking @needs.mcp_server
-Feature: Messages of agents are answered as the protocol has it
-  Agents are written by many hands and with many libraries. All of them rely on the same replies, to
-  good messages as to wrong ones, and a wrong one must not spoil the server for the next agent.
+Feature: MCP messages are handled as the protocol specifies
+  Agents are built with many libraries. All of them rely on the same replies, to valid messages and to
+  invalid ones, and an invalid message must not affect the next agent.
+
+  Background:
+    Given an MCP server with the scripted model
 
   @critical
-  Scenario Outline: An agent that sends <message> gets <reply>
-    Given a server that offers MCP
+  Scenario Outline: The reply to <message> is <reply>
     When an agent sends "<message>"
     Then the reply is "<reply>"
 
-    Examples: good messages
-      | message                                      | reply            |
-      | a greeting in an old version of the protocol | a greeting       |
-      | a greeting in a version that never was       | a greeting       |
-      | a notification                               | an acknowledgement |
-      | a sign of life                               | an empty result  |
-      | a question for the tools                     | a list of tools  |
-      | a call of the chat tool                      | a text           |
+    Examples: valid messages
+      | message                                      | reply                     |
+      | initialize with an old protocol version      | an initialize result      |
+      | initialize with an unknown protocol version  | an initialize result      |
+      | notifications/initialized                    | status 202 without a body |
+      | ping                                         | an empty result           |
+      | tools/list                                   | a list of tools           |
+      | tools/call of the chat tool                  | a text result             |
 
   @normal
-  Scenario Outline: An agent that sends <message> is told of <reply>
-    Given a server that offers MCP
-    When an agent sends "<message>"
-    Then the reply is "<reply>"
-    And the next agent is served
+  Scenario Outline: After <message> the server still serves MCP
+    When agents send "<message>" and "tools/list"
+    Then the replies are "<reply>" and "a list of tools"
 
-    Examples: wrong messages
-      | message                             | reply              |
-      | a method that nobody knows          | an unknown method  |
-      | another version of JSON-RPC         | an invalid request |
-      | a call of an unknown tool           | invalid parameters |
-      | a call without messages             | a wrong call       |
-      | a call with messages of a wrong type | a wrong call      |
-      | malformed JSON                      | a bad request      |
-      | a message without a method          | a bad request      |
+    Examples: invalid messages
+      | message                                   | reply                                    |
+      | an unknown method                         | error -32601 (method not found)          |
+      | JSON-RPC version 1.0                      | error -32600 (invalid request)           |
+      | tools/call of an unknown tool             | error -32602 (invalid params)            |
+      | tools/call without messages               | a tool error or -32602 (invalid params)  |
+      | tools/call with messages of a wrong type  | a tool error or -32602 (invalid params)  |
+      | malformed JSON                            | status 400, 415 or 422                   |
+      | a message without a method                | status 400, 415 or 422                   |
 
-    Examples: wrong ways to send
-      | message                                        | reply                        |
-      | a batch                                        | a bad request                |
-      | no content type                                | a bad request                |
-      | a view of the page                            | a method that is not allowed |
-      | a message in an unknown version of the protocol | a bad request               |
-      | a call from a foreign web page                 | a forbidden request          |
+    Examples: invalid HTTP requests
+      | message                               | reply                  |
+      | a batch                               | status 400, 415 or 422 |
+      | a POST request without a content type | status 400, 415 or 422 |
+      | a GET request                         | status 405             |
+      | an unknown MCP-Protocol-Version header | status 400, 415 or 422 |
+      | a foreign Origin header               | status 403             |

@@ -1,13 +1,16 @@
 @needs.speaking
 Feature: A chat gives the exact answer
-  A user of a chat relies on three things: the question reaches the model as it was asked, the answer
-  comes back to the letter, and what was said before is remembered.
+  A user of a chat relies on three things: the question reaches the model unchanged, the answer comes
+  back unchanged, and earlier messages are remembered.
+
+  Background:
+    Given a server with the scripted model
 
   @blocker @smoke
   Scenario Outline: A question about "<topic>" gets its exact answer
     When a user asks "Tell me about the <topic>"
-    Then the answer is what the script says
-    And the answer ends with reason "stop"
+    Then the answer matches the script
+    And every answer finishes with "stop"
 
     Examples: plain, accented and awkward texts
       | topic     |
@@ -21,36 +24,36 @@ Feature: A chat gives the exact answer
       | spacing   |
 
   @critical
-  Scenario: A question without a known topic gets the usual answer
+  Scenario: A question no rule matches gets the default answer
     When a user asks "What do you think of this?"
-    Then the answer is what the script says
+    Then the answer matches the script
 
   @critical
-  Scenario Outline: A system message <with what> decides the answer
+  Scenario Outline: The system message of a <role> determines the answer
     Given the system message "You are a <role>."
     When a user asks "Tell me about the harbour"
-    Then the answer is what the script says
+    Then the answer matches the script
 
     Examples: roles
-      | with what      | role   |
-      | for a pirate   | pirate |
-      | for a butler   | butler |
+      | role   |
+      | pirate |
+      | butler |
 
   @critical
-  Scenario: A second turn remembers the first
+  Scenario: The second turn remembers the first
     Given a user has said "My name is Mara"
     When a user asks "What am I called?"
-    Then the answer is what the script says
+    Then the answer matches the script
 
   @normal
-  Scenario: A new conversation knows nothing of an earlier one
+  Scenario: A new conversation does not remember an earlier one
     Given a user has said "My name is Mara"
-    And a new conversation begins
+    And a new conversation was started
     When a user asks "What am I called?"
-    Then the answer is what the script says
+    Then the answer matches the script
 
   @critical
-  Scenario: At temperature 0 the same question gets the same answer
+  Scenario: At temperature 0 answers are reproducible
     When a user asks "Tell me about the glacier" 5 times
-    Then all answers are the same
-    And all token counts are the same
+    Then all answers are equal
+    And all token counts are equal

@@ -1,34 +1,36 @@
 @needs.speaking
-Feature: A text is continued
-  Older tools, and editors that complete code, send a text instead of a conversation. The server
+Feature: Completions continue a prompt
+  Older tools, and editors that complete code, send a prompt instead of a conversation. The server
   continues it as it is, without a chat template.
 
-  @critical
-  Scenario: A text is continued exactly
-    When a client has a text about "copper" continued
-    Then the answer is what the script says
-    And the answer ends with reason "stop"
+  Background:
+    Given a server with the scripted model
 
   @critical
-  Scenario: A continued text equals its stream
-    When a client has a text about "story" continued
-    And another user asks the same as a stream
-    Then all answers are the same
-    And all answers end with reason "stop"
+  Scenario: A completion is exact
+    When a client requests a completion of "Tell me about the copper"
+    Then the answer matches the script
+    And every answer finishes with "stop"
+
+  @critical
+  Scenario: A streamed completion equals the non-streamed one
+    When a client requests a completion of "Tell me about the story", non-streamed and streamed
+    Then all answers are equal
+    And every answer finishes with "stop"
 
   @normal
-  Scenario: A continued text arrives piece by piece
-    When a client has a text about "forever" continued with
+  Scenario: A streamed completion arrives in chunks
+    When a client requests a completion of "Tell me about the forever" 5 times with
       | option     | value |
       | stream     | true  |
       | max_tokens | 300   |
-    Then the answer came in at least 20 pieces
-    And its first piece comes before half of its time in one of 5 tries
+    Then the answer arrives in at least 20 chunks
+    And at least one first chunk arrives in the first half of its response time
 
   @critical
-  Scenario: A limit of tokens holds for a continued text
-    When a client has a text about "forever" continued with
+  Scenario: max_tokens limits a completion
+    When a client requests a completion of "Tell me about the forever" with
       | option     | value |
       | max_tokens | 5     |
-    Then the answer has 5 tokens
-    And the answer ends with reason "length"
+    Then every answer has 5 tokens
+    And every answer finishes with "length"

@@ -1,15 +1,18 @@
 @needs.speaking
-Feature: An answer ends where the client says
-  Programs that use the server set limits: a number of tokens, or words at which to stop. They must hold
-  to the letter, and the reason given must tell which limit it was.
+Feature: Limits and stop sequences end an answer
+  Programs that use the server limit an answer: by a number of tokens, or by stop sequences. The limit must
+  be exact, and the finish reason must name the kind of limit.
+
+  Background:
+    Given a server with the scripted model
 
   @critical
-  Scenario Outline: A limit of <limit> tokens gives exactly <limit> tokens
+  Scenario Outline: With max_tokens <limit> the answer has <limit> tokens
     When a user asks "Run forever" with
       | option     | value   |
       | max_tokens | <limit> |
-    Then the answer has <limit> tokens
-    And the answer ends with reason "length"
+    Then every answer has <limit> tokens
+    And every answer finishes with "length"
 
     Examples: limits
       | limit |
@@ -23,10 +26,10 @@ Feature: An answer ends where the client says
     When a user asks "Tell me the numbers" with
       | option | value  |
       | stop   | <stop> |
-    Then the answer is what the script says up to "<cut>"
-    And the answer ends with reason "stop"
+    Then the answer matches the script up to "<cut>"
+    And every answer finishes with "stop"
 
-    Examples: one piece, over two pieces, the first of a list, at the very start
+    Examples: one token, across two tokens, the first of a list, at the very start
       | stop          | cut     |
       | five          | five    |
       | ee, fou       | ee, fou |
@@ -34,18 +37,17 @@ Feature: An answer ends where the client says
       | one           | one     |
 
   @normal
-  Scenario: A stop sequence that never comes changes nothing
+  Scenario: A stop sequence that never occurs changes nothing
     When a user asks "Tell me the numbers" with
       | option | value    |
       | stop   | thirteen |
-    Then the answer is what the script says
-    And the answer ends with reason "stop"
+    Then the answer matches the script
+    And every answer finishes with "stop"
 
   @critical
-  Scenario: A stop sequence holds in a stream as well
-    When a user asks "Tell me the numbers" with
+  Scenario: A stop sequence also ends a streamed answer
+    When a user asks "Tell me the numbers", non-streamed and streamed, with
       | option | value   |
       | stop   | ee, fou |
-    And another user asks the same as a stream
-    Then all answers are the same
-    And all answers end with reason "stop"
+    Then all answers are equal
+    And every answer finishes with "stop"

@@ -1,37 +1,39 @@
-Feature: A streamed answer is the same answer
-  Somebody who watches the answer appear must read the same text, with the same ending and the same
-  token counts, as somebody who waits for all of it.
+@needs.speaking
+Feature: A streamed answer equals the non-streamed one
+  A user who watches the answer appear must read the same text, with the same finish reason and the same
+  token counts, as a user who waits for the complete answer.
 
-  @blocker @smoke @needs.speaking
-  Scenario Outline: A streamed answer about "<topic>" equals the whole one
-    When a user asks "Tell me about the <topic>"
-    And another user asks the same as a stream
-    Then all answers are the same
-    And all answers end with reason "stop"
-    And all token counts are the same
+  Background:
+    Given a server with the scripted model
 
-    Examples: short, long and of many bytes
+  @blocker @smoke
+  Scenario Outline: The streamed answer about "<topic>" equals the non-streamed one
+    When a user asks "Tell me about the <topic>", non-streamed and streamed
+    Then all answers are equal
+    And every answer finishes with "stop"
+    And all token counts are equal
+
+    Examples: short, long and multi-byte characters
       | topic   |
       | briefly |
       | story   |
       | unicode |
       | spacing |
 
-  @critical @needs.speaking
-  Scenario: A streamed answer arrives piece by piece
-    When a user asks "Run forever" with
+  @critical
+  Scenario: A streamed answer arrives in chunks
+    When a user asks "Run forever" 5 times with
       | option     | value |
       | stream     | true  |
       | max_tokens | 300   |
-    Then the answer came in at least 20 pieces
-    And its first piece comes before half of its time in one of 5 tries
+    Then the answer arrives in at least 20 chunks
+    And at least one first chunk arrives in the first half of its response time
 
-  @critical @needs.speaking
-  Scenario: A streamed answer that is cut equals the whole one
-    When a user asks "Tell me the story" with
+  @critical
+  Scenario: A truncated streamed answer equals the non-streamed one
+    When a user asks "Tell me the story", non-streamed and streamed, with
       | option     | value |
       | max_tokens | 9     |
-    And another user asks the same as a stream
-    Then all answers are the same
-    And all answers end with reason "length"
-    And all token counts are the same
+    Then all answers are equal
+    And every answer finishes with "length"
+    And all token counts are equal

@@ -1,42 +1,47 @@
 Feature: The token counts are right
-  Whoever pays by token, or plans the context window, relies on the counts that come with an answer,
-  whole or streamed.
+  A user who pays by token, or plans the context window, relies on the token counts of an answer,
+  streamed or not.
+
+  Background:
+    Given a server with any model
 
   @critical @smoke
-  Scenario: The counts of an answer add up
+  Scenario: The token counts of an answer add up
     When a user asks "Tell me about the violin"
-    Then its token counts add up
+    Then the token counts are positive and add up
 
   @critical
-  Scenario: The counts of a streamed answer add up
+  Scenario: The token counts of a streamed answer add up
     When a user asks "Tell me about the violin" with
       | option | value |
       | stream | true  |
-    Then its token counts add up
+    Then the token counts are positive and add up
 
   @critical @needs.speaking
-  Scenario Outline: The counts for "<topic>" are those of the model's own tokenizer
+  Scenario Outline: The token counts for "<topic>" match the tokenizer
+    Given a server with the scripted model
     When a user asks "Tell me about the <topic>"
-    Then its token counts are those of the tokenizer
+    Then the token counts match the tokenizer
 
-    Examples: short, long and of many bytes
+    Examples: short, long and multi-byte characters
       | topic   |
       | briefly |
       | story   |
       | unicode |
 
   @critical
-  Scenario Outline: A question counts more tokens when it is <how>
-    When a user asks "Tell me about the comet"
-    And a user asks "<question>"
-    Then the second question counted more tokens than the first
+  Scenario Outline: A question <how> has more prompt tokens
+    Given a user has said "Tell me about the comet"
+    And a new conversation was started
+    When a user asks "<question>"
+    Then the prompt of the second question has more tokens than that of the first question
 
     Examples: longer in different ways
-      | how                 | question                                                        |
-      | longer              | Tell me about the comet, the one that we saw from the hill      |
-      | in another alphabet | Расскажи мне, пожалуйста, про одну комету, про ту самую: comet! |
+      | how                          | question                                                        |
+      | with more words              | Tell me about the comet, the one that we saw from the hill      |
+      | with multi-byte characters   | Расскажи мне, пожалуйста, про одну комету, про ту самую: comet! |
 
   @normal
-  Scenario: A repeated question counts the same tokens
+  Scenario: A repeated question has the same token counts
     When a user asks "Tell me about the comet" 3 times
-    Then all token counts are the same
+    Then all token counts are equal

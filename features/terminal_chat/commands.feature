@@ -1,64 +1,58 @@
 @needs.command @needs.pty
-Feature: Commands steer the chat
-  Lines that begin with a command are for the program, not for the model. A wrong value is refused with
-  words that tell what would be right, and the chat goes on.
+Feature: Slash commands control the chat
+  Lines that begin with a command are for the program, not for the model. An invalid value is rejected
+  with the range or format that is valid, and the chat goes on.
+
+  Background:
+    Given a terminal chat
 
   @normal
-  Scenario: The help names every command
-    Given a chat in the terminal
-    When "/help" is typed
-    Then the terminal gets "/exit"
-    And the terminal gets "/system"
-    And the terminal gets "/clear"
-    And the terminal gets "/temperature"
-    And the terminal gets "/topk"
-    And the terminal gets "/topp"
-    And the chat waits for the next line
+  Scenario: The help lists every command
+    When the line "/help" is typed
+    Then the output contains "/exit", "/system" and "/clear"
+    And the output contains "/temperature", "/topk" and "/topp"
+    And the chat shows a new prompt
 
   @critical
-  Scenario Outline: A system message <with what> decides the next answer in the terminal
-    Given a chat in the terminal
-    And "/system You are a <role>." was typed
-    When "Tell me about the harbour" is typed
-    Then the terminal gets what the script says
+  Scenario Outline: The system message of a <role> determines the next answer
+    Given the line "/system You are a <role>." was typed
+    When the line "Tell me about the harbour" is typed
+    Then the answer matches the script
 
     Examples: roles
-      | with what      | role   |
-      | for a pirate   | pirate |
-      | for a butler   | butler |
+      | role   |
+      | pirate |
+      | butler |
 
   @normal
-  Scenario: A system message is forgotten when the chat is cleared
-    Given a chat in the terminal
-    And "/system You are a pirate." was typed
-    And "/clear" was typed
-    When "Tell me about the harbour" is typed
-    Then the terminal gets what the script says
+  Scenario: Clearing the chat removes the system message
+    Given the line "/system You are a pirate." was typed
+    And the line "/clear" was typed
+    When the line "Tell me about the harbour" is typed
+    Then the answer matches the script
 
   @normal
-  Scenario Outline: The command "<line>" counts from the next answer on
-    Given a chat in the terminal
-    And "<line>" was typed
-    When "Tell me about the comet" is typed
-    Then the terminal gets what the script says
-    And the terminal gets "<effect>"
+  Scenario Outline: The command "<line>" takes effect with the next answer
+    Given the line "<line>" was typed
+    When the line "Tell me about the comet" is typed
+    Then the answer matches the script
+    And the output contains "<effect>"
 
-    Examples: settings of the sampling
-      | line             | effect   |
-      | /temperature 0.5 | temp=0.5 |
-      | /topk 7          | top_k=7  |
+    Examples: sampling parameters
+      | line             | effect    |
+      | /temperature 0.5 | temp=0.5  |
+      | /topk 7          | top_k=7   |
       | /topp 0.5        | top_p=0.5 |
 
   @normal
-  Scenario Outline: The line "<line>" is refused in plain words
-    Given a chat in the terminal
-    When "<line>" is typed
-    Then the terminal gets "<words>"
-    And the terminal does not get "Stats:"
-    And the chat waits for the next line
+  Scenario Outline: The command "<line>" is rejected with an explanation
+    When the line "<line>" is typed
+    Then the output contains "<explanation>"
+    And the output does not contain "Stats:"
+    And the chat shows a new prompt
 
-    Examples: out of range, no numbers, missing
-      | line              | words                             |
+    Examples: out of range, not a number, missing
+      | line              | explanation                       |
       | /temperature 3    | temperature must be in [0.0, 2.0] |
       | /temperature nan  | temperature must be in [0.0, 2.0] |
       | /temperature warm | format is `/temperature <float>`  |
@@ -69,29 +63,26 @@ Feature: Commands steer the chat
       | /topp some        | format is `/topp <float>`         |
 
   @normal
-  Scenario: A refused value leaves the setting as it was
-    Given a chat in the terminal
-    And "/temperature 0.5" was typed
-    And "/temperature 3" was typed
-    When "Tell me about the comet" is typed
-    Then the terminal gets "temp=0.5"
+  Scenario: A rejected value leaves the setting unchanged
+    Given the line "/temperature 0.5" was typed
+    And the line "/temperature 3" was typed
+    When the line "Tell me about the comet" is typed
+    Then the output contains "temp=0.5"
 
   @normal
-  Scenario Outline: The line "<line>" goes to the model
-    Given a chat in the terminal
-    When "<line>" is typed
-    Then the terminal gets what the script says
+  Scenario Outline: The line "<line>" is sent to the model
+    When the line "<line>" is typed
+    Then the answer matches the script
 
-    Examples: no command, or one with too many words
-      | line                         |
+    Examples: no command, or a command with extra words
+      | line                          |
       | /tell me about the lighthouse |
-      | /help me with the harbour    |
-      | /exit through the orchard    |
+      | /help me with the harbour     |
+      | /exit through the orchard     |
 
   @normal
   Scenario: An empty line is not sent
-    Given a chat in the terminal
-    And "Tell me about the comet" was typed
-    When "" is typed
-    Then the terminal does not get "Stats:"
-    And the chat waits for the next line
+    Given the line "Tell me about the comet" was typed
+    When the line "" is typed
+    Then the output does not contain "Stats:"
+    And the chat shows a new prompt

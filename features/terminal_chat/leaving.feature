@@ -1,32 +1,33 @@
 @needs.command @needs.pty
-Feature: An answer can be stopped and the chat left
-  An answer that goes wrong must be stoppable without losing the chat, and whoever leaves wants back the
-  terminal as it was.
+Feature: Interrupting an answer and leaving the chat
+  A wrong answer must be stoppable without losing the chat, and after the chat the terminal has to be
+  restored.
+
+  Background:
+    Given a terminal chat
 
   @blocker @smoke
   Scenario: Ctrl-C stops an endless answer and nothing else
-    Given a chat in the terminal
-    And the endless answer to "Run forever" was stopped with Ctrl-C
-    When "Tell me about the butler" is typed
-    Then the terminal gets what the script says
-    And the chat waits for the next line
+    Given the answer to "Run forever" was interrupted with Ctrl-C
+    When the line "Tell me about the butler" is typed
+    Then the answer matches the script
+    And the chat shows a new prompt
 
   @critical
-  Scenario: A second answer can be stopped like the first
-    Given a chat in the terminal
-    And the endless answer to "Run forever" was stopped with Ctrl-C
-    When "Run forever" is typed and its answer begins
-    And Ctrl-C is pressed
-    Then the terminal gets "round and"
-    And the chat waits for the next line
+  Scenario: A second answer can be interrupted like the first
+    Given the answer to "Run forever" was interrupted with Ctrl-C
+    When the answer to "Run forever" is interrupted with Ctrl-C
+    Then the output contains "round and"
+    And the chat shows a new prompt
 
   @critical
-  Scenario Outline: Pressing <key> at the prompt ends the chat well
-    Given a chat in the terminal
-    And "Tell me about the comet" was typed
-    When <key> is pressed
-    Then the chat ends well within 2 seconds
-    And the terminal is as it was
+  Scenario Outline: <key> at the prompt exits cleanly
+    Given the line "Tell me about the comet" was typed
+    When these keys are pressed
+      | key   | times |
+      | <key> | 1     |
+    Then the program exits with code 0 within 2 seconds
+    And the terminal is restored
 
     Examples: keys
       | key    |
@@ -34,16 +35,16 @@ Feature: An answer can be stopped and the chat left
       | Ctrl-D |
 
   @normal
-  Scenario: Ctrl-C on a half-written line ends the chat well
-    Given a chat in the terminal
-    When "Tell me ab" is written
-    And Ctrl-C is pressed
-    Then the chat ends well within 2 seconds
-    And the terminal is as it was
+  Scenario: Ctrl-C on a half-written line exits cleanly
+    When these keys are pressed
+      | key          | times |
+      | "Tell me ab" | 1     |
+      | Ctrl-C       | 1     |
+    Then the program exits with code 0 within 2 seconds
+    And the terminal is restored
 
   @critical
-  Scenario: The command to exit ends the chat well
-    Given a chat in the terminal
-    When "/exit" is typed
-    Then the chat ends well within 2 seconds
-    And the terminal is as it was
+  Scenario: The command /exit exits cleanly
+    When the line "/exit" is typed
+    Then the program exits with code 0 within 2 seconds
+    And the terminal is restored

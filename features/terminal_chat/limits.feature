@@ -1,59 +1,59 @@
 @needs.command @needs.pty
-Feature: A chat survives what a model says
-  A conversation may fill the model's memory, and a model may say codes that steer terminals. The person
-  has to read what happened and go on, in a terminal that still works.
+Feature: A chat survives long and hostile answers
+  A conversation can fill the context, and an answer can contain the control codes of terminals. The user
+  has to see what happened and be able to go on, in a terminal that still works.
 
   @critical
-  Scenario: The end of the context is told on the screen
-    Given a chat with a model that remembers little
-    When a line of 1200 characters with "forever" at its end is typed
-    Then the terminal tells that the answer was cut
-    And the terminal is as it was
+  Scenario: An answer truncated at the context limit is marked
+    Given a terminal chat with a 512-token context
+    When a line of 1200 characters ending in "forever" is typed
+    Then the screen shows that the answer was truncated
+    And the terminal is restored
 
   @normal
-  Scenario: An answer that reached the end of the context leaves the chat open
-    Given a chat with a model that remembers little
-    When a line of 1200 characters with "forever" at its end is typed
-    Then the terminal gets "round and"
-    And the chat waits for the next line
+  Scenario: An answer truncated at the context limit keeps the chat open
+    Given a terminal chat with a 512-token context
+    When a line of 1200 characters ending in "forever" is typed
+    Then the output contains "round and"
+    And the chat shows a new prompt
 
   @critical
-  Scenario: A message that does not fit is refused on the screen
-    Given a chat with a model that remembers little
-    When a line of 2000 characters with "orchard" at its end is typed
-    Then the terminal gets "sequence length"
-    And the terminal is as it was
+  Scenario: A message longer than the context is rejected
+    Given a terminal chat with a 512-token context
+    When a line of 2000 characters ending in "orchard" is typed
+    Then the output contains "sequence length"
+    And the terminal is restored
 
   @normal
-  Scenario: A message that does not fit leaves the chat open
-    Given a chat with a model that remembers little
-    When a line of 2000 characters with "orchard" at its end is typed
-    Then the terminal gets "sequence length"
-    And the chat waits for the next line
+  Scenario: A message longer than the context keeps the chat open
+    Given a terminal chat with a 512-token context
+    When a line of 2000 characters ending in "orchard" is typed
+    Then the output contains "sequence length"
+    And the chat shows a new prompt
 
   @critical
-  Scenario Outline: After an answer that would <do what> the chat goes on
-    Given a chat with a model that says control codes
-    And "Please <marker> it" was typed
-    And "/clear" was typed
-    When "Hello" is typed
-    Then the terminal gets what the script says
-    And the chat waits for the next line
+  Scenario Outline: The chat goes on after an answer that could <effect>
+    Given a terminal chat with a model that outputs control codes
+    And the line "Please <marker> it" was typed
+    And the line "/clear" was typed
+    When the line "Hello" is typed
+    Then the answer matches the script
+    And the chat shows a new prompt
 
-    Examples: codes of terminals
-      | do what                 | marker |
-      | clear the screen        | wipe   |
-      | hide the cursor         | vanish |
+    Examples: control codes of terminals
+      | effect           | marker |
+      | clear the screen | wipe   |
+      | hide the cursor  | vanish |
 
   @normal
-  Scenario Outline: An answer cannot <do what>
-    Given a chat with a model that says control codes
-    When "Please <marker> it" is typed
-    Then its control codes do not reach the terminal
+  Scenario Outline: An answer cannot <effect>
+    Given a terminal chat with a model that outputs control codes
+    When the line "Please <marker> it" is typed
+    Then the answer contains no control codes
 
-    Examples: codes of terminals
-      | do what                 | marker |
-      | clear the screen        | wipe   |
-      | rename the window       | rename |
-      | hide the cursor         | vanish |
-      | ask the terminal        | query  |
+    Examples: control codes of terminals
+      | effect             | marker |
+      | clear the screen   | wipe   |
+      | rename the window  | rename |
+      | hide the cursor    | vanish |
+      | query the terminal | query  |

@@ -1,11 +1,11 @@
 @needs.command @needs.tmux
 Feature: A chat in a real terminal program
-  A pseudo-terminal shows whatever it is sent. A terminal program that people use draws it, and shows
-  faults that the other hides.
+  A pseudo-terminal records whatever it is sent. A terminal program that people use draws it, and reveals
+  faults that the recording hides.
 
   @critical @smoke
-  Scenario: A chat in a tmux window shows the answer and a new prompt
-    Given a chat in a tmux window
-    When "Tell me about the harbour" is typed
-    Then the terminal gets what the script says
-    And the chat waits for the next line
+  Scenario: A tmux window shows the answer and a new prompt
+    Given a terminal chat in a tmux window
+    When the line "Tell me about the harbour" is typed
+    Then the answer matches the script
+    And the chat shows a new prompt

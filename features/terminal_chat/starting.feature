@@ -1,15 +1,15 @@
 @needs.command @needs.pty
-Feature: A chat starts with the model that was chosen, or says why not
-  The model is chosen when the chat starts. A wrong choice is told on the screen, and the terminal can be
-  used afterwards.
+Feature: A chat starts with the chosen model, or explains why not
+  The model is chosen when the chat starts. A wrong choice is reported on the screen, and the terminal stays
+  usable afterwards.
 
   @critical
-  Scenario Outline: A chat with a <format> model answers
+  Scenario Outline: A chat with a <format> model gives the scripted answer
     Given a model in the <format> format
-    And a chat with it in the terminal
-    When "Tell me about the lighthouse" is typed
-    Then the terminal gets what the script says
-    And the chat waits for the next line
+    And a terminal chat with that model
+    When the line "Tell me about the lighthouse" is typed
+    Then the answer matches the script
+    And the chat shows a new prompt
 
     Examples: formats
       | format      |
@@ -18,29 +18,29 @@ Feature: A chat starts with the model that was chosen, or says why not
       | GGML        |
 
   @critical
-  Scenario Outline: A chat with <what is wrong> is refused on the screen
-    Given a model start with <what is wrong>
-    When the operator starts a chat with it
-    Then the start is refused within 10 seconds
+  Scenario Outline: A chat with <what> is rejected on the screen
+    Given a model path to <what>
+    When the operator starts a terminal chat
+    Then the program exits with code 1 within 10 seconds
     And the error names the problem
-    And the terminal is as it was
+    And the terminal is restored
 
-    Examples: missing models and wrong formats
-      | what is wrong                |
-      | a folder that does not exist |
-      | a file that does not exist   |
-      | a GGUF file called GGML      |
-      | an empty folder              |
+    Examples: wrong paths and formats
+      | what                               |
+      | a folder that does not exist       |
+      | a file that does not exist         |
+      | a GGUF file with a .ggml extension |
+      | an empty folder                    |
 
   @normal
-  Scenario Outline: A chat with a GGUF file with <fault> is refused on the screen
+  Scenario Outline: A chat with a GGUF file with <fault> is rejected
     Given a GGUF model with <fault>
-    When the operator starts a chat with it
-    Then the start is refused within 10 seconds
+    When the operator starts a terminal chat
+    Then the program exits with code 1 within 10 seconds
     And the error names the problem
-    And the terminal is as it was
+    And the terminal is restored
 
     Examples: damaged files
-      | fault                 |
-      | a wrong signature     |
-      | data that breaks off  |
+      | fault             |
+      | a wrong signature |
+      | truncated data    |

@@ -1,23 +1,24 @@
 @needs.command @needs.pty
-Feature: A line can be typed, pasted, recalled and mended
-  Whoever chats pastes a text of several lines, writes in any language, corrects a word in the middle and
-  calls back what was typed before.
+Feature: Line editing, paste and history
+  Users of a chat paste text of several lines, write in any language, correct a word in the middle of a line
+  and recall earlier lines.
+
+  Background:
+    Given a terminal chat
 
   @critical
   Scenario: A pasted text of several lines is one message
-    Given a chat in the terminal
     When this text is pasted
       """
       Here is my question, in three lines:
       tell me about
       the lighthouse
       """
-    Then the terminal gets what the script says
-    And the statistics count what the tokenizer counts
+    Then the answer matches the script
+    And the token counts match the tokenizer
 
   @normal
-  Scenario: A pasted piece of code reaches the model whole
-    Given a chat in the terminal
+  Scenario: Pasted code reaches the model unchanged
     When this text is pasted
       """
       def orchard(trees):
@@ -26,85 +27,85 @@ Feature: A line can be typed, pasted, recalled and mended
 
           return len(trees), "baskets"
       """
-    Then the terminal gets what the script says
-    And the statistics count what the tokenizer counts
+    Then the answer matches the script
+    And the token counts match the tokenizer
 
   @normal
   Scenario: Every line that arrives at once is answered
-    Given a chat in the terminal
-    When these lines are typed at once
+    When these lines are typed at once, and then "Tell me about the comet"
       """
       Tell me about the harbour
       Tell me about the violin
       """
-    And "Tell me about the comet" is typed
     Then the screen shows "room for forty boats"
     And the screen shows "has four strings, tuned in fifths"
-    And the chat waits for the next line
+    And the chat shows a new prompt
 
   @normal
-  Scenario Outline: A message <of what> reaches the model whole
-    Given a chat in the terminal
-    When "<text>" is typed
-    Then the terminal gets what the script says
-    And the statistics count what the tokenizer counts
+  Scenario Outline: A message <of what> reaches the model unchanged
+    When the line "<text>" is typed
+    Then the answer matches the script
+    And the token counts match the tokenizer
     And the screen shows "<text>"
 
-    Examples: characters of many bytes
-      | of what            | text                                    |
-      | with accents       | Où est le violin, là-bas à Zürich?      |
-      | in Greek           | Πες μου: violin, τι είναι αυτό;         |
-      | in Japanese        | violin について教えてください           |
-      | with an emoji      | What is a violin 🎻?                    |
+    Examples: multi-byte characters
+      | of what       | text                               |
+      | with accents  | Où est le violin, là-bas à Zürich? |
+      | in Greek      | Πες μου: violin, τι είναι αυτό;    |
+      | in Japanese   | violin について教えてください      |
+      | with an emoji | What is a violin 🎻?               |
 
   @normal
-  Scenario: A very long line reaches the model whole
-    Given a chat in the terminal
-    When a line of 2000 characters with "orchard" at its end is typed
-    Then the terminal gets what the script says
-    And the statistics count what the tokenizer counts
+  Scenario: A very long line reaches the model unchanged
+    When a line of 2000 characters ending in "orchard" is typed
+    Then the answer matches the script
+    And the token counts match the tokenizer
 
   @normal
   Scenario: Arrow keys recall an earlier line
-    Given a chat in the terminal
-    And "Tell me about the violin" was typed
-    And "Tell me about the comet" was typed
-    And "/clear" was typed
-    When Arrow-Up is pressed 3 times
-    And Enter is pressed
-    Then the line was "Tell me about the violin"
-    And the terminal gets what the script says
+    Given the line "Tell me about the violin" was typed
+    And the line "Tell me about the comet" was typed
+    And the line "/clear" was typed
+    When these keys are pressed
+      | key      | times |
+      | Arrow-Up | 3     |
+      | Enter    | 1     |
+    Then the submitted line is "Tell me about the violin"
+    And the answer matches the script
 
   @normal
-  Scenario: An arrow key too many is taken back
-    Given a chat in the terminal
-    And "Tell me about the comet" was typed
-    And "/clear" was typed
-    When Arrow-Up is pressed 2 times
-    And Arrow-Down is pressed
-    And Arrow-Up is pressed
-    And Enter is pressed
-    Then the line was "Tell me about the comet"
-    And the terminal gets what the script says
+  Scenario: Arrow-Down undoes one Arrow-Up
+    Given the line "Tell me about the comet" was typed
+    And the line "/clear" was typed
+    When these keys are pressed
+      | key        | times |
+      | Arrow-Up   | 2     |
+      | Arrow-Down | 1     |
+      | Arrow-Up   | 1     |
+      | Enter      | 1     |
+    Then the submitted line is "Tell me about the comet"
+    And the answer matches the script
 
   @normal
-  Scenario: A word in the middle of a line can be mended
-    Given a chat in the terminal
-    When "Tell me about the xomet" is written
-    And Arrow-Left is pressed 4 times
-    And Backspace is pressed
-    And "c" is written
-    And Enter is pressed
-    Then the line was "Tell me about the comet"
-    And the terminal gets what the script says
+  Scenario: A word in the middle can be corrected
+    When these keys are pressed
+      | key                       | times |
+      | "Tell me about the xomet" | 1     |
+      | Arrow-Left                | 4     |
+      | Backspace                 | 1     |
+      | "c"                       | 1     |
+      | Enter                     | 1     |
+    Then the submitted line is "Tell me about the comet"
+    And the answer matches the script
 
   @minor
-  Scenario: A new chat recalls the lines of the last one
-    Given a chat in the terminal
-    And "Tell me about the falcon" was typed
-    And "/exit" was typed
-    And a chat in the terminal
-    When Arrow-Up is pressed 2 times
-    And Enter is pressed
-    Then the line was "Tell me about the falcon"
-    And the terminal gets what the script says
+  Scenario: A new chat recalls lines of the last chat
+    Given the line "Tell me about the falcon" was typed
+    And the line "/exit" was typed
+    And a terminal chat
+    When these keys are pressed
+      | key      | times |
+      | Arrow-Up | 2     |
+      | Enter    | 1     |
+    Then the submitted line is "Tell me about the falcon"
+    And the answer matches the script

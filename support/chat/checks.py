@@ -1,14 +1,21 @@
-"""Checks of answers: each says what was expected, what came, and how to ask again."""
+"""Checks of answers: each error has the expected and the actual value, and the command that repeats it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from support.results.safe_text import difference
+from support.results.scenario_result import ScenarioResult
 
 if TYPE_CHECKING:
     from support.chat.client import Answer
+
+COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
+    "more tokens than": operator.gt,
+    "as many tokens as": operator.eq,
+}
 
 
 def check_text(answer: Answer, expected: str) -> None:
@@ -75,43 +82,55 @@ def check_counts_positive(answer: Answer) -> None:
     )
 
 
-def check_length(answer: Answer, tokens: int) -> None:
-    """Exactly this many tokens were made."""
-    made = answer.token_counts.completion_tokens
-    assert made == tokens, f"expected {tokens} tokens, got {made}\n{answer.exchange.describe()}"
+def check_length(answers: Sequence[Answer], tokens: int) -> None:
+    """Every answer has exactly this many tokens."""
+    for answer in answers:
+        made = answer.token_counts.completion_tokens
+        assert made == tokens, f"expected {tokens} tokens, got {made}\n{answer.exchange.describe()}"
 
 
-def check_seconds(answer: Answer, limit: float) -> None:
-    """The whole answer was there within the limit in seconds."""
-    took = answer.exchange.seconds
-    assert took <= limit, f"expected the answer within {limit} s, it took {took:.1f} s"
+def check_seconds(answers: Sequence[Answer], limit: float) -> None:
+    """Every answer was complete within the limit in seconds."""
+    for answer in answers:
+        took = answer.exchange.seconds
+        assert took <= limit, f"expected the answer within {limit} s, it took {took:.1f} s"
 
 
-def check_prompt_grew(answers: Sequence[Answer]) -> None:
-    """The last question counted more prompt tokens than the first."""
-    first, last = answers[0].token_counts.prompt_tokens, answers[-1].token_counts.prompt_tokens
-    assert last > first, (
-        f"expected more than {first} prompt tokens, got {last}\n{answers[-1].exchange.describe()}"
+def check_complete(answer: Answer) -> None:
+    """The answer has text, and ended by itself, by a stop sequence or by a limit."""
+    assert answer.text.strip() and answer.finish_reason in ("stop", "length"), (
+        f"expected a text that ends by `stop` or `length`, got {answer.text!r} and {answer.finish_reason!r}\n"
+        f"{answer.exchange.describe()}"
+    )
+
+
+def compare_prompts(result: ScenarioResult, first: str, comparison: str, second: str) -> None:
+    """The first prompt has more tokens than the second, or as many (`COMPARISONS`)."""
+    (one, description), (other, _) = result.prompt_tokens(first), result.prompt_tokens(second)
+    assert COMPARISONS[comparison](one, other), (
+        f"expected {comparison} the {other} prompt tokens of {second}, got {one} for {first}\n{description}"
     )
 
 
 def check_chunks(answer: Answer, least: int) -> None:
-    """The stream brought at least so many pieces of text."""
+    """The text of the stream arrived in at least so many chunks."""
     assert answer.chunks >= least, (
-        f"expected at least {least} pieces, got {answer.chunks}\n{answer.exchange.describe()}"
+        f"expected at least {least} chunks, got {answer.chunks}\n{answer.exchange.describe()}"
     )
 
 
-def check_first_chunk_early(attempts: Iterable[Answer]) -> None:
-    """In one of the tries the first bytes came before half of the time had passed: nobody holds answers back.
+def check_first_chunk_early(answers: Sequence[Answer]) -> None:
+    """In at least one answer the first bytes arrive in the first half of the response time.
 
-    One try may meet a machine that had no time to read; a server that collects its answer fails all of them.
+    One of several can be read late on a busy machine; a server that buffers its answers fails all of them.
     """
     seen = []
-    for answer in attempts:
+    for answer in answers:
         chunks = answer.exchange.chunks
         first, last = chunks[0][0], chunks[-1][0]
         if first < last / 2:
             return
         seen.append(f"{first * 1000:.1f} ms of {last * 1000:.1f} ms")
-    raise AssertionError(f"expected the first piece before half of the time, it came at {', '.join(seen)}")
+    raise AssertionError(
+        f"expected the first chunk in the first half of the response time, it arrived at {', '.join(seen)}"
+    )

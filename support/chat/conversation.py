@@ -1,73 +1,127 @@
-"""What users of the API do in a scenario: talk, ask again as a stream, have a text continued."""
+"""What users of the API do in a scenario: ask, ask again as a stream, request completions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from support.chat import checks
 from support.results.must_check import MustCheck
+from support.results.scenario_result import ScenarioResult
 
 if TYPE_CHECKING:
     from support.chat.client import Answer, OpenAiApi
+    from support.suite import RunContext
 
 # Long enough for every scripted answer, short enough to end a model that does not stop.
 MAX_TOKENS = 1000
-# A trained model may talk on for long; its first words tell enough.
-SHORT = {"max_tokens": 16}
 
 
-class Conversation:
-    """Messages so far, and every answer with what it was given to."""
+QUESTIONS = ("the first question", "the second question")
+# The two requests, by their names in the features.
+CHAT, COMPLETION = REQUESTS = ("user asks", "client requests a completion of")
 
-    def __init__(self, api: Callable[[], OpenAiApi]) -> None:
+
+class Conversation(ScenarioResult):
+    """Messages so far, and every answer with its request."""
+
+    kind = "conversation"
+
+    def __init__(self, api: Callable[[], OpenAiApi], suite: RunContext) -> None:
         self._api = api
+        self._suite = suite
         self.messages: list[dict[str, str]] = []
         self.answers: MustCheck[Answer] = MustCheck("answer")
         self.last_request: list[dict[str, str]] = []
-        self._repeat: Callable[[], Answer] | None = None
+        self.earlier: list[Answer] = []
 
     def system(self, text: str) -> None:
-        """Begin with a system message."""
+        """Start with a system message."""
         self.messages.append({"role": "system", "content": text})
 
     def add_turn(self, text: str) -> None:
-        """Have a turn whose answer belongs to the past."""
+        """Have an earlier turn: a message and its answer."""
         self.messages.append({"role": "user", "content": text})
         answer = self._api().chat(self.messages, max_tokens=MAX_TOKENS)
         self.messages.append({"role": "assistant", "content": answer.text})
+        self.earlier.append(answer)
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Start a new conversation."""
         self.messages = []
 
-    def ask(self, question: str, options: Mapping[str, Any] | None = None, times: int = 1) -> None:
-        """Ask after what was said so far; the answers are kept for the checks."""
-        self.last_request = [*self.messages, {"role": "user", "content": question}]
-        messages, wanted = list(self.last_request), {"max_tokens": MAX_TOKENS, **(options or {})}
-        self._repeat = lambda: self._api().chat(messages, **{**wanted, "stream": True})
-        answers = [self._api().chat(messages, **wanted) for _ in range(times)]
-        self._add_answers(answers)
+    @property
+    def available(self) -> bool:
+        return self.answers.available
 
-    def continue_text(self, prompt: str, question: str, options: Mapping[str, Any] | None = None) -> None:
-        """Have a text continued that holds this question."""
-        self.last_request = [{"role": "user", "content": question}]
-        wanted = {"max_tokens": MAX_TOKENS, **(options or {})}
-        self._repeat = lambda: self._api().complete(prompt, **{**wanted, "stream": True})
-        self._add_answers([self._api().complete(prompt, **wanted)])
+    def ask(self, question: str, options: Mapping[str, Any] | None = None) -> None:
+        """Ask after the messages so far; the answer has to be checked."""
+        self.send(CHAT, question, options)
 
-    def repeat_streamed(self) -> None:
-        """The same request once more, streamed."""
-        assert self._repeat is not None, "a step that asks something has to come first"
-        self._add_answers([self._repeat()])
+    def send(
+        self, kind: str, question: str, options: Mapping[str, Any] | None = None, times: int = 1
+    ) -> None:
+        """Send a question so many times, as a chat or as a completion of the rendered prompt (`REQUESTS`)."""
+        self._add_answers(self._request(kind, question, options or {}) for _ in range(times))
 
-    def repeat_until(self, limit: int) -> Iterator[Answer]:
-        """The latest answer, then the same request again, as long as somebody wants more of them."""
-        yield self.answers.get()
-        for _ in range(limit - 1):
-            self.repeat_streamed()
-            yield self.answers.get()
+    def send_both(self, kind: str, question: str, options: Mapping[str, Any] | None = None) -> None:
+        """Send a question non-streamed, then streamed."""
+        self._add_answers(
+            self._request(kind, question, {**(options or {}), **more}) for more in ({}, {"stream": True})
+        )
 
-    def _add_answers(self, answers: Sequence[Answer]) -> None:
+    def _request(self, kind: str, question: str, options: Mapping[str, Any]) -> Answer:
+        api, wanted = self._api(), {"max_tokens": MAX_TOKENS, **options}
+        message = {"role": "user", "content": question}
+        if kind == COMPLETION:
+            self.last_request = [message]
+            return api.complete(self._suite.prompt(question), **wanted)
+        self.last_request = [*self.messages, message]
+        return api.chat(self.last_request, **wanted)
+
+    def _add_answers(self, answers: Iterable[Answer]) -> None:
+        # The answers of one scenario are compared with each other at its end, so one check covers all.
         for answer in answers:
-            # Answers of one scenario are compared with each other at its end: one look is a look at all.
             self.answers.add(answer)
+
+    # -- checks
+
+    def require_scripted(self) -> None:
+        checks.check_text(self.answers.get(), self.expected_answer())
+
+    def require_contains(self, text: str) -> None:
+        checks.check_mentions(self.answers.get(), text)
+
+    def require_equal(self) -> None:
+        checks.check_same_text(self.answers.all())
+
+    def require_equal_counts(self) -> None:
+        checks.check_same_counts(self.answers.all())
+
+    def require_finish_reason(self, reason: str) -> None:
+        checks.check_finish(self.answers.all(), reason)
+
+    def require_chunks(self, least: int) -> None:
+        checks.check_chunks(self.answers.get(), least)
+
+    def require_token_counts(self) -> None:
+        checks.check_counts(self.answers.get(), *self.expected_token_counts())
+
+    def require_timely(self, limit: float) -> None:
+        checks.check_seconds(self.answers.all(), self._suite.settings.seconds(limit))
+
+    def expected_answer(self) -> str:
+        """The scripted answer to the latest request."""
+        text = "\n".join(message["content"] for message in self.last_request)
+        return self._suite.script.answer_to(text).answer
+
+    def expected_token_counts(self) -> tuple[int, tuple[int, int]]:
+        """Prompt tokens of the latest request; completion tokens of its answer, without and with the end."""
+        model = self._suite.compiled
+        prompt = len(model.vocabulary.encode(model.prompt(self.last_request)))
+        made = len(model.answer_tokens(model.answer_to(self.last_request)))
+        return prompt, (made, made + 1)
+
+    def prompt_tokens(self, asked: str) -> tuple[int, str]:
+        answer = [*self.earlier, *self.answers.all()][QUESTIONS.index(asked)]
+        return answer.token_counts.prompt_tokens, answer.exchange.describe()

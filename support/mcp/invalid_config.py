@@ -1,4 +1,4 @@
-"""Settings for MCP that a target has to refuse."""
+"""MCP configurations that a target has to reject."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 from support.servers.launch_plans import LaunchPlan
 from support.servers.mistralrs import free_port
 
-# By the words of the features. None: there is no such file.
+# By their names in the features. None: there is no such file.
 INVALID_CONFIGS: dict[str, str | None] = {
-    "a list that is missing": None,
-    "a list that is no JSON": "servers: desk",
-    "a list without servers": '{"auto_register_tools": true}',
-    "a list with an unknown kind of server": (
+    "a missing tool server file": None,
+    "a tool server file that is not valid JSON": "servers: desk",
+    "a tool server file without servers": '{"auto_register_tools": true}',
+    "a tool server file with an unknown server type": (
         '{"servers": [{"source": {"type": "Pigeon"}}], "auto_register_tools": true}'
     ),
 }
-ONE_PORT = "one port for the API and for MCP"
+ONE_PORT = "the same port for the API and MCP"
 
 
 def with_invalid_config(plan: LaunchPlan, what: str, folder: Path) -> LaunchPlan:
-    """The start with this wrong setting; a file goes into the folder."""
+    """The plan with this invalid setting; a file goes into the folder."""
     if what == ONE_PORT:
         port = free_port()
         return replace(plan, port=port, options=("--mcp-port", str(port)), expected_words=("differ",))
@@ -30,7 +30,7 @@ def with_invalid_config(plan: LaunchPlan, what: str, folder: Path) -> LaunchPlan
 
 
 def write_config(what: str, folder: Path) -> Path:
-    """The wrong list of tool servers, written into the folder unless it has to be missing."""
+    """The invalid tool server file, written into the folder unless it has to be missing."""
     file, content = folder / "tool-servers.json", INVALID_CONFIGS[what]
     if content is not None:
         file.write_text(content, encoding="utf-8")

@@ -27,7 +27,7 @@ PROTOCOL = re.compile(r"20\d\d-[01]\d-[0-3]\d")
 
 @cache
 def table() -> dict[str, dict[str, str]]:
-    """The messages by the words that the features use."""
+    """The messages by their names in the features."""
     return tomllib.loads(TABLE.read_text(encoding="utf-8"))
 
 
@@ -46,8 +46,8 @@ def send(client: ApiClient, message: str) -> Exchange:
 
 
 def check(reply: Exchange, outcome: str) -> None:
-    """The reply is what the features call by these words; KeyError for words that are not in OUTCOMES."""
-    OUTCOMES[outcome](reply)
+    """The reply is the one of this name in the features; KeyError for a name that is not in REPLIES."""
+    REPLIES[outcome](reply)
 
 
 def result(reply: Exchange) -> dict[str, Any]:
@@ -154,17 +154,17 @@ def _refused(*statuses: int) -> Callable[[Exchange], None]:
     return check_refused
 
 
-OUTCOMES: Mapping[str, Callable[[Exchange], None]] = {
-    "a greeting": _check_handshake,
+REPLIES: Mapping[str, Callable[[Exchange], None]] = {
+    "an initialize result": _check_handshake,
     "an empty result": _empty,
     "a list of tools": _tools,
-    "a text": _text,
-    "an acknowledgement": _accepted,
-    "a wrong call": _wrong_call,
-    "an unknown method": _error(UNKNOWN_METHOD),
-    "an invalid request": _error(INVALID_REQUEST),
-    "invalid parameters": _error(INVALID_PARAMETERS),
-    "a bad request": _refused(400, 415, 422),
-    "a forbidden request": _refused(403),
-    "a method that is not allowed": _refused(405),
+    "a text result": _text,
+    "status 202 without a body": _accepted,
+    "a tool error or -32602 (invalid params)": _wrong_call,
+    "error -32601 (method not found)": _error(UNKNOWN_METHOD),
+    "error -32600 (invalid request)": _error(INVALID_REQUEST),
+    "error -32602 (invalid params)": _error(INVALID_PARAMETERS),
+    "status 400, 415 or 422": _refused(400, 415, 422),
+    "status 403": _refused(403),
+    "status 405": _refused(405),
 }

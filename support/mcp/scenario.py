@@ -1,10 +1,10 @@
-"""What one scenario does with MCP: agents that ask its server, tool servers that its server asks."""
+"""MCP in one scenario: agents that use the server under test, and tool servers that it uses."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,9 @@ from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.mcp import agent, json_rpc
 from support.mcp.tool_server import TOOL_SECONDS
-from support.mcp.tool_servers import TOOL_SERVER_SETS
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
+from support.results.scenario_result import ScenarioResult
 from support.servers.mistralrs import Server
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 # For an agent's whole visit: the first one also waits for the client's packages to be imported.
 AGENT_SECONDS = 30.0
-# Whose answers of the script are all different.
-TOPICS = ("lighthouse", "harbour", "glacier", "violin", "comet", "copper", "orchard", "falcon")
 HANDSHAKE = ("initialize", "notifications/initialized", "tools/list")
 
 
-class McpScenario:
-    """The state of one scenario. `watch` is told of its server."""
+class McpScenario(ScenarioResult):
+    """The state of one scenario. `require_alive` is called with its server."""
+
+    kind = "answers to agents"
 
     def __init__(
         self, suite: RunContext, cleanups: ExitStack, require_alive: Callable[[Server], None]
@@ -36,7 +36,7 @@ class McpScenario:
         self._suite, self._cleanups, self._require_alive = suite, cleanups, require_alive
         self.server_info: MustCheck[agent.ServerInfo] = MustCheck("visit of an agent")
         self.answers: MustCheck[list[str]] = MustCheck("answers to agents")
-        self.reply: MustCheck[Exchange] = MustCheck("reply to an agent")
+        self.replies: MustCheck[Exchange] = MustCheck("reply to an agent")
         self.exchanges: list[Exchange] = []
         self.questions: tuple[str, ...] = ()
         self._agents_url = ""
@@ -46,7 +46,7 @@ class McpScenario:
     @property
     def results(self) -> tuple[MustCheck[Any], ...]:
         """What a step has to look at."""
-        return self.server_info, self.answers, self.reply
+        return self.server_info, self.answers, self.replies
 
     # -- the target as a server
 
@@ -60,7 +60,7 @@ class McpScenario:
         self._agents_url = f"http://127.0.0.1:{suite.mcp_port}"
 
     def connect(self) -> None:
-        """An agent connects with the official client."""
+        """An agent connects with the official SDK."""
         self.server_info.set(self._agents().server_info())
 
     def ask(self, *questions: str) -> None:
@@ -68,38 +68,46 @@ class McpScenario:
         self.questions = questions
         self.answers.set(self._agents().ask(*questions))
 
-    def ask_concurrently(self, agents: int) -> None:
-        """So many agents, each with a question of its own."""
-        self.ask(*(f"Tell me about the {topic}" for topic in TOPICS[:agents]))
+    def ask_about(self, topics: str) -> None:
+        """One agent for each of the topics (`harbour, poem`), all at the same moment."""
+        self.ask(*(f"Tell me about the {topic.strip()}" for topic in topics.split(",")))
 
-    def expected_answers(self) -> list[str]:
-        """What the script says to each question."""
-        return [self._suite.script.answer_to(question).answer for question in self.questions]
+    @property
+    def available(self) -> bool:
+        return self.answers.available
 
-    def send(self, message: str) -> None:
-        """Send a message of `messages.toml`; its reply is to be checked."""
-        with contextlib.closing(self._client()) as client:
-            try:
-                self.reply.set(json_rpc.send(client, message))
-            finally:
-                self.exchanges += client.exchanges
+    def require_scripted(self) -> None:
+        expected = [self._suite.script.answer_to(question).answer for question in self.questions]
+        agent.check_answers(self.answers.get(), expected)
+
+    def send(self, messages: Sequence[str]) -> None:
+        """Send messages of `messages.toml`, each from an agent of its own; the replies have to be checked."""
+        for message in messages:
+            with contextlib.closing(self._client()) as client:
+                try:
+                    self.replies.add(json_rpc.send(client, message))
+                finally:
+                    self.exchanges += client.exchanges
+
+    def check_replies(self, expected: Sequence[str]) -> None:
+        """The replies are those of `json_rpc.REPLIES`, in order."""
+        for reply, name in zip(self.replies.all(), expected, strict=True):
+            json_rpc.check(reply, name)
 
     def _agents(self) -> agent.Agents:
         within = self._suite.settings.seconds(AGENT_SECONDS)
         return agent.Agents(self._agents_url + json_rpc.ROUTE, self.exchanges, within)
 
     def _client(self) -> ApiClient:
-        assert self._agents_url, "a step that offers MCP has to come first"
+        assert self._agents_url, "a Given step with an MCP server has to come first"
         return ApiClient(self._agents_url, timeout=self._suite.settings.seconds(AGENT_SECONDS))
 
     # -- the target as a client
 
-    def configure_tool_servers(self, server_set: str) -> None:
-        """A shared server that was told of these tool servers; its model calls their tools."""
+    def configure_tool_servers(self, names: Sequence[str]) -> None:
+        """A shared server that is configured with these tool servers; its model calls their tools."""
         suite = self._suite
-        configuration = suite.tool_server.configuration(
-            TOOL_SERVER_SETS[server_set], suite.settings.seconds(TOOL_SECONDS)
-        )
+        configuration = suite.tool_server.configuration(names, suite.settings.seconds(TOOL_SECONDS))
         self._first_call = len(suite.tool_server.recorded_calls())
         self._tool_calling_server = suite.servers.get(
             suite.tool_calling_model(), ("--mcp-config", str(configuration))
@@ -126,12 +134,12 @@ class McpScenario:
         )
 
     def check_handshake(self, name: str) -> None:
-        """The tool server was greeted as the protocol has it and asked for its tools ("Lifecycle")."""
+        """The tool server received the handshake of the protocol ("Lifecycle") and `tools/list`."""
         taken = tuple(
             note["method"] for note in self._suite.tool_server.recorded_calls() if note["server"] == name
         )
         assert taken[: len(HANDSHAKE)] == HANDSHAKE, (
-            f"expected {name!r} to be asked {list(HANDSHAKE)}, it was asked {list(taken)}"
+            f"expected {name!r} to receive {list(HANDSHAKE)}, it received {list(taken)}"
         )
 
     # -- what remains

@@ -6,13 +6,6 @@ from __future__ import annotations
 SESSIONS = {"desk": False, "kiosk": False, "club": True}
 # On the standard streams of a process that the target starts.
 STDIO = "shed"
-# A port where nobody listens.
-MISSING = "nobody"
-
-# What a configuration may hold, by the words of the features.
-TOOL_SERVER_SETS = {
-    "two tool servers": ("desk", "kiosk"),
-    "a tool server that keeps sessions": ("club",),
-    "a tool server of its own process": (STDIO,),
-    "a tool server, and one that is not there": ("desk", MISSING),
-}
+# In a configuration: a port on which no server listens.
+MISSING = "missing"
+TOOL_SERVERS = (*SESSIONS, STDIO, MISSING)

@@ -19,6 +19,11 @@ class MustCheck(Generic[T]):
         self._values: list[T] = []
         self._checked = True
 
+    @property
+    def available(self) -> bool:
+        """Whether there is a result."""
+        return bool(self._values)
+
     def set(self, value: T) -> None:
         """Keep a new result; raises `Unchecked` when nobody read the one before."""
         self.require_checked()

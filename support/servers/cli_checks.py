@@ -1,13 +1,12 @@
-"""The program under test as a command: called, and what it answers judged."""
+"""The program under test on the command line: run it, and check its output and exit code."""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
-import tomllib
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from support.http.exchange import strict_json
@@ -16,18 +15,21 @@ from support.programs.process import CompletedCommand, run_command
 from support.servers.discovery import CommandTarget
 from support.settings import Settings
 
-CALLS = Path(__file__).with_name("calls.toml")
+# In a command line of the features: stands for each command that the help lists.
+EACH_COMMAND = "COMMAND"
+PROGRAM = "mistralrs"
 CALL_SECONDS = 20.0
 EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_PANIC = 0, 1, 2, 101
 # Rust's own words when a program gives up (std::panicking), and Python's.
 CRASH = re.compile(r"panicked at|Traceback \(most recent call last\)|core dumped|Segmentation fault")
 
 
-@cache
-def calls(kind: str) -> dict[str, tuple[str, ...]]:
-    """The words of a kind (`asking`, `mistaken`) and the arguments that they stand for."""
-    table = tomllib.loads(CALLS.read_text(encoding="utf-8"))[kind]
-    return {name: tuple(arguments) for name, arguments in table.items()}
+def arguments_of(command_line: str) -> tuple[str, ...]:
+    """The arguments in a command line of the features, which begins with `mistralrs`."""
+    program, *arguments = shlex.split(command_line)
+    if program != PROGRAM:
+        raise ValueError(f"expected a command line of {PROGRAM}: {command_line!r}")
+    return tuple(arguments)
 
 
 def call(
@@ -44,19 +46,19 @@ def call(
 
 
 def check_file(path: Path) -> None:
-    """The program is a regular file that the user may execute."""
+    """The program is a regular file that the user can execute."""
     mode = path.stat().st_mode
     assert stat.S_ISREG(mode), f"{path} is not a regular file"
-    assert os.access(path, os.X_OK), f"{path} may not be executed ({stat.filemode(mode)})"
+    assert os.access(path, os.X_OK), f"{path} is not executable ({stat.filemode(mode)})"
 
 
 def check_ended(outcome: CompletedCommand, exit_code: int, limit: float) -> None:
-    """Ended with this exit code, in time (seconds), and without a crash: no panic, traceback or signal."""
+    """Exited with this code, in time (seconds), without a crash: no panic, traceback or signal."""
     crash = CRASH.search(outcome.stdout + outcome.stderr)
     crashed = crash is not None or outcome.exit_code == EXIT_PANIC or outcome.exit_code < 0
     assert not crashed, f"the program crashed\n{outcome.describe()}"
     assert outcome.exit_code == exit_code, f"expected exit code {exit_code}\n{outcome.describe()}"
-    assert outcome.seconds <= limit, f"expected an end within {limit} s\n{outcome.describe()}"
+    assert outcome.seconds <= limit, f"expected the program to exit within {limit} s\n{outcome.describe()}"
 
 
 def listed_commands(outcome: CompletedCommand) -> list[str]:
@@ -68,17 +70,17 @@ def listed_commands(outcome: CompletedCommand) -> list[str]:
 
 
 def check_only_on(outcome: CompletedCommand, stream: str) -> None:
-    """The text stands on one stream (`standard output`, `error output`), the other is empty."""
-    texts = {"standard output": outcome.stdout, "error output": outcome.stderr}
+    """One stream (`standard output`, `standard error`) has text, the other is empty."""
+    texts = {"standard output": outcome.stdout, "standard error": outcome.stderr}
     silent = "\n".join(text for name, text in texts.items() if name != stream)
     assert texts[stream].strip(), f"expected text on the {stream}\n{outcome.describe()}"
     assert not silent.strip(), f"expected text on the {stream} only\n{outcome.describe()}"
 
 
 def check_mentions(outcome: CompletedCommand, words: str) -> None:
-    """The text on either stream contains these words, whatever their case."""
-    said = (outcome.stdout + outcome.stderr).lower()
-    assert words.lower() in said, f"expected the words {words!r}\n{outcome.describe()}"
+    """Standard output or standard error contains these words, in upper or lower case."""
+    written = (outcome.stdout + outcome.stderr).lower()
+    assert words.lower() in written, f"expected the words {words!r}\n{outcome.describe()}"
 
 
 def check_version(outcome: CompletedCommand, target: CommandTarget) -> None:
@@ -89,17 +91,27 @@ def check_version(outcome: CompletedCommand, target: CommandTarget) -> None:
     )
 
 
-def check_diagnosis(outcome: CompletedCommand) -> None:
-    """The diagnosis as data: what the machine has, and checks that each say how they went.
+def check_diagnosis(outcome: CompletedCommand, target: CommandTarget) -> None:
+    """The diagnosis as JSON: processor and memory of the host, and the result of each check.
 
     Source: `mistralrs doctor --json` of 0.8.1 and 0.9.2.
     """
-    document = strict_json(outcome.stdout.encode(), "doctor --json")
+    document = strict_json(outcome.stdout.encode(), f"{target.program} doctor --json")
     system, checks = document.get("system"), document.get("checks")
     assert isinstance(system, dict), f"no object `system`\n{outcome.describe()}"
-    assert system.get("cpu", {}).get("logical_cores", 0) >= 1, f"no processor named\n{outcome.describe()}"
-    assert system.get("memory", {}).get("total_bytes", 0) > 0, f"no memory named\n{outcome.describe()}"
+    assert system.get("cpu", {}).get("logical_cores", 0) >= 1, (
+        f"no processor in the diagnosis\n{outcome.describe()}"
+    )
+    assert system.get("memory", {}).get("total_bytes", 0) > 0, (
+        f"no memory in the diagnosis\n{outcome.describe()}"
+    )
     assert isinstance(checks, list) and checks, f"no list `checks`\n{outcome.describe()}"
     for check in checks:
-        assert check.get("name") and check.get("message"), f"a check says nothing: {check}"
+        assert check.get("name") and check.get("message"), f"a check without name or message: {check}"
         assert check.get("status") in ("ok", "warn", "error"), f"unknown status of a check: {check}"
+
+
+OUTPUT_FORMS: Mapping[str, Callable[[CompletedCommand, CommandTarget], None]] = {
+    "the program name and a semantic version": check_version,
+    "a JSON diagnosis of the host": check_diagnosis,
+}

@@ -1,11 +1,13 @@
-"""Loading a model: what a good start and a good refusal look like."""
+"""Checks of a server start: ready in time, or failed with an error that names the problem."""
 
 from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from support.results.must_check import MustCheck
+from support.results.scenario_result import ScenarioResult
 from support.servers.launch import LaunchResult
 from support.servers.mistralrs import LISTENING, Server, StartFailure
 
@@ -21,18 +23,18 @@ def check_ready(result: LaunchResult, limit: float) -> None:
 
 
 def check_log_reports_loaded(server: Server) -> None:
-    """Its log tells that the model is loaded, before it tells that it listens."""
+    """The log reports the loaded model, before it reports that the server listens."""
     log = server.log
     loaded, listening = LOADED.search(log), LISTENING.search(log)
-    assert loaded, f"the log never says that the model is loaded:\n{log[-1500:]}"
-    assert listening, f"the log never says that the server listens:\n{log[-1500:]}"
+    assert loaded, f"the log does not report a loaded model:\n{log[-1500:]}"
+    assert listening, f"the log does not report that the server listens:\n{log[-1500:]}"
     assert loaded.start() < listening.start(), f"it listened before the model was loaded:\n{log[-1500:]}"
 
 
 def check_log_reports_missing_tool_server(server: Server) -> None:
-    """Its log tells that it goes on without a tool server (mistral.rs 0.8.2 and later)."""
+    """The log reports that a tool server is missing (mistral.rs 0.8.2 and later)."""
     assert MISSING_TOOL_SERVER.search(server.log), (
-        f"the log tells of no missing tool server:\n{server.log[-1500:]}"
+        f"the log does not mention the missing tool server:\n{server.log[-1500:]}"
     )
 
 
@@ -42,32 +44,34 @@ def check_memory(server: Server, limit: int) -> None:
     assert used < limit, f"expected less than {limit / 1e6:.0f} MB of memory, it uses {used / 1e6:.0f} MB"
 
 
-def check_refused(result: LaunchResult, limit: float) -> None:
-    """It ended by itself with exit code 1, in time; a crash (101, a signal) is no refusal."""
+def check_failed(result: LaunchResult, exit_code: int, limit: float) -> None:
+    """The start failed with this exit code, in time (seconds), and without a panic."""
     failure = _failure(result)
-    assert failure.exit_code == 1, f"expected a refusal with exit code 1, got {failure.exit_code}.\n{failure}"
-    assert "panicked at" not in failure.log, f"expected a refusal, got a crash.\n{failure}"
-    assert result.seconds <= limit, f"expected a refusal within {limit} s, took {result.seconds:.1f} s"
+    assert failure.exit_code == exit_code, (
+        f"expected exit code {exit_code}, got {failure.exit_code}.\n{failure}"
+    )
+    assert "panicked at" not in failure.log, f"expected an error, got a crash.\n{failure}"
+    assert result.seconds <= limit, f"expected an error within {limit} s, took {result.seconds:.1f} s"
 
 
 def check_error_mentions(result: LaunchResult, words: Sequence[str]) -> None:
-    """Its last words are one `Error:` line that names the problem by at least one of the words."""
+    """The output ends with one `Error:` line that contains at least one of the words."""
     failure = _failure(result)
     lines = [line for line in failure.log.splitlines() if line.startswith("Error: ")]
     assert len(lines) == 1, f"expected one line `Error: ...`, found {len(lines)}.\n{failure}"
-    said = failure.log[failure.log.index(lines[0]) :].lower()
-    assert any(word.lower() in said for word in words), (
-        f"expected the error to name one of {list(words)}, it says: {said.strip()!r}"
+    message = failure.log[failure.log.index(lines[0]) :].lower()
+    assert any(word.lower() in message for word in words), (
+        f"expected one of {list(words)} in the error message: {message.strip()!r}"
     )
 
 
 def _failure(result: LaunchResult) -> StartFailure:
-    assert result.failure is not None, "expected the start to be refused, but the server is ready"
+    assert result.failure is not None, "expected the start to fail, but the server is ready"
     return result.failure
 
 
 class PortBlocker:
-    """Another program on a port of the loopback interface, that answers nobody."""
+    """Another program that listens on a port of the loopback interface and never answers."""
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -79,3 +83,25 @@ class PortBlocker:
 
     def close(self) -> None:
         self._socket.close()
+
+
+LOG_EVENTS: Mapping[str, Callable[[Server], None]] = {
+    "the loaded model": check_log_reports_loaded,
+    "a missing tool server": check_log_reports_missing_tool_server,
+}
+
+
+class ServerStart(ScenarioResult):
+    """Attempts to start the server."""
+
+    kind = "server start"
+
+    def __init__(self, attempts: MustCheck[LaunchResult]) -> None:
+        self._attempts = attempts
+
+    @property
+    def available(self) -> bool:
+        return self._attempts.available
+
+    def require_exit(self, exit_code: int, limit: float) -> None:
+        check_failed(self._attempts.get(), exit_code, limit)

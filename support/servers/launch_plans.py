@@ -1,4 +1,4 @@
-"""Starts of the server as the features name them: with which model, and what a refusal has to name."""
+"""Server starts by their names in the features: the model, and words that an error has to contain."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 TABLE = Path(__file__).with_name("launch_plans.toml")
 FORMATS: dict[str, Format] = {"GGUF": "gguf", "SafeTensors": "safetensors", "GGML": "ggml"}
-# The words of Linux, macOS and Windows.
+SMOLLM2, USER_MODEL = TRAINED_MODELS = ("SmolLM2", "at TEST_MODEL_PATH")
+# The messages of Linux, macOS and Windows.
 PORT_TAKEN = ("in use", "only one usage")
 
 
 @dataclass(frozen=True)
 class LaunchPlan:
-    """A model to start with. `names`: a refusal has to name one of these words. `options`: more words."""
+    """A model to start with. `expected_words`: an error has one of them. `options`: more arguments."""
 
     model: ModelArguments
     expected_words: tuple[str, ...] = ()
@@ -34,7 +35,7 @@ class LaunchPlan:
 
 @cache
 def table() -> dict[str, Any]:
-    """The words of the features and what they stand for."""
+    """The table of models that must not load."""
     return tomllib.loads(TABLE.read_text(encoding="utf-8"))
 
 
@@ -44,17 +45,17 @@ def arguments_of(model: ModelFiles) -> ModelArguments:
 
 
 def corrupt_model_plan(format_name: str, defect: str, store: ModelStore, folder: Path) -> LaunchPlan:
-    """A start with a model broken in this way; the model is made in `folder`."""
-    # Not at the top: numpy comes with it, which the words of the features do not need.
+    """A start with a model that is broken in this way; the model is made in `folder`."""
+    # Not at the top: it imports numpy, which the names in the features do not need.
     from support.models.broken import corruption
 
-    broken = corruption(table()["broken"][format_name][defect])
+    broken = corruption(table()["corrupt"][format_name][defect])
     return LaunchPlan(arguments_of(store.broken(broken.name, folder)), broken.words)
 
 
 def wrong_path_plan(what: str, store: ModelStore, folder: Path) -> LaunchPlan:
-    """A start with a model that is not where, or not what, the call says."""
-    row = table()["misplaced"][what]
+    """A start with a model path that is wrong."""
+    row = table()["wrong_path"][what]
     whole = store.scripted()
     directory = whole.directory if row["folder"] == "model" else folder / str(row["folder"])
     if row["folder"] == "empty":
@@ -66,7 +67,14 @@ def wrong_path_plan(what: str, store: ModelStore, folder: Path) -> LaunchPlan:
     return LaunchPlan(ModelArguments(directory, file, row["format"]), tuple(row["names"]))
 
 
-def user_model_plan(settings: Settings) -> LaunchPlan:
+def trained_model_plan(name: str, settings: Settings, store: ModelStore) -> LaunchPlan:
+    """A start with `SmolLM2`, or with the user's model (`at TEST_MODEL_PATH`)."""
+    if name == SMOLLM2:
+        return LaunchPlan(arguments_of(store.smollm2()))
+    return _user_model_plan(settings)
+
+
+def _user_model_plan(settings: Settings) -> LaunchPlan:
     """A start with the user's model; the format follows from the file name."""
     own = settings.user_model
     assert own is not None, "this scenario lacks the tag @needs.own_model"

@@ -64,6 +64,15 @@ class Turn:
         return self.output.rpartition(STATS)[2] if STATS in self.output else ""
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How a program exited in the terminal: exit code (negative: signal), seconds that it was waited for."""
+
+    exit_code: int
+    seconds: float
+    screen: str
+
+
 class TerminalChat(Protocol):
     """A chat, wherever it is shown."""
 

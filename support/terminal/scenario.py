@@ -1,12 +1,11 @@
-"""The terminal of one scenario: chats are started in it, talked to and looked at."""
+"""The terminal of one scenario: chats that are started in it, their input and output."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from support.models.script import Script
@@ -16,40 +15,37 @@ from support.programs.tmux import TMUX
 from support.reporting.evidence import Transcript
 from support.results.must_check import MustCheck
 from support.results.safe_text import visible
+from support.results.scenario_result import ScenarioResult
 from support.servers.cli_checks import CALL_SECONDS, CRASH
 from support.servers.command_line import ModelArguments, chat_command_prefix
 from support.servers.launch import LaunchResult
 from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import StartFailure
 from support.suite import RunContext
-from support.terminal.chat import ENDING_KEYS, Chat, TerminalChat, Turn
+from support.terminal import checks
+from support.terminal.chat import ENDING_KEYS, Chat, Ending, TerminalChat, Turn
 from support.terminal.pty_session import TerminalSession
 from support.terminal.tmux import TmuxWindow
 from support.waiting import WaitTimeout
 
-# What a hostile model says.
+# The script of a model that outputs control codes.
 CONTROL_CODES = Path(__file__).parents[1] / "models" / "scripts" / "control_codes.toml"
-# The smallest context that models are made with: half a second of talking fills it.
+# The smallest context that models are made with: an answer of half a second fills it.
 SMALL_CONTEXT = 512
 END_SECONDS = 10.0
 FILE, PIPE = SOURCES = ("a file", "a pipe")
+# A chat with the model of the Given step before.
+PLANNED = "with that model"
 # Of an answer, to know that it has begun.
 BEGINNING = 12
-# Words that no script has a marker for.
+# Text without any keyword of a script.
 FILLER = "and so on, "
 
 
-@dataclass(frozen=True)
-class Ending:
-    """How a program ended in the terminal: exit code (negative: signal), seconds that it was waited for."""
+class Terminal(ScenarioResult):
+    """The terminals of a scenario. What it starts is stopped through `cleanups`."""
 
-    exit_code: int
-    seconds: float
-    screen: str
-
-
-class Terminal:
-    """What happens in the terminals of a scenario. What it starts is ended through `cleanups`."""
+    kind = "terminal chat"
 
     def __init__(self, suite: RunContext, folder: Path, cleanups: ExitStack) -> None:
         self.turns: MustCheck[Turn] = MustCheck("answer in the terminal")
@@ -70,7 +66,7 @@ class Terminal:
 
     @property
     def _latest_chat(self) -> TerminalChat:
-        assert self._chats, "a step that starts a chat has to come first"
+        assert self._chats, "a Given step that starts a chat has to come first"
         return self._chats[-1]
 
     def prompting(self) -> TerminalChat:
@@ -79,22 +75,29 @@ class Terminal:
         return self._latest_chat
 
     def start(self, model: ModelArguments | None = None) -> None:
-        """Start a chat, with the speaking model unless told otherwise, and wait for its prompt."""
+        """Start a chat, with the scripted model by default, and wait for its prompt."""
         self.open(self._suite.command.command_line.chat(model or self._suite.scripted()))
         self.chat.begin()
 
+    def start_with(self, setup: str, planned: Callable[[], ModelArguments]) -> None:
+        """Start a chat in one of the ways of `CHAT_SETUPS`, or with the planned model."""
+        if setup == PLANNED:
+            self.start(planned())
+        else:
+            CHAT_SETUPS[setup](self)
+
     def start_with_small_context(self) -> None:
-        """Start a chat with a model that remembers no more than some hundred words."""
+        """Start a chat with a model whose context is some hundred words."""
         files = self._suite.models.scripted(self._suite.script, context=SMALL_CONTEXT)
         self.start(arguments_of(files))
 
     def start_with_control_codes(self) -> None:
-        """Start a chat with a model that says control codes."""
+        """Start a chat with a model that outputs control codes."""
         self._script = Script.load(CONTROL_CODES)
         self.start(arguments_of(self._suite.models.scripted(self._script)))
 
     def try_start(self, model: ModelArguments) -> LaunchResult:
-        """Start a chat that may be refused: then it has ended by itself before any prompt."""
+        """Start a chat that has to fail: the program exits before any prompt."""
         began = time.monotonic()
         try:
             self.start(model)
@@ -106,11 +109,13 @@ class Terminal:
             log = session.output.decode(errors="replace").replace("\r\n", "\n")
             failure = StartFailure(visible(str(error)), exit_code=code, log=log)
             return LaunchResult(None, failure, time.monotonic() - began)
-        raise AssertionError(f"expected a refusal, but there is a prompt:\n{self.chat.session.screen.text}")
+        raise AssertionError(
+            f"expected the start to fail, but there is a prompt:\n{self.chat.session.screen.text}"
+        )
 
-    def ask_once(self, question: str) -> None:
-        """Have one question answered in the terminal, without a chat; what is written is its turn."""
-        self.open(self._suite.command.command_line.ask_once(self._suite.scripted(), question))
+    def prompt_once(self, arguments: Sequence[str], question: str) -> None:
+        """Run a one-shot prompt in the terminal; its output is the turn."""
+        self.open(arguments)
         self.turns.add(self.chat.run_once(question))
 
     def open(self, words: Sequence[str]) -> None:
@@ -139,8 +144,8 @@ class Terminal:
         self._chats.append(window)
         window.begin()
 
-    def chat_from_input(self, questions: str, source: str) -> CompletedCommand:
-        """Run a chat whose lines come from `a file` or `a pipe` instead of a person."""
+    def chat_from_input(self, arguments: Sequence[str], questions: str, source: str) -> CompletedCommand:
+        """Run a chat that reads its lines from `a file` or `a pipe`."""
         path = self._folder / "questions.txt"
         path.write_text(questions + "\n", encoding="utf-8")
         target, settings = self._suite.command, self._suite.settings
@@ -148,7 +153,7 @@ class Terminal:
             stream = os.open(path, os.O_RDONLY) if source == FILE else _pipe(path)
             opened.callback(os.close, stream)
             return run_command(
-                [target.path, *target.command_line.chat(self._suite.scripted())],
+                [target.path, *arguments],
                 within=settings.seconds(CALL_SECONDS),
                 folder=self._folder,
                 env=child_environment(self._folder),
@@ -156,34 +161,49 @@ class Terminal:
                 stdin=stream,
             )
 
-    # -- talking
+    # -- input
 
     def send_line(self, text: str) -> None:
-        """Type a line; its turn is to be looked at."""
+        """Type a line; its turn has to be checked."""
         self.turns.add(self._latest_chat.send_line(text))
 
     def send_long_line(self, length: int, words: str) -> None:
         """Type a line of so many characters that ends with these words."""
         self.send_line((FILLER * length)[: length - len(words) - 1] + " " + words)
 
-    def send_lines(self, lines: list[str]) -> None:
+    def send_lines(self, lines: list[str], last: str) -> None:
+        """Type several lines at once; after the first answer, type one more, whose turn is the last one."""
         self.turns.add(self.chat.send_lines(lines))
+        self.send_line(last)
 
     def paste(self, text: str) -> None:
         self.turns.add(self.chat.paste(text))
 
     def begin_answer(self, text: str) -> None:
-        """Type a line, and see its answer begin: it is still being made then."""
+        """Type a line, and wait until its answer begins: it is still being generated then."""
         self.chat.enter(text)
         self.chat.await_text(self._scripted_answer(text)[:BEGINNING])
 
-    def stop_answer(self, text: str) -> None:
-        """Type a line, and stop its answer when it has begun."""
+    def interrupt_answer(self, text: str) -> None:
+        """Type a line, and press Ctrl-C when its answer has begun; the turn has to be checked."""
+        self.begin_answer(text)
+        self.press("Ctrl-C")
+
+    def skip_answer(self, text: str) -> None:
+        """The same before the scenario's own action: the turn needs no check."""
         self.begin_answer(text)
         self.chat.interrupt("Ctrl-C")
 
+    def press_keys(self, keys: Iterable[tuple[str, int]]) -> None:
+        """Press each key so many times; a key in double quotes is text that is typed."""
+        for key, times in keys:
+            if key.startswith('"'):
+                self.chat.write(key.strip('"') * times)
+            else:
+                self.press(key, times)
+
     def press(self, key: str, times: int = 1) -> None:
-        """Press a key; a turn that ends by it is to be looked at."""
+        """Press a key; a turn that it ends has to be checked."""
         if key == "Enter":
             self.turns.add(self.chat.submit())
         elif key in ENDING_KEYS:
@@ -192,7 +212,7 @@ class Terminal:
             self.chat.press(key, times)
 
     def end(self) -> Ending:
-        """How the program ended; waits for it. What its last line gave is seen by that."""
+        """Wait for the program to exit. The turn of its last line is checked by that."""
         self.turns.all()
         began = time.monotonic()
         session = self.chat.session
@@ -200,19 +220,38 @@ class Terminal:
         return Ending(code, time.monotonic() - began, session.screen.text)
 
     def after_exit(self) -> TerminalSession:
-        """The terminal after the program has ended; it is asked to, if it still runs."""
+        """The terminal after the program has exited; a program that still runs gets Ctrl-D."""
         if self.chat.alive:
             self.chat.interrupt("Ctrl-D")
             self.end()
         return self.chat.session
 
-    # -- what is known beforehand
+    # -- checks
+
+    @property
+    def available(self) -> bool:
+        return self.turns.available
+
+    def require_scripted(self) -> None:
+        checks.check_answer(self.turns.get(), self.expected_answer())
+
+    def require_contains(self, text: str) -> None:
+        checks.check_output_contains(self.turns.get(), text)
+
+    def require_chunks(self, least: int) -> None:
+        checks.check_chunks(self.turns.get(), least)
+
+    def require_token_counts(self) -> None:
+        checks.check_stats(self.turns.get(), *self.expected_token_counts())
+
+    def require_exit(self, exit_code: int, limit: float) -> None:
+        checks.check_ended(self.end(), exit_code, limit)
 
     def expected_answer(self) -> str:
-        """What the script says to the latest turn."""
-        said = [message["content"] for message in self.turns.get().messages]
-        assert said, "the latest line was a command, which no model answers"
-        return self._scripted_answer("\n".join(said))
+        """The scripted answer to the latest turn."""
+        texts = [message["content"] for message in self.turns.get().messages]
+        assert texts, "the latest line was a command, which no model answers"
+        return self._scripted_answer("\n".join(texts))
 
     def expected_token_counts(self) -> tuple[int, tuple[int, int]]:
         """Prompt tokens of the latest turn; tokens of its answer, without and with the end."""
@@ -226,15 +265,22 @@ class Terminal:
     # -- what remains
 
     def check_at_end(self) -> None:
-        """Turns were looked at, and no screen tells of a crash."""
+        """Every turn was checked, and no screen shows a crash."""
         self.turns.require_checked()
         for talk in self._chats:
             crash = CRASH.search(talk.shown)
-            assert crash is None, f"the screen tells of a crash:\n{talk.shown}"
+            assert crash is None, f"the screen shows a crash:\n{talk.shown}"
 
     def transcripts(self) -> list[Transcript]:
         """Of each terminal, in the order in which they were opened."""
         return [talk.transcript(f"terminal {number}") for number, talk in enumerate(self._chats, 1)]
+
+
+CHAT_SETUPS: Mapping[str, Callable[[Terminal], None]] = {
+    "with a 512-token context": Terminal.start_with_small_context,
+    "with a model that outputs control codes": Terminal.start_with_control_codes,
+    "in a tmux window": Terminal.open_window,
+}
 
 
 def _pipe(path: Path) -> int:

@@ -11,6 +11,7 @@ from support.chat import checks
 from support.chat.client import Answer
 from support.conformance.oracles.openai import Usage
 from support.http.exchange import Exchange
+from support.results.scenario_result import ScenarioResult
 from tests.conformance.samples import exchange
 
 Check = Callable[[], None]
@@ -30,36 +31,50 @@ def took(seconds: float, *arrivals: float) -> Exchange:
     return replace(EXCHANGE, seconds=seconds, chunks=tuple((moment, b"x") for moment in arrivals))
 
 
+class Prompts(ScenarioResult):
+    def prompt_tokens(self, asked: str) -> tuple[int, str]:
+        return {"shorter": 5, "longer": 9}[asked], EXCHANGE.describe()
+
+
 GOOD: list[Check] = [
     lambda: checks.check_text(told(), "The comet comes back."),
     lambda: checks.check_mentions(told(), "comet"),
-    lambda: checks.check_mentions(told(), ""),
+    lambda: checks.check_complete(told()),
     lambda: checks.check_finish([told(), told()], "stop"),
     lambda: checks.check_same_text([told(), told(), told()]),
     lambda: checks.check_same_counts([told(), told("Else.")]),
     lambda: checks.check_counts(told(), 5, (2, 3)),
     lambda: checks.check_counts(told(), 5, (1, 2)),
     lambda: checks.check_counts_positive(told()),
-    lambda: checks.check_length(told(), 2),
-    lambda: checks.check_seconds(told(exchange=took(0.5)), 0.5),
-    lambda: checks.check_prompt_grew([told(), told(spent=usage(9, 2))]),
+    lambda: checks.check_length([told(), told()], 2),
+    lambda: checks.check_seconds([told(exchange=took(0.5))], 0.5),
+    lambda: checks.compare_prompts(Prompts(), "longer", "more tokens than", "shorter"),
+    lambda: checks.compare_prompts(Prompts(), "longer", "as many tokens as", "longer"),
     lambda: checks.check_chunks(told(), 3),
     lambda: checks.check_first_chunk_early([told(exchange=took(1, 0.9, 1)), told(exchange=took(1, 0.4, 1))]),
 ]
 WRONG: list[tuple[Check, str]] = [
     (lambda: checks.check_text(told(), "The comet comes back"), "the answer"),
     (lambda: checks.check_mentions(told(), "harbour"), "expected a text with 'harbour'"),
-    (lambda: checks.check_mentions(told(" \n"), ""), "expected a text"),
+    (lambda: checks.check_complete(told(" \n")), "expected a text"),
+    (lambda: checks.check_complete(told(finish_reason="")), "expected a text that ends by"),
     (lambda: checks.check_finish([told(), told(finish_reason="length")], "stop"), "got 'length'"),
     (lambda: checks.check_same_text([told(), told(), told("Else.")]), "the answers differ"),
     (lambda: checks.check_same_counts([told(), told(spent=usage(5, 3))]), "the token counts differ"),
     (lambda: checks.check_counts(told(), 6, (2,)), "expected 6 prompt tokens"),
     (lambda: checks.check_counts(told(), 5, (3, 4)), "3 or 4 completion tokens"),
     (lambda: checks.check_counts_positive(told(spent=usage(5, 0))), "expected counts above zero"),
-    (lambda: checks.check_length(told(), 3), "expected 3 tokens, got 2"),
-    (lambda: checks.check_prompt_grew([told(), told()]), "expected more than 5 prompt tokens"),
-    (lambda: checks.check_chunks(told(), 4), "expected at least 4 pieces, got 3"),
-    (lambda: checks.check_length(told(usage=None), 2), "no usage in the answer"),
+    (lambda: checks.check_length([told(), told()], 3), "expected 3 tokens, got 2"),
+    (
+        lambda: checks.compare_prompts(Prompts(), "shorter", "more tokens than", "longer"),
+        "expected more tokens than the 9 prompt tokens of longer, got 5 for shorter",
+    ),
+    (
+        lambda: checks.compare_prompts(Prompts(), "shorter", "as many tokens as", "longer"),
+        "expected as many tokens as the 9 prompt tokens of longer",
+    ),
+    (lambda: checks.check_chunks(told(), 4), "expected at least 4 chunks, got 3"),
+    (lambda: checks.check_length([told(usage=None)], 2), "no usage in the answer"),
 ]
 
 
@@ -84,7 +99,7 @@ def test_one_answer_is_nothing_to_compare(check: Callable[[list[Answer]], None])
 
 def test_an_answer_that_is_late_is_noticed() -> None:
     with pytest.raises(AssertionError, match=r"within 1 s, it took 1.5 s"):
-        checks.check_seconds(told(exchange=took(1.5)), 1)
+        checks.check_seconds([told(exchange=took(1.5))], 1)
 
 
 def test_a_server_that_holds_answers_back_is_noticed() -> None:

@@ -1,11 +1,11 @@
-"""Every word for MCP is used by a feature, and a call of a tool is said as engines look for it."""
+"""Every name of the MCP tables is used by a feature, and a tool call is one piece, as engines look for it."""
 
 from __future__ import annotations
 
 import pytest
 
 from support.mcp import invalid_config, json_rpc
-from support.mcp.tool_servers import TOOL_SERVER_SETS
+from support.mcp.tool_servers import TOOL_SERVERS
 from support.models.script import TOOLS_SCRIPT, Script
 from support.models.vocabulary import script_vocabulary
 from tests.style.reading import FEATURES
@@ -16,15 +16,15 @@ WRITTEN = "\n".join(file.read_text(encoding="utf-8") for file in FEATURES if fil
 @pytest.mark.parametrize(
     "word",
     [
-        *TOOL_SERVER_SETS,
+        *(f'"{name}"' for name in TOOL_SERVERS),
         *invalid_config.INVALID_CONFIGS,
         invalid_config.ONE_PORT,
-        *json_rpc.OUTCOMES,
+        *json_rpc.REPLIES,
         *json_rpc.table(),
     ],
 )
-def test_every_word_is_used_by_a_feature(word: str) -> None:
-    assert word in WRITTEN or word == "a question for the tools"
+def test_every_name_is_used_by_a_feature(word: str) -> None:
+    assert word in WRITTEN
 
 
 def test_the_markup_of_a_call_is_said_in_one_piece() -> None:

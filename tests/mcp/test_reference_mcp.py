@@ -67,13 +67,18 @@ def test_a_wrong_call_is_told_as_the_binary_tells_it(
 def test_an_engine_that_fails_is_an_error_of_the_tool() -> None:
     engine = FakeEngine()
     engine.failure = "out of memory"
-    body = json_rpc.table()["a call of the chat tool"]["body"]
+    body = json_rpc.table()["tools/call of the chat tool"]["body"]
     assert "out of memory" in post(engine, body).json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
     ("message", "status"),
-    [("malformed JSON", 400), ("a batch", 422), ("a message without a method", 422), ("a notification", 200)],
+    [
+        ("malformed JSON", 400),
+        ("a batch", 422),
+        ("a message without a method", 422),
+        ("notifications/initialized", 200),
+    ],
 )
 def test_what_is_no_message_is_refused_by_its_status(message: str, status: int) -> None:
     assert post(FakeEngine(), json_rpc.table()[message]["body"]).status_code == status

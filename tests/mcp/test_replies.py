@@ -48,30 +48,30 @@ TOOL = {"name": "chat", "inputSchema": {"type": "object"}}
 TEXT = {"content": [{"type": "text", "text": "Arr!"}]}
 
 GOOD = [
-    ("a greeting", reply(result(GREETING))),
+    ("an initialize result", reply(result(GREETING))),
     ("an empty result", reply(result({}))),
     (
         "an empty result",
         reply(f"event: message\ndata: {json.dumps(result({}))}\n\n", content_type="text/event-stream"),
     ),
     ("a list of tools", reply(result({"tools": [TOOL]}))),
-    ("a text", reply(result(TEXT))),
-    ("an acknowledgement", reply("", 202)),
-    ("a wrong call", reply(error(-32602))),
-    ("a wrong call", reply(result({**TEXT, "isError": True}))),
-    ("an unknown method", reply(error(-32601))),
-    ("an invalid request", reply(error(-32600))),
-    ("invalid parameters", reply(error(-32602))),
-    ("a bad request", reply("what is that?", 422, content_type="text/plain")),
-    ("a bad request", reply({"jsonrpc": "2.0", "id": None, "error": {"code": -32700}}, 400)),
-    ("a forbidden request", reply("", 403, content_type="")),
-    ("a method that is not allowed", reply("", 405, content_type="")),
+    ("a text result", reply(result(TEXT))),
+    ("status 202 without a body", reply("", 202)),
+    ("a tool error or -32602 (invalid params)", reply(error(-32602))),
+    ("a tool error or -32602 (invalid params)", reply(result({**TEXT, "isError": True}))),
+    ("error -32601 (method not found)", reply(error(-32601))),
+    ("error -32600 (invalid request)", reply(error(-32600))),
+    ("error -32602 (invalid params)", reply(error(-32602))),
+    ("status 400, 415 or 422", reply("what is that?", 422, content_type="text/plain")),
+    ("status 400, 415 or 422", reply({"jsonrpc": "2.0", "id": None, "error": {"code": -32700}}, 400)),
+    ("status 403", reply("", 403, content_type="")),
+    ("status 405", reply("", 405, content_type="")),
 ]
 
 BAD = [
-    ("a greeting", reply(result({**GREETING, "protocolVersion": "1"}))),
-    ("a greeting", reply(result({**GREETING, "serverInfo": {"name": "mistralrs"}}))),
-    ("a greeting", reply(result({**GREETING, "capabilities": {}}))),
+    ("an initialize result", reply(result({**GREETING, "protocolVersion": "1"}))),
+    ("an initialize result", reply(result({**GREETING, "serverInfo": {"name": "mistralrs"}}))),
+    ("an initialize result", reply(result({**GREETING, "capabilities": {}}))),
     ("an empty result", reply(result({"more": 1}))),
     ("an empty result", reply(result(None))),
     ("an empty result", reply(result({}), 500)),
@@ -84,21 +84,21 @@ BAD = [
     ("an empty result", reply("pong")),
     ("a list of tools", reply(result({"tools": []}))),
     ("a list of tools", reply(result({"tools": [{"name": "chat"}]}))),
-    ("a text", reply(result({"content": []}))),
-    ("a text", reply(result({**TEXT, "isError": True}))),
-    ("an acknowledgement", reply(error(-32601))),
-    ("an acknowledgement", reply("{}", 202)),
-    ("a wrong call", reply(error(-32603))),
-    ("a wrong call", reply(result(TEXT))),
-    ("an unknown method", reply(error(-32600))),
-    ("an unknown method", reply(error(-32601, " "))),
-    ("an unknown method", reply(result({}))),
-    ("a bad request", reply(result({}))),
-    ("a bad request", reply("what is that?", 500)),
-    ("a bad request", reply({"oops": 1}, 400)),
-    ("a bad request", reply("{", 400)),
-    ("a forbidden request", reply(result({}))),
-    ("a method that is not allowed", reply("", 404)),
+    ("a text result", reply(result({"content": []}))),
+    ("a text result", reply(result({**TEXT, "isError": True}))),
+    ("status 202 without a body", reply(error(-32601))),
+    ("status 202 without a body", reply("{}", 202)),
+    ("a tool error or -32602 (invalid params)", reply(error(-32603))),
+    ("a tool error or -32602 (invalid params)", reply(result(TEXT))),
+    ("error -32601 (method not found)", reply(error(-32600))),
+    ("error -32601 (method not found)", reply(error(-32601, " "))),
+    ("error -32601 (method not found)", reply(result({}))),
+    ("status 400, 415 or 422", reply(result({}))),
+    ("status 400, 415 or 422", reply("what is that?", 500)),
+    ("status 400, 415 or 422", reply({"oops": 1}, 400)),
+    ("status 400, 415 or 422", reply("{", 400)),
+    ("status 403", reply(result({}))),
+    ("status 405", reply("", 404)),
 ]
 
 
@@ -114,18 +114,18 @@ def test_a_wrong_reply_is_noticed(outcome: str, exchange: Exchange) -> None:
 
 
 def test_every_outcome_is_tried_both_ways() -> None:
-    assert {outcome for outcome, _ in GOOD} == set(json_rpc.OUTCOMES)
+    assert {outcome for outcome, _ in GOOD} == set(json_rpc.REPLIES)
     # All errors and all refusals are made by one function each.
-    assert {outcome for outcome, _ in BAD} >= set(json_rpc.OUTCOMES) - {
-        "an invalid request",
-        "invalid parameters",
+    assert {outcome for outcome, _ in BAD} >= set(json_rpc.REPLIES) - {
+        "error -32600 (invalid request)",
+        "error -32602 (invalid params)",
     }
 
 
 def test_messages_are_json_but_for_those_that_must_not_be() -> None:
     for name, row in json_rpc.table().items():
         assert set(row) <= {"body", "method", "content_type", "origin", "protocol"}, name
-        if name not in ("malformed JSON", "a view of the page"):
+        if name not in ("malformed JSON", "a GET request"):
             json.loads(row["body"])
 
 

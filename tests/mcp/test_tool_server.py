@@ -22,7 +22,7 @@ from support.mcp.agent import (
     check_tool_offered,
 )
 from support.mcp.tool_server import ToolServer
-from support.mcp.tool_servers import MISSING, SESSIONS, STDIO, TOOL_SERVER_SETS
+from support.mcp.tool_servers import MISSING, SESSIONS, STDIO
 from support.programs.process import managed_pids
 from support.waiting import WaitTimeout
 from tests.http.tiny_server import TinyServer, json_reply, silence
@@ -73,12 +73,12 @@ def test_a_server_can_leave_and_come_back(tools: ToolServer) -> None:
     socket.create_connection(("127.0.0.1", tools.ports["desk"]), timeout=PATIENCE).close()
 
 
-@pytest.mark.parametrize("kit", TOOL_SERVER_SETS)
-def test_a_configuration_names_the_servers_of_its_kit(tools: ToolServer, kit: str) -> None:
-    document = json.loads(tools.configuration(TOOL_SERVER_SETS[kit]).read_text())
-    assert tuple(server["tool_prefix"] for server in document["servers"]) == TOOL_SERVER_SETS[kit]
+@pytest.mark.parametrize("names", [("desk", "kiosk"), ("club",), (STDIO,), ("desk", MISSING)])
+def test_a_configuration_names_the_servers_of_its_kit(tools: ToolServer, names: tuple[str, ...]) -> None:
+    document = json.loads(tools.configuration(names).read_text())
+    assert tuple(server["tool_prefix"] for server in document["servers"]) == names
     assert document["tool_timeout_secs"] == tool_server.TOOL_SECONDS
-    patient = json.loads(tools.configuration(TOOL_SERVER_SETS[kit], 2.5).read_text())
+    patient = json.loads(tools.configuration(names, 2.5).read_text())
     assert patient["tool_timeout_secs"] == 3
     for server in document["servers"]:
         assert server["source"]["type"] == ("Process" if server["name"] == STDIO else "Http")

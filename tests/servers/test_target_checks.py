@@ -19,12 +19,13 @@ from support.servers.discovery import CommandTarget
 from support.servers.launch import LaunchResult
 from support.servers.launch_checks import (
     check_error_mentions,
+    check_failed,
     check_log_reports_loaded,
     check_memory,
     check_ready,
-    check_refused,
 )
 from support.servers.mistralrs import MemoryUsage, Server, StartFailure
+from support.servers.program_runs import ProgramRuns
 from tests.servers.stand_in_programs import Programs
 
 TARGET = CommandTarget(Path("/bin/mistralrs"), "mistralrs", "0.8.1", "a test")
@@ -52,7 +53,7 @@ def fails(check: Callable[[], object], words: str) -> None:
         ({"exit_code": -11}, "crashed"),
         ({"stderr": "thread 'main' panicked at src/main.rs"}, "crashed"),
         ({"stdout": "Traceback (most recent call last):"}, "crashed"),
-        ({"seconds": 2.5}, "expected an end within 2"),
+        ({"seconds": 2.5}, "expected the program to exit within 2"),
     ],
 )
 def test_a_command_ends_as_expected_or_is_described(change: dict[str, object], words: str) -> None:
@@ -63,11 +64,11 @@ def test_a_command_ends_as_expected_or_is_described(change: dict[str, object], w
 
 def test_text_stands_on_one_stream_only() -> None:
     cli_checks.check_only_on(GOOD, "standard output")
-    cli_checks.check_only_on(replace(GOOD, stdout=" \n", stderr="error"), "error output")
-    fails(lambda: cli_checks.check_only_on(GOOD, "error output"), "expected text on the error output")
+    cli_checks.check_only_on(replace(GOOD, stdout=" \n", stderr="error"), "standard error")
+    fails(lambda: cli_checks.check_only_on(GOOD, "standard error"), "expected text on the standard error")
     both = replace(GOOD, stderr="error")
     fails(lambda: cli_checks.check_only_on(both, "standard output"), "standard output only")
-    fails(lambda: cli_checks.check_only_on(both, "error output"), "error output only")
+    fails(lambda: cli_checks.check_only_on(both, "standard error"), "standard error only")
 
 
 def test_words_are_looked_for_on_both_streams_whatever_their_case() -> None:
@@ -103,18 +104,20 @@ def test_another_version_line_is_refused(text: str) -> None:
     ("old", "new", "words"),
     [
         ('"system"', '"machine"', "no object `system`"),
-        ('"logical_cores": 2', '"logical_cores": 0', "no processor named"),
-        ('"total_bytes": 1', '"total": 1', "no memory named"),
+        ('"logical_cores": 2', '"logical_cores": 0', "no processor in the diagnosis"),
+        ('"total_bytes": 1', '"total": 1', "no memory in the diagnosis"),
         ('"checks": [{', '"checks": [], "x": [{', "no list `checks`"),
-        ('"fine"', '""', "a check says nothing"),
+        ('"fine"', '""', "a check without name or message"),
         ('"ok"', '"meh"', "unknown status of a check"),
         ('"ok"', "NaN", "expected JSON"),
     ],
 )
 def test_a_diagnosis_is_complete_or_refused(old: str, new: str, words: str) -> None:
-    cli_checks.check_diagnosis(replace(GOOD, stdout=DIAGNOSIS))
+    cli_checks.check_diagnosis(replace(GOOD, stdout=DIAGNOSIS), TARGET)
     assert old in DIAGNOSIS
-    fails(lambda: cli_checks.check_diagnosis(replace(GOOD, stdout=DIAGNOSIS.replace(old, new))), words)
+    fails(
+        lambda: cli_checks.check_diagnosis(replace(GOOD, stdout=DIAGNOSIS.replace(old, new)), TARGET), words
+    )
 
 
 def test_a_program_file_is_regular_and_executable(programs: Programs) -> None:
@@ -122,7 +125,7 @@ def test_a_program_file_is_regular_and_executable(programs: Programs) -> None:
     cli_checks.check_file(path)
     fails(lambda: cli_checks.check_file(path.parent), "is not a regular file")
     path.chmod(0o644)
-    fails(lambda: cli_checks.check_file(path), "may not be executed (-rw-r--r--)")
+    fails(lambda: cli_checks.check_file(path), "is not executable (-rw-r--r--)")
 
 
 def test_a_call_runs_in_its_folder_and_is_bounded(
@@ -139,11 +142,24 @@ def test_a_call_runs_in_its_folder_and_is_bounded(
         cli_checks.call(target, [], folder, programs.settings())
 
 
-@pytest.mark.parametrize("kind", ["asking", "mistaken"])
-def test_the_tables_of_calls_can_be_read(kind: str) -> None:
-    table = cli_checks.calls(kind)
-    assert table
-    assert all(isinstance(word, str) for words in table.values() for word in words)
+def test_a_command_line_begins_with_the_program() -> None:
+    assert cli_checks.arguments_of("mistralrs") == ()
+    assert cli_checks.arguments_of("mistralrs serve --port 'a b'") == ("serve", "--port", "a b")
+    with pytest.raises(ValueError, match="expected a command line of mistralrs"):
+        cli_checks.arguments_of("serve --port 1")
+
+
+def test_a_command_line_with_COMMAND_runs_once_for_each_listed_command(programs: Programs) -> None:
+    listing = "Commands:\n  serve  Serve\n  run    Run\n\nOptions:\n"
+    target = replace(TARGET, path=programs.shell(f"printf '{listing}'; echo Usage: $*"))
+    runs = ProgramRuns(programs.folder)
+    runs.run(target, ("help", cli_checks.EACH_COMMAND), programs.settings())
+    called = [completed.command[1:] for completed in runs.completed.all()]
+    assert called == [("--help",), ("help", "serve"), ("help", "run")]
+    runs.require_contains("usage")
+    runs.require_exit(0, 20)
+    fails(lambda: runs.require_contains("usage: help run"), "expected the words 'usage: help run'")
+    fails(lambda: runs.require_exit(2, 20), "expected exit code 2")
 
 
 def test_a_child_gets_no_token_proxy_or_home_of_the_user(
@@ -202,8 +218,8 @@ def test_ready_means_ready_in_time() -> None:
 @pytest.mark.parametrize(
     ("log", "words"),
     [
-        (LISTENING, "never says that the model is loaded"),
-        (LOADED, "never says that the server listens"),
+        (LISTENING, "does not report a loaded model"),
+        (LOADED, "does not report that the server listens"),
         (LISTENING + LOADED, "listened before"),
     ],
 )
@@ -230,8 +246,8 @@ def test_memory_stays_below_its_limit() -> None:
     ],
 )
 def test_a_refusal_is_clean_and_quick(attempt: LaunchResult, words: str) -> None:
-    check_refused(attempted(), 10)
-    fails(lambda: check_refused(attempt, 10), words)
+    check_failed(attempted(), 1, 10)
+    fails(lambda: check_failed(attempt, 1, 10), words)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +255,7 @@ def test_a_refusal_is_clean_and_quick(attempt: LaunchResult, words: str) -> None
     [
         ("", "found 0"),
         ("Error: one\nError: two\n", "found 2"),
-        ("path model.gguf\nError: bad luck\n", "to name one of ['model.gguf', 'magic']"),
+        ("path model.gguf\nError: bad luck\n", "expected one of ['model.gguf', 'magic']"),
     ],
 )
 def test_a_refusal_names_the_problem_in_its_error_line(log: str, words: str) -> None:

@@ -16,13 +16,14 @@ pytestmark = pytest.mark.usefixtures("vocabulary")
 
 each_feature = pytest.mark.parametrize("file", FEATURES, ids=named)
 
-# What may appear in the features of an API only, where it is the behaviour.
+# Transport may appear only where it is the behaviour: in features of an API, a protocol, a command line.
 TECHNICAL = {
     "an address": re.compile(r"https?://"),
     "JSON": re.compile(r"\{"),
     "a flag": re.compile(r"(?<![\w-])--\w"),
-    "a status number": re.compile(r"(?<![\w.])[45]\d\d\b"),
+    "a status number": re.compile(r"(?<![\w.])[45]\d\d\b(?!-token)"),
 }
+TECHNICAL_CAPABILITIES = ("openai_api", "ollama_api", "mcp", "binary_health")
 
 
 def place(item: Any) -> str:
@@ -136,15 +137,13 @@ def test_every_scenario_has_one_severity(vocabulary: Vocabulary) -> None:
 
 
 @each_feature
-def test_words_are_those_of_a_stakeholder(file: Path) -> None:
-    capability = file.parent.name
-    if capability in ("openai_api", "ollama_api"):
+def test_transport_stands_only_where_it_is_the_behaviour(file: Path) -> None:
+    if file.parent.name in TECHNICAL_CAPABILITIES:
         return
-    wrong = []
-    for number, line in enumerate(lines_of(file), 1):
-        for what, pattern in TECHNICAL.items():
-            # Options are the data of the tables about the command line.
-            data = capability == "binary_health" and what == "a flag" and line.lstrip().startswith("|")
-            if pattern.search(line) and not data:
-                wrong.append(f"{named(file)}:{number} names {what}: {line.strip()}")
+    wrong = [
+        f"{named(file)}:{number} names {what}: {line.strip()}"
+        for number, line in enumerate(lines_of(file), 1)
+        for what, pattern in TECHNICAL.items()
+        if pattern.search(line)
+    ]
     assert not wrong

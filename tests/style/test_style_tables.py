@@ -25,7 +25,6 @@ TABLES = {
     "support/mcp/messages.toml",
     "support/models/scripts/standard.toml",
     "support/models/scripts/tools.toml",
-    "support/servers/calls.toml",
     "support/servers/startup_hints.toml",
     "support/servers/launch_plans.toml",
 }
@@ -60,19 +59,12 @@ def test_all_tables_are_looked_after() -> None:
     assert not [name for name in TABLES if name.rpartition("/")[2].removesuffix(".toml") not in code]
 
 
-def test_calls_are_used(vocabulary: Vocabulary) -> None:
-    calls = table("support/servers/calls.toml")
-    assert set(calls) == {"asking", "mistaken"}
-    same(set(calls["asking"]), first(vocabulary.values_of("binary_health.ask")))
-    same(set(calls["mistaken"]), first(vocabulary.values_of("binary_health.call")))
-
-
 def test_starts_are_used(vocabulary: Vocabulary) -> None:
     starts = table("support/servers/launch_plans.toml")
-    assert set(starts) == {"broken", "misplaced"}
-    broken = {(format_name, fault) for format_name, faults in starts["broken"].items() for fault in faults}
-    same(broken, vocabulary.values_of("model_loading.broken_model"))
-    same(set(starts["misplaced"]), first(vocabulary.values_of("model_loading.misplaced_model")))
+    assert set(starts) == {"corrupt", "wrong_path"}
+    broken = {(format_name, fault) for format_name, faults in starts["corrupt"].items() for fault in faults}
+    same(broken, vocabulary.values_of("model_loading.corrupt_model"))
+    same(set(starts["wrong_path"]), first(vocabulary.values_of("model_loading.wrong_path")))
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -116,8 +108,7 @@ def test_control_codes_are_said(vocabulary: Vocabulary) -> None:
 
 
 def test_messages_of_agents_are_used(vocabulary: Vocabulary) -> None:
-    # The one that the next agent sends stands in a step.
-    used = first(vocabulary.values_of("mcp.send")) | {"a question for the tools"}
+    used = {message for values in vocabulary.values_of("mcp.send") for message in values[0]}
     same(set(table("support/mcp/messages.toml")), used)
 
 
