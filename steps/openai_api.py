@@ -34,6 +34,11 @@ def ask_often(context: StepContext, request: str, question: str, times: int) -> 
     context.world.conversation.send(request, question, request_options(context.table), times)
 
 
+@when("a {request} {string} up to {int} times( with)")
+def ask_until_early(context: StepContext, request: str, question: str, times: int) -> None:
+    context.world.conversation.send_until_early(request, question, request_options(context.table), times)
+
+
 @when("a {request} {string}, non-streamed and streamed(, with)")
 def ask_both(context: StepContext, request: str, question: str) -> None:
     context.world.conversation.send_both(request, question, request_options(context.table))

@@ -64,6 +64,14 @@ class Conversation(ScenarioResult):
         """Send a question so many times, as a chat or as a completion of the rendered prompt (`REQUESTS`)."""
         self._add_answers(self._request(kind, question, options or {}) for _ in range(times))
 
+    def send_until_early(self, kind: str, question: str, options: Mapping[str, Any], at_most: int) -> None:
+        """Send a question until the first chunk of an answer arrives early: one can be read late by chance."""
+        for _ in range(at_most):
+            answer = self._request(kind, question, options)
+            self.answers.add(answer)
+            if checks.is_first_chunk_early(answer):
+                return
+
     def send_both(self, kind: str, question: str, options: Mapping[str, Any] | None = None) -> None:
         """Send a question non-streamed, then streamed."""
         self._add_answers(
