@@ -65,7 +65,7 @@ class Conversation(ScenarioResult):
         self._add_answers(self._request(kind, question, options or {}) for _ in range(times))
 
     def send_until_early(self, kind: str, question: str, options: Mapping[str, Any], at_most: int) -> None:
-        """Send a question until the first chunk of an answer arrives early: one can be read late by chance."""
+        """Send a question until a first chunk arrives early: one can be read late by chance."""
         for _ in range(at_most):
             answer = self._request(kind, question, options)
             self.answers.add(answer)
