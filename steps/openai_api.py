@@ -49,11 +49,6 @@ def list_models(context: StepContext) -> None:
     context.world.models.set(context.world.api.models())
 
 
-@when("a(n) {api} client tries {string}")
-def try_case(context: StepContext, api: str, behaviour: str) -> None:
-    context.world.run_case(api, behaviour)
-
-
 @when("the official {api} client wants to {string}")
 def official(context: StepContext, api: str, journey: str) -> None:
     context.world.run_sdk_task(api, journey)
@@ -62,11 +57,6 @@ def official(context: StepContext, api: str, journey: str) -> None:
 @then("the client gets it in the form that it reads")
 def arrived(context: StepContext) -> None:
     context.world.task_result.get().require_expected()
-
-
-@then("the contract is kept")
-def contract_kept(context: StepContext) -> None:
-    context.world.case_result.get().require_passed()
 
 
 @then("the list is well-formed and has no name twice")

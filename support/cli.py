@@ -29,6 +29,7 @@ def main() -> None:
 @click.argument("suites", metavar="[SUITE|PATH]...", nargs=-1)
 @click.option("--tags", "-t", multiple=True, help="Tag expression, for example 'smoke and not slow'.")
 @click.option("--name", "-n", multiple=True, help="Run scenarios whose title matches this.")
+@click.option("--case", "cases", multiple=True, metavar="ID", help="Run only this case, may be repeated.")
 @click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
 @click.option("--target", metavar="WHICH", help="auto, real, reference, a URL, or the path of a program.")
 @click.option("--model", type=click.Path(path_type=Path), help="Your own model: its folder, or its file.")
@@ -51,9 +52,9 @@ def main() -> None:
     help="A report to keep, may be repeated (default: all; json is always made).",
 )
 @click.option(
-    "--no-deviations",
+    "--no-known-issues",
     is_flag=True,
-    help="Known issues (known_issues.toml) count as failures: the bare truth.",
+    help="What known_issues.toml lists counts as a failure.",
 )
 @click.option("--verbose", is_flag=True, help="Detailed server logs and more words on the terminal.")
 @click.option("--ci", is_flag=True, help="Plain lines for a log: no colour, no progress bar.")
@@ -62,6 +63,7 @@ def run(
     suites: tuple[str, ...],
     tags: tuple[str, ...],
     name: tuple[str, ...],
+    cases: tuple[str, ...],
     defines: tuple[str, ...],
     target: str | None,
     model: Path | None,
@@ -73,7 +75,7 @@ def run(
     rerun_failed: bool,
     only_list: bool,
     reports: tuple[str, ...],
-    no_deviations: bool,
+    no_known_issues: bool,
     verbose: bool,
     ci: bool,
     suite: str,
@@ -99,10 +101,13 @@ def run(
         settings += selection.model_settings(model) if model is not None else []
         settings += [f"acceptance_reports={','.join(reports)}"] if reports else []
         settings += ["acceptance_strict=true"] if strict else []
-        settings += ["acceptance_deviations=false"] if no_deviations else []
+        settings += ["acceptance_known_issues=false"] if no_known_issues else []
         settings += ["test_verbose=true"] if verbose else []
         settings += [f"acceptance_jobs={jobs}"] if jobs is not None else []
         words = [f"--define={setting}" for setting in settings] + [f"--name={title}" for title in name]
+        words += selection.case_arguments(cases)
+        if cases:
+            expressions = expressions or [selection.ANY_SPEED]
         if rerun_failed:
             paths = rerun.failed_locations(entry_point.settings_of(words).acceptance_reports_dir, paths)
             expressions = expressions or [selection.ANY_SPEED]

@@ -151,10 +151,15 @@ class Settings(BaseSettings):
         description="an unmet need is a failure instead of a skip",
         json_schema_extra={"hint": "give true or false"},
     )
-    acceptance_deviations: bool = Field(
+    acceptance_known_issues: bool = Field(
         True,
         description="show failures listed in known_issues.toml as known issues",
         json_schema_extra={"hint": "give true or false"},
+    )
+    acceptance_cases: str = Field(
+        "",
+        description="only these cases of the groups that are run, by id, separated by commas (default: all)",
+        json_schema_extra={"hint": "give ids such as openai.chat.body.empty"},
     )
 
     @classmethod

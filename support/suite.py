@@ -10,28 +10,31 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from support.conformance.api import Endpoint
-from support.conformance.case_table import Case
 from support.conformance.missing_routes import MissingRoutes
 from support.errors import NotSupported
 from support.http.client import ApiClient
 from support.mcp.tool_server import READY_SECONDS, ToolServer
+from support.models.roles import CATEGORICAL, EMBEDDING, SCRIPTED, TOOLS, UNLOADABLE
 from support.models.script import TOOLS_SCRIPT, Script
 from support.models.store import ModelStore
 from support.programs.run_directory import RunDirectory
-from support.results.known_issues import KnownIssues
+from support.results.known_issues import KnownIssue, KnownIssues
 from support.servers.capabilities import CAPABILITIES, unmet_capability
 from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget, Target, UrlTarget
-from support.servers.endpoints import ENDPOINTS, ComparedMistralRs, ComparedOllama
+from support.servers.endpoints import (
+    ENDPOINTS,
+    MODEL_REQUIREMENTS,
+    ComparedMistralRs,
+    ComparedOllama,
+    started_endpoint,
+)
 from support.servers.launch_plans import FORMATS, arguments_of
-from support.servers.mistralrs import Server, free_port
+from support.servers.mistralrs import Server, free_port, start_server
 from support.servers.model_probe import serves_scripted_model
 from support.servers.ollama_backends import (
-    CATEGORICAL,
     NEEDS_OLLAMA,
     NEEDS_OLLAMA_API,
-    SCRIPTED,
-    UNLOADABLE,
     OllamaBackends,
     ServerProcess,
     Upstream,
@@ -115,10 +118,10 @@ class RunContext:
         return arguments_of(self.models.scripted(self.script, format=FORMATS[format_name]))
 
     def model(self, name: str) -> ModelArguments:
-        """A model by the name that the tables of cases use."""
-        if name == "embedding":
+        """A model by its role (`support.models.roles`)."""
+        if name == EMBEDDING:
             return ModelArguments(self.models.embedding().directory, None, "embedding")
-        if name == "able":
+        if name == TOOLS:
             return arguments_of(self.models.scripted_with_tools(self.script))
         if name == CATEGORICAL:
             return arguments_of(self.models.categorical())
@@ -134,6 +137,43 @@ class RunContext:
         """The judged server of an API with a model, and its process if it is ours."""
         return ENDPOINTS[api](self, model)
 
+    def dedicated_endpoint(self, api: str, model: str, cleanups: ExitStack) -> tuple[Endpoint, Server]:
+        """A server that is used for nothing else; it ends with `cleanups`."""
+        arguments = self.model(model)
+        server = start_server(self.command, arguments, self.settings)
+        cleanups.callback(server.stop)
+        return started_endpoint(self.command, server, arguments, api), server
+
+    def require_model(self, role: str) -> None:
+        """Raises `NotSupported` when the target is documented not to serve the model of this role."""
+        needs = MODEL_REQUIREMENTS.get(role, set())
+        missing = unmet_capability(needs, self.target.program, self.target.version)
+        if missing is not None:
+            raise NotSupported(missing)
+
+    def timeout(self, seconds: float) -> float:
+        """A time limit for this machine."""
+        return self.settings.seconds(seconds)
+
+    @property
+    def strict(self) -> bool:
+        """Whether what is unsupported counts as a failure."""
+        return self.settings.acceptance_strict
+
+    @cached_property
+    def selected_checks(self) -> frozenset[str]:
+        """The ids of the checks that were asked for; empty: all."""
+        return frozenset(filter(None, self.settings.acceptance_cases.split(",")))
+
+    @cached_property
+    def known_issues(self) -> KnownIssues:
+        """The listed differences of programs from their contracts; none when that is switched off."""
+        return KnownIssues.load() if self.settings.acceptance_known_issues else KnownIssues(())
+
+    def known_issue(self, server: Endpoint, check_id: str) -> KnownIssue | None:
+        """The known issue that lists a check on a server."""
+        return self.known_issues.find_check(server.components, check_id)
+
     @cached_property
     def comparison(self) -> Comparison:
         """The servers beside the judged one; each is started when first asked."""
@@ -146,13 +186,7 @@ class RunContext:
             else ComparedMistralRs(name, self.settings, self.model)
             for name in self.settings.compared_servers
         ]
-        deviations = KnownIssues.load() if self.settings.acceptance_deviations else KnownIssues(())
-
-        def known(server: Endpoint, case: Case) -> tuple[str, str] | None:
-            found = (deviations.find_for_case(*program, case.title) for program in server.components)
-            return next(((entry.why, entry.source) for entry in found if entry is not None), None)
-
-        comparison = Comparison(candidates, self.settings.seconds(30.0), self.missing_routes, known)
+        comparison = Comparison(candidates, self.timeout(30.0), self.missing_routes, self.known_issue)
         return self._closed_at_end(comparison)
 
     @cached_property
@@ -174,15 +208,12 @@ class RunContext:
 
     def _upstream(self, model: str) -> Upstream:
         if isinstance(self.target, UrlTarget):
-            if model != "speaking":
+            if model != SCRIPTED:
                 raise NotSupported(f"{self.target.label} has its own models, and takes none of the suite's")
             key = self.settings.target_api_key
             return Upstream(self.target.url, None, key.get_secret_value() if key else None)
         program, version = self.target.program, self.target.version
-        if model == "embedding":
-            needed = unmet_capability({"needs.embeddings"}, program, version)
-            if needed is not None:
-                raise NotSupported(needed)
+        self.require_model(model)
         arguments = self.model(model)
         file = arguments.directory / arguments.file if arguments.file else None
         unloads = not CAPABILITIES["needs.own_routes"].is_missing_in(program, version)

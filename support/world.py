@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from support.chat import checks
 from support.chat.conversation import Conversation
-from support.conformance import case_table
 from support.conformance.api import Endpoint
-from support.conformance.case_table import Case
 from support.errors import NotSupported
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.mcp.scenario import McpScenario
+from support.models.roles import SCRIPTED
 from support.reporting.evidence import Metrics, ScenarioEvidence
 from support.results.check import CheckResult
 from support.results.must_check import MustCheck
@@ -25,11 +24,11 @@ from support.results.scenario_result import ScenarioResult
 from support.scenario import ScenarioContext
 from support.servers import cli_checks, launch_checks, launch_plans
 from support.servers.discovery import UrlTarget
-from support.servers.endpoints import started_endpoint
+from support.servers.endpoints import backend_endpoint
 from support.servers.launch import LaunchResult, launch
 from support.servers.mistralrs import Server, start_server
 from support.servers.network_monitor import NetworkMonitor
-from support.servers.ollama_backends import SCRIPTED, OllamaBackend, ServerProcess
+from support.servers.ollama_backends import ServerProcess
 from support.servers.program_runs import ProgramRuns
 from support.suite import RunContext
 from support.terminal.scenario import Terminal
@@ -40,9 +39,7 @@ if TYPE_CHECKING:
     from support.chat.scenario_servers import ScenarioServers
     from support.clients.scenario import ClientScenario
     from support.clients.task import TaskResult
-    from support.conformance.case_runner import Result
-    from support.conformance.sequence import SequenceResult
-    from support.conformance.sequences.ollama import OllamaClient
+    from support.conformance.scenario import ConformanceScenario
     from support.faults.scenario import FaultScenario
     from support.performance.scenario import PerformanceScenario
 
@@ -62,8 +59,7 @@ class World(ScenarioContext):
         self.program = ProgramRuns(folder)
         self.launch_result: MustCheck[LaunchResult] = self.must_check("server start")
         self.models: MustCheck[Exchange] = self.must_check("list of models")
-        self.case_result: MustCheck[Result] = self.must_check("result of a case")
-        self.sequence_result: MustCheck[SequenceResult] = self.must_check("walk through several requests")
+        self.difference: MustCheck[str] = self.must_check("comparison with a real Ollama")
         self.task_result: MustCheck[TaskResult] = self.must_check("journey of the official client")
         self.conversation = Conversation(lambda: self.api, suite)
         self.add_results([self.program.completed, self.conversation.answers])
@@ -97,7 +93,8 @@ class World(ScenarioContext):
         if compared and model == "the scripted model":
             self.parity.endpoints.require_same_model(compared)
         suite_models = ("the tool-calling model", "the embedding model", "the known-distribution model")
-        if model in suite_models and isinstance(self.suite.target, UrlTarget):
+        ollama_api = "an Ollama API server" in servers  # each of its checks has a server with its own model
+        if model in suite_models and isinstance(self.suite.target, UrlTarget) and not ollama_api:
             raise NotSupported(f"{self.suite.target.label} has its own models, not {model}")
 
     # -- the program on the command line and in a terminal
@@ -228,141 +225,61 @@ class World(ScenarioContext):
             answer = self._api_of(name).chat([{"role": "user", "content": "Hi"}], max_tokens=1)
             checks.check_length([answer], 1)
 
-    # -- cases of an API
+    # -- checks of an API
 
-    def run_case(self, api: str, title: str) -> None:
-        """Ask the judged server, then those that it is compared with; the result is to be checked.
+    @cached_property
+    def conformance(self) -> ConformanceScenario:
+        """Runs a group of checks; their results are `checks`."""
+        # Not at the top: OpenAI's package comes with it, and takes half a second.
+        from support.conformance.scenario import ConformanceScenario
 
-        Raises `NotOffered` when an earlier case has found the route missing.
-        """
-        # Not at the top: OpenAI's package comes with them, and takes half a second.
-        from support.conformance.case_runner import run_case
-        from support.conformance.comparison import cell_of
+        scenario = ConformanceScenario(self.suite, self.cleanups, self._use_server, self.checks)
+        self.add_results([scenario.group])
+        self.add_exchanges(lambda: scenario.exchanges)
+        return scenario
 
-        case = case_table.get_case(api.lower(), title)
-        server, ours = (
-            self._dedicated_endpoint(case) if case.alone else self.suite.endpoint(case.api, case.model)
-        )
-        known = self.suite.missing_routes.reason_for_case(server.label, case)
-        if known is None and case.rechecks_health:
-            known = self._missing_api(server)
-        if known is not None:
-            self.cells = [MatrixCell(server.label, "unsupported", known, under_test=True, source=case.source)]
-            self.cells += self.suite.comparison.cells(case)
-            raise NotSupported(known)
-        if ours is not None:
-            self.require_alive(ours)
-        within = self.suite.settings.seconds(30.0)
-        self.client = self._track_client(ApiClient(server.base_url, api_key=server.key, timeout=within))
-        result = run_case(self.client, server, case)
-        if result.outcome == "unsupported":
-            self._skip_unsupported(result)
-            if server.unsupported_reason is None:
-                self.suite.missing_routes.mark_missing(server.label, case)
-        else:
-            self.suite.missing_routes.mark_served(server.label, case)
-        self.case_result.set(result)
-        self.cells = [cell_of(result, under_test=True), *self.suite.comparison.cells(case)]
-
-    def _skip_unsupported(self, result: Result) -> None:
-        if result.server.unsupported_reason is None or result.exchange is None:
-            return
-        reason = result.server.unsupported_reason(result.exchange)
-        if reason is not None:
-            lacking = MatrixCell(
-                result.server.label, "unsupported", reason, under_test=True, source=result.case.source
-            )
-            self.cells = [lacking, *self.suite.comparison.cells(result.case)]
-            raise NotSupported(f"{result.server.label}: {reason}")
-
-    # -- the Ollama API
-
-    def run_sequence(self, api: str, title: str) -> None:
-        """Have a client of the judged server of an API send several requests; to be checked.
-
-        Raises `NotOffered` when a case has found the API missing.
-        """
-        # Not at the top: the official clients come with it.
-        from support.conformance.sequences.ollama import SEQUENCES, run_ollama_sequence
-
-        if api != "Ollama":
-            self._run_api_sequence(api.lower(), title)
-            return
-        walk = SEQUENCES[title]
-        self.sequence_result.set(run_ollama_sequence(walk.steps, self._ollama_client(walk.role)))
-
-    def _run_api_sequence(self, api: str, title: str) -> None:
-        from support.conformance.sequence import run_sequence
-        from support.conformance.sequences.responses import SEQUENCES, CheckedClient
-
-        walk = SEQUENCES[api][title]
-        server, ours = self.suite.endpoint(api, walk.model)
-        self._require_api(server)
-        if ours is not None:
-            self.require_alive(ours)
-        within = self.suite.settings.seconds(30.0)
-        self.client = self._track_client(ApiClient(server.base_url, api_key=server.key, timeout=within))
-        caller = CheckedClient(self.client, server)
-        self.sequence_result.set(run_sequence(lambda: walk.steps(caller)))
+    def _use_server(self, server: Endpoint, process: ServerProcess | None) -> None:
+        """Its log, and its metrics where it has some, are evidence of this scenario."""
+        if process is not None and process is not self.server:
+            self.require_alive(process)
+        if "client" not in self.__dict__ or self.client.base_url != server.base_url:
+            timeout = self.suite.timeout(30.0)
+            self.client = self._track_client(ApiClient(server.base_url, api_key=server.key, timeout=timeout))
 
     def compare_with_ollama(self, question: str) -> None:
-        """Ask the judged server of the Ollama API and a real Ollama; the comparison is to be checked."""
-        from support.conformance.sequences.ollama import run_ollama_sequence, same_answer
+        """Ask the server of the Ollama API and a real Ollama; the difference is to be checked."""
+        # Not at the top: the official clients come with it.
+        from support.conformance.sequences.ollama import OllamaClient, require_same_answer
 
-        real = self._ollama_client_of(self.suite.ollama_backends.real(), SCRIPTED)
-        self.sequence_result.set(
-            run_ollama_sequence(same_answer(question, real), self._ollama_client(SCRIPTED))
-        )
+        reference = backend_endpoint(self.suite, self.suite.ollama_backends.real(), SCRIPTED)
+        server, process = self.suite.endpoint("ollama", SCRIPTED)
+        self._use_server(server, process)
+        real = ApiClient(reference.base_url, timeout=self.suite.timeout(30.0))
+        self.cleanups.callback(real.close)
+        try:
+            require_same_answer(question, OllamaClient(self.client, server), OllamaClient(real, reference))
+        except AssertionError as error:
+            self.difference.set(str(error))
+        else:
+            self.difference.set("")
 
-    def _ollama_client(self, role: str) -> OllamaClient:
-        front = self.suite.ollama_backends.under_test(role)
-        if front.process is not None:
-            self.require_alive(front.process)
-        asker = self._ollama_client_of(front, role)
-        self.client = asker.client
-        return asker
-
-    def _ollama_client_of(self, backend: OllamaBackend, role: str) -> OllamaClient:
-        from support.conformance.sequences.ollama import OllamaClient
-
-        client = ApiClient(backend.url, timeout=self.suite.settings.seconds(30.0))
-        self.cleanups.callback(client.close)
-        declines = backend.unsupported_routes.reason if backend.unsupported_routes else None
-        return OllamaClient(
-            client, backend.names[role], self.suite.models.scripted(self.suite.script).path, declines
-        )
+    def require_same_answer(self) -> None:
+        """Raises AssertionError when the two servers gave different answers."""
+        difference = self.difference.get()
+        assert not difference, difference
 
     def run_sdk_task(self, api: str, task: str) -> None:
         """Let the official client of an API do something; the result is to be checked.
 
-        Raises `NotOffered` when a case has found the API missing.
+        Raises `NotSupported` when a case has found the API missing.
         """
         from support.clients.task import run_sdk_task
 
-        server, ours = self.suite.endpoint(api.lower(), "speaking")
-        self._require_api(server)
-        if ours is not None:
-            self.require_alive(ours)
-        self.task_result.set(run_sdk_task(server, task, self.suite.settings.seconds(30.0)))
-
-    def _require_api(self, server: Endpoint) -> None:
-        missing = self._missing_api(server)
-        if missing is not None:
-            raise NotSupported(missing)
-
-    def _missing_api(self, server: Endpoint) -> str | None:
-        """Why this server has nothing of the API: the route that every healthy one serves is not there."""
-        from support.conformance.registry import APIS
-
-        good = case_table.get_case(server.api, APIS[server.api].health_case)
-        return self.suite.missing_routes.reason_for_route(server.label, good.route)
-
-    def _dedicated_endpoint(self, case: Case) -> tuple[Endpoint, Server]:
-        """A server that nobody else uses: the case may hurt it."""
-        suite, model = self.suite, self.suite.model(case.model)
-        server = start_server(suite.command, model, suite.settings)
-        self.cleanups.callback(server.stop)
-        return started_endpoint(suite.command, server, model, case.api), server
+        server, process = self.suite.endpoint(api.lower(), SCRIPTED)
+        self.conformance.require_api(server)
+        if process is not None:
+            self.require_alive(process)
+        self.task_result.set(run_sdk_task(server, task, self.suite.timeout(30.0)))
 
     # -- several servers
 

@@ -1,37 +1,22 @@
 @needs.ollama_api
-Feature: A conversation gets its answer
-  A chat program sends all that was said so far and shows the answer. It relies on the answer
-  to the letter, and on a clear word when it has made a mistake.
+Feature: Chat with /api/chat
+  A chat program sends the whole conversation and shows the answer. It relies on the exact text, and on a
+  clear error when the request is invalid.
+
+  Background:
+    Given an Ollama API server with the scripted model
 
   @critical
-  Scenario Outline: In the Ollama API <behaviour>
-    When an Ollama client tries "<behaviour>"
-    Then the contract is kept
+  Scenario: POST /api/chat returns the exact answer
+    When the "chat answers" cases of the Ollama API are run
+    Then every case conforms
 
-    Examples: answers
-      | behaviour                                |
-      | a chat gets its exact answer             |
-      | a system message decides the answer      |
-      | an earlier turn is remembered            |
-      | characters of every size come back whole |
-      | quotes and line breaks come back whole   |
-
-    Examples: loading and unloading
-      | behaviour                                           |
-      | no messages load the model                          |
-      | a chat without the field messages loads the model   |
-      | no messages to be kept for no time unload the model |
+  @critical
+  Scenario: Empty messages load or unload the model
+    When the "loading and unloading by chat" cases of the Ollama API are run
+    Then every case conforms
 
   @normal
-  Scenario Outline: In the Ollama API <behaviour>
-    When an Ollama client tries "<behaviour>"
-    Then the contract is kept
-
-    Examples: mistakes
-      | behaviour                               |
-      | a chat without a model is refused       |
-      | a chat with an unknown model is refused |
-      | messages that are no list are refused   |
-      | a message that is no object is refused  |
-      | content that is no text is refused      |
-      | content in parts is refused             |
+  Scenario: Invalid requests to /api/chat are rejected
+    When the "invalid chat requests" cases of the Ollama API are run
+    Then every case conforms

@@ -1,33 +1,22 @@
 @needs.ollama_api
-Feature: An answer appears line by line
-  Programs show an answer while it is made: each line is one JSON object, the last one says that
-  it is the last, and together they are the same answer as the whole one.
+Feature: Ollama streams are NDJSON lines of the whole answer
+  Programs show an answer while it is generated: each line is one JSON object, the last one is marked as done,
+  and together they equal the non-streamed answer.
+
+  Background:
+    Given an Ollama API server with the scripted model
 
   @critical
-  Scenario Outline: In the Ollama API <behaviour>
-    When an Ollama client tries "<behaviour>"
-    Then the contract is kept
+  Scenario: Ollama streams equal the non-streamed answer
+    When the "streamed answers" cases of the Ollama API are run
+    Then every case conforms
 
-    Examples: the same answer
-      | behaviour                                          |
-      | generate streams without being asked to            |
-      | chat streams without being asked to                |
-      | a stream that is asked for equals the whole answer |
-      | a stream of null is one                            |
-      | a stream keeps characters of many bytes whole      |
-      | a stream keeps blanks and line breaks              |
-      | a long stream equals the whole answer              |
-
-    Examples: refused before it begins
-      | behaviour                                          |
-      | an unknown model is refused before a stream begins |
-      | a stream that is neither true nor false is refused |
+  @critical
+  Scenario: Errors before an Ollama stream have an error status
+    When the "errors before the stream" cases of the Ollama API are run
+    Then every case conforms
 
   @normal
-  Scenario Outline: In the Ollama API <behaviour>
-    When an Ollama client tries "<behaviour>"
-    Then the contract is kept
-
-    Examples: without a template
-      | behaviour                   |
-      | a raw stream has no context |
+  Scenario: Raw streams of Ollama have no context
+    When the "raw streams" cases of the Ollama API are run
+    Then every case conforms

@@ -1,59 +1,37 @@
 @needs.speaking @needs.responses
-Feature: The Responses API answers as OpenAI's does
-  Newer programs of OpenAI's speak the Responses API. They rely on the form of a response, on the order of the
-  events of a stream, and on refusals that say what was wrong.
+Feature: The Responses API behaves as OpenAI documents it
+  Clients of OpenAI's Responses API rely on the fields of a response, on the order of the events in a stream, and
+  on errors that name their cause.
+
+  Background:
+    Given a server with the scripted model
 
   @normal
-  Scenario Outline: In the Responses API <behaviour>
-    When a Responses client tries "<behaviour>"
-    Then the contract is kept
+  Scenario: Responses have the documented content and status
+    When the "non-streamed responses" cases of the Responses API are run
+    Then every case conforms
 
-    Examples: whole responses
-      | behaviour                                                  |
-      | a response is complete and holds its text                  |
-      | the tokens of a response add up                            |
-      | the instructions of a response decide it                   |
-      | the input of a response can be a conversation              |
-      | the input of a response can come in parts                  |
-      | a response keeps what was noted down with it               |
-      | a response that was cut has as many tokens as were allowed |
-      | a response that was cut says that it is incomplete         |
+  @normal
+  Scenario: Responses match OpenAI's schema and contain function calls
+    When the "schema and tool calls" cases of the Responses API are run
+    Then every case conforms
 
-    Examples: forms and tools
-      | behaviour                                     |
-      | a response has all that OpenAI's own type has |
-      | a response calls a tool                       |
-      | a response answers the result of a tool       |
+  @normal
+  Scenario: Streamed responses are complete and end once
+    When the "streamed responses" cases of the Responses API are run
+    Then every case conforms
 
-    Examples: streams
-      | behaviour                                                   |
-      | a streamed response has one end                             |
-      | the pieces of a streamed response join to its text          |
-      | a streamed response says and counts what the whole one does |
-      | a streamed response splits no character                     |
-      | a long response comes in many pieces                        |
-      | a streamed response that was cut says that it is incomplete |
+  @normal
+  Scenario: Stream events match OpenAI's schema and order
+    When the "stream events" cases of the Responses API are run
+    Then every case conforms
 
-    Examples: what a stream is made of
-      | behaviour                                                      |
-      | a text in a streamed response is done before its part          |
-      | an item of a streamed response keeps its id                    |
-      | the events of a response have all that OpenAI's own types have |
-      | a streamed response calls a tool                               |
-      | a response in the background can be streamed                   |
+  @normal
+  Scenario: Invalid requests to the Responses API are rejected
+    When the "invalid requests" cases of the Responses API are run
+    Then every case conforms
 
-    Examples: requests that are refused
-      | behaviour                                               |
-      | a response without input is refused                     |
-      | an input that is a number is refused                    |
-      | a response that breaks off is refused                   |
-      | a response of no token at all is refused                |
-      | a response of an unknown model is not found             |
-      | a refusal of the Responses API is OpenAI's error object |
-
-    Examples: responses that do not exist
-      | behaviour                                           |
-      | a response after one that does not exist is refused |
-      | a response that does not exist is not found         |
-      | a response that does not exist cannot be deleted    |
-      | a response that does not exist cannot be cancelled  |
+  @normal
+  Scenario: Unknown response ids are rejected
+    When the "unknown responses" cases of the Responses API are run
+    Then every case conforms

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from support.conformance.oracles.openai import OPENAI, Usage
-from support.conformance.response_parser import ConformanceError, ParsedResponse, parse
+from support.conformance.response_checker import check_contract
+from support.conformance.response_parser import ConformanceError, ParsedResponse
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 
@@ -74,13 +75,8 @@ def _answer(reading: ParsedResponse) -> Answer:
 
 
 def _valid_response(exchange: Exchange, contract: str) -> ParsedResponse:
-    """An answer that keeps the contract of this name; `Broken` says how to repeat one that does not."""
+    """A response that keeps the contract of this name; else an error with the command that repeats it."""
     try:
-        if exchange.status != 200:
-            raise ConformanceError("status", f"expected 200, got {exchange.status}")
-        kind = "sse" if contract.endswith(" stream") else "json"
-        reading = parse(exchange, kind, OPENAI.streams_end_with_done)
-        OPENAI.contracts[contract].check(reading)
+        return check_contract(exchange, OPENAI, contract)
     except ConformanceError as error:
         raise ConformanceError(error.layer, f"{error.actual}\n{exchange.describe()}") from None
-    return reading

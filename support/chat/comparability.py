@@ -20,11 +20,12 @@ from support.chat.endpoint import (
     listed_name,
 )
 from support.errors import NotSupported
+from support.models.roles import SCRIPTED
 from support.scenario import ScenarioContext
 from support.servers.dedicated import DIRECT, GATEWAY, REAL
 from support.servers.discovery import CommandTarget, UrlTarget
 from support.servers.ollama_backends import GATEWAY as BUNDLED
-from support.servers.ollama_backends import SCRIPTED, OllamaBackend
+from support.servers.ollama_backends import OllamaBackend
 from support.settings import redact_url
 
 SERVE_SUITE_MODEL = "serve the model that `acceptance model` prints"

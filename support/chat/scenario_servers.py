@@ -8,6 +8,7 @@ from support.chat.comparability import ComparedEndpoints
 from support.chat.endpoint import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint
 from support.http.client import ApiClient
 from support.models.files import ModelFiles
+from support.models.roles import SCRIPTED
 from support.scenario import ScenarioContext
 from support.servers.bundled_gateway import gateway_version
 from support.servers.dedicated import DIRECT, GATEWAY, REAL, ServerWithGateway, start_server_with_gateway
@@ -15,7 +16,6 @@ from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import Server, start_server
 from support.servers.ollama import create_model, delete_models
 from support.servers.ollama_backends import GATEWAY as BUNDLED
-from support.servers.ollama_backends import SCRIPTED
 
 ANSWER_SECONDS = 30.0
 CREATE_SECONDS = 60.0

@@ -1,26 +1,27 @@
-"""One API as the engine needs it, and one server that offers it."""
+"""An API, and a server that offers it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from support.conformance.contract import Contract
 from support.conformance.response_parser import ParsedResponse
 from support.http.exchange import Exchange
 
-# An answer in words that do not depend on how it came: text, texts, finish_reason, finish_reasons, usage,
-# tool_calls, call_ids, id, first_vector; streams add what only they have. A missing key reads as None.
+# An answer in a form that does not depend on how it was sent: text, texts, finish_reason, finish_reasons,
+# usage, tool_calls, call_ids, id, first_vector; streams add what only they have. A missing key reads as None.
 NormalizedAnswer = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Api:
-    """An API. `good`: the title of a case that every healthy server passes, asked after each refusal;
-    `good_for` has another one for servers of another model than the speaking one.
+    """An API. `health_case`: the id of a case that every healthy server passes, run after each rejected
+    request; `health_case_for` has another one by model, where it is not the scripted one.
 
-    `streams_end_with_done`: its server-sent events end with `data: [DONE]`; None: they may. `view` never
+    `streams_end_with_done`: its server-sent events end with `data: [DONE]`; None: they may. `normalize` never
     raises.
     """
 
@@ -35,12 +36,13 @@ class Api:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A server that offers an API. `names`: what stands for `{model}` and other names in the tables.
+    """A server that offers an API. `variables`: what stands for `{model}` and other names in the tables.
 
-    `own_words`: texts that it may say though they look like a path, such as the folder of its model.
-    `declines`: why an answer honestly says that the server does not do what was asked; None where nothing is
-    written down about that. `programs`: name and version of each that has a part in its answers; the known
-    issues of each apply.
+    `harmless_texts`: texts that an error may contain though they look like a path, such as the folder of its
+    model. `unsupported_reason`: why a response reports a feature that the server is known not to have
+    (`support.conformance.optional_routes`); None for a server of which nothing is listed. `components`: name
+    and version of each program that has a part in its answers; the known issues of each apply. `model_file`
+    gives the GGUF file of the scripted model, for uploads.
     """
 
     label: str
@@ -51,3 +53,4 @@ class Endpoint:
     harmless_texts: tuple[str, ...] = ()
     unsupported_reason: Callable[[Exchange], str | None] | None = None
     components: tuple[tuple[str, str], ...] = ()
+    model_file: Callable[[], Path] | None = field(default=None, repr=False)

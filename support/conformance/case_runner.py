@@ -1,171 +1,160 @@
-"""One case, asked of one server, judged layer by layer."""
+"""One case, run on one server: the request, then each check of its response."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 from support.conformance.api import Api, Endpoint, NormalizedAnswer
 from support.conformance.case_table import Case, Kind, get_case
+from support.conformance.check_outcome import Failure, Outcome
 from support.conformance.matchers import json_equal
 from support.conformance.missing_routes import missing_route_reason
 from support.conformance.registry import APIS
 from support.conformance.request_builder import substitute
-from support.conformance.response_parser import ConformanceError, ParsedResponse, parse
+from support.conformance.response_checker import check_response
+from support.conformance.response_parser import ConformanceError, ParsedResponse
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
 
-Outcome = Literal["passed", "failed", "unsupported"]
-# A backtrace, a place in somebody's sources, a panic; never a client's business.
+# A backtrace, a place in a source file, a panic: of no use to a client, and of use to an attacker.
 INTERNALS = re.compile(
     r"Traceback \(most recent call last\)|panicked at|stack backtrace|RUST_BACKTRACE"
     r"|\b[\w/.-]+\.(?:rs|py|go|cpp|c|js):\d+|(?:^|[\s\"'`(=])/(?:home|root|usr|tmp|var|etc|opt|Users)/[\w.-]+"
 )
 
 
-@dataclass(frozen=True)
-class Result:
-    """What became of a case on a server. `layer` and `seen` say what was not kept, and how it looked."""
+def run_case(client: ApiClient, server: Endpoint, case: Case) -> Outcome:
+    """Send the case's request and check the response; never raises for what the server does."""
+    return _CaseRun(client, server, case).outcome()
 
-    case: Case
-    server: Endpoint
-    outcome: Outcome
-    layer: str = ""
-    actual: str = ""
-    exchange: Exchange | None = None
 
-    @property
-    def reason(self) -> str:
-        """One line for a person."""
-        if self.outcome == "unsupported":
-            return f"{self.server.label} has no such route ({self.actual})"
-        return f"{self.layer}: {self.actual}" if self.outcome == "failed" else ""
+class _CaseRun:
+    """A case on its way: what has failed so far."""
 
-    def require_passed(self) -> None:
-        """Raises AssertionError with the layer, what was seen, the rule's source, and how to repeat it."""
-        if self.outcome == "passed":
+    def __init__(self, client: ApiClient, server: Endpoint, case: Case) -> None:
+        self._client = client
+        self._server = server
+        self._case = case
+        self._api: Api = APIS[server.api]
+        self._first_exchange = len(client.exchanges)
+        self._missing_route: str | None = None
+        self._failures: list[Failure] = []
+
+    def outcome(self) -> Outcome:
+        """Run it to its end. What depends on a failed part is left out; the rest is checked."""
+        self._check()
+        exchanges = self._client.exchanges[self._first_exchange :]
+        # The request that failed is the last one; of a case that passed the first one is the case's own.
+        shown = (
+            (exchanges[-1] if self._failures or self._missing_route else exchanges[0]) if exchanges else None
+        )
+        return Outcome(self._case, self._server, tuple(self._failures), self._missing_route, shown)
+
+    def _check(self) -> None:
+        case = self._case
+        first = self._checked_response()
+        if first is None:
             return
-        repeat = f"\n{self.exchange.describe()}" if self.exchange is not None else ""
-        raise AssertionError(f"{self.reason}\nrule: {self.case.source}{repeat}")
+        answer = self._api.normalize(first)
+        self._check_expectations(first, answer)
+        if case.expects_error:
+            with self._collecting():
+                check_no_leaked_internals(first.exchange, self._server)
+        if case.repetition is not None and not self._failures:
+            self._check_repetition(answer)
+        if case.rechecks_health and not self._failures:
+            self._check_health()
 
+    @contextmanager
+    def _collecting(self) -> Iterator[None]:
+        try:
+            yield
+        except ConformanceError as error:
+            self._failures.append(Failure(error.layer, error.actual))
+        except RequestFailed as error:
+            self._failures.append(Failure("transport", str(error), unanswered=True))
 
-def run_case(client: ApiClient, server: Endpoint, case: Case) -> Result:
-    """Send the case's request and judge the answer; never raises for what the server does."""
-    mark = len(client.exchanges)
-    try:
-        _run_case(client, server, case)
-    except _RouteMissing as why:
-        return Result(case, server, "unsupported", "status", str(why), client.exchanges[-1])
-    except (ConformanceError, RequestFailed) as error:
-        layer, seen = (
-            (error.layer, error.actual) if isinstance(error, ConformanceError) else ("transport", str(error))
-        )
-        exchanges = client.exchanges[mark:]
-        return Result(case, server, "failed", layer, seen, exchanges[-1] if exchanges else None)
-    return Result(case, server, "passed", exchange=client.exchanges[mark])
+    def _checked_response(self, change: Mapping[str, Any] | None = None) -> ParsedResponse | None:
+        """The response to the request, changed so; None when there is none that can be looked at further."""
+        case = self._case
+        request = case.request.build(self._server.variables, change)
+        with self._collecting():
+            exchange = self._client.send(
+                request.method, request.path, body=request.body, headers=request.headers
+            )
+            self._missing_route = missing_route_reason(case, exchange)
+            if self._missing_route is not None:
+                return None
+            if exchange.status in case.status:
+                self._check_headers(exchange)
+            kind, contracts = _form(case, (change or {}).get("stream"))
+            return check_response(exchange, self._api, status=case.status, kind=kind, contracts=contracts)
+        return None
 
+    def _check_headers(self, exchange: Exchange) -> None:
+        for name, matchers in self._case.headers.items():
+            mismatch = matchers.mismatch(exchange.headers.get(name))
+            if mismatch is not None:
+                self._failures.append(Failure("headers", f"{name}: {mismatch}"))
 
-class _RouteMissing(Exception):
-    pass
-
-
-def _run_case(client: ApiClient, server: Endpoint, case: Case) -> None:
-    api = APIS[server.api]
-    reading = _send_and_check(client, server, api, case)
-    view = api.normalize(reading)
-    _check_expectations(case, server, reading, view)
-    if case.again is not None:
-        _check_repetition(client, server, api, case, view)
-    if case.expects_error:
-        check_no_leaked_internals(reading.exchange, server)
-    if case.rechecks_health:
-        client.reconnect()
-        good = run_case(
-            client, server, get_case(api.name, api.health_case_for.get(case.model, api.health_case))
-        )
-        if good.outcome != "passed":
-            raise ConformanceError("afterwards", f"a good request is no longer served: {good.reason}")
-
-
-def _send_and_check(
-    client: ApiClient, server: Endpoint, api: Api, case: Case, change: Mapping[str, Any] | None = None
-) -> ParsedResponse:
-    request = case.request.build(server.variables, change)
-    exchange = client.send(request.method, request.path, body=request.body, headers=request.headers)
-    if exchange.status not in case.status:
-        missing = missing_route_reason(case, exchange)
-        if missing is not None:
-            raise _RouteMissing(missing)
-        wanted = " or ".join(map(str, case.status))
-        raise ConformanceError("status", f"expected {wanted}, got {exchange.status}: {exchange.text[:300]!r}")
-    for name, matchers in case.headers.items():
-        fault = matchers.mismatch(exchange.headers.get(name))
-        if fault is not None:
-            raise ConformanceError("headers", f"{name}: {fault}")
-    kind, contracts = case.kind, case.contract
-    streamed = (change or {}).get("stream")
-    if streamed is not None:
-        # The same question in the other form: its contracts are those of that form.
-        kind = _stream_kind(request.path) if streamed else "json"
-        contracts = [_counterpart(name, streamed) for name in contracts]
-    reading = parse(exchange, kind, api.streams_end_with_done)
-    for name in contracts:
-        api.contracts[name].check(reading)
-    return reading
-
-
-def _stream_kind(path: str) -> Kind:
-    """Ollama's own routes stream lines, the OpenAI API events."""
-    return "ndjson" if path.startswith("/api/") else "sse"
-
-
-def _counterpart(contract: str, streamed: bool) -> str:
-    plain = contract.removesuffix(" stream")
-    return f"{plain} stream" if streamed else plain
-
-
-def _check_expectations(
-    case: Case, server: Endpoint, parsed: ParsedResponse, normalized: NormalizedAnswer
-) -> None:
-    document = parsed.document(normalized)
-    for expectation in case.expect:
-        wanted = expectation.model_copy(
-            update={
-                name: substitute(getattr(expectation, name), server.variables)
+    def _check_expectations(self, parsed: ParsedResponse, answer: NormalizedAnswer) -> None:
+        document = parsed.document(answer)
+        for expectation in self._case.expect:
+            filled_in = {
+                name: substitute(getattr(expectation, name), self._server.variables)
                 for name in expectation.conditions
             }
-        )
-        fault = wanted.check(document)
-        if fault is not None:
-            raise ConformanceError("expectation", fault)
+            mismatch = expectation.model_copy(update=filled_in).check(document)
+            if mismatch is not None:
+                self._failures.append(Failure("expectation", mismatch))
+
+    def _check_repetition(self, first: NormalizedAnswer) -> None:
+        repetition = self._case.repetition
+        assert repetition is not None
+        response = self._checked_response(repetition.change)
+        if response is None:
+            return
+        second = self._api.normalize(response)
+        for name in repetition.same:
+            if not json_equal(first.get(name), second.get(name)):
+                seen = f"{name} was {first.get(name)!r:.300}, then {second.get(name)!r:.300}"
+                self._failures.append(Failure("repetition", seen))
+        for name in repetition.differs:
+            if json_equal(first.get(name), second.get(name)):
+                seen = f"{name} was the same both times: {first.get(name)!r:.300}"
+                self._failures.append(Failure("repetition", seen))
+
+    def _check_health(self) -> None:
+        self._client.reconnect()
+        name = self._api.health_case_for.get(self._case.model, self._api.health_case)
+        healthy = run_case(self._client, self._server, get_case(self._api.name, name))
+        if not healthy.passed:
+            actual = f"{name} no longer passes: {healthy.reason}"
+            self._failures.append(Failure("health check", actual, unanswered=healthy.unanswered))
 
 
-def _check_repetition(
-    client: ApiClient, server: Endpoint, api: Api, case: Case, first: NormalizedAnswer
-) -> None:
-    assert case.again is not None
-    second = api.normalize(_send_and_check(client, server, api, case, case.again.change))
-    for name in case.again.same:
-        if not json_equal(first.get(name), second.get(name)):
-            raise ConformanceError(
-                "again", f"{name} was {first.get(name)!r:.300}, then {second.get(name)!r:.300}"
-            )
-    for name in case.again.differs:
-        if json_equal(first.get(name), second.get(name)):
-            raise ConformanceError("again", f"{name} was the same both times: {first.get(name)!r:.300}")
+def _form(case: Case, streamed: bool | None) -> tuple[Kind, list[str]]:
+    """Kind and contracts of the response, also where the repetition asks for the other form."""
+    if streamed is None:
+        return case.kind, case.contract
+    plain = [name.removesuffix(" stream") for name in case.contract]
+    if not streamed:
+        return "json", plain
+    # Ollama's own routes stream lines, the OpenAI API events.
+    kind: Kind = "ndjson" if case.request.path.startswith("/api/") else "sse"
+    return kind, [f"{name} stream" for name in plain]
 
 
 def check_no_leaked_internals(exchange: Exchange, server: Endpoint) -> None:
-    """A refusal tells nothing of the server's insides: no backtrace, no path, no secret."""
+    """An error contains no backtrace, no path and no secret of the server; raises `ConformanceError`."""
     text = exchange.text
     if server.key and server.key in text:
-        raise ConformanceError("discretion", "the answer repeats the client's key")
+        raise ConformanceError("leaked internals", "the response repeats the client's key")
     for words in sorted((*server.variables.values(), *server.harmless_texts), key=len, reverse=True):
         text = text.replace(words, "")
     found = INTERNALS.search(text)
     if found:
-        raise ConformanceError(
-            "discretion", f"the answer tells of the server's insides: {found[0].strip()!r}"
-        )
+        raise ConformanceError("leaked internals", f"the response contains {found[0].strip()!r}")

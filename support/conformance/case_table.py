@@ -1,4 +1,8 @@
-"""The tables of cases: one file for each topic under `cases/<api>/`, one row for each behaviour."""
+"""The tables of cases: one file for each topic under `cases/<api>/`, one row for each behaviour.
+
+The key of a row is the id of its case: `<api>.<route or topic>.<aspect>[.<detail>]`. Ids are stable: reports,
+`known_issues.toml` and `acceptance run --case` name a case by its id.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from support.conformance.matchers import Expectation, Matchers
 from support.conformance.request_builder import RequestSpec, deep_merge
 from support.errors import AcceptanceError
+from support.models.roles import SCRIPTED
+from support.name_registry import unknown
+from support.results.check import Level
 
 FOLDER = Path(__file__).with_name("cases")
 Kind = Literal["json", "sse", "ndjson", "text", "empty", "any"]
+CHECK_ID = r"^[a-z0-9_]+(\.[a-z0-9_]+){2,4}$"
 
-
-# What can be compared between two answers, whatever their form; the keys of a view.
+# What can be compared between two answers, streamed or not; the keys of a normalized answer.
 NormalizedField = Literal[
     "text",
     "texts",
@@ -35,13 +42,13 @@ NormalizedField = Literal[
 
 
 class CaseError(AcceptanceError):
-    """A table of cases is wrong. One line: the file, the case, the field, what to do."""
+    """A table of cases is wrong, or has no such case. One line: the file, the case, the field, what to do."""
 
 
 class Repetition(BaseModel):
-    """The same request once more with other fields (tables are joined): what must be the same, or differ.
+    """The same request once more with other fields (tables are merged): what must be the same, or differ.
 
-    `same` and `differs` are names of the view of an answer (`support.conformance.api.View`).
+    `same` and `differs` are keys of a normalized answer (`support.conformance.api.NormalizedAnswer`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,31 +60,35 @@ class Repetition(BaseModel):
     @model_validator(mode="after")
     def _check_not_empty(self) -> Repetition:
         if not self.same and not self.differs:
-            raise ValueError("name what has to be the same, or has to differ")
+            raise ValueError("give `same` or `differs`: fields that must be equal, or must differ")
         return self
 
 
 class Case(BaseModel):
     """One behaviour of an API.
 
-    `contract` names what every such answer keeps; `expect` adds what this one has to be. `after`: what must
-    work afterwards; a refusal (status 400 and above) is always followed by a good request.
+    `contract` names the contracts that the response keeps; `expect` adds conditions of this case. `recheck`:
+    the health case of the API must still pass afterwards; after a rejected request (status 400 and above) it
+    is always run.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    id: str = Field(pattern=CHECK_ID)
     api: str
-    title: str
+    title: str = Field(min_length=3)
+    group: str = Field(min_length=3, description="the scenario that runs it, by its step")
+    level: Level
     request: RequestSpec
     status: list[int]
     kind: Kind = "json"
     contract: list[str] = []
     expect: list[Expectation] = []
     headers: dict[str, Matchers] = {}
-    again: Repetition | None = None
-    after: Literal["a good request"] | None = None
-    alone: bool = Field(False, description="it may hurt its server, so it gets one of its own")
-    model: str = Field("speaking", description="which of the suite's models the server has to serve")
+    repetition: Repetition | None = None
+    recheck: bool = False
+    destructive: bool = Field(False, description="it may damage its server, which is used for nothing else")
+    model: str = Field(SCRIPTED, description="which of the suite's models the server has to serve")
     source: str = Field(min_length=3)
 
     @field_validator("status", "contract", mode="before")
@@ -97,12 +108,14 @@ class Case(BaseModel):
 
     @model_validator(mode="after")
     def _check_consistent(self) -> Case:
+        if not self.id.startswith(f"{self.api}."):
+            raise ValueError(f"the id of a case of this API begins with `{self.api}.`")
         if not self.status or not all(100 <= status <= 599 for status in self.status):
             raise ValueError("status is a number, or a list of numbers, from 100 to 599")
         if self.kind in ("any", "empty") and (self.expect or self.contract):
-            raise ValueError(f"an answer of kind {self.kind!r} has nothing to expect or to keep")
-        if self.again is not None and self.request.json_ is None:
-            raise ValueError("`again` changes fields of `json`: the request has none")
+            raise ValueError(f"a response of kind {self.kind!r} has nothing to expect and no contract")
+        if self.repetition is not None and self.request.json_ is None:
+            raise ValueError("`repetition` changes fields of `json`: the request has none")
         return self
 
     @property
@@ -112,41 +125,52 @@ class Case(BaseModel):
 
     @property
     def expects_error(self) -> bool:
-        """Whether the request is one to be refused."""
+        """Whether the request has to be rejected."""
         return min(self.status) >= 400
 
     @property
     def rechecks_health(self) -> bool:
-        return self.expects_error or self.after is not None
+        return self.expects_error or self.recheck
+
+    @property
+    def expected(self) -> str:
+        """What the response has to be, for a report: `status 200, contract chat; text is 'x'`."""
+        parts = [f"status {' or '.join(map(str, self.status))}"]
+        parts += [f"contract {' and '.join(self.contract)}"] if self.contract else []
+        conditions = [
+            *(f"header {name} {matchers}" for name, matchers in self.headers.items()),
+            *(str(expectation) for expectation in self.expect),
+        ]
+        return "; ".join([", ".join(parts), *conditions])
 
 
 def read_table(api: str, file: Path) -> dict[str, Case]:
-    """The cases of one file by title; raises `CaseError`.
+    """The cases of one file by id; raises `CaseError`.
 
-    A table `[defaults]` at its top holds what its rows share; a row's own fields win, tables are joined.
+    A table `[defaults]` at its top holds what its rows share; a row's own fields win, tables are merged.
     """
     try:
         rows = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CaseError(f"{file.name}: cannot be read as a table of cases: {error}") from None
     defaults = rows.pop("defaults", {})
-    return {title: _parse_case(api, file, title, row, defaults) for title, row in rows.items()}
+    return {name: _parse_case(api, file, name, row, defaults) for name, row in rows.items()}
 
 
 def _merge_defaults(defaults: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     request, shared = row.get("request"), defaults.get("request", {})
-    if isinstance(request, Mapping) and {"body", "body_hex", "make"} & set(request):
-        # A body of another kind stands instead of the shared one.
+    if isinstance(request, Mapping) and {"body", "body_hex", "generate"} & set(request):
+        # A body of another kind replaces the shared one.
         defaults = {**defaults, "request": {name: shared[name] for name in shared if name != "json"}}
     return deep_merge(defaults, row)
 
 
-def _parse_case(api: str, file: Path, title: str, row: Any, defaults: Mapping[str, Any]) -> Case:
-    where = f"{file.name}: case {title!r}"
+def _parse_case(api: str, file: Path, name: str, row: Any, defaults: Mapping[str, Any]) -> Case:
+    where = f"{file.name}: case {name!r}"
     if not isinstance(row, Mapping):
-        raise CaseError(f'{where}: a case is a table, written as ["{title}"]')
+        raise CaseError(f'{where}: a case is a table, written as ["{name}"]')
     try:
-        return Case.model_validate({"api": api, "title": title, **_merge_defaults(defaults, row)})
+        return Case.model_validate({"id": name, "api": api, **_merge_defaults(defaults, row)})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"])
@@ -156,19 +180,25 @@ def _parse_case(api: str, file: Path, title: str, row: Any, defaults: Mapping[st
 
 @cache
 def cases_of(api: str) -> Mapping[str, Case]:
-    """Every case of an API by title; raises `CaseError`, also for a title that stands twice."""
+    """Every case of an API by id; raises `CaseError`, also for an id or a title that is used twice."""
     found: dict[str, Case] = {}
+    titles: dict[str, str] = {}
     for file in sorted((FOLDER / api).glob("*.toml")):
-        for title, case in read_table(api, file).items():
-            if title in found:
-                raise CaseError(f"{file.name}: case {title!r}: another table has this title; give it another")
-            found[title] = case
+        for name, case in read_table(api, file).items():
+            if name in found:
+                raise CaseError(f"{file.name}: case {name!r}: another table has this id; choose another one")
+            same = titles.setdefault(case.title, name)
+            if same != name:
+                raise CaseError(
+                    f"{file.name}: case {name!r}: {same!r} has the same title; choose another one"
+                )
+            found[name] = case
     return found
 
 
-def get_case(api: str, title: str) -> Case:
-    """The case of this title; raises `CaseError` when there is none."""
-    case = cases_of(api).get(title)
+def get_case(api: str, name: str) -> Case:
+    """The case with this id; raises `CaseError` when there is none."""
+    case = cases_of(api).get(name)
     if case is None:
-        raise CaseError(f"no table under support/conformance/cases/{api} has the case {title!r}")
+        raise CaseError(f"support/conformance/cases/{api}: {unknown('case', name, cases_of(api))}")
     return case

@@ -9,27 +9,27 @@ from dataclasses import replace
 from typing import Protocol
 
 from support.conformance.api import Endpoint
-from support.conformance.case_runner import Result, run_case
+from support.conformance.case_runner import run_case
 from support.conformance.case_table import Case
+from support.conformance.check_outcome import Outcome
 from support.conformance.missing_routes import MissingRoutes
 from support.errors import AcceptanceError, NotSupported
 from support.http.client import ApiClient
-from support.results.outcome import MatrixCell, mark_known
+from support.results.known_issues import KnownIssue
+from support.results.outcome import CellStatus, MatrixCell, mark_known
 from support.servers.post_mortem import PostMortem
 
 # Cases without an answer before a candidate is given up: one that never comes back, and one that the
 # cases hurt again and again. Each may take the whole patience.
 MAX_CONSECUTIVE_UNANSWERED = 3
 MAX_UNANSWERED = 8
-# The layer of an answer that did not come (support.conformance.case_runner).
-TRANSPORT = "transport"
 # With less time than that, no server could answer.
 MIN_SECONDS = 1.0
 # A command that is longer does not fit into a page of many rows; the evidence of the scenario has it.
 MAX_COMMAND_LENGTH = 1500
 
-# Why a broken behaviour was to be expected of a server, and where that is written; None when it was not.
-KnownIssueLookup = Callable[[Endpoint, Case], tuple[str, str] | None]
+# The known issue that lists the failure of a check (by id) on a server, or None.
+KnownIssueLookup = Callable[[Endpoint, str], KnownIssue | None]
 
 
 class ComparedServer(Protocol):
@@ -51,20 +51,26 @@ class ComparedServer(Protocol):
         """End what was started."""
 
 
-def cell_of(result: Result, *, under_test: bool = False) -> MatrixCell:
+def cell_of(outcome: Outcome, *, under_test: bool = False) -> MatrixCell:
     """The cell of a server that was asked."""
-    command = result.exchange.curl() if result.outcome == "failed" and result.exchange is not None else ""
+    status: CellStatus = "passed" if outcome.passed else "failed" if outcome.failures else "unsupported"
     return MatrixCell(
-        result.server.label,
-        result.outcome,
-        result.reason,
+        outcome.server.label,
+        status,
+        outcome.reason,
         under_test,
-        source=result.case.source,
-        repeat=command if len(command) <= MAX_COMMAND_LENGTH else "",
+        source=outcome.check.source,
+        repeat=command_of(outcome) if outcome.failures else "",
     )
 
 
-def no_known_issues(server: Endpoint, case: Case) -> None:
+def command_of(outcome: Outcome) -> str:
+    """The command that repeats the request; empty when there is none that a report can show."""
+    command = outcome.exchange.curl() if outcome.exchange is not None else ""
+    return command if len(command) <= MAX_COMMAND_LENGTH else ""
+
+
+def no_known_issues(server: Endpoint, check_id: str) -> None:
     """No known issues."""
 
 
@@ -110,7 +116,7 @@ class Comparison:
 
     def _cell(self, candidate: ComparedServer, case: Case, until: float) -> MatrixCell | None:
         asked = (candidate.label, case.model)
-        if case.alone:
+        if case.destructive:
             return self._skipped_cell(candidate, "destructive case; not run on a shared server")
         if asked in self._given_up:
             return self._skipped_cell(candidate, self._given_up[asked])
@@ -131,21 +137,21 @@ class Comparison:
         if left < MIN_SECONDS:
             return self._skipped_cell(candidate, "time budget of the case used up by the servers before it")
         result = self._run_case(server, case, left)
-        if result.outcome == "unsupported":
+        if result.missing_route is not None:
             self._missing.mark_missing(server.label, case)
-        if result.outcome != "failed":
+        if not result.failures:
             self._consecutive_unanswered[asked] = 0
             return cell_of(result)
-        if unanswered(result):
+        if result.unanswered:
             post_mortem = candidate.diagnose_no_answer(case.api, case.model)
             self._count_unanswered(asked, case, post_mortem)
             reason = f"the server {post_mortem.summary}: {result.reason}"
             return replace(cell_of(result), reason=reason, incident=post_mortem.summary)
         self._consecutive_unanswered[asked] = 0
-        foretold = self._known_issue(server, case)
-        return mark_known(cell_of(result), *foretold) if foretold else cell_of(result)
+        listed = self._known_issue(server, case.id)
+        return mark_known(cell_of(result), listed.reason, listed.source) if listed else cell_of(result)
 
-    def _run_case(self, server: Endpoint, case: Case, timeout: float) -> Result:
+    def _run_case(self, server: Endpoint, case: Case, timeout: float) -> Outcome:
         client = ApiClient(server.base_url, api_key=server.key, timeout=timeout)
         try:
             return run_case(client, server, case)
@@ -156,7 +162,7 @@ class Comparison:
         self._unanswered[server_key] += 1
         self._consecutive_unanswered[server_key] += 1
         if not post_mortem.recovered:
-            self._give_up(server_key, f"the server {post_mortem.summary}, since the case {case.title!r}")
+            self._give_up(server_key, f"the server {post_mortem.summary}, since the case {case.id}")
         elif self._consecutive_unanswered[server_key] == MAX_CONSECUTIVE_UNANSWERED:
             self._give_up(
                 server_key, f"given up after {MAX_CONSECUTIVE_UNANSWERED} cases in a row without an answer"
@@ -170,10 +176,3 @@ class Comparison:
     def _give_up(self, server_key: tuple[str, str], why: str) -> None:
         self._given_up[server_key] = why
         print(f"Compared with {server_key[0]} ({server_key[1]} model): skipped from now on: {why}")
-
-
-def unanswered(result: Result) -> bool:
-    """Whether the server left the case, or the good request after it, without an answer."""
-    return result.layer == TRANSPORT or (
-        result.layer == "afterwards" and f" {TRANSPORT}: " in f" {result.actual}"
-    )

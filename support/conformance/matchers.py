@@ -1,4 +1,4 @@
-"""Matchers: what is expected at one place of an answer."""
+"""Matchers: conditions on one value of a response."""
 
 from __future__ import annotations
 
@@ -43,13 +43,17 @@ class Matchers(BaseModel):
     @property
     def conditions(self) -> set[str]:
         """The conditions that this row has."""
-        return self.model_fields_set - {"at"}
+        return self.model_fields_set - {"path"}
 
     @model_validator(mode="after")
     def _check_not_empty(self) -> Matchers:
         if not self.conditions:
             raise ValueError("an expectation needs a matcher (is, not, one_of, matches, at_least, ...)")
         return self
+
+    def __str__(self) -> str:
+        """`is 'x' and at_most 3`."""
+        return " and ".join(f"{name.rstrip('_')} {getattr(self, name)!r}" for name in sorted(self.conditions))
 
     def mismatch(self, value: Any) -> str | None:
         """What is wrong with this value, or None."""
@@ -61,11 +65,11 @@ class Matchers(BaseModel):
 
 
 class Expectation(Matchers):
-    """A condition on what a JMESPath expression finds in the answer."""
+    """A condition on what a JMESPath expression finds in the response."""
 
-    at: str
+    path: str
 
-    @field_validator("at")
+    @field_validator("path")
     @classmethod
     def _check_jmespath(cls, path: str) -> str:
         try:
@@ -74,14 +78,18 @@ class Expectation(Matchers):
             raise ValueError(f"no JMESPath expression: {path!r}: {str(error).splitlines()[0]}") from None
         return path
 
+    def __str__(self) -> str:
+        """`choices[0].text is 'x'`."""
+        return f"{self.path} {Matchers.__str__(self)}"
+
     def check(self, document: Any) -> str | None:
         """What is wrong with this document, or None."""
         try:
-            value = jmespath.search(self.at, document)
+            value = jmespath.search(self.path, document)
         except JMESPathError as error:
-            return f"{self.at}: {str(error).splitlines()[0]}"
+            return f"{self.path}: {str(error).splitlines()[0]}"
         fault = self.mismatch(value)
-        return None if fault is None else f"{self.at}: {fault}"
+        return None if fault is None else f"{self.path}: {fault}"
 
 
 def json_equal(one: Any, other: Any) -> bool:

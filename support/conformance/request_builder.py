@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from support.conformance import generated_bodies, ollama_bodies
+from support.name_registry import unknown
 
 JSON_TYPE = "application/json"
 BODY_GENERATORS = generated_bodies.BODY_GENERATORS | ollama_bodies.OLLAMA_BODY_GENERATORS
@@ -27,7 +28,7 @@ class Request:
 
 
 class RequestSpec(BaseModel):
-    """A request in a table: `json`, or a raw `body`, `body_hex`, or one that `make` makes; or none of them.
+    """A request in a table: `json`, or a raw `body`, `body_hex`, or the name of a generated one; or none.
 
     `{model}` and the other names of a server are filled in everywhere. `without` takes fields out of `json`,
     by their paths (`options.seed`). `content_type = ""` sends none.
@@ -40,16 +41,16 @@ class RequestSpec(BaseModel):
     json_: Any = Field(None, alias="json")
     body: str | None = None
     body_hex: str | None = None
-    make: str | None = None
+    generate: str | None = None
     without: list[str] = []
     content_type: str = JSON_TYPE
     headers: dict[str, str] = {}
 
-    @field_validator("make")
+    @field_validator("generate")
     @classmethod
     def _check_generator(cls, name: str | None) -> str | None:
         if name is not None and name not in BODY_GENERATORS:
-            raise ValueError(f"nobody makes {name!r}; there are: {', '.join(sorted(BODY_GENERATORS))}")
+            raise ValueError(unknown("generated body", name, BODY_GENERATORS))
         return name
 
     @field_validator("body_hex")
@@ -61,9 +62,9 @@ class RequestSpec(BaseModel):
 
     @model_validator(mode="after")
     def _check_single_body(self) -> RequestSpec:
-        given = [part for part in (self.json_, self.body, self.body_hex, self.make) if part is not None]
+        given = [part for part in (self.json_, self.body, self.body_hex, self.generate) if part is not None]
         if len(given) > 1:
-            raise ValueError("give one of json, body, body_hex and make")
+            raise ValueError("give one of json, body, body_hex and generate")
         return self
 
     def build(self, variables: Variables, change: Mapping[str, Any] | None = None) -> Request:
@@ -83,8 +84,8 @@ class RequestSpec(BaseModel):
                 for name in self.without:
                     _remove_field(document, name.split("."))
             return json.dumps(substitute(document, variables), ensure_ascii=False).encode()
-        if self.make is not None:
-            return BODY_GENERATORS[self.make](variables)
+        if self.generate is not None:
+            return BODY_GENERATORS[self.generate](variables)
         if self.body_hex is not None:
             return bytes.fromhex(self.body_hex)
         return str(substitute(self.body or "", variables)).encode()

@@ -1,51 +1,79 @@
-"""Walks: behaviours that take several requests. How one went, and how all of them judge an answer."""
+"""Sequences: checks that take several requests. Each is a function of a client of one server."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from support.conformance.api import Api
-from support.conformance.response_parser import ConformanceError, ParsedResponse, parse
-from support.http.exchange import Exchange
+from support.conformance.api import Endpoint
+from support.conformance.case_table import CHECK_ID
+from support.conformance.check_outcome import Failure, Outcome
+from support.conformance.response_parser import ConformanceError
+from support.http.client import ApiClient, RequestFailed
+from support.models.roles import SCRIPTED
+from support.name_registry import NameRegistry
+from support.results.check import Level
+
+# What is done, with the client of the sequence's API; raises AssertionError for what is wrong.
+Steps = Callable[[Any], None]
 
 
 @dataclass(frozen=True)
-class SequenceResult:
-    """How a walk went: None, or what was not as it should be."""
+class RequestSequence:
+    """A check that takes several requests. `model`: which of the suite's models the server has to serve."""
 
-    failure: AssertionError | None = None
+    id: str
+    title: str
+    group: str
+    level: Level
+    source: str
+    steps: Steps
+    model: str = SCRIPTED
 
-    def require_passed(self) -> None:
-        """Raises what went wrong."""
-        if self.failure is not None:
-            raise self.failure
-
-
-def run_sequence(steps: Callable[[], None]) -> SequenceResult:
-    """Take a walk to its end or to the first thing that is wrong; what is no AssertionError is raised."""
-    try:
-        steps()
-    except AssertionError as error:
-        return SequenceResult(error)
-    return SequenceResult()
+    @property
+    def expected(self) -> str:
+        """For a report; the failure itself names the value that was expected."""
+        return self.title
 
 
-def require_response(
-    exchange: Exchange, api: Api, contract: str, *, status: int, stream: str
-) -> ParsedResponse:
-    """An answer with this status that keeps the contract ("" for none); raises `Broken`.
+# By id. A module of sequences fills it when it is imported (`support.conformance.groups`).
+SEQUENCES: NameRegistry[RequestSequence] = NameRegistry("sequence")
 
-    `stream`: how this API frames its streams, `sse` or `ndjson`.
+
+def sequence(
+    name: str, *, title: str, group: str, level: Level, source: str, model: str = SCRIPTED
+) -> Callable[[Steps], Steps]:
+    """Registers the steps as the sequence with this id."""
+    if not re.match(CHECK_ID, name):
+        raise ValueError(f"{name!r} is no id of a check: 3 to 5 parts of [a-z0-9_] with dots between them")
+
+    def register(steps: Steps) -> Steps:
+        SEQUENCES.register(name)(RequestSequence(name, title, group, level, source, steps, model))
+        return steps
+
+    return register
+
+
+def run_sequence(sequence: RequestSequence, client: ApiClient, server: Endpoint, caller: Any) -> Outcome:
+    """Run it to its end or to the first thing that is wrong; what is no AssertionError is raised.
+
+    `caller`: the client of the sequence's API, which sends through `client`.
     """
-    if exchange.status != status:
-        raise ConformanceError("status", f"expected {status}\n{exchange.describe()}")
-    if not contract:
-        return ParsedResponse(exchange, "any")
-    kind = stream if contract.endswith(" stream") else "json"
-    reading = parse(exchange, kind, api.streams_end_with_done)
-    api.contracts[contract].check(reading)
-    return reading
+    try:
+        sequence.steps(caller)
+    except AssertionError as error:
+        layer, actual = (
+            (error.layer, error.actual) if isinstance(error, ConformanceError) else ("", str(error))
+        )
+        failure = Failure(layer, actual, unanswered=isinstance(error, RequestFailed))
+        return Outcome(sequence, server, (failure,), exchange=_last(client))
+    return Outcome(sequence, server, exchange=_last(client))
+
+
+def _last(client: ApiClient) -> Any:
+    return client.exchanges[-1] if client.exchanges else None
 
 
 def require_equal(what: str, expected: object, actual: object) -> None:

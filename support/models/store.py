@@ -50,7 +50,7 @@ class ModelStore:
             if self._verify:
                 verification.verify_script(files, model)
 
-        return self._entry("speaking", format, context, said.digest, make)
+        return self._entry("scripted", format, context, said.digest, make)
 
     def scripted_with_tools(self, script: Script | None = None, context: int = 4096) -> ModelFiles:
         """The same weights in a GGUF file whose chat template has places for tools and thoughts."""
@@ -65,7 +65,7 @@ class ModelStore:
             if self._verify:
                 verification.verify_script(files, model)
 
-        return self._entry("able", "gguf", context, f"{said.digest} {template}", make)
+        return self._entry("scripted_with_tools", "gguf", context, f"{said.digest} {template}", make)
 
     def compiled(self, script: Script | None = None, context: int = 4096) -> CompiledModel:
         """The same model in memory: its tokenizer counts what a server should count."""
@@ -98,7 +98,7 @@ class ModelStore:
             if self._verify:
                 verification.verify_categorical(files, WORDS[0])
 
-        return self._entry("dice", "gguf", context, "", make)
+        return self._entry("categorical", "gguf", context, "", make)
 
     def embedding(self, context: int = 512) -> ModelFiles:
         """A tiny embedding model: vectors of 128 numbers, of length 1."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from support.errors import NotSupported
 from support.results.outcome import MatrixCell
 
 CheckStatus = Literal["passed", "failed", "known_issue", "unsupported", "not_run"]
@@ -41,3 +43,65 @@ class CheckResult:
         """From `dataclasses.asdict`, after JSON; raises KeyError or TypeError when it is none."""
         cells = tuple(MatrixCell(**cell) for cell in data.get("cells", ()))
         return cls(**{**data, "cells": cells})
+
+
+class ChecksFailed(AssertionError):
+    """At least one check of a group failed and is no known issue."""
+
+
+class KnownIssuesFound(AssertionError):
+    """Checks of a group failed, all of them known issues: `reason` and `source` are theirs."""
+
+    def __init__(self, message: str, reason: str, source: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.source = source
+
+
+def require_conforming(checks: Sequence[CheckResult], *, strict: bool) -> None:
+    """The verdict of the scenario that has run these checks.
+
+    Raises `ChecksFailed` when one failed, `KnownIssuesFound` when all that failed are known issues, and
+    `NotSupported` when all are unsupported; with `strict` already when one is and none failed.
+    """
+    by_status = {
+        status: [check for check in checks if check.status == status]
+        for status in ("failed", "known_issue", "unsupported")
+    }
+    failed, known, unsupported = by_status.values()
+    if failed:
+        raise ChecksFailed(_message(f"{len(failed)} of {len(checks)} checks failed", failed))
+    if unsupported and (strict or len(unsupported) == len(checks)):
+        reasons = "; ".join(dict.fromkeys(check.reason for check in unsupported))
+        everything = len(unsupported) == len(checks)
+        raise NotSupported(
+            reasons if everything else f"{len(unsupported)} of {len(checks)} checks: {reasons}"
+        )
+    if known:
+        raise KnownIssuesFound(
+            _message(f"{len(known)} of {len(checks)} checks failed, all listed as known issues", known),
+            "; ".join(dict.fromkeys(check.reason for check in known)),
+            ", ".join(dict.fromkeys(check.reason_source for check in known)),
+        )
+
+
+def _message(heading: str, checks: Iterable[CheckResult]) -> str:
+    return "\n\n".join([heading, *map(describe_failure, checks)])
+
+
+def describe_failure(check: CheckResult) -> str:
+    """Id and title of a check that failed, and under them what was expected and what was received."""
+    fields = {
+        "expected": check.expected,
+        "actual": check.actual,
+        "source": check.source,
+        "known issue": f"{check.reason} ({check.reason_source})" if check.reason else "",
+        "repeat": check.repeat,
+        "run": f"acceptance run --case {check.id}",
+    }
+    lines = [f"  {name + ':':<13}{_indented(text)}" for name, text in fields.items() if text]
+    return "\n".join([f"{check.id}: {check.title}", *lines])
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n" + " " * 15)

@@ -1,13 +1,13 @@
-"""Known differences between a target's version and the contract, listed with their source.
+"""Known differences between a version of a program and the contract, listed with their source.
 
-A listed failure is shown as a known issue and does not gate; a listed scenario that passes is a surprise
-and fails, so that the list stays true.
+A listed failure is reported as a known issue and does not fail the run; a listed check or scenario that
+passes does, so that the list stays true.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,82 +15,122 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from support.errors import SettingsError
+from support.name_registry import unknown
 
 FILE = Path("known_issues.toml")
-KEYS = frozenset({"target", "versions", "scenarios", "why", "source"})
-# True for a race: the scenario may pass as well.
-SOMETIMES = "sometimes"
+TABLE = "known_issue"
+REQUIRED_KEYS = frozenset({"target", "versions", "reason", "source"})
+# What is listed: ids of checks, full titles of scenarios that run no group of checks.
+LISTS = ("checks", "scenarios")
+# True for a race: it may pass as well.
+FLAKY = "flaky"
 
 
 @dataclass(frozen=True)
 class KnownIssue:
-    """One entry: whose (program and versions), which scenario (full title), why, and where it is told.
+    """One listed check (by id) or scenario (by full title) of a program in some versions.
 
-    `sometimes`: it fails by chance, so a pass is no surprise.
+    `reason`: what the program does instead; `source`: where that is documented. `flaky`: it fails at random,
+    so that a pass is no contradiction.
     """
 
     target: str
     versions: SpecifierSet
-    scenario: str
-    why: str
+    reason: str
     source: str
-    sometimes: bool = False
+    check: str = ""
+    scenario: str = ""
+    flaky: bool = False
+
+    @property
+    def contradiction(self) -> str:
+        """The failure of what is listed and passed."""
+        return (
+            f"listed in known_issues.toml as a known issue of {self.target} {self.versions} ({self.reason}), "
+            "but it passed; remove the entry"
+        )
 
 
 class KnownIssues:
-    """The list, asked by program, version and scenario title."""
+    """The list, by program, version and id or title."""
 
     def __init__(self, entries: Iterable[KnownIssue]) -> None:
         self.entries = tuple(entries)
 
     @classmethod
     def load(cls, file: Path = FILE) -> KnownIssues:
-        """Read the list; raises `SettingsError` in one line. No file, no deviations."""
+        """Read the list; raises `SettingsError` in one line. No file, no known issues."""
         if not file.exists():
             return cls(())
         try:
             document = tomllib.loads(file.read_text(encoding="utf-8"))
-            if set(document) - {"deviation"}:
-                raise ValueError(f"entries are [[deviation]], not {sorted(document)}")
-            entries = [entry for row in document.get("deviation", []) for entry in _entries(row)]
+            if set(document) - {TABLE}:
+                raise ValueError(f"entries are [[{TABLE}]], not {sorted(document)}")
+            entries = [entry for row in document.get(TABLE, []) for entry in _entries(row)]
         except (tomllib.TOMLDecodeError, OSError, TypeError, InvalidSpecifier, ValueError) as error:
             raise SettingsError(f"{file}: cannot be read ({error}); correct the entry") from None
         return cls(entries)
 
     def find(self, program: str, version: str, scenario: str) -> KnownIssue | None:
-        """The entry that foretells a failure of this scenario on this target, or None."""
-        return self._first(program, version, lambda title: title == scenario)
+        """The entry of this scenario on this program, or None."""
+        listed = [entry for entry in self.entries if entry.scenario and entry.scenario == scenario]
+        return self._first(program, version, listed)
 
-    def find_for_case(self, program: str, version: str, case: str) -> KnownIssue | None:
-        """The same for a case of an API, whose scenario is called `In the ... API <case>`."""
-        return self._first(program, version, lambda title: title.endswith(f" API {case}"))
+    def find_check(self, programs: Iterable[tuple[str, str]], check: str) -> KnownIssue | None:
+        """The entry of this check on one of these programs (name and version), or None."""
+        listed = [entry for entry in self.entries if entry.check == check]
+        found = (self._first(program, version, listed) for program, version in programs)
+        return next((entry for entry in found if entry is not None), None)
 
-    def _first(self, program: str, version: str, matches: Callable[[str], bool]) -> KnownIssue | None:
+    def require_existing(
+        self, checks: Collection[str], titles: Collection[str], group_titles: Collection[str]
+    ) -> None:
+        """Raises `SettingsError` for an id or a title that does not exist, or that of a group's scenario."""
+        for entry in self.entries:
+            if entry.check and entry.check not in checks:
+                raise SettingsError(f"{FILE}: {unknown('check', entry.check, checks)}; correct the entry")
+            if entry.scenario in group_titles:
+                raise SettingsError(
+                    f"{FILE}: the scenario {entry.scenario!r} runs a group of checks; "
+                    "list the ids of its checks instead"
+                )
+            if entry.scenario and entry.scenario not in titles:
+                raise SettingsError(
+                    f"{FILE}: {unknown('scenario', entry.scenario, titles)}; correct the entry"
+                )
+
+    @staticmethod
+    def _first(program: str, version: str, entries: Iterable[KnownIssue]) -> KnownIssue | None:
         try:
             number = Version(version)
         except InvalidVersion:
             return None
-        for entry in self.entries:
-            applies = entry.target == program and entry.versions.contains(number, prereleases=True)
-            if applies and matches(entry.scenario):
+        for entry in entries:
+            if entry.target == program and entry.versions.contains(number, prereleases=True):
                 return entry
         return None
 
 
 def _entries(row: dict[str, object]) -> Iterable[KnownIssue]:
-    if set(row) - {SOMETIMES} != KEYS:
-        raise ValueError(f"an entry has the keys {sorted(KEYS)}, not {sorted(row)}")
-    scenarios, sometimes = row["scenarios"], row.get(SOMETIMES, False)
-    if not isinstance(sometimes, bool):
-        raise ValueError(f"`{SOMETIMES}` is true or false")
-    if not isinstance(scenarios, list):
-        raise ValueError("`scenarios` is a list of titles")
-    for scenario in scenarios:
-        yield KnownIssue(
-            target=str(row["target"]),
-            versions=SpecifierSet(str(row["versions"])),
-            scenario=str(scenario),
-            why=str(row["why"]),
-            source=str(row["source"]),
-            sometimes=sometimes,
+    keys = set(row)
+    if keys - {FLAKY, *LISTS} != REQUIRED_KEYS or not keys & set(LISTS):
+        raise ValueError(
+            f"an entry has the keys {sorted(REQUIRED_KEYS)} and `checks` or `scenarios`, not {sorted(row)}"
         )
+    flaky = row.get(FLAKY, False)
+    if not isinstance(flaky, bool):
+        raise ValueError(f"`{FLAKY}` is true or false")
+    for kind in LISTS:
+        names = row.get(kind, [])
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"`{kind}` is a list of {'ids' if kind == 'checks' else 'titles'}")
+        for name in names:
+            yield KnownIssue(
+                target=str(row["target"]),
+                versions=SpecifierSet(str(row["versions"])),
+                reason=str(row["reason"]),
+                source=str(row["source"]),
+                check=name if kind == "checks" else "",
+                scenario=name if kind == "scenarios" else "",
+                flaky=flaky,
+            )

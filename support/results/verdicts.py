@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from support.errors import TimeLimitExceeded
 from support.results.behave_types import BehaveFeature, BehaveScenario, BehaveStep
+from support.results.check import KnownIssuesFound
 from support.results.known_issues import KnownIssue
 from support.results.outcome import Verdict
 
@@ -40,6 +41,9 @@ def _step_verdict(step: BehaveStep) -> Verdict:
     # A bare `assert` has no words of its own.
     message = str(step.exception or "") or str(step.error_message or step.status.name)
     # A failed check says all in its message; only what nobody foresaw needs its trace.
+    if isinstance(step.exception, KnownIssuesFound):
+        found = step.exception
+        return Verdict("known_issue", message, why=found.reason, source=found.source)
     if isinstance(step.exception, AssertionError):
         timed_out = isinstance(step.exception, TimeLimitExceeded)
         return Verdict("failed", f"{message}\n(in: {where})", timed_out=timed_out)
@@ -74,11 +78,7 @@ def apply_known_issue(verdict: Verdict, known_issue: KnownIssue | None) -> Verdi
     if known_issue is None:
         return verdict
     if verdict.status == "failed":
-        return replace(verdict, status="known_issue", why=known_issue.why, source=known_issue.source)
-    if verdict.status == "passed" and not known_issue.sometimes:
-        return Verdict(
-            "failed",
-            f"fixed: known_issues.toml lists this as a known issue of {known_issue.target} "
-            f"{known_issue.versions} ({known_issue.why}), but it passed; remove the entry",
-        )
+        return replace(verdict, status="known_issue", why=known_issue.reason, source=known_issue.source)
+    if verdict.status == "passed" and not known_issue.flaky:
+        return Verdict("failed", known_issue.contradiction)
     return verdict

@@ -34,6 +34,7 @@ from support.results.known_issues import KnownIssue, KnownIssues
 from support.results.outcome import Verdict
 from support.results.verdicts import apply_known_issue, verdict_of
 from support.runner.behave_config import expressions
+from support.runner.checks_of_scenarios import budget_of_group
 from support.runner.guarded_formatter import GuardedFormatter
 from support.runner.requirements import missing_requirement
 from support.runner.signals import Signals
@@ -118,7 +119,6 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         A hard time limit writes its stacks to the file `stacks`.
         """
         self.budgets = Budgets(resolved.settings.acceptance_time_factor, stacks)
-        deviations = KnownIssues.load() if resolved.settings.acceptance_deviations else KnownIssues(())
         # Not at the top: the coordinator does not need it.
         from support.suite import RunContext
 
@@ -133,7 +133,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
                 # Not `skip()`: that prints a line of its own between the others.
                 scenario.mark_skipped()
                 scenario.skip_reason = reason
-            self._instrument(scenario, deviations)
+            self._instrument(scenario, self.suite.known_issues)
         self.config.userdata["target_label"] = target.label
 
     def run_features(self, reports: Path, records: StreamOpener, features: Iterable[BehaveFeature]) -> bool:
@@ -180,7 +180,8 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
     def scenario_started(self, scenario: BehaveScenario) -> None:
         """A scenario is about to run."""
         self._cleanup_error = None
-        self.budgets.begin(scenario.name, budget_of_tags(scenario.tags, scenario.effective_tags))
+        own = budget_of_tags(scenario.tags, scenario.effective_tags) or budget_of_group(scenario)
+        self.budgets.begin(scenario.name, own)
 
     def close(self) -> None:
         """End what was started. A signal does not interrupt that, its time limit does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +44,16 @@ def tag_arguments(expressions: Sequence[str], *, skip_benchmarks: bool) -> list[
     if skip_benchmarks:
         return [f"--tags={' and '.join([*given, 'not @benchmark'])}"]
     return [f"--tags={expression}" for expression in expressions]
+
+
+def case_arguments(ids: Sequence[str]) -> list[str]:
+    """The scenarios that run these cases, and of their groups these cases only; raises `SettingsError`."""
+    if not ids:
+        return []
+    from support.runner.checks_of_scenarios import titles_of_checks
+
+    titles = [f"--name=^{re.escape(title)}$" for title in titles_of_checks(ids)]
+    return [f"--define=acceptance_cases={','.join(ids)}", *titles]
 
 
 def target_settings(target: str) -> list[str]:

@@ -8,14 +8,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from support.bundled.ollama_gateway.errors import UNLOADING, UNSUPPORTED_ROUTES, not_supported
 from support.errors import AcceptanceError
-from support.http.exchange import Exchange, NotJson
 from support.programs.child_environment import child_environment
 from support.programs.process import ManagedProcess
 from support.settings import Settings
@@ -30,49 +26,6 @@ _READY = re.compile(r"Gateway listening on (http://\S+)")
 
 class GatewayStartError(AcceptanceError):
     """The gateway did not come up: it is a part of the harness, so no verdict on a product."""
-
-
-@dataclass(frozen=True)
-class UnsupportedRoutes:
-    """What the gateway says it does not do, with 501 and Ollama's form of an error (docs/gateway.md).
-
-    `unloads`: the target has routes to unload a model, so that the gateway has no excuse.
-    """
-
-    unloads: bool
-
-    def reason(self, exchange: Exchange) -> str | None:
-        """Why this answer honestly declines what was asked; None for any other answer."""
-        if exchange.status != 501:
-            return None
-        path = urlsplit(exchange.url).path
-        route = next(
-            (
-                what
-                for method, known, what in UNSUPPORTED_ROUTES
-                if method == exchange.method and _fits(path, known)
-            ),
-            None,
-        )
-        allowed = [what for what in (route, None if self.unloads else UNLOADING) if what]
-        for words in (not_supported(what).message for what in allowed):
-            # An answer to HEAD has no body that could say so.
-            said = exchange.body == b"" if exchange.method == "HEAD" else _has_error_message(exchange, words)
-            if said:
-                return f"{words}, as docs/gateway.md says"
-        return None
-
-
-def _fits(path: str, known: str) -> bool:
-    fixed, brace, _ = known.partition("{")
-    return path.startswith(fixed) if brace else path == known
-
-
-def _has_error_message(exchange: Exchange, words: str) -> bool:
-    try:
-        return bool(exchange.json() == {"error": words})
-    except NotJson:
-        return False
 
 
 @cache

@@ -11,12 +11,12 @@ from pathlib import Path
 import psutil
 
 from support.models.files import ModelFiles
+from support.models.roles import SCRIPTED
 from support.programs.process import process_tree
 from support.servers.bundled_gateway import start_gateway
 from support.servers.discovery import CommandTarget
 from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import Server, start_server
-from support.servers.ollama_backends import SCRIPTED
 from support.settings import Settings
 
 # The servers of a scenario in the words of the features.

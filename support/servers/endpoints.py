@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from support.conformance.api import Endpoint
+from support.conformance.optional_routes import OptionalRoutes
 from support.errors import AcceptanceError, NotSupported, TargetError
+from support.models.roles import ROLES
 from support.servers.capabilities import unmet_capability
 from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget, UrlTarget, discover
 from support.servers.mistralrs import Server
-from support.servers.ollama_backends import NEEDS_OLLAMA, ROLES, OllamaBackend, OllamaBackends, ServerProcess
+from support.servers.ollama_backends import (
+    NEEDS_OLLAMA,
+    NEEDS_OLLAMA_API,
+    OllamaBackend,
+    OllamaBackends,
+    ServerProcess,
+)
 from support.servers.pool import ServerPool
 from support.servers.post_mortem import PostMortem, post_mortem
 from support.settings import Settings
@@ -34,7 +43,9 @@ def target_endpoint(suite: RunContext, model: str, api: str) -> tuple[Endpoint, 
     if isinstance(target, UrlTarget):
         key = suite.settings.target_api_key
         names = {"model": suite.model_name}
-        return Endpoint(target.label, api, target.url, names, key.get_secret_value() if key else None), None
+        secret = key.get_secret_value() if key else None
+        components = ((target.program, target.version),)
+        return Endpoint(target.label, api, target.url, names, secret, components=components), None
     arguments = suite.model(model)
     server = suite.servers.get(arguments)
     return started_endpoint(target, server, arguments, api), server
@@ -51,10 +62,23 @@ def started_endpoint(target: CommandTarget, server: Server, model: ModelArgument
 
 def ollama_endpoint(suite: RunContext, model: str) -> tuple[Endpoint, ServerProcess | None]:
     """The server of the Ollama API that this run judges."""
-    front = suite.ollama_backends.under_test(model)
-    declines = front.unsupported_routes.reason if front.unsupported_routes else None
-    names = {"model": front.names[model]}
-    return Endpoint(front.label, "ollama", front.url, names, unsupported_reason=declines), front.process
+    backend = suite.ollama_backends.under_test(model)
+    endpoint = backend_endpoint(suite, backend, model)
+    components = tuple(suite.components_under_test({NEEDS_OLLAMA_API}))
+    return replace(endpoint, components=components), backend.process
+
+
+def backend_endpoint(suite: RunContext, backend: OllamaBackend, model: str) -> Endpoint:
+    """A server of the Ollama API with the model of a role."""
+    optional = None if backend.unloads is None else OptionalRoutes(backend.program, unloads=backend.unloads)
+    return Endpoint(
+        backend.label,
+        "ollama",
+        backend.url,
+        {"model": backend.names[model]},
+        unsupported_reason=optional.unsupported_reason if optional else None,
+        model_file=lambda: suite.models.scripted(suite.script).path,
+    )
 
 
 # APIs that mistral.rs serves itself.

@@ -1,15 +1,8 @@
-"""Whose Ollama API is judged: the bundled gateway, a real Ollama, or the user's own server, by one setting.
+"""The servers of the Ollama API: the bundled gateway, a real Ollama, or the user's own server.
 
-A front stands for a server of that API and the names under which it knows the suite's models, by their roles:
-
-    speaking   the speaking model with the template of its file
-    able       the same weights with a template for tools and thoughts; only of the suite's own making
-    embedding  a model that makes vectors; Ollama makes them with any
-    leaving    a speaking model that may be unloaded: mistral.rs has lost a part of itself then
-               (docs/findings.md#unload), so it has a server that nothing else is asked of
-    dice       a model whose next word is drawn from a known distribution; only of the suite's own making
-
-A real Ollama has them all; a gateway stands in front of one mistral.rs, which has one of them.
+A backend is such a server with the names under which it has the suite's models, by their roles
+(`support.models.roles`). A real Ollama has them all, and makes embeddings with any; a gateway stands in front
+of one mistral.rs, which has one of them.
 """
 
 from __future__ import annotations
@@ -25,9 +18,10 @@ from typing import Protocol
 from support.errors import NotSupported, TargetError
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import NotJson
+from support.models.roles import CATEGORICAL, EMBEDDING, SCRIPTED, TOOLS, UNLOADABLE
 from support.programs.ollama import OLLAMA
 from support.programs.program import InstalledProgram
-from support.servers.bundled_gateway import UnsupportedRoutes, gateway_version, start_gateway
+from support.servers.bundled_gateway import gateway_version, start_gateway
 from support.servers.ollama import (
     TOOLS_TEMPLATE,
     ModelNotCreated,
@@ -38,9 +32,7 @@ from support.servers.ollama import (
 )
 from support.settings import Settings, redact_url
 
-SCRIPTED, TOOLS, EMBEDDING, UNLOADABLE, CATEGORICAL = "speaking", "able", "embedding", "leaving", "dice"
 GATEWAY = "mistralrs-gateway"
-ROLES = (SCRIPTED, TOOLS, EMBEDDING, UNLOADABLE, CATEGORICAL)
 NEEDS_OLLAMA_API, NEEDS_OLLAMA = "needs.ollama_api", "needs.ollama"
 CONNECT_SECONDS = 5.0
 CREATE_SECONDS = 60.0
@@ -77,7 +69,7 @@ class ServerProcess(Protocol):
 class OllamaBackend:
     """A server of the Ollama API. `names`: role -> name of a model there. `process`: None when not ours.
 
-    `declines`: what it is known not to offer, where that is written down.
+    `unloads`: whether it can unload a model; None where that is not known beforehand.
     """
 
     url: str
@@ -86,7 +78,7 @@ class OllamaBackend:
     names: Mapping[str, str]
     process: ServerProcess | None = None
     created: tuple[str, ...] = field(default=())
-    unsupported_routes: UnsupportedRoutes | None = None
+    unloads: bool | None = None
 
     @property
     def label(self) -> str:
@@ -117,7 +109,7 @@ class OllamaBackends:
     def __init__(
         self, settings: Settings, gguf: Callable[[str], Path], upstream: Callable[[str], Upstream]
     ) -> None:
-        """`gguf`: the file of the speaking model, or of the dice.
+        """`gguf`: the file of the scripted model, or of the known-distribution model.
 
         `upstream`: a server with the model of that name; it raises `NotOffered` when there is none.
         """
@@ -233,29 +225,26 @@ class OllamaBackends:
             gateway.stop()
             raise
         name = model if behind.file else listed[0]
-        declines = UnsupportedRoutes(unloads=behind.unloads)
-        return OllamaBackend(
-            gateway.url, GATEWAY, version, {model: name}, gateway, unsupported_routes=declines
-        )
+        return OllamaBackend(gateway.url, GATEWAY, version, {model: name}, gateway, unloads=behind.unloads)
 
     def _connect(self, url: str) -> OllamaBackend:
         """A server that is there: with our models where it takes any, else with the first of its own."""
         version, listed = self._version_and_models(url)
         mark = f"acceptance-{secrets.token_hex(4)}"
-        speaking, able, dice = (f"{mark}-{role}" for role in (SCRIPTED, TOOLS, CATEGORICAL))
+        scripted, tools, categorical = (f"{mark}-{role}" for role in (SCRIPTED, TOOLS, CATEGORICAL))
         names = {
-            SCRIPTED: speaking,
-            TOOLS: able,
-            EMBEDDING: speaking,
-            UNLOADABLE: speaking,
-            CATEGORICAL: dice,
+            SCRIPTED: scripted,
+            TOOLS: tools,
+            EMBEDDING: scripted,
+            UNLOADABLE: scripted,
+            CATEGORICAL: categorical,
         }
         with contextlib.closing(ApiClient(url, timeout=self._settings.seconds(CREATE_SECONDS))) as client:
             try:
                 self._create_models(client, names)
-                return OllamaBackend(url, "ollama", version, names, created=(speaking, able, dice))
+                return OllamaBackend(url, "ollama", version, names, created=(scripted, tools, categorical))
             except ModelNotCreated as error:
-                delete_models(client, [speaking, able, dice])
+                delete_models(client, [scripted, tools, categorical])
                 if not listed:
                     shown = redact_url(url)
                     raise TargetError(f"{shown} lists no model and takes none of ours: {error}") from None
@@ -274,7 +263,7 @@ class OllamaBackends:
                 ) from None
 
     def _create_models(self, client: ApiClient, names: Mapping[str, str]) -> None:
-        speaking = self._gguf(SCRIPTED)
-        create_model(client, names[SCRIPTED], speaking)
-        create_model(client, names[TOOLS], speaking, template=TOOLS_TEMPLATE.read_text(encoding="utf-8"))
+        scripted = self._gguf(SCRIPTED)
+        create_model(client, names[SCRIPTED], scripted)
+        create_model(client, names[TOOLS], scripted, template=TOOLS_TEMPLATE.read_text(encoding="utf-8"))
         create_model(client, names[CATEGORICAL], self._gguf(CATEGORICAL))

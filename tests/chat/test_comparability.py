@@ -17,13 +17,14 @@ from support.chat.parity import ComparedAnswers
 from support.chat.scenario import ParityScenario
 from support.chat.scenario_servers import ScenarioServers
 from support.errors import NotSupported
+from support.models.roles import SCRIPTED
 from support.models.script import Row, Script
 from support.results.must_check import UncheckedResult
 from support.scenario import ScenarioContext
 from support.servers.dedicated import DIRECT, GATEWAY, REAL
 from support.servers.discovery import CommandTarget, UrlTarget
 from support.servers.ollama_backends import GATEWAY as BUNDLED
-from support.servers.ollama_backends import SCRIPTED, OllamaBackend
+from support.servers.ollama_backends import OllamaBackend
 from support.suite import RunCache
 from tests.http.tiny_server import Reply, TinyServer, json_reply
 from tests.timeouts import PATIENCE
@@ -71,7 +72,7 @@ def url_target(server: TinyServer) -> UrlTarget:
 
 
 def bundled(url: str = "http://127.0.0.1:2") -> OllamaBackend:
-    return OllamaBackend(url, BUNDLED, "0.17.4", {SCRIPTED: "speaking"}, OURS)
+    return OllamaBackend(url, BUNDLED, "0.17.4", {SCRIPTED: "scripted"}, OURS)
 
 
 def theirs(url: str, made: tuple[str, ...] = ()) -> OllamaBackend:

@@ -113,8 +113,11 @@ def spoiled(document: Any, path: str, value: Any) -> Any:
 def case(**fields: Any) -> Case:
     """A case about a chat, some of its fields replaced."""
     row: dict[str, Any] = {
+        "id": "openai.toy.case",
         "api": "openai",
         "title": "a toy",
+        "group": "toys",
+        "level": "must",
         "request": {"path": "/v1/chat/completions", "json": {"model": "{model}", "messages": []}},
         "status": 200,
         "source": "a test",

@@ -15,10 +15,13 @@ from support.conformance.registry import APIS
 from support.conformance.request_builder import RequestSpec
 
 GOOD = """
-["it answers"]
+["openai.toy.answer"]
+title = "it answers"
+group = "toys"
+level = "must"
 request = { path = "/v1/x", json = { model = "{model}", text = "{kept} {model}" } }
 status = [200, 201]
-expect = [{ at = "choices[0].text", is = "yes" }]
+expect = [{ path = "choices[0].text", is = "yes" }]
 headers = { "Content-Type" = "application/json", "x-request-id" = { matches = "^req_" } }
 source = "somewhere"
 """
@@ -31,7 +34,7 @@ def table(tmp_path: Path, text: str) -> Path:
 
 
 def test_a_row_becomes_a_case(tmp_path: Path) -> None:
-    case = read_table("openai", table(tmp_path, GOOD))["it answers"]
+    case = read_table("openai", table(tmp_path, GOOD))["openai.toy.answer"]
     assert (case.api, case.title, case.route, case.status) == (
         "openai",
         "it answers",
@@ -60,14 +63,21 @@ def test_a_row_becomes_a_case(tmp_path: Path) -> None:
         (('path = "/v1/x"', 'path = "v1/x"'), ("request.path",)),
         (('path = "/v1/x"', 'path = "/v1/x", body = "x"'), ("one of json, body",)),
         (('path = "/v1/x"', 'path = "/v1/x", method = "FETCH"'), ("request.method",)),
-        (("json = { model", 'make = "a miracle" } #'), ("a miracle", "a body of 51 MiB")),
+        (("json = { model", 'generate = "a body of 5 MiB" } #'), ("a body of 5 MiB", "a body of 51 MiB")),
         (("json = { model", 'body_hex = "zz" } #'), ("request.body_hex", "hexadecimal")),
         (('source = "somewhere"', ""), ("source", "Field required")),
         (('source = "somewhere"', 'source = "x y"\nkind = "xml"'), ("kind",)),
         (('source = "somewhere"', 'source = "x y"\nkind = "empty"'), ("nothing to expect",)),
-        (('source = "somewhere"', 'source = "x y"\nagain = { change = {} }'), ("has to be the same",)),
-        (('["it answers"]', "[[it]]"), ("case 'it'", "a case is a table")),
-        (('["it answers"]', "["), ("cannot be read",)),
+        (('source = "somewhere"', 'source = "x y"\nrepetition = { change = {} }'), ("must be equal",)),
+        (('["openai.toy.answer"]', "[[it]]"), ("case 'it'", "a case is a table")),
+        (('["openai.toy.answer"]', "["), ("cannot be read",)),
+        (('["openai.toy.answer"]', '["openai.toy"]'), ("id", "pattern")),
+        (('["openai.toy.answer"]', '["openai.Toy.answer"]'), ("id", "pattern")),
+        (('["openai.toy.answer"]', '["ollama.toy.answer"]'), ("begins with `openai.`",)),
+        (('level = "must"', ""), ("level", "Field required")),
+        (('level = "must"', 'level = "may"'), ("level", "'must' or 'should'")),
+        (('group = "toys"', ""), ("group", "Field required")),
+        (('title = "it answers"', ""), ("title", "Field required")),
     ],
 )
 def test_a_typing_error_is_one_clear_line(
@@ -86,22 +96,28 @@ def test_a_typing_error_is_one_clear_line(
 
 DEFAULTS = """
 [defaults]
+group = "toys"
+level = "must"
 status = 200
 source = "somewhere"
 request = { path = "/v1/x", json = { model = "{model}", text = "a", options = { a = 1, b = 2 } } }
 
-["its own fields win"]
+["openai.toy.own"]
+title = "its own fields win"
 status = 400
 request.json.text = "b"
 request.json.options.b = 3
 
-["a field is left out"]
+["openai.toy.without"]
+title = "a field is left out"
 request.without = ["text"]
 
-["a field of a table is left out"]
+["openai.toy.without_nested"]
+title = "a field of a table is left out"
 request.without = ["options.b", "options.nothing", "text.nothing"]
 
-["a raw body stands instead"]
+["openai.toy.raw"]
+title = "a raw body stands instead"
 request.body = "x"
 """
 
@@ -117,29 +133,38 @@ def test_rows_share_defaults(tmp_path: Path) -> None:
 
 
 def test_a_change_is_joined_with_the_request(tmp_path: Path) -> None:
-    row = read_table("openai", table(tmp_path, DEFAULTS))["a field of a table is left out"]
+    row = read_table("openai", table(tmp_path, DEFAULTS))["openai.toy.without_nested"]
     for change, options in (({"options": {"a": 3}}, {"a": 3}), ({}, {"a": 1})):
         body = row.request.build({"model": "tiny"}, change).body
         assert json.loads(body)["options"] == options
 
 
 def test_counts_that_are_wrong_are_told() -> None:
-    said = Expectation.model_validate({"at": "value", "counts": {"a": (0, 1)}}).check({"value": "aaa"})
+    said = Expectation.model_validate({"path": "value", "counts": {"a": (0, 1)}}).check({"value": "aaa"})
     assert said is not None and "got {'a': 3} in 'aaa'" in said
 
 
-def test_a_title_stands_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "toy").mkdir()
-    for name in ("a", "b"):
-        (tmp_path / "toy" / f"{name}.toml").write_text(GOOD)
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (GOOD, "another table has this id"),
+        (GOOD.replace("openai.toy.answer", "openai.toy.other"), "'openai.toy.answer' has the same title"),
+    ],
+)
+def test_ids_and_titles_are_unique(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str, message: str
+) -> None:
+    (tmp_path / "openai").mkdir()
+    (tmp_path / "openai" / "a.toml").write_text(GOOD)
+    (tmp_path / "openai" / "b.toml").write_text(other)
     monkeypatch.setattr(case_table, "FOLDER", tmp_path)
-    with pytest.raises(CaseError, match="another table has this title"):
-        case_table.cases_of.__wrapped__("toy")
+    with pytest.raises(CaseError, match=message):
+        case_table.cases_of.__wrapped__("openai")
 
 
-def test_an_unknown_title_is_said() -> None:
-    with pytest.raises(CaseError, match="has the case 'nobody wrote this'"):
-        case_table.get_case("openai", "nobody wrote this")
+def test_an_unknown_id_has_close_matches() -> None:
+    with pytest.raises(CaseError, match=r"no case .openai\.chat\.answer\.exakt.*openai\.chat\.answer\.exact"):
+        case_table.get_case("openai", "openai.chat.answer.exakt")
 
 
 def test_raw_bodies_are_sent_to_the_byte() -> None:
@@ -181,20 +206,20 @@ def test_makers_make_something_for_the_model(name: str) -> None:
     ],
 )
 def test_matchers(row: dict[str, object], good: object, bad: object) -> None:
-    expectation = Expectation.model_validate({"at": "value", **row})
+    expectation = Expectation.model_validate({"path": "value", **row})
     assert expectation.check({"value": good}) is None
     assert expectation.check({"value": bad}) is not None
 
 
 def test_a_matcher_on_the_wrong_shape_says_so() -> None:
-    said = Expectation.model_validate({"at": "length(value)", "is": 1}).check({"value": 5})
+    said = Expectation.model_validate({"path": "length(value)", "is": 1}).check({"value": 5})
     assert said is not None and "length(value)" in said and "\n" not in said
 
 
 @pytest.mark.parametrize("api", APIS)
 def test_the_suite_s_tables_can_be_used(api: str) -> None:
     rows = case_table.cases_of(api)
-    assert APIS[api].health_case in rows
+    assert {APIS[api].health_case, *APIS[api].health_case_for.values()} <= set(rows)
     known = APIS[api].contracts
     assert not [(row.title, name) for row in rows.values() for name in row.contract if name not in known]
     for row in rows.values():

@@ -1,36 +1,34 @@
-"""Walks: what goes wrong in one is told, and a comparison notices every difference."""
+"""Sequences of the Ollama API: failures are reported, and a comparison notices every difference."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import ollama
 import pytest
 
+from support.bundled.ollama_gateway import errors
+from support.conformance.api import Endpoint
 from support.conformance.case_table import cases_of
 from support.conformance.missing_routes import MissingRoutes
-from support.conformance.sequences.ollama import (
-    SEQUENCES,
-    OllamaClient,
-    run_ollama_sequence,
-    same_answer,
-    sequence,
-)
+from support.conformance.optional_routes import OptionalRoutes, optional_routes
+from support.conformance.sequence import SEQUENCES
+from support.conformance.sequences.ollama import OllamaClient, client_sequence, require_same_answer
 from support.errors import NotSupported
+from support.http.client import RequestFailed
 from support.http.exchange import Exchange
-from support.servers.bundled_gateway import UnsupportedRoutes
 
-TITLES = ("a good request is served", "a template of the request is used", "an unknown option is ignored")
-
-
-COPYING = "a copy answers as the model does until it is removed"
-LEAVING = "a model that is told to go leaves, and comes back when asked"
+GATEWAY = "mistralrs-gateway"
+CASES = ("ollama.generate.answer.exact", "ollama.generate.prompt.template", "ollama.generate.options.unknown")
+COPYING = "ollama.store.copy.until_deleted"
+UNLOADING = "ollama.lifecycle.unload_reload"
 
 
 class Refusing:
-    """A client to whom every request is answered in the same way."""
+    """A client that gets the same response to every request."""
 
     base_url = "http://127.0.0.1:1"
 
@@ -43,7 +41,7 @@ class Refusing:
 
 
 class Toy:
-    """An asker whose answer to a question is given."""
+    """A client with a given answer to every question."""
 
     def __init__(self, **view: Any) -> None:
         usage = {"prompt_eval_count": 5, "eval_count": 2}
@@ -53,30 +51,33 @@ class Toy:
         return self.view
 
 
-def test_a_walk_to_its_end_is_kept() -> None:
-    run_ollama_sequence(lambda asker: None, Toy()).require_passed()  # type: ignore[arg-type]
+@pytest.fixture
+def registered() -> Iterator[None]:
+    before = dict(SEQUENCES)
+    yield
+    SEQUENCES.clear()
+    SEQUENCES.update(before)
 
 
-def test_what_goes_wrong_is_raised_when_it_is_looked_at() -> None:
-    def wrong(asker: Any) -> None:
-        raise AssertionError("the copy is still listed")
+@pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize(
+    ("error", "raised", "message"),
+    [
+        (ollama.ResponseError("no such model", 404), AssertionError, "404 no such model"),
+        (ConnectionError("refused"), RequestFailed, "no response: refused"),
+        (httpx.ReadTimeout("too late"), RequestFailed, "no response: too late"),
+        (ZeroDivisionError("by zero"), ZeroDivisionError, "by zero"),
+    ],
+)
+def test_only_errors_of_the_server_are_failures(
+    error: Exception, raised: type[Exception], message: str
+) -> None:
+    @client_sequence("ollama.client.toy", title="a toy")
+    def failing(client: Any) -> None:
+        raise error
 
-    walked = run_ollama_sequence(wrong, Toy())  # type: ignore[arg-type]
-    with pytest.raises(AssertionError, match="still listed"):
-        walked.require_passed()
-
-
-def test_a_refusal_of_the_official_client_is_the_products_fault() -> None:
-    def refused(asker: Any) -> None:
-        raise ollama.ResponseError("no such model", 404)
-
-    with pytest.raises(AssertionError, match="404 no such model"):
-        run_ollama_sequence(refused, Toy()).require_passed()  # type: ignore[arg-type]
-
-
-def test_a_mistake_of_the_harness_is_not_taken_for_the_products() -> None:
-    with pytest.raises(ZeroDivisionError):
-        run_ollama_sequence(lambda asker: 1 / 0, Toy())  # type: ignore[arg-type, return-value]
+    with pytest.raises(raised, match=message):
+        SEQUENCES["ollama.client.toy"].steps(Toy())
 
 
 @pytest.mark.parametrize(
@@ -92,41 +93,53 @@ def test_a_mistake_of_the_harness_is_not_taken_for_the_products() -> None:
 def test_a_comparison_notices_every_difference(other: dict[str, Any]) -> None:
     real: Any = Toy()
     ours: Any = Toy(**other)
-    run_ollama_sequence(same_answer("x", real), real).require_passed()
+    require_same_answer("x", real, real)
     with pytest.raises(AssertionError, match=next(iter(other))):
-        run_ollama_sequence(same_answer("x", real), ours).require_passed()
+        require_same_answer("x", ours, real)
 
 
-def test_a_title_is_given_once() -> None:
-    title = next(iter(SEQUENCES))
-    with pytest.raises(AssertionError, match="two walks"):
-        sequence(title)(lambda asker: None)
+def rejecting(reason: Any, feature: str = "copying a model") -> OllamaClient:
+    """A client of a server that rejects every request as unsupported."""
+    error = json.dumps({"error": f"{feature} is not supported by this gateway"}).encode()
+    client: Any = Refusing(501, error)
+    server = Endpoint("toy", "ollama", client.base_url, {"model": "tiny"}, unsupported_reason=reason)
+    return OllamaClient(client, server)
 
 
-def test_what_a_server_honestly_declines_is_left_out() -> None:
-    def declining(declines: Any, what: str = "copying a model") -> OllamaClient:
-        refusal = json.dumps({"error": f"{what} is not supported by this gateway"}).encode()
-        return OllamaClient(Refusing(501, refusal), "tiny", Path("model.gguf"), declines)  # type: ignore[arg-type]
+def listed(*, unloads: bool) -> Any:
+    return OptionalRoutes(GATEWAY, unloads=unloads).unsupported_reason
 
-    copying, leaving = (SEQUENCES[title].steps for title in (COPYING, LEAVING))
+
+def test_what_a_server_is_listed_to_lack_is_unsupported() -> None:
+    copying, unloading = (SEQUENCES[name].steps for name in (COPYING, UNLOADING))
     with pytest.raises(NotSupported, match="copying a model"):
-        run_ollama_sequence(copying, declining(UnsupportedRoutes(unloads=True).reason))
+        copying(rejecting(listed(unloads=True)))
     with pytest.raises(NotSupported, match="unloading a model"):
-        run_ollama_sequence(leaving, declining(UnsupportedRoutes(unloads=False).reason, "unloading a model"))
-    for walk_of, asker in (
-        (copying, declining(None)),
-        (copying, declining(UnsupportedRoutes(unloads=True).reason, "anything at all")),
-        (leaving, declining(UnsupportedRoutes(unloads=True).reason, "unloading a model")),
+        unloading(rejecting(listed(unloads=False), "unloading a model"))
+    for steps, client in (
+        (copying, rejecting(None)),
+        (copying, rejecting(listed(unloads=True), "anything at all")),
+        (unloading, rejecting(listed(unloads=True), "unloading a model")),
     ):
         with pytest.raises(AssertionError, match="expected 200"):
-            run_ollama_sequence(walk_of, asker).require_passed()
+            steps(client)
 
 
-def test_a_wish_that_is_refused_makes_no_missing_route() -> None:
+def test_the_gateway_rejects_what_the_suite_lists_and_nothing_else() -> None:
+    """The gateway's own list (a product under test) against the suite's."""
+    routes = {(route.method, route.path, route.feature) for route in optional_routes(GATEWAY) if route.path}
+    assert routes == set(errors.UNSUPPORTED_ROUTES)
+    features = [route for route in optional_routes(GATEWAY) if not route.path]
+    assert [route.feature for route in features] == [errors.UNLOADING]
+    for route in optional_routes(GATEWAY):
+        assert route.message == errors.not_supported(route.feature).message
+
+
+def test_a_rejected_feature_is_no_missing_route() -> None:
     routes = MissingRoutes()
-    good, wish, other = (cases_of("ollama")[title] for title in TITLES)
-    routes.mark_served("gateway", good)
-    routes.mark_missing("gateway", wish)
+    healthy, feature, other = (cases_of("ollama")[name] for name in CASES)
+    routes.mark_served("gateway", healthy)
+    routes.mark_missing("gateway", feature)
     assert routes.reason_for_case("gateway", other) is None
-    routes.mark_missing("elsewhere", wish)
+    routes.mark_missing("elsewhere", feature)
     assert "has no POST /api/generate" in str(routes.reason_for_case("elsewhere", other))

@@ -27,7 +27,7 @@ ROWS = [(api, title) for api in ("responses", "anthropic") for title in cases_of
 def test_every_row_can_be_kept(api: str, title: str) -> None:
     fake: Any = FakeOwn()
     result = run_case(fake, Endpoint("fake", api, fake.base_url, NAMES), cases_of(api)[title])
-    assert result.outcome == "passed", result.reason
+    assert result.passed, result.reason
 
 
 def made(api: str, title: str) -> list[Any]:
@@ -103,7 +103,7 @@ def renumbered(events: list[Any]) -> list[Any]:
     ]
 
 
-MESSAGE, CALLED = "a message is answered", "a message calls a tool with an object"
+MESSAGE, CALLED = "anthropic.messages.content.text", "anthropic.tools.call.input"
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_a_spoiled_message_is_noticed(title: str, spoil: Spoil, layer: str, seen
 
 
 STREAM, STREAMED_CALL = (
-    "a stream of the shortest message is whole",
-    "a streamed call of a tool is the whole call",
+    "anthropic.stream.text.shortest",
+    "anthropic.stream.tools.same",
 )
 # The events of the shortest message: start, ping, block start, delta, block stop, delta, stop.
 START, PING, BLOCK, PIECE, STOP, END = range(6)
@@ -197,7 +197,7 @@ def test_a_spoiled_stream_of_a_message_is_noticed(title: str, spoil: Spoil, laye
     ("api", "title", "contract"),
     [
         ("anthropic", STREAM, "message stream"),
-        ("responses", "a streamed response has one end", "response stream"),
+        ("responses", "responses.stream.end.single", "response stream"),
     ],
 )
 def test_events_have_the_name_of_their_type(api: str, title: str, contract: str) -> None:
@@ -221,7 +221,7 @@ DONE = "data: [DONE]\n\n"
     ],
 )
 def test_what_may_come_after_the_last_event(api: str, end: str, layer: str) -> None:
-    title = STREAM if api == "anthropic" else "a streamed response has one end"
+    title = STREAM if api == "anthropic" else "responses.stream.end.single"
     documents = made(api, title)
     if not layer:
         assert reading(api, documents, end=end).values == documents
@@ -249,8 +249,8 @@ def test_spoiled_counts_and_errors_are_noticed(contract: str, document: Any) -> 
 
 
 RESPONSE, CUT = (
-    "a response is complete and holds its text",
-    "a response that was cut says that it is incomplete",
+    "responses.create.output.text",
+    "responses.create.max_output_tokens.status",
 )
 
 
@@ -269,9 +269,9 @@ RESPONSE, CUT = (
         (RESPONSE, put("0.output.0.type", "text"), "type"),
         (RESPONSE, put("0.choices", []), "nobody agreed on: choices"),
         (CUT, put("0.incomplete_details", None), "incomplete with incomplete_details None"),
-        ("a response calls a tool", put("0.output.0.arguments", "{"), "no JSON"),
-        ("a response calls a tool", put("0.output.0.arguments", "[]"), "no JSON object"),
-        ("a response calls a tool", put("0.output.0.call_id", ...), "without call_id"),
+        ("responses.tools.call", put("0.output.0.arguments", "{"), "no JSON"),
+        ("responses.tools.call", put("0.output.0.arguments", "[]"), "no JSON object"),
+        ("responses.tools.call", put("0.output.0.call_id", ...), "without call_id"),
     ],
 )
 def test_a_spoiled_response_is_noticed(title: str, spoil: Spoil, seen: str) -> None:
@@ -279,7 +279,7 @@ def test_a_spoiled_response_is_noticed(title: str, spoil: Spoil, seen: str) -> N
     assert broken.layer == "contract" and seen in broken.actual, broken
 
 
-WHOLE, CALL = "the pieces of a streamed response join to its text", "a streamed response calls a tool"
+WHOLE, CALL = "responses.stream.text.deltas", "responses.stream.tools.call"
 DELTA, TEXT_DONE = "response.output_text.delta", "response.output_text.done"
 
 

@@ -2,84 +2,96 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from support.conformance.api import Endpoint
-from support.conformance.sequence import SequenceResult, require_equal, run_sequence
-from support.conformance.sequences import responses
-from support.conformance.sequences.responses import SEQUENCES, CheckedClient, sequence
+from support.conformance.check_outcome import Outcome
+from support.conformance.groups import sequence_client, sequences_of
+from support.conformance.sequence import SEQUENCES, RequestSequence, require_equal, run_sequence, sequence
+from support.conformance.sequences import client
 from tests.conformance.fake_apis import FakeOwn
 
-ALL = [(api, title) for api in SEQUENCES for title in SEQUENCES[api]]
+ALL = [name for api in ("responses", "anthropic") for name in sequences_of(api)]
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(responses, "DONE_SECONDS", 0.2)
+    monkeypatch.setattr(client, "DONE_SECONDS", 0.2)
 
 
-def taken(api: str, title: str, *faults: str) -> SequenceResult:
+def run(name: str, *faults: str) -> Outcome:
     fake: Any = FakeOwn(*faults)
-    caller = CheckedClient(fake, Endpoint("fake", api, fake.base_url, {"model": "tiny"}))
-    return run_sequence(lambda: SEQUENCES[api][title].steps(caller))
+    server = Endpoint("fake", name.partition(".")[0], fake.base_url, {"model": "tiny"})
+    return run_sequence(SEQUENCES[name], fake, server, sequence_client(fake, server))
 
 
-@pytest.mark.parametrize(("api", "title"), ALL, ids=[title for _, title in ALL])
-def test_a_right_server_keeps_every_walk(api: str, title: str) -> None:
-    taken(api, title).require_passed()
-
-
-@pytest.mark.parametrize(
-    ("title", "fault", "seen"),
-    [
-        ("a response can be read again by its id", "loses what was noted down", "read again"),
-        ("a streamed response can be read again by its id", "forgets streams", "404"),
-        ("a response that was deleted is gone", "forgets to delete", "expected 404"),
-        ("a response that is not to be stored cannot be read", "stores everything", "expected 404"),
-        ("every response has an id of its own", "one id for all", "given twice"),
-        ("a response goes on from an earlier one", "remembers nothing", "what it says after it"),
-        ("a conversation goes on over several responses", "remembers nothing", "the last response"),
-        ("a longer conversation counts more tokens", "remembers nothing", "input_tokens"),
-        ("instructions end with their response", "keeps instructions", "without instructions"),
-        ("a response in the background gets done", "is never done", "not within"),
-        ("a response in the background gets done", "goes back", "went back"),
-        ("a response in the background is part of a conversation", "remembers nothing", "after it"),
-        ("a response in the background that fails says why", "fails later", "does not say why"),
-        ("a cancelled response stays cancelled", "goes on when cancelled", "some time later"),
-        ("a response in the background can be cancelled", "is done at once", "every response was done"),
-        ("a response in the background can be cancelled", "cannot cancel", "cancelling while it is"),
-        ("a response that is done cannot be cancelled", "cancels what is done", "answered with 200"),
-    ],
-)
-def test_a_fault_of_responses_is_noticed(title: str, fault: str, seen: str) -> None:
-    with pytest.raises(AssertionError, match=seen):
-        taken("responses", title, fault).require_passed()
+@pytest.mark.parametrize("name", ALL)
+def test_a_right_server_passes_every_sequence(name: str) -> None:
+    outcome = run(name)
+    assert outcome.passed, outcome.reason
 
 
 @pytest.mark.parametrize(
-    ("title", "fault", "seen"),
+    ("name", "fault", "seen"),
     [
-        ("a question takes as many tokens as were counted", "counts something else", "beforehand"),
-        ("a system message takes as many tokens as were counted", "overlooks the system", "beforehand"),
-        ("offered tools take as many tokens as were counted", "overlooks tools", "beforehand"),
-        ("a longer message counts more tokens", "overlooks the system", "beforehand|with a system"),
-        ("every message has an id of its own", "one id for all", "given twice"),
+        ("responses.store.retrieve", "loses what was noted down", "read again"),
+        ("responses.store.retrieve_streamed", "forgets streams", "404"),
+        ("responses.store.delete", "forgets to delete", "expected 404"),
+        ("responses.store.disabled", "stores everything", "expected 404"),
+        ("responses.store.unique_ids", "one id for all", "given twice"),
+        ("responses.conversation.continued", "remembers nothing", "what it says after it"),
+        ("responses.conversation.chained", "remembers nothing", "the last response"),
+        ("responses.conversation.usage", "remembers nothing", "input_tokens"),
+        ("responses.conversation.instructions", "keeps instructions", "without instructions"),
+        ("responses.background.completed", "is never done", "not within"),
+        ("responses.background.completed", "goes back", "went back"),
+        ("responses.background.continued", "remembers nothing", "after it"),
+        ("responses.background.failed", "fails later", "does not say why"),
+        ("responses.background.stays_cancelled", "goes on when cancelled", "some time later"),
+        ("responses.background.cancelled", "is done at once", "every response was done"),
+        ("responses.background.cancelled", "cannot cancel", "cancelling while it is"),
+        ("responses.cancel.completed", "cancels what is done", "answered with 200"),
     ],
 )
-def test_a_fault_of_messages_is_noticed(title: str, fault: str, seen: str) -> None:
-    with pytest.raises(AssertionError, match=seen):
-        taken("anthropic", title, fault).require_passed()
+def test_a_fault_of_responses_is_noticed(name: str, fault: str, seen: str) -> None:
+    assert re.search(seen, run(name, fault).reason)
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "seen"),
+    [
+        ("anthropic.count_tokens.usage.same", "counts something else", "beforehand"),
+        ("anthropic.count_tokens.usage.system", "overlooks the system", "beforehand"),
+        ("anthropic.count_tokens.usage.tools", "overlooks tools", "beforehand"),
+        ("anthropic.count_tokens.usage.longer", "overlooks the system", "beforehand|with a system"),
+        ("anthropic.messages.id.unique", "one id for all", "given twice"),
+    ],
+)
+def test_a_fault_of_messages_is_noticed(name: str, fault: str, seen: str) -> None:
+    assert re.search(seen, run(name, fault).reason)
+
+
+def toy(steps: Any) -> Outcome:
+    server = Endpoint("fake", "toy", "http://127.0.0.1:1", {"model": "tiny"})
+    fake: Any = FakeOwn()
+    return run_sequence(
+        RequestSequence("toy.a.b", "a toy", "toys", "must", "a test", steps), fake, server, None
+    )
 
 
 def test_only_what_the_server_did_is_its_fault() -> None:
     with pytest.raises(ZeroDivisionError):
-        run_sequence(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
-    with pytest.raises(AssertionError, match="the answer: expected 1, got 2"):
-        run_sequence(lambda: require_equal("the answer", 1, 2)).require_passed()
+        toy(lambda caller: 1 / 0)
+    outcome = toy(lambda caller: require_equal("the answer", 1, 2))
+    assert outcome.reason == "the answer: expected 1, got 2"
 
 
-def test_a_title_is_given_once() -> None:
-    with pytest.raises(AssertionError, match="two walks"):
-        sequence("anthropic", next(iter(SEQUENCES["anthropic"])))(lambda caller: None)
+def test_an_id_is_given_once_and_well_formed() -> None:
+    fields: Any = {"title": "a toy", "group": "toys", "level": "must", "source": "a test"}
+    with pytest.raises(ValueError, match="two sequences"):
+        sequence(ALL[0], **fields)(lambda caller: None)
+    with pytest.raises(ValueError, match="no id of a check"):
+        sequence("A toy", **fields)

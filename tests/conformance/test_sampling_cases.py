@@ -21,9 +21,9 @@ SELDOM = 1e-6
 
 
 def judged(case: Case, wrong: str = "", seed: int = 1) -> str:
-    server = Endpoint("dice", case.api, "http://127.0.0.1:1", {"model": "tiny"})
+    server = Endpoint("toy", case.api, "http://127.0.0.1:1", {"model": "tiny"})
     result = run_case(DiceServer(wrong, seed), server, case)  # type: ignore[arg-type]
-    return "" if result.outcome == "passed" else result.reason
+    return "" if result.passed else result.reason
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.api}: {case.title}")
@@ -34,95 +34,95 @@ def test_a_right_server_keeps_it(case: Case) -> None:
 # -- each fault is noticed, by the case that is about it
 
 OPTIONS = {
-    "seed": ("the same seed draws the same answer again", "the same seed draws the same text again"),
+    "seed": ("openai.sampling.seed.repeatable", "ollama.sampling.seed.same"),
     "temperature": (
-        "at a low temperature the likeliest word is said",
-        "a low temperature says the likeliest word",
+        "openai.sampling.temperature.low",
+        "ollama.sampling.temperature.low",
     ),
     "top_k": (
-        "of two candidates both are said and no other word",
-        "a single candidate is the likeliest word",
+        "openai.sampling.top_k.two",
+        "ollama.sampling.top_k.one",
     ),
-    "top_p": ("a nucleus of one half is three words", "a nucleus of a fifth is the likeliest word alone"),
+    "top_p": ("openai.sampling.top_p.half", "ollama.sampling.top_p.one_token"),
     "min_p": (
-        "unlikely words are left out beside a nucleus as well",
-        "words with less than a share of the likeliest are left out",
+        "openai.sampling.min_p.with_top_p",
+        "ollama.sampling.min_p.drops_unlikely",
     ),
     "frequency_penalty": (
-        "a frequency penalty punishes a word each time it is said",
-        "a frequency penalty grows each time a word is said",
+        "openai.sampling.frequency_penalty.per_occurrence",
+        "ollama.sampling.frequency_penalty.each_time",
     ),
     "presence_penalty": (
-        "a presence penalty punishes a word once",
-        "a presence penalty tells once said from never said",
+        "openai.sampling.presence_penalty.once",
+        "ollama.sampling.presence_penalty.once",
     ),
     "repetition_penalty": (
-        "a repetition penalty divides what a word is worth",
-        "a repeat penalty divides what a word is worth",
+        "openai.sampling.repetition_penalty.divides",
+        "ollama.sampling.repeat_penalty.divides",
     ),
-    "repeat_last_n": ("", "a repeat penalty looks back as far as it is told"),
-    "logit_bias": ("a word with a bias of minus hundred is never drawn", ""),
+    "repeat_last_n": ("", "ollama.sampling.repeat_last_n.window"),
+    "logit_bias": ("openai.sampling.logit_bias.minus_100", ""),
 }
 FAULTS = {
     "all words are equally likely": (
-        "at temperature one words come as often as they are likely",
-        "temperature one draws words as often as they are likely",
+        "openai.sampling.temperature.one",
+        "ollama.sampling.temperature.one",
     ),
-    "one seed for all": ("another seed draws another answer", "another seed draws another text"),
-    "no seed zero": ("a seed of zero is a seed", "zero is a seed as well"),
-    "minus one is a seed": ("", "a seed of minus one is none"),
-    "a seed makes all choices equal": ("several choices of one seed differ from each other", ""),
-    "one draw for all choices": ("several choices of one question differ from each other", ""),
-    "no more choices than one": ("more choices than a server has room for do no harm", ""),
+    "one seed for all": ("openai.sampling.seed.different", "ollama.sampling.seed.different"),
+    "no seed zero": ("openai.sampling.seed.zero", "ollama.sampling.seed.zero"),
+    "minus one is a seed": ("", "ollama.sampling.seed.minus_one"),
+    "a seed makes all choices equal": ("openai.sampling.seed.choices_differ", ""),
+    "one draw for all choices": ("openai.sampling.random.choices", ""),
+    "no more choices than one": ("openai.sampling.n.above_maximum", ""),
     "temperature zero when left out": (
-        "an answer without a temperature is drawn anew each time",
-        "a text without any option is drawn anew each time",
+        "openai.sampling.random.default_temperature",
+        "ollama.sampling.random.default_options",
     ),
     "temperature turned round": (
-        "at temperature two unlikely words come more often",
-        "temperature one half draws the likeliest word more often",
+        "openai.sampling.temperature.two",
+        "ollama.sampling.temperature.half",
     ),
     "a stream without a seed": (
-        "a seed draws the same in a stream",
-        "a seed draws the same text as a stream",
+        "openai.sampling.seed.stream",
+        "ollama.sampling.seed.stream",
     ),
-    "a stream without penalties": ("penalties hold in a stream as well", ""),
+    "a stream without penalties": ("openai.sampling.penalties.stream", ""),
     "penalties of greedy answers only": (
-        "a presence penalty punishes a word once",
-        "a repeat penalty divides what a word is worth",
+        "openai.sampling.presence_penalty.once",
+        "ollama.sampling.repeat_penalty.divides",
     ),
     "presence counted each time": (
-        "a presence penalty punishes a word once",
-        "a presence penalty tells once said from never said",
+        "openai.sampling.presence_penalty.once",
+        "ollama.sampling.presence_penalty.once",
     ),
     "frequency counted once": (
-        "a frequency penalty punishes a word each time it is said",
-        "a frequency penalty grows each time a word is said",
+        "openai.sampling.frequency_penalty.per_occurrence",
+        "ollama.sampling.frequency_penalty.each_time",
     ),
     "penalties as rewards": (
-        "a continued text is punished for what it repeats",
-        "a repeat penalty divides what a word is worth",
+        "openai.sampling.penalties.completion",
+        "ollama.sampling.repeat_penalty.divides",
     ),
     "common logarithms": (
-        "alternatives come with the natural logarithms of their probabilities",
-        "the alternatives of a throw have the logarithms of their probabilities",
+        "openai.sampling.top_logprobs.natural_log",
+        "ollama.sampling.logprobs.known",
     ),
     "logarithms of greedy tokens are zero": (
-        "the likeliest word comes with the natural logarithm of its probability",
+        "openai.sampling.logprobs.natural_log",
         "",
     ),
-    "any value is taken": ("a nucleus below zero is refused", ""),
-    "zero divides": ("a repetition penalty of zero does no harm", "a repeat penalty of zero does no harm"),
+    "any value is taken": ("openai.sampling.top_p.negative", ""),
+    "zero divides": ("openai.sampling.repetition_penalty.zero", "ollama.sampling.repeat_penalty.zero"),
     "breaks off what repeats itself": (
-        "a word said forty times in a row is an answer",
-        "a word said forty times is a text like any other",
+        "openai.sampling.temperature.repetition",
+        "ollama.sampling.repetition.forty_tokens",
     ),
     "fails at next to nothing": (
-        "a temperature of next to nothing is none",
-        "a temperature of next to nothing says the likeliest word",
+        "openai.sampling.temperature.near_zero",
+        "ollama.sampling.temperature.near_zero",
     ),
-    "fails at more candidates than words": ("more candidates than the vocabulary has are all of it", ""),
-    "fails at a bad value": ("a bias out of its range is refused", "fewer candidates than none do no harm"),
+    "fails at more candidates than words": ("openai.sampling.top_k.above_vocabulary", ""),
+    "fails at a bad value": ("openai.sampling.logit_bias.out_of_range", "ollama.sampling.top_k.negative"),
 }
 
 
@@ -144,7 +144,7 @@ def test_every_fault_has_its_case() -> None:
 
 
 # What is true of a server that has no such option, or of one that draws nothing.
-TAME = re.compile(r"a throw of the dice|does? no harm|refused")
+TAME = re.compile(r"known-distribution model is answered|does? no harm|reject")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.api}: {case.title}")
@@ -200,7 +200,7 @@ def test_two_answers_are_seldom_equal() -> None:
     by_default = Draw(temperature=0.8, top_p=0.9).odds([])
     most = max(by_default) / sum(by_default)
     for case in CASES:
-        if case.again is not None and case.again.differs and drawn(case).temperature == 1:
+        if case.repetition is not None and case.repetition.differs and drawn(case).temperature == 1:
             equal = sum(value**2 for value in drawn(case).odds([])) ** drawn(case).max_tokens
             assert equal < 1e-15, case.title
     assert most**20 < 1e-10

@@ -10,11 +10,12 @@ from support.errors import SettingsError
 from support.results.known_issues import KnownIssues
 
 ENTRY = """
-[[deviation]]
+[[known_issue]]
 target = "mistralrs"
 versions = "{versions}"
+checks = ["openai.chat.model.unknown"]
 scenarios = ["Model list is complete", "Unknown model is refused"]
-why = "answers 500"
+reason = "answers 500"
 source = "https://example.org/issues/7"
 """
 
@@ -42,26 +43,58 @@ def load(folder: Path, text: str) -> KnownIssues:
     ],
 )
 def test_an_entry_holds_for_its_versions(tmp_path: Path, versions: str, version: str, listed: bool) -> None:
-    deviations = load(tmp_path, ENTRY.format(versions=versions))
-    entry = deviations.find("mistralrs", version, "Unknown model is refused")
+    issues = load(tmp_path, ENTRY.format(versions=versions))
+    entry = issues.find("mistralrs", version, "Unknown model is refused")
     assert (entry is not None) is listed
 
 
 def test_an_entry_is_found_by_program_and_full_title(tmp_path: Path) -> None:
-    deviations = load(tmp_path, ENTRY.format(versions="==0.8.1"))
-    entry = deviations.find("mistralrs", "0.8.1", "Model list is complete")
+    issues = load(tmp_path, ENTRY.format(versions="==0.8.1"))
+    entry = issues.find("mistralrs", "0.8.1", "Model list is complete")
     assert entry is not None
-    assert (entry.why, entry.source) == ("answers 500", "https://example.org/issues/7")
-    assert deviations.find("mistralrs-server", "0.8.1", "Model list is complete") is None
-    assert deviations.find("mistralrs", "0.8.1", "Model list") is None
+    assert (entry.reason, entry.source) == ("answers 500", "https://example.org/issues/7")
+    assert issues.find("mistralrs-server", "0.8.1", "Model list is complete") is None
+    assert issues.find("mistralrs", "0.8.1", "Model list") is None
+
+
+def test_a_check_is_found_by_its_id_on_each_program(tmp_path: Path) -> None:
+    issues = load(tmp_path, ENTRY.format(versions="==0.8.1"))
+    programs = [("mistralrs-gateway", "0.17.4"), ("mistralrs", "0.8.1")]
+    entry = issues.find_check(programs, "openai.chat.model.unknown")
+    assert entry is not None and entry.check == "openai.chat.model.unknown"
+    assert issues.find_check(programs[:1], "openai.chat.model.unknown") is None
+    assert issues.find_check(programs, "openai.chat.model") is None
+    assert issues.find("mistralrs", "0.8.1", "") is None
+
+
+CHECKS = {"openai.chat.model.unknown", "openai.chat.body.empty"}
+TITLES = {"Model list is complete", "Unknown model is refused"}
+
+
+@pytest.mark.parametrize(
+    ("checks", "titles", "groups", "message"),
+    [
+        ({"openai.chat.model.known"}, TITLES, set(), "no check 'openai.chat.model.unknown'; close matches: "),
+        (CHECKS, {"Model list is full"}, set(), "no scenario 'Model list is complete'; close matches: "),
+        (CHECKS, TITLES, TITLES, "runs a group of checks; list the ids"),
+    ],
+)
+def test_an_entry_names_what_exists(
+    tmp_path: Path, checks: set[str], titles: set[str], groups: set[str], message: str
+) -> None:
+    issues = load(tmp_path, ENTRY.format(versions="==0.8.1"))
+    issues.require_existing(CHECKS, TITLES, set())
+    with pytest.raises(SettingsError) as caught:
+        issues.require_existing(checks, titles, groups)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_an_entry_may_fail_by_chance(tmp_path: Path) -> None:
     always, by_chance = (
-        load(tmp_path, ENTRY.format(versions="") + more).entries[0] for more in ("", "sometimes = true\n")
+        load(tmp_path, ENTRY.format(versions="") + more).entries[0] for more in ("", "flaky = true\n")
     )
-    assert not always.sometimes
-    assert by_chance.sometimes
+    assert not always.flaky
+    assert by_chance.flaky
 
 
 def test_without_a_file_nothing_is_known(tmp_path: Path) -> None:
@@ -76,19 +109,24 @@ GOOD = ENTRY.format(versions="==0.8.1")
     ("text", "reason"),
     [
         (GOOD + 'since = "today"\n', "an entry has the keys"),
-        (GOOD.replace('why = "answers 500"\n', ""), "an entry has the keys"),
-        (GOOD.replace("[[deviation]]", "[[deviations]]"), "entries are [[deviation]], not ['deviations']"),
-        (GOOD.replace("[[deviation]]", "[deviation]"), "an entry has the keys"),
+        (GOOD.replace('reason = "answers 500"\n', ""), "an entry has the keys"),
+        (GOOD.replace("scenarios =", "titles =").replace("checks =", "ids ="), "an entry has the keys"),
+        (GOOD.replace('["openai.chat.model.unknown"]', "[1]"), "list of ids"),
+        (
+            GOOD.replace("[[known_issue]]", "[[known_issues]]"),
+            "entries are [[known_issue]], not ['known_issues']",
+        ),
+        (GOOD.replace("[[known_issue]]", "[known_issue]"), "an entry has the keys"),
         (GOOD.replace("==0.8.1", "0.8.1"), "0.8.1"),
         (GOOD.replace("==0.8.1", "==new"), "==new"),
         (
             GOOD.replace('["Model list is complete", "Unknown model is refused"]', '"Model list"'),
             "list of titles",
         ),
-        (GOOD + "sometimes = 1\n", "`sometimes` is true or false"),
-        ("deviation = 1\n", "cannot be read"),
-        ("deviation = [1]\n", "cannot be read"),
-        ("[[deviation]\n", "cannot be read"),
+        (GOOD + "flaky = 1\n", "`flaky` is true or false"),
+        ("known_issue = 1\n", "cannot be read"),
+        ("known_issue = [1]\n", "cannot be read"),
+        ("[[known_issue]\n", "cannot be read"),
     ],
 )
 def test_a_wrong_list_is_refused_in_one_line(tmp_path: Path, text: str, reason: str) -> None:

@@ -133,7 +133,7 @@ def test_the_trace_of_what_nobody_foresaw_is_kept() -> None:
 
 # -- known issues
 
-LISTED = KnownIssue("mistralrs", SpecifierSet("<0.9"), "toy", "answers 500", "https://example.org/7")
+LISTED = KnownIssue("mistralrs", SpecifierSet("<0.9"), "answers 500", "https://example.org/7", scenario="toy")
 
 
 @pytest.mark.parametrize("status", ["passed", "failed", "broken", "skipped"])
@@ -155,7 +155,7 @@ def test_a_listed_scenario_that_passes_is_a_surprise_and_fails() -> None:
 
 
 def test_what_fails_by_chance_may_pass() -> None:
-    by_chance = replace(LISTED, sometimes=True)
+    by_chance = replace(LISTED, flaky=True)
     assert apply_known_issue(Verdict("passed"), by_chance) == Verdict("passed")
     assert apply_known_issue(Verdict("failed", "got 500"), by_chance).status == "known_issue"
 

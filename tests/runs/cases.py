@@ -28,7 +28,7 @@ class Case:
     program: str | None = "good"
     executable: bool = True
     environment: Mapping[str, str] | None = None
-    deviation: str | None = None
+    known_issue: str | None = None
     signals: tuple[tuple[str, int], ...] = ()
     everyone: bool = False
     real: bool = False
@@ -43,7 +43,7 @@ class Case:
         else:
             environment["ACCEPTANCE_HTML"] = "false"
             scenarios = () if self.files else self.scenarios
-            toy_suite.make(folder, *scenarios, files=self.files, deviation=self.deviation)
+            toy_suite.make(folder, *scenarios, files=self.files, known_issue=self.known_issue)
         if self.program is not None and "TARGET_URL" not in environment and not self.real:
             program = toy_suite.program(folder, self.program, executable=self.executable)
             environment["MISTRALRS_BIN"] = str(program)
@@ -135,8 +135,8 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         "after_all": Case(BEHAVE, ("-D", "toy.breaks=after_all")),
         "before_feature": Case(ACCEPTANCE, ("-D", "toy.breaks=before_feature")),
         "forgets a child": Case(ACCEPTANCE, scenarios=("It forgets a child",)),
-        "known issue": Case(ACCEPTANCE, scenarios=("It fails", "It passes"), deviation="It fails"),
-        "fixed issue": Case(BEHAVE, scenarios=("It passes", "It passes as well"), deviation="It passes"),
+        "known issue": Case(ACCEPTANCE, scenarios=("It fails", "It passes"), known_issue="It fails"),
+        "fixed issue": Case(BEHAVE, scenarios=("It passes", "It passes as well"), known_issue="It passes"),
         "left out": Case(
             ACCEPTANCE, scenarios=("It is left out half-way", "It is left out at its end", "It passes")
         ),

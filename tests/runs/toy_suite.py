@@ -152,12 +152,12 @@ FIRST_FAILS = {
     "b": feature("B", ("It is in the next file", "Then 1 is 1")),
 }
 
-DEVIATIONS = """\
-[[deviation]]
+KNOWN_ISSUES = """\
+[[known_issue]]
 target = "mistralrs"
 versions = ">=9"
 scenarios = ["{title}"]
-why = "one is not two here"
+reason = "one is not two here"
 source = "https://example.org/issues/1"
 """
 
@@ -178,7 +178,7 @@ TAGS = {
 
 
 def make(
-    folder: Path, *titles: str, files: Mapping[str, str] | None = None, deviation: str | None = None
+    folder: Path, *titles: str, files: Mapping[str, str] | None = None, known_issue: str | None = None
 ) -> None:
     """Write the suite with these scenarios (all are known by title) or feature files into a folder."""
     features = folder / "features" / "toy"
@@ -194,8 +194,8 @@ def make(
     shutil.copyfile(HERE / "toy_environment_guarded.py", folder / "environment.py")
     (folder / "toy_formatter.py").write_text(FORMATTER)
     (folder / "pyproject.toml").write_text(PYPROJECT)
-    if deviation is not None:
-        (folder / "known_issues.toml").write_text(DEVIATIONS.format(title=deviation))
+    if known_issue is not None:
+        (folder / "known_issues.toml").write_text(KNOWN_ISSUES.format(title=known_issue))
 
 
 def program(folder: Path, kind: str, *, executable: bool = True) -> Path:

@@ -188,7 +188,7 @@ WRONG = [
     ("acceptance_time_factor", "0.5", "greater than or equal to 1", "1 to 20"),
     ("acceptance_time_factor", "nan", "", "1 to 20"),
     ("acceptance_html", "maybe", "valid boolean", "true or false"),
-    ("acceptance_deviations", "maybe", "valid boolean", "true or false"),
+    ("acceptance_known_issues", "maybe", "valid boolean", "true or false"),
 ]
 
 

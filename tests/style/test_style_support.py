@@ -25,6 +25,7 @@ KNOW_BEHAVE = {
     "support/runner/scenario_runner.py",
     "support/runner/result_collector.py",
     "support/runner/behave_config.py",
+    "support/runner/checks_of_scenarios.py",
     "support/runner/worker.py",
     "support/reporting/allure_formatter.py",
     "support/reporting/record_formatter.py",

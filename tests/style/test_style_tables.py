@@ -12,11 +12,11 @@ import pytest
 from support.clients import langchain, ollama_cli
 from support.clients.task import CLIENTS, task_names
 from support.conformance.case_table import cases_of
+from support.conformance.groups import all_checks, checks_of, groups_of
 from support.conformance.registry import APIS
-from support.conformance.sequences.ollama import SEQUENCES as OLLAMA_WALKS
-from support.conformance.sequences.responses import SEQUENCES as OWN_WALKS
 from support.faults import malformed_requests
 from support.results.known_issues import KnownIssues
+from support.runner.checks_of_scenarios import require_existing
 from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
 
 # All tables there are; a new one belongs into a test.
@@ -25,11 +25,13 @@ TABLES = {
     "support/mcp/messages.toml",
     "support/models/scripts/standard.toml",
     "support/models/scripts/tools.toml",
+    "support/conformance/optional_routes.toml",
     "support/servers/startup_hints.toml",
     "support/servers/launch_plans.toml",
 }
 CASES = "support/conformance/cases/"
-DEVIATIONS = ROOT / "known_issues.toml"
+KNOWN_ISSUES = ROOT / "known_issues.toml"
+RENAMED = ROOT / "docs/renamed_checks.tsv"
 
 
 def table(name: str) -> dict[str, Any]:
@@ -68,27 +70,38 @@ def test_starts_are_used(vocabulary: Vocabulary) -> None:
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_cases_are_used_once(vocabulary: Vocabulary, api: str) -> None:
-    tried = Counter(
-        (str(use.values[0]).lower(), str(use.values[1]))
+def test_each_group_of_checks_is_run_by_one_scenario(vocabulary: Vocabulary, api: str) -> None:
+    run = Counter(
+        str(use.values[0])
         for use in vocabulary.uses
-        if use.definition is not None and use.owner == "openai_api.try_case"
+        if use.definition is not None
+        and use.owner == "conformance.run_group"
+        and str(use.values[1]).lower() == api
     )
-    same(set(cases_of(api)), {title for name, title in tried if name == api})
-    assert not [title for (_, title), times in tried.items() if times > 1]
+    same(set(groups_of(api)), set(run))
+    assert not [name for name, times in run.items() if times > 1]
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_destructive_case_is_the_only_one_of_its_group(api: str) -> None:
+    destructive = {case.group for case in cases_of(api).values() if case.destructive}
+    assert all(len(groups_of(api)[name]) == 1 for name in destructive)
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_titles_of_checks_are_plain(api: str) -> None:
+    wrong = [
+        check.title
+        for check in checks_of(api).values()
+        if len(check.title.split()) > 12 or check.title.endswith(".") or '"' in check.title
+    ]
+    assert not wrong
+    assert not [name for name in groups_of(api) if name != name.strip() or '"' in name]
 
 
 def test_journeys_are_used(vocabulary: Vocabulary) -> None:
     made = {(api, str(name)) for api, name in lowered(vocabulary.values_of("openai_api.official"))}
     same({(api, name) for api in CLIENTS for name in task_names(api)}, made)
-
-
-def test_walks_are_used(vocabulary: Vocabulary) -> None:
-    walks = {"ollama": OLLAMA_WALKS, **OWN_WALKS}
-    same(
-        {(api, title) for api in walks for title in walks[api]},
-        lowered(vocabulary.values_of("ollama_api.go_through")),
-    )
 
 
 def test_tables_of_parity_are_used(vocabulary: Vocabulary) -> None:
@@ -119,8 +132,16 @@ def test_remedies_are_readable_and_different() -> None:
     assert len(alternatives) == len(set(alternatives))
 
 
-def test_deviations_name_scenarios_that_exist(vocabulary: Vocabulary) -> None:
-    titles = {scenario.name for scenario in vocabulary.scenarios}
-    entries = KnownIssues.load(DEVIATIONS).entries
-    assert not [entry.scenario for entry in entries if entry.scenario not in titles]
-    assert not [entry.scenario for entry in entries if not entry.why.strip() or not entry.source.strip()]
+def test_known_issues_name_what_exists(vocabulary: Vocabulary) -> None:
+    issues = KnownIssues.load(KNOWN_ISSUES)
+    require_existing(issues, vocabulary.features)
+    assert not [entry for entry in issues.entries if not entry.reason.strip() or not entry.source.strip()]
+
+
+def test_renamed_checks_exist(vocabulary: Vocabulary) -> None:
+    titles = {re.sub(r" -- @[\d.]+.*$", "", str(scenario.name)) for scenario in vocabulary.scenarios}
+    known = {f"check:{name}" for name in all_checks()} | {f"scenario:{title}" for title in titles}
+    rows = [line.split("\t") for line in RENAMED.read_text(encoding="utf-8").splitlines()]
+    assert rows == sorted(rows)
+    assert {len(row) for row in rows} == {2}
+    assert not [new for _, new in rows if new not in known]

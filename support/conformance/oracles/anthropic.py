@@ -319,6 +319,6 @@ ANTHROPIC = Api(
     name="anthropic",
     title="Anthropic",
     contracts=CONTRACTS,
-    health_case="a message is answered",
+    health_case="anthropic.messages.content.text",
     normalize=normalize,
 )

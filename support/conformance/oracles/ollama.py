@@ -497,10 +497,10 @@ OLLAMA = Api(
     name="ollama",
     title="Ollama",
     contracts=CONTRACTS,
-    health_case="a good request is served",
+    health_case="ollama.generate.answer.exact",
     health_case_for={
-        "embedding": "several texts get a vector each",
-        "dice": "a throw of the dice is answered",
+        "embedding": "ollama.embed.input.array",
+        "categorical": "ollama.sampling.answer.tokens",
     },
     normalize=normalize,
     streams_end_with_done=True,

@@ -470,11 +470,11 @@ OPENAI = Api(
     name="openai",
     title="OpenAI",
     contracts=CONTRACTS,
-    health_case="a good request is served",
+    health_case="openai.chat.answer.exact",
     normalize=normalize,
     streams_end_with_done=True,
     health_case_for={
-        "embedding": "a text becomes a vector of length one",
-        "dice": "a throw of the dice is answered",
+        "embedding": "openai.embeddings.vector.normalized",
+        "categorical": "openai.sampling.answer.valid",
     },
 )

@@ -369,7 +369,7 @@ RESPONSES = Api(
     name="responses",
     title="Responses",
     contracts=CONTRACTS,
-    health_case="a response is complete and holds its text",
+    health_case="responses.create.output.text",
     normalize=normalize,
     # mistral.rs sends it, as with chats; OpenAI does not, and its client does not mind.
     streams_end_with_done=None,

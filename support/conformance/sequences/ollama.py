@@ -1,6 +1,6 @@
-"""Behaviours of the Ollama API that take several requests, each a walk: a function of an `Asker`.
+"""Sequences of the Ollama API: loading and unloading, state across requests, the model store, its client.
 
-A walk raises AssertionError with what was not as it should be. Sources stand beside each.
+Ollama's own package is imported where it is used: the ids of the sequences are needed at every start.
 """
 
 from __future__ import annotations
@@ -10,23 +10,24 @@ import json
 import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import ollama
-
-from support.conformance.api import NormalizedAnswer
-from support.conformance.oracles.ollama import OLLAMA, normalize, unix_seconds
+from support.conformance.api import Endpoint, NormalizedAnswer
+from support.conformance.registry import APIS
+from support.conformance.response_checker import check_contract
 from support.conformance.response_parser import ParsedResponse
-from support.conformance.sequence import SequenceResult, require_equal, require_response, run_sequence
+from support.conformance.sequence import Steps, require_equal, sequence
 from support.errors import NotSupported
-from support.http.client import ApiClient
+from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
-from support.servers.ollama_backends import EMBEDDING, SCRIPTED, TOOLS, UNLOADABLE
+from support.models.roles import EMBEDDING, SCRIPTED, TOOLS, UNLOADABLE
 from support.waiting import wait_until
 
-# Ollama's own words are that a model may be listed for a moment after it was told to go.
+if TYPE_CHECKING:
+    import ollama
+
+# Ollama documents that a model may be listed for a moment after it was unloaded.
 UNLOAD_SECONDS = 10.0
 GREEDY = {"temperature": 0, "num_predict": 200}
 # Several threads of a small model wait for each other, longer than they compute when cores are busy.
@@ -39,18 +40,16 @@ VECTOR_TOLERANCE = 1e-4
 class OllamaClient:
     """A client of one server that knows the suite's models there, and checks each answer's contract."""
 
-    def __init__(
-        self,
-        client: ApiClient,
-        model: str,
-        model_file: Path,
-        unsupported_reason: Callable[[Exchange], str | None] | None = None,
-    ) -> None:
-        """`declines`: why an answer honestly says that the server does not do what was asked, or None."""
+    def __init__(self, client: ApiClient, server: Endpoint) -> None:
         self.client = client
-        self.model = model
-        self.model_file = model_file
-        self._unsupported_reason = unsupported_reason
+        self.model = server.variables["model"]
+        self._server = server
+
+    @property
+    def model_file(self) -> Path:
+        """The GGUF file of the scripted model."""
+        assert self._server.model_file is not None, "this server has no file of the scripted model"
+        return self._server.model_file()
 
     def call(
         self,
@@ -61,30 +60,31 @@ class OllamaClient:
         method: str = "POST",
         status: int = 200,
     ) -> ParsedResponse:
-        """Send a request and check status and contract ("" for none); raises `Broken`."""
+        """Send a request and check status and contract ("" for none); raises `ConformanceError`."""
         body = b"" if document is None else json.dumps(document).encode()
         exchange = self.send(method, path, body)
-        return require_response(exchange, OLLAMA, contract, status=status, stream="ndjson")
+        return check_contract(exchange, APIS["ollama"], contract, status=status, stream="ndjson")
 
     def send(self, method: str, path: str, body: bytes = b"") -> Exchange:
-        """Send anything; raises `NotOffered` when the server is known not to do this and says so."""
+        """Send anything; raises `NotSupported` when the response reports a feature that the server lacks."""
         exchange = self.client.send(method, path, body=body)
-        reason = self._unsupported_reason(exchange) if self._unsupported_reason else None
+        unsupported_reason = self._server.unsupported_reason
+        reason = unsupported_reason(exchange) if unsupported_reason else None
         if reason is not None:
             raise NotSupported(reason)
         return exchange
 
     def generate(self, prompt: str, model: str = "", **fields: Any) -> Mapping[str, Any]:
-        """A whole answer, as it came."""
+        """A non-streamed answer, as it is."""
         request = {"model": model or self.model, "prompt": prompt, "stream": False, "options": GREEDY}
         answer: Mapping[str, Any] = self.call("generate", "/api/generate", {**request, **fields}).values[0]
         return answer
 
     def chat(self, question: str, **fields: Any) -> NormalizedAnswer:
-        """The view of a whole answer."""
+        """A non-streamed answer, normalized."""
         messages = [{"role": "user", "content": question}]
         request = {"model": self.model, "messages": messages, "stream": False, "options": GREEDY, **fields}
-        return normalize(self.call("chat", "/api/chat", request))
+        return APIS["ollama"].normalize(self.call("chat", "/api/chat", request))
 
     def load(self, keep_alive: Any) -> None:
         """Load the model, to be kept so long."""
@@ -103,38 +103,38 @@ class OllamaClient:
         self.call("", "/api/delete", {"model": name}, method="DELETE")
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """The vectors of texts."""
+        """The embeddings of texts."""
         found = self.call("embed", "/api/embed", {"model": self.model, "input": list(texts)})
         vectors: list[list[float]] = found.values[0]["embeddings"]
         return vectors
 
     @property
     def official_client(self) -> ollama.Client:
-        """Ollama's own Python client on this server; no proxy of the environment comes between."""
+        """Ollama's own Python client on this server, without the proxies of the environment."""
+        import ollama
+
         return ollama.Client(host=self.client.base_url, trust_env=False, timeout=30.0)
 
 
-Steps = Callable[[OllamaClient], None]
+def client_sequence(name: str, *, title: str, model: str = SCRIPTED) -> Callable[[Steps], Steps]:
+    """A sequence with the official client, whose errors are failures of the server."""
 
+    def register(steps: Steps) -> Steps:
+        def run(client: OllamaClient) -> None:
+            import httpx
+            import ollama
 
-@dataclass(frozen=True)
-class RequestSequence:
-    """What is done, and the role of the model that it is done with (`support.servers.ollama_backends`)."""
+            try:
+                steps(client)
+            except ollama.ResponseError as error:
+                message = f"the official client raised an error: {error.status_code} {error.error}"
+                raise AssertionError(message) from error
+            except (ConnectionError, httpx.HTTPError) as error:
+                raise RequestFailed(f"the official client got no response: {error}") from error
 
-    steps: Steps
-    role: str = SCRIPTED
-
-
-SEQUENCES: dict[str, RequestSequence] = {}
-
-
-def sequence(title: str, role: str = SCRIPTED) -> Callable[[Steps], Steps]:
-    """Registers a walk under the title that a feature gives it."""
-
-    def register(function: Steps) -> Steps:
-        assert title not in SEQUENCES, f"two walks are called {title!r}"
-        SEQUENCES[title] = RequestSequence(function, role)
-        return function
+        return sequence(
+            name, title=title, group="official client", level="must", source="ollama-python", model=model
+        )(run)
 
     return register
 
@@ -156,7 +156,13 @@ def _wait_until_unloaded(client: OllamaClient) -> None:
 # -- loading (api.md, Load a model, Unload a model, List Running Models)
 
 
-@sequence("a model that answers is listed as loaded")
+@sequence(
+    "ollama.lifecycle.loaded.listed",
+    title="a model that has answered is listed as loaded",
+    group="model lifecycle",
+    level="must",
+    source="api.md, List Running Models",
+)
 def _loaded_after_answer(client: OllamaClient) -> None:
     client.generate("Say it briefly")
     entry = client.loaded_entry()
@@ -166,7 +172,14 @@ def _loaded_after_answer(client: OllamaClient) -> None:
     require_equal("its digest among the loaded models", listed["digest"], entry["digest"])
 
 
-@sequence("a model that is told to go leaves, and comes back when asked", UNLOADABLE)
+@sequence(
+    "ollama.lifecycle.unload_reload",
+    title="an unloaded model is reloaded on the next request",
+    group="model lifecycle",
+    level="must",
+    source="api.md, Unload a model",
+    model=UNLOADABLE,
+)
 def _unload_and_reload(client: OllamaClient) -> None:
     client.load("5m")
     client.load(0)
@@ -175,7 +188,14 @@ def _unload_and_reload(client: OllamaClient) -> None:
     assert client.loaded_entry() is not None, "it has answered and is not loaded"
 
 
-@sequence("a model leaves when its time is over", UNLOADABLE)
+@sequence(
+    "ollama.lifecycle.keep_alive.expires",
+    title="a model is unloaded when its keep_alive expires",
+    group="model lifecycle",
+    level="must",
+    source="api.md, Unload a model; Generate a completion, keep_alive",
+    model=UNLOADABLE,
+)
 def _keep_alive_expires(client: OllamaClient) -> None:
     client.load(0)
     _wait_until_unloaded(client)
@@ -183,8 +203,17 @@ def _keep_alive_expires(client: OllamaClient) -> None:
     _wait_until_unloaded(client)
 
 
-@sequence("each request keeps the model longer", UNLOADABLE)
+@sequence(
+    "ollama.lifecycle.keep_alive.extended",
+    title="each request extends the time a model stays loaded",
+    group="model lifecycle",
+    level="should",
+    source="api.md, List Running Models; Generate a completion, keep_alive",
+    model=UNLOADABLE,
+)
 def _keep_alive_extended(client: OllamaClient) -> None:
+    from support.conformance.oracles.ollama import unix_seconds
+
     moments = []
     for _ in range(2):
         client.generate("Say it briefly", keep_alive="5m")
@@ -194,7 +223,14 @@ def _keep_alive_extended(client: OllamaClient) -> None:
     assert moments[1] > moments[0], f"the end of its time did not move: {moments}"
 
 
-@sequence("a model that is to stay has no end", UNLOADABLE)
+@sequence(
+    "ollama.lifecycle.keep_alive.indefinite",
+    title="keep_alive -1 keeps the model loaded indefinitely",
+    group="model lifecycle",
+    level="must",
+    source="api.md, Load a model; Generate a completion, keep_alive",
+    model=UNLOADABLE,
+)
 def _keep_alive_forever(client: OllamaClient) -> None:
     client.load(-1)
     entry = client.loaded_entry()
@@ -204,7 +240,14 @@ def _keep_alive_forever(client: OllamaClient) -> None:
     client.load("5m")
 
 
-@sequence("a model that has to be loaded first takes longer to load", UNLOADABLE)
+@sequence(
+    "ollama.lifecycle.load_duration.cold",
+    title="load_duration is longer when the model has to be loaded",
+    group="model lifecycle",
+    level="should",
+    source="api.md, Load a model",
+    model=UNLOADABLE,
+)
 def _load_duration(client: OllamaClient) -> None:
     client.load("5m")
     client.load(0)
@@ -217,7 +260,13 @@ def _load_duration(client: OllamaClient) -> None:
 # -- what goes on from one request to the next
 
 
-@sequence("a text goes on where its context ended")
+@sequence(
+    "ollama.state.context.continued",
+    title="the context of an answer continues its conversation",
+    group="state across requests",
+    level="must",
+    source="api.md, Generate a completion, context",
+)
 def _context_continued(client: OllamaClient) -> None:
     first = client.generate("My name is Mara")
     second = client.generate("What am I called?", context=first["context"])
@@ -226,20 +275,39 @@ def _context_continued(client: OllamaClient) -> None:
     require_equal("the text without it", "You have not told me your name yet.", without["response"])
 
 
-@sequence("the same question counts the same tokens again")
+@sequence(
+    "ollama.state.usage.same",
+    title="the same question has the same token counts",
+    group="state across requests",
+    level="should",
+    source="api.md, Generate a chat completion",
+)
 def _token_counts_stable(client: OllamaClient) -> None:
     spent = [client.chat("Tell me about the comet")["usage"] for _ in range(3)]
     assert spent[0] == spent[1] == spent[2], f"the counts change: {spent}"
 
 
-@sequence("a longer question counts more tokens")
+@sequence(
+    "ollama.state.usage.longer_prompt",
+    title="a longer question has more prompt tokens",
+    group="state across requests",
+    level="must",
+    source="api.md, Generate a chat completion",
+)
 def _longer_prompt_more_tokens(client: OllamaClient) -> None:
     short = client.chat("Tell me about the comet")["usage"]["prompt_eval_count"]
     long = client.chat("Tell me all that there is to be told about the comet")["usage"]["prompt_eval_count"]
     assert long > short, f"{long} tokens for the longer question, {short} for the shorter one"
 
 
-@sequence("the texts of a list have the vectors that they have alone", EMBEDDING)
+@sequence(
+    "ollama.state.embed.batch",
+    title="an embedding is independent of the other inputs in the batch",
+    group="state across requests",
+    level="should",
+    source="api.md, Request (Multiple input)",
+    model=EMBEDDING,
+)
 def _batch_equals_single(client: OllamaClient) -> None:
     texts = ["harbour", "glacier", "falcon", "Tell me about the comet"]
     together = client.embed(texts)
@@ -249,7 +317,13 @@ def _batch_equals_single(client: OllamaClient) -> None:
         assert apart < VECTOR_TOLERANCE, f"{text!r} alone is {apart:.5f} away from {text!r} in a list"
 
 
-@sequence("the list in the other API names the same models")
+@sequence(
+    "ollama.state.v1_models.same_list",
+    title="/v1/models lists the same models as /api/tags",
+    group="state across requests",
+    level="should",
+    source="docs/openai.md, /v1/models",
+)
 def _model_lists_equal(client: OllamaClient) -> None:
     tags = client.call("tags", "/api/tags", method="GET").values[0]["models"]
     cards = client.call("OpenAI models", "/v1/models", method="GET").values[0]["data"]
@@ -259,7 +333,13 @@ def _model_lists_equal(client: OllamaClient) -> None:
 # -- the store (api.md, Create, Copy, Delete, Blobs)
 
 
-@sequence("a copy answers as the model does until it is removed")
+@sequence(
+    "ollama.store.copy.until_deleted",
+    title="a copy answers like its model until it is deleted",
+    group="copies, created models and blobs",
+    level="must",
+    source="api.md, Copy a Model; Delete a Model",
+)
 def _copy(client: OllamaClient) -> None:
     name = _unique_name()
     client.call("", "/api/copy", {"source": client.model, "destination": name})
@@ -274,7 +354,13 @@ def _copy(client: OllamaClient) -> None:
     client.call("error", "/api/generate", {"model": name, "prompt": "x"}, status=404)
 
 
-@sequence("a model made of another one has the system message that it was given")
+@sequence(
+    "ollama.store.create.system_message",
+    title="a model created from another one uses its system message",
+    group="copies, created models and blobs",
+    level="must",
+    source="api.md, Create a Model",
+)
 def _create_from_model(client: OllamaClient) -> None:
     name = _unique_name()
     request = {"model": name, "from": client.model, "system": "You are a pirate.", "parameters": GREEDY}
@@ -288,7 +374,13 @@ def _create_from_model(client: OllamaClient) -> None:
         client.delete(name)
 
 
-@sequence("a file is sent once and known from then on")
+@sequence(
+    "ollama.store.blobs.uploaded",
+    title="a blob exists after its upload",
+    group="copies, created models and blobs",
+    level="must",
+    source="api.md, Check if a Blob Exists; Push a Blob",
+)
 def _upload_blob(client: OllamaClient) -> None:
     content = secrets.token_bytes(1000)
     path = f"/api/blobs/sha256:{hashlib.sha256(content).hexdigest()}"
@@ -301,7 +393,13 @@ def _upload_blob(client: OllamaClient) -> None:
     require_equal("the states of asking, sending, asking and sending again", [404, 201, 200, 200], states)
 
 
-@sequence("a model made of a file answers as its script says")
+@sequence(
+    "ollama.store.create.gguf_file",
+    title="a model created from a GGUF file returns the scripted answer",
+    group="copies, created models and blobs",
+    level="must",
+    source="api.md, Create a Model; Push a Blob",
+)
 def _create_from_file(client: OllamaClient) -> None:
     content = client.model_file.read_bytes()
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -323,14 +421,20 @@ def _unique_name() -> str:
 # -- the official client (ollama-python)
 
 
-@sequence("the official client chats")
+@client_sequence(
+    "ollama.client.chat.answer",
+    title="the official client receives a chat answer",
+)
 def _client_chat(client: OllamaClient) -> None:
     answer = client.official_client.chat(client.model, [{"role": "user", "content": "comet"}], options=GREEDY)
     require_equal("its text", COMET, answer.message.content)
     require_equal("its end", (True, "stop"), (answer.done, answer.done_reason))
 
 
-@sequence("the official client reads a stream")
+@client_sequence(
+    "ollama.client.chat.stream",
+    title="the official client reads a stream",
+)
 def _client_stream(client: OllamaClient) -> None:
     messages = [{"role": "user", "content": "Tell me about the lighthouse"}]
     parts = list(client.official_client.chat(client.model, messages, stream=True, options=GREEDY))
@@ -341,20 +445,30 @@ def _client_stream(client: OllamaClient) -> None:
     )
 
 
-@sequence("the official client completes a prompt")
+@client_sequence(
+    "ollama.client.generate.answer",
+    title="the official client receives a completion",
+)
 def _client_generate(client: OllamaClient) -> None:
     answer = client.official_client.generate(client.model, "Tell me about the comet", options=GREEDY)
     require_equal("its text", COMET, answer.response)
     assert (answer.eval_count or 0) > 1 and (answer.total_duration or 0) > 0, f"nothing counted: {answer}"
 
 
-@sequence("the official client makes vectors", EMBEDDING)
+@client_sequence(
+    "ollama.client.embed.array",
+    title="the official client receives embeddings",
+    model=EMBEDDING,
+)
 def _client_embed(client: OllamaClient) -> None:
     found = client.official_client.embed(client.model, ["harbour", "glacier"])
     require_equal("the number of vectors", 2, len(found.embeddings))
 
 
-@sequence("the official client lists, shows and sees what is loaded")
+@client_sequence(
+    "ollama.client.models.list_ps_show",
+    title="the official client lists models, loaded models and model details",
+)
 def _client_lists(client: OllamaClient) -> None:
     client.load("5m")
     wanted = client.model if ":" in client.model else f"{client.model}:latest"
@@ -368,8 +482,13 @@ def _client_lists(client: OllamaClient) -> None:
     assert "completion" in (shown.capabilities or ()), f"show: it can {shown.capabilities}"
 
 
-@sequence("the official client tells of an unknown model as not found")
+@client_sequence(
+    "ollama.client.errors.unknown_model",
+    title="the official client raises not found for an unknown model",
+)
 def _client_error(client: OllamaClient) -> None:
+    import ollama
+
     try:
         client.official_client.chat("nobody-knows-this", [{"role": "user", "content": "x"}])
     except ollama.ResponseError as error:
@@ -379,7 +498,11 @@ def _client_error(client: OllamaClient) -> None:
         raise AssertionError("an unknown model has answered")
 
 
-@sequence("the official client gets a call of a tool", TOOLS)
+@client_sequence(
+    "ollama.client.tools.call",
+    title="the official client receives a tool call",
+    model=TOOLS,
+)
 def _client_tool(client: OllamaClient) -> None:
     def get_weather(city: str) -> str:
         """Tell the weather of a city.
@@ -395,25 +518,11 @@ def _client_tool(client: OllamaClient) -> None:
     require_equal("the calls", [("get_weather", {"city": "Oslo"})], calls)
 
 
-# -- taking them
+# -- the same question on two servers
 
 
-def run_ollama_sequence(steps: Steps, client: OllamaClient) -> SequenceResult:
-    """Take a walk to its end or to the first thing that is wrong."""
-    try:
-        return run_sequence(lambda: steps(client))
-    except ollama.ResponseError as error:
-        return SequenceResult(
-            AssertionError(f"the official client was refused: {error.status_code} {error.error}")
-        )
-
-
-def same_answer(question: str, reference: OllamaClient) -> Steps:
-    """The walk that asks both: text, end and counts are the same."""
-
-    def compare(asker: OllamaClient) -> None:
-        ours, theirs = asker.chat(question), reference.chat(question)
-        for what in ("text", "finish_reason", "usage"):
-            require_equal(f"{what}, first on a real Ollama", theirs[what], ours[what])
-
-    return compare
+def require_same_answer(question: str, client: OllamaClient, reference: OllamaClient) -> None:
+    """Text, finish reason and token counts are the same on both servers; raises AssertionError."""
+    actual, expected = client.chat(question), reference.chat(question)
+    for what in ("text", "finish_reason", "usage"):
+        require_equal(f"{what}, compared with a real Ollama", expected[what], actual[what])

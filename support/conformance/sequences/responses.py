@@ -1,148 +1,38 @@
-"""Behaviours of mistral.rs' Responses and Messages APIs that take several requests.
-
-Each is a walk: a function of a `Caller` that raises AssertionError with what was not as it should be. Sources
-stand beside them.
-"""
+"""Sequences of the Responses API: stored responses, conversations, responses in the background."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
-
-from support.conformance.api import Api, Endpoint, NormalizedAnswer
-from support.conformance.registry import APIS
-from support.conformance.response_parser import ParsedResponse
-from support.conformance.sequence import require_equal, require_response
-from support.http.client import ApiClient
-from support.http.exchange import Exchange
-from support.waiting import wait_until
+from support.conformance.sequence import require_equal, sequence
+from support.conformance.sequences.client import UNFINISHED, CheckedClient, text_of
 
 COMET = "The comet comes back every seventy-six years."
 MARA, UNKNOWN = "You are Mara, and I will remember it.", "You have not told me your name yet."
-# An answer of some tokens takes milliseconds; a busy machine some seconds.
-DONE_SECONDS = 30.0
-# How long a response is that is to be cancelled at work: longer ones where that was done before.
+# Lengths of a response that is cancelled while it runs: the next one where the shorter one was completed.
 CANCEL_LENGTHS = (150, 450, 1350)
-UNFINISHED = ("queued", "in_progress")
-
-
-class CheckedClient:
-    """A client of one server in one of its APIs, that checks each answer's contract."""
-
-    def __init__(self, client: ApiClient, server: Endpoint) -> None:
-        self.client = client
-        self._api: Api = APIS[server.api]
-        self._model = server.variables["model"]
-
-    def call(
-        self,
-        contract: str,
-        path: str,
-        document: Mapping[str, Any] | None = None,
-        *,
-        method: str = "POST",
-        status: int = 200,
-    ) -> ParsedResponse:
-        """Send a request and check status and contract ("" for none); raises `Broken`."""
-        send, post = self.client.send, self.client.post
-        exchange = send(method, path) if document is None else post(path, document)
-        return self.check(exchange, contract, status)
-
-    def check(self, exchange: Exchange, contract: str, status: int = 200) -> ParsedResponse:
-        """An answer that keeps the contract; raises `Broken`."""
-        return require_response(exchange, self._api, contract, status=status, stream="sse")
-
-    def create(self, question: str, **fields: Any) -> Mapping[str, Any]:
-        """A response to a question, as it came."""
-        request = self.request(question, **fields)
-        answer: Mapping[str, Any] = self.call("response", "/v1/responses", request).values[0]
-        return answer
-
-    def output_text(self, question: str, **fields: Any) -> str:
-        """What a response to a question says."""
-        return text_of(self.create(question, **fields))
-
-    def get(self, response_id: str, status: int = 200) -> Mapping[str, Any]:
-        """A response asked for by its id; nothing when that is to be refused."""
-        contract = "response" if status == 200 else ""
-        found = self.call(contract, f"/v1/responses/{response_id}", method="GET", status=status)
-        return found.values[0] if contract else {}
-
-    def wait_until_done(self, response_id: str) -> Mapping[str, Any]:
-        """A response in the background as soon as it is neither queued nor in progress."""
-        states: list[str] = []
-
-        def state() -> Mapping[str, Any] | None:
-            response = self.get(response_id)
-            states.append(response["status"])
-            return None if states[-1] in UNFINISHED else response
-
-        response = wait_until(
-            f"the end of the response {response_id}", state, timeout=DONE_SECONDS, seen=lambda: states[-1]
-        )
-        assert states == sorted(states, key=_status_order), f"its states went back: {states}"
-        return response
-
-    def request(self, question: str, **fields: Any) -> dict[str, Any]:
-        """A request of the Responses API."""
-        return {"model": self._model, "input": question, "max_output_tokens": 50, "temperature": 0, **fields}
-
-    def message(self, question: str, **fields: Any) -> dict[str, Any]:
-        """A request of the Messages API."""
-        messages = [{"role": "user", "content": question}]
-        return {"model": self._model, "messages": messages, "max_tokens": 50, "temperature": 0, **fields}
-
-    def normalize(self, parsed: ParsedResponse) -> NormalizedAnswer:
-        """The answer in words that do not depend on how it came."""
-        return self._api.normalize(parsed)
-
-
-Steps = Callable[[CheckedClient], None]
-
-
-@dataclass(frozen=True)
-class RequestSequence:
-    """What is done, and with which of the suite's models."""
-
-    steps: Steps
-    model: str = "speaking"
-
-
-# By API, then by title.
-SEQUENCES: dict[str, dict[str, RequestSequence]] = {"responses": {}, "anthropic": {}}
-
-
-def sequence(api: str, title: str, model: str = "speaking") -> Callable[[Steps], Steps]:
-    """Registers a walk under the title that a feature gives it."""
-
-    def register(function: Steps) -> Steps:
-        assert title not in SEQUENCES[api], f"two walks are called {title!r}"
-        SEQUENCES[api][title] = RequestSequence(function, model)
-        return function
-
-    return register
-
-
-def text_of(response: Mapping[str, Any]) -> str:
-    """The text of a whole response."""
-    return "".join(part["text"] for item in response["output"] for part in item.get("content") or ())
-
-
-def _status_order(status: str) -> int:
-    return (*UNFINISHED, status).index(status)
 
 
 # -- stored responses (OpenAI API reference: Get, Delete a model response)
 
 
-@sequence("responses", "a response can be read again by its id")
+@sequence(
+    "responses.store.retrieve",
+    title="a stored response can be retrieved by its id",
+    group="stored responses",
+    level="must",
+    source="OpenAI API reference, Get a model response",
+)
 def _stored(client: CheckedClient) -> None:
     made = client.create("Tell me about the comet", metadata={"order": "4711"})
     require_equal("the response read again", made, client.get(made["id"]))
 
 
-@sequence("responses", "a streamed response can be read again by its id")
+@sequence(
+    "responses.store.retrieve_streamed",
+    title="a streamed response can be retrieved by its id",
+    group="stored responses",
+    level="must",
+    source="OpenAI API reference, Get a model response; Create a model response: store, stream",
+)
 def _stored_stream(client: CheckedClient) -> None:
     stream = client.normalize(
         client.call(
@@ -152,7 +42,13 @@ def _stored_stream(client: CheckedClient) -> None:
     require_equal("the text read again", COMET, text_of(client.get(stream["id"])))
 
 
-@sequence("responses", "a response that was deleted is gone")
+@sequence(
+    "responses.store.delete",
+    title="a deleted response cannot be retrieved or deleted again",
+    group="stored responses",
+    level="must",
+    source="OpenAI API reference, Delete a model response",
+)
 def _deleted(client: CheckedClient) -> None:
     made, path = client.create("Say it briefly")["id"], "/v1/responses/{}"
     gone = client.call("deleted", path.format(made), method="DELETE").values[0]
@@ -161,12 +57,24 @@ def _deleted(client: CheckedClient) -> None:
     client.call("", path.format(made), method="DELETE", status=404)
 
 
-@sequence("responses", "a response that is not to be stored cannot be read")
+@sequence(
+    "responses.store.disabled",
+    title="a response with store false cannot be retrieved",
+    group="stored responses",
+    level="must",
+    source="OpenAI API reference, Create a model response: store",
+)
 def _not_stored(client: CheckedClient) -> None:
     client.get(client.create("Say it briefly", store=False)["id"], status=404)
 
 
-@sequence("responses", "every response has an id of its own")
+@sequence(
+    "responses.store.unique_ids",
+    title="response ids are unique",
+    group="stored responses",
+    level="must",
+    source="OpenAI API reference, The response object: id",
+)
 def _unique_ids(client: CheckedClient) -> None:
     ids = [client.create("Say it briefly")["id"] for _ in range(5)]
     assert len(set(ids)) == len(ids), f"an id was given twice: {ids}"
@@ -175,7 +83,13 @@ def _unique_ids(client: CheckedClient) -> None:
 # -- conversations (the same, previous_response_id; instructions)
 
 
-@sequence("responses", "a response goes on from an earlier one")
+@sequence(
+    "responses.conversation.continued",
+    title="previous_response_id continues the conversation",
+    group="conversations",
+    level="must",
+    source="OpenAI API reference, Create a model response: previous_response_id",
+)
 def _previous_response_id(client: CheckedClient) -> None:
     first = client.create("My name is Mara")["id"]
     require_equal(
@@ -184,7 +98,13 @@ def _previous_response_id(client: CheckedClient) -> None:
     require_equal("what it says without", UNKNOWN, client.output_text("What am I called?"))
 
 
-@sequence("responses", "a conversation goes on over several responses")
+@sequence(
+    "responses.conversation.chained",
+    title="a chain of responses keeps the whole conversation",
+    group="conversations",
+    level="must",
+    source="OpenAI API reference, Create a model response: previous_response_id",
+)
 def _conversation_chain(client: CheckedClient) -> None:
     last = client.create("My name is Mara")
     for question in ("Tell me about the comet", "Say it briefly"):
@@ -194,7 +114,13 @@ def _conversation_chain(client: CheckedClient) -> None:
     )
 
 
-@sequence("responses", "a longer conversation counts more tokens")
+@sequence(
+    "responses.conversation.usage",
+    title="input_tokens grows with the length of the conversation",
+    group="conversations",
+    level="must",
+    source="OpenAI API reference, Create a model response: previous_response_id; guide Conversation state",
+)
 def _longer_conversation_more_tokens(client: CheckedClient) -> None:
     first = client.create("Tell me about the comet")
     second = client.create("Tell me about the comet", previous_response_id=first["id"])
@@ -202,7 +128,13 @@ def _longer_conversation_more_tokens(client: CheckedClient) -> None:
     assert counts[1] > counts[0], f"input_tokens of the first and the second response: {counts}"
 
 
-@sequence("responses", "instructions end with their response")
+@sequence(
+    "responses.conversation.instructions",
+    title="instructions are not carried over to the next response",
+    group="conversations",
+    level="must",
+    source="OpenAI API reference, Create a model response: instructions",
+)
 def _instructions(client: CheckedClient) -> None:
     first = client.create("Tell me about the lighthouse", instructions="You are a pirate.")["id"]
     said = client.output_text("Tell me about the comet", previous_response_id=first)
@@ -212,7 +144,13 @@ def _instructions(client: CheckedClient) -> None:
 # -- in the background (the same, background; Cancel a response)
 
 
-@sequence("responses", "a response in the background gets done")
+@sequence(
+    "responses.background.completed",
+    title="a background response is completed",
+    group="background responses",
+    level="must",
+    source="OpenAI API reference, Create a model response: background; guide Background mode",
+)
 def _background(client: CheckedClient) -> None:
     begun = client.create("Tell me about the comet", background=True)
     assert begun["status"] in UNFINISHED, f"it is to be made in the background, and is {begun['status']}"
@@ -220,7 +158,13 @@ def _background(client: CheckedClient) -> None:
     require_equal("its end", ("completed", COMET), (done["status"], text_of(done)))
 
 
-@sequence("responses", "a response in the background is part of a conversation")
+@sequence(
+    "responses.background.continued",
+    title="a background response can be continued with previous_response_id",
+    group="background responses",
+    level="must",
+    source="OpenAI API reference, Create a model response: background, previous_response_id",
+)
 def _background_then_follow_up(client: CheckedClient) -> None:
     begun = client.create("My name is Mara", background=True)["id"]
     client.wait_until_done(begun)
@@ -229,7 +173,13 @@ def _background_then_follow_up(client: CheckedClient) -> None:
     )
 
 
-@sequence("responses", "a response in the background that fails says why")
+@sequence(
+    "responses.background.failed",
+    title="a background response with an unknown model fails with a reason",
+    group="background responses",
+    level="should",
+    source="OpenAI API reference, Create a model response: background; The response object: error",
+)
 def _background_fails(client: CheckedClient) -> None:
     request = {**client.request("Say it briefly", background=True), "model": "nobody/knows-this"}
     exchange = client.client.post("/v1/responses", request)
@@ -241,12 +191,24 @@ def _background_fails(client: CheckedClient) -> None:
     assert "nobody/knows-this" in failed["error"]["message"], f"it does not say why: {failed['error']}"
 
 
-@sequence("responses", "a response in the background can be cancelled")
+@sequence(
+    "responses.background.cancelled",
+    title="a background response can be cancelled",
+    group="background responses",
+    level="must",
+    source="OpenAI API reference, Cancel a response",
+)
 def _cancel_succeeds(client: CheckedClient) -> None:
     _cancel_running(client)
 
 
-@sequence("responses", "a cancelled response stays cancelled")
+@sequence(
+    "responses.background.stays_cancelled",
+    title="a cancelled response keeps the status cancelled",
+    group="background responses",
+    level="must",
+    source="OpenAI API reference, Cancel a response; The response object: status",
+)
 def _cancel_is_final(client: CheckedClient) -> None:
     begun, tokens = _cancel_running(client)
     # As long a response, begun later: by its end the cancelled one would have come to its own.
@@ -270,58 +232,15 @@ def _cancel_running(client: CheckedClient) -> tuple[str, int]:
     )
 
 
-@sequence("responses", "a response that is done cannot be cancelled")
+@sequence(
+    "responses.cancel.completed",
+    title="cancelling a completed response is rejected",
+    group="background responses",
+    level="must",
+    source="OpenAI API reference, Cancel a response",
+)
 def _cancel_completed(client: CheckedClient) -> None:
     made = client.create("Say it briefly")["id"]
     status = client.client.send("POST", f"/v1/responses/{made}/cancel").status
     assert status in (400, 404, 409), f"cancelling a finished response is answered with {status}"
     require_equal("its status afterwards", "completed", client.get(made)["status"])
-
-
-# -- counting (Anthropic API reference, Count Message tokens)
-
-TOOL = {"name": "get_weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
-
-
-def _token_counts(client: CheckedClient, **fields: Any) -> tuple[int, int]:
-    """Tokens of a message as they are counted beforehand, and as the message itself counts them."""
-    request = client.message("Tell me about the comet", **fields)
-    asked = {name: value for name, value in request.items() if name not in ("max_tokens", "temperature")}
-    before = client.call("tokens", "/v1/messages/count_tokens", asked).values[0]["input_tokens"]
-    return before, client.call("message", "/v1/messages", request).values[0]["usage"]["input_tokens"]
-
-
-def _same_token_count(**fields: Any) -> Steps:
-    def compare(caller: CheckedClient) -> None:
-        before, spent = _token_counts(caller, **fields)
-        require_equal("the tokens counted beforehand, by the message", spent, before)
-
-    return compare
-
-
-sequence("anthropic", "a question takes as many tokens as were counted")(_same_token_count())
-sequence("anthropic", "a system message takes as many tokens as were counted")(
-    _same_token_count(
-        system=[{"type": "text", "text": "You are polite."}, {"type": "text", "text": "And brief."}]
-    )
-)
-# The other models' template has no words for tools.
-sequence("anthropic", "offered tools take as many tokens as were counted", "able")(
-    _same_token_count(tools=[TOOL])
-)
-
-
-@sequence("anthropic", "a longer message counts more tokens")
-def _longer_message_more_tokens(client: CheckedClient) -> None:
-    short, long = (
-        _token_counts(client)[0],
-        _token_counts(client, system="You are polite and never in a hurry.")[0],
-    )
-    assert long > short, f"{long} tokens with a system message, {short} without"
-
-
-@sequence("anthropic", "every message has an id of its own")
-def _unique_message_ids(client: CheckedClient) -> None:
-    request = client.message("Say it briefly")
-    ids = [client.call("message", "/v1/messages", request).values[0]["id"] for _ in range(5)]
-    assert len(set(ids)) == len(ids), f"an id was given twice: {ids}"

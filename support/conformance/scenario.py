@@ -1,0 +1,276 @@
+"""The checks of a group, run one after another on the servers of a run, each with its result."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from typing import Protocol
+
+from support.conformance.api import Endpoint
+from support.conformance.case_runner import run_case
+from support.conformance.case_table import Case, get_case
+from support.conformance.check_outcome import Check, Failure, Outcome
+from support.conformance.comparison import Comparison, cell_of, command_of
+from support.conformance.groups import group, sequence_client
+from support.conformance.missing_routes import MissingRoutes
+from support.conformance.registry import APIS
+from support.conformance.sequence import RequestSequence, run_sequence
+from support.errors import NotSupported
+from support.http.client import ApiClient
+from support.http.exchange import Exchange
+from support.results.check import CheckResult, CheckStatus, require_conforming
+from support.results.known_issues import KnownIssue
+from support.results.must_check import MustCheck
+from support.results.outcome import MatrixCell, mark_known
+from support.servers.ollama_backends import ServerProcess
+from support.waiting import WaitTimeout, wait_until
+
+# A connection may be cut some moments before its server has ended.
+EXIT_SECONDS = 2.0
+LOG_CHARACTERS = 1500
+RESPONSE_SECONDS = 30.0
+PANIC = "panicked at"
+
+
+class Servers(Protocol):
+    """The servers of a run, and what the run knows about them."""
+
+    @property
+    def missing_routes(self) -> MissingRoutes: ...
+
+    @property
+    def comparison(self) -> Comparison: ...
+
+    @property
+    def selected_checks(self) -> Collection[str]:
+        """The ids of the checks that were asked for; empty: all."""
+
+    @property
+    def strict(self) -> bool:
+        """Whether an unsupported check counts as a failure."""
+
+    def timeout(self, seconds: float) -> float:
+        """A time limit for this machine."""
+
+    def endpoint(self, api: str, model: str) -> tuple[Endpoint, ServerProcess | None]:
+        """The server under test with a model; one that died is replaced. None: the suite did not start it."""
+
+    def dedicated_endpoint(
+        self, api: str, model: str, cleanups: ExitStack
+    ) -> tuple[Endpoint, ServerProcess | None]:
+        """A server that is used for nothing else; it ends with `cleanups`."""
+
+    def known_issue(self, server: Endpoint, check_id: str) -> KnownIssue | None:
+        """The known issue that lists a check on a server."""
+
+
+# Called for each server that a check is about to use.
+UseServer = Callable[[Endpoint, ServerProcess | None], None]
+
+
+class ConformanceScenario:
+    """Runs one group of checks. `checks` is filled while they run; `exchanges` are those of failed checks."""
+
+    def __init__(
+        self, servers: Servers, cleanups: ExitStack, use_server: UseServer, checks: list[CheckResult]
+    ) -> None:
+        self.checks = checks
+        self.exchanges: list[Exchange] = []
+        self.group: MustCheck[str] = MustCheck("group of checks")
+        self._servers = servers
+        self._cleanups = cleanups
+        self._use_server = use_server
+
+    def run_group(self, api: str, name: str) -> None:
+        """Run every check of a group, also after a failure. One that cannot be run any more is `not_run`."""
+        chosen = [check for check in group(api, name) if self._is_selected(check)]
+        self.group.set(name)
+        finished = 0
+        try:
+            for check in chosen:
+                self.checks.append(self._result_of(check))
+                finished += 1
+        finally:
+            self.checks += [_unfinished(check) for check in chosen[finished:]]
+
+    def require_conforming(self) -> None:
+        """The verdict over all checks of the group (`support.results.check.require_conforming`)."""
+        self.group.get()
+        require_conforming(self.checks, strict=self._servers.strict)
+
+    def require_api(self, server: Endpoint) -> None:
+        """Raises `NotSupported` when a case has found the API missing."""
+        missing = self._missing_api(server)
+        if missing is not None:
+            raise NotSupported(missing)
+
+    def _is_selected(self, check: Check) -> bool:
+        return not self._servers.selected_checks or check.id in self._servers.selected_checks
+
+    def _result_of(self, check: Check) -> CheckResult:
+        start, clock = time.time(), time.monotonic()
+        try:
+            outcome = self._run_case(check) if isinstance(check, Case) else self._run_sequence(check)
+            result = self._judge(outcome)
+        except NotSupported as unsupported:
+            result = _unsupported_result(check, unsupported)
+        if isinstance(check, Case):
+            result = replace(result, cells=(*result.cells, *self._servers.comparison.cells(check)))
+        return replace(result, start=start, duration=round(time.monotonic() - clock, 4))
+
+    # -- running
+
+    def _run_case(self, case: Case) -> Outcome:
+        server, process = (
+            self._servers.dedicated_endpoint(case.api, case.model, self._cleanups)
+            if case.destructive
+            else self._servers.endpoint(case.api, case.model)
+        )
+        missing = self._servers.missing_routes.reason_for_case(server.label, case)
+        if missing is None and case.rechecks_health:
+            missing = self._missing_api(server)
+        if missing is not None:
+            raise _Unsupported(server, missing)
+        with self._client(server, process) as client, _ServerWatch(process) as watch:
+            outcome = watch.explain(run_case(client, server, case))
+            self._keep_exchanges(outcome, client)
+        if outcome.missing_route is None:
+            self._servers.missing_routes.mark_served(server.label, case)
+            return outcome
+        if server.unsupported_reason is None:
+            self._servers.missing_routes.mark_missing(server.label, case)
+            return outcome
+        reason = server.unsupported_reason(outcome.exchange) if outcome.exchange is not None else None
+        if reason is not None:
+            raise _Unsupported(server, f"{server.label}: {reason}")
+        return outcome
+
+    def _run_sequence(self, check: Check) -> Outcome:
+        assert isinstance(check, RequestSequence), check
+        api = check.id.partition(".")[0]
+        server, process = self._servers.endpoint(api, check.model)
+        self.require_api(server)
+        with self._client(server, process) as client, _ServerWatch(process) as watch:
+            outcome = run_sequence(check, client, server, sequence_client(client, server))
+            outcome = watch.explain(outcome)
+            self._keep_exchanges(outcome, client)
+        return outcome
+
+    @contextlib.contextmanager
+    def _client(self, server: Endpoint, process: ServerProcess | None) -> Iterator[ApiClient]:
+        self._use_server(server, process)
+        timeout = self._servers.timeout(RESPONSE_SECONDS)
+        with closing(ApiClient(server.base_url, api_key=server.key, timeout=timeout)) as client:
+            yield client
+
+    def _keep_exchanges(self, outcome: Outcome, client: ApiClient) -> None:
+        if not outcome.passed:
+            self.exchanges += client.exchanges
+
+    def _missing_api(self, server: Endpoint) -> str | None:
+        """Why nothing of the API can be used: the route that every server of it has is missing."""
+        healthy = get_case(server.api, APIS[server.api].health_case)
+        return self._servers.missing_routes.reason_for_route(server.label, healthy.route)
+
+    # -- judging
+
+    def _judge(self, outcome: Outcome) -> CheckResult:
+        check = outcome.check
+        listed = self._servers.known_issue(outcome.server, check.id)
+        cells = (cell_of(outcome, under_test=True),) if isinstance(check, Case) else ()
+        if outcome.passed:
+            if listed is None or listed.flaky:
+                return _result(check, "passed", cells=cells)
+            return _result(check, "failed", actual=listed.contradiction, cells=cells)
+        failed = _result(
+            check, "failed", expected=check.expected, actual=outcome.reason, repeat=command_of(outcome)
+        )
+        if listed is None:
+            return replace(failed, cells=cells)
+        return replace(
+            failed,
+            status="known_issue",
+            reason=listed.reason,
+            reason_source=listed.source,
+            cells=tuple(mark_known(cell, listed.reason, listed.source) for cell in cells),
+        )
+
+
+class _Unsupported(NotSupported):
+    """A check that the server is known not to support, for the server's cell of the matrix."""
+
+    def __init__(self, server: Endpoint, reason: str) -> None:
+        super().__init__(reason)
+        self.server = server
+
+
+class _ServerWatch:
+    """Notices that a server of the suite died or panicked while a check ran."""
+
+    def __init__(self, process: ServerProcess | None) -> None:
+        self._process = process
+
+    def __enter__(self) -> _ServerWatch:
+        self._offset = len(self._process.log) if self._process is not None else 0
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def explain(self, outcome: Outcome) -> Outcome:
+        """The outcome with the death or the panic of the server as its cause."""
+        process = self._process
+        if process is None:
+            return outcome
+        if outcome.unanswered:
+            with contextlib.suppress(WaitTimeout):
+                wait_until("the end of the server", lambda: not process.alive, timeout=EXIT_SECONDS)
+        log = process.log[self._offset :]
+        if not process.alive:
+            return outcome.with_cause(
+                Failure("server", f"it died; the end of its log:\n{log[-LOG_CHARACTERS:]}")
+            )
+        panic = next((line for line in log.splitlines() if PANIC in line), None)
+        if panic is not None:
+            return outcome.with_cause(Failure("server", f"its log contains a panic: {panic}"))
+        return outcome
+
+
+def _result(
+    check: Check,
+    status: CheckStatus,
+    *,
+    expected: str = "",
+    actual: str = "",
+    repeat: str = "",
+    reason: str = "",
+    cells: tuple[MatrixCell, ...] = (),
+) -> CheckResult:
+    return CheckResult(
+        check.id,
+        check.title,
+        check.group,
+        check.level,
+        status,
+        expected=expected,
+        actual=actual,
+        source=check.source,
+        repeat=repeat,
+        reason=reason,
+        cells=cells,
+    )
+
+
+def _unsupported_result(check: Check, unsupported: NotSupported) -> CheckResult:
+    cells: tuple[MatrixCell, ...] = ()
+    if isinstance(unsupported, _Unsupported):
+        label = unsupported.server.label
+        cells = (MatrixCell(label, "unsupported", str(unsupported), under_test=True, source=check.source),)
+    return _result(check, "unsupported", reason=str(unsupported), cells=cells)
+
+
+def _unfinished(check: Check) -> CheckResult:
+    return _result(check, "not_run", reason="the group was ended before this check was finished")

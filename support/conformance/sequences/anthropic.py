@@ -1,0 +1,84 @@
+"""Sequences of the Messages API: counted tokens, ids."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from support.conformance.sequence import Steps, require_equal, sequence
+from support.conformance.sequences.client import CheckedClient
+from support.models.roles import TOOLS
+
+TOOL = {"name": "get_weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
+
+
+def _token_counts(client: CheckedClient, **fields: Any) -> tuple[int, int]:
+    """Tokens of a message as they are counted beforehand, and as the message itself counts them."""
+    request = client.message("Tell me about the comet", **fields)
+    asked = {name: value for name, value in request.items() if name not in ("max_tokens", "temperature")}
+    before = client.call("tokens", "/v1/messages/count_tokens", asked).values[0]["input_tokens"]
+    return before, client.call("message", "/v1/messages", request).values[0]["usage"]["input_tokens"]
+
+
+def _same_token_count(**fields: Any) -> Steps:
+    def compare(caller: CheckedClient) -> None:
+        before, spent = _token_counts(caller, **fields)
+        require_equal("the tokens counted beforehand, by the message", spent, before)
+
+    return compare
+
+
+sequence(
+    "anthropic.count_tokens.usage.same",
+    title="counted tokens equal the input_tokens of the message",
+    group="token counts and message ids",
+    level="should",
+    source="Anthropic API reference, Count tokens in a Message",
+)(_same_token_count())
+sequence(
+    "anthropic.count_tokens.usage.system",
+    title="counted tokens equal input_tokens with a system prompt",
+    group="token counts and message ids",
+    level="should",
+    source="Anthropic API reference, Count tokens in a Message",
+)(
+    _same_token_count(
+        system=[{"type": "text", "text": "You are polite."}, {"type": "text", "text": "And brief."}]
+    )
+)
+# The other models' template has no words for tools.
+sequence(
+    "anthropic.count_tokens.usage.tools",
+    title="counted tokens equal input_tokens with tools",
+    group="token counts and message ids",
+    level="should",
+    source="Anthropic API reference, Count tokens in a Message",
+    model=TOOLS,
+)(_same_token_count(tools=[TOOL]))
+
+
+@sequence(
+    "anthropic.count_tokens.usage.longer",
+    title="a system prompt increases the counted tokens",
+    group="token counts and message ids",
+    level="must",
+    source="Anthropic API reference, Count tokens in a Message",
+)
+def _longer_message_more_tokens(client: CheckedClient) -> None:
+    short, long = (
+        _token_counts(client)[0],
+        _token_counts(client, system="You are polite and never in a hurry.")[0],
+    )
+    assert long > short, f"{long} tokens with a system message, {short} without"
+
+
+@sequence(
+    "anthropic.messages.id.unique",
+    title="message ids are unique",
+    group="token counts and message ids",
+    level="must",
+    source="Anthropic API reference, Create a Message: id",
+)
+def _unique_message_ids(client: CheckedClient) -> None:
+    request = client.message("Say it briefly")
+    ids = [client.call("message", "/v1/messages", request).values[0]["id"] for _ in range(5)]
+    assert len(set(ids)) == len(ids), f"an id was given twice: {ids}"

@@ -1,0 +1,71 @@
+"""Which scenario runs which group of checks, and whether ids and titles that were named exist."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from behave.runner_util import collect_feature_locations, parse_features
+
+from support.conformance.groups import all_checks, group, require_checks
+from support.errors import SettingsError
+from support.results.known_issues import KnownIssues
+from support.runner.time_limits import SCENARIO_SECONDS
+
+FEATURES = "features"
+# A check has as long as one response and what comes with it (a health check, other servers) may take.
+CHECK_SECONDS = 30.0
+_GROUP_STEP = re.compile(r'the "(?P<group>[^"]+)" cases of the (?P<api>\w+) API are run')
+
+
+def group_of(scenario: Any) -> tuple[str, str] | None:
+    """API and group of a scenario that runs a group of checks, else None."""
+    found = (_GROUP_STEP.fullmatch(str(step.name)) for step in scenario.steps)
+    return next(((match["api"].lower(), match["group"]) for match in found if match), None)
+
+
+def budget_of_group(scenario: Any) -> float | None:
+    """The seconds that a scenario may take for its checks; None where it runs no group."""
+    found = group_of(scenario)
+    return None if found is None else max(SCENARIO_SECONDS, CHECK_SECONDS * len(group(*found)))
+
+
+def require_existing(known_issues: KnownIssues, loaded: Iterable[Any]) -> None:
+    """Raises `SettingsError` when the list of known issues names a check or a scenario that does not exist.
+
+    `loaded` are the features of this run; the others are read only when a title is not among theirs.
+    """
+    scenarios = list(_scenarios(loaded))
+    titles = {entry.scenario for entry in known_issues.entries if entry.scenario}
+    if titles - {str(scenario.name) for scenario in scenarios}:
+        scenarios += _scenarios(_all_features())
+    known_issues.require_existing(
+        checks=all_checks() if any(entry.check for entry in known_issues.entries) else (),
+        titles={str(scenario.name) for scenario in scenarios},
+        group_titles={str(scenario.name) for scenario in scenarios if group_of(scenario)},
+    )
+
+
+def titles_of_groups() -> dict[tuple[str, str], str]:
+    """The title of the scenario that runs a group, by API and group."""
+    found = ((group_of(scenario), str(scenario.name)) for scenario in _scenarios(_all_features()))
+    return {key: title for key, title in found if key is not None}
+
+
+def titles_of_checks(ids: Sequence[str]) -> list[str]:
+    """The titles of the scenarios that run these checks; raises `SettingsError` for an unknown id."""
+    require_checks(ids, "--case")
+    titles, checks = titles_of_groups(), all_checks()
+    return list(dict.fromkeys(titles[name.partition(".")[0], checks[name].group] for name in ids))
+
+
+def _all_features() -> list[Any]:
+    try:
+        return list(parse_features(collect_feature_locations([FEATURES])))
+    except FileNotFoundError as error:
+        raise SettingsError(f"no folder {FEATURES!r} here: {error}") from None
+
+
+def _scenarios(features: Iterable[Any]) -> Iterable[Any]:
+    return (scenario for feature in features for scenario in feature.walk_scenarios())
