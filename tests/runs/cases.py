@@ -1,4 +1,4 @@
-"""The runs that the tests look at. All are made once, a few at a time: starting one takes a second or two."""
+"""The runs that the tests check. All are made once, a few at a time: starting one takes a second or two."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         "real secret password": Case(
             BEHAVE, ("features/openai_api/models.feature",), environment=secret, real=True
         ),
-        "tells the key": Case(
-            ACCEPTANCE, scenarios=("It tells the key",), environment={"TARGET_API_KEY": SECRET_KEY}
+        "prints the key": Case(
+            ACCEPTANCE, scenarios=("It prints the key",), environment={"TARGET_API_KEY": SECRET_KEY}
         ),
         "real terminated": Case(
             ACCEPTANCE,
@@ -166,7 +166,7 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         "over budget and failed": Case(ACCEPTANCE, scenarios=("It sleeps for ever", "It fails")),
         "never returns": Case(ACCEPTANCE, scenarios=("It never returns from C", "It passes")),
         "never returns, here": Case(HERE, scenarios=("It never returns from C", "It passes")),
-        # -- what behave would let pass, or die of
+        # -- what behave would pass, or crash at
         "process ends by behave": Case(BEHAVE, files=toy_suite.dying("the process ends at once")),
         "process ends by acceptance": Case(ACCEPTANCE, files=toy_suite.dying("the process ends at once")),
         "process killed": Case(BEHAVE, files=toy_suite.dying("the process is killed")),
@@ -226,11 +226,11 @@ def cases(api: int, mute: int) -> dict[str, Case]:
             scenarios=("It cleans for long", "It passes"),
             signals=(("waiting", signal.SIGINT), ("lingering", signal.SIGINT)),
         ),
-        "master killed": Case(
+        "coordinator killed": Case(
             WORKERS, scenarios=("It waits", "It passes"), signals=(("waiting", signal.SIGKILL),)
         ),
         "workers, one port": Case(WORKERS, ("-D", "test_port=28431"), files=toy_suite.APART),
-        # -- refused before anything starts
+        # -- rejected before anything starts
         "unknown setting": Case(BEHAVE, ("-D", "test_prot=8080")),
         "unknown variable": Case(ACCEPTANCE, environment={"ACCEPTANCE_HTLM": "false"}),
         "twins": Case(BEHAVE, files=toy_suite.TWINS),
@@ -261,7 +261,7 @@ def cases(api: int, mute: int) -> dict[str, Case]:
 
 
 class Runs:
-    """All runs, under way from the start; asking for one waits for it."""
+    """All runs, started at once; access to one waits for its end."""
 
     def __init__(self, folder: Path, wanted: Mapping[str, Case]) -> None:
         self._pool = ThreadPoolExecutor(AT_ONCE)

@@ -25,7 +25,7 @@ WORKERS = (*ACCEPTANCE, "--jobs", "2")
 HERE = (*ACCEPTANCE, "--jobs", "0")
 # Several runs go on at once.
 LONGEST_SECONDS = 5 * PATIENCE
-# What a person may have set, which would lead a run elsewhere.
+# Variables of the user that would change a run.
 SETTINGS = (
     "ACCEPTANCE_",
     "TEST_",
@@ -41,7 +41,7 @@ SETTINGS = (
 
 @dataclass(frozen=True)
 class Run:
-    """One run that has ended: its code and words, its reports, and what was there right after its end."""
+    """A run that has ended: its exit code, output and reports, and what it left behind."""
 
     folder: Path
     exit_code: int
@@ -52,8 +52,8 @@ class Run:
     temporary: tuple[str, ...]
 
     @property
-    def said(self) -> str:
-        """Everything, for a failure message."""
+    def output(self) -> str:
+        """All output, for a failure message."""
         return f"exit code {self.exit_code}\n--- stdout\n{self.stdout}\n--- stderr\n{self.stderr}"
 
     @property
@@ -78,7 +78,7 @@ class Run:
 
     @property
     def cases(self) -> dict[str, list[str]]:
-        """Title -> what JUnit says about it: `failure`, `error`, `skipped`, or nothing for a pass."""
+        """Title -> its elements in JUnit: `failure`, `error`, `skipped`, or nothing for a pass."""
         files = (self.reports / "junit").glob("*.xml")
         return {
             case.attrib["name"]: [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
@@ -87,7 +87,7 @@ class Run:
         }
 
     def test(self, title: str) -> dict[str, Any]:
-        """What the report says about one scenario."""
+        """One scenario in the report."""
         found: dict[str, Any] = next(test for test in self.report["tests"] if test["name"] == title)
         return found
 

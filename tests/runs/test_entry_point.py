@@ -92,7 +92,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
             made.close()
 
 
-def test_all_are_looked_at() -> None:
+def test_all_are_checked() -> None:
     assert cases(1).keys() == EXPECTED.keys()
 
 
@@ -100,13 +100,13 @@ def test_all_are_looked_at() -> None:
 def test_option(front: Runs, name: str) -> None:
     run: Run = front[name]
     code, words = EXPECTED[name]
-    said = run.stdout + run.stderr
-    assert run.exit_code == code, run.said
-    assert not [word for word in words if word not in said], run.said
-    assert not run.processes and not run.temporary, run.said
-    assert "Traceback" not in run.stderr, run.said
+    output = run.stdout + run.stderr
+    assert run.exit_code == code, run.output
+    assert not [word for word in words if word not in output], run.output
+    assert not run.processes and not run.temporary, run.output
+    assert "Traceback" not in run.stderr, run.output
     if code in (2, 3):
-        assert len(run.stderr.splitlines()) == 1, run.said
+        assert len(run.stderr.splitlines()) == 1, run.output
 
 
 @pytest.mark.parametrize("name", ["list", "list of nothing", "list without needs"])
@@ -114,11 +114,11 @@ def test_a_list_starts_nothing(front: Runs, name: str) -> None:
     assert not front[name].reports.exists()
 
 
-def test_strict_tells_each_unmet_need_as_broken(front: Runs) -> None:
+def test_strict_reports_each_unmet_requirement_as_broken(front: Runs) -> None:
     assert set(front["strict"].verdicts.values()) == {"broken"}
 
 
-def test_only_the_reports_asked_for_are_kept(front: Runs) -> None:
+def test_only_the_selected_reports_are_kept(front: Runs) -> None:
     kept = {entry.name for entry in front["two reports"].reports.iterdir()}
     assert {"report.json", "junit"} <= kept
     assert not kept & {"allure-results", "index.html"}

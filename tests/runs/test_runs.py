@@ -18,7 +18,7 @@ from tests.runs.launching import Run
 from tests.runs.servers import is_closed
 from tests.timeouts import PATIENCE
 
-# Run -> exit code. The words of `acceptance --help` and README.
+# Run -> exit code, as in `acceptance --help` and README.
 CODES = {
     "passes by behave": 0,
     "passes by acceptance": 0,
@@ -32,7 +32,7 @@ CODES = {
     "undefined": 1,
     "cleanup breaks": 1,
     "sys.exit": 1,
-    "tells the key": 1,
+    "prints the key": 1,
     "fixed issue": 1,
     "real secret key": 1,
     "real secret password": 1,
@@ -80,15 +80,15 @@ CODES = {
     "workers interrupted": 130,
     "workers interrupted twice": 130,
     "workers terminated": 143,
-    "master killed": -signal.SIGKILL,
+    "coordinator killed": -signal.SIGKILL,
     "real terminated": 143,
 }
-# The second Ctrl-C is a wish to leave now; the hard limit leaves nobody to write a report.
+# A second Ctrl-C ends the run at once; after the hard limit there is no process to write a report.
 CUT = ("interrupted twice", "workers interrupted twice", "never returns, here")
 WRITE_REPORTS = [name for name, code in CODES.items() if code in (0, 1, 5, 130, 143) and name not in CUT]
 
-# Run that is refused before anything starts -> what its one line has to name.
-REFUSED = {
+# Run that is rejected before anything starts -> what its one line has to contain.
+REJECTED = {
     "unknown setting": ("test_prot", "-D", "test_port"),
     "unknown variable": ("ACCEPTANCE_HTLM", "environment variable", "acceptance_html"),
     "twins": ("'It is one'", "a.feature:5", "b.feature:5"),
@@ -115,40 +115,40 @@ WITH_A_CHILD = ("forgets a child", "interrupted", "interrupted twice", "terminat
 AFTER_A_SIGNAL = ("interrupted", "terminated", "everyone terminated")
 
 
-def test_all_runs_are_looked_at() -> None:
-    assert sorted([*CODES, *REFUSED]) == sorted(NAMES)
+def test_all_runs_are_checked() -> None:
+    assert sorted([*CODES, *REJECTED]) == sorted(NAMES)
 
 
 @pytest.mark.parametrize("name", CODES)
 def test_exit_code(runs: Runs, name: str) -> None:
     run = runs[name]
-    assert run.exit_code == CODES[name], run.said
+    assert run.exit_code == CODES[name], run.output
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_refusal_is_one_line(runs: Runs, name: str) -> None:
+@pytest.mark.parametrize("name", REJECTED)
+def test_rejection_is_one_line(runs: Runs, name: str) -> None:
     run = runs[name]
-    assert run.exit_code == 2, run.said
+    assert run.exit_code == 2, run.output
     lines = run.stderr.splitlines()
-    assert len(lines) == 1, run.said
-    assert lines[0].startswith("acceptance: "), run.said
-    assert not [words for words in REFUSED[name] if words not in lines[0]], run.said
-    assert "PASSED" not in run.stdout, run.said
+    assert len(lines) == 1, run.output
+    assert lines[0].startswith("acceptance: "), run.output
+    assert not [words for words in REJECTED[name] if words not in lines[0]], run.output
+    assert "PASSED" not in run.stdout, run.output
     assert not (run.reports / "report.json").exists()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_left(runs: Runs, name: str) -> None:
     run = runs[name]
-    assert not run.processes, f"{run.processes}\n{run.said}"
+    assert not run.processes, f"{run.processes}\n{run.output}"
     # A process that its hard limit or SIGKILL ends leaves its folder: the next run sweeps it.
     killed = name == "never returns, here" or run.exit_code == -signal.SIGKILL
-    assert not run.temporary or killed, f"{run.temporary}\n{run.said}"
-    assert "Traceback" not in run.stderr, run.said
+    assert not run.temporary or killed, f"{run.temporary}\n{run.output}"
+    assert "Traceback" not in run.stderr, run.output
 
 
 @pytest.mark.parametrize(
-    "name", [*WITH_A_CHILD, *(f"workers {name}" for name in WITH_A_CHILD[1:]), "master killed"]
+    "name", [*WITH_A_CHILD, *(f"workers {name}" for name in WITH_A_CHILD[1:]), "coordinator killed"]
 )
 def test_no_port_is_left(runs: Runs, name: str) -> None:
     port = int((runs[name].folder / "port").read_text())
@@ -168,19 +168,19 @@ def test_reports_are_whole(runs: Runs, name: str) -> None:
         ElementTree.parse(file)
     assert list((run.reports / "allure-results").glob("*-result.json"))
     last = run.stdout.strip().splitlines()[-1]
-    assert last.startswith("PASSED: " if CODES[name] == 0 else "FAILED: "), run.said
+    assert last.startswith("PASSED: " if CODES[name] == 0 else "FAILED: "), run.output
 
 
 @pytest.mark.parametrize("name", ["before_all", "after_all", "before_feature"])
-def test_hooks_outside_scenarios_are_told(runs: Runs, name: str) -> None:
+def test_errors_of_hooks_outside_scenarios_are_reported(runs: Runs, name: str) -> None:
     run = runs[name]
-    assert f"{name} gave up" in (run.reports / "report.json").read_text(), run.said
-    assert "PASSED: " not in run.stdout, run.said
+    assert f"{name} gave up" in (run.reports / "report.json").read_text(), run.output
+    assert "PASSED: " not in run.stdout, run.output
 
 
 @pytest.mark.parametrize("name", [name for name, code in CODES.items() if code not in (0, -signal.SIGKILL)])
 def test_never_green(runs: Runs, name: str) -> None:
-    assert "PASSED: " not in runs[name].stdout, runs[name].said
+    assert "PASSED: " not in runs[name].stdout, runs[name].output
 
 
 def test_each_way_to_end_has_its_verdict(runs: Runs) -> None:
@@ -196,12 +196,12 @@ def test_each_way_to_end_has_its_verdict(runs: Runs) -> None:
     assert run.report["summary"]["failed"] == 5
     assert "expected 2, got 1" in run.test("It fails")["error"]
     assert "no room on the disk" in run.test("It breaks")["error"]
-    assert "nobody has written this" in run.test("It is undefined")["error"]
+    assert "this step has no definition" in run.test("It is undefined")["error"]
     assert "no room for a scenario" in run.test("Its hook breaks")["error"]
     assert "the server died" in run.test("Its hook finds a defect")["error"]
 
 
-def test_what_is_not_offered_is_left_out_with_its_reason(runs: Runs) -> None:
+def test_what_is_not_supported_is_skipped_with_its_reason(runs: Runs) -> None:
     run = runs["left out"]
     assert run.verdicts == {
         "It is left out half-way": "skipped",
@@ -215,21 +215,21 @@ def test_what_is_not_offered_is_left_out_with_its_reason(runs: Runs) -> None:
     assert not list((run.reports / "evidence").glob("*"))
 
 
-def test_what_is_not_offered_fails_a_strict_run(runs: Runs) -> None:
+def test_what_is_not_supported_fails_a_strict_run(runs: Runs) -> None:
     run = runs["left out, strict"]
     assert run.verdicts == {"It is left out at its end": "broken"}
     assert "the toy server has no such route" in run.test("It is left out at its end")["error"]
 
 
-def test_broken_cleanup_is_told(runs: Runs) -> None:
+def test_error_of_a_cleanup_is_reported(runs: Runs) -> None:
     found = runs["cleanup breaks"].test("Its cleanup breaks")
     assert found["verdict"] == "broken"
     assert "the port is still taken" in found["error"]
 
 
-def test_sys_exit_in_a_step_is_an_error_and_the_run_goes_on(runs: Runs) -> None:
+def test_sys_exit_in_a_step_is_an_error_and_the_run_continues(runs: Runs) -> None:
     run = runs["sys.exit"]
-    assert run.verdicts == {"It leaves quietly": "broken", "It passes": "passed"}, run.said
+    assert run.verdicts == {"It leaves quietly": "broken", "It passes": "passed"}, run.output
 
 
 def test_known_issue_is_counted_and_does_not_gate(runs: Runs) -> None:
@@ -240,42 +240,42 @@ def test_known_issue_is_counted_and_does_not_gate(runs: Runs) -> None:
     assert "one is not two here" in run.stdout
 
 
-def test_known_issue_that_passes_is_a_surprise(runs: Runs) -> None:
+def test_known_issue_that_passes_is_a_failure(runs: Runs) -> None:
     run = runs["fixed issue"]
     assert run.verdicts == {"It passes": "failed", "It passes as well": "passed"}
     assert "remove the entry" in run.test("It passes")["error"]
 
 
-def test_nothing_selected_says_so_in_one_line(runs: Runs) -> None:
+def test_nothing_selected_is_reported_in_one_line(runs: Runs) -> None:
     run = runs["nothing selected"]
-    assert re.fullmatch(r"acceptance: no scenario selected .*smoke and slow.*\n", run.stderr), run.said
+    assert re.fullmatch(r"acceptance: no scenario selected .*smoke and slow.*\n", run.stderr), run.output
 
 
-def test_unmet_needs_are_told_with_their_remedy(runs: Runs) -> None:
+def test_unmet_requirements_are_reported_with_their_remedy(runs: Runs) -> None:
     run = runs["real lacks needs"]
     assert set(run.verdicts.values()) == {"skipped"}
     assert "MISTRALRS_BIN" in (run.reports / "report.json").read_text()
     assert "nothing was checked" in run.stderr
 
 
-def test_what_takes_too_long_is_cut_and_the_run_goes_on(runs: Runs) -> None:
+def test_what_takes_too_long_is_interrupted_and_the_run_continues(runs: Runs) -> None:
     run = runs["over budget"]
-    assert run.verdicts.pop("It passes") == "passed", run.said
+    assert run.verdicts.pop("It passes") == "passed", run.output
     for test in run.report["tests"]:
         if test["name"] != "It passes":
-            assert test["verdict"] == "failed", run.said
-            assert "the scenario exceeded its budget of 1 s in " in test["error"], run.said
-            assert 1 <= test["duration"] < PATIENCE, run.said
-    assert "time.sleep(3600)" in run.test("It sleeps for ever")["error"], run.said
-    assert "(in: Then the step sleeps for ever)" in run.test("It sleeps for ever")["error"], run.said
+            assert test["verdict"] == "failed", run.output
+            assert "the scenario exceeded its budget of 1 s in " in test["error"], run.output
+            assert 1 <= test["duration"] < PATIENCE, run.output
+    assert "time.sleep(3600)" in run.test("It sleeps for ever")["error"], run.output
+    assert "(in: Then the step sleeps for ever)" in run.test("It sleeps for ever")["error"], run.output
     assert not (run.reports / "stacks.txt").exists()
 
 
 def test_what_cannot_be_interrupted_costs_its_process_and_nothing_else(runs: Runs) -> None:
     run = runs["never returns"]
-    assert run.verdicts == {"It never returns from C": "failed", "It passes": "passed"}, run.said
-    told = run.test("It never returns from C")["error"]
-    assert told.startswith("the scenario exceeded its budget of 1 s in Then the step never returns from C")
+    assert run.verdicts == {"It never returns from C": "failed", "It passes": "passed"}, run.output
+    error = run.test("It never returns from C")["error"]
+    assert error.startswith("the scenario exceeded its budget of 1 s in Then the step never returns from C")
     (folder,) = (run.reports / "evidence").iterdir()
     assert "in computes" in (folder / "stacks.txt").read_text()
     assert run.results["It never returns from C"]["status"] == "failed"
@@ -301,13 +301,13 @@ def test_signal_ends_in_order(runs: Runs, name: str) -> None:
     assert run.verdicts["It waits"] != "passed"
     # Workers may have run it beside the other one.
     assert run.verdicts["It passes"] == "skipped" or name.startswith("workers")
-    assert number.name in (run.reports / "report.json").read_text(), run.said
+    assert number.name in (run.reports / "report.json").read_text(), run.output
 
 
-def test_report_folder_that_cannot_be_written_is_told(runs: Runs) -> None:
+def test_report_folder_that_cannot_be_written_is_reported(runs: Runs) -> None:
     run = runs["unwritable reports"]
-    assert len(run.stderr.splitlines()) == 1, run.said
-    assert "acceptance_reports_dir" in run.stderr, run.said
+    assert len(run.stderr.splitlines()) == 1, run.output
+    assert "acceptance_reports_dir" in run.stderr, run.output
 
 
 def everything(run: Run) -> str:
@@ -327,15 +327,15 @@ def test_key_is_sent_and_shown_nowhere(runs: Runs) -> None:
 def test_key_that_comes_back_is_shown_nowhere(runs: Runs) -> None:
     """The server of the one run answers with it; in the other it is printed, logged and raised."""
     pair = base64.b64encode(SECRET_KEY.encode()).decode()
-    for name, words in (("real secret key", "no model today for"), ("tells the key", "refused for")):
+    for name, words in (("real secret key", "no model today for"), ("prints the key", "refused for")):
         text = everything(runs[name])
         assert words in text
         assert SECRET_KEY not in text
         assert pair.rstrip("=") not in text
         assert base64.b64encode(f"Bearer {SECRET_KEY}".encode()).decode()[12:-4] not in text
-    told = runs["tells the key"]
+    told = runs["prints the key"]
     assert (
-        f"refused for '{REDACTED}', {REDACTED}, Bearer {REDACTED}" in told.test("It tells the key")["error"]
+        f"refused for '{REDACTED}', {REDACTED}, Bearer {REDACTED}" in told.test("It prints the key")["error"]
     )
 
 
@@ -372,13 +372,13 @@ LEAVE = {
 @pytest.mark.parametrize("name", LEAVE)
 def test_failures_that_are_found_late_leave_evidence_too(runs: Runs, name: str) -> None:
     folders = {folder.name: folder for folder in (runs[name].reports / "evidence").iterdir()}
-    assert set(folders) == set(LEAVE[name]), runs[name].said
+    assert set(folders) == set(LEAVE[name]), runs[name].output
     for folder, words in LEAVE[name].items():
         assert words in (folders[folder] / "failure.txt").read_text()
 
 
 @pytest.mark.parametrize("name", WRITE_REPORTS)
-def test_run_tells_its_outcome_in_markdown_and_what_the_target_used(runs: Runs, name: str) -> None:
+def test_the_summary_has_the_outcome_and_the_resources_of_the_target(runs: Runs, name: str) -> None:
     run = runs[name]
     text = (run.reports / "summary.md").read_text()
     assert text == (run.folder / "job.md").read_text()
@@ -412,7 +412,7 @@ def test_password_is_shown_nowhere(runs: Runs, name: str) -> None:
         ("process killed", "signal SIGKILL"),
     ],
 )
-def test_a_step_that_ends_the_process_is_red_and_the_run_goes_on(runs: Runs, name: str, how: str) -> None:
+def test_a_step_that_ends_the_process_fails_and_the_run_continues(runs: Runs, name: str, how: str) -> None:
     run = runs[name]
     wanted = {
         "It comes before": "passed",
@@ -420,7 +420,7 @@ def test_a_step_that_ends_the_process_is_red_and_the_run_goes_on(runs: Runs, nam
         "It comes after": "passed",
         "It stays": "passed",
     }
-    assert run.verdicts == wanted, run.said
+    assert run.verdicts == wanted, run.output
     message = f"the worker process ended ({how}) while this scenario ran"
     assert message in run.test("It dies")["error"]
     assert message in run.stdout
@@ -431,18 +431,18 @@ def test_a_step_that_ends_the_process_is_red_and_the_run_goes_on(runs: Runs, nam
 @pytest.mark.parametrize(
     "name", ["process ends by behave", "process ends by acceptance", "worker ends at once"]
 )
-def test_last_words_of_a_process_are_evidence(runs: Runs, name: str) -> None:
+def test_last_output_of_a_process_is_evidence(runs: Runs, name: str) -> None:
     (folder,) = (runs[name].reports / "evidence").iterdir()
-    said = (folder / "output-of-the-worker.txt").read_text()
-    assert said.splitlines() == ["captured words", "last words", "words of a library"]
+    output = (folder / "output-of-the-worker.txt").read_text()
+    assert output.splitlines() == ["captured output", "last output", "output of a library"]
 
 
 @pytest.mark.parametrize("name", ["killed at import", "killed in before_all", "killed between features"])
-def test_a_process_that_ends_outside_scenarios_is_told(runs: Runs, name: str) -> None:
+def test_a_process_that_ends_outside_scenarios_is_reported(runs: Runs, name: str) -> None:
     run = runs[name]
-    assert "the worker process ended (signal SIGKILL) while no scenario ran" in run.stdout, run.said
+    assert "the worker process ended (signal SIGKILL) while no scenario ran" in run.stdout, run.output
     if name != "killed between features":
-        assert run.verdicts == {"worker w1": "broken", "It passes": "skipped"}, run.said
+        assert run.verdicts == {"worker w1": "broken", "It passes": "skipped"}, run.output
         assert run.test("It passes")["reason"] == "not run: worker w1 failed"
         assert run.results["It passes"]["status"] == "skipped"
         assert run.cases == {"worker w1": ["error"], "It passes": ["skipped"]}
@@ -455,34 +455,36 @@ def test_an_async_step_is_awaited_within_its_budget(runs: Runs) -> None:
         "It awaits a moment": "passed",
         "It passes": "passed",
     }
-    assert "the scenario exceeded its budget of 1 s in " in run.test("It awaits for ever")["error"], run.said
-    assert not run.stderr, run.said
+    assert "the scenario exceeded its budget of 1 s in " in run.test("It awaits for ever")["error"], (
+        run.output
+    )
+    assert not run.stderr, run.output
 
 
-def test_what_nobody_awaits_is_refused(runs: Runs) -> None:
+def test_a_coroutine_that_is_not_awaited_is_rejected(runs: Runs) -> None:
     run = runs["async cleanup"]
     assert run.verdicts == {"Its cleanup is async": "broken", "It passes": "passed"}
     assert "the cleanup close is `async def`" in run.test("Its cleanup is async")["error"]
     hook = runs["async hook"]
-    assert "the hook before_scenario of environment.py is `async def`" in hook.stdout, hook.said
+    assert "the hook before_scenario of environment.py is `async def`" in hook.stdout, hook.output
     assert hook.verdicts["It passes"] == "skipped"
 
 
 def test_a_formatter_that_raises_breaks_the_harness_and_not_the_run(runs: Runs) -> None:
     run = runs["formatter raises"]
     told = {f"formatter Raising, {method}": "broken" for method in toy_suite.METHODS}
-    assert run.verdicts == {"It passes": "passed"} | told, run.said
+    assert run.verdicts == {"It passes": "passed"} | told, run.output
     assert "LookupError: no such colour" in run.test("formatter Raising, step")["error"]
     other = runs["formatter cannot start"]
     (broken,) = [test for test in other.report["tests"] if test["verdict"] == "broken"]
-    assert broken["name"] == "formatter toy_formatter:Raising, start", other.said
+    assert broken["name"] == "formatter toy_formatter:Raising, start", other.output
 
 
-def test_formatters_of_behave_work_as_ever(runs: Runs) -> None:
+def test_formatters_of_behave_work(runs: Runs) -> None:
     run = runs["formatters chosen"]
     features = json.loads((run.folder / "own.json").read_bytes())
     assert [feature["status"] for feature in features] == ["passed", "failed"]
-    assert "Then 1 is 2 ... failed" in run.stdout, run.said
+    assert "Then 1 is 2 ... failed" in run.stdout, run.output
 
 
 def test_without_workers_all_runs_in_one_process(runs: Runs) -> None:
@@ -494,9 +496,9 @@ def test_without_workers_all_runs_in_one_process(runs: Runs) -> None:
 
 
 @pytest.mark.parametrize("name", ["first failure", "first failure, here", "workers, first failure"])
-def test_what_was_not_reached_is_in_every_report(runs: Runs, name: str) -> None:
+def test_what_did_not_run_is_in_every_report(runs: Runs, name: str) -> None:
     run = runs[name]
-    assert run.verdicts["It is next"] == "skipped", run.said
+    assert run.verdicts["It is next"] == "skipped", run.output
     assert run.test("It is next")["reason"] == "not run: the run stopped at the first failure"
     assert run.results["It is next"]["status"] == "skipped"
     assert run.cases["It is next"] == ["skipped"]
@@ -510,7 +512,7 @@ def test_what_was_not_reached_is_in_every_report(runs: Runs, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", AFTER_A_SIGNAL)
-def test_what_a_signal_left_out_says_so(runs: Runs, name: str) -> None:
+def test_what_a_signal_prevented_has_its_reason(runs: Runs, name: str) -> None:
     number = "SIGINT" if name == "interrupted" else "SIGTERM"
     assert runs[name].test("It passes")["reason"] == f"not run: the run was ended by {number}"
 
@@ -518,5 +520,5 @@ def test_what_a_signal_left_out_says_so(runs: Runs, name: str) -> None:
 def test_a_breakpoint_is_on_the_terminal_and_has_no_budget(runs: Runs) -> None:
     run = runs["breakpoint"]
     # Nobody types: the debugger is left at once.
-    assert "-> breakpoint()" in run.stdout or "(Pdb) " in run.stdout, run.said
-    assert run.verdicts == {"It is looked at": "broken", "It passes": "passed"}, run.said
+    assert "-> breakpoint()" in run.stdout or "(Pdb) " in run.stdout, run.output
+    assert run.verdicts == {"It is looked at": "broken", "It passes": "passed"}, run.output

@@ -1,4 +1,4 @@
-"""Runs with several workers: complete, apart where it must be, and not ended by the death of a worker."""
+"""Runs with several workers: complete, exclusive where required, and not ended by the crash of a worker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.runs.launching import Run
 
 
 def stays(run: Run) -> dict[str, dict[str, Any]]:
-    """Who stayed when, and in which process."""
+    """When each stay was, and in which process."""
     lines = (run.folder / "stays.jsonl").read_text().splitlines()
     return {entry["name"]: entry for entry in map(json.loads, lines)}
 
@@ -25,15 +25,15 @@ def test_everything_runs_once_and_is_in_every_report(runs: Runs) -> None:
     run = runs["workers"]
     titles = {f"A{number} passes" for number in range(4)} | {"C meets D", "D meets C"}
     titles |= {f"Row {number} is itself" for number in (1, 2, 3)}
-    assert run.verdicts == dict.fromkeys(titles, "passed"), run.said
+    assert run.verdicts == dict.fromkeys(titles, "passed"), run.output
     assert len(run.report["tests"]) == len(titles)
     assert set(run.cases) == titles
-    assert not [title for title, told in run.cases.items() if told]
+    assert not [title for title, problems in run.cases.items() if problems]
     # The rows of an outline share a title in Allure and differ in their parameters.
     results = list((run.reports / "allure-results").glob("*-result.json"))
     assert len(results) == len(titles)
     for title in titles:
-        assert run.stdout.count(f" / {title}\n") == 1, run.said
+        assert run.stdout.count(f" / {title}\n") == 1, run.output
 
 
 def test_both_workers_have_their_lane_in_the_timeline(runs: Runs) -> None:
@@ -48,24 +48,24 @@ def test_both_workers_have_their_lane_in_the_timeline(runs: Runs) -> None:
 
 
 def test_locks_and_serial_keep_features_apart(runs: Runs) -> None:
-    who = stays(runs["workers apart"])
-    assert len(who) == 5
-    assert not overlap(who["locked"], who["shut"])
-    others = [stay for name, stay in who.items() if name != "alone"]
-    assert all(who["alone"]["begun"] > stay["ended"] for stay in others)
+    found = stays(runs["workers apart"])
+    assert len(found) == 5
+    assert not overlap(found["locked"], found["shut"])
+    others = [stay for name, stay in found.items() if name != "alone"]
+    assert all(found["alone"]["begun"] > stay["ended"] for stay in others)
 
 
 @pytest.mark.parametrize(
     ("name", "how"), [("worker ends at once", "exit code 0"), ("worker killed", "signal SIGKILL")]
 )
-def test_death_of_a_worker_costs_one_scenario(runs: Runs, name: str, how: str) -> None:
+def test_crash_of_a_worker_costs_one_scenario(runs: Runs, name: str, how: str) -> None:
     run = runs[name]
     assert run.verdicts == {
         "It comes before": "passed",
         "It dies": "broken",
         "It comes after": "passed",
         "It stays": "passed",
-    }, run.said
+    }, run.output
     message = f"the worker process ended ({how}) while this scenario ran"
     assert message in run.test("It dies")["error"]
     assert message in run.stdout
@@ -74,7 +74,7 @@ def test_death_of_a_worker_costs_one_scenario(runs: Runs, name: str, how: str) -
     assert run.cases == {"It comes before": [], "It dies": ["error"], "It comes after": [], "It stays": []}
 
 
-def test_workers_tell_failures_as_one_process_does(runs: Runs) -> None:
+def test_workers_report_failures_as_one_process_does(runs: Runs) -> None:
     run = runs["workers fail"]
     assert run.verdicts == {"It passes": "passed", "It fails": "failed", "Its cleanup breaks": "broken"}
     assert "expected 2, got 1" in run.stdout

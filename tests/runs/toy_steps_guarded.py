@@ -47,14 +47,14 @@ def not_offered(context):
     raise NotSupported("the toy server has no such route")
 
 
-@then("the key is told")
-def told(context):
+@then("the key is printed")
+def printed(context):
     key = os.environ["TARGET_API_KEY"]
 
-    def tell_again():
+    def print_again():
         raise RuntimeError(f"cannot close the session of {key}")
 
-    context.add_cleanup(tell_again)
+    context.add_cleanup(print_again)
     print("printed:", key)
     print("printed:", key, file=sys.stderr)
     logging.getLogger("toy").warning("logged: %s", key)
@@ -155,7 +155,7 @@ async def awaits_a_moment(context):
     await asyncio.sleep(0.01)
 
 
-@given("a cleanup that nobody awaits")
+@given("a cleanup that is not awaited")
 def async_cleanup(context):
     async def close():
         raise RuntimeError("never seen")
@@ -165,9 +165,9 @@ def async_cleanup(context):
 
 @then("the process ends at once")
 def ends_at_once(context):
-    print("captured words")
-    print("last words", file=sys.__stdout__, flush=True)
-    os.write(2, b"words of a library\n")
+    print("captured output")
+    print("last output", file=sys.__stdout__, flush=True)
+    os.write(2, b"output of a library\n")
     os._exit(0)
 
 

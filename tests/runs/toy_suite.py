@@ -1,4 +1,4 @@
-"""A toy suite for the guarded runner: features with every way to end, and programs to judge."""
+"""A toy suite for the guarded runner: features with every way to end, and programs to test."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ SCENARIOS = {
     "It passes as well": "Then 2 is 2",
     "It fails": "Then 1 is 2",
     "It breaks": "Then the harness breaks",
-    "It is undefined": "Then nobody has written this",
+    "It is undefined": "Then this step has no definition",
     "Its hook breaks": "Then 1 is 1",
     "Its hook finds a defect": "Then 1 is 1",
     "Its cleanup breaks": "Given a cleanup that breaks\n    Then 1 is 1",
-    "It tells the key": "Then the key is told",
+    "It prints the key": "Then the key is printed",
     "It is looked at": "Then the step is looked at",
     "It leaves quietly": "Then the step calls sys.exit",
     "It forgets a child": "Given a child that listens\n    Then 1 is 1",
@@ -50,7 +50,7 @@ SCENARIOS = {
     "It loops for ever": "Then the step loops for ever",
     "It awaits for ever": "Then the step awaits for ever",
     "It awaits a moment": "Then the step awaits a moment",
-    "Its cleanup is async": "Given a cleanup that nobody awaits\n    Then 1 is 1",
+    "Its cleanup is async": "Given a cleanup that is not awaited\n    Then 1 is 1",
     "It reads a stream without end": "Then the step reads a stream without end",
     "It never returns from C": "Then the step never returns from C",
     "Its hook hangs": "Then 1 is 1",
@@ -199,7 +199,7 @@ def make(
 
 
 def program(folder: Path, kind: str, *, executable: bool = True) -> Path:
-    """Write a program to judge."""
+    """Write a program to test."""
     file = folder / f"program-{kind}"
     file.write_text(PROGRAMS[kind])
     file.chmod(0o755 if executable else 0o644)
