@@ -319,3 +319,56 @@ def test_requests_can_be_written_to_a_file(engine: FakeEngine, tmp_path: Path) -
     ask(engine, chat, chat, options=ServerOptions(request_log=log))
     assert log.read_text().count("Request at ") == 2
     assert '"content":"hi"' in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "message"),
+    [
+        ({"stream": None}, "stream", "valid boolean"),
+        ({"n": True}, "n", "valid integer"),
+        ({"n": 1.0}, "n", "valid integer"),
+        ({"temperature": "1"}, "temperature", "valid number"),
+        ({"temperature": 10**400}, "temperature", "finite"),
+        ({"stop": ["x", 5]}, "stop.1", "valid string"),
+        ({"logit_bias": {"7": "x"}}, "logit_bias.7", "valid number"),
+        (
+            {"grammar": {"type": "xml", "value": ""}},
+            "grammar.type",
+            "'regex', 'lark', 'json_schema' or 'llguidance'",
+        ),
+        ({"grammar": {"type": "regex"}}, "grammar.value", "missing field `grammar.value`"),
+        ({"response_format": "json"}, "response_format", "object"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "n"}}},
+            "response_format.json_schema.schema",
+            "missing field",
+        ),
+        ({"tools": [5]}, "tools.0", "valid dictionary"),
+        (
+            {"messages": [{"role": "user", "content": [{"text": "x"}]}]},
+            "messages.0.content.0.type",
+            "missing field",
+        ),
+        ({"messages": [{"role": "user", "content": 5}]}, "messages.0.content", "valid string"),
+    ],
+)
+def test_errors_name_the_field(engine: FakeEngine, fields: dict[str, Any], param: str, message: str) -> None:
+    response = post(engine, CHAT, {"messages": USER, **fields})
+    error = response.json()["error"]
+    assert (response.status_code, error["param"]) == (422, param)
+    assert message in error["message"]
+
+
+def test_null_is_an_absent_field_where_the_api_allows_it(engine: FakeEngine) -> None:
+    names = (
+        "max_tokens",
+        "stop",
+        "temperature",
+        "logit_bias",
+        "grammar",
+        "response_format",
+        "tools",
+        "logprobs",
+    )
+    assert post(engine, CHAT, question("hi", **dict.fromkeys(names))).status_code == 200
+    assert engine.calls[0].parameters == {"n_choices": 1}

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 import anyio
 import uvicorn
-from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -28,6 +27,7 @@ from starlette.types import ASGIApp
 
 from support.bundled.reference_server import response_shapes
 from support.bundled.reference_server.engine import Chunk, Engine, EngineError, RequestRefused
+from support.bundled.reference_server.json_fields import FieldError, JsonError, parse_json
 from support.bundled.reference_server.metrics import Metrics
 from support.bundled.reference_server.options import ServerOptions
 from support.bundled.reference_server.request_metrics import RequestMetricsMiddleware
@@ -40,7 +40,7 @@ from support.bundled.reference_server.schemas import (
 from support.bundled.reference_server.stream_bridge import Streams
 
 BODY_LIMIT = 50 * 1024 * 1024
-Body = TypeVar("Body", bound=BaseModel)
+Body = TypeVar("Body", ChatRequest, CompletionRequest, EmbeddingRequest)
 
 
 class ApiError(Exception):
@@ -169,10 +169,12 @@ class _Api:
             with self._options.request_log.open("a", encoding="utf-8") as log:
                 log.write(f"Request at {datetime.now(UTC).isoformat()}: {raw.decode(errors='replace')}\n\n")
         try:
-            asked = kind.model_validate_json(raw)
-        except ValidationError as error:
-            raise _validation_error(error) from None
-        name = getattr(asked, "model", "default")
+            asked = kind(parse_json(raw))
+        except JsonError as error:
+            raise ApiError(400, f"Failed to parse the request body as JSON: {error}") from None
+        except FieldError as error:
+            raise _field_error(error) from None
+        name = asked.model
         request.state.model = name if name == "default" else "unknown"
         if name not in ("default", self._engine.model_id):
             raise ApiError(
@@ -248,15 +250,12 @@ async def _cancel_on_disconnect(request: Request, work: Callable[[], Awaitable[R
     return response
 
 
-def _validation_error(error: ValidationError) -> ApiError:
-    first = error.errors(include_url=False)[0]
-    if first["type"] == "json_invalid":
-        return ApiError(400, f"Failed to parse the request body as JSON: {first['msg']}")
-    # Locations name the branch of a union as well (`str`, `list[str]`); the field is what precedes it.
-    parts = [str(part) for part in first["loc"] if part != "str"]
-    field = ".".join(part for part in parts if part.replace("_", "").isalnum())
-    said = f"missing field `{field}`" if first["type"] == "missing" else f"{field}: {first['msg']}"
-    return ApiError(422, f"Failed to deserialize the JSON body into the target type: {said}", param=field)
+def _field_error(error: FieldError) -> ApiError:
+    place = f"{error.field}: " if error.field else ""
+    message = f"missing field `{error.field}`" if error.missing else f"{place}{error}"
+    return ApiError(
+        422, f"Failed to deserialize the JSON body into the target type: {message}", param=error.field
+    )
 
 
 def _encode_embedding(vector: list[float], encoding: str) -> list[float] | str:

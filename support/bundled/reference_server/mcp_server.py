@@ -10,7 +10,6 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import Any
 
-from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -19,7 +18,15 @@ from starlette.types import ASGIApp
 
 from support.bundled.reference_server import response_shapes
 from support.bundled.reference_server.engine import EngineError
-from support.bundled.reference_server.schemas import ChatRequest, InvalidRequest, StrictModel
+from support.bundled.reference_server.json_fields import (
+    FieldError,
+    JsonError,
+    anything,
+    object_of,
+    parse_json,
+    text,
+)
+from support.bundled.reference_server.schemas import ChatRequest, InvalidRequest
 from support.bundled.reference_server.stream_bridge import Streams
 
 ROUTE = "/mcp"
@@ -57,11 +64,9 @@ CHAT_TOOL = {
 }
 
 
-class Message(StrictModel):
-    jsonrpc: str
-    method: str
-    id: Any = None
-    params: Any = None
+_read_message = object_of(
+    {"jsonrpc": text, "method": text, "id": anything, "params": anything}, ("jsonrpc", "method")
+)
 
 
 class RpcError(Exception):
@@ -92,22 +97,21 @@ class _McpServer:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return PlainTextResponse("Expected request with `Content-Type: application/json`", 415)
         try:
-            message = Message.model_validate_json(await request.body())
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            status = 400 if first["type"] == "json_invalid" else 422
-            return PlainTextResponse(f"Failed to read the request body: {first['msg']}", status)
-        reply: dict[str, Any] = {"jsonrpc": "2.0", "id": message.id}
+            message = _read_message(parse_json(await request.body()), "")
+        except (JsonError, FieldError) as error:
+            status = 400 if isinstance(error, JsonError) else 422
+            return PlainTextResponse(f"Failed to read the request body: {error}", status)
+        reply: dict[str, Any] = {"jsonrpc": "2.0", "id": message["id"]}
         try:
             reply["result"] = await self._dispatch(message)
         except RpcError as error:
             reply["error"] = {"code": error.code, "message": str(error)}
         return JSONResponse(reply)
 
-    async def _dispatch(self, message: Message) -> dict[str, Any]:
-        if message.jsonrpc != "2.0":
+    async def _dispatch(self, message: dict[str, Any]) -> dict[str, Any]:
+        if message["jsonrpc"] != "2.0":
             raise RpcError(INVALID_REQUEST, "Expected jsonrpc to be 2.0")
-        match message.method:
+        match message["method"]:
             case "initialize":
                 return self._initialize_result
             case "ping":
@@ -115,22 +119,20 @@ class _McpServer:
             case "tools/list":
                 return {"tools": [CHAT_TOOL]}
             case "tools/call":
-                return await self._call(message.params if isinstance(message.params, dict) else {})
-        raise RpcError(METHOD_NOT_FOUND, f"Method not found: {message.method}")
+                params = message["params"]
+                return await self._call(params if isinstance(params, dict) else {})
+        raise RpcError(METHOD_NOT_FOUND, f"Method not found: {message['method']}")
 
     async def _call(self, params: dict[str, Any]) -> dict[str, Any]:
         if params.get("name") != CHAT_TOOL["name"]:
             raise RpcError(METHOD_NOT_FOUND, f"Unknown tool: {params.get('name', '')}")
         try:
-            asked = ChatRequest.model_validate(params.get("arguments") or {})
-            text = await self._chat(asked)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            said = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-            raise RpcError(INTERNAL_ERROR, f"Tool execution error: {said}") from error
+            answer = await self._chat(ChatRequest(params.get("arguments") or {}))
+        except FieldError as error:
+            raise RpcError(INTERNAL_ERROR, f"Tool execution error: {error.field}: {error}") from error
         except (InvalidRequest, EngineError) as error:
             raise RpcError(INTERNAL_ERROR, f"Tool execution error: {error}") from error
-        return {"content": [{"type": "text", "text": text}]}
+        return {"content": [{"type": "text", "text": answer}]}
 
     async def _chat(self, request: ChatRequest) -> str:
         chunks = self._streams.chunks(request.call())
