@@ -157,7 +157,7 @@ def test_target_that_says_nothing(gateway: Any, target: FakeTarget) -> None:
     target.stream = [event("one"), threading.Event()]
     client = gateway(idle_timeout=0.3)
     answered = client.post("/api/chat", json={**CHAT, "stream": False})
-    assert (answered.status_code, answered.json()) == (504, {"error": "the target said nothing for 0.3 s"})
+    assert (answered.status_code, answered.json()) == (504, {"error": "the target sent nothing for 0.3 s"})
     assert target.left.wait(PATIENCE)
 
 
@@ -174,7 +174,7 @@ def test_silence_in_the_middle_is_the_last_line(gateway: Any, target: FakeTarget
     target.stream = [event("one"), threading.Event()]
     with gateway(idle_timeout=0.3).stream("POST", "/api/chat", json=CHAT) as response:
         lines = [json.loads(line) for line in response.iter_lines()]
-    assert lines[1:] == [{"error": "the target said nothing for 0.3 s"}]
+    assert lines[1:] == [{"error": "the target sent nothing for 0.3 s"}]
 
 
 def test_silence_in_the_middle_of_v1_tears_the_connection(gateway: Any, target: FakeTarget) -> None:

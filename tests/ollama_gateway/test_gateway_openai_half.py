@@ -67,7 +67,7 @@ def test_lists_have_ollamas_names(client: httpx.Client) -> None:
         ("/v1/chat/completions", {"messages": []}, 400, "model is required"),
         ("/v1/chat/completions", {**CHAT, "messages": []}, 400, "messages"),
         ("/v1/chat/completions", b'{"model": "speaking", "messages": [', 400, "EOF"),
-        ("/v1/chat/completions", b"[]", 400, "no JSON object"),
+        ("/v1/chat/completions", b"[]", 400, "not a JSON object"),
         ("/v1/embeddings", {"model": "speaking", "input": []}, 400, "invalid input"),
     ],
 )

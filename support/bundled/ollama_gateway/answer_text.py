@@ -16,36 +16,37 @@ from support.bundled.ollama_gateway.errors import ApiError
 THINK_START, THINK_END = "<think>", "</think>"
 TOOL_CALL_START, TOOL_CALL_END = "<tool_call>", "</tool_call>"
 State = Literal["text", "thought", "call"]
+_PLAIN = "plain text"
 _STATE_AFTER: Mapping[str, State] = {THINK_START: "thought", TOOL_CALL_START: "call"}
 
 
 class Markup:
-    """One answer's text in, its plain text and its thoughts out; the calls stay here."""
+    """Splits the text of one answer into plain text and thoughts; the tool calls are kept in `calls`."""
 
     def __init__(self, *, thinks: bool, calls: bool) -> None:
-        """`thinks`: the model may begin with a thought. `calls`: it was given tools."""
+        """`thinks`: the model may begin with a thought. `calls`: the request has tools."""
         self.calls: list[dict[str, Any]] = []
         self._starts = [mark for mark, wanted in ((THINK_START, thinks), (TOOL_CALL_START, calls)) if wanted]
         self._state: State = "text"
         self._held = ""
-        # White space behind a thought or a call belongs to the markup, and that before a thought.
+        # White space after a thought or a call belongs to the markup, and that before a thought.
         self._at_edge = False
         self._has_content = False
 
     def feed(self, text: str) -> tuple[str, str]:
-        """Text and thought that are known with this piece: what may be the beginning of a mark waits."""
+        """Text and thought that are decided with this piece; the possible beginning of a tag is held back."""
         if not self._starts and not self._at_edge:
             return text, ""
         self._held += text
-        said, thought = "", ""
+        plain, thought = "", ""
         while True:
             if self._state == "text":
                 part, mark = self._until(*self._starts)
                 if mark == THINK_START and (self._has_content or part.strip()):
-                    # In the middle of an answer it is a word like any other.
-                    part, mark = part + mark, "a word"
+                    # In the middle of an answer the tag is plain text.
+                    part, mark = part + mark, _PLAIN
                 if part.strip() or self._has_content or mark not in _STATE_AFTER:
-                    said += self._trim(part)
+                    plain += self._trim(part)
                     self._has_content = self._has_content or bool(part.strip())
                 self._state = _STATE_AFTER.get(mark, "text")
             elif self._state == "thought":
@@ -58,17 +59,17 @@ class Markup:
                 inside, mark, after = self._held.partition(TOOL_CALL_END)
                 if mark:
                     self._held, self._state = after, "text"
-                    said += self._parse_call(inside)
+                    plain += self._parse_call(inside)
             if not mark:
-                return said, thought
-            self._at_edge = mark != "a word"
+                return plain, thought
+            self._at_edge = mark != _PLAIN
 
     def mark_extracted(self) -> None:
-        """The target has taken something out itself: the white space that was beside it is still there."""
+        """The target has removed markup itself, but not the white space beside it."""
         self._at_edge = not self._has_content
 
     def flush(self, *, is_call: bool = False) -> tuple[str, str]:
-        """What was held back when the answer ended. `is_call`: the target took a call out of it itself."""
+        """What was held back when the answer ended. `is_call`: the target has removed a tool call itself."""
         held, self._held = self._held, ""
         if is_call and not held.strip():
             return "", ""
@@ -77,7 +78,7 @@ class Markup:
         return (TOOL_CALL_START if self._state == "call" else "") + held, ""
 
     def _until(self, *marks: str) -> tuple[str, str]:
-        """What stands before the first of the marks, and that mark; without one, all that can be no mark."""
+        """The text before the first of the tags, and that tag; without one, all that cannot begin a tag."""
         found = [(at, mark) for mark in marks if (at := self._held.find(mark)) >= 0]
         if found:
             at, mark = min(found)
@@ -96,10 +97,10 @@ class Markup:
         return part
 
     def _parse_call(self, text: str) -> str:
-        """Note a call; what is none is text after all."""
+        """Keep a call; what is not one is returned as text."""
         try:
-            told = json.loads(text)
-            name, arguments = told["name"], told.get("arguments", told.get("parameters")) or {}
+            call = json.loads(text)
+            name, arguments = call["name"], call.get("arguments", call.get("parameters")) or {}
         except (ValueError, TypeError, KeyError, AttributeError):
             return TOOL_CALL_START + text + TOOL_CALL_END
         if not isinstance(name, str) or not isinstance(arguments, dict):
@@ -118,7 +119,7 @@ class ToolCallAccumulator:
         self._calls: dict[int, dict[str, str]] = {}
 
     def add(self, fragments: Sequence[dict[str, Any]]) -> None:
-        """Take what one event holds."""
+        """Add the calls of one event."""
         for number, fragment in enumerate(fragments):
             index = fragment.get("index")
             call = self._calls.setdefault(
@@ -153,15 +154,15 @@ def _arguments(text: str) -> dict[str, Any]:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise ApiError(500, "the target made a tool call whose arguments are no JSON object")
+        raise ApiError(500, "the target made a tool call with arguments that are not a JSON object")
     return value
 
 
 class StopFilter:
     """Keeps stop sequences out of a text that comes in pieces.
 
-    The target is told of them too and ends there; but a stream of mistral.rs 0.8.1 lets one through that lies
-    across two tokens (docs/findings.md). What may be the beginning of one is held back until it is known.
+    The target gets them as well and ends there; but a stream of mistral.rs 0.8.1 does not stop at one that
+    spans two tokens (docs/findings.md). What may be the beginning of one is held back until it is decided.
     """
 
     def __init__(self, stops: Sequence[str]) -> None:
@@ -170,7 +171,7 @@ class StopFilter:
         self._over = False
 
     def feed(self, text: str) -> str:
-        """What of the text may be shown now."""
+        """The part of the text that may be sent now."""
         if not self._stops:
             return text
         if self._over:
@@ -191,7 +192,7 @@ class StopFilter:
 
 
 def partial_match_length(text: str, mark: str) -> int:
-    """How many characters at the end of a text are the beginning of a mark."""
+    """How many characters at the end of a text are the beginning of a tag or stop sequence."""
     return next(
         (size for size in range(min(len(mark) - 1, len(text)), 0, -1) if text.endswith(mark[:size])), 0
     )

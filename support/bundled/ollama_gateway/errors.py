@@ -1,11 +1,11 @@
-"""What the gateway is, what it refuses, and the one exception that becomes an answer."""
+"""The API level, the unsupported routes, and errors: the gateway's own and those of the target."""
 
 from __future__ import annotations
 
 import json
 
 API_LEVEL = "0.17.4"
-"""What /api/version tells: the Ollama whose answers these are. Clients look there for what they may ask."""
+"""What /api/version returns: the imitated version of Ollama; clients check features by it."""
 UNSUPPORTED_ROUTES = (
     ("POST", "/api/pull", "pulling a model"),
     ("POST", "/api/push", "pushing a model"),
@@ -15,9 +15,9 @@ UNSUPPORTED_ROUTES = (
     ("POST", "/api/blobs/{digest}", "uploading a file"),
     ("HEAD", "/api/blobs/{digest}", "uploading a file"),
 )
-"""Method, route, and what it would do: a store of models, which a gateway has not (docs/gateway.md)."""
+"""Method, route, feature: the gateway has no model store (docs/gateway.md)."""
 UNLOADING = "unloading a model"
-"""Refused where the target has no such route."""
+"""Unsupported where the target has no such route."""
 
 # Messages of mistral.rs 0.8.1 that blame the request; they come with status 500, or without one in a stream.
 _CLIENT_ERRORS = ("sequence length", "incompatible for this model", "received an empty prompt")
@@ -25,7 +25,7 @@ _MESSAGE_LIMIT = 2000
 
 
 class ApiError(Exception):
-    """An answer other than 200. The words are the answer's, so they name no path, secret or trace."""
+    """A response other than 200. The client gets the message: it contains no path, secret or traceback."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -34,12 +34,12 @@ class ApiError(Exception):
 
 
 def not_supported(feature: str) -> ApiError:
-    """501, for what Ollama does and a gateway cannot do."""
+    """501, for a feature of Ollama that a gateway cannot have."""
     return ApiError(501, f"{feature} is not supported by this gateway")
 
 
 def is_client_error(message: str) -> bool:
-    """Whether these words blame the request, whatever status they came with (docs/findings.md)."""
+    """Whether the message blames the request, whatever its status (docs/findings.md)."""
     return any(mistake in message.lower() for mistake in _CLIENT_ERRORS)
 
 
@@ -49,9 +49,9 @@ def error_message(raw: bytes) -> str:
     try:
         value = json.loads(text)
     except ValueError:
-        # A page for browsers is nobody's error message.
+        # An HTML page is not an error message.
         return "" if text.startswith("<") else text[:_MESSAGE_LIMIT]
-    said = value.get("error", value) if isinstance(value, dict) else value
-    if isinstance(said, dict):
-        said = said.get("message")
-    return said[:_MESSAGE_LIMIT] if isinstance(said, str) else ""
+    error = value.get("error", value) if isinstance(value, dict) else value
+    if isinstance(error, dict):
+        error = error.get("message")
+    return error[:_MESSAGE_LIMIT] if isinstance(error, str) else ""

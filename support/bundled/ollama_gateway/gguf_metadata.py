@@ -1,4 +1,4 @@
-"""A GGUF file, read for what Ollama tells of a model: /api/show and the lists."""
+"""Metadata of a GGUF file, for /api/show and the model lists."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-# Beyond that /api/show leaves lists out unless asked with `verbose`.
+# Longer lists are left out of /api/show without `verbose`.
 LONG_LIST = 5
 # What Ollama shows elsewhere, or calls by another name.
 _EXCLUDED_KEYS = ("general.name", "tokenizer.chat_template")
@@ -21,7 +21,7 @@ _TOOLS = re.compile(r"\btools\b")
 
 @dataclass(frozen=True, slots=True)
 class GgufMetadata:
-    """What a file tells. `size` in bytes, `digest` its SHA-256 in hexadecimal, `info` GGUF's own keys."""
+    """The metadata of a file. `size` in bytes, `digest` its SHA-256 in hexadecimal, `info` GGUF's keys."""
 
     size: int
     digest: str
@@ -37,12 +37,12 @@ class GgufMetadata:
 
     @property
     def context_length(self) -> int:
-        """Tokens; 0 when the file does not say."""
+        """Tokens; 0 when the file has no such key."""
         return int(self.info.get(f"{self.family}.context_length", 0))
 
     @property
     def capabilities(self) -> list[str]:
-        """As Ollama finds them: from the keys of the file and the words of its template."""
+        """As Ollama detects them: by keys of the file and strings in its template."""
         keys = {key.partition(".")[2] for key in self.info}
         found = ["embedding" if "pooling_type" in keys else "completion"]
         if "vision.block_count" in keys:
@@ -114,14 +114,14 @@ def read(path: Path) -> GgufMetadata:
 
 
 class MetadataCache:
-    """The facts of each `--gguf` file, read once, beside the event loop."""
+    """The metadata of each `--gguf` file, read once, in a thread."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._files = files
         self._reading: dict[str, asyncio.Task[GgufMetadata]] = {}
 
     def start(self) -> None:
-        """Begin to read them all, so that nobody has to wait for it later."""
+        """Begin to read them all, before the first request."""
         for name in self._files:
             self._start_reading(name)
 

@@ -1,4 +1,4 @@
-"""Who may ask, and what every answer has in common: hosts, origins, error texts, one log line each."""
+"""Host and Origin checks, CORS, error responses, one log line for each request."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def origin_guard(*, loopback: bool) -> Middleware:
             status = answer.status
             return answer
         finally:
-            # No query, header or body: they may hold secrets. 499: the client left, no one saw a status.
+            # No query, header or body: they may hold secrets. 499: the client closed the connection.
             spent = (time.perf_counter() - started) * 1000
             log.info("%s %s %d %.1f ms", request.method, ascii(request.path)[1:-1], status, spent)
 
@@ -93,7 +93,7 @@ async def _handle_errors(request: web.Request, handler: Handler) -> web.StreamRe
     except web.HTTPException:
         raise
     except ConnectionError:
-        # The client left while it was being answered.
+        # The client closed the connection.
         raise
     except Exception:
         log.exception("unexpected")
@@ -101,7 +101,7 @@ async def _handle_errors(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 async def set_headers(request: web.Request, answer: web.StreamResponse) -> None:
-    """Before an answer goes out: who made it, and that a page of an allowed origin may read it."""
+    """The `server` header, and CORS for an allowed origin."""
     if answer.headers.get("server") == SERVER_SOFTWARE:
         answer.headers["server"] = "mistralrs-gateway"
     origin = request.headers.get("origin")

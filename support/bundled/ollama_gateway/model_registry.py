@@ -18,7 +18,7 @@ from support.bundled.ollama_gateway.ollama_requests import FOREVER
 from support.bundled.ollama_gateway.upstream import Card, Upstream
 
 DEFAULT_ALIAS = "default"
-"""mistral.rs lists this name beside its models; asked for it after an unload, its engine is lost for good."""
+"""mistral.rs lists this name beside its models. A request for it after an unload ends the engine for good."""
 LIST_CACHE_SECONDS = 5.0
 LIBRARY = "registry.ollama.ai/library/"
 # What "for ever" is in a date that a client can read: Ollama adds the longest duration of Go, 292 years.
@@ -36,12 +36,12 @@ class Model:
 
     @property
     def full_name(self) -> str:
-        """The name that some of Ollama's errors use."""
+        """The form in some of Ollama's errors."""
         return LIBRARY + self.name
 
 
 class Models:
-    """Knows the target's models. The list is asked again after some seconds, and for an unknown name."""
+    """The target's models. The list is requested again after some seconds, and for an unknown name."""
 
     def __init__(self, upstream: Upstream, files: Mapping[str, Path]) -> None:
         """`files`: Ollama name -> GGUF file of the model."""
@@ -69,22 +69,22 @@ class Models:
         self._metadata.start()
 
     def invalidate(self) -> None:
-        """Something changed what is loaded: ask before the next answer."""
+        """Request the list again before the next answer: what is loaded may have changed."""
         self._listed_at = -LIST_CACHE_SECONDS
 
     async def find(self, name: str) -> Model | None:
-        """The model that a client's name means; None when the target has none."""
+        """The model with this name; None when the target has none."""
         wanted = key(name)
         if time.monotonic() - self._listed_at >= LIST_CACHE_SECONDS or wanted not in self._known:
             await self.all()
         return self._known.get(wanted)
 
     def is_listed(self, name: str) -> bool:
-        """Whether the target, when last asked, had a model of this name: its `default`, for instance."""
+        """Whether the target's last list had a model of this name, for instance its `default`."""
         return name in self._ids
 
     async def metadata(self, model: Model) -> GgufMetadata | None:
-        """What its file tells; None without a file, or when it cannot be read."""
+        """The metadata of its file; None without a file. Raises `ApiError` when it cannot be read."""
         if not model.has_file:
             return None
         try:
@@ -100,7 +100,7 @@ class Models:
                 card.id in (str(path), str(path.parent))
             ):
                 return name
-        # One file for one model: they belong together, whatever the target calls it.
+        # One file and one model: they belong together under any name.
         alone = len(self._files) == 1 and len(list(cards)) == 1
         return next(iter(self._files)) if alone else None
 
@@ -114,12 +114,12 @@ class Models:
 
 
 def is_name(name: str) -> bool:
-    """Whether Ollama takes it for a name of a model at all."""
+    """Whether it is a valid model name for Ollama."""
     return _NAME.fullmatch(name) is not None
 
 
 def key(name: str) -> str:
-    """What two names of the same model have in common."""
+    """The form in which names are compared."""
     return with_tag(name).casefold().removeprefix(LIBRARY)
 
 
@@ -129,14 +129,14 @@ def with_tag(name: str) -> str:
 
 
 def digest_of(model: Model, metadata: GgufMetadata | None) -> str:
-    """That of the file; without one, of the target's name, so that it is at least the model's own."""
+    """The digest of the file; without one, of the target's name, which is unique to the model."""
     return metadata.digest if metadata else hashlib.sha256(model.card.id.encode()).hexdigest()
 
 
 class KeepAlive:
     """How long models stay loaded.
 
-    The target loaded its models itself, so they stay unless a client asks for something else: a request's
+    The target loaded its models itself, so they stay unless a client requests something else: a request's
     `keep_alive` starts the clock when the last answer of that model has ended, and only then.
     """
 
@@ -174,7 +174,7 @@ class KeepAlive:
                 self._start_timer(name, self._keep[name])
 
     async def unload(self, model: Model) -> None:
-        """Now. Raises `Refusal` 501 when the target cannot."""
+        """Unload it now. Raises `ApiError` 501 when the target has no such route."""
         self._stop_timer(model.card.id)
         if not await self._post_model_action("unload", model.card.id):
             raise not_supported(UNLOADING)
@@ -202,15 +202,15 @@ class KeepAlive:
             await self._post_model_action("unload", name)
 
     async def _load(self, name: str) -> None:
-        # Where the target refuses, the request itself loads the model (mistralrs-live.md).
+        # Where the target rejects it, the request itself loads the model.
         async with self._loading:
             with contextlib.suppress(ApiError):
-                # Once only: 0.8.1 told to load what is there never loads it again (docs/findings.md).
+                # Once only: 0.8.1, with a reload of a loaded model, never loads it again (docs/findings.md).
                 if any(card.id == name and not card.loaded for card in await self._upstream.models()):
                     await self._post_model_action("reload", name)
 
     async def _post_model_action(self, action: str, name: str) -> bool:
-        """Whether the target could. mistral.rs answers 200 with a status word, others have no such route."""
+        """Whether it worked. mistral.rs answers 200 with a `status`; others have no such route."""
         self._models.invalidate()
         try:
             answer = await self._upstream.post(f"/v1/models/{action}", {"model_id": name})

@@ -1,8 +1,8 @@
 """The bodies of the Ollama API, read as Ollama reads them.
 
 Ollama decodes with Go's encoding/json: field names match in any case, unknown ones are ignored, null leaves
-the default, what follows the first value is not looked at, and a wrong type is told in Go's words. Each
-dataclass is a struct of api/types.go; beside the type of a field stands what reads it.
+the default, what follows the first value is ignored, and a wrong type has Go's error message. Each dataclass
+is a struct of api/types.go; a field's annotation contains its reader.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class FieldPath(NamedTuple):
     path: str
 
     def raise_type_error(self, value: object, go_type: str) -> NoReturn:
-        """400 in the words of Go's UnmarshalTypeError."""
+        """400 with the message of Go's UnmarshalTypeError."""
         raise ApiError(
             400,
             f"json: cannot unmarshal {_kind(value, go_type)} into Go struct field {self.struct}.{self.path}"
@@ -112,7 +112,7 @@ def _keep_alive(value: Any, _: FieldPath) -> float:
 
 
 def _duration(text: str) -> float:
-    """Seconds of Go's time.ParseDuration; raises `Refusal` in its words."""
+    """Seconds of Go's time.ParseDuration; raises `ApiError` with its message."""
     quoted = json.dumps(text, ensure_ascii=False)
     unsigned = text[1:] if text[:1] in ("+", "-") else text
     if unsigned == "0":
@@ -173,7 +173,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """What every request to a model may have."""
+    """The fields of every request to a model."""
 
     model: Annotated[str, _text] = ""
     keep_alive: Annotated[float | None, _keep_alive] = None
@@ -182,7 +182,7 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class AnswerRequest(ModelRequest):
-    """What a request for words may have."""
+    """The fields of every request for text."""
 
     stream: Annotated[bool | None, _flag] = None
     format: Annotated[Any, _any_value] = None
@@ -222,7 +222,7 @@ class EmbedRequest(ModelRequest):
     dimensions: Annotated[int, _number] = 0
 
     def inputs(self) -> list[str]:
-        """The texts. Raises `Refusal` 400 for anything but a text or a list of texts."""
+        """The texts. Raises `ApiError` 400 for anything but a text or a list of texts."""
         if self.input is None or self.input == "":
             return []
         texts = [self.input] if isinstance(self.input, str) else self.input
@@ -240,7 +240,7 @@ class EmbeddingRequest(ModelRequest):
 
 @dataclass(frozen=True, slots=True)
 class ShowRequest:
-    """POST /api/show; `name` is the older word for `model`"""
+    """POST /api/show; `name` is the older name of `model`"""
 
     model: Annotated[str, _text] = ""
     name: Annotated[str, _text] = ""
@@ -268,7 +268,7 @@ def _decode_struct(kind: type[Struct], table: Mapping[str, Any], struct: str, pr
 
 
 def read(kind: type[Struct], body: bytes) -> Struct:
-    """The request in a body. Raises `Refusal` 400 in the words of Ollama and of Go's decoder."""
+    """The request in a body. Raises `ApiError` 400 with the message of Ollama or of Go's decoder."""
     value = first_value(body)
     if value is None:
         return kind()
@@ -279,7 +279,7 @@ def read(kind: type[Struct], body: bytes) -> Struct:
     return _decode_struct(kind, value, kind.__name__, "")
 
 
-# Ollama reads a message through an alias of its type, and says so.
+# Ollama reads a message through an alias of its type, which its error names.
 _messages = _list_of(_nested(Message, "api.Alias"), "[]api.Message")
 _tool_calls = _list_of(_nested(ToolCall, "api.ToolCall"), "[]api.ToolCall")
 _tools = _list_of(_typed(dict, "api.Tool"), "api.Tools")
@@ -300,7 +300,7 @@ decoder = json.JSONDecoder(parse_constant=_reject_constant, parse_float=_parse_f
 
 
 def first_value(body: bytes) -> Any:
-    """The first JSON value of a text; what follows it is not looked at. Raises `Refusal` 400."""
+    """The first JSON value of a text; what follows it is ignored. Raises `ApiError` 400."""
     # Go replaces what is not UTF-8 instead of refusing it.
     text = body.decode("utf-8", "replace").lstrip(" \t\r\n")
     if not text:
@@ -336,8 +336,8 @@ def _go_error_message(error: json.JSONDecodeError) -> str:
         if _in_object(error.doc[:at])
         else "after array element",
     }
-    words = next((said for start, said in looking.items() if error.msg.startswith(start)), None)
-    return f"invalid character {_quote_character(found)} {words or 'looking for beginning of value'}"
+    expected = next((message for start, message in looking.items() if error.msg.startswith(start)), None)
+    return f"invalid character {_quote_character(found)} {expected or 'looking for beginning of value'}"
 
 
 def _in_object(before: str) -> bool:

@@ -1,7 +1,7 @@
-"""Ollama's half of the OpenAI API: the target's own, under Ollama's names, with Ollama's refusals.
+"""Ollama's OpenAI-compatible routes: the target's own, with Ollama's model names and Ollama's errors.
 
-Of a request only the name of the model is changed (and JSON mode, which mistral.rs 0.8.1 does not know), of
-an answer only the name again. A refusal of the target is told in OpenAI's form (openai/openai.go, NewError).
+In a request only the model name is changed (and JSON mode, which mistral.rs 0.8.1 does not support), in a
+response only the name. An error of the target gets OpenAI's form (openai/openai.go, NewError).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from support.bundled.ollama_gateway.ollama_requests import decoder, first_value
 from support.bundled.ollama_gateway.request_translator import ANY_OBJECT
 
 OPENAI_ROUTES = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
-# Other APIs: their refusals have forms of their own, which are the target's.
+# Other APIs: their errors keep the target's form.
 OTHER_API_ROUTES = ("/v1/responses", "/v1/messages", "/v1/messages/count_tokens")
 _ERROR_TYPES = {400: "invalid_request_error", 404: "not_found_error"}
 _WHITESPACE = re.compile(r"[ \t\r\n]*")
@@ -38,9 +38,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class ProxiedRequest:
-    """A request for the target. `model`: whose name is changed; None: it was asked by its own.
+    """A request for the target. `model`: its name is replaced; None: the request has the target's own name.
 
-    `foreign`: of another API, whose refusals stay as they are but for names and places.
+    `is_other_api`: errors keep their form; only names and paths are replaced.
     """
 
     body: bytes
@@ -50,14 +50,14 @@ class ProxiedRequest:
 
 
 def error(refusal: ApiError) -> web.Response:
-    """A refusal in OpenAI's form."""
+    """An error in OpenAI's form."""
     kind = _ERROR_TYPES.get(refusal.status, "invalid_request_error" if refusal.status < 500 else "api_error")
-    told = {"message": refusal.message, "type": kind, "param": None, "code": None}
-    return web.json_response({"error": told}, status=refusal.status)
+    body = {"message": refusal.message, "type": kind, "param": None, "code": None}
+    return web.json_response({"error": body}, status=refusal.status)
 
 
 def card(model: Model, name: str = "") -> dict[str, Any]:
-    """A model as OpenAI's list tells it: under the name that it was asked by, or that of Ollama's list."""
+    """A model in OpenAI's list: with the requested name, or that of Ollama's list."""
     return {"id": name or model.name, "object": "model", "created": model.card.created, "owned_by": "library"}
 
 
@@ -80,10 +80,10 @@ def _skip_whitespace(text: str, at: int) -> int:
 
 
 async def prepare(path: str, body: bytes, models: Models) -> ProxiedRequest:
-    """The request as the target wants it. Raises `Refusal` as Ollama does, in words only."""
+    """The request in the target's form. Raises `ApiError` with Ollama's status and message."""
     value = first_value(body)
     if not isinstance(value, dict):
-        raise ApiError(400, "the request's body is no JSON object")
+        raise ApiError(400, "the request's body is not a JSON object")
     name = value.get("model") or ""
     if not isinstance(name, str) or not name:
         raise ApiError(400, "model is required")
@@ -103,7 +103,7 @@ async def prepare(path: str, body: bytes, models: Models) -> ProxiedRequest:
 
 
 async def prepare_other_api(body: bytes, models: Models) -> ProxiedRequest:
-    """The same for another API: the target judges the request, here only the name of a model is changed."""
+    """The same for another API: the target validates the request, only the name of the model is changed."""
     try:
         value = first_value(body)
     except ApiError:
@@ -118,7 +118,7 @@ async def prepare_other_api(body: bytes, models: Models) -> ProxiedRequest:
 
 
 def _validate(path: str, value: Mapping[str, Any]) -> None:
-    """What Ollama's middleware refuses before any model sees it (middleware/openai.go)."""
+    """What Ollama's middleware rejects before any model gets it (middleware/openai.go)."""
     if path == "/v1/chat/completions" and not value.get("messages"):
         raise ApiError(400, "[] is too short - 'messages'")
     if path == "/v1/embeddings" and not value.get("input"):
@@ -130,7 +130,7 @@ def _validate(path: str, value: Mapping[str, Any]) -> None:
             image = part.get("image_url") if isinstance(part, dict) else None
             url = image.get("url") if isinstance(image, dict) else image
             if isinstance(url, str) and not url.startswith("data:"):
-                # The target would fetch it, from wherever a client says.
+                # The target would fetch it from any address in the request.
                 raise ApiError(400, "invalid image input")
 
 
@@ -145,20 +145,20 @@ def _replace_members(text: str, changes: Mapping[str, Any]) -> bytes:
 
 
 def translate_error(status: int, raw: bytes, proxied: ProxiedRequest) -> ApiError:
-    """The target's refusal: wrong input is 400, and no place on the target's disk is told."""
-    words = error_message(raw) or f"the target answered with status {status}"
-    return ApiError(400 if status in (413, 415, 422) else status, strip_paths(words, proxied))
+    """The target's error: invalid input is 400, and paths on the target's disk are removed."""
+    message = error_message(raw) or f"the target answered with status {status}"
+    return ApiError(400 if status in (413, 415, 422) else status, strip_paths(message, proxied))
 
 
 def strip_paths(message: str, proxied: ProxiedRequest) -> str:
-    """A refusal's words with the name that was asked for, and without a place on the target's disk."""
+    """An error message with the requested model name, and without paths on the target's disk."""
     if proxied.model is not None:
         message = message.replace(proxied.model.card.id, proxied.name)
     return _PATH.sub("(path)", message)
 
 
 class ModelNameRewriter:
-    """Puts the name that was asked for where the target says its own, in bytes that come in parts."""
+    """Replaces the target's model name by the requested one, in bytes that come in parts."""
 
     def __init__(self, proxied: ProxiedRequest) -> None:
         assert proxied.model is not None, "nothing has to be renamed"

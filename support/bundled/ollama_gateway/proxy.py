@@ -32,15 +32,15 @@ _HOP_BY_HOP = frozenset(
 async def pass_through(
     request: web.Request, upstream: Upstream, proxied: ProxiedRequest | None = None
 ) -> web.StreamResponse:
-    """The target's answer. Raises `Refusal` when it has none; a stream that breaks is broken here too.
+    """The target's answer. Raises `ApiError` when there is none; a stream that breaks is broken here too.
 
-    With `asked` that is what is sent, its names are put into the answer, and refusals are OpenAI's, unless
-    it is of another API.
+    `proxied`, when given, is sent instead of the body: the model name is put back into the answer, and errors
+    have OpenAI's form, unless the request is of another API.
     """
-    # With a key of the gateway's own, what a client sends in its place is a filler.
+    # With a key of the gateway's own, the client's is a filler.
     left_out = ["host", "expect"] + ["authorization"] * ("authorization" in upstream.session.headers)
     if proxied is not None:
-        # Names are looked for in what comes: so it has to come as it is.
+        # Model names are replaced in the answer: it has to come uncompressed.
         left_out += ["content-length", "content-type", "accept-encoding"]
     headers = _forwarded_headers(request.headers.items(), *left_out)
     url = URL(upstream.url + request.rel_url.raw_path_qs, encoded=True)
@@ -69,10 +69,10 @@ async def pass_through(
             try:
                 with upstream.body_of(response) as parts:
                     while part := await parts.read():
-                        if told := renamed.feed(part) if renamed else part:
-                            await answer.write(told)
+                        if data := renamed.feed(part) if renamed else part:
+                            await answer.write(data)
             except aiohttp.ClientError:
-                # The status is out: only a torn connection tells the client.
+                # The status has been sent: only an aborted connection shows the error.
                 if request.transport is not None:
                     request.transport.abort()
                 return answer
@@ -81,13 +81,13 @@ async def pass_through(
 
 
 def _error_response(response: aiohttp.ClientResponse, raw: bytes, proxied: ProxiedRequest) -> web.Response:
-    """A refusal of another API in its own form. Raises `Refusal` for OpenAI's."""
+    """An error of another API in its own form. Raises `ApiError` for OpenAI's."""
     if not proxied.is_other_api:
         raise openai_routes.translate_error(response.status, raw, proxied)
-    told = openai_routes.strip_paths(raw.decode("utf-8", "replace"), proxied)
+    text = openai_routes.strip_paths(raw.decode("utf-8", "replace"), proxied)
     return web.Response(
         status=response.status,
-        body=told.encode(),
+        body=text.encode(),
         headers=_forwarded_headers(response.headers.items(), "content-length"),
     )
 

@@ -1,4 +1,4 @@
-"""Ollama's requests in the words of an OpenAI-compatible server, mistral.rs' extensions included."""
+"""Ollama's requests as requests of an OpenAI-compatible server, mistral.rs' extensions included."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ Conversation = list[dict[str, Any]]
 def chat(
     request: AnswerRequest, model_id: str, conversation: Conversation, *, is_mistralrs: bool
 ) -> dict[str, Any]:
-    """The target's chat request. Raises `Refusal` for options and formats that Ollama refuses too."""
+    """The target's chat request. Raises `ApiError` for options and formats that Ollama rejects too."""
     body: dict[str, Any] = {**_common(request, model_id), "messages": conversation}
     if request.truncate is not False:
-        # Ollama shortens what is too long without a word, unless told not to.
+        # Ollama truncates a prompt that is too long, unless `truncate` is false.
         body["truncate_sequence"] = True
     if request.think is not None:
         body["enable_thinking"] = bool(request.think)
@@ -67,7 +67,7 @@ def _common(request: AnswerRequest, model_id: str) -> dict[str, Any]:
 
 
 def has_format(value: Any) -> bool:
-    """Whether `format` asks for anything; Ollama takes null, "" and an absent one for the same."""
+    """Whether `format` is set; null, "" and an absent one are the same for Ollama."""
     return value is not None and value != ""
 
 
@@ -84,7 +84,7 @@ def _format(value: Any, *, is_mistralrs: bool) -> dict[str, Any]:
             f'invalid format: {json.dumps(json.dumps(value))}; expected "json" or a valid JSON Schema object',
         )
     if is_mistralrs:
-        # 0.8.1 knows no `json_object`; the grammar extension is in all versions.
+        # 0.8.1 does not support `json_object`; the grammar extension is in all versions.
         return {"grammar": {"type": "json_schema", "value": {**FIXED_WHITESPACE, **schema}}}
     if value == "json":
         return {"response_format": {"type": "json_object"}}
@@ -92,7 +92,7 @@ def _format(value: Any, *, is_mistralrs: bool) -> dict[str, Any]:
 
 
 def forbid_extra_properties(schema: Any, *, inside_all_of: bool = False) -> Any:
-    """A schema whose objects have no other members than it names, unless it says so itself.
+    """The schema without additional properties in its objects, unless it allows them itself.
 
     llama.cpp, and so Ollama, reads schemas that way; JSON Schema allows any others.
     """
@@ -181,7 +181,7 @@ def encode_context(conversation: Conversation) -> list[int]:
 
 
 def decode_context(context: Sequence[int] | None) -> Conversation:
-    """The conversation in a `context`. Raises `Refusal` 400 for one that `remembered` did not make."""
+    """The conversation in a `context`. Raises `ApiError` 400 for one that `encode_context` did not make."""
     if not context:
         return []
     try:
@@ -194,7 +194,7 @@ def decode_context(context: Sequence[int] | None) -> Conversation:
 
 
 def check_supported(request: GenerateRequest) -> None:
-    """Raises `Refusal`: 400 as Ollama does for what excludes each other, and for a template of one's own."""
+    """Raises `ApiError` 400: for fields that exclude each other, as Ollama does, and for a template."""
     if request.raw and (request.template or request.system or request.context):
         raise ApiError(400, "raw mode does not support template, system, or context")
     if request.template:

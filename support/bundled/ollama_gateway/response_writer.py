@@ -25,7 +25,7 @@ class AnswerChunk(msgspec.Struct):
 
 
 class ResponseWriter:
-    """How an answer is written down: that of /api/chat, or that of /api/generate."""
+    """Writes the answer of /api/chat or of /api/generate."""
 
     def __init__(self, model: str, *, is_chat: bool) -> None:
         self.model = model
@@ -38,13 +38,13 @@ class ResponseWriter:
     def line(self, chunk: AnswerChunk) -> Line:
         """A part of the answer."""
         line: Line = {"model": self.model, "created_at": now()}
-        told: Line = {"thinking": chunk.thinking} if chunk.thinking else {}
+        parts: Line = {"thinking": chunk.thinking} if chunk.thinking else {}
         if chunk.calls:
-            told["tool_calls"] = list(chunk.calls)
+            parts["tool_calls"] = list(chunk.calls)
         if self.is_chat:
-            line["message"] = {"role": "assistant", "content": chunk.text, **told}
+            line["message"] = {"role": "assistant", "content": chunk.text, **parts}
         else:
-            line |= {"response": chunk.text, **told}
+            line |= {"response": chunk.text, **parts}
         line |= {"done": chunk.end is not None, **(chunk.end or {})}
         return line | ({"logprobs": list(chunk.logprobs)} if chunk.logprobs else {})
 
@@ -72,7 +72,7 @@ class ResponseWriter:
 
 
 def to_line(line: Mapping[str, Any]) -> str:
-    """A line of a stream. ASCII only: clients that split at U+2028 would tear it."""
+    """A line of a stream. ASCII only: some clients split lines at U+2028."""
     return json.dumps(line, separators=(",", ":")) + "\n"
 
 

@@ -85,8 +85,8 @@ def create_app(
 
 
 async def listen(app: web.Application, host: str, port: int) -> web.AppRunner:
-    """Begin to answer. Raises OSError when the address cannot be had."""
-    # A client that leaves cancels its handler, and that the target's work.
+    """Start listening. Raises OSError when the address cannot be bound."""
+    # A closed connection cancels its handler, and that the target's generation.
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, auto_decompress=False)
     await runner.setup()
     await web.TCPSite(runner, host, port, backlog=1024).start()
@@ -137,14 +137,14 @@ class _Api:
 
     async def openai_inference(self, request: web.Request) -> web.StreamResponse:
         try:
-            asked = await openai_routes.prepare(request.path, await request.read(), self._models)
-            return await pass_through(request, self._upstream, asked)
+            params = await openai_routes.prepare(request.path, await request.read(), self._models)
+            return await pass_through(request, self._upstream, params)
         except ApiError as refusal:
             return openai_routes.error(refusal)
 
     async def other_api(self, request: web.Request) -> web.StreamResponse:
-        asked = await openai_routes.prepare_other_api(await request.read(), self._models)
-        return await pass_through(request, self._upstream, asked)
+        params = await openai_routes.prepare_other_api(await request.read(), self._models)
+        return await pass_through(request, self._upstream, params)
 
     async def passthrough(self, request: web.Request) -> web.StreamResponse:
         if request.path.startswith("/v1/models/"):
@@ -154,109 +154,109 @@ class _Api:
     async def tags(self, request: web.Request) -> web.StreamResponse:
         entries = []
         for model in await self._models.all():
-            facts = await self._models.metadata(model)
-            entries.append({**_entry(model, facts), "modified_at": _modified(model, facts)})
+            metadata = await self._models.metadata(model)
+            entries.append({**_entry(model, metadata), "modified_at": _modified(model, metadata)})
         return _json({"models": entries})
 
     async def ps(self, request: web.Request) -> web.StreamResponse:
         loaded = []
         for model in await self._models.all():
             if model.card.loaded:
-                facts = await self._models.metadata(model)
-                told = {
+                metadata = await self._models.metadata(model)
+                status = {
                     "expires_at": _date(self._keep_alive.expires(model)),
-                    # mistral.rs does not tell what of a model lies in the memory of a GPU.
+                    # mistral.rs does not report the part in GPU memory.
                     "size_vram": 0,
-                    "context_length": facts.context_length if facts else 0,
+                    "context_length": metadata.context_length if metadata else 0,
                 }
-                loaded.append({**_entry(model, facts), **told})
+                loaded.append({**_entry(model, metadata), **status})
         loaded.sort(key=lambda entry: str(entry["expires_at"]), reverse=True)
         return _json({"models": loaded})
 
     async def show(self, request: web.Request) -> web.StreamResponse:
-        asked = read(ShowRequest, await request.read())
-        name = asked.model or asked.name
+        params = read(ShowRequest, await request.read())
+        name = params.model or params.name
         if not name:
             raise ApiError(400, "model is required")
         model = await self._require_model(name)
-        facts = await self._models.metadata(model)
-        template = facts.template if facts else ""
+        metadata = await self._models.metadata(model)
+        template = metadata.template if metadata else ""
         answer = {
             "modelfile": f"# The model is the target's own; this names it.\nFROM {model.name}\n",
             "template": template,
-            "details": facts.details if facts else details(),
-            "model_info": facts.model_info(verbose=asked.verbose) if facts else {},
-            "capabilities": facts.capabilities if facts else ["completion"],
-            "modified_at": _modified(model, facts),
+            "details": metadata.details if metadata else details(),
+            "model_info": metadata.model_info(verbose=params.verbose) if metadata else {},
+            "capabilities": metadata.capabilities if metadata else ["completion"],
+            "modified_at": _modified(model, metadata),
         }
         return _json({name: value for name, value in answer.items() if value != ""})
 
     async def generate(self, request: web.Request) -> web.StreamResponse:
         started = time.perf_counter_ns()
-        asked = read(GenerateRequest, await request.read())
-        _check_logprobs(asked)
-        model = await self._require_model(asked.model)
-        shape = ResponseWriter(asked.model, is_chat=False)
-        if not asked.prompt and asked.keep_alive == 0:
+        params = read(GenerateRequest, await request.read())
+        _check_logprobs(params)
+        model = await self._require_model(params.model)
+        writer = ResponseWriter(params.model, is_chat=False)
+        if not params.prompt and params.keep_alive == 0:
             await self._keep_alive.unload(model)
-            return _done_response(shape, "unload")
-        request_translator.check_supported(asked)
-        markup = await self._markup(asked, model)
-        if asked.suffix:
+            return _done_response(writer, "unload")
+        request_translator.check_supported(params)
+        markup = await self._markup(params, model)
+        if params.suffix:
             raise ApiError(400, f"{model.full_name} does not support insert")
-        earlier = request_translator.decode_context(asked.context)
-        conversation = request_translator.prompt_of(asked, earlier)
+        earlier = request_translator.decode_context(params.context)
+        conversation = request_translator.prompt_of(params, earlier)
         kind = self._models.is_mistralrs
         body = (
-            request_translator.raw(asked, model.card.id, is_mistralrs=kind)
-            if asked.raw
-            else request_translator.chat(asked, model.card.id, conversation, is_mistralrs=kind)
+            request_translator.raw(params, model.card.id, is_mistralrs=kind)
+            if params.raw
+            else request_translator.chat(params, model.card.id, conversation, is_mistralrs=kind)
         )
-        async with self._keep_alive.in_use(model, asked.keep_alive):
-            if not asked.prompt:
-                return _done_response(shape, "load")
-            telling = _new_translator(started, asked, body, markup, None if asked.raw else conversation)
-            path = request_translator.COMPLETIONS_PATH if asked.raw else request_translator.CHAT_PATH
-            return await _send(request, self._stream(telling, path, body), shape, asked.stream)
+        async with self._keep_alive.in_use(model, params.keep_alive):
+            if not params.prompt:
+                return _done_response(writer, "load")
+            translator = _new_translator(started, params, body, markup, None if params.raw else conversation)
+            path = request_translator.COMPLETIONS_PATH if params.raw else request_translator.CHAT_PATH
+            return await _send(request, self._stream(translator, path, body), writer, params.stream)
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         started = time.perf_counter_ns()
-        asked = read(ChatRequest, await request.read())
-        _check_logprobs(asked)
-        model = await self._models.find(asked.model) if asked.model else None
+        params = read(ChatRequest, await request.read())
+        _check_logprobs(params)
+        model = await self._models.find(params.model) if params.model else None
         if model is None:
-            # A name that cannot be one is a missing name here, and an unknown one in generate.
-            raise _not_found(asked.model) if is_name(asked.model) else ApiError(400, "model is required")
-        shape = ResponseWriter(asked.model, is_chat=True)
-        if not asked.messages and asked.keep_alive == 0:
+            # An invalid name is a missing one here, and an unknown one in /api/generate.
+            raise _not_found(params.model) if is_name(params.model) else ApiError(400, "model is required")
+        writer = ResponseWriter(params.model, is_chat=True)
+        if not params.messages and params.keep_alive == 0:
             await self._keep_alive.unload(model)
-            return _done_response(shape, "unload")
-        markup = await self._markup(asked, model)
-        conversation = request_translator.conversation_of(asked.messages)
+            return _done_response(writer, "unload")
+        markup = await self._markup(params, model)
+        conversation = request_translator.conversation_of(params.messages)
         body = request_translator.chat(
-            asked, model.card.id, conversation, is_mistralrs=self._models.is_mistralrs
+            params, model.card.id, conversation, is_mistralrs=self._models.is_mistralrs
         )
-        async with self._keep_alive.in_use(model, asked.keep_alive):
-            if not asked.messages:
-                return _done_response(shape, "load")
-            telling = _new_translator(started, asked, body, markup)
+        async with self._keep_alive.in_use(model, params.keep_alive):
+            if not params.messages:
+                return _done_response(writer, "load")
+            translator = _new_translator(started, params, body, markup)
             return await _send(
-                request, self._stream(telling, request_translator.CHAT_PATH, body), shape, asked.stream
+                request, self._stream(translator, request_translator.CHAT_PATH, body), writer, params.stream
             )
 
     async def embed(self, request: web.Request) -> web.StreamResponse:
         started = time.perf_counter_ns()
-        asked = read(EmbedRequest, await request.read())
-        inputs = asked.inputs()
-        model = await self._require_embedding_model(asked.model)
-        async with self._keep_alive.in_use(model, asked.keep_alive):
+        params = read(EmbedRequest, await request.read())
+        inputs = params.inputs()
+        model = await self._require_embedding_model(params.model)
+        async with self._keep_alive.in_use(model, params.keep_alive):
             loaded = time.perf_counter_ns()
             if not inputs:
-                return _json({"model": asked.model, "embeddings": []})
-            vectors, tokens = await self._embed(model, inputs, truncate=asked.truncate is not False)
-        embeddings = [_normalise(_normalise(vector)[: asked.dimensions or None]) for vector in vectors]
+                return _json({"model": params.model, "embeddings": []})
+            vectors, tokens = await self._embed(model, inputs, truncate=params.truncate is not False)
+        embeddings = [_normalise(_normalise(vector)[: params.dimensions or None]) for vector in vectors]
         answer = {
-            "model": asked.model,
+            "model": params.model,
             "embeddings": embeddings,
             "total_duration": time.perf_counter_ns() - started,
             "load_duration": loaded - started,
@@ -264,20 +264,20 @@ class _Api:
         return _json(answer | ({"prompt_eval_count": tokens} if tokens else {}))
 
     async def embeddings(self, request: web.Request) -> web.StreamResponse:
-        asked = read(EmbeddingRequest, await request.read())
-        if not asked.model:
+        params = read(EmbeddingRequest, await request.read())
+        if not params.model:
             raise ApiError(400, "model is required")
-        model = await self._require_embedding_model(asked.model)
-        async with self._keep_alive.in_use(model, asked.keep_alive):
-            vectors = (await self._embed(model, [asked.prompt], truncate=True))[0] if asked.prompt else [[]]
+        model = await self._require_embedding_model(params.model)
+        async with self._keep_alive.in_use(model, params.keep_alive):
+            vectors = (await self._embed(model, [params.prompt], truncate=True))[0] if params.prompt else [[]]
         return _json({"embedding": vectors[0]})
 
     async def _embed(
         self, model: Model, inputs: Sequence[str], *, truncate: bool
     ) -> tuple[list[list[float]], int]:
-        """The vectors in the order of the inputs, and the tokens of the inputs. Raises `Refusal`.
+        """The vectors in the order of the inputs, and the tokens of the inputs. Raises `ApiError`.
 
-        `cut`: what is too long is shortened without a word.
+        `truncate`: inputs that are too long are truncated.
         """
         body: dict[str, Any] = {"model": model.card.id, "input": list(inputs), "encoding_format": "float"}
         if truncate:
@@ -304,7 +304,7 @@ class _Api:
     async def _stream(
         self, translator: StreamTranslator, path: str, body: Mapping[str, Any]
     ) -> AsyncGenerator[Sequence[AnswerChunk]]:
-        """The answer's parts as they come. Raises `Refusal`; leaving it ends the target's work."""
+        """The answer's parts as they come. Raises `ApiError`; closing it ends the target's generation."""
         framing = SseDecoder()
         async with self._upstream.events(path, body) as events:
             while not translator.ended_early and (read := await events.read()):
@@ -315,7 +315,7 @@ class _Api:
         yield translator.end()
 
     async def _count_prompt_tokens(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The tokens of a prompt whose answer came without figures: asked for again, one token long."""
+        """The prompt tokens of an answer without `usage`, from a second request with `max_tokens` 1."""
         left_out = ("stream", "stream_options", "grammar", "response_format")
         short = {name: value for name, value in body.items() if name not in left_out}
         with contextlib.suppress(ApiError):
@@ -324,23 +324,23 @@ class _Api:
         return {}
 
     async def _markup(self, request: AnswerRequest, model: Model) -> Markup:
-        """What is to be taken out of the answer.
+        """The parser for thinking and tool-call markup.
 
-        Raises `Refusal` for what the model's template, where it is known, has no place for.
+        Raises `ApiError` for thinking or tools that the model's template does not support.
         """
         tools = getattr(request, "tools", ())
-        facts = await self._models.metadata(model)
-        if facts is None:
+        metadata = await self._models.metadata(model)
+        if metadata is None:
             return Markup(thinks=bool(request.think), calls=bool(tools))
-        if request.think and "thinking" not in facts.capabilities:
+        if request.think and "thinking" not in metadata.capabilities:
             if isinstance(request.think, str) and isinstance(request, GenerateRequest):
                 raise ApiError(400, f'think value "{request.think}" is not supported for this model')
             raise ApiError(400, f"{json.dumps(request.model)} does not support thinking")
-        if tools and "tools" not in facts.capabilities:
+        if tools and "tools" not in metadata.capabilities:
             raise ApiError(400, f"{model.full_name} does not support tools")
-        # A model that can think does, unless it is told not to.
+        # A model that supports thinking thinks unless `think` is false.
         return Markup(
-            thinks=request.think is not False and "thinking" in facts.capabilities, calls=bool(tools)
+            thinks=request.think is not False and "thinking" in metadata.capabilities, calls=bool(tools)
         )
 
     async def _require_model(self, name: str) -> Model:
@@ -389,7 +389,7 @@ async def _send(
     writer: ResponseWriter,
     stream: bool | None,
 ) -> web.StreamResponse:
-    """The answer, line by line as it comes, or whole. `Refusal` for a failure before the first line."""
+    """The answer, line by line as it comes, or whole. `ApiError` for a failure before the first line."""
     async with aclosing(chunks):
         if stream is False:
             return _json(writer.merge([part async for parts in chunks for part in parts]))
@@ -401,14 +401,14 @@ async def _send(
             async for parts in chunks:
                 await answer.write(writer.lines(parts))
         except ApiError as refusal:
-            # The status is out: an error is a line of its own, and the last.
+            # The status has been sent: an error is the last line.
             await answer.write(to_line({"error": refusal.message}).encode())
         await answer.write_eof()
         return answer
 
 
 def _done_response(writer: ResponseWriter, reason: str) -> web.Response:
-    """An answer that is only an end."""
+    """An answer with a `done_reason` only."""
     return _json(writer.line(AnswerChunk(end={"done_reason": reason})))
 
 
@@ -435,7 +435,7 @@ def _date(moment: datetime) -> str:
 
 
 def _normalise(vector: Sequence[float]) -> list[float]:
-    """The vector with length 1. Raises `Refusal` for one that is not finite."""
+    """The vector with length 1. Raises `ApiError` for one that is not finite."""
     if not all(map(math.isfinite, vector)):
         raise ApiError(400, "embedding contains NaN or Inf values")
     length = max(math.hypot(*vector), 1e-12)

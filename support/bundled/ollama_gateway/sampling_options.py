@@ -1,6 +1,6 @@
-"""`options` of an Ollama request: checked as Ollama checks them, told to the target in its own words.
+"""`options` of an Ollama request: checked as Ollama checks them, and translated to the target's parameters.
 
-What the target has no word for (num_ctx, mirostat, ...) is ignored, as Ollama ignores what it does not know.
+Options without a counterpart (num_ctx, mirostat, ...) are ignored, as Ollama ignores unknown ones.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _FORWARDED = [
 
 
 def sampling(options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Fields of the target's request. Raises `Refusal` 500 (sic) for a wrong type, in Ollama's words."""
+    """Fields of the target's request. Raises `ApiError` 500 (sic) for a wrong type, with Ollama's message."""
     given = {name: _validate(name, value) for name, value in (options or {}).items() if value is not None}
     wanted = {**_DEFAULTS, **given}
     return {
@@ -83,7 +83,7 @@ def _raise_type_error(name: str, kind: str) -> Any:
 
 
 def _is_set(name: str, value: Any) -> bool:
-    """Ollama's words for "no limit" and "any": -1 and 0, which an OpenAI server would refuse."""
+    """Ollama's values for "no limit" and "any" are -1 and 0, which an OpenAI server rejects."""
     if name in ("num_predict", "top_k", "min_p"):
         return bool(value > 0)
     if name == "seed":

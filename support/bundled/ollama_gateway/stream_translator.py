@@ -29,7 +29,7 @@ _NO_CHOICE, _NO_DELTA = Choice(), Delta()
 
 
 class StreamTranslator:
-    """One answer on its way: the target's events in, the parts of Ollama's answer out."""
+    """One answer: the target's events in, the chunks of Ollama's answer out."""
 
     def __init__(
         self,
@@ -45,8 +45,8 @@ class StreamTranslator:
         """`started`, `loaded`: `time.perf_counter_ns` at the request and when the model was there.
 
         `is_json`: the answer is one JSON value, and what follows it is not part of it. `alternatives`:
-        `top_logprobs` were asked for; mistral.rs sends one without being asked. `remembers`: the conversation
-        that a next request may go on with.
+        `top_logprobs` were requested; mistral.rs sends one always. `history`: the conversation so far, for
+        the `context` of the next request.
         """
         self.ended_early = False
         self.usage: dict[str, Any] = {}
@@ -63,7 +63,7 @@ class StreamTranslator:
         self._finish: str | None = None
 
     def translate(self, events: Sequence[bytes]) -> list[AnswerChunk]:
-        """What the events of one read add to the answer. Raises `Refusal` for an error among them."""
+        """What the events of one read add to the answer. Raises `ApiError` for an error among them."""
         return [
             part
             for data in events
@@ -77,7 +77,7 @@ class StreamTranslator:
             return None
         choice = event.choices[0] if event.choices else _NO_CHOICE
         delta = choice.delta or _NO_DELTA
-        said, thought = delta.content or choice.text or "", delta.reasoning_content or ""
+        text, thought = delta.content or choice.text or "", delta.reasoning_content or ""
         if choice.finish_reason:
             self._finish = choice.finish_reason
         self._latest = time.perf_counter_ns()
@@ -87,15 +87,15 @@ class StreamTranslator:
             self._calls.add(delta.tool_calls)
         if thought or delta.tool_calls:
             self._markup.mark_extracted()
-        text, also_thought = self._markup.feed(said)
-        part = AnswerChunk(self._stops.feed(text), thought + also_thought)
-        # mistral.rs tells of the token that ends an answer, too; Ollama does not count it to the answer.
-        if choice.logprobs and (said or not choice.finish_reason):
+        plain, more_thought = self._markup.feed(text)
+        part = AnswerChunk(self._stops.feed(plain), thought + more_thought)
+        # mistral.rs sends the logprobs of the final token too; Ollama does not.
+        if choice.logprobs and (text or not choice.finish_reason):
             part.logprobs = [self._filter_logprobs(entry) for entry in logprob_entries(choice.logprobs)]
         self._text += part.text
         if self._is_json and not self._finish and is_complete_json(self._text):
             # A satisfied grammar does not end an answer of mistral.rs: it goes on up to its limit with empty
-            # tokens, which 0.8.1 sends and 0.9 does not (mistralrs-live.md).
+            # tokens, which 0.8.1 sends and 0.9 does not.
             self.ended_early, self._finish = True, "stop"
         return part if part.text or part.thinking or part.logprobs else None
 
@@ -103,13 +103,13 @@ class StreamTranslator:
         return {name: value for name, value in entry.items() if self._alternatives or name != "top_logprobs"}
 
     def end(self) -> list[AnswerChunk]:
-        """What is left to say, then the last line with its figures. `Refusal` when there was no end."""
+        """The rest of the text, then the last line. Raises `ApiError` without a finish reason."""
         if self._finish is None:
             raise ApiError(502, "the target ended its stream before the answer was complete")
-        said, thought = self._markup.flush(is_call=bool(self._calls))
-        left = AnswerChunk(self._stops.feed(said) + self._stops.flush(), thought, self._tool_calls())
+        text, thought = self._markup.flush(is_call=bool(self._calls))
+        left = AnswerChunk(self._stops.feed(text) + self._stops.flush(), thought, self._tool_calls())
         self._text += left.text
-        # Ollama has no word of its own for an answer that is a tool call.
+        # Ollama has no finish reason for tool calls.
         reason = "length" if self._finish == "length" else "stop"
         end: Line = {"done_reason": reason, **self._statistics()}
         if self._history is not None:
@@ -118,7 +118,7 @@ class StreamTranslator:
         return [*([left] if left.text or left.thinking or left.calls else []), AnswerChunk(end=end)]
 
     def _tool_calls(self) -> list[Line]:
-        """Calls in their order. mistral.rs' streams show a call as a call, as text, or as both."""
+        """Calls in their order. mistral.rs streams a call as a call, as text, or as both."""
         from_text = ToolCallAccumulator()
         from_text.add(self._markup.calls)
         theirs = self._calls.parsed()

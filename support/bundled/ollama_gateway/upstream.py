@@ -1,8 +1,8 @@
-"""The target: its models, its calls and its streams, and what its failures mean for an Ollama client.
+"""The target: its models, calls and streams, and its errors in Ollama's form.
 
 The client is aiohttp's: no cap on connections and the least time per event of those compared (httpx adds
-milliseconds with many streams). An answer is always asked for as a stream, even for a client that wants it
-whole: mistral.rs stops when a stream's reader leaves, and makes a whole answer to its end.
+milliseconds with many streams). Every answer is requested as a stream, also for a non-streamed response:
+mistral.rs stops a stream when its connection is closed, and generates a non-streamed answer to its end.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NO_READ_TIMER = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A model as the target lists it. `loaded` is true where the target does not say."""
+    """A model as the target lists it. `loaded` is true where the target has no `status`."""
 
     id: str
     created: int
@@ -39,10 +39,10 @@ class Card:
 
 
 class Upstream:
-    """Calls of the target. Each raises `Refusal` with what an Ollama client is to be told."""
+    """Calls of the target. Each raises `ApiError` with the message for an Ollama client."""
 
     def __init__(self, url: str, api_key: str | None, idle_timeout: float) -> None:
-        """`silence`: seconds without a byte after which the target counts as hung."""
+        """`idle_timeout`: seconds without a byte after which the target counts as hung."""
         self.url = url
         self.idle_timeout = idle_timeout
         self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
@@ -68,7 +68,7 @@ class Upstream:
             await self._session.close()
 
     async def models(self) -> list[Card]:
-        """What the target lists, mistral.rs' synthetic `default` included."""
+        """The target's list, including mistral.rs' synthetic `default`."""
         answer = await self._json("GET", "/v1/models", None)
         try:
             return [
@@ -100,7 +100,7 @@ class Upstream:
 
     @contextlib.asynccontextmanager
     async def events(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[Body]:
-        """The stream of an answer, for `Framing`.
+        """The stream of an answer, for `SseDecoder`.
 
         Leaving the context closes the connection unless the stream was read to its end.
         """
@@ -114,7 +114,7 @@ class Upstream:
     async def stream_response(
         self, method: str, url: str | URL, **sent: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """An answer whose body is read with `body_of`, which watches for silence itself."""
+        """An answer whose body is read with `body_of`, which has a timeout of its own."""
         with self.translate_errors():
             async with asyncio.timeout(self.idle_timeout):
                 response = await self.session.request(method, url, timeout=_NO_READ_TIMER, **sent)
@@ -122,7 +122,7 @@ class Upstream:
                 yield response
 
     async def read_all(self, response: aiohttp.ClientResponse) -> bytes:
-        """The body of an answer that turned out to be no stream."""
+        """The body of an answer that is not a stream."""
         async with asyncio.timeout(self.idle_timeout):
             return await response.read()
 
@@ -137,11 +137,11 @@ class Upstream:
 
     @contextlib.contextmanager
     def translate_errors(self) -> Any:
-        """Failures of the connection, as an Ollama client is told them; without the target's address."""
+        """Connection errors as `ApiError`, without the target's address."""
         try:
             yield
         except (TimeoutError, aiohttp.ServerTimeoutError):
-            raise ApiError(504, f"the target said nothing for {self.idle_timeout:g} s") from None
+            raise ApiError(504, f"the target sent nothing for {self.idle_timeout:g} s") from None
         except aiohttp.ClientConnectorError:
             raise ApiError(502, "the target cannot be reached") from None
         except aiohttp.ClientError:
@@ -158,7 +158,7 @@ class Body:
     """The body of an answer as it comes."""
 
     def __init__(self, response: aiohttp.ClientResponse, idle_timeout: float) -> None:
-        """`silence`: seconds that may pass without a byte while one is waited for."""
+        """`idle_timeout`: seconds that may pass without a byte while one is awaited."""
         _disable_delayed_ack(response)
         self._content = response.content
         self._idle_timeout = idle_timeout
@@ -168,7 +168,7 @@ class Body:
         self._timer = self._loop.call_later(idle_timeout, self._check_idle)
 
     def close(self) -> None:
-        """It is read no further."""
+        """Stop the timeout."""
         self._timer.cancel()
 
     async def read(self) -> bytes:
@@ -187,7 +187,7 @@ class Body:
 
 
 def _disable_delayed_ack(response: aiohttp.ClientResponse) -> None:
-    """Tell the kernel not to wait with acknowledgements. Linux only.
+    """Disable delayed acknowledgements for this connection. Linux only.
 
     mistral.rs leaves Nagle's algorithm (RFC 896) on: each of its small writes waits until the one before is
     acknowledged, and a receiver that has just sent something puts that off for 40 ms. Once is enough: nothing
@@ -201,7 +201,7 @@ def _disable_delayed_ack(response: aiohttp.ClientResponse) -> None:
 
 
 def _to_api_error(status: int, raw: bytes) -> ApiError:
-    """The target's refusal for an Ollama client, to whom wrong input is 400, whatever the number here."""
-    words = error_message(raw) or f"the target answered with status {status}"
-    wrong_input = status in (413, 415, 422) or (status == 500 and is_client_error(words))
-    return ApiError(400 if wrong_input else status if status >= 400 else 502, words)
+    """The target's error for an Ollama client: invalid input is 400, whatever the target's status."""
+    message = error_message(raw) or f"the target answered with status {status}"
+    wrong_input = status in (413, 415, 422) or (status == 500 and is_client_error(message))
+    return ApiError(400 if wrong_input else status if status >= 400 else 502, message)

@@ -27,7 +27,6 @@ COMMANDS = {
 }
 KINDS = ("auto", "text", "embedding")
 UNAVAILABLE = ("--max-seq-len", "--pa-memory-mb", "--pa-context-len", "--image")
-MAX_PORT = 65535
 
 
 class _StoreOnce(argparse.Action):
@@ -80,6 +79,9 @@ def _count(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
         return int(value)
 
     return read
+
+
+_port = _count(0, 65535)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -186,8 +188,8 @@ def _serve(arguments: Sequence[str]) -> None:
     add = parser.add_argument
     add("kind", nargs="?", choices=KINDS, default=KINDS[0], help=f"kind of model (default: {KINDS[0]})")
     add("--host", default="0.0.0.0", help="address to listen on (default: %(default)s)")
-    add("-p", "--port", type=_count(0, MAX_PORT), default=1234, help="port (default: %(default)s)")
-    add("--mcp-port", type=_count(0, MAX_PORT), help="port of an MCP server with the model as a tool")
+    add("-p", "--port", type=_port, default=1234, help="port (default: %(default)s)")
+    add("--mcp-port", type=_port, help="port of an MCP server with the model as a tool")
     add("--no-ui", action="store_true", help="accepted; there is no web UI")
     add("--disable-access-log", action="store_true", help="no log line for each request")
     add("--disable-metrics", action="store_true", help="/metrics returns 503")

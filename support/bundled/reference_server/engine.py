@@ -89,8 +89,8 @@ class PythonEngine:
         """`raw_runner` loads the engine that gets prompts without a template; called when first needed.
 
         The package has no streamed completion, and wraps a bare text into a user message: so plain
-        completions need an engine of their own, whose chat template is the bare text.
-        `vectors`: the model makes vectors and no text; the server's words for that are ours to say, then.
+        completions need an engine of their own, with the bare text as chat template.
+        `embedding_only`: the model makes no text; the error for a text request is raised here.
         """
         self._embedding_only = embedding_only
         self._runner = runner
@@ -114,7 +114,7 @@ class PythonEngine:
                 yield _chunk(step)
                 begun = True
         except ValueError as error:
-            # All errors of the package are ValueErrors; this text is its word for an engine that is gone.
+            # All errors of the package are ValueErrors; this text means that the engine has stopped.
             gone = str(error).startswith("Received none")
             text = "No response received from the model." if gone else str(error)
             raise (EngineError if begun or gone else RequestRefused)(text) from error
@@ -124,7 +124,7 @@ class PythonEngine:
                 raise EngineError(f"The engine panicked: {failure}") from error
             raise
         finally:
-            # The engine stops a generation whose stream nobody holds.
+            # The engine stops a generation when its stream is deleted.
             del steps
 
     def embed(self, inputs: list[Any]) -> list[list[float]]:
@@ -155,7 +155,7 @@ class PythonEngine:
             if self._embedding_only:
                 raise RequestRefused("Received a request incompatible for this model's category.")
             if not messages:
-                # An empty message would reach the engine as an empty chat: its own words for an empty prompt.
+                # An empty message would reach the engine as an empty chat: the message is its own.
                 raise RequestRefused("Received an empty prompt.")
             runner, prefix = self._raw_engine()
             messages = [{"role": "user", "content": prefix + messages}]

@@ -44,7 +44,7 @@ Body = TypeVar("Body", ChatRequest, CompletionRequest, EmbeddingRequest)
 
 
 class ApiError(Exception):
-    """An answer other than 200; `kind` and `code` are the OpenAI API's words."""
+    """A response other than 200; `kind` and `code` are the `type` and `code` of the OpenAI API."""
 
     def __init__(
         self,
@@ -115,24 +115,24 @@ class _Api:
         return JSONResponse({"object": "list", "data": [{"id": "default", **card}, real]})
 
     async def chat(self, request: Request) -> Response:
-        asked = await self._body(request, ChatRequest)
+        body = await self._body(request, ChatRequest)
         return await self._respond(
-            request, asked, response_shapes.chat_chunk, response_shapes.ResponseAccumulator.chat
+            request, body, response_shapes.chat_chunk, response_shapes.ResponseAccumulator.chat
         )
 
     async def completions(self, request: Request) -> Response:
-        asked = await self._body(request, CompletionRequest)
-        echo = asked.prompt if asked.echo else ""
-        if echo and asked.stream:
-            raise ApiError(400, "The reference stack has no `echo` with `stream`.", param="echo")
+        body = await self._body(request, CompletionRequest)
+        echo = body.prompt if body.echo else ""
+        if echo and body.stream:
+            raise ApiError(400, "The reference server has no `echo` with `stream`.", param="echo")
         return await self._respond(
-            request, asked, response_shapes.completion_chunk, lambda whole: whole.completion(echo)
+            request, body, response_shapes.completion_chunk, lambda whole: whole.completion(echo)
         )
 
     async def embeddings(self, request: Request) -> Response:
-        asked = await self._body(request, EmbeddingRequest)
+        body = await self._body(request, EmbeddingRequest)
         try:
-            inputs = asked.inputs()
+            inputs = body.inputs()
             vectors = await run_in_threadpool(self._engine.embed, inputs)
             tokens = await run_in_threadpool(self._engine.count_tokens, inputs)
         except InvalidRequest as error:
@@ -143,12 +143,12 @@ class _Api:
             {
                 "object": "embedding",
                 "index": index,
-                "embedding": _encode_embedding(vector, asked.encoding_format),
+                "embedding": _encode_embedding(vector, body.encoding_format),
             }
             for index, vector in enumerate(vectors)
         ]
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-        return JSONResponse({"object": "list", "data": data, "model": asked.model, "usage": usage})
+        return JSONResponse({"object": "list", "data": data, "model": body.model, "usage": usage})
 
     async def _body(self, request: Request, kind: type[Body]) -> Body:
         """The request's body. Raises `ApiError` 400, 404, 413, 415 or 422."""
@@ -159,7 +159,7 @@ class _Api:
         size = 0
         async for part in request.stream():
             size += len(part)
-            # Read on without keeping: a client that is still sending would not see the answer.
+            # Read on without keeping: a client that is still sending would not get the response.
             if size <= BODY_LIMIT:
                 parts.append(part)
         if size > BODY_LIMIT:
@@ -169,12 +169,12 @@ class _Api:
             with self._options.request_log.open("a", encoding="utf-8") as log:
                 log.write(f"Request at {datetime.now(UTC).isoformat()}: {raw.decode(errors='replace')}\n\n")
         try:
-            asked = kind(parse_json(raw))
+            body = kind(parse_json(raw))
         except JsonError as error:
             raise ApiError(400, f"Failed to parse the request body as JSON: {error}") from None
         except FieldError as error:
             raise _field_error(error) from None
-        name = asked.model
+        name = body.model
         request.state.model = name if name == "default" else "unknown"
         if name not in ("default", self._engine.model_id):
             raise ApiError(
@@ -185,7 +185,7 @@ class _Api:
                 param="model",
             )
         request.state.model = self._engine.model_id
-        return asked
+        return body
 
     async def _respond(
         self,
@@ -235,7 +235,7 @@ def _json(value: object) -> str:
 
 
 async def _cancel_on_disconnect(request: Request, work: Callable[[], Awaitable[Response]]) -> Response:
-    """The work's answer; cancelled when the client goes away, which no one will read the status of."""
+    """The response; the work is cancelled when the client disconnects."""
     response = Response(status_code=499)
     async with anyio.create_task_group() as group:
 
@@ -275,9 +275,9 @@ def _api_error(_: Request, error: Exception) -> Response:
 
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    said = f"{error.detail}: {request.method} {request.url.path}"
+    message = f"{error.detail}: {request.method} {request.url.path}"
     return JSONResponse(
-        response_shapes.error(said, "invalid_request_error"), error.status_code, headers=error.headers
+        response_shapes.error(message, "invalid_request_error"), error.status_code, headers=error.headers
     )
 
 

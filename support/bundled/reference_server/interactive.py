@@ -66,7 +66,7 @@ class Sampling:
 
 @dataclass
 class Conversation:
-    """The history, the sampling, and what the engine is asked with."""
+    """The history and the sampling of a chat."""
 
     engine: Engine
     sampling: Sampling
@@ -75,7 +75,7 @@ class Conversation:
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def answer(self, text: str) -> None:
-        """Say the model's answer, and remember it. Raises `EngineError`."""
+        """Print the model's answer, and keep it in the history. Raises `EngineError`."""
         self.messages.append({"role": "user", "content": text})
         call = Call(list(self.messages), vars(self.sampling).copy())
         if self.request_log is not None:
@@ -83,7 +83,7 @@ class Conversation:
                 body = json.dumps({"messages": self.messages, **call.parameters}, ensure_ascii=False)
                 log.write(f"Request at {datetime.now(UTC).isoformat()}: {body}\n\n")
         self.cancelled.clear()
-        said, first, usage = [], None, None
+        parts, first, usage = [], None, None
         started = time.monotonic()
         with closing(self.engine.stream(call)) as chunks:
             for chunk in chunks:
@@ -92,12 +92,12 @@ class Conversation:
                 for piece in chunk.deltas:
                     if piece.reasoning:
                         _write(f"\x1b[90m{piece.reasoning}\x1b[0m")
-                    said.append(piece.text or "")
-                    _write(said[-1] + ("..." if piece.finish_reason == "length" else ""))
+                    parts.append(piece.text or "")
+                    _write(parts[-1] + ("..." if piece.finish_reason == "length" else ""))
                 if self.cancelled.is_set():
                     break
-        self.messages.append({"role": "assistant", "content": "".join(said)})
-        self._stats(first or 0.0, usage, len(said), time.monotonic() - started)
+        self.messages.append({"role": "assistant", "content": "".join(parts)})
+        self._stats(first or 0.0, usage, len(parts), time.monotonic() - started)
 
     def _stats(self, first: float, usage: dict[str, Any] | None, pieces: int, seconds: float) -> None:
         echo("\n\nStats:")
@@ -107,26 +107,26 @@ class Conversation:
             echo(f"Prompt: {usage['prompt_tokens']} tokens, {prompt:.2f} T/s")
             echo(f"Decode: {usage['completion_tokens']} tokens, {decode:.2f} T/s")
         else:
-            # A cancelled answer has no usage: what was seen here is all there is to say.
+            # A cancelled answer has no usage: the received pieces are counted.
             echo(f"Decode: {pieces} tokens, {pieces / max(seconds - first, 1e-9):.2f} T/s")
         echo(f"Sampling: {self.sampling}\n")
 
     def run_command(self, line: str) -> bool:
-        """Obey a line that is a command; False when it is a message for the model."""
-        word, _, rest = line.partition(" ")
+        """Run a command; False when the line is a message for the model."""
+        command, _, rest = line.partition(" ")
         if line == "/help":
             echo(f"{_BAR}\n{_COMMANDS}\n{_BAR}")
         elif line == "/clear":
             self.messages.clear()
             logs.log(logs.RUN, "Cleared chat history.")
-        elif word == "/system":
+        elif command == "/system":
             self.messages.append({"role": "system", "content": rest.strip()})
             logs.log(logs.RUN, f"Set system message to `{rest.strip()}`.")
-        elif word == "/temperature":
+        elif command == "/temperature":
             self._set("temperature", rest, float, lambda v: 0 <= v <= 2, "temperature must be in [0.0, 2.0]")
-        elif word == "/topk":
+        elif command == "/topk":
             self._set("top_k", rest, int, lambda v: v > 0, "top-k must be a positive integer")
-        elif word == "/topp":
+        elif command == "/topp":
             self._set("top_p", rest, float, lambda v: 0 < v <= 1, "top-p must be in (0.0, 1.0]")
         else:
             return False
@@ -149,16 +149,16 @@ class Conversation:
 def run_interactive(model: ModelOptions, text: str | None, request_log: Path | None) -> None:
     """Load the model, then answer one message or a whole conversation. Raises what `load` raises."""
     engine = load_engine(model)
-    talk = Conversation(engine, Sampling.of_model(Path(resolve_model(model).model_id)), request_log)
+    chat = Conversation(engine, Sampling.of_model(Path(resolve_model(model).model_id)), request_log)
     if text is not None:
         logs.log(logs.RUN, "Model loaded, running one-shot mode...")
-        _answer(talk, text)
+        _answer(chat, text)
         return
     logs.log(logs.RUN, "Model loaded, starting interactive mode...")
-    logs.log(logs.RUN, f"Starting interactive loop with sampling params: {talk.sampling}")
-    echo(f"{_BAR}\n{_COMMANDS}\n\nSampling: {talk.sampling}\n{_BAR}")
+    logs.log(logs.RUN, f"Starting interactive loop with sampling params: {chat.sampling}")
+    echo(f"{_BAR}\n{_COMMANDS}\n\nSampling: {chat.sampling}\n{_BAR}")
     with _line_editor():
-        _loop(talk)
+        _loop(chat)
 
 
 @contextmanager
@@ -195,7 +195,7 @@ def _loop(session: Conversation) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             line = _read_line()
-            # From here on Ctrl-C is for the answer: it is cut at its next token.
+            # From here on Ctrl-C cancels the answer at its next token.
             signal.signal(signal.SIGINT, lambda *_: session.cancelled.set())
         except (EOFError, KeyboardInterrupt):
             return
@@ -215,7 +215,7 @@ def _read_line() -> str:
 
 
 def _answer(session: Conversation, text: str) -> bool:
-    """False when the engine refused or failed: told in the log, not by the exit code, as by the binary."""
+    """False when the engine failed: reported in the log, not by the exit code, as in the binary."""
     try:
         session.answer(text)
     except EngineError as error:

@@ -54,7 +54,7 @@ class ModelSource:
 
 
 def resolve_model(options: ModelOptions) -> ModelSource:
-    """Apply the rules of `mistralrs` 0.9 (mistralrs.md 1.2). Raises `LoadError` with its words."""
+    """Apply the rules of `mistralrs` 0.9. Raises `LoadError` with its message."""
     files = tuple((options.quantized_file or "").split(";")) if options.quantized_file else ()
     formats = {_SUFFIXES.get(Path(name).suffix) for name in files}
     if files and options.format == "plain":
@@ -93,7 +93,7 @@ def load(options: ModelOptions, *, raw_prompts: bool = False) -> Any:
     """
     source = resolve_model(options)
     if all(Path(place).is_dir() for place in (source.model_id, options.tok_model_id or source.model_id)):
-        # A local directory needs no network: the engine must not even ask.
+        # A local directory needs no network: the engine must not try.
         os.environ["HF_HUB_OFFLINE"] = "1"
     # Frames of the interpreter would be glued to each message of the engine.
     os.environ.pop("RUST_BACKTRACE", None)

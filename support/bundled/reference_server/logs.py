@@ -19,7 +19,7 @@ _COLOURS = {"ERROR": 31, "WARN": 33, "INFO": 32}
 
 
 def set_verbosity(verbose: int) -> None:
-    """`-v` shows debug lines, `-vv` trace lines; `RUST_LOG`, when set, replaces both (mistralrs.md 1.4)."""
+    """`-v` shows debug lines, `-vv` trace lines; `RUST_LOG`, when set, replaces both."""
     if verbose:
         level = "debug" if verbose == 1 else "trace"
         os.environ.setdefault("RUST_LOG", f"warn,mistralrs={level}")

@@ -90,7 +90,7 @@ class Configuration(_ConfigModel):
 
 
 def read_configuration(path: str) -> Configuration:
-    """What the file says. Raises `ConfigError`."""
+    """The content of the file. Raises `ConfigError`."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:

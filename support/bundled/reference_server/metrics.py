@@ -1,4 +1,4 @@
-"""The metrics of mistral.rs 0.9 that a request leaves, under the names of the server (monitoring.md 3)."""
+"""Prometheus metrics under the names of mistral.rs 0.9."""
 
 from __future__ import annotations
 

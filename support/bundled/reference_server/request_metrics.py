@@ -1,4 +1,4 @@
-"""What every exchange leaves beside its answer: a request id, HTTP metrics, lines in the access log."""
+"""A request id, HTTP metrics and access log lines for every request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from support.bundled.reference_server import logs
 from support.bundled.reference_server.metrics import Metrics
 
-# Neither counted nor logged: being asked by a monitor must not move what the monitor reads.
+# Neither counted nor logged: a scrape must not change the metrics.
 _EXCLUDED_PATHS = frozenset({"/", "/health", "/metrics"})
 
 

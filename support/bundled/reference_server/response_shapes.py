@@ -1,4 +1,4 @@
-"""What the server gives: the JSON shapes of mistral.rs 0.9 (parity.md 1.2)."""
+"""Response bodies: the JSON shapes of mistral.rs 0.9."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from support.bundled.reference_server.options import ServerOptions
 def serve(
     model: ModelOptions, host: str, port: int, options: ServerOptions, mcp_port: int | None = None
 ) -> None:
-    """Run the server. Raises `LoadError` when the model cannot be loaded or a port cannot be had."""
+    """Run the server. Raises `LoadError` when the model cannot be loaded or a port cannot be bound."""
     engine = load_engine(model)
     with contextlib.ExitStack() as listeners:
         from support.bundled.reference_server.http import create_app, run_servers
@@ -59,7 +59,7 @@ def _listen_for_mcp(host: str, port: int, api_port: int) -> socket.socket:
 
 
 def load_engine(model: ModelOptions) -> PythonEngine:
-    """The engine with the model loaded, said in the log. Raises what `load` raises."""
+    """The engine with the model loaded; logged. Raises what `load` raises."""
     vectors = model.kind == "embedding"
     engine = PythonEngine(load(model), lambda: load(model, raw_prompts=True), model.max_seqs, vectors)
     logs.log(logs.SERVER, "Model loaded.")

@@ -1,4 +1,4 @@
-"""From the engine's blocking streams to the event loop: one thread each, no more than it has slots."""
+"""From the engine's blocking streams to the event loop: one thread for each slot of the engine."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class Streams:
 
         Raises what `Engine.stream` raises.
         """
-        asked = time.monotonic()
+        requested_at = time.monotonic()
         with self._metrics.waiting.track_inprogress():
             await self._slots.acquire()
         self._metrics.running.inc()
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[Chunk | EngineError | None] = asyncio.Queue()
-        gone = threading.Event()
+        disconnected = threading.Event()
 
         def post(action: Callable[[Any], None], item: Any) -> None:
-            # A closed loop: the server is gone, and nobody is waiting.
+            # The loop is closed when the server is shutting down.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(action, item)
 
@@ -49,18 +49,20 @@ class Streams:
         def read() -> None:
             reason, failure = "error", None
             try:
-                reason = self._read(call, asked, lambda chunk: post(queue.put_nowait, chunk), gone)
+                reason = self._read(
+                    call, requested_at, lambda chunk: post(queue.put_nowait, chunk), disconnected
+                )
             except EngineError as error:
                 failure = error
             except BaseException as error:
                 failure = EngineError(f"{type(error).__name__}: {error}")
                 raise
             finally:
-                # Counted before the client can know: who has the answer finds it in the metrics.
+                # Counted before the answer ends: a client that has it finds it in the metrics.
                 self._metrics.completed.labels(reason).inc()
                 post(finish, failure)
 
-        # A daemon: a signal ends the server at once, whatever is still being said.
+        # A daemon: a signal ends the server at once, during a generation too.
         threading.Thread(target=read, name="answer", daemon=True).start()
         try:
             while (item := await queue.get()) is not None:
@@ -68,10 +70,10 @@ class Streams:
                     raise item
                 yield item
         finally:
-            gone.set()
+            disconnected.set()
 
     def _read(self, call: Call, requested_at: float, deliver: Deliver, disconnected: threading.Event) -> str:
-        """Read one stream to its end, or until the client is gone; why it ended."""
+        """Read one stream to its end, or until the client has disconnected; returns the finish reason."""
         model = self._engine.model_id
         last, seen, reason = requested_at, 0, "stop"
         tokens = self._metrics.tokens.labels(model)
