@@ -18,6 +18,7 @@ from support.servers.cli_checks import OUTPUT_FORMS
 from support.servers.launch_checks import LOG_EVENTS
 from support.servers.launch_plans import FORMATS, TRAINED_MODELS
 from support.terminal.scenario import CHAT_SETUPS, PLANNED, SOURCES
+from support.world import DEDICATED_SERVERS
 
 use_step_matcher_for_cucumber_expressions()
 _registry = StepMatcher4CucumberExpressions.TYPE_REGISTRY
@@ -26,7 +27,21 @@ MODELS = (
     *("the scripted model", "the tool-calling model", "the embedding model", "the known-distribution model"),
     *("the trained model SmolLM2", "any model"),
 )
-SERVERS = ("a server", "an Ollama API server", "mistral.rs", "the gateway", "a real Ollama")
+COMPARED = ("mistral.rs", "the gateway", "a real Ollama")
+SERVERS = ("a server", "an Ollama API server", "every endpoint", "every listed model", *COMPARED)
+
+# The modules of these names import OpenAI's package: a run that does not need it would wait for it.
+PROMPTS = ("about different topics", "with prompts of different lengths")
+USER_OUTCOMES = ("the answer to their own question", "the right answer or a busy error")
+MISTAKES = (
+    *("an unknown model", "truncated JSON", "an empty body"),
+    *("a number as the question", "a JSON string"),
+)
+CLIENTS = ("the ollama command", "a LangChain program")
+CLIENT_FAULTS = (
+    *("disconnects during a streamed answer", "disconnects during a non-streamed answer"),
+    *("disconnect while another client reads a stream", "stops reading a stream while 4 users ask"),
+)
 
 
 def one_of(name: str, words: Iterable[str]) -> ParameterType:
@@ -42,14 +57,19 @@ for _type in (
     one_of("format", FORMATS),
     one_of("model", MODELS),
     one_of("trained_model", TRAINED_MODELS),
-    one_of("server", SERVERS),
+    one_of("server", COMPARED),
     ParameterType("servers", units.listed_pattern(SERVERS), tuple, units.listed),
     one_of("request", REQUESTS),
-    one_of("asked", QUESTIONS),
+    one_of("asked", (*QUESTIONS, *COMPARED)),
     one_of("comparison", COMPARISONS),
-    one_of("length", ("longer than", "as long as")),
     one_of("names", ("names", "number of models")),
-    one_of("form", ("a stream", "a whole answer")),
+    one_of("form", ("streamed", "non-streamed")),
+    one_of("prompts", PROMPTS),
+    one_of("user_outcome", USER_OUTCOMES),
+    one_of("mistake", MISTAKES),
+    one_of("client", CLIENTS),
+    one_of("client_fault", CLIENT_FAULTS),
+    one_of("dedicated_server", DEDICATED_SERVERS),
     one_of("chat_setup", (PLANNED, *CHAT_SETUPS)),
     one_of("source", SOURCES),
     one_of("place", ("in a terminal", "without a terminal")),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from support.chat import checks
 from support.chat.conversation import Conversation
 from support.conformance.api import Endpoint
 from support.errors import NotSupported
@@ -74,6 +73,8 @@ class World(ScenarioContext):
         """What the When step of this scenario has produced."""
         parts: tuple[ScenarioResult | None, ...] = (
             vars(self).get("mcp"),
+            vars(self).get("faults"),
+            vars(self).get("parity"),
             self.terminal,
             self.conversation,
             self.program,
@@ -219,12 +220,6 @@ class World(ScenarioContext):
 
         return model_names(self.models.get())
 
-    def query_every_model(self) -> None:
-        """Each listed model answers a question with one token, under its own name."""
-        for name in self.check_list():
-            answer = self._api_of(name).chat([{"role": "user", "content": "Hi"}], max_tokens=1)
-            checks.check_length([answer], 1)
-
     # -- checks of an API
 
     @cached_property
@@ -282,6 +277,24 @@ class World(ScenarioContext):
         self.task_result.set(run_sdk_task(server, task, self.suite.timeout(30.0)))
 
     # -- several servers
+
+    def start_dedicated(self, description: str) -> None:
+        """Start or share the server of this description (`DEDICATED_SERVERS`)."""
+        DEDICATED_SERVERS[description](self)
+
+    def ask_servers(self, servers: Sequence[str], question: str, options: Mapping[str, Any]) -> None:
+        """Ask several servers or endpoints, or every listed model of one server; the answers are compared."""
+        if servers != ("every listed model",):
+            self.parity.ask(servers, self.conversation.messages, question, options)
+        elif self.servers.has_dedicated:
+            self.parity.ask_every_name(question)
+        else:
+            self.conversation.ask_each(map(self._api_of, self._listed_models()), question, options)
+
+    def _listed_models(self) -> list[str]:
+        from support.chat.client import model_names
+
+        return model_names(self.api.models())
 
     @cached_property
     def servers(self) -> ScenarioServers:
@@ -377,6 +390,15 @@ class World(ScenarioContext):
     def close(self) -> None:
         """Release everything in reverse order."""
         self.cleanups.close()
+
+
+DEDICATED_SERVERS: Mapping[str, Callable[[World], None]] = {
+    "server": lambda world: world.servers.start_dedicated(),
+    "server with a batch size of 1": lambda world: world.servers.start_dedicated(max_seqs=1),
+    "server with a 32k context behind a gateway": lambda world: world.servers.share("disconnecting"),
+    "server with an unloadable model behind a gateway": lambda world: world.servers.share("unloading"),
+    "server with a memory limit": lambda world: world.faults.start_memory_limited(),
+}
 
 
 class StepContext(Protocol):

@@ -1,16 +1,19 @@
 @needs.ollama_api
-Feature: The gateway hands on what its server says, whatever the model
-  Users bring models whose answers nobody can foresee. Asked the same thing without any chance in
-  the choice of words, the gateway has to give what the server behind it gives, to the token.
+Feature: The gateway returns the server's answers unchanged, for any model
+  Users bring models whose answers cannot be known beforehand. At temperature 0 the gateway has to return
+  the answer of the server behind it, token by token.
+
+  Background:
+    Given mistral.rs and the gateway with any model
 
   @critical
-  Scenario Outline: The server and its gateway answer the same to "<question>"
-    When mistral.rs and the gateway are asked "<question>" with
+  Scenario Outline: Server and gateway give equal answers to "<question>"
+    When a user asks mistral.rs and the gateway "<question>" with
       | option | value   |
       | limit  | <limit> |
-    Then every route has given the same answer
-    And every route has counted the same tokens
-    And every stream has said what the whole answer did
+    Then all answers are equal
+    And all token counts are equal
+    And every streamed answer equals the non-streamed one
 
     Examples: questions
       | question                       | limit |
@@ -19,10 +22,10 @@ Feature: The gateway hands on what its server says, whatever the model
       | Zähle bis drei, 1 2 3 🙂       | 12    |
 
   @critical
-  Scenario: The server and its gateway follow a system message alike
+  Scenario: Server and gateway follow a system message alike
     Given the system message "You are a poet. Answer in one line."
-    When mistral.rs and the gateway are asked "What is the sea?" with
+    When a user asks mistral.rs and the gateway "What is the sea?" with
       | option | value |
       | limit  | 16    |
-    Then every route has given the same answer
-    And every route has counted the same tokens
+    Then all answers are equal
+    And all token counts are equal

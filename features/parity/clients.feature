@@ -1,62 +1,64 @@
-Feature: Other people's clients work as their users are used to
-  Nobody writes requests by hand: users type Ollama's own command, and programs are built on
-  libraries. What they get from the gateway has to be what they get from a real Ollama.
+Feature: Third-party clients work unchanged
+  Users run the ollama command, and programs use libraries. Both have to get the same results
+  from the gateway as from a real Ollama.
 
   @critical @needs.ollama
-  Scenario Outline: Ollama's own command can <errand> on <server>
-    When a user of Ollama's own command wants to "<errand>" on <server>
-    Then the user gets "<outcome>"
+  Scenario Outline: The ollama command can <task> on <server>
+    Given <server> with any model
+    When the ollama command runs the task "<task>" on <server>
+    Then the client returns "<result>"
 
     @needs.ollama_api
     Examples: on the gateway
-      | server      | errand               | outcome                                       |
-      | the gateway | list the models      | the name of the model                         |
-      | the gateway | show what a model is | the length of its context                     |
-      | the gateway | ask a question       | The comet comes back every seventy-six years. |
-      | the gateway | see what is loaded   | the name of the model                         |
-      | the gateway | copy a model         | the name of the copy                          |
-      | the gateway | remove a copy        | the name of the model, and no copy            |
+      | server      | task                   | result                                        |
+      | the gateway | list the models        | the model name                                |
+      | the gateway | show a model           | the context length                            |
+      | the gateway | ask a question         | The comet comes back every seventy-six years. |
+      | the gateway | list the loaded models | the model name                                |
+      | the gateway | copy a model           | the name of the copy                          |
+      | the gateway | remove a copy          | the model name, and no copy                   |
 
     Examples: on a real Ollama
-      | server        | errand               | outcome                                       |
-      | a real Ollama | list the models      | the name of the model                         |
-      | a real Ollama | show what a model is | the length of its context                     |
-      | a real Ollama | ask a question       | The comet comes back every seventy-six years. |
-      | a real Ollama | see what is loaded   | the name of the model                         |
-      | a real Ollama | unload a model       | that no model is loaded                       |
-      | a real Ollama | copy a model         | the name of the copy                          |
-      | a real Ollama | remove a copy        | the name of the model, and no copy            |
+      | server        | task                   | result                                        |
+      | a real Ollama | list the models        | the model name                                |
+      | a real Ollama | show a model           | the context length                            |
+      | a real Ollama | ask a question         | The comet comes back every seventy-six years. |
+      | a real Ollama | list the loaded models | the model name                                |
+      | a real Ollama | unload a model         | no loaded model                               |
+      | a real Ollama | copy a model           | the name of the copy                          |
+      | a real Ollama | remove a copy          | the model name, and no copy                   |
 
   @critical @needs.ollama @needs.ollama_api @needs.command @needs.own_routes
-  Scenario: Ollama's own command can unload a model on the gateway
-    Given a server whose model may be unloaded, with a gateway before it
-    When a user of Ollama's own command wants to "unload a model" on the gateway
-    Then the user gets "that no model is loaded"
+  Scenario: The ollama command can unload a model of the gateway
+    Given a dedicated server with an unloadable model behind a gateway
+    When the ollama command runs the task "unload a model" on the gateway
+    Then the client returns "no loaded model"
 
   @normal @slow
-  Scenario Outline: A program built on LangChain can <journey> on <server>
-    When a program built on LangChain wants to "<journey>" on <server>
-    Then the user gets "<outcome>"
+  Scenario Outline: A LangChain program can <task> on <server>
+    Given <server> with any model
+    When a LangChain program runs the task "<task>" on <server>
+    Then the client returns "<result>"
 
     @needs.speaking
-    Examples: OpenAI's adapter
-      | server     | journey             | outcome                                       |
-      | mistral.rs | ask a question      | The comet comes back every seventy-six years. |
-      | mistral.rs | read a stream       | The comet comes back every seventy-six years. |
-      | mistral.rs | remember a name     | You are Mara, and I will remember it.         |
-      | mistral.rs | count what it spent | counts of prompt and answer that add up       |
+    Examples: OpenAI adapter
+      | server     | task             | result                                        |
+      | mistral.rs | ask a question   | The comet comes back every seventy-six years. |
+      | mistral.rs | read a stream    | The comet comes back every seventy-six years. |
+      | mistral.rs | remember a name  | You are Mara, and I will remember it.         |
+      | mistral.rs | count the tokens | token counts that add up                      |
 
     @needs.ollama_api
-    Examples: Ollama's adapter on the gateway
-      | server      | journey             | outcome                                       |
-      | the gateway | ask a question      | The comet comes back every seventy-six years. |
-      | the gateway | read a stream       | The comet comes back every seventy-six years. |
-      | the gateway | remember a name     | You are Mara, and I will remember it.         |
-      | the gateway | count what it spent | counts of prompt and answer that add up       |
+    Examples: Ollama adapter on the gateway
+      | server      | task             | result                                        |
+      | the gateway | ask a question   | The comet comes back every seventy-six years. |
+      | the gateway | read a stream    | The comet comes back every seventy-six years. |
+      | the gateway | remember a name  | You are Mara, and I will remember it.         |
+      | the gateway | count the tokens | token counts that add up                      |
 
     @needs.ollama
-    Examples: Ollama's adapter on a real Ollama
-      | server        | journey             | outcome                                       |
-      | a real Ollama | ask a question      | The comet comes back every seventy-six years. |
-      | a real Ollama | read a stream       | The comet comes back every seventy-six years. |
-      | a real Ollama | count what it spent | counts of prompt and answer that add up       |
+    Examples: Ollama adapter on a real Ollama
+      | server        | task             | result                                        |
+      | a real Ollama | ask a question   | The comet comes back every seventy-six years. |
+      | a real Ollama | read a stream    | The comet comes back every seventy-six years. |
+      | a real Ollama | count the tokens | token counts that add up                      |

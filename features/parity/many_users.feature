@@ -1,50 +1,53 @@
-Feature: Users at the same time do not disturb each other
-  Nobody may read in an answer what belongs to somebody else, wait because another one reads slowly,
-  or lose an answer because another one has left.
+Feature: Concurrent users do not affect each other
+  An answer must not contain the text of another user, wait for a client that reads slowly,
+  or end because another client has disconnected.
 
   @blocker
-  Scenario Outline: 32 users of <server> get their own answers, each <form>
-    When 32 users at once ask <server>, each about something else, for <form>
-    Then everybody has got the answer to their own question
+  Scenario Outline: 32 concurrent users of <server> get their own answers, <form>
+    Given <server> with the scripted model
+    When 32 users ask <server> concurrently about different topics, <form>
+    Then every user gets the answer to their own question
 
     @needs.speaking
     Examples: mistral.rs
-      | server     | form           |
-      | mistral.rs | a whole answer |
-      | mistral.rs | a stream       |
+      | server     | form         |
+      | mistral.rs | non-streamed |
+      | mistral.rs | streamed     |
 
     @needs.ollama_api
     Examples: the gateway
-      | server      | form           |
-      | the gateway | a whole answer |
-      | the gateway | a stream       |
+      | server      | form         |
+      | the gateway | non-streamed |
+      | the gateway | streamed     |
 
     @needs.ollama
     Examples: a real Ollama
       | server        | form     |
-      | a real Ollama | a stream |
+      | a real Ollama | streamed |
 
   @critical
-  Scenario Outline: 8 users of <server> get answers to their own questions, each <form>
-    When 8 users at once ask <server>, each a question of another length, for <form>
-    Then everybody has got the answer to their own question
+  Scenario Outline: 8 concurrent prompts to <server> are kept apart, <form>
+    Given <server> with any model
+    When 8 users ask <server> concurrently with prompts of different lengths, <form>
+    Then every user gets the answer to their own question
 
-    Examples: mistral.rs, whatever its model
-      | server     | form           |
-      | mistral.rs | a whole answer |
-      | mistral.rs | a stream       |
+    Examples: mistral.rs with any model
+      | server     | form         |
+      | mistral.rs | non-streamed |
+      | mistral.rs | streamed     |
 
     @needs.ollama_api
-    Examples: the gateway, whatever its model
-      | server      | form           |
-      | the gateway | a whole answer |
-      | the gateway | a stream       |
+    Examples: the gateway with any model
+      | server      | form         |
+      | the gateway | non-streamed |
+      | the gateway | streamed     |
 
   @critical @needs.command
-  Scenario Outline: Who does not read on at <server> keeps nobody waiting
-    Given a server that can talk for long, with a gateway before it
-    When a client of <server> does not read on while 4 others ask
-    Then all 4 others have the right answer within 30 seconds
+  Scenario Outline: A slow reader on <server> does not delay other clients
+    Given a dedicated server with a 32k context behind a gateway
+    When a client of <server> stops reading a stream while 4 users ask
+    Then the answer matches the script
+    And every answer arrives within 30 seconds
 
     Examples: mistral.rs
       | server     |
@@ -56,27 +59,27 @@ Feature: Users at the same time do not disturb each other
       | the gateway |
 
   @critical @needs.command
-  Scenario Outline: When a client of <server> leaves <form>, the work for it ends
-    Given a server that can talk for long, with a gateway before it
-    When a client of <server> leaves half-way through <form>
-    Then the server stops its work for that client within 2 seconds
+  Scenario Outline: A disconnect from <server> cancels the <form> answer
+    Given a dedicated server with a 32k context behind a gateway
+    When a client of <server> disconnects during a <form> answer
+    Then the server cancels that generation within 2 seconds
 
     Examples: mistral.rs
-      | server     | form           |
-      | mistral.rs | a stream       |
-      | mistral.rs | a whole answer |
+      | server     | form         |
+      | mistral.rs | streamed     |
+      | mistral.rs | non-streamed |
 
     @needs.ollama_api
     Examples: the gateway
-      | server      | form           |
-      | the gateway | a stream       |
-      | the gateway | a whole answer |
+      | server      | form         |
+      | the gateway | streamed     |
+      | the gateway | non-streamed |
 
   @critical @needs.command
-  Scenario Outline: Who leaves <server> takes nobody else's answer along
-    Given a server that can talk for long, with a gateway before it
-    When clients of <server> leave while another one reads a stream
-    Then the stream of the other one comes to its proper end
+  Scenario Outline: A disconnect from <server> does not abort other answers
+    Given a dedicated server with a 32k context behind a gateway
+    When clients of <server> disconnect while another client reads a stream
+    Then the answer is complete
 
     Examples: mistral.rs
       | server     |
@@ -88,7 +91,7 @@ Feature: Users at the same time do not disturb each other
       | the gateway |
 
   @critical @needs.command
-  Scenario: A full server answers who asks, or says that it is busy
-    Given a server of its own that takes 1 request at a time
-    When 8 users at once ask mistral.rs, each about something else, for a whole answer
-    Then everybody has got the right answer, or is told that the server is busy
+  Scenario: Under overload every user gets an answer or a busy error
+    Given a dedicated server with a batch size of 1
+    When 8 users ask mistral.rs concurrently about different topics, non-streamed
+    Then every user gets the right answer or a busy error

@@ -1,16 +1,18 @@
-Feature: The server and its gateway agree about the models
-  A model that is gone for one of them must not be there for the other one, and every name that a
-  list gives has to be answered, also after the model was away.
+Feature: Server and gateway agree about the models
+  An unloaded model must be unloaded for both, and every listed model name has to be usable,
+  also after the model was unloaded and reloaded.
 
   @critical @needs.ollama_api
-  Scenario: The server and its gateway list the same number of models
-    When the lists of models of mistral.rs and the gateway are read
-    Then both lists give the same number of models
+  Scenario: Server and gateway list the same number of models
+    Given mistral.rs and the gateway with any model
+    When a client reads the model lists of mistral.rs and the gateway
+    Then both model lists have the same number of models
 
   @normal
-  Scenario Outline: In both APIs of <server> the models have the same names
-    When the lists of models of <server> are read
-    Then both lists give the same names
+  Scenario Outline: Both APIs of <server> list the same model names
+    Given <server> with any model
+    When a client reads the model lists of <server>
+    Then both model lists have the same names
 
     @needs.ollama_api
     Examples: the gateway
@@ -23,10 +25,10 @@ Feature: The server and its gateway agree about the models
       | a real Ollama |
 
   @critical @needs.command @needs.ollama_api @needs.own_routes
-  Scenario Outline: A model unloaded through <server> is gone for the other one
-    Given a server whose model may be unloaded, with a gateway before it
+  Scenario Outline: A model unloaded through <server> is unloaded for <other>
+    Given a dedicated server with an unloadable model behind a gateway
     When the model is unloaded through <server>
-    Then <other> tells of no loaded model
+    Then <other> lists no loaded model
 
     Examples: ways
       | server      | other       |
@@ -34,7 +36,8 @@ Feature: The server and its gateway agree about the models
       | mistral.rs  | the gateway |
 
   @critical @needs.command @needs.own_routes
-  Scenario: After unloading and loading every name of the model answers
-    Given a server of its own
-    When the model is unloaded and loaded again
-    Then every name of the model is answered as before
+  Scenario: Every model name answers after unload and reload
+    Given a dedicated server
+    And the model was unloaded and reloaded
+    When a user asks every listed model "Tell me about the comet"
+    Then the answer matches the script

@@ -1,57 +1,59 @@
-Feature: A mistake is refused in the words of the API that it was made in
-  A client library reads errors as its API writes them. What is refused in another form reaches the
-  user as a riddle, or not at all.
+Feature: Errors use the format of the API that was called
+  A client library parses errors in the format of its own API. An error in another format reaches the
+  user as a puzzle, or not at all.
 
   @critical
-  Scenario Outline: In Ollama's API <server> refuses <mistake>
-    When <server> is sent "<mistake>" in the form of Ollama's API
-    Then the mistake is refused in the form of Ollama's API, as the client's
+  Scenario Outline: <server> rejects <mistake> in the Ollama format
+    Given <server> with any model
+    When <server> receives <mistake> in the format of the Ollama API
+    Then the response is a client error in the format of the Ollama API
 
     @needs.ollama_api
     Examples: the gateway
-      | server      | mistake                     |
-      | the gateway | an unknown model            |
-      | the gateway | a request that breaks off   |
-      | the gateway | an empty request            |
-      | the gateway | a question that is a number |
-      | the gateway | text instead of a request   |
+      | server      | mistake                  |
+      | the gateway | an unknown model         |
+      | the gateway | truncated JSON           |
+      | the gateway | an empty body            |
+      | the gateway | a number as the question |
+      | the gateway | a JSON string            |
 
     @needs.ollama
     Examples: a real Ollama
-      | server        | mistake                     |
-      | a real Ollama | an unknown model            |
-      | a real Ollama | a request that breaks off   |
-      | a real Ollama | an empty request            |
-      | a real Ollama | a question that is a number |
-      | a real Ollama | text instead of a request   |
+      | server        | mistake                  |
+      | a real Ollama | an unknown model         |
+      | a real Ollama | truncated JSON           |
+      | a real Ollama | an empty body            |
+      | a real Ollama | a number as the question |
+      | a real Ollama | a JSON string            |
 
   @critical
-  Scenario Outline: In OpenAI's API <server> refuses <mistake>
-    When <server> is sent "<mistake>" in the form of OpenAI's API
-    Then the mistake is refused in the form of OpenAI's API, as the client's
+  Scenario Outline: <server> rejects <mistake> in the OpenAI format
+    Given <server> with any model
+    When <server> receives <mistake> in the format of the OpenAI API
+    Then the response is a client error in the format of the OpenAI API
 
     Examples: the server itself
-      | server     | mistake                     |
-      | mistral.rs | an unknown model            |
-      | mistral.rs | a request that breaks off   |
-      | mistral.rs | an empty request            |
-      | mistral.rs | a question that is a number |
-      | mistral.rs | text instead of a request   |
+      | server     | mistake                  |
+      | mistral.rs | an unknown model         |
+      | mistral.rs | truncated JSON           |
+      | mistral.rs | an empty body            |
+      | mistral.rs | a number as the question |
+      | mistral.rs | a JSON string            |
 
     @needs.ollama_api
     Examples: the gateway
-      | server      | mistake                     |
-      | the gateway | an unknown model            |
-      | the gateway | a request that breaks off   |
-      | the gateway | an empty request            |
-      | the gateway | a question that is a number |
-      | the gateway | text instead of a request   |
+      | server      | mistake                  |
+      | the gateway | an unknown model         |
+      | the gateway | truncated JSON           |
+      | the gateway | an empty body            |
+      | the gateway | a number as the question |
+      | the gateway | a JSON string            |
 
     @needs.ollama
     Examples: a real Ollama
-      | server        | mistake                     |
-      | a real Ollama | an unknown model            |
-      | a real Ollama | a request that breaks off   |
-      | a real Ollama | an empty request            |
-      | a real Ollama | a question that is a number |
-      | a real Ollama | text instead of a request   |
+      | server        | mistake                  |
+      | a real Ollama | an unknown model         |
+      | a real Ollama | truncated JSON           |
+      | a real Ollama | an empty body            |
+      | a real Ollama | a number as the question |
+      | a real Ollama | a JSON string            |

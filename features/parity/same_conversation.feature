@@ -1,23 +1,26 @@
 @needs.speaking @needs.ollama @needs.ollama_api
-Feature: A conversation is the same over every route
-  Some programs of a user speak OpenAI's API and others Ollama's, and some users come from a real Ollama.
-  With one model file, all of them get the same text for the same number of tokens.
+Feature: A conversation is the same over every endpoint
+  Some programs use the OpenAI API and others the Ollama API, and some users come from a real Ollama.
+  With the same model file, all of them get the same text for the same number of tokens.
+
+  Background:
+    Given mistral.rs, the gateway and a real Ollama with the scripted model
 
   @critical
-  Scenario Outline: Every route gives the same answer about "<topic>"
-    When every route is asked "Tell me about the <topic>"
-    Then every route has given the same answer
-    And it is what the script says
-    And every route has counted the same tokens
-    And every stream has said what the whole answer did
+  Scenario Outline: Every endpoint gives the same answer about "<topic>"
+    When a user asks every endpoint "Tell me about the <topic>"
+    Then all answers are equal
+    And the answer matches the script
+    And all token counts are equal
+    And every streamed answer equals the non-streamed one
 
-    Examples: short ones
+    Examples: short answers
       | topic      |
       | lighthouse |
       | briefly    |
       | numbers    |
 
-    Examples: texts that are easily spoilt on the way
+    Examples: texts that are easily corrupted on the way
       | topic     |
       | unicode   |
       | emoji     |
@@ -26,21 +29,21 @@ Feature: A conversation is the same over every route
       | spacing   |
 
   @critical
-  Scenario: Every route knows what was said before
+  Scenario: Every endpoint remembers earlier messages
     Given a user has said "My name is Mara"
     And a user has said "Tell me about the violin"
-    When every route is asked "What am I called?"
-    Then every route has given the same answer
-    And it is what the script says
-    And every route has counted the same tokens
+    When a user asks every endpoint "What am I called?"
+    Then all answers are equal
+    And the answer matches the script
+    And all token counts are equal
 
   @critical
-  Scenario Outline: Every route follows the system message of a <role>
+  Scenario Outline: Every endpoint follows the system message of a <role>
     Given the system message "You are a <role>."
-    When every route is asked "Tell me about the <topic>"
-    Then every route has given the same answer
-    And it is what the script says
-    And every route has counted the same tokens
+    When a user asks every endpoint "Tell me about the <topic>"
+    Then all answers are equal
+    And the answer matches the script
+    And all token counts are equal
 
     Examples: roles
       | role   | topic   |
@@ -48,14 +51,14 @@ Feature: A conversation is the same over every route
       | butler | poem    |
 
   @critical
-  Scenario Outline: Every route cuts an answer about "<topic>" after <limit> tokens
-    When every route is asked "Tell me about the <topic>" with
+  Scenario Outline: Every endpoint truncates "<topic>" after <limit> tokens
+    When a user asks every endpoint "Tell me about the <topic>" with
       | option | value   |
       | limit  | <limit> |
-    Then every route has given the same answer
-    And all of them ended by "length"
-    And every route has counted the same tokens
-    And every stream has said what the whole answer did
+    Then all answers are equal
+    And every answer finishes with "length"
+    And all token counts are equal
+    And every streamed answer equals the non-streamed one
 
     Examples: lengths
       | topic   | limit |

@@ -1,15 +1,18 @@
 @needs.speaking @needs.ollama @needs.ollama_api
 Feature: A stop sequence ends an answer at the same place everywhere
-  Programs end an answer early by a stop sequence, and take what stands before it as the result.
-  Over every route it is the same text, in a stream as well as in a whole answer.
+  Programs end an answer early by a stop sequence, and use the text before it as the result.
+  Over every endpoint it is the same text, streamed and non-streamed.
+
+  Background:
+    Given mistral.rs, the gateway and a real Ollama with the scripted model
 
   @normal
-  Scenario Outline: Every route stops the <topic> before "<stop>"
-    When every route is asked "Tell me about the <topic>" with
+  Scenario Outline: Every endpoint stops "<topic>" before "<stop>"
+    When a user asks every endpoint "Tell me about the <topic>" with
       | option | value  |
       | stop   | <stop> |
-    Then every route has given the same answer
-    And all of them ended by "stop"
+    Then all answers are equal
+    And every answer finishes with "stop"
 
     Examples: whole words
       | topic   | stop  |
@@ -17,9 +20,9 @@ Feature: A stop sequence ends an answer at the same place everywhere
       | poem    | gulls |
 
   @normal
-  Scenario: Every stream stops at the same place as the whole answer
-    When every route is asked "Tell me about the numbers" with
+  Scenario: Every stream stops where the non-streamed answer stops
+    When a user asks every endpoint "Tell me about the numbers" with
       | option | value    |
       | stop   | ee, fou  |
-    Then every route has given the same answer
-    And every stream has said what the whole answer did
+    Then all answers are equal
+    And every streamed answer equals the non-streamed one

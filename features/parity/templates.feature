@@ -1,15 +1,18 @@
 @slow @needs.command @needs.ollama @needs.smollm2 @budget.300s
-Feature: The chat template decides what a model is really asked
-  A model file brings a template of its own. mistral.rs uses it to the letter; Ollama recognises its kind and
-  takes one of its own. When the file's template adds a system message, both ask the model something else.
+Feature: The chat template determines the prompt of a model
+  A model file contains a chat template. mistral.rs uses it unchanged; Ollama recognises its kind and
+  uses its own. When the file's template adds a system message, the prompts differ.
+
+  Background:
+    Given mistral.rs and a real Ollama with the trained model SmolLM2
 
   @normal
-  Scenario: SmolLM2 is told more by mistral.rs than by Ollama
-    When SmolLM2 is asked "What is the capital of France?" on mistral.rs and on a real Ollama
-    Then the prompt that mistral.rs has counted is longer than Ollama's
+  Scenario: mistral.rs sends SmolLM2 a longer prompt than Ollama
+    When a user asks mistral.rs and a real Ollama "What is the capital of France?"
+    Then the prompt of mistral.rs has more tokens than that of a real Ollama
 
   @normal
-  Scenario: With the system message sent along SmolLM2 is told the same by both
+  Scenario: With an explicit system message both prompts are equally long
     Given the system message "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
-    When SmolLM2 is asked "What is the capital of France?" on mistral.rs and on a real Ollama
-    Then the prompt that mistral.rs has counted is as long as Ollama's
+    When a user asks mistral.rs and a real Ollama "What is the capital of France?"
+    Then the prompt of mistral.rs has as many tokens as that of a real Ollama

@@ -78,6 +78,11 @@ class Conversation(ScenarioResult):
             self._request(kind, question, {**(options or {}), **more}) for more in ({}, {"stream": True})
         )
 
+    def ask_each(self, apis: Iterable[OpenAiApi], question: str, options: Mapping[str, Any]) -> None:
+        """Ask the same question over several APIs."""
+        message = {"role": "user", "content": question}
+        self._add_answers(api.chat([message], **options) for api in apis)
+
     def _request(self, kind: str, question: str, options: Mapping[str, Any]) -> Answer:
         api, wanted = self._api(), {"max_tokens": MAX_TOKENS, **options}
         message = {"role": "user", "content": question}
@@ -99,6 +104,9 @@ class Conversation(ScenarioResult):
 
     def require_contains(self, text: str) -> None:
         checks.check_mentions(self.answers.get(), text)
+
+    def require_complete(self) -> None:
+        checks.check_complete(self.answers.get())
 
     def require_equal(self) -> None:
         checks.check_same_text(self.answers.all())

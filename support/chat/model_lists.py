@@ -1,4 +1,4 @@
-"""What the lists of models say, and what unloading a model does to its names."""
+"""The model lists of a server, and the model names after unloading and reloading."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.waiting import wait_until
 
 # mistral.rs' name for whatever it serves: another name of a model, not another model.
 ALIAS = "default"
-# Ollama's own words: a model may be listed for a moment after it was told to go.
+# A model can be listed for a moment after it was unloaded (Ollama's documentation).
 LISTING_SECONDS = 5.0
 QUESTION = ChatRequest(({"role": "user", "content": "Tell me about the comet"},))
 
@@ -95,7 +95,7 @@ def require_unloaded(client: ApiClient) -> None:
         cards = _listed(client, "/v1/models", "data")
         return [card.get("status") for card in cards if card["id"] != ALIAS]
 
-    _wait_for("mistral.rs tells that its model is unloaded", lambda: states() == ["unloaded"], states)
+    _wait_for("mistral.rs lists its model as unloaded", lambda: states() == ["unloaded"], states)
 
 
 def require_none_loaded(client: ApiClient) -> None:
@@ -107,12 +107,12 @@ def require_none_loaded(client: ApiClient) -> None:
     _wait_for("no model loaded for the gateway", lambda: not loaded(), loaded)
 
 
-def ask_every_name(client: ApiClient, expected: str) -> NameAnswers:
+def ask_every_name(client: ApiClient, request: ChatRequest, expected: str) -> NameAnswers:
     """Ask the same question under every name of the OpenAI model list."""
     failures = []
     for name in openai_names(client):
         endpoint = ChatEndpoint(name, client.base_url, name, OPENAI_CHAT)
-        exchange = client.post(endpoint.protocol.path, endpoint.request(QUESTION))
+        exchange = client.post(endpoint.protocol.path, endpoint.request(request))
         if exchange.status != 200 or endpoint.parse_answer(exchange, False).text != expected:
             failures.append(f"{name}: {exchange.status} {exchange.text[:200]!r}")
     return NameAnswers(tuple(failures))

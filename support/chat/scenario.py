@@ -6,21 +6,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from support.chat import model_lists
-from support.chat.endpoint import ChatAnswer, ChatEndpoint, Message
+from support.chat.endpoint import ChatAnswer, ChatEndpoint, ChatRequest, Message
 from support.chat.model_lists import ListedModels, NameAnswers
 from support.chat.parity import ComparedAnswers, ask_all
 from support.chat.requests import chat_request, expected_answer
 from support.chat.scenario_servers import ScenarioServers
+from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.results.must_check import MustCheck
+from support.results.scenario_result import ScenarioResult
 from support.servers.dedicated import DIRECT, GATEWAY, REAL
 
 # A trained model is slow on two cores, and only its prompt is compared.
 TRAINED_LIMIT = 2
 
 
-class ParityScenario:
+class ParityScenario(ScenarioResult):
     """Fresh for each scenario."""
+
+    kind = "comparison of endpoints"
 
     def __init__(self, servers: ScenarioServers) -> None:
         context = servers.context
@@ -37,7 +41,25 @@ class ParityScenario:
         answers = [one for compared in self.answers.all() for one in (*compared.whole, *compared.streamed)]
         return [answer.exchange for answer in answers]
 
+    @property
+    def available(self) -> bool:
+        return self.answers.available or self.name_answers.available or bool(self.trained_answers)
+
     # -- one chat over several endpoints
+
+    def ask(
+        self, servers: Sequence[str], messages: Sequence[Message], question: str, options: Mapping[str, Any]
+    ) -> None:
+        """Ask `every endpoint`, `mistral.rs and the gateway`, or a trained model in both engines."""
+        match tuple(servers):
+            case ("every endpoint",):
+                self.ask_every_endpoint(messages, question, options)
+            case (first, second) if (first, second) == (DIRECT, GATEWAY):
+                self.ask_target_and_gateway(messages, question, options)
+            case (first, second) if (first, second) == (DIRECT, REAL):
+                self.ask_trained(messages, question)
+            case _:
+                raise LookupError(f"no comparison of {', '.join(servers)}")
 
     def ask_every_endpoint(
         self, messages: Sequence[Message], question: str, options: Mapping[str, Any] | None = None
@@ -67,9 +89,20 @@ class ParityScenario:
         self.answers.set(ask_all(endpoints, request, self._servers.answer_timeout))
 
     def require_scripted(self) -> None:
-        """Every answer is exactly the scripted one."""
+        if self.name_answers.available:
+            self.name_answers.get().require_all_answered()
+            return
         answers = self.answers.get()
         answers.require_text(expected_answer(self._suite.script, answers.chat_request))
+
+    def require_equal(self) -> None:
+        self.answers.get().require_same_text()
+
+    def require_equal_counts(self) -> None:
+        self.answers.get().require_same_counts()
+
+    def require_finish_reason(self, reason: str) -> None:
+        self.answers.get().require_finish_reason(reason)
 
     # -- a trained model
 
@@ -81,23 +114,19 @@ class ParityScenario:
             endpoint.ask(request, timeout=timeout) for endpoint in self._servers.trained_endpoints()
         )
 
-    def require_prompt_tokens(self, *, same: bool) -> None:
-        """Both counted the same number of prompt tokens, or mistral.rs counted more."""
-        ours, theirs = (answer.prompt_tokens or 0 for answer in self.trained_answers)
-        expected = "the same number of" if same else "more"
-        assert ours == theirs if same else ours > theirs, (
-            f"expected {expected} prompt tokens on {DIRECT}: {ours}, on {REAL}: {theirs}"
-        )
+    def prompt_tokens(self, asked: str) -> tuple[int, str]:
+        answer = dict(zip((DIRECT, REAL), self.trained_answers, strict=True))[asked]
+        return answer.prompt_tokens or 0, answer.exchange.describe()
 
     # -- models
 
-    def read_lists(self, servers: str) -> None:
+    def read_lists(self, servers: Sequence[str]) -> None:
         """Read both lists of a server, or those of mistral.rs and its gateway.
 
         The latter have different names for the same models.
         """
-        if servers != f"{DIRECT} and {GATEWAY}":
-            client = self._servers.client(self.endpoints.endpoint(servers))
+        if len(servers) == 1:
+            client = self._servers.client(self.endpoints.endpoint(servers[0]))
             names = {
                 "OpenAI API": model_lists.openai_names(client),
                 "Ollama API": model_lists.ollama_names(client),
@@ -126,10 +155,17 @@ class ParityScenario:
         (model_lists.require_none_loaded if server == GATEWAY else model_lists.require_unloaded)(client)
 
     def unload_and_reload(self) -> None:
-        """Unload and reload the model, then ask each of its names; all answered before."""
+        """Unload and reload the model, when each of its names has answered."""
         client = self._servers.client(self._servers.dedicated_target)
-        expected = expected_answer(self._suite.script, model_lists.QUESTION)
-        model_lists.ask_every_name(client, expected).require_all_answered()
+        self._ask_every_name(client, model_lists.QUESTION).require_all_answered()
         model_lists.unload(client)
         model_lists.reload(client)
-        self.name_answers.set(model_lists.ask_every_name(client, expected))
+
+    def ask_every_name(self, question: str) -> None:
+        """Ask each model name of the dedicated server."""
+        client = self._servers.client(self._servers.dedicated_target)
+        self.name_answers.set(self._ask_every_name(client, chat_request((), question)))
+
+    def _ask_every_name(self, client: ApiClient, request: ChatRequest) -> NameAnswers:
+        expected = expected_answer(self._suite.script, request)
+        return model_lists.ask_every_name(client, request, expected)

@@ -15,7 +15,7 @@ from typing import Any
 MODULES = ("langchain_openai", "langchain_ollama")
 MAX_TOKENS = 200
 QUESTION = "Tell me about the comet"
-COUNTED = "counts of prompt and answer that add up"
+COUNTED = "token counts that add up"
 # They send what is asked to LangSmith when these are set, and take proxies from the environment.
 TRACING_VARIABLES = ("LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING")
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
@@ -63,7 +63,7 @@ TASKS: dict[str, Callable[[Any], str]] = {
     "ask a question": _invoke,
     "read a stream": _stream,
     "remember a name": _remember,
-    "count what it spent": _usage_adds_up,
+    "count the tokens": _usage_adds_up,
 }
 
 

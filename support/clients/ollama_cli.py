@@ -13,7 +13,7 @@ from support.programs.process import CommandTimeout, CompletedCommand, run_comma
 
 COMMAND_SECONDS = 20.0
 COPY = "acceptance-copy"
-SHOW = "show what a model is"
+SHOW = "show a model"
 
 
 # Name in the features -> the commands that are typed. `{model}` is the model's name.
@@ -21,7 +21,7 @@ TASKS: dict[str, tuple[tuple[str, ...], ...]] = {
     "list the models": (("list",),),
     SHOW: (("show", "{model}"),),
     "ask a question": (("run", "{model}", "Tell me about the comet"),),
-    "see what is loaded": (("run", "{model}", "Say it briefly"), ("ps",)),
+    "list the loaded models": (("run", "{model}", "Say it briefly"), ("ps",)),
     "unload a model": (("run", "{model}", "Say it briefly"), ("stop", "{model}"), ("ps",)),
     "copy a model": (("cp", "{model}", COPY), ("list",)),
     "remove a copy": (("cp", "{model}", COPY), ("rm", COPY), ("list",)),
@@ -31,11 +31,11 @@ MUTATING = {"stop": "unloading a model", "cp": "copying a model", "rm": "removin
 # What a user reads at the end, in the words of the features -> a text that has to be there, and one that may
 # not. Other words are to be there themselves.
 EXPECTED_OUTPUT = {
-    "the name of the model": ("{model}", ""),
-    "the length of its context": ("context length", ""),
-    "that no model is loaded": ("NAME", "{model}"),
+    "the model name": ("{model}", ""),
+    "the context length": ("context length", ""),
+    "no loaded model": ("NAME", "{model}"),
     "the name of the copy": (COPY, ""),
-    "the name of the model, and no copy": ("{model}", COPY),
+    "the model name, and no copy": ("{model}", COPY),
 }
 
 

@@ -11,6 +11,9 @@ from support.programs.ollama import OLLAMA
 from support.results.must_check import MustCheck
 from support.servers.dedicated import GATEWAY
 
+# By their names in the features.
+OLLAMA_COMMAND, LANGCHAIN = CLIENTS = ("the ollama command", "a LangChain program")
+
 
 class ClientResult(Protocol):
     """What a client returned or printed."""
@@ -26,6 +29,11 @@ class ClientScenario:
         self.result: MustCheck[ClientResult] = servers.context.must_check("result of a client")
         self._servers = servers
         self._suite = servers.suite
+
+    def run(self, client: str, task: str, server: str) -> None:
+        """Run a task of one of the `CLIENTS`."""
+        run = self.run_ollama_command if client == OLLAMA_COMMAND else self.run_langchain
+        run(task, server)
 
     def run_ollama_command(self, task: str, server: str) -> None:
         """Run Ollama's own command on a server: on that of a Given step if there is one."""

@@ -28,10 +28,10 @@ def _question_is_a_number(request: dict[str, Any]) -> bytes:
 # Name in the features -> the body that a good request becomes.
 MISTAKES: dict[str, Mistake] = {
     "an unknown model": _changed(model="nobody-knows-this"),
-    "a request that breaks off": lambda request: json.dumps(request).encode()[:-9],
-    "an empty request": lambda request: b"",
-    "a question that is a number": _question_is_a_number,
-    "text instead of a request": lambda request: b'"Tell me about the comet"',
+    "truncated JSON": lambda request: json.dumps(request).encode()[:-9],
+    "an empty body": lambda request: b"",
+    "a number as the question": _question_is_a_number,
+    "a JSON string": lambda request: b'"Tell me about the comet"',
 }
 
 

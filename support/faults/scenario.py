@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from support.chat.endpoint import OPENAI_CHAT, ChatEndpoint
 from support.chat.requests import chat_request, expected_answer
@@ -17,6 +18,7 @@ from support.performance.overload import UserOutcome
 from support.reporting.evidence import replay_script
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
+from support.results.scenario_result import ScenarioResult
 from support.servers.dedicated import DIRECT
 from support.servers.mistralrs import Server
 
@@ -25,10 +27,14 @@ STREAM_QUESTION, STREAM_LIMIT = "Tell me about the story", 100
 # A generated question has no scripted answer: the answer ends with the context.
 SHORT_CONTEXT = 512
 MIN_REQUESTS = 100
+# The other users beside a slow reader.
+USERS = 4
 
 
-class FaultScenario:
+class FaultScenario(ScenarioResult):
     """Fresh for each scenario."""
+
+    kind = "answers beside a faulty client"
 
     def __init__(self, servers: ScenarioServers) -> None:
         context = servers.context
@@ -42,6 +48,7 @@ class FaultScenario:
         self.choices: MustCheck[ChoicesOutcome] = context.must_check("response to too many choices")
         self._servers = servers
         self._suite = servers.suite
+        self._server: Server | None = None
 
     # -- malformed requests
 
@@ -52,6 +59,14 @@ class FaultScenario:
         self.refusals.set(malformed_requests.send_malformed(targets, mistake, self._servers.answer_timeout))
 
     # -- disconnecting clients and slow readers
+
+    @property
+    def available(self) -> bool:
+        return self.user_outcomes.available or self.stream.available
+
+    def inject(self, fault: str, server: str) -> None:
+        """Let clients of a server misbehave in one of the ways of `CLIENT_FAULTS`."""
+        CLIENT_FAULTS[fault](self, server)
 
     def disconnect(self, server: str, *, stream: bool) -> None:
         """Disconnect in the middle of an answer: the server has to stop generating it."""
@@ -80,23 +95,23 @@ class FaultScenario:
             disconnects.disconnect_beside_stream(endpoint, request, timeout=self._servers.answer_timeout)
         )
 
-    def require_stream_complete(self) -> None:
-        """The stream of the other client was complete."""
+    def require_complete(self) -> None:
         with self._discard_on_failure():
             self.stream.get().require_complete()
 
-    def ask_beside_slow_reader(self, server: str, users: int) -> None:
+    def ask_beside_slow_reader(self, server: str, users: int = USERS) -> None:
         """Others ask while one client does not read its stream."""
         endpoint = self._servers.dedicated_endpoint(server)
         self.user_outcomes.set(
             disconnects.ask_beside_slow_reader(endpoint, users, self._servers.answer_timeout)
         )
 
-    def require_timely(self, users: int, limit: float) -> None:
-        """So many other users got the right answer, each within so many seconds."""
+    def require_scripted(self) -> None:
         text = expected_answer(self._suite.script, disconnects.SHORT)
-        limit = self._suite.settings.seconds(limit)
-        disconnects.require_timely(self.user_outcomes.get(), text, users, limit)
+        disconnects.require_text(self.user_outcomes.get(), text)
+
+    def require_timely(self, limit: float) -> None:
+        disconnects.require_timely(self.user_outcomes.get(), self._suite.settings.seconds(limit))
 
     @contextlib.contextmanager
     def _discard_on_failure(self) -> Iterator[None]:
@@ -110,10 +125,10 @@ class FaultScenario:
     # -- generated requests
 
     def fuzz(self, seconds: float) -> None:
-        """Send generated requests, once in a run; the findings are evidence."""
+        """Send generated requests to the server of the Given step; the findings are evidence."""
         fuzzing.require_installed()
-        self._servers.record_target()
-        report = self._suite.run_cache.once(("fuzz report", seconds), lambda: self._fuzz(seconds))
+        server = self._memory_limited
+        report = fuzzing.fuzz(server.url, server.folder, seconds, lambda: server.alive)
         self._servers.context.evidence += [
             Evidence.text("findings, and how to repeat them", report.replay_script(), "findings.txt"),
             Evidence.text("generated requests", report.output, "schemathesis.txt"),
@@ -121,26 +136,33 @@ class FaultScenario:
         self.fuzz_report.set(report)
         report.require_request_count(MIN_REQUESTS)
 
-    def _fuzz(self, seconds: float) -> FuzzReport:
-        server = self._memory_limited_server()
-        return fuzzing.fuzz(server.url, server.folder, seconds, lambda: server.alive)
-
-    def request_too_many_choices(self) -> None:
-        """Request more choices than there is memory for; the server has to refuse."""
-        server = self._memory_limited_server()
+    def request_choices(self, choices: int) -> None:
+        """Request more choices than there is memory for; the server has to reject it."""
+        server = self._memory_limited
         endpoint = ChatEndpoint(DIRECT, server.url, "default", OPENAI_CHAT)
         client = endpoint.client(fuzzing.ANSWER_SECONDS)
         self._servers.context.cleanups.callback(client.close)
-        self.choices.set(fuzzing.request_too_many_choices(client))
+        self.choices.set(fuzzing.request_choices(client, choices))
         self._servers.context.evidence.append(
             Evidence.text("how to repeat it", replay_script(client.exchanges), "repeat.sh")
         )
         self.fuzz_report.set(fuzzing.classify(client.exchanges, 1, alive=server.alive))
 
-    def _memory_limited_server(self) -> Server:
-        """A server of its own with short answers that cannot use up the machine's memory."""
-        server = self._servers.start_with(
-            self._suite.models.scripted(self._suite.script, context=SHORT_CONTEXT)
-        )
-        fuzzing.bound_memory(server.process.pid)
-        return server
+    def start_memory_limited(self) -> None:
+        """Start a server of its own with short answers that cannot use up the machine's memory."""
+        model = self._suite.models.scripted(self._suite.script, context=SHORT_CONTEXT)
+        self._server = self._servers.start_with(model)
+        fuzzing.bound_memory(self._server.process.pid)
+
+    @property
+    def _memory_limited(self) -> Server:
+        assert self._server is not None, "a Given step with a memory limit has to come first"
+        return self._server
+
+
+CLIENT_FAULTS: Mapping[str, Callable[[FaultScenario, str], None]] = {
+    "disconnects during a streamed answer": partial(FaultScenario.disconnect, stream=True),
+    "disconnects during a non-streamed answer": partial(FaultScenario.disconnect, stream=False),
+    "disconnect while another client reads a stream": FaultScenario.disconnect_beside_stream,
+    f"stops reading a stream while {USERS} users ask": FaultScenario.ask_beside_slow_reader,
+}

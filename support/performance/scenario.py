@@ -9,6 +9,16 @@ from support.performance.concurrency import OwnAnswers
 from support.performance.overload import OverloadResult
 from support.results.must_check import MustCheck
 
+# By their names in the features.
+DIFFERENT_TOPICS, DIFFERENT_LENGTHS = PROMPTS = (
+    "about different topics",
+    "with prompts of different lengths",
+)
+OWN_ANSWER, ANSWER_OR_BUSY = USER_OUTCOMES = (
+    "the answer to their own question",
+    "the right answer or a busy error",
+)
+
 
 class PerformanceScenario:
     """Fresh for each scenario."""
@@ -17,6 +27,18 @@ class PerformanceScenario:
         self.answers: MustCheck[OwnAnswers] = servers.context.must_check("answers of concurrent users")
         self.overload: MustCheck[OverloadResult] = servers.context.must_check("answers of a full server")
         self._servers = servers
+
+    def ask(self, users: int, server: str, prompts: str, *, stream: bool) -> None:
+        """Many users at once, with the prompts of this name (`PROMPTS`)."""
+        ask = self.ask_lengths_concurrently if prompts == DIFFERENT_LENGTHS else self.ask_concurrently
+        ask(users, server, stream=stream)
+
+    def require(self, outcome: str) -> None:
+        """Every user got `the answer to their own question`, or `the right answer or a busy error`."""
+        if outcome == ANSWER_OR_BUSY:
+            self.overload.get().require_served_or_busy()
+        else:
+            self.answers.get().require_own_answers()
 
     def ask_concurrently(self, users: int, server: str, *, stream: bool) -> None:
         """Many users at once; they may be too many for the server that a Given step has started."""

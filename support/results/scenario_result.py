@@ -32,6 +32,10 @@ class ScenarioResult:
         for text in texts:
             self.require_contains(text)
 
+    def require_complete(self) -> None:
+        """The answer has text, and ended as the protocol specifies."""
+        self._not_applicable("has no answer that could be complete")
+
     def require_equal(self) -> None:
         """All answers are one text."""
         self._not_applicable("cannot be compared")

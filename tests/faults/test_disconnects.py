@@ -190,21 +190,25 @@ def test_without_metrics_of_sequences_cpu_time_is_the_judge(serve: Serve, status
 def test_who_is_kept_waiting_by_a_slow_reader_is_noticed(serve: Serve) -> None:
     served = disconnects.ask_beside_slow_reader(route(serve(trickle(HEAD, b"x" * 600))), 1, timeout=0.5)
     with pytest.raises(AssertionError, match=r"user 1 of 1.*did not (answer|finish) within"):
-        disconnects.require_timely(served, "Yes.", 1, limit=PATIENCE)
+        disconnects.require_timely(served, limit=PATIENCE)
 
 
 @pytest.mark.parametrize(
     ("served", "words"),
     [
-        ([UserOutcome(0.1, "Yes.")], "1 users asked, not 2"),
-        ([UserOutcome(0.1, "Yes."), UserOutcome(0.1, "No.")], "user 2 of 2: expected 'Yes.' .* got 'No.'"),
+        ([UserOutcome(0.1, "Yes."), UserOutcome(0.1, "No.")], "user 2 of 2: expected 'Yes.', got 'No.'"),
+        ([UserOutcome(0.1, error="no answer")], "user 1 of 1: .* got no answer"),
         ([UserOutcome(9.0, "Yes."), UserOutcome(0.1, "Yes.")], "user 1 of 2: .* after 9.0 s"),
     ],
 )
 def test_others_have_to_be_answered_rightly_and_in_time(served: list[UserOutcome], words: str) -> None:
-    disconnects.require_timely([UserOutcome(0.1, "Yes.")] * 2, "Yes.", 2, limit=1.0)
+    def check(outcomes: list[UserOutcome]) -> None:
+        disconnects.require_text(outcomes, "Yes.")
+        disconnects.require_timely(outcomes, limit=1.0)
+
+    check([UserOutcome(0.1, "Yes.")] * 2)
     with pytest.raises(AssertionError, match=words):
-        disconnects.require_timely(served, "Yes.", 2, limit=1.0)
+        check(served)
 
 
 def test_a_neighbour_whose_stream_breaks_off_is_noticed(serve: Serve) -> None:

@@ -96,8 +96,12 @@ class Vocabulary:
 
     @property
     def counted(self) -> dict[str, int]:
-        """Definition (`then: the status is {int}`) -> how many steps meet it."""
-        met = Counter(label(use.definition) for use in self.uses if use.definition is not None)
+        """Definition (`then: the status is {int}`) -> how many lines of the features use it, as written.
+
+        An outline counts once, whatever its rows, and so does a step of a background.
+        """
+        lines = {(use.where, label(use.definition)) for use in self.uses if use.definition is not None}
+        met = Counter(definition for _, definition in lines)
         return {label(definition): met[label(definition)] for definition in self.definitions}
 
     def values_of(self, *owners: str) -> set[tuple[Any, ...]]:

@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 
 from support.clients import langchain, ollama_cli
-from support.clients.task import CLIENTS, task_names
+from support.clients.scenario import CLIENTS
+from support.clients.task import CLIENTS as SDKS
+from support.clients.task import task_names
 from support.conformance.case_table import cases_of
 from support.conformance.groups import all_checks, checks_of, groups_of
 from support.conformance.registry import APIS
 from support.faults import malformed_requests
+from support.faults.scenario import CLIENT_FAULTS
+from support.performance.scenario import PROMPTS, USER_OUTCOMES
 from support.results.known_issues import KnownIssues
 from support.runner.checks_of_scenarios import require_existing
 from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
@@ -101,17 +105,28 @@ def test_titles_of_checks_are_plain(api: str) -> None:
 
 def test_journeys_are_used(vocabulary: Vocabulary) -> None:
     made = {(api, str(name)) for api, name in lowered(vocabulary.values_of("openai_api.official"))}
-    same({(api, name) for api in CLIENTS for name in task_names(api)}, made)
+    same({(api, name) for api in SDKS for name in task_names(api)}, made)
 
 
 def test_tables_of_parity_are_used(vocabulary: Vocabulary) -> None:
     same(
         set(malformed_requests.MISTAKES),
-        {values[1] for values in vocabulary.values_of("parity.send_mistake")},
+        {values[1] for values in vocabulary.values_of("parity.send_malformed")},
     )
-    same(set(ollama_cli.TASKS), first(vocabulary.values_of("parity.type_command")))
-    same(set(langchain.TASKS), first(vocabulary.values_of("parity.use_adapter")))
-    assert first(vocabulary.values_of("parity.brought")) >= {*ollama_cli.EXPECTED_OUTPUT, langchain.COUNTED}
+    tasks = {
+        client: set(module.TASKS) for client, module in zip(CLIENTS, (ollama_cli, langchain), strict=True)
+    }
+    runs = vocabulary.values_of("parity.run_client")
+    same({(client, task) for client in tasks for task in tasks[client]}, {values[:2] for values in runs})
+    returned = first(vocabulary.values_of("parity.client_returns"))
+    assert returned >= {*ollama_cli.EXPECTED_OUTPUT, langchain.COUNTED}
+
+
+def test_names_of_performance_and_faults_are_used(vocabulary: Vocabulary) -> None:
+    asked = vocabulary.values_of("parity.ask_concurrently")
+    same(set(PROMPTS), {values[2] for values in asked})
+    same(set(USER_OUTCOMES), first(vocabulary.values_of("parity.user_outcome")))
+    same(set(CLIENT_FAULTS), {values[1] for values in vocabulary.values_of("parity.client_fault")})
 
 
 def test_control_codes_are_said(vocabulary: Vocabulary) -> None:
