@@ -7,11 +7,11 @@ from behave import then, when
 from support.world import StepContext
 
 
-@when("the server and a real Ollama are both asked {string}")
+@when("a user asks the server and a real Ollama {string}")
 def ask_both(context: StepContext, question: str) -> None:
     context.world.compare_with_ollama(question)
 
 
-@then("both have given the same answer")
+@then("both answers are equal")
 def same_answer(context: StepContext) -> None:
     context.world.require_same_answer()

@@ -49,13 +49,13 @@ def list_models(context: StepContext) -> None:
     context.world.models.set(context.world.api.models())
 
 
-@when("the official {api} client wants to {string}")
-def official(context: StepContext, api: str, journey: str) -> None:
-    context.world.run_sdk_task(api, journey)
+@when("the official {api} client runs the task {string}")
+def run_official_client(context: StepContext, api: str, task: str) -> None:
+    context.world.run_sdk_task(api, task)
 
 
-@then("the client gets it in the form that it reads")
-def arrived(context: StepContext) -> None:
+@then("the client returns the expected value")
+def returns_expected(context: StepContext) -> None:
     context.world.task_result.get().require_expected()
 
 

@@ -1,12 +1,15 @@
 @needs.ollama_api @needs.ollama
-Feature: The server answers as a real Ollama does
-  Whoever moves from Ollama to this server asks the same question with the same model file, and
-  expects the same text, the same end and the same token counts.
+Feature: The server gives the same answers as a real Ollama
+  A user who moves from Ollama to this server asks the same question with the same model file, and
+  expects the same text, the same finish reason and the same token counts.
+
+  Background:
+    Given an Ollama API server with the scripted model
 
   @critical
-  Scenario Outline: A chat about "<topic>" is the same as on a real Ollama
-    When the server and a real Ollama are both asked "Tell me about the <topic>"
-    Then both have given the same answer
+  Scenario Outline: A chat about "<topic>" equals that of a real Ollama
+    When a user asks the server and a real Ollama "Tell me about the <topic>"
+    Then both answers are equal
 
     Examples: plain, accented, awkward and long texts
       | topic   |
@@ -20,6 +23,6 @@ Feature: The server answers as a real Ollama does
       | story   |
 
   @critical
-  Scenario: A question that nobody foresaw is answered as on a real Ollama
-    When the server and a real Ollama are both asked "What do you think of this?"
-    Then both have given the same answer
+  Scenario: The default answer equals that of a real Ollama
+    When a user asks the server and a real Ollama "What do you think of this?"
+    Then both answers are equal

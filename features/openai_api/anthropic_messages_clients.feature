@@ -7,25 +7,25 @@ Feature: Anthropic's official client works and invalid requests are rejected
     Given a server with the scripted model
 
   @critical
-  Scenario Outline: Anthropic's own client can <journey>
-    When the official Anthropic client wants to "<journey>"
-    Then the client gets it in the form that it reads
+  Scenario Outline: The official Anthropic client can <task>
+    When the official Anthropic client runs the task "<task>"
+    Then the client returns the expected value
 
     Examples: answers
-      | journey                           |
+      | task                              |
       | ask a question                    |
       | read a stream                     |
-      | put a stream together             |
-      | count the tokens beforehand       |
+      | assemble a stream                 |
+      | count tokens in advance           |
       | read a tool call                  |
-      | put a streamed tool call together |
-      | give back the result of a tool    |
+      | assemble a streamed tool call     |
+      | send back a tool result           |
 
     Examples: errors
-      | journey                         |
-      | tell that a model is unknown    |
-      | tell why a question was refused |
-      | tell why a stream was refused   |
+      | task                            |
+      | report an unknown model         |
+      | report why a request was rejected|
+      | report why a stream was rejected|
 
   @normal
   Scenario: Unknown Anthropic models and invalid token limits are rejected

@@ -2,6 +2,9 @@ Feature: Invalid fields are rejected and do no harm
   A client that sends a wrong type or an out-of-range value gets a 4xx error instead of a surprising
   answer, and the next request of any other client is answered as usual.
 
+  Background:
+    Given a server with any model
+
   @normal
   Scenario: Invalid messages are rejected
     When the "invalid messages" cases of the OpenAI API are run

@@ -2,6 +2,9 @@ Feature: Malformed requests are rejected and do no harm
   A client that sends a malformed request gets a 4xx error that leaks no internals, and the next request
   of any other client is answered as usual.
 
+  Background:
+    Given a server with any model
+
   @critical
   Scenario: Bodies that are not JSON objects are rejected
     When the "malformed bodies" cases of the OpenAI API are run

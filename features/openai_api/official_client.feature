@@ -1,25 +1,28 @@
 @needs.speaking
-Feature: OpenAI's own client works with the server
-  Most programs do not speak HTTP themselves: they use OpenAI's Python package. What they do with it has to
-  work unchanged, and what goes wrong has to arrive as the error that they handle.
+Feature: The official OpenAI client works unchanged
+  Most programs use OpenAI's Python package instead of plain HTTP. Its calls have to work unchanged,
+  and an error has to arrive as the exception that programs handle.
+
+  Background:
+    Given a server with the scripted model
 
   @critical @smoke
-  Scenario Outline: OpenAI's own client can <journey>
-    When the official OpenAI client wants to "<journey>"
-    Then the client gets it in the form that it reads
+  Scenario Outline: The official OpenAI client can <task>
+    When the official OpenAI client runs the task "<task>"
+    Then the client returns the expected value
 
     Examples: answers
-      | journey                    |
+      | task                       |
       | ask a question             |
-      | count what it spent        |
+      | count the tokens           |
       | read a stream              |
-      | put a stream together      |
-      | continue a text            |
-      | find its model in the list |
+      | assemble a stream          |
+      | request a completion       |
+      | find the model in the list |
       | read a tool call           |
 
     Examples: errors
-      | journey                         |
-      | tell that a model is unknown    |
-      | tell that an address is unknown |
-      | tell that its request was wrong |
+      | task                            |
+      | report an unknown model         |
+      | report an unknown URL           |
+      | report an invalid request       |

@@ -22,17 +22,17 @@ Feature: Responses are stored, continued and run in the background
     Then every case conforms
 
   @critical
-  Scenario Outline: OpenAI's own client can <journey>
-    When the official Responses client wants to "<journey>"
-    Then the client gets it in the form that it reads
+  Scenario Outline: The official OpenAI client can <task>
+    When the official Responses client runs the task "<task>"
+    Then the client returns the expected value
 
     Examples: responses
-      | journey                               |
+      | task                                  |
       | get a response                        |
       | read a streamed response              |
-      | put a streamed response together      |
-      | go on from a response                 |
-      | read a response again and delete it   |
-      | wait for a response in the background |
+      | assemble a streamed response          |
+      | continue from a response              |
+      | retrieve and delete a response        |
+      | wait for a background response        |
       | read the tool call of a response      |
-      | tell that a response is unknown       |
+      | report an unknown response            |

@@ -91,7 +91,7 @@ Feature: Concurrent users do not affect each other
       | the gateway |
 
   @critical @needs.command
-  Scenario: Under overload every user gets an answer or a busy error
+  Scenario: Under overload users get an answer or a busy error
     Given a dedicated server with a batch size of 1
     When 8 users ask mistral.rs concurrently about different topics, non-streamed
     Then every user gets the right answer or a busy error

@@ -11,7 +11,7 @@ Feature: A chat survives long and hostile answers
     And the terminal is restored
 
   @normal
-  Scenario: An answer truncated at the context limit keeps the chat open
+  Scenario: A truncated answer keeps the chat open
     Given a terminal chat with a 512-token context
     When a line of 1200 characters ending in "forever" is typed
     Then the output contains "round and"

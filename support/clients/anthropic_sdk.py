@@ -114,23 +114,23 @@ TaskFunction = Callable[[anthropic.Anthropic, str], Any]
 TASKS: dict[str, tuple[Any, TaskFunction]] = {
     "ask a question": (ANSWER, lambda client, model: _text(_create(client, model))),
     "read a stream": (ANSWER, _stream),
-    "put a stream together": ((ANSWER, "end_turn"), _stream_helper),
-    "count the tokens beforehand": (True, _count_matches_usage),
+    "assemble a stream": ((ANSWER, "end_turn"), _stream_helper),
+    "count tokens in advance": (True, _count_matches_usage),
     "read a tool call": (
         [("get_weather", {"city": "Oslo"})],
         lambda client, model: _tool_calls(_create(client, model, WEATHER, tools=TOOLS)),
     ),
-    "put a streamed tool call together": (
+    "assemble a streamed tool call": (
         [("get_weather", {"city": "Oslo"})],
         lambda client, model: _tool_calls(_final_message(client, model, WEATHER, tools=TOOLS)),
     ),
-    "give back the result of a tool": ("Arr, matey! There be treasure on yonder island.", _send_tool_result),
-    "tell that a model is unknown": (
+    "send back a tool result": ("Arr, matey! There be treasure on yonder island.", _send_tool_result),
+    "report an unknown model": (
         "NotFoundError",
         lambda client, model: _create(client, "nobody/knows-this").id,
     ),
-    "tell why a question was refused": ("invalid_request_error", _error_type),
-    "tell why a stream was refused": (
+    "report why a request was rejected": ("invalid_request_error", _error_type),
+    "report why a stream was rejected": (
         "invalid_request_error",
         lambda client, model: _error_type(client, model, stream=True),
     ),

@@ -115,22 +115,22 @@ TaskFunction = Callable[[openai.OpenAI, str], Any]
 # Name in the features -> what the client must bring home, and how it goes there.
 TASKS: dict[str, tuple[Any, TaskFunction]] = {
     "ask a question": (ANSWER, lambda client, model: _create(client, model).choices[0].message.content),
-    "count what it spent": (True, _usage_adds_up),
+    "count the tokens": (True, _usage_adds_up),
     "read a stream": (ANSWER, _stream),
-    "put a stream together": (ANSWER, _stream_helper),
-    "continue a text": (ANSWER, _complete),
-    "find its model in the list": (
+    "assemble a stream": (ANSWER, _stream_helper),
+    "request a completion": (ANSWER, _complete),
+    "find the model in the list": (
         True,
         lambda client, model: model in [card.id for card in client.models.list()],
     ),
     "read a tool call": ([("get_weather", {"city": "Oslo"})], _tool_calls),
-    "tell that a model is unknown": (
+    "report an unknown model": (
         "NotFoundError",
         lambda client, model: _create(client, "nobody/knows-this").id,
     ),
-    "tell that an address is unknown": (
+    "report an unknown URL": (
         "NotFoundError",
         lambda client, model: client.post("/nobody-knows-this", cast_to=object, body={}),
     ),
-    "tell that its request was wrong": (True, _bad_request_raises),
+    "report an invalid request": (True, _bad_request_raises),
 }

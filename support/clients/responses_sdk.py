@@ -91,12 +91,12 @@ TaskFunction = Callable[[openai.OpenAI, str], Any]
 TASKS: dict[str, tuple[Any, TaskFunction]] = {
     "get a response": (ANSWER, lambda client, model: _create(client, model).output_text),
     "read a streamed response": (ANSWER, _stream),
-    "put a streamed response together": (ANSWER, _stream_helper),
-    "go on from a response": ("You are Mara, and I will remember it.", _follow_up),
-    "read a response again and delete it": ((ANSWER, "gone"), _retrieve_and_delete),
-    "wait for a response in the background": (("completed", ANSWER), _wait_for_background),
+    "assemble a streamed response": (ANSWER, _stream_helper),
+    "continue from a response": ("You are Mara, and I will remember it.", _follow_up),
+    "retrieve and delete a response": ((ANSWER, "gone"), _retrieve_and_delete),
+    "wait for a background response": (("completed", ANSWER), _wait_for_background),
     "read the tool call of a response": ([("get_weather", {"city": "Oslo"})], _tool_calls),
-    "tell that a response is unknown": (
+    "report an unknown response": (
         "NotFoundError",
         lambda client, model: client.responses.retrieve("resp_nobody").id,
     ),

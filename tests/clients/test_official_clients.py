@@ -29,10 +29,10 @@ def test_a_good_answer_arrives(serve: Serve) -> None:
         (json_reply({"oops": 1}), "ask a question", "APIResponseValidationError"),
         (
             json_reply(chat(), "500 Internal Server Error"),
-            "tell that a model is unknown",
+            "report an unknown model",
             "InternalServerError",
         ),
-        (json_reply(chat()), "tell that its request was wrong", "False"),
+        (json_reply(chat()), "report an invalid request", "False"),
     ],
 )
 def test_anything_else_is_told(serve: Serve, answer: Reply, journey: str, got: str) -> None:

@@ -104,7 +104,7 @@ def test_titles_of_checks_are_plain(api: str) -> None:
 
 
 def test_journeys_are_used(vocabulary: Vocabulary) -> None:
-    made = {(api, str(name)) for api, name in lowered(vocabulary.values_of("openai_api.official"))}
+    made = {(api, str(name)) for api, name in lowered(vocabulary.values_of("openai_api.run_official_client"))}
     same({(api, name) for api in SDKS for name in task_names(api)}, made)
 
 
