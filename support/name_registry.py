@@ -25,10 +25,10 @@ class NameRegistry(dict[str, T]):
 
     def register(self, name: str) -> Callable[[T], T]:
         """A decorator; raises ValueError for a name that is taken."""
+        if name in self:
+            raise ValueError(f"two {self._kind}s are named {name!r}; rename one")
 
         def add(thing: T) -> T:
-            if name in self:
-                raise ValueError(f"two {self._kind}s are named {name!r}; rename one")
             self[name] = thing
             return thing
 

@@ -25,7 +25,7 @@ from support.runner.checks_of_scenarios import titles_of_groups
 _ROW_MARK = re.compile(r" -- @[\d.]+.*$")
 # Words for the outcome of a check and of a scenario that mean the same.
 _SAME = {"unsupported": "skipped", "not_run": "skipped", "broken": "failed"}
-MAX_LINES = 200
+MAX_LINES = 1000
 
 
 def main(old: Path, new: Path, *tables: Path) -> int:
@@ -70,7 +70,7 @@ def _outcomes(tests: Iterable[dict[str, Any]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for test in tests:
         if test.get("kind") == "check":
-            _add(found, f"check:{test['id']}", test["status"])
+            _add(found, f"check:{test['id']}", test["verdict"])
             continue
         _add(found, f"scenario:{plain(test['name'])}", test["verdict"])
         for check in test.get("checks", ()):

@@ -1,12 +1,24 @@
-"""API contracts as data: a case is a request and what its answer must be; the engine asks and judges.
+"""API conformance: what each API has to do as data, and the engine that checks it on a server.
 
-cases       the tables (`cases/<api>/*.toml`), read and checked
-requests    a case's request as bytes, with the names of the served models filled in
-reading     what came back: framing, strict JSON, one view for whole answers and streams
-contracts   what every answer of a kind has to keep: official type, own model, invariants
-matching    what a single case expects beyond that
-engine      one case asked of one server, layer by layer
-lacking     routes that a server does not have
-comparison  the same case asked of other servers, for the matrix
-apis        the APIs there are
+api               an API, and a server that offers it
+registry          the APIs by name
+oracles/          contracts of each API: official type, strict model, invariants
+contract          `Contract`: what every response of one kind has to keep
+case_table        the tables of cases (`cases/<api>/*.toml`), read and validated
+request_builder   the request of a case as bytes for one server
+generated_bodies  request bodies that are too large or too deep for a table
+ollama_bodies     the same for the Ollama API
+response_parser   framing and JSON of a response
+response_checker  status, framing, JSON, contract: the check that cases, sequences and clients share
+matchers          conditions on one value of a response
+case_runner       runs one case on one server
+sequence          `@sequence`: checks that take several requests
+sequences/        the sequences of each API
+groups            the checks of an API by id and by group
+check_outcome     what a check found on one server
+scenario          runs the checks of a group, each with its result
+missing_routes    routes that a server was found not to have
+optional_routes   routes that a kind of server may lack (`optional_routes.toml`)
+comparison        the same case on other servers, for the matrix
+error_forms       the error format of each API
 """

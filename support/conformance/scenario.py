@@ -185,9 +185,7 @@ class ConformanceScenario:
             if listed is None or listed.flaky:
                 return _result(check, "passed", cells=cells)
             return _result(check, "failed", actual=listed.contradiction, cells=cells)
-        failed = _result(
-            check, "failed", expected=check.expected, actual=outcome.reason, repeat=command_of(outcome)
-        )
+        failed = _result(check, "failed", actual=outcome.reason, repeat=command_of(outcome))
         if listed is None:
             return replace(failed, cells=cells)
         return replace(
@@ -243,7 +241,6 @@ def _result(
     check: Check,
     status: CheckStatus,
     *,
-    expected: str = "",
     actual: str = "",
     repeat: str = "",
     reason: str = "",
@@ -255,7 +252,7 @@ def _result(
         check.group,
         check.level,
         status,
-        expected=expected,
+        expected=check.expected,
         actual=actual,
         source=check.source,
         repeat=repeat,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from pathlib import Path
 
 from behave.runner_util import collect_feature_locations, parse_features
 
 from support.conformance.groups import all_checks, group, require_checks
 from support.errors import SettingsError
+from support.results.behave_types import BehaveFeature, BehaveScenario
 from support.results.known_issues import KnownIssues
 from support.runner.time_limits import SCENARIO_SECONDS
 
@@ -19,19 +20,19 @@ CHECK_SECONDS = 30.0
 _GROUP_STEP = re.compile(r'the "(?P<group>[^"]+)" cases of the (?P<api>\w+) API are run')
 
 
-def group_of(scenario: Any) -> tuple[str, str] | None:
+def group_of(scenario: BehaveScenario) -> tuple[str, str] | None:
     """API and group of a scenario that runs a group of checks, else None."""
-    found = (_GROUP_STEP.fullmatch(str(step.name)) for step in scenario.steps)
+    found = (_GROUP_STEP.fullmatch(str(step.name)) for step in scenario.all_steps)
     return next(((match["api"].lower(), match["group"]) for match in found if match), None)
 
 
-def budget_of_group(scenario: Any) -> float | None:
+def budget_of_group(scenario: BehaveScenario) -> float | None:
     """The seconds that a scenario may take for its checks; None where it runs no group."""
     found = group_of(scenario)
     return None if found is None else max(SCENARIO_SECONDS, CHECK_SECONDS * len(group(*found)))
 
 
-def require_existing(known_issues: KnownIssues, loaded: Iterable[Any]) -> None:
+def require_existing(known_issues: KnownIssues, loaded: Iterable[BehaveFeature]) -> None:
     """Raises `SettingsError` when the list of known issues names a check or a scenario that does not exist.
 
     `loaded` are the features of this run; the others are read only when a title is not among theirs.
@@ -57,15 +58,20 @@ def titles_of_checks(ids: Sequence[str]) -> list[str]:
     """The titles of the scenarios that run these checks; raises `SettingsError` for an unknown id."""
     require_checks(ids, "--case")
     titles, checks = titles_of_groups(), all_checks()
-    return list(dict.fromkeys(titles[name.partition(".")[0], checks[name].group] for name in ids))
+    groups = dict.fromkeys((name.partition(".")[0], checks[name].group) for name in ids)
+    missing = next((found for found in groups if found not in titles), None)
+    if missing is not None:
+        raise SettingsError(
+            f"no scenario below {FEATURES}/ runs the group {missing[1]!r} of the API {missing[0]!r}"
+        )
+    return [titles[found] for found in groups]
 
 
-def _all_features() -> list[Any]:
-    try:
-        return list(parse_features(collect_feature_locations([FEATURES])))
-    except FileNotFoundError as error:
-        raise SettingsError(f"no folder {FEATURES!r} here: {error}") from None
+def _all_features() -> list[BehaveFeature]:
+    if not Path(FEATURES).is_dir():
+        return []
+    return list(parse_features(collect_feature_locations([FEATURES])))
 
 
-def _scenarios(features: Iterable[Any]) -> Iterable[Any]:
+def _scenarios(features: Iterable[BehaveFeature]) -> Iterable[BehaveScenario]:
     return (scenario for feature in features for scenario in feature.walk_scenarios())

@@ -1,1 +1,7 @@
-"""Behaviours that take several requests, per API."""
+"""Checks that take several requests.
+
+ollama     the Ollama API, and its official client
+responses  the Responses API
+anthropic  the Messages API
+client     the client of the Responses and Messages sequences
+"""

@@ -1,0 +1,279 @@
+"""A group runs all its checks: each has a result of its own, whatever became of the ones before."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from packaging.specifiers import SpecifierSet
+
+from support.conformance import scenario
+from support.conformance.api import Endpoint
+from support.conformance.case_table import CaseError
+from support.conformance.check_outcome import Check
+from support.conformance.comparison import Comparison
+from support.conformance.groups import all_checks, group, groups_of, require_checks
+from support.conformance.missing_routes import MissingRoutes
+from support.conformance.registry import APIS
+from support.conformance.scenario import ConformanceScenario
+from support.conformance.sequence import RequestSequence
+from support.errors import NotSupported, SettingsError
+from support.results.check import CheckResult, ChecksFailed, KnownIssuesFound
+from support.results.known_issues import KnownIssue
+from tests.conformance.samples import case, chat
+from tests.http.tiny_server import Reply, TinyServer, json_reply, reply
+
+assert APIS["openai"]
+Serve = Callable[[Reply], TinyServer]
+
+
+class Process:
+    """A server of the suite: what it has logged, and whether it lives."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.log, self.alive = url, "ready\n", True
+
+    def stop(self) -> int:
+        return 0
+
+
+class Servers:
+    """The servers of a run: a list of processes, of which the first one that lives is used."""
+
+    def __init__(self, *processes: Process, strict: bool = False) -> None:
+        self.missing_routes = MissingRoutes()
+        self.comparison = Comparison([], 1.0, self.missing_routes)
+        self.selected_checks: Collection[str] = ()
+        self.strict = strict
+        self.issues: dict[str, KnownIssue] = {}
+        self.unsupported: Callable[[Any], str | None] | None = None
+        self.dedicated = 0
+        self._processes = processes
+
+    def timeout(self, seconds: float) -> float:
+        return 5.0
+
+    def endpoint(self, api: str, model: str) -> tuple[Endpoint, Any]:
+        if model == "embedding":
+            raise NotSupported("this server has no embedding model")
+        process = next(process for process in self._processes if process.alive)
+        names = {"model": "tiny"}
+        return Endpoint("toy", api, process.url, names, unsupported_reason=self.unsupported), process
+
+    def dedicated_endpoint(self, api: str, model: str, cleanups: ExitStack) -> tuple[Endpoint, Any]:
+        self.dedicated += 1
+        return self.endpoint(api, model)
+
+    def known_issue(self, server: Endpoint, check_id: str) -> KnownIssue | None:
+        return self.issues.get(check_id)
+
+
+def listed(*, flaky: bool = False) -> KnownIssue:
+    return KnownIssue("toy", SpecifierSet(""), "it is old", "notes.md", check="x", flaky=flaky)
+
+
+def toy(name: str, **fields: Any) -> Any:
+    return case(id=f"openai.toy.{name}", title=f"the case {name}", contract="chat", **fields)
+
+
+WRONG = {"expect": [{"path": "model", "is": "large"}, {"path": "id", "is": "2"}]}
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ConformanceScenario]:
+    def run(servers: Servers, *checks: Check) -> ConformanceScenario:
+        monkeypatch.setattr(scenario, "group", lambda api, name: checks)
+        conformance = ConformanceScenario(servers, ExitStack(), lambda server, process: None, [])
+        conformance.run_group("openai", "toys")
+        return conformance
+
+    return run
+
+
+def statuses(conformance: ConformanceScenario) -> list[str]:
+    return [check.status for check in conformance.checks]
+
+
+def test_every_check_runs_and_says_what_is_wrong(serve: Serve, run: Any) -> None:
+    done = run(Servers(Process(serve(json_reply(chat())).url)), toy("a", **WRONG), toy("b"))
+    assert statuses(done) == ["failed", "passed"]
+    failed = done.checks[0]
+    assert (failed.id, failed.group, failed.level, failed.source) == (
+        "openai.toy.a",
+        "toys",
+        "must",
+        "a test",
+    )
+    assert failed.expected == "status 200, contract chat; model is 'large'; id is '2'"
+    assert failed.actual.splitlines() == [
+        "expectation: model: expected is 'large', got 'tiny'",
+        "expectation: id: expected is '2', got '1'",
+    ]
+    assert failed.repeat.startswith("curl -sS -i -X POST http://127.0.0.1:")
+    assert [(cell.server, cell.status, cell.under_test) for cell in failed.cells] == [("toy", "failed", True)]
+    assert failed.start > 0 and failed.duration > 0
+    with pytest.raises(ChecksFailed) as error:
+        done.require_conforming()
+    message = str(error.value)
+    assert message.startswith("1 of 2 checks failed\n\nopenai.toy.a: the case a\n")
+    for words in ("expected:", "actual:", "source:      a test", "repeat:", "--case openai.toy.a"):
+        assert words in message
+    assert "openai.toy.b" not in message
+
+
+def test_a_group_that_conforms_passes(serve: Serve, run: Any) -> None:
+    run(Servers(Process(serve(json_reply(chat())).url)), toy("a"), toy("b")).require_conforming()
+
+
+def test_known_issues_are_those_that_are_listed(serve: Serve, run: Any) -> None:
+    servers = Servers(Process(serve(json_reply(chat())).url))
+    servers.issues = {"openai.toy.a": listed()}
+    done = run(servers, toy("a", **WRONG), toy("b"))
+    assert statuses(done) == ["known_issue", "passed"]
+    assert (done.checks[0].reason, done.checks[0].reason_source) == ("it is old", "notes.md")
+    assert done.checks[0].cells[0].status == "known_issue"
+    with pytest.raises(KnownIssuesFound) as error:
+        done.require_conforming()
+    assert (error.value.reason, error.value.source) == ("it is old", "notes.md")
+    # One that is not listed fails the group all the same.
+    with pytest.raises(ChecksFailed):
+        run(servers, toy("a", **WRONG), toy("b", **WRONG)).require_conforming()
+
+
+@pytest.mark.parametrize(("flaky", "status"), [(False, "failed"), (True, "passed")])
+def test_a_listed_check_that_passes(serve: Serve, run: Any, flaky: bool, status: str) -> None:
+    servers = Servers(Process(serve(json_reply(chat())).url))
+    servers.issues = {"openai.toy.a": listed(flaky=flaky)}
+    done = run(servers, toy("a"))
+    assert statuses(done) == [status]
+    assert ("it passed; remove the entry" in done.checks[0].actual) is not flaky
+
+
+def test_a_model_that_a_server_does_not_have_is_unsupported(serve: Serve, run: Any) -> None:
+    process = Process(serve(json_reply(chat())).url)
+    done = run(Servers(process), toy("a", model="embedding"), toy("b"))
+    assert statuses(done) == ["unsupported", "passed"]
+    done.require_conforming()
+    only = run(Servers(process), toy("a", model="embedding"))
+    with pytest.raises(NotSupported, match=r"^this server has no embedding model$"):
+        only.require_conforming()
+    strict = run(Servers(process, strict=True), toy("a", model="embedding"), toy("b"))
+    with pytest.raises(NotSupported, match=r"^1 of 2 checks: this server"):
+        strict.require_conforming()
+
+
+def test_a_missing_route_fails_once(serve: Serve, run: Any) -> None:
+    servers = Servers(Process(serve(reply(b"", "404 Not Found", "")).url))
+    done = run(servers, toy("a"), toy("b"))
+    assert statuses(done) == ["failed", "unsupported"]
+    assert "no such route (404 for POST /v1/chat/completions)" in done.checks[0].actual
+    assert done.checks[1].reason == "toy has no POST /v1/chat/completions (see openai.toy.a)"
+
+
+def test_a_route_that_a_server_is_listed_to_lack_is_unsupported(serve: Serve, run: Any) -> None:
+    servers = Servers(Process(serve(reply(b"", "501 Not Implemented", "")).url))
+    servers.unsupported = lambda exchange: "copying is not supported (docs)"
+    done = run(servers, toy("a"), toy("b"))
+    assert statuses(done) == ["unsupported", "unsupported"]
+    assert done.checks[0].reason == "toy: copying is not supported (docs)"
+
+
+def test_after_a_dead_server_the_next_check_has_a_new_one(serve: Serve, run: Any) -> None:
+    def dies(connection: socket.socket, closing: threading.Event) -> None:
+        first.log += "out of memory\n"
+        first.alive = False
+
+    first, second = Process(serve(dies).url), Process(serve(json_reply(chat())).url)
+    done = run(Servers(first, second), toy("a"), toy("b"))
+    assert statuses(done) == ["failed", "passed"]
+    assert done.checks[0].actual.startswith("server: it died; the end of its log:\nout of memory")
+    assert "transport:" in done.checks[0].actual
+    assert done.exchanges == [] or done.exchanges[0].status == 0
+
+
+def test_a_panic_in_the_log_fails_the_check(serve: Serve, run: Any) -> None:
+    def panics(connection: socket.socket, closing: threading.Event) -> None:
+        process.log += "thread 'engine' panicked at core.rs\n"
+        json_reply(chat())(connection, closing)
+
+    process = Process(serve(panics).url)
+    done = run(Servers(process), toy("a"))
+    assert done.checks[0].actual == ("server: its log contains a panic: thread 'engine' panicked at core.rs")
+
+
+def test_a_destructive_case_has_a_server_of_its_own(serve: Serve, run: Any) -> None:
+    servers = Servers(Process(serve(json_reply(chat())).url))
+    assert statuses(run(servers, toy("a", destructive=True))) == ["passed"]
+    assert servers.dedicated == 1
+
+
+def test_only_the_selected_cases_of_a_group_are_run(serve: Serve, run: Any) -> None:
+    servers = Servers(Process(serve(json_reply(chat())).url))
+    servers.selected_checks = {"openai.toy.b"}
+    assert [check.id for check in run(servers, toy("a"), toy("b")).checks] == ["openai.toy.b"]
+
+
+def test_an_interrupted_group_keeps_what_was_finished(serve: Serve, monkeypatch: Any) -> None:
+    class Interrupting(Servers):
+        def endpoint(self, api: str, model: str) -> tuple[Endpoint, Any]:
+            if model == "tools":
+                raise KeyboardInterrupt
+            return super().endpoint(api, model)
+
+    servers = Interrupting(Process(serve(json_reply(chat())).url))
+    checks = (toy("a"), toy("b", model="tools"), toy("c"))
+    monkeypatch.setattr(scenario, "group", lambda api, name: checks)
+    results: list[CheckResult] = []
+    conformance = ConformanceScenario(servers, ExitStack(), lambda server, process: None, results)
+    with pytest.raises(KeyboardInterrupt):
+        conformance.run_group("openai", "toys")
+    assert [check.status for check in results] == ["passed", "not_run", "not_run"]
+    assert "before this check was finished" in results[1].reason
+
+
+def test_a_sequence_is_a_check_like_a_case(serve: Serve, run: Any) -> None:
+    def sequence(name: str, steps: Any) -> RequestSequence:
+        return RequestSequence(f"responses.toy.{name}", name, "toys", "should", "a test", steps)
+
+    def fails(client: Any) -> None:
+        client.client.get("/v1/models")
+        raise AssertionError("the id has changed")
+
+    servers = Servers(Process(serve(json_reply(chat())).url))
+    done = run(servers, sequence("fails", fails), sequence("passes", lambda client: None))
+    assert [(check.status, check.level) for check in done.checks] == [
+        ("failed", "should"),
+        ("passed", "should"),
+    ]
+    assert done.checks[0].actual == "the id has changed"
+    assert done.checks[0].repeat.endswith("/v1/models")
+    assert not done.checks[0].cells
+
+
+def test_a_group_that_no_step_looked_at_is_an_error(serve: Serve, run: Any) -> None:
+    done = run(Servers(Process(serve(json_reply(chat())).url)), toy("a"))
+    with pytest.raises(AssertionError, match="group of checks"):
+        done.group.require_checked()
+    done.require_conforming()
+    done.group.require_checked()
+
+
+# -- ids and groups
+
+
+def test_every_check_has_an_id_of_its_api_and_a_group() -> None:
+    assert all(name == check.id for name, check in all_checks().items())
+    assert {name.partition(".")[0] for name in all_checks()} == set(APIS)
+    assert sum(len(checks) for api in APIS for checks in groups_of(api).values()) == len(all_checks())
+
+
+def test_an_unknown_group_or_id_has_close_matches() -> None:
+    known = next(iter(groups_of("openai")))
+    with pytest.raises(CaseError, match=f"no group of the API 'openai' .*close matches: .*{known}"):
+        group("openai", f"{known}s")
+    with pytest.raises(SettingsError, match=r"^--case: there is no case 'openai\.chat\.answer\.exakt'"):
+        require_checks(["openai.chat.answer.exact", "openai.chat.answer.exakt"], "--case")
