@@ -74,7 +74,7 @@ class FuzzReport:
     def require_alive(self) -> None:
         """The server is still there; raises AssertionError with the request that it did not answer first."""
         last = f"; the first one without an answer:\n{self.unanswered[0]}" if self.unanswered else ""
-        assert self.alive, f"{self.requests} made-up requests ended the server{last}"
+        assert self.alive, f"{self.requests} generated requests ended the server{last}"
 
     def require_answered(self, limit: float) -> None:
         """Every request was answered within so many seconds, which is how long a client has waited."""
@@ -88,8 +88,7 @@ class FuzzReport:
     def require_no_failure(self) -> None:
         """Raises AssertionError with the kinds of server errors."""
         assert not self.failures, (
-            f"{len(self.failures)} kinds of made-up requests were answered as failures of the server:\n"
-            f"{_listed(self.failures)}"
+            f"{len(self.failures)} kinds of generated requests got a server error:\n{_listed(self.failures)}"
         )
 
     def require_request_count(self, least: int) -> None:

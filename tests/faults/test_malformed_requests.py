@@ -1,4 +1,4 @@
-"""Mistakes, names, commands and made-up requests: what is wrong about their outcome is noticed."""
+"""Mistakes, names, commands and generated requests: wrong outcomes are noticed."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_server_errors_are_told_by_kind_with_the_shortest_request() -> None:
     came.require_answered(10)
     with pytest.raises(ValueError, match="wait 10 s for an answer, not 5 s"):
         came.require_answered(5)
-    with pytest.raises(AssertionError, match="3 kinds of made-up requests") as caught:
+    with pytest.raises(AssertionError, match="3 kinds of generated requests") as caught:
         came.require_no_failure()
     assert "--data-binary '{}'" in str(caught.value), "nobody can repeat it"
     assert came.replay_script().count("curl -sS") == 3
@@ -232,7 +232,7 @@ def test_the_first_request_without_an_answer_is_told_first() -> None:
 
 def test_a_server_that_was_ended_is_told_with_what_it_did_not_answer() -> None:
     came = fuzzing.classify([sent(200), sent(0, '{"n": 1}'), sent(0, path="/v1/victim")], 3, alive=False)
-    with pytest.raises(AssertionError, match="3 made-up requests ended the server") as caught:
+    with pytest.raises(AssertionError, match="3 generated requests ended the server") as caught:
         came.require_alive()
     assert '{"n": 1}' in str(caught.value) and "victim" not in came.replay_script()
     with pytest.raises(AssertionError):
@@ -244,7 +244,7 @@ def test_a_run_that_hardly_asked_is_noticed() -> None:
         fuzzing.classify([], 3, alive=True).require_request_count(100)
 
 
-def test_made_up_requests_ask_for_a_model_that_is_there() -> None:
+def test_generated_requests_ask_for_a_model_that_is_there() -> None:
     document = {
         "example": {"model": "mistral", "n": 1},
         "properties": {"model": {"type": "string", "example": "mistral"}, "other": {"example": "mistral"}},
