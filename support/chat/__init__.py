@@ -1,6 +1,13 @@
-"""Talking with the server as its users do, over the OpenAI API.
+"""Conversations over one or several endpoints, and whether their answers agree.
 
-client  the requests, and one view of each answer; what an answer has to keep is told in `support.conformance`
-scene   what was said in a scenario
-checks  what is expected of the answers
+checks            checks of answers: text, finish reason, token counts, chunks
+client            `ChatClient`: chat requests whose responses are checked against the contract
+comparability     which servers of a run can be compared with each other
+conversation      the conversation of a scenario: messages, answers
+endpoint          `ChatEndpoint`: a conversation over one endpoint, in the form of its API
+model_lists       model lists of several servers; effects of unloading
+parity            the same question over several endpoints
+requests          chat requests of a scenario, and the scripted answers to them
+scenario          one chat over several endpoints, and model lists: what the parity steps call
+scenario_servers  the servers of a scenario: those of the run, and dedicated ones
 """

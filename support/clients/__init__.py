@@ -5,5 +5,6 @@ langchain      LangChain's adapters
 ollama_cli     Ollama's command
 openai_sdk     OpenAI's Python client with chat and completions
 responses_sdk  OpenAI's Python client with the Responses API
+scenario       what the steps about third-party clients call
 task           a task of a client: what it does and what it has to return
 """

@@ -1,7 +1,7 @@
 """HTTP at the level of bytes: requests, exact responses, framing of streams.
 
 client    `ApiClient`: sends requests, keeps every exchange
-curl      a request as a `curl` command
+curl      a request as the `curl` command that repeats it
 exchange  `Exchange`: a request and its response as bytes, with times
 ndjson    newline-delimited JSON
 sse       server-sent events

@@ -10,6 +10,7 @@ embedding            the embedding model
 files                the place and format of a built model
 llama                the tiny llama: shape, weights, vocabulary
 random_model         a model with random weights
+roles                the roles of models in checks
 script               a script: keywords, answers, default (`scripts/*.toml`)
 smollm2              the trained model SmolLM2, from its Python package
 store                `ModelStore`: builds models on first use

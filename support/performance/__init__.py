@@ -1,7 +1,7 @@
-"""Many concurrent users, and whether the server is busy.
+"""Concurrent users, overload, and whether a server is busy.
 
-scenario     concurrent users in one scenario
-concurrency  users that ask at the same moment, and whether each gets the own answer
-overload     more users than a server takes
-activity     whether a server is generating, by its metrics or its CPU time
+activity     whether a server is working: from its metrics or its CPU time
+concurrency  concurrent users with different questions
+overload     more users than the server has slots: each gets the right answer or a busy error
+scenario     what the steps about concurrent users call
 """

@@ -12,7 +12,8 @@ process              child processes: start, output, time limit, end
 process_group        ends a process group after its owner was killed
 program              what every external program has: `find`, `get`
 registry             the external programs by name
-resource_usage       samples CPU, memory, threads and GPU of the target, once per second
+resource_usage       `resource-usage.csv`: CPU, memory, threads, open files and GPU of the target, once per
+                     second
 run_directory        the temporary folder of a run, and the removal of abandoned ones
 tmux                 the program tmux
 """

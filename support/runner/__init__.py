@@ -1,22 +1,23 @@
 """The behave runner: selection, workers, time limits, verdicts, exit code.
 
-behave_config      behave's command line and configuration
-coordinator        assigns feature files to workers, replaces crashed workers
-entry_point        runs behave in this process, with the exit codes of the suite
-exit_code          the exit code of a run, from its records
-guarded_formatter  behave formatters chosen with `-f`, with a time limit
-list_scenarios     `--list`
-messages           the messages between coordinator and workers
-requirements       what `@needs.*` tags require, and the remedy
-rerun              `--rerun-failed` and `--iterations`
-result_collector   collects the results of workers: records, terminal output, crashed workers
-runner             `GuardedRunner`: the frame of a run, from settings to exit code
-scenario_runner    runs scenarios in one process: hooks, skips, verdicts
-scheduler          the order of feature files; `@serial` and `@lock.NAME`
-selection          suites, tags, paths, `--target`, `--model`, `--case`
-signals            Ctrl-C and SIGTERM
-tags               the closed list of tags
-time_limits        soft and hard time limits of steps, hooks and cleanups
-worker             the worker process
-worker_pool        the worker processes as the coordinator sees them
+behave_config        behave's command line and configuration
+checks_of_scenarios  which scenario runs which group; validation of ids and titles
+coordinator          assigns feature files to workers, replaces crashed workers
+entry_point          runs behave in this process, with the exit codes of the suite
+exit_code            the exit code of a run, from its records; scenarios that were not reached
+guarded_formatter    behave formatters chosen with `-f`, with a time limit
+list_scenarios       `--list`
+messages             the messages between coordinator and workers
+requirements         what `@needs.*` tags require; the reason and the remedy of a skip
+rerun                `--rerun-failed` and `--iterations`
+result_collector     collects the results of workers: records, terminal output, crashed workers
+runner               `GuardedRunner`: the frame of a run, from settings to exit code
+scenario_runner      runs scenarios in one process: hooks, skips, verdicts
+scheduler            the order of feature files: longest first; `@serial` and `@lock.NAME`
+selection            suites, tags, paths, `--target`, `--model`, `--case`
+signals              Ctrl-C and SIGTERM: the first ends the run in order, the second at once
+tags                 the closed list of tags
+time_limits          soft and hard time limits of steps, hooks and cleanups
+worker               the worker process
+worker_pool          the worker processes as the coordinator sees them
 """

@@ -1,1 +1,7 @@
-"""What a correct response is, per API."""
+"""The definition of a correct response, per API.
+
+openai     contracts of the OpenAI API
+ollama     contracts of the Ollama API
+responses  contracts of the Responses API
+anthropic  contracts of Anthropic's Messages API
+"""
