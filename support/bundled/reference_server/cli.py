@@ -26,6 +26,8 @@ COMMANDS = {
     "help": "Print this help, or the help of a command.",
 }
 KINDS = ("auto", "text", "embedding")
+# Option -> number of its values.
+_GLOBAL_OPTIONS = {"-v": 0, "-vv": 0, "--verbose": 0, "--seed": 1, "--token-source": 1, "-l": 1, "--log": 1}
 UNAVAILABLE = ("--max-seq-len", "--pa-memory-mb", "--pa-context-len", "--image")
 
 
@@ -86,11 +88,19 @@ _port = _count(0, 65535)
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command. Exit codes: 0, 1 for an error, 2 for wrong usage, 101 for a panic of the engine."""
-    command, *rest = [*(sys.argv[1:] if arguments is None else arguments)] or [""]
+    command, *rest = _command_first(sys.argv[1:] if arguments is None else arguments) or [""]
     if command not in COMMANDS:
         _usage(command)
     {"serve": _serve, "run": _run, "bench": _bench, "doctor": _doctor, "help": _help}[command](rest)
     sys.exit(0)
+
+
+def _command_first(arguments: Sequence[str]) -> list[str]:
+    """Global options move behind the command: the binary takes them on either side."""
+    at = 0
+    while at < len(arguments) and arguments[at] in _GLOBAL_OPTIONS:
+        at += 1 + _GLOBAL_OPTIONS[arguments[at]]
+    return [*arguments[at : at + 1], *arguments[:at], *arguments[at + 1 :]]
 
 
 def _top_parser() -> argparse.ArgumentParser:
