@@ -1,4 +1,4 @@
-"""The same case asked of other servers: for the matrix of the report, never for the verdict."""
+"""The same case on other servers: for the matrix of the report, never for the verdict."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from support.results.known_issues import KnownIssue
 from support.results.outcome import CellStatus, MatrixCell, mark_known
 from support.servers.post_mortem import PostMortem
 
-# Cases without an answer before a candidate is given up: one that never comes back, and one that the
-# cases hurt again and again. Each may take the whole patience.
+# Cases without a response before a server is no longer used: in a row (it is gone for good), and in all
+# (cases damage it again and again). Each may take the whole time-out.
 MAX_CONSECUTIVE_UNANSWERED = 3
 MAX_UNANSWERED = 8
-# With less time than that, no server could answer.
+# With less time than that, no server could respond.
 MIN_SECONDS = 1.0
-# A command that is longer does not fit into a page of many rows; the evidence of the scenario has it.
+# A longer command does not fit into a page of many rows; the evidence of the scenario has it.
 MAX_COMMAND_LENGTH = 1500
 
 # The known issue that lists the failure of a check (by id) on a server, or None.
@@ -33,26 +33,26 @@ KnownIssueLookup = Callable[[Endpoint, str], KnownIssue | None]
 
 
 class ComparedServer(Protocol):
-    """A server to compare with. Started, or reached, when first asked for."""
+    """A server to compare with. Started, or reached, on first use."""
 
     label: str
 
     def endpoint_for(self, api: str, model: str) -> Endpoint | None:
         """The server with this model, None when it has no such API.
 
-        Raises NotOffered when it has no such model, and AcceptanceError or AssertionError when it cannot be
-        had. One that has died is started again.
+        Raises NotSupported when it has no such model, and AcceptanceError or AssertionError when it is not
+        available. One that has died is started again.
         """
 
     def diagnose_no_answer(self, api: str, model: str) -> PostMortem:
-        """What became of the server that `offering` gave last and that did not answer."""
+        """Why the server of the last `endpoint_for` did not respond."""
 
     def close(self) -> None:
         """End what was started."""
 
 
 def cell_of(outcome: Outcome, *, under_test: bool = False) -> MatrixCell:
-    """The cell of a server that was asked."""
+    """The cell of a server that ran the check."""
     status: CellStatus = "passed" if outcome.passed else "failed" if outcome.failures else "unsupported"
     return MatrixCell(
         outcome.server.label,
@@ -75,10 +75,10 @@ def no_known_issues(server: Endpoint, check_id: str) -> None:
 
 
 class Comparison:
-    """The candidates of a run. One that cannot be had, or leaves too many cases unanswered, is given up.
+    """The compared servers of a run. One that is not available, or too often without a response, is given up.
 
-    So the time that a comparison may take is bounded, for each case by `within` seconds for all of them, and
-    for each server by the cases that it may leave unanswered.
+    That bounds the time of a comparison: each case by `timeout` seconds for all servers together, each server
+    by the number of cases without a response.
     """
 
     def __init__(
@@ -92,15 +92,15 @@ class Comparison:
         self._timeout = timeout
         self._missing = missing
         self._known_issue = known_issue
-        # By label and model: who cannot load one model may well serve another one.
+        # By label and model: a server that cannot load one model may serve another one.
         self._given_up: dict[tuple[str, str], str] = {}
         self._unanswered: Counter[tuple[str, str]] = Counter()
         self._consecutive_unanswered: Counter[tuple[str, str]] = Counter()
-        # What a candidate turned out to be: it keeps one column of the matrix.
+        # The label that a server had when it was reached: it keeps one column of the matrix.
         self._labels: dict[str, str] = {}
 
     def cells(self, case: Case) -> list[MatrixCell]:
-        """One cell for each candidate that offers the case's API."""
+        """One cell for each server that has the case's API."""
         found, until = [], time.monotonic() + self._timeout
         for candidate in self._candidates:
             started = time.monotonic()
@@ -110,7 +110,7 @@ class Comparison:
         return found
 
     def close(self) -> None:
-        """End what the candidates started."""
+        """Stop what was started for the comparison."""
         for candidate in self._candidates:
             candidate.close()
 

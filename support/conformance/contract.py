@@ -1,4 +1,4 @@
-"""What every answer of a kind has to keep, whatever was asked."""
+"""Contracts: what every response of one kind has to fulfil, whatever the request was."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ CLOCK_SLACK_SECONDS = 300
 Text = Annotated[str, Field(min_length=1)]
 Byte = Annotated[int, Field(ge=0, le=255)]
 LogProbability = Annotated[float, Field(le=0, allow_inf_nan=False)]
-# An invariant over all pieces of an answer: raises ValueError with what was seen.
+# An invariant over all JSON documents of a response: raises ValueError with what was found.
 Invariant = Callable[[Sequence[Any]], None]
 
 
 class StrictModel(BaseModel):
-    """Base of the own models: no conversion; unknown fields are collected and compared with a list."""
+    """Base of the strict models: no conversion; unknown fields are collected and compared with a list."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
 
 @dataclass(frozen=True)
 class Contract:
-    """The layers of one kind of answer; for a stream the types hold for each chunk.
+    """The layers of one kind of response; for a stream the types hold for each chunk.
 
     official: a type of the API's own Python package, or None where it has none that fits.
-    model: ours, with what that type leaves open (presence, ranges, units).
-    tolerated: fields beyond the model that may come, as paths without list indices (`usage.total_time_sec`).
-    invariants: what holds across fields and chunks.
-    named_events: the name of each event is the `type` that its data has.
+    model: the suite's stricter one: presence, ranges, units.
+    extra_fields_allowed: fields beyond the model, as paths without list indices (`usage.total_time_sec`).
+    invariants: conditions across fields and chunks.
+    named_events: the name of each event is the `type` of its data.
     """
 
     name: str
@@ -46,9 +46,9 @@ class Contract:
     named_events: bool = False
 
     def check(self, parsed: ParsedResponse) -> None:
-        """Raises `Broken` with the first layer that is not kept."""
+        """Raises `ConformanceError` for the first layer that is wrong."""
         if not parsed.chunks:
-            raise ConformanceError("framing", "an answer without any JSON document")
+            raise ConformanceError("framing", "a response without any JSON document")
         for piece in parsed.chunks:
             self._check_official(piece)
         for piece in parsed.chunks:
@@ -85,17 +85,17 @@ class Contract:
             raise ConformanceError("contract", format_errors(error)) from None
         unknown = sorted(set(unknown_fields(found)) - self.extra_fields_allowed)
         if unknown:
-            raise ConformanceError("contract", f"fields that nobody agreed on: {', '.join(unknown)}")
+            raise ConformanceError("contract", f"unknown fields: {', '.join(unknown)}")
 
 
 @cache
 def _adapter(official: Any) -> TypeAdapter[Any]:
-    # Made once: that takes longer than all the chunks of a stream.
+    # Created once: that takes longer than all the chunks of a stream.
     return TypeAdapter(official)
 
 
 def format_errors(error: ValidationError) -> str:
-    """The first few faults in one line, each with its place."""
+    """The first few errors in one line, each with its place."""
     return "; ".join(
         f"{'.'.join(map(str, fault['loc'])) or '(all)'}: {fault['msg']}"
         for fault in error.errors(include_url=False)[:MAX_ERRORS]
@@ -103,7 +103,7 @@ def format_errors(error: ValidationError) -> str:
 
 
 def unknown_fields(model: BaseModel, path: str = "") -> Iterator[str]:
-    """Paths of all fields that the models do not know, list indices left out."""
+    """Paths of all fields that are not in the models, without list indices."""
     for name in model.model_extra or {}:
         yield f"{path}{name}"
     for name in type(model).model_fields:
@@ -124,7 +124,7 @@ def is_current_time(timestamp: float) -> bool:
 
 
 def require_unique(names: Sequence[str]) -> None:
-    """Raises ValueError when a list of names has one twice."""
+    """Raises ValueError for a name that is listed twice."""
     if len(names) != len(set(names)):
         raise ValueError(f"a name is listed twice: {list(names)}")
 

@@ -1,4 +1,4 @@
-"""Bodies that no table can hold: too large, too deep, too long. Each is made from the names of a server."""
+"""Request bodies that are too large or too deep for a table, by name; made with the names of a server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ BodyGenerator = Callable[[Mapping[str, str]], bytes]
 
 MEBIBYTE = 1024 * 1024
 NESTING_DEPTH = 5000
-# Token ids of the speaking model that only its answers use: 3000 of its vocabulary belong to prompts.
+# Token ids of the scripted model that only its answers use: the first 3000 are for prompts.
 ANSWER_TOKEN_IDS = range(3000, 3700)
 
 
@@ -37,23 +37,23 @@ def _long_conversation(names: Mapping[str, str]) -> bytes:
 
 
 def _banned_answer_tokens(names: Mapping[str, str]) -> bytes:
-    """A ban of what the speaking model's answer about the numbers begins with, and of much beside it."""
+    """A logit_bias of -100 on the first token of the scripted answer, and on many others."""
     biases = {str(token): -100 for token in ANSWER_TOKEN_IDS}
     return _chat(names, "Tell me the numbers", max_tokens=1, logit_bias=biases)
 
 
 BODY_GENERATORS: dict[str, BodyGenerator] = {
-    "a ban of the words of all answers": _banned_answer_tokens,
-    "a body of 51 MiB": lambda names: _chat(names, "x" * (51 * MEBIBYTE)),
-    "a text longer than the context of the embedding model": lambda names: json.dumps(
+    "banned answer tokens": _banned_answer_tokens,
+    "51 MiB body": lambda names: _chat(names, "x" * (51 * MEBIBYTE)),
+    "embedding input beyond the context": lambda names: json.dumps(
         {"model": names["model"], "input": "word " * 2000}
     ).encode(),
-    "a list with a text longer than the context of the embedding model": lambda names: json.dumps(
+    "embedding inputs, one beyond the context": lambda names: json.dumps(
         {"model": names["model"], "input": ["comet", "word " * 2000]}
     ).encode(),
-    "a deep nesting": _deeply_nested,
-    "a long conversation": _long_conversation,
-    "a long line": lambda names: _chat(names, f"{'word ' * 300}Tell me about the comet", max_tokens=200),
-    "more than the context holds": lambda names: _chat(names, "word " * 40_000),
-    "more than the context holds, streamed": lambda names: _chat(names, "word " * 40_000, stream=True),
+    "deeply nested JSON": _deeply_nested,
+    "long conversation": _long_conversation,
+    "long message": lambda names: _chat(names, f"{'word ' * 300}Tell me about the comet", max_tokens=200),
+    "prompt beyond the context": lambda names: _chat(names, "word " * 40_000),
+    "prompt beyond the context, streamed": lambda names: _chat(names, "word " * 40_000, stream=True),
 }

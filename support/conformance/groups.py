@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from support.conformance.api import Endpoint
-from support.conformance.case_table import CaseError, cases_of
+from support.conformance.case_table import CaseError, case_ids, cases_of
 from support.conformance.check_outcome import Check
 from support.conformance.registry import APIS
 from support.conformance.sequence import SEQUENCES, RequestSequence
@@ -53,6 +53,12 @@ def checks_of(api: str) -> Mapping[str, Check]:
 def all_checks() -> Mapping[str, Check]:
     """Every check of every API by id."""
     return {name: check for api in APIS for name, check in checks_of(api).items()}
+
+
+@cache
+def check_ids() -> frozenset[str]:
+    """The ids of all checks, for what a run validates before it starts."""
+    return frozenset(name for api in APIS for name in (*case_ids(api), *sequences_of(api)))
 
 
 def groups_of(api: str) -> Mapping[str, Sequence[Check]]:

@@ -1,4 +1,4 @@
-"""Bodies of the Ollama API that no table can hold. Each is made from the names of a server."""
+"""Request bodies of the Ollama API that are too large or too deep for a table."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 BodyGenerator = Callable[[Mapping[str, str]], bytes]
 
 MEBIBYTE = 1024 * 1024
-# encoding/json of Go refuses what is deeper than 10 000.
+# encoding/json of Go rejects more than 10 000 levels.
 NESTING_DEPTH = 20_000
 SHORT_CONTEXT = 256
 LONGER_THAN_SHORT_CONTEXT = "word " * 400
 LONGER_THAN_ANY_CONTEXT = "word " * 6_000
-# What has no blank goes through a pre-tokenizer in one piece.
+# A text without a blank is one pre-token.
 LONG_WORD = "x" * 100_000
 
 
@@ -29,26 +29,26 @@ def _deeply_nested(names: Mapping[str, str]) -> bytes:
 
 
 OLLAMA_BODY_GENERATORS: dict[str, BodyGenerator] = {
-    "a deep nesting for Ollama": _deeply_nested,
-    "a padded body of 51 MiB": lambda names: _request(
+    "deeply nested JSON for Ollama": _deeply_nested,
+    "51 MiB body for Ollama": lambda names: _request(
         names, prompt="Say it briefly", ignored="x" * (51 * MEBIBYTE)
     ),
-    "a word without an end": lambda names: _request(
-        # Not to be cut: a context full of it would be asked about the model's speed, not about the word.
+    "100 000-character token": lambda names: _request(
+        # Not truncated: a full context would measure the speed of the model instead.
         names,
         prompt=LONG_WORD,
         truncate=False,
     ),
-    "a prompt beyond a short context": lambda names: _request(
+    "prompt beyond a short context": lambda names: _request(
         names, {"num_ctx": SHORT_CONTEXT}, prompt=LONGER_THAN_SHORT_CONTEXT
     ),
-    "a prompt beyond the context, not to be cut": lambda names: _request(
+    "prompt beyond the context, not truncated": lambda names: _request(
         names, prompt=LONGER_THAN_ANY_CONTEXT, truncate=False
     ),
-    "a text beyond the context, not to be cut": lambda names: _request(
+    "embedding input beyond the context, not truncated": lambda names: _request(
         names, input=LONGER_THAN_ANY_CONTEXT, truncate=False
     ),
-    "a list with a text beyond the context, not to be cut": lambda names: _request(
+    "embedding inputs, one beyond the context, not truncated": lambda names: _request(
         names, input=["harbour", LONGER_THAN_ANY_CONTEXT], truncate=False
     ),
 }

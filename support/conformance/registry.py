@@ -1,4 +1,4 @@
-"""The APIs that cases are written for. A new one gets its line here and a folder of tables."""
+"""The APIs that cases are written for. A new one needs a line here and a folder of tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOCATIONS = {
 
 
 class _LazyApis(Mapping[str, Api]):
-    """By name; each is read when first asked for: the official packages take longer than most scenarios."""
+    """By name; each is imported on first use: the official packages take longer than most scenarios."""
 
     def __getitem__(self, name: str) -> Api:
         module, constant = _LOCATIONS[name]

@@ -19,7 +19,7 @@ Variables = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent, to the byte."""
+    """A request, to the byte."""
 
     method: str
     path: str
@@ -70,7 +70,7 @@ class RequestSpec(BaseModel):
     def build(self, variables: Variables, change: Mapping[str, Any] | None = None) -> Request:
         """The request for a server with these names; `change` replaces fields of the JSON."""
         body = self._body_bytes(variables, change or {})
-        # A body that is empty on purpose has a type all the same.
+        # An explicitly empty body has a media type as well.
         has_body = bool(body) or self.body is not None
         typed = {"Content-Type": self.content_type} if has_body and self.content_type else {}
         headers = {name: substitute(value, variables) for name, value in self.headers.items()}
@@ -92,7 +92,7 @@ class RequestSpec(BaseModel):
 
 
 def deep_merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """`own`, and from `defaults` what it leaves open; tables are joined, anything else is replaced."""
+    """`own`, completed with `defaults`; tables are merged, anything else is replaced."""
     both = {**defaults, **own}
     for name, value in own.items():
         if isinstance(value, dict) and isinstance(defaults.get(name), dict):
@@ -101,7 +101,7 @@ def deep_merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str,
 
 
 def _remove_field(document: dict[str, Any], path: Sequence[str]) -> None:
-    """Of a document whose tables may belong to others: what changes is copied."""
+    """The tables may be shared with other requests: what changes is copied."""
     name, *rest = path
     if not rest:
         document.pop(name, None)

@@ -1,4 +1,4 @@
-"""What came back, layer by layer: framing of the raw bytes, strict JSON, the document that cases look at."""
+"""A response, layer by layer: framing of the raw bytes, strict JSON, the document that cases look at."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MEDIA_TYPES = {
 
 
 class ConformanceError(AssertionError):
-    """A layer was not kept; `layer` is its name."""
+    """A response is wrong; `layer` says where: status, framing, JSON, contract, ..."""
 
     def __init__(self, layer: str, actual: str) -> None:
         super().__init__(f"{layer}: {actual}")
@@ -31,7 +31,7 @@ class ConformanceError(AssertionError):
 
 @dataclass(frozen=True)
 class Chunk:
-    """One JSON document of an answer: its bytes, what they say, and after how many seconds it was there."""
+    """One JSON document of a response: its bytes, its value, and the seconds until it was complete."""
 
     raw: bytes
     value: Any
@@ -41,7 +41,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class ParsedResponse:
-    """An answer taken apart. `pieces`: one for a whole answer, one for each chunk of a stream."""
+    """A parsed response. `chunks`: one for a non-streamed response, else one for each chunk of the stream."""
 
     exchange: Exchange
     kind: str
@@ -53,10 +53,10 @@ class ParsedResponse:
 
     @property
     def values(self) -> list[Any]:
-        return [piece.value for piece in self.chunks]
+        return [chunk.value for chunk in self.chunks]
 
     def document(self, normalized: Mapping[str, Any]) -> Any:
-        """What JMESPath looks at: the JSON; of a stream {chunks, last, text}; of a text {text}."""
+        """The document for JMESPath: the JSON; of a stream {chunks, last, text}; of a text {text}."""
         if self.streamed:
             return {"chunks": self.values, "last": self.values[-1] if self.chunks else None, **normalized}
         if self.kind == "text":
@@ -65,7 +65,7 @@ class ParsedResponse:
 
 
 def parse(exchange: Exchange, kind: str, ends_with_done: bool | None) -> ParsedResponse:
-    """Take an answer apart as its kind wants it; raises `Broken` (framing or JSON).
+    """Parse a response of this kind; raises `ConformanceError` (framing or JSON).
 
     `ends_with_done`: whether events end with `[DONE]`; None: they may.
     """
@@ -92,14 +92,14 @@ def parse(exchange: Exchange, kind: str, ends_with_done: bool | None) -> ParsedR
 
 
 def read_any(exchange: Exchange) -> ParsedResponse:
-    """The same without any demand: JSON where it is some."""
+    """The same without any condition: JSON where it is valid JSON."""
     with contextlib.suppress(ConformanceError):
         return parse(exchange, "json", ends_with_done=False)
     return ParsedResponse(exchange, "text")
 
 
 def _events(exchange: Exchange, ends_with_done: bool | None) -> list[tuple[bytes, float, str]]:
-    """The data of the events and when each was complete, without the closing mark (once, and last)."""
+    """The data of the events and when each was complete, without `[DONE]` (once, and last)."""
     try:
         events = parse_events(exchange.body)
     except SseError as error:
@@ -118,7 +118,7 @@ def _events(exchange: Exchange, ends_with_done: bool | None) -> list[tuple[bytes
 
 
 def _arrival_times(exchange: Exchange, events: Sequence[Event]) -> list[float]:
-    """When the last byte of each event's data had come."""
+    """When the last byte of each event's data was received."""
     times, position = [], 0
     for event in events:
         last_line = event.data.rpartition("\n")[2].encode()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from behave.runner_util import collect_feature_locations, parse_features
 
-from support.conformance.groups import all_checks, group, require_checks
+from support.conformance.groups import all_checks, check_ids, group, require_checks
 from support.errors import SettingsError
 from support.results.behave_types import BehaveFeature, BehaveScenario
 from support.results.known_issues import KnownIssues
@@ -42,7 +42,7 @@ def require_existing(known_issues: KnownIssues, loaded: Iterable[BehaveFeature])
     if titles - {str(scenario.name) for scenario in scenarios}:
         scenarios += _scenarios(_all_features())
     known_issues.require_existing(
-        checks=all_checks() if any(entry.check for entry in known_issues.entries) else (),
+        checks=check_ids() if any(entry.check for entry in known_issues.entries) else (),
         titles={str(scenario.name) for scenario in scenarios},
         group_titles={str(scenario.name) for scenario in scenarios if group_of(scenario)},
     )

@@ -85,7 +85,7 @@ def test_counts_are_missed_when_somebody_wants_them() -> None:
         (exchange(b"{"), "JSON: POST http://127.0.0.1:1/v1/chat/completions: expected JSON"),
         (reply(chat(id=7)), "official type: id: "),
         (reply(chat(usage=None)), "contract: usage: "),
-        (reply(chat(surprise=1)), "contract: fields that nobody agreed on: surprise"),
+        (reply(chat(surprise=1)), "contract: unknown fields: surprise"),
         (reply(chat(choices=chat()["choices"] * 2)), "invariants: the choices are numbered [0, 0]"),
         (reply(text()), "official type: "),
     ],
@@ -99,7 +99,7 @@ def test_a_whole_answer_has_to_keep_every_layer(answer: Exchange, words: str) ->
     ("answer", "words"),
     [
         (stream(*STREAM, end=""), "framing: a stream ends with exactly one [DONE]"),
-        (stream(), "framing: an answer without any JSON document"),
+        (stream(), "framing: a response without any JSON document"),
         (reply(chat()), "framing: expected text/event-stream, got application/json"),
         (stream(*STREAM[:2]), "invariants: choice 0 gives the finish reasons"),
         (stream(text()), "official type: "),

@@ -63,7 +63,7 @@ def test_a_row_becomes_a_case(tmp_path: Path) -> None:
         (('path = "/v1/x"', 'path = "v1/x"'), ("request.path",)),
         (('path = "/v1/x"', 'path = "/v1/x", body = "x"'), ("one of json, body",)),
         (('path = "/v1/x"', 'path = "/v1/x", method = "FETCH"'), ("request.method",)),
-        (("json = { model", 'generate = "a body of 5 MiB" } #'), ("a body of 5 MiB", "a body of 51 MiB")),
+        (("json = { model", 'generate = "5 MiB body" } #'), ("5 MiB body", "51 MiB body")),
         (("json = { model", 'body_hex = "zz" } #'), ("request.body_hex", "hexadecimal")),
         (('source = "somewhere"', ""), ("source", "Field required")),
         (('source = "somewhere"', 'source = "x y"\nkind = "xml"'), ("kind",)),

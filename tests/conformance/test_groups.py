@@ -16,7 +16,7 @@ from support.conformance.api import Endpoint
 from support.conformance.case_table import CaseError
 from support.conformance.check_outcome import Check
 from support.conformance.comparison import Comparison
-from support.conformance.groups import all_checks, group, groups_of, require_checks
+from support.conformance.groups import all_checks, check_ids, group, groups_of, require_checks
 from support.conformance.missing_routes import MissingRoutes
 from support.conformance.registry import APIS
 from support.conformance.scenario import ConformanceScenario
@@ -267,6 +267,7 @@ def test_a_group_that_no_step_looked_at_is_an_error(serve: Serve, run: Any) -> N
 
 def test_every_check_has_an_id_of_its_api_and_a_group() -> None:
     assert all(name == check.id for name, check in all_checks().items())
+    assert check_ids() == all_checks().keys()
     assert {name.partition(".")[0] for name in all_checks()} == set(APIS)
     assert sum(len(checks) for api in APIS for checks in groups_of(api).values()) == len(all_checks())
 

@@ -151,7 +151,7 @@ WRONG: list[tuple[str, Callable[[], Any], str, str]] = [
     ),
     ("generate stream", lambda: lines("a", eval_count=None), "invariants", "lacks eval_count"),
     ("generate stream", lambda: [{"error": "boom"}], "contract", "model"),
-    ("generate load", lambda: generate(response="", done_reason="load"), "contract", "nobody agreed"),
+    ("generate load", lambda: generate(response="", done_reason="load"), "contract", "unknown fields"),
     ("chat", lambda: chat(message={"role": "user", "content": "x"}), "contract", "role"),
     (
         "chat",
