@@ -12,7 +12,7 @@ from support.conformance.groups import all_checks, check_ids, group, require_che
 from support.errors import SettingsError
 from support.results.behave_types import BehaveFeature, BehaveScenario
 from support.results.known_issues import KnownIssues
-from support.runner.time_limits import SCENARIO_SECONDS
+from support.runner.time_limits import SCENARIO_SECONDS, budget_of_tags
 
 FEATURES = "features"
 # A check has as long as one response and what comes with it (a health check, other servers) may take.
@@ -26,8 +26,11 @@ def group_of(scenario: BehaveScenario) -> tuple[str, str] | None:
     return next(((match["api"].lower(), match["group"]) for match in found if match), None)
 
 
-def budget_of_group(scenario: BehaveScenario) -> float | None:
-    """The seconds that a scenario may take for its checks; None where it runs no group."""
+def budget_of_scenario(scenario: BehaveScenario) -> float | None:
+    """The seconds of its `@budget` tag, or those of its checks; None where it has neither."""
+    own = budget_of_tags(scenario.tags, scenario.effective_tags)
+    if own is not None:
+        return own
     found = group_of(scenario)
     return None if found is None else max(SCENARIO_SECONDS, CHECK_SECONDS * len(group(*found)))
 

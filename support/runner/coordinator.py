@@ -2,7 +2,7 @@
 
 A crash of a worker (support/runner/worker.py) costs the scenario that it ran: a new worker is started, and
 the rest of the feature file still runs. A worker without messages for too long is killed. Results go to a
-`RunListener`, which is support/runner/result_collector.py.
+`WorkerListener`, which is support/runner/result_collector.py.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Protocol
 from support.errors import EXIT_PASSED
 from support.reporting.behave_events import RunError
 from support.results.record import Record
+from support.runner.checks_of_scenarios import budget_of_scenario
 from support.runner.messages import EndMessage, FeatureMessage, IdleMessage
 from support.runner.scheduler import Schedule, Task
 from support.runner.signals import Signals
-from support.runner.time_limits import HOOK_SECONDS, SCENARIO_SECONDS, budget_of_tags
+from support.runner.time_limits import HOOK_SECONDS, SCENARIO_SECONDS
 from support.runner.worker_pool import Worker
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ POLL_INTERVAL = 0.1
 HEARTBEAT_TIMEOUT = 3 * HOOK_SECONDS
 
 
-class RunListener(Protocol):
+class WorkerListener(Protocol):
     """Receives the events of a run."""
 
     def scenario_started(self, record: Record) -> None:
@@ -52,7 +53,7 @@ class Coordinator:
     def __init__(
         self,
         schedule: Schedule,
-        listener: RunListener,
+        listener: WorkerListener,
         *,
         start: Callable[[str, bool], Worker],
         signals: Signals,
@@ -157,8 +158,7 @@ class Coordinator:
     def _scenario_budget(task: Task | None) -> float:
         if task is None or task.running is None:
             return 0.0
-        scenario = task.scenarios[task.running.location]
-        return budget_of_tags(scenario.tags, scenario.effective_tags) or SCENARIO_SECONDS
+        return budget_of_scenario(task.scenarios[task.running.location]) or SCENARIO_SECONDS
 
     def _handle_exit(self, worker: Worker) -> None:
         task = worker.task

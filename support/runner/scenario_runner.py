@@ -34,11 +34,11 @@ from support.results.known_issues import KnownIssue, KnownIssues
 from support.results.outcome import Verdict
 from support.results.verdicts import apply_known_issue, verdict_of
 from support.runner.behave_config import expressions
-from support.runner.checks_of_scenarios import budget_of_group
+from support.runner.checks_of_scenarios import budget_of_scenario
 from support.runner.guarded_formatter import GuardedFormatter
 from support.runner.requirements import missing_requirement
 from support.runner.signals import Signals
-from support.runner.time_limits import Budgets, Kind, budget_of_tags
+from support.runner.time_limits import Budgets, Kind
 from support.servers.discovery import Target
 from support.settings import ResolvedSettings
 
@@ -180,8 +180,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
     def scenario_started(self, scenario: BehaveScenario) -> None:
         """A scenario is about to run."""
         self._cleanup_error = None
-        own = budget_of_tags(scenario.tags, scenario.effective_tags) or budget_of_group(scenario)
-        self.budgets.begin(scenario.name, own)
+        self.budgets.begin(scenario.name, budget_of_scenario(scenario))
 
     def close(self) -> None:
         """End what was started. A signal does not interrupt that, its time limit does."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from support.errors import EXIT_TERMINATED
 from support.reporting.behave_events import RunError
 from support.results.record import Record
 from support.runner import worker_pool
+from support.runner.checks_of_scenarios import budget_of_scenario
 from support.runner.coordinator import Coordinator
 from support.runner.scheduler import Schedule, Task
 from support.runner.signals import Signals
+from support.runner.time_limits import SCENARIO_SECONDS
 from support.runner.worker_pool import Worker, WorkerPool, prestarted_workers
 from support.servers.discovery import UrlTarget
 from support.waiting import wait_until
@@ -48,6 +51,7 @@ class Scenario:
     tags: tuple[str, ...] = ()
     effective_tags: tuple[str, ...] = ()
     name: str = "toy"
+    all_steps: tuple[SimpleNamespace, ...] = ()
 
 
 @dataclass
@@ -122,6 +126,16 @@ def test_a_worker_without_messages_in_a_scenario_has_its_budget_first(
     listener, _, _, seconds = run_fake(monkeypatch, script, "budget.1s")
     assert [name for name, _ in listener.crashes] == ["toy"]
     assert 1 + SHORT < seconds < LONG
+
+
+def test_a_scenario_has_the_budget_of_its_tag_or_of_its_group() -> None:
+    step = SimpleNamespace(name='the "malformed bodies" cases of the OpenAI API are run')
+    group: Any = Scenario(all_steps=(step,))
+    assert (budget_of_scenario(group) or 0) >= SCENARIO_SECONDS
+    tagged: Any = Scenario(("budget.7s",), ("budget.7s",), all_steps=(step,))
+    assert budget_of_scenario(tagged) == 7
+    plain: Any = Scenario()
+    assert budget_of_scenario(plain) is None
 
 
 def test_a_worker_that_crashes_at_once_is_not_started_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
