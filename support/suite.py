@@ -218,7 +218,7 @@ class RunContext:
         file = arguments.directory / arguments.file if arguments.file else None
         unloads = not CAPABILITIES["needs.own_routes"].is_missing_in(program, version)
         server = self.servers.get(arguments, isolation=UNLOADABLE if model == UNLOADABLE else "")
-        return Upstream(server.url, file, None, unloads)
+        return Upstream(server.url, file, None, unloads, server)
 
     def components_under_test(self, tags: Collection[str]) -> list[tuple[str, str]]:
         """Program and version of what a scenario with these tags judges: the deviations of each may apply.

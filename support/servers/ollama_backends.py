@@ -69,7 +69,8 @@ class ServerProcess(Protocol):
 class OllamaBackend:
     """A server of the Ollama API. `names`: role -> name of a model there. `process`: None when not ours.
 
-    `unloads`: whether it can unload a model; None where that is not known beforehand.
+    `unloads`: whether it can unload a model; None where that is not known beforehand. `upstream`: the server
+    of the suite behind a gateway: the gateway is of no use without it.
     """
 
     url: str
@@ -79,6 +80,7 @@ class OllamaBackend:
     process: ServerProcess | None = None
     created: tuple[str, ...] = field(default=())
     unloads: bool | None = None
+    upstream: ServerProcess | None = None
 
     @property
     def label(self) -> str:
@@ -87,7 +89,7 @@ class OllamaBackend:
 
     @property
     def alive(self) -> bool:
-        return self.process is None or self.process.alive
+        return all(server is None or server.alive for server in (self.process, self.upstream))
 
 
 @dataclass(frozen=True)
@@ -95,12 +97,14 @@ class Upstream:
     """The server that the bundled gateway stands in front of.
 
     `file`: the model's, if it is one file of ours. `unloads`: whether it has routes to unload a model.
+    `process`: None for a server that the suite has not started.
     """
 
     url: str
     file: Path | None
     api_key: str | None = field(default=None, repr=False)
     unloads: bool = True
+    process: ServerProcess | None = None
 
 
 class OllamaBackends:
@@ -225,7 +229,15 @@ class OllamaBackends:
             gateway.stop()
             raise
         name = model if behind.file else listed[0]
-        return OllamaBackend(gateway.url, GATEWAY, version, {model: name}, gateway, unloads=behind.unloads)
+        return OllamaBackend(
+            gateway.url,
+            GATEWAY,
+            version,
+            {model: name},
+            gateway,
+            unloads=behind.unloads,
+            upstream=behind.process,
+        )
 
     def _connect(self, url: str) -> OllamaBackend:
         """A server that is there: with our models where it takes any, else with the first of its own."""

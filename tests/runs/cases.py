@@ -107,7 +107,7 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         # A scenario without a limit of time: other runs go on beside this one.
         "real passes": Case(
             BEHAVE,
-            (*reference, "-n", "a file that may be executed", "features/binary_health/identity.feature"),
+            (*reference, "-n", "prints its usage", "features/binary_health/identity.feature"),
             real=True,
         ),
         "real lacks needs": Case(

@@ -6,23 +6,18 @@ import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from support.errors import NotSupported, TargetError
 from support.http.client import ApiClient
+from support.models.roles import CATEGORICAL, EMBEDDING, SCRIPTED, TOOLS, UNLOADABLE
 from support.programs.program import InstalledProgram
 from support.servers.mistralrs import StartFailure
 from support.servers.ollama import ModelNotCreated, create_model, start_ollama
-from support.servers.ollama_backends import (
-    CATEGORICAL,
-    EMBEDDING,
-    SCRIPTED,
-    TOOLS,
-    UNLOADABLE,
-    OllamaBackends,
-    Upstream,
-)
+from support.servers.ollama_backends import OllamaBackends, Upstream
 from tests.programs.vanishing import is_gone
 from tests.python_programs import first_lines
 from tests.servers.stand_in_programs import Programs
@@ -193,6 +188,31 @@ def test_a_gateway_stands_beside_a_judged_ollama(
     assert not server.alive
 
 
+def test_a_gateway_is_replaced_when_the_server_behind_it_died(
+    programs: Programs, gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstreams: list[Any] = []
+    gateways: list[Any] = []
+
+    def upstream(role: str) -> Upstream:
+        upstreams.append(SimpleNamespace(alive=True))
+        return Upstream("http://127.0.0.1:1", gguf, process=upstreams[-1])
+
+    def gateway(*_: object) -> Any:
+        gateways.append(start_ollama(stand_in(programs), programs.settings()))
+        return gateways[-1]
+
+    monkeypatch.setattr("support.servers.ollama_backends.start_gateway", gateway)
+    owner = OllamaBackends(programs.settings(ollama_api="gateway"), lambda _: gguf, upstream)
+    first = owner.under_test()
+    assert owner.under_test() is first and first.alive
+    upstreams[0].alive = False
+    assert owner.under_test() is not first
+    assert [server.alive for server in gateways] == [False, True]
+    owner.close()
+    assert not gateways[1].alive
+
+
 def test_a_foreign_ollama_gets_models_of_our_own_and_loses_them_again(programs: Programs, gguf: Path) -> None:
     server = start_ollama(stand_in(programs), programs.settings())
     owner = made_fronts(programs, gguf, ollama_api=server.url)
@@ -213,7 +233,7 @@ def test_a_gateway_that_takes_no_models_is_asked_for_its_first_one(programs: Pro
         owner = made_fronts(programs, gguf, ollama_api=server.url)
         front = owner.under_test()
         assert dict(front.names) == dict.fromkeys((SCRIPTED, EMBEDDING, UNLOADABLE), "theirs:latest")
-        with pytest.raises(NotSupported, match="has no model 'able'"):
+        with pytest.raises(NotSupported, match="has no model 'tools'"):
             owner.under_test(TOOLS)
         assert (front.program, front.alive) == ("url", True)
     finally:
