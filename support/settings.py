@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -24,7 +25,6 @@ from pydantic_settings import (
 )
 
 from support.errors import SettingsError
-from support.programs.program import default_cache
 from support.results.redaction import REDACTED, redactor_for, set_redactor
 
 SETTINGS_FILE = Path("acceptance.toml")
@@ -33,6 +33,12 @@ REPORTS = ("html", "json", "junit", "allure")
 COMPARABLE_SERVERS = ("real", "reference", "gateway", "ollama")
 # Environment names with this prefix belong to the suite alone, so an unknown one is a typing error.
 ENVIRONMENT_PREFIX = "ACCEPTANCE_"
+
+
+def default_cache() -> Path:
+    """The user's cache, shared by all checkouts; `ACCEPTANCE_CACHE_DIR` moves it."""
+    moved = os.environ.get("ACCEPTANCE_CACHE_DIR")
+    return Path(moved or platformdirs.user_cache_dir("mistralrs-acceptance", appauthor=False))
 
 
 class Settings(BaseSettings):

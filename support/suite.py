@@ -17,6 +17,7 @@ from support.mcp.tool_server import READY_SECONDS, ToolServer
 from support.models.roles import CATEGORICAL, EMBEDDING, SCRIPTED, TOOLS, UNLOADABLE
 from support.models.script import TOOLS_SCRIPT, Script
 from support.models.store import ModelStore
+from support.programs.launcher import free_port
 from support.programs.run_directory import RunDirectory
 from support.results.known_issues import KnownIssue, KnownIssues
 from support.servers.capabilities import CAPABILITIES, unmet_capability
@@ -30,7 +31,7 @@ from support.servers.endpoints import (
     started_endpoint,
 )
 from support.servers.launch_plans import FORMATS, arguments_of
-from support.servers.mistralrs import Server, free_port, start_server
+from support.servers.mistralrs import Server, start_server
 from support.servers.model_probe import serves_scripted_model
 from support.servers.ollama_backends import (
     NEEDS_OLLAMA,

@@ -22,8 +22,6 @@ CREATE_SECONDS = 60.0
 # An endless answer is longer than any scenario waits.
 LONG_CONTEXT = 32_768
 TRAINED_MODEL = "acceptance-smollm2"
-# Uses that servers are shared for.
-DISCONNECTING, UNLOADING = "disconnecting", "unloading"
 
 
 class ScenarioServers:

@@ -8,7 +8,7 @@ from functools import partial
 
 from support.chat.endpoint import OPENAI_CHAT, ChatEndpoint
 from support.chat.requests import chat_request, expected_answer
-from support.chat.scenario_servers import DISCONNECTING, ScenarioServers
+from support.chat.scenario_servers import ScenarioServers
 from support.faults import disconnects, fuzzing, malformed_requests
 from support.faults.disconnects import StreamOutcome
 from support.faults.fuzzing import ChoicesOutcome, FuzzReport
@@ -19,7 +19,7 @@ from support.reporting.evidence import replay_script
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
 from support.results.scenario_result import ScenarioResult
-from support.servers.dedicated import DIRECT
+from support.servers.dedicated import DIRECT, DISCONNECTING
 from support.servers.mistralrs import Server
 
 # The request of the client that stays while others disconnect.

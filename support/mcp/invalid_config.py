@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from support.programs.launcher import free_port
 from support.servers.launch_plans import LaunchPlan
-from support.servers.mistralrs import free_port
 
 # By their names in the features. None: there is no such file.
 INVALID_CONFIGS: dict[str, str | None] = {

@@ -14,8 +14,8 @@ from typing import Any
 from support.http.client import ApiClient
 from support.mcp.tool_servers import MISSING, STDIO
 from support.programs.child_environment import child_environment
+from support.programs.launcher import free_port
 from support.programs.process import ManagedProcess
-from support.servers.mistralrs import free_port
 from support.waiting import wait_until
 
 READY_SECONDS = 30.0

@@ -5,6 +5,7 @@ child_environment    the environment variables of a program under test: offline,
 deferred_interrupts  sections of code in which Ctrl-C waits
 gpu                  memory and utilisation of an NVIDIA GPU
 install              builds or installs a program with its ecosystem's command
+launcher             starts a server program and waits until it is ready: log line, port, HTTP
 mistralrs            the real mistral.rs: found or built with cargo
 node                 Node.js, for Allure
 ollama               Ollama: found or built with Go

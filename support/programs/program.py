@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
-
-import platformdirs
 
 Origin = Literal["setting", "PATH", "cache", "package"]
 ReportProgress = Callable[[str], None]
@@ -34,9 +31,3 @@ class ExternalProgram(Protocol):
     def find(self, cache: Path) -> InstalledProgram | None: ...
 
     def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram: ...
-
-
-def default_cache() -> Path:
-    """The user's cache, shared by all checkouts; `ACCEPTANCE_CACHE_DIR` moves it."""
-    moved = os.environ.get("ACCEPTANCE_CACHE_DIR")
-    return Path(moved or platformdirs.user_cache_dir("mistralrs-acceptance", appauthor=False))

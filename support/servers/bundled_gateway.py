@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from support.errors import AcceptanceError
 from support.programs.child_environment import child_environment
-from support.programs.process import ManagedProcess
+from support.programs.launcher import LaunchedProgram, LaunchFailure, LogMatches, launch
 from support.settings import Settings
-from support.waiting import WaitTimeout, wait_until
 
 READY_SECONDS = 60.0
-LOG_TAIL_LINES = 15
 PROGRAM = Path(sys.executable).with_name("mistralrs-gateway")
 KEY_VARIABLE = "GATEWAY_TARGET_KEY"
 _READY = re.compile(r"Gateway listening on (http://\S+)")
@@ -38,28 +34,12 @@ def gateway_version() -> str:
     return done.stdout.split()[-1]
 
 
-class Gateway:
-    """A running gateway."""
+class Gateway(LaunchedProgram):
+    """A running gateway. Its log has one line for each request, without its content."""
 
-    def __init__(self, process: ManagedProcess, url: str, folder: Path) -> None:
-        self.process = process
+    def __init__(self, program: LaunchedProgram, url: str) -> None:
+        super().__init__(program.process, program.folder, program.log_file)
         self.url = url
-        self.folder = folder
-
-    @property
-    def log(self) -> str:
-        """Everything it wrote so far, both streams in order; one line a request, without its content."""
-        return _read(self.folder)
-
-    @property
-    def alive(self) -> bool:
-        return self.process.alive
-
-    def stop(self) -> int:
-        """End it and remove its folder; the exit code. May be called twice."""
-        code = self.process.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        return code
 
 
 def start_gateway(
@@ -71,39 +51,26 @@ def start_gateway(
     """Start the gateway on a free port of the loopback interface and wait until it listens.
 
     `ggufs`: Ollama's name of a model -> its GGUF file. `api_key`: the target's; it goes through the
-    environment, where other users of the machine do not see it. Raises `GatewayFailure` with the end of the
-    log; nothing is left running then.
+    environment, where other users of the machine do not see it. Raises `GatewayStartError` with the end of
+    the log; nothing is left running then.
     """
-    folder = Path(tempfile.mkdtemp(prefix="acceptance-gateway-"))
     command: list[str | Path] = [PROGRAM, "--target", target_url]
     for name, path in (ggufs or {}).items():
         command += ["--gguf", f"{name}={path}"]
     key = {KEY_VARIABLE: api_key} if api_key else {}
     if key:
         command += ["--api-key-env", KEY_VARIABLE]
-    process: ManagedProcess | None = None
     try:
-        process = ManagedProcess(
-            command, stdout=folder / "gateway.log", env=child_environment(folder, **key), cwd=folder
-        )
-        running = process
-        said = wait_until(
-            "the gateway ready to answer",
-            lambda: _READY.search(_read(folder)),
+        program = launch(
+            "the gateway",
+            command,
+            environment=lambda folder: child_environment(folder, **key),
+            ready=LogMatches(_READY),
             timeout=settings.seconds(READY_SECONDS),
-            alive=lambda: running.alive,
+            folder_prefix="acceptance-gateway-",
         )
-        return Gateway(process, said[1], folder)
-    except BaseException as error:
-        # Whatever ended the start, Ctrl-C included: the process goes, and its folder once it was read.
-        code = process.stop() if process is not None else None
-        tail = "\n".join(_read(folder).splitlines()[-LOG_TAIL_LINES:]) or "(it wrote nothing)"
-        shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, WaitTimeout):
-            raise GatewayStartError(f"{error} (exit code {code}). Last lines of its log:\n{tail}") from None
-        raise
-
-
-def _read(folder: Path) -> str:
-    log = folder / "gateway.log"
-    return log.read_text(errors="replace") if log.exists() else ""
+    except LaunchFailure as failure:
+        raise GatewayStartError(str(failure)) from None
+    listening = _READY.search(program.log)
+    assert listening is not None
+    return Gateway(program, listening[1])

@@ -21,6 +21,8 @@ from support.settings import Settings
 
 # The servers of a scenario in the words of the features.
 DIRECT, GATEWAY, REAL = "mistral.rs", "the gateway", "a real Ollama"
+# Uses that servers are shared for.
+DISCONNECTING, UNLOADING = "disconnecting", "unloading"
 
 
 class ServerWithGateway:

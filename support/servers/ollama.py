@@ -5,27 +5,22 @@ Source of the requests: Ollama's docs/api.md (blobs, create, delete).
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from support.errors import AcceptanceError
-from support.http.client import ApiClient, RequestFailed
+from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.http.ndjson import parse_lines
 from support.programs.child_environment import child_environment
-from support.programs.process import ManagedProcess
+from support.programs.launcher import HttpReady, LaunchedProgram, LaunchFailure, launch, launch_on_free_port
 from support.programs.process_group import ProcessGroupReaper
 from support.programs.program import InstalledProgram
-from support.servers.mistralrs import LOG_TAIL_LINES, PORT_TRIES, StartFailure, free_port
+from support.servers.mistralrs import StartFailure
 from support.settings import Settings
-from support.waiting import WaitTimeout, wait_until
 
 READY_SECONDS = 30.0
-ASK_SECONDS = 2.0
 RUNNING = b"Ollama is running"
 PORT_TAKEN = "address already in use"
 # One template that has everything a model may be able to: tools, thoughts, and text in the middle. Ollama
@@ -37,30 +32,19 @@ class ModelNotCreated(AcceptanceError):
     """The server did not take a model; the message has its words."""
 
 
-class OllamaServer:
+class OllamaServer(LaunchedProgram):
     """A running `ollama serve` with its log, its own home and its own models."""
 
-    def __init__(self, process: ManagedProcess, url: str, folder: Path) -> None:
-        self.process = process
+    def __init__(self, program: LaunchedProgram, url: str) -> None:
+        super().__init__(program.process, program.folder, program.log_file)
         self.url = url
-        self.folder = folder
         # Its runners are processes of its own, in its group.
-        self._process_group = ProcessGroupReaper(process.pid)
-
-    @property
-    def log(self) -> str:
-        """Everything it wrote so far, its runners included."""
-        return _log(self.folder).read_text(errors="replace")
-
-    @property
-    def alive(self) -> bool:
-        return self.process.alive
+        self._process_group = ProcessGroupReaper(program.process.pid)
 
     def stop(self) -> int:
-        """End the tree and remove its folder; the exit code. May be called twice."""
-        code = self.process.stop()
+        """End the process tree and remove the folder; the exit code. May be called twice."""
+        code = super().stop()
         self._process_group.release()
-        shutil.rmtree(self.folder, ignore_errors=True)
         return code
 
 
@@ -79,53 +63,23 @@ def environment_of(folder: Path, url: str) -> Mapping[str, str]:
 
 def start_ollama(program: InstalledProgram, settings: Settings) -> OllamaServer:
     """Start it on a free port of the loopback interface; raises `StartFailure`, nothing is left then."""
-    for _ in range(PORT_TRIES - 1):
-        try:
-            return _start_once(program, settings)
-        except StartFailure as failure:
-            if PORT_TAKEN not in failure.log:
-                raise
-    return _start_once(program, settings)
 
-
-def _start_once(program: InstalledProgram, settings: Settings) -> OllamaServer:
-    folder = Path(tempfile.mkdtemp(prefix="acceptance-ollama-"))
-    url = f"http://127.0.0.1:{free_port()}"
-    process: ManagedProcess | None = None
-    try:
-        process = ManagedProcess(
-            [program.path, "serve"], stdout=_log(folder), env=environment_of(folder, url), cwd=folder
+    def start(port: int) -> OllamaServer:
+        url = f"http://127.0.0.1:{port}"
+        launched = launch(
+            f"ollama {program.version}",
+            [program.path, "serve"],
+            environment=lambda folder: environment_of(folder, url),
+            ready=HttpReady(url, "/", lambda exchange: exchange.body == RUNNING),
+            timeout=settings.seconds(READY_SECONDS),
+            folder_prefix="acceptance-ollama-",
         )
-        running = process
-        with contextlib.closing(ApiClient(url, timeout=ASK_SECONDS)) as client:
-            wait_until(
-                f"ollama {program.version} ready to answer",
-                lambda: _is_up(client),
-                timeout=settings.seconds(READY_SECONDS),
-                alive=lambda: running.alive,
-            )
-        return OllamaServer(process, url, folder)
-    except BaseException as error:
-        code = process.stop() if process is not None else None
-        log = _log(folder)
-        text = log.read_text(errors="replace") if log.exists() else ""
-        shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, WaitTimeout):
-            tail = "\n".join(text.splitlines()[-LOG_TAIL_LINES:]) or "(it wrote nothing)"
-            message = f"{error} (exit code {code}). Last lines of its log:\n{tail}"
-            raise StartFailure(message, exit_code=code, log=text) from None
-        raise
+        return OllamaServer(launched, url)
 
-
-def _log(folder: Path) -> Path:
-    return folder / "server.log"
-
-
-def _is_up(client: ApiClient) -> bool:
     try:
-        return client.get("/").body == RUNNING
-    except RequestFailed:
-        return False
+        return launch_on_free_port(start, PORT_TAKEN)
+    except LaunchFailure as failure:
+        raise StartFailure(str(failure), exit_code=failure.exit_code, log=failure.log) from None
 
 
 def create_model(client: ApiClient, name: str, file: Path, *, template: str | None = None) -> None:

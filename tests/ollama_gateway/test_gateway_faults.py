@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support.servers.mistralrs import free_port
+from support.programs.launcher import free_port
 from support.waiting import wait_until
 from tests.ollama_gateway.fake_target import END, FakeTarget, answer, event, sse
 from tests.timeouts import PATIENCE

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from support.errors import AcceptanceError
-from support.programs.program import default_cache
 from support.reporting import history, html
+from support.settings import default_cache
 
 ROWS = [json.dumps({"uuid": str(number), "testResults": {}}) for number in range(40)]
 

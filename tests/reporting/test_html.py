@@ -13,8 +13,8 @@ import toys
 from support.errors import AcceptanceError
 from support.programs.allure import AllureProgram
 from support.programs.node import NodeProgram
-from support.programs.program import default_cache
 from support.reporting import html
+from support.settings import default_cache
 
 
 @pytest.fixture(scope="module")

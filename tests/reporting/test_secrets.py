@@ -16,13 +16,12 @@ from urllib.parse import quote
 import pytest
 import toys
 
-from support.programs.program import default_cache
 from support.reporting.evidence import write_evidence
 from support.reporting.report_writer import RunReports
 from support.results.outcome import Evidence
 from support.results.redaction import Redactor, redactor_for, set_redactor
 from support.servers.discovery import CommandTarget
-from support.settings import load_settings
+from support.settings import default_cache, load_settings
 
 KEY, PASSWORD = "k3y/with+special-chars", "p4ss/word=9876"
 URL = f"http://operator:{quote(PASSWORD, safe='')}@127.0.0.1:9/v1?api_key={quote(KEY, safe='')}"

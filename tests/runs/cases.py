@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.programs.program import default_cache
+from support.settings import default_cache
 from tests.runs import servers, toy_suite
 from tests.runs.launching import ACCEPTANCE, BEHAVE, HERE, ROOT, WORKERS, Launched, Run
 

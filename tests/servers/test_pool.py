@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from support.servers.mistralrs import StartFailure, free_port
+from support.programs.launcher import free_port
+from support.servers.mistralrs import StartFailure
 from support.servers.pool import ServerPool
 from support.waiting import wait_until
 from tests.programs.vanishing import is_gone

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.programs import launcher
 from support.servers import mistralrs, startup_hints
 from support.servers.discovery import CommandTarget
 from support.servers.launch import launch
@@ -33,7 +34,7 @@ def failure_of(programs: Programs, target: CommandTarget, **how: object) -> Star
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mistralrs, "READY_SECONDS", 0.4)
-    monkeypatch.setattr(mistralrs, "ASK_SECONDS", 0.2)
+    monkeypatch.setattr(launcher, "REQUEST_SECONDS", 0.2)
 
 
 # -- ready
@@ -64,7 +65,7 @@ def test_two_servers_have_two_ports(programs: Programs) -> None:
 
 
 def test_the_port_that_was_asked_for_is_used(programs: Programs) -> None:
-    port = mistralrs.free_port()
+    port = launcher.free_port()
     started = start_server(programs.server(), MODEL, programs.settings(test_port=port))
     assert started.url.endswith(f":{port}")
     started.stop()
@@ -128,7 +129,7 @@ def test_a_known_failure_shows_its_remedy_under_the_end_of_the_log(
     programs: Programs, line: str, advice: str
 ) -> None:
     body = f"[print('line', n) for n in range(30)]; print({line!r}, file=sys.stderr); sys.exit(1)"
-    failure = failure_of(programs, programs.server(body), port=mistralrs.free_port())
+    failure = failure_of(programs, programs.server(body), port=launcher.free_port())
     text = str(failure)
     assert "mistralrs 0.8.1 ready to answer: the process ended" in text
     assert failure.exit_code == 1
@@ -240,8 +241,8 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> object:
 def test_a_port_that_was_taken_meanwhile_is_replaced(
     programs: Programs, monkeypatch: pytest.MonkeyPatch, taken: int
 ) -> None:
-    ports = iter([taken, mistralrs.free_port()])
-    monkeypatch.setattr(mistralrs, "free_port", lambda: next(ports))
+    ports = iter([taken, launcher.free_port()])
+    monkeypatch.setattr(launcher, "free_port", lambda: next(ports))
     started = start_server(programs.server(), MODEL, programs.settings())
     assert not started.url.endswith(f":{taken}")
     assert len(programs.pids) == 2
@@ -251,7 +252,7 @@ def test_a_port_that_was_taken_meanwhile_is_replaced(
 def test_after_three_taken_ports_the_start_fails(
     programs: Programs, monkeypatch: pytest.MonkeyPatch, taken: int
 ) -> None:
-    monkeypatch.setattr(mistralrs, "free_port", lambda: taken)
+    monkeypatch.setattr(launcher, "free_port", lambda: taken)
     assert "the port is in use" in str(failure_of(programs, programs.server()))
     assert len(programs.pids) == 3
 
@@ -273,7 +274,7 @@ def test_an_interrupted_start_leaves_neither_process_nor_folder(
         assert len(list(Path(programs.folder / "temporary").iterdir())) == 1
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(mistralrs, "wait_until", interrupt)
+    monkeypatch.setattr(launcher, "wait_until", interrupt)
     with pytest.raises(KeyboardInterrupt):
         start_server(programs.server("child(); signal.pause()"), MODEL, programs.settings())
     programs.check_nothing_left()

@@ -28,6 +28,7 @@ LAYERS = (
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 # Packages of one layer that may use each other, one way: importer -> imported.
 NEIGHBOURS = {
+    ("programs", "http"): "a server program is ready when it responds",
     ("scenario", "suite"): "a scenario belongs to a run",
     ("faults", "performance"): "whether a server is generating, and many clients at once",
     ("cli", "doctor"): "`acceptance doctor` is a command of the command line",
@@ -36,7 +37,6 @@ NEIGHBOURS = {
 ALLOWED = {
     ("servers", "conformance"): "Endpoint",
     ("servers", "suite"): "the factories take the whole suite",
-    ("settings", "programs"): "the default of the cache directory",
     ("suite", "mcp"): "the tool server",
 }
 # Started as programs: they import nothing from the rest of support/, nothing imports them.

@@ -1,0 +1,155 @@
+"""A start that is ready or explained: what was awaited, for how long, and the end of the log."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.programs import launcher
+from support.programs.launcher import (
+    AllOf,
+    AnyOf,
+    HttpReady,
+    LaunchedProgram,
+    LaunchFailure,
+    LogMatches,
+    PortOpen,
+    WaitStrategy,
+    free_port,
+    launch,
+    launch_on_free_port,
+)
+from tests.http.tiny_server import Reply, TinyServer, json_reply
+from tests.timeouts import PATIENCE
+
+Serve = Callable[[Reply], TinyServer]
+LISTEN = (
+    "import socket, signal, sys\n"
+    "listener = socket.create_server(('127.0.0.1', 0))\n"
+    "print('listening on', listener.getsockname()[1], flush=True)\n"
+    "signal.pause()"
+)
+LISTENING = re.compile(r"listening on (\d+)")
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+def start(code: str, ready: WaitStrategy, timeout: float = PATIENCE) -> LaunchedProgram:
+    return launch(
+        "the toy",
+        [sys.executable, "-c", code],
+        environment=lambda folder: {"HOME": str(folder)},
+        ready=ready,
+        timeout=timeout,
+        folder_prefix="toy-",
+    )
+
+
+class Never:
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def missing(self, program: LaunchedProgram) -> str:
+        return self._what
+
+
+def test_a_program_is_ready_when_its_log_matches_and_its_port_is_open(temporary: Path) -> None:
+    program = start(LISTEN, LogMatches(LISTENING))
+    try:
+        found = LISTENING.search(program.log)
+        assert found is not None
+        assert PortOpen(int(found[1])).missing(program) == ""
+        assert "does not listen on port" in PortOpen(free_port()).missing(program)
+        assert 0 < program.ready_seconds < PATIENCE
+        assert program.alive and program.folder.parent == temporary
+    finally:
+        program.stop()
+    assert not program.alive and not program.folder.exists()
+
+
+def test_a_foreign_process_on_the_port_does_not_count(serve: Serve) -> None:
+    port = int(serve(json_reply({})).url.rpartition(":")[2])
+    with pytest.raises(
+        LaunchFailure, match=rf"not within 0.2 s; last seen: it does not listen on port {port}"
+    ):
+        start("import signal; signal.pause()", PortOpen(port), timeout=0.2)
+
+
+def test_an_http_response_is_accepted_or_shown(serve: Serve) -> None:
+    program: LaunchedProgram = object.__new__(LaunchedProgram)
+    good = HttpReady(serve(json_reply({})).url, "/health", lambda exchange: exchange.status == 200)
+    assert good.missing(program) == ""
+    busy = serve(json_reply({"error": "loading"}, "503 Service Unavailable")).url
+    assert "GET /health: 503" in HttpReady(busy, "/health", lambda e: e.status == 200).missing(program)
+    assert HttpReady(f"http://127.0.0.1:{free_port()}", "/", lambda _: True).missing(program) != ""
+
+
+def test_strategies_are_combined() -> None:
+    program: LaunchedProgram = object.__new__(LaunchedProgram)
+    ready, port, log = Never(""), Never("no port"), Never("no line")
+    assert AllOf(ready, ready).missing(program) == ""
+    assert AllOf(ready, port, log).missing(program) == "no port"
+    assert AnyOf(port, ready).missing(program) == ""
+    assert AnyOf(port, log).missing(program) == "no port, and no line"
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "exit_code"),
+    [
+        ("import sys; print('no room', flush=True); sys.exit(3)", "the process ended after", 3),
+        ("import signal; print('no room', flush=True); signal.pause()", "not within 2.0 s", -15),
+    ],
+    ids=["ended", "silent"],
+)
+def test_a_failed_start_is_explained_and_leaves_nothing(
+    code: str, words: str, exit_code: int, temporary: Path
+) -> None:
+    with pytest.raises(LaunchFailure) as caught:
+        start(code, LogMatches(LISTENING), timeout=2.0)
+    text = str(caught.value)
+    assert text.startswith("the toy ready to answer: ") and words in text
+    assert "last seen: no 'listening on" in text
+    assert f"(exit code {exit_code})" in text and text.endswith("no room")
+    assert (caught.value.exit_code, caught.value.log) == (exit_code, "no room\n")
+    assert not list(temporary.glob("toy-*"))
+
+
+def test_a_program_that_cannot_be_executed_leaves_no_folder(temporary: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        launch(
+            "the toy",
+            [temporary / "missing"],
+            environment=lambda _: {},
+            ready=Never(""),
+            timeout=1.0,
+            folder_prefix="toy-",
+        )
+    assert not list(temporary.glob("toy-*"))
+
+
+def test_another_port_is_tried_when_one_was_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = iter([1, 2, 3, 4])
+    monkeypatch.setattr(launcher, "free_port", lambda: next(ports))
+    tried: list[int] = []
+
+    def fail(log: str, until: int) -> Callable[[int], int]:
+        def start(port: int) -> int:
+            tried.append(port)
+            if port < until:
+                raise LaunchFailure("no", exit_code=1, log=log)
+            return port
+
+        return start
+
+    assert launch_on_free_port(fail("address in use", 3), "in use") == 3
+    with pytest.raises(LaunchFailure):
+        launch_on_free_port(fail("out of memory", 9), "in use")
+    assert tried == [1, 2, 3, 4]
