@@ -9,10 +9,11 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from support.conformance.api import Endpoint
 from support.conformance.missing_routes import MissingRoutes
+from support.conformance.optional_routes import OptionalRoutes
 from support.errors import NotSupported
 from support.http.client import ApiClient
+from support.http.exchange import Exchange
 from support.mcp.tool_server import READY_SECONDS, ToolServer
 from support.models.roles import CATEGORICAL, EMBEDDING, SCRIPTED, TOOLS, UNLOADABLE
 from support.models.script import TOOLS_SCRIPT, Script
@@ -23,19 +24,20 @@ from support.results.known_issues import KnownIssue, KnownIssues
 from support.servers.capabilities import CAPABILITIES, unmet_capability
 from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget, Target, UrlTarget
+from support.servers.endpoint import Endpoint
 from support.servers.endpoints import (
-    ENDPOINTS,
     MODEL_REQUIREMENTS,
     ComparedMistralRs,
     ComparedOllama,
-    started_endpoint,
+    Endpoints,
 )
 from support.servers.launch_plans import FORMATS, arguments_of
-from support.servers.mistralrs import Server, start_server
+from support.servers.mistralrs import Server
 from support.servers.model_probe import serves_scripted_model
 from support.servers.ollama_backends import (
     NEEDS_OLLAMA,
     NEEDS_OLLAMA_API,
+    OllamaBackend,
     OllamaBackends,
     ServerProcess,
     Upstream,
@@ -134,16 +136,28 @@ class RunContext:
         """Routes that servers of this run were found not to have."""
         return MissingRoutes()
 
+    @cached_property
+    def endpoints(self) -> Endpoints:
+        """The endpoints of this run."""
+        return Endpoints(
+            self.target,
+            self.settings,
+            self.model_name,
+            arguments=self.model,
+            pool=lambda: self.servers,
+            backends=lambda: self.ollama_backends,
+            scripted_file=lambda: self.models.scripted(self.script).path,
+            unsupported_reason=_unsupported_reason,
+            components=lambda: self.components_under_test({NEEDS_OLLAMA_API}),
+        )
+
     def endpoint(self, api: str, model: str) -> tuple[Endpoint, ServerProcess | None]:
-        """The judged server of an API with a model, and its process if it is ours."""
-        return ENDPOINTS[api](self, model)
+        """The server under test of an API with a model, and its process if the suite started it."""
+        return self.endpoints.get(api, model)
 
     def dedicated_endpoint(self, api: str, model: str, cleanups: ExitStack) -> tuple[Endpoint, Server]:
         """A server that is used for nothing else; it ends with `cleanups`."""
-        arguments = self.model(model)
-        server = start_server(self.command, arguments, self.settings)
-        cleanups.callback(server.stop)
-        return started_endpoint(self.command, server, arguments, api), server
+        return self.endpoints.dedicated(api, model, cleanups)
 
     def require_model(self, role: str) -> None:
         """Raises `NotSupported` when the target is documented not to serve the model of this role."""
@@ -297,3 +311,10 @@ class RunContext:
     def close(self) -> None:
         """Stop the servers and remove the run's folder. Every end is tried; the last failure is raised."""
         self._exit_stack.close()
+
+
+def _unsupported_reason(backend: OllamaBackend) -> Callable[[Exchange], str | None] | None:
+    """What is listed about a server of the Ollama API (`support.conformance.optional_routes`), if anything."""
+    if backend.unloads is None:
+        return None
+    return OptionalRoutes(backend.program, unloads=backend.unloads).unsupported_reason

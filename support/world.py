@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from support.chat.conversation import Conversation
-from support.conformance.api import Endpoint
 from support.errors import NotSupported
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
@@ -23,7 +22,7 @@ from support.results.scenario_result import ScenarioResult
 from support.scenario import ScenarioContext
 from support.servers import cli_checks, launch_checks, launch_plans
 from support.servers.discovery import UrlTarget
-from support.servers.endpoints import backend_endpoint
+from support.servers.endpoint import Endpoint
 from support.servers.launch import LaunchResult, launch
 from support.servers.mistralrs import Server, start_server
 from support.servers.network_monitor import NetworkMonitor
@@ -246,7 +245,7 @@ class World(ScenarioContext):
         # Not at the top: the official clients come with it.
         from support.conformance.sequences.ollama import OllamaClient, require_same_answer
 
-        reference = backend_endpoint(self.suite, self.suite.ollama_backends.real(), SCRIPTED)
+        reference = self.suite.endpoints.of_backend(self.suite.ollama_backends.real(), SCRIPTED)
         server, process = self.suite.endpoint("ollama", SCRIPTED)
         self._use_server(server, process)
         real = ApiClient(reference.base_url, timeout=self.suite.timeout(30.0))

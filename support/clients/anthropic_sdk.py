@@ -11,7 +11,7 @@ from typing import Any
 import anthropic
 
 from support.clients.task import TaskResult, run_task
-from support.conformance.api import Endpoint
+from support.servers.endpoint import Endpoint
 
 ANSWER = "The comet comes back every seventy-six years."
 COMET: Any = [{"role": "user", "content": "Tell me about the comet"}]

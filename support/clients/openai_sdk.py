@@ -13,7 +13,7 @@ from typing import Any
 import openai
 
 from support.clients.task import TaskResult, run_task
-from support.conformance.api import Endpoint
+from support.servers.endpoint import Endpoint
 
 ANSWER = "The comet comes back every seventy-six years."
 QUESTION: Any = [{"role": "user", "content": "Tell me about the comet"}]

@@ -14,7 +14,7 @@ import openai
 
 from support.clients.openai_sdk import run_with_openai
 from support.clients.task import TaskResult
-from support.conformance.api import Endpoint
+from support.servers.endpoint import Endpoint
 from support.waiting import wait_until
 
 ANSWER = "The comet comes back every seventy-six years."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from support.conformance.api import Endpoint
+from support.servers.endpoint import Endpoint
 
 # Each has `travel(server, name, within)` and `JOURNEYS`; read when needed, the packages take a while.
 CLIENTS: Mapping[str, str] = {

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from support.conformance.api import Api, Endpoint, NormalizedAnswer
+from support.conformance.api import Api, NormalizedAnswer
 from support.conformance.case_table import Case, Kind, get_case
 from support.conformance.check_outcome import Failure, Outcome
 from support.conformance.matchers import json_equal
@@ -18,6 +18,7 @@ from support.conformance.response_checker import check_response
 from support.conformance.response_parser import ConformanceError, ParsedResponse
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
+from support.servers.endpoint import Endpoint
 
 # A backtrace, a place in a source file, a panic: of no use to a client, and of use to an attacker.
 INTERNALS = re.compile(

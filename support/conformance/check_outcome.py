@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from support.conformance.api import Endpoint
 from support.http.exchange import Exchange
 from support.results.check import Level
+from support.servers.endpoint import Endpoint
 
 
 class Check(Protocol):

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from support.conformance.api import Endpoint
 from support.conformance.case_runner import run_case
 from support.conformance.case_table import Case
 from support.conformance.check_outcome import Outcome
@@ -17,6 +16,7 @@ from support.errors import AcceptanceError, NotSupported
 from support.http.client import ApiClient
 from support.results.known_issues import KnownIssue
 from support.results.outcome import CellStatus, MatrixCell, mark_known
+from support.servers.endpoint import Endpoint
 from support.servers.post_mortem import PostMortem
 
 # Cases without a response before a server is no longer used: in a row (it is gone for good), and in all

@@ -7,7 +7,6 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from support.conformance.api import Endpoint
 from support.conformance.case_table import CaseError, case_ids, cases_of
 from support.conformance.check_outcome import Check
 from support.conformance.registry import APIS
@@ -15,6 +14,7 @@ from support.conformance.sequence import SEQUENCES, RequestSequence
 from support.errors import SettingsError
 from support.http.client import ApiClient
 from support.name_registry import unknown
+from support.servers.endpoint import Endpoint
 
 # Module of an API's sequences, and the client there that they use.
 _SEQUENCES = {

@@ -9,7 +9,6 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Protocol
 
-from support.conformance.api import Endpoint
 from support.conformance.case_runner import run_case
 from support.conformance.case_table import Case, get_case
 from support.conformance.check_outcome import Check, Failure, Outcome
@@ -25,6 +24,7 @@ from support.results.check import CheckResult, CheckStatus, require_conforming
 from support.results.known_issues import KnownIssue
 from support.results.must_check import MustCheck
 from support.results.outcome import MatrixCell, mark_known
+from support.servers.endpoint import Endpoint
 from support.servers.ollama_backends import ServerProcess
 from support.waiting import WaitTimeout, wait_until
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from support.conformance.api import Endpoint
 from support.conformance.case_table import CHECK_ID
 from support.conformance.check_outcome import Failure, Outcome
 from support.conformance.response_parser import ConformanceError
@@ -15,6 +14,7 @@ from support.http.client import ApiClient, RequestFailed
 from support.models.roles import SCRIPTED
 from support.name_registry import NameRegistry
 from support.results.check import Level
+from support.servers.endpoint import Endpoint
 
 # What is done, with the client of the sequence's API; raises AssertionError for what is wrong.
 Steps = Callable[[Any], None]

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from support.conformance.api import Endpoint
-from support.conformance.optional_routes import OptionalRoutes
 from support.errors import AcceptanceError, NotSupported, TargetError
+from support.http.exchange import Exchange
 from support.models.roles import ROLES
 from support.servers.capabilities import unmet_capability
 from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget, UrlTarget, discover
-from support.servers.mistralrs import Server
+from support.servers.endpoint import Endpoint
+from support.servers.mistralrs import Server, start_server
 from support.servers.ollama_backends import (
     NEEDS_OLLAMA,
-    NEEDS_OLLAMA_API,
     OllamaBackend,
     OllamaBackends,
     ServerProcess,
@@ -27,66 +26,83 @@ from support.servers.pool import ServerPool
 from support.servers.post_mortem import PostMortem, post_mortem
 from support.settings import Settings
 
-if TYPE_CHECKING:
-    from support.suite import RunContext
-
 # What a server has to be able to for one of the suite's models.
 MODEL_REQUIREMENTS = {"embedding": {"needs.embeddings"}}
 
-# The judged server that offers an API with a model, and its process if it is ours.
-EndpointFactory = Callable[["RunContext", str], tuple[Endpoint, ServerProcess | None]]
+# APIs that mistral.rs serves itself.
+NATIVE_APIS = ("openai", "responses", "anthropic")
+# Why a response of a server of the Ollama API reports a feature that the server is known not to have.
+UnsupportedReason = Callable[[Exchange], str | None]
 
 
-def target_endpoint(suite: RunContext, model: str, api: str) -> tuple[Endpoint, Server | None]:
-    """The server under test itself, asked in one of its APIs."""
-    target = suite.target
-    if isinstance(target, UrlTarget):
-        key = suite.settings.target_api_key
-        names = {"model": suite.model_name}
-        secret = key.get_secret_value() if key else None
-        components = ((target.program, target.version),)
-        return Endpoint(target.label, api, target.url, names, secret, components=components), None
-    arguments = suite.model(model)
-    server = suite.servers.get(arguments)
-    return started_endpoint(target, server, arguments, api), server
+@dataclass(frozen=True)
+class Endpoints:
+    """The endpoints of a run. `model_name`: what to request from a target that is a URL.
+
+    `arguments`: role of a model -> the model. `pool` and `backends` are created on first use. `scripted_file`
+    gives the GGUF file of the scripted model. `unsupported_reason`: None for a server of which nothing is
+    listed. `components`: program and version of everything behind the Ollama API.
+    """
+
+    target: CommandTarget | UrlTarget
+    settings: Settings
+    model_name: str
+    arguments: Callable[[str], ModelArguments]
+    pool: Callable[[], ServerPool]
+    backends: Callable[[], OllamaBackends]
+    scripted_file: Callable[[], Path]
+    unsupported_reason: Callable[[OllamaBackend], UnsupportedReason | None]
+    components: Callable[[], Collection[tuple[str, str]]]
+
+    def get(self, api: str, model: str) -> tuple[Endpoint, ServerProcess | None]:
+        """The server under test of an API with a model, and its process if the suite started it."""
+        if api in NATIVE_APIS:
+            return self._target_endpoint(api, model)
+        backend = self.backends().under_test(model)
+        endpoint = self.of_backend(backend, model)
+        return replace(endpoint, components=tuple(self.components())), backend.process
+
+    def dedicated(self, api: str, model: str, cleanups: ExitStack) -> tuple[Endpoint, Server]:
+        """A server that is used for nothing else; it ends with `cleanups`. The target has to be a program."""
+        target, arguments = self.target, self.arguments(model)
+        assert isinstance(target, CommandTarget), "this scenario lacks the tag @needs.command"
+        server = start_server(target, arguments, self.settings)
+        cleanups.callback(server.stop)
+        return started_endpoint(target, server, arguments, api), server
+
+    def of_backend(self, backend: OllamaBackend, model: str) -> Endpoint:
+        """A server of the Ollama API with the model of a role."""
+        return Endpoint(
+            backend.label,
+            "ollama",
+            backend.url,
+            {"model": backend.names[model]},
+            unsupported_reason=self.unsupported_reason(backend),
+            model_file=self.scripted_file,
+        )
+
+    def _target_endpoint(self, api: str, model: str) -> tuple[Endpoint, Server | None]:
+        target = self.target
+        if isinstance(target, UrlTarget):
+            key = self.settings.target_api_key
+            secret = key.get_secret_value() if key else None
+            components = ((target.program, target.version),)
+            variables = {"model": self.model_name}
+            return Endpoint(target.label, api, target.url, variables, secret, components=components), None
+        arguments = self.arguments(model)
+        server = self.pool().get(arguments)
+        return started_endpoint(target, server, arguments, api), server
 
 
 def started_endpoint(target: CommandTarget, server: Server, model: ModelArguments, api: str) -> Endpoint:
     """A server that was started by the suite."""
     # mistral.rs names a model by the folder that it was started with.
-    own_words = (str(model.directory), *((model.file,) if model.file else ()))
-    names = {"model": "default", "id": str(model.directory)}
-    programs = ((target.program, target.version),)
-    return Endpoint(target.label, api, server.url, names, harmless_texts=own_words, components=programs)
-
-
-def ollama_endpoint(suite: RunContext, model: str) -> tuple[Endpoint, ServerProcess | None]:
-    """The server of the Ollama API that this run judges."""
-    backend = suite.ollama_backends.under_test(model)
-    endpoint = backend_endpoint(suite, backend, model)
-    components = tuple(suite.components_under_test({NEEDS_OLLAMA_API}))
-    return replace(endpoint, components=components), backend.process
-
-
-def backend_endpoint(suite: RunContext, backend: OllamaBackend, model: str) -> Endpoint:
-    """A server of the Ollama API with the model of a role."""
-    optional = None if backend.unloads is None else OptionalRoutes(backend.program, unloads=backend.unloads)
+    harmless_texts = (str(model.directory), *((model.file,) if model.file else ()))
+    variables = {"model": "default", "id": str(model.directory)}
+    components = ((target.program, target.version),)
     return Endpoint(
-        backend.label,
-        "ollama",
-        backend.url,
-        {"model": backend.names[model]},
-        unsupported_reason=optional.unsupported_reason if optional else None,
-        model_file=lambda: suite.models.scripted(suite.script).path,
+        target.label, api, server.url, variables, harmless_texts=harmless_texts, components=components
     )
-
-
-# APIs that mistral.rs serves itself.
-NATIVE_APIS = ("openai", "responses", "anthropic")
-ENDPOINTS: dict[str, EndpointFactory] = {
-    **{api: partial(target_endpoint, api=api) for api in NATIVE_APIS},
-    "ollama": ollama_endpoint,
-}
 
 
 class ComparedOllama:

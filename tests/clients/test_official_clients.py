@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from support.clients.openai_sdk import ANSWER, run
-from support.conformance.api import Endpoint
+from support.servers.endpoint import Endpoint
 from tests.conformance.samples import chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply
 

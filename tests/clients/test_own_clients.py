@@ -11,7 +11,7 @@ import pytest
 
 from support.clients import responses_sdk
 from support.clients.task import run_sdk_task, task_names
-from support.conformance.api import Endpoint
+from support.servers.endpoint import Endpoint
 from tests.conformance.fake_apis import FakeOwn
 
 Serve = Callable[[FakeOwn, str], Endpoint]

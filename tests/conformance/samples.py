@@ -8,10 +8,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from support.conformance.api import Endpoint
 from support.conformance.case_table import Case
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
+from support.servers.endpoint import Endpoint
 
 # The present of all toys: many are written down when tests are collected, and looked at minutes later.
 NOW = int(time.time())

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
-from support.conformance.api import Endpoint
 from support.conformance.check_outcome import Failure, Outcome
 from support.conformance.comparison import MAX_CONSECUTIVE_UNANSWERED, MAX_UNANSWERED, Comparison, cell_of
 from support.conformance.missing_routes import MissingRoutes
@@ -20,6 +19,7 @@ from support.reporting.matrix import matrix_of, passed_of_run
 from support.results.known_issues import KnownIssue
 from support.results.outcome import MatrixCell, Verdict, apply_verdict
 from support.results.record import Record
+from support.servers.endpoint import Endpoint
 from support.servers.post_mortem import PostMortem, exit_reason, post_mortem
 from tests.conformance.samples import SERVER, case, chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply, silence

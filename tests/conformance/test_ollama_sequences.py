@@ -11,7 +11,6 @@ import ollama
 import pytest
 
 from support.bundled.ollama_gateway import errors
-from support.conformance.api import Endpoint
 from support.conformance.case_table import cases_of
 from support.conformance.missing_routes import MissingRoutes
 from support.conformance.optional_routes import OptionalRoutes, optional_routes
@@ -20,6 +19,7 @@ from support.conformance.sequences.ollama import OllamaClient, client_sequence, 
 from support.errors import NotSupported
 from support.http.client import RequestFailed
 from support.http.exchange import Exchange
+from support.servers.endpoint import Endpoint
 
 GATEWAY = "mistralrs-gateway"
 CASES = ("ollama.generate.answer.exact", "ollama.generate.prompt.template", "ollama.generate.options.unknown")

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from support.conformance.api import Endpoint
 from support.conformance.check_outcome import Outcome
 from support.conformance.groups import sequence_client, sequences_of
 from support.conformance.sequence import SEQUENCES, RequestSequence, require_equal, run_sequence, sequence
 from support.conformance.sequences import client
+from support.servers.endpoint import Endpoint
 from tests.conformance.fake_apis import FakeOwn
 
 ALL = [name for api in ("responses", "anthropic") for name in sequences_of(api)]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from support.conformance.api import Endpoint
 from support.conformance.case_runner import run_case
 from support.conformance.case_table import FOLDER, Case, read_table
 from support.models.categorical import STEP, WORDS
+from support.servers.endpoint import Endpoint
 from tests.conformance.categorical_server import DiceServer, Draw
 
 TABLES = {api: read_table(api, FOLDER / api / "sampling.toml") for api in ("openai", "ollama")}

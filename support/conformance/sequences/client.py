@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from support.conformance.api import Api, Endpoint, NormalizedAnswer
+from support.conformance.api import Api, NormalizedAnswer
 from support.conformance.registry import APIS
 from support.conformance.response_checker import check_contract
 from support.conformance.response_parser import ParsedResponse
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
+from support.servers.endpoint import Endpoint
 from support.waiting import wait_until
 
 # A response of some tokens takes milliseconds; on a busy machine some seconds.

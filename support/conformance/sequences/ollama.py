@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from support.conformance.api import Endpoint, NormalizedAnswer
+from support.conformance.api import NormalizedAnswer
 from support.conformance.registry import APIS
 from support.conformance.response_checker import check_contract
 from support.conformance.response_parser import ParsedResponse
@@ -22,6 +22,7 @@ from support.errors import NotSupported
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
 from support.models.roles import EMBEDDING, SCRIPTED, TOOLS, UNLOADABLE
+from support.servers.endpoint import Endpoint
 from support.waiting import wait_until
 
 if TYPE_CHECKING:
