@@ -314,7 +314,7 @@ class RunContext:
 
 
 def _unsupported_reason(backend: OllamaBackend) -> Callable[[Exchange], str | None] | None:
-    """What is listed about a server of the Ollama API (`support.conformance.optional_routes`), if anything."""
+    """What is listed about a server (`support.conformance.optional_routes`), None for nothing."""
     if backend.unloads is None:
         return None
     return OptionalRoutes(backend.program, unloads=backend.unloads).unsupported_reason
