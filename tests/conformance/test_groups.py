@@ -12,7 +12,6 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from support.conformance import scenario
-from support.conformance.api import Endpoint
 from support.conformance.case_table import CaseError
 from support.conformance.check_outcome import Check
 from support.conformance.comparison import Comparison
@@ -24,6 +23,7 @@ from support.conformance.sequence import RequestSequence
 from support.errors import NotSupported, SettingsError
 from support.results.check import CheckResult, ChecksFailed, KnownIssuesFound
 from support.results.known_issues import KnownIssue
+from support.servers.endpoint import Endpoint
 from tests.conformance.samples import case, chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply
 
