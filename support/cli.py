@@ -8,6 +8,7 @@ import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -59,7 +60,7 @@ def main() -> None:
 @click.option("--verbose", is_flag=True, help="Detailed server logs and more words on the terminal.")
 @click.option("--ci", is_flag=True, help="Plain lines for a log: no colour, no progress bar.")
 @click.option("--suite", default="acceptance", show_default=True, help="Name of the run in the reports.")
-def run(
+def run(  # noqa: PLR0913 - click passes each option as an argument
     suites: tuple[str, ...],
     tags: tuple[str, ...],
     name: tuple[str, ...],
@@ -68,6 +69,7 @@ def run(
     target: str | None,
     model: Path | None,
     jobs: str | None,
+    *,
     skip_benchmarks: bool,
     fail_fast: bool,
     strict: bool,
@@ -142,7 +144,7 @@ def get(part: str) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def doctor(as_json: bool) -> None:
+def doctor(*, as_json: bool) -> None:
     """Show what this machine has of everything a run may use, and how to get the rest.
 
     Exit code 1 when something is missing that every run needs.
@@ -193,6 +195,6 @@ def model(format_name: str) -> None:
         _exit_with_error(error)
 
 
-def _exit_with_error(error: AcceptanceError) -> None:
+def _exit_with_error(error: AcceptanceError) -> NoReturn:
     click.echo(f"acceptance: {error}", err=True)
     sys.exit(error.exit_code)

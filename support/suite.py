@@ -78,7 +78,7 @@ class RunCache:
         return value
 
 
-class RunContext:
+class RunContext:  # noqa: PLR0904 - one property for each object of the run
     """Created once, closed once. `folder` is a temporary folder of the run.
 
     What is created on first use registers its end in one stack: the last one created is closed first.

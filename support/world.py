@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from support.performance.scenario import PerformanceScenario
 
 
-class World(ScenarioContext):
+class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a scenario
     """The state of one scenario, and its parts, which are created on first use.
 
     Whatever it acquires is released through `cleanups`.

@@ -51,13 +51,15 @@ class OpenAiApi:
 
     def chat(self, messages: Sequence[Message], *, stream: bool = False, **options: Any) -> Answer:
         """Ask with a conversation. `options` go into the request as they are; temperature is 0."""
-        return self._ask("chat", "/v1/chat/completions", {"messages": list(messages), **options}, stream)
+        return self._ask(
+            "chat", "/v1/chat/completions", {"messages": list(messages), **options}, stream=stream
+        )
 
     def complete(self, prompt: str, *, stream: bool = False, **options: Any) -> Answer:
         """Continue a text, without any chat template; temperature is 0."""
-        return self._ask("text", "/v1/completions", {"prompt": prompt, **options}, stream)
+        return self._ask("text", "/v1/completions", {"prompt": prompt, **options}, stream=stream)
 
-    def _ask(self, contract: str, path: str, request: Mapping[str, Any], stream: bool) -> Answer:
+    def _ask(self, contract: str, path: str, request: Mapping[str, Any], *, stream: bool) -> Answer:
         asked = {"model": self.model, "temperature": 0, **request, **({"stream": True} if stream else {})}
         exchange = self.client.post(path, asked)
         return _answer(_valid_response(exchange, f"{contract} stream" if stream else contract))

@@ -22,7 +22,7 @@ QUESTIONS = ("the first question", "the second question")
 CHAT, COMPLETION = REQUESTS = ("user asks", "client requests a completion of")
 
 
-class Conversation(ScenarioResult):
+class Conversation(ScenarioResult):  # noqa: PLR0904 - one method for each step
     """Messages so far, and every answer with its request."""
 
     kind = "conversation"

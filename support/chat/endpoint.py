@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from support.conformance.api import NormalizedAnswer
 from support.conformance.oracles import ollama, openai
@@ -48,12 +48,18 @@ class ChatAnswer:
         return self.prompt_tokens, self.answer_tokens
 
 
+class BuildRequest(Protocol):
+    """Makes the request of a conversation."""
+
+    def __call__(self, chat_request: ChatRequest, model: str, *, stream: bool) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True)
 class ChatProtocol:
     """How a route wants to be asked: its path, its request, and how its answers are read."""
 
     path: str
-    build_request: Callable[[ChatRequest, str, bool], dict[str, Any]]
+    build_request: BuildRequest
     stream_kind: str
     normalize: Callable[[ParsedResponse], NormalizedAnswer]
     counts: tuple[str, str]
@@ -78,22 +84,24 @@ class ChatEndpoint:
         """A client for it; whoever takes it closes it. `within`: seconds for a whole answer."""
         return ApiClient(self.url, api_key=self.key, timeout=timeout)
 
-    def request(self, chat_request: ChatRequest, stream: bool = False) -> dict[str, Any]:
+    def request(self, chat_request: ChatRequest, *, stream: bool = False) -> dict[str, Any]:
         """The request that asks this."""
-        return self.protocol.build_request(chat_request, self.model, stream)
+        return self.protocol.build_request(chat_request, self.model, stream=stream)
 
-    def ask(self, chat_request: ChatRequest, stream: bool = False, *, timeout: float) -> ChatAnswer:
+    def ask(self, chat_request: ChatRequest, *, stream: bool = False, timeout: float) -> ChatAnswer:
         """Ask and read to the end. Raises AssertionError for anything but a readable answer."""
         with contextlib.closing(self.client(timeout)) as client:
             return self.parse_answer(
-                client.post(self.protocol.path, self.request(chat_request, stream)), stream
+                client.post(self.protocol.path, self.request(chat_request, stream=stream)), stream=stream
             )
 
-    def parse_answer(self, exchange: Exchange, stream: bool) -> ChatAnswer:
+    def parse_answer(self, exchange: Exchange, *, stream: bool) -> ChatAnswer:
         """What an exchange over this route says; raises AssertionError when it is no answer."""
         assert exchange.status == 200, f"{self.name}: expected an answer\n{exchange.describe()}"
         reading = parse(
-            exchange, self.protocol.stream_kind if stream else "json", self.protocol.stream_kind == "sse"
+            exchange,
+            self.protocol.stream_kind if stream else "json",
+            ends_with_done=self.protocol.stream_kind == "sse",
         )
         view = self.protocol.normalize(reading)
         usage = view["usage"] or {}
@@ -101,7 +109,7 @@ class ChatEndpoint:
         return ChatAnswer(self.name, view["text"], view["finish_reason"], prompt, answer, exchange)
 
 
-def _chat_completion(chat_request: ChatRequest, model: str, stream: bool) -> dict[str, Any]:
+def _chat_completion(chat_request: ChatRequest, model: str, *, stream: bool) -> dict[str, Any]:
     request: dict[str, Any] = {"model": model, "messages": list(chat_request.messages), "temperature": 0}
     request |= {"max_tokens": chat_request.limit, "stream": stream}
     if stream:
@@ -114,7 +122,7 @@ def _options(chat_request: ChatRequest) -> dict[str, Any]:
     return options | ({"stop": list(chat_request.stop)} if chat_request.stop else {})
 
 
-def _ollama_chat(chat_request: ChatRequest, model: str, stream: bool) -> dict[str, Any]:
+def _ollama_chat(chat_request: ChatRequest, model: str, *, stream: bool) -> dict[str, Any]:
     return {
         "model": model,
         "messages": list(chat_request.messages),
@@ -123,7 +131,7 @@ def _ollama_chat(chat_request: ChatRequest, model: str, stream: bool) -> dict[st
     }
 
 
-def _ollama_generate(chat_request: ChatRequest, model: str, stream: bool) -> dict[str, Any]:
+def _ollama_generate(chat_request: ChatRequest, model: str, *, stream: bool) -> dict[str, Any]:
     """A question, with a system message or without; what has a past goes as its template writes it."""
     request: dict[str, Any] = {"model": model, "stream": stream, "options": _options(chat_request)}
     *before, question = chat_request.messages

@@ -46,14 +46,14 @@ class ListedModels:
     def require_same_names(self) -> None:
         """Every list has the same names, at least one; raises AssertionError with the lists."""
         sets = [{name.removesuffix(LATEST) for name in names} for names in self.names.values()]
-        self._require(all(sets) and all(names == sets[0] for names in sets), "names")
+        self._require("names", equal=all(sets) and all(names == sets[0] for names in sets))
 
     def require_same_count(self) -> None:
         """Every list has the same number of models, at least one; raises AssertionError with the lists."""
         counts = {count_models(names) for names in self.names.values()}
-        self._require(len(counts) == 1 and min(counts) >= 1, "number of models")
+        self._require("number of models", equal=len(counts) == 1 and min(counts) >= 1)
 
-    def _require(self, equal: bool, what: str) -> None:
+    def _require(self, what: str, *, equal: bool) -> None:
         shown = "\n".join(f"  {where}: {', '.join(names)}" for where, names in self.names.items())
         assert equal, f"the model lists differ in their {what}:\n{shown}"
 
@@ -113,7 +113,7 @@ def ask_every_name(client: ApiClient, request: ChatRequest, expected: str) -> Na
     for name in openai_names(client):
         endpoint = ChatEndpoint(name, client.base_url, name, OPENAI_CHAT)
         exchange = client.post(endpoint.protocol.path, endpoint.request(request))
-        if exchange.status != 200 or endpoint.parse_answer(exchange, False).text != expected:
+        if exchange.status != 200 or endpoint.parse_answer(exchange, stream=False).text != expected:
             failures.append(f"{name}: {exchange.status} {exchange.text[:200]!r}")
     return NameAnswers(tuple(failures))
 

@@ -57,6 +57,7 @@ class ComparedAnswers:
 def ask_all(endpoints: Sequence[ChatEndpoint], chat_request: ChatRequest, timeout: float) -> ComparedAnswers:
     """Ask one after the other; raises AssertionError when one gives no answer."""
     whole, streamed = (
-        tuple(route.ask(chat_request, form, timeout=timeout) for route in endpoints) for form in STREAM_MODES
+        tuple(route.ask(chat_request, stream=form, timeout=timeout) for route in endpoints)
+        for form in STREAM_MODES
     )
     return ComparedAnswers(chat_request, whole, streamed)

@@ -127,7 +127,7 @@ TASKS: dict[str, tuple[Any, TaskFunction]] = {
     "send back a tool result": ("Arr, matey! There be treasure on yonder island.", _send_tool_result),
     "report an unknown model": (
         "NotFoundError",
-        lambda client, model: _create(client, "nobody/knows-this").id,
+        lambda client, _model: _create(client, "nobody/knows-this").id,
     ),
     "report why a request was rejected": ("invalid_request_error", _error_type),
     "report why a stream was rejected": (

@@ -73,7 +73,7 @@ def run(api: str, url: str, model: str, task: str, key: str | None = None) -> Cl
         chat = _ADAPTERS[api](url, model, key)
         try:
             return ClientResult(TASKS[task](chat))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - any error of the adapter is its result
             return ClientResult(f"{type(error).__name__}: {error}")
 
 
@@ -102,7 +102,7 @@ def _openai(url: str, model: str, key: str | None) -> Any:
     return ChatOpenAI(base_url=f"{url}/v1", model=model, **settings)
 
 
-def _ollama(url: str, model: str, key: str | None) -> Any:
+def _ollama(url: str, model: str, _key: str | None) -> Any:
     from langchain_ollama import ChatOllama
 
     return ChatOllama(base_url=url, model=model, temperature=0, num_predict=MAX_TOKENS)

@@ -126,11 +126,11 @@ TASKS: dict[str, tuple[Any, TaskFunction]] = {
     "read a tool call": ([("get_weather", {"city": "Oslo"})], _tool_calls),
     "report an unknown model": (
         "NotFoundError",
-        lambda client, model: _create(client, "nobody/knows-this").id,
+        lambda client, _model: _create(client, "nobody/knows-this").id,
     ),
     "report an unknown URL": (
         "NotFoundError",
-        lambda client, model: client.post("/nobody-knows-this", cast_to=object, body={}),
+        lambda client, _model: client.post("/nobody-knows-this", cast_to=object, body={}),
     ),
     "report an invalid request": (True, _bad_request_raises),
 }

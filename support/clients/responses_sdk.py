@@ -98,6 +98,6 @@ TASKS: dict[str, tuple[Any, TaskFunction]] = {
     "read the tool call of a response": ([("get_weather", {"city": "Oslo"})], _tool_calls),
     "report an unknown response": (
         "NotFoundError",
-        lambda client, model: client.responses.retrieve("resp_nobody").id,
+        lambda client, _model: client.responses.retrieve("resp_nobody").id,
     ),
 }

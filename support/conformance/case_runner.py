@@ -82,6 +82,7 @@ class _CaseRun:
         """The response to the request, changed so; None when there is none that can be looked at further."""
         case = self._case
         request = case.request.build(self._server.variables, change)
+        parsed = None
         with self._collecting():
             exchange = self._client.send(
                 request.method, request.path, body=request.body, headers=request.headers
@@ -91,9 +92,9 @@ class _CaseRun:
                 return None
             if exchange.status in case.status:
                 self._check_headers(exchange)
-            kind, contracts = _form(case, (change or {}).get("stream"))
-            return check_response(exchange, self._api, status=case.status, kind=kind, contracts=contracts)
-        return None
+            kind, contracts = _form(case, streamed=(change or {}).get("stream"))
+            parsed = check_response(exchange, self._api, status=case.status, kind=kind, contracts=contracts)
+        return parsed  # noqa: RET504 - None when a check raised
 
     def _check_headers(self, exchange: Exchange) -> None:
         for name, matchers in self._case.headers.items():
@@ -137,7 +138,7 @@ class _CaseRun:
             self._failures.append(Failure("health check", actual, unanswered=healthy.unanswered))
 
 
-def _form(case: Case, streamed: bool | None) -> tuple[Kind, list[str]]:
+def _form(case: Case, *, streamed: bool | None) -> tuple[Kind, list[str]]:
     """Kind and contracts of the response, also where the repetition asks for the other form."""
     if streamed is None:
         return case.kind, case.contract

@@ -32,7 +32,12 @@ def _long_conversation(names: Mapping[str, str]) -> bytes:
     ]
     messages = [*turns, {"role": "user", "content": "Tell me about the comet"}]
     return json.dumps(
-        {"model": names["model"], "messages": messages, "max_tokens": 200, "temperature": 0}
+        {
+            "model": names["model"],
+            "messages": messages,
+            "max_tokens": 200,
+            "temperature": 0,
+        }
     ).encode()
 
 

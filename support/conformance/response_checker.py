@@ -16,7 +16,7 @@ def check_response(
 ) -> ParsedResponse:
     """The parsed response; raises `ConformanceError` for the first of these that is wrong."""
     require_status(exchange, status)
-    parsed = parse(exchange, kind, api.streams_end_with_done)
+    parsed = parse(exchange, kind, ends_with_done=api.streams_end_with_done)
     for name in contracts:
         api.contracts[name].check(parsed)
     return parsed

@@ -64,7 +64,7 @@ class ParsedResponse:
         return self.chunks[0].value if self.chunks else None
 
 
-def parse(exchange: Exchange, kind: str, ends_with_done: bool | None) -> ParsedResponse:
+def parse(exchange: Exchange, kind: str, *, ends_with_done: bool | None) -> ParsedResponse:
     """Parse a response of this kind; raises `ConformanceError` (framing or JSON).
 
     `ends_with_done`: whether events end with `[DONE]`; None: they may.
@@ -77,7 +77,7 @@ def parse(exchange: Exchange, kind: str, ends_with_done: bool | None) -> ParsedR
         raise ConformanceError("framing", f"expected no body, got {exchange.text[:200]!r}")
     readers: Mapping[str, Callable[[], Sequence[tuple[bytes, float, str]]]] = {
         "json": lambda: [(exchange.body, exchange.seconds, "message")],
-        "sse": lambda: _events(exchange, ends_with_done),
+        "sse": lambda: _events(exchange, ends_with_done=ends_with_done),
         "ndjson": lambda: _lines(exchange),
     }
     found = readers[kind]() if kind in readers else []
@@ -98,7 +98,7 @@ def read_any(exchange: Exchange) -> ParsedResponse:
     return ParsedResponse(exchange, "text")
 
 
-def _events(exchange: Exchange, ends_with_done: bool | None) -> list[tuple[bytes, float, str]]:
+def _events(exchange: Exchange, *, ends_with_done: bool | None) -> list[tuple[bytes, float, str]]:
     """The data of the events and when each was complete, without `[DONE]` (once, and last)."""
     try:
         events = parse_events(exchange.body)

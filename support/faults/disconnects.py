@@ -38,7 +38,7 @@ class RawClient:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
         self._socket.settimeout(BEGIN_SECONDS)
         self._socket.connect((place.hostname, place.port or 80))
-        body = json.dumps(endpoint.request(chat_request, stream)).encode()
+        body = json.dumps(endpoint.request(chat_request, stream=stream)).encode()
         head = (
             f"POST {endpoint.protocol.path} HTTP/1.1\r\nHost: {place.netloc}\r\n"
             "Content-Type: application/json\r\n"
@@ -111,7 +111,7 @@ def ask_beside_slow_reader(endpoint: ChatEndpoint, users: int, timeout: float) -
     guest = RawClient(endpoint, ENDLESS, stream=True, small_buffer=True)
     try:
         guest.read(500)
-        return [ask_as_user(endpoint, SHORT, False, timeout) for _ in range(users)]
+        return [ask_as_user(endpoint, SHORT, stream=False, timeout=timeout) for _ in range(users)]
     finally:
         guest.disconnect()
 

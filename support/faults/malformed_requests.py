@@ -29,9 +29,9 @@ def _question_is_a_number(request: dict[str, Any]) -> bytes:
 MISTAKES: dict[str, Mistake] = {
     "an unknown model": _changed(model="nobody-knows-this"),
     "truncated JSON": lambda request: json.dumps(request).encode()[:-9],
-    "an empty body": lambda request: b"",
+    "an empty body": lambda _request: b"",
     "a number as the question": _question_is_a_number,
-    "a JSON string": lambda request: b'"Tell me about the comet"',
+    "a JSON string": lambda _request: b'"Tell me about the comet"',
 }
 
 

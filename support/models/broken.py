@@ -191,7 +191,7 @@ def _unknown_class(files: ModelFiles) -> None:
 
 
 _BUILDERS: dict[str, Callable[[ModelFiles], None]] = {
-    "empty": _bytes(lambda whole: b""),
+    "empty": _bytes(lambda _whole: b""),
     "truncated_header": _bytes(lambda whole: whole[:176]),
     "truncated_data": _bytes(lambda whole: whole[: -len(whole) // 3]),
     "wrong_magic": _bytes(lambda whole: b"XXXX" + whole[4:]),
@@ -208,5 +208,5 @@ _BUILDERS: dict[str, Callable[[ModelFiles], None]] = {
     "safetensors_config_not_json": _replace_file("config.json", "{not json"),
     "safetensors_tokenizer_config_not_json": _replace_file("tokenizer_config.json", "{not json"),
     "safetensors_unknown_class": _unknown_class,
-    "ggml_garbage": _bytes(lambda whole: b"hello, this is no model\n" * 100),
+    "ggml_garbage": _bytes(lambda _whole: b"hello, this is no model\n" * 100),
 }

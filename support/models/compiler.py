@@ -92,7 +92,7 @@ def compile_script(script: Script, context: int = 4096) -> CompiledModel:
     scores = _scores(script, context)
     worst = _Step(-1.0, "", "")
     for width, seed in ATTEMPTS:
-        model = _weigh(script, vocabulary, scores, Shape(width, 1, HEAD_SIZE, context), seed)
+        model = build_weights(script, vocabulary, scores, Shape(width, 1, HEAD_SIZE, context), seed)
         step = simulate(script, model)
         if step.margin >= LEAST_MARGIN:
             return CompiledModel(model.shape, vocabulary, model.weights, script, step.margin)
@@ -146,7 +146,9 @@ def _scores(script: Script, context: int) -> Single:
     return np.array(scores[:count], np.float32)
 
 
-def _weigh(script: Script, vocabulary: Vocabulary, scores: Single, shape: Shape, seed: int) -> TinyModel:
+def build_weights(
+    script: Script, vocabulary: Vocabulary, scores: Single, shape: Shape, seed: int
+) -> TinyModel:
     draw = np.random.default_rng([seed, shape.width])
     width, size = shape.width, len(vocabulary.tokens)
     states = width - RESERVED
@@ -247,7 +249,7 @@ def simulate(script: Script, model: TinyModel) -> _Step:
             crowd.append((vocabulary.keywords[number][0], 1))
             if number:
                 crowd.append((vocabulary.keywords[number - 1][0], model.shape.context))
-        logits = _forward(weights, model.shape, embedding[tokens], crowd, embedding) @ head.T
+        logits = _forward(weights, embedding[tokens], crowd, embedding) @ head.T
         steps = np.arange(len(tokens))
         best = logits[steps, goals].copy()
         logits[steps, goals] = -np.inf
@@ -263,7 +265,6 @@ def simulate(script: Script, model: TinyModel) -> _Step:
 
 def _forward(
     weights: Mapping[str, Single],
-    shape: Shape,
     queries: Single,
     context_tokens: Sequence[tuple[int, int]],
     embedding: Single,

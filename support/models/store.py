@@ -31,7 +31,7 @@ class ModelStore:
     format or kind.
     """
 
-    def __init__(self, cache: Path, verify: bool = True) -> None:
+    def __init__(self, cache: Path, *, verify: bool = True) -> None:
         self._cache = cache
         self._verify = verify
 

@@ -56,7 +56,7 @@ def main() -> int:
                     "completion_tokens": usage.completion_tokens,
                 }
             )
-    except BaseException as error:  # a panic of the engine is no Exception
+    except BaseException as error:  # noqa: BLE001 - a panic of the engine is no Exception
         emit({"error": f"{type(error).__name__}: {error}"})
         return 1
     return 0

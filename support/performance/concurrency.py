@@ -92,7 +92,9 @@ def ask_concurrently(
 
     def ask(mark: str) -> UserResult:
         try:
-            return UserResult(mark, answers[mark], endpoint.ask(request_about(mark), stream, timeout=timeout))
+            return UserResult(
+                mark, answers[mark], endpoint.ask(request_about(mark), stream=stream, timeout=timeout)
+            )
         except AssertionError as error:
             return UserResult(mark, answers[mark], error)
 
@@ -135,11 +137,11 @@ def ask_lengths_concurrently(
 
     def ask(talk: ChatRequest) -> ChatAnswer | AssertionError:
         try:
-            return endpoint.ask(talk, stream, timeout=timeout)
+            return endpoint.ask(talk, stream=stream, timeout=timeout)
         except AssertionError as error:
             return error
 
     return PromptLengthProbe(
-        tuple(endpoint.ask(talk, stream, timeout=timeout) for talk in talks),
+        tuple(endpoint.ask(talk, stream=stream, timeout=timeout) for talk in talks),
         tuple(run_concurrently(ask, talks)),
     )

@@ -46,29 +46,31 @@ class OverloadResult:
 
 
 def overload(
-    endpoint: ChatEndpoint, answers: Mapping[str, str], users: int, stream: bool, timeout: float
+    endpoint: ChatEndpoint, answers: Mapping[str, str], users: int, *, stream: bool, timeout: float
 ) -> OverloadResult:
     """So many users ask at once, each about one of the keywords in turn. `answers`: keyword -> answer."""
     keywords = list(answers)
 
     def ask(number: int) -> tuple[str, UserOutcome]:
         keyword = keywords[number % len(keywords)]
-        return answers[keyword], ask_as_user(endpoint, request_about(keyword), stream, timeout)
+        return answers[keyword], ask_as_user(endpoint, request_about(keyword), stream=stream, timeout=timeout)
 
     return OverloadResult(tuple(run_concurrently(ask, range(users))))
 
 
 def ask_as_user(
-    endpoint: ChatEndpoint, chat_request: ChatRequest, stream: bool, timeout: float
+    endpoint: ChatEndpoint, chat_request: ChatRequest, *, stream: bool, timeout: float
 ) -> UserOutcome:
     """Ask once; a failure is an outcome."""
     start = time.monotonic()
     with contextlib.closing(endpoint.client(timeout)) as client:
         try:
-            exchange = client.post(endpoint.protocol.path, endpoint.request(chat_request, stream))
+            exchange = client.post(endpoint.protocol.path, endpoint.request(chat_request, stream=stream))
             if exchange.status in BUSY:
                 require_error_form(endpoint.name, exchange, endpoint.protocol.api)
                 return UserOutcome(time.monotonic() - start, busy=True)
-            return UserOutcome(time.monotonic() - start, text=endpoint.parse_answer(exchange, stream).text)
+            return UserOutcome(
+                time.monotonic() - start, text=endpoint.parse_answer(exchange, stream=stream).text
+            )
         except AssertionError as error:
             return UserOutcome(time.monotonic() - start, error=str(error))

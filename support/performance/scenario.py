@@ -46,7 +46,7 @@ class PerformanceScenario:
         keywords = keyword_answers(servers.suite.script)
         if servers.has_dedicated:
             endpoint = servers.dedicated_endpoint(server)
-            self.overload.set(overload.overload(endpoint, keywords, users, stream, timeout))
+            self.overload.set(overload.overload(endpoint, keywords, users, stream=stream, timeout=timeout))
             return
         servers.endpoints.require_scripted(server)
         endpoint = servers.endpoints.endpoint(server)

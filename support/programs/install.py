@@ -12,7 +12,7 @@ from support.programs.program import ReportProgress
 PROGRESS_INTERVAL = 30.0
 
 
-def build(
+def build(  # noqa: PLR0913 - a command with its surroundings, as `subprocess.run`
     name: str,
     command: Sequence[str | Path],
     *,

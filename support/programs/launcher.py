@@ -109,7 +109,7 @@ class HttpReady:
     path: str
     accept: Callable[[Exchange], bool]
 
-    def missing(self, program: LaunchedProgram) -> str:
+    def missing(self, program: LaunchedProgram) -> str:  # noqa: ARG002 - of the interface
         with contextlib.closing(ApiClient(self.url, timeout=REQUEST_SECONDS)) as client:
             try:
                 exchange = client.get(self.path)

@@ -141,7 +141,7 @@ def _has_exited(process: psutil.Process) -> bool:
 class ManagedProcess:
     """A process with its tree, started with its output in files."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a command with its surroundings, as `subprocess.Popen`
         self,
         command: Sequence[str | Path],
         *,

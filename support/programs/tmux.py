@@ -23,7 +23,7 @@ class TmuxProgram:
     purpose = "a chat in a real terminal program, for @needs.tmux"
     install_hint = "apt-get install tmux (or brew install tmux)"
 
-    def find(self, cache: Path) -> InstalledProgram | None:
+    def find(self, cache: Path) -> InstalledProgram | None:  # noqa: ARG002 - as of every program
         """The one on the PATH, when it is new enough."""
         program = shutil.which("tmux")
         version = _version(Path(program)) if program else ""
@@ -34,7 +34,7 @@ class TmuxProgram:
             else None
         )
 
-    def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram:
+    def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram:  # noqa: ARG002 - as of every program
         """Raises PartUnavailable with the system's command when it is not there."""
         found = self.find(cache)
         if found is None:

@@ -284,7 +284,7 @@ class _Listener(AllureListener):  # type: ignore[misc]
             for item in result.evidence:
                 try:
                     self.attach(item, uuid)
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - a formatter never raises
                     warn_incomplete("evidence", error)
             test.stop = now()
             self._report_checks(test, result.checks)
@@ -300,7 +300,7 @@ class _Listener(AllureListener):  # type: ignore[misc]
             try:
                 hooks = allure_commons.plugin_manager.hook
                 hooks.report_result(result=check_result(scenario, check, target, _attach_repeat(check)))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a formatter never raises
                 warn_incomplete(f"check {check.id}", error)
 
     def stop_behave_step(self, result: Any) -> None:
@@ -343,7 +343,7 @@ class _Listener(AllureListener):  # type: ignore[misc]
 
     def _leave_open_steps(self) -> None:
         """A step that was cut off is still open, and would collect the steps of the next scenario."""
-        items = self.logger._items
+        items = self.logger._items  # noqa: SLF001 - the adapter has no public list of open steps
         for uuid in list(items):
             step = items.get(uuid)
             if isinstance(step, TestStepResult):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import re
 import sys
 import time
@@ -69,7 +70,7 @@ def never_raise(method: Callable[P, None]) -> Callable[P, None]:
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             method(*args, **kwargs)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a formatter never raises
             warn_incomplete(method.__qualname__, error)
 
     return guarded
@@ -190,7 +191,7 @@ def _instrumented(
                 measures = tuple(getattr(scenario, "measures", None) or ())
                 cells = tuple(getattr(scenario, "cells", None) or ())
                 checks = tuple(getattr(scenario, "checks", None) or ())
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - what a hook attached may be anything
                 warn_incomplete("verdict", error)
                 verdict = Verdict("broken", f"the outcome cannot be read: {type(error).__name__}: {error}")
                 evidence, measures, cells, checks = (), (), (), ()
@@ -248,8 +249,10 @@ def instrument_run(on_error: Callable[[RunError], None]) -> Any:
         if name in runner.hooks:
             runner.hooks[name] = _reporting_errors(name, runner.hooks[name], on_error)
     context = runner.context
-    context._do_remaining_cleanups = _reporting_errors(
-        "cleanup of the run", context._do_remaining_cleanups, on_error
+    context._do_remaining_cleanups = _reporting_errors(  # noqa: SLF001 - behave has no event for it
+        "cleanup of the run",
+        context._do_remaining_cleanups,  # noqa: SLF001 - behave has no event for it
+        on_error,
     )
     return runner
 
@@ -293,20 +296,20 @@ class RunErrorWatcher:
 
 
 def _find_runner() -> Any:
-    frame = sys._getframe()
+    frame = inspect.currentframe()
     while frame is not None:
         candidate = frame.f_locals.get("self")
         # A runner that leaves the running to workers has no context.
         if hasattr(candidate, "run_hook") and getattr(candidate, "context", None) is not None:
             return candidate
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None
 
 
 def _describe(error: BaseException) -> str:
     try:
         text = str(error)
-    except Exception:
+    except Exception:  # noqa: BLE001 - `__str__` of any error
         text = "(its text cannot be read)"
     if isinstance(error, AssertionError) and text:
         return text
@@ -316,5 +319,5 @@ def _describe(error: BaseException) -> str:
 def _trace(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(error))
-    except Exception:
+    except Exception:  # noqa: BLE001 - `__str__` of any error
         return ""

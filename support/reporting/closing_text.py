@@ -36,7 +36,7 @@ def closing_text(
     record, or with nothing but skips, has not passed.
     """
     count, checks = counts(records), check_counts_text(records)
-    verdict = "PASSED" if is_green(records, budgets, passed) else "FAILED"
+    verdict = "PASSED" if is_green(records, budgets, passed=passed) else "FAILED"
     # The last line has the form that CI systems look for: "N passed, N failed, N skipped".
     totals = [
         totals_text(records, duration),

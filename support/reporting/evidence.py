@@ -130,7 +130,7 @@ def finalize(
     if told and world is not None:
         try:
             world.collect()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - missing evidence does not change a result
             warn_incomplete("evidence", error)
     if world is not None:
         scenario.evidence, scenario.measures = tuple(world.evidence), tuple(world.measures)

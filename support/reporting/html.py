@@ -43,7 +43,7 @@ _STYLE = (
 _HIGHER_IS_BETTER = re.compile(r"(/s|/sec|per second|%)$")
 
 
-def build(
+def build(  # noqa: PLR0913 - all that a page shows
     results: Path,
     out: Path,
     *,

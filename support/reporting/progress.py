@@ -70,14 +70,14 @@ class Live(Formatter):  # type: ignore[misc]
 
     @never_raise
     def step(self, step: Any) -> None:
-        return
+        """behave calls it for each step."""
 
     @never_raise
     def match(self, match: Any) -> None:
-        return
+        """behave calls it for each step."""
 
     @never_raise
-    def result(self, result: Any) -> None:
+    def result(self, _step: Any) -> None:
         if self._progress is not None and time.monotonic() - self._drawn > REDRAW_SECONDS:
             self._redraw()
 

@@ -129,7 +129,7 @@ def budget_lines(records: Sequence[Record], budgets: Budgets) -> list[str]:
     return lines
 
 
-def is_green(records: Sequence[Record], budgets: Budgets | None, passed: bool | None) -> bool:
+def is_green(records: Sequence[Record], budgets: Budgets | None, *, passed: bool | None) -> bool:
     """Whether the run passed; `passed` overrules the records. A run that checked nothing has not passed."""
     if passed is not None:
         return passed

@@ -31,7 +31,7 @@ def markdown(
 ) -> str:
     """The page; `passed` as for `closing_text`, `sections`: more of them, in Markdown."""
     count, checks = counts(records), check_counts_text(records)
-    mark = "✅ Passed" if is_green(records, budgets, passed) else "❌ Failed"
+    mark = "✅ Passed" if is_green(records, budgets, passed=passed) else "❌ Failed"
     known = (
         line
         for reason, lines in known_issues_by_reason(records).items()

@@ -8,7 +8,7 @@ the rest of the feature file still runs. A worker without messages for too long 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Protocol
 
@@ -47,15 +47,21 @@ class WorkerListener(Protocol):
         """A worker ended without its last message. `task.running` is the scenario that it ran, if any."""
 
 
+class StartWorker(Protocol):
+    """Makes a worker and starts it."""
+
+    def __call__(self, worker_id: str, *, is_replacement: bool) -> Worker: ...
+
+
 class Coordinator:
     """Has the tasks of a schedule run by workers."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the collaborators and limits of a run
         self,
         schedule: Schedule,
         listener: WorkerListener,
         *,
-        start: Callable[[str, bool], Worker],
+        start: StartWorker,
         signals: Signals,
         stop_at_failure: bool = False,
         time_factor: float = 1.0,
@@ -79,7 +85,7 @@ class Coordinator:
 
     def run(self, worker_ids: Sequence[str]) -> None:
         """Until all is done, or a signal has arrived and the workers have ended."""
-        self._workers = [self._start(worker_id, False) for worker_id in worker_ids]
+        self._workers = [self._start(worker_id, is_replacement=False) for worker_id in worker_ids]
         while self._workers:
             self._dispatch()
             readable = wait([worker.connection for worker in self._workers], POLL_INTERVAL)
@@ -187,4 +193,4 @@ class Coordinator:
         elif task is not None and task.pending:
             self._schedule.requeue(task)
         if not self._schedule.empty and task is not None:
-            self._workers.append(self._start(worker.worker_id, True))
+            self._workers.append(self._start(worker.worker_id, is_replacement=True))

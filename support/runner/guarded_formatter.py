@@ -39,7 +39,7 @@ class GuardedFormatter:
             try:
                 with self._budgets.limit(what, HOOK_SECONDS):
                     return method(*args, **kwargs)
-            except (Exception, SystemExit, BudgetExceeded) as error:
+            except (Exception, SystemExit, BudgetExceeded) as error:  # noqa: BLE001 - any formatter
                 if name not in self._reported:
                     self._reported.add(name)
                     self._report_error(RunError.from_exception(what, error))

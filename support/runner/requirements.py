@@ -13,7 +13,7 @@ from support.settings import Settings
 
 
 def missing_requirement(
-    tags: Iterable[str], settings: Settings, target: Target, has_scripted_model: bool
+    tags: Iterable[str], settings: Settings, target: Target, *, has_scripted_model: bool
 ) -> str | None:
     """The reason (with its remedy) why a scenario with these tags cannot run, or None.
 

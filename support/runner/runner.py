@@ -82,7 +82,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         except SystemExit as end:
             print(f"acceptance: a hook called sys.exit({end.code!r})", file=sys.stderr)
             code = EXIT_HARNESS
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - an internal error has its exit code
             place = traceback.extract_tb(error.__traceback__)[-1]
             message = f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
             print(f"acceptance: internal error: {message}", file=sys.stderr)
@@ -170,7 +170,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         import pdb
 
         self._runner.budgets.disable()
-        pdb.Pdb(stdout=sys.__stdout__).set_trace(sys._getframe().f_back)
+        pdb.Pdb(stdout=sys.__stdout__).set_trace(sys._getframe().f_back)  # noqa: SLF001 - the frame of the caller, as in `pdb`
 
     def _run_in_workers(
         self,
@@ -195,7 +195,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         if not alone and self.config.format != [self.config.default_format]:
             print("acceptance: formatters chosen with -f need one worker: they are not used", flush=True)
 
-        def start(worker_id: str, is_replacement: bool) -> Worker:
+        def start(worker_id: str, *, is_replacement: bool) -> Worker:
             with defer_interrupts():
                 worker = pool.take(worker_id)
             worker.configure(target, to_terminal=alone, is_replacement=is_replacement)

@@ -127,7 +127,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         for scenario in scenarios:
             tags = list(scenario.effective_tags)
             reason = missing_requirement(
-                tags, resolved.settings, target, self.suite.serves_scripted_model
+                tags, resolved.settings, target, has_scripted_model=self.suite.serves_scripted_model
             ) or self.suite.ollama_backends.missing_requirement(tags)
             if reason is not None:
                 # Not `skip()`: that prints a line of its own between the others.
@@ -159,7 +159,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
     def _chosen_formatters(self) -> list[Any]:
         try:
             chosen = make_formatters(self.config, self.config.outputs)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - any formatter
             self.run_error(
                 RunError.from_exception(f"formatter {' or '.join(self.config.format)}, start", error)
             )

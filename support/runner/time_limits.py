@@ -118,7 +118,7 @@ class SoftLimit:
         global _active
         if _active is None and _HAS_ALARM and threading.current_thread() is threading.main_thread():
             _active = self
-            self._outer_frame = sys._getframe(1)
+            self._outer_frame = sys._getframe(1)  # noqa: SLF001 - `inspect` has no cheap equivalent
             signal.signal(signal.SIGALRM, self._expire)
             signal.setitimer(signal.ITIMER_REAL, max(self.seconds, SHORTEST_SECONDS))
         return self

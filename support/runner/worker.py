@@ -246,7 +246,7 @@ def _work(argv: list[str], connection: CoordinatorConnection, signals: Signals) 
         return runner.work()
     except (StartRefused, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - reported to the coordinator
         runner.report_start_error(error)
         return EXIT_HARNESS
     finally:

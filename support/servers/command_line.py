@@ -32,7 +32,7 @@ class CommandLine(Protocol):
     subcommands: tuple[str, ...]
 
     def serve(
-        self, model: ModelArguments, port: int, max_seqs: int, verbose: bool, options: Sequence[str] = ()
+        self, model: ModelArguments, port: int, max_seqs: int, *, verbose: bool, options: Sequence[str] = ()
     ) -> list[str]: ...
 
     def ask_once(self, model: ModelArguments, prompt: str) -> list[str]: ...
@@ -47,7 +47,7 @@ class CurrentCommandLine:
     subcommands: tuple[str, ...] = ("serve", "run", "bench", "doctor")
 
     def serve(
-        self, model: ModelArguments, port: int, max_seqs: int, verbose: bool, options: Sequence[str] = ()
+        self, model: ModelArguments, port: int, max_seqs: int, *, verbose: bool, options: Sequence[str] = ()
     ) -> list[str]:
         words = ["serve", "--host", "127.0.0.1", "--port", str(port), "--max-seqs", str(max_seqs)]
         return [*words, *(["-v"] if verbose else []), *options, *self._model(model)]
@@ -73,13 +73,18 @@ class LegacyCommandLine:
     subcommands: tuple[str, ...] = ("plain", "gguf", "ggml")
 
     def serve(
-        self, model: ModelArguments, port: int, max_seqs: int, verbose: bool, options: Sequence[str] = ()
+        self,
+        model: ModelArguments,
+        port: int,
+        max_seqs: int,
+        *,
+        verbose: bool,  # noqa: ARG002 - RUST_LOG does it, and the environment of the server has that already
+        options: Sequence[str] = (),
     ) -> list[str]:
-        # No verbosity option here: RUST_LOG does it, and the server's environment carries that already.
         words = ["--port", str(port), "--serve-ip", "127.0.0.1", "--max-seqs", str(max_seqs)]
         return [*words, *options, *self._model(model)]
 
-    def ask_once(self, model: ModelArguments, prompt: str) -> list[str]:
+    def ask_once(self, model: ModelArguments, prompt: str) -> list[str]:  # noqa: ARG002 - not available
         raise TargetError("mistralrs-server cannot answer a single question on its command line")
 
     def chat(self, model: ModelArguments) -> list[str]:

@@ -129,7 +129,7 @@ class ComparedOllama:
         programs = (own, *self._upstream) if self.label == "gateway" else (own,)
         return Endpoint(front.label, api, front.url, {"model": name, "id": name}, components=programs)
 
-    def diagnose_no_answer(self, api: str, model: str) -> PostMortem:
+    def diagnose_no_answer(self, api: str, model: str) -> PostMortem:  # noqa: ARG002 - of the interface
         """See `Candidate.after_silence`."""
         front = self._last_backend
         assert front is not None, "it was not asked before"
@@ -178,7 +178,7 @@ class ComparedMistralRs:
         arguments = self._model(model)
         return started_endpoint(target, self._pool.get(arguments), arguments, api)
 
-    def diagnose_no_answer(self, api: str, model: str) -> PostMortem:
+    def diagnose_no_answer(self, api: str, model: str) -> PostMortem:  # noqa: ARG002 - of the interface
         """See `Candidate.after_silence`."""
         if isinstance(self._target, UrlTarget) or self._pool is None:
             return post_mortem(

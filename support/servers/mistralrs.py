@@ -104,7 +104,9 @@ def _start(
     options: Sequence[str],
 ) -> Server:
     url = f"http://127.0.0.1:{port}"
-    words = target.command_line.serve(model, port, settings.test_batch_size, settings.test_verbose, options)
+    words = target.command_line.serve(
+        model, port, settings.test_batch_size, verbose=settings.test_verbose, options=options
+    )
     # RUST_LOG may silence the line in the log. A foreign process on the port must not pass for ours.
     listening = AnyOf(LogMatches(LISTENING), PortOpen(port))
     program = launch(

@@ -168,7 +168,7 @@ class TerminalSession:
         )
         return self._code
 
-    def stop(self, grace: float = 0) -> int:
+    def stop(self, grace: float = 0) -> int:  # noqa: ARG002 - as of every session
         """End the whole tree at once (a chat needs no `grace`); the exit code. May be called twice."""
         if not self._closed:
             tree = process_tree(self.pid) if self.alive else []
@@ -220,7 +220,7 @@ class TerminalSession:
         self.screen.feed(data)
         return True
 
-    def _record(self, data: bytes, typed: bool) -> None:
+    def _record(self, data: bytes, *, typed: bool) -> None:
         self.traffic.append(Traffic(time.monotonic() - self.started, data, typed))
 
     @property

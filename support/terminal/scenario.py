@@ -42,7 +42,7 @@ BEGINNING = 12
 FILLER = "and so on, "
 
 
-class Terminal(ScenarioResult):
+class Terminal(ScenarioResult):  # noqa: PLR0904 - one method for each step
     """The terminals of a scenario. What it starts is stopped through `cleanups`."""
 
     kind = "terminal chat"

@@ -29,7 +29,7 @@ class TmuxWindow:
     loses its terminal and is hung up.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a program with its terminal
         self,
         tmux: Path,
         command: Sequence[str | Path],

@@ -146,7 +146,10 @@ def test_a_stack_of_the_users_is_compared_whatever_its_model(serve: Serve) -> No
     # It took our model, so it does not stand in front of the target.
     with pytest.raises(NotSupported, match=r"mistral\.rs at .* serves another model"):
         Stack(target, theirs("http://127.0.0.1:2", made=("theirs",))).lineup().require_same_model(
-            (DIRECT, GATEWAY)
+            (
+                DIRECT,
+                GATEWAY,
+            )
         )
 
 

@@ -37,7 +37,7 @@ def answers(*whole: ChatAnswer, streamed: tuple[ChatAnswer, ...] = ()) -> Compar
 
 def test_each_form_asks_for_the_same() -> None:
     openai, native, text = (
-        form.build_request(TALK, "tiny", True) for form in (OPENAI_CHAT, OLLAMA_CHAT, OLLAMA_GENERATE)
+        form.build_request(TALK, "tiny", stream=True) for form in (OPENAI_CHAT, OLLAMA_CHAT, OLLAMA_GENERATE)
     )
     assert (openai["max_tokens"], openai["stop"], openai["temperature"]) == (7, ["years"], 0)
     assert openai["stream_options"] == {"include_usage": True}
@@ -47,13 +47,15 @@ def test_each_form_asks_for_the_same() -> None:
 
 
 def test_a_text_with_a_past_goes_as_its_template_writes_it() -> None:
-    request = OLLAMA_GENERATE.build_request(dataclasses.replace(PAST, rendered="<all of it>"), "tiny", False)
+    request = OLLAMA_GENERATE.build_request(
+        dataclasses.replace(PAST, rendered="<all of it>"), "tiny", stream=False
+    )
     assert (request["prompt"], request["raw"]) == ("<all of it>", True)
 
 
 def test_a_system_message_of_a_text_has_its_own_field() -> None:
     talk = ChatRequest(({"role": "system", "content": "You are a pirate."}, QUESTION))
-    request = OLLAMA_GENERATE.build_request(talk, "tiny", False)
+    request = OLLAMA_GENERATE.build_request(talk, "tiny", stream=False)
     assert (request["system"], request["prompt"]) == ("You are a pirate.", QUESTION["content"])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def test_a_program_that_is_set_and_wrong_is_told(monkeypatch: pytest.MonkeyPatch
 
 def test_1_when_every_run_lacks_something(monkeypatch: pytest.MonkeyPatch) -> None:
     def not_there(name: str) -> str:
-        raise doctor.PackageNotFoundError(name)
+        raise PackageNotFoundError(name)
 
     monkeypatch.setattr(doctor, "version", not_there)
     done = CliRunner().invoke(main, ["doctor"])

@@ -217,7 +217,7 @@ class DiceServer:
         alternatives, first = self._logprobs(draw)
         if path.startswith("/api/"):
             head = {"model": "tiny", "created_at": datetime.now(UTC).isoformat()}
-            named = {"response": texts[0]}
+            named: dict[str, Any] = {"response": texts[0]}
             if path == "/api/chat":
                 named = {"message": {"role": "assistant", "content": texts[0]}}
             end = {"done": False} if broken else {"done": True, **METRICS, "eval_count": draw.max_tokens}

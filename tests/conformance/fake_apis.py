@@ -97,7 +97,7 @@ class FakeOwn:
     def _message(self, path: str, body: bytes) -> Document | list[Document]:
         asked = _parsed(body)
         counting = path.endswith("/count_tokens")
-        self._check_message(asked, counting)
+        self._check_message(asked, counting=counting)
         said = [_text_of(asked.get("system") or "")]
         said += [_text_of(turn["content"]) for turn in asked["messages"]]
         seen = said[1:] if counting and self._has("overlooks the system") else said
@@ -114,7 +114,7 @@ class FakeOwn:
         return events[:-2] if self._has("never ends") else events
 
     @staticmethod
-    def _check_message(asked: Document, counting: bool) -> None:
+    def _check_message(asked: Document, *, counting: bool) -> None:
         turns = asked.get("messages")
         limit = asked.get("max_tokens", 1 if counting else None)
         roles = [turn.get("role") for turn in turns or ()]
@@ -362,7 +362,7 @@ def _unnumbered(response: Document) -> Iterator[Document]:
         yield {"type": f"response.{kind}", "response": begun}
     for index, item in enumerate(response["output"]):
         place = {"output_index": index, "item_id": item["id"]}
-        empty = {"content": []} if item["type"] == "message" else {"arguments": ""}
+        empty: dict[str, Any] = {"content": []} if item["type"] == "message" else {"arguments": ""}
         added = {**item, **empty, "status": "in_progress"}
         yield {"type": "response.output_item.added", "output_index": index, "item": added}
         yield from _text_events(item, place) if item["type"] == "message" else _call_events(item, place)

@@ -73,7 +73,7 @@ def chat(content: str = "The comet comes back.", **fields: Any) -> dict[str, Any
 
 
 def chunk(
-    content: str | None = "", reason: str | None = None, role: bool = True, **fields: Any
+    content: str | None = "", reason: str | None = None, *, role: bool = True, **fields: Any
 ) -> dict[str, Any]:
     """A good chunk of a stream, some of its fields replaced."""
     delta = {"content": content, **({"role": "assistant"} if role else {})}

@@ -139,7 +139,7 @@ def test_after_a_refusal_a_good_request_is_served() -> None:
         ("toy-key-1234 is not allowed", False),
     ],
 )
-def test_a_refusal_tells_nothing_of_the_insides(said: str, kept: bool) -> None:
+def test_a_refusal_tells_nothing_of_the_insides(said: str, *, kept: bool) -> None:
     refused = case(status=400, kind="any")
     result = judged(refused, reply({"error": said}, status=400), reply(chat()))
     assert (layers(result) == ["leaked internals"]) is not kept, result.reason

@@ -6,7 +6,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
@@ -25,7 +24,7 @@ from tests.conformance.samples import SERVER, case, chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply, silence
 
 # Imported now: on a busy machine OpenAI's package takes longer than a case of these tests may.
-assert APIS["openai"]
+assert APIS["openai"].name == "openai"
 Serve = Callable[[Reply], TinyServer]
 OLD = KnownIssue("old", SpecifierSet(""), "it is old", "notes.md", check="openai.toy.case")
 
@@ -38,7 +37,7 @@ def told(title: str, *cells: MatrixCell) -> Record:
 class Candidate:
     """A server at an address, or none."""
 
-    def __init__(self, label: str, url: str | None = None, refuses: bool = False) -> None:
+    def __init__(self, label: str, url: str | None = None, *, refuses: bool = False) -> None:
         self.label = label
         self.closed = False
         self._url, self._refuses = url, refuses
@@ -209,7 +208,7 @@ def test_a_model_that_a_server_does_not_have_is_lacking() -> None:
     assert (cell.status, cell.reason) == ("unsupported", "small has no model 'embedding'")
 
 
-def test_how_a_process_ended_is_told(tmp_path: Path) -> None:
+def test_how_a_process_ended_is_told() -> None:
     assert exit_reason(-11, "") == "SIGSEGV"
     assert exit_reason(2, "ready\nSIGSEGV: segmentation violation\nPC=0x1") == "SIGSEGV"
     assert exit_reason(-6, "memory allocation of 8 bytes failed") == "SIGABRT"

@@ -27,7 +27,7 @@ from support.servers.endpoint import Endpoint
 from tests.conformance.samples import case, chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply
 
-assert APIS["openai"]
+assert APIS["openai"].name == "openai"
 Serve = Callable[[Reply], TinyServer]
 
 
@@ -145,7 +145,7 @@ def test_known_issues_are_those_that_are_listed(serve: Serve, run: Any) -> None:
 
 
 @pytest.mark.parametrize(("flaky", "status"), [(False, "failed"), (True, "passed")])
-def test_a_listed_check_that_passes(serve: Serve, run: Any, flaky: bool, status: str) -> None:
+def test_a_listed_check_that_passes(serve: Serve, run: Any, *, flaky: bool, status: str) -> None:
     servers = Servers(Process(serve(json_reply(chat())).url))
     servers.issues = {"openai.toy.a": listed(flaky=flaky)}
     done = run(servers, toy("a"))

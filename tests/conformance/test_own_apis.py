@@ -39,7 +39,7 @@ def made(api: str, title: str) -> list[Any]:
 
 
 def reading_of(answer: Any, api: str, kind: str) -> ParsedResponse:
-    return parse(answer, kind, APIS[api].streams_end_with_done)
+    return parse(answer, kind, ends_with_done=APIS[api].streams_end_with_done)
 
 
 def reading(api: str, documents: list[Any], names: list[str] | None = None, end: str = "") -> ParsedResponse:
@@ -361,7 +361,14 @@ def test_a_spoiled_deletion_is_noticed(document: Any) -> None:
 
 @pytest.mark.parametrize("api", ["responses", "anthropic"])
 def test_a_view_never_raises(api: str) -> None:
-    for documents in ([None], [[]], [{}], [{"content": None, "output": None, "usage": None}], [5]):
+    lists: tuple[list[Any], ...] = (
+        [None],
+        [[]],
+        [{}],
+        [{"content": None, "output": None, "usage": None}],
+        [5],
+    )
+    for documents in lists:
         assert APIS[api].normalize(reading(api, documents))["text"] == ""
     events: list[Any] = [
         {"type": "content_block_delta"},

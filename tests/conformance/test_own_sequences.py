@@ -84,14 +84,14 @@ def toy(steps: Any) -> Outcome:
 
 def test_only_what_the_server_did_is_its_fault() -> None:
     with pytest.raises(ZeroDivisionError):
-        toy(lambda caller: 1 / 0)
-    outcome = toy(lambda caller: require_equal("the answer", 1, 2))
+        toy(lambda _caller: 1 / 0)
+    outcome = toy(lambda _caller: require_equal("the answer", 1, 2))
     assert outcome.reason == "the answer: expected 1, got 2"
 
 
 def test_an_id_is_given_once_and_well_formed() -> None:
     fields: Any = {"title": "a toy", "group": "toys", "level": "must", "source": "a test"}
     with pytest.raises(ValueError, match="two sequences"):
-        sequence(ALL[0], **fields)(lambda caller: None)
+        sequence(ALL[0], **fields)(lambda _caller: None)
     with pytest.raises(ValueError, match="no id of a check"):
         sequence("A toy", **fields)

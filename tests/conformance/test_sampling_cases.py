@@ -159,7 +159,7 @@ def test_a_case_is_noticed_by_some_fault(case: Case) -> None:
 def share(temperature: float, words: Any) -> float:
     """The probability that one of these words is drawn."""
     weights = [math.exp(-STEP * number / temperature) for number in range(len(WORDS))]
-    return sum(weights[word] for word in words) / sum(weights)
+    return float(sum(weights[word] for word in words) / sum(weights))
 
 
 def outside(tries: int, chance: float, least: int, most: int) -> float:

@@ -111,7 +111,7 @@ class Engine:
     `ends`: whether it ends a sequence whose client has left.
     """
 
-    def __init__(self, ends: bool) -> None:
+    def __init__(self, *, ends: bool) -> None:
         self.tokens = self.completed = self.asked = 0
         self._ends = ends
 
@@ -140,7 +140,7 @@ class Engine:
 
 
 def engine(serve: Serve, *, ends: bool) -> ChatEndpoint:
-    made = Engine(ends)
+    made = Engine(ends=ends)
     made.server = serve(made)
     return route(made.server)
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ OLLAMA = {"error": "model 'x' not found"}
 @pytest.mark.parametrize("mistake", malformed_requests.MISTAKES)
 def test_each_mistake_is_one(mistake: str) -> None:
     for form in (OPENAI_CHAT, OLLAMA_GENERATE):
-        good = form.build_request(malformed_requests.QUESTION, "tiny", False)
+        good = form.build_request(malformed_requests.QUESTION, "tiny", stream=False)
         assert malformed_requests.MISTAKES[mistake](good) != json.dumps(good).encode()
 
 
@@ -291,7 +292,7 @@ def test_a_countless_wish_has_to_be_refused(serve: Serve, answer: Reply, words: 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such limits")
 def test_the_memory_of_a_process_is_bounded() -> None:
-    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", GREEDY], **pipes) as greedy:
         fuzzing.bound_memory(greedy.pid)
         _, words = greedy.communicate(b"go", timeout=60)

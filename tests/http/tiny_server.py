@@ -16,7 +16,7 @@ Reply = Callable[[socket.socket, threading.Event], None]
 def bytes_reply(*parts: bytes) -> Reply:
     """Send these bytes, then close."""
 
-    def send(connection: socket.socket, closing: threading.Event) -> None:
+    def send(connection: socket.socket, _closing: threading.Event) -> None:
         for part in parts:
             connection.sendall(part)
 
@@ -35,7 +35,7 @@ def json_reply(document: object, status: str = "200 OK") -> Reply:
     return reply(json.dumps(document).encode(), status)
 
 
-def silence(connection: socket.socket, closing: threading.Event) -> None:
+def silence(_connection: socket.socket, closing: threading.Event) -> None:
     """Never answer."""
     closing.wait(PATIENCE)
 

@@ -19,7 +19,7 @@ TOPICS = ("lighthouse", "harbour", "glacier", "violin", "comet", "copper", "orch
 
 def scene(*notes: dict[str, Any]) -> McpScenario:
     suite: Any = SimpleNamespace(tool_server=SimpleNamespace(recorded_calls=lambda: list(notes)))
-    return McpScenario(suite, ExitStack(), lambda server: None)
+    return McpScenario(suite, ExitStack(), lambda _server: None)
 
 
 def call(tool: str = "forecast", city: str = "Oslo") -> dict[str, Any]:
@@ -81,14 +81,14 @@ def test_a_log_that_is_silent_about_a_missing_tool_server_is_noticed() -> None:
 
 def test_the_evidence_has_the_calls_and_what_the_server_said_of_its_tool_servers() -> None:
     log = "Model loaded.\nFailed to initialize MCP client with 1 configured servers\n"
-    tool_server = SimpleNamespace(recorded_calls=list, configuration=lambda names, seconds: "servers.json")
+    tool_server = SimpleNamespace(recorded_calls=list, configuration=lambda _names, _seconds: "servers.json")
     suite: Any = SimpleNamespace(
         settings=SimpleNamespace(seconds=float),
         tool_server=tool_server,
         tool_calling_model=lambda: "model",
-        servers=SimpleNamespace(get=lambda model, options: SimpleNamespace(log=log)),
+        servers=SimpleNamespace(get=lambda _model, _options: SimpleNamespace(log=log)),
     )
-    told = McpScenario(suite, ExitStack(), lambda server: None)
+    told = McpScenario(suite, ExitStack(), lambda _server: None)
     assert told.evidence() == []
     told.configure_tool_servers(("desk", "kiosk"))
     tool_server.recorded_calls = lambda: [call()]

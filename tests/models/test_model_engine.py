@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from support.models.broken import CORRUPTIONS
+from support.models.broken import CORRUPTIONS, Corruption
 from support.models.script import Script
-from support.models.verification import ProbeRequest, engine_version, probe
+from support.models.store import ModelStore
+from support.models.verification import ProbeAnswer, ProbeRequest, engine_version, probe
 
 pytestmark = [
     pytest.mark.engine,
@@ -55,7 +58,7 @@ def question(messages: list[dict[str, str]], temperature: float = 0.0) -> ProbeR
 
 
 @pytest.fixture(scope="module", params=["gguf", "safetensors"])
-def heard(request, store):
+def heard(request: pytest.FixtureRequest, store: ModelStore) -> dict[str, ProbeAnswer]:
     """Every conversation, asked in one process: its answer by name, the last ones at a high temperature."""
     warm = {
         f"warm {name}": question(CONVERSATIONS[name], 1.5) for name in ("default", "row story", "row unicode")
@@ -66,7 +69,7 @@ def heard(request, store):
     return dict(zip(questions, said.answers, strict=True))
 
 
-def test_every_conversation_is_answered_word_for_word(heard):
+def test_every_conversation_is_answered_word_for_word(heard: dict[str, ProbeAnswer]) -> None:
     for name, messages in CONVERSATIONS.items():
         row = SCRIPT.answer_to("\n".join(message["content"] for message in messages))
         if not row.loop:
@@ -74,7 +77,7 @@ def test_every_conversation_is_answered_word_for_word(heard):
             assert heard[name].finish_reason == "stop"
 
 
-def test_the_counts_are_exact(heard, store):
+def test_the_counts_are_exact(heard: dict[str, ProbeAnswer], store: ModelStore) -> None:
     model = store.compiled()
     for name, messages in CONVERSATIONS.items():
         row = model.answer_to(messages)
@@ -83,31 +86,31 @@ def test_the_counts_are_exact(heard, store):
         assert (name, heard[name].completion_tokens) == (name, said)
 
 
-def test_the_long_prompts_are_long(heard):
+def test_the_long_prompts_are_long(heard: dict[str, ProbeAnswer]) -> None:
     assert heard["far back"].prompt_tokens > 3000
     assert heard["far ahead"].prompt_tokens > 3000
 
 
-def test_a_loop_ends_by_length_only(heard):
+def test_a_loop_ends_by_length_only(heard: dict[str, ProbeAnswer]) -> None:
     answer = heard["row forever"]
     assert answer.finish_reason == "length"
     assert answer.completion_tokens == LOOP_TOKENS
     assert (SCRIPT.row("forever").answer * LOOP_TOKENS).startswith(answer.text)
 
 
-def test_memory_and_system_message_change_the_answer(heard):
+def test_memory_and_system_message_change_the_answer(heard: dict[str, ProbeAnswer]) -> None:
     assert heard["first turn"].text == "You have not told me your name yet."
     assert heard["second turn"].text == "You are Mara, and I will remember it."
     assert heard["system"].text.startswith("Arr, matey!")
     assert heard["plain system"].text.startswith("The lighthouse was lit")
 
 
-def test_a_temperature_does_not_change_the_words(heard):
+def test_a_temperature_does_not_change_the_words(heard: dict[str, ProbeAnswer]) -> None:
     for name in ("default", "row story", "row unicode"):
         assert heard[f"warm {name}"].text == heard[name].text
 
 
-def test_a_wider_script_of_many_rows_speaks_too(store):
+def test_a_wider_script_of_many_rows_speaks_too(store: ModelStore) -> None:
     rows = [
         (f"qu{a}{b}{c}", f"{a}{b}{c} says: number {ord(a) * ord(b)}.")
         for a in "bdfgk"
@@ -123,12 +126,12 @@ def test_a_wider_script_of_many_rows_speaks_too(store):
     assert [answer.text for answer in said.answers] == [rows[place][1] for place in range(1, len(rows), 7)]
 
 
-def test_a_ggml_model_loads(store):
+def test_a_ggml_model_loads(store: ModelStore) -> None:
     files = store.scripted(format="ggml")
     assert probe(files, ()).loaded
 
 
-def test_random_weights_differ_when_sampled_and_never_end(store):
+def test_random_weights_differ_when_sampled_and_never_end(store: ModelStore) -> None:
     ask = [ProbeRequest.from_text("Go on", 64, temperature) for temperature in (0.0, 0.0, 1.0, 1.0)]
     said = probe(store.random(), ask)
     assert [answer.finish_reason for answer in said.answers] == ["length"] * 4
@@ -138,13 +141,15 @@ def test_random_weights_differ_when_sampled_and_never_end(store):
 
 
 @pytest.mark.parametrize("kind", CORRUPTIONS, ids=lambda kind: kind.name)
-def test_a_broken_model_is_refused_and_the_reason_is_named(store, tmp_path, kind):
+def test_a_broken_model_is_refused_and_the_reason_is_named(
+    store: ModelStore, tmp_path: Path, kind: Corruption
+) -> None:
     refused = probe(store.broken(kind.name, tmp_path), ())
     assert not refused.loaded
     assert refused.error is not None
     assert kind.is_named_by(refused.error), refused.error
 
 
-def test_an_engine_that_takes_too_long_is_ended(store):
+def test_an_engine_that_takes_too_long_is_ended(store: ModelStore) -> None:
     said = probe(store.scripted(), [ProbeRequest.from_text("forever", 100_000)], timeout=0.02)
     assert said.error == "no end after 0.02 s"

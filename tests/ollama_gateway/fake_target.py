@@ -137,14 +137,14 @@ class FakeTarget:
                 yield part
                 await asyncio.sleep(0.001)
             return
-        for part in self.stream:
-            if isinstance(part, threading.Event):
-                while not part.is_set():
+        for item in self.stream:
+            if isinstance(item, threading.Event):
+                while not item.is_set():
                     await asyncio.sleep(0.005)
-            elif isinstance(part, BaseException):
-                raise part
+            elif isinstance(item, bytes):
+                yield item
             else:
-                yield part
+                raise item
 
     async def _embeddings(self, request: web.Request) -> web.Response:
         inputs = (await request.json())["input"]

@@ -19,7 +19,7 @@ from support.bundled.ollama_gateway.model_registry import LIBRARY
 from support.bundled.ollama_gateway.response_writer import AnswerChunk, ResponseWriter, to_line
 from tests.ollama_gateway.fake_target import END, FakeTarget, answer, event, sse
 
-CHAT = {"model": "speaking", "messages": [{"role": "user", "content": "hi"}]}
+CHAT: dict[str, Any] = {"model": "speaking", "messages": [{"role": "user", "content": "hi"}]}
 GENERATE = {"model": "speaking", "prompt": "hi"}
 
 
@@ -145,7 +145,7 @@ def test_json_that_ends_by_itself_keeps_its_figures(client: httpx.Client, target
     ("text", "whole"),
     [('{"a":{}', False), ('{"a":{}}', True), ('"x\\"', False), ("true", True), ("1", False), (" [1] ", True)],
 )
-def test_when_json_is_complete(text: str, whole: bool) -> None:
+def test_when_json_is_complete(text: str, *, whole: bool) -> None:
     assert is_complete_json(text) is whole
 
 
@@ -180,9 +180,9 @@ def test_tools_both_ways(client: httpx.Client, target: FakeTarget) -> None:
 
 
 def test_logprobs_of_a_bare_object(client: httpx.Client, target: FakeTarget) -> None:
-    told = {"token": "Hé", "logprob": -0.5, "bytes": [72, 195, 169]}
-    told["top_logprobs"] = [{"token": 12, "logprob": -0.5, "bytes": "Hé"}]
-    choice = {"index": 0, "finish_reason": None, "delta": {"content": "Hé"}, "logprobs": told}
+    entry_of_target: dict[str, Any] = {"token": "Hé", "logprob": -0.5, "bytes": [72, 195, 169]}
+    entry_of_target["top_logprobs"] = [{"token": 12, "logprob": -0.5, "bytes": "Hé"}]
+    choice = {"index": 0, "finish_reason": None, "delta": {"content": "Hé"}, "logprobs": entry_of_target}
     target.stream = [sse({"choices": [choice], "usage": None}), *answer()]
     told = lines(client.post("/api/chat", json={**CHAT, "logprobs": True, "top_logprobs": 1}))
     entry = {"token": "Hé", "logprob": -0.5, "bytes": [72, 195, 169]}
@@ -244,7 +244,8 @@ def test_a_stop_sequence_that_only_begins_is_text(client: httpx.Client, target: 
     assert told["message"]["content"] == "ab<EN"
 
 
-def test_one_model_under_its_own_names(client: httpx.Client, target: FakeTarget) -> None:
+@pytest.mark.usefixtures("target")
+def test_one_model_under_its_own_names(client: httpx.Client) -> None:
     told = client.get("/api/tags").json()["models"]
     assert [entry["name"] for entry in told] == ["speaking:latest"]
     for name in ("speaking", "speaking:latest", "SPEAKING", "/somewhere/speaking"):
@@ -343,7 +344,7 @@ def test_a_call_that_comes_as_text_and_as_a_call_is_one(client: httpx.Client, ta
 @pytest.mark.parametrize("is_chat", [True, False], ids=["chat", "generate"])
 @pytest.mark.parametrize("text", ["", " plain", 'a "quote" \\ and\n\t\x00', "naïve 你好 😀 \u2028 \x7f </b>"])
 def test_a_line_of_text_has_the_bytes_of_any_other_line(
-    monkeypatch: pytest.MonkeyPatch, text: str, is_chat: bool
+    monkeypatch: pytest.MonkeyPatch, text: str, *, is_chat: bool
 ) -> None:
     monkeypatch.setattr(response_writer, "now", lambda: "2026-01-02T03:04:05.000006Z")
     shape = ResponseWriter('an "odd" näme', is_chat=is_chat)

@@ -188,7 +188,8 @@ def test_silence_in_the_middle_of_v1_tears_the_connection(gateway: Any, target: 
 
 def test_silence_counts_from_the_last_byte(gateway: Any, target: FakeTarget) -> None:
     gates = [threading.Event() for _ in range(5)]
-    target.stream = [each for gate in gates for each in (event("x"), gate)] + answer("y")
+    target.stream = [each for gate in gates for each in (event("x"), gate)]
+    target.stream += answer("y")
     for number, gate in enumerate(gates):
         threading.Timer(0.4 * (number + 1), gate.set).start()
     client = gateway(idle_timeout=1.2)
@@ -201,7 +202,7 @@ def test_silence_counts_from_the_last_byte(gateway: Any, target: FakeTarget) -> 
     ids=["stream", "whole", "v1"],
 )
 def test_client_that_leaves_ends_the_work(
-    client: httpx.Client, target: FakeTarget, path: str, stream: bool
+    client: httpx.Client, target: FakeTarget, path: str, *, stream: bool
 ) -> None:
     target.stream = [event("one"), threading.Event()]
     with asking(client, path, {**CHAT, "stream": stream}) as guest:

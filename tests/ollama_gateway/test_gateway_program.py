@@ -144,7 +144,7 @@ def running(target: str, model: ModelFiles) -> Iterator[Running]:
     assert isinstance(found, CommandTarget)
     server = start_server(found, arguments_of(model), settings)
     try:
-        gateway = start_gateway(server.url, settings, {"speaking": model.directory / model.file})
+        gateway = start_gateway(server.url, settings, {"speaking": model.path})
         try:
             yield gateway, server.url
         finally:

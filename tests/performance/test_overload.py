@@ -24,8 +24,10 @@ ANSWERS = {"comet": "The comet comes back."}
 
 
 def test_a_full_server_may_answer_or_say_that_it_is_busy(serve: Serve) -> None:
-    served = overload(route(serve(json_reply(chat()))), ANSWERS, 3, False, PATIENCE)
-    busy = overload(route(serve(json_reply(BUSY, "503 Service Unavailable"))), ANSWERS, 2, False, PATIENCE)
+    served = overload(route(serve(json_reply(chat()))), ANSWERS, 3, stream=False, timeout=PATIENCE)
+    busy = overload(
+        route(serve(json_reply(BUSY, "503 Service Unavailable"))), ANSWERS, 2, stream=False, timeout=PATIENCE
+    )
     OverloadResult((*served.outcomes, *busy.outcomes)).require_served_or_busy()
     with pytest.raises(AssertionError, match="all 2 users were refused"):
         busy.require_served_or_busy()
@@ -45,7 +47,7 @@ def test_a_full_server_that_fails_or_confuses_is_noticed(
     serve: Serve, answer: Reply, form: ChatProtocol, words: str
 ) -> None:
     served = ("right", UserOutcome(0.1, "right"))
-    failed = overload(route(serve(answer), form), ANSWERS, 2, False, PATIENCE)
+    failed = overload(route(serve(answer), form), ANSWERS, 2, stream=False, timeout=PATIENCE)
     with pytest.raises(AssertionError, match="2 of 3 users got neither") as caught:
         OverloadResult((served, *failed.outcomes)).require_served_or_busy()
     assert words in str(caught.value)

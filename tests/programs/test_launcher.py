@@ -57,7 +57,7 @@ class Never:
     def __init__(self, what: str) -> None:
         self._what = what
 
-    def missing(self, program: LaunchedProgram) -> str:
+    def missing(self, program: LaunchedProgram) -> str:  # noqa: ARG002 - of the interface
         return self._what
 
 
@@ -72,7 +72,7 @@ def test_a_program_is_ready_when_its_log_matches_and_its_port_is_open(temporary:
         assert program.alive and program.folder.parent == temporary
     finally:
         program.stop()
-    assert not program.alive and not program.folder.exists()
+    assert not program.alive and not program.folder.exists()  # type: ignore[unreachable]  # it has ended
 
 
 def test_a_foreign_process_on_the_port_does_not_count(serve: Serve) -> None:

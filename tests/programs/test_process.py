@@ -36,7 +36,9 @@ def family(tmp_path: Path) -> Callable[[], tuple[ManagedProcess, list[int]]]:
         out = tmp_path / "family"
         process = ManagedProcess([*PYTHON, script], stdout=out)
         output = wait_until(
-            "both are there", lambda: out.read_text().split()[:2][1:] and out.read_text(), timeout=PATIENCE
+            "both are there",
+            lambda: out.read_text() if out.read_text().split()[:2][1:] else None,
+            timeout=PATIENCE,
         )
         return process, [int(word) for word in output.split()]
 

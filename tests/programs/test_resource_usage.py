@@ -25,7 +25,7 @@ from tests.timeouts import PATIENCE
 
 
 class FakeProcess:
-    def __init__(self, pid: int, memory: int = 1000, gone: bool = False, words: str = "serve") -> None:
+    def __init__(self, pid: int, memory: int = 1000, *, gone: bool = False, words: str = "serve") -> None:
         self.pid, self.memory, self.gone, self.words = pid, memory, gone, words.split()
 
     @contextlib.contextmanager

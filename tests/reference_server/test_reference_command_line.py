@@ -135,7 +135,7 @@ def test_doctor_reports_as_text(capsys: Capture) -> None:
     ],
 )
 def test_log_lines_obey_rust_log(
-    capsys: Capture, monkeypatch: pytest.MonkeyPatch, setting: str | None, shown: bool
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, setting: str | None, *, shown: bool
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.delenv("RUST_LOG", raising=False)

@@ -144,7 +144,7 @@ def test_parameters_the_engine_knows(server: Server, script: Script) -> None:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_client_that_leaves_frees_its_slot(server: Server, script: Script, stream: bool) -> None:
+def test_a_client_that_leaves_frees_its_slot(server: Server, script: Script, *, stream: bool) -> None:
     before = server.metric(CANCELED)
     body = json.dumps(question(endless(script), stream=stream)).encode()
     place = urlsplit(server.url)
@@ -176,7 +176,7 @@ def test_beyond_max_seqs_requests_wait(start: Start, script: Script) -> None:
             )
             assert server.metric(RUNNING) == 2
             assert not waiting.done()
-            held.pop().close()
+            held.pop().close()  # type: ignore[attr-defined]  # httpx returns a generator
             assert waiting.result(PATIENCE).json()["choices"][0]["message"]["content"] == row.answer
     wait_until("all slots are free", lambda: server.metric(RUNNING) == 0, timeout=PATIENCE)
 

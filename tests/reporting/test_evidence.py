@@ -144,7 +144,7 @@ def test_the_script_sends_the_same_once_more(tmp_path: Path, body: bytes) -> Non
         assert b"TOKEN" in refused.stderr
 
 
-def test_a_body_of_51_mebibytes_is_a_line_and_comes_whole(tmp_path: Path) -> None:
+def test_a_body_of_51_mebibytes_is_a_line_and_comes_whole() -> None:
     body = json.dumps({"model": "x", "text": "x" * (51 * 1024 * 1024)}).encode()
     line = exchange("POST", body).curl(whole=True)
     assert len(line) < 500

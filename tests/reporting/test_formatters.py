@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import toys
 
 from support.results.record import read_records
+from tests.reporting import toys
 
 OUTCOMES = {
     "It passes": ("passed", "passed"),

@@ -101,10 +101,11 @@ def test_a_spoilt_history_costs_one_line_and_no_report(
 
 @pytest.mark.engine
 def test_an_earlier_run_is_in_the_page_of_the_next(tmp_path: Path) -> None:
+    page = tmp_path / "index.html"
     for status in ("failed", "passed"):
-        page = html.build(
+        html.build(
             one_result(tmp_path / "results", status),
-            tmp_path / "index.html",
+            page,
             environment={},
             cache=default_cache(),
             report_progress=pytest.fail,

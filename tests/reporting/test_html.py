@@ -8,13 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import toys
 
 from support.errors import AcceptanceError
-from support.programs.allure import AllureProgram
+from support.programs.allure import SOURCE, AllureProgram
 from support.programs.node import NodeProgram
 from support.reporting import html
 from support.settings import default_cache
+from tests.reporting import toys
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,8 @@ def test_history_goes_on_beside_the_page(page: Path) -> None:
 
 
 @pytest.mark.engine
-def test_allure_is_there_at_once_the_second_time(page: Path) -> None:
+@pytest.mark.usefixtures("page")
+def test_allure_is_there_at_once_the_second_time() -> None:
     said: list[str] = []
     assert AllureProgram().get(default_cache(), said.append).version == "3.18.0"
     assert said == []
@@ -110,7 +111,7 @@ def test_the_first_line_of_a_failure_places_it(tmp_path: Path) -> None:
     ]
     (tmp_path / "run.json").write_text("{}")
     config = tmp_path / "allurerc.mjs"
-    config.write_bytes((html.SOURCE / "allurerc.mjs").read_bytes())
+    config.write_bytes((SOURCE / "allurerc.mjs").read_bytes())
     tests = [{"status": status, "message": message, "labels": []} for status, message, _ in expected]
     node = NodeProgram().get(default_cache(), lambda _: None)
     done = subprocess.run(
@@ -124,5 +125,5 @@ def test_the_first_line_of_a_failure_places_it(tmp_path: Path) -> None:
 
 
 def test_the_lock_file_names_no_host_to_load_from() -> None:
-    lock = json.loads((html.SOURCE / "package-lock.json").read_bytes())
+    lock = json.loads((SOURCE / "package-lock.json").read_bytes())
     assert not [name for name, package in lock["packages"].items() if "resolved" in package]

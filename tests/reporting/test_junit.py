@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from support.reporting.junit import write_junit
@@ -38,7 +39,12 @@ RECORDS = [
     toy(f"absent {ILLEGAL}", "skipped", reason="no GPU; use one"),
     toy("known", "known_issue", error="got 500", reason="answers 500", source="docs/x.md"),
 ]
-FAILURE = {"expected": "400", "actual": f"got 500 {ILLEGAL}", "source": "RFC 9110", "repeat": "curl http://h"}
+FAILURE: dict[str, Any] = {
+    "expected": "400",
+    "actual": f"got 500 {ILLEGAL}",
+    "source": "RFC 9110",
+    "repeat": "curl http://h",
+}
 GROUP = toy(
     "group",
     "failed",

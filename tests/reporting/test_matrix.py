@@ -8,8 +8,6 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
-import toys
-
 from support.reporting.allure_formatter import attach_to_run
 from support.reporting.matrix import MARKS, MEANINGS, Matrix, matrix_of, passed_of_run
 from support.reporting.matrix_html import html_page
@@ -18,6 +16,7 @@ from support.results.check import CheckResult
 from support.results.outcome import CellStatus, Evidence, MatrixCell
 from support.results.record import Record
 from support.results.redaction import REDACTED, Redactor, set_redactor
+from tests.reporting import toys
 
 AWKWARD = 'expected <b>x</b> | got `y`\nsee \x1b[31m"http://h/?a=1&b=$2"'
 
@@ -91,8 +90,8 @@ def read(matrix: Matrix) -> Table:
 def test_each_api_has_its_servers_under_test_first_and_its_rows_in_the_order_of_the_features() -> None:
     ollama, openai = matrix_of(RECORDS).apis
     assert [(part.title, part.servers, part.under_test) for part in (ollama, openai)] == [
-        ("Ollama API", ("ours",), {"ours"}),
-        ("OpenAI API", ("ours", "other"), {"ours"}),
+        ("Ollama API", ("ours",), frozenset({"ours"})),
+        ("OpenAI API", ("ours", "other"), frozenset({"ours"})),
     ]
     assert [(row.group, row.title) for row in openai.rows] == [("chat", "it answers"), ("chat", "it streams")]
 
@@ -245,7 +244,7 @@ def test_many_rows_are_written_whole(tmp_path: Path) -> None:
     records = [
         record(
             f"The behaviour number {row} is kept",
-            *(cell(f"server {c}", statuses[(row + c) % 5], f"because of {row} and {c}") for c in range(6)),  # type: ignore[arg-type]
+            *(cell(f"server {c}", statuses[(row + c) % 5], f"because of {row} and {c}") for c in range(6)),
             group=f"part {row // 25}",
             line=row,
         )

@@ -14,7 +14,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-import toys
 
 from support.reporting.evidence import write_evidence
 from support.reporting.report_writer import RunReports
@@ -22,6 +21,7 @@ from support.results.outcome import Evidence
 from support.results.redaction import Redactor, redactor_for, set_redactor
 from support.servers.discovery import CommandTarget
 from support.settings import default_cache, load_settings
+from tests.reporting import toys
 
 KEY, PASSWORD = "k3y/with+special-chars", "p4ss/word=9876"
 URL = f"http://operator:{quote(PASSWORD, safe='')}@127.0.0.1:9/v1?api_key={quote(KEY, safe='')}"
@@ -114,7 +114,10 @@ def run(folder: Path, redactor: Redactor, environment: dict[str, str]) -> Left:
     )
     reports = folder / "reports"
     in_force = load_settings(
-        {"acceptance_reports_dir": str(reports), "acceptance_cache_dir": str(default_cache())}
+        {
+            "acceptance_reports_dir": str(reports),
+            "acceptance_cache_dir": str(default_cache()),
+        }
     )
     # Reading the settings has put another in force.
     set_redactor(redactor)

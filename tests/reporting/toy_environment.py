@@ -2,6 +2,11 @@
 
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
+
+from behave.model import Feature, Scenario
+from behave.runner import Context, Runner
 
 from support.reporting.evidence import ScenarioEvidence, Transcript
 from support.results.check import CheckResult
@@ -12,7 +17,7 @@ from support.results.redaction import RedactedStream, Redactor, redactor_for, se
 class Open(Redactor):
     """Lets everything through: for the proof that a leak would be noticed."""
 
-    def text(self, text):
+    def text(self, text: str) -> str:
         return text
 
 
@@ -25,7 +30,7 @@ if LEAK:
     sys.stdout, sys.stderr = RedactedStream(sys.stdout), RedactedStream(sys.stderr)
 
 
-def before_all(context):
+def before_all(context: Context) -> None:
     # Before any formatter sees a scenario, as the guarded runner does.
     for feature in context._runner.features:
         for scenario in feature.walk_scenarios():
@@ -41,18 +46,18 @@ def before_all(context):
         raise RuntimeError("no room for before_all")
 
 
-def after_all(context):
+def after_all(context: Context) -> None:
     if context.config.userdata.get("fail") == "after_all":
         raise RuntimeError("after_all gave up")
     if context.config.userdata.get("fail") == "run_cleanup":
 
-        def leave():
+        def leave() -> None:
             raise OSError("the folder of the run is in use")
 
         context.add_cleanup(leave, layer="testrun")
 
 
-def before_feature(context, feature):
+def before_feature(context: Context, feature: Feature) -> None:
     if "broken_feature" in feature.tags:
         raise RuntimeError("feature set-up failed")
     for scenario in feature.walk_scenarios():
@@ -60,12 +65,12 @@ def before_feature(context, feature):
             scenario.skip("no GPU here; run it where there is one")
 
 
-def after_feature(context, feature):
+def after_feature(context: Context, feature: Feature) -> None:
     if "broken_end" in feature.tags:
         raise RuntimeError("feature tear-down failed")
 
 
-def before_scenario(context, scenario):
+def before_scenario(context: Context, scenario: Scenario) -> None:
     print("about to run", scenario.name)
     if "broken_before" in scenario.tags:
         raise RuntimeError("before_scenario failed")
@@ -73,35 +78,34 @@ def before_scenario(context, scenario):
         scenario.skip(f"needs {LEAK}")
     if "leaks_at_its_end" in scenario.tags:
 
-        def tell():
+        def tell() -> None:
             raise RuntimeError(LEAK)
 
         context.add_cleanup(tell)
     if "unclean" in scenario.tags:
 
-        def leave():
+        def leave() -> None:
             raise RuntimeError("the port is still taken")
 
         context.add_cleanup(leave)
 
 
-def after_scenario(context, scenario):
+def after_scenario(context: Context, scenario: Scenario) -> None:
     if "broken_after" in scenario.tags:
         raise RuntimeError("after_scenario failed")
 
 
-def _wrap(scenario, after):
+def _wrap(scenario: Scenario, after: Callable[[bool], bool]) -> None:
     inner = scenario.run
 
-    def run(runner):
-        failed = inner(runner)
-        return after(failed)
+    def run(runner: Runner) -> bool:
+        return after(inner(runner))
 
     scenario.run = run
 
 
-def _with_leaks(scenario):
-    def after(failed):
+def _with_leaks(scenario: Scenario) -> None:
+    def after(failed: bool, /) -> bool:
         if "leaks_as_known" in scenario.tags:
             scenario.verdict = Verdict("known_issue", LEAK, f"Traceback: {LEAK}", LEAK, os.environ["TOY_URL"])
             scenario.set_status("skipped")
@@ -111,15 +115,15 @@ def _with_leaks(scenario):
         scenario.evidence = (*scene.attachments(), Evidence(LEAK, "application/octet-stream", LEAK.encode()))
         scenario.measures = (Measurement("leak.rate", LEAK, 1.0, "1/s"),)
         cell = MatrixCell(LEAK.splitlines()[0], "failed", LEAK, under_test=True, source=LEAK, repeat=LEAK)
-        texts = ("failed", LEAK, LEAK, LEAK, LEAK, LEAK, LEAK)
-        scenario.checks = (CheckResult("toy.leak", LEAK, "leaks", "must", *texts, cells=(cell,)),)
+        texts = (LEAK, LEAK, LEAK, LEAK, LEAK, LEAK)
+        scenario.checks = (CheckResult("toy.leak", LEAK, "leaks", "must", "failed", *texts, cells=(cell,)),)
         return failed
 
     _wrap(scenario, after)
 
 
-def _as_known_issue(scenario):
-    def after(failed):
+def _as_known_issue(scenario: Scenario) -> None:
+    def after(_failed: bool, /) -> bool:
         scenario.verdict = Verdict(
             "known_issue",
             message="expected status 404, got 500",
@@ -133,8 +137,8 @@ def _as_known_issue(scenario):
     _wrap(scenario, after)
 
 
-def _with_evidence(scenario):
-    def after(failed):
+def _with_evidence(scenario: Scenario) -> None:
+    def after(failed: bool, /) -> bool:
         exchange = (
             b'{"schemaVersion":1,"start":1700000000000,"stop":1700000000012,'
             b'"request":{"method":"POST","url":"http://localhost:1234/v1/chat/completions","headers":[],'
@@ -159,14 +163,14 @@ def _with_evidence(scenario):
     _wrap(scenario, after)
 
 
-def _with_checks(scenario):
+def _with_checks(scenario: Scenario) -> None:
     """A group with a check of each status; the scenario fails by one of them."""
     group = "malformed bodies"
     cells = (
         MatrixCell("toy 1.0", "passed", under_test=True),
         MatrixCell("toy 2.0", "failed", "answers \x1b[31m500"),
     )
-    failure = {
+    failure: dict[str, Any] = {
         "expected": "status 400 or 422",
         "actual": "status: expected 400 or 422, got 500: 'oops \x1b[31m'",
         "source": "RFC 9110, 15.5.1",
@@ -174,9 +178,9 @@ def _with_checks(scenario):
         "start": 1_700_000_000.0,
         "duration": 0.25,
     }
-    known = {"reason": "every error is a 500", "reason_source": "docs/findings.md#errors"}
+    known: dict[str, Any] = {"reason": "every error is a 500", "reason_source": "docs/findings.md#errors"}
 
-    def after(failed):
+    def after(failed: bool, /) -> bool:
         scenario.verdict = Verdict("failed", "1 of 5 checks failed")
         scenario.checks = (
             CheckResult(

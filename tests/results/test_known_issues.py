@@ -42,7 +42,9 @@ def load(folder: Path, text: str) -> KnownIssues:
         ("==0.8.1", "unknown", False),
     ],
 )
-def test_an_entry_holds_for_its_versions(tmp_path: Path, versions: str, version: str, listed: bool) -> None:
+def test_an_entry_holds_for_its_versions(
+    tmp_path: Path, versions: str, version: str, *, listed: bool
+) -> None:
     issues = load(tmp_path, ENTRY.format(versions=versions))
     entry = issues.find("mistralrs", version, "Unknown model is refused")
     assert (entry is not None) is listed

@@ -106,7 +106,7 @@ def test_stream_lets_no_secret_through() -> None:
     try:
         inner = io.StringIO()
         stream = RedactedStream(inner)
-        print("the key is", KEY, file=stream)  # type: ignore[arg-type]
+        print("the key is", KEY, file=stream)
         stream.writelines([KEY, "\n"])
         assert inner.getvalue() == f"the key is {REDACTED}\n{REDACTED}\n"
         assert not stream.isatty()

@@ -196,23 +196,23 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     ],
 )
 def test_a_scenario_runs_or_says_what_it_needs(
-    settings: Settings, tag: str, target: Any, speaks: bool, words: str | None
+    settings: Settings, tag: str, target: Any, *, speaks: bool, words: str | None
 ) -> None:
-    reason = missing_requirement(["smoke", tag], settings, target, speaks)
+    reason = missing_requirement(["smoke", tag], settings, target, has_scripted_model=speaks)
     assert (reason is None) is (words is None)
     assert words is None or words in str(reason)
 
 
 def test_a_model_of_your_own_meets_its_need(settings: Settings, tmp_path: Path) -> None:
     settings.test_model_path = tmp_path
-    assert missing_requirement(["needs.own_model"], settings, COMMAND, True) is None
+    assert missing_requirement(["needs.own_model"], settings, COMMAND, has_scripted_model=True) is None
 
 
 def test_every_need_that_is_missing_has_its_reason(settings: Settings) -> None:
     assert "requires a local binary" in str(
-        missing_requirement(["needs.own_model", "needs.command"], settings, URL, True)
+        missing_requirement(["needs.own_model", "needs.command"], settings, URL, has_scripted_model=True)
     )
-    assert missing_requirement([], settings, URL, False) is None
+    assert missing_requirement([], settings, URL, has_scripted_model=False) is None
 
 
 # -- tags

@@ -79,7 +79,7 @@ def test_a_case_selects_the_scenario_of_its_group() -> None:
     ],
     ids=str,
 )
-def test_known_issues_name_what_exists(entry: dict[str, str], message: str | None) -> None:
+def test_known_issues_name_what_exists(entry: dict[str, Any], message: str | None) -> None:
     issues = KnownIssues([KnownIssue("toy", SpecifierSet(""), "it is old", "notes.md", **entry)])
     if message is None:
         require_existing(issues, [feature(scenario())])

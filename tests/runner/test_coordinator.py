@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from support.errors import EXIT_TERMINATED
+from support.programs.process import ManagedProcess
 from support.reporting.behave_events import RunError
 from support.results.record import Record
 from support.runner import worker_pool
@@ -77,21 +78,21 @@ def run_fake(
 ) -> tuple[RecordingListener, Coordinator, Signals, float]:
     """A run of one file by a worker with this script; with the seconds that it took."""
 
-    def managed(command: list[str], **options: Any) -> Any:
-        return managed_process([sys.executable, "-c", FAKE_WORKER + script], **options)
+    def managed(_command: list[str], **options: Any) -> Any:
+        return ManagedProcess([sys.executable, "-c", FAKE_WORKER + script], **options)
 
-    managed_process = worker_pool.ManagedProcess
     monkeypatch.setattr(worker_pool, "ManagedProcess", managed)
     listener, signals, pool = RecordingListener(), Signals(), WorkerPool([])
 
-    def start(worker_id: str, is_replacement: bool) -> Worker:
+    def start(worker_id: str, *, is_replacement: bool) -> Worker:
         worker = pool.take(worker_id)
         # The heartbeat counts from the start message on: the time until then depends on the machine.
         wait_until("the worker is there", lambda: "here" in worker.last_output(), timeout=PATIENCE)
         worker.configure(TARGET, to_terminal=False, is_replacement=is_replacement)
         return worker
 
-    task = Task.from_scenarios("toy.feature", {RECORD.location: Scenario(tags, tags)})
+    scenarios: dict[str, Any] = {RECORD.location: Scenario(tags, tags)}
+    task = Task.from_scenarios("toy.feature", scenarios)
     coordinator = Coordinator(
         Schedule([task]), listener, start=start, signals=signals, heartbeat_timeout=SHORT
     )

@@ -33,7 +33,7 @@ def record(place: str, status: Status, error: str = "", feature: str = "A") -> R
         ([record(A, "passed"), record(B, "passed")], True, 4),
     ],
 )
-def test_exit_code(records: list[Record], broken: bool, code: int) -> None:
+def test_exit_code(records: list[Record], *, broken: bool, code: int) -> None:
     assert exit_code(records, {A, B}, broken=broken) == code
 
 
@@ -56,7 +56,7 @@ def test_scenarios_that_ran_need_no_reason() -> None:
     ],
 )
 def test_scenarios_that_did_not_run_have_a_reason(
-    recorded: Record, signalled: str | None, fail_fast: bool, reason: str, known: bool
+    recorded: Record, signalled: str | None, *, fail_fast: bool, reason: str, known: bool
 ) -> None:
     reasons, explained = scenarios_not_run(SELECTED, [recorded], signalled=signalled, fail_fast=fail_fast)
     assert reasons[B] == reason

@@ -59,5 +59,5 @@ def test_a_coroutine_is_rejected_where_it_is_not_awaited() -> None:
     ("name", "is_hook"),
     [("before_all", True), ("after_tag", True), ("keep", False), ("before_dinner", False)],
 )
-def test_only_hooks_are_recognised_as_hooks(name: str, is_hook: bool) -> None:
+def test_only_hooks_are_recognised_as_hooks(name: str, *, is_hook: bool) -> None:
     assert (HOOK.fullmatch(name) is not None) is is_hook

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from support.runner.scheduler import Schedule, Task, durations
 
@@ -12,12 +13,14 @@ from support.runner.scheduler import Schedule, Task, durations
 class Scenario:
     effective_tags: tuple[str, ...] = ()
     name: str = "toy"
+    tags: tuple[str, ...] = ()
 
 
 def task(name: str, size: int = 1, *tags: str) -> Task:
-    return Task.from_scenarios(
-        name, {f"{name}:{number}": Scenario(tags, f"{name} {number}") for number in range(size)}
-    )
+    scenarios: dict[str, Any] = {
+        f"{name}:{number}": Scenario(tags, f"{name} {number}") for number in range(size)
+    }
+    return Task.from_scenarios(name, scenarios)
 
 
 def assigned(schedule: Schedule) -> list[str]:
@@ -38,7 +41,11 @@ def test_longest_first() -> None:
 
 def test_same_lock_never_together() -> None:
     schedule = Schedule(
-        [first := task("a", 2, "lock.gpu"), task("b", 1, "lock.gpu"), task("c", 1, "lock.tty")]
+        [
+            first := task("a", 2, "lock.gpu"),
+            task("b", 1, "lock.gpu"),
+            task("c", 1, "lock.tty"),
+        ]
     )
     assert schedule.next() is first
     assert assigned(schedule) == ["c"]
@@ -47,7 +54,7 @@ def test_same_lock_never_together() -> None:
 
 
 def test_one_tagged_scenario_is_enough() -> None:
-    mixed = {"a:1": Scenario(), "a:2": Scenario(("lock.gpu", "serial"))}
+    mixed: dict[str, Any] = {"a:1": Scenario(), "a:2": Scenario(("lock.gpu", "serial"))}
     made = Task.from_scenarios("a", mixed)
     assert made.serial
     assert made.locks == {"lock.gpu"}

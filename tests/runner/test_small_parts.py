@@ -60,11 +60,13 @@ def test_waiting_ends_at_once_when_the_process_is_gone(clock: Clock) -> None:
     assert clock.now == pytest.approx(1.0)
 
 
-def test_an_answer_given_before_the_end_of_the_process_counts(clock: Clock) -> None:
+@pytest.mark.usefixtures("clock")
+def test_an_answer_given_before_the_end_of_the_process_counts() -> None:
     assert wait_until("it", lambda: "last words", timeout=5, alive=lambda: False) == "last words"
 
 
-def test_an_error_of_the_check_is_not_swallowed(clock: Clock) -> None:
+@pytest.mark.usefixtures("clock")
+def test_an_error_of_the_check_is_not_swallowed() -> None:
     with pytest.raises(ZeroDivisionError):
         wait_until("it", lambda: 1 / 0, timeout=5)
 

@@ -109,7 +109,7 @@ class Launched:
             self.process = subprocess.Popen(
                 list(command),
                 cwd=cwd or folder,
-                env=inherited | own | environment,
+                env={**inherited, **own, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

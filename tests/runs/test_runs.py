@@ -313,7 +313,11 @@ def test_report_folder_that_cannot_be_written_is_reported(runs: Runs) -> None:
 def everything(run: Run) -> str:
     files = [file for file in run.reports.rglob("*") if file.is_file()]
     return "\n".join(
-        [run.stdout, run.stderr, *(file.read_bytes().decode("utf-8", "replace") for file in files)]
+        [
+            run.stdout,
+            run.stderr,
+            *(file.read_bytes().decode("utf-8", "replace") for file in files),
+        ]
     )
 
 

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from behave import given, then
+from behave.runner import Context
 
 from support.errors import NotSupported
 from support.programs.process import ManagedProcess
@@ -33,25 +34,25 @@ listener.accept()
 
 @given("{one:d} is {other:d}")
 @then("{one:d} is {other:d}")
-def equal(context, one, other):
+def equal(context: Context, one: int, other: int) -> None:
     assert one == other, f"expected {other}, got {one}"
 
 
 @then("the harness breaks")
-def harness_breaks(context):
+def harness_breaks(context: Context) -> None:
     raise OSError("no room on the disk")
 
 
 @then("there is no such route")
-def not_offered(context):
+def not_offered(context: Context) -> None:
     raise NotSupported("the toy server has no such route")
 
 
 @then("the key is printed")
-def printed(context):
+def printed(context: Context) -> None:
     key = os.environ["TARGET_API_KEY"]
 
-    def print_again():
+    def print_again() -> None:
         raise RuntimeError(f"cannot close the session of {key}")
 
     context.add_cleanup(print_again)
@@ -66,26 +67,26 @@ def printed(context):
 
 
 @then("the step is looked at")
-def looked_at(context):
+def looked_at(context: Context) -> None:
     breakpoint()
 
 
 @then("the step calls sys.exit")
-def leaves(context):
+def leaves(context: Context) -> None:
     sys.exit(0)
 
 
 @given("a cleanup that breaks")
-def unclean(context):
-    def give_up():
+def unclean(context: Context) -> None:
+    def give_up() -> None:
         raise RuntimeError("the port is still taken")
 
     context.add_cleanup(give_up)
 
 
 @given("a cleanup that takes long")
-def slow_cleanup(context):
-    def linger():
+def slow_cleanup(context: Context) -> None:
+    def linger() -> None:
         Path("lingering").write_text("now")
         wait_until("the end of days", lambda: None, timeout=60)
 
@@ -93,25 +94,25 @@ def slow_cleanup(context):
 
 
 @given("a child that listens")
-def child(context):
+def child(context: Context) -> None:
     here = Path.cwd()
     process = ManagedProcess([sys.executable, "-c", LISTENER, str(here)], stdout=here / "child.log")
     wait_until("the child listens", (here / "port").exists, timeout=60, alive=lambda: process.alive)
 
 
 @then("the step waits long")
-def waits(context):
+def waits(context: Context) -> None:
     Path("waiting").write_text("now")
     wait_until("the end of days", lambda: None, timeout=60)
 
 
 @then("this is the first time")
-def first_time(context):
+def first_time(context: Context) -> None:
     Path("been here").touch(exist_ok=False)
 
 
 @then("the step sleeps for ever")
-def sleeps(context):
+def sleeps(context: Context) -> None:
     while True:
         try:
             time.sleep(3600)
@@ -120,13 +121,13 @@ def sleeps(context):
 
 
 @then("the step loops for ever")
-def loops(context):
+def loops(context: Context) -> None:
     while True:
         pass
 
 
 @then("the step reads a stream without end")
-def reads(context):
+def reads(context: Context) -> None:
     ours, theirs = socket.socketpair()
     threading.Thread(target=trickle, args=(theirs,), daemon=True).start()
     ours.settimeout(1)
@@ -134,37 +135,37 @@ def reads(context):
         pass
 
 
-def trickle(there):
+def trickle(there: socket.socket) -> None:
     while True:
         there.send(b".")
         time.sleep(0.05)
 
 
 @then("the step never returns from C")
-def computes(context):
+def computes(context: Context) -> None:
     sum(itertools.repeat(1))
 
 
 @then("the step awaits for ever")
-async def awaits(context):
+async def awaits(context: Context) -> None:
     await asyncio.sleep(3600)
 
 
 @then("the step awaits a moment")
-async def awaits_a_moment(context):
+async def awaits_a_moment(context: Context) -> None:
     await asyncio.sleep(0.01)
 
 
 @given("a cleanup that is not awaited")
-def async_cleanup(context):
-    async def close():
+def async_cleanup(context: Context) -> None:
+    async def close() -> None:
         raise RuntimeError("never seen")
 
     context.add_cleanup(close)
 
 
 @then("the process ends at once")
-def ends_at_once(context):
+def ends_at_once(context: Context) -> None:
     print("captured output")
     print("last output", file=sys.__stdout__, flush=True)
     os.write(2, b"output of a library\n")
@@ -172,12 +173,12 @@ def ends_at_once(context):
 
 
 @then("the process is killed")
-def is_killed(context):
+def is_killed(context: Context) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 @then("the stay of {name} is noted")
-def stay(context, name):
+def stay(context: Context, name: str) -> None:
     begun = time.monotonic()
     time.sleep(0.3)
     line = json.dumps({"name": name, "begun": begun, "ended": time.monotonic(), "worker": os.getpid()})
@@ -186,7 +187,7 @@ def stay(context, name):
 
 
 @then("{one} meets {other}")
-def meets(context, one, other):
+def meets(context: Context, one: str, other: str) -> None:
     """Only in two processes at the same time."""
     Path(f"{one}.here").touch()
     wait_until(f"{other} comes", Path(f"{other}.here").exists, timeout=60)

@@ -53,14 +53,14 @@ class Programs:
 
     def shell(self, body: str, path: str = "program") -> Path:
         """A shell script; `$PIDS` is where it notes process ids."""
-        return self._write(path, f"#!/bin/sh\nPIDS='{self._pids}'\necho $$ >>$PIDS\n{body}\n")
+        return self.write(path, f"#!/bin/sh\nPIDS='{self._pids}'\necho $$ >>$PIDS\n{body}\n")
 
     def printing(self, line: str, path: str = "program") -> Path:
         return self.shell(f"echo '{line}'", path)
 
     def server(self, body: str = "serve()") -> CommandTarget:
         """A target whose `serve` does this (Python); `serve()` answers, `child()` starts a child."""
-        path = self._write(
+        path = self.write(
             "server", SERVER.format(first_lines=first_lines("-ISu"), pids=str(self._pids), body=body)
         )
         return CommandTarget(path, "mistralrs", "0.8.1", "a test")
@@ -78,7 +78,7 @@ class Programs:
         wait_until("all processes gone", lambda: all(map(is_gone, self.pids)), timeout=PATIENCE)
         assert list((self.folder / "temporary").iterdir()) == []
 
-    def _write(self, path: str, text: str) -> Path:
+    def write(self, path: str, text: str) -> Path:
         file = self.folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)

@@ -33,7 +33,7 @@ from support.settings import Settings
         ("smoke", "mistralrs", "0.8.1", True),
     ],
 )
-def test_capabilities_by_version(tag: str, program: str, version: str, met: bool) -> None:
+def test_capabilities_by_version(tag: str, program: str, version: str, *, met: bool) -> None:
     reason = unmet_capability({tag}, program, version)
     assert (reason is None) is met
     assert met or f", {program} {version} " in (reason or "")

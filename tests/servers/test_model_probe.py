@@ -27,7 +27,7 @@ Serve = Callable[[Reply], TinyServer]
     ids=["scripted", "another model", "no choice", "refused", "no JSON", "no answer"],
 )
 def test_only_the_exact_answer_is_that_of_the_scripted_model(
-    serve: Serve, answer: Reply, scripted: bool
+    serve: Serve, answer: Reply, *, scripted: bool
 ) -> None:
     with closing(ApiClient(serve(answer).url, timeout=1.0)) as client:
         assert serves_scripted_model(client, "default", "lighthouse", "Yes.") is scripted

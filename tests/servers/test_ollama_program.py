@@ -56,7 +56,7 @@ def test_a_server_that_runs_already_is_not_asked(programs: Programs) -> None:
 
 def refused(programs: Programs) -> str:
     with pytest.raises(ProgramUnavailable) as caught:
-        OLLAMA.get(programs.folder / "cache", lambda words: None)
+        OLLAMA.get(programs.folder / "cache", lambda _words: None)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -98,7 +98,7 @@ def test_it_is_built_with_its_header_and_its_version(
 ) -> None:
     made = f"mkdir -p $GOBIN && cp {ollama(programs, '0.17.4', 'made')} $GOBIN/ollama; echo $* $CGO_CFLAGS"
     fake_go(programs, monkeypatch, made)
-    found = OLLAMA.get(programs.folder / "cache", lambda words: None)
+    found = OLLAMA.get(programs.folder / "cache", lambda _words: None)
     assert (found.version, found.origin) == ("0.17.4", "cache")
     log = (programs.folder / "cache" / "ollama" / "install.log").read_text()
     assert "version.Version=0.17.4 github.com/ollama/ollama@v0.17.4" in log

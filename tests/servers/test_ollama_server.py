@@ -73,7 +73,7 @@ def stand_in(
     programs: Programs, *, first: str = "", post: str = TAKES, path: str = "ollama"
 ) -> InstalledProgram:
     text = OLLAMA.format(first_lines=first_lines("-IS"), folder=str(programs.folder), first=first, post=post)
-    return InstalledProgram("ollama", programs._write(path, text), "0.17.4", "setting")
+    return InstalledProgram("ollama", programs.write(path, text), "0.17.4", "setting")
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_an_ollama_is_started_once_and_again_when_it_died(fronts: OllamaBackends
     assert front.process is not None
     front.process.stop()
     assert fronts.last_version == ("ollama", "0.17.4")
-    assert fronts.under_test() is not front
+    assert fronts.under_test() is not front  # type: ignore[unreachable]  # the property changes
 
 
 def test_a_gateway_stands_beside_a_judged_ollama(
@@ -194,7 +194,7 @@ def test_a_gateway_is_replaced_when_the_server_behind_it_died(
     upstreams: list[Any] = []
     gateways: list[Any] = []
 
-    def upstream(role: str) -> Upstream:
+    def upstream(_role: str) -> Upstream:
         upstreams.append(SimpleNamespace(alive=True))
         return Upstream("http://127.0.0.1:1", gguf, process=upstreams[-1])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -59,12 +60,15 @@ def test_servers_are_closed_although_an_earlier_close_fails(
     assert tempfile.tempdir == before
 
 
+def _given(resource: Resource) -> Any:
+    return resource
+
+
 def test_all_shared_servers_are_stopped_although_one_cannot_be() -> None:
     shared = SharedServers()
     first, second, third = Resource(), Resource(OSError("no")), Resource()
     for use, resource in (("one", first), ("two", second), ("three", third)):
-        stoppable: Any = resource
-        shared.get(use, lambda stoppable=stoppable: stoppable)
+        shared.get(use, partial(_given, resource))
     with pytest.raises(OSError, match="no"):
         shared.close()
     assert (first.closed, second.closed, third.closed) == (1, 1, 1)

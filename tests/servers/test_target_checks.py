@@ -149,7 +149,7 @@ def test_a_command_line_begins_with_the_program() -> None:
         cli_checks.arguments_of("serve --port 1")
 
 
-def test_a_command_line_with_COMMAND_runs_once_for_each_listed_command(programs: Programs) -> None:
+def test_a_command_line_with_a_command_list_runs_once_for_each_listed_command(programs: Programs) -> None:
     listing = "Commands:\n  serve  Serve\n  run    Run\n\nOptions:\n"
     target = replace(TARGET, path=programs.shell(f"printf '{listing}'; echo Usage: $*"))
     runs = ProgramRuns(programs.folder)
@@ -279,9 +279,13 @@ FOLDER = Path("/m")
 )
 def test_the_command_line_of_today_names_the_format(model: ModelArguments, words: str) -> None:
     line = CurrentCommandLine()
-    assert " ".join(line.serve(model, 7, 3, False)) == f"serve --host 127.0.0.1 --port 7 --max-seqs 3 {words}"
     assert (
-        " ".join(line.serve(model, 7, 3, True)) == f"serve --host 127.0.0.1 --port 7 --max-seqs 3 -v {words}"
+        " ".join(line.serve(model, 7, 3, verbose=False))
+        == f"serve --host 127.0.0.1 --port 7 --max-seqs 3 {words}"
+    )
+    assert (
+        " ".join(line.serve(model, 7, 3, verbose=True))
+        == f"serve --host 127.0.0.1 --port 7 --max-seqs 3 -v {words}"
     )
     assert " ".join(line.ask_once(model, "Hi")) == f"run {words} -i Hi"
 
@@ -295,7 +299,7 @@ def test_the_command_line_of_today_names_the_format(model: ModelArguments, words
     ],
 )
 def test_the_legacy_server_takes_the_format_as_a_subcommand(model: ModelArguments, words: str) -> None:
-    said = " ".join(LegacyCommandLine().serve(model, 7, 3, True))
+    said = " ".join(LegacyCommandLine().serve(model, 7, 3, verbose=True))
     assert said == f"--port 7 --serve-ip 127.0.0.1 --max-seqs 3 {words}"
     with pytest.raises(TargetError, match="cannot answer a single question"):
         LegacyCommandLine().ask_once(model, "Hi")
@@ -344,7 +348,7 @@ def test_an_old_rust_is_refused_before_anything_is_built(programs: Programs) -> 
     fake_tools(programs, "exit 9")
     programs.shell("echo cargo 1.75.0", "path/cargo")
     with pytest.raises(ProgramUnavailable, match=r"needs Rust 1\.88 or newer, found 'cargo 1\.75\.0'"):
-        MISTRALRS.get(programs.folder / "cache", str)
+        MISTRALRS.get(programs.folder / "cache", lambda _words: None)
 
 
 def test_a_failed_build_names_its_first_error_and_the_log(programs: Programs) -> None:
@@ -352,7 +356,7 @@ def test_a_failed_build_names_its_first_error_and_the_log(programs: Programs) ->
     with pytest.raises(
         ProgramUnavailable, match=r"cargo install failed: error: no space left; full log: .*install.log"
     ):
-        MISTRALRS.get(programs.folder / "cache", str)
+        MISTRALRS.get(programs.folder / "cache", lambda _words: None)
 
 
 def test_a_build_is_done_once(programs: Programs) -> None:

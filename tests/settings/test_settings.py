@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from support.errors import EXIT_USAGE, SettingsError
-from support.settings import REDACTED, Settings, load_settings, redact_url
+from support.results.redaction import REDACTED
+from support.settings import Settings, load_settings, redact_url
 
 Say = Callable[[str, str, str], dict[str, str]]
 SOURCES = ("define", "environment", "file")

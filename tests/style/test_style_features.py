@@ -110,7 +110,10 @@ def test_columns_of_outlines_are_used(vocabulary: Vocabulary) -> None:
     unused = []
     for outline in (item for item in vocabulary.templates if item.type == "scenario_outline"):
         written = "\n".join(
-            [outline.name, *(f"{step.name}\n{step.text or ''}\n{cells(step)}" for step in outline.steps)]
+            [
+                outline.name,
+                *(f"{step.name}\n{step.text or ''}\n{cells(step)}" for step in outline.steps),
+            ]
         )
         headings = {heading for table in outline.examples for heading in table.table.headings}
         unused += [f"{place(outline)}: {name}" for name in headings if f"<{name}>" not in written]

@@ -129,7 +129,7 @@ def declared() -> dict[str, str]:
     for words in [*PROJECT["project"]["dependencies"], *(word for name in OPTIONAL for word in groups[name])]:
         line = next(line for line in text.splitlines() if f'"{words}"' in line)
         comment = line.partition(f'"{words}"')[2].partition("#")[2].strip()
-        purposes[canonicalize_name(Requirement(words).name)] = comment
+        purposes[str(canonicalize_name(Requirement(words).name))] = comment
     return purposes
 
 

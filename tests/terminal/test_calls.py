@@ -36,10 +36,10 @@ def test_a_chat_is_called_as_the_program_wants() -> None:
 
 def test_a_system_without_pseudo_terminals_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(acceptance_cache_dir=tmp_path)
-    assert requirements.missing_requirement(["needs.pty"], settings, TARGET, False) is None
+    assert requirements.missing_requirement(["needs.pty"], settings, TARGET, has_scripted_model=False) is None
     monkeypatch.setattr(requirements, "os", SimpleNamespace(name="nt"))
     assert "pexpect does not have on Windows" in str(
-        requirements.missing_requirement(["needs.pty"], settings, TARGET, False)
+        requirements.missing_requirement(["needs.pty"], settings, TARGET, has_scripted_model=False)
     )
 
 
@@ -48,7 +48,7 @@ def test_a_machine_without_tmux_is_told_how_to_get_it(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     settings = Settings(acceptance_cache_dir=tmp_path)
-    told = str(requirements.missing_requirement(["needs.tmux"], settings, TARGET, False))
+    told = str(requirements.missing_requirement(["needs.tmux"], settings, TARGET, has_scripted_model=False))
     assert "`apt-get install tmux (or brew install tmux)`" in told
     with pytest.raises(ProgramUnavailable, match="not on the PATH"):
         TMUX.get(tmp_path, print)
@@ -59,7 +59,7 @@ def test_a_machine_without_tmux_is_told_how_to_get_it(
     [("tmux 3.1c", False), ("tmux 3.2", True), ("tmux 3.5a", True), ("tmux next-3.6", True), ("", False)],
 )
 def test_a_tmux_that_is_too_old_does_not_count(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, found: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, *, found: bool
 ) -> None:
     program = tmp_path / "tmux"
     program.write_text(f"#!/bin/sh\necho '{said}'\n")

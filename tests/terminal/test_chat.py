@@ -15,7 +15,7 @@ import pytest
 from support.programs.process import process_tree
 from support.programs.tmux import TMUX
 from support.terminal import checks
-from support.terminal.chat import Chat, Turn
+from support.terminal.chat import Chat, Ending, Turn
 from support.terminal.tmux import TmuxWindow
 from support.waiting import WaitTimeout, wait_until
 from tests.terminal import fakes
@@ -95,7 +95,7 @@ def test_a_prompt_has_to_come_after_what_was_entered(chat: Chat) -> None:
     assert chat.prompted
     chat.enter("hello")
     assert not chat.prompted
-    fails(lambda: checks.check_prompted(chat), "expected a prompt on the last line")
+    fails(lambda: checks.check_prompted(chat), "expected a prompt on the last line")  # type: ignore[unreachable]  # the property changes
     chat.finish_turn()
     checks.check_prompted(chat)
 
@@ -145,9 +145,8 @@ def test_small_checks_notice_the_opposite(chat: Chat) -> None:
     fails(lambda: checks.check_screen_contains(chat, "Farewell"), "expected 'Farewell' on the screen")
 
 
-def test_a_wrong_end_is_noticed(chat: Chat) -> None:
-    from support.terminal.scenario import Ending
-
+@pytest.mark.usefixtures("chat")
+def test_a_wrong_end_is_noticed() -> None:
     checks.check_ended(Ending(0, 1.0, ""), 0, 2.0)
     fails(lambda: checks.check_ended(Ending(-9, 1.0, "killed"), 0, 2.0), "got -9; the screen:\nkilled")
     fails(lambda: checks.check_ended(Ending(0, 2.5, ""), 0, 2.0), "within 2.0 s")

@@ -107,7 +107,11 @@ class Markup:
             return TOOL_CALL_START + text + TOOL_CALL_END
         function = {"name": name, "arguments": json.dumps(arguments)}
         self.calls.append(
-            {"index": len(self.calls), "id": f"call_{secrets.token_hex(4)}", "function": function}
+            {
+                "index": len(self.calls),
+                "id": f"call_{secrets.token_hex(4)}",
+                "function": function,
+            }
         )
         return ""
 

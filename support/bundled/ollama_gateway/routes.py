@@ -118,7 +118,7 @@ class _Api:
         answer.charset = "utf-8"
         return answer
 
-    async def version(self, request: web.Request) -> web.StreamResponse:
+    async def version(self, _: web.Request) -> web.StreamResponse:
         return _json({"version": API_LEVEL})
 
     async def cards(self, _: web.Request) -> web.StreamResponse:
@@ -151,14 +151,14 @@ class _Api:
             self._models.invalidate()
         return await pass_through(request, self._upstream)
 
-    async def tags(self, request: web.Request) -> web.StreamResponse:
+    async def tags(self, _: web.Request) -> web.StreamResponse:
         entries = []
         for model in await self._models.all():
             metadata = await self._models.metadata(model)
             entries.append({**_entry(model, metadata), "modified_at": _modified(model, metadata)})
         return _json({"models": entries})
 
-    async def ps(self, request: web.Request) -> web.StreamResponse:
+    async def ps(self, _: web.Request) -> web.StreamResponse:
         loaded = []
         for model in await self._models.all():
             if model.card.loaded:
@@ -217,7 +217,7 @@ class _Api:
                 return _done_response(writer, "load")
             translator = _new_translator(started, params, body, markup, None if params.raw else conversation)
             path = request_translator.COMPLETIONS_PATH if params.raw else request_translator.CHAT_PATH
-            return await _send(request, self._stream(translator, path, body), writer, params.stream)
+            return await _send(request, self._stream(translator, path, body), writer, stream=params.stream)
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         started = time.perf_counter_ns()
@@ -241,7 +241,10 @@ class _Api:
                 return _done_response(writer, "load")
             translator = _new_translator(started, params, body, markup)
             return await _send(
-                request, self._stream(translator, request_translator.CHAT_PATH, body), writer, params.stream
+                request,
+                self._stream(translator, request_translator.CHAT_PATH, body),
+                writer,
+                stream=params.stream,
             )
 
     async def embed(self, request: web.Request) -> web.StreamResponse:
@@ -387,6 +390,7 @@ async def _send(
     request: web.Request,
     chunks: AsyncGenerator[Sequence[AnswerChunk]],
     writer: ResponseWriter,
+    *,
     stream: bool | None,
 ) -> web.StreamResponse:
     """The answer, line by line as it comes, or whole. `ApiError` for a failure before the first line."""

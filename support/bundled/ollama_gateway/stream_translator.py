@@ -31,7 +31,7 @@ _NO_CHOICE, _NO_DELTA = Choice(), Delta()
 class StreamTranslator:
     """One answer: the target's events in, the chunks of Ollama's answer out."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what differs between two answers
         self,
         started: int,
         loaded: int,

@@ -84,7 +84,7 @@ class PythonEngine:
     """The engine of the Python package `mistralrs`."""
 
     def __init__(
-        self, runner: Any, raw_runner: Callable[[], Any], max_seqs: int, embedding_only: bool = False
+        self, runner: Any, raw_runner: Callable[[], Any], max_seqs: int, *, embedding_only: bool = False
     ) -> None:
         """`raw_runner` loads the engine that gets prompts without a template; called when first needed.
 

@@ -61,7 +61,9 @@ def _listen_for_mcp(host: str, port: int, api_port: int) -> socket.socket:
 def load_engine(model: ModelOptions) -> PythonEngine:
     """The engine with the model loaded; logged. Raises what `load` raises."""
     vectors = model.kind == "embedding"
-    engine = PythonEngine(load(model), lambda: load(model, raw_prompts=True), model.max_seqs, vectors)
+    engine = PythonEngine(
+        load(model), lambda: load(model, raw_prompts=True), model.max_seqs, embedding_only=vectors
+    )
     logs.log(logs.SERVER, "Model loaded.")
     return engine
 

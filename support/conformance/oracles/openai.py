@@ -53,7 +53,14 @@ _USAGE = frozenset(
     )
 )
 _HEAD = frozenset(
-    {"system_fingerprint", "service_tier", "session_id", "adapter_generation", "agentic_tool_calls", "files"}
+    {
+        "system_fingerprint",
+        "service_tier",
+        "session_id",
+        "adapter_generation",
+        "agentic_tool_calls",
+        "files",
+    }
 )
 _CHAT = frozenset({"choices.message.reasoning_content", "choices.message.annotations"})
 _DELTA = frozenset({"choices.delta.reasoning_content"})
