@@ -7,6 +7,7 @@ command_line     the command line of each version
 dedicated        a server, with a gateway, for one scenario
 discovery        which server is the target, and why: `TARGET_URL`, `MISTRALRS_BIN`, PATH, cache, reference
                  server
+endpoint         `Endpoint`: one API of one server
 endpoints        which server of the run offers an API with a model
 launch           one attempt to start a server: ready or refused, and how long it took
 launch_checks    checks of a launch: readiness, memory, error message, log
