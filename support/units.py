@@ -1,11 +1,16 @@
-"""Quantities as the features write them. Pure functions: text in, base unit out."""
+"""Quantities as the features write them, and names for JSON. Pure functions: text in, base unit out."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
+
+# A JSON document or a part of one (RFC 8259): it is read member by member, so it is Any.
+Json: TypeAlias = Any
+JsonObject: TypeAlias = dict[str, Json]
+JsonMapping: TypeAlias = Mapping[str, Json]
 
 SECONDS = {"millisecond": 0.001, "second": 1.0, "minute": 60.0}
 # Decimal prefixes, as in SI (NIST SP 330).

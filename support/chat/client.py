@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from support.conformance.oracles.openai import OPENAI, Usage
 from support.conformance.response_checker import check_contract
 from support.conformance.response_parser import ConformanceError, ParsedResponse
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
+from support.units import JsonMapping
 
-Message = Mapping[str, Any]
+Message = JsonMapping
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,17 @@ class OpenAiApi:
         """The list of models as it came; `names_of` reads it."""
         return self.client.get("/v1/models")
 
-    def chat(self, messages: Sequence[Message], *, stream: bool = False, **options: Any) -> Answer:
+    def chat(self, messages: Sequence[Message], *, stream: bool = False, **options: object) -> Answer:
         """Ask with a conversation. `options` go into the request as they are; temperature is 0."""
         return self._ask(
             "chat", "/v1/chat/completions", {"messages": list(messages), **options}, stream=stream
         )
 
-    def complete(self, prompt: str, *, stream: bool = False, **options: Any) -> Answer:
+    def complete(self, prompt: str, *, stream: bool = False, **options: object) -> Answer:
         """Continue a text, without any chat template; temperature is 0."""
         return self._ask("text", "/v1/completions", {"prompt": prompt, **options}, stream=stream)
 
-    def _ask(self, contract: str, path: str, request: Mapping[str, Any], *, stream: bool) -> Answer:
+    def _ask(self, contract: str, path: str, request: JsonMapping, *, stream: bool) -> Answer:
         asked = {"model": self.model, "temperature": 0, **request, **({"stream": True} if stream else {})}
         exchange = self.client.post(path, asked)
         return _answer(_valid_response(exchange, f"{contract} stream" if stream else contract))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from support.chat import checks
 from support.results.must_check import MustCheck
 from support.results.scenario_result import ScenarioResult
+from support.units import JsonMapping
 
 if TYPE_CHECKING:
     from support.chat.client import Answer, OpenAiApi
@@ -54,17 +55,15 @@ class Conversation(ScenarioResult):  # noqa: PLR0904 - one method for each step
     def available(self) -> bool:
         return self.answers.available
 
-    def ask(self, question: str, options: Mapping[str, Any] | None = None) -> None:
+    def ask(self, question: str, options: JsonMapping | None = None) -> None:
         """Ask after the messages so far; the answer has to be checked."""
         self.send(CHAT, question, options)
 
-    def send(
-        self, kind: str, question: str, options: Mapping[str, Any] | None = None, times: int = 1
-    ) -> None:
+    def send(self, kind: str, question: str, options: JsonMapping | None = None, times: int = 1) -> None:
         """Send a question so many times, as a chat or as a completion of the rendered prompt (`REQUESTS`)."""
         self._add_answers(self._request(kind, question, options or {}) for _ in range(times))
 
-    def send_until_early(self, kind: str, question: str, options: Mapping[str, Any], at_most: int) -> None:
+    def send_until_early(self, kind: str, question: str, options: JsonMapping, at_most: int) -> None:
         """Send a question until a first chunk arrives early: one can be read late by chance."""
         for _ in range(at_most):
             answer = self._request(kind, question, options)
@@ -72,18 +71,18 @@ class Conversation(ScenarioResult):  # noqa: PLR0904 - one method for each step
             if checks.is_first_chunk_early(answer):
                 return
 
-    def send_both(self, kind: str, question: str, options: Mapping[str, Any] | None = None) -> None:
+    def send_both(self, kind: str, question: str, options: JsonMapping | None = None) -> None:
         """Send a question non-streamed, then streamed."""
         self._add_answers(
             self._request(kind, question, {**(options or {}), **more}) for more in ({}, {"stream": True})
         )
 
-    def ask_each(self, apis: Iterable[OpenAiApi], question: str, options: Mapping[str, Any]) -> None:
+    def ask_each(self, apis: Iterable[OpenAiApi], question: str, options: JsonMapping) -> None:
         """Ask the same question over several APIs."""
         message = {"role": "user", "content": question}
         self._add_answers(api.chat([message], **options) for api in apis)
 
-    def _request(self, kind: str, question: str, options: Mapping[str, Any]) -> Answer:
+    def _request(self, kind: str, question: str, options: JsonMapping) -> Answer:
         api, wanted = self._api(), {"max_tokens": MAX_TOKENS, **options}
         message = {"role": "user", "content": question}
         if kind == COMPLETION:

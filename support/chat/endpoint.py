@@ -6,13 +6,14 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from support.conformance.api import NormalizedAnswer
 from support.conformance.oracles import ollama, openai
 from support.conformance.response_parser import ParsedResponse, parse
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
+from support.units import JsonObject
 
 Message = Mapping[str, str]
 # Long enough for every scripted answer.
@@ -51,7 +52,7 @@ class ChatAnswer:
 class BuildRequest(Protocol):
     """Makes the request of a conversation."""
 
-    def __call__(self, chat_request: ChatRequest, model: str, *, stream: bool) -> dict[str, Any]: ...
+    def __call__(self, chat_request: ChatRequest, model: str, *, stream: bool) -> JsonObject: ...
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class ChatEndpoint:
         """A client for it; whoever takes it closes it. `within`: seconds for a whole answer."""
         return ApiClient(self.url, api_key=self.key, timeout=timeout)
 
-    def request(self, chat_request: ChatRequest, *, stream: bool = False) -> dict[str, Any]:
+    def request(self, chat_request: ChatRequest, *, stream: bool = False) -> JsonObject:
         """The request that asks this."""
         return self.protocol.build_request(chat_request, self.model, stream=stream)
 
@@ -109,20 +110,20 @@ class ChatEndpoint:
         return ChatAnswer(self.name, view["text"], view["finish_reason"], prompt, answer, exchange)
 
 
-def _chat_completion(chat_request: ChatRequest, model: str, *, stream: bool) -> dict[str, Any]:
-    request: dict[str, Any] = {"model": model, "messages": list(chat_request.messages), "temperature": 0}
+def _chat_completion(chat_request: ChatRequest, model: str, *, stream: bool) -> JsonObject:
+    request: JsonObject = {"model": model, "messages": list(chat_request.messages), "temperature": 0}
     request |= {"max_tokens": chat_request.limit, "stream": stream}
     if stream:
         request["stream_options"] = {"include_usage": True}
     return request | ({"stop": list(chat_request.stop)} if chat_request.stop else {})
 
 
-def _options(chat_request: ChatRequest) -> dict[str, Any]:
-    options: dict[str, Any] = {"temperature": 0, "num_predict": chat_request.limit}
+def _options(chat_request: ChatRequest) -> JsonObject:
+    options: JsonObject = {"temperature": 0, "num_predict": chat_request.limit}
     return options | ({"stop": list(chat_request.stop)} if chat_request.stop else {})
 
 
-def _ollama_chat(chat_request: ChatRequest, model: str, *, stream: bool) -> dict[str, Any]:
+def _ollama_chat(chat_request: ChatRequest, model: str, *, stream: bool) -> JsonObject:
     return {
         "model": model,
         "messages": list(chat_request.messages),
@@ -131,9 +132,9 @@ def _ollama_chat(chat_request: ChatRequest, model: str, *, stream: bool) -> dict
     }
 
 
-def _ollama_generate(chat_request: ChatRequest, model: str, *, stream: bool) -> dict[str, Any]:
+def _ollama_generate(chat_request: ChatRequest, model: str, *, stream: bool) -> JsonObject:
     """A question, with a system message or without; what has a past goes as its template writes it."""
-    request: dict[str, Any] = {"model": model, "stream": stream, "options": _options(chat_request)}
+    request: JsonObject = {"model": model, "stream": stream, "options": _options(chat_request)}
     *before, question = chat_request.messages
     if all(message["role"] == "system" for message in before):
         request["prompt"] = question["content"]

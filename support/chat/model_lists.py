@@ -9,6 +9,7 @@ from typing import Any
 
 from support.chat.endpoint import LATEST, OPENAI_CHAT, ChatEndpoint, ChatRequest
 from support.http.client import ApiClient
+from support.units import JsonObject
 from support.waiting import wait_until
 
 # mistral.rs' name for whatever it serves: another name of a model, not another model.
@@ -131,8 +132,8 @@ def _manage(client: ApiClient, action: str, status: str) -> str:
     return name
 
 
-def _listed(client: ApiClient, path: str, key: str) -> list[dict[str, Any]]:
+def _listed(client: ApiClient, path: str, key: str) -> list[JsonObject]:
     exchange = client.get(path)
     assert exchange.status == 200, f"no list of models\n{exchange.describe()}"
-    entries: list[dict[str, Any]] = exchange.json()[key]
+    entries: list[JsonObject] = exchange.json()[key]
     return entries

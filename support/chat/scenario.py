@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from support.chat import model_lists
 from support.chat.endpoint import ChatAnswer, ChatEndpoint, ChatRequest, Message
@@ -16,6 +15,7 @@ from support.http.exchange import Exchange
 from support.results.must_check import MustCheck
 from support.results.scenario_result import ScenarioResult
 from support.servers.dedicated import DIRECT, GATEWAY, REAL
+from support.units import JsonMapping
 
 # A trained model is slow on two cores, and only its prompt is compared.
 TRAINED_LIMIT = 2
@@ -48,7 +48,7 @@ class ParityScenario(ScenarioResult):
     # -- one chat over several endpoints
 
     def ask(
-        self, servers: Sequence[str], messages: Sequence[Message], question: str, options: Mapping[str, Any]
+        self, servers: Sequence[str], messages: Sequence[Message], question: str, options: JsonMapping
     ) -> None:
         """Ask `every endpoint`, `mistral.rs and the gateway`, or a trained model in both engines."""
         match tuple(servers):
@@ -62,7 +62,7 @@ class ParityScenario(ScenarioResult):
                 raise LookupError(f"no comparison of {', '.join(servers)}")
 
     def ask_every_endpoint(
-        self, messages: Sequence[Message], question: str, options: Mapping[str, Any] | None = None
+        self, messages: Sequence[Message], question: str, options: JsonMapping | None = None
     ) -> None:
         """Ask mistral.rs, the gateway and a real Ollama, non-streamed and streamed."""
         self.endpoints.require_same_model((DIRECT, GATEWAY, REAL))
@@ -71,7 +71,7 @@ class ParityScenario(ScenarioResult):
         self._ask(endpoints, messages, question, options)
 
     def ask_target_and_gateway(
-        self, messages: Sequence[Message], question: str, options: Mapping[str, Any] | None = None
+        self, messages: Sequence[Message], question: str, options: JsonMapping | None = None
     ) -> None:
         """Ask mistral.rs and the gateway, with any model."""
         self.endpoints.require_same_model((DIRECT, GATEWAY))
@@ -83,7 +83,7 @@ class ParityScenario(ScenarioResult):
         endpoints: Sequence[ChatEndpoint],
         messages: Sequence[Message],
         question: str,
-        options: Mapping[str, Any] | None,
+        options: JsonMapping | None,
     ) -> None:
         request = chat_request(messages, question, **(options or {}))
         self.answers.set(ask_all(endpoints, request, self._servers.answer_timeout))

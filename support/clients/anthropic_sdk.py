@@ -12,6 +12,7 @@ import anthropic
 
 from support.clients.task import TaskResult, run_task
 from support.servers.endpoint import Endpoint
+from support.units import Json
 
 ANSWER = "The comet comes back every seventy-six years."
 COMET: Any = [{"role": "user", "content": "Tell me about the comet"}]
@@ -82,7 +83,7 @@ def _count_matches_usage(client: anthropic.Anthropic, model: str) -> bool:
     return bool(before == _create(client, model).usage.input_tokens > 0)
 
 
-def _tool_calls(message: Any) -> list[tuple[str, Any]]:
+def _tool_calls(message: Any) -> list[tuple[str, Json]]:
     return [(block.name, block.input) for block in message.content if block.type == "tool_use"]
 
 
@@ -98,20 +99,20 @@ def _send_tool_result(client: anthropic.Anthropic, model: str) -> str:
     return _text(_create(client, model, [*WEATHER, *turns], tools=TOOLS))
 
 
-def _error_type(client: anthropic.Anthropic, model: str, **more: Any) -> Any:
+def _error_type(client: anthropic.Anthropic, model: str, **more: object) -> object:
     """The kind of error that a client is told, by a status or by an event of a stream."""
     question: Any = [{"role": "user", "content": LONGER_THAN_ANY_CONTEXT}]
     try:
         answer = _create(client, model, question, **more)
         return [event.type for event in answer] if more else _text(answer)
     except anthropic.APIStatusError as error:
-        body: Any = error.body
+        body: Json = error.body
         return body["error"]["type"] if isinstance(body, dict) else body
 
 
-TaskFunction = Callable[[anthropic.Anthropic, str], Any]
+TaskFunction = Callable[[anthropic.Anthropic, str], object]
 # Name in the features -> what the client must bring home, and how it goes there.
-TASKS: dict[str, tuple[Any, TaskFunction]] = {
+TASKS: dict[str, tuple[object, TaskFunction]] = {
     "ask a question": (ANSWER, lambda client, model: _text(_create(client, model))),
     "read a stream": (ANSWER, _stream),
     "assemble a stream": ((ANSWER, "end_turn"), _stream_helper),

@@ -37,7 +37,7 @@ def run(server: Endpoint, name: str, timeout: float) -> TaskResult:
 
 
 def run_with_openai(
-    tasks: Mapping[str, tuple[Any, Callable[[openai.OpenAI, str], Any]]],
+    tasks: Mapping[str, tuple[object, Callable[[openai.OpenAI, str], object]]],
     server: Endpoint,
     name: str,
     timeout: float,
@@ -88,7 +88,7 @@ def _complete(client: openai.OpenAI, model: str) -> str:
     return client.completions.create(model=model, prompt=PROMPT, max_tokens=50, temperature=0).choices[0].text
 
 
-def _tool_calls(client: openai.OpenAI, model: str) -> Any:
+def _tool_calls(client: openai.OpenAI, model: str) -> object:
     messages: Any = [{"role": "user", "content": "What is the weather?"}]
     answer = client.chat.completions.create(
         model=model, messages=messages, tools=[WEATHER], max_tokens=100, temperature=0
@@ -111,9 +111,9 @@ def _bad_request_raises(client: openai.OpenAI, model: str) -> bool:
     return False
 
 
-TaskFunction = Callable[[openai.OpenAI, str], Any]
+TaskFunction = Callable[[openai.OpenAI, str], object]
 # Name in the features -> what the client must bring home, and how it goes there.
-TASKS: dict[str, tuple[Any, TaskFunction]] = {
+TASKS: dict[str, tuple[object, TaskFunction]] = {
     "ask a question": (ANSWER, lambda client, model: _create(client, model).choices[0].message.content),
     "count the tokens": (True, _usage_adds_up),
     "read a stream": (ANSWER, _stream),

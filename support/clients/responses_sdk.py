@@ -81,14 +81,14 @@ def _wait_for_background(client: openai.OpenAI, model: str) -> tuple[str | None,
     return response.status, response.output_text
 
 
-def _tool_calls(client: openai.OpenAI, model: str) -> Any:
+def _tool_calls(client: openai.OpenAI, model: str) -> object:
     answer = _create(client, model, "What is the weather?", tools=[WEATHER])
     return [(item.name, json.loads(item.arguments)) for item in answer.output if item.type == "function_call"]
 
 
-TaskFunction = Callable[[openai.OpenAI, str], Any]
+TaskFunction = Callable[[openai.OpenAI, str], object]
 # Name in the features -> what the client must bring home, and how it goes there.
-TASKS: dict[str, tuple[Any, TaskFunction]] = {
+TASKS: dict[str, tuple[object, TaskFunction]] = {
     "get a response": (ANSWER, lambda client, model: _create(client, model).output_text),
     "read a streamed response": (ANSWER, _stream),
     "assemble a streamed response": (ANSWER, _stream_helper),

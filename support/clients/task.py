@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
 
 from support.servers.endpoint import Endpoint
 
@@ -22,8 +21,8 @@ class TaskResult:
     """What the client brought home: `got` is to equal `wanted`."""
 
     name: str
-    expected: Any
-    actual: Any
+    expected: object
+    actual: object
 
     def require_expected(self) -> None:
         """Raises AssertionError when the client got something else."""
@@ -32,8 +31,8 @@ class TaskResult:
 
 def run_task(
     name: str,
-    expected: Any,
-    function: Callable[[], Any],
+    expected: object,
+    function: Callable[[], object],
     *,
     refused: type[Exception],
     failed: type[Exception],

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from support.conformance.contract import Contract
 from support.conformance.response_parser import ParsedResponse
+from support.units import JsonMapping
 
 # An answer in a form that does not depend on how it was sent: text, texts, finish_reason, finish_reasons,
 # usage, tool_calls, call_ids, id, first_vector; streams add what only they have. A missing key reads as None.
-NormalizedAnswer = Mapping[str, Any]
+NormalizedAnswer = JsonMapping
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from support.conformance.api import Api, NormalizedAnswer
 from support.conformance.case_table import Case, Kind, get_case
@@ -19,6 +18,7 @@ from support.conformance.response_parser import ConformanceError, ParsedResponse
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
 from support.servers.endpoint import Endpoint
+from support.units import JsonMapping
 
 # A backtrace, a place in a source file, a panic: of no use to a client, and of use to an attacker.
 INTERNALS = re.compile(
@@ -78,7 +78,7 @@ class _CaseRun:
         except RequestFailed as error:
             self._failures.append(Failure("transport", str(error), unanswered=True))
 
-    def _checked_response(self, change: Mapping[str, Any] | None = None) -> ParsedResponse | None:
+    def _checked_response(self, change: JsonMapping | None = None) -> ParsedResponse | None:
         """The response to the request, changed so; None when there is none that can be looked at further."""
         case = self._case
         request = case.request.build(self._server.variables, change)

@@ -20,6 +20,7 @@ from support.errors import AcceptanceError
 from support.models.roles import SCRIPTED
 from support.name_registry import unknown
 from support.results.check import Level
+from support.units import JsonMapping, JsonObject
 
 FOLDER = Path(__file__).with_name("cases")
 Kind = Literal["json", "sse", "ndjson", "text", "empty", "any"]
@@ -53,7 +54,7 @@ class Repetition(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    change: dict[str, Any] = {}
+    change: JsonObject = {}
     same: list[NormalizedField] = []
     differs: list[NormalizedField] = []
 
@@ -93,12 +94,12 @@ class Case(BaseModel):
 
     @field_validator("status", "contract", mode="before")
     @classmethod
-    def _as_list(cls, value: Any) -> Any:
+    def _as_list(cls, value: object) -> Any:
         return value if isinstance(value, list) else [value]
 
     @field_validator("headers", mode="before")
     @classmethod
-    def _headers_as_matchers(cls, value: Any) -> Any:
+    def _headers_as_matchers(cls, value: object) -> Any:
         if not isinstance(value, dict):
             return value
         return {
@@ -154,14 +155,14 @@ def read_table(api: str, file: Path) -> dict[str, Case]:
     return {name: _parse_case(api, file, name, row, defaults) for name, row in rows.items()}
 
 
-def _read_rows(file: Path) -> dict[str, Any]:
+def _read_rows(file: Path) -> JsonObject:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CaseError(f"{file.name}: cannot be read as a table of cases: {error}") from None
 
 
-def _merge_defaults(defaults: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+def _merge_defaults(defaults: JsonMapping, row: JsonMapping) -> JsonObject:
     request, shared = row.get("request"), defaults.get("request", {})
     if isinstance(request, Mapping) and {"body", "body_hex", "generate"} & set(request):
         # A body of another kind replaces the shared one.
@@ -169,7 +170,7 @@ def _merge_defaults(defaults: Mapping[str, Any], row: Mapping[str, Any]) -> dict
     return deep_merge(defaults, row)
 
 
-def _parse_case(api: str, file: Path, name: str, row: Any, defaults: Mapping[str, Any]) -> Case:
+def _parse_case(api: str, file: Path, name: str, row: object, defaults: JsonMapping) -> Case:
     where = f"{file.name}: case {name!r}"
     if not isinstance(row, Mapping):
         raise CaseError(f'{where}: a case is a table, written as ["{name}"]')

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from support.conformance.response_parser import Chunk, ConformanceError, ParsedResponse
+from support.units import Json
 
 MAX_ERRORS = 5
 CLOCK_SLACK_SECONDS = 300
@@ -18,7 +19,7 @@ Text = Annotated[str, Field(min_length=1)]
 Byte = Annotated[int, Field(ge=0, le=255)]
 LogProbability = Annotated[float, Field(le=0, allow_inf_nan=False)]
 # An invariant over all JSON documents of a response: raises ValueError with what was found.
-Invariant = Callable[[Sequence[Any]], None]
+Invariant = Callable[[Sequence[Json]], None]
 
 
 class StrictModel(BaseModel):
@@ -110,7 +111,7 @@ def unknown_fields(model: BaseModel, path: str = "") -> Iterator[str]:
         yield from _unknown_fields_below(getattr(model, name), f"{path}{name}.")
 
 
-def _unknown_fields_below(value: Any, path: str) -> Iterator[str]:
+def _unknown_fields_below(value: object, path: str) -> Iterator[str]:
     if isinstance(value, BaseModel):
         yield from unknown_fields(value, path)
     elif isinstance(value, list):

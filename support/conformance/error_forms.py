@@ -7,9 +7,9 @@ Sources: OpenAI's API reference, Errors (`{"error": {"message", "type", ...}}`);
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from support.http.exchange import Exchange, NotJson
+from support.units import Json
 
 
 def require_error_form(endpoint: str, exchange: Exchange, api: str) -> None:
@@ -31,7 +31,7 @@ def require_client_error(endpoint: str, exchange: Exchange, api: str) -> None:
     )
 
 
-def _error(exchange: Exchange) -> Any:
+def _error(exchange: Exchange) -> Json:
     try:
         document = exchange.json()
     except NotJson:
@@ -39,9 +39,9 @@ def _error(exchange: Exchange) -> Any:
     return document.get("error") if isinstance(document, dict) else None
 
 
-def _openai_message(exchange: Exchange) -> Any:
+def _openai_message(exchange: Exchange) -> Json:
     error = _error(exchange)
     return error.get("message") if isinstance(error, dict) else None
 
 
-_ERROR_MESSAGES: dict[str, Callable[[Exchange], Any]] = {"OpenAI": _openai_message, "Ollama": _error}
+_ERROR_MESSAGES: dict[str, Callable[[Exchange], Json]] = {"OpenAI": _openai_message, "Ollama": _error}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
 
 BodyGenerator = Callable[[Mapping[str, str]], bytes]
 
@@ -14,7 +13,7 @@ NESTING_DEPTH = 5000
 ANSWER_TOKEN_IDS = range(3000, 3700)
 
 
-def _chat(names: Mapping[str, str], content: str, **fields: Any) -> bytes:
+def _chat(names: Mapping[str, str], content: str, **fields: object) -> bytes:
     messages = [{"role": "user", "content": content}]
     document = {"model": names["model"], "messages": messages, "max_tokens": 4, "temperature": 0, **fields}
     return json.dumps(document, ensure_ascii=False).encode()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import jmespath
 from jmespath.exceptions import JMESPathError
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from support.units import Json
 
 
 class Matchers(BaseModel):
@@ -19,20 +20,20 @@ class Matchers(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    is_: Any = Field(None, alias="is")
-    not_: Any = Field(None, alias="not")
-    one_of: list[Any] | None = None
+    is_: Json = Field(None, alias="is")
+    not_: Json = Field(None, alias="not")
+    one_of: list[Json] | None = None
     matches: str | None = None
     at_least: float | None = None
     at_most: float | None = None
     length: int | None = Field(None, ge=0)
     absent: bool | None = None
-    contains: Any = None
+    contains: Json = None
     counts: dict[str, tuple[int, int]] | None = None
 
     @field_validator("matches", "counts")
     @classmethod
-    def _check_regexes(cls, wanted: Any) -> Any:
+    def _check_regexes(cls, wanted: Json) -> Json:
         for pattern in [wanted] if isinstance(wanted, str) else wanted or ():
             try:
                 re.compile(pattern)
@@ -55,7 +56,7 @@ class Matchers(BaseModel):
         """`is 'x' and at_most 3`."""
         return " and ".join(f"{name.rstrip('_')} {getattr(self, name)!r}" for name in sorted(self.conditions))
 
-    def mismatch(self, value: Any) -> str | None:
+    def mismatch(self, value: object) -> str | None:
         """What is wrong with this value, or None."""
         for name in sorted(self.conditions):
             wanted = getattr(self, name)
@@ -82,7 +83,7 @@ class Expectation(Matchers):
         """`choices[0].text is 'x'`."""
         return f"{self.path} {Matchers.__str__(self)}"
 
-    def check(self, document: Any) -> str | None:
+    def check(self, document: object) -> str | None:
         """What is wrong with this document, or None."""
         try:
             value = jmespath.search(self.path, document)
@@ -92,7 +93,7 @@ class Expectation(Matchers):
         return None if fault is None else f"{self.path}: {fault}"
 
 
-def json_equal(one: Any, other: Any) -> bool:
+def json_equal(one: object, other: object) -> bool:
     """Equal as JSON: true is not 1, and 1 is 1.0."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
@@ -103,21 +104,21 @@ def json_equal(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _has_length(value: Any) -> bool:
+def _has_length(value: object) -> bool:
     return isinstance(value, str | list | dict)
 
 
-def _contains(value: Any, wanted: Any) -> bool:
+def _contains(value: object, wanted: object) -> bool:
     if isinstance(value, str):
         return isinstance(wanted, str) and wanted.lower() in value.lower()
     return isinstance(value, list | dict) and any(json_equal(item, wanted) for item in value)
 
 
-def _counts_in_range(value: Any, wanted: dict[str, tuple[int, int]]) -> bool:
+def _counts_in_range(value: object, wanted: dict[str, tuple[int, int]]) -> bool:
     found = _count_matches(value, wanted) if isinstance(value, str) else {}
     return bool(found) and all(least <= found[pattern] <= most for pattern, (least, most) in wanted.items())
 
@@ -126,13 +127,13 @@ def _count_matches(text: str, patterns: Iterable[str]) -> dict[str, int]:
     return {pattern: len(re.findall(pattern, text)) for pattern in patterns}
 
 
-def _describe_actual(name: str, value: Any, wanted: Any) -> str:
+def _describe_actual(name: str, value: Json, wanted: Json) -> str:
     if name == "counts" and isinstance(value, str):
         return f"{_count_matches(value, wanted)!r} in {value!r:.300}"
     return f"{value!r:.300}"
 
 
-_PREDICATES: dict[str, Callable[[Any, Any], bool]] = {
+_PREDICATES: dict[str, Callable[[Json, Json], bool]] = {
     "is_": json_equal,
     "not_": lambda value, wanted: not json_equal(value, wanted),
     "one_of": lambda value, wanted: any(json_equal(value, item) for item in wanted),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+
+from support.units import JsonMapping
 
 BodyGenerator = Callable[[Mapping[str, str]], bytes]
 
@@ -18,7 +19,7 @@ LONGER_THAN_ANY_CONTEXT = "word " * 6_000
 LONG_WORD = "x" * 100_000
 
 
-def _request(names: Mapping[str, str], options: Mapping[str, Any] | None = None, **fields: Any) -> bytes:
+def _request(names: Mapping[str, str], options: JsonMapping | None = None, **fields: object) -> bytes:
     wanted = {"temperature": 0, "num_predict": 4, **(options or {})}
     return json.dumps({"model": names["model"], "stream": False, "options": wanted, **fields}).encode()
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from support.conformance import generated_bodies, ollama_bodies
 from support.name_registry import unknown
+from support.units import Json, JsonMapping, JsonObject
 
 JSON_TYPE = "application/json"
 BODY_GENERATORS = generated_bodies.BODY_GENERATORS | ollama_bodies.OLLAMA_BODY_GENERATORS
@@ -38,7 +39,7 @@ class RequestSpec(BaseModel):
 
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "POST"
     path: str = Field(pattern="^/")
-    json_: Any = Field(None, alias="json")
+    json_: Json = Field(None, alias="json")
     body: str | None = None
     body_hex: str | None = None
     generate: str | None = None
@@ -67,7 +68,7 @@ class RequestSpec(BaseModel):
             raise ValueError("give one of json, body, body_hex and generate")
         return self
 
-    def build(self, variables: Variables, change: Mapping[str, Any] | None = None) -> Request:
+    def build(self, variables: Variables, change: JsonMapping | None = None) -> Request:
         """The request for a server with these names; `change` replaces fields of the JSON."""
         body = self._body_bytes(variables, change or {})
         # An explicitly empty body has a media type as well.
@@ -76,7 +77,7 @@ class RequestSpec(BaseModel):
         headers = {name: substitute(value, variables) for name, value in self.headers.items()}
         return Request(self.method, substitute(self.path, variables), {**typed, **headers}, body)
 
-    def _body_bytes(self, variables: Variables, change: Mapping[str, Any]) -> bytes:
+    def _body_bytes(self, variables: Variables, change: JsonMapping) -> bytes:
         if self.json_ is not None:
             document = self.json_
             if isinstance(document, dict):
@@ -91,7 +92,7 @@ class RequestSpec(BaseModel):
         return str(substitute(self.body or "", variables)).encode()
 
 
-def deep_merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def deep_merge(defaults: JsonMapping, own: JsonMapping) -> JsonObject:
     """`own`, completed with `defaults`; tables are merged, anything else is replaced."""
     both = {**defaults, **own}
     for name, value in own.items():
@@ -100,7 +101,7 @@ def deep_merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str,
     return both
 
 
-def _remove_field(document: dict[str, Any], path: Sequence[str]) -> None:
+def _remove_field(document: JsonObject, path: Sequence[str]) -> None:
     """The tables may be shared with other requests: what changes is copied."""
     name, *rest = path
     if not rest:
@@ -110,7 +111,7 @@ def _remove_field(document: dict[str, Any], path: Sequence[str]) -> None:
         _remove_field(document[name], rest)
 
 
-def substitute(value: Any, variables: Variables) -> Any:
+def substitute(value: object, variables: Variables) -> Json:
     """The same with `{model}` and the other names replaced; other braces stay as they are."""
     if isinstance(value, str):
         for name, text in variables.items():

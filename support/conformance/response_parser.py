@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from support.http.exchange import Exchange, NotJson, strict_json
 from support.http.ndjson import NdjsonError, arrival_time, split_lines
 from support.http.sse import Event, SseError, parse_events
+from support.units import Json, JsonMapping
 
 DONE = "[DONE]"
 MEDIA_TYPES = {
@@ -34,7 +34,7 @@ class Chunk:
     """One JSON document of a response: its bytes, its value, and the seconds until it was complete."""
 
     raw: bytes
-    value: Any
+    value: Json
     elapsed: float
     event_name: str = "message"
 
@@ -52,10 +52,10 @@ class ParsedResponse:
         return self.kind in ("sse", "ndjson")
 
     @property
-    def values(self) -> list[Any]:
+    def values(self) -> list[Json]:
         return [chunk.value for chunk in self.chunks]
 
-    def document(self, normalized: Mapping[str, Any]) -> Any:
+    def document(self, normalized: JsonMapping) -> Json:
         """The document for JMESPath: the JSON; of a stream {chunks, last, text}; of a text {text}."""
         if self.streamed:
             return {"chunks": self.values, "last": self.values[-1] if self.chunks else None, **normalized}

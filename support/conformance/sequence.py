@@ -15,6 +15,7 @@ from support.models.roles import SCRIPTED
 from support.name_registry import NameRegistry
 from support.results.check import Level
 from support.servers.endpoint import Endpoint
+from support.units import Json
 
 # What is done, with the client of the sequence's API; raises AssertionError for what is wrong.
 Steps = Callable[[Any], None]
@@ -56,7 +57,7 @@ def sequence(
     return register
 
 
-def run_sequence(sequence: RequestSequence, client: ApiClient, server: Endpoint, caller: Any) -> Outcome:
+def run_sequence(sequence: RequestSequence, client: ApiClient, server: Endpoint, caller: object) -> Outcome:
     """Run it to its end or to the first thing that is wrong; what is no AssertionError is raised.
 
     `caller`: the client of the sequence's API, which sends through `client`.
@@ -72,7 +73,7 @@ def run_sequence(sequence: RequestSequence, client: ApiClient, server: Endpoint,
     return Outcome(sequence, server, exchange=_last(client))
 
 
-def _last(client: ApiClient) -> Any:
+def _last(client: ApiClient) -> Json:
     return client.exchanges[-1] if client.exchanges else None
 
 

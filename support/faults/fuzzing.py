@@ -24,6 +24,7 @@ from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import NO_STATUS, Exchange
 from support.programs.child_environment import child_environment
 from support.programs.process import CommandTimeout, run_command
+from support.units import JsonMapping
 
 DESCRIPTION = "/api-doc/openapi.json"
 MODULE = "schemathesis"
@@ -177,7 +178,7 @@ def read_har(archive: bytes) -> list[Exchange]:
     return [_exchange(entry) for entry in json.loads(archive)["log"]["entries"]]
 
 
-def _exchange(entry: Mapping[str, Any]) -> Exchange:
+def _exchange(entry: JsonMapping) -> Exchange:
     asked, answered = entry["request"], entry["response"]
     sent = {header["name"]: header["value"] for header in asked["headers"]}
     body = str(asked.get("postData", {}).get("text", "")).encode(errors="surrogatepass")
@@ -244,7 +245,7 @@ def _description(url: str, folder: Path) -> Path:
     return file
 
 
-def with_model(description: Any, name: str) -> Any:
+def with_model(description: object, name: str) -> Any:
     """The description with this model in its examples: those of mistral.rs name one that is not there."""
     if isinstance(description, list):
         return [with_model(part, name) for part in description]

@@ -7,21 +7,21 @@ import contextlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from support.chat.endpoint import ChatEndpoint, ChatRequest
 from support.conformance.error_forms import require_client_error
 from support.http.exchange import Exchange
+from support.units import JsonObject
 
 QUESTION = ChatRequest(({"role": "user", "content": "Tell me about the comet"},), limit=4)
-Mistake = Callable[[dict[str, Any]], bytes]
+Mistake = Callable[[JsonObject], bytes]
 
 
-def _changed(**fields: Any) -> Mistake:
+def _changed(**fields: object) -> Mistake:
     return lambda request: json.dumps({**request, **fields}).encode()
 
 
-def _question_is_a_number(request: dict[str, Any]) -> bytes:
+def _question_is_a_number(request: JsonObject) -> bytes:
     return json.dumps({**request, "prompt" if "prompt" in request else "messages": 5}).encode()
 
 

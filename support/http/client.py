@@ -14,6 +14,7 @@ import httpx
 
 from support.http.exchange import NO_STATUS, Exchange
 from support.settings import redact_url
+from support.units import JsonMapping
 
 ANSWER_SECONDS = 30.0
 Chunks = list[tuple[float, bytes]]
@@ -57,7 +58,7 @@ class ApiClient:
     def get(self, path: str) -> Exchange:
         return self.send("GET", path)
 
-    def post(self, path: str, document: Mapping[str, Any]) -> Exchange:
+    def post(self, path: str, document: JsonMapping) -> Exchange:
         """Send a JSON document."""
         body = json.dumps(document, ensure_ascii=False).encode()
         return self.send("POST", path, body=body, headers={"Content-Type": "application/json"})

@@ -7,11 +7,11 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from support.http.curl import shell_pipeline
 from support.results.outcome import Evidence
 from support.results.redaction import redact
+from support.units import Json, JsonObject
 
 SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "cookie", "set-cookie"})
 # What decides how a server takes a request, beside the secrets. curl's own `Accept` is as open as httpx'.
@@ -56,7 +56,7 @@ class Exchange:
     def text(self) -> str:
         return self.body.decode("utf-8", errors="replace")
 
-    def json(self) -> Any:
+    def json(self) -> Json:
         """The body, strictly: `NotJson` for NaN, duplicate keys, trailing text, wrong encoding."""
         return strict_json(self.body, f"{self.method} {self.url}")
 
@@ -121,13 +121,13 @@ class Exchange:
         return Evidence(name, "application/vnd.allure.http+json", json.dumps(document).encode(), file)
 
 
-def strict_json(data: bytes, where: str) -> Any:
+def strict_json(data: bytes, where: str) -> Json:
     """Parse one JSON document as RFC 8259 wants it; raises `NotJson` naming `where`."""
 
     def no_constant(name: str) -> None:
         raise ValueError(f"{name} is not JSON")
 
-    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def no_duplicates(pairs: list[tuple[str, Json]]) -> JsonObject:
         keys = [key for key, _ in pairs]
         if len(keys) != len(set(keys)):
             raise ValueError(f"key given twice in {keys}")

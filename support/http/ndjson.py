@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from support.http.exchange import NotJson, strict_json
+from support.units import JsonObject
 
 Chunks = Sequence[tuple[float, bytes]]
 
@@ -24,7 +24,7 @@ class Line:
     """One line: its bytes without the end, what they say, and after how many seconds its end had come."""
 
     raw: bytes
-    value: dict[str, Any]
+    value: JsonObject
     after: float = 0.0
 
 

@@ -12,11 +12,11 @@ import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from support.http.client import ApiClient
 from support.http.exchange import Exchange, NotJson
 from support.http.sse import parse_events
+from support.units import JsonMapping, JsonObject
 
 TABLE = Path(__file__).with_name("messages.toml")
 ROUTE = "/mcp"
@@ -50,7 +50,7 @@ def check(reply: Exchange, outcome: str) -> None:
     REPLIES[outcome](reply)
 
 
-def result(reply: Exchange) -> dict[str, Any]:
+def result(reply: Exchange) -> JsonObject:
     """The result in a reply that is one: status 200, the id of the request, no error."""
     document = _document(reply)
     assert reply.status == 200 and "result" in document, f"expected a result\n{reply.describe()}"
@@ -58,14 +58,14 @@ def result(reply: Exchange) -> dict[str, Any]:
     return dict(document["result"])
 
 
-def texts(call: Mapping[str, Any]) -> str:
+def texts(call: JsonMapping) -> str:
     """The text in the result of a tool's call."""
     content = call.get("content")
     assert isinstance(content, list), f"expected a list `content` in the result, got {call}"
     return "".join(str(part["text"]) for part in content if part.get("type") == "text")
 
 
-def _document(reply: Exchange) -> dict[str, Any]:
+def _document(reply: Exchange) -> JsonObject:
     """The message in the reply: version 2.0, the id of the request, and a result or an error, not both."""
     if reply.content_type == "text/event-stream":
         document = json.loads(parse_events(reply.body)[-1].data)

@@ -16,6 +16,7 @@ from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
 from support.results.scenario_result import ScenarioResult
 from support.servers.mistralrs import Server
+from support.units import Json
 
 if TYPE_CHECKING:
     from support.suite import RunContext
@@ -119,7 +120,7 @@ class McpScenario(ScenarioResult):
         self._cleanups.callback(self._suite.tool_server.resume, name)
         self._suite.tool_server.suspend(name)
 
-    def calls(self) -> list[tuple[str, Any]]:
+    def calls(self) -> list[tuple[str, Json]]:
         """Tools that were called in this scenario, in order: `server.tool` and the arguments."""
         return [
             (f"{note['server']}.{note['tool']}", note["arguments"])

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from support.http.client import ApiClient
 from support.mcp.tool_servers import MISSING, STDIO
 from support.programs.child_environment import child_environment
 from support.programs.launcher import free_port
 from support.programs.process import ManagedProcess
+from support.units import JsonObject
 from support.waiting import wait_until
 
 READY_SECONDS = 30.0
@@ -72,7 +72,7 @@ class ToolServer:
         if reply.status != 204:
             raise RuntimeError(f"the suite's tool server did not {action} {name}: status {reply.status}")
 
-    def recorded_calls(self) -> list[dict[str, Any]]:
+    def recorded_calls(self) -> list[JsonObject]:
         """What the servers took so far, in order: `server`, `method`, for a tool `tool` and `arguments`."""
         if not self.record.exists():
             return []

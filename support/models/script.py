@@ -145,7 +145,7 @@ def _text(table: dict[str, Any]) -> str:
     return default
 
 
-def _row(entry: Any, number: int) -> Row:
+def _row(entry: object, number: int) -> Row:
     if not isinstance(entry, dict) or set(entry) - {"marker", "answer", "loop"}:
         raise ScriptError(f"row {number}: only marker, answer and loop are known in [[rows]]")
     marker, answer, loop = entry.get("marker"), entry.get("answer"), entry.get("loop", False)

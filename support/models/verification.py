@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 
 from support.models.files import ModelFiles
 from support.models.script import Row, Script, ScriptError
 from support.models.verification_worker import PREFIX
+from support.units import JsonObject
 
 if TYPE_CHECKING:
     from support.models.compiler import CompiledModel
@@ -201,7 +202,7 @@ def _read(out: str, err: str, status: int, ended: str | None) -> ProbeResult:
     for line in out.splitlines():
         if not line.startswith(PREFIX):
             continue
-        said: dict[str, Any] = json.loads(line.removeprefix(PREFIX))
+        said: JsonObject = json.loads(line.removeprefix(PREFIX))
         if "loaded" in said:
             loaded = True
         elif "error" in said:

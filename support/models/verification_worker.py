@@ -11,10 +11,12 @@ import json
 import sys
 from typing import Any
 
+from support.units import JsonObject
+
 PREFIX = "PROBE "
 
 
-def emit(content: dict[str, Any]) -> None:
+def emit(content: JsonObject) -> None:
     """Flushed at once: after a panic the lines before it still count."""
     sys.stdout.write(f"\n{PREFIX}{json.dumps(content)}\n")
     sys.stdout.flush()

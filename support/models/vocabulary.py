@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from tokenizers import Tokenizer
 
 from support.models.script import Row, Script, ScriptError
+from support.units import JsonObject
 
 BASE_SIZE = 3000
 MERGES_FILE = Path(__file__).with_name("data") / "merges.txt"
@@ -90,7 +90,7 @@ class Vocabulary:
         """Whether a token is text by itself: not a special and not a part of a character."""
         return token < self.pad and "\ufffd" not in self.text(token)
 
-    def tokenizer_json(self) -> dict[str, Any]:
+    def tokenizer_json(self) -> JsonObject:
         """`tokenizer.json` of the Hugging Face `tokenizers` library."""
         specials = [
             {

@@ -11,7 +11,7 @@ import logging
 import struct
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 from support.models.files import Format
 from support.models.llama import CHAT_TEMPLATE, HEAD_SIZE, NORM_EPSILON, ROPE_BASE, Half, TinyModel
 from support.models.vocabulary import PAD, PRE_TOKENIZER, SPECIALS, TURN_END
+from support.units import JsonObject
 
 logging.getLogger("gguf.gguf_writer").setLevel(logging.WARNING)  # three lines per file otherwise
 
@@ -212,5 +213,5 @@ def _write_config(model: TinyModel, directory: Path) -> None:
     _write_json(directory / "tokenizer.json", vocabulary.tokenizer_json())
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
+def _write_json(path: Path, content: JsonObject) -> None:
     path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")

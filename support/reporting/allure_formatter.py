@@ -52,10 +52,12 @@ from support.reporting.behave_events import (
     warn_incomplete,
 )
 from support.reporting.check_text import failure_text, reason_text
+from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario, BehaveStep
 from support.results.check import CheckResult, CheckStatus
 from support.results.outcome import Evidence, Measurement, Verdict
 from support.results.redaction import redact, redact_data, redact_tree
 from support.results.safe_text import one_line, visible
+from support.units import JsonObject
 
 DEFAULT_FOLDER = "reports/allure-results"
 KNOWN_ISSUE_TAG = "known-issue"
@@ -139,7 +141,7 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
     name = "allure"
     description = "Allure results, with hooks, cleanups, rules and known issues told truly"
 
-    def __init__(self, stream_opener: Any, config: Any) -> None:
+    def __init__(self, stream_opener: Any, config: BehaveConfig) -> None:
         """Raises OSError when the folder cannot be written."""
         stream_opener.name = stream_opener.name or DEFAULT_FOLDER
         Formatter.__init__(self, stream_opener, config)
@@ -159,27 +161,27 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
         super().uri(uri)
 
     @never_raise
-    def feature(self, feature: Any) -> None:
+    def feature(self, feature: BehaveFeature) -> None:
         self._run_error_watcher.feature_started(feature)
         instrument(feature, self.config, self._scenario_started, self._scenario_finished)
 
     @never_raise
-    def step(self, step: Any) -> None:
+    def step(self, step: BehaveStep) -> None:
         if self.listener.current_scenario_uuid is not None:
             super().step(step)
 
     @never_raise
-    def match(self, match: Any) -> None:
+    def match(self, match: object) -> None:
         if self.listener.steps:
             super().match(match)
 
     @never_raise
-    def result(self, result: Any) -> None:
+    def result(self, result: object) -> None:
         if self.listener.current_step_uuid is not None:
             super().result(result)
 
     @never_raise
-    def embedding(self, mime_type: str, data: Any, *_more: Any) -> None:
+    def embedding(self, mime_type: str, data: object, *_more: object) -> None:
         """`context.attach` of behave: it goes to the step that runs, else to the scenario."""
         self.listener.attach(
             Evidence("attachment", mime_type, data if isinstance(data, bytes) else str(data).encode())
@@ -202,7 +204,7 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
         self._scenario_finished(result)
 
     @never_raise
-    def _scenario_started(self, scenario: Any) -> None:
+    def _scenario_started(self, scenario: BehaveScenario) -> None:
         self.listener.begin(scenario)
 
     @never_raise
@@ -240,7 +242,7 @@ class _Listener(AllureListener):  # type: ignore[misc]
     current_scenario_uuid: str | None
     current_step_uuid: str | None
 
-    def begin(self, scenario: Any, start: float | None = None) -> None:
+    def begin(self, scenario: BehaveScenario, start: float | None = None) -> None:
         """`start` in epoch seconds; None: now."""
         self.steps.clear()
         self.start_scenario(scenario)
@@ -359,7 +361,7 @@ class _MeasurementFile:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / f"{uuid4()}-perf.json"
-        self._samples: list[dict[str, Any]] = []
+        self._samples: list[JsonObject] = []
 
     def add(self, measures: tuple[Measurement, ...], start: float, duration: float) -> None:
         if not measures:
@@ -453,12 +455,12 @@ def _place_in_group(test: TestResult, title: str) -> None:
     test.labels.extend(Label(name=name, value=title) for name in placed)
 
 
-def _worker_labels(config: Any) -> tuple[tuple[str, str], ...]:
+def _worker_labels(config: BehaveConfig) -> tuple[tuple[str, str], ...]:
     """Where the timeline draws it. No host name: a report is shown to others."""
     return (LabelType.HOST, "local"), (LabelType.THREAD, setting(config, "worker", "main"))
 
 
-def _row_title(title: str, scenario: Any) -> str:
+def _row_title(title: str, scenario: BehaveScenario) -> str:
     """Rows of an outline whose title names no value would all look the same in the list."""
     values = [value for _, value in row_of(scenario)]
     if not values or any(value in title for value in values):

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, ParamSpec
 
+from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario
 from support.results.check import CheckResult
 from support.results.outcome import Evidence, MatrixCell, Measurement, Verdict
 from support.results.redaction import redact
@@ -34,7 +35,7 @@ _warned: set[tuple[str, str]] = set()
 class ScenarioResult:
     """A scenario that has ended, hooks and cleanups included. `start`: epoch seconds, `duration`: seconds."""
 
-    scenario: Any
+    scenario: BehaveScenario
     verdict: Verdict
     evidence: tuple[Evidence, ...]
     measures: tuple[Measurement, ...]
@@ -104,7 +105,7 @@ def capability_title(capability: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def rule_of(scenario: Any) -> str:
+def rule_of(scenario: BehaveScenario) -> str:
     """The name of the Rule that holds the scenario, or an empty text."""
     parent = getattr(scenario, "parent", None)
     while parent is not None:
@@ -119,30 +120,30 @@ def location_of(item: Any) -> str:
     return f"{PurePath(str(item.filename)).as_posix()}:{item.line}"
 
 
-def title_of(scenario: Any) -> str:
+def title_of(scenario: BehaveScenario) -> str:
     """The title without behave's mark of an outline row (` -- @1.2 names`): it moves when a row is added."""
     return str(scenario.name).rsplit(" -- @", 1)[0].strip() or str(scenario.keyword)
 
 
-def row_of(scenario: Any) -> tuple[tuple[str, str], ...]:
+def row_of(scenario: BehaveScenario) -> tuple[tuple[str, str], ...]:
     """Names and values of the outline row; empty for a plain scenario."""
     row = getattr(scenario, "_row", None)
     return tuple(zip(row.headings, row.cells, strict=False)) if row is not None else ()
 
 
-def examples_of(scenario: Any) -> str:
+def examples_of(scenario: BehaveScenario) -> str:
     """The name of the Examples table that the row stands in."""
     match = re.search(r" -- @[\d.]+ ?(.*)$", str(scenario.name))
     return match[1] if match and row_of(scenario) else ""
 
 
-def setting(config: Any, name: str, default: str = "") -> str:
+def setting(config: BehaveConfig, name: str, default: str = "") -> str:
     """A value that was given with `-D name=value`."""
     value = config.userdata.get(name)
     return default if value is None else str(value)
 
 
-def flag(config: Any, name: str) -> bool:
+def flag(config: BehaveConfig, name: str) -> bool:
     """Whether `-D name=true` was given."""
     return setting(config, name).strip().lower() in ("1", "true", "yes", "on")
 
@@ -158,7 +159,10 @@ def selected(scenario: Any, config: Any) -> bool:
 
 
 def instrument(
-    feature: Any, config: Any, on_start: Callable[[Any], None], on_finish: Callable[[ScenarioResult], None]
+    feature: BehaveFeature,
+    config: BehaveConfig,
+    on_start: Callable[[Any], None],
+    on_finish: Callable[[ScenarioResult], None],
 ) -> list[Any]:
     """Have `begins` and `ends` called around each selected scenario; they must not raise. Returns those.
 
@@ -173,7 +177,7 @@ def instrument(
 
 
 def _instrumented(
-    scenario: Any,
+    scenario: BehaveScenario,
     inner: Callable[[Any], Any],
     on_start: Callable[[Any], None],
     on_finish: Callable[[ScenarioResult], None],
@@ -209,7 +213,7 @@ def _instrumented(
     return run
 
 
-def final_verdict(scenario: Any, raised: BaseException | None = None) -> Verdict:
+def final_verdict(scenario: BehaveScenario, raised: BaseException | None = None) -> Verdict:
     """What the guarded runner decided; without one, what follows from behave's statuses."""
     decided = getattr(scenario, "verdict", None)
     if isinstance(decided, Verdict):
@@ -261,7 +265,7 @@ def _reporting_errors(
     name: str, inner: Callable[..., Any], on_error: Callable[[RunError], None]
 ) -> Callable[..., Any]:
     @functools.wraps(inner)
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: object, **kwargs: object) -> Any:
         try:
             return inner(*args, **kwargs)
         except BaseException as error:
@@ -283,7 +287,7 @@ class RunErrorWatcher:
         self._on_error = on_error
         self._feature: Any = None
 
-    def feature_started(self, feature: Any) -> None:
+    def feature_started(self, feature: BehaveFeature) -> None:
         """A feature begins."""
         self._feature = feature
 

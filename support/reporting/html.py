@@ -8,7 +8,6 @@ import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from support.errors import AcceptanceError
 from support.programs.allure import SOURCE, AllureProgram, node_environment
@@ -18,6 +17,7 @@ from support.programs.program import ReportProgress
 from support.reporting import history
 from support.reporting.behave_events import capability_title
 from support.reporting.files import write_atomically
+from support.units import JsonObject
 
 GENERATE_SECONDS = 300.0
 
@@ -122,7 +122,7 @@ def patch_allure_page(page: bytes) -> bytes:
     return page
 
 
-def performance(results: Path) -> dict[str, Any]:
+def performance(results: Path) -> JsonObject:
     """Titles, units and groups of the metrics page, out of the `*-perf.json` files of the results."""
     metrics: dict[str, dict[str, str]] = {}
     groups: dict[str, dict[str, str]] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import time
-from typing import Any
 
 from behave.formatter.base import Formatter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -19,6 +18,7 @@ from support.reporting.behave_events import (
     selected,
 )
 from support.reporting.console import OutcomePrinter, scenario_line
+from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario, BehaveStep
 from support.results.outcome import Verdict
 from support.results.safe_text import one_line, seconds
 
@@ -35,7 +35,7 @@ class Live(Formatter):  # type: ignore[misc]
     name = "live"
     description = "Progress while the run goes on, and each failure as it happens"
 
-    def __init__(self, stream_opener: Any, config: Any) -> None:
+    def __init__(self, stream_opener: object, config: BehaveConfig) -> None:
         super().__init__(stream_opener, config)
         self._printer = OutcomePrinter()
         self._console = self._printer.console
@@ -59,7 +59,7 @@ class Live(Formatter):  # type: ignore[misc]
             )
 
     @never_raise
-    def feature(self, feature: Any) -> None:
+    def feature(self, feature: BehaveFeature) -> None:
         self._run_error_watcher.feature_started(feature)
         wanted = instrument(feature, self.config, self._scenario_started, self._scenario_finished)
         if wanted:
@@ -69,15 +69,15 @@ class Live(Formatter):  # type: ignore[misc]
                 self._printer.print(self._heading, "bold")
 
     @never_raise
-    def step(self, step: Any) -> None:
+    def step(self, step: BehaveStep) -> None:
         """behave calls it for each step."""
 
     @never_raise
-    def match(self, match: Any) -> None:
+    def match(self, match: object) -> None:
         """behave calls it for each step."""
 
     @never_raise
-    def result(self, _step: Any) -> None:
+    def result(self, _step: BehaveStep) -> None:
         if self._progress is not None and time.monotonic() - self._drawn > REDRAW_SECONDS:
             self._redraw()
 
@@ -93,7 +93,7 @@ class Live(Formatter):  # type: ignore[misc]
         super().close()
 
     @never_raise
-    def _scenario_started(self, scenario: Any) -> None:
+    def _scenario_started(self, scenario: BehaveScenario) -> None:
         if self._progress is None:
             return
         if not self._progress.live.is_started:
@@ -119,7 +119,7 @@ class Live(Formatter):  # type: ignore[misc]
         place = f"{failure.feature} / {failure.name}" if failure.feature else failure.name
         self._printer.print_outcome(Verdict("broken", failure.message), f"        {place}")
 
-    def _line(self, scenario: Any) -> str:
+    def _line(self, scenario: BehaveScenario) -> str:
         return scenario_line(capability_of(str(scenario.filename)), scenario.name or scenario.keyword)
 
     def _redraw(self) -> None:

@@ -18,6 +18,7 @@ from support.reporting.behave_events import (
     never_raise,
     setting,
 )
+from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario
 from support.results.check import CheckResult
 from support.results.outcome import MatrixCell
 from support.results.record import Record, StepRecord
@@ -33,14 +34,14 @@ class Recorder(Formatter):  # type: ignore[misc]
     name = "records"
     description = "One JSON record per scenario, for the reports"
 
-    def __init__(self, stream_opener: Any, config: Any) -> None:
+    def __init__(self, stream_opener: object, config: BehaveConfig) -> None:
         """Raises OSError when the file cannot be opened: better than a run without a record."""
         super().__init__(stream_opener, config)
         self.stream = self.open()
         self._run_error_watcher = RunErrorWatcher(self.report)
 
     @never_raise
-    def feature(self, feature: Any) -> None:
+    def feature(self, feature: BehaveFeature) -> None:
         self._run_error_watcher.feature_started(feature)
         instrument(feature, self.config, self._scenario_started, self._scenario_finished)
 
@@ -54,7 +55,7 @@ class Recorder(Formatter):  # type: ignore[misc]
         super().close()
 
     @never_raise
-    def _scenario_started(self, scenario: Any) -> None:
+    def _scenario_started(self, scenario: BehaveScenario) -> None:
         unfinished = "the process ended while this scenario ran"
         self._write(record_of(scenario, self.config, status="broken", start=time.time(), error=unfinished))
 
@@ -124,7 +125,7 @@ def safe_check(check: CheckResult) -> CheckResult:
     )
 
 
-def run_error_record(failure: RunError, config: Any, file: str, worker: str) -> Record:
+def run_error_record(failure: RunError, config: BehaveConfig, file: str, worker: str) -> Record:
     """A record of what failed outside all scenarios; `file` is the feature that it happened in, if any."""
     return Record(
         name=failure.name,
@@ -140,7 +141,7 @@ def run_error_record(failure: RunError, config: Any, file: str, worker: str) -> 
     )
 
 
-def record_of(scenario: Any, config: Any, **fields: Any) -> Record:
+def record_of(scenario: BehaveScenario, config: BehaveConfig, **fields: Any) -> Record:
     """A record of behave's scenario; `fields` are those that tell how it ended."""
     return Record(
         name=redact(scenario.name or scenario.keyword),

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from support.reporting.files import write_atomically
 from support.reporting.summary import PLAIN_STATUS, check_counts, counts
 from support.results.check import CheckResult, CheckStatus
 from support.results.record import Record
+from support.units import JsonMapping, JsonObject
 
 _PLAIN_CHECK_STATUS: dict[CheckStatus, str] = {
     "passed": "passed",
@@ -27,10 +27,10 @@ def build_report(
     records: Sequence[Record],
     *,
     suite: str,
-    environment: Mapping[str, Any],
+    environment: JsonMapping,
     started: float | None = None,
     duration: float | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """The report as a document; `tests` has a row per scenario, followed by a row per check of its group.
 
     `started` in epoch seconds and `duration` in seconds are the run's; without them those of the records
@@ -52,20 +52,20 @@ def build_report(
     }
 
 
-def write_report(file: Path, report: Mapping[str, Any]) -> Path:
+def write_report(file: Path, report: JsonMapping) -> Path:
     """Write it whole or not at all."""
     return write_atomically(file, (json.dumps(report, indent=2, default=str) + "\n").encode())
 
 
-def _rows(record: Record) -> Iterator[dict[str, Any]]:
+def _rows(record: Record) -> Iterator[JsonObject]:
     yield _scenario(record)
     for check in record.checks:
         yield _check(record, check)
 
 
-def _scenario(record: Record) -> dict[str, Any]:
+def _scenario(record: Record) -> JsonObject:
     failed = record.status in ("failed", "broken", "known_issue")
-    row: dict[str, Any] = {
+    row: JsonObject = {
         "kind": "scenario",
         "name": record.name,
         "status": PLAIN_STATUS[record.status],
@@ -90,8 +90,8 @@ def _scenario(record: Record) -> dict[str, Any]:
     return row | {name: value for name, value in optional.items() if value}
 
 
-def _check(record: Record, check: CheckResult) -> dict[str, Any]:
-    row: dict[str, Any] = {
+def _check(record: Record, check: CheckResult) -> JsonObject:
+    row: JsonObject = {
         "kind": "check",
         "name": check.id,
         "status": _PLAIN_CHECK_STATUS[check.status],

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from support.errors import NotSupported
 from support.results.outcome import MatrixCell
+from support.units import JsonObject
 
 CheckStatus = Literal["passed", "failed", "known_issue", "unsupported", "not_run"]
 Level = Literal["must", "should"]
@@ -39,7 +40,7 @@ class CheckResult:
     cells: tuple[MatrixCell, ...] = ()
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> CheckResult:
+    def from_dict(cls, data: JsonObject) -> CheckResult:
         """From `dataclasses.asdict`, after JSON; raises KeyError or TypeError when it is none."""
         cells = tuple(MatrixCell(**cell) for cell in data.get("cells", ()))
         return cls(**{**data, "cells": cells})

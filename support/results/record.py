@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from support.errors import AcceptanceError
 from support.results.check import CheckResult
 from support.results.outcome import MatrixCell, Measurement, Status
+from support.units import JsonObject
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Record:
     @classmethod
     def from_line(cls, line: str) -> Record:
         """Raises ValueError, KeyError or TypeError when the line is not a record."""
-        data: dict[str, Any] = json.loads(line)
+        data: JsonObject = json.loads(line)
         data["tags"] = tuple(data["tags"])
         data["steps"] = tuple(StepRecord(**step) for step in data["steps"])
         data["measures"] = tuple(Measurement(**measure) for measure in data["measures"])

@@ -139,7 +139,7 @@ def redact_data(data: bytes) -> bytes:
     return _active_redactor.data(data)
 
 
-def redact_tree(value: Any) -> Any:
+def redact_tree(value: object) -> Any:
     """Each text in lists and dictionaries."""
     if isinstance(value, str):
         return redact(value)

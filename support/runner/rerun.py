@@ -7,7 +7,6 @@ import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from support.errors import (
     EXIT_BUDGET,
@@ -18,6 +17,7 @@ from support.errors import (
     SettingsError,
 )
 from support.results.record import read_records
+from support.units import JsonObject
 
 ITERATIONS = "iterations"
 # With these exit codes a run has verdicts of all its scenarios; any other ends the repetition.
@@ -98,7 +98,7 @@ def _is_flaky(verdicts: Sequence[str], times: int) -> bool:
     return len(verdicts) == times and set(verdicts) == {"passed", "known_issue"}
 
 
-def _line(number: int, times: int, report: dict[str, Any]) -> str:
+def _line(number: int, times: int, report: JsonObject) -> str:
     count = report["summary"]
     return (
         f"run {number} of {times}: {count['passed']} passed, {count['failed']} failed, "
@@ -106,9 +106,9 @@ def _line(number: int, times: int, report: dict[str, Any]) -> str:
     )
 
 
-def _tests(report: Path) -> list[dict[str, Any]]:
+def _tests(report: Path) -> list[JsonObject]:
     try:
-        tests: list[dict[str, Any]] = json.loads(report.read_bytes())["tests"]
+        tests: list[JsonObject] = json.loads(report.read_bytes())["tests"]
     except (OSError, ValueError, KeyError) as error:
         raise AcceptanceError(f"{report} is not a report of this suite ({error!r})") from None
     return tests

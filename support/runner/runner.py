@@ -17,7 +17,6 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
 
 from behave.api.runner import ITestRunner
 from behave.formatter.base import StreamOpener
@@ -165,7 +164,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         failed = runner.run_features(reports.folder, StreamOpener(str(reports.records)), runner.features)
         self._broken = failed and not runner.failed
 
-    def _debug(self, *_args: Any, **_options: Any) -> None:
+    def _debug(self, *_args: object, **_options: object) -> None:
         """`breakpoint()`: on the terminal, although behave captures output, and without time limits."""
         import pdb
 

@@ -53,7 +53,7 @@ HOOK = re.compile(r"(before|after)_(all|feature|rule|scenario|step|tag)")
 class LimitedContext(Context):  # type: ignore[misc]
     """behave's context with a time limit for each cleanup."""
 
-    def add_cleanup(self, cleanup_func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    def add_cleanup(self, cleanup_func: Callable[..., Any], *args: object, **kwargs: object) -> None:
         name = getattr(cleanup_func, "__name__", "a cleanup")
         _reject_coroutine(cleanup_func, f"the cleanup {name}")
         super().add_cleanup(self._runner.with_time_limit("cleanup", name, cleanup_func), *args, **kwargs)
@@ -305,7 +305,7 @@ def _contain_exit(step: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @functools.wraps(step)
-    def run(context: BehaveContext, *args: Any, **kwargs: Any) -> Any:
+    def run(context: BehaveContext, *args: object, **kwargs: object) -> Any:
         try:
             return step(context, *args, **kwargs)
         except SystemExit as end:

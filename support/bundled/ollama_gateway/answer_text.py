@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from support.bundled.ollama_gateway.errors import ApiError
+from support.bundled.ollama_gateway.json_types import Json, JsonMapping, JsonObject
 
 THINK_START, THINK_END = "<think>", "</think>"
 TOOL_CALL_START, TOOL_CALL_END = "<tool_call>", "</tool_call>"
@@ -25,7 +26,7 @@ class Markup:
 
     def __init__(self, *, thinks: bool, calls: bool) -> None:
         """`thinks`: the model may begin with a thought. `calls`: the request has tools."""
-        self.calls: list[dict[str, Any]] = []
+        self.calls: list[JsonObject] = []
         self._starts = [mark for mark, wanted in ((THINK_START, thinks), (TOOL_CALL_START, calls)) if wanted]
         self._state: State = "text"
         self._held = ""
@@ -122,7 +123,7 @@ class ToolCallAccumulator:
     def __init__(self) -> None:
         self._calls: dict[int, dict[str, str]] = {}
 
-    def add(self, fragments: Sequence[dict[str, Any]]) -> None:
+    def add(self, fragments: Sequence[JsonObject]) -> None:
         """Add the calls of one event."""
         for number, fragment in enumerate(fragments):
             index = fragment.get("index")
@@ -137,7 +138,7 @@ class ToolCallAccumulator:
     def __bool__(self) -> bool:
         return bool(self._calls)
 
-    def parsed(self) -> list[dict[str, Any]]:
+    def parsed(self) -> list[JsonObject]:
         """Ollama's form: `arguments` is an object."""
         return [
             {
@@ -148,11 +149,11 @@ class ToolCallAccumulator:
         ]
 
 
-def call_identity(call: Mapping[str, Any]) -> tuple[str, Any]:
+def call_identity(call: JsonMapping) -> tuple[str, Json]:
     return call["function"]["name"], call["function"]["arguments"]
 
 
-def _arguments(text: str) -> dict[str, Any]:
+def _arguments(text: str) -> JsonObject:
     try:
         value = json.loads(text or "{}")
     except ValueError:

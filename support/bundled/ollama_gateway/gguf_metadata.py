@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+
+from support.bundled.ollama_gateway.json_types import JsonMapping, JsonObject
 
 # Longer lists are left out of /api/show without `verbose`.
 LONG_LIST = 5
@@ -29,7 +30,7 @@ class GgufMetadata:
     template: str
     parameters: int
     quantization: str
-    info: Mapping[str, Any]
+    info: JsonMapping
 
     @property
     def family(self) -> str:
@@ -54,10 +55,10 @@ class GgufMetadata:
         return found
 
     @property
-    def details(self) -> dict[str, Any]:
+    def details(self) -> JsonObject:
         return details(self.family, human_number(self.parameters), self.quantization)
 
-    def model_info(self, *, verbose: bool) -> dict[str, Any]:
+    def model_info(self, *, verbose: bool) -> JsonObject:
         """The file's keys; long lists are null unless `verbose`."""
         return {
             key: value if verbose or not isinstance(value, list) or len(value) <= LONG_LIST else None
@@ -66,7 +67,7 @@ class GgufMetadata:
         } | {"general.parameter_count": self.parameters}
 
 
-def details(family: str = "", parameters: str = "", quantization: str = "") -> dict[str, Any]:
+def details(family: str = "", parameters: str = "", quantization: str = "") -> JsonObject:
     """The `details` of a model; texts are empty where nothing is known."""
     return {
         "parent_model": "",

@@ -15,9 +15,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, NamedTuple, NoReturn, TypeVar, get_type_hints
+from typing import Annotated, NamedTuple, NoReturn, TypeVar, get_type_hints
 
 from support.bundled.ollama_gateway.errors import ApiError
+from support.bundled.ollama_gateway.json_types import Json, JsonMapping
 
 FOREVER = math.inf
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -41,7 +42,7 @@ class FieldPath(NamedTuple):
         )
 
 
-Reader = Callable[[Any, FieldPath], Any]
+Reader = Callable[[Json, FieldPath], Json]
 
 
 def _kind(value: object, go_type: str) -> str:
@@ -54,7 +55,7 @@ def _kind(value: object, go_type: str) -> str:
 
 
 def _typed(kind: type, go_type: str) -> Reader:
-    def read(value: Any, where: FieldPath) -> Any:
+    def read(value: object, where: FieldPath) -> Json:
         # bool is an int in Python, not in Go.
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             where.raise_type_error(value, go_type)
@@ -70,7 +71,7 @@ _table = _typed(dict, "map[string]interface {}")
 
 
 def _list_of(reader: Reader, go_type: str) -> Reader:
-    def read(value: Any, where: FieldPath) -> tuple[Any, ...]:
+    def read(value: object, where: FieldPath) -> tuple[Json, ...]:
         if not isinstance(value, list):
             where.raise_type_error(value, go_type)
         return tuple(reader(item, where) for item in value if item is not None)
@@ -78,7 +79,7 @@ def _list_of(reader: Reader, go_type: str) -> Reader:
     return read
 
 
-def _image(value: Any, where: FieldPath) -> bytes:
+def _image(value: object, where: FieldPath) -> bytes:
     text = _typed(str, "api.ImageData")(value, where)
     try:
         return base64.b64decode(text, validate=True)
@@ -90,7 +91,7 @@ _images = _list_of(_image, "[]api.ImageData")
 
 
 def _nested(kind: type, go_type: str) -> Reader:
-    def read(value: Any, where: FieldPath) -> Any:
+    def read(value: object, where: FieldPath) -> Json:
         if not isinstance(value, dict):
             where.raise_type_error(value, go_type)
         return _decode_struct(kind, value, where.struct, f"{where.path}.")
@@ -98,11 +99,11 @@ def _nested(kind: type, go_type: str) -> Reader:
     return read
 
 
-def _any_value(value: Any, _: FieldPath) -> Any:
+def _any_value(value: object, _: FieldPath) -> Json:
     return value
 
 
-def _keep_alive(value: Any, _: FieldPath) -> float:
+def _keep_alive(value: object, _: FieldPath) -> float:
     """Seconds, `FOREVER` for a negative one: a number of seconds, or a duration in Go's notation."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         kinds = {bool: "bool", list: "[]interface {}", dict: "map[string]interface {}"}
@@ -133,7 +134,7 @@ def _duration(text: str) -> float:
     return -seconds if text.startswith("-") else seconds
 
 
-def _think(value: Any, _: FieldPath) -> bool | str:
+def _think(value: object, _: FieldPath) -> bool | str:
     if isinstance(value, bool):
         return value
     if not isinstance(value, str):
@@ -148,7 +149,7 @@ class Function:
     """What a tool call calls; `arguments` is an object here, where OpenAI has a text."""
 
     name: Annotated[str, _text] = ""
-    arguments: Annotated[Mapping[str, Any] | None, _table] = None
+    arguments: Annotated[JsonMapping | None, _table] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ class ModelRequest:
 
     model: Annotated[str, _text] = ""
     keep_alive: Annotated[float | None, _keep_alive] = None
-    options: Annotated[Mapping[str, Any] | None, _table] = None
+    options: Annotated[JsonMapping | None, _table] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,7 @@ class AnswerRequest(ModelRequest):
     """The fields of every request for text."""
 
     stream: Annotated[bool | None, _flag] = None
-    format: Annotated[Any, _any_value] = None
+    format: Annotated[Json, _any_value] = None
     think: Annotated[bool | str | None, _think] = None
     truncate: Annotated[bool | None, _flag] = None
     logprobs: Annotated[bool, _flag] = False
@@ -210,14 +211,14 @@ class ChatRequest(AnswerRequest):
     """POST /api/chat"""
 
     messages: Annotated[tuple[Message, ...], _messages] = ()
-    tools: Annotated[tuple[Mapping[str, Any], ...], _tools] = ()
+    tools: Annotated[tuple[JsonMapping, ...], _tools] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedRequest(ModelRequest):
     """POST /api/embed"""
 
-    input: Annotated[Any, _any_value] = None
+    input: Annotated[Json, _any_value] = None
     truncate: Annotated[bool | None, _flag] = None
     dimensions: Annotated[int, _number] = 0
 
@@ -257,7 +258,7 @@ def _readers(kind: type) -> Mapping[str, Reader]:
     return {name: hint.__metadata__[0] for name, hint in hints.items()}
 
 
-def _decode_struct(kind: type[Struct], table: Mapping[str, Any], struct: str, prefix: str) -> Struct:
+def _decode_struct(kind: type[Struct], table: JsonMapping, struct: str, prefix: str) -> Struct:
     folded = {name.casefold(): value for name, value in table.items()} | dict(table)
     given = {
         name: reader(value, FieldPath(struct, prefix + name))
@@ -299,7 +300,7 @@ def _parse_finite(text: str) -> float:
 decoder = json.JSONDecoder(parse_constant=_reject_constant, parse_float=_parse_finite)
 
 
-def first_value(body: bytes) -> Any:
+def first_value(body: bytes) -> Json:
     """The first JSON value of a text; what follows it is ignored. Raises `ApiError` 400."""
     # Go replaces what is not UTF-8 instead of refusing it.
     text = body.decode("utf-8", "replace").lstrip(" \t\r\n")

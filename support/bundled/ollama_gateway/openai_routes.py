@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from aiohttp import web
 
 from support.bundled.ollama_gateway.errors import ApiError, error_message
+from support.bundled.ollama_gateway.json_types import Json, JsonMapping, JsonObject
 from support.bundled.ollama_gateway.model_registry import Model, Models
 from support.bundled.ollama_gateway.ollama_requests import decoder, first_value
 from support.bundled.ollama_gateway.request_translator import ANY_OBJECT
@@ -31,7 +31,7 @@ _PATH = re.compile(r"(?<![\w:/])/(?:[\w.@+-]+/)+[\w.@+-]+")
 class Member:
     """A member of an object in a text: its value, and from where to where that stands."""
 
-    value: Any
+    value: Json
     start: int
     end: int
 
@@ -56,7 +56,7 @@ def error(refusal: ApiError) -> web.Response:
     return web.json_response({"error": body}, status=refusal.status)
 
 
-def card(model: Model, name: str = "") -> dict[str, Any]:
+def card(model: Model, name: str = "") -> JsonObject:
     """A model in OpenAI's list: with the requested name, or that of Ollama's list."""
     return {"id": name or model.name, "object": "model", "created": model.card.created, "owned_by": "library"}
 
@@ -93,7 +93,7 @@ async def prepare(path: str, body: bytes, models: Models) -> ProxiedRequest:
     if model is None and not models.is_listed(name):
         raise ApiError(404, f"model '{name}' not found")
     text = body.decode("utf-8", "replace")
-    changes: dict[str, Any] = {"model": model.card.id} if model is not None else {}
+    changes: JsonObject = {"model": model.card.id} if model is not None else {}
     if models.is_mistralrs and value.get("response_format") == {"type": "json_object"}:
         changes["response_format"] = {
             "type": "json_schema",
@@ -117,7 +117,7 @@ async def prepare_other_api(body: bytes, models: Models) -> ProxiedRequest:
     )
 
 
-def _validate(path: str, value: Mapping[str, Any]) -> None:
+def _validate(path: str, value: JsonMapping) -> None:
     """What Ollama's middleware rejects before any model gets it (middleware/openai.go)."""
     if path == "/v1/chat/completions" and not value.get("messages"):
         raise ApiError(400, "[] is too short - 'messages'")
@@ -134,7 +134,7 @@ def _validate(path: str, value: Mapping[str, Any]) -> None:
                 raise ApiError(400, "invalid image input")
 
 
-def _replace_members(text: str, changes: Mapping[str, Any]) -> bytes:
+def _replace_members(text: str, changes: JsonMapping) -> bytes:
     """The text with other values of some members of its object, and everything else as it was."""
     parts, at = [], 0
     for name, member in members(text):

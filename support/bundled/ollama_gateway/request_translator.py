@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from support.bundled.ollama_gateway.errors import ApiError
+from support.bundled.ollama_gateway.json_types import Json, JsonMapping, JsonObject
 from support.bundled.ollama_gateway.ollama_requests import AnswerRequest, GenerateRequest, Message
 from support.bundled.ollama_gateway.sampling_options import sampling
 
@@ -16,24 +16,24 @@ COMPLETIONS_PATH = "/v1/completions"
 _IMAGE_KINDS = ((b"\x89PNG", "png"), (b"\xff\xd8", "jpeg"), (b"GIF8", "gif"), (b"RIFF", "webp"))
 # Left to itself a model may fill an answer with white space, which JSON allows without end: one layout, that
 # of most texts that models learn from.
-FIXED_WHITESPACE: Mapping[str, Any] = {
+FIXED_WHITESPACE: JsonMapping = {
     "x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 }
 # Ollama answers JSON mode with an object.
-ANY_OBJECT: Mapping[str, Any] = {"type": "object", **FIXED_WHITESPACE}
+ANY_OBJECT: JsonMapping = {"type": "object", **FIXED_WHITESPACE}
 # Where a schema holds other schemas (JSON Schema 2020-12): in a table of them, in a list, or as the value.
 _TABLES = ("properties", "patternProperties", "$defs", "definitions")
 _LISTS = ("anyOf", "allOf", "oneOf", "prefixItems")
 _SINGLE = ("items", "not", "additionalProperties")
 
-Conversation = list[dict[str, Any]]
+Conversation = list[JsonObject]
 
 
 def chat(
     request: AnswerRequest, model_id: str, conversation: Conversation, *, is_mistralrs: bool
-) -> dict[str, Any]:
+) -> JsonObject:
     """The target's chat request. Raises `ApiError` for options and formats that Ollama rejects too."""
-    body: dict[str, Any] = {**_common(request, model_id), "messages": conversation}
+    body: JsonObject = {**_common(request, model_id), "messages": conversation}
     if request.truncate is not False:
         # Ollama truncates a prompt that is too long, unless `truncate` is false.
         body["truncate_sequence"] = True
@@ -49,7 +49,7 @@ def chat(
     return body | _format(request.format, is_mistralrs=is_mistralrs)
 
 
-def raw(request: GenerateRequest, model_id: str, *, is_mistralrs: bool) -> dict[str, Any]:
+def raw(request: GenerateRequest, model_id: str, *, is_mistralrs: bool) -> JsonObject:
     """A prompt that no template is applied to."""
     body = {**_common(request, model_id), "prompt": request.prompt}
     if request.logprobs:
@@ -57,7 +57,7 @@ def raw(request: GenerateRequest, model_id: str, *, is_mistralrs: bool) -> dict[
     return body | _format(request.format, is_mistralrs=is_mistralrs)
 
 
-def _common(request: AnswerRequest, model_id: str) -> dict[str, Any]:
+def _common(request: AnswerRequest, model_id: str) -> JsonObject:
     return {
         "model": model_id,
         "stream": True,
@@ -66,12 +66,12 @@ def _common(request: AnswerRequest, model_id: str) -> dict[str, Any]:
     }
 
 
-def has_format(value: Any) -> bool:
+def has_format(value: object) -> bool:
     """Whether `format` is set; null, "" and an absent one are the same for Ollama."""
     return value is not None and value != ""
 
 
-def _format(value: Any, *, is_mistralrs: bool) -> dict[str, Any]:
+def _format(value: object, *, is_mistralrs: bool) -> JsonObject:
     if not has_format(value):
         return {}
     if isinstance(value, dict):
@@ -91,7 +91,7 @@ def _format(value: Any, *, is_mistralrs: bool) -> dict[str, Any]:
     return {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}}
 
 
-def forbid_extra_properties(schema: Any, *, inside_all_of: bool = False) -> Any:
+def forbid_extra_properties(schema: object, *, inside_all_of: bool = False) -> Json:
     """The schema without additional properties in its objects, unless it allows them itself.
 
     llama.cpp, and so Ollama, reads schemas that way; JSON Schema allows any others.
@@ -121,7 +121,7 @@ def conversation_of(messages: Iterable[Message]) -> Conversation:
     turns: Conversation = []
     open_calls: list[str] = []
     for message in messages:
-        turn: dict[str, Any] = {
+        turn: JsonObject = {
             "role": message.role.lower(),
             "content": _content(message.content, message.images),
         }
@@ -155,10 +155,10 @@ def prompt_of(request: GenerateRequest, history: Conversation) -> Conversation:
     return [*system, *history, {"role": "user", "content": _content(request.prompt, request.images)}]
 
 
-def _content(text: str, images: Sequence[bytes]) -> Any:
+def _content(text: str, images: Sequence[bytes]) -> Json:
     if not images:
         return text
-    parts: list[dict[str, Any]] = [
+    parts: list[JsonObject] = [
         {"type": "image_url", "image_url": {"url": _data_url(image)}} for image in images
     ]
     return [*parts, {"type": "text", "text": text}]

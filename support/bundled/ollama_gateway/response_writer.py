@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
 
 import msgspec
 
-Line = dict[str, Any]
+from support.bundled.ollama_gateway.json_types import JsonMapping, JsonObject
+
+Line = JsonObject
 
 
 class AnswerChunk(msgspec.Struct):
@@ -19,9 +20,9 @@ class AnswerChunk(msgspec.Struct):
 
     text: str = ""
     thinking: str = ""
-    calls: Sequence[dict[str, Any]] = ()
-    logprobs: Sequence[dict[str, Any]] = ()
-    end: dict[str, Any] | None = None
+    calls: Sequence[JsonObject] = ()
+    logprobs: Sequence[JsonObject] = ()
+    end: JsonObject | None = None
 
 
 class ResponseWriter:
@@ -71,7 +72,7 @@ class ResponseWriter:
         )
 
 
-def to_line(line: Mapping[str, Any]) -> str:
+def to_line(line: JsonMapping) -> str:
     """A line of a stream. ASCII only: some clients split lines at U+2028."""
     return json.dumps(line, separators=(",", ":")) + "\n"
 

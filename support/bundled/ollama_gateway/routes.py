@@ -18,6 +18,7 @@ from support.bundled.ollama_gateway import openai_routes, request_translator
 from support.bundled.ollama_gateway.answer_text import Markup
 from support.bundled.ollama_gateway.errors import API_LEVEL, UNSUPPORTED_ROUTES, ApiError, not_supported
 from support.bundled.ollama_gateway.gguf_metadata import GgufMetadata, details
+from support.bundled.ollama_gateway.json_types import JsonMapping, JsonObject
 from support.bundled.ollama_gateway.middleware import origin_guard, plain_text, set_headers
 from support.bundled.ollama_gateway.model_registry import KeepAlive, Model, Models, digest_of, is_name
 from support.bundled.ollama_gateway.ollama_requests import (
@@ -282,7 +283,7 @@ class _Api:
 
         `truncate`: inputs that are too long are truncated.
         """
-        body: dict[str, Any] = {"model": model.card.id, "input": list(inputs), "encoding_format": "float"}
+        body: JsonObject = {"model": model.card.id, "input": list(inputs), "encoding_format": "float"}
         if truncate:
             body["truncate_sequence"] = True
         try:
@@ -305,7 +306,7 @@ class _Api:
         return vectors, tokens
 
     async def _stream(
-        self, translator: StreamTranslator, path: str, body: Mapping[str, Any]
+        self, translator: StreamTranslator, path: str, body: JsonMapping
     ) -> AsyncGenerator[Sequence[AnswerChunk]]:
         """The answer's parts as they come. Raises `ApiError`; closing it ends the target's generation."""
         framing = SseDecoder()
@@ -317,7 +318,7 @@ class _Api:
             translator.usage = await self._count_prompt_tokens(path, body)
         yield translator.end()
 
-    async def _count_prompt_tokens(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def _count_prompt_tokens(self, path: str, body: JsonMapping) -> JsonObject:
         """The prompt tokens of an answer without `usage`, from a second request with `max_tokens` 1."""
         left_out = ("stream", "stream_options", "grammar", "response_format")
         short = {name: value for name, value in body.items() if name not in left_out}
@@ -371,7 +372,7 @@ def _check_logprobs(request: AnswerRequest) -> None:
 def _new_translator(
     started: int,
     request: AnswerRequest,
-    body: Mapping[str, Any],
+    body: JsonMapping,
     markup: Markup,
     history: request_translator.Conversation | None = None,
 ) -> StreamTranslator:
@@ -416,11 +417,11 @@ def _done_response(writer: ResponseWriter, reason: str) -> web.Response:
     return _json(writer.line(AnswerChunk(end={"done_reason": reason})))
 
 
-def _json(value: Mapping[str, Any]) -> web.Response:
+def _json(value: JsonMapping) -> web.Response:
     return web.Response(body=json.dumps(value, separators=(",", ":")).encode(), headers=_JSON)
 
 
-def _entry(model: Model, metadata: GgufMetadata | None) -> dict[str, Any]:
+def _entry(model: Model, metadata: GgufMetadata | None) -> JsonObject:
     return {
         "name": model.name,
         "model": model.name,

@@ -6,10 +6,9 @@ Options without a counterpart (num_ctx, mirostat, ...) are ignored, as Ollama ig
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from support.bundled.ollama_gateway.errors import ApiError
+from support.bundled.ollama_gateway.json_types import Json, JsonMapping, JsonObject
 
 _INTEGERS = [
     "num_keep",
@@ -34,7 +33,7 @@ _FLOATS = [
 ]
 # Ollama's own defaults where they differ from an OpenAI server's. Its repetition penalty looks at the last 64
 # tokens and mistral.rs' at all, so that default stays the target's.
-_DEFAULTS: Mapping[str, Any] = {"temperature": 0.8, "top_k": 40, "top_p": 0.9}
+_DEFAULTS: JsonMapping = {"temperature": 0.8, "top_k": 40, "top_p": 0.9}
 _TARGET_NAMES = {"num_predict": "max_tokens", "repeat_penalty": "repetition_penalty"}
 _FORWARDED = [
     "temperature",
@@ -50,7 +49,7 @@ _FORWARDED = [
 ]
 
 
-def sampling(options: Mapping[str, Any] | None) -> dict[str, Any]:
+def sampling(options: JsonMapping | None) -> JsonObject:
     """Fields of the target's request. Raises `ApiError` 500 (sic) for a wrong type, with Ollama's message."""
     given = {name: _validate(name, value) for name, value in (options or {}).items() if value is not None}
     wanted = {**_DEFAULTS, **given}
@@ -61,7 +60,7 @@ def sampling(options: Mapping[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _validate(name: str, value: Any) -> Any:
+def _validate(name: str, value: Json) -> Json:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if name in _INTEGERS:
         return int(value) if number else _raise_type_error(name, "type integer")
@@ -78,11 +77,11 @@ def _validate(name: str, value: Any) -> Any:
     return value
 
 
-def _raise_type_error(name: str, kind: str) -> Any:
+def _raise_type_error(name: str, kind: str) -> Json:
     raise ApiError(500, f"option {json.dumps(name)} must be of {kind}")
 
 
-def _is_set(name: str, value: Any) -> bool:
+def _is_set(name: str, value: Json) -> bool:
     """Ollama's values for "no limit" and "any" are -1 and 0, which an OpenAI server rejects."""
     if name in ("num_predict", "top_k", "min_p"):
         return bool(value > 0)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
 from support.bundled.ollama_gateway.errors import ApiError, error_message, is_client_error
+from support.bundled.ollama_gateway.json_types import JsonObject
 
 EVENT_LIMIT = 16 * 1024 * 1024
 DONE = b"[DONE]"
@@ -50,7 +50,7 @@ class Delta(msgspec.Struct):
 
     content: str | None = None
     reasoning_content: str | None = None
-    tool_calls: list[dict[str, Any]] | None = None
+    tool_calls: list[JsonObject] | None = None
 
 
 class Choice(msgspec.Struct):
@@ -58,7 +58,7 @@ class Choice(msgspec.Struct):
 
     delta: Delta | None = None
     text: str | None = None
-    logprobs: dict[str, Any] | None = None
+    logprobs: JsonObject | None = None
     finish_reason: str | None = None
 
 
@@ -66,7 +66,7 @@ class Event(msgspec.Struct):
     """One event of the upstream's stream; other members are ignored."""
 
     choices: list[Choice] | None
-    usage: dict[str, Any] | None = None
+    usage: JsonObject | None = None
 
 
 _decode_event = msgspec.json.Decoder(Event).decode
@@ -92,21 +92,21 @@ def stream_error(message: str) -> ApiError:
     return ApiError(status, message or "the target failed without an error message")
 
 
-def logprob_entries(logprobs: dict[str, Any]) -> list[dict[str, Any]]:
+def logprob_entries(logprobs: JsonObject) -> list[JsonObject]:
     """Ollama's entries of OpenAI's `{"content": [...]}`, or of the bare object in mistral.rs' streams."""
     content = logprobs.get("content")
-    entries: Sequence[dict[str, Any]] = content if isinstance(content, list) else [logprobs]
+    entries: Sequence[JsonObject] = content if isinstance(content, list) else [logprobs]
     return [_logprob_entry(entry) for entry in entries]
 
 
-def _logprob_entry(entry: dict[str, Any]) -> dict[str, Any]:
+def _logprob_entry(entry: JsonObject) -> JsonObject:
     alternatives = entry.get("top_logprobs")
     if not alternatives:
         return _token(entry)
     return {**_token(entry), "top_logprobs": [_token(other) for other in alternatives]}
 
 
-def _token(entry: dict[str, Any]) -> dict[str, Any]:
+def _token(entry: JsonObject) -> JsonObject:
     """mistral.rs gives alternatives as token ids; their text is in `bytes`, which 0.8.1 sends as a text."""
     token, raw = entry.get("token"), entry.get("bytes")
     if isinstance(token, str):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from support.bundled.ollama_gateway.answer_text import (
     Markup,
@@ -14,6 +13,7 @@ from support.bundled.ollama_gateway.answer_text import (
     is_complete_json,
 )
 from support.bundled.ollama_gateway.errors import ApiError
+from support.bundled.ollama_gateway.json_types import JsonObject
 from support.bundled.ollama_gateway.request_translator import Conversation, encode_context
 from support.bundled.ollama_gateway.response_writer import AnswerChunk, Line
 from support.bundled.ollama_gateway.stream_events import (
@@ -49,7 +49,7 @@ class StreamTranslator:
         the `context` of the next request.
         """
         self.ended_early = False
-        self.usage: dict[str, Any] = {}
+        self.usage: JsonObject = {}
         self._text = ""
         self._started, self._loaded = started, loaded
         self._first = self._latest = 0
@@ -99,7 +99,7 @@ class StreamTranslator:
             self.ended_early, self._finish = True, "stop"
         return part if part.text or part.thinking or part.logprobs else None
 
-    def _filter_logprobs(self, entry: dict[str, Any]) -> dict[str, Any]:
+    def _filter_logprobs(self, entry: JsonObject) -> JsonObject:
         return {name: value for name, value in entry.items() if self._alternatives or name != "top_logprobs"}
 
     def end(self) -> list[AnswerChunk]:

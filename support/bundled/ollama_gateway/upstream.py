@@ -12,7 +12,7 @@ import contextlib
 import json
 import math
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ import aiohttp
 from yarl import URL
 
 from support.bundled.ollama_gateway.errors import ApiError, error_message, is_client_error
+from support.bundled.ollama_gateway.json_types import Json, JsonMapping, JsonObject
 
 CONNECT_SECONDS = 5.0
 # uvicorn, which the reference stack uses, closes an idle connection after 5 s: one that is used again must be
@@ -80,14 +81,14 @@ class Upstream:
         except (TypeError, KeyError, ValueError):
             raise ApiError(502, "the target's list of models cannot be read") from None
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def post(self, path: str, body: JsonMapping) -> JsonObject:
         """A call with a whole answer: a JSON object."""
         answer = await self._json("POST", path, body)
         if not isinstance(answer, dict):
             raise ApiError(502, "the target's answer cannot be read")
         return answer
 
-    async def _json(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
+    async def _json(self, method: str, path: str, body: JsonMapping | None) -> Json:
         with self.translate_errors():
             async with self.session.request(method, self.url + path, **_request_arguments(body)) as response:
                 raw = await response.read()
@@ -99,7 +100,7 @@ class Upstream:
             raise ApiError(502, "the target's answer cannot be read") from None
 
     @contextlib.asynccontextmanager
-    async def events(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[Body]:
+    async def events(self, path: str, body: JsonMapping) -> AsyncIterator[Body]:
         """The stream of an answer, for `SseDecoder`.
 
         Leaving the context closes the connection unless the stream was read to its end.
@@ -148,7 +149,7 @@ class Upstream:
             raise ApiError(502, "the target broke the connection") from None
 
 
-def _request_arguments(body: Mapping[str, Any] | None) -> dict[str, Any]:
+def _request_arguments(body: JsonMapping | None) -> JsonObject:
     if body is None:
         return {}
     return {"data": json.dumps(body).encode(), "headers": {"content-type": "application/json"}}

@@ -38,7 +38,7 @@ class _StoreOnce(argparse.Action):
         self,
         _parser: argparse.ArgumentParser,
         namespace: argparse.Namespace,
-        values: Any,
+        values: object,
         name: str | None = None,
     ) -> None:
         seen: set[str] = namespace.__dict__.setdefault("seen", set())
@@ -51,7 +51,7 @@ class _StoreOnce(argparse.Action):
 class _Version(argparse.Action):
     """Print the program's name and the engine's version, which is looked up only now."""
 
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         from importlib.metadata import version
 
         print(f"{PROGRAM} {version(ENGINE_PACKAGE)}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import platform
 from importlib.metadata import version
-from typing import Any
 
 import psutil
 
+from support.bundled.reference_server.json_fields import JsonObject
 
-def diagnose() -> dict[str, Any]:
+
+def diagnose() -> JsonObject:
     """`{"system", "checks": [{"name", "status": ok|warn|error, "message"}]}`; sizes in bytes."""
     memory = psutil.virtual_memory()
     engine = version("mistralrs")
@@ -29,7 +30,7 @@ def diagnose() -> dict[str, Any]:
     return {"system": system, "checks": [check]}
 
 
-def render(report: dict[str, Any], *, as_json: bool) -> str:
+def render(report: JsonObject, *, as_json: bool) -> str:
     """The report as JSON, or as text."""
     if as_json:
         return json.dumps(report, indent=2)

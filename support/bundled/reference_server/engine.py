@@ -12,9 +12,10 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from support.bundled.reference_server.json_fields import Json, JsonObject
 from support.bundled.reference_server.loading import EnginePanic, as_engine_panic
 
-Message = dict[str, Any]
+Message = JsonObject
 
 
 class EngineError(Exception):
@@ -34,7 +35,7 @@ class Call:
     """
 
     prompt: list[Message] | str
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: JsonObject = field(default_factory=dict)
     non_streaming: bool = False
 
 
@@ -45,9 +46,9 @@ class ChoiceDelta:
     index: int
     text: str | None
     reasoning: str | None = None
-    tool_calls: list[dict[str, Any]] | None = None
+    tool_calls: list[JsonObject] | None = None
     finish_reason: str | None = None
-    logprobs: dict[str, Any] | None = None
+    logprobs: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Chunk:
     created: int
     model: str
     deltas: tuple[ChoiceDelta, ...]
-    usage: dict[str, Any] | None = None
+    usage: JsonObject | None = None
 
 
 class Engine(Protocol):
@@ -73,10 +74,10 @@ class Engine(Protocol):
         Raises `RequestRefused` before the first chunk, `EngineError` later.
         """
 
-    def embed(self, inputs: list[Any]) -> list[list[float]]:
+    def embed(self, inputs: list[Json]) -> list[list[float]]:
         """One vector for each input, in order. Raises `RequestRefused`."""
 
-    def count_tokens(self, inputs: list[Any]) -> int:
+    def count_tokens(self, inputs: list[Json]) -> int:
         """How many tokens the inputs of `embed` have."""
 
 
@@ -127,7 +128,7 @@ class PythonEngine:
             # The engine stops a generation when its stream is deleted.
             del steps
 
-    def embed(self, inputs: list[Any]) -> list[list[float]]:
+    def embed(self, inputs: list[Json]) -> list[list[float]]:
         """See `Engine.embed`. Blocks other starts until it is done."""
         import mistralrs
 
@@ -138,7 +139,7 @@ class PythonEngine:
         except ValueError as error:
             raise RequestRefused(str(error)) from error
 
-    def count_tokens(self, inputs: list[Any]) -> int:
+    def count_tokens(self, inputs: list[Json]) -> int:
         """See `Engine.count_tokens`."""
         with self._lock:
             return sum(
@@ -217,17 +218,17 @@ def _only_chunk(answer: Any) -> Chunk:
     return Chunk(answer.id, answer.created, answer.model, tuple(pieces), usage)
 
 
-def _tool_call(call: Any) -> dict[str, Any]:
+def _tool_call(call: Any) -> JsonObject:
     function = {"name": call.function.name, "arguments": call.function.arguments}
     return {"index": call.index, "id": call.id, "type": "function", "function": function}
 
 
-def _logprob(entry: Any) -> dict[str, Any]:
+def _logprob(entry: Any) -> JsonObject:
     top = [{"token": t.token, "logprob": t.logprob, "bytes": _bytes(t.bytes)} for t in entry.top_logprobs]
     return {"token": entry.token, "logprob": entry.logprob, "bytes": _bytes(entry.bytes), "top_logprobs": top}
 
 
-def _bytes(value: Any) -> list[int] | None:
+def _bytes(value: Json) -> list[int] | None:
     return None if value is None else list(value.encode() if isinstance(value, str) else value)
 
 
@@ -244,8 +245,8 @@ _USAGE = (
 )
 
 
-def _usage(usage: Any) -> dict[str, Any]:
-    counts: dict[str, Any] = {name: getattr(usage, name) for name in _USAGE}
+def _usage(usage: Any) -> JsonObject:
+    counts: JsonObject = {name: getattr(usage, name) for name in _USAGE}
     with contextlib.suppress(AttributeError):
         counts["prompt_tokens_details"] = {"cached_tokens": usage.prompt_tokens_details.cached_tokens}
     return counts

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
 import uvicorn
@@ -27,7 +27,7 @@ from starlette.types import ASGIApp
 
 from support.bundled.reference_server import response_shapes
 from support.bundled.reference_server.engine import Chunk, Engine, EngineError, RequestRefused
-from support.bundled.reference_server.json_fields import FieldError, JsonError, parse_json
+from support.bundled.reference_server.json_fields import FieldError, JsonError, JsonObject, parse_json
 from support.bundled.reference_server.metrics import Metrics
 from support.bundled.reference_server.options import ServerOptions
 from support.bundled.reference_server.request_metrics import RequestMetricsMiddleware
@@ -191,8 +191,8 @@ class _Api:
         self,
         request: Request,
         body: ChatRequest | CompletionRequest,
-        event: Callable[[Chunk], dict[str, Any]],
-        shape: Callable[[response_shapes.ResponseAccumulator], dict[str, Any]],
+        event: Callable[[Chunk], JsonObject],
+        shape: Callable[[response_shapes.ResponseAccumulator], JsonObject],
     ) -> Response:
         try:
             call = body.call()
@@ -217,9 +217,7 @@ class _Api:
         return await _cancel_on_disconnect(request, whole)
 
 
-async def _events(
-    chunks: AsyncGenerator[Chunk], event: Callable[[Chunk], dict[str, Any]]
-) -> AsyncGenerator[str]:
+async def _events(chunks: AsyncGenerator[Chunk], event: Callable[[Chunk], JsonObject]) -> AsyncGenerator[str]:
     """Server-sent events; an error in the stream is an event too, since the status has been sent."""
     async with aclosing(chunks):
         try:

@@ -22,6 +22,7 @@ from typing import Any
 
 from support.bundled.reference_server import logs
 from support.bundled.reference_server.engine import Call, Engine, EngineError, Message
+from support.bundled.reference_server.json_fields import JsonObject
 from support.bundled.reference_server.loading import ModelOptions, resolve_model
 from support.bundled.reference_server.serve import load_engine
 
@@ -99,7 +100,7 @@ class Conversation:
         self.messages.append({"role": "assistant", "content": "".join(parts)})
         self._stats(first or 0.0, usage, len(parts), time.monotonic() - started)
 
-    def _stats(self, first: float, usage: dict[str, Any] | None, pieces: int, seconds: float) -> None:
+    def _stats(self, first: float, usage: JsonObject | None, pieces: int, seconds: float) -> None:
         echo("\n\nStats:")
         echo(f"CLI time to first token: {first:.2f}s")
         if usage is not None:

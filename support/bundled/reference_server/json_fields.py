@@ -8,9 +8,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
-Reader = Callable[[Any, str], Any]
+# A JSON document or a part of one (RFC 8259): it is read member by member, so it is Any.
+Json: TypeAlias = Any
+JsonObject: TypeAlias = dict[str, Json]
+JsonMapping: TypeAlias = Mapping[str, Json]
+
+Reader = Callable[[Json, str], Json]
 """From a value and the path of its field to the value; raises `FieldError`."""
 # The limit of many JSON parsers; Python's own depends on its version.
 _MAX_DEPTH = 200
@@ -29,7 +34,7 @@ class FieldError(Exception):
         self.missing = missing
 
 
-def parse_json(raw: bytes) -> Any:
+def parse_json(raw: bytes) -> Json:
     """The value of a body. Raises `JsonError`, also for lone surrogates and for deep nesting."""
     try:
         value = json.loads(raw.decode("utf-8"))
@@ -43,7 +48,7 @@ def parse_json(raw: bytes) -> Any:
     return value
 
 
-def _check_value(value: Any, depth: int) -> None:
+def _check_value(value: object, depth: int) -> None:
     """Raises RecursionError below this depth, UnicodeEncodeError for a text that is not valid Unicode."""
     if isinstance(value, str):
         if not value.isascii():
@@ -59,7 +64,7 @@ def _check_value(value: Any, depth: int) -> None:
 
 
 def _typed(kind: type, description: str) -> Reader:
-    def read(value: Any, field: str) -> Any:
+    def read(value: object, field: str) -> Json:
         # bool is an int in Python, not in JSON.
         if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
             raise FieldError(field, f"Input should be a valid {description}")
@@ -75,12 +80,12 @@ _integer = _typed(int, "integer")
 _list = _typed(list, "list")
 
 
-def anything(value: Any, _: str) -> Any:
+def anything(value: object, _: str) -> Json:
     """Any JSON value."""
     return value
 
 
-def number(value: Any, field: str) -> float:
+def number(value: object, field: str) -> float:
     """A finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise FieldError(field, "Input should be a valid number")
@@ -96,7 +101,7 @@ def number(value: Any, field: str) -> float:
 def unsigned(bits: int) -> Reader:
     """A whole number of this size, not negative."""
 
-    def read(value: Any, field: str) -> int:
+    def read(value: object, field: str) -> int:
         whole: int = _integer(value, field)
         if whole < 0:
             raise FieldError(field, "Input should be greater than or equal to 0")
@@ -111,7 +116,7 @@ def one_of(*values: str) -> Reader:
     """One of these texts."""
     expected = f"{', '.join(map(repr, values[:-1]))} or {values[-1]!r}"
 
-    def read(value: Any, field: str) -> Any:
+    def read(value: object, field: str) -> Json:
         if value not in values:
             raise FieldError(field, f"Input should be {expected}")
         return value
@@ -127,7 +132,7 @@ def optional(reader: Reader) -> Reader:
 def list_of(reader: Reader) -> Reader:
     """A list of such values."""
 
-    def read(value: Any, field: str) -> list[Any]:
+    def read(value: object, field: str) -> list[Json]:
         return [reader(item, f"{field}.{at}") for at, item in enumerate(_list(value, field))]
 
     return read
@@ -136,7 +141,7 @@ def list_of(reader: Reader) -> Reader:
 def table_of(reader: Reader) -> Reader:
     """An object with such values under any names."""
 
-    def read(value: Any, field: str) -> dict[str, Any]:
+    def read(value: object, field: str) -> JsonObject:
         return {name: reader(item, f"{field}.{name}") for name, item in table(value, field).items()}
 
     return read
@@ -145,7 +150,7 @@ def table_of(reader: Reader) -> Reader:
 def text_or(reader: Reader) -> Reader:
     """A text, or a list that the reader takes."""
 
-    def read(value: Any, field: str) -> Any:
+    def read(value: object, field: str) -> Json:
         return reader(value, field) if isinstance(value, list) else text(value, field)
 
     return read
@@ -154,7 +159,7 @@ def text_or(reader: Reader) -> Reader:
 def object_of(readers: Mapping[str, Reader], required: Collection[str] = ()) -> Reader:
     """An object with these fields: absent ones are None unless required, others are ignored."""
 
-    def read(value: Any, field: str) -> dict[str, Any]:
+    def read(value: object, field: str) -> JsonObject:
         if not isinstance(value, dict):
             raise FieldError(field, "Input should be an object")
         prefix = f"{field}." if field else ""

@@ -8,7 +8,6 @@ unknown method.
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -21,6 +20,7 @@ from support.bundled.reference_server.engine import EngineError
 from support.bundled.reference_server.json_fields import (
     FieldError,
     JsonError,
+    JsonObject,
     anything,
     object_of,
     parse_json,
@@ -101,14 +101,14 @@ class _McpServer:
         except (JsonError, FieldError) as error:
             status = 400 if isinstance(error, JsonError) else 422
             return PlainTextResponse(f"Failed to read the request body: {error}", status)
-        reply: dict[str, Any] = {"jsonrpc": "2.0", "id": message["id"]}
+        reply: JsonObject = {"jsonrpc": "2.0", "id": message["id"]}
         try:
             reply["result"] = await self._dispatch(message)
         except RpcError as error:
             reply["error"] = {"code": error.code, "message": str(error)}
         return JSONResponse(reply)
 
-    async def _dispatch(self, message: dict[str, Any]) -> dict[str, Any]:
+    async def _dispatch(self, message: JsonObject) -> JsonObject:
         if message["jsonrpc"] != "2.0":
             raise RpcError(INVALID_REQUEST, "Expected jsonrpc to be 2.0")
         match message["method"]:
@@ -123,7 +123,7 @@ class _McpServer:
                 return await self._call(params if isinstance(params, dict) else {})
         raise RpcError(METHOD_NOT_FOUND, f"Method not found: {message['method']}")
 
-    async def _call(self, params: dict[str, Any]) -> dict[str, Any]:
+    async def _call(self, params: JsonObject) -> JsonObject:
         if params.get("name") != CHAT_TOOL["name"]:
             raise RpcError(METHOD_NOT_FOUND, f"Unknown tool: {params.get('name', '')}")
         try:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from support.bundled.reference_server import logs
+from support.bundled.reference_server.json_fields import JsonObject
 from support.bundled.reference_server.metrics import Metrics
 
 # Neither counted nor logged: a scrape must not change the metrics.
@@ -32,7 +32,7 @@ class RequestMetricsMiddleware:
             return
         request_id = Headers(scope=scope).get("x-request-id") or f"req_{uuid.uuid4().hex}"
         path, method, started = scope["path"], scope["method"], time.monotonic()
-        state: dict[str, Any] = scope.setdefault("state", {})
+        state: JsonObject = scope.setdefault("state", {})
         status = 500
 
         async def identified(message: Message) -> None:

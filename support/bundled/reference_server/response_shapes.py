@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from support.bundled.reference_server.engine import ChoiceDelta, Chunk
+from support.bundled.reference_server.json_fields import JsonObject
 
 FINGERPRINT = "local"
 
 
-def error(message: str, kind: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:
+def error(message: str, kind: str, code: str | None = None, param: str | None = None) -> JsonObject:
     """An error object of the OpenAI API."""
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
-def _head(chunk: Chunk, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+def _head(chunk: Chunk, kind: str, choices: list[JsonObject]) -> JsonObject:
     return {
         "id": chunk.id,
         "object": kind,
@@ -26,7 +26,7 @@ def _head(chunk: Chunk, kind: str, choices: list[dict[str, Any]]) -> dict[str, A
     }
 
 
-def chat_chunk(chunk: Chunk) -> dict[str, Any]:
+def chat_chunk(chunk: Chunk) -> JsonObject:
     """One event of a streamed chat: the role in each delta, `usage` null but for the last."""
     choices = []
     for piece in chunk.deltas:
@@ -37,13 +37,13 @@ def chat_chunk(chunk: Chunk) -> dict[str, Any]:
     return {**_head(chunk, "chat.completion.chunk", choices), "usage": chunk.usage}
 
 
-def completion_chunk(chunk: Chunk) -> dict[str, Any]:
+def completion_chunk(chunk: Chunk) -> JsonObject:
     """One event of a streamed completion; it has no `usage` at all."""
     choices = [_choice(piece, text=piece.text or "", logprobs=piece.logprobs) for piece in chunk.deltas]
     return _head(chunk, "text_completion", choices)
 
 
-def _choice(piece: ChoiceDelta, **fields: Any) -> dict[str, Any]:
+def _choice(piece: ChoiceDelta, **fields: object) -> JsonObject:
     return {"finish_reason": piece.finish_reason, "index": piece.index, **fields}
 
 
@@ -52,7 +52,7 @@ class ResponseAccumulator:
 
     def __init__(self, chunks: Iterable[Chunk] = ()) -> None:
         self._first: Chunk | None = None
-        self._usage: dict[str, Any] | None = None
+        self._usage: JsonObject | None = None
         self._choices: dict[int, list[ChoiceDelta]] = {}
         for chunk in chunks:
             self.add(chunk)
@@ -64,12 +64,12 @@ class ResponseAccumulator:
         for piece in chunk.deltas:
             self._choices.setdefault(piece.index, []).append(piece)
 
-    def chat(self) -> dict[str, Any]:
+    def chat(self) -> JsonObject:
         """The `chat.completion` object."""
         choices = []
         for pieces in self._in_order():
             calls = [call for piece in pieces for call in piece.tool_calls or []]
-            message: dict[str, Any] = {
+            message: JsonObject = {
                 # The engine gives no text at all for an answer that is a tool call.
                 "content": _text(pieces) or (None if calls else ""),
                 "role": "assistant",
@@ -81,7 +81,7 @@ class ResponseAccumulator:
             choices.append(_choice(pieces[-1], message=message, logprobs=_logprobs(pieces)))
         return self._object("chat.completion", choices)
 
-    def completion(self, echo: str = "") -> dict[str, Any]:
+    def completion(self, echo: str = "") -> JsonObject:
         """The `text_completion` object; `echo` is put before each text."""
         return self._object(
             "text_completion",
@@ -94,7 +94,7 @@ class ResponseAccumulator:
     def _in_order(self) -> list[list[ChoiceDelta]]:
         return [self._choices[index] for index in sorted(self._choices)]
 
-    def _object(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+    def _object(self, kind: str, choices: list[JsonObject]) -> JsonObject:
         if self._first is None:
             raise ValueError("an answer without a single chunk")
         return {**_head(self._first, kind, choices), "usage": self._usage}
@@ -104,6 +104,6 @@ def _text(pieces: list[ChoiceDelta]) -> str:
     return "".join(piece.text or "" for piece in pieces)
 
 
-def _logprobs(pieces: list[ChoiceDelta]) -> dict[str, Any] | None:
+def _logprobs(pieces: list[ChoiceDelta]) -> JsonObject | None:
     entries = [piece.logprobs for piece in pieces if piece.logprobs]
     return {"content": entries} if entries else None

@@ -10,6 +10,8 @@ from typing import Any
 
 from support.bundled.reference_server.engine import Call, Message
 from support.bundled.reference_server.json_fields import (
+    Json,
+    JsonObject,
     Reader,
     anything,
     flag,
@@ -63,7 +65,7 @@ _UNCHANGED: dict[str, Reader] = {
 }
 
 
-def _stop(value: Any, field: str) -> Any:
+def _stop(value: object, field: str) -> Json:
     return [value] if isinstance(value, str) else list_of(text)(value, field)
 
 
@@ -105,7 +107,7 @@ _COMPLETION = object_of(
 )
 
 
-def _inputs(value: Any, field: str) -> Any:
+def _inputs(value: object, field: str) -> Json:
     """A text, texts, token ids, or lists of token ids."""
     if not isinstance(value, list):
         return text(value, field)
@@ -137,19 +139,19 @@ class InvalidRequest(Exception):
 class _Generation:
     """What `/v1/chat/completions` and `/v1/completions` share."""
 
-    def __init__(self, fields: dict[str, Any]) -> None:
+    def __init__(self, fields: JsonObject) -> None:
         self._fields = fields
         self.model: str = "default" if fields["model"] is None else fields["model"]
         self.stream: bool = bool(fields["stream"])
         self._choices: int = 1 if fields["n"] is None else fields["n"]
 
-    def _call(self, prompt: list[Message] | str, extra: dict[str, Any]) -> Call:
+    def _call(self, prompt: list[Message] | str, extra: JsonObject) -> Call:
         given = {name: value for name, value in extra.items() if value is not None}
         # The engine's streams do neither: several choices that all end, and tool calls.
         whole = not self.stream and (self._choices > 1 or bool(self._fields["tools"]))
         return Call(prompt, {**self._parameters(), **given}, non_streaming=whole)
 
-    def _parameters(self) -> dict[str, Any]:
+    def _parameters(self) -> JsonObject:
         """Keyword arguments for the engine. Raises `InvalidRequest`."""
         fields = self._fields
         limit = fields["max_completion_tokens"] if fields["max_tokens"] is None else fields["max_tokens"]
@@ -188,7 +190,7 @@ class _Generation:
         except ValueError:
             raise InvalidRequest("the keys of `logit_bias` are token ids", "logit_bias") from None
 
-    def _tools(self) -> dict[str, Any]:
+    def _tools(self) -> JsonObject:
         from mistralrs import ToolChoice
 
         choice, tools = self._fields["tool_choice"], self._fields["tools"]
@@ -205,7 +207,7 @@ class _Generation:
 class ChatRequest(_Generation):
     """`POST /v1/chat/completions`."""
 
-    def __init__(self, body: Any) -> None:
+    def __init__(self, body: object) -> None:
         """Raises `FieldError`."""
         super().__init__(_CHAT(body, ""))
 
@@ -220,7 +222,7 @@ class ChatRequest(_Generation):
         )
 
 
-def _to_message(fields: dict[str, Any]) -> Message:
+def _to_message(fields: JsonObject) -> Message:
     """Role, text, and what belongs to tools. Raises `InvalidRequest`."""
     content, calls, answered = fields["content"], fields.get("tool_calls"), fields.get("tool_call_id")
     if content is None and not calls:
@@ -233,7 +235,7 @@ def _to_message(fields: dict[str, Any]) -> Message:
     return message
 
 
-def _plain_text(content: Any) -> str:
+def _plain_text(content: Json) -> str:
     if not isinstance(content, list):
         return content or ""
     if any(part["type"] != "text" for part in content):
@@ -244,7 +246,7 @@ def _plain_text(content: Any) -> str:
 class CompletionRequest(_Generation):
     """`POST /v1/completions`."""
 
-    def __init__(self, body: Any) -> None:
+    def __init__(self, body: object) -> None:
         """Raises `FieldError`."""
         super().__init__(_COMPLETION(body, ""))
         self.prompt: str = self._fields["prompt"]
@@ -265,7 +267,7 @@ class CompletionRequest(_Generation):
 class EmbeddingRequest:
     """`POST /v1/embeddings`."""
 
-    def __init__(self, body: Any) -> None:
+    def __init__(self, body: object) -> None:
         """Raises `FieldError`."""
         fields = _EMBEDDING(body, "")
         self.model: str = "default" if fields["model"] is None else fields["model"]
@@ -273,7 +275,7 @@ class EmbeddingRequest:
         self._input = fields["input"]
         self._dimensions: int | None = fields["dimensions"]
 
-    def inputs(self) -> list[Any]:
+    def inputs(self) -> list[Json]:
         """One entry for each vector: a text, or a list of token ids. Raises `InvalidRequest`."""
         if self._dimensions is not None:
             raise InvalidRequest(

@@ -36,7 +36,7 @@ class Streams:
         queue: asyncio.Queue[Chunk | EngineError | None] = asyncio.Queue()
         disconnected = threading.Event()
 
-        def post(action: Callable[[Any], None], item: Any) -> None:
+        def post(action: Callable[[Any], None], item: object) -> None:
             # The loop is closed when the server is shutting down.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(action, item)

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from support.conformance.api import Api, NormalizedAnswer
 from support.conformance.contract import Contract, StrictModel, by_name
 from support.conformance.response_parser import ParsedResponse
+from support.units import Json, JsonMapping, JsonObject
 
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -59,7 +60,7 @@ class _Block(StrictModel):
     thinking: str | None = None
     id: Text | None = None
     name: Text | None = None
-    input: dict[str, Any] | None = None
+    input: JsonObject | None = None
 
     @model_validator(mode="after")
     def _check_fields_for_type(self) -> _Block:
@@ -150,7 +151,7 @@ class _Ping(BaseModel):
     type: Literal["ping"]
 
 
-def stop_reason_consistent(answers: Sequence[Any]) -> None:
+def stop_reason_consistent(answers: Sequence[Json]) -> None:
     """A whole message says why it ended: `tool_use` with a call, `stop_sequence` with that sequence."""
     message = answers[0]
     _require_stop_reason_consistent(
@@ -158,7 +159,7 @@ def stop_reason_consistent(answers: Sequence[Any]) -> None:
     )
 
 
-def _require_stop_reason_consistent(reason: Any, sequence: Any, content: Sequence[Any]) -> None:
+def _require_stop_reason_consistent(reason: object, sequence: object, content: Sequence[Json]) -> None:
     calls = [block["type"] for block in content].count("tool_use")
     if reason is None:
         raise ValueError("no stop_reason")
@@ -168,7 +169,7 @@ def _require_stop_reason_consistent(reason: Any, sequence: Any, content: Sequenc
         raise ValueError(f"the stop_sequence {sequence!r} with the stop_reason {reason!r}")
 
 
-def one_start_one_stop(events: Sequence[Any]) -> None:
+def one_start_one_stop(events: Sequence[Json]) -> None:
     """message_start first, message_stop last, each once; after a message_delta nothing but the end."""
     kinds = [event["type"] for event in events if event["type"] != "ping"]
     for place, kind in ((0, "message_start"), (-1, "message_stop")):
@@ -181,7 +182,7 @@ def one_start_one_stop(events: Sequence[Any]) -> None:
         raise ValueError(f"after message_delta came {', '.join(sorted(late))}")
 
 
-def blocks_complete(events: Sequence[Any]) -> None:
+def blocks_complete(events: Sequence[Json]) -> None:
     """Blocks are numbered from 0, one after the other: each starts, gets pieces of its kind, and stops."""
     begun, kind = -1, None
     for event in events:
@@ -203,7 +204,7 @@ def blocks_complete(events: Sequence[Any]) -> None:
         raise ValueError(f"block {begun} does not stop")
 
 
-def one_message_delta(events: Sequence[Any]) -> None:
+def one_message_delta(events: Sequence[Json]) -> None:
     """The message starts empty; one message_delta says why it ended, and that fits what came."""
     start = next(event["message"] for event in events if event["type"] == "message_start")
     if start["content"] or start.get("stop_reason") is not None:
@@ -216,16 +217,16 @@ def one_message_delta(events: Sequence[Any]) -> None:
     _require_stop_reason_consistent(whole["stop_reason"], whole["stop_sequence"], whole["content"])
 
 
-def tool_inputs_are_objects(events: Sequence[Any]) -> None:
+def tool_inputs_are_objects(events: Sequence[Json]) -> None:
     """The pieces of a call's input join to a JSON object."""
     for block in assemble(events)["content"]:
         if block["type"] == "tool_use" and not isinstance(block["input"], dict):
             raise ValueError(f"the input of {block['name']} is no JSON object: {block['input']!r:.100}")
 
 
-def assemble(events: Sequence[Any]) -> dict[str, Any]:
+def assemble(events: Sequence[Json]) -> JsonObject:
     """The message that a stream adds up to; never raises, whatever came."""
-    message: dict[str, Any] = {"content": [], "stop_reason": None, "stop_sequence": None, "usage": {}}
+    message: JsonObject = {"content": [], "stop_reason": None, "stop_sequence": None, "usage": {}}
     for event in events:
         kind, blocks = event.get("type"), message["content"]
         if kind == "message_start":
@@ -244,7 +245,7 @@ def assemble(events: Sequence[Any]) -> dict[str, Any]:
     return message
 
 
-def _join_deltas(block: Mapping[str, Any]) -> dict[str, Any]:
+def _join_deltas(block: JsonMapping) -> JsonObject:
     whole = {name: value for name, value in block.items() if name != "joined"}
     kind, joined = block.get("type"), block["joined"]
     if kind in ("text", "thinking"):

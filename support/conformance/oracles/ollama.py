@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from ollama import (
     ChatResponse,
@@ -40,6 +40,7 @@ from support.conformance.contract import (
 )
 from support.conformance.oracles import openai
 from support.conformance.response_parser import ParsedResponse
+from support.units import Json, JsonObject
 
 UNIT_SLACK = 1e-3
 # Parts of a time are measured by several clocks.
@@ -104,7 +105,7 @@ class _SampledToken(_Token):
 class _Function(StrictModel):
     name: Text
     # An object here, a text in the OpenAI API.
-    arguments: dict[str, Any]
+    arguments: JsonObject
     index: Annotated[int, Field(ge=0)] | None = None
 
 
@@ -270,7 +271,7 @@ class Show(StrictModel):
     """What `/api/show` answers."""
 
     details: _Details
-    model_info: dict[str, Any]
+    model_info: JsonObject
     capabilities: Annotated[list[Text], Field(min_length=1)]
     modified_at: Timestamp
     modelfile: str | None = None
@@ -279,7 +280,7 @@ class Show(StrictModel):
     system: str | None = None
     license: str | None = None
     tensors: list[_Tensor] | None = None
-    messages: list[Any] | None = None
+    messages: list[Json] | None = None
 
     @model_validator(mode="after")
     def _check_architecture(self) -> Show:
@@ -332,7 +333,7 @@ class ErrorBody(StrictModel):
     error: Text
 
 
-def done_once(lines: Sequence[Any]) -> None:
+def done_once(lines: Sequence[Json]) -> None:
     """`done` is true in the last line alone; only there are the reason, the metrics and the context."""
     ends = [number for number, line in enumerate(lines) if line["done"]]
     if ends != [len(lines) - 1]:
@@ -350,7 +351,7 @@ def done_once(lines: Sequence[Any]) -> None:
         raise ValueError(f"the last line lacks {', '.join(missing)}")
 
 
-def monotonic(lines: Sequence[Any]) -> None:
+def monotonic(lines: Sequence[Json]) -> None:
     """One model in a stream, and times that do not go back."""
     models = {line["model"] for line in lines}
     if len(models) != 1:
@@ -360,7 +361,7 @@ def monotonic(lines: Sequence[Any]) -> None:
         raise ValueError("created_at goes back within a stream")
 
 
-def durations_consistent(answers: Sequence[Any]) -> None:
+def durations_consistent(answers: Sequence[Json]) -> None:
     """Loading, reading the prompt and making the answer took no longer than all of it."""
     last = answers[-1]
     parts = {name: last.get(name) or 0 for name in METRICS if name.endswith("_duration")}
@@ -369,7 +370,7 @@ def durations_consistent(answers: Sequence[Any]) -> None:
         raise ValueError(f"parts of the time are longer than the whole of {whole} ns: {parts}")
 
 
-def logprobs_match_text(answers: Sequence[Any]) -> None:
+def logprobs_match_text(answers: Sequence[Json]) -> None:
     """Where tokens are told, they are those of the text that comes with them."""
     for answer in answers:
         if not answer.get("logprobs"):
@@ -380,7 +381,7 @@ def logprobs_match_text(answers: Sequence[Any]) -> None:
             raise ValueError(f"the tokens {tokens!r:.200} are not the text {text!r:.200}")
 
 
-def logprobs_within_eval_count(answers: Sequence[Any]) -> None:
+def logprobs_within_eval_count(answers: Sequence[Json]) -> None:
     """There are not more tokens with probabilities than were made."""
     told = sum(len(answer.get("logprobs") or ()) for answer in answers)
     made = answers[-1].get("eval_count") or 0
@@ -388,7 +389,7 @@ def logprobs_within_eval_count(answers: Sequence[Any]) -> None:
         raise ValueError(f"{told} tokens are told, {made} were counted")
 
 
-def tool_calls_indexed(answers: Sequence[Any]) -> None:
+def tool_calls_indexed(answers: Sequence[Json]) -> None:
     """Tool calls are numbered in their order, and none has another's id."""
     calls = [call for answer in answers for call in answer["message"].get("tool_calls") or ()]
     numbers = [call["function"].get("index") for call in calls]
@@ -399,7 +400,7 @@ def tool_calls_indexed(answers: Sequence[Any]) -> None:
         raise ValueError(f"two tool calls have one id: {ids}")
 
 
-def unit_length(answers: Sequence[Any]) -> None:
+def unit_length(answers: Sequence[Json]) -> None:
     """Every vector of `/api/embed` has length 1, and all have one size."""
     vectors = answers[0]["embeddings"]
     for number, vector in enumerate(vectors):
@@ -411,14 +412,14 @@ def unit_length(answers: Sequence[Any]) -> None:
         raise ValueError(f"vectors of different sizes: {sorted(sizes)}")
 
 
-def success_last(lines: Sequence[Any]) -> None:
+def success_last(lines: Sequence[Json]) -> None:
     """The last status, and no other, is `success`."""
     states = [line["status"] for line in lines]
     if states.count("success") != 1 or states[-1] != "success":
         raise ValueError(f"the states do not end in success: {states}")
 
 
-def error_last(lines: Sequence[Any]) -> None:
+def error_last(lines: Sequence[Json]) -> None:
     """The last line, and no other, is an error: nothing comes after it."""
     errors = [number for number, line in enumerate(lines) if "error" in line]
     if errors != [len(lines) - 1]:
@@ -461,7 +462,7 @@ CONTRACTS = by_name(
 )
 
 
-def _as_object(value: Any) -> dict[str, Any]:
+def _as_object(value: object) -> JsonObject:
     return value if isinstance(value, dict) else {}
 
 
@@ -471,7 +472,7 @@ def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
     if any("choices" in value for value in values):
         return openai.normalize(parsed)
     text, thinking = "", ""
-    calls: list[dict[str, Any]] = []
+    calls: list[JsonObject] = []
     pieces = 0
     for value in values:
         message = _as_object(value.get("message"))

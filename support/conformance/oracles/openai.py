@@ -11,7 +11,7 @@ import json
 import math
 import struct
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from openai.types import Completion, CreateEmbeddingResponse, Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
@@ -29,6 +29,7 @@ from support.conformance.contract import (
     require_unique,
 )
 from support.conformance.response_parser import ParsedResponse
+from support.units import Json, JsonObject
 
 # Servers compute in half precision: three digits.
 UNIT_SLACK = 5e-3
@@ -213,7 +214,7 @@ class _TextChoice(StrictModel):
     index: Count
     text: str
     finish_reason: TextReason
-    logprobs: Any = None
+    logprobs: Json = None
 
 
 class TextAnswer(_Head):
@@ -228,7 +229,7 @@ class _TextChunkChoice(StrictModel):
     index: Count
     text: str
     finish_reason: TextReason | None
-    logprobs: Any = None
+    logprobs: Json = None
 
 
 class TextChunk(_Head):
@@ -328,14 +329,14 @@ class ErrorBody(StrictModel):
     error: _ErrorObject
 
 
-def choice_indices_complete(answers: Sequence[Any]) -> None:
+def choice_indices_complete(answers: Sequence[Json]) -> None:
     """The choices of a whole answer are numbered from 0, each once."""
     indices = [choice["index"] for choice in answers[0]["choices"]]
     if sorted(indices) != list(range(len(indices))):
         raise ValueError(f"the choices are numbered {indices}")
 
 
-def constant_ids(chunks: Sequence[Any]) -> None:
+def constant_ids(chunks: Sequence[Json]) -> None:
     """One id and one model in a stream, and a choice at most once in a chunk."""
     for what in ("id", "model"):
         values = {chunk[what] for chunk in chunks}
@@ -347,9 +348,9 @@ def constant_ids(chunks: Sequence[Any]) -> None:
             raise ValueError(f"a chunk has a choice twice: {indices}")
 
 
-def one_finish_reason_per_choice(chunks: Sequence[Any]) -> None:
+def one_finish_reason_per_choice(chunks: Sequence[Json]) -> None:
     """Each choice gives one finish reason, in its last chunk."""
-    reasons: dict[int, list[Any]] = {}
+    reasons: dict[int, list[Json]] = {}
     for chunk in chunks:
         for choice in chunk["choices"]:
             reasons.setdefault(choice["index"], []).append(choice["finish_reason"])
@@ -360,7 +361,7 @@ def one_finish_reason_per_choice(chunks: Sequence[Any]) -> None:
         raise ValueError("a stream without any choice")
 
 
-def role_first(chunks: Sequence[Any]) -> None:
+def role_first(chunks: Sequence[Json]) -> None:
     """The first delta of each choice names the role."""
     begun: set[int] = set()
     for chunk in chunks:
@@ -370,14 +371,14 @@ def role_first(chunks: Sequence[Any]) -> None:
             begun.add(choice["index"])
 
 
-def usage_once_last(chunks: Sequence[Any]) -> None:
+def usage_once_last(chunks: Sequence[Json]) -> None:
     """Token counts come at most once, at the end."""
     counted = [number for number, chunk in enumerate(chunks) if chunk.get("usage")]
     if counted not in ([], [len(chunks) - 1]):
         raise ValueError(f"usage in the chunks {counted} of {len(chunks)}")
 
 
-def unit_length(answers: Sequence[Any]) -> None:
+def unit_length(answers: Sequence[Json]) -> None:
     """Every vector has length 1, as OpenAI's have."""
     for entry in answers[0]["data"]:
         length = math.sqrt(sum(value * value for value in entry["embedding"]))
@@ -409,9 +410,9 @@ CONTRACTS = by_name(
 def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
     """Texts, finish reasons, counts and tool calls of an answer, whole or put together from its stream."""
     texts: dict[int, str] = {}
-    reasons: dict[int, Any] = {}
-    calls: dict[int, dict[str, Any]] = {}
-    usage: Any = None
+    reasons: dict[int, Json] = {}
+    calls: dict[int, JsonObject] = {}
+    usage: Json = None
     pieces = 0
     documents = [value for value in parsed.values if isinstance(value, dict)]
     for value in documents:
@@ -443,7 +444,7 @@ def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
     }
 
 
-def _first_vector(documents: Sequence[dict[str, Any]]) -> list[float] | None:
+def _first_vector(documents: Sequence[JsonObject]) -> list[float] | None:
     """The first embedding, decoded, rounded to what two ways to compute it may differ by."""
     try:
         vector = documents[0]["data"][0]["embedding"]
@@ -455,16 +456,16 @@ def _first_vector(documents: Sequence[dict[str, Any]]) -> list[float] | None:
         return None
 
 
-def _distinct_values(documents: Sequence[dict[str, Any]], name: str) -> list[Any]:
+def _distinct_values(documents: Sequence[JsonObject], name: str) -> list[Json]:
     """The values of a field over all chunks, each once, in order."""
-    found: list[Any] = []
+    found: list[Json] = []
     for document in documents:
         if document.get(name) not in found:
             found.append(document.get(name))
     return found
 
 
-def _merge_tool_call_delta(calls: dict[int, dict[str, Any]], delta: dict[str, Any]) -> None:
+def _merge_tool_call_delta(calls: dict[int, JsonObject], delta: JsonObject) -> None:
     function = delta.get("function") or {}
     index = delta.get("index")
     call = calls.setdefault(len(calls) if index is None else index, {"id": None, "name": "", "arguments": ""})

@@ -19,6 +19,7 @@ from support.conformance.api import Api, NormalizedAnswer
 from support.conformance.contract import Contract, StrictModel, by_name
 from support.conformance.oracles.openai import ErrorBody
 from support.conformance.response_parser import ParsedResponse
+from support.units import Json, JsonMapping
 
 CLOCK_SLACK_SECONDS = 300
 
@@ -189,14 +190,14 @@ class _Deleted(StrictModel):
     deleted: Literal[True]
 
 
-def sequence_numbers(events: Sequence[Any]) -> None:
+def sequence_numbers(events: Sequence[Json]) -> None:
     """The events are numbered from 0, without a gap."""
     numbers = [event["sequence_number"] for event in events]
     if numbers != list(range(len(numbers))):
         raise ValueError(f"the events are numbered {numbers}")
 
 
-def one_start_one_end(events: Sequence[Any]) -> None:
+def one_start_one_end(events: Sequence[Json]) -> None:
     """response.created first; one end, last, whose response has that status; one id throughout."""
     kinds = [event["type"] for event in events]
     if kinds[0] != "response.created" or kinds.count("response.created") != 1:
@@ -212,7 +213,7 @@ def one_start_one_end(events: Sequence[Any]) -> None:
         raise ValueError(f"the id of the response changes: {sorted(ids)}")
 
 
-def items_complete(events: Sequence[Any]) -> None:
+def items_complete(events: Sequence[Json]) -> None:
     """Items are numbered from 0 and come one after the other, so do their parts; what is added is done.
 
     The pieces of a text, or of a call's arguments, join to what its part, its item and the response say.
@@ -241,15 +242,15 @@ def items_complete(events: Sequence[Any]) -> None:
 class _OpenItem:
     """An item while its events come."""
 
-    def __init__(self, item: Mapping[str, Any]) -> None:
+    def __init__(self, item: JsonMapping) -> None:
         self.is_open = True
-        self.content: Any = None
+        self.content: Json = None
         self._kind = item["type"]
         self._parts: list[str] = []
         self._part_is_open = False
         self._arguments = ""
 
-    def add_event(self, event: Mapping[str, Any]) -> None:
+    def add_event(self, event: JsonMapping) -> None:
         """The next event of this item; raises ValueError when it does not fit."""
         kind = event["type"].removeprefix("response.")
         if kind == "output_item.done":
@@ -266,12 +267,12 @@ class _OpenItem:
         else:
             self._add_text(kind, event)
 
-    def _add_arguments(self, event: Mapping[str, Any]) -> None:
+    def _add_arguments(self, event: JsonMapping) -> None:
         self._arguments += event.get("delta", "")
         if "arguments" in event and event["arguments"] != self._arguments:
             raise ValueError(f"the pieces join to {self._arguments!r}, not to {event['arguments']!r}")
 
-    def _add_text(self, kind: str, event: Mapping[str, Any]) -> None:
+    def _add_text(self, kind: str, event: JsonMapping) -> None:
         if not self._part_is_open or event["content_index"] != len(self._parts) - 1:
             raise ValueError(f"{kind} for part {event['content_index']}, which is not open")
         self._parts[-1] += event.get("delta", "")
@@ -282,7 +283,7 @@ class _OpenItem:
             raise ValueError(f"the pieces join to {self._parts[-1]!r:.100}, not to {whole!r:.100}")
         self._part_is_open = kind == "output_text.done"
 
-    def _close(self, item: Mapping[str, Any]) -> None:
+    def _close(self, item: JsonMapping) -> None:
         if self._part_is_open:
             raise ValueError("an item is done whose last part is not")
         self.is_open = False
@@ -292,13 +293,13 @@ class _OpenItem:
             raise ValueError(f"the pieces join to {pieces!r:.100}, the item says {self.content!r:.100}")
 
 
-def _item_content(item: Mapping[str, Any]) -> Any:
+def _item_content(item: JsonMapping) -> Json:
     if item["type"] == "function_call":
         return item["arguments"]
     return [part["text"] for part in item["content"]]
 
 
-def item_ids_constant(events: Sequence[Any]) -> None:
+def item_ids_constant(events: Sequence[Json]) -> None:
     """An item has one id: when it is added, when it is done, and in the whole response at the end."""
     ids: dict[str, list[str]] = {"added": [], "done": []}
     for event in events:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from support.conformance.sequence import Steps, require_equal, sequence
 from support.conformance.sequences.client import CheckedClient
 from support.models.roles import TOOLS
@@ -11,7 +9,7 @@ from support.models.roles import TOOLS
 TOOL = {"name": "get_weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
 
 
-def _token_counts(client: CheckedClient, **fields: Any) -> tuple[int, int]:
+def _token_counts(client: CheckedClient, **fields: object) -> tuple[int, int]:
     """Tokens of a message as they are counted beforehand, and as the message itself counts them."""
     request = client.message("Tell me about the comet", **fields)
     asked = {name: value for name, value in request.items() if name not in ("max_tokens", "temperature")}
@@ -19,7 +17,7 @@ def _token_counts(client: CheckedClient, **fields: Any) -> tuple[int, int]:
     return before, client.call("message", "/v1/messages", request).values[0]["usage"]["input_tokens"]
 
 
-def _same_token_count(**fields: Any) -> Steps:
+def _same_token_count(**fields: object) -> Steps:
     def compare(caller: CheckedClient) -> None:
         before, spent = _token_counts(caller, **fields)
         require_equal("the tokens counted beforehand, by the message", spent, before)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from support.conformance.api import Api, NormalizedAnswer
 from support.conformance.registry import APIS
 from support.conformance.response_checker import check_contract
@@ -12,6 +9,7 @@ from support.conformance.response_parser import ParsedResponse
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.servers.endpoint import Endpoint
+from support.units import JsonMapping, JsonObject
 from support.waiting import wait_until
 
 # A response of some tokens takes milliseconds; on a busy machine some seconds.
@@ -31,7 +29,7 @@ class CheckedClient:
         self,
         contract: str,
         path: str,
-        document: Mapping[str, Any] | None = None,
+        document: JsonMapping | None = None,
         *,
         method: str = "POST",
         status: int = 200,
@@ -45,27 +43,27 @@ class CheckedClient:
         """An answer that keeps the contract; raises `ConformanceError`."""
         return check_contract(exchange, self._api, contract, status=status)
 
-    def create(self, question: str, **fields: Any) -> Mapping[str, Any]:
+    def create(self, question: str, **fields: object) -> JsonMapping:
         """A response to a question, as it came."""
         request = self.request(question, **fields)
-        answer: Mapping[str, Any] = self.call("response", "/v1/responses", request).values[0]
+        answer: JsonMapping = self.call("response", "/v1/responses", request).values[0]
         return answer
 
-    def output_text(self, question: str, **fields: Any) -> str:
+    def output_text(self, question: str, **fields: object) -> str:
         """What a response to a question says."""
         return text_of(self.create(question, **fields))
 
-    def get(self, response_id: str, status: int = 200) -> Mapping[str, Any]:
+    def get(self, response_id: str, status: int = 200) -> JsonMapping:
         """A response asked for by its id; nothing when that is to be refused."""
         contract = "response" if status == 200 else ""
         found = self.call(contract, f"/v1/responses/{response_id}", method="GET", status=status)
         return found.values[0] if contract else {}
 
-    def wait_until_done(self, response_id: str) -> Mapping[str, Any]:
+    def wait_until_done(self, response_id: str) -> JsonMapping:
         """A response in the background as soon as it is neither queued nor in progress."""
         states: list[str] = []
 
-        def state() -> Mapping[str, Any] | None:
+        def state() -> JsonMapping | None:
             response = self.get(response_id)
             states.append(response["status"])
             return None if states[-1] in UNFINISHED else response
@@ -76,11 +74,11 @@ class CheckedClient:
         assert states == sorted(states, key=_status_order), f"its states went back: {states}"
         return response
 
-    def request(self, question: str, **fields: Any) -> dict[str, Any]:
+    def request(self, question: str, **fields: object) -> JsonObject:
         """A request of the Responses API."""
         return {"model": self._model, "input": question, "max_output_tokens": 50, "temperature": 0, **fields}
 
-    def message(self, question: str, **fields: Any) -> dict[str, Any]:
+    def message(self, question: str, **fields: object) -> JsonObject:
         """A request of the Messages API."""
         messages = [{"role": "user", "content": question}]
         return {"model": self._model, "messages": messages, "max_tokens": 50, "temperature": 0, **fields}
@@ -90,7 +88,7 @@ class CheckedClient:
         return self._api.normalize(parsed)
 
 
-def text_of(response: Mapping[str, Any]) -> str:
+def text_of(response: JsonMapping) -> str:
     """The text of a whole response."""
     return "".join(part["text"] for item in response["output"] for part in item.get("content") or ())
 

@@ -9,9 +9,9 @@ import hashlib
 import json
 import math
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from support.conformance.api import NormalizedAnswer
 from support.conformance.registry import APIS
@@ -23,6 +23,7 @@ from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
 from support.models.roles import EMBEDDING, SCRIPTED, TOOLS, UNLOADABLE
 from support.servers.endpoint import Endpoint
+from support.units import JsonMapping
 from support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class OllamaClient:
         self,
         contract: str,
         path: str,
-        document: Mapping[str, Any] | None = None,
+        document: JsonMapping | None = None,
         *,
         method: str = "POST",
         status: int = 200,
@@ -75,27 +76,27 @@ class OllamaClient:
             raise NotSupported(reason)
         return exchange
 
-    def generate(self, prompt: str, model: str = "", **fields: Any) -> Mapping[str, Any]:
+    def generate(self, prompt: str, model: str = "", **fields: object) -> JsonMapping:
         """A non-streamed answer, as it is."""
         request = {"model": model or self.model, "prompt": prompt, "stream": False, "options": GREEDY}
-        answer: Mapping[str, Any] = self.call("generate", "/api/generate", {**request, **fields}).values[0]
+        answer: JsonMapping = self.call("generate", "/api/generate", {**request, **fields}).values[0]
         return answer
 
-    def chat(self, question: str, **fields: Any) -> NormalizedAnswer:
+    def chat(self, question: str, **fields: object) -> NormalizedAnswer:
         """A non-streamed answer, normalized."""
         messages = [{"role": "user", "content": question}]
         request = {"model": self.model, "messages": messages, "stream": False, "options": GREEDY, **fields}
         return APIS["ollama"].normalize(self.call("chat", "/api/chat", request))
 
-    def load(self, keep_alive: Any) -> None:
+    def load(self, keep_alive: object) -> None:
         """Load the model, to be kept so long."""
         self.call("generate load", "/api/generate", {"model": self.model, "keep_alive": keep_alive})
 
-    def loaded_entry(self) -> Mapping[str, Any] | None:
+    def loaded_entry(self) -> JsonMapping | None:
         """The model's entry among the loaded ones."""
         return _entry_named(self.call("ps", "/api/ps", method="GET").values[0]["models"], self.model)
 
-    def model_entry(self, name: str) -> Mapping[str, Any] | None:
+    def model_entry(self, name: str) -> JsonMapping | None:
         """The entry of a model in the list."""
         return _entry_named(self.call("tags", "/api/tags", method="GET").values[0]["models"], name)
 
@@ -140,7 +141,7 @@ def client_sequence(name: str, *, title: str, model: str = SCRIPTED) -> Callable
     return register
 
 
-def _entry_named(entries: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:
+def _entry_named(entries: Sequence[JsonMapping], name: str) -> JsonMapping | None:
     wanted = name if ":" in name else f"{name}:latest"
     return next((entry for entry in entries if entry["name"] == wanted), None)
 
