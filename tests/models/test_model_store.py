@@ -63,7 +63,7 @@ def test_script_format_and_context_each_have_an_entry(unproved: ModelStore) -> N
 def test_a_file_never_starts_with_the_name_that_the_engine_mistakes(
     unproved: ModelStore, tmp_path: Path
 ) -> None:
-    assert unproved.scripted(OWN).file == "speaking.gguf"
+    assert unproved.scripted(OWN).file == "scripted.gguf"
     assert unproved.random().file == "random.gguf"
     with pytest.raises(ValueError, match="must not start with 'Mistral'"):
         write(random_model(width=64), tmp_path, "gguf", "Mistral-tiny")

@@ -136,6 +136,11 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         "before_feature": Case(ACCEPTANCE, ("-D", "toy.breaks=before_feature")),
         "forgets a child": Case(ACCEPTANCE, scenarios=("It forgets a child",)),
         "known issue": Case(ACCEPTANCE, scenarios=("It fails", "It passes"), known_issue="It fails"),
+        "known issue of a hook": Case(
+            ACCEPTANCE,
+            scenarios=("Its hook finds a defect", "It passes"),
+            known_issue="Its hook finds a defect",
+        ),
         "fixed issue": Case(BEHAVE, scenarios=("It passes", "It passes as well"), known_issue="It passes"),
         "left out": Case(
             ACCEPTANCE, scenarios=("It is left out half-way", "It is left out at its end", "It passes")
