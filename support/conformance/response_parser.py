@@ -91,13 +91,6 @@ def parse(exchange: Exchange, kind: str, *, ends_with_done: bool | None) -> Pars
     return ParsedResponse(exchange, kind, pieces)
 
 
-def read_any(exchange: Exchange) -> ParsedResponse:
-    """The same without any condition: JSON where it is valid JSON."""
-    with contextlib.suppress(ConformanceError):
-        return parse(exchange, "json", ends_with_done=False)
-    return ParsedResponse(exchange, "text")
-
-
 def _events(exchange: Exchange, *, ends_with_done: bool | None) -> list[tuple[bytes, float, str]]:
     """The data of the events and when each was complete, without `[DONE]` (once, and last)."""
     try:
