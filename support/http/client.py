@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -24,6 +26,12 @@ class RequestFailed(AssertionError):
     """The server refused, broke off, or did not finish in time."""
 
 
+@functools.cache
+def _tls_context(*, verify: bool) -> ssl.SSLContext:
+    """One for all clients: httpx makes one for each, also for http, which takes longer than most answers."""
+    return httpx.create_ssl_context(verify=verify, trust_env=False)
+
+
 class ApiClient:
     """One server's API. Keeps every `Exchange` of its life, unfinished ones too, in `exchanges`."""
 
@@ -39,12 +47,11 @@ class ApiClient:
 
     def _new_client(self) -> httpx.Client:
         # Loopback and given targets only: no proxy of the environment may come between.
-        # Reading all certificates takes longer than most answers: only for who needs them.
         return httpx.Client(
             timeout=self._timeout,
             trust_env=False,
             follow_redirects=False,
-            verify=self.base_url.lower().startswith("https:"),
+            verify=_tls_context(verify=self.base_url.lower().startswith("https:")),
         )
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import deque
 from collections.abc import Mapping
 
 import pyte
@@ -18,22 +19,41 @@ _PRIVATE = 5
 # Bracketed paste: line editors set it while they read a line, and take it back before they hand it over
 # (https://invisible-island.net/xterm/ctlseqs/ctlseqs.html, "Bracketed Paste Mode").
 _BRACKETED_PASTE = 2004
+# ED 3, as `clear` sends it (invisible-island.net/xterm/ctlseqs, "Erase in Display").
+_WITH_SCROLLBACK = 3
 _ESCAPES = re.compile(rb"(?=\x1b)")
 
 
-class _Display(pyte.HistoryScreen):
-    line_feeds = 0
+class _Display(pyte.Screen):
+    """Keeps the rows scrolled out. `pyte.HistoryScreen` also pages through them and takes twice the time."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self.line_feeds = 0
+        self.above: deque[Mapping[int, pyte.screens.Char]] = deque(maxlen=HISTORY_ROWS)
+        super().__init__(columns, rows)
 
     def index(self) -> None:
         self.line_feeds += 1
+        top, bottom = self.margins or (0, self.lines - 1)
+        if self.cursor.y == bottom:
+            self.above.append(self.buffer[top])
         super().index()
+
+    def erase_in_display(self, how: int = 0, *args: object, **kwargs: object) -> None:
+        super().erase_in_display(how, *args, **kwargs)
+        if how == _WITH_SCROLLBACK:
+            self.above.clear()
+
+    def reset(self) -> None:
+        super().reset()
+        self.above.clear()
 
 
 class Screen:
     """A screen of so many rows and columns, as xterm would have it, with what was scrolled out of it."""
 
     def __init__(self, rows: int = ROWS, columns: int = COLUMNS) -> None:
-        self._display = _Display(columns, rows, history=HISTORY_ROWS, ratio=0.5)
+        self._display = _Display(columns, rows)
         self._stream = pyte.ByteStream(self._display)
         self._modes = set(self._display.mode)
         self._used_paste = False
@@ -77,7 +97,7 @@ class Screen:
     @property
     def whole_text(self) -> str:
         """With the rows above that were scrolled out."""
-        above = [_row(row, self._display.columns) for row in self._display.history.top]
+        above = [_row(row, self._display.columns) for row in self._display.above]
         return "\n".join([*map(visible, above), self.text])
 
     def unrestored_modes(self) -> list[str]:
