@@ -72,7 +72,7 @@ def _seconds(subject: str, checkout: Path) -> float:
     """Wall seconds of one run in a checkout; RuntimeError when it is not green."""
     programs = checkout / ".venv" / "bin"
     with tempfile.TemporaryDirectory(prefix="acceptance-speed-") as folder:
-        command = [str(programs / "python"), "-m", "pytest", "-q"]
+        command = ["make", "--no-print-directory", "test", f"PYTHON={sys.executable}"]
         if subject != "tests":
             reports = f"acceptance_reports_dir={folder}"
             command = [str(programs / "acceptance"), "run", "--target", subject, "-D", reports]

@@ -14,7 +14,7 @@ from typing import Any
 from support.http.exchange import Exchange
 from support.models.categorical import WORDS, logits
 from support.models.vocabulary import BASE_SIZE
-from tests.conformance.samples import chat, chunk, exchange, reply, stream
+from tests.conformance.samples import NOW, chat, chunk, exchange, reply, stream
 
 NAMES = {"repeat_penalty": "repetition_penalty", "num_predict": "max_tokens"}
 RANGES = {"top_p": (0, 1), "presence_penalty": (-2, 2), "frequency_penalty": (-2, 2)}
@@ -216,7 +216,7 @@ class DiceServer:
         )
         alternatives, first = self._logprobs(draw)
         if path.startswith("/api/"):
-            head = {"model": "tiny", "created_at": datetime.now(UTC).isoformat()}
+            head = {"model": "tiny", "created_at": datetime.fromtimestamp(NOW, UTC).isoformat()}
             named: dict[str, Any] = {"response": texts[0]}
             if path == "/api/chat":
                 named = {"message": {"role": "assistant", "content": texts[0]}}

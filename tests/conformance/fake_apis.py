@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from support.http.exchange import Exchange
 from support.models.script import Script
+from tests.conformance.samples import NOW
 
 Document = dict[str, Any]
 CALL = re.compile(r"<tool_call>(.*?)</tool_call>")
@@ -273,7 +273,7 @@ class FakeOwn:
         return {
             "id": self._id("resp"),
             "object": "response",
-            "created_at": int(time.time()),
+            "created_at": NOW,
             "model": asked["model"],
             "status": "incomplete" if cut else "completed",
             "incomplete_details": {"reason": "max_output_tokens"} if cut else None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,8 +12,9 @@ from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.servers.endpoint import Endpoint
 
-# The present of all toys: many are written down when tests are collected, and looked at minutes later.
-NOW = int(time.time())
+# The present time of all sample responses. A constant: parametrized test ids contain it, and they have to be
+# the same in every worker of pytest-xdist.
+NOW = 1_790_000_000
 SERVER = Endpoint("toy", "openai", "http://127.0.0.1:1", {"model": "tiny"}, key="toy-key-1234")
 
 

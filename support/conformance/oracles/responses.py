@@ -7,7 +7,6 @@ version of mistral.rs up to 0.9.2 keeps it.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
@@ -16,12 +15,10 @@ from openai.types.responses import ResponseStreamEvent as OfficialEvent
 from pydantic import Field, field_validator, model_validator
 
 from support.conformance.api import Api, NormalizedAnswer
-from support.conformance.contract import Contract, StrictModel, by_name
+from support.conformance.contract import Contract, StrictModel, by_name, is_current_time
 from support.conformance.oracles.openai import ErrorBody
 from support.conformance.response_parser import ParsedResponse
 from support.units import Json, JsonMapping
-
-CLOCK_SLACK_SECONDS = 300
 
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -130,7 +127,7 @@ class _Response(StrictModel):
     @field_validator("created_at")
     @classmethod
     def _check_created(cls, created: float) -> float:
-        if abs(created - time.time()) > CLOCK_SLACK_SECONDS:
+        if not is_current_time(created):
             raise ValueError(f"{created} is not the present time in seconds")
         return created
 
