@@ -13,7 +13,7 @@ def server_with_model(context: StepContext, servers: str, model: str) -> None:
     context.world.require_model(servers, model)
 
 
-@then("the answer matches the script")
+@then("the/every answer matches the script")
 def matches_script(context: StepContext) -> None:
     context.world.result.require_scripted()
 

@@ -34,6 +34,11 @@ def type_line(context: StepContext, text: str) -> None:
     context.world.terminal.send_line(text)
 
 
+@when("these lines are typed one after another")
+def type_each(context: StepContext) -> None:
+    context.world.terminal.send_each(context.table)
+
+
 @when("a line of {int} characters ending in {string} is typed")
 def type_long_line(context: StepContext, length: int, words: str) -> None:
     context.world.terminal.send_long_line(length, words)
@@ -66,12 +71,22 @@ def read_lines(context: StepContext, source: str) -> None:
 
 @then("the output does not contain {string}")
 def lacks(context: StepContext, words: str) -> None:
-    checks.check_output_lacks(context.world.terminal.turns.get(), words)
+    context.world.terminal.require_lacks(words)
+
+
+@then("each line has the output given for it")
+def has_given_outputs(context: StepContext) -> None:
+    context.world.terminal.require_given_outputs()
 
 
 @then("the screen shows {string}")
 def shows(context: StepContext, words: str) -> None:
     checks.check_screen_contains(context.world.terminal.chat, words)
+
+
+@then("the screen shows every line")
+def shows_lines(context: StepContext) -> None:
+    context.world.terminal.require_lines_shown()
 
 
 @then("the screen shows that the answer was truncated")

@@ -32,27 +32,22 @@ Feature: Slash commands control the chat
     Then the answer matches the script
 
   @normal
-  Scenario Outline: The command "<line>" takes effect with the next answer
-    Given the line "<line>" was typed
-    When the line "Tell me about the comet" is typed
-    Then the answer matches the script
-    And the output contains "<effect>"
-
-    Examples: sampling parameters
-      | line             | effect    |
-      | /temperature 0.5 | temp=0.5  |
-      | /topk 7          | top_k=7   |
-      | /topp 0.5        | top_p=0.5 |
+  Scenario: Sampling commands take effect with the next answer
+    When these lines are typed one after another
+      | line                    | output    |
+      | /temperature 0.5        |           |
+      | Tell me about the comet | temp=0.5  |
+      | /topk 7                 |           |
+      | Tell me about the comet | top_k=7   |
+      | /topp 0.5               |           |
+      | Tell me about the comet | top_p=0.5 |
+    Then each line has the output given for it
+    And every answer matches the script
 
   @normal
-  Scenario Outline: The command "<line>" is rejected with an explanation
-    When the line "<line>" is typed
-    Then the output contains "<explanation>"
-    And the output does not contain "Stats:"
-    And the chat shows a new prompt
-
-    Examples: out of range, not a number, missing
-      | line              | explanation                       |
+  Scenario: Invalid values are rejected with an explanation
+    When these lines are typed one after another
+      | line              | output                            |
       | /temperature 3    | temperature must be in [0.0, 2.0] |
       | /temperature nan  | temperature must be in [0.0, 2.0] |
       | /temperature warm | format is `/temperature <float>`  |
@@ -61,6 +56,9 @@ Feature: Slash commands control the chat
       | /topk many        | format is `/topk <int>`           |
       | /topp 1.5         | top-p must be in (0.0, 1.0]       |
       | /topp some        | format is `/topp <float>`         |
+    Then each line has the output given for it
+    And the output does not contain "Stats:"
+    And the chat shows a new prompt
 
   @normal
   Scenario: A rejected value leaves the setting unchanged
@@ -70,15 +68,13 @@ Feature: Slash commands control the chat
     Then the output contains "temp=0.5"
 
   @normal
-  Scenario Outline: The line "<line>" is sent to the model
-    When the line "<line>" is typed
-    Then the answer matches the script
-
-    Examples: no command, or a command with extra words
+  Scenario: Lines that merely resemble commands reach the model
+    When these lines are typed one after another
       | line                          |
       | /tell me about the lighthouse |
       | /help me with the harbour     |
       | /exit through the orchard     |
+    Then every answer matches the script
 
   @normal
   Scenario: An empty line is not sent

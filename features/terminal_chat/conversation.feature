@@ -15,20 +15,18 @@ Feature: A conversation in the terminal
     And the screen shows "Welcome to interactive mode!"
 
   @blocker @smoke
-  Scenario Outline: The terminal shows the exact answer about "<topic>"
-    When the line "Tell me about the <topic>" is typed
-    Then the answer matches the script
+  Scenario: The terminal shows the exact answers
+    When these lines are typed one after another
+      | line                      |
+      | Tell me about the harbour |
+      | Tell me about the poem    |
+      | Tell me about the unicode |
+      | Tell me about the emoji   |
+      | Tell me about the snippet |
+      | Tell me about the symbols |
+      | Tell me about the spacing |
+    Then every answer matches the script
     And the chat shows a new prompt
-
-    Examples: plain, several lines, multi-byte characters, markup
-      | topic   |
-      | harbour |
-      | poem    |
-      | unicode |
-      | emoji   |
-      | snippet |
-      | symbols |
-      | spacing |
 
   @critical
   Scenario: A long answer arrives in chunks

@@ -54,6 +54,7 @@ class Terminal(ScenarioResult):  # noqa: PLR0904 - one method for each step
         self._cleanups = cleanups
         self._chats: list[TerminalChat] = []
         self._script: Script | None = None
+        self._given_outputs: list[str] = []
 
     # -- starting
 
@@ -167,6 +168,12 @@ class Terminal(ScenarioResult):  # noqa: PLR0904 - one method for each step
         """Type a line; its turn has to be checked."""
         self.turns.add(self._latest_chat.send_line(text))
 
+    def send_each(self, table: Iterable[Mapping[str, str]]) -> None:
+        """Type each `line` of a table; a column `output` has texts that the outputs have to contain."""
+        for row in table:
+            self.send_line(row["line"])
+            self._given_outputs.append(row.get("output", ""))
+
     def send_long_line(self, length: int, words: str) -> None:
         """Type a line of so many characters that ends with these words."""
         self.send_line((FILLER * length)[: length - len(words) - 1] + " " + words)
@@ -233,31 +240,44 @@ class Terminal(ScenarioResult):  # noqa: PLR0904 - one method for each step
         return self.turns.available
 
     def require_scripted(self) -> None:
-        checks.check_answer(self.turns.get(), self.expected_answer())
+        """Of every turn but those of commands, which no model answers."""
+        sent = [turn for turn in self.turns.all() if turn.messages]
+        assert sent, "every line was a command, which no model answers"
+        for turn in sent:
+            texts = [message["content"] for message in turn.messages]
+            checks.check_answer(turn, self._scripted_answer("\n".join(texts)))
 
     def require_contains(self, text: str) -> None:
         checks.check_output_contains(self.turns.get(), text)
+
+    def require_lacks(self, text: str) -> None:
+        for turn in self.turns.all():
+            checks.check_output_lacks(turn, text)
+
+    def require_lines_shown(self) -> None:
+        """Every typed line is on the screen, or above it."""
+        for turn in self.turns.all():
+            checks.check_screen_contains(self.chat, turn.typed)
 
     def require_chunks(self, least: int) -> None:
         checks.check_chunks(self.turns.get(), least)
 
     def require_token_counts(self) -> None:
-        checks.check_stats(self.turns.get(), *self.expected_token_counts())
+        model = self._suite.compiled
+        for turn in self.turns.all():
+            messages = list(turn.messages)
+            prompt = len(model.vocabulary.encode(model.prompt(messages)))
+            answer = len(model.answer_tokens(model.answer_to(messages)))
+            # Versions count the end of the answer, or not.
+            checks.check_stats(turn, prompt, (answer, answer + 1))
+
+    def require_given_outputs(self) -> None:
+        """Each line of `send_each` has the output that was given for it."""
+        for turn, output in zip(self.turns.all(), self._given_outputs, strict=True):
+            checks.check_output_contains(turn, output)
 
     def require_exit(self, exit_code: int, limit: float) -> None:
         checks.check_ended(self.end(), exit_code, limit)
-
-    def expected_answer(self) -> str:
-        """The scripted answer to the latest turn."""
-        texts = [message["content"] for message in self.turns.get().messages]
-        assert texts, "the latest line was a command, which no model answers"
-        return self._scripted_answer("\n".join(texts))
-
-    def expected_token_counts(self) -> tuple[int, tuple[int, int]]:
-        """Prompt tokens of the latest turn; tokens of its answer, without and with the end."""
-        model, messages = self._suite.compiled, list(self.turns.get().messages)
-        made = len(model.answer_tokens(model.answer_to(messages)))
-        return len(model.vocabulary.encode(model.prompt(messages))), (made, made + 1)
 
     def _scripted_answer(self, conversation: str) -> str:
         return (self._script or self._suite.script).answer_to(conversation).answer
