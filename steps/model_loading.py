@@ -29,7 +29,7 @@ def wrong_path(context: StepContext, what: str) -> None:
 @given("the trained model {trained_model}")
 def trained_model(context: StepContext, name: str) -> None:
     suite = context.suite
-    context.world.plan = launch_plans.trained_model_plan(name, suite.settings, suite.models)
+    context.world.plan = launch_plans.trained_model_plan(name, suite.settings)
 
 
 @given("another program is listening on the server's port")

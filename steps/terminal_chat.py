@@ -26,7 +26,7 @@ def was_typed(context: StepContext, text: str) -> None:
 
 @given("the answer to {string} was interrupted with Ctrl-C")
 def was_interrupted(context: StepContext, text: str) -> None:
-    context.world.terminal.skip_answer(text)
+    context.world.terminal.interrupt_answer(text)
 
 
 @when("the line {string} is typed")
@@ -61,7 +61,8 @@ def press(context: StepContext) -> None:
 
 @when("the answer to {string} is interrupted with Ctrl-C")
 def interrupt(context: StepContext, text: str) -> None:
-    context.world.terminal.interrupt_answer(text)
+    terminal = context.world.terminal
+    terminal.turns.add(terminal.interrupt_answer(text))
 
 
 @when("a chat reads these lines from {source}")

@@ -17,7 +17,7 @@ from support.chat.conversation import QUESTIONS, REQUESTS
 from support.servers.cli_checks import OUTPUT_FORMS
 from support.servers.launch_checks import LOG_EVENTS
 from support.servers.launch_plans import FORMATS, TRAINED_MODELS
-from support.terminal.scenario import CHAT_SETUPS, PLANNED, SOURCES
+from support.terminal.scenario import CHAT_SETUPS, SOURCES
 from support.world import DEDICATED_SERVERS
 
 use_step_matcher_for_cucumber_expressions()
@@ -70,7 +70,7 @@ for _type in (
     one_of("client", CLIENTS),
     one_of("client_fault", CLIENT_FAULTS),
     one_of("dedicated_server", DEDICATED_SERVERS),
-    one_of("chat_setup", (PLANNED, *CHAT_SETUPS)),
+    one_of("chat_setup", CHAT_SETUPS),
     one_of("source", SOURCES),
     one_of("place", ("in a terminal", "without a terminal")),
     one_of("stream", ("standard output", "standard error")),

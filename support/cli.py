@@ -182,7 +182,7 @@ def settings() -> None:
 @main.command()
 @click.option("--format", "format_name", type=click.Choice(["GGUF", "SafeTensors", "GGML"]), default="GGUF")
 def model(format_name: str) -> None:
-    """Make the speaking model when it is not there and print its path, to serve it yourself."""
+    """Make the scripted model when it is not there and print its path, to serve it yourself."""
     from support.models.script import Script
     from support.models.store import ModelStore
     from support.servers.launch_plans import FORMATS

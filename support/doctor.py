@@ -14,10 +14,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from support.errors import SettingsError, TargetError
-from support.models.smollm2 import has_smollm2
 from support.programs.mistralrs import MINIMUM_RUST
 from support.programs.ollama import OLLAMA
 from support.programs.registry import PROGRAMS
+from support.programs.smollm2 import has_smollm2
 from support.servers.discovery import discover
 from support.settings import Settings, redact_url
 
@@ -68,7 +68,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield Finding(name, one is not None, told, part.purpose, f"`{part.install_hint}`")
     yield Finding(
         "smollm2",
-        has_smollm2(cache / "models"),
+        has_smollm2(cache),
         str(cache / "models"),
         "a small trained model, for @needs.smollm2",
         "`acceptance get smollm2`",

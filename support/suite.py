@@ -113,11 +113,11 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
 
     @cached_property
     def script(self) -> Script:
-        """What the speaking model says."""
+        """What the scripted model says."""
         return Script.standard()
 
     def scripted(self, format_name: str = "GGUF") -> ModelArguments:
-        """The speaking model of the standard script in a format (GGUF, SafeTensors, GGML)."""
+        """The scripted model of the standard script in a format (GGUF, SafeTensors, GGML)."""
         return arguments_of(self.models.scripted(self.script, format=FORMATS[format_name]))
 
     def model(self, name: str) -> ModelArguments:
@@ -271,7 +271,7 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
             return serves_scripted_model(client, self.model_name, row.keyword, row.answer)
 
     def tool_calling_model(self) -> ModelArguments:
-        """The speaking model that calls tools."""
+        """The scripted model that calls tools."""
         return arguments_of(self.models.scripted(Script.load(TOOLS_SCRIPT)))
 
     @cached_property
@@ -290,7 +290,7 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
 
     @cached_property
     def compiled(self) -> CompiledModel:
-        """The speaking model in memory, for its tokenizer."""
+        """The scripted model in memory, for its tokenizer."""
         return self.models.compiled(self.script)
 
     def prompt(self, question: str) -> str:

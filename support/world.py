@@ -23,13 +23,12 @@ from support.scenario import ScenarioContext
 from support.servers import cli_checks, launch_checks, launch_plans
 from support.servers.discovery import UrlTarget
 from support.servers.endpoint import Endpoint
-from support.servers.launch import LaunchResult, launch
-from support.servers.mistralrs import Server, start_server
+from support.servers.mistralrs import LaunchResult, Server, start_server, try_start
 from support.servers.network_monitor import NetworkMonitor
 from support.servers.ollama_backends import ServerProcess
 from support.servers.program_runs import ProgramRuns
 from support.suite import RunContext
-from support.terminal.scenario import Terminal
+from support.terminal.scenario import TerminalScenario
 
 if TYPE_CHECKING:
     from support.chat.client import OpenAiApi
@@ -61,7 +60,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         self.task_result: MustCheck[TaskResult] = self.must_check("journey of the official client")
         self.conversation = Conversation(lambda: self.api, suite)
         self.add_results([self.program.completed, self.conversation.answers])
-        self.terminal = Terminal(suite, folder, self.cleanups)
+        self.terminal = TerminalScenario(self)
         self.plan: launch_plans.LaunchPlan | None = None
         self._network_monitor: NetworkMonitor | None = None
         self._metrics: Metrics | None = None
@@ -149,7 +148,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         """Start the server on the planned model; ready or refused, the attempt is to be checked."""
         suite, plan = self.suite, self.planned
         environment = self._network_monitor.environment if self._network_monitor else None
-        made = launch(
+        made = try_start(
             lambda: start_server(
                 suite.command,
                 plan.model,
@@ -166,7 +165,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
             # Kept apart by format and program: figures of two programs make no trend.
             key, what = f"load.{plan.model.format}", f"{suite.command.program}, {plan.model.format} model"
             self.record(f"{key}.seconds.{suite.command.program}", f"{what}: ready after", made.seconds, "s")
-            memory = made.server.usage().resident / 1e6
+            memory = made.server.resident_memory() / 1e6
             self.record(f"{key}.memory.{suite.command.program}", f"{what}: memory", memory, "MB")
 
     def start_and_ask(self, question: str, options: Mapping[str, Any]) -> None:
@@ -334,11 +333,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
     @cached_property
     def mcp(self) -> McpScenario:
         """Agents that use the server of this scenario, and tool servers that it uses."""
-        scenario = McpScenario(self.suite, self.cleanups, self.require_alive)
-        self.add_results(scenario.results)
-        self.add_exchanges(lambda: scenario.exchanges)
-        self.add_evidence(scenario.evidence)
-        return scenario
+        return McpScenario(self)
 
     # -- what remains
 

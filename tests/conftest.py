@@ -1,4 +1,4 @@
-"""What tests of several folders share: servers on loopback that end with their test, a speaking model."""
+"""What tests of several folders share: servers on loopback that end with their test, a scripted model."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from support.errors import TargetError
-from support.models.smollm2 import has_smollm2
+from support.programs.smollm2 import has_smollm2, smollm2
 from support.servers.bundled_gateway import start_gateway
 from support.servers.command_line import ModelArguments
 from support.servers.discovery import discover
@@ -79,10 +79,10 @@ def _on(suite: RunContext) -> list[Row]:
     """With a model that says thousands of tokens a second, and with a small trained one where it is there."""
     longest = max((row for row in suite.script.rows if not row.loop), key=lambda row: len(row.answer))
     rows = _through(
-        suite, "speaking model", suite.scripted(), f"Tell me about the {longest.keyword}", SPEAKING_TOKENS
+        suite, "scripted model", suite.scripted(), f"Tell me about the {longest.keyword}", SPEAKING_TOKENS
     )
-    if has_smollm2(suite.settings.acceptance_cache_dir / "models"):
-        trained = arguments_of(suite.models.smollm2())
+    if has_smollm2(suite.settings.acceptance_cache_dir):
+        trained = arguments_of(smollm2(suite.settings.acceptance_cache_dir))
         rows += _through(suite, "SmolLM2", trained, "Tell me about the sea.", TRAINED_TOKENS)
     return rows
 

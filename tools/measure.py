@@ -2,7 +2,7 @@
 
 repeat   a repeated run on the reference stack, and on the real server where there is one
 workers  the same features by one worker and by two, and by the runner's own process
-models   a speaking model compiled, written and proved, in each format
+models   a scripted model compiled, written and proved, in each format
 server   the reference server: time until it is ready, 32 streams at once
 gateway  what the bundled gateway adds to a stream, against the same server asked directly
 fresh    a clean clone to a report, once with the caches at hand and once with all of them empty (minutes)
@@ -129,7 +129,7 @@ def _run(target: str, *words: str, reports: Path | None = None) -> tuple[float, 
 
 
 def models() -> list[Row]:
-    """A speaking model from its script, in this process, numpy loaded; the proof asks the real engine."""
+    """A scripted model from its script, in this process, numpy loaded; the proof asks the real engine."""
     script = Script.standard()
     compile_script(script)
     compiled, written = [], []
@@ -143,8 +143,8 @@ def models() -> list[Row]:
             store.scripted(script, context=4096 - number)
             written.append(time.monotonic() - started)
     return [
-        ("speaking model compiled and simulated", "2 s", _figures(compiled)),
-        ("speaking model compiled, written as GGUF and proved", "-", _figures(written)),
+        ("scripted model compiled and simulated", "2 s", _figures(compiled)),
+        ("scripted model compiled, written as GGUF and proved", "-", _figures(written)),
     ]
 
 
@@ -157,9 +157,10 @@ def server() -> list[Row]:
         rows = [row for row in suite.script.rows if not row.loop and row.keyword != "called"]
         asked = [rows[number % len(rows)] for number in range(STREAMS)]
         for _ in range(TIMES):
+            started = time.monotonic()
             one = start_server(suite.command, suite.scripted(), in_force.settings)
+            ready.append(time.monotonic() - started)
             try:
-                ready.append(one.ready_seconds)
 
                 def ask(marker: str, url: str = one.url) -> Answer:
                     client = ApiClient(url)

@@ -11,11 +11,11 @@ Feature: MCP options take effect
 
   @critical
   Scenario: A server lists the tools of configured tool servers
-    Given a server configured with the tool servers "desk" and "kiosk"
+    Given a server configured with the tool servers "http_1" and "http_2"
     When a user asks "How are you?"
     Then the answer is "No tool is needed for that, so here is a plain answer."
-    And the tool server "desk" received initialize and tools/list
-    And the tool server "kiosk" received initialize and tools/list
+    And the tool server "http_1" received initialize and tools/list
+    And the tool server "http_2" received initialize and tools/list
 
   @normal @needs.mcp_server
   Scenario: One port for the API and MCP is rejected

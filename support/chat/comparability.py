@@ -1,6 +1,6 @@
 """The servers of a run: whose each of them is, and what may truthfully be asked of it.
 
-Exact words may be expected of a server with the suite's speaking model. Answers of two servers may be
+Exact words may be expected of a server with the suite's scripted model. Answers of two servers may be
 compared when both serve the same model: the speaking one, or whatever is served behind a gateway. And what
 was there before the run is asked, never changed: a user works with it.
 """

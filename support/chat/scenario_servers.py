@@ -9,6 +9,7 @@ from support.chat.endpoint import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint
 from support.http.client import ApiClient
 from support.models.files import ModelFiles
 from support.models.roles import SCRIPTED
+from support.programs.smollm2 import smollm2
 from support.scenario import ScenarioContext
 from support.servers.bundled_gateway import gateway_version
 from support.servers.dedicated import DIRECT, GATEWAY, REAL, ServerWithGateway, start_server_with_gateway
@@ -105,7 +106,7 @@ class ScenarioServers:
 
     def trained_endpoints(self) -> tuple[ChatEndpoint, ChatEndpoint]:
         """SmolLM2 in mistral.rs and in a real Ollama, which deletes it at the end."""
-        model = self.suite.models.smollm2()
+        model = smollm2(self.suite.settings.acceptance_cache_dir)
         server = self.start_with(model)
         self.context.require_alive(server)
         url, _ = self.endpoints.address(REAL)

@@ -119,7 +119,7 @@ def bound_memory(pid: int) -> None:
 def fuzz(url: str, folder: Path, seconds: float, alive: Callable[[], bool]) -> FuzzReport:
     """Make up requests to a server on loopback for so many seconds; `alive` says whether it is still there.
 
-    Raises `NotOffered` when the server describes nothing.
+    Raises `NotSupported` when the server describes nothing.
     """
     description, reports = _description(url, folder), folder / "made-up"
     command: list[str | Path] = [

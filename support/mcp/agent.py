@@ -1,6 +1,6 @@
 """An agent that uses the official Python client (PyPI `mcp`) over Streamable HTTP.
 
-Its packages take a second to import: only who asks for an agent pays for them.
+Its packages take a second to import: they are imported when an agent is used.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from support.http.exchange import Exchange
 from support.settings import redact_url
 
 if TYPE_CHECKING:
+    import httpx2
     from mcp import Client
 
 T = TypeVar("T")
@@ -24,12 +25,12 @@ MAX_TOKENS = 1000
 
 
 class AgentFailed(AssertionError):
-    """The official client could not do what an agent needs; the message has its own words."""
+    """The official client failed; the message has its own words."""
 
 
 @dataclass(frozen=True)
 class ToolInfo:
-    """A tool as an agent sees it: its name, what it is for, the arguments that it wants at least."""
+    """A tool as an agent sees it. `required`: the names of its required arguments."""
 
     name: str
     description: str
@@ -38,7 +39,7 @@ class ToolInfo:
 
 @dataclass(frozen=True)
 class ServerInfo:
-    """What an agent was told when it came: the protocol's version, the server's name and version, tools."""
+    """What the server sends an agent that connects: protocol version, its name and version, its tools."""
 
     protocol: str
     server: str
@@ -47,13 +48,13 @@ class ServerInfo:
 
 
 class Agents:
-    """Agents of one server. `exchanges` takes what they send and get; `within`: seconds for each visit."""
+    """Agents of one server. `exchanges` takes what they send and get; `timeout`: seconds for each call."""
 
     def __init__(self, url: str, exchanges: list[Exchange], timeout: float) -> None:
         self._url, self._exchanges, self._timeout = url, exchanges, timeout
 
     def server_info(self) -> ServerInfo:
-        """Connect, look at the tools, leave. Raises `AgentFailed`."""
+        """Connect, list the tools, disconnect. Raises `AgentFailed`."""
         return self._run(self._server_info)
 
     def ask(self, *questions: str) -> list[str]:
@@ -72,25 +73,21 @@ class Agents:
         try:
             return asyncio.run(bounded())
         except TimeoutError:
-            raise AgentFailed(
-                f"{self._url}: the official client was not done in {self._timeout:g} s"
-            ) from None
+            message = f"{self._url}: the official client was not done in {self._timeout:g} s"
+            raise AgentFailed(message) from None
         except Exception as error:
             raise AgentFailed(f"{self._url}: the official client failed: {_innermost(error)}") from error
 
     async def _server_info(self) -> ServerInfo:
         async with self._client() as client:
             tools = (await client.list_tools()).tools
-            about = client.server_info
-            return ServerInfo(
-                str(client.protocol_version),
-                about.name if about else "",
-                about.version if about else "",
-                tuple(
-                    ToolInfo(tool.name, tool.description or "", tuple(tool.input_schema.get("required", ())))
-                    for tool in tools
-                ),
-            )
+            about, protocol = client.server_info, str(client.protocol_version)
+        name, version = (about.name, about.version) if about else ("", "")
+        offered = tuple(
+            ToolInfo(tool.name, tool.description or "", tuple(tool.input_schema.get("required", ())))
+            for tool in tools
+        )
+        return ServerInfo(protocol, name, version, offered)
 
     async def _ask(self, question: str) -> str:
         messages = [{"role": "user", "content": question}]
@@ -106,7 +103,7 @@ class Agents:
         from mcp import Client
         from mcp.client.streamable_http import streamable_http_client
 
-        async def keep(response: Any) -> None:
+        async def keep(response: httpx2.Response) -> None:
             # A stream of events may have no end; its answers are seen by the client alone.
             if response.headers.get("content-type", "").startswith("application/json"):
                 await response.aread()
@@ -120,27 +117,27 @@ class Agents:
 
 
 def check_tool_offered(server_info: ServerInfo, tool: str, required: Sequence[str]) -> None:
-    """The tool is offered, says what it is for, and wants these arguments."""
-    offers = {offer.name: offer for offer in server_info.tools}
-    assert tool in offers, f"expected the tool {tool!r}, the agent was offered {sorted(offers)}"
-    assert offers[tool].description.strip(), f"the tool {tool!r} does not say what it is for"
-    assert offers[tool].required == tuple(required), (
-        f"expected {tool!r} to want {list(required)}, it wants {list(offers[tool].required)}"
+    """The tool is listed with a description, and requires these arguments."""
+    tools = {offer.name: offer for offer in server_info.tools}
+    assert tool in tools, f"expected the tool {tool!r}, the server lists {sorted(tools)}"
+    assert tools[tool].description.strip(), f"the tool {tool!r} has no description"
+    assert tools[tool].required == tuple(required), (
+        f"expected {tool!r} to require {list(required)}, it requires {list(tools[tool].required)}"
     )
 
 
 def check_identity(server_info: ServerInfo) -> None:
-    """The server gave its name and version, and a version of the protocol that the client speaks."""
-    assert server_info.server and server_info.version, f"the server does not say who it is: {server_info}"
-    assert server_info.protocol, f"no version of the protocol was agreed on: {server_info}"
+    """The server has a name and a version, and the protocol version was negotiated."""
+    assert server_info.server and server_info.version, f"no name or version of the server: {server_info}"
+    assert server_info.protocol, f"no protocol version was negotiated: {server_info}"
 
 
 def check_answers(answers: Sequence[str], expected: Sequence[str]) -> None:
-    """Each agent has the answer to its own question, to the letter."""
+    """Each agent has exactly the answer to its own question."""
     assert list(answers) == list(expected), f"expected the answers {list(expected)}, got {list(answers)}"
 
 
-def _exchange(response: Any) -> Exchange:
+def _exchange(response: httpx2.Response) -> Exchange:
     seconds = response.elapsed.total_seconds() if response.is_closed else 0.0
     return Exchange(
         method=response.request.method,
@@ -156,7 +153,7 @@ def _exchange(response: Any) -> Exchange:
 
 
 def _innermost(error: BaseException) -> str:
-    """The words of the error that a group of tasks wraps."""
+    """The message of the error that a group of tasks wraps."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return f"{type(error).__name__}: {error}"

@@ -11,7 +11,7 @@ from support.servers.launch_plans import LaunchPlan
 # By their names in the features. None: there is no such file.
 INVALID_CONFIGS: dict[str, str | None] = {
     "a missing tool server file": None,
-    "a tool server file that is not valid JSON": "servers: desk",
+    "a tool server file that is not valid JSON": "servers: http",
     "a tool server file without servers": '{"auto_register_tools": true}',
     "a tool server file with an unknown server type": (
         '{"servers": [{"source": {"type": "Pigeon"}}], "auto_register_tools": true}'

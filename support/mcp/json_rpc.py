@@ -1,4 +1,4 @@
-"""JSON-RPC over HTTP as it goes over the wire (the messages are in `messages.toml`); what a good reply is.
+"""Raw JSON-RPC messages over HTTP (`messages.toml`), and checks of the replies.
 
 Sources: JSON-RPC 2.0 (https://www.jsonrpc.org/specification) and MCP 2025-11-25, "Transports", "Lifecycle"
 and "Tools".
@@ -16,12 +16,12 @@ from pathlib import Path
 from support.http.client import ApiClient
 from support.http.exchange import Exchange, NotJson
 from support.http.sse import parse_events
-from support.units import JsonMapping, JsonObject
+from support.units import JsonObject
 
 TABLE = Path(__file__).with_name("messages.toml")
 ROUTE = "/mcp"
 ACCEPT = "application/json, text/event-stream"
-INVALID_REQUEST, UNKNOWN_METHOD, INVALID_PARAMETERS = -32600, -32601, -32602
+INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32600, -32601, -32602
 PROTOCOL = re.compile(r"20\d\d-[01]\d-[0-3]\d")
 
 
@@ -58,8 +58,8 @@ def result(reply: Exchange) -> JsonObject:
     return dict(document["result"])
 
 
-def texts(call: JsonMapping) -> str:
-    """The text in the result of a tool's call."""
+def texts(call: JsonObject) -> str:
+    """The text in the result of a tool call."""
     content = call.get("content")
     assert isinstance(content, list), f"expected a list `content` in the result, got {call}"
     return "".join(str(part["text"]) for part in content if part.get("type") == "text")
@@ -86,22 +86,21 @@ def _error(code: int) -> Callable[[Exchange], None]:
         error = _document(reply).get("error")
         assert isinstance(error, dict), f"expected an error\n{reply.describe()}"
         assert error.get("code") == code, f"expected the error {code}\n{reply.describe()}"
-        assert str(error.get("message", "")).strip(), f"the error says nothing\n{reply.describe()}"
+        assert str(error.get("message", "")).strip(), f"the error has no message\n{reply.describe()}"
 
     return check_error
 
 
 def _check_handshake(reply: Exchange) -> None:
     """A server that does not know the client's version answers with one that it knows ("Lifecycle")."""
-    greeting = result(reply)
-    protocol, about = greeting.get("protocolVersion"), greeting.get("serverInfo")
-    assert PROTOCOL.fullmatch(str(protocol)), f"expected a version of the protocol\n{reply.describe()}"
+    initialized = result(reply)
+    protocol, about = initialized.get("protocolVersion"), initialized.get("serverInfo")
+    assert PROTOCOL.fullmatch(str(protocol)), f"expected a protocol version\n{reply.describe()}"
     assert isinstance(about, dict) and about.get("name") and about.get("version"), (
-        f"the server does not say who it is\n{reply.describe()}"
+        f"expected name and version of the server\n{reply.describe()}"
     )
-    assert isinstance(greeting.get("capabilities", {}).get("tools"), dict), (
-        f"the server does not say that it has tools\n{reply.describe()}"
-    )
+    tools = initialized.get("capabilities", {}).get("tools")
+    assert isinstance(tools, dict), f"expected the capability `tools`\n{reply.describe()}"
 
 
 def _empty(reply: Exchange) -> None:
@@ -130,17 +129,17 @@ def _accepted(reply: Exchange) -> None:
 
 
 def _wrong_call(reply: Exchange) -> None:
-    """Wrong arguments: the tool's own failure, so that the model can do better, or invalid parameters."""
+    """Invalid arguments: a tool error, from which the model can learn, or invalid params."""
     document = _document(reply)
     failed = isinstance(document.get("result"), dict) and document["result"].get("isError") is True
     code = document["error"].get("code") if "error" in document else None
-    assert failed or code == INVALID_PARAMETERS, (
-        f"expected a failed call or the error {INVALID_PARAMETERS}\n{reply.describe()}"
+    assert failed or code == INVALID_PARAMS, (
+        f"expected a failed call or the error {INVALID_PARAMS}\n{reply.describe()}"
     )
 
 
 def _refused(*statuses: int) -> Callable[[Exchange], None]:
-    """Refused as HTTP has it; a body in JSON has to be an error message then."""
+    """Rejected with an HTTP status; a JSON body has to be an error message."""
 
     def check_refused(reply: Exchange) -> None:
         assert reply.status in statuses, f"expected one of the statuses {statuses}\n{reply.describe()}"
@@ -161,9 +160,9 @@ REPLIES: Mapping[str, Callable[[Exchange], None]] = {
     "a text result": _text,
     "status 202 without a body": _accepted,
     "a tool error or -32602 (invalid params)": _wrong_call,
-    "error -32601 (method not found)": _error(UNKNOWN_METHOD),
+    "error -32601 (method not found)": _error(METHOD_NOT_FOUND),
     "error -32600 (invalid request)": _error(INVALID_REQUEST),
-    "error -32602 (invalid params)": _error(INVALID_PARAMETERS),
+    "error -32602 (invalid params)": _error(INVALID_PARAMS),
     "status 400, 415 or 422": _refused(400, 415, 422),
     "status 403": _refused(403),
     "status 405": _refused(405),

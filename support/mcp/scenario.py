@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
@@ -15,49 +13,42 @@ from support.mcp.tool_server import TOOL_SECONDS
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
 from support.results.scenario_result import ScenarioResult
+from support.scenario import ScenarioContext
 from support.servers.mistralrs import Server
-from support.units import Json
 
-if TYPE_CHECKING:
-    from support.suite import RunContext
-
-# For an agent's whole visit: the first one also waits for the client's packages to be imported.
+# For everything that one agent does: the first one also waits for the client's packages to be imported.
 AGENT_SECONDS = 30.0
 HANDSHAKE = ("initialize", "notifications/initialized", "tools/list")
 
 
 class McpScenario(ScenarioResult):
-    """The state of one scenario. `require_alive` is called with its server."""
+    """Fresh for each scenario."""
 
     kind = "answers to agents"
 
-    def __init__(
-        self, suite: RunContext, cleanups: ExitStack, require_alive: Callable[[Server], None]
-    ) -> None:
-        self._suite, self._cleanups, self._require_alive = suite, cleanups, require_alive
-        self.server_info: MustCheck[agent.ServerInfo] = MustCheck("visit of an agent")
-        self.answers: MustCheck[list[str]] = MustCheck("answers to agents")
-        self.replies: MustCheck[Exchange] = MustCheck("reply to an agent")
-        self.exchanges: list[Exchange] = []
+    def __init__(self, context: ScenarioContext) -> None:
+        self.server_info: MustCheck[agent.ServerInfo] = context.must_check("server information for an agent")
+        self.answers: MustCheck[list[str]] = context.must_check("answers to agents")
+        self.replies: MustCheck[Exchange] = context.must_check("reply to an agent")
         self.questions: tuple[str, ...] = ()
+        self._context = context
+        self._suite = context.suite
+        self._exchanges: list[Exchange] = []
         self._agents_url = ""
         self._first_call = 0
         self._tool_calling_server: Server | None = None
-
-    @property
-    def results(self) -> tuple[MustCheck[Any], ...]:
-        """What a step has to look at."""
-        return self.server_info, self.answers, self.replies
+        context.add_exchanges(lambda: self._exchanges)
+        context.add_evidence(self.evidence)
 
     # -- the target as a server
 
     def start_mcp_server(self) -> None:
-        """A shared server with the speaking model, started with a port for MCP."""
+        """A shared server with the scripted model, started with a port for MCP."""
         suite = self._suite
-        # Its packages take a second to import: it may as well come up while agents are busy.
+        # Its packages take a second to import: it starts while agents are busy.
         _ = suite.tool_server
         server = suite.servers.get(suite.scripted(), ("--mcp-port", str(suite.mcp_port)))
-        self._require_alive(server)
+        self._context.require_alive(server)
         self._agents_url = f"http://127.0.0.1:{suite.mcp_port}"
 
     def connect(self) -> None:
@@ -88,7 +79,7 @@ class McpScenario(ScenarioResult):
                 try:
                     self.replies.add(json_rpc.send(client, message))
                 finally:
-                    self.exchanges += client.exchanges
+                    self._exchanges += client.exchanges
 
     def check_replies(self, expected: Sequence[str]) -> None:
         """The replies are those of `json_rpc.REPLIES`, in order."""
@@ -97,7 +88,7 @@ class McpScenario(ScenarioResult):
 
     def _agents(self) -> agent.Agents:
         within = self._suite.settings.seconds(AGENT_SECONDS)
-        return agent.Agents(self._agents_url + json_rpc.ROUTE, self.exchanges, within)
+        return agent.Agents(self._agents_url + json_rpc.ROUTE, self._exchanges, within)
 
     def _client(self) -> ApiClient:
         assert self._agents_url, "a Given step with an MCP server has to come first"
@@ -113,14 +104,14 @@ class McpScenario(ScenarioResult):
         self._tool_calling_server = suite.servers.get(
             suite.tool_calling_model(), ("--mcp-config", str(configuration))
         )
-        self._require_alive(self._tool_calling_server)
+        self._context.require_alive(self._tool_calling_server)
 
     def stop_tool_server(self, name: str) -> None:
         """This tool server is gone until the scenario ends."""
-        self._cleanups.callback(self._suite.tool_server.resume, name)
+        self._context.cleanups.callback(self._suite.tool_server.resume, name)
         self._suite.tool_server.suspend(name)
 
-    def calls(self) -> list[tuple[str, Json]]:
+    def calls(self) -> list[tuple[str, object]]:
         """Tools that were called in this scenario, in order: `server.tool` and the arguments."""
         return [
             (f"{note['server']}.{note['tool']}", note["arguments"])
@@ -129,16 +120,15 @@ class McpScenario(ScenarioResult):
         ]
 
     def check_called_once(self, tool: str, city: str) -> None:
-        """This tool alone was called, one time, with this argument."""
+        """Exactly one call was made: of this tool, with this argument."""
         assert self.calls() == [(tool, {"city": city})], (
-            f"expected one call of {tool} for {city!r}, the tool servers were called for {self.calls()}"
+            f"expected one call of {tool} for {city!r}, the tool servers got the calls {self.calls()}"
         )
 
     def check_handshake(self, name: str) -> None:
         """The tool server received the handshake of the protocol ("Lifecycle") and `tools/list`."""
-        taken = tuple(
-            note["method"] for note in self._suite.tool_server.recorded_calls() if note["server"] == name
-        )
+        notes = self._suite.tool_server.recorded_calls()
+        taken = tuple(note["method"] for note in notes if note["server"] == name)
         assert taken[: len(HANDSHAKE)] == HANDSHAKE, (
             f"expected {name!r} to receive {list(HANDSHAKE)}, it received {list(taken)}"
         )
@@ -146,15 +136,14 @@ class McpScenario(ScenarioResult):
     # -- what remains
 
     def evidence(self) -> list[Evidence]:
-        """What the tool servers were asked in this scenario, and all that its server ever said of them."""
+        """The messages to the tool servers in this scenario, and all that the server's log has about MCP."""
         if self._tool_calling_server is None:
             return []
         notes = self._suite.tool_server.recorded_calls()[self._first_call :]
-        asked = "".join(f"{json.dumps(note)}\n" for note in notes) or "(nothing in this scenario)\n"
-        said = "".join(
-            line for line in self._tool_calling_server.log.splitlines(keepends=True) if "MCP" in line
-        )
+        messages = "".join(f"{json.dumps(note)}\n" for note in notes) or "(nothing in this scenario)\n"
+        lines = self._tool_calling_server.log.splitlines(keepends=True)
+        log = "".join(line for line in lines if "MCP" in line)
         return [
-            Evidence.text("tool servers were asked", asked, "tool-servers.jsonl"),
-            Evidence.text("the server of its tool servers", said or "(nothing)\n", "tool-servers.log"),
+            Evidence.text("messages to the tool servers", messages, "tool-servers.jsonl"),
+            Evidence.text("the server's log about MCP", log or "(nothing)\n", "tool-servers.log"),
         ]

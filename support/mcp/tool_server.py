@@ -1,4 +1,4 @@
-"""The suite's tool servers as a process of the run, and the configuration that tells a target of them."""
+"""The suite's tool servers as a process of the run, and the MCP configuration for the target."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from functools import cached_property
 from pathlib import Path
 
 from support.http.client import ApiClient
-from support.mcp.tool_servers import MISSING, STDIO
+from support.mcp.tool_servers import MISSING, STDIO, RecordedMessage
 from support.programs.child_environment import child_environment
 from support.programs.launcher import free_port
 from support.programs.process import ManagedProcess
-from support.units import JsonObject
 from support.waiting import wait_until
 
 READY_SECONDS = 30.0
-# A tool that hangs is given up by the target after this time, which has whole seconds.
+# The time limit of a tool at the target, in whole seconds.
 TOOL_SECONDS = 1
 _PROGRAM = "support.mcp.tool_server_main"
 
 
 class ToolServer:
-    """One process with all servers of `names.SESSIONS`. It is started at once and waited for when it is used.
+    """One process with all servers of `SESSIONS`, started at once and awaited on first use.
 
-    Every method raises `WaitTimeout` when it does not come up; nothing is left running then.
+    Every method raises `WaitTimeout` when it does not become ready; nothing is left running then.
     """
 
     def __init__(self, folder: Path, ready_seconds: float = READY_SECONDS) -> None:
@@ -59,11 +58,11 @@ class ToolServer:
             raise
 
     def suspend(self, name: str) -> None:
-        """This server gives up its port and its connections."""
+        """Close this server's port and connections."""
         self._switch("close", name)
 
     def resume(self, name: str) -> None:
-        """It answers on its port again; nothing happens when it did already."""
+        """Open its port again; nothing happens when it is open."""
         self._switch("open", name)
 
     def _switch(self, action: str, name: str) -> None:
@@ -72,28 +71,23 @@ class ToolServer:
         if reply.status != 204:
             raise RuntimeError(f"the suite's tool server did not {action} {name}: status {reply.status}")
 
-    def recorded_calls(self) -> list[JsonObject]:
-        """What the servers took so far, in order: `server`, `method`, for a tool `tool` and `arguments`."""
+    def recorded_calls(self) -> list[RecordedMessage]:
+        """What the servers have received so far, in order."""
         if not self.record.exists():
             return []
         return [json.loads(line) for line in self.record.read_text(encoding="utf-8").splitlines()]
 
     def configuration(self, names: Sequence[str], tool_seconds: float = TOOL_SECONDS) -> Path:
-        """A file for `--mcp-config` that holds these servers, each one's name before those of its tools.
+        """A file for `--mcp-config` with these servers; the names of their tools are prefixed with their own.
 
-        A tool has so many seconds, rounded up: who scales that has one that works in mind, on a busy machine.
-        Source of the form: mistral.rs, `McpClientConfig`.
+        `tool_seconds` is rounded up. Source of the form: mistral.rs, `McpClientConfig`.
         """
         file = self.folder / f"{'-'.join(names)}.json"
         servers = [
             {"id": name, "name": name, "tool_prefix": name, "source": self._source(name)} for name in names
         ]
-        document = {
-            "servers": servers,
-            "auto_register_tools": True,
-            "tool_timeout_secs": math.ceil(tool_seconds),
-        }
-        file.write_text(json.dumps(document), encoding="utf-8")
+        options = {"auto_register_tools": True, "tool_timeout_secs": math.ceil(tool_seconds)}
+        file.write_text(json.dumps({"servers": servers, **options}), encoding="utf-8")
         return file
 
     def _source(self, name: str) -> dict[str, object]:
@@ -109,7 +103,7 @@ class ToolServer:
 
 
 def _ports(file: Path) -> dict[str, int] | None:
-    """The line that the program prints when it is ready; what failed before stands there as well."""
+    """The line that the program prints when it is ready; error messages are in the same file."""
     lines = file.read_text(errors="replace").splitlines(keepends=True)
     found = next((line for line in lines if line.startswith("{") and line.endswith("\n")), None)
     return None if found is None else dict(json.loads(found))

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-# Over HTTP, and whether it keeps sessions, as the official SDK does unless it is told otherwise.
-SESSIONS = {"desk": False, "kiosk": False, "club": True}
+from typing import TypedDict
+
+# Over HTTP, and whether it keeps sessions, which is the default of the official SDK.
+SESSIONS = {"http_1": False, "http_2": False, "http_sessions": True}
 # On the standard streams of a process that the target starts.
-STDIO = "shed"
+STDIO = "stdio"
 # In a configuration: a port on which no server listens.
 MISSING = "missing"
-TOOL_SERVERS = (*SESSIONS, STDIO, MISSING)
+
+
+class RecordedMessage(TypedDict, total=False):
+    """A message that a tool server has received; `tool` and `arguments` are those of a tool call."""
+
+    server: str
+    method: str
+    tool: str
+    arguments: object

@@ -2,7 +2,7 @@
 
 `support.models.store.ModelStore` is the public interface.
 
-broken               corrupt model files: 18 corruptions of a valid model
+broken               corrupt model files: 18 corruptions of a valid model (`broken.toml`)
 cache                folders that are built once and shared by processes
 categorical          the known-distribution model
 compiler             compiles a script into the weights of a tiny llama
@@ -12,9 +12,7 @@ llama                the tiny llama: shape, weights, vocabulary
 random_model         a model with random weights
 roles                the roles of models in checks
 script               a script: keywords, answers, default (`scripts/*.toml`)
-smollm2              the trained model SmolLM2, from its Python package
 store                `ModelStore`: builds models on first use
-train_merges         how `data/merges.txt` was made; run by hand
 verification         verifies a built model on the real engine, in a process of its own
 verification_worker  that process: loads one model and sends it requests
 vocabulary           the tokenizer of the tiny models: byte-level BPE

@@ -1,12 +1,12 @@
-"""A model that throws dice: whatever was said, each token is drawn from the same sixteen words.
+"""The known-distribution model: whatever the prompt is, each token is sampled from the same sixteen words.
 
-The distribution is known, so the effect of every option of sampling can be computed instead of guessed. At
-temperature T word number i has the probability exp(-STEP * i / T), normed; the words stand in the order of
-the alphabet, the likeliest first. The answer never ends by itself.
+The distribution is known, so the effect of every sampling parameter can be computed. At temperature T word
+number i has the probability exp(-STEP * i / T), normalised; the words are in alphabetical order, likeliest
+first. The answer never ends by itself.
 
 The weights: the residual stream of every token is one constant, attention and feed-forward are zero, and the
 head gives each token its logit. All these numbers are exact in F16 and in bfloat16. The words are tokens of
-their own that no prompt contains, so a penalty counts only what was said.
+their own that no prompt contains, so a penalty counts only what was generated.
 """
 
 from __future__ import annotations
@@ -16,27 +16,8 @@ import numpy as np
 from support.models.llama import HEAD_SIZE, Half, Shape, TinyModel
 from support.models.vocabulary import words_vocabulary
 
-WORDS = tuple(
-    f"{name}."
-    for name in (
-        "amber",
-        "birch",
-        "cedar",
-        "delta",
-        "ember",
-        "fjord",
-        "grove",
-        "heath",
-        "inlet",
-        "jetty",
-        "knoll",
-        "larch",
-        "maple",
-        "nadir",
-        "ocean",
-        "pearl",
-    )
-)
+_NAMES = "amber birch cedar delta ember fjord grove heath inlet jetty knoll larch maple nadir ocean pearl"
+WORDS = tuple(f"{name}." for name in _NAMES.split())
 
 STEP = 0.25
 """Between the logits of neighbouring words, in nats."""
@@ -52,7 +33,7 @@ CONSTANT = 8.0
 
 
 def categorical_model(context: int = 4096) -> TinyModel:
-    """The model in memory; the words have the ids from BASE_SIZE of the vocabulary on. context: tokens."""
+    """The model in memory; the ids of the words begin at BASE_SIZE of the vocabulary. context: tokens."""
     vocabulary = words_vocabulary(WORDS)
     shape = Shape(width=HEAD_SIZE, layers=1, feed_forward=HEAD_SIZE, context=context)
     size, width = len(vocabulary.tokens), shape.width

@@ -85,7 +85,7 @@ def compile_script(script: Script, context: int = 4096) -> CompiledModel:
     """
     if context not in CONTEXTS:
         raise ScriptError(
-            f"context {context}: choose {CONTEXTS.start} to {CONTEXTS.stop - 1} tokens for a speaking model"
+            f"context {context}: choose {CONTEXTS.start} to {CONTEXTS.stop - 1} tokens for a scripted model"
         )
     vocabulary = script_vocabulary(script)
     _reject_conflicting_answers(script, vocabulary)

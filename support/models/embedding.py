@@ -30,12 +30,12 @@ POOLING = (
 )
 
 
-def write_embedding(directory: Path, context: int = 512, seed: int = 0) -> None:
-    """A folder that `serve -m FOLDER` loads as an embedding model; its vectors have length 1.
+WIDTH = 128
 
-    context: tokens. The folder is there already.
-    """
-    model = random_model(context=context, layers=1, seed=seed)
+
+def write_embedding(directory: Path) -> None:
+    """Fills a folder that `serve -m FOLDER` loads as an embedding model; its vectors have length 1."""
+    model = random_model(WIDTH)
     write_safetensors(model, directory)
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     config |= {
@@ -50,23 +50,18 @@ def write_embedding(directory: Path, context: int = 512, seed: int = 0) -> None:
     renamed = {
         name.removeprefix("model."): values for name, values in weights.items() if "lm_head" not in name
     }
-    for layer in range(model.shape.layers):
-        for name in ("q_norm", "k_norm"):
-            renamed[f"layers.{layer}.self_attn.{name}.weight"] = np.ones(HEAD_SIZE, np.float16)
+    for name in ("q_norm", "k_norm"):
+        renamed[f"layers.0.self_attn.{name}.weight"] = np.ones(HEAD_SIZE, np.float16)
     save_file(renamed, str(directory / WEIGHTS_FILE), metadata={"format": "pt"})
-    _write(
-        directory / "modules.json",
-        [
-            {"idx": number, "name": name, "path": path, "type": kind}
-            for number, (name, path, kind) in enumerate(MODULES)
-        ],
-    )
+    modules = [
+        {"idx": number, "name": name, "path": path, "type": kind}
+        for number, (name, path, kind) in enumerate(MODULES)
+    ]
+    _write(directory / "modules.json", modules)
     (directory / "1_Pooling").mkdir(exist_ok=True)
     modes = {f"pooling_mode_{name}": name == "mean_tokens" for name in POOLING}
-    _write(
-        directory / "1_Pooling" / "config.json",
-        {"word_embedding_dimension": model.shape.width, **modes, "include_prompt": True},
-    )
+    pooling = {"word_embedding_dimension": WIDTH, **modes, "include_prompt": True}
+    _write(directory / "1_Pooling" / "config.json", pooling)
     (directory / "2_Normalize").mkdir(exist_ok=True)
 
 

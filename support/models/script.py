@@ -1,4 +1,4 @@
-"""What a speaking model says: an ordered table of markers and answers, and a default."""
+"""The script of a scripted model: an ordered table of keywords and answers, and a default."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from support.errors import AcceptanceError
 
@@ -47,7 +45,7 @@ class Script:
     """Rows in the order of the conversation, and the answer where no marker occurs.
 
     A marker counts wherever it stands as a word of its own, with or without a capital. Where several stand in
-    one conversation, the later row wins, whoever said it and in whatever order.
+    one conversation, the later row wins, in whatever role and order.
     """
 
     rows: tuple[Row, ...]
@@ -68,11 +66,6 @@ class Script:
             if not row.answer.strip():
                 raise ScriptError(f"{where}: the answer is empty: give it at least one visible character")
             seen[row.keyword] = number
-
-    @classmethod
-    def of(cls, default: str, rows: Iterable[tuple[str, str]]) -> Script:
-        """A script from pairs of marker and answer, for the data table of a scenario."""
-        return cls(tuple(Row(marker, answer) for marker, answer in rows), default)
 
     @classmethod
     def load(cls, path: Path) -> Script:
@@ -106,15 +99,6 @@ class Script:
         """SHA-256 (hex) of the content, for a cache."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
-    def row(self, keyword: str) -> Row:
-        """The row of a marker. KeyError names the markers that there are."""
-        for row in self.rows:
-            if row.keyword == keyword:
-                return row
-        raise KeyError(
-            f"no row has the marker {keyword!r}; there are: {', '.join(r.keyword for r in self.rows)}"
-        )
-
     def answer_to(self, conversation: str) -> Row:
         """The row that answers a whole conversation (all messages joined); `default_row` without a marker.
 
@@ -128,7 +112,7 @@ class Script:
         return self.default_row
 
 
-def _rows(table: dict[str, Any]) -> list[Any]:
+def _rows(table: dict[str, object]) -> list[object]:
     unknown = sorted(set(table) - {"default", "rows"})
     if unknown:
         raise ScriptError(f"unknown key {unknown[0]!r}: only 'default' and '[[rows]]' are known")
@@ -138,7 +122,7 @@ def _rows(table: dict[str, Any]) -> list[Any]:
     return rows
 
 
-def _text(table: dict[str, Any]) -> str:
+def _text(table: dict[str, object]) -> str:
     default = table.get("default")
     if not isinstance(default, str):
         raise ScriptError("no 'default': write default = \"...\" above the rows")

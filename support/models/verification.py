@@ -1,25 +1,21 @@
-"""Proves a model on the real engine, in a process of its own: a panic or a hang ends only that."""
+"""Verifies a model on the real engine, in a process of its own: a panic or a hang ends only that process."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 from support.models.files import ModelFiles
 from support.models.script import Row, Script, ScriptError
 from support.models.verification_worker import PREFIX
-from support.units import JsonObject
 
 if TYPE_CHECKING:
     from support.models.compiler import CompiledModel
@@ -27,10 +23,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TIME_LIMIT = 300.0
-"""Seconds. A proof takes less than one; the rest is for a machine that is busy."""
+"""Seconds. A verification takes less than one; the rest is for a busy machine."""
 
 LOOP_TOKENS = 24
-"""After so many tokens an endless answer is cut."""
+"""Length limit for the request with an endless answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +45,7 @@ class ProbeRequest:
 
 @dataclass(frozen=True, slots=True)
 class ProbeAnswer:
-    """What the engine said. finish_reason: `stop` or `length`; the counts are its own."""
+    """An answer of the engine. finish_reason: `stop` or `length`; the counts are its own."""
 
     text: str
     finish_reason: str
@@ -59,7 +55,7 @@ class ProbeAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """loaded: the model got that far. error: what ended the interview early, None if nothing did."""
+    """loaded: whether the model was loaded. error: what ended the process early, None if nothing did."""
 
     loaded: bool
     answers: tuple[ProbeAnswer, ...]
@@ -75,97 +71,98 @@ def engine_version() -> str | None:
 
 
 def probe(files: ModelFiles, requests: Sequence[ProbeRequest], timeout: float = TIME_LIMIT) -> ProbeResult:
-    """Loads a model with the Python engine and asks it, within so many seconds."""
+    """Loads a model with the Python engine and sends it the requests, within so many seconds."""
     job = {
         "directory": str(files.directory),
         "file": files.file,
         "format": files.format,
-        "questions": [
-            {
-                "messages": [dict(m) for m in q.messages],
-                "max_tokens": q.max_tokens,
-                "temperature": q.temperature,
-            }
-            for q in requests
-        ],
+        "requests": [asdict(request) for request in requests],
     }
     # RUST_BACKTRACE would append frames to the messages.
-    surroundings = {key: value for key, value in os.environ.items() if not key.startswith("RUST_")}
-    surroundings |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "NO_COLOR": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-P", str(Path(__file__).with_name("verification_worker.py"))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=surroundings,
-        encoding="utf-8",
-        errors="replace",
-    )
-    ended: str | None = None
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("RUST_")}
+    environment |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "NO_COLOR": "1"}
+    command = [sys.executable, "-P", str(Path(__file__).with_name("verification_worker.py"))]
     try:
-        out, err = process.communicate(json.dumps(job), timeout=timeout)
-    except subprocess.TimeoutExpired:
-        _end(process)
-        out, err = process.communicate()
-        ended = f"no end after {timeout:g} s"
-    finally:
-        _end(process)
-    return _read(out, err, process.returncode, ended)
+        done = subprocess.run(
+            command,
+            input=json.dumps(job).encode(),
+            capture_output=True,
+            env=environment,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as expired:
+        return _parse(expired.stdout or b"", f"no end after {timeout:g} s")
+    error = None
+    if done.returncode:
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
+        error = f"the process of the engine ended with status {done.returncode}: {last[0]}"
+    return _parse(done.stdout, error)
+
+
+def _parse(output: bytes, error: str | None) -> ProbeResult:
+    """The result in the output of the worker; an error in it is more exact than `error`."""
+    loaded, answers = False, []
+    for line in output.decode(errors="replace").splitlines():
+        if line.startswith(PREFIX):
+            message = json.loads(line.removeprefix(PREFIX))
+            loaded = loaded or "loaded" in message
+            if "error" in message:
+                error = message["error"]
+            elif "text" in message:
+                answers.append(ProbeAnswer(**message))
+    return ProbeResult(loaded, tuple(answers), error)
 
 
 def verify_script(files: ModelFiles, model: CompiledModel) -> None:
-    """Asks a few conversations of a speaking model; ScriptError when one is answered differently.
-
-    Machines without the Python engine skip the proof, with a line in the log.
-    """
-    if engine_version() is None:
-        log.info("model %s is not proved: the package 'mistralrs' is not installed here", files.path)
-        return
-    if files.format == "ggml":
-        # mistral.rs 0.8 and 0.9 load a GGML file but panic on every request (a model without metadata for its
-        # cache, mistralrs-core/src/engine/add_request.rs): loading is all there is to prove.
-        _require_loaded(probe(files, ()))
+    """Sends requests to a scripted model; ScriptError when one has another answer than the scripted one."""
+    if not _has_engine(files):
         return
     rows = _sample(model.script)
-    questions = [_probe_request(row) for row in rows]
-    talk = probe(files, questions)
-    _require_loaded(talk)
-    for row, question, answer in zip(rows, questions, talk.answers, strict=False):
-        expected = _expected(model, row, question)
+    # mistral.rs 0.8 and 0.9 load a GGML file but panic on every request (a model without metadata for its
+    # cache, mistralrs-core/src/engine/add_request.rs): only loading can be verified.
+    requests = [] if files.format == "ggml" else [_probe_request(row) for row in rows]
+    result = _verified(files, requests)
+    for row, request, answer in zip(rows, requests, result.answers, strict=False):
+        expected = _expected(model, row, request)
         if answer != expected:
             raise ScriptError(
                 f"the engine ({engine_version()}) answers marker {row.keyword!r} with {answer}, "
-                f"not {expected}"
-                ": shorten the script, or report it as a defect of the engine"
+                f"not {expected}: shorten the script, or report it as a defect of the engine"
             )
-    if len(talk.answers) < len(rows):
+    if len(result.answers) < len(requests):
         raise ScriptError(
-            f"the engine ({engine_version()}) gave {len(talk.answers)} of {len(rows)} answers: {talk.error}"
+            f"the engine ({engine_version()}) gave {len(result.answers)} of {len(requests)} answers: "
+            f"{result.error}"
         )
 
 
-def verify_random(files: ModelFiles) -> None:
-    """Loads random weights and draws some tokens; ScriptError when that fails."""
-    if engine_version() is None:
-        log.info("model %s is not proved: the package 'mistralrs' is not installed here", files.path)
-        return
-    questions = () if files.format == "ggml" else (ProbeRequest.from_text("Go on", 8, 1.0),)
-    talk = probe(files, questions)
-    _require_loaded(talk)
-    if len(talk.answers) < len(questions):
-        raise ScriptError(f"the engine ({engine_version()}) gave no answer with random weights: {talk.error}")
-
-
 def verify_categorical(files: ModelFiles, likeliest: str) -> None:
-    """Asks for the greedy answer; ScriptError when that is not the likeliest word again and again."""
-    if engine_version() is None:
-        log.info("model %s is not proved: the package 'mistralrs' is not installed here", files.path)
+    """Requests a greedy answer; ScriptError when it is not a repetition of the likeliest word."""
+    if not _has_engine(files):
         return
-    talk = probe(files, (ProbeRequest.from_text("Throw the dice", 8),))
-    _require_loaded(talk)
-    said = [answer.text for answer in talk.answers]
-    if said != [likeliest * 8]:
-        raise ScriptError(f"the engine ({engine_version()}) says {said} with the dice: {talk.error}")
+    result = _verified(files, (ProbeRequest.from_text("Throw the dice", 8),))
+    texts = [answer.text for answer in result.answers]
+    if texts != [likeliest * 8]:
+        raise ScriptError(
+            f"the engine ({engine_version()}) answers {texts} with the known-distribution model: "
+            f"{result.error}"
+        )
+
+
+def _has_engine(files: ModelFiles) -> bool:
+    if engine_version() is None:
+        log.info("model %s is not verified: the package 'mistralrs' is not installed here", files.path)
+        return False
+    return True
+
+
+def _verified(files: ModelFiles, requests: Sequence[ProbeRequest]) -> ProbeResult:
+    """The result of a probe that has loaded the model; ScriptError when it has not."""
+    result = probe(files, requests)
+    if not result.loaded:
+        raise ScriptError(f"the engine ({engine_version()}) does not load the model: {result.error}")
+    return result
 
 
 def _sample(script: Script) -> list[Row]:
@@ -185,43 +182,8 @@ def _probe_request(row: Row) -> ProbeRequest:
 
 def _expected(model: CompiledModel, row: Row, request: ProbeRequest) -> ProbeAnswer:
     pieces = model.answer_tokens(row)
-    asked = model.count_prompt(request.messages)
+    prompt_tokens = model.count_prompt(request.messages)
     if row.loop:
         endless = pieces * (LOOP_TOKENS // len(pieces) + 1)
-        return ProbeAnswer("".join(endless[:LOOP_TOKENS]), "length", asked, LOOP_TOKENS)
-    return ProbeAnswer(row.answer, "stop", asked, len(pieces) + 1)
-
-
-def _require_loaded(result: ProbeResult) -> None:
-    if not result.loaded:
-        raise ScriptError(f"the engine ({engine_version()}) does not load the model: {result.error}")
-
-
-def _read(out: str, err: str, status: int, ended: str | None) -> ProbeResult:
-    loaded, answers, error = False, [], ended
-    for line in out.splitlines():
-        if not line.startswith(PREFIX):
-            continue
-        said: JsonObject = json.loads(line.removeprefix(PREFIX))
-        if "loaded" in said:
-            loaded = True
-        elif "error" in said:
-            error = said["error"]
-        else:
-            answers.append(ProbeAnswer(**said))
-    if status and error is None:
-        last = err.strip().splitlines()[-1:] or ["no message"]
-        error = f"the engine's process ended with status {status}: {last[0]}"
-    return ProbeResult(loaded, tuple(answers), error)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """Ends the process and whatever it started; nothing where it has ended by itself."""
-    if process.poll() is not None:
-        return
-    with contextlib.suppress(psutil.NoSuchProcess):
-        for child in psutil.Process(process.pid).children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
-    process.kill()
-    process.wait()
+        return ProbeAnswer("".join(endless[:LOOP_TOKENS]), "length", prompt_tokens, LOOP_TOKENS)
+    return ProbeAnswer(row.answer, "stop", prompt_tokens, len(pieces) + 1)

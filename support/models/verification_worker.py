@@ -1,28 +1,43 @@
-"""Loads one model with the Python engine and asks it, as a program of its own: the engine may panic.
+"""Loads one model with the Python engine and sends it requests, in its own process: the engine can panic.
 
-Standard input: one JSON object {"directory", "file", "format", "questions": [{"messages", "max_tokens"}]}.
-Standard output: lines "PROBE " + JSON, first {"loaded": true}, then per question {"text", "finish_reason",
-"prompt_tokens", "completion_tokens"}; or {"error": text}, and nothing after it. Needs only `mistralrs`.
+Standard input: a `Job` as JSON. Standard output: lines "PROBE " + JSON, first {"loaded": true}, then per
+request {"text", "finish_reason", "prompt_tokens", "completion_tokens"}; or {"error": text}, and nothing after
+it.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import Any
-
-from support.units import JsonObject
+from typing import TypedDict
 
 PREFIX = "PROBE "
 
 
-def emit(content: JsonObject) -> None:
+class Request(TypedDict):
+    """A chat request: messages with `role` and `content`."""
+
+    messages: list[dict[str, str]]
+    max_tokens: int
+    temperature: float
+
+
+class Job(TypedDict):
+    """A model (`ModelFiles`) and requests."""
+
+    directory: str
+    file: str
+    format: str
+    requests: list[Request]
+
+
+def emit(**content: object) -> None:
     """Flushed at once: after a panic the lines before it still count."""
     sys.stdout.write(f"\n{PREFIX}{json.dumps(content)}\n")
     sys.stdout.flush()
 
 
-def which(job: dict[str, Any]) -> Any:
+def which(job: Job) -> object:
     """The engine's description of a model."""
     from mistralrs import Which
 
@@ -37,29 +52,21 @@ def which(job: dict[str, Any]) -> Any:
 def main() -> int:
     from mistralrs import ChatCompletionRequest, Runner
 
-    job = json.load(sys.stdin)
+    job: Job = json.load(sys.stdin)
     try:
-        runner = Runner(which=which(job))
-        emit({"loaded": True})
-        for question in job["questions"]:
-            request = ChatCompletionRequest(
-                model="default",
-                messages=question["messages"],
-                max_tokens=question["max_tokens"],
-                temperature=question.get("temperature", 0.0),
-            )
-            answer = runner.send_chat_completion_request(request)
+        runner = Runner(which=which(job))  # type: ignore[arg-type]  # the stub lacks the base class of `Which.GGUF`
+        emit(loaded=True)
+        for request in job["requests"]:
+            answer = runner.send_chat_completion_request(ChatCompletionRequest(model="default", **request))
             choice, usage = answer.choices[0], answer.usage  # type: ignore[union-attr]
             emit(
-                {
-                    "text": choice.message.content or "",
-                    "finish_reason": choice.finish_reason,
-                    "prompt_tokens": usage.prompt_tokens,
-                    "completion_tokens": usage.completion_tokens,
-                }
+                text=choice.message.content or "",
+                finish_reason=choice.finish_reason,
+                prompt_tokens=usage.prompt_tokens,
+                completion_tokens=usage.completion_tokens,
             )
     except BaseException as error:  # noqa: BLE001 - a panic of the engine is no Exception
-        emit({"error": f"{type(error).__name__}: {error}"})
+        emit(error=f"{type(error).__name__}: {error}")
         return 1
     return 0
 

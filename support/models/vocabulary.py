@@ -1,8 +1,8 @@
-"""The vocabulary of the tiny models: byte-level BPE, markers as single tokens, pieces only ever said.
+"""The vocabulary of the tiny models: byte-level BPE, markers and pieces of answers as single tokens.
 
-The base is 3000 tokens, shipped as a list of merges (`data/merges.txt`, made by `training.py`), so a prompt
-has the same number of tokens on every machine. The pre-tokenizer is qwen2's, which every engine knows by
-name.
+The base is 3000 tokens, shipped as a list of merges (`data/merges.txt`, made by `tools/train_merges.py`), so
+a prompt has the same number of tokens on every machine. The pre-tokenizer is qwen2's, which every engine
+knows by name.
 """
 
 from __future__ import annotations
@@ -83,12 +83,8 @@ class Vocabulary:
         return ids
 
     def text(self, token: int) -> str:
-        """What one token says; bytes that are no whole character become U+FFFD."""
+        """The text of one token; bytes that are no whole character become U+FFFD."""
         return _to_bytes(self.tokens[token]).decode("utf-8", errors="replace")
-
-    def whole_characters(self, token: int) -> bool:
-        """Whether a token is text by itself: not a special and not a part of a character."""
-        return token < self.pad and "\ufffd" not in self.text(token)
 
     def tokenizer_json(self) -> JsonObject:
         """`tokenizer.json` of the Hugging Face `tokenizers` library."""
@@ -141,7 +137,7 @@ def base_vocabulary() -> Vocabulary:
 
 
 def words_vocabulary(words: Sequence[str]) -> Vocabulary:
-    """The base and words that are only ever said, each one a token, from the id BASE_SIZE on."""
+    """The base and words that occur only in answers, each one a token, from the id BASE_SIZE on."""
     builder = _Builder()
     return builder.finish((), [(builder.add_word(word),) for word in words])
 

@@ -9,10 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from filelock import FileLock
-
-from support.errors import ProgramUnavailable
-from support.programs.install import install
+from support.programs.install import find_or_install, install
 from support.programs.node import NodeProgram, npm_command
 from support.programs.program import InstalledProgram, ReportProgress
 
@@ -39,28 +36,21 @@ class AllureProgram:
         )
 
     def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram:
-        """Idempotent, Node.js included. Raises PartUnavailable with what npm said."""
-        found = self.find(cache)
-        if found is not None:
-            return found
-        node = NodeProgram().get(cache, report_progress)
+        """Idempotent, Node.js included. Raises `ProgramUnavailable` with the output of npm."""
         folder = _folder(cache)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
-            found = self.find(cache)
-            if found is None:
-                report_progress("getting Allure 3 (npm ci)")
-                _install(folder, node)
-                found = self.find(cache)
-        if found is None:
-            raise ProgramUnavailable(
-                f"npm ended well, but there is no Allure in {folder}; remove that folder and repeat"
-            )
-        return found
+
+        def install_with_npm() -> None:
+            node = NodeProgram().get(cache, report_progress)
+            report_progress("getting Allure 3 (npm ci)")
+            _install(folder, node)
+
+        failure = f"npm succeeded, but there is no Allure in {folder}; remove that folder and repeat"
+        lock = folder.with_name(f"{folder.name}.lock")
+        return find_or_install(lambda: self.find(cache), lock, install_with_npm, failure)
 
 
 def node_environment(node: InstalledProgram) -> dict[str, str]:
-    """The environment for Node's programs: this Node first on the PATH, nobody's options, no telemetry."""
+    """The environment for Node's programs: this Node first on the PATH, no user options, no telemetry."""
     env = {name: value for name, value in os.environ.items() if name not in ("NODE_OPTIONS", "NODE_PATH")}
     env["PATH"] = os.pathsep.join([str(node.path.parent), env.get("PATH", "")])
     env["ALLURE_NO_ANALYTICS"] = "true"

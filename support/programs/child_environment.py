@@ -40,7 +40,7 @@ def child_environment(home: Path, *, rust_log: str | None = None, **more: str) -
         # mistral.rs colours its log even when it goes to a file.
         "NO_COLOR": "1",
         "TERM": "dumb",
-        # Not every version honours HF_HUB_OFFLINE: a proxy where nobody listens keeps traffic on the machine.
+        # Not every version honours HF_HUB_OFFLINE: a closed proxy port keeps traffic on the machine.
         "HTTP_PROXY": BLACKHOLE_PROXY,
         "HTTPS_PROXY": BLACKHOLE_PROXY,
         "NO_PROXY": "127.0.0.1,localhost,::1",

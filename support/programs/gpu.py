@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
-# The devices of the driver, and of the one in WSL. Without them the import alone is time spent for nothing.
+# The devices of the driver, and of the one in WSL. Without them the import is not needed.
 _DEVICES = ("/dev/nvidiactl", "/dev/dxg")
 
 
 class Gpus:
     """All NVIDIA GPUs of the machine. https://docs.nvidia.com/deploy/nvml-api/"""
 
-    def __init__(self, nvml: Any) -> None:
+    def __init__(self, nvml: ModuleType) -> None:
         """`nvml`: the module `pynvml`, initialised."""
         self._nvml = nvml
         self._handles = [
@@ -23,7 +23,7 @@ class Gpus:
     def use(self) -> tuple[int, float]:
         """Memory in use in bytes, all GPUs together, and the utilisation of the busiest in percent.
 
-        Of the whole machine: a container cannot tell processes apart. What a GPU hides counts nothing.
+        Of the whole machine: a container cannot tell processes apart. A GPU without these figures counts 0.
         """
         memory, busiest = 0, 0.0
         for handle in self._handles:

@@ -1,15 +1,75 @@
-"""Parts made by their ecosystem's own command: built with a log and a word now and then, or installed."""
+"""Programs that are built or installed by the command of their ecosystem, once for all processes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+from filelock import FileLock
 
 from support.errors import ProgramUnavailable
 from support.programs.process import CommandTimeout, ManagedProcess, run_command
-from support.programs.program import ReportProgress
+from support.programs.program import InstalledProgram, ReportProgress
+from support.programs.run_directory import temp_prefix
 
 PROGRESS_INTERVAL = 30.0
+VERSION_SECONDS = 10.0
+PIP_SECONDS = 20.0
+
+
+def find_or_install(
+    find: Callable[[], InstalledProgram | None], lock: Path, install: Callable[[], None], failure: str
+) -> InstalledProgram:
+    """What `find` returns, after `install` if it is None; other processes wait at the lock meanwhile.
+
+    Raises `ProgramUnavailable` with `failure` when there is still none.
+    """
+    if (found := find()) is not None:
+        return found
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        if (found := find()) is None:
+            install()
+            found = find()
+    if found is None:
+        raise ProgramUnavailable(failure)
+    return found
+
+
+def version_output(
+    *command: str | Path, environment: Callable[[Path], Mapping[str, str]] | None = None
+) -> str:
+    """What a program prints about its version; empty when it fails. `environment`: by its home folder."""
+    with tempfile.TemporaryDirectory(prefix=temp_prefix()) as name:
+        folder = Path(name)
+        env = None if environment is None else environment(folder)
+        try:
+            done = run_command(command, within=VERSION_SECONDS, folder=folder, env=env)
+        except (CommandTimeout, OSError):
+            return ""
+    return done.stdout + done.stderr if done.exit_code == 0 else ""
+
+
+def require_tools(
+    name: str, tools: Sequence[str], advice: str, language: str, minimum: tuple[int, int], *version: str
+) -> None:
+    """Raises `ProgramUnavailable` with all missing tools, or when `version` prints less than `minimum`."""
+    missing = [tool for tool in tools if shutil.which(tool) is None]
+    if missing:
+        raise ProgramUnavailable(f"{name}: {', '.join(missing)} not found; {advice}")
+    printed = subprocess.run(version, capture_output=True, text=True, check=False).stdout
+    match = re.search(r"(\d+)\.(\d+)", printed)
+    if match is None or (int(match[1]), int(match[2])) < minimum:
+        oldest = ".".join(map(str, minimum))
+        raise ProgramUnavailable(
+            f"{name}: needs {language} {oldest} or newer, found {printed.strip()!r}; {advice}"
+        )
 
 
 def build(  # noqa: PLR0913 - a command with its surroundings, as `subprocess.run`
@@ -22,9 +82,9 @@ def build(  # noqa: PLR0913 - a command with its surroundings, as `subprocess.ru
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> None:
-    """Run the command to its end, its output in `log`; raises `PartUnavailable` with the first error of it.
+    """Run the command to its end, its output in `log`; `timeout` in seconds.
 
-    `within` in seconds. `name` stands in front of everything that is said.
+    Raises `ProgramUnavailable` with the first error in the log.
     """
     process = ManagedProcess(command, stdout=log, env=env, cwd=cwd)
     try:
@@ -34,7 +94,7 @@ def build(  # noqa: PLR0913 - a command with its surroundings, as `subprocess.ru
     if process.exit_code != 0:
         lines = log.read_text(errors="replace").splitlines()
         errors = [line for line in lines if "error" in line.lower()] or lines[-1:]
-        cause = errors[0].strip() if errors else "it said nothing"
+        cause = errors[0].strip() if errors else "no output"
         words = " ".join(map(str, command[:2]))
         raise ProgramUnavailable(f"{name}: {words} failed: {cause}; full log: {log}")
 
@@ -48,17 +108,42 @@ def install(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> None:
-    """Run an installer that is done soon; raises `PartUnavailable` with `failure` and its last words.
+    """Run an installer, its output in `folder`; `timeout` in seconds.
 
-    `folder` takes what it says meanwhile. `within` in seconds.
+    Raises `ProgramUnavailable` with `failure` and the end of the output.
     """
     try:
         outcome = run_command(command, within=timeout, folder=folder, env=env, cwd=cwd)
     except (OSError, CommandTimeout) as error:
         raise ProgramUnavailable(f"{failure}: {error}") from None
     if outcome.exit_code != 0:
-        said = " ".join((outcome.stderr or outcome.stdout).split())[-300:]
-        raise ProgramUnavailable(f"{failure}: {said}")
+        output = " ".join((outcome.stderr or outcome.stdout).split())[-300:]
+        raise ProgramUnavailable(f"{failure}: {output}")
+
+
+def wheel_installer(package: str, target: Path) -> list[str | Path]:
+    """The command that unpacks the wheel of a package (`name==version`) into a folder: uv's, else pip's.
+
+    The wheel is not kept a second time in a cache. Raises `ProgramUnavailable` without uv and pip.
+    """
+    wheel = ["--no-deps", "--only-binary", ":all:", "--target", str(target), package]
+    uv = os.environ.get("UV") or shutil.which("uv")
+    if uv:
+        return [uv, "pip", "install", "--quiet", "--no-cache", "--python", sys.executable, *wheel]
+    quiet = ["--quiet", "--no-cache-dir", "--no-compile", "--disable-pip-version-check"]
+    # A virtual environment made by uv has no pip; the interpreter that it was made from mostly has.
+    for python in dict.fromkeys((sys.executable, str(getattr(sys, "_base_executable", sys.executable)))):
+        if _has_pip(python):
+            return [python, "-m", "pip", "install", *quiet, *wheel]
+    raise ProgramUnavailable(f"{package}: neither uv nor pip is found: install uv, or set UV to its path")
+
+
+def _has_pip(python: str) -> bool:
+    command = [python, "-m", "pip", "--version"]
+    try:
+        return subprocess.run(command, capture_output=True, timeout=PIP_SECONDS, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 def _wait_with_progress(

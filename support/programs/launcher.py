@@ -1,7 +1,7 @@
 """Starts a program that serves, waits until it is ready, and explains a start that failed.
 
-A wait strategy describes what a program still lacks to be ready: a line in its log, an open port, an HTTP
-response. Strategies are combined with `AllOf` and `AnyOf`.
+A wait strategy returns what a program still lacks to be ready, "" when it is ready: a line in its log, an
+open port, an HTTP response. Strategies are combined with `all_of` and `any_of`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ import re
 import shutil
 import socket
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import psutil
 
@@ -43,13 +41,13 @@ class LaunchFailure(Exception):
 
 
 class LaunchedProgram:
-    """A program with its log, in a folder of its own. `ready_seconds`: from the start until it was ready."""
+    """A program with its log, in a folder of its own, that serves at `url`."""
 
-    def __init__(self, process: ManagedProcess, folder: Path, log_file: Path) -> None:
+    def __init__(self, process: ManagedProcess, folder: Path, log_file: Path, url: str = "") -> None:
         self.process = process
         self.folder = folder
         self.log_file = log_file
-        self.ready_seconds = 0.0
+        self.url = url
 
     @property
     def log(self) -> str:
@@ -67,85 +65,66 @@ class LaunchedProgram:
         return code
 
 
-class WaitStrategy(Protocol):
-    """When a program is ready."""
-
-    def missing(self, program: LaunchedProgram) -> str:
-        """What it still lacks, in words for a failure; "" when it is ready."""
+WaitStrategy = Callable[[LaunchedProgram], str]
 
 
-@dataclass(frozen=True)
-class LogMatches:
+def log_matches(pattern: re.Pattern[str]) -> WaitStrategy:
     """A line of its log matches."""
-
-    pattern: re.Pattern[str]
-
-    def missing(self, program: LaunchedProgram) -> str:
-        return "" if self.pattern.search(program.log) else f"no {self.pattern.pattern!r} in its log"
+    return lambda program: "" if pattern.search(program.log) else f"no {pattern.pattern!r} in its log"
 
 
-@dataclass(frozen=True)
-class PortOpen:
+def port_open(port: int) -> WaitStrategy:
     """The program itself, or a child of it, listens on a port: another process there does not count."""
 
-    port: int
-
-    def missing(self, program: LaunchedProgram) -> str:
-        found = f"it does not listen on port {self.port}"
+    def missing(program: LaunchedProgram) -> str:
+        found = f"it does not listen on port {port}"
         # The list of connections is expensive to read; most polls end here.
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", self.port)) != 0:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return found
         for process in process_tree(program.process.pid):
             try:
                 connections = process.net_connections(kind="tcp")
             except psutil.Error:
                 continue
-            if any(c.status == psutil.CONN_LISTEN and c.laddr.port == self.port for c in connections):
+            if any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections):
                 return ""
         return found
 
+    return missing
 
-@dataclass(frozen=True)
-class HttpReady:
+
+def http_ready(url: str, path: str, accept: Callable[[Exchange], bool]) -> WaitStrategy:
     """A GET request has an accepted response."""
 
-    url: str
-    path: str
-    accept: Callable[[Exchange], bool]
-
-    def missing(self, program: LaunchedProgram) -> str:  # noqa: ARG002 - of the interface
-        with contextlib.closing(ApiClient(self.url, timeout=REQUEST_SECONDS)) as client:
+    def missing(program: LaunchedProgram) -> str:  # noqa: ARG001 - of every strategy
+        with contextlib.closing(ApiClient(url, timeout=REQUEST_SECONDS)) as client:
             try:
-                exchange = client.get(self.path)
+                exchange = client.get(path)
             except RequestFailed as error:
                 return str(error)
-        return "" if self.accept(exchange) else f"GET {self.path}: {exchange.status} {exchange.text[:200]!r}"
+        return "" if accept(exchange) else f"GET {path}: {exchange.status} {exchange.text[:200]!r}"
+
+    return missing
 
 
-class AllOf:
+def all_of(*strategies: WaitStrategy) -> WaitStrategy:
     """Every strategy, one after another."""
-
-    def __init__(self, *strategies: WaitStrategy) -> None:
-        self._strategies = strategies
-
-    def missing(self, program: LaunchedProgram) -> str:
-        return next(filter(None, (strategy.missing(program) for strategy in self._strategies)), "")
+    return lambda program: next(filter(None, (missing(program) for missing in strategies)), "")
 
 
-class AnyOf:
+def any_of(*strategies: WaitStrategy) -> WaitStrategy:
     """At least one strategy."""
 
-    def __init__(self, *strategies: WaitStrategy) -> None:
-        self._strategies = strategies
-
-    def missing(self, program: LaunchedProgram) -> str:
+    def missing(program: LaunchedProgram) -> str:
         found = []
-        for strategy in self._strategies:
-            found.append(strategy.missing(program))
+        for strategy in strategies:
+            found.append(strategy(program))
             if not found[-1]:
                 return ""
         return ", and ".join(found)
+
+    return missing
 
 
 def launch(
@@ -163,13 +142,11 @@ def launch(
     """
     folder = Path(tempfile.mkdtemp(prefix=folder_prefix))
     log_file = folder / "server.log"
-    started = time.monotonic()
     process: ManagedProcess | None = None
     try:
         process = ManagedProcess(command, stdout=log_file, env=environment(folder), cwd=folder)
         program = LaunchedProgram(process, folder, log_file)
         _wait_until_ready(what, program, ready, timeout)
-        program.ready_seconds = time.monotonic() - started
         return program
     except BaseException as error:
         # Whatever ended the start, Ctrl-C included: the process goes, and its folder once it was read.
@@ -186,7 +163,7 @@ def _wait_until_ready(what: str, program: LaunchedProgram, ready: WaitStrategy, 
 
     def is_ready() -> bool:
         nonlocal missing
-        missing = ready.missing(program)
+        missing = ready(program)
         return not missing
 
     wait_until(

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from filelock import FileLock
-
-from support.errors import ProgramUnavailable
-from support.programs.install import install
+from support.programs.install import find_or_install, install, version_output, wheel_installer
 from support.programs.program import InstalledProgram, ReportProgress
 
 # Allure 3 generates with Node 20 and newer.
@@ -43,22 +39,16 @@ class NodeProgram:
         return None
 
     def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram:
-        """Idempotent. Raises PartUnavailable with what the installer said."""
-        found = self.find(cache)
-        if found is not None:
-            return found
+        """Idempotent. Raises `ProgramUnavailable` with the output of the installer."""
         folder = _folder(cache)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
-            if not _program(folder).is_file():
-                report_progress(f"getting Node.js {WHEEL_VERSION} (package {WHEEL})")
-                _install(folder)
-        found = self.find(cache)
-        if found is None:
-            raise ProgramUnavailable(
-                f"Node.js in {folder} does not run on this machine; install Node.js {MINIMUM_MAJOR}+"
-            )
-        return found
+
+        def install_wheel() -> None:
+            report_progress(f"getting Node.js {WHEEL_VERSION} (package {WHEEL})")
+            _install(folder)
+
+        failure = f"Node.js in {folder} does not run on this machine; install Node.js {MINIMUM_MAJOR}+"
+        lock = folder.with_name(f"{folder.name}.lock")
+        return find_or_install(lambda: self.find(cache), lock, install_wheel, failure)
 
 
 def npm_command(node: InstalledProgram) -> tuple[str, ...]:
@@ -80,43 +70,15 @@ def _program(folder: Path) -> Path:
 
 def _version(program: Path) -> str:
     """`20.20.2`, or an empty text when it does not run."""
-    try:
-        said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    version = said.stdout.strip().removeprefix("v")
-    return version if said.returncode == 0 and version.split(".")[0].isdigit() else ""
-
-
-def _installer(target: Path) -> list[str | Path]:
-    """The command that puts the wheel into a folder: uv's, else pip's."""
-    wanted = ["--no-deps", "--only-binary", WHEEL, "--target", str(target), f"{WHEEL}=={WHEEL_VERSION}"]
-    uv = os.environ.get("UV") or shutil.which("uv")
-    if uv:
-        return [uv, "pip", "install", "--quiet", "--python", sys.executable, *wanted]
-    # A virtual environment made by uv has no pip; the interpreter that it was made from mostly has.
-    for python in dict.fromkeys((sys.executable, str(getattr(sys, "_base_executable", sys.executable)))):
-        if _has_pip(python):
-            return [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted]
-    raise ProgramUnavailable(
-        f"Node.js {MINIMUM_MAJOR}+ is missing, and neither uv nor pip is there to get it; install Node.js"
-    )
-
-
-def _has_pip(python: str) -> bool:
-    try:
-        asked = subprocess.run(
-            [python, "-m", "pip", "--version"], capture_output=True, timeout=20, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return asked.returncode == 0
+    found = re.match(r"v(\d+\S*)", version_output(program, "--version"))
+    return found[1] if found else ""
 
 
 def _install(folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".node-", dir=folder.parent) as name:
         target = Path(name) / "package"
-        failure = f"Node.js could not be had from {WHEEL} {WHEEL_VERSION}"
-        install(failure, _installer(target), folder=Path(name), timeout=GET_SECONDS)
+        failure = f"Node.js {MINIMUM_MAJOR}+ could not be installed from {WHEEL} {WHEEL_VERSION}"
+        command = wheel_installer(f"{WHEEL}=={WHEEL_VERSION}", target)
+        install(failure, command, folder=Path(name), timeout=GET_SECONDS)
         shutil.rmtree(folder, ignore_errors=True)
         target.replace(folder)

@@ -1,7 +1,7 @@
 """A real Ollama: the user's own, else one built by the ordinary `go install`.
 
-What a release needs beside Go and g++ is told in Ollama's own docs/development.md; that the module lacks the
-headers below comes from Go, which leaves folders named `vendor` out of a module (golang.org/ref/mod).
+Ollama's docs/development.md lists what a release needs beside Go and g++. The module lacks the headers below
+because Go leaves folders named `vendor` out of a module (golang.org/ref/mod).
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from filelock import FileLock
-
 from support.errors import ProgramUnavailable, SettingsError
 from support.programs.child_environment import BLACKHOLE_PROXY, child_environment
-from support.programs.install import build
+from support.programs.install import build, find_or_install, require_tools, version_output
 from support.programs.process import CommandTimeout, run_command
 from support.programs.program import InstalledProgram, Origin, ReportProgress
 from support.programs.run_directory import temp_prefix
@@ -28,14 +26,12 @@ MODULE = "github.com/ollama/ollama"
 # The last series with an engine of its own that go builds alone: later ones start a separate llama-server.
 VERSION = "0.17.4"
 MINIMUM_GO = (1, 24)
-_GO = ".".join(map(str, MINIMUM_GO))
 # From Debian's nlohmann-json3-dev and libstb-dev, or the packages of those names elsewhere.
 HEADERS = {"nlohmann/json.hpp": "nlohmann-json3-dev", "stb/stb_image.h": "libstb-dev"}
 # This Go module has the third one, miniaudio.h, in its root.
 MINIAUDIO = "github.com/gen2brain/malgo@v0.11.24"
 BUILD_SECONDS = 3600.0
 DOWNLOAD_SECONDS = 120.0
-VERSION_SECONDS = 10.0
 _SUFFIX = ".exe" if os.name == "nt" else ""
 _VERSION_OUTPUT = re.compile(r"version is (\S+)")
 
@@ -68,20 +64,13 @@ class OllamaProgram:
         return _installed_version(_program(cache), "cache")
 
     def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram:
-        """Build it when there is none (5 minutes on 2 cores); raises `PartUnavailable`."""
-        found = self.find(cache)
-        if found is not None:
-            return found
+        """Build it when there is none (5 minutes on 2 cores); raises `ProgramUnavailable`."""
         root = cache / "ollama"
-        root.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / "ollama.lock"):
-            found = self.find(cache)
-            if found is None:
-                _install(root, report_progress)
-                found = self.find(cache)
-        if found is None:
-            raise ProgramUnavailable(f"ollama: go reported success but {root}/bin holds no program that runs")
-        return found
+        failure = f"ollama: go reported success but {root}/bin holds no program that runs"
+        lock = cache / "ollama.lock"
+        return find_or_install(
+            lambda: self.find(cache), lock, lambda: _install(root, report_progress), failure
+        )
 
 
 def _program(cache: Path) -> Path:
@@ -89,23 +78,22 @@ def _program(cache: Path) -> Path:
 
 
 def _installed_version(path: Path, origin: Origin) -> InstalledProgram | None:
-    """The program with the version that it tells; None when it is none or does not run."""
+    """The program with its version; None when it is no Ollama or does not run."""
     if not path.is_file() or not os.access(path, os.X_OK):
         return None
-    with tempfile.TemporaryDirectory(prefix=temp_prefix()) as name:
-        folder = Path(name)
-        # It would ask a server for its version first: at the closed port of that environment there is none.
-        env = child_environment(folder, OLLAMA_HOST=BLACKHOLE_PROXY)
-        try:
-            said = run_command([path.absolute(), "--version"], within=VERSION_SECONDS, folder=folder, env=env)
-        except (CommandTimeout, OSError):
-            return None
-    match = _VERSION_OUTPUT.search(said.stdout + said.stderr)
+    # It would ask a server for its version first: nothing listens on the port of this variable.
+    printed = version_output(
+        path.absolute(),
+        "--version",
+        environment=lambda home: child_environment(home, OLLAMA_HOST=BLACKHOLE_PROXY),
+    )
+    match = _VERSION_OUTPUT.search(printed)
     return InstalledProgram("ollama", path.absolute(), match[1], origin) if match else None
 
 
 def _install(root: Path, report_progress: ReportProgress) -> None:
     _check_tools()
+    root.mkdir(parents=True, exist_ok=True)
     include = root / "include"
     _get_miniaudio(include)
     flags = f"-O2 -I{include}"
@@ -115,34 +103,25 @@ def _install(root: Path, report_progress: ReportProgress) -> None:
         "CGO_CFLAGS": flags,
         "CGO_CXXFLAGS": flags,
     }
-    # A release is told its version by the linker; without it calls itself 0.0.0.
+    # The linker sets the version; without it the program reports 0.0.0.
     linked = f"-s -w -X={MODULE}/version.Version={VERSION}"
     log = root / "install.log"
     report_progress(f"ollama: go install {MODULE}@v{VERSION} (about 5 minutes on 2 cores; log: {log})")
     command = ["go", "install", "-v", "-ldflags", linked, f"{MODULE}@v{VERSION}"]
-    # Elsewhere than in a Go module, whose go.mod would be asked.
+    # Outside of a Go module, whose go.mod would be read.
     build(
         "ollama", command, log=log, report_progress=report_progress, timeout=BUILD_SECONDS, env=env, cwd=root
     )
 
 
 def _check_tools() -> None:
-    """Everything that is missing, at once."""
-    missing = [tool for tool in ("go", "g++") if shutil.which(tool) is None]
+    """Raises `ProgramUnavailable` with everything that is missing."""
+    advice = f"install Go {'.'.join(map(str, MINIMUM_GO))} or newer and g++, or set OLLAMA_BIN"
+    require_tools("ollama", ("go", "g++"), advice, "Go", MINIMUM_GO, "go", "version")
+    missing = [package for header, package in HEADERS.items() if not _has_header(header)]
     if missing:
         raise ProgramUnavailable(
-            f"ollama: {', '.join(missing)} not found; install Go {_GO} or newer and g++, or set OLLAMA_BIN"
-        )
-    said = subprocess.run(["go", "version"], capture_output=True, text=True, check=False).stdout
-    match = re.search(r"go(\d+)\.(\d+)", said)
-    if match is None or (int(match[1]), int(match[2])) < MINIMUM_GO:
-        raise ProgramUnavailable(
-            f"ollama: needs Go {_GO} or newer, found {said.strip()!r}; or set OLLAMA_BIN"
-        )
-    lacking = [package for header, package in HEADERS.items() if not _has_header(header)]
-    if lacking:
-        raise ProgramUnavailable(
-            f"ollama: C++ headers not found; install the packages {', '.join(lacking)}, or set OLLAMA_BIN"
+            f"ollama: C++ headers not found; install the packages {', '.join(missing)}, or set OLLAMA_BIN"
         )
 
 
@@ -160,7 +139,7 @@ def _has_header(name: str) -> bool:
 
 
 def _get_miniaudio(include: Path) -> None:
-    """Puts miniaudio/miniaudio.h into the folder; raises `PartUnavailable` with what go said."""
+    """Puts miniaudio/miniaudio.h into the folder; raises `ProgramUnavailable`."""
     header = include / "miniaudio" / "miniaudio.h"
     header.parent.mkdir(parents=True, exist_ok=True)
     command = ["go", "mod", "download", "-json", MINIAUDIO]

@@ -120,11 +120,21 @@ def process_tree(pid: int) -> list[psutil.Process]:
         return []
 
 
-def wait_until_exited(tree: Sequence[psutil.Process]) -> None:
-    """Wait until the killed processes have released what they held: a port, a file, memory.
+def kill_tree(pid: int, tree: Sequence[psutil.Process]) -> None:
+    """Kill the processes of a tree, and the process group of its root."""
+    for process in tree:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    if os.name == "posix":
+        # Grandchildren whose parent had already ended are still in the group.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
 
-    That takes a while after the signal, longer on a busy machine. Returns as well when one of them hangs in
-    the kernel.
+
+def wait_until_exited(tree: Sequence[psutil.Process]) -> None:
+    """Wait until killed processes have released their ports, files and memory, which takes a while.
+
+    Returns as well when one of them hangs in the kernel.
     """
     with contextlib.suppress(WaitTimeout):
         wait_until("the end of the processes", lambda: all(map(_has_exited, tree)), timeout=EXIT_SECONDS)
@@ -226,14 +236,7 @@ class ManagedProcess:
             # The Popen object has to reap the child itself, else psutil takes its exit code.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._popen.wait(timeout=grace)
-        for process in tree:
-            if process.pid != self.pid or self.alive:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-        if os.name == "posix":
-            # Grandchildren whose parent had already ended are still in the group.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
+        kill_tree(self.pid, tree)
         code = self._popen.wait()
         _running.discard(self)
         wait_until_exited(tree)

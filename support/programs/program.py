@@ -13,7 +13,7 @@ ReportProgress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class InstalledProgram:
-    """A program that is there: its path, its version as it says itself, and where it was found."""
+    """An installed program: its path, the version that it prints, and where it was found."""
 
     name: str
     path: Path
@@ -22,7 +22,7 @@ class InstalledProgram:
 
 
 class ExternalProgram(Protocol):
-    """An external program with one owner. `get` is idempotent and raises `PartUnavailable`."""
+    """An external program with one owner. `get` is idempotent and raises `ProgramUnavailable`."""
 
     name: str
     purpose: str

@@ -1,15 +1,15 @@
-"""The parts by their names."""
+"""The external programs by their names."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from support.models.store import ModelStore
 from support.programs.allure import AllureProgram
 from support.programs.mistralrs import MISTRALRS
 from support.programs.node import NodeProgram
 from support.programs.ollama import OLLAMA
 from support.programs.program import ExternalProgram, ReportProgress
+from support.programs.smollm2 import smollm2
 from support.programs.tmux import TMUX
 
 PROGRAMS: dict[str, ExternalProgram] = {
@@ -22,8 +22,8 @@ PROGRAMS: dict[str, ExternalProgram] = {
 
 
 def get_program(name: str, cache: Path, report_progress: ReportProgress) -> str:
-    """Get a part (or the model `smollm2`) and describe it in one line; raises `PartUnavailable`."""
+    """Get a program (or the model `smollm2`) and describe it in one line; raises `ProgramUnavailable`."""
     if name == "smollm2":
-        return f"smollm2: {ModelStore(cache / 'models').smollm2().path}"
+        return f"smollm2: {smollm2(cache).path}"
     found = PROGRAMS[name].get(cache, report_progress)
     return f"{found.name} {found.version}: {found.path} ({found.origin})"

@@ -1,15 +1,15 @@
-"""What the target uses during a run: a sample a second, a line each, at the cost of next to nothing."""
+"""Resource usage of the target during a run: one sample per second, one line per sample."""
 
 from __future__ import annotations
 
 import csv
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -17,8 +17,8 @@ from support.programs.gpu import Gpus, find_gpus
 from support.programs.process import managed_pids, process_tree
 
 SAMPLE_SECONDS = 1.0
-# To find all descendants costs more than to ask them: it may take this share of a core, and is done less
-# often where there are many processes.
+# Finding all descendants costs more than reading their figures: it may take this share of a core, and is done
+# less often where there are many processes.
 DISCOVERY_CPU_SHARE = 0.004
 # A worker of this run, whose children are the target's (support/runner/coordinator.py).
 WORKER_MODULE = "support.runner.worker"
@@ -54,11 +54,11 @@ class ResourceSampler:
         file: Path,
         *,
         roots: Callable[[], Iterable[int]] = managed_pids,
-        tree: Callable[[int], list[Any]] = process_tree,
+        tree: Callable[[int], list[psutil.Process]] = process_tree,
         gpus: Callable[[], Gpus | None] = find_gpus,
         interval: float = SAMPLE_SECONDS,
     ) -> None:
-        """`roots`: process ids whose trees are watched, asked before each sample. `interval` in seconds."""
+        """`roots`: process ids whose trees are watched, read before each sample. `interval` in seconds."""
         self.samples: list[Sample] = []
         self.cost = 0.0
         self.file = file
@@ -66,7 +66,7 @@ class ResourceSampler:
         self._tree = tree
         self._find_gpus = gpus
         self._interval = interval
-        self._members: dict[int, dict[int, Any]] = {}
+        self._members: dict[int, dict[int, psutil.Process]] = {}
         self._discovery_due = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="resource-record", daemon=True)
@@ -75,7 +75,7 @@ class ResourceSampler:
         self._thread.start()
 
     def stop(self) -> None:
-        """Take a last sample. Then `cost` is known: the share of a core that the record took."""
+        """Take a last sample. Then `cost` is known: the share of a core that the sampler took."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10 * self._interval)
@@ -92,15 +92,18 @@ class ResourceSampler:
                     threads += member.num_threads()
                 seen += 1
                 # Windows counts handles: files and more.
-                files += member.num_fds() if hasattr(member, "num_fds") else member.num_handles()
+                if sys.platform == "win32":
+                    files += member.num_handles()
+                else:
+                    files += member.num_fds()
             except (psutil.Error, OSError):
                 continue
         moment = datetime.now(UTC).isoformat(timespec="milliseconds")
         used = gpus.use() if gpus is not None else (None, None)
         return Sample(moment, seen, round(cpu, 1), memory, threads, files, *used)
 
-    def _discover(self) -> list[Any]:
-        """All processes of all trees; those met before are the same objects, which know their CPU time."""
+    def _discover(self) -> list[psutil.Process]:
+        """All processes of all trees; known ones are the same objects, which keep their last CPU time."""
         roots = set(self._roots())
         for root in self._members.keys() - roots:
             del self._members[root]
@@ -114,7 +117,7 @@ class ResourceSampler:
             }
         if due:
             self._discovery_due = time.monotonic() + (time.thread_time() - began) / DISCOVERY_CPU_SHARE
-        # A tree may stand in another one.
+        # A tree can be a part of another one.
         return list({pid: member for tree in self._members.values() for pid, member in tree.items()}.values())
 
     def _run(self) -> None:
@@ -136,7 +139,7 @@ class ResourceSampler:
                     due = max(due + self._interval, time.monotonic())
                     self._stopping.wait(due - time.monotonic())
         except OSError:
-            # A full disk ends the record, not the run; the reports will tell of it.
+            # A full disk ends the record, not the run; writing the reports reports it.
             return
         finally:
             self.cost = (time.thread_time() - used) / max(time.monotonic() - began, 1e-9)
@@ -144,7 +147,7 @@ class ResourceSampler:
                 gpus.close()
 
 
-def _is_harness(member: Any) -> bool:
+def _is_harness(member: psutil.Process) -> bool:
     try:
         return WORKER_MODULE in member.cmdline()
     except (psutil.Error, OSError):

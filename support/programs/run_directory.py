@@ -1,4 +1,4 @@
-"""The temporary folder of a run, and the removal of those of killed runs.
+"""The temporary folder of a run, and the removal of the folders of killed runs.
 
 A run that is killed by SIGKILL cannot clean up, so each run first removes what killed runs left. A run holds
 a lock in its folder, which the system releases when the process ends, in whatever way.
@@ -11,7 +11,6 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,17 +102,11 @@ def _remove(folder: Path) -> None:
 
 
 def _kill_processes(folder: Path) -> None:
-    for process in _processes_of(folder):
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-            process.wait(KILL_SECONDS)
-
-
-def _processes_of(folder: Path) -> Iterator[psutil.Process]:
-    """Those with the folder on their command line, as their working directory, or as their home."""
+    """Kill those with the folder on their command line, as their working directory, or as their home."""
     prefix = f"{folder}{os.sep}"
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             paths = [*process.cmdline(), process.cwd(), process.environ().get("HOME", "")]
             if process.pid != os.getpid() and any(prefix in f"{path}{os.sep}" for path in paths):
-                yield process
+                process.kill()
+                process.wait(KILL_SECONDS)

@@ -1,26 +1,25 @@
-"""tmux, a terminal program that can be looked at from outside."""
+"""tmux, a terminal multiplexer: its windows can be read from outside."""
 
 from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from functools import cache
 from pathlib import Path
 
 from support.errors import ProgramUnavailable
+from support.programs.install import version_output
 from support.programs.program import InstalledProgram, ReportProgress
 
 # The first one whose server can stay in the foreground (`-D`), so that it ends with its owner.
 MINIMUM_VERSION = (3, 2)
-VERSION_SECONDS = 10.0
 
 
 class TmuxProgram:
-    """The tmux of this machine: packages of systems have it, nothing of ours does."""
+    """The tmux of this machine, from the package manager of the system."""
 
     name = "tmux"
-    purpose = "a chat in a real terminal program, for @needs.tmux"
+    purpose = "a chat in a terminal multiplexer, for @needs.tmux"
     install_hint = "apt-get install tmux (or brew install tmux)"
 
     def find(self, cache: Path) -> InstalledProgram | None:  # noqa: ARG002 - as of every program
@@ -35,7 +34,7 @@ class TmuxProgram:
         )
 
     def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram:  # noqa: ARG002 - as of every program
-        """Raises PartUnavailable with the system's command when it is not there."""
+        """Raises `ProgramUnavailable` with the command of a package manager."""
         found = self.find(cache)
         if found is None:
             oldest = ".".join(map(str, MINIMUM_VERSION))
@@ -46,13 +45,7 @@ class TmuxProgram:
 @cache
 def _version(program: Path) -> str:
     """`3.3a`, or an empty text when it does not run."""
-    try:
-        said = subprocess.run(
-            [program, "-V"], capture_output=True, text=True, timeout=VERSION_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return said.stdout.removeprefix("tmux ").strip()
+    return version_output(program, "-V").removeprefix("tmux ").strip()
 
 
 TMUX = TmuxProgram()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from support.models.smollm2 import has_smollm2
+from support.programs.smollm2 import has_smollm2
 from support.programs.tmux import TMUX
 from support.servers.capabilities import unmet_capability
 from support.servers.discovery import CommandTarget, Target
@@ -28,7 +28,7 @@ def missing_requirement(
             "requires the suite's scripted model; the server at TARGET_URL serves a different one: "
             "serve the folder that `acceptance model` prints"
         )
-    if "needs.smollm2" in wanted and not has_smollm2(settings.acceptance_cache_dir / "models"):
+    if "needs.smollm2" in wanted and not has_smollm2(settings.acceptance_cache_dir):
         return "requires the trained model SmolLM2 (98 MB); `acceptance get smollm2` fetches it"
     if "needs.own_model" in wanted and settings.user_model is None:
         return "requires a model of your own; set TEST_MODEL_PATH (and TEST_MODEL_FILE)"

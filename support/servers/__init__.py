@@ -9,10 +9,9 @@ discovery        which server is the target, and why: `TARGET_URL`, `MISTRALRS_B
                  server
 endpoint         `Endpoint`: one API of one server
 endpoints        which server of the run offers an API with a model
-launch           one attempt to start a server: ready or refused, and how long it took
 launch_checks    checks of a launch: readiness, memory, error message, log
 launch_plans     launches by the names that features use (`launch_plans.toml`)
-mistralrs        a mistral.rs server as a process
+mistralrs        a mistral.rs server as a process; an attempt to start one
 model_probe      whether a server at a URL serves the scripted model
 network_monitor  detects outgoing network access of a program
 ollama           a real Ollama as a process, with the models of the suite

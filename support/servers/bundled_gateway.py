@@ -1,4 +1,4 @@
-"""The bundled gateway in front of a server under test: started, awaited, ended."""
+"""The bundled gateway as a process in front of a server under test."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from support.errors import AcceptanceError
 from support.programs.child_environment import child_environment
-from support.programs.launcher import LaunchedProgram, LaunchFailure, LogMatches, launch
+from support.programs.launcher import LaunchedProgram, LaunchFailure, launch, log_matches
 from support.settings import Settings
 
 READY_SECONDS = 60.0
@@ -21,7 +21,7 @@ _READY = re.compile(r"Gateway listening on (http://\S+)")
 
 
 class GatewayStartError(AcceptanceError):
-    """The gateway did not come up: it is a part of the harness, so no verdict on a product."""
+    """The gateway did not start: it is a part of the harness, so no verdict on a product."""
 
 
 @cache
@@ -34,24 +34,18 @@ def gateway_version() -> str:
     return done.stdout.split()[-1]
 
 
-class Gateway(LaunchedProgram):
-    """A running gateway. Its log has one line for each request, without its content."""
-
-    def __init__(self, program: LaunchedProgram, url: str) -> None:
-        super().__init__(program.process, program.folder, program.log_file)
-        self.url = url
-
-
 def start_gateway(
     target_url: str,
     settings: Settings,
     ggufs: Mapping[str, Path] | None = None,
     api_key: str | None = None,
-) -> Gateway:
+) -> LaunchedProgram:
     """Start the gateway on a free port of the loopback interface and wait until it listens.
 
-    `ggufs`: Ollama's name of a model -> its GGUF file. `api_key`: the target's; it goes through the
-    environment, where other users of the machine do not see it. Raises `GatewayStartError` with the end of
+    Its log has one line for each request, without its content.
+
+    `ggufs`: Ollama's name of a model -> its GGUF file. `api_key`: the target's; it is passed in the
+    environment, which other users of the machine do not see. Raises `GatewayStartError` with the end of
     the log; nothing is left running then.
     """
     command: list[str | Path] = [PROGRAM, "--target", target_url]
@@ -65,7 +59,7 @@ def start_gateway(
             "the gateway",
             command,
             environment=lambda folder: child_environment(folder, **key),
-            ready=LogMatches(_READY),
+            ready=log_matches(_READY),
             timeout=settings.seconds(READY_SECONDS),
             folder_prefix="acceptance-gateway-",
         )
@@ -73,4 +67,5 @@ def start_gateway(
         raise GatewayStartError(str(failure)) from None
     listening = _READY.search(program.log)
     assert listening is not None
-    return Gateway(program, listening[1])
+    program.url = listening[1]
+    return program

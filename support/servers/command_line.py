@@ -1,4 +1,4 @@
-"""How a given version of the program wants to be called.
+"""The command line of each version of the program.
 
 `mistralrs serve|run|bench|doctor` exists from 0.7.0 on, `mistralrs-server` up to 0.8.4 (mistral.rs' own
 change log). In the former, `-m DIR --format gguf -f FILE` is the one form that every version accepts.
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from packaging.version import InvalidVersion, Version
 
@@ -25,52 +24,37 @@ class ModelArguments:
     format: str
 
 
-class CommandLine(Protocol):
-    """Turns what the suite wants into words for a command line. `options` are added as they stand."""
+class CommandLine:
+    """`mistralrs` from 0.7.0 on, and the reference server."""
 
-    name: str
-    subcommands: tuple[str, ...]
-
-    def serve(
-        self, model: ModelArguments, port: int, max_seqs: int, *, verbose: bool, options: Sequence[str] = ()
-    ) -> list[str]: ...
-
-    def ask_once(self, model: ModelArguments, prompt: str) -> list[str]: ...
-
-    def chat(self, model: ModelArguments) -> list[str]: ...
-
-
-class CurrentCommandLine:
-    """`mistralrs` from 0.7.0 on, and the reference stack."""
-
-    name = "mistralrs"
     subcommands: tuple[str, ...] = ("serve", "run", "bench", "doctor")
 
     def serve(
         self, model: ModelArguments, port: int, max_seqs: int, *, verbose: bool, options: Sequence[str] = ()
     ) -> list[str]:
+        """Start a server. `options` are added as they are."""
         words = ["serve", "--host", "127.0.0.1", "--port", str(port), "--max-seqs", str(max_seqs)]
         return [*words, *(["-v"] if verbose else []), *options, *self._model(model)]
 
     def ask_once(self, model: ModelArguments, prompt: str) -> list[str]:
+        """A one-shot prompt."""
         return [*self.chat(model), "-i", prompt]
 
     def chat(self, model: ModelArguments) -> list[str]:
+        """A chat in the terminal."""
         return ["run", *self._model(model)]
 
-    @staticmethod
-    def _model(model: ModelArguments) -> list[str]:
+    def _model(self, model: ModelArguments) -> list[str]:
         if model.format == "embedding":
             return ["embedding", "-m", str(model.directory)]
         words = ["-m", str(model.directory), "--format", _FORMATS[model.format]]
         return words if model.file is None else [*words, "-f", model.file]
 
 
-class LegacyCommandLine:
-    """`mistralrs-server`: options come before the model kind, and there is no one-shot question."""
+class LegacyCommandLine(CommandLine):
+    """`mistralrs-server`: options come before the model kind, and there is no one-shot prompt."""
 
-    name = "mistralrs-server"
-    subcommands: tuple[str, ...] = ("plain", "gguf", "ggml")
+    subcommands = ("plain", "gguf", "ggml")
 
     def serve(
         self,
@@ -78,7 +62,7 @@ class LegacyCommandLine:
         port: int,
         max_seqs: int,
         *,
-        verbose: bool,  # noqa: ARG002 - RUST_LOG does it, and the environment of the server has that already
+        verbose: bool,  # noqa: ARG002 - RUST_LOG does it, which is in the environment of the server
         options: Sequence[str] = (),
     ) -> list[str]:
         words = ["--port", str(port), "--serve-ip", "127.0.0.1", "--max-seqs", str(max_seqs)]
@@ -90,8 +74,7 @@ class LegacyCommandLine:
     def chat(self, model: ModelArguments) -> list[str]:
         return ["-i", *self._model(model)]
 
-    @staticmethod
-    def _model(model: ModelArguments) -> list[str]:
+    def _model(self, model: ModelArguments) -> list[str]:
         words = [_FORMATS[model.format], "-m", str(model.directory)]
         if model.file is not None:
             words += ["-f", model.file]
@@ -111,5 +94,5 @@ def chat_command_prefix(version: str) -> str:
 
 
 def command_line_of(program: str) -> CommandLine:
-    """The dialect for the name that `--version` prints."""
-    return LegacyCommandLine() if program == "mistralrs-server" else CurrentCommandLine()
+    """The command line for the name that `--version` prints."""
+    return LegacyCommandLine() if program == "mistralrs-server" else CommandLine()

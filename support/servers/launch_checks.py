@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from support.results.must_check import MustCheck
 from support.results.scenario_result import ScenarioResult
-from support.servers.launch import LaunchResult
-from support.servers.mistralrs import LISTENING, Server, StartFailure
+from support.servers.mistralrs import LISTENING, LaunchResult, Server, StartFailure
 
 LOADED = re.compile(r"Model loaded\.")
 MISSING_TOOL_SERVER = re.compile(r"Failed to initialize MCP client")
@@ -40,7 +39,7 @@ def check_log_reports_missing_tool_server(server: Server) -> None:
 
 def check_memory(server: Server, limit: int) -> None:
     """The resident memory of its process tree stays below the limit in bytes."""
-    used = server.usage().resident
+    used = server.resident_memory()
     assert used < limit, f"expected less than {limit / 1e6:.0f} MB of memory, it uses {used / 1e6:.0f} MB"
 
 

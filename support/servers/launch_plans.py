@@ -7,9 +7,10 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from support.models.files import Format, ModelFiles
+from support.programs.smollm2 import smollm2
 from support.servers.command_line import ModelArguments
 from support.settings import Settings
 
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from support.models.store import ModelStore
 
 TABLE = Path(__file__).with_name("launch_plans.toml")
+SMOLLM2 = "SmolLM2"
 FORMATS: dict[str, Format] = {"GGUF": "gguf", "SafeTensors": "safetensors", "GGML": "ggml"}
-SMOLLM2, USER_MODEL = TRAINED_MODELS = ("SmolLM2", "at TEST_MODEL_PATH")
+TRAINED_MODELS = (SMOLLM2, "at TEST_MODEL_PATH")
 # The messages of Linux, macOS and Windows.
 PORT_TAKEN = ("in use", "only one usage")
 
@@ -33,19 +35,36 @@ class LaunchPlan:
     options: tuple[str, ...] = ()
 
 
+class WrongPath(TypedDict, total=False):
+    """A row of the table; `names`: words of which an error has to contain one."""
+
+    folder: str
+    file: str
+    format: Format
+    names: list[str]
+
+
+class FaultTable(TypedDict):
+    """`corrupt`: format -> fault in the features -> corruption; `wrong_path`: fault -> row."""
+
+    corrupt: dict[str, dict[str, str]]
+    wrong_path: dict[str, WrongPath]
+
+
 @cache
-def table() -> dict[str, Any]:
-    """The table of models that must not load."""
-    return tomllib.loads(TABLE.read_text(encoding="utf-8"))
+def table() -> FaultTable:
+    """The models that must not load."""
+    faults: FaultTable = tomllib.loads(TABLE.read_text(encoding="utf-8"))  # type: ignore[assignment]
+    return faults
 
 
 def arguments_of(model: ModelFiles) -> ModelArguments:
-    """A model as the command line wants it."""
+    """The command line arguments for a model."""
     return ModelArguments(model.directory, model.file, model.format)
 
 
 def corrupt_model_plan(format_name: str, defect: str, store: ModelStore, folder: Path) -> LaunchPlan:
-    """A start with a model that is broken in this way; the model is made in `folder`."""
+    """A start with a model that has this defect; the model is built in `folder`."""
     # Not at the top: it imports numpy, which the names in the features do not need.
     from support.models.broken import corruption
 
@@ -57,7 +76,7 @@ def wrong_path_plan(what: str, store: ModelStore, folder: Path) -> LaunchPlan:
     """A start with a model path that is wrong."""
     row = table()["wrong_path"][what]
     whole = store.scripted()
-    directory = whole.directory if row["folder"] == "model" else folder / str(row["folder"])
+    directory = whole.directory if row["folder"] == "model" else folder / row["folder"]
     if row["folder"] == "empty":
         directory.mkdir()
     elif row["folder"] == "disguised":
@@ -67,15 +86,10 @@ def wrong_path_plan(what: str, store: ModelStore, folder: Path) -> LaunchPlan:
     return LaunchPlan(ModelArguments(directory, file, row["format"]), tuple(row["names"]))
 
 
-def trained_model_plan(name: str, settings: Settings, store: ModelStore) -> LaunchPlan:
-    """A start with `SmolLM2`, or with the user's model (`at TEST_MODEL_PATH`)."""
+def trained_model_plan(name: str, settings: Settings) -> LaunchPlan:
+    """A start with `SmolLM2`, or with the user's model; its format follows from the file name."""
     if name == SMOLLM2:
-        return LaunchPlan(arguments_of(store.smollm2()))
-    return _user_model_plan(settings)
-
-
-def _user_model_plan(settings: Settings) -> LaunchPlan:
-    """A start with the user's model; the format follows from the file name."""
+        return LaunchPlan(arguments_of(smollm2(settings.acceptance_cache_dir)))
     own = settings.user_model
     assert own is not None, "this scenario lacks the tag @needs.own_model"
     directory, file = own

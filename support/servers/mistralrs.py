@@ -1,24 +1,26 @@
-"""A server under test, started by us or already there."""
+"""A mistral.rs server as a process of the run."""
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import psutil
 
 from support.programs.child_environment import child_environment
 from support.programs.launcher import (
-    AllOf,
-    AnyOf,
-    HttpReady,
     LaunchedProgram,
     LaunchFailure,
-    LogMatches,
-    PortOpen,
+    all_of,
+    any_of,
+    http_ready,
     launch,
     launch_on_free_port,
+    log_matches,
+    port_open,
 )
 from support.programs.process import process_tree
 from support.servers.command_line import ModelArguments
@@ -32,40 +34,42 @@ PORT_TAKEN = "Address already in use"
 LISTENING = re.compile(r"(?:Server|OpenAI-compatible server) listening on http://")
 
 
-class StartFailure(AssertionError):
+class StartFailure(LaunchFailure, AssertionError):
     """The server did not become ready; the message holds the last log lines and the remedy if known."""
-
-    def __init__(self, message: str, *, exit_code: int | None, log: str) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
-        self.log = log
-
-
-@dataclass(frozen=True)
-class MemoryUsage:
-    """Memory of a process tree in bytes: resident set, summed over the tree."""
-
-    resident: int
 
 
 class Server(LaunchedProgram):
     """A running `serve` with its model, its log and its own home folder."""
 
     def __init__(self, program: LaunchedProgram, url: str, model: ModelArguments) -> None:
-        super().__init__(program.process, program.folder, program.log_file)
-        self.ready_seconds = program.ready_seconds
-        self.url = url
+        super().__init__(program.process, program.folder, program.log_file, url)
         self.model = model
 
-    def usage(self) -> MemoryUsage:
-        """What the process tree uses now; zero when it has ended."""
+    def resident_memory(self) -> int:
+        """Resident memory of the process tree in bytes; zero when it has ended."""
         resident = 0
         for process in process_tree(self.process.pid):
-            try:
+            with contextlib.suppress(psutil.Error):
                 resident += process.memory_info().rss
-            except psutil.Error:
-                continue
-        return MemoryUsage(resident)
+        return resident
+
+
+@dataclass(frozen=True)
+class LaunchResult:
+    """One attempt to start: `server` when it became ready, else `failure`; `seconds` until then."""
+
+    server: Server | None
+    failure: StartFailure | None
+    seconds: float
+
+
+def try_start(start: Callable[[], Server]) -> LaunchResult:
+    """Try to start a server; a failure is a result here."""
+    began = time.monotonic()
+    try:
+        return LaunchResult(start(), None, time.monotonic() - began)
+    except StartFailure as failure:
+        return LaunchResult(None, failure, time.monotonic() - began)
 
 
 def start_server(
@@ -77,9 +81,9 @@ def start_server(
     environment: Mapping[str, str] | None = None,
     options: Sequence[str] = (),
 ) -> Server:
-    """Start the target on a model and wait until it answers. `options` are more words for its command line.
+    """Start the target with a model and wait until it is ready. `options`: more command line arguments.
 
-    `port` None: TEST_PORT, else a free one (another is tried when somebody took it meanwhile).
+    `port` None: TEST_PORT, else a free one (another is tried when it was taken meanwhile).
     Raises `StartFailure` with the end of the log; nothing is left running then.
     """
     chosen = port or settings.test_port
@@ -107,13 +111,13 @@ def _start(
     words = target.command_line.serve(
         model, port, settings.test_batch_size, verbose=settings.test_verbose, options=options
     )
-    # RUST_LOG may silence the line in the log. A foreign process on the port must not pass for ours.
-    listening = AnyOf(LogMatches(LISTENING), PortOpen(port))
+    # RUST_LOG can silence the line in the log. A foreign process on the port must not count.
+    listening = any_of(log_matches(LISTENING), port_open(port))
     program = launch(
         target.label,
         [target.path, *words],
         environment=lambda folder: child_environment(folder, rust_log=settings.rust_log, **environment),
-        ready=AllOf(listening, HttpReady(url, "/health", lambda exchange: exchange.status == 200)),
+        ready=all_of(listening, http_ready(url, "/health", lambda exchange: exchange.status == 200)),
         timeout=settings.seconds(READY_SECONDS),
         folder_prefix="acceptance-server-",
     )

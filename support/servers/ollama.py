@@ -1,4 +1,4 @@
-"""A real Ollama as a server: started for the run, given the suite's models, ended with all its runners.
+"""A real Ollama as a process of the run, with the models of the suite.
 
 Source of the requests: Ollama's docs/api.md (blobs, create, delete).
 """
@@ -14,7 +14,7 @@ from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.http.ndjson import parse_lines
 from support.programs.child_environment import child_environment
-from support.programs.launcher import HttpReady, LaunchedProgram, LaunchFailure, launch, launch_on_free_port
+from support.programs.launcher import LaunchedProgram, LaunchFailure, http_ready, launch, launch_on_free_port
 from support.programs.process_group import ProcessGroupReaper
 from support.programs.program import InstalledProgram
 from support.servers.mistralrs import StartFailure
@@ -23,21 +23,20 @@ from support.settings import Settings
 READY_SECONDS = 30.0
 RUNNING = b"Ollama is running"
 PORT_TAKEN = "address already in use"
-# One template that has everything a model may be able to: tools, thoughts, and text in the middle. Ollama
-# tells what a model can from its template (server/images.go), and the marks around calls and thoughts.
+# A template with tools, thinking and fill-in-the-middle. Ollama takes the capabilities of a model from its
+# template (server/images.go), and the tags around calls and thinking.
 TOOLS_TEMPLATE = Path(__file__).with_name("ollama_template.txt")
 
 
 class ModelNotCreated(AcceptanceError):
-    """The server did not take a model; the message has its words."""
+    """The server rejected a model; the message has its response."""
 
 
 class OllamaServer(LaunchedProgram):
     """A running `ollama serve` with its log, its own home and its own models."""
 
     def __init__(self, program: LaunchedProgram, url: str) -> None:
-        super().__init__(program.process, program.folder, program.log_file)
-        self.url = url
+        super().__init__(program.process, program.folder, program.log_file, url)
         # Its runners are processes of its own, in its group.
         self._process_group = ProcessGroupReaper(program.process.pid)
 
@@ -49,12 +48,12 @@ class OllamaServer(LaunchedProgram):
 
 
 def environment_of(folder: Path, url: str) -> Mapping[str, str]:
-    """What it gets: none of the user's OLLAMA_* settings, no way to the network, models of its own."""
+    """Its environment: no OLLAMA_* settings of the user, no network, its own models."""
     return child_environment(
         folder,
         OLLAMA_HOST=url.removeprefix("http://"),
         OLLAMA_MODELS=str(folder / "models"),
-        # Its defaults depend on the machine's memory: every machine is asked the same.
+        # Its default depends on the memory of the machine.
         OLLAMA_CONTEXT_LENGTH="4096",
         OLLAMA_NO_CLOUD="1",
         OLLAMA_NOPRUNE="1",
@@ -70,7 +69,7 @@ def start_ollama(program: InstalledProgram, settings: Settings) -> OllamaServer:
             f"ollama {program.version}",
             [program.path, "serve"],
             environment=lambda folder: environment_of(folder, url),
-            ready=HttpReady(url, "/", lambda exchange: exchange.body == RUNNING),
+            ready=http_ready(url, "/", lambda exchange: exchange.body == RUNNING),
             timeout=settings.seconds(READY_SECONDS),
             folder_prefix="acceptance-ollama-",
         )
@@ -83,7 +82,7 @@ def start_ollama(program: InstalledProgram, settings: Settings) -> OllamaServer:
 
 
 def create_model(client: ApiClient, name: str, file: Path, *, template: str | None = None) -> None:
-    """Make a model of a GGUF file; raises `ModelNotMade`, also where the server knows no such request.
+    """Create a model from a GGUF file; raises `ModelNotCreated`, also when the server lacks the route.
 
     Without a template Ollama recognises the one in the file, for the suite's models "chatml".
     """
@@ -92,17 +91,17 @@ def create_model(client: ApiClient, name: str, file: Path, *, template: str | No
     if client.send("HEAD", blob).status != 200:
         sent = client.send("POST", blob, body=file.read_bytes())
         if sent.status not in (200, 201):
-            raise ModelNotCreated(f"{_response_summary(sent)}; the file was not taken")
+            raise ModelNotCreated(f"{_response_summary(sent)}; the file was not accepted")
     # More threads than free cores wait for each other longer than a small model computes.
     request = {"model": name, "files": {file.name: digest}, "parameters": {"num_thread": 1}}
     made = client.post("/api/create", request | ({"template": template} if template else {}))
     last = parse_lines(made.body)[-1].value if made.status == 200 and made.body else None
     if last != {"status": "success"}:
-        raise ModelNotCreated(f"{_response_summary(made)}; the model {name} was not made")
+        raise ModelNotCreated(f"{_response_summary(made)}; the model {name} was not created")
 
 
 def delete_models(client: ApiClient, names: Sequence[str]) -> None:
-    """Remove models again; one that is gone already is no error."""
+    """Delete models; a missing one is no error."""
     for name in names:
         body = f'{{"model": "{name}"}}'.encode()
         client.send("DELETE", "/api/delete", body=body, headers={"Content-Type": "application/json"})

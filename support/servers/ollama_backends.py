@@ -115,7 +115,7 @@ class OllamaBackends:
     ) -> None:
         """`gguf`: the file of the scripted model, or of the known-distribution model.
 
-        `upstream`: a server with the model of that name; it raises `NotOffered` when there is none.
+        `upstream`: a server with the model of that name; it raises `NotSupported` when there is none.
         """
         self._settings = settings
         self._gguf = gguf
@@ -138,7 +138,7 @@ class OllamaBackends:
     def under_test(self, role: str = SCRIPTED) -> OllamaBackend:
         """The judged server that has the model of a role.
 
-        Raises `StartFailure`, `TargetError`, or `NotOffered` when there is no such model.
+        Raises `StartFailure`, `TargetError`, or `NotSupported` when there is no such model.
         """
         front = self._get(f"gateway {role}" if self.kind == "gateway" else self.kind)
         self._last_version = (front.program, front.version)

@@ -9,17 +9,22 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pexpect
-import psutil
 
 from support.programs.deferred_interrupts import defer_interrupts
-from support.programs.process import child_preexec, process_tree, register, unregister, wait_until_exited
+from support.programs.process import (
+    child_preexec,
+    kill_tree,
+    process_tree,
+    register,
+    unregister,
+    wait_until_exited,
+)
 from support.reporting.evidence import Transcript
 from support.terminal.screen import COLUMNS, ROWS, Screen
 from support.waiting import WaitTimeout, wait_until
@@ -172,12 +177,7 @@ class TerminalSession:
         """End the whole tree at once (a chat needs no `grace`); the exit code. May be called twice."""
         if not self._closed:
             tree = process_tree(self.pid) if self.alive else []
-            for process in tree:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-            # Grandchildren whose parent had already ended are still in the group.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
+            kill_tree(self.pid, tree)
             if self._child.isalive():
                 self._child.wait()
             self._child.close(force=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from support.models.script import Script
@@ -16,12 +15,11 @@ from support.reporting.evidence import Transcript
 from support.results.must_check import MustCheck
 from support.results.safe_text import visible
 from support.results.scenario_result import ScenarioResult
+from support.scenario import ScenarioContext
 from support.servers.cli_checks import CALL_SECONDS, CRASH
 from support.servers.command_line import ModelArguments, chat_command_prefix
-from support.servers.launch import LaunchResult
 from support.servers.launch_plans import arguments_of
-from support.servers.mistralrs import StartFailure
-from support.suite import RunContext
+from support.servers.mistralrs import LaunchResult, StartFailure
 from support.terminal import checks
 from support.terminal.chat import ENDING_KEYS, Chat, Ending, TerminalChat, Turn
 from support.terminal.pty_session import TerminalSession
@@ -30,28 +28,32 @@ from support.waiting import WaitTimeout
 
 # The script of a model that outputs control codes.
 CONTROL_CODES = Path(__file__).parents[1] / "models" / "scripts" / "control_codes.toml"
-# The smallest context that models are made with: an answer of half a second fills it.
+# The smallest context of a model: an answer of half a second fills it.
 SMALL_CONTEXT = 512
 END_SECONDS = 10.0
 FILE, PIPE = SOURCES = ("a file", "a pipe")
-# A chat with the model of the Given step before.
-PLANNED = "with that model"
+CHAT_SETUPS = (
+    "with that model",
+    "with a 512-token context",
+    "with a model that outputs control codes",
+    "in a tmux window",
+)
 # Of an answer, to know that it has begun.
 BEGINNING = 12
 # Text without any keyword of a script.
 FILLER = "and so on, "
 
 
-class Terminal(ScenarioResult):  # noqa: PLR0904 - one method for each step
-    """The terminals of a scenario. What it starts is stopped through `cleanups`."""
+class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each step
+    """Fresh for each scenario."""
 
     kind = "terminal chat"
 
-    def __init__(self, suite: RunContext, folder: Path, cleanups: ExitStack) -> None:
-        self.turns: MustCheck[Turn] = MustCheck("answer in the terminal")
-        self._suite = suite
-        self._folder = folder
-        self._cleanups = cleanups
+    def __init__(self, context: ScenarioContext) -> None:
+        self.turns: MustCheck[Turn] = context.must_check("answer in the terminal")
+        self._suite = context.suite
+        self._folder = context.folder
+        self._cleanups = context.cleanups
         self._chats: list[TerminalChat] = []
         self._script: Script | None = None
         self._given_outputs: list[str] = []
@@ -71,7 +73,7 @@ class Terminal(ScenarioResult):  # noqa: PLR0904 - one method for each step
         return self._chats[-1]
 
     def prompting(self) -> TerminalChat:
-        """The chat, to see whether it asks for the next line: a look at what became of the last one."""
+        """The chat, to check its prompt; the turns before it need no other check."""
         self.turns.all()
         return self._latest_chat
 
@@ -81,21 +83,18 @@ class Terminal(ScenarioResult):  # noqa: PLR0904 - one method for each step
         self.chat.begin()
 
     def start_with(self, setup: str, planned: Callable[[], ModelArguments]) -> None:
-        """Start a chat in one of the ways of `CHAT_SETUPS`, or with the planned model."""
-        if setup == PLANNED:
-            self.start(planned())
-        else:
-            CHAT_SETUPS[setup](self)
-
-    def start_with_small_context(self) -> None:
-        """Start a chat with a model whose context is some hundred words."""
-        files = self._suite.models.scripted(self._suite.script, context=SMALL_CONTEXT)
-        self.start(arguments_of(files))
-
-    def start_with_control_codes(self) -> None:
-        """Start a chat with a model that outputs control codes."""
-        self._script = Script.load(CONTROL_CODES)
-        self.start(arguments_of(self._suite.models.scripted(self._script)))
+        """Start a chat in one of the ways of `CHAT_SETUPS`."""
+        models = self._suite.models
+        match setup:
+            case "with that model":
+                self.start(planned())
+            case "with a 512-token context":
+                self.start(arguments_of(models.scripted(self._suite.script, context=SMALL_CONTEXT)))
+            case "with a model that outputs control codes":
+                self._script = Script.load(CONTROL_CODES)
+                self.start(arguments_of(models.scripted(self._script)))
+            case _:
+                self.open_window()
 
     def try_start(self, model: ModelArguments) -> LaunchResult:
         """Start a chat that has to fail: the program exits before any prompt."""
@@ -121,12 +120,10 @@ class Terminal(ScenarioResult):  # noqa: PLR0904 - one method for each step
 
     def open(self, words: Sequence[str]) -> None:
         """Start the program in a terminal with a home that all chats of the scenario share."""
-        target, settings = self._suite.command, self._suite.settings
-        session = TerminalSession(
-            [target.path, *words], env=child_environment(self._folder), cwd=self._folder
-        )
+        target, env = self._suite.command, child_environment(self._folder)
+        session = TerminalSession([target.path, *words], env=env, cwd=self._folder)
         self._cleanups.callback(session.stop)
-        patience = settings.seconds(1.0)
+        patience = self._suite.settings.seconds(1.0)
         self._chats.append(Chat(session, chat_command_prefix(target.version), patience))
 
     def open_window(self) -> None:
@@ -149,18 +146,18 @@ class Terminal(ScenarioResult):  # noqa: PLR0904 - one method for each step
         """Run a chat that reads its lines from `a file` or `a pipe`."""
         path = self._folder / "questions.txt"
         path.write_text(questions + "\n", encoding="utf-8")
-        target, settings = self._suite.command, self._suite.settings
-        with ExitStack() as opened:
-            stream = os.open(path, os.O_RDONLY) if source == FILE else _pipe(path)
-            opened.callback(os.close, stream)
+        stream = os.open(path, os.O_RDONLY) if source == FILE else _pipe(path)
+        try:
             return run_command(
-                [target.path, *arguments],
-                within=settings.seconds(CALL_SECONDS),
+                [self._suite.command.path, *arguments],
+                within=self._suite.settings.seconds(CALL_SECONDS),
                 folder=self._folder,
                 env=child_environment(self._folder),
                 cwd=self._folder,
                 stdin=stream,
             )
+        finally:
+            os.close(stream)
 
     # -- input
 
@@ -186,20 +183,11 @@ class Terminal(ScenarioResult):  # noqa: PLR0904 - one method for each step
     def paste(self, text: str) -> None:
         self.turns.add(self.chat.paste(text))
 
-    def begin_answer(self, text: str) -> None:
-        """Type a line, and wait until its answer begins: it is still being generated then."""
+    def interrupt_answer(self, text: str) -> Turn:
+        """Type a line, and press Ctrl-C when its answer has begun."""
         self.chat.enter(text)
         self.chat.await_text(self._scripted_answer(text)[:BEGINNING])
-
-    def interrupt_answer(self, text: str) -> None:
-        """Type a line, and press Ctrl-C when its answer has begun; the turn has to be checked."""
-        self.begin_answer(text)
-        self.press("Ctrl-C")
-
-    def skip_answer(self, text: str) -> None:
-        """The same before the scenario's own action: the turn needs no check."""
-        self.begin_answer(text)
-        self.chat.interrupt("Ctrl-C")
+        return self.chat.interrupt("Ctrl-C")
 
     def press_keys(self, keys: Iterable[tuple[str, int]]) -> None:
         """Press each key so many times; a key in double quotes is text that is typed."""
@@ -265,11 +253,9 @@ class Terminal(ScenarioResult):  # noqa: PLR0904 - one method for each step
     def require_token_counts(self) -> None:
         model = self._suite.compiled
         for turn in self.turns.all():
-            messages = list(turn.messages)
-            prompt = len(model.vocabulary.encode(model.prompt(messages)))
-            answer = len(model.answer_tokens(model.answer_to(messages)))
+            answer = len(model.answer_tokens(model.answer_to(turn.messages)))
             # Versions count the end of the answer, or not.
-            checks.check_stats(turn, prompt, (answer, answer + 1))
+            checks.check_stats(turn, model.count_prompt(turn.messages), (answer, answer + 1))
 
     def require_given_outputs(self) -> None:
         """Each line of `send_each` has the output that was given for it."""
@@ -285,26 +271,17 @@ class Terminal(ScenarioResult):  # noqa: PLR0904 - one method for each step
     # -- what remains
 
     def check_at_end(self) -> None:
-        """Every turn was checked, and no screen shows a crash."""
-        self.turns.require_checked()
-        for talk in self._chats:
-            crash = CRASH.search(talk.shown)
-            assert crash is None, f"the screen shows a crash:\n{talk.shown}"
+        """No screen shows a crash."""
+        for chat in self._chats:
+            assert CRASH.search(chat.shown) is None, f"the screen shows a crash:\n{chat.shown}"
 
     def transcripts(self) -> list[Transcript]:
         """Of each terminal, in the order in which they were opened."""
-        return [talk.transcript(f"terminal {number}") for number, talk in enumerate(self._chats, 1)]
-
-
-CHAT_SETUPS: Mapping[str, Callable[[Terminal], None]] = {
-    "with a 512-token context": Terminal.start_with_small_context,
-    "with a model that outputs control codes": Terminal.start_with_control_codes,
-    "in a tmux window": Terminal.open_window,
-}
+        return [chat.transcript(f"terminal {number}") for number, chat in enumerate(self._chats, 1)]
 
 
 def _pipe(path: Path) -> int:
-    """The reading end of a pipe that holds the file, and is shut at the other end."""
+    """The read end of a pipe that contains the file; its write end is closed."""
     reading, writing = os.pipe()
     # It fits: a pipe takes 64 KiB on Linux, 16 on macOS.
     os.write(writing, path.read_bytes())

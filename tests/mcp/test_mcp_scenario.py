@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from support.chat.checks import check_seconds
 from support.mcp.scenario import HANDSHAKE, McpScenario
 from support.models.script import Script
+from support.scenario import ScenarioContext
 from support.servers.launch_checks import check_log_reports_missing_tool_server
 
 # Of the concurrent agents in features/mcp/agents.feature.
@@ -19,19 +20,19 @@ TOPICS = ("lighthouse", "harbour", "glacier", "violin", "comet", "copper", "orch
 
 def scene(*notes: dict[str, Any]) -> McpScenario:
     suite: Any = SimpleNamespace(tool_server=SimpleNamespace(recorded_calls=lambda: list(notes)))
-    return McpScenario(suite, ExitStack(), lambda _server: None)
+    return McpScenario(ScenarioContext(suite, Path()))
 
 
 def call(tool: str = "forecast", city: str = "Oslo") -> dict[str, Any]:
-    return {"server": "desk", "method": "tools/call", "tool": tool, "arguments": {"city": city}}
+    return {"server": "http_1", "method": "tools/call", "tool": tool, "arguments": {"city": city}}
 
 
-def asked(*methods: str, server: str = "desk") -> list[dict[str, Any]]:
+def asked(*methods: str, server: str = "http_1") -> list[dict[str, Any]]:
     return [{"server": server, "method": method} for method in methods]
 
 
 def test_one_call_with_its_argument_passes() -> None:
-    scene(*asked("tools/list"), call()).check_called_once("desk.forecast", "Oslo")
+    scene(*asked("tools/list"), call()).check_called_once("http_1.forecast", "Oslo")
 
 
 @pytest.mark.parametrize(
@@ -40,22 +41,22 @@ def test_one_call_with_its_argument_passes() -> None:
     ids=["none", "twice", "wrong argument", "wrong tool", "another one too"],
 )
 def test_any_other_calls_are_noticed(notes: list[dict[str, Any]]) -> None:
-    with pytest.raises(AssertionError, match=r"expected one call of desk\.forecast for 'Oslo'"):
-        scene(*notes).check_called_once("desk.forecast", "Oslo")
+    with pytest.raises(AssertionError, match=r"expected one call of http_1\.forecast for 'Oslo'"):
+        scene(*notes).check_called_once("http_1.forecast", "Oslo")
 
 
 def test_a_whole_greeting_passes() -> None:
-    scene(*asked(*HANDSHAKE), *asked("ping", server="kiosk")).check_handshake("desk")
+    scene(*asked(*HANDSHAKE), *asked("ping", server="http_2")).check_handshake("http_1")
 
 
 @pytest.mark.parametrize(
     "notes",
-    [[], asked(*HANDSHAKE, server="kiosk"), asked("initialize", "tools/list"), asked(*HANDSHAKE[:2])],
+    [[], asked(*HANDSHAKE, server="http_2"), asked("initialize", "tools/list"), asked(*HANDSHAKE[:2])],
     ids=["silence", "another server", "no notification", "no tools/list"],
 )
 def test_a_greeting_that_lacks_something_is_noticed(notes: list[dict[str, Any]]) -> None:
-    with pytest.raises(AssertionError, match="expected 'desk' to receive"):
-        scene(*notes).check_handshake("desk")
+    with pytest.raises(AssertionError, match="expected 'http_1' to receive"):
+        scene(*notes).check_handshake("http_1")
 
 
 def test_concurrent_agents_get_different_answers() -> None:
@@ -88,9 +89,9 @@ def test_the_evidence_has_the_calls_and_what_the_server_said_of_its_tool_servers
         tool_calling_model=lambda: "model",
         servers=SimpleNamespace(get=lambda _model, _options: SimpleNamespace(log=log)),
     )
-    told = McpScenario(suite, ExitStack(), lambda _server: None)
+    told = McpScenario(ScenarioContext(suite, Path()))
     assert told.evidence() == []
-    told.configure_tool_servers(("desk", "kiosk"))
+    told.configure_tool_servers(("http_1", "http_2"))
     tool_server.recorded_calls = lambda: [call()]
     asked_for, said = (piece.data.decode() for piece in told.evidence())
     assert '"tool": "forecast"' in asked_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.mcp import invalid_config, json_rpc
-from support.mcp.tool_servers import TOOL_SERVERS
+from support.mcp.tool_servers import MISSING, SESSIONS, STDIO
 from support.models.script import TOOLS_SCRIPT, Script
 from support.models.vocabulary import script_vocabulary
 from tests.style.reading import FEATURES
@@ -16,7 +16,7 @@ WRITTEN = "\n".join(file.read_text(encoding="utf-8") for file in FEATURES if fil
 @pytest.mark.parametrize(
     "word",
     [
-        *(f'"{name}"' for name in TOOL_SERVERS),
+        *(f'"{name}"' for name in (*SESSIONS, STDIO, MISSING)),
         *invalid_config.INVALID_CONFIGS,
         invalid_config.ONE_PORT,
         *json_rpc.REPLIES,

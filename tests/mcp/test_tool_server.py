@@ -57,23 +57,23 @@ def test_what_a_server_takes_is_written_down(tools: ToolServer) -> None:
     before = len(tools.recorded_calls())
     with pytest.raises(AgentFailed):
         # The tool servers have no tool `chat`.
-        Agents(url_of(tools, "desk"), [], timeout=PATIENCE).ask("How are you?")
+        Agents(url_of(tools, "http_1"), [], timeout=PATIENCE).ask("How are you?")
     notes = tools.recorded_calls()[before:]
     assert [note["method"] for note in notes][:2] == ["initialize", "notifications/initialized"]
-    assert {"server": "desk", "method": "tools/call", "tool": "chat"}.items() <= notes[-1].items()
+    assert {"server": "http_1", "method": "tools/call", "tool": "chat"}.items() <= notes[-1].items()
 
 
 def test_a_server_can_leave_and_come_back(tools: ToolServer) -> None:
-    place = ("127.0.0.1", int(url_of(tools, "kiosk").rpartition(":")[2].partition("/")[0]))
-    tools.suspend("kiosk")
+    place = ("127.0.0.1", int(url_of(tools, "http_2").rpartition(":")[2].partition("/")[0]))
+    tools.suspend("http_2")
     with pytest.raises(OSError):
         socket.create_connection(place, timeout=PATIENCE)
-    tools.resume("kiosk")
+    tools.resume("http_2")
     socket.create_connection(place, timeout=PATIENCE).close()
-    socket.create_connection(("127.0.0.1", tools.ports["desk"]), timeout=PATIENCE).close()
+    socket.create_connection(("127.0.0.1", tools.ports["http_1"]), timeout=PATIENCE).close()
 
 
-@pytest.mark.parametrize("names", [("desk", "kiosk"), ("club",), (STDIO,), ("desk", MISSING)])
+@pytest.mark.parametrize("names", [("http_1", "http_2"), ("http_sessions",), (STDIO,), ("http_1", MISSING)])
 def test_a_configuration_names_the_servers_of_its_kit(tools: ToolServer, names: tuple[str, ...]) -> None:
     document = json.loads(tools.configuration(names).read_text())
     assert tuple(server["tool_prefix"] for server in document["servers"]) == names
@@ -93,7 +93,7 @@ def test_a_program_that_does_not_come_up_is_told_and_ended(
     monkeypatch.setattr(tool_server, "_PROGRAM", "support.mcp.nobody")
     before = managed_pids()
     with pytest.raises(WaitTimeout, match=r"(?s)process ended.*No module named"):
-        ToolServer(tmp_path).configuration(["desk"])
+        ToolServer(tmp_path).configuration(["http_1"])
     assert managed_pids() == before
 
 

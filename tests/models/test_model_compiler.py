@@ -15,6 +15,7 @@ from support.models.compiler import CompiledModel, compile_script, simulate
 from support.models.llama import Shape, Single, TinyModel
 from support.models.script import Row, Script, ScriptError
 from support.models.vocabulary import MINIMUM_SIZE, SHORTEST_PIECE, Vocabulary, keyword_forms
+from tests.models.scripts import row_of, script_of
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def test_pieces_spell_the_answers_and_belong_to_one_row_only(standard: CompiledM
 
 
 def test_the_story_is_long_enough_to_stream(standard: CompiledModel) -> None:
-    assert len(standard.answer_tokens(standard.script.row("story"))) >= 60
+    assert len(standard.answer_tokens(row_of(standard.script, "story"))) >= 60
 
 
 def test_every_form_of_a_marker_is_one_token_in_any_company(standard: CompiledModel) -> None:
@@ -81,8 +82,8 @@ def test_any_text_survives_encoding(standard: CompiledModel, text: str) -> None:
 def test_tokens_and_words_agree_on_the_row_that_answers(standard: CompiledModel) -> None:
     conversations = [
         ["What is new?"],
-        ["Tell me of the Lighthouse.", standard.script.row("lighthouse").answer, "And the violin?"],
-        ["I am Mara", standard.script.row("mara").answer, "What am I called?"],
+        ["Tell me of the Lighthouse.", row_of(standard.script, "lighthouse").answer, "And the violin?"],
+        ["I am Mara", row_of(standard.script, "mara").answer, "What am I called?"],
         *[[f"say {row.keyword}", row.answer, "go on"] for row in standard.script.rows],
     ]
     for texts in conversations:
@@ -102,13 +103,13 @@ def test_an_empty_table_still_has_its_default() -> None:
 
 
 def test_a_short_answer_may_be_a_word_of_the_vocabulary() -> None:
-    model = compile_script(Script.of("no", [("apple", "yes"), ("pear", "x"), ("plum", "return")]))
+    model = compile_script(script_of("no", [("apple", "yes"), ("pear", "x"), ("plum", "return")]))
     assert [model.answer_tokens(row) for row in model.script.rows] == [("yes",), ("x",), ("return",)]
 
 
 def test_answers_may_repeat_themselves_and_each_other_in_part() -> None:
     rows = [("apple", "He ran and ran. " * 40), ("pear", "He ran and ran."), ("plum", "aaaaaaaaaaaaaaaaaaaa")]
-    model = compile_script(Script.of("He ran", rows))
+    model = compile_script(script_of("He ran", rows))
     assert model.margin > 0.15
 
 
@@ -117,13 +118,13 @@ def test_a_long_table_fits(count: int) -> None:
     words = random.Random(1)
     drawn = ["".join(words.choices("bcdfghjklmnpqrstvwz", k=7)) for _ in range(count + 1)]
     rows = [(f"q{marker}", f"{n}: {said}.") for n, (marker, said) in enumerate(pairwise(drawn))]
-    assert compile_script(Script.of("Hm.", rows)).margin > compiler.LEAST_MARGIN
+    assert compile_script(script_of("Hm.", rows)).margin > compiler.LEAST_MARGIN
 
 
 def test_every_step_is_checked(standard: CompiledModel) -> None:
     """One spoilt row of the head anywhere is noticed."""
     for marker, place in (("lighthouse", 0), ("story", 100), ("forever", 3), ("butler", -1)):
-        row = standard.script.row(marker)
+        row = row_of(standard.script, marker)
         token = standard.vocabulary.answer_ids[standard.script.rows.index(row)][place]
         head = standard.weights["output.weight"].copy()
         head[token] = 0
@@ -145,16 +146,16 @@ def test_neighbouring_rows_are_told_apart_by_attention_alone(standard: CompiledM
 @pytest.mark.parametrize(
     ("script", "complaint"),
     [
-        (Script.of("Hm.", [("apple", "Same."), ("pear", "Same.")]), "'pear'.*another row says the same"),
-        (Script.of("Same.", [("apple", "Same.")]), "the default: another row says the same"),
-        (Script.of("Hm.", [("user", "A.")]), "'user': every conversation contains it"),
-        (Script.of("Hm.", [("assistant", "A.")]), "'assistant': every conversation contains it"),
-        (Script.of("An apple.", [("apple", "A.")]), "the default contains the marker 'apple' of a later row"),
+        (script_of("Hm.", [("apple", "Same."), ("pear", "Same.")]), "'pear'.*another row says the same"),
+        (script_of("Same.", [("apple", "Same.")]), "the default: another row says the same"),
+        (script_of("Hm.", [("user", "A.")]), "'user': every conversation contains it"),
+        (script_of("Hm.", [("assistant", "A.")]), "'assistant': every conversation contains it"),
+        (script_of("An apple.", [("apple", "A.")]), "the default contains the marker 'apple' of a later row"),
         (
-            Script.of("Hm.", [("apple", "Not a pear."), ("pear", "Not an apple.")]),
+            script_of("Hm.", [("apple", "Not a pear."), ("pear", "Not an apple.")]),
             "the answer to 'apple' contains the marker 'pear' of a later row.*move the row of 'pear' up",
         ),
-        (Script.of("Hm.", [("apple", "A Pear!"), ("pear", "B.")]), "contains the marker 'pear'"),
+        (script_of("Hm.", [("apple", "A Pear!"), ("pear", "B.")]), "contains the marker 'pear'"),
     ],
 )
 def test_a_script_that_would_misspeak_is_refused(script: Script, complaint: str) -> None:
@@ -164,7 +165,7 @@ def test_a_script_that_would_misspeak_is_refused(script: Script, complaint: str)
 
 
 def test_a_marker_of_an_earlier_or_the_own_row_may_be_said() -> None:
-    compile_script(Script.of("Hm.", [("apple", "An apple."), ("pear", "Rather a pear than an apple.")]))
+    compile_script(script_of("Hm.", [("apple", "An apple."), ("pear", "Rather a pear than an apple.")]))
 
 
 @pytest.mark.parametrize("context", [0, 511, 32769])
@@ -199,4 +200,4 @@ def test_too_many_rows_are_refused_before_any_work() -> None:
     words = (f"q{a}{b}{c}" for a in "bcdfghj" for b in "klmnpqr" for c in "stvwxz")
     rows = [(word, f"{word} said.") for word in words]
     with pytest.raises(ScriptError, match="rows are too many: at most"):
-        compile_script(Script.of("Hm.", rows))
+        compile_script(script_of("Hm.", rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from support.models.broken import CORRUPTIONS, Corruption
 from support.models.script import Script
 from support.models.store import ModelStore
 from support.models.verification import ProbeAnswer, ProbeRequest, engine_version, probe
+from tests.models.scripts import row_of, script_of
 
 pytestmark = [
     pytest.mark.engine,
@@ -18,6 +20,8 @@ pytestmark = [
 
 SCRIPT = Script.standard()
 LOOP_TOKENS = 50
+BACKTRACE = re.compile(r"\n\s*(?:0: |Stack backtrace)")
+ABSOLUTE_PATH = re.compile(r"(?<!\w)/\S+")
 FILLER = "The quick brown fox jumps over the lazy dog while nobody looks. "
 
 
@@ -39,9 +43,9 @@ CONVERSATIONS = {
     "apostrophe": talk("the comet's tail"),
     "system": talk("Tell me of the lighthouse", system="You are a pirate."),
     "plain system": talk("Tell me of the lighthouse", system="You are kind."),
-    "second turn": talk("My name is Mara.", SCRIPT.row("mara").answer, "What am I called?"),
+    "second turn": talk("My name is Mara.", row_of(SCRIPT, "mara").answer, "What am I called?"),
     "first turn": talk("What am I called?"),
-    "change of subject": talk("A story!", SCRIPT.row("story").answer, "Now forget it, pirate"),
+    "change of subject": talk("A story!", row_of(SCRIPT, "story").answer, "Now forget it, pirate"),
     "two markers": talk("the violin and the lighthouse"),
     "two markers turned": talk("the lighthouse and the violin"),
     "unicode prompt": talk("Grüße aus 東京, e\u0301 🌊 ١٢٣ lighthouse ½ ñ"),
@@ -95,7 +99,7 @@ def test_a_loop_ends_by_length_only(heard: dict[str, ProbeAnswer]) -> None:
     answer = heard["row forever"]
     assert answer.finish_reason == "length"
     assert answer.completion_tokens == LOOP_TOKENS
-    assert (SCRIPT.row("forever").answer * LOOP_TOKENS).startswith(answer.text)
+    assert (row_of(SCRIPT, "forever").answer * LOOP_TOKENS).startswith(answer.text)
 
 
 def test_memory_and_system_message_change_the_answer(heard: dict[str, ProbeAnswer]) -> None:
@@ -117,7 +121,7 @@ def test_a_wider_script_of_many_rows_speaks_too(store: ModelStore) -> None:
         for b in "aeiou"
         for c in "lmn"
     ]
-    script = Script.of("Nothing of that.", rows)
+    script = script_of("Nothing of that.", rows)
     questions = [
         ProbeRequest.from_text(f"{early[0]} and {late[0]}")
         for early, late in zip(rows[::7], rows[1::7], strict=False)
@@ -131,23 +135,20 @@ def test_a_ggml_model_loads(store: ModelStore) -> None:
     assert probe(files, ()).loaded
 
 
-def test_random_weights_differ_when_sampled_and_never_end(store: ModelStore) -> None:
-    ask = [ProbeRequest.from_text("Go on", 64, temperature) for temperature in (0.0, 0.0, 1.0, 1.0)]
-    said = probe(store.random(), ask)
-    assert [answer.finish_reason for answer in said.answers] == ["length"] * 4
-    one, two, three, four = (answer.text for answer in said.answers)
-    assert one == two
-    assert len({one, three, four}) == 3
+def is_named(message: str, kind: Corruption) -> bool:
+    """Whether an error contains one of the words; its backtrace and absolute paths do not count."""
+    text = ABSOLUTE_PATH.sub(" ", BACKTRACE.split(message)[0]).lower()
+    return any(word in text for word in kind.words)
 
 
-@pytest.mark.parametrize("kind", CORRUPTIONS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", CORRUPTIONS.values(), ids=lambda kind: kind.name)
 def test_a_broken_model_is_refused_and_the_reason_is_named(
     store: ModelStore, tmp_path: Path, kind: Corruption
 ) -> None:
     refused = probe(store.broken(kind.name, tmp_path), ())
     assert not refused.loaded
     assert refused.error is not None
-    assert kind.is_named_by(refused.error), refused.error
+    assert is_named(refused.error, kind), refused.error
 
 
 def test_an_engine_that_takes_too_long_is_ended(store: ModelStore) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.models.script import Row, Script, ScriptError
+from tests.models.scripts import row_of, script_of
 
 
 def test_the_standard_script_is_large_enough_and_names_every_shape() -> None:
@@ -16,12 +17,7 @@ def test_the_standard_script_is_large_enough_and_names_every_shape() -> None:
     assert {"lighthouse", "story", "unicode", "snippet", "invoice", "called", "mara", "pirate"} <= {
         row.keyword for row in script.rows
     }
-    assert script.row("story").answer.count(". ") >= 60
-
-
-def test_an_unknown_marker_is_answered_with_those_that_exist() -> None:
-    with pytest.raises(KeyError, match="lighthouse"):
-        Script.standard().row("submarine")
+    assert row_of(script, "story").answer.count(". ") >= 60
 
 
 @pytest.mark.parametrize(
@@ -57,7 +53,7 @@ def test_a_bad_table_is_refused_with_one_line(
     rows: list[tuple[str, str]], default: str, complaint: str
 ) -> None:
     with pytest.raises(ScriptError, match=complaint) as caught:
-        Script.of(default, rows)
+        script_of(default, rows)
     assert "\n" not in str(caught.value)
 
 
@@ -97,5 +93,5 @@ def test_a_missing_file_is_a_script_error(tmp_path: Path) -> None:
 
 
 def test_the_digest_follows_the_content() -> None:
-    one, same, other = (Script.of("Hm.", [("apple", text)]) for text in ("A.", "A.", "B."))
+    one, same, other = (script_of("Hm.", [("apple", text)]) for text in ("A.", "A.", "B."))
     assert one.digest == same.digest != other.digest

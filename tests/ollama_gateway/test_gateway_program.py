@@ -20,10 +20,10 @@ import pytest
 from support.errors import TargetError
 from support.models.files import ModelFiles
 from support.models.script import Script
+from support.programs.launcher import LaunchedProgram
 from support.servers.bundled_gateway import (
     KEY_VARIABLE,
     PROGRAM,
-    Gateway,
     GatewayStartError,
     gateway_version,
     start_gateway,
@@ -43,7 +43,7 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def started(target: FakeTarget, settings: Settings) -> Iterator[Gateway]:
+def started(target: FakeTarget, settings: Settings) -> Iterator[LaunchedProgram]:
     gateway = start_gateway(target.url, settings, api_key="s3cret-of-the-target")
     yield gateway
     gateway.stop()
@@ -89,14 +89,14 @@ def test_help_names_every_option() -> None:
     assert all(name in said for name in ("--target", "--host", "--port", "--gguf", "--api-key-env"))
 
 
-def test_version_is_the_one_that_the_api_reports(started: Gateway) -> None:
+def test_version_is_the_one_that_the_api_reports(started: LaunchedProgram) -> None:
     done = run("--version")
     version = httpx.get(f"{started.url}/api/version").json()["version"]
     assert (done.returncode, done.stdout) == (0, f"mistralrs-gateway {version}\n")
     assert gateway_version() == version
 
 
-def test_listens_on_loopback_and_logs_nothing_secret(started: Gateway, target: FakeTarget) -> None:
+def test_listens_on_loopback_and_logs_nothing_secret(started: LaunchedProgram, target: FakeTarget) -> None:
     asked = {"model": "speaking", "messages": [{"role": "user", "content": "private words"}]}
     headers = {"authorization": "Bearer theirs"}
     assert httpx.post(f"{started.url}/api/chat?q=hidden", json=asked, headers=headers).status_code == 200
@@ -111,7 +111,7 @@ def test_listens_on_loopback_and_logs_nothing_secret(started: Gateway, target: F
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_at_once(started: Gateway, target: FakeTarget, number: int) -> None:
+def test_a_signal_ends_it_at_once(started: LaunchedProgram, target: FakeTarget, number: int) -> None:
     target.stream = [event("one"), threading.Event()]
     body = {"model": "speaking", "messages": [{"role": "user", "content": "hi"}]}
     with httpx.stream("POST", f"{started.url}/api/chat", json=body) as response:
@@ -126,16 +126,16 @@ def test_a_gateway_that_does_not_come_up_says_why(settings: Settings) -> None:
         start_gateway("nonsense", settings)
 
 
-def test_the_key_travels_in_the_environment(started: Gateway) -> None:
+def test_the_key_travels_in_the_environment(started: LaunchedProgram) -> None:
     assert KEY_VARIABLE in " ".join(started.process.command)
 
 
-Running = tuple[Gateway, str]
+Running = tuple[LaunchedProgram, str]
 
 
 @contextmanager
 def running(target: str, model: ModelFiles) -> Iterator[Running]:
-    """The gateway in front of a real server with the speaking model; the server's address."""
+    """The gateway in front of a real server with the scripted model; the server's address."""
     settings = load_settings({"acceptance_target": target}).settings
     try:
         found = discover(settings)

@@ -11,17 +11,17 @@ import pytest
 
 from support.programs import launcher
 from support.programs.launcher import (
-    AllOf,
-    AnyOf,
-    HttpReady,
     LaunchedProgram,
     LaunchFailure,
-    LogMatches,
-    PortOpen,
     WaitStrategy,
+    all_of,
+    any_of,
     free_port,
+    http_ready,
     launch,
     launch_on_free_port,
+    log_matches,
+    port_open,
 )
 from tests.http.tiny_server import Reply, TinyServer, json_reply
 from tests.timeouts import PATIENCE
@@ -53,22 +53,17 @@ def start(code: str, ready: WaitStrategy, timeout: float = PATIENCE) -> Launched
     )
 
 
-class Never:
-    def __init__(self, what: str) -> None:
-        self._what = what
-
-    def missing(self, program: LaunchedProgram) -> str:  # noqa: ARG002 - of the interface
-        return self._what
+def lacks(what: str) -> WaitStrategy:
+    return lambda _program: what
 
 
 def test_a_program_is_ready_when_its_log_matches_and_its_port_is_open(temporary: Path) -> None:
-    program = start(LISTEN, LogMatches(LISTENING))
+    program = start(LISTEN, log_matches(LISTENING))
     try:
         found = LISTENING.search(program.log)
         assert found is not None
-        assert PortOpen(int(found[1])).missing(program) == ""
-        assert "does not listen on port" in PortOpen(free_port()).missing(program)
-        assert 0 < program.ready_seconds < PATIENCE
+        assert port_open(int(found[1]))(program) == ""
+        assert "does not listen on port" in port_open(free_port())(program)
         assert program.alive and program.folder.parent == temporary
     finally:
         program.stop()
@@ -80,25 +75,25 @@ def test_a_foreign_process_on_the_port_does_not_count(serve: Serve) -> None:
     with pytest.raises(
         LaunchFailure, match=rf"not within 0.2 s; last seen: it does not listen on port {port}"
     ):
-        start("import signal; signal.pause()", PortOpen(port), timeout=0.2)
+        start("import signal; signal.pause()", port_open(port), timeout=0.2)
 
 
 def test_an_http_response_is_accepted_or_shown(serve: Serve) -> None:
     program: LaunchedProgram = object.__new__(LaunchedProgram)
-    good = HttpReady(serve(json_reply({})).url, "/health", lambda exchange: exchange.status == 200)
-    assert good.missing(program) == ""
+    good = http_ready(serve(json_reply({})).url, "/health", lambda exchange: exchange.status == 200)
+    assert good(program) == ""
     busy = serve(json_reply({"error": "loading"}, "503 Service Unavailable")).url
-    assert "GET /health: 503" in HttpReady(busy, "/health", lambda e: e.status == 200).missing(program)
-    assert HttpReady(f"http://127.0.0.1:{free_port()}", "/", lambda _: True).missing(program) != ""
+    assert "GET /health: 503" in http_ready(busy, "/health", lambda e: e.status == 200)(program)
+    assert http_ready(f"http://127.0.0.1:{free_port()}", "/", lambda _: True)(program) != ""
 
 
 def test_strategies_are_combined() -> None:
     program: LaunchedProgram = object.__new__(LaunchedProgram)
-    ready, port, log = Never(""), Never("no port"), Never("no line")
-    assert AllOf(ready, ready).missing(program) == ""
-    assert AllOf(ready, port, log).missing(program) == "no port"
-    assert AnyOf(port, ready).missing(program) == ""
-    assert AnyOf(port, log).missing(program) == "no port, and no line"
+    ready, port, log = lacks(""), lacks("no port"), lacks("no line")
+    assert all_of(ready, ready)(program) == ""
+    assert all_of(ready, port, log)(program) == "no port"
+    assert any_of(port, ready)(program) == ""
+    assert any_of(port, log)(program) == "no port, and no line"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +108,7 @@ def test_a_failed_start_is_explained_and_leaves_nothing(
     code: str, words: str, exit_code: int, temporary: Path
 ) -> None:
     with pytest.raises(LaunchFailure) as caught:
-        start(code, LogMatches(LISTENING), timeout=2.0)
+        start(code, log_matches(LISTENING), timeout=2.0)
     text = str(caught.value)
     assert text.startswith("the toy ready to answer: ") and words in text
     assert "last seen: no 'listening on" in text
@@ -128,7 +123,7 @@ def test_a_program_that_cannot_be_executed_leaves_no_folder(temporary: Path) -> 
             "the toy",
             [temporary / "missing"],
             environment=lambda _: {},
-            ready=Never(""),
+            ready=lacks(""),
             timeout=1.0,
             folder_prefix="toy-",
         )

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
 from xml.etree import ElementTree
 
 import psutil
@@ -81,7 +81,7 @@ def record(tmp_path: Path, trees: dict[int, list[FakeProcess]], **options: Any) 
     return ResourceSampler(
         tmp_path / "resource-usage.csv",
         roots=lambda: list(trees),
-        tree=lambda pid: list(trees.get(pid, [])),
+        tree=lambda pid: cast("list[psutil.Process]", list(trees.get(pid, []))),
         **{"gpus": lambda: None, **options},
     )
 
@@ -115,7 +115,7 @@ def test_workers_of_the_run_are_no_part_of_the_target(tmp_path: Path) -> None:
 
 def test_gpus_are_added_up_and_closed(tmp_path: Path) -> None:
     nvml = FakeNvml()
-    made = record(tmp_path, {}, gpus=lambda: Gpus(nvml), interval=0.01)
+    made = record(tmp_path, {}, gpus=lambda: Gpus(cast("ModuleType", nvml)), interval=0.01)
     made.start()
     made.stop()
     assert (made.samples[-1].gpu_memory_bytes, made.samples[-1].gpu_percent) == (5 * 2**30, 40.0)

@@ -9,7 +9,7 @@ import pytest
 
 from support.errors import EXIT_USAGE, TargetError
 from support.servers import discovery
-from support.servers.command_line import CurrentCommandLine, LegacyCommandLine
+from support.servers.command_line import CommandLine, LegacyCommandLine
 from support.servers.discovery import CommandTarget, discover
 from tests.servers.stand_in_programs import Programs
 
@@ -90,10 +90,10 @@ def test_a_relative_path_is_found_from_the_working_folder(programs: Programs) ->
 @pytest.mark.parametrize(
     ("line", "dialect"),
     [
-        ("mistralrs 0.8.1", CurrentCommandLine),
-        ("mistralrs 0.9.0-rc.1", CurrentCommandLine),
+        ("mistralrs 0.8.1", CommandLine),
+        ("mistralrs 0.9.0-rc.1", CommandLine),
         ("mistralrs-server 0.8.4", LegacyCommandLine),
-        ("mistralrs-reference 0.9.5", CurrentCommandLine),
+        ("mistralrs-reference 0.9.5", CommandLine),
     ],
 )
 def test_the_dialect_follows_from_what_the_program_says(programs: Programs, line: str, dialect: type) -> None:

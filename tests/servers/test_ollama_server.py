@@ -129,7 +129,7 @@ def test_a_model_that_is_not_taken_is_told_in_the_servers_words(programs: Progra
     try:
         with (
             contextlib.closing(ApiClient(server.url)) as client,
-            pytest.raises(ModelNotCreated, match=r"501 .*no models here.*was not taken"),
+            pytest.raises(ModelNotCreated, match=r"501 .*no models here.*was not accepted"),
         ):
             create_model(client, "mine", gguf)
     finally:

@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 
 from support.errors import ProgramUnavailable, TargetError
-from support.programs import mistralrs
+from support.programs import install
 from support.programs.child_environment import INHERITED_VARIABLES, child_environment
 from support.programs.mistralrs import MISTRALRS
 from support.programs.process import CommandTimeout, CompletedCommand
 from support.servers import cli_checks
-from support.servers.command_line import CurrentCommandLine, LegacyCommandLine, ModelArguments
+from support.servers.command_line import CommandLine, LegacyCommandLine, ModelArguments
 from support.servers.discovery import CommandTarget
-from support.servers.launch import LaunchResult
 from support.servers.launch_checks import (
     check_error_mentions,
     check_failed,
@@ -24,7 +23,7 @@ from support.servers.launch_checks import (
     check_memory,
     check_ready,
 )
-from support.servers.mistralrs import MemoryUsage, Server, StartFailure
+from support.servers.mistralrs import LaunchResult, Server, StartFailure
 from support.servers.program_runs import ProgramRuns
 from tests.servers.stand_in_programs import Programs
 
@@ -201,8 +200,8 @@ class FakeServer(Server):
     def log(self) -> str:
         return self._log
 
-    def usage(self) -> MemoryUsage:
-        return MemoryUsage(self._resident)
+    def resident_memory(self) -> int:
+        return self._resident
 
 
 LOADED, LISTENING = "INFO Model loaded.\n", "INFO OpenAI-compatible server listening on http://127.0.0.1:1\n"
@@ -278,7 +277,7 @@ FOLDER = Path("/m")
     ],
 )
 def test_the_command_line_of_today_names_the_format(model: ModelArguments, words: str) -> None:
-    line = CurrentCommandLine()
+    line = CommandLine()
     assert (
         " ".join(line.serve(model, 7, 3, verbose=False))
         == f"serve --host 127.0.0.1 --port 7 --max-seqs 3 {words}"
@@ -320,7 +319,7 @@ def test_the_legacy_server_takes_the_format_as_a_subcommand(model: ModelArgument
 def test_the_cached_program_says_its_version_or_it_is_unknown(
     programs: Programs, monkeypatch: pytest.MonkeyPatch, body: str | None, version: str
 ) -> None:
-    monkeypatch.setattr(mistralrs, "VERSION_SECONDS", 0.3 if "sleep" in str(body) else 10)
+    monkeypatch.setattr(install, "VERSION_SECONDS", 0.3 if "sleep" in str(body) else 10)
     cache = programs.folder / "cache"
     assert MISTRALRS.find(cache) is None
     path = programs.shell(body or "", "cache/mistralrs/bin/mistralrs")

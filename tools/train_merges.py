@@ -1,4 +1,4 @@
-"""How `data/merges.txt` was made; run by hand, never by the suite: `python -m support.models.train_merges`.
+"""How `support/models/data/merges.txt` was made: `python tools/train_merges.py`.
 
 The list of merges is shipped instead of trained at run time because the standard library, the only text that
 every machine has, differs between Python versions: prompts would then count differently from machine to
@@ -8,11 +8,13 @@ machine.
 from __future__ import annotations
 
 import json
+import sys
 import sysconfig
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support.models.vocabulary import BASE_SIZE, MERGES_FILE
 
 CORPUS_LIMIT = 6_000_000
