@@ -25,6 +25,7 @@ from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
 
 # All tables there are; a new one belongs into a test.
 TABLES = {
+    "support/models/broken.toml",
     "support/models/scripts/control_codes.toml",
     "support/mcp/messages.toml",
     "support/models/scripts/standard.toml",
@@ -70,6 +71,8 @@ def test_starts_are_used(vocabulary: Vocabulary) -> None:
     assert set(starts) == {"corrupt", "wrong_path"}
     broken = {(format_name, fault) for format_name, faults in starts["corrupt"].items() for fault in faults}
     same(broken, vocabulary.values_of("model_loading.corrupt_model"))
+    corruptions = {name for faults in starts["corrupt"].values() for name in faults.values()}
+    same(set(table("support/models/broken.toml")), corruptions)
     same(set(starts["wrong_path"]), first(vocabulary.values_of("model_loading.wrong_path")))
 
 
