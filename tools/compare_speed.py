@@ -1,11 +1,11 @@
-"""Compares the speed of this checkout with another revision, as ratios measured in turns on one machine.
+"""Compares the speed of HEAD with another revision, as ratios measured in turns on one machine.
 
     .venv/bin/python tools/compare_speed.py REVISION [reference] [real] [tests] [--times N]
 
 reference, real   the whole suite by one worker on that target, the HTML report included
 tests             `make test`
 
-The revision is cloned into a temporary directory with an environment of its own. The runs alternate (old,
+Both are cloned into a temporary directory with environments of their own. The runs alternate (old,
 new, old, new, ...) because machines get busy and quiet; the median of the ratios counts. A run that is not
 green is an error. Each run uses a fresh report directory.
 """
@@ -37,13 +37,14 @@ def main() -> int:
     unknown = [subject for subject in chosen.subjects if subject not in SUBJECTS]
     if unknown or chosen.times < 1:
         parser.error(f"subjects are {', '.join(SUBJECTS)}; --times is 1 or more")
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {chosen.revision} and this checkout in turns\n")
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {chosen.revision} and HEAD in turns\n")
     print("| what | old, s | new, s | new / old |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="acceptance-speed-") as folder:
         old = _checkout(chosen.revision, Path(folder) / "old")
+        new = _checkout("HEAD", Path(folder) / "new")
         try:
             for subject in chosen.subjects:
-                print(_row(subject, old, chosen.times), flush=True)
+                print(_row(subject, old, new, chosen.times), flush=True)
         except RuntimeError as error:
             print(f"compare_speed: {error}", file=sys.stderr)
             return 1
@@ -57,12 +58,14 @@ def _checkout(revision: str, place: Path) -> Path:
         ["git", "-C", str(place), "checkout", "--quiet", revision],
         [sys.executable, str(place / "tools" / "setup.py")],
     ):
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=SETUP_SECONDS)
+        subprocess.run(
+            command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=SETUP_SECONDS
+        )
     return place
 
 
-def _row(subject: str, old: Path, times: int) -> str:
-    pairs = [(_seconds(subject, old), _seconds(subject, PROJECT)) for _ in range(times)]
+def _row(subject: str, old: Path, new: Path, times: int) -> str:
+    pairs = [(_seconds(subject, old), _seconds(subject, new)) for _ in range(times)]
     before, after = ([pair[side] for pair in pairs] for side in (0, 1))
     ratio = median(new / former for former, new in pairs)
     return f"| {subject} | {_figures(before)} | {_figures(after)} | {ratio:.2f} |"

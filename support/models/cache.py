@@ -7,8 +7,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from filelock import FileLock
-
 COMPLETE = ".complete"
 """Written last into an entry: sizes in bytes by file name. Without it, or unlike it, it is made again."""
 
@@ -21,6 +19,9 @@ def build_once(entry: Path, build: Callable[[Path], None], wait: float = 180.0) 
     """
     if is_complete(entry):
         return entry
+    # Most processes find a whole entry: they start faster without the lock's package.
+    from filelock import FileLock
+
     entry.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{entry}.lock", timeout=wait):
         if not is_complete(entry):

@@ -11,8 +11,6 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from filelock import FileLock
-
 from support.errors import ProgramUnavailable
 from support.programs.process import CommandTimeout, ManagedProcess, run_command
 from support.programs.program import InstalledProgram, ReportProgress
@@ -32,6 +30,9 @@ def find_or_install(
     """
     if (found := find()) is not None:
         return found
+    # Most runs find everything installed: they start faster without the lock's package.
+    from filelock import FileLock
+
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
         if (found := find()) is None:
