@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from support.chat.endpoint import ChatEndpoint, ChatRequest
@@ -15,23 +14,23 @@ from support.performance.concurrency import run_concurrently
 from support.performance.overload import UserOutcome, ask_as_user
 from support.waiting import wait_until
 
-# A scripted answer that goes round for ever, and more tokens of it than a server makes in a minute.
+# A scripted answer without an end, and more tokens of it than a server generates in a minute.
 ENDLESS = ChatRequest(({"role": "user", "content": "Tell me about the forever"},), limit=30_000)
 SHORT = ChatRequest(({"role": "user", "content": "Say it briefly"},), limit=20)
 BEGIN_SECONDS = 30.0
-# So little that the stream is held up after some hundred words.
+# So small that the stream stops after some hundred words.
 SMALL_BUFFER = 4096
-# Four who leave broke about every second answer of a server that has this defect.
+# Four disconnects broke about every second answer of a server with this defect.
 DISCONNECTING_CLIENTS, TRIES = 4, 10
 
 
 class RawClient:
-    """One user on a bare connection, who may leave without a word."""
+    """One client on a plain socket."""
 
     def __init__(
         self, endpoint: ChatEndpoint, chat_request: ChatRequest, *, stream: bool, small_buffer: bool = False
     ) -> None:
-        """Connects and asks; `small`: with little room for what comes."""
+        """Connects and sends the request; `small_buffer`: with a small receive buffer."""
         place = urlsplit(endpoint.url)
         self._socket = socket.socket()
         if small_buffer:
@@ -47,13 +46,13 @@ class RawClient:
         self._socket.sendall(head.encode() + body)
 
     def read(self, least: int) -> bytes:
-        """The first bytes of the answer; raises `NoAnswer` when so many do not come."""
+        """The first `least` bytes of the answer; raises `RequestFailed` when they do not come."""
         got = b""
         while len(got) < least:
             try:
                 part = self._socket.recv(SMALL_BUFFER)
             except OSError as error:
-                raise RequestFailed(f"{len(got)} bytes of a stream had come, then none: {error}") from None
+                raise RequestFailed(f"no bytes after {len(got)} bytes of a stream: {error}") from None
             if not part:
                 raise RequestFailed(f"the stream ended after {len(got)} bytes: {got[-200:]!r}")
             got += part
@@ -65,55 +64,40 @@ class RawClient:
 
 
 def disconnect_mid_answer(endpoint: ChatEndpoint, activity: ActivityProbe, *, stream: bool) -> None:
-    """Ask for an endless answer, and leave when it is being made; raises AssertionError when it never is."""
-    guest = RawClient(endpoint, ENDLESS, stream=stream)
+    """Request an endless answer, and disconnect while it is generated; AssertionError when it never is."""
+    client = RawClient(endpoint, ENDLESS, stream=stream)
     try:
         if stream:
-            guest.read(2000)
+            client.read(2000)
         else:
             wait_until(
-                f"the server at work, by its {activity.source}",
+                f"the server busy, by its {activity.source}",
                 activity.begun,
                 timeout=BEGIN_SECONDS,
                 seen=activity.last_observation,
             )
     finally:
-        guest.disconnect()
+        client.disconnect()
 
 
 def require_idle(endpoint: ChatEndpoint, activity: ActivityProbe, timeout: float) -> None:
-    """The work for who has left ends within so many seconds.
-
-    Raises WaitTimeout, an AssertionError, when the server works on for nobody.
-    """
+    """The server is idle within so many seconds; raises WaitTimeout, an AssertionError."""
     wait_until(
-        f"the server at rest, by its {activity.source}, after the client of {endpoint.name} has left",
+        f"the server idle, by its {activity.source}, after the client of {endpoint.name} has disconnected",
         activity.ended,
         timeout=timeout,
         seen=activity.last_observation,
     )
 
 
-@dataclass(frozen=True)
-class StreamOutcome:
-    """What was wrong with the stream of a client that stayed; None: it was complete."""
-
-    failure: AssertionError | None = None
-
-    def require_complete(self) -> None:
-        """Raises what was wrong."""
-        if self.failure is not None:
-            raise self.failure
-
-
 def ask_beside_slow_reader(endpoint: ChatEndpoint, users: int, timeout: float) -> list[UserOutcome]:
-    """While somebody has an endless stream and does not read it, so many users ask one after the other."""
-    guest = RawClient(endpoint, ENDLESS, stream=True, small_buffer=True)
+    """While a client does not read its endless stream, so many users ask one after the other."""
+    client = RawClient(endpoint, ENDLESS, stream=True, small_buffer=True)
     try:
-        guest.read(500)
+        client.read(500)
         return [ask_as_user(endpoint, SHORT, stream=False, timeout=timeout) for _ in range(users)]
     finally:
-        guest.disconnect()
+        client.disconnect()
 
 
 def require_text(outcomes: Sequence[UserOutcome], text: str) -> None:
@@ -135,25 +119,26 @@ def require_timely(outcomes: Sequence[UserOutcome], limit: float) -> None:
 
 def disconnect_beside_stream(
     endpoint: ChatEndpoint, streamed_request: ChatRequest, *, timeout: float
-) -> StreamOutcome:
+) -> AssertionError | None:
     """Clients disconnect before their short answers, not streamed, while another client's answer is streamed.
 
     Their answers end after they have disconnected. Several tries, as the defect needs two events at once; the
-    outcome is that of the first incomplete stream.
+    result is the defect of the first incomplete stream, None when all were complete.
     """
 
     def leave() -> None:
         RawClient(endpoint, SHORT, stream=False).disconnect()
 
     def listen() -> None:
-        said = endpoint.ask(streamed_request, stream=True, timeout=timeout)
-        assert said.text and said.finish_reason in ("stop", "length"), (
-            f"the neighbour of clients that left got {said.text!r}, which ended by {said.finish_reason!r}"
+        answer = endpoint.ask(streamed_request, stream=True, timeout=timeout)
+        assert answer.text and answer.finish_reason in ("stop", "length"), (
+            f"beside clients that disconnect a stream had the text {answer.text!r} and the finish reason "
+            f"{answer.finish_reason!r}"
         )
 
     try:
         for _ in range(TRIES):
             run_concurrently(lambda work: work(), [listen, *[leave] * DISCONNECTING_CLIENTS])
     except AssertionError as error:
-        return StreamOutcome(error)
-    return StreamOutcome()
+        return error
+    return None

@@ -1,5 +1,4 @@
-"""The same mistake sent to servers of one API: each refuses it in the form of that API
-(`support.conformance.error_forms`)."""
+"""The same mistake sent to servers of one API: each rejects it in the error format of that API."""
 
 from __future__ import annotations
 

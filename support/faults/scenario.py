@@ -10,7 +10,6 @@ from support.chat.endpoint import OPENAI_CHAT, ChatEndpoint
 from support.chat.requests import chat_request, expected_answer
 from support.chat.scenario_servers import ScenarioServers
 from support.faults import disconnects, fuzzing, malformed_requests
-from support.faults.disconnects import StreamOutcome
 from support.faults.fuzzing import ChoicesOutcome, FuzzReport
 from support.faults.malformed_requests import Refusals
 from support.performance.activity import ActivityProbe, watch_activity
@@ -22,7 +21,7 @@ from support.results.scenario_result import ScenarioResult
 from support.servers.dedicated import DIRECT, DISCONNECTING
 from support.servers.mistralrs import Server
 
-# The request of the client that stays while others disconnect.
+# The request of the other client while clients disconnect.
 STREAM_QUESTION, STREAM_LIMIT = "Tell me about the story", 100
 # A generated question has no scripted answer: the answer ends with the context.
 SHORT_CONTEXT = 512
@@ -42,7 +41,7 @@ class FaultScenario(ScenarioResult):
         self.disconnected: MustCheck[tuple[ChatEndpoint, ActivityProbe]] = context.must_check(
             "work for a client that has disconnected"
         )
-        self.stream: MustCheck[StreamOutcome] = context.must_check("stream of the other client")
+        self.stream: MustCheck[AssertionError | None] = context.must_check("stream of the other client")
         self.user_outcomes: MustCheck[list[UserOutcome]] = context.must_check("answers of the other users")
         self.fuzz_report: MustCheck[FuzzReport] = context.must_check("responses to generated requests")
         self.choices: MustCheck[ChoicesOutcome] = context.must_check("response to too many choices")
@@ -97,7 +96,8 @@ class FaultScenario(ScenarioResult):
 
     def require_complete(self) -> None:
         with self._discard_on_failure():
-            self.stream.get().require_complete()
+            if (failure := self.stream.get()) is not None:
+                raise failure
 
     def ask_beside_slow_reader(self, server: str, users: int = USERS) -> None:
         """Others ask while one client does not read its stream."""

@@ -1,7 +1,6 @@
-"""Whether a server is at work: by what its metrics tell, else by the CPU time that it uses.
+"""Whether a server is busy: by its metrics, else by the CPU time that it uses.
 
-Metrics tell of sequences from 0.9.2 on (`mistralrs_sequences_*`); older servers have no such page, or one
-without them.
+There are metrics of sequences from 0.9.2 on (`mistralrs_sequences_*`).
 """
 
 from __future__ import annotations
@@ -18,46 +17,45 @@ from support.http.client import ApiClient
 from support.waiting import wait_until
 
 METRICS_SECONDS = 5.0
-# Share of one core above which a server is at work, and the time over which it is looked at. At work it gets
-# a whole one where nobody else wants it, and 0.15 was seen on a busy machine; at rest nothing.
+# Share of one core above which a server is busy, below which it is idle, and the time of a measurement. A
+# busy server uses a whole core on an idle machine, and 0.15 was seen on a busy one; an idle server uses none.
 ACTIVE_SHARE, IDLE_SHARE = 0.08, 0.05
 WINDOW_SECONDS = 0.4
-# A server at work makes a token in less.
+# A busy server generates a token in less.
 IDLE_SECONDS = 0.2
-WANTS_MORE = ", and a thread that wants one"
 COMPLETED = "mistralrs_sequences_completed_total"
 RUNNING = "mistralrs_sequences_running"
 TOKENS = "mistralrs_tokens_processed_total"
 
 
 class CpuMeter(Protocol):
-    """Something whose processes use CPU time."""
+    """CPU use of the processes of a server."""
 
     def cpu_seconds(self) -> float:
-        """What its processes have used so far."""
+        """CPU time of all processes so far."""
 
     def has_runnable_thread(self) -> bool:
-        """Whether one of them would use more, and may only be waiting for its turn."""
+        """Whether a thread runs or waits for a CPU."""
 
 
 class ActivityProbe(Protocol):
-    """The work for one answer, from the moment at which this was made. `source`: what is looked at."""
+    """The generation of one answer, from the creation of this probe on. `source`: what is measured."""
 
     @property
     def source(self) -> str: ...
 
     def begun(self) -> bool:
-        """Whether the answer is being made."""
+        """Whether the answer is being generated."""
 
     def ended(self) -> bool:
-        """Whether nothing is being made any more."""
+        """Whether nothing is generated any more."""
 
     def last_observation(self) -> str:
-        """What was seen last."""
+        """The last measurement."""
 
 
 class CpuActivity:
-    """Busy processes are at work: the server must have nothing else to do."""
+    """By CPU time: the server must have nothing else to do."""
 
     source = "CPU time"
 
@@ -73,17 +71,17 @@ class CpuActivity:
 
     def ended(self) -> bool:
         share = self._sample()
-        # On a machine that is too busy, a server at work may get nothing of it for a while.
+        # On an overloaded machine a busy server can get no CPU time for a while.
         self._waiting = self._meter.has_runnable_thread()
         return share is not None and share < IDLE_SHARE and not self._waiting
 
     def last_observation(self) -> str:
         if self._share is None:
             return "nothing yet"
-        return f"{self._share:.2f} cores in use{WANTS_MORE if self._waiting else ''}"
+        return f"{self._share:.2f} cores in use{', and a runnable thread' if self._waiting else ''}"
 
     def _sample(self) -> float | None:
-        """Cores in use over the last moments; None before they have passed."""
+        """Cores in use over the last `WINDOW_SECONDS`; None before they have passed."""
         now = time.monotonic()
         self._seen.append((now, self._meter.cpu_seconds()))
         while len(self._seen) > 1 and now - self._seen[1][0] >= WINDOW_SECONDS:
@@ -95,9 +93,9 @@ class CpuActivity:
 
 
 class MetricsActivity:
-    """Sequences that ended, tokens that were processed: the server must have nothing else to do.
+    """By the counters of ended sequences and processed tokens: the server must have nothing else to do.
 
-    The gauge of running sequences says only that something began: in 0.9.2 it stays at its last value when
+    The gauge of running sequences shows only that something began: in 0.9.2 it keeps its last value when
     nothing runs any more.
     """
 
@@ -121,7 +119,7 @@ class MetricsActivity:
         ended, made = (self._now[name] - self._before[name] for name in (COMPLETED, TOKENS))
         return (
             f"{ended:.0f} sequences ended and {made:.0f} tokens processed since, "
-            f"{self._now[RUNNING]:.0f} said to be running"
+            f"{self._now[RUNNING]:.0f} reported as running"
         )
 
     def _sample(self) -> None:
@@ -144,9 +142,9 @@ def read_counters(client: ApiClient) -> dict[str, float]:
 def watch_activity(
     direct: ChatEndpoint, meter: CpuMeter, warm_up: ChatRequest, timeout: float
 ) -> Iterator[ActivityProbe]:
-    """Look at the work of a server at rest, by the best source that it has.
+    """A probe of an idle server, by the best source that it has.
 
-    `first` is asked before: metrics have no series of what has not happened yet. `within`: seconds for that.
+    `warm_up` is sent before: metrics have no series of what has not happened yet. `timeout`: seconds for it.
     """
     with contextlib.closing(direct.client(METRICS_SECONDS)) as client:
         if client.get("/metrics").status != 200:

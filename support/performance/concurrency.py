@@ -1,4 +1,4 @@
-"""Many users at once, each with a mark of their own: nobody may get another's answer."""
+"""Concurrent users with different prompts: each has to get the answer to their own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 from support.chat.endpoint import ChatAnswer, ChatEndpoint, ChatRequest
@@ -13,9 +14,9 @@ from support.chat.endpoint import ChatAnswer, ChatEndpoint, ChatRequest
 T = TypeVar("T")
 R = TypeVar("R")
 SHOWN = 3
-# Less in common could be chance: a full stop, "the".
+# Shorter common endings can be chance: a full stop, "the".
 LEAST_COMMON = 8
-# Of any model and any tokenizer, so many of them are tokens of their own.
+# With any tokenizer, each repetition adds tokens.
 WORD, FEW_TOKENS = "hello", 8
 
 
@@ -28,7 +29,7 @@ class OwnAnswers(Protocol):
 
 @dataclass(frozen=True)
 class UserResult:
-    """One user's mark, what the mark has to be answered with, and what came: an answer or what went wrong."""
+    """One user's keyword, the expected answer, and the outcome: an answer or what went wrong."""
 
     keyword: str
     expected: str
@@ -41,24 +42,24 @@ class UserResult:
 
 @dataclass(frozen=True)
 class ConcurrentAnswers:
-    """What all users got. `answers`: by mark, what each mark is answered with."""
+    """The results of all users. `answers`: keyword -> scripted answer."""
 
     users: tuple[UserResult, ...]
     answers: Mapping[str, str]
 
     def require_own_answers(self) -> None:
-        """Raises AssertionError with the number of wrong answers, some of them, and whose text they hold."""
+        """Raises AssertionError with the number of wrong answers, and some of them."""
         wrong = [user for user in self.users if not user.is_correct]
         if wrong:
-            told = "\n".join(self._describe(user) for user in wrong[:SHOWN])
-            raise AssertionError(f"{len(wrong)} of {len(self.users)} users got a wrong answer:\n{told}")
+            shown = "\n".join(self._describe(user) for user in wrong[:SHOWN])
+            raise AssertionError(f"{len(wrong)} of {len(self.users)} users got a wrong answer:\n{shown}")
 
     def _describe(self, user: UserResult) -> str:
         if isinstance(user.outcome, AssertionError):
             return f"  {user.keyword}: {user.outcome}"
-        strangers = sorted({mark for mark in self.answers if self._has_answer_of(user, mark)})
-        whose = f" (the end of: {', '.join(strangers)})" if strangers else ""
-        return f"  {user.keyword}: got {user.outcome.text!r}{whose}, expected {user.expected!r}"
+        others = sorted({keyword for keyword in self.answers if self._has_answer_of(user, keyword)})
+        mixed_up = f" (the end of: {', '.join(others)})" if others else ""
+        return f"  {user.keyword}: got {user.outcome.text!r}{mixed_up}, expected {user.expected!r}"
 
     def _has_answer_of(self, user: UserResult, keyword: str) -> bool:
         end = self.answers[keyword][-LEAST_COMMON:]
@@ -67,7 +68,7 @@ class ConcurrentAnswers:
 
 
 def run_concurrently(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """The same work for every item, all begun at the same moment, in threads of their own."""
+    """The same work for every item, started at the same moment, each in its own thread."""
     gate = threading.Barrier(len(items))
 
     def begin(item: T) -> R:
@@ -79,69 +80,65 @@ def run_concurrently(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
 
 
 def request_about(keyword: str) -> ChatRequest:
-    """The question of one user, which the script answers by this mark."""
+    """A question with a scripted answer to this keyword."""
     return ChatRequest(({"role": "user", "content": f"Tell me about the {keyword}"},))
 
 
 def ask_concurrently(
     endpoint: ChatEndpoint, answers: Mapping[str, str], users: int, *, stream: bool, timeout: float
 ) -> ConcurrentAnswers:
-    """Let so many users ask at the same moment, each about one of the marks in turn."""
-    marks = list(answers)
-    asked = [marks[number % len(marks)] for number in range(users)]
+    """So many users ask at the same moment, each about one of the keywords in turn."""
+    keywords = list(answers)
 
-    def ask(mark: str) -> UserResult:
-        try:
-            return UserResult(
-                mark, answers[mark], endpoint.ask(request_about(mark), stream=stream, timeout=timeout)
-            )
-        except AssertionError as error:
-            return UserResult(mark, answers[mark], error)
+    def ask(number: int) -> UserResult:
+        keyword = keywords[number % len(keywords)]
+        outcome = _ask(endpoint, request_about(keyword), stream=stream, timeout=timeout)
+        return UserResult(keyword, answers[keyword], outcome)
 
-    return ConcurrentAnswers(tuple(run_concurrently(ask, asked)), answers)
+    return ConcurrentAnswers(tuple(run_concurrently(ask, range(users))), answers)
+
+
+def _ask(
+    endpoint: ChatEndpoint, request: ChatRequest, *, stream: bool, timeout: float
+) -> ChatAnswer | AssertionError:
+    try:
+        return endpoint.ask(request, stream=stream, timeout=timeout)
+    except AssertionError as error:
+        return error
 
 
 @dataclass(frozen=True)
 class PromptLengthProbe:
-    """Questions of different lengths, asked by one user alone and by all at once: tokens of each prompt.
-
-    Whatever a model answers, it counts the words of the question that it answers.
-    """
+    """Prompts of different lengths, sent one after another and at once: token counts have to agree."""
 
     sequential: tuple[ChatAnswer, ...]
     concurrent: tuple[ChatAnswer | AssertionError, ...]
 
     def require_own_answers(self) -> None:
-        """Raises AssertionError when somebody got no answer, or one to a question of another length."""
-        lengths = [said.prompt_tokens for said in self.sequential]
+        """Raises AssertionError for a missing answer, or one to a prompt of another length."""
+        lengths = [answer.prompt_tokens for answer in self.sequential]
         assert len(set(lengths)) == len(lengths) and all(lengths), (
-            f"questions cannot be told apart: {lengths}"
+            f"the prompts have no different token counts: {lengths}"
         )
         for number, (alone, got) in enumerate(zip(self.sequential, self.concurrent, strict=True), 1):
             if isinstance(got, AssertionError):
                 raise AssertionError(f"user {number} of {len(lengths)} got no answer: {got}")
             assert got.prompt_tokens == alone.prompt_tokens and got.finish_reason, (
-                f"user {number} of {len(lengths)} asked {alone.prompt_tokens} tokens; the answer is one to "
-                f"{got.prompt_tokens} tokens and ended by {got.finish_reason!r}\n{got.exchange.describe()}"
+                f"user {number} of {len(lengths)} sent {alone.prompt_tokens} tokens; the answer has "
+                f"{got.prompt_tokens} prompt tokens and the finish reason {got.finish_reason!r}\n"
+                f"{got.exchange.describe()}"
             )
 
 
 def ask_lengths_concurrently(
     endpoint: ChatEndpoint, users: int, *, stream: bool, timeout: float
 ) -> PromptLengthProbe:
-    """Let so many users ask questions of different lengths: one after the other, then at the same moment."""
-    talks = [
+    """So many users send prompts of different lengths: one after the other, then at the same moment."""
+    requests = [
         ChatRequest(({"role": "user", "content": " ".join([WORD] * number)},), limit=FEW_TOKENS)
         for number in range(1, users + 1)
     ]
 
-    def ask(talk: ChatRequest) -> ChatAnswer | AssertionError:
-        try:
-            return endpoint.ask(talk, stream=stream, timeout=timeout)
-        except AssertionError as error:
-            return error
-
-    return PromptLengthProbe(
-        tuple(endpoint.ask(talk, stream=stream, timeout=timeout) for talk in talks),
-        tuple(run_concurrently(ask, talks)),
-    )
+    alone = tuple(endpoint.ask(request, stream=stream, timeout=timeout) for request in requests)
+    ask = partial(_ask, endpoint, stream=stream, timeout=timeout)
+    return PromptLengthProbe(alone, tuple(run_concurrently(ask, requests)))

@@ -10,14 +10,9 @@ from support.performance.overload import OverloadResult
 from support.results.must_check import MustCheck
 
 # By their names in the features.
-DIFFERENT_TOPICS, DIFFERENT_LENGTHS = PROMPTS = (
-    "about different topics",
-    "with prompts of different lengths",
-)
-OWN_ANSWER, ANSWER_OR_BUSY = USER_OUTCOMES = (
-    "the answer to their own question",
-    "the right answer or a busy error",
-)
+DIFFERENT_LENGTHS, ANSWER_OR_BUSY = "with prompts of different lengths", "the right answer or a busy error"
+PROMPTS = ("about different topics", DIFFERENT_LENGTHS)
+USER_OUTCOMES = ("the answer to their own question", ANSWER_OR_BUSY)
 
 
 class PerformanceScenario:
