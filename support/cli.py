@@ -43,7 +43,7 @@ def main() -> None:
 )
 @click.option("--rerun-failed", is_flag=True, help="Only what failed in the last run.")
 @click.option(
-    "--list", "only_list", is_flag=True, help="Show what would run and what it needs; start nothing."
+    "--list", "only_list", is_flag=True, help="List scenarios, requirements and cases; start nothing."
 )
 @click.option(
     "--report",

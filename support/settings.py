@@ -230,6 +230,11 @@ class Settings(BaseSettings):
         return names
 
     @property
+    def selected_checks(self) -> frozenset[str]:
+        """The ids of `acceptance_cases`; empty: all checks."""
+        return frozenset(filter(None, self.acceptance_cases.split(",")))
+
+    @property
     def compared_servers(self) -> tuple[str, ...]:
         """The servers of `acceptance_compare`, one by one."""
         return _listed(self.acceptance_compare)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -20,6 +20,7 @@ from support.models.script import TOOLS_SCRIPT, Script
 from support.models.store import ModelStore
 from support.programs.launcher import free_port
 from support.programs.run_directory import RunDirectory
+from support.results.check import CheckResult
 from support.results.known_issues import KnownIssue, KnownIssues
 from support.servers.capabilities import CAPABILITIES, unmet_capability
 from support.servers.command_line import ModelArguments
@@ -88,6 +89,8 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
         self.resolved = resolved
         self.target = target
         self.run_cache = RunCache()
+        # A worker sends them to its coordinator, which has them when the worker crashes.
+        self.report_checks: Callable[[Sequence[CheckResult]], None] = lambda _: None
         self._exit_stack = ExitStack()
         run_directory = RunDirectory().lock()
         self._exit_stack.callback(run_directory.remove)
@@ -175,10 +178,10 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
         """Whether what is unsupported counts as a failure."""
         return self.settings.acceptance_strict
 
-    @cached_property
+    @property
     def selected_checks(self) -> frozenset[str]:
-        """The ids of the checks that were asked for; empty: all."""
-        return frozenset(filter(None, self.settings.acceptance_cases.split(",")))
+        """The ids of the checks to run; empty: all."""
+        return self.settings.selected_checks
 
     @cached_property
     def known_issues(self) -> KnownIssues:

@@ -17,7 +17,7 @@ Feature: Wrong paths and ports are reported
       | a GGUF file with a .ggml extension |
       | an empty folder                    |
 
-  @critical @serial
+  @critical
   Scenario: A port already in use is reported
     Given a model in the GGUF format
     And another program is listening on the server's port

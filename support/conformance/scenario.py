@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Protocol
@@ -46,7 +46,7 @@ class Servers(Protocol):
 
     @property
     def selected_checks(self) -> Collection[str]:
-        """The ids of the checks that were asked for; empty: all."""
+        """The ids of the checks to run; empty: all."""
 
     @property
     def strict(self) -> bool:
@@ -65,6 +65,9 @@ class Servers(Protocol):
 
     def known_issue(self, server: Endpoint, check_id: str) -> KnownIssue | None:
         """The known issue that lists a check on a server."""
+
+    def report_checks(self, checks: Sequence[CheckResult], /) -> None:
+        """Called as the checks finish, and with all of them as `not_run` before."""
 
 
 # Called for each server that a check is about to use.
@@ -89,10 +92,12 @@ class ConformanceScenario:
         chosen = [check for check in group(api, name) if self._is_selected(check)]
         self.group.set(name)
         finished = 0
+        self._servers.report_checks([_unfinished(check) for check in chosen])
         try:
             for check in chosen:
                 self.checks.append(self._result_of(check))
                 finished += 1
+                self._servers.report_checks(self.checks[-1:])
         finally:
             self.checks += [_unfinished(check) for check in chosen[finished:]]
 

@@ -6,7 +6,7 @@ coordinator          assigns feature files to workers, replaces crashed workers
 entry_point          runs behave in this process, with the exit codes of the suite
 exit_code            the exit code of a run, from its records; scenarios that were not reached
 guarded_formatter    behave formatters chosen with `-f`, with a time limit
-list_scenarios       `--list`
+list_scenarios       `--list`: scenarios, requirements, cases
 messages             the messages between coordinator and workers
 requirements         what `@needs.*` tags require; the reason and the remedy of a skip
 rerun                `--rerun-failed` and `--iterations`

@@ -15,6 +15,7 @@ from cucumber_tag_expressions import TagExpressionError
 
 from support.results.behave_types import BehaveConfig
 from support.runner import tags
+from support.runner.selection import FOLDERS
 from support.settings import ResolvedSettings, load_settings
 
 # Options of formatters and of the entry point, passed as behave userdata.
@@ -74,5 +75,10 @@ def expressions(configuration: BehaveConfig) -> list[str]:
 def error_line(error: BaseException) -> str:
     """behave's message, as one line."""
     lines = [line.strip() for line in str(error).splitlines() if "^" not in line]
-    reason = "no such feature file or folder: " if isinstance(error, FeatureNotFound) else ""
-    return f"{reason}{'; '.join(line for line in lines if line)}"
+    message = "; ".join(line for line in lines if line)
+    if isinstance(error, FeatureNotFound | InvalidFilenameError):
+        return (
+            f"{message!r} (from the command line) is no suite, feature file or folder of features; "
+            f"give a suite ({', '.join(FOLDERS)}) or a path such as {FOLDERS['api']}"
+        )
+    return message

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from behave.runner_util import collect_feature_locations, parse_features
 
+from support.conformance.case_table import CaseError
+from support.conformance.check_outcome import Check
 from support.conformance.groups import all_checks, check_ids, group, require_checks
 from support.errors import SettingsError
+from support.reporting.behave_events import location_of
 from support.results.behave_types import BehaveFeature, BehaveScenario
 from support.results.known_issues import KnownIssues
 from support.runner.time_limits import SCENARIO_SECONDS, budget_of_tags
@@ -24,6 +27,23 @@ def group_of(scenario: BehaveScenario) -> tuple[str, str] | None:
     """API and group of a scenario that runs a group of checks, else None."""
     found = (_GROUP_STEP.fullmatch(str(step.name)) for step in scenario.all_steps)
     return next(((match["api"].lower(), match["group"]) for match in found if match), None)
+
+
+def selected_checks(scenario: BehaveScenario, ids: Collection[str]) -> list[Check]:
+    """The checks that the scenario runs: all of its group, or those of `ids` (`--case`) where given."""
+    found = group_of(scenario)
+    return [check for check in group(*found) if not ids or check.id in ids] if found else []
+
+
+def require_groups(scenarios: Iterable[BehaveScenario]) -> None:
+    """Raises `SettingsError` for a scenario that runs a group that does not exist."""
+    for scenario in scenarios:
+        found = group_of(scenario)
+        try:
+            if found is not None:
+                group(*found)
+        except CaseError as error:
+            raise SettingsError(f"{location_of(scenario)}: {error}") from None
 
 
 def budget_of_scenario(scenario: BehaveScenario) -> float | None:

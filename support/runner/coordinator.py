@@ -16,7 +16,7 @@ from support.errors import EXIT_PASSED
 from support.reporting.behave_events import RunError
 from support.results.record import Record
 from support.runner.checks_of_scenarios import budget_of_scenario
-from support.runner.messages import EndMessage, FeatureMessage, IdleMessage
+from support.runner.messages import ChecksMessage, EndMessage, FeatureMessage, IdleMessage
 from support.runner.scheduler import Schedule, Task
 from support.runner.signals import Signals
 from support.runner.time_limits import HOOK_SECONDS, SCENARIO_SECONDS
@@ -128,6 +128,9 @@ class Coordinator:
             case IdleMessage():
                 self._finish_task(worker)
                 worker.idle = True
+            case ChecksMessage(checks):
+                if worker.task is not None:
+                    worker.task.checks |= {check.id: check for check in checks}
             case EndMessage(exit_code):
                 worker.exit_code = exit_code
             case RunError():
@@ -138,7 +141,7 @@ class Coordinator:
     def _handle_record(self, task: Task | None, record: Record) -> None:
         if task is not None and record.location in task.pending:
             task.started.add(record.location)
-            task.running = record
+            task.running, task.checks = record, {}
             self._listener.scenario_started(record)
             return
         if task is not None and record.location in task.scenarios:

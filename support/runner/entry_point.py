@@ -62,6 +62,7 @@ def list_features(argv: Sequence[str]) -> int:
     from behave.configuration import Configuration
 
     from support.runner.behave_config import BEHAVE_USAGE_ERRORS, error_line, settings_of
+    from support.runner.checks_of_scenarios import require_groups
     from support.runner.list_scenarios import listing
     from support.runner.scenario_runner import ScenarioRunner
     from support.runner.signals import Signals
@@ -71,7 +72,9 @@ def list_features(argv: Sequence[str]) -> int:
         configuration = Configuration(list(argv))
         settings = settings_of(configuration).settings
         target = preview(settings)
-        print("\n".join(listing(ScenarioRunner(configuration, Signals()).selected(), settings, target)))
+        scenarios = ScenarioRunner(configuration, Signals()).selected()
+        require_groups(scenarios)
+        print("\n".join(listing(scenarios, settings, target)))
     except AcceptanceError as error:
         print(f"acceptance: {error}", file=sys.stderr)
         return error.exit_code

@@ -1,10 +1,12 @@
-"""The list of the selected scenarios, with their requirements and whether those are met."""
+"""The list of the selected scenarios: requirements, whether those are met, and the cases of groups."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from support.results.behave_types import BehaveFeature, BehaveScenario
+from support.results.safe_text import counted
+from support.runner.checks_of_scenarios import selected_checks
 from support.runner.requirements import missing_requirement
 from support.servers.discovery import CommandTarget, Target
 from support.settings import Settings
@@ -30,8 +32,12 @@ def listing(scenarios: Sequence[BehaveScenario], settings: Settings, target: Tar
             missing = missing or reason is not None
             lines.append(f"      {need.removeprefix('needs.')}: {_state(need, reason, target)}")
         unmet += missing
+        lines += [
+            f"      {check.id}: {check.title}"
+            for check in selected_checks(scenario, settings.selected_checks)
+        ]
     outcome = "would fail" if settings.acceptance_strict else "would be skipped"
-    lines += ["", f"{len(scenarios)} scenarios selected, {unmet} {outcome} for an unmet need"]
+    lines += ["", f"{counted(len(scenarios), 'scenario')} selected, {unmet} {outcome} for an unmet need"]
     return lines
 
 

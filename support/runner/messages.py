@@ -2,18 +2,21 @@
 
 They go over a `multiprocessing.connection.Connection`, pickled. To a worker: one `StartMessage`, then a
 `FeatureMessage` for each feature file, at last None. To the coordinator: `IdleMessage` whenever the worker
-has nothing to do, a `Record` at the start and the end of each scenario, a `RunError` when the worker cannot
-start, and `EndMessage` last: a worker that ends without it has crashed.
+has nothing to do, a `Record` at the start and the end of each scenario, a `ChecksMessage` as the checks of a
+group finish, a `RunError` when the worker cannot start, and `EndMessage` last: a worker that ends without it
+has crashed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from support.reporting.behave_events import RunError
+    from support.results.check import CheckResult
     from support.results.record import Record
     from support.servers.discovery import Target
 
@@ -48,6 +51,13 @@ class IdleMessage:
 
 
 @dataclass(frozen=True)
+class ChecksMessage:
+    """Results of the checks that the scenario runs; a later result of a check replaces the earlier one."""
+
+    checks: Sequence[CheckResult]
+
+
+@dataclass(frozen=True)
 class EndMessage:
     """The worker ends, with this exit code."""
 
@@ -56,4 +66,4 @@ class EndMessage:
 
 if TYPE_CHECKING:
     ToWorker = StartMessage | FeatureMessage | None
-    FromWorker = IdleMessage | EndMessage | Record | RunError
+    FromWorker = IdleMessage | ChecksMessage | EndMessage | Record | RunError

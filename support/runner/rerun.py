@@ -17,6 +17,7 @@ from support.errors import (
     SettingsError,
 )
 from support.results.record import read_records
+from support.results.safe_text import counted
 from support.units import JsonObject
 
 ITERATIONS = "iterations"
@@ -83,12 +84,12 @@ def run_repeatedly(run: Callable[[Sequence[str]], int], times: int, reports: Pat
     differing = [place for place, found in verdicts.items() if len(set(found)) > 1 or len(found) != times]
     flaky = [place for place in differing if _is_flaky(verdicts[place], times)]
     print("\n".join(lines))
-    outcome = "identical" if not differing else f"{len(differing)} scenarios with different"
+    outcome = f"{counted(len(differing), 'scenario')} with different" if differing else "identical"
     print(f"{times} runs, {outcome} verdicts{':' if differing else ''}")
     for place in differing:
-        counted = Counter(verdicts[place])
-        counted["not reported"] = times - counted.total()
-        counts = ", ".join(f"{number} x {verdict}" for verdict, number in counted.items() if number)
+        numbers = Counter(verdicts[place])
+        numbers["not reported"] = times - numbers.total()
+        counts = ", ".join(f"{number} x {verdict}" for verdict, number in numbers.items() if number)
         print(f"  {place[0]}  {place[1]}: {counts}{', listed as flaky' if place in flaky else ''}")
     return code if len(flaky) == len(differing) else EXIT_FAILED
 

@@ -70,7 +70,7 @@ class ResultCollector:
         message = f"{limit}; the worker was killed" if limit else ""
         message = message or f"the worker process ended ({reason}) while this scenario ran"
         duration = time.time() - started.start
-        scenario = task.scenarios[started.location]
+        scenario, checks = task.scenarios[started.location], tuple(task.checks.values())
         evidence = tuple(
             Evidence.text(name, visible(text), f"{name.replace(' ', '-')}.txt")
             for name, text in (("output of the worker", output), ("stacks", stacks))
@@ -86,12 +86,13 @@ class ResultCollector:
             timed_out=verdict.timed_out,
             output=output,
             duration=round(duration, 4),
+            checks=checks,
         )
         self.scenario_started(record)
         self._print_outcome(record)
         self._write_evidence(scenario, verdict, evidence)
         self._report(worker.worker_id).add(
-            ScenarioResult(scenario, verdict, evidence, (), started.start, duration)
+            ScenarioResult(scenario, verdict, evidence, (), started.start, duration, checks=checks)
         )
 
     def _record_run_error(self, worker: Worker, failure: RunError, file: str) -> None:

@@ -36,7 +36,7 @@ from support.reporting.report_writer import RunReports
 from support.results.behave_types import BehaveConfig, BehaveScenario, BehaveStep
 from support.results.known_issues import KnownIssues
 from support.runner.behave_config import BEHAVE_USAGE_ERRORS, command_line_of, error_line, settings_of
-from support.runner.checks_of_scenarios import require_existing
+from support.runner.checks_of_scenarios import require_existing, require_groups
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.scheduler import durations
 from support.runner.signals import Signals
@@ -124,6 +124,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             scenarios = self._runner.selected()
             if self.config.dry_run:
                 return EXIT_FAILED if self._runner.run_dry() else EXIT_PASSED
+            require_groups(scenarios)
             if resolved.settings.acceptance_known_issues:
                 require_existing(KnownIssues.load(), self._runner.features)
             target = discover(resolved.settings)

@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from support.errors import AcceptanceError
 from support.reporting.behave_events import location_of
 from support.results.behave_types import BehaveScenario
+from support.results.check import CheckResult
 from support.results.record import Record, read_records
 
 
@@ -18,7 +19,7 @@ class Task:
     """A feature file with its selected scenarios (`file:line` -> behave's object).
 
     `locks` and `serial`: what it cannot run beside. `started`: the scenarios that a worker has started;
-    `running`: the record of the one that runs.
+    `running`: the record of the one that runs, `checks` the results of its checks so far, by id.
     """
 
     file: str
@@ -27,6 +28,7 @@ class Task:
     serial: bool = False
     started: set[str] = field(default_factory=set)
     running: Record | None = None
+    checks: dict[str, CheckResult] = field(default_factory=dict)
 
     @classmethod
     def from_scenarios(cls, file: str, scenarios: dict[str, BehaveScenario]) -> Task:

@@ -13,7 +13,7 @@ import faulthandler
 import io
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -24,11 +24,13 @@ from behave.formatter.base import StreamOpener
 from support.errors import EXIT_HARNESS, EXIT_PASSED
 from support.programs.deferred_interrupts import defer_interrupts
 from support.reporting.behave_events import RunError, location_of
+from support.reporting.record_formatter import safe_check
 from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario
+from support.results.check import CheckResult
 from support.results.record import Record
 from support.results.redaction import RedactedStream
 from support.runner.behave_config import behave_configuration, settings_of
-from support.runner.messages import EndMessage, FeatureMessage, IdleMessage, StartMessage
+from support.runner.messages import ChecksMessage, EndMessage, FeatureMessage, IdleMessage, StartMessage
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.signals import Signals
 from support.runner.worker_pool import SCENARIO_SEPARATOR
@@ -147,6 +149,8 @@ class WorkerRunner(ScenarioRunner):
             scenarios = self.selected()
             start = self.wait_for_start()
             self.prepare(scenarios, resolved, start.target, start.stacks)
+            assert self.suite is not None
+            self.suite.report_checks = self._send_checks
             failed = self.run_features(
                 resolved.settings.acceptance_reports_dir,
                 StreamOpener(stream=RecordStream(self._connection), encoding="ascii"),
@@ -173,6 +177,9 @@ class WorkerRunner(ScenarioRunner):
     def scenario_started(self, scenario: BehaveScenario) -> None:
         log(f"{SCENARIO_SEPARATOR}\n")
         super().scenario_started(scenario)
+
+    def _send_checks(self, checks: Sequence[CheckResult]) -> None:
+        self._connection.send(ChecksMessage(tuple(map(safe_check, checks))))
 
     def _assigned_features(self) -> Iterator[BehaveFeature]:
         features: dict[str, BehaveFeature] = {feature.filename: feature for feature in self.features}

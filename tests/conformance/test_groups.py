@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -53,6 +53,7 @@ class Servers:
         self.unsupported: Callable[[Any], str | None] | None = None
         self.dedicated = 0
         self._processes = processes
+        self.reported: list[tuple[str, str]] = []
 
     def timeout(self, seconds: float) -> float:
         return 5.0
@@ -70,6 +71,9 @@ class Servers:
 
     def known_issue(self, server: Endpoint, check_id: str) -> KnownIssue | None:
         return self.issues.get(check_id)
+
+    def report_checks(self, checks: Sequence[CheckResult]) -> None:
+        self.reported += [(check.id, check.status) for check in checks]
 
 
 def listed(*, flaky: bool = False) -> KnownIssue:
@@ -123,6 +127,17 @@ def test_every_check_runs_and_says_what_is_wrong(serve: Serve, run: Any) -> None
     for words in ("expected:", "actual:", "source:      a test", "repeat:", "--case openai.toy.a"):
         assert words in message
     assert "openai.toy.b" not in message
+
+
+def test_checks_are_reported_as_they_finish(serve: Serve, run: Any) -> None:
+    servers = Servers(Process(serve(json_reply(chat())).url))
+    run(servers, toy("a", **WRONG), toy("b"))
+    assert servers.reported == [
+        ("openai.toy.a", "not_run"),
+        ("openai.toy.b", "not_run"),
+        ("openai.toy.a", "failed"),
+        ("openai.toy.b", "passed"),
+    ]
 
 
 def test_a_group_that_conforms_passes(serve: Serve, run: Any) -> None:

@@ -214,6 +214,9 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         "workers apart": Case(WORKERS, files=toy_suite.APART),
         "worker ends at once": Case(WORKERS, files=toy_suite.dying("the process ends at once")),
         "worker killed": Case(WORKERS, files=toy_suite.dying("the process is killed")),
+        "worker killed in a group": Case(
+            WORKERS, files=toy_suite.dying("the process is killed in the second of three checks")
+        ),
         "workers fail": Case(WORKERS, scenarios=("It passes", "It fails", "Its cleanup breaks")),
         "workers before_all": Case(
             WORKERS, ("-D", "toy.breaks=before_all"), scenarios=("It passes", "It passes as well")
@@ -238,6 +241,7 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         # -- rejected before anything starts
         "unknown setting": Case(BEHAVE, ("-D", "test_prot=8080")),
         "unknown variable": Case(ACCEPTANCE, environment={"ACCEPTANCE_HTLM": "false"}),
+        "unknown group": Case(BEHAVE, files=toy_suite.UNKNOWN_GROUP),
         "twins": Case(BEHAVE, files=toy_suite.TWINS),
         "jobs, no number": Case(ACCEPTANCE, ("--jobs", "many")),
         "jobs, too many": Case(BEHAVE, ("-D", "acceptance_jobs=65")),
@@ -247,7 +251,7 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         "nothing selected": Case(BEHAVE, ("--tags", "smoke and slow")),
         "no features": Case(BEHAVE, ("empty",), prepare=lambda folder: (folder / "empty").mkdir()),
         "no such path by behave": Case(BEHAVE, ("features/nowhere.feature",)),
-        "no such path by acceptance": Case(ACCEPTANCE, ("features/nowhere.feature",)),
+        "no such path by acceptance": Case(ACCEPTANCE, ("openai_api/nowhere",)),
         "broken feature": Case(
             BEHAVE,
             prepare=lambda folder: (folder / "features" / "toy" / "b.feature").write_text("Scenario: lost\n"),

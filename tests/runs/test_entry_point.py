@@ -38,6 +38,9 @@ def cases(api: int) -> dict[str, Case]:
         "refused iterations": Case(ACCEPTANCE, ("--iterations", "2", "--tags", "smoke and and")),
         "list": Case(ACCEPTANCE, ("--list",), scenarios=TWO, program="hanging"),
         "list of nothing": Case(ACCEPTANCE, ("--list", "slow")),
+        "list of cases": Case(
+            ACCEPTANCE, ("--list", "--case", "openai.chat.body.empty"), environment=url(1), real=True
+        ),
         "list without needs": Case(ACCEPTANCE, ("--list", identity), environment=url(1), real=True),
         "two reports": Case(ACCEPTANCE, ("--report", "json", "--report", "junit", "--ci")),
         "target path": Case(
@@ -65,10 +68,11 @@ EXPECTED: dict[str, tuple[int, tuple[str, ...]]] = {
     "strict": (1, ("this run is strict", "set MISTRALRS_BIN")),
     "bare truth": (1, ("It fails", "1 passed, 1 failed")),
     "same verdicts": (1, ("run 2 of 2: 1 passed, 1 failed", "2 runs, identical verdicts")),
-    "other verdicts": (1, ("2 runs, 1 scenarios with different verdicts", "1 x passed, 1 x broken")),
+    "other verdicts": (1, ("2 runs, 1 scenario with different verdicts", "1 x passed, 1 x broken")),
     "refused iterations": (2, ("smoke and and",)),
     "list": (0, ("toy0.feature:4  It fails  @normal", "2 scenarios selected, 0 would be skipped")),
     "list of nothing": (3, ("no scenario selected",)),
+    "list of cases": (0, ("1 scenario selected", "      openai.chat.body.empty: ")),
     "list without needs": (0, ("command: unmet, requires a local binary", "would be skipped")),
     "two reports": (0, ("PASSED: 1 passed", "JUnit")),
     "target path": (0, ("mistralrs 9.9.9", "program-good")),
@@ -109,7 +113,7 @@ def test_option(front: Runs, name: str) -> None:
         assert len(run.stderr.splitlines()) == 1, run.output
 
 
-@pytest.mark.parametrize("name", ["list", "list of nothing", "list without needs"])
+@pytest.mark.parametrize("name", ["list", "list of nothing", "list of cases", "list without needs"])
 def test_a_list_starts_nothing(front: Runs, name: str) -> None:
     assert not front[name].reports.exists()
 

@@ -74,6 +74,16 @@ def test_crash_of_a_worker_costs_one_scenario(runs: Runs, name: str, how: str) -
     assert run.cases == {"It comes before": [], "It dies": ["error"], "It comes after": [], "It stays": []}
 
 
+def test_a_worker_that_is_killed_in_a_group_leaves_the_finished_checks(runs: Runs) -> None:
+    run = runs["worker killed in a group"]
+    found = [(test["id"], test["verdict"]) for test in run.report["tests"] if test["kind"] == "check"]
+    assert found == [("openai.toy.a", "passed"), ("openai.toy.b", "not_run"), ("openai.toy.c", "not_run")]
+    statuses = {title: result["status"] for title, result in run.results.items() if "the case" in title}
+    assert sorted(statuses.values()) == ["passed", "skipped", "skipped"], run.output
+    assert run.cases["openai.toy.a: the case a"] == []
+    assert run.cases["openai.toy.b: the case b"] == ["skipped"]
+
+
 def test_workers_report_failures_as_one_process_does(runs: Runs) -> None:
     run = runs["workers fail"]
     assert run.verdicts == {"It passes": "passed", "It fails": "failed", "Its cleanup breaks": "broken"}

@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from behave import given, then
@@ -18,6 +19,7 @@ from behave.runner import Context
 
 from support.errors import NotSupported
 from support.programs.process import ManagedProcess
+from support.results.check import CheckResult
 from support.waiting import wait_until
 
 if "--define=toy.dies=import" in sys.argv:
@@ -174,6 +176,16 @@ def ends_at_once(context: Context) -> None:
 
 @then("the process is killed")
 def is_killed(context: Context) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@then("the process is killed in the second of three checks")
+def is_killed_in_a_group(context: Context) -> None:
+    checks = [
+        CheckResult(f"openai.toy.{name}", f"the case {name}", "toys", "must", "not_run") for name in "abc"
+    ]
+    context.suite.report_checks(checks)
+    context.suite.report_checks([replace(checks[0], status="passed")])
     os.kill(os.getpid(), signal.SIGKILL)
 
 

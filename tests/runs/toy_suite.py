@@ -147,6 +147,9 @@ Feature: With a background
 """
 }
 TWINS = {"a": feature("A", ("It is one", "Then 1 is 1")), "b": feature("B", ("It is one", "Then 1 is 1"))}
+UNKNOWN_GROUP = {
+    "a": feature("A", ("It is a group", 'When the "malformed body" cases of the OpenAI API are run'))
+}
 FIRST_FAILS = {
     "a": feature("A", ("It fails", "Then 1 is 2"), ("It is next", "Then 1 is 1")),
     "b": feature("B", ("It is in the next file", "Then 1 is 1")),
