@@ -331,8 +331,8 @@ def load_settings(defines: Mapping[str, Any] | None = None) -> ResolvedSettings:
     key = settings.target_api_key
     # Here and not later: from now on something may be said about them.
     # `ollama_api` may be an address; its other words hold no secret.
-    addresses = (settings.ollama_url, settings.ollama_api)
-    set_redactor(redactor_for(key.get_secret_value() if key else None, settings.target_url, None, *addresses))
+    addresses = (settings.target_url, settings.ollama_url, settings.ollama_api)
+    set_redactor(redactor_for(key.get_secret_value() if key else None, addresses))
     return ResolvedSettings(settings, origins)
 
 

