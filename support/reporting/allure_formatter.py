@@ -37,13 +37,12 @@ from behave.formatter.base import Formatter
 
 from support.reporting.behave_events import (
     RunError,
-    RunErrorWatcher,
     ScenarioResult,
+    add_listener,
     capability_of,
     capability_title,
     examples_of,
     flag,
-    instrument,
     never_raise,
     row_of,
     rule_of,
@@ -154,16 +153,16 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
         allure_commons.plugin_manager.register(self.file_logger)
         self.testplan = get_testplan()
         self._measurement_file = _MeasurementFile(folder)
-        self._run_error_watcher = RunErrorWatcher(self.report)
+        add_listener(config, self)
 
     @never_raise
     def uri(self, uri: str) -> None:
         super().uri(uri)
 
     @never_raise
-    def feature(self, feature: BehaveFeature) -> None:
-        self._run_error_watcher.feature_started(feature)
-        instrument(feature, self.config, self._scenario_started, self._scenario_finished)
+    def feature(self, feature: Any) -> None:  # noqa: ARG002 - of the interface
+        # Stock wraps the scenarios here.
+        return
 
     @never_raise
     def step(self, step: BehaveStep) -> None:
@@ -189,32 +188,33 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
 
     @never_raise
     def eof(self) -> None:
-        self._run_error_watcher.feature_finished()
         super().eof()
 
     @never_raise
     def close(self) -> None:
-        self._run_error_watcher.feature_finished()
         super().close()
+
+    def run_started(self, scenarios: int) -> None:  # noqa: ARG002 - of the interface
+        return
 
     @never_raise
     def add(self, result: ScenarioResult) -> None:
-        """A scenario that another process ran and did not live to tell."""
+        """Report a scenario that ended without events: its process died, or it was not run."""
         self.listener.begin(result.scenario, result.start)
-        self._scenario_finished(result)
+        self.scenario_finished(result)
 
     @never_raise
-    def _scenario_started(self, scenario: BehaveScenario) -> None:
+    def scenario_started(self, scenario: Any) -> None:
         self.listener.begin(scenario)
 
     @never_raise
-    def _scenario_finished(self, result: ScenarioResult) -> None:
+    def scenario_finished(self, result: ScenarioResult) -> None:
         self.listener.end(result)
         self._measurement_file.add(result.measures, result.start, result.duration)
 
     @never_raise
-    def report(self, failure: RunError) -> None:
-        self.listener.report_run_error(failure)
+    def run_error(self, error: RunError) -> None:
+        self.listener.report_run_error(error)
 
 
 class _FileLogger(AllureFileLogger):  # type: ignore[misc]

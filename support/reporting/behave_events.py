@@ -1,33 +1,31 @@
-"""What the three formatters share: when a scenario begins and ends, what became of it, what failed outside.
+"""What the formatters of the suite share: the events of a run, names and places of behave's objects.
 
-behave tells a formatter of steps only. The start of a scenario, and its end with its hooks and cleanups, are
-seen by wrapping `scenario.run`. Objects of behave are met here by their attributes only.
+The suite's runner (support/runner/event_runner.py) calls the listeners in `config.acceptance_listeners`.
+Objects of behave are met here by their attributes only.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import re
 import sys
-import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, Protocol
 
 from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario
 from support.results.check import CheckResult
 from support.results.outcome import Evidence, MatrixCell, Measurement, Verdict
 from support.results.redaction import redact
-from support.results.verdicts import cleanup_message, verdict_of
 
 P = ParamSpec("P")
 
 _SPELLING = {"openai": "OpenAI", "api": "API", "mcp": "MCP", "cli": "CLI", "gpu": "GPU", "http": "HTTP"}
-_HOOK = re.compile(r"HOOK-ERROR in (\w+)")
+# The attribute of behave's configuration that has the listeners of its run.
+LISTENERS = "acceptance_listeners"
 _warned: set[tuple[str, str]] = set()
 
 
@@ -37,10 +35,10 @@ class ScenarioResult:
 
     scenario: BehaveScenario
     verdict: Verdict
-    evidence: tuple[Evidence, ...]
-    measures: tuple[Measurement, ...]
     start: float
     duration: float
+    evidence: tuple[Evidence, ...] = ()
+    measures: tuple[Measurement, ...] = ()
     cells: tuple[MatrixCell, ...] = ()
     checks: tuple[CheckResult, ...] = ()
 
@@ -59,6 +57,30 @@ class RunError:
     def from_exception(cls, name: str, error: BaseException) -> RunError:
         """An error in something of the run itself."""
         return cls(name, "", "environment.py:1", _describe(error), _trace(error))
+
+
+class RunListener(Protocol):
+    """A formatter that is informed of scenarios as a whole. Its methods must not raise."""
+
+    def run_started(self, scenarios: int) -> None:
+        """A run of so many selected scenarios begins."""
+
+    def scenario_started(self, scenario: Any) -> None:
+        """A selected scenario begins."""
+
+    def scenario_finished(self, result: ScenarioResult) -> None:
+        """It has ended, with its hooks and cleanups."""
+
+    def run_error(self, error: RunError) -> None:
+        """Something failed outside all scenarios."""
+
+
+def add_listener(config: Any, listener: RunListener) -> None:
+    """Have the runner of this configuration call the listener. Raises RuntimeError under a foreign runner."""
+    listeners = getattr(config, LISTENERS, None)
+    if listeners is None:
+        raise RuntimeError("formatters of the suite need its runner (`runner` in [tool.behave])")
+    listeners.append(listener)
 
 
 def never_raise(method: Callable[P, None]) -> Callable[P, None]:
@@ -156,158 +178,6 @@ def selected(scenario: Any, config: Any) -> bool:
         return False
     # `FILE:LINE` marks all other scenarios as skipped, without a reason.
     return not scenario.should_skip or bool(scenario.skip_reason)
-
-
-def instrument(
-    feature: BehaveFeature,
-    config: BehaveConfig,
-    on_start: Callable[[Any], None],
-    on_finish: Callable[[ScenarioResult], None],
-) -> list[Any]:
-    """Have `begins` and `ends` called around each selected scenario; they must not raise. Returns those.
-
-    `walk_scenarios` includes the rows of outlines and the scenarios of Rules.
-    """
-    wanted = []
-    for scenario in feature.walk_scenarios():
-        if selected(scenario, config):
-            wanted.append(scenario)
-        scenario.run = _instrumented(scenario, scenario.run, on_start, on_finish)
-    return wanted
-
-
-def _instrumented(
-    scenario: BehaveScenario,
-    inner: Callable[[Any], Any],
-    on_start: Callable[[Any], None],
-    on_finish: Callable[[ScenarioResult], None],
-) -> Callable[[Any], Any]:
-    def run(runner: Any) -> Any:
-        if not selected(scenario, runner.config):
-            return inner(runner)
-        start, clock = time.time(), time.monotonic()
-        on_start(scenario)
-
-        def end(raised: BaseException | None) -> None:
-            try:
-                verdict = final_verdict(scenario, raised)
-                evidence = tuple(getattr(scenario, "evidence", None) or ())
-                measures = tuple(getattr(scenario, "measures", None) or ())
-                cells = tuple(getattr(scenario, "cells", None) or ())
-                checks = tuple(getattr(scenario, "checks", None) or ())
-            except Exception as error:  # noqa: BLE001 - what a hook attached may be anything
-                warn_incomplete("verdict", error)
-                verdict = Verdict("broken", f"the outcome cannot be read: {type(error).__name__}: {error}")
-                evidence, measures, cells, checks = (), (), (), ()
-            spent = time.monotonic() - clock
-            on_finish(ScenarioResult(scenario, verdict, evidence, measures, start, spent, cells, checks))
-
-        try:
-            failed = inner(runner)
-        except BaseException as error:
-            end(error)
-            raise
-        end(None)
-        return failed
-
-    return run
-
-
-def final_verdict(scenario: BehaveScenario, raised: BaseException | None = None) -> Verdict:
-    """What the guarded runner decided; without one, what follows from behave's statuses."""
-    decided = getattr(scenario, "verdict", None)
-    if isinstance(decided, Verdict):
-        return decided
-    if raised is not None:
-        return Verdict("broken", f"the run was ended: {_describe(raised)}", _trace(raised))
-    return verdict_of(scenario, None)
-
-
-def feature_errors(feature: Any) -> Iterator[RunError]:
-    """The hooks and cleanups of the feature and its Rules that failed; to be asked when it has ended."""
-    for item in (feature, *feature.iter_rules()):
-        if item.hook_failed:
-            message = str(item.error_message or "a hook failed")
-            name = match[1] if (match := _HOOK.search(message)) else "hook"
-            error = getattr(item, "exception", None)
-            trace = _trace(error) if error else ""
-        elif item.status.name == "cleanup_error":
-            name, message, trace = "cleanup", cleanup_message(item), ""
-        else:
-            continue
-        yield RunError(
-            f"{name} ({item.type}: {item.name})", str(feature.name), location_of(item), message, trace
-        )
-
-
-def instrument_run(on_error: Callable[[RunError], None]) -> Any:
-    """Have `note` called when `before_all`, `after_all` or a cleanup of the run fails. Returns the runner.
-
-    To be called while a formatter is made. behave gives a formatter no way to its runner, and tells nobody of
-    these failures: they are found on the stack and wrapped. None when behave's runner is not there.
-    """
-    runner = _find_runner()
-    if runner is None:
-        return None
-    for name in ("before_all", "after_all"):
-        if name in runner.hooks:
-            runner.hooks[name] = _reporting_errors(name, runner.hooks[name], on_error)
-    context = runner.context
-    context._do_remaining_cleanups = _reporting_errors(  # noqa: SLF001 - behave has no event for it
-        "cleanup of the run",
-        context._do_remaining_cleanups,  # noqa: SLF001 - behave has no event for it
-        on_error,
-    )
-    return runner
-
-
-def _reporting_errors(
-    name: str, inner: Callable[..., Any], on_error: Callable[[RunError], None]
-) -> Callable[..., Any]:
-    @functools.wraps(inner)
-    def call(*args: object, **kwargs: object) -> Any:
-        try:
-            return inner(*args, **kwargs)
-        except BaseException as error:
-            on_error(RunError.from_exception(name, error))
-            raise
-
-    return call
-
-
-class RunErrorWatcher:
-    """Has `note` called for whatever fails outside the scenarios of a run, as long as a formatter lives.
-
-    `runner`: behave's, or None when it is not there.
-    """
-
-    def __init__(self, on_error: Callable[[RunError], None]) -> None:
-        """To be made while the formatter is made."""
-        self.runner = instrument_run(on_error)
-        self._on_error = on_error
-        self._feature: Any = None
-
-    def feature_started(self, feature: BehaveFeature) -> None:
-        """A feature begins."""
-        self._feature = feature
-
-    def feature_finished(self) -> None:
-        """The feature has ended, if there was one."""
-        feature, self._feature = self._feature, None
-        if feature is not None:
-            for failure in feature_errors(feature):
-                self._on_error(failure)
-
-
-def _find_runner() -> Any:
-    frame = inspect.currentframe()
-    while frame is not None:
-        candidate = frame.f_locals.get("self")
-        # A runner that leaves the running to workers has no context.
-        if hasattr(candidate, "run_hook") and getattr(candidate, "context", None) is not None:
-            return candidate
-        frame = frame.f_back
-    return None
 
 
 def _describe(error: BaseException) -> str:

@@ -10,10 +10,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from support.reporting.behave_events import (
     RunError,
-    RunErrorWatcher,
     ScenarioResult,
+    add_listener,
     capability_of,
-    instrument,
     never_raise,
     selected,
 )
@@ -39,7 +38,8 @@ class Live(Formatter):  # type: ignore[misc]
         super().__init__(stream_opener, config)
         self._printer = OutcomePrinter()
         self._console = self._printer.console
-        self._run_error_watcher = RunErrorWatcher(self._print_run_error)
+        add_listener(config, self)
+        self._total = 0
         self._heading = ""
         self._progress: Progress | None = None
         self._task = TaskID(0)
@@ -59,10 +59,8 @@ class Live(Formatter):  # type: ignore[misc]
             )
 
     @never_raise
-    def feature(self, feature: BehaveFeature) -> None:
-        self._run_error_watcher.feature_started(feature)
-        wanted = instrument(feature, self.config, self._scenario_started, self._scenario_finished)
-        if wanted:
+    def feature(self, feature: Any) -> None:
+        if any(selected(scenario, self.config) for scenario in feature.walk_scenarios()):
             capability = capability_of(str(feature.filename)).replace("_", " ")
             self._heading = f"{capability}: {feature.name}"
             if self._progress is None:
@@ -82,22 +80,20 @@ class Live(Formatter):  # type: ignore[misc]
             self._redraw()
 
     @never_raise
-    def eof(self) -> None:
-        self._run_error_watcher.feature_finished()
-
-    @never_raise
     def close(self) -> None:
-        self._run_error_watcher.feature_finished()
         if self._progress is not None:
             self._progress.stop()
         super().close()
 
+    def run_started(self, scenarios: int) -> None:
+        self._total = scenarios
+
     @never_raise
-    def _scenario_started(self, scenario: BehaveScenario) -> None:
+    def scenario_started(self, scenario: Any) -> None:
         if self._progress is None:
             return
         if not self._progress.live.is_started:
-            self._task = self._progress.add_task("", total=self._total())
+            self._task = self._progress.add_task("", total=self._total or None)
             self._progress.start()
             # A progress line hides the cursor; a run that is ended from outside must give it back.
             atexit.register(self._progress.stop)
@@ -106,7 +102,7 @@ class Live(Formatter):  # type: ignore[misc]
         self._redraw()
 
     @never_raise
-    def _scenario_finished(self, result: ScenarioResult) -> None:
+    def scenario_finished(self, result: ScenarioResult) -> None:
         line = f"{seconds(result.duration):>6}  {self._line(result.scenario)}"
         if self._progress is None or result.verdict.gates:
             self._printer.print_outcome(result.verdict, line)
@@ -115,9 +111,9 @@ class Live(Formatter):  # type: ignore[misc]
             self._redraw()
 
     @never_raise
-    def _print_run_error(self, failure: RunError) -> None:
-        place = f"{failure.feature} / {failure.name}" if failure.feature else failure.name
-        self._printer.print_outcome(Verdict("broken", failure.message), f"        {place}")
+    def run_error(self, error: RunError) -> None:
+        place = f"{error.feature} / {error.name}" if error.feature else error.name
+        self._printer.print_outcome(Verdict("broken", error.message), f"        {place}")
 
     def _line(self, scenario: BehaveScenario) -> str:
         return scenario_line(capability_of(str(scenario.filename)), scenario.name or scenario.keyword)
@@ -126,14 +122,6 @@ class Live(Formatter):  # type: ignore[misc]
         if self._progress is not None:
             self._drawn = time.monotonic()
             self._progress.refresh()
-
-    def _total(self) -> int | None:
-        features = getattr(self._run_error_watcher.runner, "features", None)
-        if not features:
-            return None
-        return sum(
-            selected(scenario, self.config) for feature in features for scenario in feature.walk_scenarios()
-        )
 
 
 def _plain_markup(text: str) -> str:

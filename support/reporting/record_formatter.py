@@ -10,10 +10,9 @@ from behave.formatter.base import Formatter
 
 from support.reporting.behave_events import (
     RunError,
-    RunErrorWatcher,
     ScenarioResult,
+    add_listener,
     capability_of,
-    instrument,
     location_of,
     never_raise,
     setting,
@@ -38,29 +37,18 @@ class Recorder(Formatter):  # type: ignore[misc]
         """Raises OSError when the file cannot be opened: better than a run without a record."""
         super().__init__(stream_opener, config)
         self.stream = self.open()
-        self._run_error_watcher = RunErrorWatcher(self.report)
+        add_listener(config, self)
+
+    def run_started(self, scenarios: int) -> None:  # noqa: ARG002 - of the interface
+        return
 
     @never_raise
-    def feature(self, feature: BehaveFeature) -> None:
-        self._run_error_watcher.feature_started(feature)
-        instrument(feature, self.config, self._scenario_started, self._scenario_finished)
-
-    @never_raise
-    def eof(self) -> None:
-        self._run_error_watcher.feature_finished()
-
-    @never_raise
-    def close(self) -> None:
-        self._run_error_watcher.feature_finished()
-        super().close()
-
-    @never_raise
-    def _scenario_started(self, scenario: BehaveScenario) -> None:
+    def scenario_started(self, scenario: Any) -> None:
         unfinished = "the process ended while this scenario ran"
         self._write(record_of(scenario, self.config, status="broken", start=time.time(), error=unfinished))
 
     @never_raise
-    def _scenario_finished(self, result: ScenarioResult) -> None:
+    def scenario_finished(self, result: ScenarioResult) -> None:
         verdict, scenario = result.verdict, result.scenario
         failed = verdict.status in ("failed", "broken", "known_issue")
         self._write(
@@ -89,9 +77,9 @@ class Recorder(Formatter):  # type: ignore[misc]
         )
 
     @never_raise
-    def report(self, failure: RunError) -> None:
-        file = failure.location.rsplit(":", 1)[0]
-        self._write(run_error_record(failure, self.config, file, setting(self.config, "worker", "main")))
+    def run_error(self, error: RunError) -> None:
+        file = error.location.rsplit(":", 1)[0]
+        self._write(run_error_record(error, self.config, file, setting(self.config, "worker", "main")))
 
     def _write(self, record: Record) -> None:
         self.stream.write(record.to_line())

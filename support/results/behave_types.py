@@ -77,6 +77,7 @@ class BehaveFeature(Protocol):
     line: int
     status: BehaveStatus
     captured: BehaveCaptured
+    run: Callable[[Any], bool]
 
     def walk_scenarios(self) -> Iterable[BehaveScenario]: ...
 

@@ -4,6 +4,7 @@ behave_config        behave's command line and configuration
 checks_of_scenarios  which scenario runs which group; validation of ids and titles
 coordinator          assigns feature files to workers, replaces crashed workers
 entry_point          runs behave in this process, with the exit codes of the suite
+event_runner         behave's runner with listeners for the reports
 exit_code            the exit code of a run, from its records; scenarios that were not reached
 guarded_formatter    behave formatters chosen with `-f`, with a time limit
 list_scenarios       `--list`: scenarios, requirements, cases

@@ -92,14 +92,14 @@ class ResultCollector:
         self._print_outcome(record)
         self._write_evidence(scenario, verdict, evidence)
         self._report(worker.worker_id).add(
-            ScenarioResult(scenario, verdict, evidence, (), started.start, duration, checks=checks)
+            ScenarioResult(scenario, verdict, started.start, duration, evidence, checks=checks)
         )
 
     def _record_run_error(self, worker: Worker, failure: RunError, file: str) -> None:
         record = run_error_record(failure, self._config, file, worker.worker_id)
         self.scenario_started(record)
         self._print_outcome(record)
-        self._report(worker.worker_id).report(failure)
+        self._report(worker.worker_id).run_error(failure)
 
     def _print_outcome(self, record: Record) -> None:
         known = record.status == "known_issue"
@@ -146,7 +146,7 @@ def report_not_run(
             stream.write(
                 record_of(scenario, config, status="skipped", reason=message, start=moment).to_line()
             )
-            allure.add(ScenarioResult(scenario, Verdict("skipped", message), (), (), moment, 0.0))
+            allure.add(ScenarioResult(scenario, Verdict("skipped", message), moment, 0.0))
 
 
 def _allure(config: BehaveConfig, results: Path) -> AcceptanceAllure:

@@ -21,7 +21,7 @@ from behave.formatter._registry import make_formatters
 from behave.formatter.base import StreamOpener
 from behave.model_type import Status
 from behave.reporter.junit import JUnitReporter
-from behave.runner import Context, Runner, the_step_registry
+from behave.runner import Context, the_step_registry
 from behave.runner_util import parse_features
 
 from support.errors import AcceptanceError, NothingSelected, NotSupported, SettingsError
@@ -30,11 +30,12 @@ from support.programs.process import kill_all
 from support.reporting.behave_events import RunError, location_of
 from support.reporting.evidence import finalize
 from support.results.behave_types import BehaveConfig, BehaveContext, BehaveFeature, BehaveScenario
-from support.results.known_issues import KnownIssue, KnownIssues
+from support.results.known_issues import KnownIssue
 from support.results.outcome import Verdict
 from support.results.verdicts import apply_known_issue, verdict_of
 from support.runner.behave_config import expressions
 from support.runner.checks_of_scenarios import budget_of_scenario
+from support.runner.event_runner import EventRunner
 from support.runner.guarded_formatter import GuardedFormatter
 from support.runner.requirements import missing_requirement
 from support.runner.signals import Signals
@@ -59,7 +60,7 @@ class LimitedContext(Context):  # type: ignore[misc]
         super().add_cleanup(self._runner.with_time_limit("cleanup", name, cleanup_func), *args, **kwargs)
 
 
-class ScenarioRunner(Runner):  # type: ignore[misc]
+class ScenarioRunner(EventRunner):
     """behave's runner of features, guarded."""
 
     # behave counts the hooks that failed here.
@@ -72,7 +73,6 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         # Whether a scenario has failed, or something outside all scenarios that was reported.
         self.failed = False
         self._signals = signals
-        self._reports: list[Any] = []
         self._cleanup_error: Exception | None = None
 
     def load_code(self) -> None:
@@ -117,7 +117,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
     def prepare(
         self, scenarios: list[BehaveScenario], resolved: ResolvedSettings, target: Target, stacks: Path
     ) -> None:
-        """Make the suite, skip scenarios with a missing requirement, and instrument all.
+        """Make the suite, skip scenarios with a missing requirement.
 
         A hard time limit writes its stacks to the file `stacks`.
         """
@@ -136,7 +136,6 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
                 # Not `skip()`: that prints a line of its own between the others.
                 scenario.mark_skipped()
                 scenario.skip_reason = reason
-            self._instrument(scenario, self.suite.known_issues)
         self.config.userdata["target_label"] = target.label
 
     def run_features(self, reports: Path, records: StreamOpener, features: Iterable[BehaveFeature]) -> bool:
@@ -148,12 +147,12 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         self.context.on_cleanup_error = self._record_cleanup_error
         # The suite writes JUnit itself: behave's reporter has no reasons of skips, and redacts nothing.
         self.config.reporters = [r for r in self.config.reporters if not isinstance(r, JUnitReporter)]
-        self._reports = [
+        reports_of_run = [
             Recorder(records, self.config),
             AcceptanceAllure(StreamOpener(str(reports / "allure-results")), self.config),
         ]
         try:
-            self.formatters = [*self._chosen_formatters(), *self._reports]
+            self.formatters = [*self._chosen_formatters(), *reports_of_run]
             return bool(self.run_model(features))
         except KeyboardInterrupt:
             # Between two features: behave does not catch it. The records so far are reported.
@@ -175,10 +174,9 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         return bool(self.run_model())
 
     def run_error(self, failure: RunError) -> None:
-        """Report what went wrong outside all scenarios: the run fails."""
+        """Report what failed outside all scenarios: the run fails."""
         self.failed = True
-        for report in self._reports:
-            report.report(failure)
+        self.notify_run_error(failure)
 
     def scenario_started(self, scenario: BehaveScenario) -> None:
         """A scenario is about to run."""
@@ -210,42 +208,37 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         Context.print_cleanup_error(context, cleanup, error)
         self._cleanup_error = self._cleanup_error or error
 
-    def _instrument(self, scenario: BehaveScenario, known_issues: KnownIssues) -> None:
-        """Give the scenario its verdict when it has run, with its hooks and cleanups."""
-        inner = scenario.run
+    def run_scenario(self, scenario: BehaveScenario, run: Callable[[Any], bool]) -> bool:
+        """Run it, then give it its verdict, hooks and cleanups included."""
+        assert self.suite is not None
+        self.scenario_started(scenario)
+        hook_failures = self.hook_failures
+        failed = bool(run(self))
+        over = self.budgets.end()
+        self._attach_cleanup_error(scenario)
+        entry = self._known_issue(scenario)
+        strict = self.suite.resolved.settings.acceptance_strict
+        verdict = verdict_of(scenario, self._abort_reason(), strict=strict)
+        if over is not None and verdict.status == "passed":
+            verdict = Verdict("failed", over, timed_out=True)
+        verdict = apply_known_issue(verdict, entry)
+        scenario.verdict = verdict
+        in_force = self.suite.resolved
+        finalize(scenario, verdict, in_force.table(), in_force.settings.acceptance_reports_dir)
+        self.failed = self.failed or verdict.gates
+        if verdict.status == "known_issue":
+            # A hook that found it (a panic in the server's log) is no failure of the run either.
+            self.hook_failures = hook_failures
+            scenario.set_status(Status.skipped)
+            return False
+        if verdict.status == "skipped" and scenario.should_skip:
+            # Skipped in its last step: behave looks at the steps, and all have passed.
+            scenario.set_status(Status.skipped)
+        if verdict.gates and not failed:
+            scenario.set_status(Status.failed)
+        return failed or verdict.gates
 
-        def run(runner: ScenarioRunner) -> bool:
-            assert self.suite is not None
-            self.scenario_started(scenario)
-            hook_failures = runner.hook_failures
-            failed = bool(inner(runner))
-            over = self.budgets.end()
-            self._attach_cleanup_error(scenario)
-            entry = self._known_issue(scenario, known_issues)
-            strict = self.suite.resolved.settings.acceptance_strict
-            verdict = verdict_of(scenario, self._abort_reason(), strict=strict)
-            if over is not None and verdict.status == "passed":
-                verdict = Verdict("failed", over, timed_out=True)
-            verdict = apply_known_issue(verdict, entry)
-            scenario.verdict = verdict
-            in_force = self.suite.resolved
-            finalize(scenario, verdict, in_force.table(), in_force.settings.acceptance_reports_dir)
-            self.failed = self.failed or verdict.gates
-            if verdict.status == "known_issue":
-                # A hook that found it (a panic in the server's log) is no failure of the run either.
-                runner.hook_failures = hook_failures
-                scenario.set_status(Status.skipped)
-                return False
-            if verdict.status == "skipped" and scenario.should_skip:
-                # Skipped in its last step: behave looks at the steps, and all have passed.
-                scenario.set_status(Status.skipped)
-            if verdict.gates and not failed:
-                scenario.set_status(Status.failed)
-            return failed or verdict.gates
-
-        scenario.run = run
-
-    def _known_issue(self, scenario: BehaveScenario, known_issues: KnownIssues) -> KnownIssue | None:
+    def _known_issue(self, scenario: BehaveScenario) -> KnownIssue | None:
         """The known issue that lists its failure, of any component that it tested."""
         assert self.suite is not None
         tags = list(scenario.effective_tags)
@@ -254,7 +247,7 @@ class ScenarioRunner(Runner):  # type: ignore[misc]
         judged = (
             self.suite.components_under_test(tags) if world is None else world.components_under_test(tags)
         )
-        found = (known_issues.find(program, version, scenario.name) for program, version in judged)
+        found = (self.suite.known_issues.find(program, version, scenario.name) for program, version in judged)
         return next((entry for entry in found if entry is not None), None)
 
     def _attach_cleanup_error(self, scenario: BehaveScenario) -> None:

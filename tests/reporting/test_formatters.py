@@ -246,7 +246,8 @@ def test_a_terminal_that_is_narrow_ascii_and_closed_early_breaks_nothing(tmp_pat
 
 def test_on_a_terminal_there_is_a_progress_line(tmp_path: Path) -> None:
     toys.behave(tmp_path, binary_health__v=toys.VERSION)
-    command = [sys.executable, "-m", "behave", "--no-summary", "-f", "live", "features"]
+    command = [sys.executable, "-m", "behave", "--no-summary", "--runner", toys.RUNNER, "-f", "live"]
+    command.append("features")
     env = os.environ | {"PYTHONPATH": str(toys.ROOT), "HOME": str(tmp_path), "TERM": "xterm", "COLUMNS": "70"}
     env.pop("NO_COLOR", None)
     ours, theirs = pty.openpty()

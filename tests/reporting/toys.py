@@ -22,6 +22,8 @@ records = support.reporting.record_formatter:Recorder
 live = support.reporting.progress:Live
 """
 
+RUNNER = "support.runner.event_runner:EventRunner"
+
 VERSION = """\
 @smoke
 Feature: Version and help
@@ -162,7 +164,7 @@ def behave(folder: Path, *options: str, env: dict[str, str] | None = None, **fea
     (folder / "behave.ini").write_text(FORMATTERS)
     # fmt: off
     command = [
-        sys.executable, "-m", "behave", "--no-summary",
+        sys.executable, "-m", "behave", "--no-summary", "--runner", RUNNER,
         "-f", "allure", "-o", "reports/allure-results",
         "-f", "records", "-o", "reports/records.jsonl",
         "-f", "live",

@@ -22,6 +22,7 @@ CODE = [*SUPPORT, *STEPS, ENVIRONMENT, *TOOLS]
 KNOW_BEHAVE = {
     "support/runner/runner.py",
     "support/runner/entry_point.py",
+    "support/runner/event_runner.py",
     "support/runner/scenario_runner.py",
     "support/runner/result_collector.py",
     "support/runner/behave_config.py",
@@ -30,7 +31,6 @@ KNOW_BEHAVE = {
     "support/reporting/allure_formatter.py",
     "support/reporting/record_formatter.py",
     "support/reporting/progress.py",
-    "support/reporting/behave_events.py",
 }
 WAITING = "support/waiting.py"
 # Addresses with a port that nobody listens on or starts: an example in a hint, the discard port.
