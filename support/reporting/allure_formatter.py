@@ -160,7 +160,7 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
         super().uri(uri)
 
     @never_raise
-    def feature(self, feature: Any) -> None:  # noqa: ARG002 - of the interface
+    def feature(self, feature: BehaveFeature) -> None:  # noqa: ARG002 - of the interface
         # Stock wraps the scenarios here.
         return
 
@@ -204,7 +204,7 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
         self.scenario_finished(result)
 
     @never_raise
-    def scenario_started(self, scenario: Any) -> None:
+    def scenario_started(self, scenario: BehaveScenario) -> None:
         self.listener.begin(scenario)
 
     @never_raise

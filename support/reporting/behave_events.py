@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, ParamSpec, Protocol
 
-from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario
+from support.results.behave_types import BehaveConfig, BehaveScenario
 from support.results.check import CheckResult
 from support.results.outcome import Evidence, MatrixCell, Measurement, Verdict
 from support.results.redaction import redact
@@ -65,7 +65,7 @@ class RunListener(Protocol):
     def run_started(self, scenarios: int) -> None:
         """A run of so many selected scenarios begins."""
 
-    def scenario_started(self, scenario: Any) -> None:
+    def scenario_started(self, scenario: BehaveScenario) -> None:
         """A selected scenario begins."""
 
     def scenario_finished(self, result: ScenarioResult) -> None:
@@ -75,7 +75,7 @@ class RunListener(Protocol):
         """Something failed outside all scenarios."""
 
 
-def add_listener(config: Any, listener: RunListener) -> None:
+def add_listener(config: BehaveConfig, listener: RunListener) -> None:
     """Have the runner of this configuration call the listener. Raises RuntimeError under a foreign runner."""
     listeners = getattr(config, LISTENERS, None)
     if listeners is None:

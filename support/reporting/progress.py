@@ -59,7 +59,7 @@ class Live(Formatter):  # type: ignore[misc]
             )
 
     @never_raise
-    def feature(self, feature: Any) -> None:
+    def feature(self, feature: BehaveFeature) -> None:
         if any(selected(scenario, self.config) for scenario in feature.walk_scenarios()):
             capability = capability_of(str(feature.filename)).replace("_", " ")
             self._heading = f"{capability}: {feature.name}"
@@ -89,7 +89,7 @@ class Live(Formatter):  # type: ignore[misc]
         self._total = scenarios
 
     @never_raise
-    def scenario_started(self, scenario: Any) -> None:
+    def scenario_started(self, scenario: BehaveScenario) -> None:
         if self._progress is None:
             return
         if not self._progress.live.is_started:

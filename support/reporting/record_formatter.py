@@ -17,7 +17,7 @@ from support.reporting.behave_events import (
     never_raise,
     setting,
 )
-from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario
+from support.results.behave_types import BehaveConfig, BehaveScenario
 from support.results.check import CheckResult
 from support.results.outcome import MatrixCell
 from support.results.record import Record, StepRecord
@@ -43,7 +43,7 @@ class Recorder(Formatter):  # type: ignore[misc]
         return
 
     @never_raise
-    def scenario_started(self, scenario: Any) -> None:
+    def scenario_started(self, scenario: BehaveScenario) -> None:
         unfinished = "the process ended while this scenario ran"
         self._write(record_of(scenario, self.config, status="broken", start=time.time(), error=unfinished))
 

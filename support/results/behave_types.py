@@ -79,6 +79,8 @@ class BehaveFeature(Protocol):
     captured: BehaveCaptured
     run: Callable[[Any], bool]
 
+    def iter_rules(self) -> Iterable[Any]: ...
+
     def walk_scenarios(self) -> Iterable[BehaveScenario]: ...
 
 

@@ -150,7 +150,7 @@ def final_verdict(scenario: BehaveScenario, raised: BaseException | None = None)
     return verdict_of(scenario, None)
 
 
-def feature_errors(feature: Any) -> Iterator[RunError]:
+def feature_errors(feature: BehaveFeature) -> Iterator[RunError]:
     """The hooks and cleanups of the feature and its Rules that failed; for a feature that has ended."""
     for item in (feature, *feature.iter_rules()):
         if item.hook_failed:
