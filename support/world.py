@@ -31,7 +31,7 @@ from support.suite import RunContext
 from support.terminal.scenario import TerminalScenario
 
 if TYPE_CHECKING:
-    from support.chat.client import OpenAiApi
+    from support.chat.client import ChatClient
     from support.chat.scenario import ParityScenario
     from support.chat.scenario_servers import ScenarioServers
     from support.clients.scenario import ClientScenario
@@ -202,15 +202,15 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         return client
 
     @property
-    def api(self) -> OpenAiApi:
+    def api(self) -> ChatClient:
         """The OpenAI API of that server, asking for the model that serves by default."""
         return self._api_of(self.suite.model_name)
 
-    def _api_of(self, model: str) -> OpenAiApi:
+    def _api_of(self, model: str) -> ChatClient:
         # Not at the top: OpenAI's package comes with it, and takes half a second.
-        from support.chat.client import OpenAiApi
+        from support.chat.client import ChatClient
 
-        return OpenAiApi(self.client, model)
+        return ChatClient(self.client, model)
 
     def check_list(self) -> list[str]:
         """The names in the list of models, which has to be well-formed and without any name twice."""

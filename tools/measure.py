@@ -26,7 +26,7 @@ from statistics import median
 
 import psutil
 
-from support.chat.client import Answer, OpenAiApi
+from support.chat.client import Answer, ChatClient
 from support.errors import TargetError
 from support.http.client import ApiClient
 from support.models.compiler import compile_script
@@ -166,7 +166,7 @@ def server() -> list[Row]:
                     client = ApiClient(url)
                     try:
                         question = {"role": "user", "content": f"Tell me about the {marker}"}
-                        return OpenAiApi(client).chat([question], stream=True, max_tokens=1000)
+                        return ChatClient(client).chat([question], stream=True, max_tokens=1000)
                     finally:
                         client.close()
 

@@ -1,10 +1,9 @@
 """Conversations over one or several endpoints, and whether their answers agree.
 
 checks            checks of answers: text, finish reason, token counts, chunks
-client            `ChatClient`: chat requests whose responses are checked against the contract
+client            the chat client: a protocol object for each route, endpoints, answers
 comparability     which servers of a run can be compared with each other
 conversation      the conversation of a scenario: messages, answers
-endpoint          `ChatEndpoint`: a conversation over one endpoint, in the form of its API
 model_lists       model lists of several servers; effects of unloading
 parity            the same question over several endpoints
 requests          chat requests of a scenario, and the scripted answers to them

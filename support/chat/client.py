@@ -1,84 +1,220 @@
-"""A plain client of the OpenAI API: every answer keeps its whole contract, or nobody gets to see it."""
+"""The chat client: a protocol object for each route, endpoints, and answers, whole or from their streams."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
-from support.conformance.oracles.openai import OPENAI, Usage
-from support.conformance.response_checker import check_contract
-from support.conformance.response_parser import ConformanceError, ParsedResponse
+from support.conformance.api import Api
+from support.conformance.oracles.ollama import OLLAMA
+from support.conformance.oracles.openai import OPENAI
+from support.conformance.response_checker import check_contract, check_response
+from support.conformance.response_parser import ConformanceError, stream_kind
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
-from support.units import JsonMapping
+from support.units import JsonMapping, JsonObject
 
-Message = JsonMapping
+Message = Mapping[str, str]
+# Tokens of an answer at most: long enough for every scripted answer.
+DEFAULT_LIMIT = 600
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """A conversation that ends with a question. `limit`: tokens of the answer at most; `rendered`: as the
+    model's chat template writes it, for routes that take a text only."""
+
+    messages: tuple[Message, ...]
+    limit: int = DEFAULT_LIMIT
+    stop: tuple[str, ...] = ()
+    rendered: str = ""
+
+
+class TokenCounts(NamedTuple):
+    """Tokens of a prompt and of its answer."""
+
+    prompt_tokens: int
+    completion_tokens: int
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer as a reader sees it, whole or put together from its stream.
+    """An answer of an endpoint. `finish_reason`: `stop` or `length`; counts in tokens, None where the server
+    sent none; `chunks`: in how many pieces the text arrived."""
 
-    `usage` is None where the protocol sends none; `pieces`: in how many pieces the text came.
-    """
-
+    endpoint: str
     text: str
-    finish_reason: str
-    usage: Usage | None
-    chunks: int
-    exchange: Exchange
+    finish_reason: str | None
+    prompt_tokens: int | None
+    answer_tokens: int | None
+    exchange: Exchange = field(repr=False)
+    chunks: int = 1
 
     @property
-    def token_counts(self) -> Usage:
+    def counts(self) -> tuple[int | None, int | None]:
+        """Tokens of the prompt and of the answer."""
+        return self.prompt_tokens, self.answer_tokens
+
+    @property
+    def token_counts(self) -> TokenCounts:
         """The token counts; AssertionError when the server sent none."""
-        assert self.usage is not None, f"no usage in the answer\n{self.exchange.describe()}"
-        return self.usage
+        assert self.prompt_tokens is not None and self.answer_tokens is not None, (
+            f"no usage in the answer\n{self.exchange.describe()}"
+        )
+        return TokenCounts(self.prompt_tokens, self.answer_tokens)
 
 
-class OpenAiApi:
-    """What a client of the OpenAI API does, on one server. `model` is the name that it asks for.
+class BuildRequest(Protocol):
+    """Builds the body of a request."""
 
-    Raises `Broken` for an answer that does not keep its contract.
-    """
+    def __call__(self, chat_request: ChatRequest, model: str, *, stream: bool) -> JsonObject: ...
+
+
+@dataclass(frozen=True)
+class ChatProtocol:
+    """A route that answers chats: its path, its contract, its requests, and the names of its token counts."""
+
+    api: Api
+    path: str
+    contract: str
+    build_request: BuildRequest
+    counts: tuple[str, str]
+
+    def ask(self, client: ApiClient, body: JsonMapping, *, endpoint: str, contract: bool = True) -> Answer:
+        """Send this body and read the answer (see `read_answer`), as a stream when `stream` is set."""
+        exchange = client.post(self.path, body)
+        stream = bool(body.get("stream"))
+        return self.read_answer(exchange, stream=stream, endpoint=endpoint, contract=contract)
+
+    def read_answer(
+        self, exchange: Exchange, *, stream: bool, endpoint: str, contract: bool = True
+    ) -> Answer:
+        """The answer in a response; raises `ConformanceError` with the command that repeats the request.
+
+        `contract`: whether it has to fulfil the contract of its API, or only status, framing and JSON.
+        """
+        kind = stream_kind(self.path) if stream else "json"
+        names = [f"{self.contract} stream" if stream else self.contract] if contract else []
+        try:
+            parsed = check_response(exchange, self.api, status=[200], kind=kind, contracts=names)
+        except ConformanceError as error:
+            raise _with_command(error, exchange, endpoint) from None
+        found = self.api.normalize(parsed)
+        usage = found["usage"] or {}
+        prompt, answer = (usage.get(name) for name in self.counts)
+        return Answer(
+            endpoint, found["text"], found["finish_reason"], prompt, answer, exchange, found["pieces"]
+        )
+
+
+def _with_command(error: ConformanceError, exchange: Exchange, endpoint: str) -> ConformanceError:
+    return ConformanceError(error.layer, f"{error.actual}\nendpoint: {endpoint}\n{exchange.describe()}")
+
+
+@dataclass(frozen=True)
+class ChatEndpoint:
+    """A route of a server. `model`: the name of the model there."""
+
+    name: str
+    url: str
+    model: str
+    protocol: ChatProtocol
+    key: str | None = field(default=None, repr=False)
+
+    def client(self, timeout: float) -> ApiClient:
+        """A client for it, to be closed by the caller. `timeout`: seconds for a whole answer."""
+        return ApiClient(self.url, api_key=self.key, timeout=timeout)
+
+    def request(self, chat_request: ChatRequest, *, stream: bool = False) -> JsonObject:
+        """The body of the request."""
+        return self.protocol.build_request(chat_request, self.model, stream=stream)
+
+    def ask(self, chat_request: ChatRequest, *, stream: bool = False, timeout: float) -> Answer:
+        """Ask and read to the end; raises AssertionError when there is no answer.
+
+        The contract is not checked: the endpoints of a run may be other servers than the one under test.
+        """
+        with contextlib.closing(self.client(timeout)) as client:
+            body = self.request(chat_request, stream=stream)
+            return self.protocol.ask(client, body, endpoint=self.name, contract=False)
+
+    def read_answer(self, exchange: Exchange, *, stream: bool) -> Answer:
+        """The same for a response that is there already."""
+        return self.protocol.read_answer(exchange, stream=stream, endpoint=self.name, contract=False)
+
+
+class ChatClient:
+    """Chats with a model of the OpenAI API; raises `ConformanceError` for a response against its contract."""
 
     def __init__(self, client: ApiClient, model: str = "default") -> None:
         self.client = client
         self.model = model
 
     def models(self) -> Exchange:
-        """The list of models as it came; `names_of` reads it."""
+        """The response with the model list; `model_names` reads it."""
         return self.client.get("/v1/models")
 
-    def chat(self, messages: Sequence[Message], *, stream: bool = False, **options: object) -> Answer:
+    def chat(self, messages: Sequence[Message], **options: object) -> Answer:
         """Ask with a conversation. `options` go into the request as they are; temperature is 0."""
-        return self._ask(
-            "chat", "/v1/chat/completions", {"messages": list(messages), **options}, stream=stream
-        )
+        return self._ask(OPENAI_CHAT, {"messages": list(messages), **options})
 
-    def complete(self, prompt: str, *, stream: bool = False, **options: object) -> Answer:
+    def complete(self, prompt: str, **options: object) -> Answer:
         """Continue a text, without any chat template; temperature is 0."""
-        return self._ask("text", "/v1/completions", {"prompt": prompt, **options}, stream=stream)
+        return self._ask(OPENAI_COMPLETION, {"prompt": prompt, **options})
 
-    def _ask(self, contract: str, path: str, request: JsonMapping, *, stream: bool) -> Answer:
-        asked = {"model": self.model, "temperature": 0, **request, **({"stream": True} if stream else {})}
-        exchange = self.client.post(path, asked)
-        return _answer(_valid_response(exchange, f"{contract} stream" if stream else contract))
+    def _ask(self, protocol: ChatProtocol, request: JsonMapping) -> Answer:
+        body = {"model": self.model, "temperature": 0, **request}
+        return protocol.ask(self.client, body, endpoint=protocol.path)
 
 
 def model_names(listed: Exchange) -> list[str]:
-    """The names in a list of models; raises `Broken` for one that does not keep its contract."""
-    return [card["id"] for card in _valid_response(listed, "models").values[0]["data"]]
-
-
-def _answer(reading: ParsedResponse) -> Answer:
-    seen = OPENAI.normalize(reading)
-    usage = None if seen["usage"] is None else Usage(**seen["usage"])
-    return Answer(seen["text"], seen["finish_reason"], usage, seen["pieces"], reading.exchange)
-
-
-def _valid_response(exchange: Exchange, contract: str) -> ParsedResponse:
-    """A response that keeps the contract of this name; else an error with the command that repeats it."""
+    """The names in a model list of the OpenAI API; raises `ConformanceError`."""
     try:
-        return check_contract(exchange, OPENAI, contract)
+        cards = check_contract(listed, OPENAI, "models").values[0]["data"]
     except ConformanceError as error:
-        raise ConformanceError(error.layer, f"{error.actual}\n{exchange.describe()}") from None
+        raise _with_command(error, listed, "model list") from None
+    return [card["id"] for card in cards]
+
+
+def _chat_completion(chat_request: ChatRequest, model: str, *, stream: bool) -> JsonObject:
+    request: JsonObject = {"model": model, "messages": list(chat_request.messages), "temperature": 0}
+    request |= {"max_tokens": chat_request.limit, "stream": stream}
+    if stream:
+        request["stream_options"] = {"include_usage": True}
+    return request | ({"stop": list(chat_request.stop)} if chat_request.stop else {})
+
+
+def _completion(chat_request: ChatRequest, model: str, *, stream: bool) -> JsonObject:
+    request = _chat_completion(chat_request, model, stream=stream)
+    del request["messages"]
+    return request | {"prompt": chat_request.rendered}
+
+
+def _options(chat_request: ChatRequest) -> JsonObject:
+    options: JsonObject = {"temperature": 0, "num_predict": chat_request.limit}
+    return options | ({"stop": list(chat_request.stop)} if chat_request.stop else {})
+
+
+def _ollama_chat(chat_request: ChatRequest, model: str, *, stream: bool) -> JsonObject:
+    messages, options = list(chat_request.messages), _options(chat_request)
+    return {"model": model, "messages": messages, "stream": stream, "options": options}
+
+
+def _ollama_generate(chat_request: ChatRequest, model: str, *, stream: bool) -> JsonObject:
+    """A question, with a system message or without; a longer conversation as its template renders it."""
+    request: JsonObject = {"model": model, "stream": stream, "options": _options(chat_request)}
+    *before, question = chat_request.messages
+    if all(message["role"] == "system" for message in before):
+        request["prompt"] = question["content"]
+        return request | ({"system": before[0]["content"]} if before else {})
+    return request | {"prompt": chat_request.rendered, "raw": True}
+
+
+_OPENAI_COUNTS = ("prompt_tokens", "completion_tokens")
+_OLLAMA_COUNTS = ("prompt_eval_count", "eval_count")
+OPENAI_CHAT = ChatProtocol(OPENAI, "/v1/chat/completions", "chat", _chat_completion, _OPENAI_COUNTS)
+OPENAI_COMPLETION = ChatProtocol(OPENAI, "/v1/completions", "text", _completion, _OPENAI_COUNTS)
+OLLAMA_CHAT = ChatProtocol(OLLAMA, "/api/chat", "chat", _ollama_chat, _OLLAMA_COUNTS)
+OLLAMA_GENERATE = ChatProtocol(OLLAMA, "/api/generate", "generate", _ollama_generate, _OLLAMA_COUNTS)

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 from functools import cached_property
 
-from support.chat.endpoint import (
+from support.chat.client import (
     OLLAMA_CHAT,
     OLLAMA_GENERATE,
     OPENAI_CHAT,
     ChatEndpoint,
     ChatRequest,
-    listed_name,
 )
+from support.chat.model_lists import listed_name
 from support.errors import NotSupported
 from support.models.roles import SCRIPTED
 from support.scenario import ScenarioContext

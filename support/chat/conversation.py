@@ -11,7 +11,7 @@ from support.results.scenario_result import ScenarioResult
 from support.units import JsonMapping
 
 if TYPE_CHECKING:
-    from support.chat.client import Answer, OpenAiApi
+    from support.chat.client import Answer, ChatClient
     from support.suite import RunContext
 
 # Long enough for every scripted answer, short enough to end a model that does not stop.
@@ -28,7 +28,7 @@ class Conversation(ScenarioResult):  # noqa: PLR0904 - one method for each step
 
     kind = "conversation"
 
-    def __init__(self, api: Callable[[], OpenAiApi], suite: RunContext) -> None:
+    def __init__(self, api: Callable[[], ChatClient], suite: RunContext) -> None:
         self._api = api
         self._suite = suite
         self.messages: list[dict[str, str]] = []
@@ -77,7 +77,7 @@ class Conversation(ScenarioResult):  # noqa: PLR0904 - one method for each step
             self._request(kind, question, {**(options or {}), **more}) for more in ({}, {"stream": True})
         )
 
-    def ask_each(self, apis: Iterable[OpenAiApi], question: str, options: JsonMapping) -> None:
+    def ask_each(self, apis: Iterable[ChatClient], question: str, options: JsonMapping) -> None:
         """Ask the same question over several APIs."""
         message = {"role": "user", "content": question}
         self._add_answers(api.chat([message], **options) for api in apis)

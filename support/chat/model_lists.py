@@ -7,16 +7,36 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from support.chat.endpoint import LATEST, OPENAI_CHAT, ChatEndpoint, ChatRequest
+from support.chat.client import OPENAI_CHAT, ChatEndpoint, ChatRequest
 from support.http.client import ApiClient
 from support.units import JsonObject
 from support.waiting import wait_until
 
+LATEST = ":latest"
 # mistral.rs' name for whatever it serves: another name of a model, not another model.
 ALIAS = "default"
 # A model can be listed for a moment after it was unloaded (Ollama's documentation).
 LISTING_SECONDS = 5.0
 QUESTION = ChatRequest(({"role": "user", "content": "Tell me about the comet"},))
+
+
+def listed_name(url: str, model: str, timeout: float) -> str:
+    """The name that a server's OpenAI API lists for this model of its Ollama API, else its first one.
+
+    Raises AssertionError when none is listed.
+    """
+    with contextlib.closing(ApiClient(url, timeout=timeout)) as client:
+        listed = client.get("/v1/models")
+        try:
+            names = [str(card["id"]) for card in listed.json()["data"]]
+            return next((name for name in names if _same_name(name, model)), names[0])
+        except (LookupError, TypeError):
+            raise AssertionError(f"no model is listed\n{listed.describe()}") from None
+
+
+def _same_name(one: str, other: str) -> bool:
+    """Whether two names of Ollama's API mean one model: `latest` may be left out (api.md, Model names)."""
+    return one.removesuffix(LATEST) == other.removesuffix(LATEST)
 
 
 def openai_names(client: ApiClient) -> list[str]:
@@ -114,7 +134,7 @@ def ask_every_name(client: ApiClient, request: ChatRequest, expected: str) -> Na
     for name in openai_names(client):
         endpoint = ChatEndpoint(name, client.base_url, name, OPENAI_CHAT)
         exchange = client.post(endpoint.protocol.path, endpoint.request(request))
-        if exchange.status != 200 or endpoint.parse_answer(exchange, stream=False).text != expected:
+        if exchange.status != 200 or endpoint.read_answer(exchange, stream=False).text != expected:
             failures.append(f"{name}: {exchange.status} {exchange.text[:200]!r}")
     return NameAnswers(tuple(failures))
 

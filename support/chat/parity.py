@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from support.chat.endpoint import ChatAnswer, ChatEndpoint, ChatRequest, require_equal_answers
+from support.chat.client import Answer, ChatEndpoint, ChatRequest
 from support.results.safe_text import difference
 
 STREAM_MODES = (False, True)
@@ -16,8 +17,8 @@ class ComparedAnswers:
     """What the routes said, each as a whole answer and as a stream."""
 
     chat_request: ChatRequest
-    whole: tuple[ChatAnswer, ...]
-    streamed: tuple[ChatAnswer, ...]
+    whole: tuple[Answer, ...]
+    streamed: tuple[Answer, ...]
 
     def require_same_text(self) -> None:
         """Every route said the same and ended for the same reason."""
@@ -61,3 +62,16 @@ def ask_all(endpoints: Sequence[ChatEndpoint], chat_request: ChatRequest, timeou
         for form in STREAM_MODES
     )
     return ComparedAnswers(chat_request, whole, streamed)
+
+
+def require_equal_answers(answers: Sequence[Answer], key: Callable[[Answer], object], words: str) -> None:
+    """The value is the same for every endpoint; raises AssertionError with the endpoints of each value."""
+    assert len(answers) > 1, f"nothing to compare: {len(answers)} answer"
+    groups: dict[str, list[str]] = {}
+    for answer in answers:
+        value = json.dumps(key(answer), ensure_ascii=False, default=repr)
+        groups.setdefault(value, []).append(answer.endpoint)
+    if len(groups) > 1:
+        shown = "\n".join(f"  {', '.join(endpoints)}: {value:.400}" for value, endpoints in groups.items())
+        odd = next(answer for answer in answers if key(answer) != key(answers[0]))
+        raise AssertionError(f"{words} differ by route:\n{shown}\n{odd.exchange.describe()}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from support.chat.endpoint import MAX_TOKENS, ChatRequest, Message
+from support.chat.client import DEFAULT_LIMIT, ChatRequest, Message
 from support.models.llama import chat_prompt
 from support.models.script import Script
 
@@ -14,7 +14,7 @@ MAX_KEYWORDS = 16
 
 
 def chat_request(
-    messages: Sequence[Message], question: str, *, limit: int = MAX_TOKENS, stop: str = ""
+    messages: Sequence[Message], question: str, *, limit: int = DEFAULT_LIMIT, stop: str = ""
 ) -> ChatRequest:
     """A conversation that ends with this question. `limit`: tokens of the answer."""
     whole = (*messages, {"role": "user", "content": question})

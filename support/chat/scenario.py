@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from support.chat import model_lists
-from support.chat.endpoint import ChatAnswer, ChatEndpoint, ChatRequest, Message
+from support.chat.client import Answer, ChatEndpoint, ChatRequest, Message
 from support.chat.model_lists import ListedModels, NameAnswers
 from support.chat.parity import ComparedAnswers, ask_all
 from support.chat.requests import chat_request, expected_answer
@@ -29,7 +29,7 @@ class ParityScenario(ScenarioResult):
     def __init__(self, servers: ScenarioServers) -> None:
         context = servers.context
         self.endpoints = servers.endpoints
-        self.trained_answers: tuple[ChatAnswer, ...] = ()
+        self.trained_answers: tuple[Answer, ...] = ()
         self.answers: MustCheck[ComparedAnswers] = context.must_check("answers of the endpoints")
         self.listed_models: MustCheck[ListedModels] = context.must_check("model lists")
         self.name_answers: MustCheck[NameAnswers] = context.must_check("answers of every model name")

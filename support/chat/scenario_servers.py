@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
+from support.chat.client import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint
 from support.chat.comparability import ComparedEndpoints
-from support.chat.endpoint import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint
 from support.http.client import ApiClient
 from support.models.files import ModelFiles
 from support.models.roles import SCRIPTED

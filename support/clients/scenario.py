@@ -69,5 +69,5 @@ class ClientScenario:
         self._servers.endpoints.require_scripted(server)
         endpoint = self._servers.endpoints.endpoint(server)
         self.result.set(
-            langchain.run(endpoint.protocol.api, endpoint.url, endpoint.model, task, endpoint.key)
+            langchain.run(endpoint.protocol.api.title, endpoint.url, endpoint.model, task, endpoint.key)
         )

@@ -12,6 +12,7 @@ response_parser   framing and JSON of a response
 response_checker  status, framing, JSON, contract: the check that cases, sequences and clients share
 matchers          conditions on one value of a response
 case_runner       runs one case on one server
+checked_client    `CheckedClient`: checks the contract of every response; what the sequences use
 sequence          `@sequence`: checks that take several requests
 sequences/        the sequences of each API
 groups            the checks of an API by id and by group

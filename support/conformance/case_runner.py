@@ -14,7 +14,7 @@ from support.conformance.missing_routes import missing_route_reason
 from support.conformance.registry import APIS
 from support.conformance.request_builder import substitute
 from support.conformance.response_checker import check_response
-from support.conformance.response_parser import ConformanceError, ParsedResponse
+from support.conformance.response_parser import ConformanceError, ParsedResponse, stream_kind
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
 from support.servers.endpoint import Endpoint
@@ -145,9 +145,7 @@ def _form(case: Case, *, streamed: bool | None) -> tuple[Kind, list[str]]:
     plain = [name.removesuffix(" stream") for name in case.contract]
     if not streamed:
         return "json", plain
-    # Ollama's own routes stream lines, the OpenAI API events.
-    kind: Kind = "ndjson" if case.request.path.startswith("/api/") else "sse"
-    return kind, [f"{name} stream" for name in plain]
+    return stream_kind(case.request.path), [f"{name} stream" for name in plain]
 
 
 def check_no_leaked_internals(exchange: Exchange, server: Endpoint) -> None:

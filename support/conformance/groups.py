@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
-from typing import Any
 
 from support.conformance.case_table import CaseError, case_ids, cases_of
 from support.conformance.check_outcome import Check
+from support.conformance.checked_client import CheckedClient
 from support.conformance.registry import APIS
 from support.conformance.sequence import SEQUENCES, RequestSequence
 from support.errors import SettingsError
@@ -19,7 +19,7 @@ from support.servers.endpoint import Endpoint
 # Module of an API's sequences, and the client there that they use.
 _SEQUENCES = {
     "ollama": ("support.conformance.sequences.ollama", "OllamaClient"),
-    "responses": ("support.conformance.sequences.responses", "CheckedClient"),
+    "responses": ("support.conformance.sequences.responses", "ResponsesClient"),
     "anthropic": ("support.conformance.sequences.anthropic", "CheckedClient"),
 }
 
@@ -32,10 +32,11 @@ def sequences_of(api: str) -> Mapping[str, RequestSequence]:
     return {name: sequence for name, sequence in SEQUENCES.items() if name.startswith(f"{api}.")}
 
 
-def sequence_client(client: ApiClient, server: Endpoint) -> Any:
+def sequence_client(client: ApiClient, server: Endpoint) -> CheckedClient:
     """The client that the sequences of this server's API use."""
     module, name = _SEQUENCES[server.api]
-    return getattr(import_module(module), name)(client, server)
+    made: CheckedClient = getattr(import_module(module), name)(client, server)
+    return made
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from support.http.exchange import Exchange, NotJson, strict_json
 from support.http.ndjson import NdjsonError, arrival_time, split_lines
@@ -17,6 +18,11 @@ MEDIA_TYPES = {
     "ndjson": "application/x-ndjson",
     "text": "text/plain",
 }
+
+
+def stream_kind(path: str) -> Literal["sse", "ndjson"]:
+    """How a route frames its streams: Ollama's own ones as lines, all others as server-sent events."""
+    return "ndjson" if path.startswith("/api/") else "sse"
 
 
 class ConformanceError(AssertionError):

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from support.chat.endpoint import ChatEndpoint, ChatRequest
+from support.chat.client import ChatEndpoint, ChatRequest
 from support.http.client import RequestFailed
 from support.performance.activity import ActivityProbe
 from support.performance.concurrency import run_concurrently

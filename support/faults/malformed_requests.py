@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from support.chat.endpoint import ChatEndpoint, ChatRequest
+from support.chat.client import ChatEndpoint, ChatRequest
 from support.conformance.error_forms import require_client_error
 from support.http.exchange import Exchange
 from support.units import JsonObject

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-from support.chat.endpoint import OPENAI_CHAT, ChatEndpoint
+from support.chat.client import OPENAI_CHAT, ChatEndpoint
 from support.chat.requests import chat_request, expected_answer
 from support.chat.scenario_servers import ScenarioServers
 from support.faults import disconnects, fuzzing, malformed_requests

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Protocol
 
-from support.chat.endpoint import ChatEndpoint, ChatRequest
+from support.chat.client import ChatEndpoint, ChatRequest
 from support.http.client import ApiClient
 from support.waiting import wait_until
 

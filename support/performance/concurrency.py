@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
-from support.chat.endpoint import ChatAnswer, ChatEndpoint, ChatRequest
+from support.chat.client import Answer, ChatEndpoint, ChatRequest
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,11 +33,11 @@ class UserResult:
 
     keyword: str
     expected: str
-    outcome: ChatAnswer | AssertionError
+    outcome: Answer | AssertionError
 
     @property
     def is_correct(self) -> bool:
-        return isinstance(self.outcome, ChatAnswer) and self.outcome.text == self.expected
+        return isinstance(self.outcome, Answer) and self.outcome.text == self.expected
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class ConcurrentAnswers:
 
     def _has_answer_of(self, user: UserResult, keyword: str) -> bool:
         end = self.answers[keyword][-LEAST_COMMON:]
-        assert isinstance(user.outcome, ChatAnswer)
+        assert isinstance(user.outcome, Answer)
         return keyword != user.keyword and len(end) == LEAST_COMMON and user.outcome.text.endswith(end)
 
 
@@ -100,7 +100,7 @@ def ask_concurrently(
 
 def _ask(
     endpoint: ChatEndpoint, request: ChatRequest, *, stream: bool, timeout: float
-) -> ChatAnswer | AssertionError:
+) -> Answer | AssertionError:
     try:
         return endpoint.ask(request, stream=stream, timeout=timeout)
     except AssertionError as error:
@@ -111,8 +111,8 @@ def _ask(
 class PromptLengthProbe:
     """Prompts of different lengths, sent one after another and at once: token counts have to agree."""
 
-    sequential: tuple[ChatAnswer, ...]
-    concurrent: tuple[ChatAnswer | AssertionError, ...]
+    sequential: tuple[Answer, ...]
+    concurrent: tuple[Answer | AssertionError, ...]
 
     def require_own_answers(self) -> None:
         """Raises AssertionError for a missing answer, or one to a prompt of another length."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from support.chat.endpoint import ChatEndpoint, ChatRequest
+from support.chat.client import ChatEndpoint, ChatRequest
 from support.conformance.error_forms import require_error_form
 from support.performance.concurrency import request_about, run_concurrently
 
@@ -67,10 +67,10 @@ def ask_as_user(
         try:
             exchange = client.post(endpoint.protocol.path, endpoint.request(chat_request, stream=stream))
             if exchange.status in BUSY:
-                require_error_form(endpoint.name, exchange, endpoint.protocol.api)
+                require_error_form(endpoint.name, exchange, endpoint.protocol.api.title)
                 return UserOutcome(time.monotonic() - start, busy=True)
             return UserOutcome(
-                time.monotonic() - start, text=endpoint.parse_answer(exchange, stream=stream).text
+                time.monotonic() - start, text=endpoint.read_answer(exchange, stream=stream).text
             )
         except AssertionError as error:
             return UserOutcome(time.monotonic() - start, error=str(error))

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from support.chat.endpoint import (
+from support.chat.client import (
     OLLAMA_CHAT,
     OLLAMA_GENERATE,
     OPENAI_CHAT,
-    ChatAnswer,
+    Answer,
     ChatEndpoint,
     ChatRequest,
 )
@@ -27,11 +27,11 @@ TALK = ChatRequest((QUESTION,), limit=7, stop=("years",), rendered="<user>Tell m
 PAST = ChatRequest(({"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes."}, QUESTION))
 
 
-def said(route: str, text: str = "Yes.", **fields: Any) -> ChatAnswer:
-    return dataclasses.replace(ChatAnswer(route, text, "stop", 5, 2, exchange(b"{}")), **fields)
+def said(route: str, text: str = "Yes.", **fields: Any) -> Answer:
+    return dataclasses.replace(Answer(route, text, "stop", 5, 2, exchange(b"{}")), **fields)
 
 
-def answers(*whole: ChatAnswer, streamed: tuple[ChatAnswer, ...] = ()) -> ComparedAnswers:
+def answers(*whole: Answer, streamed: tuple[Answer, ...] = ()) -> ComparedAnswers:
     return ComparedAnswers(TALK, whole, streamed or whole)
 
 
@@ -68,7 +68,7 @@ def test_an_answer_is_read_whatever_its_form(serve: Serve) -> None:
 
 def test_a_refusal_is_no_answer(serve: Serve) -> None:
     server = serve(json_reply({"error": "no"}, "404 Not Found"))
-    with pytest.raises(AssertionError, match="toy: expected an answer"):
+    with pytest.raises(AssertionError, match=r"status: expected 200, got 404(?s:.*)endpoint: toy"):
         ChatEndpoint("toy", server.url, "tiny", OPENAI_CHAT).ask(TALK, timeout=PATIENCE)
 
 

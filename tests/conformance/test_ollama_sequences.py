@@ -35,7 +35,7 @@ class Refusing:
     def __init__(self, status: int, body: bytes) -> None:
         self._answer = status, body
 
-    def send(self, method: str, path: str, *, body: bytes = b"") -> Exchange:
+    def send(self, method: str, path: str, *, body: bytes = b"", headers: object = None) -> Exchange:
         status, said = self._answer
         return Exchange(method, self.base_url + path, {}, body, status, {}, said, 0.01)
 

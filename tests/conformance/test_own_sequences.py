@@ -10,7 +10,7 @@ import pytest
 from support.conformance.check_outcome import Outcome
 from support.conformance.groups import sequence_client, sequences_of
 from support.conformance.sequence import SEQUENCES, RequestSequence, require_equal, run_sequence, sequence
-from support.conformance.sequences import client
+from support.conformance.sequences import responses
 from support.servers.endpoint import Endpoint
 from tests.conformance.fake_apis import FakeOwn
 
@@ -19,7 +19,7 @@ ALL = [name for api in ("responses", "anthropic") for name in sequences_of(api)]
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "DONE_SECONDS", 0.2)
+    monkeypatch.setattr(responses, "DONE_SECONDS", 0.2)
 
 
 def run(name: str, *faults: str) -> Outcome:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from support.chat.endpoint import OPENAI_CHAT, ChatEndpoint, ChatProtocol
+from support.chat.client import OPENAI_CHAT, ChatEndpoint, ChatProtocol
 from support.faults import disconnects
 from support.faults.disconnects import SHORT
 from support.http.client import ApiClient, RequestFailed

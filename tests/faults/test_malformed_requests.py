@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from support.chat import model_lists
-from support.chat.endpoint import OLLAMA_GENERATE, OPENAI_CHAT, ChatEndpoint
+from support.chat.client import OLLAMA_GENERATE, OPENAI_CHAT, ChatEndpoint
 from support.chat.model_lists import ListedModels
 from support.clients import langchain, ollama_cli
 from support.conformance.error_forms import require_error_form

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from support.chat.endpoint import ChatAnswer
+from support.chat.client import Answer
 from support.http.client import RequestFailed
 from support.performance.concurrency import ConcurrentAnswers, PromptLengthProbe, UserResult, run_concurrently
 from tests.conformance.samples import exchange
@@ -19,7 +19,7 @@ ANSWERS = {
 
 def user(mark: str, text: str | None = None, end: str = "stop") -> UserResult:
     said = ANSWERS[mark] if text is None else text
-    return UserResult(mark, ANSWERS[mark], ChatAnswer("toy", said, end, 5, 2, exchange(b"{}")))
+    return UserResult(mark, ANSWERS[mark], Answer("toy", said, end, 5, 2, exchange(b"{}")))
 
 
 def test_own_answers_are_right() -> None:
@@ -45,8 +45,8 @@ def test_who_gets_no_answer_is_told() -> None:
         crowd.require_own_answers()
 
 
-def asked(tokens: int | None, end: str | None = "length") -> ChatAnswer:
-    return ChatAnswer("toy", "whatever", end, tokens, 8, exchange(b"{}"))
+def asked(tokens: int | None, end: str | None = "length") -> Answer:
+    return Answer("toy", "whatever", end, tokens, 8, exchange(b"{}"))
 
 
 ALONE = tuple(map(asked, (5, 6, 7)))
@@ -64,7 +64,7 @@ def test_answers_to_questions_of_ones_own_length_are_right() -> None:
         (RequestFailed("broke off"), "user 2 of 3 got no answer: broke off"),
     ],
 )
-def test_an_answer_to_another_question_is_noticed(second: ChatAnswer | RequestFailed, words: str) -> None:
+def test_an_answer_to_another_question_is_noticed(second: Answer | RequestFailed, words: str) -> None:
     with pytest.raises(AssertionError, match=words):
         PromptLengthProbe(ALONE, (asked(5), second, asked(7))).require_own_answers()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from support.chat.endpoint import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint, ChatProtocol
+from support.chat.client import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint, ChatProtocol
 from support.performance.overload import OverloadResult, UserOutcome, overload
 from tests.conformance.samples import chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply
@@ -36,7 +36,7 @@ def test_a_full_server_may_answer_or_say_that_it_is_busy(serve: Serve) -> None:
 @pytest.mark.parametrize(
     ("answer", "form", "words"),
     [
-        (json_reply({}, "500 Internal Server Error"), OPENAI_CHAT, "expected an answer"),
+        (json_reply({}, "500 Internal Server Error"), OPENAI_CHAT, "expected 200, got 500"),
         (json_reply(chat("The como dives.")), OPENAI_CHAT, "'The como dives.', expected 'The comet comes"),
         (reply(b"", "503 Service Unavailable"), OPENAI_CHAT, "expected an error in the form of the OpenAI"),
         (json_reply({"error": "busy"}, "429 Too Many Requests"), OPENAI_CHAT, "in the form of the OpenAI"),

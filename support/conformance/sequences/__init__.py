@@ -3,5 +3,4 @@
 ollama     the Ollama API, and its official client
 responses  the Responses API
 anthropic  the Messages API
-client     the client of the Responses and Messages sequences
 """

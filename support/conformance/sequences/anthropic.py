@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from support.conformance.checked_client import CheckedClient
 from support.conformance.sequence import Steps, require_equal, sequence
-from support.conformance.sequences.client import CheckedClient
 from support.models.roles import TOOLS
+from support.units import JsonObject
 
 TOOL = {"name": "get_weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
 
 
+def _message(client: CheckedClient, question: str, **fields: object) -> JsonObject:
+    messages = [{"role": "user", "content": question}]
+    return {"model": client.model, "messages": messages, "max_tokens": 50, "temperature": 0, **fields}
+
+
 def _token_counts(client: CheckedClient, **fields: object) -> tuple[int, int]:
     """Tokens of a message as they are counted beforehand, and as the message itself counts them."""
-    request = client.message("Tell me about the comet", **fields)
+    request = _message(client, "Tell me about the comet", **fields)
     asked = {name: value for name, value in request.items() if name not in ("max_tokens", "temperature")}
     before = client.call("tokens", "/v1/messages/count_tokens", asked).values[0]["input_tokens"]
     return before, client.call("message", "/v1/messages", request).values[0]["usage"]["input_tokens"]
@@ -77,6 +83,6 @@ def _longer_message_more_tokens(client: CheckedClient) -> None:
     source="Anthropic API reference, Create a Message: id",
 )
 def _unique_message_ids(client: CheckedClient) -> None:
-    request = client.message("Say it briefly")
+    request = _message(client, "Say it briefly")
     ids = [client.call("message", "/v1/messages", request).values[0]["id"] for _ in range(5)]
     assert len(set(ids)) == len(ids), f"an id was given twice: {ids}"

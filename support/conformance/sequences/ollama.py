@@ -6,7 +6,6 @@ Ollama's own package is imported where it is used: the ids of the sequences are 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import secrets
 from collections.abc import Callable, Sequence
@@ -14,15 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.conformance.api import NormalizedAnswer
-from support.conformance.registry import APIS
-from support.conformance.response_checker import check_contract
-from support.conformance.response_parser import ParsedResponse
+from support.conformance.checked_client import CheckedClient
 from support.conformance.sequence import Steps, require_equal, sequence
-from support.errors import NotSupported
-from support.http.client import ApiClient, RequestFailed
-from support.http.exchange import Exchange
+from support.http.client import RequestFailed
 from support.models.roles import EMBEDDING, SCRIPTED, TOOLS, UNLOADABLE
-from support.servers.endpoint import Endpoint
 from support.units import JsonMapping
 from support.waiting import wait_until
 
@@ -39,42 +33,14 @@ COMET = "The comet comes back every seventy-six years."
 VECTOR_TOLERANCE = 1e-4
 
 
-class OllamaClient:
-    """A client of one server that knows the suite's models there, and checks each answer's contract."""
-
-    def __init__(self, client: ApiClient, server: Endpoint) -> None:
-        self.client = client
-        self.model = server.variables["model"]
-        self._server = server
+class OllamaClient(CheckedClient):
+    """A client of the Ollama API."""
 
     @property
     def model_file(self) -> Path:
         """The GGUF file of the scripted model."""
-        assert self._server.model_file is not None, "this server has no file of the scripted model"
-        return self._server.model_file()
-
-    def call(
-        self,
-        contract: str,
-        path: str,
-        document: JsonMapping | None = None,
-        *,
-        method: str = "POST",
-        status: int = 200,
-    ) -> ParsedResponse:
-        """Send a request and check status and contract ("" for none); raises `ConformanceError`."""
-        body = b"" if document is None else json.dumps(document).encode()
-        exchange = self.send(method, path, body)
-        return check_contract(exchange, APIS["ollama"], contract, status=status, stream="ndjson")
-
-    def send(self, method: str, path: str, body: bytes = b"") -> Exchange:
-        """Send anything; raises `NotSupported` when the response reports a feature that the server lacks."""
-        exchange = self.client.send(method, path, body=body)
-        unsupported_reason = self._server.unsupported_reason
-        reason = unsupported_reason(exchange) if unsupported_reason else None
-        if reason is not None:
-            raise NotSupported(reason)
-        return exchange
+        assert self.server.model_file is not None, "this server has no file of the scripted model"
+        return self.server.model_file()
 
     def generate(self, prompt: str, model: str = "", **fields: object) -> JsonMapping:
         """A non-streamed answer, as it is."""
@@ -86,7 +52,7 @@ class OllamaClient:
         """A non-streamed answer, normalized."""
         messages = [{"role": "user", "content": question}]
         request = {"model": self.model, "messages": messages, "stream": False, "options": GREEDY, **fields}
-        return APIS["ollama"].normalize(self.call("chat", "/api/chat", request))
+        return self.normalize(self.call("chat", "/api/chat", request))
 
     def load(self, keep_alive: object) -> None:
         """Load the model, to be kept so long."""

@@ -2,13 +2,67 @@
 
 from __future__ import annotations
 
+from support.conformance.checked_client import CheckedClient
 from support.conformance.sequence import require_equal, sequence
-from support.conformance.sequences.client import UNFINISHED, CheckedClient, text_of
+from support.units import JsonMapping, JsonObject
+from support.waiting import wait_until
 
 COMET = "The comet comes back every seventy-six years."
 MARA, UNKNOWN = "You are Mara, and I will remember it.", "You have not told me your name yet."
 # Lengths of a response that is cancelled while it runs: the next one where the shorter one was completed.
 CANCEL_LENGTHS = (150, 450, 1350)
+
+# A response of some tokens takes milliseconds; on a busy machine some seconds.
+DONE_SECONDS = 30.0
+UNFINISHED = ("queued", "in_progress")
+
+
+class ResponsesClient(CheckedClient):
+    """A client of the Responses API."""
+
+    def create(self, question: str, **fields: object) -> JsonMapping:
+        """A response to a question, as it came."""
+        request = self.request(question, **fields)
+        answer: JsonMapping = self.call("response", "/v1/responses", request).values[0]
+        return answer
+
+    def output_text(self, question: str, **fields: object) -> str:
+        """The text of a response to a question."""
+        return text_of(self.create(question, **fields))
+
+    def get(self, response_id: str, status: int = 200) -> JsonMapping:
+        """A stored response; empty where the status is that of an error."""
+        contract = "response" if status == 200 else ""
+        found = self.call(contract, f"/v1/responses/{response_id}", method="GET", status=status)
+        return found.values[0] if contract else {}
+
+    def wait_until_done(self, response_id: str) -> JsonMapping:
+        """A background response as soon as it is neither queued nor in progress."""
+        states: list[str] = []
+
+        def state() -> JsonMapping | None:
+            response = self.get(response_id)
+            states.append(response["status"])
+            return None if states[-1] in UNFINISHED else response
+
+        response = wait_until(
+            f"the end of the response {response_id}", state, timeout=DONE_SECONDS, seen=lambda: states[-1]
+        )
+        assert states == sorted(states, key=_status_order), f"its states went back: {states}"
+        return response
+
+    def request(self, question: str, **fields: object) -> JsonObject:
+        """A request of the Responses API."""
+        return {"model": self.model, "input": question, "max_output_tokens": 50, "temperature": 0, **fields}
+
+
+def text_of(response: JsonMapping) -> str:
+    """The text of a whole response."""
+    return "".join(part["text"] for item in response["output"] for part in item.get("content") or ())
+
+
+def _status_order(status: str) -> int:
+    return (*UNFINISHED, status).index(status)
 
 
 # -- stored responses (OpenAI API reference: Get, Delete a model response)
@@ -21,7 +75,7 @@ CANCEL_LENGTHS = (150, 450, 1350)
     level="must",
     source="OpenAI API reference, Get a model response",
 )
-def _stored(client: CheckedClient) -> None:
+def _stored(client: ResponsesClient) -> None:
     made = client.create("Tell me about the comet", metadata={"order": "4711"})
     require_equal("the response read again", made, client.get(made["id"]))
 
@@ -33,7 +87,7 @@ def _stored(client: CheckedClient) -> None:
     level="must",
     source="OpenAI API reference, Get a model response; Create a model response: store, stream",
 )
-def _stored_stream(client: CheckedClient) -> None:
+def _stored_stream(client: ResponsesClient) -> None:
     stream = client.normalize(
         client.call(
             "response stream", "/v1/responses", client.request("Tell me about the comet", stream=True)
@@ -49,7 +103,7 @@ def _stored_stream(client: CheckedClient) -> None:
     level="must",
     source="OpenAI API reference, Delete a model response",
 )
-def _deleted(client: CheckedClient) -> None:
+def _deleted(client: ResponsesClient) -> None:
     made, path = client.create("Say it briefly")["id"], "/v1/responses/{}"
     gone = client.call("deleted", path.format(made), method="DELETE").values[0]
     require_equal("the id that was deleted", made, gone["id"])
@@ -64,7 +118,7 @@ def _deleted(client: CheckedClient) -> None:
     level="must",
     source="OpenAI API reference, Create a model response: store",
 )
-def _not_stored(client: CheckedClient) -> None:
+def _not_stored(client: ResponsesClient) -> None:
     client.get(client.create("Say it briefly", store=False)["id"], status=404)
 
 
@@ -75,7 +129,7 @@ def _not_stored(client: CheckedClient) -> None:
     level="must",
     source="OpenAI API reference, The response object: id",
 )
-def _unique_ids(client: CheckedClient) -> None:
+def _unique_ids(client: ResponsesClient) -> None:
     ids = [client.create("Say it briefly")["id"] for _ in range(5)]
     assert len(set(ids)) == len(ids), f"an id was given twice: {ids}"
 
@@ -90,7 +144,7 @@ def _unique_ids(client: CheckedClient) -> None:
     level="must",
     source="OpenAI API reference, Create a model response: previous_response_id",
 )
-def _previous_response_id(client: CheckedClient) -> None:
+def _previous_response_id(client: ResponsesClient) -> None:
     first = client.create("My name is Mara")["id"]
     require_equal(
         "what it says after it", MARA, client.output_text("What am I called?", previous_response_id=first)
@@ -105,7 +159,7 @@ def _previous_response_id(client: CheckedClient) -> None:
     level="must",
     source="OpenAI API reference, Create a model response: previous_response_id",
 )
-def _conversation_chain(client: CheckedClient) -> None:
+def _conversation_chain(client: ResponsesClient) -> None:
     last = client.create("My name is Mara")
     for question in ("Tell me about the comet", "Say it briefly"):
         last = client.create(question, previous_response_id=last["id"])
@@ -121,7 +175,7 @@ def _conversation_chain(client: CheckedClient) -> None:
     level="must",
     source="OpenAI API reference, Create a model response: previous_response_id; guide Conversation state",
 )
-def _longer_conversation_more_tokens(client: CheckedClient) -> None:
+def _longer_conversation_more_tokens(client: ResponsesClient) -> None:
     first = client.create("Tell me about the comet")
     second = client.create("Tell me about the comet", previous_response_id=first["id"])
     counts = [answer["usage"]["input_tokens"] for answer in (first, second)]
@@ -135,7 +189,7 @@ def _longer_conversation_more_tokens(client: CheckedClient) -> None:
     level="must",
     source="OpenAI API reference, Create a model response: instructions",
 )
-def _instructions(client: CheckedClient) -> None:
+def _instructions(client: ResponsesClient) -> None:
     first = client.create("Tell me about the lighthouse", instructions="You are a pirate.")["id"]
     said = client.output_text("Tell me about the comet", previous_response_id=first)
     require_equal("the next response, without instructions", COMET, said)
@@ -151,7 +205,7 @@ def _instructions(client: CheckedClient) -> None:
     level="must",
     source="OpenAI API reference, Create a model response: background; guide Background mode",
 )
-def _background(client: CheckedClient) -> None:
+def _background(client: ResponsesClient) -> None:
     begun = client.create("Tell me about the comet", background=True)
     assert begun["status"] in UNFINISHED, f"it is to be made in the background, and is {begun['status']}"
     done = client.wait_until_done(begun["id"])
@@ -165,7 +219,7 @@ def _background(client: CheckedClient) -> None:
     level="must",
     source="OpenAI API reference, Create a model response: background, previous_response_id",
 )
-def _background_then_follow_up(client: CheckedClient) -> None:
+def _background_then_follow_up(client: ResponsesClient) -> None:
     begun = client.create("My name is Mara", background=True)["id"]
     client.wait_until_done(begun)
     require_equal(
@@ -180,7 +234,7 @@ def _background_then_follow_up(client: CheckedClient) -> None:
     level="should",
     source="OpenAI API reference, Create a model response: background; The response object: error",
 )
-def _background_fails(client: CheckedClient) -> None:
+def _background_fails(client: ResponsesClient) -> None:
     request = {**client.request("Say it briefly", background=True), "model": "nobody/knows-this"}
     exchange = client.client.post("/v1/responses", request)
     if exchange.status in (400, 404):
@@ -198,7 +252,7 @@ def _background_fails(client: CheckedClient) -> None:
     level="must",
     source="OpenAI API reference, Cancel a response",
 )
-def _cancel_succeeds(client: CheckedClient) -> None:
+def _cancel_succeeds(client: ResponsesClient) -> None:
     _cancel_running(client)
 
 
@@ -209,14 +263,14 @@ def _cancel_succeeds(client: CheckedClient) -> None:
     level="must",
     source="OpenAI API reference, Cancel a response; The response object: status",
 )
-def _cancel_is_final(client: CheckedClient) -> None:
+def _cancel_is_final(client: ResponsesClient) -> None:
     begun, tokens = _cancel_running(client)
     # As long a response, begun later: by its end the cancelled one would have come to its own.
     client.call("", "/v1/responses", client.request("Go on forever", max_output_tokens=tokens))
     require_equal("its status some time later", "cancelled", client.get(begun)["status"])
 
 
-def _cancel_running(client: CheckedClient) -> tuple[str, int]:
+def _cancel_running(client: ResponsesClient) -> tuple[str, int]:
     """The id of a response that was cancelled at work, and of how many tokens it would have been."""
     for tokens in CANCEL_LENGTHS:
         begun = client.create("Go on forever", background=True, max_output_tokens=tokens)["id"]
@@ -239,7 +293,7 @@ def _cancel_running(client: CheckedClient) -> tuple[str, int]:
     level="must",
     source="OpenAI API reference, Cancel a response",
 )
-def _cancel_completed(client: CheckedClient) -> None:
+def _cancel_completed(client: ResponsesClient) -> None:
     made = client.create("Say it briefly")["id"]
     status = client.client.send("POST", f"/v1/responses/{made}/cancel").status
     assert status in (400, 404, 409), f"cancelling a finished response is answered with {status}"
