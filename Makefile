@@ -6,7 +6,7 @@ BIN := .venv/bin
 .PHONY: help setup acceptance acceptance-real test measurements clean
 
 help:
-	@echo "make acceptance        judge the server at hand (a real one, else the reference stack); ARGS=\"...\""
+	@echo "make acceptance        test the server: a real one if present, else the reference server; ARGS=\"...\""
 	@echo "make acceptance-real   the same on the real mistralrs, built first when it is missing (15 minutes)"
 	@echo "make test              the project's own tests"
 	@echo "make measurements      measure the figures of docs/measurements.md again"

@@ -17,7 +17,7 @@ from support.errors import AcceptanceError
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Decides whether a mistral.rs stack may go live.
+    """Tests whether a mistral.rs server is ready for production.
 
     \b
     Exit codes: 0 passed, 1 failed, 2 wrong usage, settings or target,
@@ -33,15 +33,17 @@ def main() -> None:
 @click.option("--case", "cases", multiple=True, metavar="ID", help="Run only this case, may be repeated.")
 @click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
 @click.option("--target", metavar="WHICH", help="auto, real, reference, a URL, or the path of a program.")
-@click.option("--model", type=click.Path(path_type=Path), help="Your own model: its folder, or its file.")
+@click.option("--model", type=click.Path(path_type=Path), help="Your own model: a folder or a file.")
 @click.option("--jobs", "-j", metavar="N", help="Worker processes, 0 to 64 (default: 1; 0: for a debugger).")
 @click.option("--skip-benchmarks", is_flag=True, help="Leave out what only measures speed (@benchmark).")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
-@click.option("--strict", is_flag=True, help="An unmet need is a failure instead of a skip.")
 @click.option(
-    "--iterations", type=click.IntRange(1), default=1, help="Run all so often; verdicts must agree."
+    "--strict", is_flag=True, help="An unmet requirement fails the scenario instead of skipping it."
 )
-@click.option("--rerun-failed", is_flag=True, help="Only what failed in the last run.")
+@click.option(
+    "--iterations", type=click.IntRange(1), default=1, help="Repeat the run N times; verdicts must agree."
+)
+@click.option("--rerun-failed", is_flag=True, help="Run only what failed in the last run.")
 @click.option(
     "--list", "only_list", is_flag=True, help="List scenarios, requirements and cases; start nothing."
 )
@@ -55,9 +57,9 @@ def main() -> None:
 @click.option(
     "--no-known-issues",
     is_flag=True,
-    help="What known_issues.toml lists counts as a failure.",
+    help="Known issues (known_issues.toml) count as failures.",
 )
-@click.option("--verbose", is_flag=True, help="Detailed server logs and more words on the terminal.")
+@click.option("--verbose", is_flag=True, help="Detailed server logs and more detail on the terminal.")
 @click.option("--ci", is_flag=True, help="Plain lines for a log: no colour, no progress bar.")
 @click.option("--suite", default="acceptance", show_default=True, help="Name of the run in the reports.")
 def run(  # noqa: PLR0913 - click passes each option as an argument
@@ -85,7 +87,7 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
     """Run feature files or folders (default: all but @slow).
 
     \b
-    SUITE is a short word: binary, loading, api, ollama, parity, terminal,
+    SUITE is a name: binary, loading, api, ollama, parity, terminal,
     mcp, or another folder of features/; smoke, slow, benchmark (tags).
     """
     # Until the runner is loaded, which watches them itself, and between its runs.
@@ -106,24 +108,26 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
         settings += ["acceptance_known_issues=false"] if no_known_issues else []
         settings += ["test_verbose=true"] if verbose else []
         settings += [f"acceptance_jobs={jobs}"] if jobs is not None else []
-        words = [f"--define={setting}" for setting in settings] + [f"--name={title}" for title in name]
-        words += selection.case_arguments(cases)
+        arguments = [f"--define={setting}" for setting in settings] + [f"--name={title}" for title in name]
+        arguments += selection.case_arguments(cases)
         if cases:
             expressions = expressions or [selection.ANY_SPEED]
         if rerun_failed:
-            paths = rerun.failed_locations(entry_point.settings_of(words).acceptance_reports_dir, paths)
+            paths = rerun.failed_locations(entry_point.settings_of(arguments).acceptance_reports_dir, paths)
             expressions = expressions or [selection.ANY_SPEED]
-        words += selection.tag_arguments(expressions, skip_benchmarks=skip_benchmarks)
-        words += ["--stop"] if fail_fast else []
-        words += ["--no-color"] if ci else []
-        words += paths
+        arguments += selection.tag_arguments(expressions, skip_benchmarks=skip_benchmarks)
+        arguments += ["--stop"] if fail_fast else []
+        arguments += ["--no-color"] if ci else []
+        arguments += paths
         if only_list:
-            sys.exit(entry_point.list_features(words))
+            sys.exit(entry_point.list_features(arguments))
         if iterations == 1:
-            sys.exit(entry_point.run_features(words))
-        folder = entry_point.settings_of(words).acceptance_reports_dir
+            sys.exit(entry_point.run_features(arguments))
+        folder = entry_point.settings_of(arguments).acceptance_reports_dir
         sys.exit(
-            rerun.run_repeatedly(lambda more: entry_point.run_features([*more, *words]), iterations, folder)
+            rerun.run_repeatedly(
+                lambda more: entry_point.run_features([*more, *arguments]), iterations, folder
+            )
         )
     except AcceptanceError as error:
         _exit_with_error(error)
@@ -132,7 +136,7 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
 @main.command()
 @click.argument("part", type=click.Choice(["mistralrs", "ollama", "allure", "node", "smollm2"]))
 def get(part: str) -> None:
-    """Get an external program or model into the cache, when it is not there."""
+    """Install an external program or model in the cache, if it is missing."""
     from support.programs.registry import get_program
     from support.settings import load_settings
 
@@ -143,11 +147,11 @@ def get(part: str) -> None:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def doctor(*, as_json: bool) -> None:
-    """Show what this machine has of everything a run may use, and how to get the rest.
+    """List what a run may use, what is installed, and how to install the rest.
 
-    Exit code 1 when something is missing that every run needs.
+    Exit code 1 when something is missing that every run requires.
     """
     from support.doctor import examine
     from support.settings import load_settings
@@ -182,7 +186,7 @@ def settings() -> None:
 @main.command()
 @click.option("--format", "format_name", type=click.Choice(["GGUF", "SafeTensors", "GGML"]), default="GGUF")
 def model(format_name: str) -> None:
-    """Make the scripted model when it is not there and print its path, to serve it yourself."""
+    """Make the scripted model if it is missing and print its path, to serve it yourself."""
     from support.models.script import Script
     from support.models.store import ModelStore
     from support.servers.launch_plans import FORMATS

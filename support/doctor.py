@@ -29,7 +29,7 @@ _RUST = ".".join(map(str, MINIMUM_RUST))
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing: what was found (version, place), what it is for, how it is got. `required`: by every run."""
+    """One item: what was found (version, place), its purpose, how to install it. `required`: by every run."""
 
     name: str
     available: bool
@@ -39,14 +39,14 @@ class Finding:
     required: bool = False
 
     def line(self) -> str:
-        """`ok|missing  name  version and place  -- what for`, with the remedy of what is missing."""
+        """`ok|missing  name  version and place  -- purpose`, with the remedy when it is missing."""
         state = "ok" if self.available else "missing"
-        told = f"{state:<8} {self.name:<10} {self.found or '-'}  -- {self.purpose}"
-        return told if self.available else f"{told}; {self.remedy}"
+        text = f"{state:<8} {self.name:<10} {self.found or '-'}  -- {self.purpose}"
+        return text if self.available else f"{text}; {self.remedy}"
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Look at everything, one after the other: programs are asked for their version, nothing is fetched."""
+    """Look at everything, one after the other: programs print their version, nothing is fetched."""
     cache = settings.acceptance_cache_dir
     found = sys.version_info[:2]
     yield Finding(
@@ -64,8 +64,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield _ollama(settings)
         elif name != "mistralrs":
             one = part.find(cache)
-            told = "" if one is None else f"{one.version} {one.path} ({one.origin})"
-            yield Finding(name, one is not None, told, part.purpose, f"`{part.install_hint}`")
+            found_at = "" if one is None else f"{one.version} {one.path} ({one.origin})"
+            yield Finding(name, one is not None, found_at, part.purpose, f"`{part.install_hint}`")
     yield Finding(
         "smollm2",
         has_smollm2(cache),
@@ -78,7 +78,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         "own model",
         model is not None,
         "" if model is None else str(model[0] / (model[1] or "")),
-        "a model of yours, for @needs.own_model",
+        "your own model, for @needs.own_model",
         "`acceptance run --model PATH`",
     )
     yield _tool("cargo", f"install Rust {_RUST} or newer (https://rustup.rs)")
@@ -90,26 +90,26 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 def _engine() -> Finding:
     try:
-        told = version("mistralrs")
+        found_at = version("mistralrs")
     except PackageNotFoundError:
-        told = ""
+        found_at = ""
     return Finding(
         "engine",
-        bool(told),
-        f"{told} (Python package mistralrs)" if told else "",
-        "proves the suite's models, and is the reference stack",
+        bool(found_at),
+        f"{found_at} (Python package mistralrs)" if found_at else "",
+        "verifies the suite's models and runs the reference server",
         "`python3 tools/setup.py` (Linux x86-64, macOS, Windows)",
         required=True,
     )
 
 
 def _mistralrs(settings: Settings) -> Finding:
-    """The program that `--target real` would judge."""
+    """The program that `--target real` would test."""
     purpose, remedy = "the real server under test", "`acceptance get mistralrs`"
     try:
         target = discover(settings.model_copy(update={"acceptance_target": "real"}))
     except TargetError as error:
-        # A program that is there and no good has its own remedy.
+        # A program that was found and cannot be used has its own remedy.
         wrong = settings.mistralrs_bin is not None
         return Finding("mistralrs", False, "", purpose, str(error) if wrong else remedy)
     return Finding("mistralrs", True, f"{target.label} {getattr(target, 'path', '')}", purpose, remedy)
@@ -124,14 +124,14 @@ def _ollama(settings: Settings) -> Finding:
         part = OLLAMA.locate(settings)
     except SettingsError as error:
         return Finding("ollama", False, "", OLLAMA.purpose, str(error))
-    told = "" if part is None else f"{part.version} {part.path} ({part.origin})"
-    return Finding("ollama", part is not None, told, OLLAMA.purpose, remedy)
+    found_at = "" if part is None else f"{part.version} {part.path} ({part.origin})"
+    return Finding("ollama", part is not None, found_at, OLLAMA.purpose, remedy)
 
 
 def _tool(name: str, remedy: str) -> Finding:
     path = shutil.which(name)
-    told = "" if path is None else f"{_version(path)} {path}"
-    return Finding(name, path is not None, told, "builds mistralrs (`acceptance get mistralrs`)", remedy)
+    found_at = "" if path is None else f"{_version(path)} {path}"
+    return Finding(name, path is not None, found_at, "builds mistralrs (`acceptance get mistralrs`)", remedy)
 
 
 def _disk(cache: Path) -> Finding:
@@ -147,13 +147,13 @@ def _disk(cache: Path) -> Finding:
 
 
 def _gpu() -> Finding:
-    told = _gpu_by_library() or _gpu_by_command()
+    found_at = _gpu_by_library() or _gpu_by_command()
     return Finding(
         "gpu",
-        bool(told),
-        told,
+        bool(found_at),
+        found_at,
         "speed and memory on a GPU",
-        "no command gets it: an NVIDIA card with its driver (`nvidia-smi` shows it then)",
+        "not installable by a command: an NVIDIA card with its driver (`nvidia-smi` lists it)",
     )
 
 
@@ -174,8 +174,8 @@ def _gpu_by_library() -> str:
 
 def _gpu_by_command() -> str:
     program = shutil.which("nvidia-smi")
-    said = "" if program is None else _first_output_line([program, "-L"])
-    return said if said.startswith("GPU ") else ""
+    output = "" if program is None else _first_output_line([program, "-L"])
+    return output if output.startswith("GPU ") else ""
 
 
 def _version(program: str) -> str:

@@ -62,7 +62,7 @@ class ScenarioContext:
             result.require_checked()
 
     def record_component(self, program: str, version: str) -> None:
-        """A server that this scenario judges."""
+        """A server that this scenario tests."""
         if (program, version) not in self.components:
             self.components.append((program, version))
 

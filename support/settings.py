@@ -1,7 +1,7 @@
 """The settings of a run, typed, each with a known origin.
 
 Order: `-D name=value`, then the environment (the name in capitals), then `acceptance.toml`, then the
-default. One rule for names: `-D test_port=8080`, `TEST_PORT=8080` and `test_port = 8080` say the same.
+default. One rule for names: `-D test_port=8080`, `TEST_PORT=8080` and `test_port = 8080` are the same.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def default_cache() -> Path:
 
 
 class Settings(BaseSettings):
-    """What a person may choose. Sizes and times carry their unit in the description."""
+    """The settings of a user. Sizes and times carry their unit in the description."""
 
     model_config = SettingsConfigDict(
         env_ignore_empty=True, extra="forbid", toml_file=SETTINGS_FILE, validate_default=True
@@ -50,7 +50,7 @@ class Settings(BaseSettings):
 
     target_url: str | None = Field(
         None,
-        description="a server that is already there; nothing is started then",
+        description="URL of a running server to test; the suite then starts no server",
         json_schema_extra={"hint": "give a base address such as http://127.0.0.1:1234"},
     )
     target_api_key: SecretStr | None = Field(
@@ -58,17 +58,17 @@ class Settings(BaseSettings):
     )
     mistralrs_bin: Path | None = Field(
         None,
-        description="the mistral.rs program to judge",
+        description="the mistral.rs program to test",
         json_schema_extra={"hint": "give the path of a mistralrs or mistralrs-server program"},
     )
     ollama_api: str = Field(
         "gateway",
-        description="whose Ollama API is judged: gateway (the bundled one), ollama (a real one), or a URL",
+        description="Ollama API server to test: gateway (the bundled one), ollama (a real one), or a URL",
         json_schema_extra={"hint": "choose gateway or ollama, or give an address such as http://HOST:PORT"},
     )
     ollama_url: str | None = Field(
         None,
-        description="a real Ollama that is already there; the suite's models are made there and removed",
+        description="URL of a running Ollama; the suite creates its models there and removes them",
         json_schema_extra={"hint": "give a base address such as http://HOST:PORT"},
     )
     ollama_bin: Path | None = Field(
@@ -78,12 +78,12 @@ class Settings(BaseSettings):
     )
     acceptance_target: Literal["auto", "real", "reference"] = Field(
         "auto",
-        description="auto: a real server where there is one, else the reference stack",
+        description="auto: a real server if one is found, else the reference server",
         json_schema_extra={"hint": "choose auto, real or reference"},
     )
     test_model_path: Path | None = Field(
         None,
-        description="folder of a model of your own, loaded and asked in model_loading",
+        description="folder of your own model, tested in model_loading",
         json_schema_extra={"hint": "give the folder that holds the model"},
     )
     test_model_file: str | None = Field(
@@ -102,16 +102,16 @@ class Settings(BaseSettings):
         32,
         ge=1,
         le=4096,
-        description="requests that the server works on at once (--max-seqs)",
+        description="requests that the server processes at the same time (--max-seqs)",
         json_schema_extra={"hint": "give a number from 1 to 4096"},
     )
     test_verbose: bool = Field(
         False,
-        description="detailed server logs and more words on the terminal",
+        description="detailed server logs and more detail on the terminal",
         json_schema_extra={"hint": "give true or false"},
     )
     rust_log: str | None = Field(
-        None, description="log filter handed to the server", json_schema_extra={"hint": "for example info"}
+        None, description="log filter of the server", json_schema_extra={"hint": "for example info"}
     )
     acceptance_time_factor: float = Field(
         1.0,
@@ -129,19 +129,19 @@ class Settings(BaseSettings):
     )
     acceptance_compare: str | None = Field(
         None,
-        description="servers asked the same API cases for the matrix, separated by commas; they never gate",
+        description="more servers for the API cases and the matrix, comma-separated; they never fail a run",
         json_schema_extra={
             "hint": f"choose of {', '.join(COMPARABLE_SERVERS)}, or give addresses, http://HOST:PORT"
         },
     )
     acceptance_cache_dir: Path = Field(
         default_factory=default_cache,
-        description="where programs and models are kept between runs",
+        description="folder of downloaded programs and generated models",
         json_schema_extra={"hint": "give a folder that can be written"},
     )
     acceptance_reports_dir: Path = Field(
         Path("reports"),
-        description="where the reports go",
+        description="folder of the reports",
         json_schema_extra={"hint": "give a folder that can be written"},
     )
     acceptance_html: bool = Field(
@@ -197,7 +197,7 @@ class Settings(BaseSettings):
         try:
             _ = parts.port
         except ValueError:
-            # The words of urllib repeat what stands there, which may be a password.
+            # urllib's message repeats the value, which may be a password.
             raise ValueError("its port is no number from 0 to 65535") from None
         return url.rstrip("/").removesuffix("/v1")
 
@@ -329,8 +329,8 @@ def load_settings(defines: Mapping[str, Any] | None = None) -> ResolvedSettings:
         raise _invalid_setting(error, origins) from None
     _check_model_file(settings, origins)
     key = settings.target_api_key
-    # Here and not later: from now on something may be said about them.
-    # `ollama_api` may be an address; its other words hold no secret.
+    # Here and not later: from now on texts may contain them.
+    # `ollama_api` may be an address; its other values are no secret.
     addresses = (settings.target_url, settings.ollama_url, settings.ollama_api)
     set_redactor(redactor_for(key.get_secret_value() if key else None, addresses))
     return ResolvedSettings(settings, origins)
@@ -369,7 +369,7 @@ def _invalid_setting(error: ValidationError, origins: Mapping[str, str]) -> Sett
 
 def _is_secret(name: str, value: object) -> bool:
     if name in ("target_url", "ollama_url", "ollama_api"):
-        # Without a scheme nobody can tell where a password ends.
+        # Without a scheme the end of a password is unknown.
         return "@" in str(value) and "://" not in str(value)
     return "SecretStr" in str(Settings.model_fields[name].annotation)
 

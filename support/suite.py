@@ -116,7 +116,7 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
 
     @cached_property
     def script(self) -> Script:
-        """What the scripted model says."""
+        """The script of the scripted model."""
         return Script.standard()
 
     def scripted(self, format_name: str = "GGUF") -> ModelArguments:
@@ -194,7 +194,7 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
 
     @cached_property
     def comparison(self) -> Comparison:
-        """The servers beside the judged one; each is started when first asked."""
+        """The servers beside the one under test; each is started on first use."""
         from support.conformance.comparison import Comparison
 
         behind = (self.target.program, self.target.version)
@@ -239,10 +239,10 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
         return Upstream(server.url, file, None, unloads, server)
 
     def components_under_test(self, tags: Collection[str]) -> list[tuple[str, str]]:
-        """Program and version of what a scenario with these tags judges: the deviations of each may apply.
+        """Program and version of what a scenario with these tags tests: the known issues of each apply.
 
-        A gateway passes on what the server behind it does wrong. Who needs a real Ollama beside the judged
-        server compares routes: any of them may be the one that differs.
+        A gateway passes on the defects of the server behind it. A scenario that needs a real Ollama compares
+        servers: each of them may be the one that differs.
         """
         target = (self.target.program, self.target.version)
         if NEEDS_OLLAMA_API not in tags:
@@ -252,7 +252,7 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
         return [*([front] if front else []), *behind]
 
     def api_client(self) -> tuple[ApiClient, Server | None]:
-        """A client of the server that the API features talk to, and that server if it is ours."""
+        """A client of the server under test, and that server if the suite started it."""
         if isinstance(self.target, UrlTarget):
             key = self.settings.target_api_key
             return ApiClient(
@@ -279,7 +279,7 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
 
     @cached_property
     def tool_server(self) -> ToolServer:
-        """The suite's own MCP servers with their tools: one process, started when first asked for."""
+        """The suite's own MCP servers with their tools: one process, started on first use."""
         folder = self.folder / "tool-server"
         folder.mkdir()
         tool_server = ToolServer(folder, self.settings.seconds(READY_SECONDS))
@@ -288,7 +288,7 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
 
     @cached_property
     def mcp_port(self) -> int:
-        """Where a target is asked to offer MCP."""
+        """The port of a target's MCP server."""
         return free_port()
 
     @cached_property
@@ -302,7 +302,7 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
 
     @property
     def model_name(self) -> str:
-        """The model to ask for: mistral.rs serves its own as `default`; elsewhere the first one listed."""
+        """The model name for requests: `default` on mistral.rs; elsewhere the first one listed."""
         if isinstance(self.target, CommandTarget) or "default" in self.target.models:
             return "default"
         return self.target.models[0] if self.target.models else "default"

@@ -1,4 +1,4 @@
-"""One way to wait: on the monotonic clock, bounded, and able to say what was seen last."""
+"""Waiting with a time limit, on the monotonic clock; the error has what was seen last."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def wait_until(
     alive: Callable[[], bool] | None = None,
     seen: Callable[[], object] | None = None,
 ) -> T:
-    """Return the first truthy answer of `check`.
+    """Return the first truthy result of `check`.
 
-    `within` is in seconds. `alive` ends the wait at once when it turns false (the process is gone).
+    `timeout` is in seconds. `alive` ends the wait at once when it turns false (the process is gone).
     `seen` describes the last observation; it goes into the message of the `WaitTimeout`.
     """
     started = time.monotonic()

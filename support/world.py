@@ -1,4 +1,4 @@
-"""What one scenario knows and does: fresh for each, closed after each."""
+"""The state and the parts of one scenario: created before it, closed after it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         self.launch_result: MustCheck[LaunchResult] = self.must_check("server start")
         self.models: MustCheck[Exchange] = self.must_check("list of models")
         self.difference: MustCheck[str] = self.must_check("comparison with a real Ollama")
-        self.task_result: MustCheck[TaskResult] = self.must_check("journey of the official client")
+        self.task_result: MustCheck[TaskResult] = self.must_check("task of the official client")
         self.conversation = Conversation(lambda: self.api, suite)
         self.add_results([self.program.completed, self.conversation.answers])
         self.terminal = TerminalScenario(self)
@@ -130,18 +130,18 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
 
     @property
     def network(self) -> NetworkMonitor:
-        """The trap that a Given step has set."""
+        """The network monitor that a Given step has started."""
         assert self._network_monitor is not None, "a Given step that monitors the network has to come first"
         return self._network_monitor
 
     def occupy_port(self) -> None:
-        """Let somebody else have the port that the planned start will want."""
-        squatter = launch_checks.PortBlocker()
-        self.cleanups.callback(squatter.close)
-        self.plan = replace(self.planned, port=squatter.port, expected_words=launch_plans.PORT_TAKEN)
+        """Listen on the port of the planned start."""
+        blocker = launch_checks.PortBlocker()
+        self.cleanups.callback(blocker.close)
+        self.plan = replace(self.planned, port=blocker.port, expected_words=launch_plans.PORT_TAKEN)
 
     def watch_network(self) -> None:
-        """From now on every way out of the machine leads into a trap."""
+        """From now on every connection to another machine goes to the network monitor."""
         self._network_monitor = self.cleanups.enter_context(NetworkMonitor())
 
     def start_server(self) -> None:
@@ -240,7 +240,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
             self.client = self._track_client(ApiClient(server.base_url, api_key=server.key, timeout=timeout))
 
     def compare_with_ollama(self, question: str) -> None:
-        """Ask the server of the Ollama API and a real Ollama; the difference is to be checked."""
+        """Send a question to the server of the Ollama API and to a real Ollama; compare the answers."""
         # Not at the top: the official clients come with it.
         from support.conformance.sequences.ollama import OllamaClient, require_same_answer
 
@@ -262,7 +262,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         assert not difference, difference
 
     def run_sdk_task(self, api: str, task: str) -> None:
-        """Let the official client of an API do something; the result is to be checked.
+        """Run a task with the official client of an API; the result has to be checked.
 
         Raises `NotSupported` when a case has found the API missing.
         """
@@ -338,7 +338,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
     # -- what remains
 
     def components_under_test(self, tags: Collection[str]) -> list[tuple[str, str]]:
-        """Program and version of each server that this scenario judges: the chosen ones, if it chose any."""
+        """Program and version of each server under test: those that the scenario has chosen, if any."""
         return self.components or self.suite.components_under_test(tags)
 
     def record(self, key: str, title: str, value: float, unit: str) -> None:
@@ -347,17 +347,19 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         print(f"{title}: {value:.3g} {unit}")
 
     def check_at_end(self) -> None:
-        """What every scenario has to fulfil: results were checked, the server lives, its log has no panic."""
+        """Checks after every scenario: results were checked, the server is alive, its log has no panic."""
         self.require_results_checked()
         self.terminal.check_at_end()
         if self.server is not None:
             log = self.server.log[self._log_offset :]
-            assert self.server.alive, f"the server died during the scenario; its last words:\n{log[-1500:]}"
+            assert self.server.alive, (
+                f"the server died during the scenario; the end of its log:\n{log[-1500:]}"
+            )
             crashes = [line for line in log.splitlines() if "panicked at" in line]
-            assert not crashes, f"the server's log tells of a crash: {crashes[0]}"
+            assert not crashes, f"the server's log contains a panic: {crashes[0]}"
 
     def collect(self) -> None:
-        """Gather what a reader of a failure needs: best while all lives, and once."""
+        """Collect the evidence of a failure, once, while the servers still run."""
         if self._collected:
             return
         self._collected = True

@@ -1,7 +1,7 @@
 """What the bundled gateway costs: the same streamed answer direct and through it, in turns.
 
-A busy moment hits both, and who comes later finds a warmer machine: they take turns. The CPU time of the
-gateway's process tells more than the clock where other programs run beside it; it has one thread.
+The routes take turns, so that the load of the machine affects both. The CPU time of the
+gateway's process is more precise than the clock where other programs run beside it; it has one thread.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Row = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Route:
-    """Where a stream is asked for, and with what."""
+    """The route of a stream, and its request."""
 
     url: str
     path: str
@@ -59,7 +59,7 @@ class Taken:
 
 
 def gateway() -> list[Row]:
-    """On the reference stack, and on the real server where there is one."""
+    """On the reference server, and on the real server where there is one."""
     rows = []
     for target in ("reference", "real"):
         in_force = load_settings({"acceptance_target": target})
@@ -76,7 +76,7 @@ def gateway() -> list[Row]:
 
 
 def _on(suite: RunContext) -> list[Row]:
-    """With a model that says thousands of tokens a second, and with a small trained one where it is there."""
+    """With a model of thousands of tokens a second, and with a small trained one if it is installed."""
     longest = max((row for row in suite.script.rows if not row.loop), key=lambda row: len(row.answer))
     rows = _through(
         suite, "scripted model", suite.scripted(), f"Tell me about the {longest.keyword}", SPEAKING_TOKENS
@@ -90,15 +90,15 @@ def _on(suite: RunContext) -> list[Row]:
 def _through(suite: RunContext, what: str, model: ModelArguments, words: str, tokens: int) -> list[Row]:
     question = {"messages": [{"role": "user", "content": words}], "stream": True}
     openai = question | {"model": "default", "temperature": 0, "max_tokens": tokens}
-    ollama = question | {"model": "speaking", "options": {"temperature": 0, "num_predict": tokens}}
+    ollama = question | {"model": "scripted", "options": {"temperature": 0, "num_predict": tokens}}
     target = start_server(suite.command, model, suite.settings)
     try:
-        front = start_gateway(target.url, suite.settings, {"speaking": model.directory / (model.file or "")})
+        front = start_gateway(target.url, suite.settings, {"scripted": model.directory / (model.file or "")})
         try:
             taken = _in_turns(
                 {
                     "direct": Route(target.url, "/v1/chat/completions", openai),
-                    "/v1": Route(front.url, "/v1/chat/completions", openai | {"model": "speaking"}),
+                    "/v1": Route(front.url, "/v1/chat/completions", openai | {"model": "scripted"}),
                     "/api/chat": Route(front.url, "/api/chat", ollama),
                 },
                 psutil.Process(front.process.pid),
@@ -162,15 +162,15 @@ def _streamed(route: Route, process: psutil.Process) -> Taken:
             if not first and (len(parts) > 1 or not part.endswith(b"\r\n\r\n")):
                 first = time.perf_counter()
         ended = time.perf_counter()
-    said = b"".join(parts)
-    if not said.startswith(b"HTTP/1.1 200 "):
-        raise RuntimeError(f"{route.path} was answered with {said[:500]!r}")
-    pieces = said.count(b"data: {") or said.count(b"}\n")
+    data = b"".join(parts)
+    if not data.startswith(b"HTTP/1.1 200 "):
+        raise RuntimeError(f"{route.path} returned {data[:500]!r}")
+    pieces = data.count(b"data: {") or data.count(b"}\n")
     return Taken(first - started, ended - started, _cpu(process) - spent, pieces)
 
 
 def _cpu(process: psutil.Process) -> float:
-    """Seconds of CPU so far. Linux tells them in nanoseconds; elsewhere they come in ticks of 10 ms."""
+    """Seconds of CPU so far. Linux has them in nanoseconds; other systems in ticks of 10 ms."""
     exact = Path(f"/proc/{process.pid}/schedstat")
     if exact.exists():
         return int(exact.read_text().split()[0]) / 1e9

@@ -1,6 +1,6 @@
 """Interrupts runs at random, counts what is left: `tools/interruptions.py [EACH] [SEED] [SIGNAL ...]`.
 
-EACH (20) runs are ended by each of SIGINT, SIGTERM and SIGKILL of the runner, on the reference stack, and
+EACH (20) runs are ended by each of SIGINT, SIGTERM and SIGKILL of the runner, on the reference server, and
 EACH have a worker killed, which they outlive. Counted are processes, listening ports and temporary folders,
 all of which have to be 0. After SIGKILL the folders are those that are left when the next run has started,
 which sweeps. With ACCEPTANCE_JOBS=0 there is no worker to kill.
@@ -100,7 +100,7 @@ def main() -> int:
             _interrupt(place, way, chance.uniform(0, longest), found[way])
     finally:
         for process in _named(place):
-            # Of a run that was under way when this was told to end.
+            # Of a run that was under way when this program was interrupted.
             with contextlib.suppress(psutil.Error):
                 process.kill()
         shutil.rmtree(place, ignore_errors=True)
@@ -137,7 +137,7 @@ def _start(place: Path) -> subprocess.Popen[bytes]:
 
 
 def _whole(place: Path) -> float:
-    """Seconds of a run that nobody interrupts; RuntimeError when it does not come to verdicts."""
+    """Seconds of a run without an interruption; RuntimeError when it does not come to verdicts."""
     started = time.monotonic()
     code = _start(place).wait()
     if code not in (EXIT_PASSED, EXIT_FAILED, EXIT_BUDGET):
@@ -219,7 +219,7 @@ def _listens(port: int) -> bool:
 
 
 def _owner(port: int) -> str:
-    """Who listens there now: another program of this machine may have got the number meanwhile."""
+    """The program that listens there now: another one may have got the port meanwhile."""
     for connection in psutil.net_connections("tcp"):
         if (
             connection.status == psutil.CONN_LISTEN
@@ -228,7 +228,7 @@ def _owner(port: int) -> str:
             and connection.pid
         ):
             return _described(psutil.Process(connection.pid))
-    return "nobody that can be seen"
+    return "no visible process"
 
 
 def _there(tree: list[psutil.Process], place: Path) -> list[psutil.Process]:

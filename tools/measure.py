@@ -1,11 +1,11 @@
 """Measures the figures of docs/measurements.md again: `make measurements`, or with ARGS="fresh" too.
 
-repeat   a repeated run on the reference stack, and on the real server where there is one
+repeat   a repeated run on the reference server, and on the real server where there is one
 workers  the same features by one worker and by two, and by the runner's own process
-models   a scripted model compiled, written and proved, in each format
+models   a scripted model compiled, written and verified, in each format
 server   the reference server: time until it is ready, 32 streams at once
-gateway  what the bundled gateway adds to a stream, against the same server asked directly
-fresh    a clean clone to a report, once with the caches at hand and once with all of them empty (minutes)
+gateway  what the bundled gateway adds to a stream, compared with direct requests to the same server
+fresh    a clean clone to a report, once with the caches filled and once with all of them empty (minutes)
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ STREAMS = 32
 
 def main() -> int:
     """Print a Markdown table; 0 unless a run that should be green was not."""
-    asked = sys.argv[1:] or ["repeat", "models", "server"]
-    unknown = sorted(set(asked) - set(MEASURES))
+    names = sys.argv[1:] or ["repeat", "models", "server"]
+    unknown = sorted(set(names) - set(MEASURES))
     if unknown:
         print(f"measure: unknown {unknown[0]}; choose of {', '.join(MEASURES)}", file=sys.stderr)
         return 2
-    rows = [row for name in asked for row in MEASURES[name]()]
+    rows = [row for name in names for row in MEASURES[name]()]
     memory = psutil.virtual_memory().total / 1e9
     print(f"\n{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {memory:.0f} GB, {platform.platform()}\n")
     print("| what | wanted | measured |\n|---|---|---|")
@@ -77,7 +77,7 @@ def repeat() -> list[Row]:
 
 
 def _targets() -> Iterator[tuple[str, str]]:
-    """The reference stack, and the real server where there is one, with their labels."""
+    """The reference server, and the real server where there is one, with their labels."""
     for target in ("reference", "real"):
         try:
             yield target, discover(load_settings({"acceptance_target": target}).settings).label
@@ -86,9 +86,9 @@ def _targets() -> Iterator[tuple[str, str]]:
 
 
 def workers() -> list[Row]:
-    """Wall time by number of workers, without the HTML report, in turns: machines get busy and quiet.
+    """Wall time by number of workers, without the HTML report, in turns: the load of the machine varies.
 
-    The first run of each number is not counted: the second one knows how long each file takes.
+    The first run of each number is not counted: the later ones have recorded durations.
     """
     rows = []
     for target, label in _targets():
@@ -129,7 +129,7 @@ def _run(target: str, *words: str, reports: Path | None = None) -> tuple[float, 
 
 
 def models() -> list[Row]:
-    """A scripted model from its script, in this process, numpy loaded; the proof asks the real engine."""
+    """A scripted model from its script, in this process, numpy loaded; the real engine verifies it."""
     script = Script.standard()
     compile_script(script)
     compiled, written = [], []
@@ -144,7 +144,7 @@ def models() -> list[Row]:
             written.append(time.monotonic() - started)
     return [
         ("scripted model compiled and simulated", "2 s", _figures(compiled)),
-        ("scripted model compiled, written as GGUF and proved", "-", _figures(written)),
+        ("scripted model compiled, written as GGUF and verified", "-", _figures(written)),
     ]
 
 
@@ -155,7 +155,7 @@ def server() -> list[Row]:
     try:
         ready, together, wrong = [], [], 0
         rows = [row for row in suite.script.rows if not row.loop and row.keyword != "called"]
-        asked = [rows[number % len(rows)] for number in range(STREAMS)]
+        expected = [rows[number % len(rows)] for number in range(STREAMS)]
         for _ in range(TIMES):
             started = time.monotonic()
             one = start_server(suite.command, suite.scripted(), in_force.settings)
@@ -172,23 +172,27 @@ def server() -> list[Row]:
 
                 with ThreadPoolExecutor(STREAMS) as users:
                     started = time.monotonic()
-                    answers = list(users.map(ask, [row.keyword for row in asked]))
+                    answers = list(users.map(ask, [row.keyword for row in expected]))
                     together.append(time.monotonic() - started)
-                wrong += sum(a.text != row.answer for a, row in zip(answers, asked, strict=True))
+                wrong += sum(a.text != row.answer for a, row in zip(answers, expected, strict=True))
             finally:
                 one.stop()
     finally:
         suite.close()
     return [
         ("reference server ready", "2.5 s", _figures(ready)),
-        (f"{STREAMS} streams at once, all complete", "unmixed", f"{_figures(together)}, {wrong} mixed"),
+        (
+            f"{STREAMS} streams at once, all complete",
+            "no mixed answer",
+            f"{_figures(together)}, {wrong} mixed",
+        ),
     ]
 
 
 def fresh() -> list[Row]:
     """A clean clone to a report, as a newcomer would."""
     return [
-        ("clean clone to report, caches at hand", "60 s", f"{_fresh(empty=False):.0f} s"),
+        ("clean clone to report, caches filled", "60 s", f"{_fresh(empty=False):.0f} s"),
         ("clean clone to report, all caches empty", "180 s", f"{_fresh(empty=True):.0f} s"),
     ]
 

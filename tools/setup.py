@@ -25,14 +25,14 @@ def main() -> int:
     started = time.monotonic()
     found = sys.version_info[:2]
     if not PYTHONS[0] <= found <= PYTHONS[1]:
-        return refuse(
+        return fail(
             f"Python {found[0]}.{found[1]} is not supported; run this with Python 3.11, 3.12 or 3.13 "
             "(for make: `make PYTHON=python3.11 ...`)"
         )
     uv = own_or_installed_uv()
     if uv is None:
         return 2
-    say("syncing .venv with uv.lock")
+    log("syncing .venv with uv.lock")
     # The interpreter that runs this is the one to use: uv must not fetch another.
     environment = os.environ | {
         "UV_PYTHON_DOWNLOADS": "never",
@@ -41,8 +41,8 @@ def main() -> int:
     environment.pop("VIRTUAL_ENV", None)
     command = [uv, "sync", "--locked", "--python", sys.executable, "--project", str(PROJECT)]
     if subprocess.run(command, env=environment, check=False).returncode != 0:
-        return refuse("`uv sync --locked` failed, its words stand above; is the package index in reach?")
-    say(f"environment ready in {time.monotonic() - started:.1f} s")
+        return fail("`uv sync --locked` failed, see its output above; is the package index reachable?")
+    log(f"environment ready in {time.monotonic() - started:.1f} s")
     return 0
 
 
@@ -51,7 +51,7 @@ def own_or_installed_uv() -> str | None:
     for candidate in (shutil.which("uv"), shutil.which("uv", path=str(OWN_UV / "bin"))):
         if candidate is not None and version_of(candidate) >= UV_MINIMUM:
             return candidate
-    say(f"uv is not here: fetching it with pip into {OWN_UV.relative_to(PROJECT)}")
+    log(f"uv is missing: installing it with pip into {OWN_UV.relative_to(PROJECT)}")
     # --target works where the system's Python forbids other installations (PEP 668).
     command = [python_with_pip(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run(
@@ -61,7 +61,7 @@ def own_or_installed_uv() -> str | None:
     )
     uv = shutil.which("uv", path=str(OWN_UV / "bin"))
     if done.returncode != 0 or uv is None:
-        refuse("uv could not be fetched with pip, its words stand above; install uv yourself, then try again")
+        fail("uv could not be installed with pip, see its output above; install uv yourself, then try again")
         return None
     return uv
 
@@ -79,20 +79,20 @@ def python_with_pip() -> str:
 
 
 def version_of(uv: str) -> tuple[int, ...]:
-    """(0, 13, 9) for `uv 0.13.9 (...)`; (0,) when it does not say."""
-    said = subprocess.run([uv, "--version"], capture_output=True, text=True, check=False).stdout.split()
+    """(0, 13, 9) for `uv 0.13.9 (...)`; (0,) when its output has no version."""
+    output = subprocess.run([uv, "--version"], capture_output=True, text=True, check=False).stdout.split()
     try:
-        return tuple(int(part) for part in said[1].split("."))
+        return tuple(int(part) for part in output[1].split("."))
     except (IndexError, ValueError):
         return (0,)
 
 
-def say(words: str) -> None:
-    print(f"setup: {words}", flush=True)
+def log(text: str) -> None:
+    print(f"setup: {text}", flush=True)
 
 
-def refuse(words: str) -> int:
-    print(f"setup: {words}", file=sys.stderr, flush=True)
+def fail(text: str) -> int:
+    print(f"setup: {text}", file=sys.stderr, flush=True)
     return 2
 
 

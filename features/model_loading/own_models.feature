@@ -3,7 +3,7 @@ Feature: Trained models load and give sensible answers
   The models of the daily work are trained ones: the operator's own, and a small public one whose
   answers are sensible enough to reveal a broken tokenizer or chat template.
 
-  @blocker @needs.own_model
+  @blocker @serial @needs.own_model
   Scenario: The operator's own model loads and answers
     Given the trained model at TEST_MODEL_PATH
     When the operator starts the server and asks "Tell me about the comet" with

@@ -1,4 +1,4 @@
-"""The reference stack as an MCP server with a fake engine, and its reading of `--mcp-config`."""
+"""The reference server as an MCP server with a fake engine, and its reading of `--mcp-config`."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def test_the_first_line_of_a_failure_places_it(tmp_path: Path) -> None:
         ),
         ("broken", "OSError: disk full", "Harness defects"),
         ("broken", "ConnectError: [Errno 111] Connection refused", "Target down"),
-        ("failed", "the server died during the scenario; its last words:\nx", "Target down"),
+        ("failed", "the server died during the scenario; the end of its log:\nx", "Target down"),
         ("failed", "the scenario exceeded its budget of 1 s", "Budget exceeded"),
         ("skipped", "needs a GPU", "Skipped: not possible here"),
     ]

@@ -19,7 +19,7 @@ REFERENCE = "environment/mistralrs-reference"
 
 @pytest.fixture(autouse=True)
 def _reference(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reference stack stands beside the interpreter."""
+    """The reference server is installed beside the interpreter."""
     programs.printing("mistralrs-reference 0.9.5", REFERENCE)
     python = str(programs.folder / "environment" / "python")
     monkeypatch.setattr("support.servers.discovery.sys.executable", python)

@@ -23,7 +23,7 @@ from support.bundled.ollama_gateway.errors import ApiError, error_message, is_cl
 from support.bundled.ollama_gateway.json_types import Json, JsonMapping, JsonObject
 
 CONNECT_SECONDS = 5.0
-# uvicorn, which the reference stack uses, closes an idle connection after 5 s: one that is used again must be
+# uvicorn (the reference server uses it) closes an idle connection after 5 s: one that is used again must be
 # younger, or a request may meet the closing.
 KEEPALIVE_SECONDS = 2.0
 QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
