@@ -17,7 +17,7 @@ from support.models.roles import SCRIPTED
 from support.reporting.evidence import Metrics, ScenarioEvidence
 from support.results.check import CheckResult
 from support.results.must_check import MustCheck
-from support.results.outcome import MatrixCell, Measurement
+from support.results.outcome import Measurement
 from support.results.scenario_result import ScenarioResult
 from support.scenario import ScenarioContext
 from support.servers import cli_checks, launch_checks, launch_plans
@@ -50,7 +50,6 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
     def __init__(self, suite: RunContext, folder: Path) -> None:
         super().__init__(suite, folder)
         self.measures: list[Measurement] = []
-        self.cells: list[MatrixCell] = []
         self.checks: list[CheckResult] = []
         self._collected = False
         self.program = ProgramRuns(folder)

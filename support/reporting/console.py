@@ -1,4 +1,4 @@
-"""How an outcome is told on a terminal while the run goes on: one line, and the failure below it."""
+"""The outcomes on a terminal while the run goes on: one line each, and the failure below it."""
 
 from __future__ import annotations
 
@@ -86,5 +86,5 @@ class OutcomePrinter:
 
 
 def scenario_line(capability: str, name: str) -> str:
-    """`binary health / The version is told`."""
+    """`binary health / The version is shown`."""
     return f"{capability.replace('_', ' ')} / {name}"

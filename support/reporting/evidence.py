@@ -13,7 +13,7 @@ from support.http.exchange import Exchange
 from support.programs.process import CompletedCommand
 from support.reporting.behave_events import warn_incomplete
 from support.results.check import CheckResult
-from support.results.outcome import Evidence, MatrixCell, Measurement, Verdict, apply_verdict
+from support.results.outcome import Evidence, Measurement, Verdict
 from support.results.redaction import redact_data
 from support.results.safe_text import visible
 
@@ -21,8 +21,8 @@ FOLDER = "evidence"
 METRICS_SECONDS = 2.0
 LOG_CHARACTERS = 200_000
 SHOWN_EXCHANGES = 20
-_REPLAY_HEADER = "#!/bin/sh\n# Sends once more what the scenario sent, in order.\n"
-_REQUIRE_TOKEN = ": \"${TOKEN:?set it to what the header says, such as 'Bearer KEY'}\"\n"
+_REPLAY_HEADER = "#!/bin/sh\n# Repeats the requests of the scenario, in order.\n"
+_REQUIRE_TOKEN = ": \"${TOKEN:?set it to the value of the header, such as 'Bearer KEY'}\"\n"
 
 
 class Metrics:
@@ -39,7 +39,7 @@ class Metrics:
         """Both, or nothing when the target has none."""
         if self._before is not None:
             yield Evidence.text("metrics before", self._before, "metrics-before.txt")
-            # A failure that a cleanup brought to light comes too late to ask.
+            # A cleanup that failed comes after the client was closed.
             if self._client.closed:
                 return
             after = self._read()
@@ -74,7 +74,6 @@ class EvidenceSource(Protocol):
 
     evidence: list[Evidence]
     measures: list[Measurement]
-    cells: list[MatrixCell]
     checks: list[CheckResult]
 
     def collect(self) -> None:
@@ -93,7 +92,7 @@ class ScenarioEvidence:
     transcripts: Sequence[Transcript] = ()
 
     def attachments(self) -> list[Evidence]:
-        """All of it, the most telling first."""
+        """All of it, the most useful first."""
         found: list[Evidence] = []
         for number, transcript in enumerate(self.transcripts, 1):
             found += transcript.attachments(number)
@@ -123,20 +122,19 @@ def finalize(
 
     Not earlier: a cleanup, a budget or the list of known issues may still turn a pass into a failure. A known
     issue keeps its evidence too: a reader has to see whether it is still the same failure. `scenario.world`
-    (a `Witness`) is let go of; without one (a hook failed before it was made) the folder has what there is.
+    (an `EvidenceSource`) is released; without one (a hook failed before) the folder has what there is.
     """
     world: EvidenceSource | None = scenario.__dict__.pop("world", None)
-    told = verdict.gates or verdict.status == "known_issue"
-    if told and world is not None:
+    kept = verdict.gates or verdict.status == "known_issue"
+    if kept and world is not None:
         try:
             world.collect()
         except Exception as error:  # noqa: BLE001 - missing evidence does not change a result
             warn_incomplete("evidence", error)
     if world is not None:
         scenario.evidence, scenario.measures = tuple(world.evidence), tuple(world.measures)
-        scenario.cells = apply_verdict(world.cells, verdict)
         scenario.checks = tuple(world.checks)
-    if told:
+    if kept:
         pieces = list(getattr(scenario, "evidence", None) or ScenarioEvidence(settings).attachments())
         output = visible(str(scenario.captured.output or ""))
         if output:

@@ -5,7 +5,6 @@ Made of the checks in the records; a run without checks has no matrix.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from support.results.safe_text import one_line, visible
 
 REASON_CHARACTERS = 400
 TITLE = "Conformance by server"
-# A mark beside the word: colours alone are nothing for a printer, or for one in twelve men.
+# A mark beside the word: colours alone are lost in print and to colour-blind readers.
 MARKS: dict[CellStatus, str] = {
     "passed": "✓",
     "failed": "✗",
@@ -36,9 +35,6 @@ MEANINGS: dict[CellStatus, str] = {
     "not_run": "nothing is known; the row has the reason",
 }
 _NOT_RUN = MatrixCell("", "not_run")
-# behave's mark of an outline row, ` -- @1.2 names`, and what all rows of a part begin with.
-_ROW_MARK = re.compile(r" -- @([\d.]+).*$")
-_API_PREFIX = re.compile(r"^(?:In|Within) (?:the \w+|every) API ")
 
 
 @dataclass(frozen=True)
@@ -107,7 +103,7 @@ class Matrix:
 
     def incidents(self) -> list[str]:
         """The compared servers that died, hung or were left out, each with the case or the reason."""
-        told = [
+        crashed = [
             f"{server}: {cell.incident} (case: {row.title})"
             for row in self.rows
             for server, cell in row.cells.items()
@@ -119,14 +115,14 @@ class Matrix:
             for server, cell in row.cells.items()
             if cell.status == "not_run" and cell.reason
         )
-        return told + [f"{server}: {number} not run: {why}" for (server, why), number in left_out.items()]
+        return crashed + [f"{server}: {number} not run: {why}" for (server, why), number in left_out.items()]
 
 
 def matrix_of(records: Iterable[Record]) -> Matrix:
     """The matrix of a run, its texts safe to show; groups are in the order of the features."""
     apis: dict[str, dict[str, Row]] = {}
     for record in sorted(records, key=_place):
-        for check in _checks(record):
+        for check in record.checks:
             rows = apis.setdefault(capability_title(record.capability), {})
             row = rows.setdefault(check.id, _empty_row(check))
             for cell in check.cells or _own_cell(check, record):
@@ -137,15 +133,6 @@ def matrix_of(records: Iterable[Record]) -> Matrix:
 def _place(record: Record) -> tuple[str, str, int]:
     file, _, line = record.location.rpartition(":")
     return record.feature, file, int(line or 0)
-
-
-def _checks(record: Record) -> Sequence[CheckResult]:
-    """The checks of a group; a scenario that was compared itself is one, too."""
-    if record.checks or not record.cells:
-        return record.checks
-    title = _API_PREFIX.sub("", _ROW_MARK.sub("", record.name))
-    scenario = CheckResult(record.name, title, record.feature, "must", "passed", cells=record.cells)
-    return [scenario]
 
 
 def _empty_row(check: CheckResult) -> Row:

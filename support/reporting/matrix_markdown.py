@@ -57,9 +57,9 @@ def _legend() -> str:
 
 def _group(api: ApiMatrix, name: str, rows: Sequence[Row], notes: dict[str, int]) -> str:
     def shown(cell: MatrixCell) -> str:
-        told = f"{MARKS[cell.status]} {STATUS_NAMES[cell.status]}"
+        text = f"{MARKS[cell.status]} {STATUS_NAMES[cell.status]}"
         reason = _stable_text(cell.reason)
-        return f"{told}[^{notes.setdefault(reason, len(notes) + 1)}]" if reason else told
+        return f"{text}[^{notes.setdefault(reason, len(notes) + 1)}]" if reason else text
 
     head = ["check", "id", "level", *map(as_markdown, api.servers), "source"]
     lines = [

@@ -70,7 +70,6 @@ class Recorder(Formatter):  # type: ignore[misc]
                 ),
                 source=visible(verdict.source),
                 measures=tuple(replace(measure, title=redact(measure.title)) for measure in result.measures),
-                cells=tuple(map(safe_cell, result.cells)),
                 checks=tuple(safe_check(check) for check in result.checks),
                 timed_out=verdict.timed_out,
             )

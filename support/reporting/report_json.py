@@ -84,7 +84,6 @@ def _scenario(record: Record) -> JsonObject:
         "reason": record.reason,
         "source": record.source,
         "timed_out": record.timed_out,
-        "cells": [asdict(cell) for cell in record.cells],
         "measures": [asdict(measure) for measure in record.measures],
     }
     return row | {name: value for name, value in optional.items() if value}

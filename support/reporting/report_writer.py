@@ -1,4 +1,4 @@
-"""All that one run writes: what is cleared before, what is said first, what is made at the end."""
+"""All that one run writes: what is cleared before, what is printed first, what is made at the end."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class MustCheck(Generic[T]):
         return bool(self._values)
 
     def set(self, value: T) -> None:
-        """Keep a new result; raises `Unchecked` when nobody read the one before."""
+        """Keep a new result; raises `Unchecked` when the one before was never read."""
         self.require_checked()
         self._values.append(value)
         self._checked = False

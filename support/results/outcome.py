@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,10 +10,10 @@ Status = Literal["passed", "failed", "broken", "skipped", "known_issue"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a scenario.
+    """The outcome of a scenario.
 
     failed: the product is wrong (AssertionError). broken: the harness is (anything else, hooks and cleanups
-    included). skipped: `message` says why. known_issue: it failed as `known_issues.toml` foretold; `message`
+    included). skipped: `message` says why. known_issue: it failed as `known_issues.toml` lists; `message`
     is the failure, `why` and `source` come from the list; it does not gate. `timed_out`: a time
     limit ended it.
     """
@@ -71,17 +70,10 @@ class MatrixCell:
     seconds: float = 0.0
 
 
-def apply_verdict(cells: Iterable[MatrixCell], verdict: Verdict) -> tuple[MatrixCell, ...]:
-    """The cells once the verdict is known: a failure of the server under test may be a known issue."""
-    if verdict.status != "known_issue":
-        return tuple(cells)
-    return tuple(mark_known(cell, verdict.why, verdict.source) if cell.under_test else cell for cell in cells)
-
-
 def mark_known(cell: MatrixCell, why: str, source: str) -> MatrixCell:
     """The cell of what is listed as a known issue."""
-    told = f"{why} ({source})" if why else ""
-    return replace(cell, status="known_issue", reason="; seen: ".join(filter(None, (told, cell.reason))))
+    listed = f"{why} ({source})" if why else ""
+    return replace(cell, status="known_issue", reason="; seen: ".join(filter(None, (listed, cell.reason))))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from support.errors import AcceptanceError
 from support.results.check import CheckResult
-from support.results.outcome import MatrixCell, Measurement, Status
+from support.results.outcome import Measurement, Status
 from support.units import JsonObject
 
 
@@ -28,9 +28,8 @@ class Record:
     """One scenario, or a hook that failed outside all scenarios.
 
     `location` is `file:line`; `start` epoch seconds, `duration` seconds; `reason` says why it was skipped or
-    is known; `error` is the failure, also of a known issue; `output` what it printed; `cells` what each
-    server made of it, for the matrix; `checks` the cases of the group that the scenario ran, in order.
-    `timed_out`: a time limit ended it.
+    is known; `error` is the failure, also of a known issue; `output` what it printed; `checks` the checks of
+    the group that the scenario ran, in order. `timed_out`: a time limit ended it.
     """
 
     name: str
@@ -48,7 +47,6 @@ class Record:
     reason: str = ""
     source: str = ""
     measures: tuple[Measurement, ...] = ()
-    cells: tuple[MatrixCell, ...] = ()
     worker: str = "main"
     target: str = ""
     checks: tuple[CheckResult, ...] = ()
@@ -70,7 +68,6 @@ class Record:
         data["tags"] = tuple(data["tags"])
         data["steps"] = tuple(StepRecord(**step) for step in data["steps"])
         data["measures"] = tuple(Measurement(**measure) for measure in data["measures"])
-        data["cells"] = tuple(MatrixCell(**cell) for cell in data.get("cells", ()))
         data["checks"] = tuple(CheckResult.from_dict(check) for check in data.get("checks", ()))
         return cls(**data)
 

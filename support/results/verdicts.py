@@ -40,7 +40,7 @@ def _step_verdict(step: BehaveStep) -> Verdict:
         return Verdict("broken", f"no step definition for: {where}")
     # A bare `assert` has no words of its own.
     message = str(step.exception or "") or str(step.error_message or step.status.name)
-    # A failed check says all in its message; only what nobody foresaw needs its trace.
+    # The message of a failed check is enough; only an unexpected error needs its trace.
     if isinstance(step.exception, KnownIssuesFound):
         found = step.exception
         return Verdict("known_issue", message, why=found.reason, source=found.source)

@@ -15,8 +15,9 @@ from support.conformance.missing_routes import MissingRoutes
 from support.conformance.registry import APIS
 from support.errors import NotSupported, TargetError
 from support.reporting.matrix import matrix_of, passed_of_run
+from support.results.check import CheckResult
 from support.results.known_issues import KnownIssue
-from support.results.outcome import MatrixCell, Verdict, apply_verdict
+from support.results.outcome import MatrixCell, mark_known
 from support.results.record import Record
 from support.servers.endpoint import Endpoint
 from support.servers.post_mortem import PostMortem, exit_reason, post_mortem
@@ -29,9 +30,10 @@ Serve = Callable[[Reply], TinyServer]
 OLD = KnownIssue("old", SpecifierSet(""), "it is old", "notes.md", check="openai.toy.case")
 
 
-def told(title: str, *cells: MatrixCell) -> Record:
-    """The record of a scenario that left these cells."""
-    return Record(title, "toys", "toys.feature:1", "openai_api", "passed", cells=cells)
+def record_of_case(title: str, *cells: MatrixCell) -> Record:
+    """The record of a scenario with one check that has these cells."""
+    check = CheckResult(title, title, "toys", "must", "passed", cells=cells)
+    return Record(title, "toys", "toys.feature:1", "openai_api", "passed", checks=(check,))
 
 
 class Candidate:
@@ -83,15 +85,10 @@ def test_what_may_hurt_a_server_is_not_asked_of_a_shared_one(serve: Serve) -> No
     assert [(cell.status, server.requests) for cell in cells] == [("not_run", [])]
 
 
-def test_what_the_judged_server_is_known_to_break_says_why() -> None:
+def test_a_known_issue_of_the_server_under_test_has_its_reason() -> None:
     under_test = cell_of(Outcome(case(), SERVER, (Failure("status", "500"),)), under_test=True)
-    cells = (under_test, MatrixCell("other", "failed", "x"))
-    told = apply_verdict(cells, Verdict("known_issue", why="it is old", source="notes.md"))
-    assert [(cell.status, cell.reason) for cell in told] == [
-        ("known_issue", "it is old (notes.md); seen: status: 500"),
-        ("failed", "x"),
-    ]
-    assert apply_verdict(cells, Verdict("failed")) == cells
+    known = mark_known(under_test, "it is old", "notes.md")
+    assert (known.status, known.reason) == ("known_issue", "it is old (notes.md); seen: status: 500")
 
 
 def test_another_server_has_its_own_known_issues(serve: Serve) -> None:
@@ -208,7 +205,7 @@ def test_a_model_that_a_server_does_not_have_is_lacking() -> None:
     assert (cell.status, cell.reason) == ("unsupported", "small has no model 'embedding'")
 
 
-def test_how_a_process_ended_is_told() -> None:
+def test_the_exit_of_a_process_is_explained() -> None:
     assert exit_reason(-11, "") == "SIGSEGV"
     assert exit_reason(2, "ready\nSIGSEGV: segmentation violation\nPC=0x1") == "SIGSEGV"
     assert exit_reason(-6, "memory allocation of 8 bytes failed") == "SIGABRT"
@@ -257,7 +254,7 @@ def test_half_an_api_gives_a_matrix_of_what_it_lacks(serve: Serve) -> None:
         case(request=vectors, id=f"openai.toy.vector{number}", title=f"a vector {number}")
         for number in range(3)
     ]
-    matrix = matrix_of([told(one.title, *comparison.cells(one)) for one in asked])
+    matrix = matrix_of([record_of_case(one.title, *comparison.cells(one)) for one in asked])
     cells = [row.cell("half") for row in matrix.rows]
     assert [cell.status for cell in cells] == ["passed", "unsupported", "unsupported", "unsupported"]
     assert cells[2].reason == "half has no POST /v1/embeddings (see openai.toy.vector0)"

@@ -22,7 +22,6 @@ def test_a_record_is_the_same_after_its_line() -> None:
         tags=("critical",),
         steps=(StepRecord("Then", "every case conforms", "passed", 0.1),),
         measures=(Measurement("a.b", "A", 1.0, "s"),),
-        cells=(CELL,),
         checks=(CHECK,),
         timed_out=True,
     )
