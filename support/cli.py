@@ -120,7 +120,8 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
         arguments += ["--no-color"] if ci else []
         arguments += paths
         if only_list:
-            sys.exit(entry_point.list_features(arguments))
+            entry_point.list_features(arguments)
+            return
         if iterations == 1:
             sys.exit(entry_point.run_features(arguments))
         folder = entry_point.settings_of(arguments).acceptance_reports_dir

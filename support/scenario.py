@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
 from support.http.exchange import Exchange
 from support.results.must_check import MustCheck
@@ -14,6 +14,12 @@ from support.servers.ollama_backends import ServerProcess
 from support.suite import RunContext
 
 T = TypeVar("T")
+
+
+class Checkable(Protocol):
+    """A `MustCheck` of any type."""
+
+    def require_checked(self) -> None: ...
 
 
 class ScenarioContext:
@@ -29,7 +35,7 @@ class ScenarioContext:
         self.evidence: list[Evidence] = []
         self.components: list[tuple[str, str]] = []
         self.server: ServerProcess | None = None
-        self._results: list[MustCheck[Any]] = []
+        self._results: list[Checkable] = []
         self._exchange_sources: list[Callable[[], Iterable[Exchange]]] = []
         self._evidence_sources: list[Callable[[], Iterable[Evidence]]] = []
         self._log_offset = 0
@@ -40,7 +46,7 @@ class ScenarioContext:
         self._results.append(result)
         return result
 
-    def add_results(self, results: Iterable[MustCheck[Any]]) -> None:
+    def add_results(self, results: Iterable[Checkable]) -> None:
         """The same for results that exist already."""
         self._results += results
 

@@ -336,7 +336,7 @@ def load_settings(defines: Mapping[str, Any] | None = None) -> ResolvedSettings:
     return ResolvedSettings(settings, origins)
 
 
-def _read_file(file: Path) -> dict[str, Any]:
+def _read_file(file: Path) -> dict[str, object]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Collection, Hashable, Sequence
 from contextlib import ExitStack
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from support.conformance.missing_routes import MissingRoutes
 from support.conformance.optional_routes import OptionalRoutes
@@ -69,14 +69,13 @@ class RunCache:
     """Values that are made once in a run, by key."""
 
     def __init__(self) -> None:
-        self._values: dict[Hashable, Any] = {}
+        self._values: dict[Hashable, object] = {}
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """The value of this key; made when there is none."""
         if key not in self._values:
             self._values[key] = make()
-        value: T = self._values[key]
-        return value
+        return cast(T, self._values[key])
 
 
 class RunContext:  # noqa: PLR0904 - one property for each object of the run

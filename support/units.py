@@ -51,7 +51,7 @@ def listed(written: str) -> tuple[str, ...]:
     return tuple(re.split(", | and ", written))
 
 
-def request_options(table: Iterable[Mapping[str, str]] | None) -> dict[str, Any]:
+def request_options(table: Iterable[Mapping[str, str]] | None) -> dict[str, object]:
     """A table of `option` and `value` as fields of a request: numbers, true, false, `[a, b]`, else text."""
     return {row["option"]: _value(row["value"]) for row in table or ()}
 
@@ -61,10 +61,11 @@ def repeated_keys(table: Iterable[Mapping[str, str]]) -> list[tuple[str, int]]:
     return [(row["key"], int(row["times"])) for row in table]
 
 
-def _value(text: str) -> Any:
+def _value(text: str) -> object:
     if text.startswith("[") and text.endswith("]"):
         return [part.strip() for part in text[1:-1].split(",")]
     try:
-        return json.loads(text, parse_constant=lambda name: name)
+        value: object = json.loads(text, parse_constant=lambda name: name)
     except ValueError:
         return text
+    return value

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from support.chat.conversation import Conversation
 from support.errors import NotSupported
@@ -167,7 +167,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
             memory = made.server.resident_memory() / 1e6
             self.record(f"{key}.memory.{suite.command.program}", f"{what}: memory", memory, "MB")
 
-    def start_and_ask(self, question: str, options: Mapping[str, Any]) -> None:
+    def start_and_ask(self, question: str, options: Mapping[str, object]) -> None:
         """Start the server on the planned model and, if it is ready, ask the question."""
         self.start_server()
         if self.server is not None:
@@ -279,7 +279,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         """Start or share the server of this description (`DEDICATED_SERVERS`)."""
         DEDICATED_SERVERS[description](self)
 
-    def ask_servers(self, servers: Sequence[str], question: str, options: Mapping[str, Any]) -> None:
+    def ask_servers(self, servers: Sequence[str], question: str, options: Mapping[str, object]) -> None:
         """Ask several servers or endpoints, or every listed model of one server; the answers are compared."""
         if servers != ("every listed model",):
             self.parity.ask(servers, self.conversation.messages, question, options)
@@ -401,5 +401,5 @@ class StepContext(Protocol):
 
     suite: RunContext
     world: World
-    table: Any
-    text: Any
+    table: Sequence[Mapping[str, str]]
+    text: str

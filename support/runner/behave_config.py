@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from behave.configuration import Configuration
@@ -13,6 +14,7 @@ from behave.runner_util import FileNotFoundError as FeatureNotFound
 from behave.runner_util import reset_runtime
 from cucumber_tag_expressions import TagExpressionError
 
+from support.errors import SettingsError
 from support.results.behave_types import BehaveConfig
 from support.runner import tags
 from support.runner.selection import FOLDERS
@@ -21,7 +23,7 @@ from support.settings import ResolvedSettings, load_settings
 # Options of formatters and of the entry point, passed as behave userdata.
 INTERNAL_USERDATA = frozenset({"suite", "worker", "target_label", "allure_keep"})
 # behave's errors for a path, a feature file or a tag expression that it cannot use.
-BEHAVE_USAGE_ERRORS = (
+_USAGE_ERRORS = (
     ConfigError,
     FeatureNotFound,
     InvalidFileLocationError,
@@ -31,11 +33,27 @@ BEHAVE_USAGE_ERRORS = (
 )
 
 
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """behave's errors for a path, a feature file or a tag expression become a `SettingsError`."""
+    try:
+        yield
+    except _USAGE_ERRORS as error:
+        raise SettingsError(_error_line(error)) from None
+
+
+def plain_configuration(argv: Sequence[str]) -> BehaveConfig:
+    """behave's configuration of a command line; raises `SettingsError`, and SystemExit for a wrong option."""
+    with usage_errors():
+        configuration: BehaveConfig = Configuration(list(argv))
+    return configuration
+
+
 def behave_configuration(argv: Sequence[str]) -> BehaveConfig:
-    """behave's configuration of a command line; raises its errors, SystemExit among them."""
+    """The same for a run: with a formatter for the terminal, and with the project on the import path."""
     # behave puts the folder of environment.py on the path; `steps` is imported before that.
     sys.path.insert(0, str(Path.cwd()))
-    configuration: BehaveConfig = Configuration(list(argv))
+    configuration = plain_configuration(argv)
     if not configuration.format:
         configuration.format = [configuration.default_format]
     elif len(configuration.format) == len(configuration.defaults.get("format") or ()):
@@ -72,7 +90,7 @@ def expressions(configuration: BehaveConfig) -> list[str]:
     return [given] if isinstance(given, str) else [str(part) for part in given or ()]
 
 
-def error_line(error: BaseException) -> str:
+def _error_line(error: BaseException) -> str:
     """behave's message, as one line."""
     lines = [line.strip() for line in str(error).splitlines() if "^" not in line]
     message = "; ".join(line for line in lines if line)

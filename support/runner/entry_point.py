@@ -1,17 +1,15 @@
 """The same run as `python -m behave`, without its banner and with the exit codes of the suite.
 
-Nothing heavy is imported before the first worker was started.
+Nothing heavy is imported before the first worker was started. All functions raise `SettingsError`.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from support.errors import EXIT_PASSED, EXIT_USAGE, AcceptanceError, SettingsError
-from support.programs.deferred_interrupts import defer_interrupts
-from support.runner.worker_pool import WorkerPool, prestarted_workers, workers_supported
+from support.errors import EXIT_PASSED
+from support.runner.worker_pool import WorkerPool, prestarted_pool
 
 if TYPE_CHECKING:
     from support.settings import Settings
@@ -21,10 +19,7 @@ def run_features(argv: Sequence[str]) -> int:
     """Run behave's command line; the exit code."""
     pool = None
     try:
-        if workers_supported() and prestarted_workers(argv):
-            with defer_interrupts():
-                pool = WorkerPool(argv)
-                pool.prestart(prestarted_workers(argv))
+        pool = prestarted_pool(argv)
         return _run(argv, pool)
     finally:
         if pool is not None:
@@ -32,53 +27,37 @@ def run_features(argv: Sequence[str]) -> int:
 
 
 def _run(argv: Sequence[str], pool: WorkerPool | None) -> int:
-    from support.runner.behave_config import BEHAVE_USAGE_ERRORS, behave_configuration, error_line
+    from support.runner.behave_config import behave_configuration
     from support.runner.runner import GuardedRunner
 
     try:
         GuardedRunner(behave_configuration(argv), argv, pool).run()
     except SystemExit as end:
         return int(end.code or 0)
-    except BEHAVE_USAGE_ERRORS as error:
-        print(f"acceptance: {error_line(error)}", file=sys.stderr)
-        return EXIT_USAGE
     return EXIT_PASSED
 
 
 def settings_of(argv: Sequence[str]) -> Settings:
-    """The settings of a run with this command line; raises `SettingsError`."""
-    from behave.configuration import Configuration
+    """The settings of a run with this command line."""
+    from support.runner import behave_config
 
-    from support.runner.behave_config import BEHAVE_USAGE_ERRORS, error_line, settings_of
-
-    try:
-        return settings_of(Configuration(list(argv))).settings
-    except BEHAVE_USAGE_ERRORS as error:
-        raise SettingsError(error_line(error)) from None
+    with behave_config.usage_errors():
+        return behave_config.settings_of(behave_config.plain_configuration(argv)).settings
 
 
-def list_features(argv: Sequence[str]) -> int:
-    """Print the selected scenarios and their requirements, without starting anything; the exit code."""
-    from behave.configuration import Configuration
-
-    from support.runner.behave_config import BEHAVE_USAGE_ERRORS, error_line, settings_of
+def list_features(argv: Sequence[str]) -> None:
+    """Print the selected scenarios, their requirements and cases, without starting anything."""
+    from support.runner.behave_config import plain_configuration, settings_of, usage_errors
     from support.runner.checks_of_scenarios import require_groups
     from support.runner.list_scenarios import listing
     from support.runner.scenario_runner import ScenarioRunner
     from support.runner.signals import Signals
     from support.servers.discovery import preview
 
-    try:
-        configuration = Configuration(list(argv))
+    with usage_errors():
+        configuration = plain_configuration(argv)
         settings = settings_of(configuration).settings
         target = preview(settings)
         scenarios = ScenarioRunner(configuration, Signals()).selected()
         require_groups(scenarios)
         print("\n".join(listing(scenarios, settings, target)))
-    except AcceptanceError as error:
-        print(f"acceptance: {error}", file=sys.stderr)
-        return error.exit_code
-    except BEHAVE_USAGE_ERRORS as error:
-        print(f"acceptance: {error_line(error)}", file=sys.stderr)
-        return EXIT_USAGE
-    return EXIT_PASSED

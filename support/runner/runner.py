@@ -26,7 +26,6 @@ from support.errors import (
     EXIT_HARNESS,
     EXIT_INTERRUPTED,
     EXIT_PASSED,
-    EXIT_USAGE,
     AcceptanceError,
 )
 from support.programs.deferred_interrupts import defer_interrupts
@@ -35,12 +34,12 @@ from support.reporting.behave_events import location_of
 from support.reporting.report_writer import RunReports
 from support.results.behave_types import BehaveConfig, BehaveScenario, BehaveStep
 from support.results.known_issues import KnownIssues
-from support.runner.behave_config import BEHAVE_USAGE_ERRORS, command_line_of, error_line, settings_of
+from support.runner.behave_config import command_line_of, settings_of, usage_errors
 from support.runner.checks_of_scenarios import require_existing, require_groups
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.scheduler import durations
 from support.runner.signals import Signals
-from support.runner.worker_pool import Worker, WorkerPool, prestarted_workers, workers_supported
+from support.runner.worker_pool import Worker, WorkerPool, prestarted_pool, workers_supported
 from support.servers.discovery import CommandTarget, Target, discover
 from support.settings import ResolvedSettings
 
@@ -68,14 +67,11 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
     def run(self) -> bool:
         """Raises SystemExit for every outcome but a pass: behave itself has only the exit codes 0 and 1."""
         try:
-            with self._signals.handling():
+            with self._signals.handling(), usage_errors():
                 code = self._run()
         except AcceptanceError as error:
             print(f"acceptance: {error}", file=sys.stderr)
             code = error.exit_code
-        except BEHAVE_USAGE_ERRORS as error:
-            print(f"acceptance: {error_line(error)}", file=sys.stderr)
-            code = EXIT_USAGE
         except KeyboardInterrupt:
             code = EXIT_INTERRUPTED
         except SystemExit as end:
@@ -111,10 +107,8 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         os._exit(128 + number)
 
     def _run(self) -> int:
-        if self._pool is None and self._argv is not None and workers_supported() and not self.config.dry_run:
-            with defer_interrupts():
-                self._pool = WorkerPool(self._argv)
-                self._pool.prestart(prestarted_workers(self._argv))
+        if self._pool is None and self._argv is not None and not self.config.dry_run:
+            self._pool = prestarted_pool(self._argv)
         resolved = settings_of(self.config)
         jobs = self._worker_count(resolved)
         with self._runner.path_manager:

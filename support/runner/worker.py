@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, TextIO, TypeVar, cast
 
 import behave.capture
 from behave.formatter.base import StreamOpener
@@ -36,8 +36,9 @@ from support.runner.signals import Signals
 from support.runner.worker_pool import SCENARIO_SEPARATOR
 
 if TYPE_CHECKING:
-    from support.runner.messages import FromWorker
+    from support.runner.messages import FromWorker, ToWorker
 
+M = TypeVar("M", StartMessage, FeatureMessage)
 LOG_DESCRIPTOR = 2
 
 
@@ -46,27 +47,18 @@ class CoordinatorConnection:
 
     def __init__(self) -> None:
         # Steps and their children find an empty standard input, and cannot keep this open.
-        self._connection: Connection[FromWorker, Any] = Connection(os.dup(0))
+        self._connection: Connection[FromWorker, ToWorker] = Connection(os.dup(0))
         with Path(os.devnull).open("rb") as nothing:
             os.dup2(nothing.fileno(), 0)
 
-    def receive_start(self) -> StartMessage | None:
-        """None: the run does not start."""
-        message = self._receive()
-        assert message is None or isinstance(message, StartMessage)
-        return message
-
-    def receive_feature(self) -> FeatureMessage | None:
-        """None: there is no more to run."""
-        message = self._receive()
-        assert message is None or isinstance(message, FeatureMessage)
-        return message
-
-    def _receive(self) -> Any:
+    def receive(self, kind: type[M]) -> M | None:
+        """The next message; None: the run does not start, or there is no more to run."""
         try:
-            return self._connection.recv()
+            message = self._connection.recv()
         except (EOFError, OSError):
             return None
+        assert message is None or isinstance(message, kind)
+        return message
 
     def send(self, message: FromWorker) -> None:
         # A signal must not cut a message in two.
@@ -116,7 +108,7 @@ class TeeStream:
         for line in lines:
             self.write(line)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self.terminal, name)
 
 
@@ -160,7 +152,7 @@ class WorkerRunner(ScenarioRunner):
 
     def wait_for_start(self) -> StartMessage:
         """Apply the start message. Raises `StartRefused`."""
-        message = self._connection.receive_start()
+        message = self._connection.receive(StartMessage)
         self._started = True
         if message is None:
             raise StartRefused
@@ -186,7 +178,7 @@ class WorkerRunner(ScenarioRunner):
         try:
             while not self.aborted:
                 self._connection.send(IdleMessage())
-                message = self._connection.receive_feature()
+                message = self._connection.receive(FeatureMessage)
                 if message is None:
                     return
                 feature = features[message.file]
@@ -208,7 +200,7 @@ def _skip_scenarios(feature: BehaveFeature, places: frozenset[str]) -> None:
 
 
 def apply_start(message: StartMessage, configuration: BehaveConfig) -> None:
-    """Let this process and its formatters write where the message says."""
+    """Let this process and its formatters write where the message requires it."""
     if not message.to_terminal:
         # The coordinator prints the outcomes; all that is printed here goes into the worker's log.
         configuration.format = ["null"]

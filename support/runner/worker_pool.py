@@ -16,6 +16,7 @@ from multiprocessing.connection import Pipe
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.process import ManagedProcess
 from support.programs.run_directory import RunDirectory
 from support.runner.messages import StartMessage
@@ -136,16 +137,12 @@ class WorkerPool:
     def __init__(self, argv: Sequence[str]) -> None:
         self._argv = argv
         self._folder = RunDirectory()
-        self._locked = False
         self._prestarted: list[Worker] = []
 
     def prestart(self, jobs: int) -> None:
-        """Have so many workers that wait for their start message."""
-        for number in range(len(self._prestarted), jobs):
-            self._prestarted.append(Worker(f"w{number + 1}", self._argv, self._folder.path))
-        if not self._locked:
-            self._locked = True
-            self._folder.lock()
+        """Start so many workers, which wait for their start message."""
+        self._prestarted = [Worker(f"w{number + 1}", self._argv, self._folder.path) for number in range(jobs)]
+        self._folder.lock()
 
     def take(self, worker_id: str) -> Worker:
         """A worker without a start message: a prestarted one, or a new one."""
@@ -173,6 +170,17 @@ def prestarted_workers(argv: Sequence[str]) -> int:
         name, _, value = argument.removeprefix("--define=").partition("=")
         jobs = value if name == "acceptance_jobs" else jobs
     return min(int(jobs), os.cpu_count() or 1) if jobs.isdigit() else 1
+
+
+def prestarted_pool(argv: Sequence[str]) -> WorkerPool | None:
+    """Workers that import what they need meanwhile; None when this process runs all scenarios."""
+    jobs = prestarted_workers(argv)
+    if not workers_supported() or not jobs:
+        return None
+    with defer_interrupts():
+        pool = WorkerPool(argv)
+        pool.prestart(jobs)
+    return pool
 
 
 def workers_supported() -> bool:
