@@ -138,7 +138,7 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
     """
 
     name = "allure"
-    description = "Allure results, with hooks, cleanups, rules and known issues told truly"
+    description = "Allure results, with failed hooks, failed cleanups, rules and known issues"
 
     def __init__(self, stream_opener: Any, config: BehaveConfig) -> None:
         """Raises OSError when the folder cannot be written."""

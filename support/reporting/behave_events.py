@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, Protocol
 
 from support.results.behave_types import BehaveConfig, BehaveScenario
 from support.results.check import CheckResult
-from support.results.outcome import Evidence, MatrixCell, Measurement, Verdict
+from support.results.outcome import Evidence, Measurement, Verdict
 from support.results.redaction import redact
 
 P = ParamSpec("P")
@@ -39,7 +39,6 @@ class ScenarioResult:
     duration: float
     evidence: tuple[Evidence, ...] = ()
     measures: tuple[Measurement, ...] = ()
-    cells: tuple[MatrixCell, ...] = ()
     checks: tuple[CheckResult, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""What earlier runs came to, one JSON line each, for the trends of the HTML report.
+"""The results of earlier runs, one JSON line each, for the trends of the HTML report.
 
 Allure reads and appends to a copy: it never shortens the file, and a line that it cannot read would cost the
 report.
@@ -19,7 +19,7 @@ MAX_BYTES = 20_000_000
 
 
 def load_history(history: Path, copy: Path, report_progress: ReportProgress) -> None:
-    """Copy the runs that can be read; `say` one line when there is something else."""
+    """Copy the runs that can be read; report one line when there are others."""
     lines, unreadable = [], 0
     try:
         text = history.read_text(encoding="utf-8", errors="replace") if history.exists() else ""
@@ -33,13 +33,13 @@ def load_history(history: Path, copy: Path, report_progress: ReportProgress) -> 
             unreadable += 1
     if unreadable:
         report_progress(
-            f"the history {history} has {unreadable} lines that are no record of a run; they are left out"
+            f"the history {history} has {unreadable} lines that are no record of a run; they are ignored"
         )
     copy.write_text("".join(f"{line}\n" for line in lines[-MAX_RUNS:]), encoding="utf-8")
 
 
 def save_history(copy: Path, history: Path, report_progress: ReportProgress) -> None:
-    """Keep the latest runs, `MOST_RUNS` and `MOST_BYTES` at most; `say` one line when that cannot be done."""
+    """Keep the latest runs, `MAX_RUNS` and `MAX_BYTES` at most; report one line when that fails."""
     kept: list[str] = []
     size = 0
     for line in reversed(copy.read_text(encoding="utf-8").splitlines()[-MAX_RUNS:]):
@@ -60,7 +60,7 @@ def _is_run(line: str) -> bool:
         run = json.loads(line)
     except (ValueError, RecursionError):
         return False
-    # What Allure 3.18 looks at (@allurereport/core, history.js).
+    # What Allure 3.18 reads (@allurereport/core, history.js).
     return (
         isinstance(run, dict)
         and isinstance(run.get("testResults"), dict)

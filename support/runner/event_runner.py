@@ -129,8 +129,7 @@ def scenario_result(
     try:
         verdict = final_verdict(scenario, raised)
         parts = {
-            name: tuple(getattr(scenario, name, None) or ())
-            for name in ("evidence", "measures", "cells", "checks")
+            name: tuple(getattr(scenario, name, None) or ()) for name in ("evidence", "measures", "checks")
         }
     except Exception as error:  # noqa: BLE001 - what a hook attached may be anything
         warn_incomplete("verdict", error)
