@@ -305,7 +305,7 @@ class _Listener(AllureListener):  # type: ignore[misc]
             except Exception as error:  # noqa: BLE001 - a formatter never raises
                 warn_incomplete(f"check {check.id}", error)
 
-    def stop_behave_step(self, result: Any) -> None:
+    def stop_behave_step(self, result: BehaveStep) -> None:
         # Statuses that stock does not know (error, hook_error, pending) would leave the step without one.
         status = step_status(result) or (Status.BROKEN if result.status.has_failed() else Status.SKIPPED)
         details = step_status_details(result)
@@ -392,7 +392,7 @@ def _extension(media_type: str) -> str:
     return EXTENSIONS.get(plain, "txt" if plain.startswith("text/") else "bin")
 
 
-def _set_outcome(test: Any, verdict: Verdict) -> None:
+def _set_outcome(test: TestResult, verdict: Verdict) -> None:
     test.status = _STATUSES[verdict.status]
     message = visible(verdict.message)
     if verdict.status == "known_issue":

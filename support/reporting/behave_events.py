@@ -14,9 +14,9 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, ParamSpec, Protocol
+from typing import ParamSpec, Protocol
 
-from support.results.behave_types import BehaveConfig, BehaveScenario
+from support.results.behave_types import BehaveConfig, BehaveScenario, HasLocation
 from support.results.check import CheckResult
 from support.results.outcome import Evidence, Measurement, Verdict
 from support.results.redaction import redact
@@ -136,7 +136,7 @@ def rule_of(scenario: BehaveScenario) -> str:
     return ""
 
 
-def location_of(item: Any) -> str:
+def location_of(item: HasLocation) -> str:
     """`features/binary_health/version.feature:12`."""
     return f"{PurePath(str(item.filename)).as_posix()}:{item.line}"
 
@@ -169,8 +169,8 @@ def flag(config: BehaveConfig, name: str) -> bool:
     return setting(config, name).strip().lower() in ("1", "true", "yes", "on")
 
 
-def selected(scenario: Any, config: Any) -> bool:
-    """Whether the person who started the run asked for this scenario; a skip with a reason still counts."""
+def selected(scenario: BehaveScenario, config: BehaveConfig) -> bool:
+    """Whether the command line selects this scenario; one that is skipped with a reason counts as well."""
     if config.dry_run or not scenario.should_run_with_tags(config.tag_expression):
         return False
     if not scenario.should_run_with_name_select(config):

@@ -32,7 +32,7 @@ MEANINGS: dict[CellStatus, str] = {
     "failed": "does not conform to the rule; no known issue",
     "known_issue": "does not conform, but is listed in known_issues.toml for this version, with the reason",
     "unsupported": "the server has no such route or model and reports that: unsupported, not a defect",
-    "not_run": "nothing is known; the row has the reason",
+    "not_run": "was not run; the row has the reason",
 }
 _NOT_RUN = MatrixCell("", "not_run")
 

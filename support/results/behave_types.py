@@ -26,6 +26,13 @@ class BehaveCaptured(Protocol):
     output: str
 
 
+class HasLocation(Protocol):
+    """What stands in a feature file: a feature, a rule, a scenario."""
+
+    filename: str
+    line: int
+
+
 class BehaveStep(Protocol):
     """A step as it ran; `duration` in seconds."""
 
@@ -64,6 +71,10 @@ class BehaveScenario(TaggedScenario, Protocol):
 
     def should_run(self, config: BehaveConfig) -> bool: ...
 
+    def should_run_with_tags(self, tag_expression: object) -> bool: ...
+
+    def should_run_with_name_select(self, config: BehaveConfig) -> bool: ...
+
     def mark_skipped(self) -> None: ...
 
     def set_status(self, value: BehaveStatus) -> None: ...
@@ -98,6 +109,7 @@ class BehaveConfig(Protocol):
     userdata: MutableMapping[str, Any]
     paths: list[str]
     tags: str | list[str] | None
+    tag_expression: object
     name: list[str] | None
     format: list[str]
     default_format: str
