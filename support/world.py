@@ -63,7 +63,8 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         self.plan: launch_plans.LaunchPlan | None = None
         self._network_monitor: NetworkMonitor | None = None
         self._metrics: Metrics | None = None
-        self.add_exchanges(lambda: self.client.exchanges if "client" in self.__dict__ else ())
+        self._client: ApiClient | None = None
+        self.add_exchanges(lambda: () if self._client is None else self._client.exchanges)
 
     @property
     def result(self) -> ScenarioResult:
@@ -181,15 +182,15 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
 
     # -- its API
 
-    @cached_property
+    @property
     def client(self) -> ApiClient:
         """A client of this scenario's own server, else of the shared one or of TARGET_URL."""
-        return self._track_client(self._connect())
+        return self._client or self._use_client(self._connect())
 
-    def _track_client(self, client: ApiClient) -> ApiClient:
-        """Closed with the scenario; what its server measures is evidence."""
+    def _use_client(self, client: ApiClient) -> ApiClient:
+        """It is closed with the scenario; the metrics of its server are evidence."""
         self.cleanups.callback(client.close)
-        self._metrics = Metrics(client)
+        self._client, self._metrics = client, Metrics(client)
         return client
 
     def _connect(self) -> ApiClient:
@@ -234,9 +235,9 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         """Its log, and its metrics where it has some, are evidence of this scenario."""
         if process is not None and process is not self.server:
             self.require_alive(process)
-        if "client" not in self.__dict__ or self.client.base_url != server.base_url:
+        if self._client is None or self._client.base_url != server.base_url:
             timeout = self.suite.timeout(30.0)
-            self.client = self._track_client(ApiClient(server.base_url, api_key=server.key, timeout=timeout))
+            self._use_client(ApiClient(server.base_url, api_key=server.key, timeout=timeout))
 
     def compare_with_ollama(self, question: str) -> None:
         """Send a question to the server of the Ollama API and to a real Ollama; compare the answers."""

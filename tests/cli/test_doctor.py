@@ -69,7 +69,7 @@ def test_1_when_every_run_lacks_something(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_each_need_of_a_model_is_looked_at() -> None:
-    """A need that a machine may lack is told by the doctor; the others are about the target or the system."""
+    """The doctor reports what a machine may lack; other requirements are about the target or the system."""
     about_the_target = {
         "needs.command",
         "needs.speaking",
@@ -78,5 +78,5 @@ def test_each_need_of_a_model_is_looked_at() -> None:
         "needs.pty",
     }
     about_the_target |= set(CAPABILITIES)
-    told = {f"needs.{name.replace(' ', '_')}" for name in FIRST | PROGRAMS.keys()}
-    assert about_the_target | told >= NEEDS
+    reported = {f"needs.{name.replace(' ', '_')}" for name in FIRST | PROGRAMS.keys()}
+    assert about_the_target | reported >= NEEDS

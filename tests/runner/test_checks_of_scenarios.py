@@ -74,7 +74,7 @@ def test_a_case_selects_the_scenario_of_its_group() -> None:
         # It is in a feature that this run does not load.
         ({"scenario": ELSEWHERE}, None),
         ({"check": "openai.chat.body.emptyy"}, "no check 'openai.chat.body.emptyy'; close matches: "),
-        ({"scenario": "a toy of nobody"}, "no scenario 'a toy of nobody'"),
+        ({"scenario": "a missing toy"}, "no scenario 'a missing toy'"),
         ({"scenario": GROUP_TITLE}, "runs a group of checks"),
     ],
     ids=str,

@@ -1,4 +1,4 @@
-"""Waiting, results that somebody has to look at, and quantities."""
+"""Waiting, results that have to be checked, and quantities."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_waiting_ends_at_once_when_the_process_is_gone(clock: Clock) -> None:
 
 @pytest.mark.usefixtures("clock")
 def test_an_answer_given_before_the_end_of_the_process_counts() -> None:
-    assert wait_until("it", lambda: "last words", timeout=5, alive=lambda: False) == "last words"
+    assert wait_until("it", lambda: "the result", timeout=5, alive=lambda: False) == "the result"
 
 
 @pytest.mark.usefixtures("clock")

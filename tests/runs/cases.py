@@ -30,7 +30,7 @@ class Case:
     environment: Mapping[str, str] | None = None
     known_issue: str | None = None
     signals: tuple[tuple[str, int], ...] = ()
-    everyone: bool = False
+    all_processes: bool = False
     real: bool = False
     prepare: Callable[[Path], object] | None = None
 
@@ -52,7 +52,7 @@ class Case:
         launched = Launched(folder, [*self.command, *words], environment, cwd=place)
         try:
             for mark, number in self.signals:
-                launched.signal_when(mark, number, everyone=self.everyone)
+                launched.signal_when(mark, number, all_processes=self.all_processes)
         finally:
             run = launched.end()
         return run
@@ -130,11 +130,11 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         ),
         "undefined": Case(BEHAVE, scenarios=("It is undefined",)),
         "cleanup breaks": Case(BEHAVE, scenarios=("Its cleanup breaks",)),
-        "sys.exit": Case(BEHAVE, scenarios=("It leaves quietly", "It passes")),
+        "sys.exit": Case(BEHAVE, scenarios=("It calls sys.exit", "It passes")),
         "before_all": Case(ACCEPTANCE, ("-D", "toy.breaks=before_all")),
         "after_all": Case(BEHAVE, ("-D", "toy.breaks=after_all")),
         "before_feature": Case(ACCEPTANCE, ("-D", "toy.breaks=before_feature")),
-        "forgets a child": Case(ACCEPTANCE, scenarios=("It forgets a child",)),
+        "leaves a child process": Case(ACCEPTANCE, scenarios=("It leaves a child process",)),
         "known issue": Case(ACCEPTANCE, scenarios=("It fails", "It passes"), known_issue="It fails"),
         "known issue of a hook": Case(
             ACCEPTANCE,
@@ -142,10 +142,10 @@ def cases(api: int, mute: int) -> dict[str, Case]:
             known_issue="Its hook finds a defect",
         ),
         "fixed issue": Case(BEHAVE, scenarios=("It passes", "It passes as well"), known_issue="It passes"),
-        "left out": Case(
-            ACCEPTANCE, scenarios=("It is left out half-way", "It is left out at its end", "It passes")
+        "skipped": Case(
+            ACCEPTANCE, scenarios=("It is skipped half-way", "It is skipped at its end", "It passes")
         ),
-        "left out, strict": Case(ACCEPTANCE, ("--strict",), scenarios=("It is left out at its end",)),
+        "skipped, strict": Case(ACCEPTANCE, ("--strict",), scenarios=("It is skipped at its end",)),
         "interrupted": Case(
             BEHAVE, scenarios=("It waits", "It passes"), signals=(("waiting", signal.SIGINT),)
         ),
@@ -175,10 +175,10 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         "process ends by behave": Case(BEHAVE, files=toy_suite.dying("the process ends at once")),
         "process ends by acceptance": Case(ACCEPTANCE, files=toy_suite.dying("the process ends at once")),
         "process killed": Case(BEHAVE, files=toy_suite.dying("the process is killed")),
-        "killed at import": Case(ACCEPTANCE, ("-D", "toy.dies=import")),
-        "killed in before_all": Case(BEHAVE, ("-D", "toy.dies=before_all")),
+        "killed at import": Case(ACCEPTANCE, ("-D", "toy.killed=import")),
+        "killed in before_all": Case(BEHAVE, ("-D", "toy.killed=before_all")),
         "killed between features": Case(
-            ACCEPTANCE, ("-D", "toy.dies=after_feature"), scenarios=("It passes", "It passes as well")
+            ACCEPTANCE, ("-D", "toy.killed=after_feature"), scenarios=("It passes", "It passes as well")
         ),
         "async": Case(ACCEPTANCE, scenarios=("It awaits for ever", "It awaits a moment", "It passes")),
         "async cleanup": Case(BEHAVE, scenarios=("Its cleanup is async", "It passes")),
@@ -203,11 +203,11 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         ),
         "first failure": Case(ACCEPTANCE, ("--fail-fast",), files=toy_suite.FIRST_FAILS),
         "first failure, here": Case(HERE, ("--fail-fast",), files=toy_suite.FIRST_FAILS),
-        "everyone terminated": Case(
+        "all processes terminated": Case(
             BEHAVE,
             scenarios=("It waits", "It passes"),
             signals=(("waiting", signal.SIGTERM),),
-            everyone=True,
+            all_processes=True,
         ),
         # -- with workers
         "workers": Case(WORKERS, files=toy_suite.MANY),
@@ -259,7 +259,7 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         "no such program": Case(ACCEPTANCE, program=None, environment={"MISTRALRS_BIN": "nowhere/mistralrs"}),
         "not executable": Case(BEHAVE, executable=False),
         "prints nothing": Case(ACCEPTANCE, program="silent"),
-        "refusing URL": Case(
+        "unreachable URL": Case(
             BEHAVE, environment=url(servers.closed_port(), user=f"operator:{SECRET_PASSWORD}@")
         ),
         "no API at URL": Case(ACCEPTANCE, environment=url(api, path="/other")),

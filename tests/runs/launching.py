@@ -116,10 +116,10 @@ class Launched:
                 start_new_session=True,
             )
 
-    def signal_when(self, mark: str, number: int, *, everyone: bool = False) -> None:
+    def signal_when(self, mark: str, number: int, *, all_processes: bool = False) -> None:
         """Send a signal as soon as the run has written something into the file `mark`.
 
-        `everyone`: to all processes of the run, as the end of a container does.
+        `all_processes`: to all processes of the run, as the end of a container does.
         """
         file = self.folder / mark
         wait_until(
@@ -129,8 +129,8 @@ class Launched:
             alive=lambda: self.process.poll() is None,
             seen=lambda: (self.folder / "stderr").read_text(errors="replace")[-500:],
         )
-        tree = psutil.Process(self.process.pid).children(recursive=True) if everyone else []
-        os.killpg(self.process.pid, number) if everyone else self.process.send_signal(number)
+        tree = psutil.Process(self.process.pid).children(recursive=True) if all_processes else []
+        os.killpg(self.process.pid, number) if all_processes else self.process.send_signal(number)
         for process in tree:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)

@@ -30,12 +30,12 @@ def cases(api: int) -> dict[str, Case]:
     identity = "features/binary_health/identity.feature"
     return {
         "strict": Case(ACCEPTANCE, ("--strict", identity), environment=url(api), real=True),
-        "bare truth": Case(
+        "without known issues": Case(
             ACCEPTANCE, ("--no-known-issues",), scenarios=("It fails", "It passes"), known_issue="It fails"
         ),
         "same verdicts": Case(ACCEPTANCE, ("--iterations", "2"), scenarios=TWO),
         "other verdicts": Case(ACCEPTANCE, ("--iterations", "2"), scenarios=("It passes once", "It passes")),
-        "refused iterations": Case(ACCEPTANCE, ("--iterations", "2", "--tags", "smoke and and")),
+        "rejected iterations": Case(ACCEPTANCE, ("--iterations", "2", "--tags", "smoke and and")),
         "list": Case(ACCEPTANCE, ("--list",), scenarios=TWO, program="hanging"),
         "list of nothing": Case(ACCEPTANCE, ("--list", "slow")),
         "list of cases": Case(
@@ -66,10 +66,10 @@ def cases(api: int) -> dict[str, Case]:
 # Run -> exit code, and words that it has to say.
 EXPECTED: dict[str, tuple[int, tuple[str, ...]]] = {
     "strict": (1, ("this run is strict", "set MISTRALRS_BIN")),
-    "bare truth": (1, ("It fails", "1 passed, 1 failed")),
+    "without known issues": (1, ("It fails", "1 passed, 1 failed")),
     "same verdicts": (1, ("run 2 of 2: 1 passed, 1 failed", "2 runs, identical verdicts")),
     "other verdicts": (1, ("2 runs, 1 scenario with different verdicts", "1 x passed, 1 x broken")),
-    "refused iterations": (2, ("smoke and and",)),
+    "rejected iterations": (2, ("smoke and and",)),
     "list": (0, ("toy0.feature:4  It fails  @normal", "2 scenarios selected, 0 would be skipped")),
     "list of nothing": (3, ("no scenario selected",)),
     "list of cases": (0, ("1 scenario selected", "      openai.chat.body.empty: ")),

@@ -25,9 +25,9 @@ CODES = {
     "real passes": 0,
     "known issue": 0,
     "known issue of a hook": 0,
-    "forgets a child": 0,
-    "left out": 0,
-    "left out, strict": 1,
+    "leaves a child process": 0,
+    "skipped": 0,
+    "skipped, strict": 1,
     "fails by behave": 1,
     "every way": 1,
     "undefined": 1,
@@ -65,7 +65,7 @@ CODES = {
     "workers by behave": 0,
     "first failure": 1,
     "first failure, here": 1,
-    "everyone terminated": 143,
+    "all processes terminated": 143,
     "interrupted": 130,
     "interrupted twice": 130,
     "terminated": 143,
@@ -108,14 +108,14 @@ REJECTED = {
     "not executable": ("not executable", "program-good", "chmod"),
     "prints nothing": ("printed nothing", "program-silent", "mistralrs 0.8.1"),
     "hangs on --version": ("--version", "10 s", "program-hanging"),
-    "refusing URL": ("cannot be reached", "TARGET_URL", "(redacted)"),
+    "unreachable URL": ("cannot be reached", "TARGET_URL", "(redacted)"),
     "silent URL": ("within 5 s", "TARGET_URL"),
     "no API at URL": ("speaks no OpenAI API", "404", "/other"),
 }
 
 
-WITH_A_CHILD = ("forgets a child", "interrupted", "interrupted twice", "terminated")
-AFTER_A_SIGNAL = ("interrupted", "terminated", "everyone terminated")
+WITH_A_CHILD = ("leaves a child process", "interrupted", "interrupted twice", "terminated")
+AFTER_A_SIGNAL = ("interrupted", "terminated", "all processes terminated")
 
 
 def test_all_runs_are_checked() -> None:
@@ -205,10 +205,10 @@ def test_each_way_to_end_has_its_verdict(runs: Runs) -> None:
 
 
 def test_what_is_not_supported_is_skipped_with_its_reason(runs: Runs) -> None:
-    run = runs["left out"]
+    run = runs["skipped"]
     assert run.verdicts == {
-        "It is left out half-way": "skipped",
-        "It is left out at its end": "skipped",
+        "It is skipped half-way": "skipped",
+        "It is skipped at its end": "skipped",
         "It passes": "passed",
     }
     reasons = [test.get("reason") for test in run.report["tests"] if test["verdict"] == "skipped"]
@@ -219,9 +219,9 @@ def test_what_is_not_supported_is_skipped_with_its_reason(runs: Runs) -> None:
 
 
 def test_what_is_not_supported_fails_a_strict_run(runs: Runs) -> None:
-    run = runs["left out, strict"]
-    assert run.verdicts == {"It is left out at its end": "broken"}
-    assert "the toy server has no such route" in run.test("It is left out at its end")["error"]
+    run = runs["skipped, strict"]
+    assert run.verdicts == {"It is skipped at its end": "broken"}
+    assert "the toy server has no such route" in run.test("It is skipped at its end")["error"]
 
 
 def test_error_of_a_cleanup_is_reported(runs: Runs) -> None:
@@ -232,7 +232,7 @@ def test_error_of_a_cleanup_is_reported(runs: Runs) -> None:
 
 def test_sys_exit_in_a_step_is_an_error_and_the_run_continues(runs: Runs) -> None:
     run = runs["sys.exit"]
-    assert run.verdicts == {"It leaves quietly": "broken", "It passes": "passed"}, run.output
+    assert run.verdicts == {"It calls sys.exit": "broken", "It passes": "passed"}, run.output
 
 
 def test_known_issue_is_counted_and_does_not_gate(runs: Runs) -> None:
@@ -340,9 +340,10 @@ def test_key_that_comes_back_is_shown_nowhere(runs: Runs) -> None:
         assert SECRET_KEY not in text
         assert pair.rstrip("=") not in text
         assert base64.b64encode(f"Bearer {SECRET_KEY}".encode()).decode()[12:-4] not in text
-    told = runs["prints the key"]
+    printed = runs["prints the key"]
     assert (
-        f"refused for '{REDACTED}', {REDACTED}, Bearer {REDACTED}" in told.test("It prints the key")["error"]
+        f"refused for '{REDACTED}', {REDACTED}, Bearer {REDACTED}"
+        in printed.test("It prints the key")["error"]
     )
 
 
@@ -403,7 +404,7 @@ def test_success_leaves_no_evidence(runs: Runs) -> None:
     assert not (runs["real passes"].reports / "evidence").exists()
 
 
-@pytest.mark.parametrize("name", ["real secret password", "refusing URL"])
+@pytest.mark.parametrize("name", ["real secret password", "unreachable URL"])
 def test_password_is_shown_nowhere(runs: Runs, name: str) -> None:
     pair = base64.b64encode(f"operator:{SECRET_PASSWORD}".encode()).decode()
     text = everything(runs[name])
@@ -422,17 +423,22 @@ def test_password_is_shown_nowhere(runs: Runs, name: str) -> None:
 def test_a_step_that_ends_the_process_fails_and_the_run_continues(runs: Runs, name: str, how: str) -> None:
     run = runs[name]
     wanted = {
-        "It comes before": "passed",
-        "It dies": "broken",
-        "It comes after": "passed",
-        "It stays": "passed",
+        "It runs before": "passed",
+        "Its process ends": "broken",
+        "It runs after": "passed",
+        "It runs beside it": "passed",
     }
     assert run.verdicts == wanted, run.output
     message = f"the worker process ended ({how}) while this scenario ran"
-    assert message in run.test("It dies")["error"]
+    assert message in run.test("Its process ends")["error"]
     assert message in run.stdout
     assert {title: result["status"] for title, result in run.results.items()} == wanted
-    assert run.cases == {"It comes before": [], "It dies": ["error"], "It comes after": [], "It stays": []}
+    assert run.cases == {
+        "It runs before": [],
+        "Its process ends": ["error"],
+        "It runs after": [],
+        "It runs beside it": [],
+    }
 
 
 @pytest.mark.parametrize(
@@ -479,8 +485,8 @@ def test_a_coroutine_that_is_not_awaited_is_rejected(runs: Runs) -> None:
 
 def test_a_formatter_that_raises_breaks_the_harness_and_not_the_run(runs: Runs) -> None:
     run = runs["formatter raises"]
-    told = {f"formatter Raising, {method}": "broken" for method in toy_suite.METHODS}
-    assert run.verdicts == {"It passes": "passed"} | told, run.output
+    broken = {f"formatter Raising, {method}": "broken" for method in toy_suite.METHODS}
+    assert run.verdicts == {"It passes": "passed"} | broken, run.output
     assert "LookupError: no such colour" in run.test("formatter Raising, step")["error"]
     other = runs["formatter cannot start"]
     (broken,) = [test for test in other.report["tests"] if test["verdict"] == "broken"]
@@ -496,10 +502,10 @@ def test_formatters_of_behave_work(runs: Runs) -> None:
 
 def test_without_workers_all_runs_in_one_process(runs: Runs) -> None:
     assert runs["here by behave"].verdicts == {"It passes": "passed", "It fails": "failed"}
-    (stay,) = (runs["here"].folder / "stays.jsonl").read_text().splitlines()
-    assert json.loads(stay)["worker"] == runs["here"].pid
-    (stay,) = (runs["process ends by acceptance"].folder / "stays.jsonl").read_text().splitlines()
-    assert json.loads(stay)["worker"] != runs["process ends by acceptance"].pid
+    (interval,) = (runs["here"].folder / "intervals.jsonl").read_text().splitlines()
+    assert json.loads(interval)["worker"] == runs["here"].pid
+    (interval,) = (runs["process ends by acceptance"].folder / "intervals.jsonl").read_text().splitlines()
+    assert json.loads(interval)["worker"] != runs["process ends by acceptance"].pid
 
 
 @pytest.mark.parametrize("name", ["first failure", "first failure, here", "workers, first failure"])
@@ -526,6 +532,6 @@ def test_what_a_signal_prevented_has_its_reason(runs: Runs, name: str) -> None:
 
 def test_a_breakpoint_is_on_the_terminal_and_has_no_budget(runs: Runs) -> None:
     run = runs["breakpoint"]
-    # Nobody types: the debugger is left at once.
+    # Standard input is empty: the debugger ends at once.
     assert "-> breakpoint()" in run.stdout or "(Pdb) " in run.stdout, run.output
     assert run.verdicts == {"It is looked at": "broken", "It passes": "passed"}, run.output

@@ -11,9 +11,9 @@ from tests.runs.cases import Runs
 from tests.runs.launching import Run
 
 
-def stays(run: Run) -> dict[str, dict[str, Any]]:
-    """When each stay was, and in which process."""
-    lines = (run.folder / "stays.jsonl").read_text().splitlines()
+def intervals(run: Run) -> dict[str, dict[str, Any]]:
+    """When each scenario ran, and in which process."""
+    lines = (run.folder / "intervals.jsonl").read_text().splitlines()
     return {entry["name"]: entry for entry in map(json.loads, lines)}
 
 
@@ -48,11 +48,11 @@ def test_both_workers_have_their_lane_in_the_timeline(runs: Runs) -> None:
 
 
 def test_locks_and_serial_keep_features_apart(runs: Runs) -> None:
-    found = stays(runs["workers apart"])
+    found = intervals(runs["workers apart"])
     assert len(found) == 5
     assert not overlap(found["locked"], found["shut"])
-    others = [stay for name, stay in found.items() if name != "alone"]
-    assert all(found["alone"]["begun"] > stay["ended"] for stay in others)
+    others = [interval for name, interval in found.items() if name != "alone"]
+    assert all(found["alone"]["begun"] > interval["ended"] for interval in others)
 
 
 @pytest.mark.parametrize(
@@ -61,17 +61,22 @@ def test_locks_and_serial_keep_features_apart(runs: Runs) -> None:
 def test_crash_of_a_worker_costs_one_scenario(runs: Runs, name: str, how: str) -> None:
     run = runs[name]
     assert run.verdicts == {
-        "It comes before": "passed",
-        "It dies": "broken",
-        "It comes after": "passed",
-        "It stays": "passed",
+        "It runs before": "passed",
+        "Its process ends": "broken",
+        "It runs after": "passed",
+        "It runs beside it": "passed",
     }, run.output
     message = f"the worker process ended ({how}) while this scenario ran"
-    assert message in run.test("It dies")["error"]
+    assert message in run.test("Its process ends")["error"]
     assert message in run.stdout
     assert {title: result["status"] for title, result in run.results.items()} == run.verdicts
-    assert message in run.results["It dies"]["statusDetails"]["message"]
-    assert run.cases == {"It comes before": [], "It dies": ["error"], "It comes after": [], "It stays": []}
+    assert message in run.results["Its process ends"]["statusDetails"]["message"]
+    assert run.cases == {
+        "It runs before": [],
+        "Its process ends": ["error"],
+        "It runs after": [],
+        "It runs beside it": [],
+    }
 
 
 def test_a_worker_that_is_killed_in_a_group_leaves_the_finished_checks(runs: Runs) -> None:
@@ -94,4 +99,4 @@ def test_workers_report_failures_as_one_process_does(runs: Runs) -> None:
 def test_one_port_is_for_one_worker(runs: Runs) -> None:
     run = runs["workers, one port"]
     assert "one worker, since test_port is one port" in run.stdout
-    assert len({stay["worker"] for stay in stays(run).values()}) == 1
+    assert len({interval["worker"] for interval in intervals(run).values()}) == 1

@@ -40,7 +40,7 @@ def after_scenario(context: Context, scenario: Scenario) -> None:
 
 
 def _break(context: Context, hook: str) -> None:
-    if context.config.userdata.get("toy.dies") == hook:
+    if context.config.userdata.get("toy.killed") == hook:
         os.kill(os.getpid(), signal.SIGKILL)
     if context.config.userdata.get("toy.breaks") == hook:
         raise RuntimeError(f"{hook} gave up")

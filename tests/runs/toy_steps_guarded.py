@@ -22,7 +22,7 @@ from support.programs.process import ManagedProcess
 from support.results.check import CheckResult
 from support.waiting import wait_until
 
-if "--define=toy.dies=import" in sys.argv:
+if "--define=toy.killed=import" in sys.argv:
     os.kill(os.getpid(), signal.SIGKILL)
 
 LISTENER = """
@@ -189,12 +189,12 @@ def is_killed_in_a_group(context: Context) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@then("the stay of {name} is noted")
-def stay(context: Context, name: str) -> None:
+@then("the interval of {name} is recorded")
+def record_interval(context: Context, name: str) -> None:
     begun = time.monotonic()
     time.sleep(0.3)
     line = json.dumps({"name": name, "begun": begun, "ended": time.monotonic(), "worker": os.getpid()})
-    with Path("stays.jsonl").open("a") as file:
+    with Path("intervals.jsonl").open("a") as file:
         file.write(line + "\n")
 
 

@@ -40,8 +40,8 @@ SCENARIOS = {
     "Its cleanup breaks": "Given a cleanup that breaks\n    Then 1 is 1",
     "It prints the key": "Then the key is printed",
     "It is looked at": "Then the step is looked at",
-    "It leaves quietly": "Then the step calls sys.exit",
-    "It forgets a child": "Given a child that listens\n    Then 1 is 1",
+    "It calls sys.exit": "Then the step calls sys.exit",
+    "It leaves a child process": "Given a child that listens\n    Then 1 is 1",
     "It cleans for long": (
         "Given a child that listens\n    And a cleanup that takes long\n    Then the step waits long"
     ),
@@ -54,8 +54,8 @@ SCENARIOS = {
     "It reads a stream without end": "Then the step reads a stream without end",
     "It never returns from C": "Then the step never returns from C",
     "Its hook hangs": "Then 1 is 1",
-    "It is left out half-way": "Then there is no such route\n    And 1 is 2",
-    "It is left out at its end": "Then there is no such route",
+    "It is skipped half-way": "Then there is no such route\n    And 1 is 2",
+    "It is skipped at its end": "Then there is no such route",
     "It waits": "Given a child that listens\n    Then the step waits long",
 }
 
@@ -86,9 +86,9 @@ MANY = {
     "d": feature("D", ("D meets C", "Then d meets c")),
 }
 APART = {
-    "alone": feature("Alone", ("It stays alone", "Then the stay of alone is noted"), tags="@serial"),
+    "alone": feature("Alone", ("It runs alone", "Then the interval of alone is recorded"), tags="@serial"),
     **{
-        name: feature(name, (f"The {name} one stays", f"Then the stay of {name} is noted"), tags=tags)
+        name: feature(name, (f"The {name} one runs", f"Then the interval of {name} is recorded"), tags=tags)
         for name, tags in {"locked": "@lock.gpu", "shut": "@lock.gpu", "free": "", "open": ""}.items()
     },
 }
@@ -97,13 +97,13 @@ APART = {
 def dying(step: str) -> dict[str, str]:
     """A file whose second scenario costs the process, and one beside it."""
     scenarios = (
-        ("It comes before", "Then 1 is 1"),
-        ("It dies", f"Then {step}"),
-        ("It comes after", "Then 1 is 1"),
+        ("It runs before", "Then 1 is 1"),
+        ("Its process ends", f"Then {step}"),
+        ("It runs after", "Then 1 is 1"),
     )
     return {
         "a": feature("Dying", *scenarios),
-        "b": feature("Beside", ("It stays", "Then the stay of b is noted")),
+        "b": feature("Beside", ("It runs beside it", "Then the interval of b is recorded")),
     }
 
 

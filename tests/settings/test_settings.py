@@ -1,4 +1,4 @@
-"""Where settings come from, what is said about a wrong one, and that secrets stay secret."""
+"""Sources of settings, error messages of wrong ones, and the protection of secrets."""
 
 from __future__ import annotations
 
