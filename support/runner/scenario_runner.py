@@ -54,7 +54,7 @@ HOOK = re.compile(r"(before|after)_(all|feature|rule|scenario|step|tag)")
 class LimitedContext(Context):  # type: ignore[misc]
     """behave's context with a time limit for each cleanup."""
 
-    def add_cleanup(self, cleanup_func: Callable[..., Any], *args: object, **kwargs: object) -> None:
+    def add_cleanup(self, cleanup_func: Callable[..., object], *args: object, **kwargs: object) -> None:
         name = getattr(cleanup_func, "__name__", "a cleanup")
         _reject_coroutine(cleanup_func, f"the cleanup {name}")
         super().add_cleanup(self._runner.with_time_limit("cleanup", name, cleanup_func), *args, **kwargs)
@@ -158,7 +158,7 @@ class ScenarioRunner(EventRunner):
             # Between two features: behave does not catch it. The records so far are reported.
             return True
 
-    def _chosen_formatters(self) -> list[Any]:
+    def _chosen_formatters(self) -> list[GuardedFormatter]:
         try:
             chosen = make_formatters(self.config, self.config.outputs)
         except Exception as error:  # noqa: BLE001 - any formatter
@@ -297,14 +297,14 @@ def _cancel_tasks(step: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-def _contain_exit(step: Callable[..., Any]) -> Callable[..., Any]:
+def _contain_exit(step: Callable[..., object]) -> Callable[..., object]:
     """A step that calls `sys.exit` fails: it would end the run without hooks, cleanups and reports.
 
     A step that raises `NotSupported` skips the rest of its scenario.
     """
 
     @functools.wraps(step)
-    def run(context: BehaveContext, *args: object, **kwargs: object) -> Any:
+    def run(context: BehaveContext, *args: object, **kwargs: object) -> object:
         try:
             return step(context, *args, **kwargs)
         except SystemExit as end:
@@ -312,5 +312,6 @@ def _contain_exit(step: Callable[..., Any]) -> Callable[..., Any]:
         except NotSupported as reason:
             # Not `scenario.skip()`: that prints a line of its own between the others.
             context.scenario.should_skip, context.scenario.skip_reason = True, str(reason)
+            return None
 
     return run
