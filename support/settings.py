@@ -230,6 +230,11 @@ class Settings(BaseSettings):
         return names
 
     @property
+    def api_key(self) -> str | None:
+        """The value of `target_api_key`."""
+        return self.target_api_key.get_secret_value() if self.target_api_key else None
+
+    @property
     def selected_checks(self) -> frozenset[str]:
         """The ids of `acceptance_cases`; empty: all checks."""
         return frozenset(filter(None, self.acceptance_cases.split(",")))
@@ -328,11 +333,10 @@ def load_settings(defines: Mapping[str, Any] | None = None) -> ResolvedSettings:
     except ValidationError as error:
         raise _invalid_setting(error, origins) from None
     _check_model_file(settings, origins)
-    key = settings.target_api_key
     # Here and not later: from now on texts may contain them.
     # `ollama_api` may be an address; its other values are no secret.
     addresses = (settings.target_url, settings.ollama_url, settings.ollama_api)
-    set_redactor(redactor_for(key.get_secret_value() if key else None, addresses))
+    set_redactor(redactor_for(settings.api_key, addresses))
     return ResolvedSettings(settings, origins)
 
 

@@ -227,8 +227,7 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
         if isinstance(self.target, UrlTarget):
             if model != SCRIPTED:
                 raise NotSupported(f"{self.target.label} has its own models, and takes none of the suite's")
-            key = self.settings.target_api_key
-            return Upstream(self.target.url, None, key.get_secret_value() if key else None)
+            return Upstream(self.target.url, None, self.settings.api_key)
         program, version = self.target.program, self.target.version
         self.require_model(model)
         arguments = self.model(model)
@@ -253,14 +252,9 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
     def api_client(self) -> tuple[ApiClient, Server | None]:
         """A client of the server under test, and that server if the suite started it."""
         if isinstance(self.target, UrlTarget):
-            key = self.settings.target_api_key
-            return ApiClient(
-                self.target.url,
-                api_key=key.get_secret_value() if key else None,
-                timeout=self.settings.seconds(30.0),
-            ), None
+            return ApiClient(self.target.url, api_key=self.settings.api_key, timeout=self.timeout(30.0)), None
         server = self.servers.get(self.scripted())
-        return ApiClient(server.url, timeout=self.settings.seconds(30.0)), server
+        return ApiClient(server.url, timeout=self.timeout(30.0)), server
 
     @cached_property
     def serves_scripted_model(self) -> bool:

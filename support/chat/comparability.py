@@ -49,11 +49,11 @@ class ComparedEndpoints:
 
     def direct(self) -> ChatEndpoint:
         """mistral.rs itself, in OpenAI's API."""
-        target, key = self._suite.target, self._suite.settings.target_api_key
+        target = self._suite.target
         self._context.record_component(target.program, target.version)
         if isinstance(target, UrlTarget):
-            secret = key.get_secret_value() if key else None
-            return ChatEndpoint(DIRECT, target.url, self._suite.model_name, OPENAI_CHAT, secret)
+            key = self._suite.settings.api_key
+            return ChatEndpoint(DIRECT, target.url, self._suite.model_name, OPENAI_CHAT, key)
         server = self._suite.servers.get(self._suite.scripted())
         self._context.require_alive(server)
         return ChatEndpoint(DIRECT, server.url, self._suite.model_name, OPENAI_CHAT)

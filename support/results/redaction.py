@@ -133,5 +133,6 @@ def _forms(secret: str) -> Iterator[str]:
     yield urllib.parse.quote_plus(secret)
     yield json.dumps(secret)[1:-1]
     yield json.dumps(secret, ensure_ascii=False)[1:-1]
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        yield encode(secret.encode()).decode().rstrip("=")
+    for text in (secret, f"Bearer {secret}"):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(text.encode()).decode().rstrip("=")

@@ -167,8 +167,7 @@ def _connect(settings: Settings, *, why: str) -> UrlTarget:
     url = settings.target_url
     assert url is not None
     shown = f"{redact_url(url)} (from TARGET_URL)"
-    key = settings.target_api_key.get_secret_value() if settings.target_api_key else None
-    client = ApiClient(url, api_key=key, timeout=settings.seconds(URL_SECONDS))
+    client = ApiClient(url, api_key=settings.api_key, timeout=settings.seconds(URL_SECONDS))
     try:
         answer = client.get("/v1/models")
     except (RequestFailed, httpx.InvalidURL) as error:
@@ -180,7 +179,7 @@ def _connect(settings: Settings, *, why: str) -> UrlTarget:
     if answer.status in (401, 403):
         raise TargetError(
             f"refuses us: {shown} answered /v1/models with status {answer.status}; "
-            f"{'TARGET_API_KEY is not the right token' if key else 'set TARGET_API_KEY to its token'}"
+            f"{'TARGET_API_KEY is not the right token' if settings.api_key else 'set TARGET_API_KEY to its token'}"
         )
     try:
         models = tuple(str(entry["id"]) for entry in answer.json()["data"]) if answer.status == 200 else None

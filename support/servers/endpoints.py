@@ -84,11 +84,11 @@ class Endpoints:
     def _target_endpoint(self, api: str, model: str) -> tuple[Endpoint, Server | None]:
         target = self.target
         if isinstance(target, UrlTarget):
-            key = self.settings.target_api_key
-            secret = key.get_secret_value() if key else None
             components = ((target.program, target.version),)
             variables = {"model": self.model_name}
-            return Endpoint(target.label, api, target.url, variables, secret, components=components), None
+            return Endpoint(
+                target.label, api, target.url, variables, self.settings.api_key, components=components
+            ), None
         arguments = self.arguments(model)
         server = self.pool().get(arguments)
         return started_endpoint(target, server, arguments, api), server

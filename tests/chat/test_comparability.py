@@ -55,7 +55,7 @@ class Stack:
 
     def suite(self) -> Any:
         fronts = SimpleNamespace(gateway=lambda: self.gateway, real=lambda: self.real, kind=self.kind)
-        settings = SimpleNamespace(target_api_key=None, seconds=lambda seconds: seconds)
+        settings = SimpleNamespace(api_key=None, seconds=lambda seconds: seconds)
         script = Script(rows=(Row(keyword="lighthouse", answer=LIGHTHOUSE),), default="Nothing.")
         return SimpleNamespace(
             target=self.target,
