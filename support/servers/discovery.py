@@ -177,10 +177,10 @@ def _connect(settings: Settings, *, why: str) -> UrlTarget:
     finally:
         client.close()
     if answer.status in (401, 403):
-        raise TargetError(
-            f"refuses us: {shown} answered /v1/models with status {answer.status}; "
-            f"{'TARGET_API_KEY is not the right token' if settings.api_key else 'set TARGET_API_KEY to its token'}"
+        remedy = (
+            "TARGET_API_KEY is not the right token" if settings.api_key else "set TARGET_API_KEY to its token"
         )
+        raise TargetError(f"refuses us: {shown} answered /v1/models with status {answer.status}; {remedy}")
     try:
         models = tuple(str(entry["id"]) for entry in answer.json()["data"]) if answer.status == 200 else None
     except (NotJson, TypeError, KeyError):
