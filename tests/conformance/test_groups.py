@@ -291,5 +291,5 @@ def test_an_unknown_group_or_id_has_close_matches() -> None:
     known = next(iter(groups_of("openai")))
     with pytest.raises(CaseError, match=f"no group of the API 'openai' .*close matches: .*{known}"):
         group("openai", f"{known}s")
-    with pytest.raises(SettingsError, match=r"^--case: there is no case 'openai\.chat\.answer\.exakt'"):
-        require_checks(["openai.chat.answer.exact", "openai.chat.answer.exakt"], "--case")
+    with pytest.raises(SettingsError, match=r"^--case: there is no case 'openai\.chat\.answer\.not_emty'"):
+        require_checks(["openai.chat.answer.not_empty", "openai.chat.answer.not_emty"], "--case")
