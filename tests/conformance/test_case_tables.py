@@ -163,8 +163,10 @@ def test_ids_and_titles_are_unique(
 
 
 def test_an_unknown_id_has_close_matches() -> None:
-    with pytest.raises(CaseError, match=r"no case .openai\.chat\.answer\.exakt.*openai\.chat\.answer\.exact"):
-        case_table.get_case("openai", "openai.chat.answer.exakt")
+    with pytest.raises(
+        CaseError, match=r"no case .openai\.chat\.answer\.not_emty.*openai\.chat\.answer\.not_empty"
+    ):
+        case_table.get_case("openai", "openai.chat.answer.not_emty")
 
 
 def test_raw_bodies_are_sent_to_the_byte() -> None:
