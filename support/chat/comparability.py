@@ -104,7 +104,7 @@ class ComparedEndpoints:
     # -- what may be asked
 
     def require_managed(self, server: str, mutation: str) -> None:
-        """Raise `NotOffered` when the server was there before the run. `deed`: what would be done to it."""
+        """Raise `NotSupported` when the server was there before the run. `deed`: what would be done to it."""
         started = server == DIRECT or self.backend(server).process is not None
         # What is done to a gateway is done to the server behind it.
         if not started or (server != REAL and not self._started):
@@ -112,7 +112,7 @@ class ComparedEndpoints:
             raise NotSupported(f"{place} was there before this run, and {mutation} would change it")
 
     def require_managed_gateway(self) -> None:
-        """Raise `NotOffered` when the gateway of this run cannot be put before a server of the suite."""
+        """Raise `NotSupported` when the gateway of this run cannot be put before a server of the suite."""
         if self._suite.ollama_backends.kind not in ("gateway", "ollama"):
             raise NotSupported(
                 f"{self._location(GATEWAY)} stands before a server that was there already; what may hurt a "
@@ -120,7 +120,7 @@ class ComparedEndpoints:
             )
 
     def require_model_metadata(self, server: str) -> None:
-        """Raise `NotOffered` when nobody told the bundled gateway more of the model than its name."""
+        """Raise `NotSupported` when nobody told the bundled gateway more of the model than its name."""
         if server == GATEWAY and self.backend(server).program == BUNDLED and not self._started:
             raise NotSupported(
                 "the bundled gateway does not have the file of a model that was served before this run, "
@@ -128,7 +128,7 @@ class ComparedEndpoints:
             )
 
     def require_scripted(self, server: str) -> None:
-        """Raise `NotOffered` when it serves another model than the suite's speaking one."""
+        """Raise `NotSupported` when it serves another model than the suite's speaking one."""
         if self._has_suite_model(server):
             return
         said = self._probe_answer(server)
@@ -139,7 +139,7 @@ class ComparedEndpoints:
             )
 
     def require_same_model(self, servers: Sequence[str]) -> None:
-        """Raise `NotOffered` when answers of these servers must not be compared: their models differ."""
+        """Raise `NotSupported` when answers of these servers must not be compared: their models differ."""
         if set(servers) == {DIRECT, GATEWAY} and self._gateway_of_target:
             return
         for server in servers:

@@ -30,7 +30,7 @@ LONGER_THAN_ANY_CONTEXT = "word " * 40_000
 
 
 def run(server: Endpoint, name: str, timeout: float) -> TaskResult:
-    """One journey by its name in `JOURNEYS`; what the client raises is what it got. `within`: seconds."""
+    """Run a task of `TASKS`; an error of the client is its result. `timeout`: seconds for each response."""
     wanted, way = TASKS[name]
     key = {"auth_token": server.key} if server.key else {"api_key": "not-asked-for"}
     with (

@@ -1,7 +1,7 @@
 """OpenAI's own Python client, end to end: what a program built on it does, and what it must get.
 
 `_strict_response_validation` makes the client check types, and no retries hide a failing answer (it would
-repeat 408, 409, 429 and 5xx twice). As an oracle it is weak (parity.md 4.1): the cases look closer.
+repeat 408, 409, 429 and 5xx twice). As an oracle it is weak: the cases check more.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WEATHER: Any = {
 
 
 def run(server: Endpoint, name: str, timeout: float) -> TaskResult:
-    """One journey by its name in `JOURNEYS`; what the client raises is what it got. `within`: seconds."""
+    """Run a task of `TASKS`; an error of the client is its result. `timeout`: seconds for each response."""
     return run_with_openai(TASKS, server, name, timeout, strict=True)
 
 

@@ -29,7 +29,7 @@ DONE_SECONDS = 30.0
 
 
 def run(server: Endpoint, name: str, timeout: float) -> TaskResult:
-    """One journey by its name in `JOURNEYS`; what the client raises is what it got. `within`: seconds."""
+    """Run a task of `TASKS`; an error of the client is its result. `timeout`: seconds for each response."""
     return run_with_openai(TASKS, server, name, timeout, strict=False)
 
 

@@ -1,4 +1,4 @@
-"""What an official client is sent out for, and what it brings home."""
+"""Tasks of the official clients, and their results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib import import_module
 
 from support.servers.endpoint import Endpoint
 
-# Each has `travel(server, name, within)` and `JOURNEYS`; read when needed, the packages take a while.
+# Each has `run(server, name, timeout)` and `TASKS`; imported when needed, the packages take a while.
 CLIENTS: Mapping[str, str] = {
     "openai": "support.clients.openai_sdk",
     "responses": "support.clients.responses_sdk",
@@ -18,7 +18,7 @@ CLIENTS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What the client brought home: `got` is to equal `wanted`."""
+    """The result of a task: `actual` has to equal `expected`."""
 
     name: str
     expected: object
@@ -37,7 +37,7 @@ def run_task(
     refused: type[Exception],
     failed: type[Exception],
 ) -> TaskResult:
-    """Go this way; what the client raises is what it got. `refused` are named, `failed` say why as well."""
+    """Run it. An error of the client is its result: its name if `refused`, with its message if `failed`."""
     try:
         got = function()
     except refused as error:
@@ -48,11 +48,11 @@ def run_task(
 
 
 def run_sdk_task(server: Endpoint, name: str, timeout: float) -> TaskResult:
-    """Let the official client of this server's API go on a journey; `within`: seconds for each answer."""
-    journey: TaskResult = import_module(CLIENTS[server.api]).run(server, name, timeout)
-    return journey
+    """Run a task of the official client of this server's API; `timeout`: seconds for each response."""
+    result: TaskResult = import_module(CLIENTS[server.api]).run(server, name, timeout)
+    return result
 
 
 def task_names(api: str) -> frozenset[str]:
-    """The names of the journeys of an API's client."""
+    """The names of the tasks of an API's client."""
     return frozenset(import_module(CLIENTS[api]).TASKS)

@@ -36,7 +36,7 @@ class ApiClient:
     """One server's API. Keeps every `Exchange` of its life, unfinished ones too, in `exchanges`."""
 
     def __init__(self, base_url: str, *, api_key: str | None = None, timeout: float = ANSWER_SECONDS) -> None:
-        """`within`: seconds for a whole answer, a trickling stream included."""
+        """`timeout`: seconds for a whole answer, a stream that trickles included."""
         self.base_url = base_url.rstrip("/")
         self.exchanges: list[Exchange] = []
         self._timeout = timeout
@@ -73,7 +73,7 @@ class ApiClient:
     def send(
         self, method: str, path: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Exchange:
-        """Send exactly these bytes and read to the end; raises `NoAnswer`."""
+        """Send exactly these bytes and read to the end; raises `RequestFailed`."""
         url = self.base_url + path
         sent = {**self._headers, **(headers or {})}
         request = self._client.build_request(

@@ -31,7 +31,7 @@ class Line:
 def split_lines(body: bytes) -> list[bytes]:
     """The lines of a complete body without their ends.
 
-    Raises `BadLines`: nothing at all, a last line without its end, a blank line, a frame of another protocol.
+    Raises `NdjsonError`: no line, a last line without its end, a blank line, a frame of another protocol.
     """
     if not body:
         raise NdjsonError("a stream without any line")
@@ -49,7 +49,7 @@ def split_lines(body: bytes) -> list[bytes]:
 def parse_lines(body: bytes, chunks: Chunks = ()) -> list[Line]:
     """The lines of a complete body. `chunks`: the reads it came in, for the times.
 
-    Raises `BadLines` for the framing, `NotJson` for a line that is no strict JSON.
+    Raises `NdjsonError` for the framing, `NotJson` for a line that is no strict JSON.
     """
     found, position = [], 0
     for number, raw in enumerate(split_lines(body), 1):

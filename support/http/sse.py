@@ -20,7 +20,7 @@ class Event:
 def parse_events(body: bytes) -> list[Event]:
     """All events of a complete body; comments are skipped.
 
-    Raises `BadFraming` for wrong UTF-8, an unknown field, or a last event without its blank line.
+    Raises `SseError` for wrong UTF-8, an unknown field, or a last event without its blank line.
     """
     try:
         # One byte order mark may stand in front.

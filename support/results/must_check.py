@@ -25,7 +25,7 @@ class MustCheck(Generic[T]):
         return bool(self._values)
 
     def set(self, value: T) -> None:
-        """Keep a new result; raises `Unchecked` when the one before was never read."""
+        """Keep a new result; raises `UncheckedResult` when the one before was never read."""
         self.require_checked()
         self._values.append(value)
         self._checked = False
@@ -48,6 +48,6 @@ class MustCheck(Generic[T]):
         return list(self._values)
 
     def require_checked(self) -> None:
-        """Raise `Unchecked` when the latest result was never read."""
+        """Raise `UncheckedResult` when the latest result was never read."""
         if not self._checked:
             raise UncheckedResult(f"the scenario never looked at its {self._what}: {self._values[-1]!r:.200}")

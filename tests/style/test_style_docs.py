@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 import tomllib
 from pathlib import Path
@@ -19,6 +20,10 @@ MODULE = re.compile(r"^\| `([\w/]+\.py)` \|", re.MULTILINE)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 ANCHOR = re.compile(r'<a id="([^"]+)">')
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+MARKDOWN = re.compile(r"[\w-]+\.md\b")
+# Documents of Ollama, GGUF and OpenAI that docstrings cite, and reports that a run writes.
+FOREIGN_OR_WRITTEN = {"api.md", "development.md", "gguf.md", "openai.md", "matrix.md", "summary.md"}
+RAISES = re.compile(r"[Rr]aises? `(\w+)`")
 CITED = re.compile(r"docs/\w+\.md#[\w-]+")
 
 
@@ -55,6 +60,30 @@ def test_package_docstring_lists_its_modules(package: Path) -> None:
     siblings = {file.stem for file in package.parent.glob("*.py")} - {"__init__"}
     subpackages = {file.parent.name for file in package.parent.glob("*/__init__.py")}
     assert not (siblings | subpackages) - first_words
+
+
+def test_modules_cite_documents_that_exist() -> None:
+    known = FOREIGN_OR_WRITTEN | {document.name for document in DOCUMENTS}
+    cited = {name for file in SUPPORT for name in MARKDOWN.findall(file.read_text(encoding="utf-8"))}
+    assert not cited - known
+
+
+def test_docstrings_name_exceptions_that_exist() -> None:
+    trees = {named(file): ast.parse(file.read_text(encoding="utf-8")) for file in SUPPORT}
+    known = {
+        node.name for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+    }
+    named_there = {
+        (file, name)
+        for file, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        for name in RAISES.findall(ast.get_docstring(node) or "")
+    }
+    assert named_there
+    assert not {
+        (file, name) for file, name in named_there if name not in known and not hasattr(builtins, name)
+    }
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)

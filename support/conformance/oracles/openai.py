@@ -1,7 +1,7 @@
 """Contracts of the OpenAI API (OpenAI's API reference; type names as in its Python package).
 
 The official types are the first oracle, but they let much through: fields beyond them, an empty list of
-choices, times in milliseconds, arguments that are no JSON (parity.md 4.1). The models here close that.
+choices, times in milliseconds, arguments that are no JSON. The models here close that.
 """
 
 from __future__ import annotations
