@@ -131,8 +131,7 @@ class ConformanceScenario:
     def _run_case(self, case: Case) -> Outcome:
         server, process = (
             self._servers.dedicated_endpoint(case.api, case.model, self._cleanups)
-            # A server of the Ollama API is not started for one case; one that died is replaced.
-            if case.destructive and case.api != "ollama"
+            if case.destructive
             else self._servers.endpoint(case.api, case.model)
         )
         missing = self._servers.missing_routes.reason_for_case(server.label, case)
