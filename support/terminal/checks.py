@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from support.results.safe_text import visible
 from support.terminal.chat import Chat, Ending, TerminalChat, Turn
 from support.terminal.pty_session import TerminalSession
 
+T = TypeVar("T")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _FIRST_TEXT = re.compile(r"ime to first token: \d+\.\d+s")
 _PROMPT_TOKENS = re.compile(r"^Prompt: (\d+) tokens", re.MULTILINE)
 _ANSWER_TOKENS = re.compile(r"^Decode: (\d+) tokens", re.MULTILINE)
+
+
+def check_each(items: Iterable[T], check: Callable[[T], None]) -> None:
+    """Check all of them; raises AssertionError with every failure, not only the first."""
+    failures = []
+    for item in items:
+        try:
+            check(item)
+        except AssertionError as error:
+            failures.append(str(error))
+    assert not failures, "\n\n".join(failures)
 
 
 def check_answer(turn: Turn, expected: str) -> None:

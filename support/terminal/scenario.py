@@ -231,39 +231,40 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
         """Of every turn but those of commands, which no model answers."""
         sent = [turn for turn in self.turns.all() if turn.messages]
         assert sent, "every line was a command, which no model answers"
-        for turn in sent:
-            texts = [message["content"] for message in turn.messages]
-            checks.check_answer(turn, self._scripted_answer("\n".join(texts)))
+        checks.check_each(sent, lambda turn: checks.check_answer(turn, self._expected_answer(turn)))
 
     def require_contains(self, text: str) -> None:
         checks.check_output_contains(self.turns.get(), text)
 
     def require_lacks(self, text: str) -> None:
-        for turn in self.turns.all():
-            checks.check_output_lacks(turn, text)
+        checks.check_each(self.turns.all(), lambda turn: checks.check_output_lacks(turn, text))
 
     def require_lines_shown(self) -> None:
         """Every typed line is on the screen, or above it."""
-        for turn in self.turns.all():
-            checks.check_screen_contains(self.chat, turn.typed)
+        checks.check_each(self.turns.all(), lambda turn: checks.check_screen_contains(self.chat, turn.typed))
 
     def require_chunks(self, least: int) -> None:
         checks.check_chunks(self.turns.get(), least)
 
     def require_token_counts(self) -> None:
+        checks.check_each(self.turns.all(), self._require_token_counts_of)
+
+    def _require_token_counts_of(self, turn: Turn) -> None:
         model = self._suite.compiled
-        for turn in self.turns.all():
-            answer = len(model.answer_tokens(model.answer_to(turn.messages)))
-            # Versions count the end of the answer, or not.
-            checks.check_stats(turn, model.count_prompt(turn.messages), (answer, answer + 1))
+        answer = len(model.answer_tokens(model.answer_to(turn.messages)))
+        # Versions count the end of the answer, or not.
+        checks.check_stats(turn, model.count_prompt(turn.messages), (answer, answer + 1))
 
     def require_given_outputs(self) -> None:
         """Each line of `send_each` has the output that was given for it."""
-        for turn, output in zip(self.turns.all(), self._given_outputs, strict=True):
-            checks.check_output_contains(turn, output)
+        given = zip(self.turns.all(), self._given_outputs, strict=True)
+        checks.check_each(given, lambda pair: checks.check_output_contains(*pair))
 
     def require_exit(self, exit_code: int, limit: float) -> None:
         checks.check_ended(self.end(), exit_code, limit)
+
+    def _expected_answer(self, turn: Turn) -> str:
+        return self._scripted_answer("\n".join(message["content"] for message in turn.messages))
 
     def _scripted_answer(self, conversation: str) -> str:
         return (self._script or self._suite.script).answer_to(conversation).answer

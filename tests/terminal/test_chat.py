@@ -237,3 +237,14 @@ def test_a_window_without_a_prompt_is_not_waited_for_for_ever(
     finally:
         window.stop()
     wait_until("tmux to end", lambda: not window.alive, timeout=PATIENCE)
+
+
+def test_every_turn_is_checked_after_one_has_failed() -> None:
+    turns = [Turn(line, f"output of {line}", (), 1) for line in ("first", "second", "third")]
+
+    def check(turn: Turn) -> None:
+        checks.check_output_contains(turn, "second")
+
+    with pytest.raises(AssertionError, match=r"(?s)'second' after 'first'.*'second' after 'third'"):
+        checks.check_each(turns, check)
+    checks.check_each(turns[1:2], check)
