@@ -42,6 +42,9 @@ HOOK_SECONDS = 20.0
 RELEASE_SECONDS = 5.0
 # A timer of zero seconds would be switched off.
 SHORTEST_SECONDS = 0.0001
+# The alarm repeats until Python has handled it: one that arrives just before a system call blocks does not
+# interrupt the call.
+ALARM_INTERVAL_SECONDS = 0.1
 MAX_FRAMES = 12
 STANDARD_ERROR = 2
 
@@ -120,7 +123,9 @@ class SoftLimit:
             _active = self
             self._outer_frame = sys._getframe(1)  # noqa: SLF001 - `inspect` has no cheap equivalent
             signal.signal(signal.SIGALRM, self._expire)
-            signal.setitimer(signal.ITIMER_REAL, max(self.seconds, SHORTEST_SECONDS))
+            signal.setitimer(
+                signal.ITIMER_REAL, max(self.seconds, SHORTEST_SECONDS), ALARM_INTERVAL_SECONDS
+            )
         return self
 
     def __exit__(
@@ -141,7 +146,10 @@ class SoftLimit:
 
     def _expire(self, _number: int, frame: FrameType | None) -> None:
         # An alarm that was on its way when the timer was stopped.
-        if _active is not self or _is_handling_keyboard_interrupt():
+        if _active is not self:
+            return
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if _is_handling_keyboard_interrupt():
             return
         self.exceeded = BudgetExceeded(
             f"{self.message}; it was here:\n{_traceback_lines(frame, self._outer_frame)}"

@@ -128,6 +128,18 @@ def test_a_hang_is_interrupted_and_its_place_reported(hang: Callable[[], None]) 
     assert SHORT <= time.monotonic() - started < LONG
 
 
+def test_the_alarm_repeats_until_it_is_handled() -> None:
+    with pytest.raises(BudgetExceeded), SoftLimit("too long", SHORT):  # noqa: SIM117
+        with contextlib.suppress(ZeroDivisionError):
+            assert signal.getitimer(signal.ITIMER_REAL)[1] > 0
+            sleep()
+    with pytest.raises(BudgetExceeded), SoftLimit("too long", SHORT):
+        try:
+            sleep()
+        finally:
+            assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
 def test_what_ends_in_time_is_left_alone() -> None:
     with SoftLimit("too long", LONG) as limit:
         assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= LONG
