@@ -11,9 +11,7 @@ their own that no prompt contains, so a penalty counts only what was generated.
 
 from __future__ import annotations
 
-import numpy as np
-
-from support.models.llama import HEAD_SIZE, Half, Shape, TinyModel
+from support.models.llama import HEAD_SIZE, Shape, TinyModel, blank_weights, rounded
 from support.models.vocabulary import words_vocabulary
 
 _NAMES = "amber birch cedar delta ember fjord grove heath inlet jetty knoll larch maple nadir ocean pearl"
@@ -36,25 +34,13 @@ def categorical_model(context: int = 4096) -> TinyModel:
     """The model in memory; the ids of the words begin at BASE_SIZE of the vocabulary. context: tokens."""
     vocabulary = words_vocabulary(WORDS)
     shape = Shape(width=HEAD_SIZE, layers=1, feed_forward=HEAD_SIZE, context=context)
-    size, width = len(vocabulary.tokens), shape.width
-    embedding: Half = np.zeros((size, width), np.float16)
-    embedding[:, -1] = CONSTANT
-    head: Half = np.zeros((size, width), np.float16)
+    weights = blank_weights(shape, len(vocabulary.tokens))
+    weights["token_embd.weight"][:, -1] = CONSTANT
+    head = weights["output.weight"]
     head[:, -1] = OTHER_LOGIT / CONSTANT
     for (token,), logit in zip(vocabulary.answer_ids, logits(), strict=True):
         head[token, -1] = logit / CONSTANT
-    square: Half = np.zeros((width, width), np.float16)
-    ones: Half = np.ones(width, np.float16)
-    weights: dict[str, Half] = {
-        "token_embd.weight": embedding,
-        "output.weight": head,
-        "output_norm.weight": ones,
-    }
-    for name in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"):
-        weights[f"blk.0.{name}.weight"] = square
-    for name in ("attn_norm", "ffn_norm"):
-        weights[f"blk.0.{name}.weight"] = ones
-    return TinyModel(shape, vocabulary, weights)
+    return rounded(shape, vocabulary, weights)
 
 
 def logits() -> list[float]:

@@ -1,4 +1,4 @@
-"""Turns a script into the weights of a tiny llama that says it, and proves it by arithmetic.
+"""Compiles a script into the weights of a tiny llama, and simulates each step of every answer.
 
 One block. The residual stream of a token holds *state* (a random sign vector), *topic* (TOPIC dimensions),
 *end*, *flag* and a *constant*. Every token of a prompt has the same state, "start", so an answer begins after
@@ -19,7 +19,7 @@ from math import log
 
 import numpy as np
 
-from support.models.llama import HEAD_SIZE, NORM_EPSILON, Half, Shape, Single, TinyModel
+from support.models.llama import HEAD_SIZE, NORM_EPSILON, Shape, Single, TinyModel, blank_weights, rounded
 from support.models.script import Row, Script, ScriptError
 from support.models.vocabulary import Vocabulary, script_vocabulary
 
@@ -150,7 +150,7 @@ def build_weights(
     script: Script, vocabulary: Vocabulary, scores: Single, shape: Shape, seed: int
 ) -> TinyModel:
     draw = np.random.default_rng([seed, shape.width])
-    width, size = shape.width, len(vocabulary.tokens)
+    width, weights = shape.width, blank_weights(shape, len(vocabulary.tokens))
     states = width - RESERVED
     topic = slice(states, states + TOPIC)
     end, flag, constant = width - 3, width - 2, width - 1
@@ -158,7 +158,7 @@ def build_weights(
 
     # Unmarked tokens have the length sqrt(states + 1); a marker is scaled so that its topic and flag are what
     # they should be after the norm.
-    embedding = np.zeros((size, width), np.float32)
+    embedding = weights["token_embd.weight"]
     embedding[:, :states] = _signs(draw, 1, states)
     embedding[:, constant] = 1
     for ids in vocabulary.answer_ids:
@@ -170,7 +170,7 @@ def build_weights(
         embedding[list(forms), topic] = topics[number] * KEYWORD_TOPIC * scale
         embedding[list(forms), flag] = height * scale
 
-    head = np.zeros((size, width), np.float32)
+    head = weights["output.weight"]
     head[vocabulary.end, end] = END_SHARE * states / END
     for number, (row, ids) in enumerate(
         zip((*script.rows, script.default_row), vocabulary.answer_ids, strict=True)
@@ -187,10 +187,7 @@ def build_weights(
             embedding[ids[-1], end] = END
     head *= STATE_LOGIT / states
 
-    def block(rows: int, columns: int) -> Single:
-        return np.zeros((rows, columns), np.float32)
-
-    query, key, value, output = (block(width, width) for _ in range(4))
+    query, key, value, output = (weights[f"blk.0.attn_{part}.weight"] for part in ("q", "k", "v", "output"))
     last = HEAD_SIZE - 1
     constant_read = 1 / np.sqrt((states + 1) / width)
     strength = np.sqrt(top * np.sqrt(HEAD_SIZE) / (constant_read * KEYWORD_FLAG))
@@ -198,21 +195,7 @@ def build_weights(
     key[last, flag] = strength
     value[:TOPIC, topic] = np.eye(TOPIC)
     output[topic, :TOPIC] = np.eye(TOPIC) / KEYWORD_TOPIC
-    weights = {
-        "token_embd.weight": embedding,
-        "output.weight": head,
-        "output_norm.weight": np.ones(width, np.float32),
-        "blk.0.attn_norm.weight": np.ones(width, np.float32),
-        "blk.0.attn_q.weight": query,
-        "blk.0.attn_k.weight": key,
-        "blk.0.attn_v.weight": value,
-        "blk.0.attn_output.weight": output,
-        "blk.0.ffn_norm.weight": np.ones(width, np.float32),
-        "blk.0.ffn_gate.weight": block(shape.feed_forward, width),
-        "blk.0.ffn_up.weight": block(shape.feed_forward, width),
-        "blk.0.ffn_down.weight": block(width, shape.feed_forward),
-    }
-    return TinyModel(shape, vocabulary, {name: tensor.astype(np.float16) for name, tensor in weights.items()})
+    return rounded(shape, vocabulary, weights)
 
 
 def _signs(draw: np.random.Generator, rows: int, columns: int) -> Single:
@@ -294,6 +277,3 @@ def _coarse(numbers: Single) -> Single:
 def _norm(rows: Single) -> Single:
     length = np.sqrt((rows**2).mean(axis=1, keepdims=True) + NORM_EPSILON)
     return np.asarray(rows / length, np.float32)
-
-
-__all__ = ["CompiledModel", "Half", "compile_script", "simulate"]

@@ -1,4 +1,4 @@
-"""A tiny llama: its shape, its weights, its vocabulary. What every writer of `formats` takes."""
+"""A tiny llama: its shape, its weights, its vocabulary, as `writers` take it."""
 
 from __future__ import annotations
 
@@ -45,6 +45,21 @@ class Shape:
         return self.width // HEAD_SIZE
 
 
+def blank_weights(shape: Shape, tokens: int) -> dict[str, Single]:
+    """All tensors of a model with one layer, by GGUF name: zeros in matrices, ones in norms."""
+    width, inner = shape.width, shape.feed_forward
+    matrices = {
+        "token_embd": (tokens, width),
+        "output": (tokens, width),
+        **{f"blk.0.attn_{part}": (width, width) for part in ("q", "k", "v", "output")},
+        **{f"blk.0.ffn_{part}": (inner, width) for part in ("gate", "up")},
+        "blk.0.ffn_down": (width, inner),
+    }
+    norms = ("output_norm", "blk.0.attn_norm", "blk.0.ffn_norm")
+    weights = {f"{name}.weight": np.zeros(size, np.float32) for name, size in matrices.items()}
+    return weights | {f"{name}.weight": np.ones(width, np.float32) for name in norms}
+
+
 def chat_prompt(messages: Sequence[Mapping[str, str]]) -> str:
     """What CHAT_TEMPLATE, which all these models have, makes of messages; no model has to be made for it."""
     turns = (f"{TURN_START}{m['role']}\n{m['content']}{TURN_END}\n" for m in messages)
@@ -69,3 +84,8 @@ class TinyModel:
     def count_prompt(self, messages: Sequence[Mapping[str, str]]) -> int:
         """Tokens of a prompt, as a server should report them."""
         return len(self.vocabulary.encode(self.prompt(messages)))
+
+
+def rounded(shape: Shape, vocabulary: Vocabulary, weights: Mapping[str, Single]) -> TinyModel:
+    """The model with these weights in F16."""
+    return TinyModel(shape, vocabulary, {name: values.astype(np.float16) for name, values in weights.items()})

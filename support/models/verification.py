@@ -7,15 +7,15 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.models.files import ModelFiles
 from support.models.script import Row, Script, ScriptError
-from support.models.verification_worker import PREFIX
+from support.models.verification_worker import PREFIX, Job, ProbeRequest
 
 if TYPE_CHECKING:
     from support.models.compiler import CompiledModel
@@ -27,20 +27,6 @@ TIME_LIMIT = 300.0
 
 LOOP_TOKENS = 24
 """Length limit for the request with an endless answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeRequest:
-    """One request: messages with `role` and `content`, at most so many tokens."""
-
-    messages: Sequence[Mapping[str, str]]
-    max_tokens: int = 1024
-    temperature: float = 0.0
-
-    @classmethod
-    def from_text(cls, text: str, max_tokens: int = 1024, temperature: float = 0.0) -> ProbeRequest:
-        """A single user message."""
-        return cls([{"role": "user", "content": text}], max_tokens, temperature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +48,12 @@ class ProbeResult:
     error: str | None
 
 
+def question(text: str, max_tokens: int = 1024, temperature: float = 0.0) -> ProbeRequest:
+    """A request with a single user message."""
+    message = {"role": "user", "content": text}
+    return {"messages": [message], "max_tokens": max_tokens, "temperature": temperature}
+
+
 def engine_version() -> str | None:
     """Version of the installed Python engine (`mistralrs`), None without one."""
     try:
@@ -72,11 +64,11 @@ def engine_version() -> str | None:
 
 def probe(files: ModelFiles, requests: Sequence[ProbeRequest], timeout: float = TIME_LIMIT) -> ProbeResult:
     """Loads a model with the Python engine and sends it the requests, within so many seconds."""
-    job = {
+    job: Job = {
         "directory": str(files.directory),
         "file": files.file,
         "format": files.format,
-        "requests": [asdict(request) for request in requests],
+        "requests": list(requests),
     }
     # RUST_BACKTRACE would append frames to the messages.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RUST_")}
@@ -141,7 +133,7 @@ def verify_categorical(files: ModelFiles, likeliest: str) -> None:
     """Requests a greedy answer; ScriptError when it is not a repetition of the likeliest word."""
     if not _has_engine(files):
         return
-    result = _verified(files, (ProbeRequest.from_text("Throw the dice", 8),))
+    result = _verified(files, [question("Throw the dice", 8)])
     texts = [answer.text for answer in result.answers]
     if texts != [likeliest * 8]:
         raise ScriptError(
@@ -177,12 +169,12 @@ def _sample(script: Script) -> list[Row]:
 
 
 def _probe_request(row: Row) -> ProbeRequest:
-    return ProbeRequest.from_text(f"Say {row.keyword}".strip(), LOOP_TOKENS if row.loop else 4096)
+    return question(f"Say {row.keyword}".strip(), LOOP_TOKENS if row.loop else 4096)
 
 
 def _expected(model: CompiledModel, row: Row, request: ProbeRequest) -> ProbeAnswer:
     pieces = model.answer_tokens(row)
-    prompt_tokens = model.count_prompt(request.messages)
+    prompt_tokens = model.count_prompt(request["messages"])
     if row.loop:
         endless = pieces * (LOOP_TOKENS // len(pieces) + 1)
         return ProbeAnswer("".join(endless[:LOOP_TOKENS]), "length", prompt_tokens, LOOP_TOKENS)

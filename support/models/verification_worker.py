@@ -14,7 +14,7 @@ from typing import TypedDict
 PREFIX = "PROBE "
 
 
-class Request(TypedDict):
+class ProbeRequest(TypedDict):
     """A chat request: messages with `role` and `content`."""
 
     messages: list[dict[str, str]]
@@ -26,9 +26,9 @@ class Job(TypedDict):
     """A model (`ModelFiles`) and requests."""
 
     directory: str
-    file: str
+    file: str | None
     format: str
-    requests: list[Request]
+    requests: list[ProbeRequest]
 
 
 def emit(**content: object) -> None:
@@ -41,7 +41,7 @@ def which(job: Job) -> object:
     """The engine's description of a model."""
     from mistralrs import Which
 
-    directory, file = job["directory"], job["file"]
+    directory, file = job["directory"], job["file"] or ""
     if job["format"] == "gguf":
         return Which.GGUF(quantized_model_id=directory, quantized_filename=file)
     if job["format"] == "ggml":

@@ -7,7 +7,6 @@ knows by name.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
 
-from tokenizers import Tokenizer
+from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import Split
 
 from support.models.script import Row, Script, ScriptError
-from support.units import JsonObject
 
 BASE_SIZE = 3000
 MERGES_FILE = Path(__file__).with_name("data") / "merges.txt"
@@ -45,6 +45,9 @@ _TAG = re.compile(r"</?tool_call>")
 # Ollama looks a whole pre-token up in the vocabulary before it merges: a piece that is one word could be met
 # in a prompt there, and only there, and the counts of tokens would differ.
 _ONE_WORD = re.compile(r"[^\r\n\w]?[^\W\d_]+|\s+|\d| ?[^\s\w]+")
+
+_BYTES_TO_SYMBOLS = pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False)
+_SYMBOLS_TO_BYTES = decoders.ByteLevel()
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,14 @@ class Vocabulary:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The same vocabulary as the `tokenizers` package runs it."""
-        return Tokenizer.from_str(json.dumps(self.tokenizer_json()))
+        """The vocabulary as the `tokenizers` library runs it, and saves it (`to_str`) as `tokenizer.json`."""
+        merges = [(left, right) for left, _, right in (merge.partition(" ") for merge in self.merges)]
+        tokenizer = Tokenizer(BPE({token: number for number, token in enumerate(self.tokens)}, merges))
+        split = Split(Regex(QWEN2_PATTERN), "isolated")
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, _BYTES_TO_SYMBOLS])
+        tokenizer.decoder = _SYMBOLS_TO_BYTES
+        tokenizer.add_special_tokens(list(SPECIALS))
+        return tokenizer
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text; specials in it are recognised, none are added."""
@@ -84,51 +93,8 @@ class Vocabulary:
 
     def text(self, token: int) -> str:
         """The text of one token; bytes that are no whole character become U+FFFD."""
-        return _to_bytes(self.tokens[token]).decode("utf-8", errors="replace")
-
-    def tokenizer_json(self) -> JsonObject:
-        """`tokenizer.json` of the Hugging Face `tokenizers` library."""
-        specials = [
-            {
-                "id": self.pad + offset,
-                "content": special,
-                "single_word": False,
-                "lstrip": False,
-                "rstrip": False,
-                "normalized": False,
-                "special": True,
-            }
-            for offset, special in enumerate(SPECIALS)
-        ]
-        split = {
-            "type": "Split",
-            "pattern": {"Regex": QWEN2_PATTERN},
-            "behavior": "Isolated",
-            "invert": False,
-        }
-        levels = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
-        return {
-            "version": "1.0",
-            "truncation": None,
-            "padding": None,
-            "added_tokens": specials,
-            "normalizer": None,
-            "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, levels]},
-            "post_processor": None,
-            "decoder": levels,
-            "model": {
-                "type": "BPE",
-                "dropout": None,
-                "unk_token": None,
-                "continuing_subword_prefix": None,
-                "end_of_word_suffix": None,
-                "fuse_unk": False,
-                "byte_fallback": False,
-                "ignore_merges": False,
-                "vocab": {token: number for number, token in enumerate(self.tokens)},
-                "merges": [merge.split(" ") for merge in self.merges],
-            },
-        }
+        text: str = _SYMBOLS_TO_BYTES.decode([self.tokens[token]])
+        return text
 
 
 def base_vocabulary() -> Vocabulary:
@@ -154,8 +120,8 @@ def script_vocabulary(script: Script) -> Vocabulary:
     rows = (*script.rows, script.default_row)
     cut = {row: builder.add_answer(row) for row in sorted(rows, key=lambda row: len(row.answer))}
     vocabulary = builder.finish(markers, [cut[row] for row in rows])
-    for row, forms, ids in zip(script.rows, keyword_forms(script), vocabulary.keywords, strict=True):
-        for form, token in zip(forms, ids, strict=True):
+    for row, ids in zip(script.rows, vocabulary.keywords, strict=True):
+        for form, token in zip(keyword_forms(row.keyword), ids, strict=True):
             if vocabulary.encode(form) != [token]:
                 raise ScriptError(
                     f"marker {row.keyword!r}: {form!r} is not one token of the vocabulary: "
@@ -164,12 +130,8 @@ def script_vocabulary(script: Script) -> Vocabulary:
     return vocabulary
 
 
-def keyword_forms(script: Script) -> list[tuple[str, ...]]:
-    """How each marker may be written: at the start of a text or after a blank, with or without a capital."""
-    return [_forms(row.keyword) for row in script.rows]
-
-
-def _forms(keyword: str) -> tuple[str, ...]:
+def keyword_forms(keyword: str) -> tuple[str, ...]:
+    """How it may be written: at the start of a text or after a blank, with or without a capital."""
     return keyword, f" {keyword}", keyword.capitalize(), f" {keyword.capitalize()}"
 
 
@@ -180,7 +142,7 @@ class _Builder:
         self._merges = list(_base_merges())
         self._ranks = {merge: rank for rank, merge in enumerate(self._merges)}
         self._ids: dict[str, int] = {}
-        for symbol in sorted(_byte_symbols()):
+        for symbol in sorted(pre_tokenizers.ByteLevel.alphabet()):
             self._token(symbol)
         for merge in self._merges:
             self._token(merge.replace(" ", ""))
@@ -188,10 +150,10 @@ class _Builder:
 
     def add_word(self, word: str) -> int:
         assert self._is_free(word), f"{word!r} is a token already, or may be met in a prompt"
-        return self._token(_from_bytes(word.encode()))
+        return self._token(_symbols(word))
 
     def add_keyword(self, keyword: str) -> tuple[int, ...]:
-        return tuple(self._word(form) for form in _forms(keyword))
+        return tuple(self._word(form) for form in keyword_forms(keyword))
 
     def add_answer(self, row: Row) -> tuple[int, ...]:
         """Each piece as long as it takes to be unlike all other tokens: every one has then one successor."""
@@ -214,7 +176,7 @@ class _Builder:
                 raise ScriptError(f"{who}: another row says the same, {text!r}: make the two answers differ")
             rest = pieces.pop()
             pieces[-1] += rest
-        ids = tuple(self._token(_from_bytes(piece.encode())) for piece in pieces)
+        ids = tuple(self._token(_symbols(piece)) for piece in pieces)
         self._answer_ids.update(ids)
         return ids
 
@@ -234,15 +196,15 @@ class _Builder:
         return self._ids.setdefault(token, len(self._ids))
 
     def _is_free(self, piece: str) -> bool:
-        return _from_bytes(piece.encode()) not in self._ids and not _ONE_WORD.fullmatch(piece)
+        return _symbols(piece) not in self._ids and not _ONE_WORD.fullmatch(piece)
 
     def _is_usable(self, piece: str) -> bool:
-        token = self._ids.get(_from_bytes(piece.encode()))
+        token = self._ids.get(_symbols(piece))
         return token is None or (token not in self._answer_ids and bool(piece.strip()))
 
     def _word(self, word: str) -> int:
         """Merges at the end of the list join what the base makes of a word, from left to right."""
-        parts = self._split(_from_bytes(word.encode()))
+        parts = self._split(_symbols(word))
         while len(parts) > 1:
             merge = f"{parts[0]} {parts[1]}"
             self._ranks[merge] = len(self._merges)
@@ -270,27 +232,6 @@ def _base_merges() -> Sequence[str]:
     return tuple(MERGES_FILE.read_text(encoding="utf-8").splitlines())
 
 
-@cache
-def _byte_symbols() -> tuple[str, ...]:
-    """The 256 characters that stand for bytes in a byte-level vocabulary (GPT-2's table, by byte)."""
-    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    symbols, spare = [], 256
-    for byte in range(256):
-        symbols.append(chr(byte) if byte in printable else chr(spare))
-        spare += byte not in printable
-    return tuple(symbols)
-
-
-@cache
-def _bytes_of_symbols() -> dict[str, int]:
-    return {symbol: byte for byte, symbol in enumerate(_byte_symbols())}
-
-
-def _from_bytes(data: bytes) -> str:
-    symbols = _byte_symbols()
-    return "".join(symbols[byte] for byte in data)
-
-
-def _to_bytes(token: str) -> bytes:
-    table = _bytes_of_symbols()
-    return bytes(table[symbol] for symbol in token)
+def _symbols(text: str) -> str:
+    """The characters that stand for the bytes of a text in a byte-level vocabulary (GPT-2's table)."""
+    return "".join(part for part, _ in _BYTES_TO_SYMBOLS.pre_tokenize_str(text))

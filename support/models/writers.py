@@ -26,30 +26,22 @@ logging.getLogger("gguf.gguf_writer").setLevel(logging.WARNING)  # three lines p
 
 WEIGHTS_FILE = "model.safetensors"
 
-_BLOCK_HF = {
-    "attn_norm": "input_layernorm",
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "ffn_norm": "post_attention_layernorm",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
+# A tensor of GGUF: its name in SafeTensors (Hugging Face), and in GGML.
+_NAMES = {
+    "token_embd": ("model.embed_tokens", "tok_embeddings"),
+    "output": ("lm_head", "output"),
+    "output_norm": ("model.norm", "norm"),
+    "attn_norm": ("input_layernorm", "attention_norm"),
+    "attn_q": ("self_attn.q_proj", "attention.wq"),
+    "attn_k": ("self_attn.k_proj", "attention.wk"),
+    "attn_v": ("self_attn.v_proj", "attention.wv"),
+    "attn_output": ("self_attn.o_proj", "attention.wo"),
+    "ffn_norm": ("post_attention_layernorm", "ffn_norm"),
+    "ffn_gate": ("mlp.gate_proj", "feed_forward.w1"),
+    "ffn_up": ("mlp.up_proj", "feed_forward.w3"),
+    "ffn_down": ("mlp.down_proj", "feed_forward.w2"),
 }
-_BLOCK_GGML = {
-    "attn_norm": "attention_norm",
-    "attn_q": "attention.wq",
-    "attn_k": "attention.wk",
-    "attn_v": "attention.wv",
-    "attn_output": "attention.wo",
-    "ffn_norm": "ffn_norm",
-    "ffn_gate": "feed_forward.w1",
-    "ffn_up": "feed_forward.w3",
-    "ffn_down": "feed_forward.w2",
-}
-_HF = {"token_embd": "model.embed_tokens", "output": "lm_head", "output_norm": "model.norm"}
-_GGML = {"token_embd": "tok_embeddings", "output": "output", "output_norm": "norm"}
+_HF, _GGML = (0, "model.layers."), (1, "layers.")
 
 
 def write(model: TinyModel, directory: Path, form: Format, name: str) -> str | None:
@@ -128,10 +120,7 @@ def write_safetensors(model: TinyModel, directory: Path) -> None:
     vocabulary = model.vocabulary
     generation = {"eos_token_id": [vocabulary.end], "pad_token_id": vocabulary.pad}
     _write_json(directory / "generation_config.json", generation)
-    tensors = {
-        rename(name, _HF, "model.layers.", _BLOCK_HF): np.ascontiguousarray(values)
-        for name, values in model.weights.items()
-    }
+    tensors = {_rename(name, *_HF): np.ascontiguousarray(values) for name, values in model.weights.items()}
     save_file(tensors, str(directory / WEIGHTS_FILE), metadata={"format": "pt"})
 
 
@@ -166,7 +155,7 @@ def write_ggml(model: TinyModel, path: Path) -> None:
             text = vocabulary.text(token).encode()
             file.write(struct.pack("<I", len(text)) + text + struct.pack("<f", 0.0))
         for name, values in model.weights.items():
-            _write_ggml_tensor(file, rename(name, _GGML, "layers.", _BLOCK_GGML), values)
+            _write_ggml_tensor(file, _rename(name, *_GGML), values)
 
 
 def _write_ggml_tensor(file: BinaryIO, name: str, values: Half) -> None:
@@ -179,12 +168,11 @@ def _write_ggml_tensor(file: BinaryIO, name: str, values: Half) -> None:
     file.write(data.tobytes())
 
 
-def rename(name: str, outer: dict[str, str], prefix: str, block: dict[str, str]) -> str:
-    """A GGUF tensor name ("blk.0.attn_q.weight") in another format's words."""
+def _rename(name: str, column: int, block: str) -> str:
+    """A GGUF tensor name ("blk.0.attn_q.weight") as another format has it."""
     *place, part, ending = name.split(".")
-    if place:
-        return f"{prefix}{place[1]}.{block[part]}.{ending}"
-    return f"{outer[part]}.{ending}"
+    prefix = f"{block}{place[1]}." if place else ""
+    return f"{prefix}{_NAMES[part][column]}.{ending}"
 
 
 def _write_config(model: TinyModel, directory: Path) -> None:
@@ -210,7 +198,7 @@ def _write_config(model: TinyModel, directory: Path) -> None:
         "eos_token_id": vocabulary.end,
     }
     _write_json(directory / "config.json", config)
-    _write_json(directory / "tokenizer.json", vocabulary.tokenizer_json())
+    (directory / "tokenizer.json").write_text(vocabulary.tokenizer.to_str(), encoding="utf-8")
 
 
 def _write_json(path: Path, content: JsonObject) -> None:

@@ -8,7 +8,7 @@ import pytest
 from support.models.categorical import CONSTANT, OTHER_LOGIT, WORDS, categorical_model, logits
 from support.models.llama import NORM_EPSILON
 from support.models.store import ModelStore
-from support.models.verification import ProbeRequest, engine_version, probe
+from support.models.verification import engine_version, probe, question
 from support.models.vocabulary import BASE_SIZE
 
 
@@ -42,7 +42,7 @@ def test_no_prompt_contains_a_word() -> None:
 def test_the_engine_draws_them(store: ModelStore) -> None:
     talk = probe(
         store.categorical(),
-        [ProbeRequest.from_text("Throw the dice", 40, 1.0), ProbeRequest.from_text("Again", 40, 1.0)],
+        [question("Throw the dice", 40, 1.0), question("Again", 40, 1.0)],
     )
     assert talk.error is None
     first, second = (answer.text for answer in talk.answers)

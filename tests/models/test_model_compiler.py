@@ -43,9 +43,9 @@ def test_the_story_is_long_enough_to_stream(standard: CompiledModel) -> None:
 
 def test_every_form_of_a_marker_is_one_token_in_any_company(standard: CompiledModel) -> None:
     vocabulary = standard.vocabulary
-    for forms, ids in zip(keyword_forms(standard.script), vocabulary.keywords, strict=True):
-        assert [vocabulary.encode(form) for form in forms] == [[token] for token in ids]
-        word = forms[0]
+    for row, ids in zip(standard.script.rows, vocabulary.keywords, strict=True):
+        assert [vocabulary.encode(form) for form in keyword_forms(row.keyword)] == [[token] for token in ids]
+        word = row.keyword
         for text in (
             f'"{word}"',
             f"({word})",

@@ -10,7 +10,8 @@ import pytest
 from support.models.broken import CORRUPTIONS, Corruption
 from support.models.script import Script
 from support.models.store import ModelStore
-from support.models.verification import ProbeAnswer, ProbeRequest, engine_version, probe
+from support.models.verification import ProbeAnswer, engine_version, probe, question
+from support.models.verification_worker import ProbeRequest
 from tests.models.scripts import row_of, script_of
 
 pytestmark = [
@@ -56,18 +57,18 @@ CONVERSATIONS = {
 }
 
 
-def question(messages: list[dict[str, str]], temperature: float = 0.0) -> ProbeRequest:
+def chat(messages: list[dict[str, str]], temperature: float = 0.0) -> ProbeRequest:
     loop = SCRIPT.answer_to("\n".join(message["content"] for message in messages)).loop
-    return ProbeRequest(messages, LOOP_TOKENS if loop else 512, temperature)
+    return {"messages": messages, "max_tokens": LOOP_TOKENS if loop else 512, "temperature": temperature}
 
 
 @pytest.fixture(scope="module", params=["gguf", "safetensors"])
 def heard(request: pytest.FixtureRequest, store: ModelStore) -> dict[str, ProbeAnswer]:
     """Every conversation, asked in one process: its answer by name, the last ones at a high temperature."""
     warm = {
-        f"warm {name}": question(CONVERSATIONS[name], 1.5) for name in ("default", "row story", "row unicode")
+        f"warm {name}": chat(CONVERSATIONS[name], 1.5) for name in ("default", "row story", "row unicode")
     }
-    questions = {name: question(messages) for name, messages in CONVERSATIONS.items()} | warm
+    questions = {name: chat(messages) for name, messages in CONVERSATIONS.items()} | warm
     said = probe(store.scripted(format=request.param), list(questions.values()))
     assert said.error is None
     return dict(zip(questions, said.answers, strict=True))
@@ -123,8 +124,7 @@ def test_a_wider_script_of_many_rows_speaks_too(store: ModelStore) -> None:
     ]
     script = script_of("Nothing of that.", rows)
     questions = [
-        ProbeRequest.from_text(f"{early[0]} and {late[0]}")
-        for early, late in zip(rows[::7], rows[1::7], strict=False)
+        question(f"{early[0]} and {late[0]}") for early, late in zip(rows[::7], rows[1::7], strict=False)
     ]
     said = probe(store.scripted(script), questions)
     assert [answer.text for answer in said.answers] == [rows[place][1] for place in range(1, len(rows), 7)]
@@ -152,5 +152,5 @@ def test_a_broken_model_is_refused_and_the_reason_is_named(
 
 
 def test_an_engine_that_takes_too_long_is_ended(store: ModelStore) -> None:
-    said = probe(store.scripted(), [ProbeRequest.from_text("forever", 100_000)], timeout=0.02)
+    said = probe(store.scripted(), [question("forever", 100_000)], timeout=0.02)
     assert said.error == "no end after 0.02 s"
