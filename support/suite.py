@@ -289,10 +289,6 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
         """The scripted model in memory, for its tokenizer."""
         return self.models.compiled(self.script)
 
-    def prompt(self, question: str) -> str:
-        """A question as the chat template renders it."""
-        return self.compiled.prompt([{"role": "user", "content": question}])
-
     @property
     def model_name(self) -> str:
         """The model name for requests: `default` on mistral.rs; elsewhere the first one listed."""

@@ -19,7 +19,16 @@ from math import log
 
 import numpy as np
 
-from support.models.llama import HEAD_SIZE, NORM_EPSILON, Shape, Single, TinyModel, blank_weights, rounded
+from support.models.llama import (
+    HEAD_SIZE,
+    NORM_EPSILON,
+    Shape,
+    Single,
+    TinyModel,
+    blank_weights,
+    chat_prompt,
+    rounded,
+)
 from support.models.script import Row, Script, ScriptError
 from support.models.vocabulary import Vocabulary, script_vocabulary
 
@@ -65,7 +74,7 @@ class CompiledModel(TinyModel):
 
     def answer_to(self, messages: Sequence[Mapping[str, str]]) -> Row:
         """The row that answers messages, decided by their tokens as the engine decides it."""
-        tokens = set(self.vocabulary.encode(self.prompt(messages)))
+        tokens = set(self.vocabulary.encode(chat_prompt(messages)))
         for row, forms in zip(reversed(self.script.rows), reversed(self.vocabulary.keywords), strict=True):
             if tokens.intersection(forms):
                 return row

@@ -61,7 +61,7 @@ def blank_weights(shape: Shape, tokens: int) -> dict[str, Single]:
 
 
 def chat_prompt(messages: Sequence[Mapping[str, str]]) -> str:
-    """What CHAT_TEMPLATE, which all these models have, makes of messages; no model has to be made for it."""
+    """Messages with `role` and `content` as CHAT_TEMPLATE renders them, ready for an answer."""
     turns = (f"{TURN_START}{m['role']}\n{m['content']}{TURN_END}\n" for m in messages)
     return "".join(turns) + f"{TURN_START}assistant\n"
 
@@ -77,13 +77,9 @@ class TinyModel:
     vocabulary: Vocabulary
     weights: Mapping[str, Half]
 
-    def prompt(self, messages: Sequence[Mapping[str, str]]) -> str:
-        """What CHAT_TEMPLATE makes of messages with `role` and `content`, ready for an answer."""
-        return chat_prompt(messages)
-
     def count_prompt(self, messages: Sequence[Mapping[str, str]]) -> int:
         """Tokens of a prompt, as a server should report them."""
-        return len(self.vocabulary.encode(self.prompt(messages)))
+        return len(self.vocabulary.encode(chat_prompt(messages)))
 
 
 def rounded(shape: Shape, vocabulary: Vocabulary, weights: Mapping[str, Single]) -> TinyModel:
