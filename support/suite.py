@@ -18,7 +18,7 @@ from support.mcp.tool_server import READY_SECONDS, ToolServer
 from support.models.roles import CATEGORICAL, EMBEDDING, SCRIPTED, TOOLS, UNLOADABLE
 from support.models.script import TOOLS_SCRIPT, Script
 from support.models.store import ModelStore
-from support.programs.launcher import free_port
+from support.programs.launcher import LaunchedProgram, free_port
 from support.programs.run_directory import RunDirectory
 from support.results.check import CheckResult
 from support.results.known_issues import KnownIssue, KnownIssues
@@ -31,10 +31,9 @@ from support.servers.endpoints import (
     ComparedMistralRs,
     ComparedOllama,
     Endpoints,
+    serves_scripted_model,
 )
 from support.servers.launch_plans import FORMATS, arguments_of
-from support.servers.mistralrs import Server
-from support.servers.model_probe import serves_scripted_model
 from support.servers.ollama_backends import (
     NEEDS_OLLAMA,
     NEEDS_OLLAMA_API,
@@ -43,14 +42,14 @@ from support.servers.ollama_backends import (
     ServerProcess,
     Upstream,
 )
-from support.servers.pool import ServerPool
+from support.servers.pool import Pool, ServerPool
 from support.settings import OLLAMA_API_CHOICES, ResolvedSettings, Settings
 
 if TYPE_CHECKING:
     # numpy comes with the one and OpenAI's package with the other: a run that needs neither does not wait.
     from support.conformance.comparison import Comparison
     from support.models.compiler import CompiledModel
-    from support.servers.dedicated import SharedServers
+    from support.servers.dedicated import ServerWithGateway
 
 
 T = TypeVar("T")
@@ -157,7 +156,9 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
         """The server under test of an API with a model, and its process if the suite started it."""
         return self.endpoints.get(api, model)
 
-    def dedicated_endpoint(self, api: str, model: str, cleanups: ExitStack) -> tuple[Endpoint, Server]:
+    def dedicated_endpoint(
+        self, api: str, model: str, cleanups: ExitStack
+    ) -> tuple[Endpoint, LaunchedProgram]:
         """A server that is used for nothing else; it ends with `cleanups`."""
         return self.endpoints.dedicated(api, model, cleanups)
 
@@ -217,11 +218,9 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
         return self._closed_at_end(backends)
 
     @cached_property
-    def shared_servers(self) -> SharedServers:
-        """Servers with gateways before them, apart from those of the whole run."""
-        from support.servers.dedicated import SharedServers
-
-        return self._closed_at_end(SharedServers())
+    def shared_servers(self) -> Pool[str, ServerWithGateway]:
+        """Servers with gateways before them, by their use, apart from those of the whole run."""
+        return self._closed_at_end(Pool())
 
     def _upstream(self, model: str) -> Upstream:
         if isinstance(self.target, UrlTarget):
@@ -249,7 +248,7 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
         behind = [target] if NEEDS_OLLAMA in tags or self.ollama_backends.kind == "gateway" else []
         return [*([front] if front else []), *behind]
 
-    def api_client(self) -> tuple[ApiClient, Server | None]:
+    def api_client(self) -> tuple[ApiClient, LaunchedProgram | None]:
         """A client of the server under test, and that server if the suite started it."""
         if isinstance(self.target, UrlTarget):
             return ApiClient(self.target.url, api_key=self.settings.api_key, timeout=self.timeout(30.0)), None

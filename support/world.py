@@ -14,6 +14,7 @@ from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.mcp.scenario import McpScenario
 from support.models.roles import SCRIPTED
+from support.programs.launcher import LaunchedProgram
 from support.reporting.evidence import Metrics, ScenarioEvidence
 from support.results.check import CheckResult
 from support.results.must_check import MustCheck
@@ -23,10 +24,9 @@ from support.scenario import ScenarioContext
 from support.servers import cli_checks, launch_checks, launch_plans
 from support.servers.discovery import UrlTarget
 from support.servers.endpoint import Endpoint
-from support.servers.mistralrs import LaunchResult, Server, start_server, try_start
+from support.servers.mistralrs import LaunchResult, start_server, try_start
 from support.servers.network_monitor import NetworkMonitor
 from support.servers.ollama_backends import ServerProcess
-from support.servers.program_runs import ProgramRuns
 from support.suite import RunContext
 from support.terminal.scenario import TerminalScenario
 
@@ -52,7 +52,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         self.measures: list[Measurement] = []
         self.checks: list[CheckResult] = []
         self._collected = False
-        self.program = ProgramRuns(folder)
+        self.program = cli_checks.ProgramRuns(folder)
         self.launch_result: MustCheck[LaunchResult] = self.must_check("server start")
         self.models: MustCheck[Exchange] = self.must_check("list of models")
         self.difference: MustCheck[str] = self.must_check("comparison with a real Ollama")
@@ -175,9 +175,9 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
             self.conversation.ask(question, options)
 
     @property
-    def running(self) -> Server:
+    def running(self) -> LaunchedProgram:
         """The server of this scenario."""
-        assert isinstance(self.server, Server), "no server was started"
+        assert isinstance(self.server, LaunchedProgram), "no server was started"
         return self.server
 
     # -- its API

@@ -9,12 +9,13 @@ from support.chat.comparability import ComparedEndpoints
 from support.http.client import ApiClient
 from support.models.files import ModelFiles
 from support.models.roles import SCRIPTED
+from support.programs.launcher import LaunchedProgram
 from support.programs.smollm2 import smollm2
 from support.scenario import ScenarioContext
 from support.servers.bundled_gateway import gateway_version
 from support.servers.dedicated import DIRECT, GATEWAY, REAL, ServerWithGateway, start_server_with_gateway
 from support.servers.launch_plans import arguments_of
-from support.servers.mistralrs import Server, start_server
+from support.servers.mistralrs import start_server
 from support.servers.ollama import create_model, delete_models
 from support.servers.ollama_backends import GATEWAY as BUNDLED
 
@@ -97,7 +98,7 @@ class ScenarioServers:
         """The scenario judges the target."""
         self.context.record_component(self.suite.target.program, self.suite.target.version)
 
-    def start_with(self, model: ModelFiles) -> Server:
+    def start_with(self, model: ModelFiles) -> LaunchedProgram:
         """Start the target with a model for this scenario alone; whether it stays alive is not checked."""
         server = start_server(self.suite.command, arguments_of(model), self.suite.settings)
         self.context.cleanups.callback(server.stop)

@@ -44,7 +44,7 @@ class ComparedServer(Protocol):
         available. One that has died is started again.
         """
 
-    def diagnose_no_answer(self, api: str, model: str) -> PostMortem:
+    def diagnose_no_answer(self) -> PostMortem:
         """Why the server of the last `endpoint_for` did not respond."""
 
     def close(self) -> None:
@@ -143,7 +143,7 @@ class Comparison:
             self._consecutive_unanswered[asked] = 0
             return cell_of(result)
         if result.unanswered:
-            post_mortem = candidate.diagnose_no_answer(case.api, case.model)
+            post_mortem = candidate.diagnose_no_answer()
             self._count_unanswered(asked, case, post_mortem)
             reason = f"the server {post_mortem.summary}: {result.reason}"
             return replace(cell_of(result), reason=reason, incident=post_mortem.summary)

@@ -14,12 +14,12 @@ from support.faults.fuzzing import ChoicesOutcome, FuzzReport
 from support.faults.malformed_requests import Refusals
 from support.performance.activity import ActivityProbe, watch_activity
 from support.performance.overload import UserOutcome
+from support.programs.launcher import LaunchedProgram
 from support.reporting.evidence import replay_script
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
 from support.results.scenario_result import ScenarioResult
 from support.servers.dedicated import DIRECT, DISCONNECTING
-from support.servers.mistralrs import Server
 
 # The request of the other client while clients disconnect.
 STREAM_QUESTION, STREAM_LIMIT = "Tell me about the story", 100
@@ -47,7 +47,7 @@ class FaultScenario(ScenarioResult):
         self.choices: MustCheck[ChoicesOutcome] = context.must_check("response to too many choices")
         self._servers = servers
         self._suite = servers.suite
-        self._server: Server | None = None
+        self._server: LaunchedProgram | None = None
 
     # -- malformed requests
 
@@ -155,7 +155,7 @@ class FaultScenario(ScenarioResult):
         fuzzing.bound_memory(self._server.process.pid)
 
     @property
-    def _memory_limited(self) -> Server:
+    def _memory_limited(self) -> LaunchedProgram:
         assert self._server is not None, "a Given step with a memory limit has to come first"
         return self._server
 

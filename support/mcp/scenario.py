@@ -10,11 +10,11 @@ from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.mcp import agent, json_rpc
 from support.mcp.tool_server import TOOL_SECONDS
+from support.programs.launcher import LaunchedProgram
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
 from support.results.scenario_result import ScenarioResult
 from support.scenario import ScenarioContext
-from support.servers.mistralrs import Server
 
 # For everything that one agent does: the first one also waits for the client's packages to be imported.
 AGENT_SECONDS = 30.0
@@ -36,7 +36,7 @@ class McpScenario(ScenarioResult):
         self._exchanges: list[Exchange] = []
         self._agents_url = ""
         self._first_call = 0
-        self._tool_calling_server: Server | None = None
+        self._tool_calling_server: LaunchedProgram | None = None
         context.add_exchanges(lambda: self._exchanges)
         context.add_evidence(self.evidence)
 

@@ -58,6 +58,14 @@ class LaunchedProgram:
     def alive(self) -> bool:
         return self.process.alive
 
+    def resident_memory(self) -> int:
+        """Resident memory of the process tree in bytes; zero when it has ended."""
+        resident = 0
+        for process in process_tree(self.process.pid):
+            with contextlib.suppress(psutil.Error):
+                resident += process.memory_info().rss
+        return resident
+
     def stop(self) -> int:
         """End the process tree and remove the folder; the exit code. May be called twice."""
         code = self.process.stop()
@@ -134,18 +142,18 @@ def launch(
     environment: Callable[[Path], Mapping[str, str]],
     ready: WaitStrategy,
     timeout: float,
-    folder_prefix: str,
+    url: str = "",
 ) -> LaunchedProgram:
     """Start a program in a new folder, which is its home, and wait until it is ready. `timeout` in seconds.
 
     Raises `LaunchFailure`, or OSError when the program cannot be executed; nothing is left then.
     """
-    folder = Path(tempfile.mkdtemp(prefix=folder_prefix))
+    folder = Path(tempfile.mkdtemp(prefix="acceptance-server-"))
     log_file = folder / "server.log"
     process: ManagedProcess | None = None
     try:
         process = ManagedProcess(command, stdout=log_file, env=environment(folder), cwd=folder)
-        program = LaunchedProgram(process, folder, log_file)
+        program = LaunchedProgram(process, folder, log_file, url)
         _wait_until_ready(what, program, ready, timeout)
         return program
     except BaseException as error:

@@ -123,9 +123,7 @@ class SoftLimit:
             _active = self
             self._outer_frame = sys._getframe(1)  # noqa: SLF001 - `inspect` has no cheap equivalent
             signal.signal(signal.SIGALRM, self._expire)
-            signal.setitimer(
-                signal.ITIMER_REAL, max(self.seconds, SHORTEST_SECONDS), ALARM_INTERVAL_SECONDS
-            )
+            signal.setitimer(signal.ITIMER_REAL, max(self.seconds, SHORTEST_SECONDS), ALARM_INTERVAL_SECONDS)
         return self
 
     def __exit__(

@@ -2,7 +2,7 @@
 
 bundled_gateway  the bundled gateway as a process in front of a server
 capabilities     what versions of a program are documented not to have (`@needs.*`)
-cli_checks       checks of a command's output and exit code
+cli_checks       runs of the program on the command line, checks of its output and exit code
 command_line     the command line of each version
 dedicated        a server, with a gateway, for one scenario
 discovery        which server is the target, and why: `TARGET_URL`, `MISTRALRS_BIN`, PATH, cache, reference
@@ -11,13 +11,11 @@ endpoint         `Endpoint`: one API of one server
 endpoints        which server of the run offers an API with a model
 launch_checks    checks of a launch: readiness, memory, error message, log
 launch_plans     launches by the names that features use (`launch_plans.toml`)
-mistralrs        a mistral.rs server as a process; an attempt to start one
-model_probe      whether a server at a URL serves the scripted model
+mistralrs        a mistral.rs server as a process; an attempt to start one; advice for known failures
+                 (`startup_hints.toml`)
 network_monitor  detects outgoing network access of a program
 ollama           a real Ollama as a process, with the models of the suite
 ollama_backends  the servers of the Ollama API: gateway, real Ollama, or the user's
-pool             servers shared by scenarios, one per model and options; one that died is replaced
+pool             servers shared by scenarios; one that died is replaced
 post_mortem      why a server did not respond: exited, hung, unreachable
-program_runs     the program on the command line, in one scenario
-startup_hints    advice for known failures of a start (`startup_hints.toml`)
 """

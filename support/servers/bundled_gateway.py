@@ -61,7 +61,6 @@ def start_gateway(
             environment=lambda folder: child_environment(folder, **key),
             ready=log_matches(_READY),
             timeout=settings.seconds(READY_SECONDS),
-            folder_prefix="acceptance-gateway-",
         )
     except LaunchFailure as failure:
         raise GatewayStartError(str(failure)) from None

@@ -12,6 +12,8 @@ from pathlib import Path
 from support.http.exchange import strict_json
 from support.programs.child_environment import child_environment
 from support.programs.process import CompletedCommand, run_command
+from support.results.must_check import MustCheck
+from support.results.scenario_result import ScenarioResult
 from support.servers.discovery import CommandTarget
 from support.settings import Settings
 
@@ -115,3 +117,40 @@ OUTPUT_FORMS: Mapping[str, Callable[[CompletedCommand, CommandTarget], None]] = 
     "the program name and a semantic version": check_version,
     "a JSON diagnosis of the host": check_diagnosis,
 }
+
+
+class ProgramRuns(ScenarioResult):
+    """Runs of the program, each to its end. `folder` is its home and working directory."""
+
+    kind = "run of the program"
+
+    def __init__(self, folder: Path) -> None:
+        self.completed: MustCheck[CompletedCommand] = MustCheck(self.kind)
+        self._folder = folder
+
+    @property
+    def available(self) -> bool:
+        return self.completed.available
+
+    def run(self, target: CommandTarget, arguments: Sequence[str], settings: Settings) -> None:
+        """Run the program once; with `COMMAND` in the arguments, once for each command in its help."""
+        if EACH_COMMAND not in arguments:
+            self._run(target, arguments, settings)
+            return
+        listing = self._run(target, ["--help"], settings)
+        for command in listed_commands(listing):
+            words = [command if word == EACH_COMMAND else word for word in arguments]
+            self._run(target, words, settings)
+
+    def _run(self, target: CommandTarget, arguments: Sequence[str], settings: Settings) -> CompletedCommand:
+        completed = call(target, arguments, self._folder, settings)
+        self.completed.add(completed)
+        return completed
+
+    def require_contains(self, text: str) -> None:
+        for completed in self.completed.all():
+            check_mentions(completed, text)
+
+    def require_exit(self, exit_code: int, limit: float) -> None:
+        for completed in self.completed.all():
+            check_ended(completed, exit_code, limit)

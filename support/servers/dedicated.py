@@ -12,11 +12,12 @@ import psutil
 
 from support.models.files import ModelFiles
 from support.models.roles import SCRIPTED
+from support.programs.launcher import LaunchedProgram
 from support.programs.process import process_tree
 from support.servers.bundled_gateway import start_gateway
 from support.servers.discovery import CommandTarget
 from support.servers.launch_plans import arguments_of
-from support.servers.mistralrs import Server, start_server
+from support.servers.mistralrs import start_server
 from support.settings import Settings
 
 # The servers of a scenario in the words of the features.
@@ -28,7 +29,7 @@ DISCONNECTING, UNLOADING = "disconnecting", "unloading"
 class ServerWithGateway:
     """A server, and the gateway in front of it, which is started on first use."""
 
-    def __init__(self, server: Server, launch_gateway: Callable[[ExitStack], str]) -> None:
+    def __init__(self, server: LaunchedProgram, launch_gateway: Callable[[ExitStack], str]) -> None:
         self.server = server
         self._exit_stack = ExitStack()
         self._exit_stack.callback(server.stop)
@@ -38,6 +39,10 @@ class ServerWithGateway:
     def gateway_url(self) -> str:
         """The address of the gateway."""
         return self._launch_gateway(self._exit_stack)
+
+    @property
+    def alive(self) -> bool:
+        return self.server.alive
 
     def cpu_seconds(self) -> float:
         """CPU time of the server's processes so far; the gateway's are not counted."""
@@ -80,30 +85,3 @@ def start_server_with_gateway(
         return gateway.url
 
     return ServerWithGateway(server, launch_gateway)
-
-
-class SharedServers:
-    """Those of a run, by the use they are shared for; started on first use, replaced when one died."""
-
-    def __init__(self) -> None:
-        self._servers: dict[str, ServerWithGateway] = {}
-
-    def get(self, use: str, start: Callable[[], ServerWithGateway]) -> ServerWithGateway:
-        """The one for this use if it is alive, else a new one."""
-        shared = self._servers.get(use)
-        if shared is None or not shared.server.alive:
-            self.discard(use)
-            shared = self._servers[use] = start()
-        return shared
-
-    def discard(self, use: str) -> None:
-        """Stop it: the next scenario gets a new one."""
-        shared = self._servers.pop(use, None)
-        if shared is not None:
-            shared.stop()
-
-    def close(self) -> None:
-        """Stop all of them, also when one cannot be stopped."""
-        with ExitStack() as stack:
-            for use in list(self._servers):
-                stack.callback(self.discard, use)

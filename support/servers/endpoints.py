@@ -6,16 +6,19 @@ import contextlib
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 from support.errors import AcceptanceError, NotSupported, TargetError
+from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.models.roles import ROLES
+from support.programs.launcher import LaunchedProgram
 from support.servers.capabilities import unmet_capability
 from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget, UrlTarget, discover
 from support.servers.endpoint import Endpoint
-from support.servers.mistralrs import Server, start_server
+from support.servers.mistralrs import start_server
 from support.servers.ollama_backends import (
     NEEDS_OLLAMA,
     OllamaBackend,
@@ -29,6 +32,8 @@ from support.settings import Settings
 # What a server has to be able to for one of the suite's models.
 MODEL_REQUIREMENTS = {"embedding": {"needs.embeddings"}}
 
+# Of the answer that shows which model a server has.
+PROBE_TOKENS = 64
 # APIs that mistral.rs serves itself.
 NATIVE_APIS = ("openai", "responses", "anthropic")
 # Why a response of a server of the Ollama API reports a feature that the server is known not to have.
@@ -62,7 +67,7 @@ class Endpoints:
         endpoint = self.of_backend(backend, model)
         return replace(endpoint, components=tuple(self.components())), backend.process
 
-    def dedicated(self, api: str, model: str, cleanups: ExitStack) -> tuple[Endpoint, Server]:
+    def dedicated(self, api: str, model: str, cleanups: ExitStack) -> tuple[Endpoint, LaunchedProgram]:
         """A server that is used for nothing else; it ends with `cleanups`. The target has to be a program."""
         target, arguments = self.target, self.arguments(model)
         assert isinstance(target, CommandTarget), "this scenario lacks the tag @needs.command"
@@ -81,7 +86,7 @@ class Endpoints:
             model_file=self.scripted_file,
         )
 
-    def _target_endpoint(self, api: str, model: str) -> tuple[Endpoint, Server | None]:
+    def _target_endpoint(self, api: str, model: str) -> tuple[Endpoint, LaunchedProgram | None]:
         target = self.target
         if isinstance(target, UrlTarget):
             components = ((target.program, target.version),)
@@ -94,7 +99,9 @@ class Endpoints:
         return started_endpoint(target, server, arguments, api), server
 
 
-def started_endpoint(target: CommandTarget, server: Server, model: ModelArguments, api: str) -> Endpoint:
+def started_endpoint(
+    target: CommandTarget, server: LaunchedProgram, model: ModelArguments, api: str
+) -> Endpoint:
     """A server that was started by the suite."""
     # mistral.rs names a model by the folder that it was started with.
     harmless_texts = (str(model.directory), *((model.file,) if model.file else ()))
@@ -106,99 +113,109 @@ def started_endpoint(target: CommandTarget, server: Server, model: ModelArgument
 
 
 class ComparedOllama:
-    """The gateway of this run, or a real Ollama, beside the judged server; both have two APIs."""
+    """The gateway of this run, or a real Ollama, beside the server under test; both have two APIs."""
 
     def __init__(
         self, name: str, backends: Callable[[], OllamaBackends], upstream: tuple[str, str] | None = None
     ) -> None:
-        """`behind`: program and version of the server that a gateway of ours stands in front of."""
+        """`upstream`: program and version of the server behind the suite's gateway."""
         self.label = name
         self._backends = backends
         self._upstream = (upstream,) if upstream else ()
         self._last_backend: OllamaBackend | None = None
 
     def endpoint_for(self, api: str, model: str) -> Endpoint | None:
-        """See `Candidate.offering`. The judged server itself is no other one."""
+        """See `ComparedServer`. None for the API of the server under test itself."""
         if api == "ollama" and self._backends().kind == self.label:
             return None
-        front = self._last_backend = self._backend(model)
-        if model not in front.names:
-            raise NotSupported(f"{front.label} has no model {model!r}")
-        name = front.names[model]
-        own = (front.program, front.version)
-        programs = (own, *self._upstream) if self.label == "gateway" else (own,)
-        return Endpoint(front.label, api, front.url, {"model": name, "id": name}, components=programs)
+        backend = self._last_backend = self._backend(model)
+        if model not in backend.names:
+            raise NotSupported(f"{backend.label} has no model {model!r}")
+        name = backend.names[model]
+        own = (backend.program, backend.version)
+        components = (own, *self._upstream) if self.label == "gateway" else (own,)
+        return Endpoint(backend.label, api, backend.url, {"model": name, "id": name}, components=components)
 
-    def diagnose_no_answer(self, api: str, model: str) -> PostMortem:  # noqa: ARG002 - of the interface
-        """See `Candidate.after_silence`."""
-        front = self._last_backend
-        assert front is not None, "it was not asked before"
-        return post_mortem(front.process, front.url, lambda: self._backends().discard(front))
+    def diagnose_no_answer(self) -> PostMortem:
+        """See `ComparedServer`."""
+        backend = self._last_backend
+        assert backend is not None, "no request was sent before"
+        return post_mortem(backend.process, backend.url, lambda: self._backends().discard(backend))
 
     def _backend(self, model: str) -> OllamaBackend:
-        fronts = self._backends()
+        backends = self._backends()
         if self.label == "gateway":
-            # Each model of ours has a gateway of its own.
-            return (
-                fronts.under_test(model) if fronts.kind == "gateway" and model in ROLES else fronts.gateway()
-            )
-        if reason := fronts.missing_requirement({NEEDS_OLLAMA}):
+            # Each model of the suite has a gateway of its own.
+            own = backends.kind == "gateway" and model in ROLES
+            return backends.under_test(model) if own else backends.gateway()
+        if reason := backends.missing_requirement({NEEDS_OLLAMA}):
             raise TargetError(reason)
-        return fronts.real()
+        return backends.real()
 
     def close(self) -> None:
-        """The fronts belong to the suite."""
+        """The run stops the servers."""
 
 
 class ComparedMistralRs:
-    """Another mistral.rs to compare with: `real`, `reference`, or an address."""
+    """Another mistral.rs to compare with: `real`, `reference`, or a URL."""
 
     def __init__(self, name: str, settings: Settings, model: Callable[[str], ModelArguments]) -> None:
         self.label = name
         self._settings = settings
         self._model = model
-        self._target: CommandTarget | UrlTarget | None = None
-        self._pool: ServerPool | None = None
+        self._diagnose: Callable[[], PostMortem] | None = None
 
     def endpoint_for(self, api: str, model: str) -> Endpoint | None:
-        """See `Candidate.offering`."""
+        """See `ComparedServer`."""
         if api not in NATIVE_APIS:
             return None
-        target = self._target or self._find()
+        target = self._target
         if isinstance(target, UrlTarget):
+            self._diagnose = partial(post_mortem, None, target.url, lambda: None)
             name = "default" if "default" in target.models or not target.models else target.models[0]
-            programs = ((target.program, target.version),)
-            return Endpoint(target.label, api, target.url, {"model": name}, components=programs)
-        lacks = unmet_capability(MODEL_REQUIREMENTS.get(model, set()), target.program, target.version)
-        if lacks is not None:
-            raise NotSupported(lacks)
-        if self._pool is None:
-            # TEST_PORT belongs to the judged server.
-            self._pool = ServerPool(target, self._settings.model_copy(update={"test_port": None}))
+            components = ((target.program, target.version),)
+            return Endpoint(target.label, api, target.url, {"model": name}, components=components)
+        missing = unmet_capability(MODEL_REQUIREMENTS.get(model, set()), target.program, target.version)
+        if missing is not None:
+            raise NotSupported(missing)
         arguments = self._model(model)
-        return started_endpoint(target, self._pool.get(arguments), arguments, api)
+        server = self._pool.get(arguments)
+        self._diagnose = partial(post_mortem, server, server.url, lambda: self._pool.discard(arguments))
+        return started_endpoint(target, server, arguments, api)
 
-    def diagnose_no_answer(self, api: str, model: str) -> PostMortem:  # noqa: ARG002 - of the interface
-        """See `Candidate.after_silence`."""
-        if isinstance(self._target, UrlTarget) or self._pool is None:
-            return post_mortem(
-                None, self._target.url if isinstance(self._target, UrlTarget) else "", lambda: None
-            )
-        pool, arguments = self._pool, self._model(model)
-        server = pool.peek(arguments)
-        if server is None:
-            return PostMortem("was not there any more; the next case gets a new one")
-        return post_mortem(server, server.url, lambda: pool.discard(arguments))
+    def diagnose_no_answer(self) -> PostMortem:
+        """See `ComparedServer`."""
+        assert self._diagnose is not None, "no request was sent before"
+        return self._diagnose()
 
-    def _find(self) -> CommandTarget | UrlTarget:
+    @cached_property
+    def _target(self) -> CommandTarget | UrlTarget:
         chosen: dict[str, object] = {"acceptance_target": self.label, "target_url": None}
         if self.label not in ("real", "reference"):
             chosen = {"acceptance_target": "auto", "target_url": self.label, "target_api_key": None}
-        self._target = discover(self._settings.model_copy(update=chosen))
-        return self._target
+        return discover(self._settings.model_copy(update=chosen))
+
+    @cached_property
+    def _pool(self) -> ServerPool:
+        assert isinstance(self._target, CommandTarget)
+        # TEST_PORT belongs to the server under test.
+        return ServerPool(self._target, self._settings.model_copy(update={"test_port": None}))
 
     def close(self) -> None:
-        """See `Candidate.close`."""
-        if self._pool is not None:
+        """Stop what was started."""
+        if "_pool" in vars(self):
             with contextlib.suppress(AcceptanceError):
                 self._pool.close()
+
+
+def serves_scripted_model(client: ApiClient, model: str, question: str, answer: str) -> bool:
+    """Whether the chat of this model gives exactly the scripted answer to a question."""
+    request = {"model": model, "messages": [{"role": "user", "content": question}]}
+    try:
+        exchange = client.post(
+            "/v1/chat/completions", {**request, "max_tokens": PROBE_TOKENS, "temperature": 0}
+        )
+        text = exchange.json()["choices"][0]["message"]["content"]
+    except (AssertionError, LookupError, TypeError):
+        return False
+    return bool(text == answer)

@@ -6,9 +6,10 @@ import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
 
+from support.programs.launcher import LaunchedProgram
 from support.results.must_check import MustCheck
 from support.results.scenario_result import ScenarioResult
-from support.servers.mistralrs import LISTENING, LaunchResult, Server, StartFailure
+from support.servers.mistralrs import LISTENING, LaunchResult, StartFailure
 
 LOADED = re.compile(r"Model loaded\.")
 MISSING_TOOL_SERVER = re.compile(r"Failed to initialize MCP client")
@@ -21,7 +22,7 @@ def check_ready(result: LaunchResult, limit: float) -> None:
     assert result.seconds <= limit, f"expected ready within {limit} s, took {result.seconds:.2f} s"
 
 
-def check_log_reports_loaded(server: Server) -> None:
+def check_log_reports_loaded(server: LaunchedProgram) -> None:
     """The log reports the loaded model, before it reports that the server listens."""
     log = server.log
     loaded, listening = LOADED.search(log), LISTENING.search(log)
@@ -30,14 +31,14 @@ def check_log_reports_loaded(server: Server) -> None:
     assert loaded.start() < listening.start(), f"it listened before the model was loaded:\n{log[-1500:]}"
 
 
-def check_log_reports_missing_tool_server(server: Server) -> None:
+def check_log_reports_missing_tool_server(server: LaunchedProgram) -> None:
     """The log reports that a tool server is missing (mistral.rs 0.8.2 and later)."""
     assert MISSING_TOOL_SERVER.search(server.log), (
         f"the log does not mention the missing tool server:\n{server.log[-1500:]}"
     )
 
 
-def check_memory(server: Server, limit: int) -> None:
+def check_memory(server: LaunchedProgram, limit: int) -> None:
     """The resident memory of its process tree stays below the limit in bytes."""
     used = server.resident_memory()
     assert used < limit, f"expected less than {limit / 1e6:.0f} MB of memory, it uses {used / 1e6:.0f} MB"
@@ -84,7 +85,7 @@ class PortBlocker:
         self._socket.close()
 
 
-LOG_EVENTS: Mapping[str, Callable[[Server], None]] = {
+LOG_EVENTS: Mapping[str, Callable[[LaunchedProgram], None]] = {
     "the loaded model": check_log_reports_loaded,
     "a missing tool server": check_log_reports_missing_tool_server,
 }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-
-import psutil
+from functools import cache
+from pathlib import Path
 
 from support.programs.child_environment import child_environment
 from support.programs.launcher import (
@@ -22,48 +22,32 @@ from support.programs.launcher import (
     log_matches,
     port_open,
 )
-from support.programs.process import process_tree
 from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget
-from support.servers.startup_hints import hint_for
 from support.settings import Settings
 
 READY_SECONDS = 60.0
+HINTS = Path(__file__).with_name("startup_hints.toml")
 PORT_TAKEN = "Address already in use"
 # 0.7.0 and later, and mistralrs-server before.
 LISTENING = re.compile(r"(?:Server|OpenAI-compatible server) listening on http://")
+_INFORMATION = re.compile(r"^\S+Z +(INFO|DEBUG|TRACE) ")
 
 
 class StartFailure(LaunchFailure, AssertionError):
     """The server did not become ready; the message holds the last log lines and the remedy if known."""
 
 
-class Server(LaunchedProgram):
-    """A running `serve` with its model, its log and its own home folder."""
-
-    def __init__(self, program: LaunchedProgram, url: str, model: ModelArguments) -> None:
-        super().__init__(program.process, program.folder, program.log_file, url)
-        self.model = model
-
-    def resident_memory(self) -> int:
-        """Resident memory of the process tree in bytes; zero when it has ended."""
-        resident = 0
-        for process in process_tree(self.process.pid):
-            with contextlib.suppress(psutil.Error):
-                resident += process.memory_info().rss
-        return resident
-
-
 @dataclass(frozen=True)
 class LaunchResult:
     """One attempt to start: `server` when it became ready, else `failure`; `seconds` until then."""
 
-    server: Server | None
+    server: LaunchedProgram | None
     failure: StartFailure | None
     seconds: float
 
 
-def try_start(start: Callable[[], Server]) -> LaunchResult:
+def try_start(start: Callable[[], LaunchedProgram]) -> LaunchResult:
     """Try to start a server; a failure is a result here."""
     began = time.monotonic()
     try:
@@ -80,7 +64,7 @@ def start_server(
     port: int | None = None,
     environment: Mapping[str, str] | None = None,
     options: Sequence[str] = (),
-) -> Server:
+) -> LaunchedProgram:
     """Start the target with a model and wait until it is ready. `options`: more command line arguments.
 
     `port` None: TEST_PORT, else a free one (another is tried when it was taken meanwhile).
@@ -88,7 +72,7 @@ def start_server(
     """
     chosen = port or settings.test_port
 
-    def start(port: int) -> Server:
+    def start(port: int) -> LaunchedProgram:
         return _start(target, model, settings, port, environment or {}, options)
 
     try:
@@ -106,19 +90,30 @@ def _start(
     port: int,
     environment: Mapping[str, str],
     options: Sequence[str],
-) -> Server:
+) -> LaunchedProgram:
     url = f"http://127.0.0.1:{port}"
     words = target.command_line.serve(
         model, port, settings.test_batch_size, verbose=settings.test_verbose, options=options
     )
     # RUST_LOG can silence the line in the log. A foreign process on the port must not count.
     listening = any_of(log_matches(LISTENING), port_open(port))
-    program = launch(
+    return launch(
         target.label,
         [target.path, *words],
         environment=lambda folder: child_environment(folder, rust_log=settings.rust_log, **environment),
         ready=all_of(listening, http_ready(url, "/health", lambda exchange: exchange.status == 200)),
         timeout=settings.seconds(READY_SECONDS),
-        folder_prefix="acceptance-server-",
+        url=url,
     )
-    return Server(program, url, model)
+
+
+def hint_for(log: str) -> str | None:
+    """The first advice for a known failure in a log, or None. Lines of plain information do not count."""
+    text = "\n".join(line for line in log.splitlines() if not _INFORMATION.search(line))
+    return next((advice for pattern, advice in _hints() if pattern.search(text)), None)
+
+
+@cache
+def _hints() -> tuple[tuple[re.Pattern[str], str], ...]:
+    rows = tomllib.loads(HINTS.read_text(encoding="utf-8"))["remedy"]
+    return tuple((re.compile(row["pattern"], re.IGNORECASE), row["advice"]) for row in rows)

@@ -6,7 +6,7 @@ Source of the requests: Ollama's docs/api.md (blobs, create, delete).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from support.errors import AcceptanceError
@@ -35,8 +35,8 @@ class ModelNotCreated(AcceptanceError):
 class OllamaServer(LaunchedProgram):
     """A running `ollama serve` with its log, its own home and its own models."""
 
-    def __init__(self, program: LaunchedProgram, url: str) -> None:
-        super().__init__(program.process, program.folder, program.log_file, url)
+    def __init__(self, program: LaunchedProgram) -> None:
+        super().__init__(program.process, program.folder, program.log_file, program.url)
         # Its runners are processes of its own, in its group.
         self._process_group = ProcessGroupReaper(program.process.pid)
 
@@ -71,9 +71,9 @@ def start_ollama(program: InstalledProgram, settings: Settings) -> OllamaServer:
             environment=lambda folder: environment_of(folder, url),
             ready=http_ready(url, "/", lambda exchange: exchange.body == RUNNING),
             timeout=settings.seconds(READY_SECONDS),
-            folder_prefix="acceptance-ollama-",
+            url=url,
         )
-        return OllamaServer(launched, url)
+        return OllamaServer(launched)
 
     try:
         return launch_on_free_port(start, PORT_TAKEN)
@@ -100,7 +100,7 @@ def create_model(client: ApiClient, name: str, file: Path, *, template: str | No
         raise ModelNotCreated(f"{_response_summary(made)}; the model {name} was not created")
 
 
-def delete_models(client: ApiClient, names: Sequence[str]) -> None:
+def delete_models(client: ApiClient, names: Iterable[str]) -> None:
     """Delete models; a missing one is no error."""
     for name in names:
         body = f'{{"model": "{name}"}}'.encode()

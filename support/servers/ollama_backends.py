@@ -11,25 +11,25 @@ import contextlib
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
 
 from support.errors import NotSupported, TargetError
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import NotJson
-from support.models.roles import CATEGORICAL, EMBEDDING, SCRIPTED, TOOLS, UNLOADABLE
+from support.models.roles import CATEGORICAL, EMBEDDING, ROLES, SCRIPTED, TOOLS, UNLOADABLE
 from support.programs.ollama import OLLAMA
 from support.programs.program import InstalledProgram
 from support.servers.bundled_gateway import gateway_version, start_gateway
 from support.servers.ollama import (
     TOOLS_TEMPLATE,
     ModelNotCreated,
-    OllamaServer,
     create_model,
     delete_models,
     start_ollama,
 )
+from support.servers.pool import Pool
 from support.settings import Settings, redact_url
 
 GATEWAY = "mistralrs-gateway"
@@ -39,19 +39,19 @@ CREATE_SECONDS = 60.0
 
 
 def preview(settings: Settings, target: str) -> str:
-    """Whose Ollama API will be judged, before anything was started."""
+    """The server of the Ollama API that a run will test, before anything was started."""
     if settings.ollama_api == "gateway":
         return f"{GATEWAY} {gateway_version()} in front of {target}"
     if settings.ollama_api != "ollama":
         return redact_url(settings.ollama_api)
     if settings.ollama_url is not None:
         return f"a real Ollama at {redact_url(settings.ollama_url)}"
-    part = OLLAMA.locate(settings)
-    return "a real Ollama, and there is none" if part is None else f"ollama {part.version} ({part.path})"
+    found = OLLAMA.locate(settings)
+    return "a real Ollama, and there is none" if found is None else f"ollama {found.version} ({found.path})"
 
 
 class ServerProcess(Protocol):
-    """A front that the suite started: alive, with a log, and to be ended."""
+    """A server that the suite started."""
 
     @property
     def url(self) -> str: ...
@@ -67,10 +67,10 @@ class ServerProcess(Protocol):
 
 @dataclass(frozen=True)
 class OllamaBackend:
-    """A server of the Ollama API. `names`: role -> name of a model there. `process`: None when not ours.
+    """A server of the Ollama API. `names`: role -> name of a model there. `process`: None for the user's.
 
     `unloads`: whether it can unload a model; None where that is not known beforehand. `upstream`: the server
-    of the suite behind a gateway: the gateway is of no use without it.
+    of the suite behind a gateway: the gateway does not work without it.
     """
 
     url: str
@@ -91,12 +91,20 @@ class OllamaBackend:
     def alive(self) -> bool:
         return all(server is None or server.alive for server in (self.process, self.upstream))
 
+    def stop(self) -> None:
+        """Stop the process of the suite, or delete the models that were created on the user's server."""
+        if self.process is not None:
+            self.process.stop()
+        elif self.created:
+            with contextlib.suppress(RequestFailed), contextlib.closing(ApiClient(self.url)) as client:
+                delete_models(client, self.created)
+
 
 @dataclass(frozen=True)
 class Upstream:
     """The server that the bundled gateway stands in front of.
 
-    `file`: the model's, if it is one file of ours. `unloads`: whether it has routes to unload a model.
+    `file`: the model's, if it is one file of the suite. `unloads`: whether it has routes to unload a model.
     `process`: None for a server that the suite has not started.
     """
 
@@ -108,20 +116,17 @@ class Upstream:
 
 
 class OllamaBackends:
-    """Owns the servers of the Ollama API of a run. Each is started when first asked for, and when it died."""
+    """The backends of a run, each created on first use. `gguf`: role -> file; `upstream`: role -> server."""
 
     def __init__(
         self, settings: Settings, gguf: Callable[[str], Path], upstream: Callable[[str], Upstream]
     ) -> None:
-        """`gguf`: the file of the scripted model, or of the known-distribution model.
-
-        `upstream`: a server with the model of that name; it raises `NotSupported` when there is none.
-        """
         self._settings = settings
         self._gguf = gguf
         self._upstream = upstream
-        self._backends: dict[str, OllamaBackend] = {}
-        self._last_version: tuple[str, str] | None = None
+        self._pool: Pool[str, OllamaBackend] = Pool()
+        # Program and version of the server under test, also when it has died; None when there was none.
+        self.last_version: tuple[str, str] | None = None
 
     @property
     def kind(self) -> str:
@@ -136,134 +141,97 @@ class OllamaBackends:
         return None
 
     def under_test(self, role: str = SCRIPTED) -> OllamaBackend:
-        """The judged server that has the model of a role.
+        """The server under test that has the model of a role.
 
         Raises `StartFailure`, `TargetError`, or `NotSupported` when there is no such model.
         """
-        front = self._get(f"gateway {role}" if self.kind == "gateway" else self.kind)
-        self._last_version = (front.program, front.version)
-        if role not in front.names:
-            raise NotSupported(f"{front.label} has no model {role!r} and takes none that the suite makes")
-        return front
+        backend = self._gateway(role) if self.kind == "gateway" else self._other(self.kind)
+        self.last_version = (backend.program, backend.version)
+        if role not in backend.names:
+            raise NotSupported(f"{backend.label} has no model {role!r} and takes none that the suite makes")
+        return backend
 
-    @property
-    def last_version(self) -> tuple[str, str] | None:
-        """Program and version of the judged one, also when it has died; None when it never was there."""
-        return self._last_version
+    def gateway(self) -> OllamaBackend:
+        """The gateway of this run: the user's own if it is under test, else the bundled one."""
+        return self._gateway(SCRIPTED) if self.kind == "ollama" else self.under_test()
+
+    def real(self) -> OllamaBackend:
+        """A real Ollama, also when another server is under test."""
+        return self._other("ollama")
+
+    def close(self) -> None:
+        """Stop what was started and delete the models that were created, also when one of these fails."""
+        self._pool.close()
+
+    def discard(self, backend: OllamaBackend) -> None:
+        """Stop this one, which hangs or has died; the next use gets a new one."""
+        for key in [key for key, known in self._pool.servers.items() if known is backend]:
+            self._pool.discard(key)
+
+    def _gateway(self, role: str) -> OllamaBackend:
+        return self._pool.get(f"gateway {role}", lambda: self._start_gateway(role))
+
+    def _other(self, kind: str) -> OllamaBackend:
+        start = self._start_ollama if kind == "ollama" else partial(self._connect, kind)
+        return self._pool.get(kind, start)
 
     @cached_property
     def _installed(self) -> InstalledProgram | None:
         return OLLAMA.locate(self._settings)
 
-    def gateway(self) -> OllamaBackend:
-        """The gateway of this run: the user's own where one is judged, else the bundled one."""
-        return self._get(f"gateway {SCRIPTED}") if self.kind == "ollama" else self.under_test()
-
-    def real(self) -> OllamaBackend:
-        """A real Ollama, whoever is judged."""
-        return self._get("ollama")
-
-    def close(self) -> None:
-        """Stop what was started and delete the models that were created, also when one of these fails."""
-        with contextlib.ExitStack() as stack:
-            for kind in list(self._backends):
-                stack.callback(self._discard, kind)
-
-    def discard(self, backend: OllamaBackend) -> None:
-        """End this one, which hangs or has died; who asks next gets a new one."""
-        for kind in [kind for kind, known in self._backends.items() if known is backend]:
-            self._discard(kind)
-
-    def _get(self, kind: str) -> OllamaBackend:
-        front = self._backends.get(kind)
-        if front is not None and front.alive:
-            return front
-        self._discard(kind)
-        if kind == "ollama":
-            front = self._start_ollama()
-        elif kind.startswith("gateway "):
-            front = self._start_gateway(kind.removeprefix("gateway "))
-        else:
-            front = self._connect(kind)
-        self._backends[kind] = front
-        return front
-
-    def _discard(self, kind: str) -> None:
-        front = self._backends.pop(kind, None)
-        if front is None:
-            return
-        if front.process is not None:
-            front.process.stop()
-        elif front.created:
-            with contextlib.suppress(RequestFailed), contextlib.closing(ApiClient(front.url)) as client:
-                delete_models(client, front.created)
-
     def _start_ollama(self) -> OllamaBackend:
         if self._settings.ollama_url is not None:
             return self._connect(self._settings.ollama_url)
-        part = self._installed
-        assert part is not None, f"this scenario lacks the tag @{NEEDS_OLLAMA}"
-        server: OllamaServer = start_ollama(part, self._settings)
-        names = {
-            SCRIPTED: SCRIPTED,
-            TOOLS: TOOLS,
-            EMBEDDING: SCRIPTED,
-            UNLOADABLE: SCRIPTED,
-            CATEGORICAL: CATEGORICAL,
-        }
+        program = self._installed
+        assert program is not None, f"this scenario lacks the tag @{NEEDS_OLLAMA}"
+        server = start_ollama(program, self._settings)
+        names = _model_names()
         try:
             with contextlib.closing(ApiClient(server.url, timeout=CREATE_SECONDS)) as client:
                 self._create_models(client, names)
         except BaseException:
             server.stop()
             raise
-        return OllamaBackend(server.url, "ollama", part.version, names, server)
+        return OllamaBackend(server.url, "ollama", program.version, names, server)
 
     def _start_gateway(self, model: str) -> OllamaBackend:
-        behind = self._upstream(model)
-        files = {model: behind.file} if behind.file else {}
-        gateway = start_gateway(behind.url, self._settings, files, behind.api_key)
+        upstream = self._upstream(model)
+        files = {model: upstream.file} if upstream.file else {}
+        gateway = start_gateway(upstream.url, self._settings, files, upstream.api_key)
         try:
             version, listed = self._version_and_models(gateway.url)
         except BaseException:
             gateway.stop()
             raise
-        name = model if behind.file else listed[0]
         return OllamaBackend(
             gateway.url,
             GATEWAY,
             version,
-            {model: name},
+            {model: model if upstream.file else listed[0]},
             gateway,
-            unloads=behind.unloads,
-            upstream=behind.process,
+            unloads=upstream.unloads,
+            upstream=upstream.process,
         )
 
     def _connect(self, url: str) -> OllamaBackend:
-        """A server that is there: with our models where it takes any, else with the first of its own."""
+        """A server that is there: with the suite's models if it takes any, else with the first of its own."""
         version, listed = self._version_and_models(url)
-        mark = f"acceptance-{secrets.token_hex(4)}"
-        scripted, tools, categorical = (f"{mark}-{role}" for role in (SCRIPTED, TOOLS, CATEGORICAL))
-        names = {
-            SCRIPTED: scripted,
-            TOOLS: tools,
-            EMBEDDING: scripted,
-            UNLOADABLE: scripted,
-            CATEGORICAL: categorical,
-        }
+        names = _model_names(f"acceptance-{secrets.token_hex(4)}-")
         with contextlib.closing(ApiClient(url, timeout=self._settings.seconds(CREATE_SECONDS))) as client:
             try:
                 self._create_models(client, names)
-                return OllamaBackend(url, "ollama", version, names, created=(scripted, tools, categorical))
+                return OllamaBackend(url, "ollama", version, names, created=tuple(set(names.values())))
             except ModelNotCreated as error:
-                delete_models(client, [scripted, tools, categorical])
+                delete_models(client, set(names.values()))
                 if not listed:
                     shown = redact_url(url)
-                    raise TargetError(f"{shown} lists no model and takes none of ours: {error}") from None
+                    raise TargetError(
+                        f"{shown} lists no model and takes none of the suite's: {error}"
+                    ) from None
         return OllamaBackend(url, "url", version, dict.fromkeys((SCRIPTED, EMBEDDING, UNLOADABLE), listed[0]))
 
     def _version_and_models(self, url: str) -> tuple[str, list[str]]:
-        """Version and models that a server tells; raises `TargetError`."""
+        """The version of a server and the models that it lists; raises `TargetError`."""
         with contextlib.closing(ApiClient(url, timeout=self._settings.seconds(CONNECT_SECONDS))) as client:
             try:
                 version = str(client.get("/api/version").json()["version"])
@@ -279,3 +247,9 @@ class OllamaBackends:
         create_model(client, names[SCRIPTED], scripted)
         create_model(client, names[TOOLS], scripted, template=TOOLS_TEMPLATE.read_text(encoding="utf-8"))
         create_model(client, names[CATEGORICAL], self._gguf(CATEGORICAL))
+
+
+def _model_names(prefix: str = "") -> dict[str, str]:
+    """Role -> name of the model that has it on an Ollama, which makes embeddings with any model."""
+    own = (TOOLS, CATEGORICAL)
+    return {role: f"{prefix}{role if role in own else SCRIPTED}" for role in ROLES}

@@ -1,55 +1,84 @@
-"""Servers shared by scenarios: one per model and options, made when first asked for, replaced when hurt."""
+"""Servers shared by scenarios: started on first use, replaced when they died."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import ExitStack
+from typing import Generic, Protocol, TypeVar
 
+from support.programs.launcher import LaunchedProgram
 from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget
-from support.servers.mistralrs import Server, start_server
+from support.servers.mistralrs import start_server
 from support.settings import Settings
 
-_Key = tuple[ModelArguments, tuple[str, ...], str]
+
+class Shareable(Protocol):
+    """A server, or several that are used together."""
+
+    @property
+    def alive(self) -> bool: ...
+
+    def stop(self) -> object: ...
 
 
-class ServerPool:
-    """Owns the shared servers of a run."""
+K = TypeVar("K", bound=Hashable)
+S = TypeVar("S", bound=Shareable)
 
-    def __init__(self, target: CommandTarget, settings: Settings) -> None:
-        self._target = target
-        self._settings = settings
-        self._servers: dict[_Key, Server] = {}
 
-    def get(self, model: ModelArguments, options: Sequence[str] = (), isolation: str = "") -> Server:
-        """A healthy server with this model, started with these options. Raises `StartFailure`.
+class Pool(Generic[K, S]):
+    """Servers of a run by a key. It stops what it started."""
 
-        Who hurts a server without ending it gives a `purpose`: nobody else gets that one.
-        """
-        key = (model, tuple(options), isolation)
-        server = self._servers.get(key)
-        if server is not None and server.alive:
-            return server
-        self.discard(*key)
-        # TEST_PORT is one port: with it, only one server at a time can be there.
-        if self._settings.test_port is not None:
-            self.close()
-        server = start_server(self._target, model, self._settings, options=options)
-        self._servers[key] = server
+    def __init__(self) -> None:
+        self.servers: dict[K, S] = {}
+
+    def get(self, key: K, start: Callable[[], S]) -> S:
+        """The server of this key if it is alive, else a new one."""
+        server = self.servers.get(key)
+        if server is None or not server.alive:
+            self.discard(key)
+            server = self.servers[key] = start()
         return server
 
-    def peek(self, model: ModelArguments, options: Sequence[str] = (), isolation: str = "") -> Server | None:
-        """The one that `get` gave last, dead or alive; None when it was discarded."""
-        return self._servers.get((model, tuple(options), isolation))
-
-    def discard(self, model: ModelArguments, options: Sequence[str] = (), isolation: str = "") -> None:
-        """End this server: somebody hurt it, or is done with it."""
-        server = self._servers.pop((model, tuple(options), isolation), None)
+    def discard(self, key: K) -> None:
+        """Stop it, if there is one: the next `get` starts a new one."""
+        server = self.servers.pop(key, None)
         if server is not None:
             server.stop()
 
     def close(self) -> None:
         """Stop all of them, also when one cannot be stopped."""
         with ExitStack() as stack:
-            for key in list(self._servers):
-                stack.callback(self.discard, *key)
+            for key in list(self.servers):
+                stack.callback(self.discard, key)
+
+
+class ServerPool:
+    """The shared servers of the target: one per model and options."""
+
+    def __init__(self, target: CommandTarget, settings: Settings) -> None:
+        self._target = target
+        self._settings = settings
+        self._pool: Pool[tuple[ModelArguments, tuple[str, ...], str], LaunchedProgram] = Pool()
+
+    def get(self, model: ModelArguments, options: Sequence[str] = (), isolation: str = "") -> LaunchedProgram:
+        """A server with this model, started with these options. Raises `StartFailure`.
+
+        `isolation`: names a use that damages the server; other uses get another one.
+        """
+
+        def start() -> LaunchedProgram:
+            # TEST_PORT is one port: with it, only one server at a time can be there.
+            if self._settings.test_port is not None:
+                self.close()
+            return start_server(self._target, model, self._settings, options=options)
+
+        return self._pool.get((model, tuple(options), isolation), start)
+
+    def discard(self, model: ModelArguments, options: Sequence[str] = (), isolation: str = "") -> None:
+        """Stop this server: it was damaged, or is no longer needed."""
+        self._pool.discard((model, tuple(options), isolation))
+
+    def close(self) -> None:
+        """Stop all of them."""
+        self._pool.close()

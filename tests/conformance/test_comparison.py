@@ -49,7 +49,7 @@ class Candidate:
             raise TargetError("no such program\nmore words")
         return Endpoint(self.label, api, self._url, {"model": "tiny"}) if self._url else None
 
-    def diagnose_no_answer(self, api: str, model: str) -> PostMortem:
+    def diagnose_no_answer(self) -> PostMortem:
         return PostMortem("left it unanswered")
 
     def close(self) -> None:
@@ -136,7 +136,7 @@ class Fragile(Candidate):
     def endpoint_for(self, api: str, model: str) -> Endpoint | None:
         return Endpoint("fragile 1.0", api, self._url or "", {"model": "tiny"})
 
-    def diagnose_no_answer(self, api: str, model: str) -> PostMortem:
+    def diagnose_no_answer(self) -> PostMortem:
         self.looked_after += 1
         return self._fate
 

@@ -49,7 +49,6 @@ def start(code: str, ready: WaitStrategy, timeout: float = PATIENCE) -> Launched
         environment=lambda folder: {"HOME": str(folder)},
         ready=ready,
         timeout=timeout,
-        folder_prefix="toy-",
     )
 
 
@@ -114,7 +113,7 @@ def test_a_failed_start_is_explained_and_leaves_nothing(
     assert "last seen: no 'listening on" in text
     assert f"(exit code {exit_code})" in text and text.endswith("no room")
     assert (caught.value.exit_code, caught.value.log) == (exit_code, "no room\n")
-    assert not list(temporary.glob("toy-*"))
+    assert not list(temporary.glob("acceptance-server-*"))
 
 
 def test_a_program_that_cannot_be_executed_leaves_no_folder(temporary: Path) -> None:
@@ -125,9 +124,8 @@ def test_a_program_that_cannot_be_executed_leaves_no_folder(temporary: Path) -> 
             environment=lambda _: {},
             ready=lacks(""),
             timeout=1.0,
-            folder_prefix="toy-",
         )
-    assert not list(temporary.glob("toy-*"))
+    assert not list(temporary.glob("acceptance-server-*"))
 
 
 def test_another_port_is_tried_when_one_was_taken(monkeypatch: pytest.MonkeyPatch) -> None:

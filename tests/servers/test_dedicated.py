@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from support.servers.dedicated import ServerWithGateway, SharedServers
+from support.servers.dedicated import ServerWithGateway
+from support.servers.pool import Pool
 from support.waiting import wait_until
 from tests.timeouts import PATIENCE
 
@@ -32,14 +33,15 @@ def stack(server: Any) -> ServerWithGateway:
 
 
 def test_a_stack_is_shared_by_those_who_use_it_alike() -> None:
-    shared = SharedServers()
+    shared: Pool[str, Any] = Pool()
     one = shared.get("leaving", lambda: stack(Toy()))
     assert shared.get("leaving", lambda: stack(Toy())) is one
     assert shared.get("unloading", lambda: stack(Toy())) is not one
 
 
 def test_a_stack_that_died_or_was_given_up_is_replaced() -> None:
-    shared, first = SharedServers(), Toy()
+    shared: Pool[str, ServerWithGateway] = Pool()
+    first = Toy()
     one = shared.get("leaving", lambda: stack(first))
     first.alive = False
     second = Toy()

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from support.servers.dedicated import SharedServers
 from support.servers.discovery import CommandTarget
 from support.servers.ollama_backends import OllamaBackends
-from support.servers.pool import ServerPool
+from support.servers.pool import Pool, ServerPool
 from support.settings import ResolvedSettings, Settings
 from support.suite import RunCache, RunContext
 
@@ -50,7 +49,7 @@ def test_servers_are_closed_although_an_earlier_close_fails(
 
     monkeypatch.setattr(ServerPool, "close", lambda _: closed.append("servers"))
     monkeypatch.setattr(OllamaBackends, "close", fail)
-    monkeypatch.setattr(SharedServers, "close", lambda _: closed.append("shared servers"))
+    monkeypatch.setattr(Pool, "close", lambda _: closed.append("shared servers"))
     run = context(tmp_path)
     _ = run.servers, run.ollama_backends, run.shared_servers
     with pytest.raises(OSError, match="cannot be stopped"):
@@ -65,7 +64,7 @@ def _given(resource: Resource) -> Any:
 
 
 def test_all_shared_servers_are_stopped_although_one_cannot_be() -> None:
-    shared = SharedServers()
+    shared: Pool[str, Any] = Pool()
     first, second, third = Resource(), Resource(OSError("no")), Resource()
     for use, resource in (("one", first), ("two", second), ("three", third)):
         shared.get(use, partial(_given, resource))

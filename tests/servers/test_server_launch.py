@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from support.programs import launcher
-from support.servers import mistralrs, startup_hints
+from support.programs.launcher import LaunchedProgram
+from support.servers import mistralrs
 from support.servers.discovery import CommandTarget
 from support.servers.launch_checks import PortBlocker
-from support.servers.mistralrs import Server, StartFailure, start_server, try_start
-from support.servers.startup_hints import hint_for
+from support.servers.mistralrs import StartFailure, hint_for, start_server, try_start
 from support.waiting import wait_until
 from tests.http.tiny_server import TinyServer, json_reply
 from tests.programs.vanishing import is_gone
@@ -142,7 +142,7 @@ def test_a_known_failure_shows_its_remedy_under_the_end_of_the_log(
 
 
 def test_every_remedy_has_an_example_here() -> None:
-    rows = tomllib.loads(startup_hints.TABLE.read_text())["remedy"]
+    rows = tomllib.loads(mistralrs.HINTS.read_text())["remedy"]
     assert {row["advice"] for row in rows} == {hint_for(line) for line in KNOWN}
 
 
@@ -187,7 +187,7 @@ def test_a_refusal_is_an_answer_of_an_attempt(programs: Programs) -> None:
     assert 0 < refused.seconds < PATIENCE
     made = try_start(lambda: start_server(programs.server(), MODEL, programs.settings()))
     assert made.failure is None
-    assert isinstance(made.server, Server)
+    assert isinstance(made.server, LaunchedProgram)
     made.server.stop()
 
 

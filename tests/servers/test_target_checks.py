@@ -11,6 +11,7 @@ import pytest
 from support.errors import ProgramUnavailable, TargetError
 from support.programs import install
 from support.programs.child_environment import INHERITED_VARIABLES, child_environment
+from support.programs.launcher import LaunchedProgram
 from support.programs.mistralrs import MISTRALRS
 from support.programs.process import CommandTimeout, CompletedCommand
 from support.servers import cli_checks
@@ -23,8 +24,7 @@ from support.servers.launch_checks import (
     check_memory,
     check_ready,
 )
-from support.servers.mistralrs import LaunchResult, Server, StartFailure
-from support.servers.program_runs import ProgramRuns
+from support.servers.mistralrs import LaunchResult, StartFailure
 from tests.servers.stand_in_programs import Programs
 
 TARGET = CommandTarget(Path("/bin/mistralrs"), "mistralrs", "0.8.1", "a test")
@@ -151,7 +151,7 @@ def test_a_command_line_begins_with_the_program() -> None:
 def test_a_command_line_with_a_command_list_runs_once_for_each_listed_command(programs: Programs) -> None:
     listing = "Commands:\n  serve  Serve\n  run    Run\n\nOptions:\n"
     target = replace(TARGET, path=programs.shell(f"printf '{listing}'; echo Usage: $*"))
-    runs = ProgramRuns(programs.folder)
+    runs = cli_checks.ProgramRuns(programs.folder)
     runs.run(target, ("help", cli_checks.EACH_COMMAND), programs.settings())
     called = [completed.command[1:] for completed in runs.completed.all()]
     assert called == [("--help",), ("help", "serve"), ("help", "run")]
@@ -192,7 +192,7 @@ def attempted(
     return LaunchResult(None, StartFailure("not ready", exit_code=exit_code, log=log), seconds)
 
 
-class FakeServer(Server):
+class FakeServer(LaunchedProgram):
     def __init__(self, log: str, resident: int = 0) -> None:
         self._log, self._resident = log, resident
 

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from support.http.client import ApiClient
-from support.servers.model_probe import serves_scripted_model
+from support.servers.endpoints import serves_scripted_model
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply, silence
 
 Serve = Callable[[Reply], TinyServer]
