@@ -4,7 +4,7 @@ api               an API, and a server that offers it
 registry          the APIs by name
 oracles/          contracts of each API: official type, strict model, invariants
 contract          `Contract`: what every response of one kind has to keep
-case_table        the tables of cases (`cases/<api>/*.toml`), read and validated
+case_table        the tables of cases and sequences, read and validated
 request_builder   the request of a case as bytes for one server
 generated_bodies  request bodies that are too large or too deep for a table
 ollama_bodies     the same for the Ollama API
@@ -15,7 +15,7 @@ case_runner       runs one case on one server
 checked_client    `CheckedClient`: checks the contract of every response; what the sequences use
 sequence          `@sequence`: checks that take several requests
 sequences/        the sequences of each API
-groups            the checks of an API by id and by group
+groups            the checks of all APIs by id, and those of an API by group
 check_outcome     what a check found on one server
 scenario          runs the checks of a group, each with its result
 missing_routes    routes that a server was found not to have

@@ -1,7 +1,8 @@
-"""The tables of cases: one file for each topic under `cases/<api>/`, one row for each behaviour.
+"""The tables of checks: one file for each topic under `cases/<api>/`, one row for each behaviour.
 
-The key of a row is the id of its case: `<api>.<route or topic>.<aspect>[.<detail>]`. Ids are stable: reports,
-`known_issues.toml` and `acceptance run --case` name a case by its id.
+`sequences/<api>.toml` has the checks that take several requests. The key of a row is the id of its check:
+`<api>.<route or topic>.<aspect>[.<detail>]`. Ids are stable: reports, `known_issues.toml` and
+`acceptance run --case` name a check by its id.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -22,9 +23,10 @@ from support.name_registry import unknown
 from support.results.check import Level
 from support.units import JsonMapping, JsonObject
 
-FOLDER = Path(__file__).with_name("cases")
+CASE_FOLDER = Path(__file__).with_name("cases")
+SEQUENCE_FOLDER = CASE_FOLDER.with_name("sequences")
 Kind = Literal["json", "sse", "ndjson", "text", "empty", "any"]
-CHECK_ID = r"^[a-z0-9_]+(\.[a-z0-9_]+){2,4}$"
+C = TypeVar("C", bound="Check")
 
 # What can be compared between two answers, streamed or not; the keys of a normalized answer.
 NormalizedField = Literal[
@@ -65,7 +67,29 @@ class Repetition(BaseModel):
         return self
 
 
-class Case(BaseModel):
+class Check(BaseModel):
+    """A case or a sequence: what a report shows of it. A sequence has no more than this and its function."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+){2,4}$")
+    title: str = Field(min_length=3)
+    group: str = Field(min_length=3, description="the scenario that runs it, by its step")
+    level: Level
+    source: str = Field(min_length=3)
+    model: str = Field(SCRIPTED, description="which of the suite's models the server has to serve")
+
+    @property
+    def api(self) -> str:
+        return self.id.partition(".")[0]
+
+    @property
+    def expected(self) -> str:
+        """What is required; the failure of a sequence itself names the value that was expected."""
+        return self.title
+
+
+class Case(Check):
     """One behaviour of an API.
 
     `contract` names the contracts that the response keeps; `expect` adds conditions of this case. `recheck`:
@@ -73,13 +97,6 @@ class Case(BaseModel):
     is always run.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: str = Field(pattern=CHECK_ID)
-    api: str
-    title: str = Field(min_length=3)
-    group: str = Field(min_length=3, description="the scenario that runs it, by its step")
-    level: Level
     request: RequestSpec
     status: list[int]
     kind: Kind = "json"
@@ -89,8 +106,6 @@ class Case(BaseModel):
     repetition: Repetition | None = None
     recheck: bool = False
     destructive: bool = Field(False, description="it may damage its server, which is used for nothing else")
-    model: str = Field(SCRIPTED, description="which of the suite's models the server has to serve")
-    source: str = Field(min_length=3)
 
     @field_validator("status", "contract", mode="before")
     @classmethod
@@ -109,8 +124,6 @@ class Case(BaseModel):
 
     @model_validator(mode="after")
     def _check_consistent(self) -> Case:
-        if not self.id.startswith(f"{self.api}."):
-            raise ValueError(f"the id of a case of this API begins with `{self.api}.`")
         if not self.status or not all(100 <= status <= 599 for status in self.status):
             raise ValueError("status is a number, or a list of numbers, from 100 to 599")
         if self.kind in ("any", "empty") and (self.expect or self.contract):
@@ -145,14 +158,28 @@ class Case(BaseModel):
         return "; ".join([", ".join(parts), *conditions])
 
 
-def read_table(api: str, file: Path) -> dict[str, Case]:
-    """The cases of one file by id; raises `CaseError`.
+def read_table(api: str, file: Path, kind: type[C]) -> dict[str, C]:
+    """The checks of one file by id; raises `CaseError`.
 
     A table `[defaults]` at its top holds what its rows share; a row's own fields win, tables are merged.
     """
     rows = _read_rows(file)
     defaults = rows.pop("defaults", {})
-    return {name: _parse_case(api, file, name, row, defaults) for name, row in rows.items()}
+    found = {}
+    for name, row in rows.items():
+        where = f"{file.name}: case {name!r}"
+        if not isinstance(row, Mapping):
+            raise CaseError(f'{where}: a case is a table, written as ["{name}"]')
+        if not name.startswith(f"{api}."):
+            raise CaseError(f"{where}: the id of a case of this API begins with `{api}.`")
+        try:
+            found[name] = kind.model_validate({"id": name, **_merge_defaults(defaults, row)})
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = ".".join(str(part) for part in first["loc"])
+            reason = str(first["msg"]).removeprefix("Value error, ")
+            raise CaseError(f"{where}: {f'{field}: ' if field else ''}{reason}") from None
+    return found
 
 
 def _read_rows(file: Path) -> JsonObject:
@@ -170,45 +197,44 @@ def _merge_defaults(defaults: JsonMapping, row: JsonMapping) -> JsonObject:
     return deep_merge(defaults, row)
 
 
-def _parse_case(api: str, file: Path, name: str, row: object, defaults: JsonMapping) -> Case:
-    where = f"{file.name}: case {name!r}"
-    if not isinstance(row, Mapping):
-        raise CaseError(f'{where}: a case is a table, written as ["{name}"]')
-    try:
-        return Case.model_validate({"id": name, "api": api, **_merge_defaults(defaults, row)})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        reason = str(first["msg"]).removeprefix("Value error, ")
-        raise CaseError(f"{where}: {f'{field}: ' if field else ''}{reason}") from None
+def _tables(api: str) -> list[tuple[Path, type[Check]]]:
+    """The tables of an API, those of its sequences last; each with the type of its rows."""
+    return [
+        *((file, Case) for file in sorted((CASE_FOLDER / api).glob("*.toml"))),
+        *((file, Check) for file in SEQUENCE_FOLDER.glob(f"{api}.toml")),
+    ]
 
 
 @cache
-def cases_of(api: str) -> Mapping[str, Case]:
-    """Every case of an API by id; raises `CaseError`, also for an id or a title that is used twice."""
-    found: dict[str, Case] = {}
+def checks_of(api: str) -> Mapping[str, Check]:
+    """Every case and sequence of an API by id; raises `CaseError`, also for an id or title used twice."""
+    found: dict[str, Check] = {}
     titles: dict[str, str] = {}
-    for file in sorted((FOLDER / api).glob("*.toml")):
-        for name, case in read_table(api, file).items():
+    for file, kind in _tables(api):
+        for name, check in read_table(api, file, kind).items():
+            where = f"{file.name}: case {name!r}"
             if name in found:
-                raise CaseError(f"{file.name}: case {name!r}: another table has this id; choose another one")
-            same = titles.setdefault(case.title, name)
+                raise CaseError(f"{where}: another table has this id; choose another one")
+            same = titles.setdefault(check.title, name)
             if same != name:
-                raise CaseError(
-                    f"{file.name}: case {name!r}: {same!r} has the same title; choose another one"
-                )
-            found[name] = case
+                raise CaseError(f"{where}: {same!r} has the same title; choose another one")
+            found[name] = check
     return found
 
 
-def case_ids(api: str) -> set[str]:
-    """The ids of an API's cases, not validated: less than half of the time that `cases_of` takes."""
-    return {name for file in (FOLDER / api).glob("*.toml") for name in _read_rows(file)} - {"defaults"}
+def cases_of(api: str) -> Mapping[str, Case]:
+    """Every case of an API by id; raises `CaseError`."""
+    return {name: check for name, check in checks_of(api).items() if isinstance(check, Case)}
+
+
+def check_ids(api: str) -> set[str]:
+    """The ids of an API's checks, not validated: less than half of the time that `checks_of` takes."""
+    return {name for file, _ in _tables(api) for name in _read_rows(file)} - {"defaults"}
 
 
 def get_case(api: str, name: str) -> Case:
     """The case with this id; raises `CaseError` when there is none."""
-    case = cases_of(api).get(name)
-    if case is None:
+    case = checks_of(api).get(name)
+    if not isinstance(case, Case):
         raise CaseError(f"support/conformance/cases/{api}: {unknown('case', name, cases_of(api))}")
     return case

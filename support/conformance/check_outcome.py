@@ -3,36 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Protocol
 
+from support.conformance.case_table import Check
 from support.http.exchange import Exchange
-from support.results.check import Level
 from support.servers.endpoint import Endpoint
-
-
-class Check(Protocol):
-    """A case or a sequence."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def title(self) -> str: ...
-
-    @property
-    def group(self) -> str: ...
-
-    @property
-    def level(self) -> Level: ...
-
-    @property
-    def source(self) -> str: ...
-
-    @property
-    def model(self) -> str: ...
-
-    @property
-    def expected(self) -> str: ...
 
 
 @dataclass(frozen=True)

@@ -1,53 +1,15 @@
-"""The checks of an API, cases and sequences together, by id and by group."""
+"""The checks of all APIs by id, and those of an API by group."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib import import_module
 
-from support.conformance.case_table import CaseError, case_ids, cases_of
-from support.conformance.check_outcome import Check
-from support.conformance.checked_client import CheckedClient
+from support.conformance import case_table
+from support.conformance.case_table import CaseError, Check, checks_of
 from support.conformance.registry import APIS
-from support.conformance.sequence import SEQUENCES, RequestSequence
 from support.errors import SettingsError
-from support.http.client import ApiClient
 from support.name_registry import unknown
-from support.servers.endpoint import Endpoint
-
-# Module of an API's sequences, and the client there that they use.
-_SEQUENCES = {
-    "ollama": ("support.conformance.sequences.ollama", "OllamaClient"),
-    "responses": ("support.conformance.sequences.responses", "ResponsesClient"),
-    "anthropic": ("support.conformance.sequences.anthropic", "CheckedClient"),
-}
-
-
-@cache
-def sequences_of(api: str) -> Mapping[str, RequestSequence]:
-    """Every sequence of an API by id."""
-    if api in _SEQUENCES:
-        import_module(_SEQUENCES[api][0])
-    return {name: sequence for name, sequence in SEQUENCES.items() if name.startswith(f"{api}.")}
-
-
-def sequence_client(client: ApiClient, server: Endpoint) -> CheckedClient:
-    """The client that the sequences of this server's API use."""
-    module, name = _SEQUENCES[server.api]
-    made: CheckedClient = getattr(import_module(module), name)(client, server)
-    return made
-
-
-@cache
-def checks_of(api: str) -> Mapping[str, Check]:
-    """Every case and sequence of an API by id; raises `CaseError` for one that stands twice."""
-    cases, sequences = cases_of(api), sequences_of(api)
-    titles = {case.title: name for name, case in cases.items()}
-    for name, sequence in sequences.items():
-        if name in cases or titles.setdefault(sequence.title, name) != name:
-            raise CaseError(f"sequence {name!r}: another check of the API has its id or title; rename one")
-    return {**cases, **sequences}
 
 
 @cache
@@ -59,7 +21,7 @@ def all_checks() -> Mapping[str, Check]:
 @cache
 def check_ids() -> frozenset[str]:
     """The ids of all checks, for what a run validates before it starts."""
-    return frozenset(name for api in APIS for name in (*case_ids(api), *sequences_of(api)))
+    return frozenset(name for api in APIS for name in case_table.check_ids(api))
 
 
 def groups_of(api: str) -> Mapping[str, Sequence[Check]]:
@@ -74,7 +36,7 @@ def group(api: str, name: str) -> Sequence[Check]:
     """The checks of a group; raises `CaseError` when there is none."""
     groups = groups_of(api)
     if name not in groups:
-        raise CaseError(f"{unknown(f'group of the API {api!r}', name, groups)}")
+        raise CaseError(unknown(f"group of the API {api!r}", name, groups))
     return groups[name]
 
 

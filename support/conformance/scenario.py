@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import Protocol
 
 from support.conformance.case_runner import run_case
-from support.conformance.case_table import Case, get_case
-from support.conformance.check_outcome import Check, Failure, Outcome
+from support.conformance.case_table import Case, Check, get_case
+from support.conformance.check_outcome import Failure, Outcome
 from support.conformance.comparison import Comparison, cell_of, command_of
-from support.conformance.groups import group, sequence_client
+from support.conformance.groups import group
 from support.conformance.missing_routes import MissingRoutes
 from support.conformance.registry import APIS
-from support.conformance.sequence import RequestSequence, run_sequence
+from support.conformance.sequence import run_sequence
 from support.errors import NotSupported
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
@@ -154,13 +154,10 @@ class ConformanceScenario:
         return outcome
 
     def _run_sequence(self, check: Check) -> Outcome:
-        assert isinstance(check, RequestSequence), check
-        api = check.id.partition(".")[0]
-        server, process = self._servers.endpoint(api, check.model)
+        server, process = self._servers.endpoint(check.api, check.model)
         self.require_api(server)
         with self._client(server, process) as client, _ServerWatch(process) as watch:
-            outcome = run_sequence(check, client, server, sequence_client(client, server))
-            outcome = watch.explain(outcome)
+            outcome = watch.explain(run_sequence(check, client, server))
             self._keep_exchanges(outcome, client)
         return outcome
 

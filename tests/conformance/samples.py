@@ -114,7 +114,6 @@ def case(**fields: Any) -> Case:
     """A case about a chat, some of its fields replaced."""
     row: dict[str, Any] = {
         "id": "openai.toy.case",
-        "api": "openai",
         "title": "a toy",
         "group": "toys",
         "level": "must",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.conformance import case_table
-from support.conformance.case_table import CaseError, read_table
+from support.conformance.case_table import Case, CaseError, read_table
 from support.conformance.generated_bodies import BODY_GENERATORS
 from support.conformance.matchers import Expectation
 from support.conformance.registry import APIS
@@ -34,7 +34,7 @@ def table(tmp_path: Path, text: str) -> Path:
 
 
 def test_a_row_becomes_a_case(tmp_path: Path) -> None:
-    case = read_table("openai", table(tmp_path, GOOD))["openai.toy.answer"]
+    case = read_table("openai", table(tmp_path, GOOD), Case)["openai.toy.answer"]
     assert (case.api, case.title, case.route, case.status) == (
         "openai",
         "it answers",
@@ -85,10 +85,10 @@ def test_a_typing_error_is_one_clear_line(
 ) -> None:
     file = table(tmp_path, GOOD.replace(*change))
     if not names:
-        assert read_table("openai", file)
+        assert read_table("openai", file, Case)
         return
     with pytest.raises(CaseError) as error:
-        read_table("openai", file)
+        read_table("openai", file, Case)
     said = str(error.value)
     assert said.startswith("toy.toml: ") and "\n" not in said
     assert not [name for name in names if name not in said], said
@@ -123,7 +123,7 @@ request.body = "x"
 
 
 def test_rows_share_defaults(tmp_path: Path) -> None:
-    rows = read_table("openai", table(tmp_path, DEFAULTS))
+    rows = read_table("openai", table(tmp_path, DEFAULTS), Case)
     bodies = [row.request.build({"model": "tiny"}).body for row in rows.values()]
     assert json.loads(bodies[0]) == {"model": "tiny", "text": "b", "options": {"a": 1, "b": 3}}
     assert json.loads(bodies[1]) == {"model": "tiny", "options": {"a": 1, "b": 2}}
@@ -133,7 +133,7 @@ def test_rows_share_defaults(tmp_path: Path) -> None:
 
 
 def test_a_change_is_joined_with_the_request(tmp_path: Path) -> None:
-    row = read_table("openai", table(tmp_path, DEFAULTS))["openai.toy.without_nested"]
+    row = read_table("openai", table(tmp_path, DEFAULTS), Case)["openai.toy.without_nested"]
     for change, options in (({"options": {"a": 3}}, {"a": 3}), ({}, {"a": 1})):
         body = row.request.build({"model": "tiny"}, change).body
         assert json.loads(body)["options"] == options
@@ -157,9 +157,9 @@ def test_ids_and_titles_are_unique(
     (tmp_path / "openai").mkdir()
     (tmp_path / "openai" / "a.toml").write_text(GOOD)
     (tmp_path / "openai" / "b.toml").write_text(other)
-    monkeypatch.setattr(case_table, "FOLDER", tmp_path)
+    monkeypatch.setattr(case_table, "CASE_FOLDER", tmp_path)
     with pytest.raises(CaseError, match=message):
-        case_table.cases_of.__wrapped__("openai")
+        case_table.checks_of.__wrapped__("openai")
 
 
 def test_an_unknown_id_has_close_matches() -> None:

@@ -12,14 +12,13 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from support.conformance import scenario
-from support.conformance.case_table import CaseError
-from support.conformance.check_outcome import Check
+from support.conformance.case_table import CaseError, Check
 from support.conformance.comparison import Comparison
 from support.conformance.groups import all_checks, check_ids, group, groups_of, require_checks
 from support.conformance.missing_routes import MissingRoutes
 from support.conformance.registry import APIS
 from support.conformance.scenario import ConformanceScenario
-from support.conformance.sequence import RequestSequence
+from support.conformance.sequence import STEPS
 from support.errors import NotSupported, SettingsError
 from support.results.check import CheckResult, ChecksFailed, KnownIssuesFound
 from support.results.known_issues import KnownIssue
@@ -250,9 +249,13 @@ def test_an_interrupted_group_keeps_what_was_finished(serve: Serve, monkeypatch:
     assert "before this check was finished" in results[1].reason
 
 
-def test_a_sequence_is_a_check_like_a_case(serve: Serve, run: Any) -> None:
-    def sequence(name: str, steps: Any) -> RequestSequence:
-        return RequestSequence(f"responses.toy.{name}", name, "toys", "should", "a test", steps)
+def test_a_sequence_is_a_check_like_a_case(serve: Serve, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sequence(name: str, steps: Any) -> Check:
+        check = Check(
+            id=f"responses.toy.{name}", title=name, group="toys", level="should", source="a test", model="x"
+        )
+        monkeypatch.setitem(STEPS, check.id, steps)
+        return check
 
     def fails(client: Any) -> None:
         client.client.get("/v1/models")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -14,7 +13,7 @@ from support.bundled.ollama_gateway import errors
 from support.conformance.case_table import cases_of
 from support.conformance.missing_routes import MissingRoutes
 from support.conformance.optional_routes import OptionalRoutes, optional_routes
-from support.conformance.sequence import SEQUENCES
+from support.conformance.sequence import STEPS
 from support.conformance.sequences.ollama import OllamaClient, client_sequence, require_same_answer
 from support.errors import NotSupported
 from support.http.client import RequestFailed
@@ -23,6 +22,7 @@ from support.servers.endpoint import Endpoint
 
 GATEWAY = "mistralrs-gateway"
 CASES = ("ollama.generate.answer.exact", "ollama.generate.prompt.template", "ollama.generate.options.unknown")
+CLIENT_SEQUENCE = "ollama.client.chat.answer"
 COPYING = "ollama.store.copy.until_deleted"
 UNLOADING = "ollama.lifecycle.unload_reload"
 
@@ -51,15 +51,6 @@ class Toy:
         return self.view
 
 
-@pytest.fixture
-def registered() -> Iterator[None]:
-    before = dict(SEQUENCES)
-    yield
-    SEQUENCES.clear()
-    SEQUENCES.update(before)
-
-
-@pytest.mark.usefixtures("registered")
 @pytest.mark.parametrize(
     ("error", "raised", "message"),
     [
@@ -70,14 +61,16 @@ def registered() -> Iterator[None]:
     ],
 )
 def test_only_errors_of_the_server_are_failures(
-    error: Exception, raised: type[Exception], message: str
+    error: Exception, raised: type[Exception], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    @client_sequence("ollama.client.toy", title="a toy")
+    monkeypatch.delitem(STEPS, CLIENT_SEQUENCE)
+
+    @client_sequence(CLIENT_SEQUENCE)
     def failing(client: Any) -> None:
         raise error
 
     with pytest.raises(raised, match=message):
-        SEQUENCES["ollama.client.toy"].steps(Toy())
+        STEPS[CLIENT_SEQUENCE](Toy())
 
 
 @pytest.mark.parametrize(
@@ -111,7 +104,7 @@ def listed(*, unloads: bool) -> Any:
 
 
 def test_what_a_server_is_listed_to_lack_is_unsupported() -> None:
-    copying, unloading = (SEQUENCES[name].steps for name in (COPYING, UNLOADING))
+    copying, unloading = (STEPS[name] for name in (COPYING, UNLOADING))
     with pytest.raises(NotSupported, match="copying a model"):
         copying(rejecting(listed(unloads=True)))
     with pytest.raises(NotSupported, match="unloading a model"):

@@ -6,15 +6,21 @@ import re
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from support.conformance.case_table import Case, Check, checks_of
 from support.conformance.check_outcome import Outcome
-from support.conformance.groups import sequence_client, sequences_of
-from support.conformance.sequence import SEQUENCES, RequestSequence, require_equal, run_sequence, sequence
+from support.conformance.sequence import STEPS, require_equal, run_sequence, sequence
 from support.conformance.sequences import responses
 from support.servers.endpoint import Endpoint
 from tests.conformance.fake_apis import FakeOwn
 
-ALL = [name for api in ("responses", "anthropic") for name in sequences_of(api)]
+ALL = [
+    name
+    for api in ("responses", "anthropic")
+    for name, check in checks_of(api).items()
+    if not isinstance(check, Case)
+]
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +31,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def run(name: str, *faults: str) -> Outcome:
     fake: Any = FakeOwn(*faults)
     server = Endpoint("fake", name.partition(".")[0], fake.base_url, {"model": "tiny"})
-    return run_sequence(SEQUENCES[name], fake, server, sequence_client(fake, server))
+    return run_sequence(checks_of(server.api)[name], fake, server)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -74,24 +80,18 @@ def test_a_fault_of_messages_is_noticed(name: str, fault: str, seen: str) -> Non
     assert re.search(seen, run(name, fault).reason)
 
 
-def toy(steps: Any) -> Outcome:
-    server = Endpoint("fake", "toy", "http://127.0.0.1:1", {"model": "tiny"})
-    fake: Any = FakeOwn()
-    return run_sequence(
-        RequestSequence("toy.a.b", "a toy", "toys", "must", "a test", steps), fake, server, None
-    )
-
-
-def test_only_what_the_server_did_is_its_fault() -> None:
+def test_only_what_the_server_did_is_its_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(STEPS, ALL[0], lambda _caller: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        toy(lambda _caller: 1 / 0)
-    outcome = toy(lambda _caller: require_equal("the answer", 1, 2))
+        run(ALL[0])
+    monkeypatch.setitem(STEPS, ALL[0], lambda _caller: require_equal("the answer", 1, 2))
+    outcome = run(ALL[0])
     assert outcome.reason == "the answer: expected 1, got 2"
 
 
-def test_an_id_is_given_once_and_well_formed() -> None:
-    fields: Any = {"title": "a toy", "group": "toys", "level": "must", "source": "a test"}
+def test_an_id_is_given_once() -> None:
+    run(ALL[0])
     with pytest.raises(ValueError, match="two sequences"):
-        sequence(ALL[0], **fields)(lambda _caller: None)
-    with pytest.raises(ValueError, match="no id of a check"):
-        sequence("A toy", **fields)
+        sequence(ALL[0])
+    with pytest.raises(ValidationError, match="id"):
+        Check(id="A toy", title="a toy", group="toys", level="must", source="a test", model="scripted")

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from support.conformance.case_runner import run_case
-from support.conformance.case_table import FOLDER, Case, read_table
+from support.conformance.case_table import CASE_FOLDER, Case, read_table
 from support.models.categorical import STEP, WORDS
 from support.servers.endpoint import Endpoint
 from tests.conformance.categorical_server import DiceServer, Draw
 
-TABLES = {api: read_table(api, FOLDER / api / "sampling.toml") for api in ("openai", "ollama")}
+TABLES = {api: read_table(api, CASE_FOLDER / api / "sampling.toml", Case) for api in ("openai", "ollama")}
 CASES = [case for table in TABLES.values() for case in table.values()]
 # A right server fails a case less often than this.
 SELDOM = 1e-6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from support.clients import langchain, ollama_cli
 from support.clients.scenario import CLIENTS
 from support.clients.task import CLIENTS as SDKS
 from support.clients.task import task_names
-from support.conformance.case_table import cases_of
-from support.conformance.groups import all_checks, checks_of, groups_of
+from support.conformance.case_table import Case, cases_of, checks_of
+from support.conformance.groups import all_checks, groups_of
 from support.conformance.registry import APIS
+from support.conformance.sequence import STEPS
 from support.faults import malformed_requests
 from support.faults.scenario import CLIENT_FAULTS
 from support.performance.scenario import PROMPTS, USER_OUTCOMES
@@ -31,6 +33,9 @@ TABLES = {
     "support/models/scripts/standard.toml",
     "support/models/scripts/tools.toml",
     "support/conformance/optional_routes.toml",
+    "support/conformance/sequences/anthropic.toml",
+    "support/conformance/sequences/ollama.toml",
+    "support/conformance/sequences/responses.toml",
     "support/servers/startup_hints.toml",
     "support/servers/launch_plans.toml",
 }
@@ -93,6 +98,14 @@ def test_each_group_of_checks_is_run_by_one_scenario(vocabulary: Vocabulary, api
 def test_a_destructive_case_is_the_only_one_of_its_group(api: str) -> None:
     destructive = {case.group for case in cases_of(api).values() if case.destructive}
     assert all(len(groups_of(api)[name]) == 1 for name in destructive)
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_each_sequence_has_a_function_and_a_row(api: str) -> None:
+    sequences = {name for name, check in checks_of(api).items() if not isinstance(check, Case)}
+    if sequences:
+        import_module(f"support.conformance.sequences.{api}")
+    same(sequences, {name for name in STEPS if name.startswith(f"{api}.")})
 
 
 @pytest.mark.parametrize("api", APIS)

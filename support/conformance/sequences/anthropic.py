@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from support.conformance.checked_client import CheckedClient
 from support.conformance.sequence import Steps, require_equal, sequence
-from support.models.roles import TOOLS
 from support.units import JsonObject
 
+CLIENT = CheckedClient
 TOOL = {"name": "get_weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
 
 
@@ -31,42 +31,17 @@ def _same_token_count(**fields: object) -> Steps:
     return compare
 
 
-sequence(
-    "anthropic.count_tokens.usage.same",
-    title="counted tokens equal the input_tokens of the message",
-    group="token counts and message ids",
-    level="should",
-    source="Anthropic API reference, Count tokens in a Message",
-)(_same_token_count())
-sequence(
-    "anthropic.count_tokens.usage.system",
-    title="counted tokens equal input_tokens with a system prompt",
-    group="token counts and message ids",
-    level="should",
-    source="Anthropic API reference, Count tokens in a Message",
-)(
+sequence("anthropic.count_tokens.usage.same")(_same_token_count())
+sequence("anthropic.count_tokens.usage.system")(
     _same_token_count(
         system=[{"type": "text", "text": "You are polite."}, {"type": "text", "text": "And brief."}]
     )
 )
 # The other models' template has no words for tools.
-sequence(
-    "anthropic.count_tokens.usage.tools",
-    title="counted tokens equal input_tokens with tools",
-    group="token counts and message ids",
-    level="should",
-    source="Anthropic API reference, Count tokens in a Message",
-    model=TOOLS,
-)(_same_token_count(tools=[TOOL]))
+sequence("anthropic.count_tokens.usage.tools")(_same_token_count(tools=[TOOL]))
 
 
-@sequence(
-    "anthropic.count_tokens.usage.longer",
-    title="a system prompt increases the counted tokens",
-    group="token counts and message ids",
-    level="must",
-    source="Anthropic API reference, Count tokens in a Message",
-)
+@sequence("anthropic.count_tokens.usage.longer")
 def _longer_message_more_tokens(client: CheckedClient) -> None:
     short, long = (
         _token_counts(client)[0],
@@ -75,13 +50,7 @@ def _longer_message_more_tokens(client: CheckedClient) -> None:
     assert long > short, f"{long} tokens with a system message, {short} without"
 
 
-@sequence(
-    "anthropic.messages.id.unique",
-    title="message ids are unique",
-    group="token counts and message ids",
-    level="must",
-    source="Anthropic API reference, Create a Message: id",
-)
+@sequence("anthropic.messages.id.unique")
 def _unique_message_ids(client: CheckedClient) -> None:
     request = _message(client, "Say it briefly")
     ids = [client.call("message", "/v1/messages", request).values[0]["id"] for _ in range(5)]

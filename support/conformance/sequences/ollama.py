@@ -16,7 +16,6 @@ from support.conformance.api import NormalizedAnswer
 from support.conformance.checked_client import CheckedClient
 from support.conformance.sequence import Steps, require_equal, sequence
 from support.http.client import RequestFailed
-from support.models.roles import EMBEDDING, SCRIPTED, TOOLS, UNLOADABLE
 from support.units import JsonMapping
 from support.waiting import wait_until
 
@@ -84,7 +83,10 @@ class OllamaClient(CheckedClient):
         return ollama.Client(host=self.client.base_url, trust_env=False, timeout=30.0)
 
 
-def client_sequence(name: str, *, title: str, model: str = SCRIPTED) -> Callable[[Steps], Steps]:
+CLIENT = OllamaClient
+
+
+def client_sequence(name: str) -> Callable[[Steps], Steps]:
     """A sequence with the official client, whose errors are failures of the server."""
 
     def register(steps: Steps) -> Steps:
@@ -100,9 +102,7 @@ def client_sequence(name: str, *, title: str, model: str = SCRIPTED) -> Callable
             except (ConnectionError, httpx.HTTPError) as error:
                 raise RequestFailed(f"the official client got no response: {error}") from error
 
-        return sequence(
-            name, title=title, group="official client", level="must", source="ollama-python", model=model
-        )(run)
+        return sequence(name)(run)
 
     return register
 
@@ -124,13 +124,7 @@ def _wait_until_unloaded(client: OllamaClient) -> None:
 # -- loading (api.md, Load a model, Unload a model, List Running Models)
 
 
-@sequence(
-    "ollama.lifecycle.loaded.listed",
-    title="a model that has answered is listed as loaded",
-    group="model lifecycle",
-    level="must",
-    source="api.md, List Running Models",
-)
+@sequence("ollama.lifecycle.loaded.listed")
 def _loaded_after_answer(client: OllamaClient) -> None:
     client.generate("Say it briefly")
     entry = client.loaded_entry()
@@ -140,14 +134,7 @@ def _loaded_after_answer(client: OllamaClient) -> None:
     require_equal("its digest among the loaded models", listed["digest"], entry["digest"])
 
 
-@sequence(
-    "ollama.lifecycle.unload_reload",
-    title="an unloaded model is reloaded on the next request",
-    group="model lifecycle",
-    level="must",
-    source="api.md, Unload a model",
-    model=UNLOADABLE,
-)
+@sequence("ollama.lifecycle.unload_reload")
 def _unload_and_reload(client: OllamaClient) -> None:
     client.load("5m")
     client.load(0)
@@ -156,14 +143,7 @@ def _unload_and_reload(client: OllamaClient) -> None:
     assert client.loaded_entry() is not None, "it has answered and is not loaded"
 
 
-@sequence(
-    "ollama.lifecycle.keep_alive.expires",
-    title="a model is unloaded when its keep_alive expires",
-    group="model lifecycle",
-    level="must",
-    source="api.md, Unload a model; Generate a completion, keep_alive",
-    model=UNLOADABLE,
-)
+@sequence("ollama.lifecycle.keep_alive.expires")
 def _keep_alive_expires(client: OllamaClient) -> None:
     client.load(0)
     _wait_until_unloaded(client)
@@ -171,14 +151,7 @@ def _keep_alive_expires(client: OllamaClient) -> None:
     _wait_until_unloaded(client)
 
 
-@sequence(
-    "ollama.lifecycle.keep_alive.extended",
-    title="each request extends the time a model stays loaded",
-    group="model lifecycle",
-    level="should",
-    source="api.md, List Running Models; Generate a completion, keep_alive",
-    model=UNLOADABLE,
-)
+@sequence("ollama.lifecycle.keep_alive.extended")
 def _keep_alive_extended(client: OllamaClient) -> None:
     from support.conformance.oracles.ollama import unix_seconds
 
@@ -191,14 +164,7 @@ def _keep_alive_extended(client: OllamaClient) -> None:
     assert moments[1] > moments[0], f"the end of its time did not move: {moments}"
 
 
-@sequence(
-    "ollama.lifecycle.keep_alive.indefinite",
-    title="keep_alive -1 keeps the model loaded indefinitely",
-    group="model lifecycle",
-    level="must",
-    source="api.md, Load a model; Generate a completion, keep_alive",
-    model=UNLOADABLE,
-)
+@sequence("ollama.lifecycle.keep_alive.indefinite")
 def _keep_alive_forever(client: OllamaClient) -> None:
     client.load(-1)
     entry = client.loaded_entry()
@@ -208,14 +174,7 @@ def _keep_alive_forever(client: OllamaClient) -> None:
     client.load("5m")
 
 
-@sequence(
-    "ollama.lifecycle.load_duration.cold",
-    title="load_duration is longer when the model has to be loaded",
-    group="model lifecycle",
-    level="should",
-    source="api.md, Load a model",
-    model=UNLOADABLE,
-)
+@sequence("ollama.lifecycle.load_duration.cold")
 def _load_duration(client: OllamaClient) -> None:
     client.load("5m")
     client.load(0)
@@ -228,13 +187,7 @@ def _load_duration(client: OllamaClient) -> None:
 # -- what goes on from one request to the next
 
 
-@sequence(
-    "ollama.state.context.continued",
-    title="the context of an answer continues its conversation",
-    group="state across requests",
-    level="must",
-    source="api.md, Generate a completion, context",
-)
+@sequence("ollama.state.context.continued")
 def _context_continued(client: OllamaClient) -> None:
     first = client.generate("My name is Mara")
     second = client.generate("What am I called?", context=first["context"])
@@ -243,39 +196,20 @@ def _context_continued(client: OllamaClient) -> None:
     require_equal("the text without it", "You have not told me your name yet.", without["response"])
 
 
-@sequence(
-    "ollama.state.usage.same",
-    title="the same question has the same token counts",
-    group="state across requests",
-    level="should",
-    source="api.md, Generate a chat completion",
-)
+@sequence("ollama.state.usage.same")
 def _token_counts_stable(client: OllamaClient) -> None:
     spent = [client.chat("Tell me about the comet")["usage"] for _ in range(3)]
     assert spent[0] == spent[1] == spent[2], f"the counts change: {spent}"
 
 
-@sequence(
-    "ollama.state.usage.longer_prompt",
-    title="a longer question has more prompt tokens",
-    group="state across requests",
-    level="must",
-    source="api.md, Generate a chat completion",
-)
+@sequence("ollama.state.usage.longer_prompt")
 def _longer_prompt_more_tokens(client: OllamaClient) -> None:
     short = client.chat("Tell me about the comet")["usage"]["prompt_eval_count"]
     long = client.chat("Tell me all that there is to be told about the comet")["usage"]["prompt_eval_count"]
     assert long > short, f"{long} tokens for the longer question, {short} for the shorter one"
 
 
-@sequence(
-    "ollama.state.embed.batch",
-    title="an embedding is independent of the other inputs in the batch",
-    group="state across requests",
-    level="should",
-    source="api.md, Request (Multiple input)",
-    model=EMBEDDING,
-)
+@sequence("ollama.state.embed.batch")
 def _batch_equals_single(client: OllamaClient) -> None:
     texts = ["harbour", "glacier", "falcon", "Tell me about the comet"]
     together = client.embed(texts)
@@ -285,13 +219,7 @@ def _batch_equals_single(client: OllamaClient) -> None:
         assert apart < VECTOR_TOLERANCE, f"{text!r} alone is {apart:.5f} away from {text!r} in a list"
 
 
-@sequence(
-    "ollama.state.v1_models.same_list",
-    title="/v1/models lists the same models as /api/tags",
-    group="state across requests",
-    level="should",
-    source="docs/openai.md, /v1/models",
-)
+@sequence("ollama.state.v1_models.same_list")
 def _model_lists_equal(client: OllamaClient) -> None:
     tags = client.call("tags", "/api/tags", method="GET").values[0]["models"]
     cards = client.call("OpenAI models", "/v1/models", method="GET").values[0]["data"]
@@ -301,13 +229,7 @@ def _model_lists_equal(client: OllamaClient) -> None:
 # -- the store (api.md, Create, Copy, Delete, Blobs)
 
 
-@sequence(
-    "ollama.store.copy.until_deleted",
-    title="a copy answers like its model until it is deleted",
-    group="copies, created models and blobs",
-    level="must",
-    source="api.md, Copy a Model; Delete a Model",
-)
+@sequence("ollama.store.copy.until_deleted")
 def _copy(client: OllamaClient) -> None:
     name = _unique_name()
     client.call("", "/api/copy", {"source": client.model, "destination": name})
@@ -322,13 +244,7 @@ def _copy(client: OllamaClient) -> None:
     client.call("error", "/api/generate", {"model": name, "prompt": "x"}, status=404)
 
 
-@sequence(
-    "ollama.store.create.system_message",
-    title="a model created from another one uses its system message",
-    group="copies, created models and blobs",
-    level="must",
-    source="api.md, Create a Model",
-)
+@sequence("ollama.store.create.system_message")
 def _create_from_model(client: OllamaClient) -> None:
     name = _unique_name()
     request = {"model": name, "from": client.model, "system": "You are a pirate.", "parameters": GREEDY}
@@ -342,13 +258,7 @@ def _create_from_model(client: OllamaClient) -> None:
         client.delete(name)
 
 
-@sequence(
-    "ollama.store.blobs.uploaded",
-    title="a blob exists after its upload",
-    group="copies, created models and blobs",
-    level="must",
-    source="api.md, Check if a Blob Exists; Push a Blob",
-)
+@sequence("ollama.store.blobs.uploaded")
 def _upload_blob(client: OllamaClient) -> None:
     content = secrets.token_bytes(1000)
     path = f"/api/blobs/sha256:{hashlib.sha256(content).hexdigest()}"
@@ -361,13 +271,7 @@ def _upload_blob(client: OllamaClient) -> None:
     require_equal("the states of asking, sending, asking and sending again", [404, 201, 200, 200], states)
 
 
-@sequence(
-    "ollama.store.create.gguf_file",
-    title="a model created from a GGUF file returns the scripted answer",
-    group="copies, created models and blobs",
-    level="must",
-    source="api.md, Create a Model; Push a Blob",
-)
+@sequence("ollama.store.create.gguf_file")
 def _create_from_file(client: OllamaClient) -> None:
     content = client.model_file.read_bytes()
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -389,20 +293,14 @@ def _unique_name() -> str:
 # -- the official client (ollama-python)
 
 
-@client_sequence(
-    "ollama.client.chat.answer",
-    title="the official client receives a chat answer",
-)
+@client_sequence("ollama.client.chat.answer")
 def _client_chat(client: OllamaClient) -> None:
     answer = client.official_client.chat(client.model, [{"role": "user", "content": "comet"}], options=GREEDY)
     require_equal("its text", COMET, answer.message.content)
     require_equal("its end", (True, "stop"), (answer.done, answer.done_reason))
 
 
-@client_sequence(
-    "ollama.client.chat.stream",
-    title="the official client reads a stream",
-)
+@client_sequence("ollama.client.chat.stream")
 def _client_stream(client: OllamaClient) -> None:
     messages = [{"role": "user", "content": "Tell me about the lighthouse"}]
     parts = list(client.official_client.chat(client.model, messages, stream=True, options=GREEDY))
@@ -413,30 +311,20 @@ def _client_stream(client: OllamaClient) -> None:
     )
 
 
-@client_sequence(
-    "ollama.client.generate.answer",
-    title="the official client receives a completion",
-)
+@client_sequence("ollama.client.generate.answer")
 def _client_generate(client: OllamaClient) -> None:
     answer = client.official_client.generate(client.model, "Tell me about the comet", options=GREEDY)
     require_equal("its text", COMET, answer.response)
     assert (answer.eval_count or 0) > 1 and (answer.total_duration or 0) > 0, f"nothing counted: {answer}"
 
 
-@client_sequence(
-    "ollama.client.embed.array",
-    title="the official client receives embeddings",
-    model=EMBEDDING,
-)
+@client_sequence("ollama.client.embed.array")
 def _client_embed(client: OllamaClient) -> None:
     found = client.official_client.embed(client.model, ["harbour", "glacier"])
     require_equal("the number of vectors", 2, len(found.embeddings))
 
 
-@client_sequence(
-    "ollama.client.models.list_ps_show",
-    title="the official client lists models, loaded models and model details",
-)
+@client_sequence("ollama.client.models.list_ps_show")
 def _client_lists(client: OllamaClient) -> None:
     client.load("5m")
     wanted = client.model if ":" in client.model else f"{client.model}:latest"
@@ -450,10 +338,7 @@ def _client_lists(client: OllamaClient) -> None:
     assert "completion" in (shown.capabilities or ()), f"show: it can {shown.capabilities}"
 
 
-@client_sequence(
-    "ollama.client.errors.unknown_model",
-    title="the official client raises not found for an unknown model",
-)
+@client_sequence("ollama.client.errors.unknown_model")
 def _client_error(client: OllamaClient) -> None:
     import ollama
 
@@ -466,11 +351,7 @@ def _client_error(client: OllamaClient) -> None:
         raise AssertionError("an unknown model has answered")
 
 
-@client_sequence(
-    "ollama.client.tools.call",
-    title="the official client receives a tool call",
-    model=TOOLS,
-)
+@client_sequence("ollama.client.tools.call")
 def _client_tool(client: OllamaClient) -> None:
     def get_weather(city: str) -> str:
         """Tell the weather of a city.

@@ -56,6 +56,9 @@ class ResponsesClient(CheckedClient):
         return {"model": self.model, "input": question, "max_output_tokens": 50, "temperature": 0, **fields}
 
 
+CLIENT = ResponsesClient
+
+
 def text_of(response: JsonMapping) -> str:
     """The text of a whole response."""
     return "".join(part["text"] for item in response["output"] for part in item.get("content") or ())
@@ -68,25 +71,13 @@ def _status_order(status: str) -> int:
 # -- stored responses (OpenAI API reference: Get, Delete a model response)
 
 
-@sequence(
-    "responses.store.retrieve",
-    title="a stored response can be retrieved by its id",
-    group="stored responses",
-    level="must",
-    source="OpenAI API reference, Get a model response",
-)
+@sequence("responses.store.retrieve")
 def _stored(client: ResponsesClient) -> None:
     made = client.create("Tell me about the comet", metadata={"order": "4711"})
     require_equal("the response read again", made, client.get(made["id"]))
 
 
-@sequence(
-    "responses.store.retrieve_streamed",
-    title="a streamed response can be retrieved by its id",
-    group="stored responses",
-    level="must",
-    source="OpenAI API reference, Get a model response; Create a model response: store, stream",
-)
+@sequence("responses.store.retrieve_streamed")
 def _stored_stream(client: ResponsesClient) -> None:
     stream = client.normalize(
         client.call(
@@ -96,13 +87,7 @@ def _stored_stream(client: ResponsesClient) -> None:
     require_equal("the text read again", COMET, text_of(client.get(stream["id"])))
 
 
-@sequence(
-    "responses.store.delete",
-    title="a deleted response cannot be retrieved or deleted again",
-    group="stored responses",
-    level="must",
-    source="OpenAI API reference, Delete a model response",
-)
+@sequence("responses.store.delete")
 def _deleted(client: ResponsesClient) -> None:
     made, path = client.create("Say it briefly")["id"], "/v1/responses/{}"
     gone = client.call("deleted", path.format(made), method="DELETE").values[0]
@@ -111,24 +96,12 @@ def _deleted(client: ResponsesClient) -> None:
     client.call("", path.format(made), method="DELETE", status=404)
 
 
-@sequence(
-    "responses.store.disabled",
-    title="a response with store false cannot be retrieved",
-    group="stored responses",
-    level="must",
-    source="OpenAI API reference, Create a model response: store",
-)
+@sequence("responses.store.disabled")
 def _not_stored(client: ResponsesClient) -> None:
     client.get(client.create("Say it briefly", store=False)["id"], status=404)
 
 
-@sequence(
-    "responses.store.unique_ids",
-    title="response ids are unique",
-    group="stored responses",
-    level="must",
-    source="OpenAI API reference, The response object: id",
-)
+@sequence("responses.store.unique_ids")
 def _unique_ids(client: ResponsesClient) -> None:
     ids = [client.create("Say it briefly")["id"] for _ in range(5)]
     assert len(set(ids)) == len(ids), f"an id was given twice: {ids}"
@@ -137,13 +110,7 @@ def _unique_ids(client: ResponsesClient) -> None:
 # -- conversations (the same, previous_response_id; instructions)
 
 
-@sequence(
-    "responses.conversation.continued",
-    title="previous_response_id continues the conversation",
-    group="conversations",
-    level="must",
-    source="OpenAI API reference, Create a model response: previous_response_id",
-)
+@sequence("responses.conversation.continued")
 def _previous_response_id(client: ResponsesClient) -> None:
     first = client.create("My name is Mara")["id"]
     require_equal(
@@ -152,13 +119,7 @@ def _previous_response_id(client: ResponsesClient) -> None:
     require_equal("what it says without", UNKNOWN, client.output_text("What am I called?"))
 
 
-@sequence(
-    "responses.conversation.chained",
-    title="a chain of responses keeps the whole conversation",
-    group="conversations",
-    level="must",
-    source="OpenAI API reference, Create a model response: previous_response_id",
-)
+@sequence("responses.conversation.chained")
 def _conversation_chain(client: ResponsesClient) -> None:
     last = client.create("My name is Mara")
     for question in ("Tell me about the comet", "Say it briefly"):
@@ -168,13 +129,7 @@ def _conversation_chain(client: ResponsesClient) -> None:
     )
 
 
-@sequence(
-    "responses.conversation.usage",
-    title="input_tokens grows with the length of the conversation",
-    group="conversations",
-    level="must",
-    source="OpenAI API reference, Create a model response: previous_response_id; guide Conversation state",
-)
+@sequence("responses.conversation.usage")
 def _longer_conversation_more_tokens(client: ResponsesClient) -> None:
     first = client.create("Tell me about the comet")
     second = client.create("Tell me about the comet", previous_response_id=first["id"])
@@ -182,13 +137,7 @@ def _longer_conversation_more_tokens(client: ResponsesClient) -> None:
     assert counts[1] > counts[0], f"input_tokens of the first and the second response: {counts}"
 
 
-@sequence(
-    "responses.conversation.instructions",
-    title="instructions are not carried over to the next response",
-    group="conversations",
-    level="must",
-    source="OpenAI API reference, Create a model response: instructions",
-)
+@sequence("responses.conversation.instructions")
 def _instructions(client: ResponsesClient) -> None:
     first = client.create("Tell me about the lighthouse", instructions="You are a pirate.")["id"]
     said = client.output_text("Tell me about the comet", previous_response_id=first)
@@ -198,13 +147,7 @@ def _instructions(client: ResponsesClient) -> None:
 # -- in the background (the same, background; Cancel a response)
 
 
-@sequence(
-    "responses.background.completed",
-    title="a background response is completed",
-    group="background responses",
-    level="must",
-    source="OpenAI API reference, Create a model response: background; guide Background mode",
-)
+@sequence("responses.background.completed")
 def _background(client: ResponsesClient) -> None:
     begun = client.create("Tell me about the comet", background=True)
     assert begun["status"] in UNFINISHED, f"it is to be made in the background, and is {begun['status']}"
@@ -212,13 +155,7 @@ def _background(client: ResponsesClient) -> None:
     require_equal("its end", ("completed", COMET), (done["status"], text_of(done)))
 
 
-@sequence(
-    "responses.background.continued",
-    title="a background response can be continued with previous_response_id",
-    group="background responses",
-    level="must",
-    source="OpenAI API reference, Create a model response: background, previous_response_id",
-)
+@sequence("responses.background.continued")
 def _background_then_follow_up(client: ResponsesClient) -> None:
     begun = client.create("My name is Mara", background=True)["id"]
     client.wait_until_done(begun)
@@ -227,13 +164,7 @@ def _background_then_follow_up(client: ResponsesClient) -> None:
     )
 
 
-@sequence(
-    "responses.background.failed",
-    title="a background response with an unknown model fails with a reason",
-    group="background responses",
-    level="should",
-    source="OpenAI API reference, Create a model response: background; The response object: error",
-)
+@sequence("responses.background.failed")
 def _background_fails(client: ResponsesClient) -> None:
     request = {**client.request("Say it briefly", background=True), "model": "nobody/knows-this"}
     exchange = client.client.post("/v1/responses", request)
@@ -245,24 +176,12 @@ def _background_fails(client: ResponsesClient) -> None:
     assert "nobody/knows-this" in failed["error"]["message"], f"it does not say why: {failed['error']}"
 
 
-@sequence(
-    "responses.background.cancelled",
-    title="a background response can be cancelled",
-    group="background responses",
-    level="must",
-    source="OpenAI API reference, Cancel a response",
-)
+@sequence("responses.background.cancelled")
 def _cancel_succeeds(client: ResponsesClient) -> None:
     _cancel_running(client)
 
 
-@sequence(
-    "responses.background.stays_cancelled",
-    title="a cancelled response keeps the status cancelled",
-    group="background responses",
-    level="must",
-    source="OpenAI API reference, Cancel a response; The response object: status",
-)
+@sequence("responses.background.stays_cancelled")
 def _cancel_is_final(client: ResponsesClient) -> None:
     begun, tokens = _cancel_running(client)
     # As long a response, begun later: by its end the cancelled one would have come to its own.
@@ -286,13 +205,7 @@ def _cancel_running(client: ResponsesClient) -> tuple[str, int]:
     )
 
 
-@sequence(
-    "responses.cancel.completed",
-    title="cancelling a completed response is rejected",
-    group="background responses",
-    level="must",
-    source="OpenAI API reference, Cancel a response",
-)
+@sequence("responses.cancel.completed")
 def _cancel_completed(client: ResponsesClient) -> None:
     made = client.create("Say it briefly")["id"]
     status = client.client.send("POST", f"/v1/responses/{made}/cancel").status
