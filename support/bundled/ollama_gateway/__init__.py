@@ -17,6 +17,7 @@ openai_routes       Ollama's OpenAI-compatible routes
 proxy               /v1/*: passed to the target and back
 model_registry      model names, what the target has loaded, keep_alive
 gguf_metadata       metadata of a GGUF file, for /api/show and the lists
+gguf_reader         the header of a GGUF file, read without numpy
 upstream            calls and streams of the target
 json_types          names for JSON documents
 errors              the API level, unsupported routes, errors

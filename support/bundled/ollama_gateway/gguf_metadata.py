@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from support.bundled.ollama_gateway.json_types import JsonMapping, JsonObject
+from support.bundled.ollama_gateway.gguf_reader import Value, read_header
+from support.bundled.ollama_gateway.json_types import JsonObject
 
 # Longer lists are left out of /api/show without `verbose`.
 LONG_LIST = 5
@@ -18,6 +19,13 @@ LONG_LIST = 5
 _EXCLUDED_KEYS = ("general.name", "tokenizer.chat_template")
 _THINKING = re.compile(r"enable_thinking|<think>|reasoning_content")
 _TOOLS = re.compile(r"\btools\b")
+# The names of llama.cpp's `llama_ftype` (include/llama.h), the values of `general.file_type`.
+_FILE_TYPES = """
+    F32 F16 Q4_0 Q4_1 - - - Q8_0 Q5_0 Q5_1 Q2_K Q3_K_S Q3_K_M Q3_K_L Q4_K_S Q4_K_M Q5_K_S Q5_K_M
+    Q6_K IQ2_XXS IQ2_XS Q2_K_S IQ3_XS IQ3_XXS IQ1_S IQ4_NL IQ3_S IQ3_M IQ2_S IQ2_M IQ4_XS IQ1_M BF16
+    - - - TQ1_0 TQ2_0 MXFP4_MOE NVFP4 Q1_0
+"""
+FILE_TYPES = dict(enumerate(_FILE_TYPES.split()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +38,7 @@ class GgufMetadata:
     template: str
     parameters: int
     quantization: str
-    info: JsonMapping
+    info: Mapping[str, Value]
 
     @property
     def family(self) -> str:
@@ -39,7 +47,8 @@ class GgufMetadata:
     @property
     def context_length(self) -> int:
         """Tokens; 0 when the file has no such key."""
-        return int(self.info.get(f"{self.family}.context_length", 0))
+        length = self.info.get(f"{self.family}.context_length")
+        return length if isinstance(length, int) else 0
 
     @property
     def capabilities(self) -> list[str]:
@@ -89,27 +98,18 @@ def human_number(number: int) -> str:
 
 def read(path: Path) -> GgufMetadata:
     """Read a file; seconds for one of some gigabytes. OSError, or ValueError when it is no GGUF file."""
-    # numpy comes with it: only here, and not before the server answers.
-    from gguf import GGUFReader, LlamaFileType
-
-    reader = GGUFReader(path)
-    info = {
-        name: field.contents()
-        for name, field in reader.fields.items()
-        if not name.startswith("GGUF.") and field.types
-    }
+    info, parameters = read_header(path)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     status = path.stat()
     kind = info.get("general.file_type")
-    quantization = LlamaFileType(kind).name.partition("_")[2] if kind is not None else "unknown"
     return GgufMetadata(
         size=status.st_size,
         digest=digest,
         modified=datetime.fromtimestamp(status.st_mtime, UTC),
         template=str(info.get("tokenizer.chat_template", "")),
-        parameters=sum(int(tensor.n_elements) for tensor in reader.tensors),
-        quantization=quantization,
+        parameters=parameters,
+        quantization=FILE_TYPES.get(kind, "unknown") if isinstance(kind, int) else "unknown",
         info=info,
     )
 
