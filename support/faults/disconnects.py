@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 from support.chat.client import ChatEndpoint, ChatRequest
 from support.http.client import RequestFailed
 from support.performance.activity import ActivityProbe
-from support.performance.concurrency import run_concurrently
-from support.performance.overload import UserOutcome, ask_as_user
+from support.performance.concurrency import UserOutcome, ask_as_user, run_concurrently
 from support.waiting import wait_until
 
 # A scripted answer without an end, and more tokens of it than a server generates in a minute.

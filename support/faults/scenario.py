@@ -13,7 +13,7 @@ from support.faults import disconnects, fuzzing, malformed_requests
 from support.faults.fuzzing import ChoicesOutcome, FuzzReport
 from support.faults.malformed_requests import Refusals
 from support.performance.activity import ActivityProbe, watch_activity
-from support.performance.overload import UserOutcome
+from support.performance.concurrency import UserOutcome
 from support.programs.launcher import LaunchedProgram
 from support.reporting.evidence import replay_script
 from support.results.must_check import MustCheck

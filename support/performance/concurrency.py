@@ -1,18 +1,22 @@
-"""Concurrent users with different prompts: each has to get the answer to their own."""
+"""Concurrent users with different prompts: each has to get the answer to their own, or a busy error."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from support.chat.client import Answer, ChatEndpoint, ChatRequest
+from support.conformance.error_forms import require_error_form
 
 T = TypeVar("T")
 R = TypeVar("R")
+# Statuses of a server at its limit: too many requests, or busy (RFC 6585, RFC 9110).
+BUSY = (429, 503)
 SHOWN = 3
 # Shorter common endings can be chance: a full stop, "the".
 LEAST_COMMON = 8
@@ -20,51 +24,53 @@ LEAST_COMMON = 8
 WORD, FEW_TOKENS = "hello", 8
 
 
-class OwnAnswers(Protocol):
-    """What concurrent users got."""
-
-    def require_own_answers(self) -> None:
-        """Raises AssertionError unless each user got the answer to their own question."""
-
-
 @dataclass(frozen=True)
-class UserResult:
-    """One user's keyword, the expected answer, and the outcome: an answer or what went wrong."""
+class UserOutcome:
+    """A user's answer after so many seconds, or what went wrong; `busy`: rejected with a status of `BUSY`."""
 
-    keyword: str
-    expected: str
-    outcome: Answer | AssertionError
-
-    @property
-    def is_correct(self) -> bool:
-        return isinstance(self.outcome, Answer) and self.outcome.text == self.expected
+    seconds: float
+    text: str = ""
+    error: str = ""
+    busy: bool = False
 
 
 @dataclass(frozen=True)
 class ConcurrentAnswers:
-    """The results of all users. `answers`: keyword -> scripted answer."""
+    """The keyword and the outcome of each user. `answers`: keyword -> scripted answer."""
 
-    users: tuple[UserResult, ...]
+    users: tuple[tuple[str, UserOutcome], ...]
     answers: Mapping[str, str]
 
     def require_own_answers(self) -> None:
+        """Raises AssertionError unless each user got the answer to their own question."""
+        self._require_right("a wrong answer", [user for user in self.users if not self._is_right(*user)])
+
+    def require_served_or_busy(self) -> None:
+        """At least one user got the right answer; the others too, or a busy error in the form of the API."""
+        served = [user for user in self.users if not user[1].busy]
+        wrong = [user for user in served if not self._is_right(*user)]
+        self._require_right("neither the right answer nor a busy error", wrong)
+        assert served, f"all {len(self.users)} users were rejected"
+
+    def _is_right(self, keyword: str, outcome: UserOutcome) -> bool:
+        return outcome.text == self.answers[keyword]
+
+    def _require_right(self, problem: str, wrong: Sequence[tuple[str, UserOutcome]]) -> None:
         """Raises AssertionError with the number of wrong answers, and some of them."""
-        wrong = [user for user in self.users if not user.is_correct]
-        if wrong:
-            shown = "\n".join(self._describe(user) for user in wrong[:SHOWN])
-            raise AssertionError(f"{len(wrong)} of {len(self.users)} users got a wrong answer:\n{shown}")
+        shown = "\n".join(self._describe(*user) for user in wrong[:SHOWN])
+        assert not wrong, f"{len(wrong)} of {len(self.users)} users got {problem}:\n{shown}"
 
-    def _describe(self, user: UserResult) -> str:
-        if isinstance(user.outcome, AssertionError):
-            return f"  {user.keyword}: {user.outcome}"
-        others = sorted({keyword for keyword in self.answers if self._has_answer_of(user, keyword)})
+    def _describe(self, keyword: str, outcome: UserOutcome) -> str:
+        if not outcome.text:
+            return f"  {keyword}: {outcome.error or 'a busy error'}"
+        ends = {other: answer[-LEAST_COMMON:] for other, answer in self.answers.items() if other != keyword}
+        others = [
+            other
+            for other, end in sorted(ends.items())
+            if len(end) == LEAST_COMMON and outcome.text.endswith(end)
+        ]
         mixed_up = f" (the end of: {', '.join(others)})" if others else ""
-        return f"  {user.keyword}: got {user.outcome.text!r}{mixed_up}, expected {user.expected!r}"
-
-    def _has_answer_of(self, user: UserResult, keyword: str) -> bool:
-        end = self.answers[keyword][-LEAST_COMMON:]
-        assert isinstance(user.outcome, Answer)
-        return keyword != user.keyword and len(end) == LEAST_COMMON and user.outcome.text.endswith(end)
+        return f"  {keyword}: got {outcome.text!r}{mixed_up}, expected {self.answers[keyword]!r}"
 
 
 def run_concurrently(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
@@ -79,32 +85,35 @@ def run_concurrently(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
         return list(pool.map(begin, items))
 
 
-def request_about(keyword: str) -> ChatRequest:
-    """A question with a scripted answer to this keyword."""
-    return ChatRequest(({"role": "user", "content": f"Tell me about the {keyword}"},))
-
-
 def ask_concurrently(
     endpoint: ChatEndpoint, answers: Mapping[str, str], users: int, *, stream: bool, timeout: float
 ) -> ConcurrentAnswers:
     """So many users ask at the same moment, each about one of the keywords in turn."""
     keywords = list(answers)
 
-    def ask(number: int) -> UserResult:
+    def ask(number: int) -> tuple[str, UserOutcome]:
         keyword = keywords[number % len(keywords)]
-        outcome = _ask(endpoint, request_about(keyword), stream=stream, timeout=timeout)
-        return UserResult(keyword, answers[keyword], outcome)
+        request = ChatRequest(({"role": "user", "content": f"Tell me about the {keyword}"},))
+        return keyword, ask_as_user(endpoint, request, stream=stream, timeout=timeout)
 
     return ConcurrentAnswers(tuple(run_concurrently(ask, range(users))), answers)
 
 
-def _ask(
-    endpoint: ChatEndpoint, request: ChatRequest, *, stream: bool, timeout: float
-) -> Answer | AssertionError:
-    try:
-        return endpoint.ask(request, stream=stream, timeout=timeout)
-    except AssertionError as error:
-        return error
+def ask_as_user(
+    endpoint: ChatEndpoint, chat_request: ChatRequest, *, stream: bool, timeout: float
+) -> UserOutcome:
+    """Ask once; a failure is an outcome."""
+    start = time.monotonic()
+    with contextlib.closing(endpoint.client(timeout)) as client:
+        try:
+            exchange = client.post(endpoint.protocol.path, endpoint.request(chat_request, stream=stream))
+            if exchange.status in BUSY:
+                require_error_form(endpoint.name, exchange, endpoint.protocol.api.title)
+                return UserOutcome(time.monotonic() - start, busy=True)
+            text = endpoint.read_answer(exchange, stream=stream).text
+            return UserOutcome(time.monotonic() - start, text)
+        except AssertionError as error:
+            return UserOutcome(time.monotonic() - start, error=str(error))
 
 
 @dataclass(frozen=True)
@@ -139,6 +148,11 @@ def ask_lengths_concurrently(
         for number in range(1, users + 1)
     ]
 
+    def ask(request: ChatRequest) -> Answer | AssertionError:
+        try:
+            return endpoint.ask(request, stream=stream, timeout=timeout)
+        except AssertionError as error:
+            return error
+
     alone = tuple(endpoint.ask(request, stream=stream, timeout=timeout) for request in requests)
-    ask = partial(_ask, endpoint, stream=stream, timeout=timeout)
     return PromptLengthProbe(alone, tuple(run_concurrently(ask, requests)))

@@ -14,7 +14,7 @@ from support.faults import disconnects
 from support.faults.disconnects import SHORT
 from support.http.client import ApiClient, RequestFailed
 from support.performance.activity import CpuActivity, MetricsActivity, watch_activity
-from support.performance.overload import UserOutcome
+from support.performance.concurrency import UserOutcome
 from support.waiting import WaitTimeout
 from tests.conformance.samples import chat
 from tests.http.tiny_server import Reply, TinyServer, bytes_reply, json_reply, reply, silence, trickle

@@ -1,4 +1,4 @@
-"""A crowd: an answer that belongs to somebody else is noticed, and told whose it is."""
+"""Concurrent users: an answer to another user's question is detected, and the message names that question."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ import pytest
 
 from support.chat.client import Answer
 from support.http.client import RequestFailed
-from support.performance.concurrency import ConcurrentAnswers, PromptLengthProbe, UserResult, run_concurrently
+from support.performance.concurrency import (
+    ConcurrentAnswers,
+    PromptLengthProbe,
+    UserOutcome,
+    run_concurrently,
+)
 from tests.conformance.samples import exchange
 
 ANSWERS = {
@@ -17,9 +22,8 @@ ANSWERS = {
 }
 
 
-def user(mark: str, text: str | None = None, end: str = "stop") -> UserResult:
-    said = ANSWERS[mark] if text is None else text
-    return UserResult(mark, ANSWERS[mark], Answer("toy", said, end, 5, 2, exchange(b"{}")))
+def user(keyword: str, text: str | None = None) -> tuple[str, UserOutcome]:
+    return keyword, UserOutcome(0.1, ANSWERS[keyword] if text is None else text)
 
 
 def test_own_answers_are_right() -> None:
@@ -40,7 +44,7 @@ def test_a_whole_answer_of_another_is_noticed() -> None:
 
 
 def test_who_gets_no_answer_is_told() -> None:
-    crowd = ConcurrentAnswers((UserResult("violin", ANSWERS["violin"], RequestFailed("broke off")),), ANSWERS)
+    crowd = ConcurrentAnswers((("violin", UserOutcome(0.1, error="broke off")),), ANSWERS)
     with pytest.raises(AssertionError, match="violin: broke off"):
         crowd.require_own_answers()
 

@@ -1,4 +1,4 @@
-"""A full server: each user gets the right answer, or is refused as busy."""
+"""A full server: each user gets the right answer, or gets a busy error."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from support.chat.client import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint, ChatProtocol
-from support.performance.overload import OverloadResult, UserOutcome, overload
+from support.performance.concurrency import ConcurrentAnswers, UserOutcome, ask_concurrently
 from tests.conformance.samples import chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply
 from tests.timeouts import PATIENCE
@@ -23,13 +23,13 @@ def route(server: TinyServer, form: ChatProtocol = OPENAI_CHAT) -> ChatEndpoint:
 ANSWERS = {"comet": "The comet comes back."}
 
 
-def test_a_full_server_may_answer_or_say_that_it_is_busy(serve: Serve) -> None:
-    served = overload(route(serve(json_reply(chat()))), ANSWERS, 3, stream=False, timeout=PATIENCE)
-    busy = overload(
+def test_a_full_server_may_answer_or_return_a_busy_error(serve: Serve) -> None:
+    served = ask_concurrently(route(serve(json_reply(chat()))), ANSWERS, 3, stream=False, timeout=PATIENCE)
+    busy = ask_concurrently(
         route(serve(json_reply(BUSY, "503 Service Unavailable"))), ANSWERS, 2, stream=False, timeout=PATIENCE
     )
-    OverloadResult((*served.outcomes, *busy.outcomes)).require_served_or_busy()
-    with pytest.raises(AssertionError, match="all 2 users were refused"):
+    ConcurrentAnswers((*served.users, *busy.users), ANSWERS).require_served_or_busy()
+    with pytest.raises(AssertionError, match="all 2 users were rejected"):
         busy.require_served_or_busy()
 
 
@@ -46,8 +46,8 @@ def test_a_full_server_may_answer_or_say_that_it_is_busy(serve: Serve) -> None:
 def test_a_full_server_that_fails_or_confuses_is_noticed(
     serve: Serve, answer: Reply, form: ChatProtocol, words: str
 ) -> None:
-    served = ("right", UserOutcome(0.1, "right"))
-    failed = overload(route(serve(answer), form), ANSWERS, 2, stream=False, timeout=PATIENCE)
+    served = ("comet", UserOutcome(0.1, ANSWERS["comet"]))
+    failed = ask_concurrently(route(serve(answer), form), ANSWERS, 2, stream=False, timeout=PATIENCE)
     with pytest.raises(AssertionError, match="2 of 3 users got neither") as caught:
-        OverloadResult((served, *failed.outcomes)).require_served_or_busy()
+        ConcurrentAnswers((served, *failed.users), ANSWERS).require_served_or_busy()
     assert words in str(caught.value)
