@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from support.results.safe_text import difference
@@ -20,9 +20,8 @@ COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
 
 def check_text(answer: Answer, expected: str) -> None:
     """The answer is this text, to the letter."""
-    assert answer.text == expected, (
-        f"{difference('the answer', expected, answer.text)}\n{answer.exchange.describe()}"
-    )
+    what = f"the answer of {answer.endpoint}"
+    assert answer.text == expected, f"{difference(what, expected, answer.text)}\n{answer.exchange.describe()}"
 
 
 def check_mentions(answer: Answer, words: str) -> None:
@@ -36,33 +35,34 @@ def check_finish(answers: Sequence[Answer], reason: str) -> None:
     """Every answer gives this finish reason (OpenAI: `stop` by itself or a stop sequence, `length` cut)."""
     for answer in answers:
         assert answer.finish_reason == reason, (
-            f"expected the finish reason {reason!r}, got {answer.finish_reason!r}\n"
+            f"{answer.endpoint}: expected the finish reason {reason!r}, got {answer.finish_reason!r}\n"
             f"{answer.exchange.describe()}"
         )
 
 
 def check_same_text(answers: Sequence[Answer]) -> None:
     """There are several answers, and all are one text."""
-    for first, other in _pairs_with_first(answers):
-        assert other.text == first.text, (
-            f"the answers differ: {difference('the first text again', first.text, other.text)}\n"
-            f"{other.exchange.describe()}"
-        )
+    check_equal(answers, lambda answer: answer.text, "the texts")
 
 
 def check_same_counts(answers: Sequence[Answer]) -> None:
     """There are several answers, and all report the same token counts."""
-    for first, other in _pairs_with_first(answers):
-        assert other.token_counts == first.token_counts, (
-            f"the token counts differ: {first.token_counts} and {other.token_counts}\n"
-            f"{other.exchange.describe()}"
-        )
+    check_equal(answers, lambda answer: answer.token_counts, "the token counts")
 
 
-def _pairs_with_first(answers: Sequence[Answer]) -> Iterator[tuple[Answer, Answer]]:
-    """The first answer with each other one; AssertionError when there is no other."""
+def check_equal(answers: Sequence[Answer], value_of: Callable[[Answer], object], what: str) -> None:
+    """There are several answers, and all have one value; the error has the endpoints of each value."""
     assert len(answers) > 1, f"nothing to compare: {len(answers)} answer"
-    return ((answers[0], other) for other in answers[1:])
+    endpoints: dict[str, list[str]] = {}
+    for answer in answers:
+        value = value_of(answer)
+        endpoints.setdefault(value if isinstance(value, str) else repr(value), []).append(answer.endpoint)
+    (first, with_first), *others = endpoints.items()
+    if others:
+        shown = [f"{', '.join(names)}: {difference('the same', first, value)}" for value, names in others]
+        odd = next(answer for answer in answers if value_of(answer) != value_of(answers[0]))
+        lines = "\n  ".join([f"{', '.join(with_first)}: {first!r:.400}", *shown])
+        raise AssertionError(f"{what} differ:\n  {lines}\n{odd.exchange.describe()}")
 
 
 def check_counts(answer: Answer, prompt: int, completion: Sequence[int]) -> None:

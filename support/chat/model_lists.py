@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,20 +61,13 @@ class ListedModels:
     names: Mapping[str, Sequence[str]]
 
     def require_same(self, what: str) -> None:
-        """The lists agree in their `names`, or in their `number of models`."""
-        {"names": self.require_same_names, "number of models": self.require_same_count}[what]()
-
-    def require_same_names(self) -> None:
-        """Every list has the same names, at least one; raises AssertionError with the lists."""
-        sets = [{name.removesuffix(LATEST) for name in names} for names in self.names.values()]
-        self._require("names", equal=all(sets) and all(names == sets[0] for names in sets))
-
-    def require_same_count(self) -> None:
-        """Every list has the same number of models, at least one; raises AssertionError with the lists."""
-        counts = {count_models(names) for names in self.names.values()}
-        self._require("number of models", equal=len(counts) == 1 and min(counts) >= 1)
-
-    def _require(self, what: str, *, equal: bool) -> None:
+        """The lists agree in their `names`, or in their `number of models`, and none is empty."""
+        if what == "names":
+            values = [{name.removesuffix(LATEST) for name in names} for names in self.names.values()]
+            equal = all(values) and all(names == values[0] for names in values)
+        else:
+            counts = {count_models(names) for names in self.names.values()}
+            equal = len(counts) == 1 and min(counts) >= 1
         shown = "\n".join(f"  {where}: {', '.join(names)}" for where, names in self.names.items())
         assert equal, f"the model lists differ in their {what}:\n{shown}"
 
@@ -95,18 +88,18 @@ class NameAnswers:
 def unload_through_gateway(gateway: ChatEndpoint) -> None:
     """Ollama's way: an empty prompt that is to be kept for no time (api.md, Unload a model)."""
     with contextlib.closing(gateway.client(LISTING_SECONDS)) as client:
-        told = client.post("/api/generate", {"model": gateway.model, "keep_alive": 0})
-        assert told.status == 200, f"the model was not unloaded\n{told.describe()}"
+        reply = client.post("/api/generate", {"model": gateway.model, "keep_alive": 0})
+        assert reply.status == 200, f"the model was not unloaded\n{reply.describe()}"
 
 
-def unload(client: ApiClient) -> str:
-    """mistral.rs' own way; the model that was unloaded."""
-    return _manage(client, "unload", "unloaded")
+def unload(client: ApiClient) -> None:
+    """Unload the model with mistral.rs' own route."""
+    _manage(client, "unload", "unloaded")
 
 
-def reload(client: ApiClient) -> str:
-    """mistral.rs' own way to have it back; the model."""
-    return _manage(client, "reload", "loaded")
+def reload(client: ApiClient) -> None:
+    """Load the model again with mistral.rs' own route."""
+    _manage(client, "reload", "loaded")
 
 
 def require_unloaded(client: ApiClient) -> None:
@@ -116,7 +109,8 @@ def require_unloaded(client: ApiClient) -> None:
         cards = _listed(client, "/v1/models", "data")
         return [card.get("status") for card in cards if card["id"] != ALIAS]
 
-    _wait_for("mistral.rs lists its model as unloaded", lambda: states() == ["unloaded"], states)
+    what = "mistral.rs lists its model as unloaded"
+    wait_until(what, lambda: states() == ["unloaded"], timeout=LISTING_SECONDS, seen=states)
 
 
 def require_none_loaded(client: ApiClient) -> None:
@@ -125,7 +119,8 @@ def require_none_loaded(client: ApiClient) -> None:
     def loaded() -> list[Any]:
         return [entry["name"] for entry in _listed(client, "/api/ps", "models")]
 
-    _wait_for("no model loaded for the gateway", lambda: not loaded(), loaded)
+    what = "no model loaded for the gateway"
+    wait_until(what, lambda: not loaded(), timeout=LISTING_SECONDS, seen=loaded)
 
 
 def ask_every_name(client: ApiClient, request: ChatRequest, expected: str) -> NameAnswers:
@@ -139,17 +134,12 @@ def ask_every_name(client: ApiClient, request: ChatRequest, expected: str) -> Na
     return NameAnswers(tuple(failures))
 
 
-def _wait_for(what: str, check: Callable[[], bool], seen: Callable[[], object]) -> None:
-    wait_until(what, check, timeout=LISTING_SECONDS, seen=seen)
-
-
-def _manage(client: ApiClient, action: str, status: str) -> str:
+def _manage(client: ApiClient, action: str, status: str) -> None:
     name = next(name for name in openai_names(client) if name != ALIAS)
-    told = client.post(f"/v1/models/{action}", {"model_id": name})
-    assert told.status == 200 and told.json().get("status") == status, (
-        f"expected the model to be {status}\n{told.describe()}"
+    reply = client.post(f"/v1/models/{action}", {"model_id": name})
+    assert reply.status == 200 and reply.json().get("status") == status, (
+        f"expected the model to be {status}\n{reply.describe()}"
     )
-    return name
 
 
 def _listed(client: ApiClient, path: str, key: str) -> list[JsonObject]:

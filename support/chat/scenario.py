@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
 
-from support.chat import model_lists
+from support.chat import checks, model_lists
 from support.chat.client import Answer, ChatEndpoint, ChatRequest, Message
 from support.chat.model_lists import ListedModels, NameAnswers
-from support.chat.parity import ComparedAnswers, ask_all
 from support.chat.requests import chat_request, expected_answer
 from support.chat.scenario_servers import ScenarioServers
 from support.http.client import ApiClient
@@ -19,6 +20,42 @@ from support.units import JsonMapping
 
 # A trained model is slow on two cores, and only its prompt is compared.
 TRAINED_LIMIT = 2
+
+
+# The servers in the words of the features, and those whose endpoints are compared.
+ENDPOINTS = {("every endpoint",): (DIRECT, GATEWAY, REAL), (DIRECT, GATEWAY): (DIRECT, GATEWAY)}
+
+
+@dataclass(frozen=True)
+class ComparedAnswers:
+    """The answers of several endpoints to one request, non-streamed and streamed."""
+
+    chat_request: ChatRequest
+    whole: tuple[Answer, ...]
+    streamed: tuple[Answer, ...]
+
+    def require_same_counts(self) -> None:
+        """Every endpoint counted the same tokens, above zero."""
+        checks.check_equal(self.whole, lambda answer: answer.counts, "the token counts (prompt, answer)")
+        assert all(self.whole[0].counts), f"nothing was counted: {self.whole[0]}"
+
+    def require_same_streams(self) -> None:
+        """Each stream has the text, the finish reason and the token counts of the non-streamed answer."""
+        for pair in zip(self.whole, self.streamed, strict=True):
+            checks.check_equal(
+                pair,
+                lambda answer: (answer.text, answer.finish_reason, answer.counts),
+                f"stream and non-streamed answer of {pair[0].endpoint}",
+            )
+
+
+def ask_all(endpoints: Sequence[ChatEndpoint], chat_request: ChatRequest, timeout: float) -> ComparedAnswers:
+    """Ask one after the other; raises AssertionError when one gives no answer."""
+    whole, streamed = (
+        tuple(endpoint.ask(chat_request, stream=stream, timeout=timeout) for endpoint in endpoints)
+        for stream in (False, True)
+    )
+    return ComparedAnswers(chat_request, whole, streamed)
 
 
 class ParityScenario(ScenarioResult):
@@ -38,8 +75,8 @@ class ParityScenario(ScenarioResult):
         context.add_exchanges(self._exchanges)
 
     def _exchanges(self) -> list[Exchange]:
-        answers = [one for compared in self.answers.all() for one in (*compared.whole, *compared.streamed)]
-        return [answer.exchange for answer in answers]
+        answers = [(*compared.whole, *compared.streamed) for compared in self.answers.all()]
+        return [answer.exchange for answer in chain.from_iterable(answers)]
 
     @property
     def available(self) -> bool:
@@ -50,42 +87,18 @@ class ParityScenario(ScenarioResult):
     def ask(
         self, servers: Sequence[str], messages: Sequence[Message], question: str, options: JsonMapping
     ) -> None:
-        """Ask `every endpoint`, `mistral.rs and the gateway`, or a trained model in both engines."""
-        match tuple(servers):
-            case ("every endpoint",):
-                self.ask_every_endpoint(messages, question, options)
-            case (first, second) if (first, second) == (DIRECT, GATEWAY):
-                self.ask_target_and_gateway(messages, question, options)
-            case (first, second) if (first, second) == (DIRECT, REAL):
-                self.ask_trained(messages, question)
-            case _:
-                raise LookupError(f"no comparison of {', '.join(servers)}")
+        """Ask `every endpoint`, `mistral.rs and the gateway`, or a trained model in both engines.
 
-    def ask_every_endpoint(
-        self, messages: Sequence[Message], question: str, options: JsonMapping | None = None
-    ) -> None:
-        """Ask mistral.rs, the gateway and a real Ollama, non-streamed and streamed."""
-        self.endpoints.require_same_model((DIRECT, GATEWAY, REAL))
-        endpoints = [*map(self.endpoints.openai, (DIRECT, GATEWAY, REAL))]
-        endpoints += [*self.endpoints.native(GATEWAY), *self.endpoints.native(REAL)]
-        self._ask(endpoints, messages, question, options)
-
-    def ask_target_and_gateway(
-        self, messages: Sequence[Message], question: str, options: JsonMapping | None = None
-    ) -> None:
-        """Ask mistral.rs and the gateway, with any model."""
-        self.endpoints.require_same_model((DIRECT, GATEWAY))
-        endpoints = [*map(self.endpoints.openai, (DIRECT, GATEWAY)), *self.endpoints.native(GATEWAY)]
-        self._ask(endpoints, messages, question, options)
-
-    def _ask(
-        self,
-        endpoints: Sequence[ChatEndpoint],
-        messages: Sequence[Message],
-        question: str,
-        options: JsonMapping | None,
-    ) -> None:
-        request = chat_request(messages, question, **(options or {}))
+        `every endpoint`: also those of a real Ollama. Each is asked non-streamed and streamed.
+        """
+        if tuple(servers) == (DIRECT, REAL):
+            self._ask_trained(messages, question)
+            return
+        compared = ENDPOINTS[tuple(servers)]
+        self.endpoints.require_same_model(compared)
+        endpoints = [*map(self.endpoints.openai, compared)]
+        endpoints += [endpoint for server in compared[1:] for endpoint in self.endpoints.native(server)]
+        request = chat_request(messages, question, **options)
         self.answers.set(ask_all(endpoints, request, self._servers.answer_timeout))
 
     def require_scripted(self) -> None:
@@ -93,20 +106,24 @@ class ParityScenario(ScenarioResult):
             self.name_answers.get().require_all_answered()
             return
         answers = self.answers.get()
-        answers.require_text(expected_answer(self._suite.script, answers.chat_request))
+        for answer in answers.whole:
+            checks.check_text(answer, expected_answer(self._suite.script, answers.chat_request))
 
     def require_equal(self) -> None:
-        self.answers.get().require_same_text()
+        answers = self.answers.get().whole
+        checks.check_same_text(answers)
+        checks.check_equal(answers, lambda answer: answer.finish_reason, "the finish reasons")
 
     def require_equal_counts(self) -> None:
         self.answers.get().require_same_counts()
 
     def require_finish_reason(self, reason: str) -> None:
-        self.answers.get().require_finish_reason(reason)
+        answers = self.answers.get()
+        checks.check_finish((*answers.whole, *answers.streamed), reason)
 
     # -- a trained model
 
-    def ask_trained(self, messages: Sequence[Message], question: str) -> None:
+    def _ask_trained(self, messages: Sequence[Message], question: str) -> None:
         """Ask SmolLM2 in both engines."""
         request = chat_request(messages, question, limit=TRAINED_LIMIT)
         timeout = self._suite.settings.seconds(2 * self._servers.answer_timeout)
@@ -125,18 +142,12 @@ class ParityScenario(ScenarioResult):
 
         The latter have different names for the same models.
         """
-        if len(servers) == 1:
-            client = self._servers.client(self.endpoints.endpoint(servers[0]))
-            names = {
-                "OpenAI API": model_lists.openai_names(client),
-                "Ollama API": model_lists.ollama_names(client),
-            }
-        else:
+        if len(servers) > 1:
             self.endpoints.require_same_model((DIRECT, GATEWAY))
-            direct, gateway = (
-                self._servers.client(self.endpoints.endpoint(server)) for server in (DIRECT, GATEWAY)
-            )
-            names = {DIRECT: model_lists.openai_names(direct), GATEWAY: model_lists.ollama_names(gateway)}
+        clients = [self._servers.client(self.endpoints.endpoint(server)) for server in servers]
+        titles = servers if len(servers) > 1 else ("OpenAI API", "Ollama API")
+        openai, ollama = model_lists.openai_names(clients[0]), model_lists.ollama_names(clients[-1])
+        names = dict(zip(titles, (openai, ollama), strict=True))
         self.listed_models.set(ListedModels(names))
 
     def unload(self, server: str) -> None:

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from support.chat.client import OPENAI_CHAT, ChatEndpoint, ChatRequest
+from support.chat.client import OPENAI_CHAT, Answer, ChatEndpoint, ChatRequest
 from support.chat.comparability import ComparedEndpoints
 from support.chat.model_lists import ListedModels, listed_name
-from support.chat.parity import ComparedAnswers
-from support.chat.scenario import ParityScenario
+from support.chat.scenario import ComparedAnswers, ParityScenario
 from support.chat.scenario_servers import ScenarioServers
 from support.errors import NotSupported
 from support.models.roles import SCRIPTED
@@ -26,6 +25,7 @@ from support.servers.discovery import CommandTarget, UrlTarget
 from support.servers.ollama_backends import GATEWAY as BUNDLED
 from support.servers.ollama_backends import OllamaBackend
 from support.suite import RunCache
+from tests.conformance.samples import exchange
 from tests.http.tiny_server import Reply, TinyServer, json_reply
 from tests.timeouts import PATIENCE
 
@@ -182,6 +182,18 @@ def test_an_unchecked_result_of_a_part_is_noticed() -> None:
     context.require_results_checked()
 
 
+def test_answers_that_end_differently_are_not_equal() -> None:
+    scenario = ParityScenario(ScenarioServers(Stack(PROGRAM, bundled()).context()))
+    answers = [
+        Answer(name, "Yes.", end, 5, 2, exchange(b"{}")) for name, end in (("one", "stop"), ("two", "length"))
+    ]
+    scenario.answers.set(ComparedAnswers(TALK, tuple(answers), tuple(answers)))
+    with pytest.raises(AssertionError, match="the finish reasons differ"):
+        scenario.require_equal()
+    with pytest.raises(AssertionError, match="two: expected the finish reason 'stop'"):
+        scenario.require_finish_reason("stop")
+
+
 def test_what_was_sent_is_there_as_evidence(serve: Serve) -> None:
     """Of a client of the scenario, and of each endpoint that was asked, non-streamed and streamed."""
     server = serve(says("Hello."))
@@ -194,5 +206,5 @@ def test_what_was_sent_is_there_as_evidence(serve: Serve) -> None:
         servers.client(endpoint).get("/v1/models")
         answer = endpoint.ask(TALK, timeout=PATIENCE)
         scenario.answers.set(ComparedAnswers(TALK, (answer,), (answer,)))
-        asked = sorted(exchange.url.removeprefix(server.url) for exchange in context.exchanges())
+        asked = sorted(one.url.removeprefix(server.url) for one in context.exchanges())
         assert asked == [*["/v1/chat/completions"] * 2, "/v1/models"]

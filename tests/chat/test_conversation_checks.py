@@ -53,7 +53,7 @@ WRONG: list[tuple[Check, str]] = [
     (lambda: checks.check_complete(told(" \n")), "expected a text"),
     (lambda: checks.check_complete(told(finish_reason="")), "expected a text that ends by"),
     (lambda: checks.check_finish([told(), told(finish_reason="length")], "stop"), "got 'length'"),
-    (lambda: checks.check_same_text([told(), told(), told("Else.")]), "the answers differ"),
+    (lambda: checks.check_same_text([told(), told(), told("Else.")]), "the texts differ"),
     (lambda: checks.check_same_counts([told(), told(answer_tokens=3)]), "the token counts differ"),
     (lambda: checks.check_counts(told(), 6, (2,)), "expected 6 prompt tokens"),
     (lambda: checks.check_counts(told(), 5, (3, 4)), "3 or 4 completion tokens"),

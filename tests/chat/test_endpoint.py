@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from support.chat import checks
 from support.chat.client import (
     OLLAMA_CHAT,
     OLLAMA_GENERATE,
@@ -16,7 +17,7 @@ from support.chat.client import (
     ChatEndpoint,
     ChatRequest,
 )
-from support.chat.parity import ComparedAnswers
+from support.chat.scenario import ComparedAnswers
 from tests.conformance.samples import chat, exchange
 from tests.http.tiny_server import Reply, TinyServer, json_reply
 from tests.timeouts import PATIENCE
@@ -72,45 +73,42 @@ def test_a_refusal_is_no_answer(serve: Serve) -> None:
         ChatEndpoint("toy", server.url, "tiny", OPENAI_CHAT).ask(TALK, timeout=PATIENCE)
 
 
-def test_routes_that_agree_are_kept() -> None:
+def test_equal_answers_pass() -> None:
     both = answers(said("one"), said("two"))
-    both.require_same_text()
     both.require_same_counts()
     both.require_same_streams()
-    both.require_text("Yes.")
-    both.require_finish_reason("stop")
+    checks.check_same_text(both.whole)
 
 
-@pytest.mark.parametrize("fields", [{"text": "No."}, {"finish_reason": "length"}])
-def test_another_text_or_end_is_noticed(fields: dict[str, Any]) -> None:
-    with pytest.raises(AssertionError, match="differ by route") as caught:
-        answers(said("one"), said("two"), said("three", **fields)).require_same_text()
-    assert "one, two:" in str(caught.value) and "three:" in str(caught.value)
+def test_another_text_is_detected() -> None:
+    with pytest.raises(AssertionError, match="the texts differ") as caught:
+        checks.check_same_text([said("one"), said("two"), said("three", text="No.")])
+    assert "one, two: 'Yes.'\n  three: expected the same 'Yes.', got 'No.'" in str(caught.value)
 
 
 @pytest.mark.parametrize("fields", [{"prompt_tokens": 6}, {"answer_tokens": None}])
-def test_another_count_is_noticed(fields: dict[str, Any]) -> None:
+def test_another_count_is_detected(fields: dict[str, Any]) -> None:
     with pytest.raises(AssertionError, match="token counts"):
         answers(said("one"), said("two", **fields)).require_same_counts()
 
 
-def test_counts_that_nobody_makes_are_no_agreement() -> None:
+def test_counts_of_zero_are_not_equal_counts() -> None:
     with pytest.raises(AssertionError, match="nothing was counted"):
         answers(said("one", prompt_tokens=0), said("two", prompt_tokens=0)).require_same_counts()
 
 
-def test_a_stream_that_says_something_else_is_noticed() -> None:
-    with pytest.raises(AssertionError, match="stream and whole answer of one"):
+def test_a_stream_with_another_text_is_detected() -> None:
+    with pytest.raises(AssertionError, match="stream and non-streamed answer of one"):
         answers(said("one"), streamed=(said("one", "Yes"),)).require_same_streams()
 
 
-def test_another_text_than_the_scripts_is_noticed() -> None:
+def test_the_error_names_the_endpoint() -> None:
     with pytest.raises(AssertionError, match="the answer of two"):
-        answers(said("one"), said("two", "No.")).require_text("Yes.")
-    with pytest.raises(AssertionError, match="ended by"):
-        answers(said("one")).require_finish_reason("length")
+        checks.check_text(said("two", "No."), "Yes.")
+    with pytest.raises(AssertionError, match="two: expected the finish reason 'length'"):
+        checks.check_finish([said("two")], "length")
 
 
-def test_one_route_is_nothing_to_compare() -> None:
+def test_one_answer_is_nothing_to_compare() -> None:
     with pytest.raises(AssertionError, match="nothing to compare"):
-        answers(said("one")).require_same_text()
+        answers(said("one")).require_same_counts()
