@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from support.http.exchange import Exchange, NotJson, strict_json
-from support.http.ndjson import NdjsonError, arrival_time, split_lines
-from support.http.sse import Event, SseError, parse_events
+from support.http.framing import Event, FramingError, parse_events, split_lines
 from support.units import Json, JsonMapping
 
 DONE = "[DONE]"
@@ -100,7 +99,7 @@ def _events(exchange: Exchange, *, ends_with_done: bool | None) -> list[tuple[by
     """The data of the events and when each was complete, without `[DONE]` (once, and last)."""
     try:
         events = parse_events(exchange.body)
-    except SseError as error:
+    except FramingError as error:
         raise ConformanceError("framing", str(error)) from None
     if not events:
         raise ConformanceError("framing", "a stream without any event")
@@ -121,17 +120,17 @@ def _arrival_times(exchange: Exchange, events: Sequence[Event]) -> list[float]:
     for event in events:
         last_line = event.data.rpartition("\n")[2].encode()
         position = exchange.body.index(last_line, position) + len(last_line)
-        times.append(arrival_time(exchange.chunks, position))
+        times.append(exchange.arrival_time(position))
     return times
 
 
 def _lines(exchange: Exchange) -> list[tuple[bytes, float, str]]:
     try:
         lines = split_lines(exchange.body)
-    except NdjsonError as error:
+    except FramingError as error:
         raise ConformanceError("framing", str(error)) from None
     found, position = [], 0
     for line in lines:
         position += len(line) + 1
-        found.append((line, arrival_time(exchange.chunks, position), "message"))
+        found.append((line, exchange.arrival_time(position), "message"))
     return found

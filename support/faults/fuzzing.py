@@ -20,7 +20,7 @@ import psutil
 
 from support.errors import NotSupported
 from support.http.client import ApiClient, RequestFailed
-from support.http.exchange import NO_STATUS, Exchange
+from support.http.exchange import MAX_ARGUMENT, NO_STATUS, Exchange
 from support.programs.child_environment import child_environment
 from support.programs.process import CommandTimeout, run_command
 from support.units import JsonMapping
@@ -208,7 +208,7 @@ def _findings(kinds: Mapping[tuple[str, str], list[Exchange]], *, first: bool = 
         (route, found, found[0] if first else min(found, key=_size)) for (route, _), found in kinds.items()
     ]
     return tuple(
-        Finding(_response_summary(one), route, len(found), one.curl(whole=True))
+        Finding(_response_summary(one), route, len(found), one.curl(max_body=MAX_ARGUMENT))
         for route, found, one in chosen
     )
 

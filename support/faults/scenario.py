@@ -15,7 +15,7 @@ from support.faults.malformed_requests import Refusals
 from support.performance.activity import ActivityProbe, watch_activity
 from support.performance.concurrency import UserOutcome
 from support.programs.launcher import LaunchedProgram
-from support.reporting.evidence import replay_script
+from support.reporting.evidence import replay_evidence
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
 from support.results.scenario_result import ScenarioResult
@@ -143,9 +143,7 @@ class FaultScenario(ScenarioResult):
         client = endpoint.client(fuzzing.ANSWER_SECONDS)
         self._servers.context.cleanups.callback(client.close)
         self.choices.set(fuzzing.request_choices(client, choices))
-        self._servers.context.evidence.append(
-            Evidence.text("how to repeat it", replay_script(client.exchanges), "repeat.sh")
-        )
+        self._servers.context.evidence += replay_evidence(client.exchanges)
         self.fuzz_report.set(fuzzing.classify(client.exchanges, 1, alive=server.alive))
 
     def start_memory_limited(self) -> None:

@@ -1,10 +1,8 @@
 """HTTP at the level of bytes: requests, exact responses, framing of streams.
 
 client    `ApiClient`: sends requests, keeps every exchange
-curl      a request as the `curl` command that repeats it
 exchange  `Exchange`: a request and its response as bytes, with times
-ndjson    newline-delimited JSON
-sse       server-sent events
+framing   frames of streams: server-sent events, newline-delimited JSON
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""One request with its answer, as raw as it came."""
+"""One request with its answer, as bytes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from support.http.curl import shell_pipeline
-from support.results.outcome import Evidence
 from support.results.redaction import redact
 from support.units import Json, JsonObject
 
@@ -17,15 +15,11 @@ SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "cookie", "
 # What decides how a server takes a request, beside the secrets. curl's own `Accept` is as open as httpx'.
 REPLAYED_HEADERS = frozenset({"content-type", "accept", "origin", "mcp-protocol-version"})
 SHOWN_BYTES = 4000
-KEPT_BYTES = 200_000
-MOST_CHUNKS = 1000
 LONGEST_SECRET = 64_000
 # No head of an answer has come.
 NO_STATUS = 0
-# A longer word on a command line is refused by Linux.
-LONGEST_ARGUMENT = 100_000
-# Allure's viewer masks exactly this text.
-ALLURE_REDACTED = "__ALLURE_REDACTED__"
+# Linux rejects a longer word on a command line.
+MAX_ARGUMENT = 100_000
 _TOKEN_ARGUMENT = re.compile(r"'([\w-]+: \$TOKEN)'")
 
 
@@ -60,65 +54,47 @@ class Exchange:
         """The body, strictly: `NotJson` for NaN, duplicate keys, trailing text, wrong encoding."""
         return strict_json(self.body, f"{self.method} {self.url}")
 
-    def curl(self, *, whole: bool = False) -> str:
+    def curl(self, *, max_body: int = SHOWN_BYTES, body_file: str = "") -> str:
         """The command that repeats the request, secrets left out.
 
-        `whole`: a long body is not cut; instead of one that no script should hold stands a comment.
+        `body_file`: a gzipped file that has the body; without one, a body is cut after `max_body` bytes.
         """
         words = ["curl", "-sS", "-i", "-X", self.method, self.url]
         for name, value in self.request_headers.items():
             if name.lower() in (*REPLAYED_HEADERS, *SECRET_HEADERS) and value != "*/*":
                 words += ["-H", f"{name}: {'$TOKEN' if name.lower() in SECRET_HEADERS else value}"]
-        before = ""
         if self.request_body:
             if "content-type" not in (name.lower() for name in self.request_headers):
                 # curl would add one of its own.
                 words += ["-H", "Content-Type:"]
-            if whole and not _fits_on_a_line(self.request_body):
-                written = shell_pipeline(self.request_body)
-                if written is None:
-                    return (
-                        f"# Left out: {self.method} {self.url} with a body of {len(self.request_body)} bytes."
-                    )
-                before = f"{written} | "
-                words += ["--data-binary", "@-"]
-            else:
-                words += [
-                    "--data-binary",
-                    _readable(self.request_body, LONGEST_ARGUMENT if whole else SHOWN_BYTES),
-                ]
+            words += ["--data-binary", "@-" if body_file else readable(self.request_body, max_body)]
         # In double quotes, so that the shell puts the token in.
-        return before + _TOKEN_ARGUMENT.sub(r'"\1"', shlex.join(words))
+        command = _TOKEN_ARGUMENT.sub(r'"\1"', shlex.join(words))
+        return f"gunzip -c {body_file} | {command}" if body_file else command
+
+    @property
+    def body_fits_on_a_line(self) -> bool:
+        """Whether a shell passes the body of the request to curl as it is."""
+        try:
+            self.request_body.decode()
+        except UnicodeDecodeError:
+            return False
+        return len(self.request_body) <= MAX_ARGUMENT and b"\0" not in self.request_body
+
+    def arrival_time(self, position: int) -> float:
+        """Seconds until so many bytes of the body had been received; 0 where no times are known."""
+        received = 0
+        for moment, chunk in self.chunks:
+            received += len(chunk)
+            if received >= position:
+                return moment
+        return 0.0
 
     def describe(self) -> str:
         """For a failure message: what came back, and how to repeat it."""
         return (
-            f"answer: {self.status} {self.content_type} {_readable(self.body)[:600]!r}\nrepeat: {self.curl()}"
+            f"answer: {self.status} {self.content_type} {readable(self.body)[:600]!r}\nrepeat: {self.curl()}"
         )
-
-    def evidence(self, name: str, file: str = "") -> Evidence:
-        """Allure's request and response viewer, secrets masked; `chunks` are for other readers."""
-        document = {
-            "start": 0,
-            "stop": round(self.seconds * 1000),
-            "request": {
-                "method": self.method,
-                "url": self.url,
-                "headers": _pairs(self.request_headers),
-                "body": {"encoding": "utf8", "value": _readable(self.request_body, KEPT_BYTES)},
-            },
-            "response": {
-                "status": self.status,
-                "headers": _pairs(self.headers),
-                "body": {"encoding": "utf8", "value": _readable(self.body, KEPT_BYTES)},
-            },
-            "seconds": round(self.seconds, 6),
-            "chunks": [
-                {"after": round(moment, 6), "bytes": len(chunk)}
-                for moment, chunk in self.chunks[:MOST_CHUNKS]
-            ],
-        }
-        return Evidence(name, "application/vnd.allure.http+json", json.dumps(document).encode(), file)
 
 
 def strict_json(data: bytes, where: str) -> Json:
@@ -136,27 +112,13 @@ def strict_json(data: bytes, where: str) -> Json:
     try:
         return json.loads(data.decode("utf-8"), parse_constant=no_constant, object_pairs_hook=no_duplicates)
     except (ValueError, RecursionError) as error:
-        raise NotJson(f"{where}: expected JSON: {error}; got {_readable(data)[:300]!r}") from None
+        raise NotJson(f"{where}: expected JSON: {error}; got {readable(data)[:300]!r}") from None
 
 
-def _readable(data: bytes, most: int = SHOWN_BYTES) -> str:
+def readable(data: bytes, most: int = SHOWN_BYTES) -> str:
+    """The text of a body without secrets, cut after `most` characters."""
     # Before it is cut: half a secret would not be known for one. No secret is as long as what is cut first,
     # so that a body of many megabytes takes no seconds.
     text = redact(data[: most + LONGEST_SECRET].decode("utf-8", errors="replace"))
     whole = len(text) <= most and len(data) <= most + LONGEST_SECRET
     return text if whole else f"{text[:most]}... ({len(data)} bytes in all)"
-
-
-def _fits_on_a_line(data: bytes) -> bool:
-    """Whether a shell hands it over as it is."""
-    try:
-        return b"\0" not in data and len(data) <= LONGEST_ARGUMENT and bool(data.decode())
-    except UnicodeDecodeError:
-        return False
-
-
-def _pairs(headers: Mapping[str, str]) -> list[dict[str, str]]:
-    return [
-        {"name": name, "value": ALLURE_REDACTED if name.lower() in SECRET_HEADERS else value}
-        for name, value in headers.items()
-    ]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from support.http.client import ApiClient
 from support.http.exchange import Exchange, NotJson
-from support.http.sse import parse_events
+from support.http.framing import parse_events
 from support.units import JsonObject
 
 TABLE = Path(__file__).with_name("messages.toml")

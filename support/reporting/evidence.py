@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, Protocol
 
 from support.http.client import ApiClient
-from support.http.exchange import Exchange
+from support.http.exchange import MAX_ARGUMENT, SECRET_HEADERS, Exchange, readable
 from support.programs.process import CompletedCommand
 from support.reporting.behave_events import warn_incomplete
 from support.results.check import CheckResult
@@ -21,7 +23,17 @@ FOLDER = "evidence"
 METRICS_SECONDS = 2.0
 LOG_CHARACTERS = 200_000
 SHOWN_EXCHANGES = 20
-_REPLAY_HEADER = "#!/bin/sh\n# Repeats the requests of the scenario, in order.\n"
+KEPT_BYTES = 200_000
+MAX_CHUNKS = 1000
+# Packed data has been redacted before: what looks like a secret in it is none.
+GZIP = "application/gzip"
+# A larger one would make every report large.
+MAX_PACKED_BODY = 1_000_000
+# Allure's viewer masks exactly this text.
+ALLURE_REDACTED = "__ALLURE_REDACTED__"
+_REPLAY_HEADER = (
+    '#!/bin/sh\n# Repeats the requests of the scenario, in order.\ncd "$(dirname "$0")" || exit 1\n'
+)
 _REQUIRE_TOKEN = ": \"${TOKEN:?set it to the value of the header, such as 'Bearer KEY'}\"\n"
 
 
@@ -98,10 +110,10 @@ class ScenarioEvidence:
             found += transcript.attachments(number)
         if self.exchanges:
             found += [
-                exchange.evidence(f"{exchange.method} {exchange.url}", f"exchange-{number}.json")
-                for number, exchange in list(enumerate(self.exchanges, 1))[-SHOWN_EXCHANGES:]
+                exchange_evidence(exchange, f"exchange-{number}.json")
+                for number, exchange in _last(self.exchanges)
             ]
-            found.append(Evidence.text("how to repeat it", replay_script(self.exchanges), "repeat.sh"))
+            found += replay_evidence(self.exchanges)
         found += [
             Evidence.text("command", visible(f"{_command_text(outcome)}\n"), f"command-{number}.txt")
             for number, outcome in enumerate(self.commands, 1)
@@ -154,10 +166,63 @@ def failure_evidence(message: str, trace: str, known_issue: str = "") -> Evidenc
     return Evidence.text("failure", f"{text}\n", "failure.txt")
 
 
-def replay_script(exchanges: Sequence[Exchange]) -> str:
-    """A shell script of `curl` lines. Keys are taken from the variable TOKEN."""
-    lines = "".join(f"{exchange.curl(whole=True)}\n" for exchange in exchanges[-SHOWN_EXCHANGES:])
-    return _REPLAY_HEADER + (_REQUIRE_TOKEN if "$TOKEN" in lines else "") + lines
+def exchange_evidence(exchange: Exchange, file: str) -> Evidence:
+    """Allure's request and response viewer, secrets masked; `chunks` are for other readers."""
+    document = {
+        "start": 0,
+        "stop": round(exchange.seconds * 1000),
+        "request": {
+            "method": exchange.method,
+            "url": exchange.url,
+            "headers": _pairs(exchange.request_headers),
+            "body": {"encoding": "utf8", "value": readable(exchange.request_body, KEPT_BYTES)},
+        },
+        "response": {
+            "status": exchange.status,
+            "headers": _pairs(exchange.headers),
+            "body": {"encoding": "utf8", "value": readable(exchange.body, KEPT_BYTES)},
+        },
+        "seconds": round(exchange.seconds, 6),
+        "chunks": [
+            {"after": round(moment, 6), "bytes": len(chunk)} for moment, chunk in exchange.chunks[:MAX_CHUNKS]
+        ],
+    }
+    name = f"{exchange.method} {exchange.url}"
+    return Evidence(name, "application/vnd.allure.http+json", json.dumps(document).encode(), file)
+
+
+def _pairs(headers: Mapping[str, str]) -> list[dict[str, str]]:
+    return [
+        {"name": name, "value": ALLURE_REDACTED if name.lower() in SECRET_HEADERS else value}
+        for name, value in headers.items()
+    ]
+
+
+def _last(exchanges: Sequence[Exchange]) -> list[tuple[int, Exchange]]:
+    """The last requests, numbered from the first one of the scenario."""
+    return list(enumerate(exchanges, 1))[-SHOWN_EXCHANGES:]
+
+
+def replay_evidence(exchanges: Sequence[Exchange]) -> list[Evidence]:
+    """`repeat.sh`, a shell script of `curl` commands, and a gzipped file for each body that fits in none.
+
+    Keys are taken from the variable TOKEN.
+    """
+    lines, bodies = "", []
+    for number, exchange in _last(exchanges):
+        if exchange.body_fits_on_a_line:
+            lines += f"{exchange.curl(max_body=MAX_ARGUMENT)}\n"
+            continue
+        # Nobody finds a secret in what is packed: it is removed before.
+        packed = gzip.compress(redact_data(exchange.request_body), mtime=0)
+        if len(packed) > MAX_PACKED_BODY:
+            size = len(exchange.request_body)
+            lines += f"# Left out: {exchange.method} {exchange.url} with a body of {size} bytes.\n"
+            continue
+        bodies.append(Evidence(f"body of request {number}", GZIP, packed, f"body-{number}.gz"))
+        lines += f"{exchange.curl(body_file=bodies[-1].file)}\n"
+    script = _REPLAY_HEADER + (_REQUIRE_TOKEN if "$TOKEN" in lines else "") + lines
+    return [Evidence.text("how to repeat it", script, "repeat.sh"), *bodies]
 
 
 def write_evidence(attachments: Iterable[Evidence], reports: Path, feature: str, line: int) -> Path | None:
@@ -184,7 +249,7 @@ def _write_files(attachments: Iterable[Evidence], place: Path, name: str) -> Pat
             folder = place / f"{name}-{number}"
     for position, piece in enumerate(attachments, 1):
         file = piece.file or f"{position}-{re.sub(r'[^A-Za-z0-9.]+', '-', piece.name)[:60]}"
-        (folder / file).write_bytes(redact_data(piece.data))
+        (folder / file).write_bytes(piece.data if piece.media_type == GZIP else redact_data(piece.data))
     return folder
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from support.errors import AcceptanceError
 from support.http.client import ApiClient
-from support.http.exchange import Exchange
-from support.http.ndjson import parse_lines
+from support.http.exchange import Exchange, strict_json
+from support.http.framing import split_lines
 from support.programs.child_environment import child_environment
 from support.programs.launcher import LaunchedProgram, LaunchFailure, http_ready, launch, launch_on_free_port
 from support.programs.process_group import ProcessGroupReaper
@@ -95,7 +95,7 @@ def create_model(client: ApiClient, name: str, file: Path, *, template: str | No
     # More threads than free cores wait for each other longer than a small model computes.
     request = {"model": name, "files": {file.name: digest}, "parameters": {"num_thread": 1}}
     made = client.post("/api/create", request | ({"template": template} if template else {}))
-    last = parse_lines(made.body)[-1].value if made.status == 200 and made.body else None
+    last = strict_json(split_lines(made.body)[-1], made.url) if made.status == 200 and made.body else None
     if last != {"status": "success"}:
         raise ModelNotCreated(f"{_response_summary(made)}; the model {name} was not created")
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from support.http.client import ApiClient, RequestFailed
+from support.reporting.evidence import exchange_evidence
 from tests.http.tiny_server import Reply, TinyServer, bytes_reply, json_reply, reply, silence, trickle
 from tests.timeouts import PATIENCE
 
@@ -162,7 +163,8 @@ def test_no_secret_of_the_address_is_shown(serve: Serve) -> None:
     server = serve(json_reply({}))
     api = ApiClient(f"http://user:s3cret@{server.address}", api_key="t0ken")
     exchange = api.get("/v1/models")
-    shown = f"{exchange.url} {exchange.curl()} {exchange.describe()} {exchange.evidence('x').data!r}"
+    evidence = exchange_evidence(exchange, "x").data
+    shown = f"{exchange.url} {exchange.curl()} {exchange.describe()} {evidence!r}"
     assert "s3cret" not in shown
     assert "t0ken" not in shown
     server.close()

@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from support.http.exchange import ALLURE_REDACTED, Exchange, NotJson, strict_json
-from support.http.sse import Event, SseError, parse_events
+from support.http.exchange import Exchange, NotJson, strict_json
+from support.http.framing import Event, FramingError, parse_events, split_lines
 from tests.timeouts import PATIENCE
 
 # -- server-sent events
@@ -56,8 +56,34 @@ def test_a_stream_is_read_as_the_standard_says(body: bytes, events: list[Event])
     ids=repr,
 )
 def test_a_broken_frame_is_refused(body: bytes, words: str) -> None:
-    with pytest.raises(SseError, match=words):
+    with pytest.raises(FramingError, match=words):
         parse_events(body)
+
+
+# -- newline-delimited JSON
+
+
+def test_a_line_separator_of_unicode_is_no_line_end() -> None:
+    body = '{"a": "x\u2028y"}\n{"b": 2}\n'.encode()
+    assert [strict_json(line, "here") for line in split_lines(body)] == [{"a": "x\u2028y"}, {"b": 2}]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "without any line"),
+        (b'{"a": 1}', "not ended"),
+        (b'{"a": 1}\n\n', "line 2 of 2 is blank"),
+        (b'{"a": 1}\n \n{"a": 2}\n', "line 2 of 3 is blank"),
+        (b'{"a": 1}\r\n\r\n', "blank"),
+        (b'data: {"a": 1}\n', "server-sent event"),
+        (b"event: x\n", "server-sent event"),
+    ],
+    ids=repr,
+)
+def test_a_broken_line_is_rejected(body: bytes, words: str) -> None:
+    with pytest.raises(FramingError, match=words):
+        split_lines(body)
 
 
 # -- JSON
@@ -163,23 +189,11 @@ def test_a_failure_message_shows_the_answer_and_how_to_repeat_it() -> None:
     assert len(exchange(body=b"x" * 100_000).describe()) < 1500
 
 
-def test_the_evidence_masks_secrets_and_keeps_the_rest() -> None:
-    evidence = exchange().evidence("ask")
-    assert (evidence.name, evidence.media_type) == ("ask", "application/vnd.allure.http+json")
-    assert SECRET.encode() not in evidence.data
-    document = json.loads(evidence.data)
-    request = {pair["name"]: pair["value"] for pair in document["request"]["headers"]}
-    assert request["authorization"] == request["X-Api-Key"] == request["Cookie"] == ALLURE_REDACTED
-    assert request["content-type"] == "application/json"
-    assert document["request"]["body"]["value"] == '{"q": "it\'s $HOME"}'
-    assert document["response"]["status"] == 200
-    assert document["response"]["body"]["value"] == '{"a": "fine"}'
-    assert document["stop"] - document["start"] == 250
-
-
-def test_a_long_body_is_cut_in_the_evidence_and_says_so() -> None:
-    document = json.loads(exchange(body=b"x" * 300_000).evidence("x").data)
-    assert document["response"]["body"]["value"].endswith("... (300000 bytes in all)")
+def test_the_arrival_time_of_a_line_is_that_of_its_last_byte() -> None:
+    chunks = ((0.1, b'{"a"'), (0.2, b': 1}\n{"b": 2}'), (0.3, b"\n"))
+    whole = exchange(body=b"".join(chunk for _, chunk in chunks), chunks=chunks)
+    assert [whole.arrival_time(position) for position in (9, 18)] == [0.2, 0.3]
+    assert exchange().arrival_time(3) == 0.0
 
 
 def test_the_media_type_is_without_parameters_and_small() -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
-import hashlib
 import json
 import os
 import random
-import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -22,7 +19,15 @@ import pytest
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.programs.process import CompletedCommand
-from support.reporting.evidence import Metrics, ScenarioEvidence, Transcript, replay_script, write_evidence
+from support.reporting.evidence import (
+    ALLURE_REDACTED,
+    Metrics,
+    ScenarioEvidence,
+    Transcript,
+    exchange_evidence,
+    replay_evidence,
+    write_evidence,
+)
 from support.results.outcome import Evidence
 from support.results.redaction import Redactor, set_redactor
 
@@ -135,8 +140,9 @@ def test_the_script_sends_the_same_once_more(tmp_path: Path, body: bytes) -> Non
         client.send("POST", "/v1/ask", body=body, headers={"Content-Type": "text/plain"})
         client.get("/v1/models")
         client.close()
+        for piece in replay_evidence(client.exchanges):
+            (tmp_path / piece.file).write_bytes(piece.data)
         script = tmp_path / "repeat.sh"
-        script.write_text(replay_script(client.exchanges))
         env = {"PATH": os.environ["PATH"], "TOKEN": "Bearer mine"}
         subprocess.run(["/bin/sh", script], env=env, check=True, capture_output=True, timeout=60)
         assert got[:2] == got[2:]
@@ -144,19 +150,18 @@ def test_the_script_sends_the_same_once_more(tmp_path: Path, body: bytes) -> Non
         assert b"TOKEN" in refused.stderr
 
 
-def test_a_body_of_51_mebibytes_is_a_line_and_comes_whole() -> None:
+def test_a_large_body_is_a_gzipped_file_beside_the_script() -> None:
     body = json.dumps({"model": "x", "text": "x" * (51 * 1024 * 1024)}).encode()
-    line = exchange("POST", body).curl(whole=True)
-    assert len(line) < 500
-    made = subprocess.run(
-        ["/bin/sh", "-c", line.partition(" | curl ")[0]], capture_output=True, timeout=60, check=True
-    )
-    assert hashlib.sha256(made.stdout).digest() == hashlib.sha256(body).digest()
+    script, packed = replay_evidence([exchange("GET", b""), exchange("POST", body)])
+    assert packed.file == "body-2.gz" and len(packed.data) < 100_000
+    assert gzip.decompress(packed.data) == body
+    assert b"gunzip -c body-2.gz | curl -sS -i -X POST" in script.data and len(script.data) < 500
 
 
-def test_a_body_that_no_script_should_hold_is_told() -> None:
+def test_a_body_that_no_report_should_hold_is_left_out() -> None:
     body = random.Random(1).randbytes(1_000_000)
-    script = replay_script([exchange("PUT", body), exchange("GET", b"")])
+    (piece,) = replay_evidence([exchange("PUT", body), exchange("GET", b"")])
+    script = piece.data.decode()
     assert "# Left out: PUT http://127.0.0.1:1/x with a body of 1000000 bytes.\n" in script
     assert "curl -sS -i -X GET" in script and len(script) < 500
 
@@ -165,12 +170,10 @@ def test_a_secret_is_in_no_packed_body() -> None:
     set_redactor(Redactor(["s3cret-word"]))
     try:
         body = b"s3cret-word" + bytes(range(256)) * 500
-        line = exchange("POST", body).curl(whole=True)
+        _, packed = replay_evidence([exchange("POST", body)])
     finally:
         set_redactor(Redactor())
-    packed = re.search(r"echo (\S+) \| base64 -d \| gunzip", line)
-    assert packed is not None
-    assert b"s3cret" not in gzip.decompress(base64.b64decode(packed[1]))
+    assert b"s3cret" not in gzip.decompress(packed.data)
 
 
 def exchange(method: str, body: bytes) -> Exchange:
@@ -200,6 +203,33 @@ def test_a_silent_terminal_is_told_and_no_screen_is_none() -> None:
     )
     assert found["screen-1.txt"] == "(blank)\n" and found["transcript-1.txt"] == "(nothing)\n"
     assert "screen-2.txt" not in found and found["transcript-2.txt"] == "x\n"
+
+
+def test_the_evidence_masks_secrets_and_keeps_the_rest() -> None:
+    sent = {"authorization": "Bearer s3cret", "X-Api-Key": "s3cret", "Cookie": "id=s3cret", "accept": "x/y"}
+    received = {"content-type": "application/json", "set-cookie": "id=s3cret"}
+    whole = Exchange(
+        "POST", "http://127.0.0.1:1/x", sent, b'{"q": "it\'s $HOME"}', 200, received, b'{"a": "fine"}', 0.25
+    )
+    evidence = exchange_evidence(whole, "exchange-1.json")
+    assert (evidence.name, evidence.media_type) == (
+        "POST http://127.0.0.1:1/x",
+        "application/vnd.allure.http+json",
+    )
+    assert b"s3cret" not in evidence.data
+    document = json.loads(evidence.data)
+    request = {pair["name"]: pair["value"] for pair in document["request"]["headers"]}
+    assert request["authorization"] == request["X-Api-Key"] == request["Cookie"] == ALLURE_REDACTED
+    assert request["accept"] == "x/y"
+    assert document["request"]["body"]["value"] == '{"q": "it\'s $HOME"}'
+    assert document["response"]["status"] == 200
+    assert document["response"]["body"]["value"] == '{"a": "fine"}'
+    assert document["stop"] - document["start"] == 250
+
+
+def test_a_long_body_is_cut_in_the_evidence_with_its_length() -> None:
+    document = json.loads(exchange_evidence(exchange("POST", b"x" * 300_000), "x").data)
+    assert document["request"]["body"]["value"].endswith("... (300000 bytes in all)")
 
 
 def test_an_unfinished_exchange_is_kept() -> None:
