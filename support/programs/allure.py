@@ -9,9 +9,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from support.programs.install import find_or_install, install
+from support.programs.install import InstalledProgram, ReportProgress, find_or_install, install
 from support.programs.node import NodeProgram, npm_command
-from support.programs.program import InstalledProgram, ReportProgress
 
 SOURCE = Path(__file__).parent.parent / "reporting" / "allure3"
 LOCKED = ("package.json", "package-lock.json", ".npmrc")
@@ -45,8 +44,7 @@ class AllureProgram:
             _install(folder, node)
 
         failure = f"npm succeeded, but there is no Allure in {folder}; remove that folder and repeat"
-        lock = folder.with_name(f"{folder.name}.lock")
-        return find_or_install(lambda: self.find(cache), lock, install_with_npm, failure)
+        return find_or_install(lambda: self.find(cache), folder, install_with_npm, failure)
 
 
 def node_environment(node: InstalledProgram) -> dict[str, str]:

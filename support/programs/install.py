@@ -1,4 +1,4 @@
-"""Programs that are built or installed by the command of their ecosystem, once for all processes."""
+"""External programs: what each has; built or installed by its ecosystem's command, once for all processes."""
 
 from __future__ import annotations
 
@@ -9,22 +9,49 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, Protocol
 
 from support.errors import ProgramUnavailable
 from support.programs.process import CommandTimeout, ManagedProcess, run_command
-from support.programs.program import InstalledProgram, ReportProgress
 from support.programs.run_directory import temp_prefix
 
+Origin = Literal["setting", "PATH", "cache", "package"]
+ReportProgress = Callable[[str], None]
+
 PROGRESS_INTERVAL = 30.0
+BUILD_SECONDS = 3600.0
 VERSION_SECONDS = 10.0
 PIP_SECONDS = 20.0
 
 
+@dataclass(frozen=True)
+class InstalledProgram:
+    """An installed program: its path, the version that it prints, and where it was found."""
+
+    name: str
+    path: Path
+    version: str
+    origin: Origin
+
+
+class ExternalProgram(Protocol):
+    """An external program with one owner. `get` is idempotent and raises `ProgramUnavailable`."""
+
+    name: str
+    purpose: str
+    install_hint: str
+
+    def find(self, cache: Path) -> InstalledProgram | None: ...
+
+    def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram: ...
+
+
 def find_or_install(
-    find: Callable[[], InstalledProgram | None], lock: Path, install: Callable[[], None], failure: str
+    find: Callable[[], InstalledProgram | None], folder: Path, install: Callable[[], None], failure: str
 ) -> InstalledProgram:
-    """What `find` returns, after `install` if it is None; other processes wait at the lock meanwhile.
+    """What `find` returns, after `install` into `folder` if it is None; other processes wait meanwhile.
 
     Raises `ProgramUnavailable` with `failure` when there is still none.
     """
@@ -33,8 +60,8 @@ def find_or_install(
     # Most runs find everything installed: they start faster without the lock's package.
     from filelock import FileLock
 
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{folder.name}.lock")):
         if (found := find()) is None:
             install()
             found = find()
@@ -43,10 +70,13 @@ def find_or_install(
     return found
 
 
-def version_output(
-    *command: str | Path, environment: Callable[[Path], Mapping[str, str]] | None = None
+def printed_version(
+    pattern: str, *command: str | Path, environment: Callable[[Path], Mapping[str, str]] | None = None
 ) -> str:
-    """What a program prints about its version; empty when it fails. `environment`: by its home folder."""
+    """The first group of `pattern` in what a command prints; empty when it fails.
+
+    `environment`: its variables, by its home folder.
+    """
     with tempfile.TemporaryDirectory(prefix=temp_prefix()) as name:
         folder = Path(name)
         env = None if environment is None else environment(folder)
@@ -54,7 +84,8 @@ def version_output(
             done = run_command(command, within=VERSION_SECONDS, folder=folder, env=env)
         except (CommandTimeout, OSError):
             return ""
-    return done.stdout + done.stderr if done.exit_code == 0 else ""
+    found = re.search(pattern, done.stdout + done.stderr) if done.exit_code == 0 else None
+    return found[1] if found else ""
 
 
 def require_tools(
@@ -73,31 +104,30 @@ def require_tools(
         )
 
 
-def build(  # noqa: PLR0913 - a command with its surroundings, as `subprocess.run`
+def build(
     name: str,
-    command: Sequence[str | Path],
-    *,
-    log: Path,
+    command: Sequence[str],
+    root: Path,
     report_progress: ReportProgress,
-    timeout: float,
+    minutes: int,
     env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
 ) -> None:
-    """Run the command to its end, its output in `log`; `timeout` in seconds.
+    """Run the command to its end in `root`, its output in a log there. `minutes` on 2 cores, for the report.
 
     Raises `ProgramUnavailable` with the first error in the log.
     """
-    process = ManagedProcess(command, stdout=log, env=env, cwd=cwd)
+    log = root / "install.log"
+    report_progress(f"{name}: {' '.join(command)} (about {minutes} minutes on 2 cores; log: {log})")
+    process = ManagedProcess(command, stdout=log, env=env, cwd=root)
     try:
-        _wait_with_progress(name, process, log, report_progress, timeout)
+        _wait_with_progress(name, process, log, report_progress)
     finally:
         process.stop()
     if process.exit_code != 0:
         lines = log.read_text(errors="replace").splitlines()
         errors = [line for line in lines if "error" in line.lower()] or lines[-1:]
         cause = errors[0].strip() if errors else "no output"
-        words = " ".join(map(str, command[:2]))
-        raise ProgramUnavailable(f"{name}: {words} failed: {cause}; full log: {log}")
+        raise ProgramUnavailable(f"{name}: {' '.join(command[:2])} failed: {cause}; full log: {log}")
 
 
 def install(
@@ -148,14 +178,14 @@ def _has_pip(python: str) -> bool:
 
 
 def _wait_with_progress(
-    name: str, process: ManagedProcess, log: Path, report_progress: ReportProgress, timeout: float
+    name: str, process: ManagedProcess, log: Path, report_progress: ReportProgress
 ) -> None:
     waited = 0.0
-    while waited < timeout:
-        if process.exited_within(min(PROGRESS_INTERVAL, timeout - waited)):
+    while waited < BUILD_SECONDS:
+        if process.exited_within(PROGRESS_INTERVAL):
             return
         waited += PROGRESS_INTERVAL
         lines = log.read_text(errors="replace").splitlines()
         last = lines[-1].strip() if lines else "nothing yet"
         report_progress(f"{name}: {waited / 60:.1f} min, {len(lines)} steps, now: {last}")
-    raise ProgramUnavailable(f"{name}: not built within {timeout / 60:.0f} min; log: {log}")
+    raise ProgramUnavailable(f"{name}: not built within {BUILD_SECONDS / 60:.0f} min; log: {log}")

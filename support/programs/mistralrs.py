@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
-from support.programs.install import build, find_or_install, require_tools, version_output
-from support.programs.program import InstalledProgram, ReportProgress
+from support.programs.install import (
+    InstalledProgram,
+    ReportProgress,
+    build,
+    find_or_install,
+    printed_version,
+    require_tools,
+)
 
 CRATE = "mistralrs-cli"
 MINIMUM_RUST = (1, 88)
-BUILD_SECONDS = 3600.0
 _SUFFIX = ".exe" if os.name == "nt" else ""
 
 
@@ -31,18 +35,15 @@ class MistralRs:
         path = self.program(cache)
         if path is None:
             return None
-        version = re.search(r"\d+\.\d+\.\d+\S*", version_output(path, "--version"))
-        return InstalledProgram(self.name, path, version[0] if version else "unknown", "cache")
+        version = printed_version(r"(\d+\.\d+\.\d+\S*)", path, "--version") or "unknown"
+        return InstalledProgram(self.name, path, version, "cache")
 
     def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram:
         """Build it when it is not there (about 15 minutes on 2 cores); raises `ProgramUnavailable`."""
         root = cache / "mistralrs"
         failure = f"mistralrs: cargo reported success but {root}/bin holds no program"
         return find_or_install(
-            lambda: self.find(cache),
-            cache / "mistralrs.lock",
-            lambda: self._install(root, report_progress),
-            failure,
+            lambda: self.find(cache), root, lambda: self._install(root, report_progress), failure
         )
 
     def _install(self, root: Path, report_progress: ReportProgress) -> None:
@@ -54,12 +55,8 @@ class MistralRs:
         tools = ("cargo", "cmake", "c++")
         require_tools(self.name, tools, advice, "Rust", MINIMUM_RUST, "cargo", "--version")
         root.mkdir(parents=True, exist_ok=True)
-        log = root / "install.log"
-        report_progress(
-            f"mistralrs: cargo install {CRATE} --locked (about 15 minutes on 2 cores; log: {log})"
-        )
-        command: list[str | Path] = ["cargo", "install", CRATE, "--locked", "--root", root]
-        build(self.name, command, log=log, report_progress=report_progress, timeout=BUILD_SECONDS)
+        command = ["cargo", "install", CRATE, "--locked", "--root", str(root)]
+        build(self.name, command, root, report_progress, minutes=15)
 
 
 MISTRALRS = MistralRs()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 from pathlib import Path
 
-from support.programs.install import find_or_install, install, version_output, wheel_installer
-from support.programs.program import InstalledProgram, ReportProgress
+from support.programs.install import (
+    InstalledProgram,
+    ReportProgress,
+    find_or_install,
+    install,
+    printed_version,
+    wheel_installer,
+)
 
 # Allure 3 generates with Node 20 and newer.
 MINIMUM_MAJOR = 20
@@ -47,8 +52,7 @@ class NodeProgram:
             _install(folder)
 
         failure = f"Node.js in {folder} does not run on this machine; install Node.js {MINIMUM_MAJOR}+"
-        lock = folder.with_name(f"{folder.name}.lock")
-        return find_or_install(lambda: self.find(cache), lock, install_wheel, failure)
+        return find_or_install(lambda: self.find(cache), folder, install_wheel, failure)
 
 
 def npm_command(node: InstalledProgram) -> tuple[str, ...]:
@@ -70,8 +74,7 @@ def _program(folder: Path) -> Path:
 
 def _version(program: Path) -> str:
     """`20.20.2`, or an empty text when it does not run."""
-    found = re.match(r"v(\d+\S*)", version_output(program, "--version"))
-    return found[1] if found else ""
+    return printed_version(r"^v(\d+\S*)", program, "--version")
 
 
 def _install(folder: Path) -> None:

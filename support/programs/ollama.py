@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -16,9 +15,16 @@ from pathlib import Path
 
 from support.errors import ProgramUnavailable, SettingsError
 from support.programs.child_environment import BLACKHOLE_PROXY, child_environment
-from support.programs.install import build, find_or_install, require_tools, version_output
+from support.programs.install import (
+    InstalledProgram,
+    Origin,
+    ReportProgress,
+    build,
+    find_or_install,
+    printed_version,
+    require_tools,
+)
 from support.programs.process import CommandTimeout, run_command
-from support.programs.program import InstalledProgram, Origin, ReportProgress
 from support.programs.run_directory import temp_prefix
 from support.settings import Settings
 
@@ -30,10 +36,8 @@ MINIMUM_GO = (1, 24)
 HEADERS = {"nlohmann/json.hpp": "nlohmann-json3-dev", "stb/stb_image.h": "libstb-dev"}
 # This Go module has the third one, miniaudio.h, in its root.
 MINIAUDIO = "github.com/gen2brain/malgo@v0.11.24"
-BUILD_SECONDS = 3600.0
 DOWNLOAD_SECONDS = 120.0
 _SUFFIX = ".exe" if os.name == "nt" else ""
-_VERSION_OUTPUT = re.compile(r"version is (\S+)")
 
 
 class OllamaProgram:
@@ -67,9 +71,8 @@ class OllamaProgram:
         """Build it when there is none (5 minutes on 2 cores); raises `ProgramUnavailable`."""
         root = cache / "ollama"
         failure = f"ollama: go reported success but {root}/bin holds no program that runs"
-        lock = cache / "ollama.lock"
         return find_or_install(
-            lambda: self.find(cache), lock, lambda: _install(root, report_progress), failure
+            lambda: self.find(cache), root, lambda: _install(root, report_progress), failure
         )
 
 
@@ -81,14 +84,14 @@ def _installed_version(path: Path, origin: Origin) -> InstalledProgram | None:
     """The program with its version; None when it is no Ollama or does not run."""
     if not path.is_file() or not os.access(path, os.X_OK):
         return None
-    # It would ask a server for its version first: nothing listens on the port of this variable.
-    printed = version_output(
+    # It requests the version of a server first: nothing listens on the port of this variable.
+    version = printed_version(
+        r"version is (\S+)",
         path.absolute(),
         "--version",
         environment=lambda home: child_environment(home, OLLAMA_HOST=BLACKHOLE_PROXY),
     )
-    match = _VERSION_OUTPUT.search(printed)
-    return InstalledProgram("ollama", path.absolute(), match[1], origin) if match else None
+    return InstalledProgram("ollama", path.absolute(), version, origin) if version else None
 
 
 def _install(root: Path, report_progress: ReportProgress) -> None:
@@ -105,13 +108,9 @@ def _install(root: Path, report_progress: ReportProgress) -> None:
     }
     # The linker sets the version; without it the program reports 0.0.0.
     linked = f"-s -w -X={MODULE}/version.Version={VERSION}"
-    log = root / "install.log"
-    report_progress(f"ollama: go install {MODULE}@v{VERSION} (about 5 minutes on 2 cores; log: {log})")
     command = ["go", "install", "-v", "-ldflags", linked, f"{MODULE}@v{VERSION}"]
-    # Outside of a Go module, whose go.mod would be read.
-    build(
-        "ollama", command, log=log, report_progress=report_progress, timeout=BUILD_SECONDS, env=env, cwd=root
-    )
+    # Not in a Go module, whose go.mod would be read.
+    build("ollama", command, root, report_progress, minutes=5, env=env)
 
 
 def _check_tools() -> None:

@@ -8,8 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from support.errors import ProgramUnavailable
-from support.programs.install import version_output
-from support.programs.program import InstalledProgram, ReportProgress
+from support.programs.install import InstalledProgram, ReportProgress, printed_version
 
 # The first one whose server can stay in the foreground (`-D`), so that it ends with its owner.
 MINIMUM_VERSION = (3, 2)
@@ -45,7 +44,7 @@ class TmuxProgram:
 @cache
 def _version(program: Path) -> str:
     """`3.3a`, or an empty text when it does not run."""
-    return version_output(program, "-V").removeprefix("tmux ").strip()
+    return printed_version(r"tmux (\S+)", program, "-V")
 
 
 TMUX = TmuxProgram()

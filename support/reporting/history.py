@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from support.programs.program import ReportProgress
+from support.programs.install import ReportProgress
 from support.reporting.files import write_atomically
 from support.results.redaction import redact_data
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from support.errors import AcceptanceError
 from support.programs.allure import SOURCE, AllureProgram, node_environment
+from support.programs.install import ReportProgress
 from support.programs.node import NodeProgram
 from support.programs.process import CommandTimeout, run_command
-from support.programs.program import ReportProgress
 from support.reporting import history
 from support.reporting.behave_events import capability_title
 from support.reporting.files import write_atomically

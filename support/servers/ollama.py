@@ -14,9 +14,9 @@ from support.http.client import ApiClient
 from support.http.exchange import Exchange, strict_json
 from support.http.framing import split_lines
 from support.programs.child_environment import child_environment
+from support.programs.install import InstalledProgram
 from support.programs.launcher import LaunchedProgram, LaunchFailure, http_ready, launch, launch_on_free_port
 from support.programs.process_group import ProcessGroupReaper
-from support.programs.program import InstalledProgram
 from support.servers.mistralrs import StartFailure
 from support.settings import Settings
 

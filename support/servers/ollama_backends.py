@@ -19,8 +19,8 @@ from support.errors import NotSupported, TargetError
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import NotJson
 from support.models.roles import CATEGORICAL, EMBEDDING, ROLES, SCRIPTED, TOOLS, UNLOADABLE
+from support.programs.install import InstalledProgram
 from support.programs.ollama import OLLAMA
-from support.programs.program import InstalledProgram
 from support.servers.bundled_gateway import gateway_version, start_gateway
 from support.servers.ollama import (
     TOOLS_TEMPLATE,

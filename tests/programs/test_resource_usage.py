@@ -17,8 +17,7 @@ from xml.etree import ElementTree
 import psutil
 import pytest
 
-from support.programs.gpu import Gpus
-from support.programs.resource_usage import HEADER, ResourceSampler, Sample
+from support.programs.resource_usage import HEADER, Gpus, ResourceSampler, Sample
 from support.reporting.svg_chart import MAX_POINTS, Line, line_chart
 from support.waiting import wait_until
 from tests.timeouts import PATIENCE

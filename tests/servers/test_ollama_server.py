@@ -14,7 +14,7 @@ import pytest
 from support.errors import NotSupported, TargetError
 from support.http.client import ApiClient
 from support.models.roles import CATEGORICAL, EMBEDDING, SCRIPTED, TOOLS, UNLOADABLE
-from support.programs.program import InstalledProgram
+from support.programs.install import InstalledProgram
 from support.servers.mistralrs import StartFailure
 from support.servers.ollama import ModelNotCreated, create_model, start_ollama
 from support.servers.ollama_backends import OllamaBackends, Upstream
