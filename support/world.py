@@ -142,7 +142,8 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
 
     def watch_network(self) -> None:
         """From now on every connection to another machine goes to the network monitor."""
-        self._network_monitor = self.cleanups.enter_context(NetworkMonitor())
+        self._network_monitor = NetworkMonitor()
+        self.cleanups.callback(self._network_monitor.close)
 
     def start_server(self) -> None:
         """Start the server on the planned model; ready or refused, the attempt is to be checked."""

@@ -1,7 +1,7 @@
 """The servers of a run: mistral.rs, Ollama and gateways, started by the suite or at a URL.
 
 bundled_gateway  the bundled gateway as a process in front of a server
-capabilities     what versions of a program are documented not to have (`@needs.*`)
+capabilities     what versions of a program are documented not to have (`capabilities.toml`, `@needs.*`)
 cli_checks       runs of the program on the command line, checks of its output and exit code
 command_line     the command line of each version
 dedicated        a server, with a gateway, for one scenario

@@ -1,7 +1,8 @@
-"""Which server is judged: found once, before anything starts, with the reason why this one."""
+"""Which server is under test: found once, before anything starts, with the reason."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -25,7 +26,7 @@ VERSION_LINE = re.compile(r"^(mistralrs(?:-server|-reference)?) (\d+\.\d+\.\d+\S
 
 @dataclass(frozen=True)
 class CommandTarget:
-    """A program that the suite starts itself. `why` tells how it was chosen."""
+    """A program that the suite starts itself. `why`: how it was chosen."""
 
     path: Path
     program: str
@@ -43,7 +44,7 @@ class CommandTarget:
 
 @dataclass(frozen=True)
 class UrlTarget:
-    """A server that is already there. `models` are the names it lists."""
+    """A server that is already running. `models`: the names that it lists."""
 
     url: str
     models: tuple[str, ...]
@@ -61,7 +62,7 @@ Target = CommandTarget | UrlTarget
 
 @dataclass(frozen=True)
 class TargetChoice:
-    """What will be judged, before anybody asked it anything: a program, or TARGET_URL when it has none."""
+    """The target before any request: a program and the setting it is from, or TARGET_URL without one."""
 
     why: str
     program: Path | None = None
@@ -72,24 +73,24 @@ def discover(settings: Settings) -> Target:
     """The target in the documented order; raises `TargetError` with one line."""
     choice = choose(settings)
     if choice.program is None:
-        return _connect(settings, why=choice.why)
-    return _identify(choice.program, why=choice.why, source=choice.source)
+        return _connect(settings, choice.why)
+    return _identify(choice.program, choice)
 
 
 def preview(settings: Settings) -> Target:
-    """The target as `discover` will find it, as far as that can be told without starting or asking it."""
+    """The target as `discover` will find it, without starting a program or sending a request."""
     choice = choose(settings)
     if choice.program is None:
         return UrlTarget(settings.target_url or "", (), choice.why)
-    return CommandTarget(choice.program, choice.program.stem, "(not asked)", choice.why)
+    return CommandTarget(choice.program, choice.program.stem, "(version not known)", choice.why)
 
 
 def choose(settings: Settings) -> TargetChoice:
-    """What is judged and why; raises `TargetError` when a real server is asked for and there is none."""
+    """The choice and its reason; raises `TargetError` when a real server is required and there is none."""
     if settings.target_url is not None and settings.acceptance_target == "auto":
         return TargetChoice("TARGET_URL is set")
     if settings.acceptance_target == "reference":
-        return _reference("asked for by acceptance_target")
+        return _reference("acceptance_target is reference")
     if settings.mistralrs_bin is not None:
         return TargetChoice("MISTRALRS_BIN is set", settings.mistralrs_bin, "MISTRALRS_BIN")
     on_path = shutil.which("mistralrs") or shutil.which("mistralrs-server")
@@ -115,9 +116,9 @@ def _reference(why: str) -> TargetChoice:
     return TargetChoice(why, path, "the project's environment")
 
 
-def _identify(path: Path, *, why: str, source: str) -> CommandTarget:
-    """Ask the program for its version; every way in which that fails is one clear line."""
-    named = f"{path} (from {source})"
+def _identify(path: Path, choice: TargetChoice) -> CommandTarget:
+    """Run the program for its version; raises `TargetError` with one line."""
+    named = f"{path} (from {choice.source})"
     if not path.exists():
         raise TargetError(f"no such program: {named}; give the path of a mistralrs binary")
     if path.is_dir():
@@ -147,18 +148,18 @@ def _identify(path: Path, *, why: str, source: str) -> CommandTarget:
             f"not a mistral.rs program: {named} {_version_output(outcome)}; "
             "expected a line such as `mistralrs 0.8.1`"
         )
-    return CommandTarget(path, match.group(1), match.group(2), why)
+    return CommandTarget(path, match[1], match[2], choice.why)
 
 
 def _version_output(outcome: CompletedCommand) -> str:
-    said = (outcome.stdout.strip() or outcome.stderr.strip()).splitlines()
-    words = f"printed {said[0][:80]!r}" if said else "printed nothing"
-    return f"{words} for --version (exit code {outcome.exit_code})"
+    lines = (outcome.stdout.strip() or outcome.stderr.strip()).splitlines()
+    printed = f"printed {lines[0][:80]!r}" if lines else "printed nothing"
+    return f"{printed} for --version (exit code {outcome.exit_code})"
 
 
-def _connect(settings: Settings, *, why: str) -> UrlTarget:
-    """Ask the server for its models: the least that an OpenAI API has to offer."""
-    # Not at the top: a run that judges a program asks its workers to speak HTTP.
+def _connect(settings: Settings, why: str) -> UrlTarget:
+    """Request the model list, the least that an OpenAI API has; raises `TargetError` with one line."""
+    # Not at the top: a run that tests a program sends HTTP requests in its workers only.
     import httpx
 
     from support.http.client import ApiClient, RequestFailed
@@ -167,27 +168,26 @@ def _connect(settings: Settings, *, why: str) -> UrlTarget:
     url = settings.target_url
     assert url is not None
     shown = f"{redact_url(url)} (from TARGET_URL)"
-    client = ApiClient(url, api_key=settings.api_key, timeout=settings.seconds(URL_SECONDS))
+    timeout = settings.seconds(URL_SECONDS)
     try:
-        answer = client.get("/v1/models")
+        with contextlib.closing(ApiClient(url, api_key=settings.api_key, timeout=timeout)) as client:
+            answer = client.get("/v1/models")
     except (RequestFailed, httpx.InvalidURL) as error:
         raise TargetError(
             f"cannot be reached: {shown}: {error}; start the server and let it load its model first"
         ) from None
-    finally:
-        client.close()
     if answer.status in (401, 403):
         remedy = (
             "TARGET_API_KEY is not the right token" if settings.api_key else "set TARGET_API_KEY to its token"
         )
-        raise TargetError(f"refuses us: {shown} answered /v1/models with status {answer.status}; {remedy}")
+        raise TargetError(f"access denied: {shown} answered /v1/models with status {answer.status}; {remedy}")
     try:
         models = tuple(str(entry["id"]) for entry in answer.json()["data"]) if answer.status == 200 else None
     except (NotJson, TypeError, KeyError):
         models = None
     if models is None:
         raise TargetError(
-            f"speaks no OpenAI API: {shown} answered /v1/models with status {answer.status} and "
+            f"no OpenAI API: {shown} answered /v1/models with status {answer.status} and "
             f"{answer.text[:60]!r}; give the base address of an OpenAI-compatible server"
         )
     return UrlTarget(url, models, why)

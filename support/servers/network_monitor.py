@@ -1,7 +1,6 @@
-"""A trap for network access: every usual way out of the machine leads to a listener that only writes down.
+"""Detects outgoing network access: proxies and `HF_ENDPOINT` lead to a listener that only records.
 
-A program that honours proxies or `HF_ENDPOINT` (the hub client of mistral.rs does) is seen when it tries to
-fetch something.
+A program that honours them (the hub client of mistral.rs does) is seen when it tries to fetch something.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import contextlib
 import socket
 import threading
 from collections.abc import Mapping
-from types import TracebackType
 
 SYNC_SECONDS = 5.0
 _SYNC_MESSAGE = b"mistralrs-acceptance: that was all\n"
@@ -18,22 +16,14 @@ PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 class NetworkMonitor:
-    """Listens on loopback while the context lasts; `attempts` holds the first line of whatever came."""
+    """Listens on loopback until it is closed. `attempts`: the first line of each connection."""
 
     def __init__(self) -> None:
         self.attempts: list[str] = []
         self._synchronized = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._listen, name="network-trap", daemon=True)
-
-    def __enter__(self) -> NetworkMonitor:
+        self._thread = threading.Thread(target=self._listen, name="network-monitor", daemon=True)
         self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Stop listening; may be called twice."""
@@ -46,7 +36,7 @@ class NetworkMonitor:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Variables that lead a program into the trap."""
+        """Variables that lead the connections of a program to the monitor."""
         address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         proxies = dict.fromkeys(PROXY_NAMES, address) | {name.lower(): address for name in PROXY_NAMES}
         return {**proxies, "NO_PROXY": "", "HF_ENDPOINT": address, "HF_HUB_OFFLINE": ""}
@@ -60,7 +50,7 @@ class NetworkMonitor:
             assert not self.attempts, f"{len(self.attempts)} outgoing connections: {self.attempts[:3]}"
 
     def _synchronize(self) -> None:
-        """Wait until everything that came before now is written down: connections are taken in order."""
+        """Wait until every earlier connection is recorded: they are accepted in order."""
         if self._thread.is_alive():
             with socket.create_connection(self._listener.getsockname()) as last:
                 last.sendall(_SYNC_MESSAGE)
@@ -76,11 +66,11 @@ class NetworkMonitor:
             with connection:
                 connection.settimeout(0.2)
                 try:
-                    said = connection.recv(200)
+                    data = connection.recv(200)
                 except OSError:
-                    said = b""
-                if said == _SYNC_MESSAGE:
+                    data = b""
+                if data == _SYNC_MESSAGE:
                     self._synchronized.set()
                     continue
-                first = said.splitlines()[0] if said else b"(a connection without a word)"
+                first = data.splitlines()[0] if data else b"(a connection without data)"
                 self.attempts.append(first.decode(errors="replace"))

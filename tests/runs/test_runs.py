@@ -110,7 +110,7 @@ REJECTED = {
     "hangs on --version": ("--version", "10 s", "program-hanging"),
     "unreachable URL": ("cannot be reached", "TARGET_URL", "(redacted)"),
     "silent URL": ("within 5 s", "TARGET_URL"),
-    "no API at URL": ("speaks no OpenAI API", "404", "/other"),
+    "no API at URL": ("no OpenAI API", "404", "/other"),
 }
 
 

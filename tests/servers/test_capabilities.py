@@ -27,7 +27,7 @@ from support.settings import Settings
         ("needs.mcp_server", "mistralrs", "0.8.3", False),
         ("needs.mcp_server", "mistralrs", "0.8.4", True),
         ("needs.mcp_server", "mistralrs-reference", "0.9.5", True),
-        ("needs.mcp_server", "mistralrs", "(not asked)", True),
+        ("needs.mcp_server", "mistralrs", "(version not known)", True),
         ("needs.mcp_client", "mistralrs", "0.8.1", False),
         ("needs.mcp_client", "mistralrs", "0.8.2", True),
         ("smoke", "mistralrs", "0.8.1", True),

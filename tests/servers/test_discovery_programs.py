@@ -66,13 +66,13 @@ def test_the_order_is_setting_path_cache_reference(programs: Programs) -> None:
     assert "`acceptance get mistralrs`" in target.why
 
 
-def test_the_reference_stack_is_taken_when_asked_for(programs: Programs) -> None:
+def test_the_reference_server_is_chosen_by_its_setting(programs: Programs) -> None:
     given = programs.printing("mistralrs 0.8.1", "given")
     target = found(
         programs, mistralrs_bin=given, acceptance_target="reference", target_url="http://127.0.0.1:1"
     )
     assert target.label == "mistralrs-reference 0.9.5"
-    assert target.why == "asked for by acceptance_target"
+    assert target.why == "acceptance_target is reference"
 
 
 def test_a_real_target_is_never_replaced_by_the_reference_stack(programs: Programs) -> None:

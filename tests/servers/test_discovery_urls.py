@@ -90,7 +90,7 @@ def test_a_server_that_wants_a_token_is_one_line(
 ) -> None:
     server = serve(json_reply({"error": f"bad key {key}"}, status))
     text = refusal(programs, server.url, target_api_key=key)
-    assert text.startswith("refuses us: ")
+    assert text.startswith("access denied: ")
     assert status[:3] in text
     assert "TARGET_API_KEY" in text
     assert "wr0ng" not in text
@@ -117,7 +117,7 @@ def test_a_server_of_another_kind_is_one_line(
     programs: Programs, serve: Callable[[Reply], TinyServer], answer: Reply
 ) -> None:
     text = refusal(programs, serve(answer).url)
-    assert text.startswith("speaks no OpenAI API: ")
+    assert text.startswith("no OpenAI API: ")
     assert "answered /v1/models with status " in text
     assert text.endswith("give the base address of an OpenAI-compatible server")
 

@@ -37,6 +37,7 @@ TABLES = {
     "support/conformance/sequences/ollama.toml",
     "support/conformance/sequences/responses.toml",
     "support/servers/startup_hints.toml",
+    "support/servers/capabilities.toml",
     "support/servers/launch_plans.toml",
 }
 CASES = "support/conformance/cases/"
