@@ -38,6 +38,8 @@ class BehaveStep(Protocol):
 
     keyword: str
     name: str
+    text: str | None
+    table: Any
     status: BehaveStatus
     exception: BaseException | None
     error_message: str | None

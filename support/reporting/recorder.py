@@ -1,0 +1,155 @@
+"""Writes the records of scenarios, and their attachments into the folder of the Allure results."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from support.reporting.allure_results import store_attachments
+from support.reporting.behave_events import (
+    FinishedScenario,
+    RunError,
+    capability_of,
+    location_of,
+    row_of,
+    rule_of,
+    setting,
+)
+from support.results.behave_types import BehaveConfig, BehaveScenario, BehaveStep
+from support.results.check import CheckResult
+from support.results.outcome import Evidence
+from support.results.record import Record, StepRecord
+from support.results.redaction import redact
+from support.results.safe_text import visible
+
+MAX_OUTPUT_CHARACTERS = 20_000
+
+
+class Recorder:
+    """One record when a scenario begins and one when it ends: a killed run is not lost."""
+
+    def __init__(self, write: Callable[[Record], object], config: BehaveConfig, results: Path) -> None:
+        """`results`: the folder of the Allure results."""
+        self._write = write
+        self._config = config
+        self._results = results
+
+    def run_started(self, scenarios: int) -> None:
+        """Nothing to record."""
+
+    def scenario_started(self, scenario: BehaveScenario) -> None:
+        unfinished = "the process ended while this scenario ran"
+        self._write(record_of(scenario, self._config, status="broken", start=time.time(), error=unfinished))
+
+    def scenario_finished(self, finished: FinishedScenario) -> None:
+        verdict, scenario = finished.verdict, finished.scenario
+        failed = verdict.status in ("failed", "broken", "known_issue")
+        self._write(
+            record_of(
+                scenario,
+                self._config,
+                status=verdict.status,
+                start=finished.start,
+                duration=round(finished.duration, 4),
+                steps=tuple(map(self._step, scenario.all_steps)),
+                output=visible(str(scenario.captured.output or ""))[-MAX_OUTPUT_CHARACTERS:],
+                error=visible(verdict.message or "it failed without a message") if failed else "",
+                trace=visible(verdict.trace) if failed else "",
+                reason=visible(
+                    verdict.why if verdict.status == "known_issue" else "" if failed else verdict.message
+                ),
+                source=visible(verdict.source),
+                measures=tuple(
+                    replace(measure, title=redact(measure.title)) for measure in finished.measures
+                ),
+                checks=tuple(map(safe_check, finished.checks)),
+                timed_out=verdict.timed_out,
+                attachments=store_attachments(self._results, finished.evidence),
+            )
+        )
+
+    def run_error(self, error: RunError) -> None:
+        file = error.location.rsplit(":", 1)[0]
+        self._write(run_error_record(error, self._config, file, setting(self._config, "worker", "main")))
+
+    def _step(self, step: BehaveStep) -> StepRecord:
+        return StepRecord(
+            step.keyword,
+            redact(step.name),
+            step.status.name,
+            round(step.duration, 4),
+            visible(str(step.exception or "")),
+            store_attachments(self._results, _arguments(step)),
+        )
+
+
+def _arguments(step: BehaveStep) -> Iterator[Evidence]:
+    """The text and the table below a step."""
+    if step.text:
+        yield Evidence.text("text", step.text)
+    if step.table:
+        with io.StringIO() as rows:
+            csv.writer(rows).writerows([step.table.headings, *(row.cells for row in step.table.rows)])
+            yield Evidence("table", "text/csv", rows.getvalue().encode(errors="backslashreplace"))
+
+
+def safe_check(check: CheckResult) -> CheckResult:
+    """The check without secrets and control characters."""
+    return replace(
+        check,
+        title=visible(check.title),
+        expected=visible(check.expected),
+        actual=visible(check.actual),
+        source=visible(check.source),
+        repeat=visible(check.repeat),
+        reason=visible(check.reason),
+        reason_source=visible(check.reason_source),
+        cells=tuple(
+            replace(
+                cell,
+                server=visible(cell.server),
+                reason=visible(cell.reason),
+                source=visible(cell.source),
+                repeat=visible(cell.repeat),
+                incident=visible(cell.incident),
+            )
+            for cell in check.cells
+        ),
+    )
+
+
+def run_error_record(failure: RunError, config: BehaveConfig, file: str, worker: str) -> Record:
+    """A record of what failed outside all scenarios; `file` is the feature that it happened in, if any."""
+    return Record(
+        name=failure.name,
+        feature=failure.feature or "Harness",
+        location=failure.location,
+        capability=capability_of(file) if failure.feature else "harness",
+        status="broken",
+        start=time.time(),
+        error=visible(failure.message),
+        trace=visible(failure.trace),
+        worker=worker,
+        target=setting(config, "target_label"),
+    )
+
+
+def record_of(scenario: BehaveScenario, config: BehaveConfig, **fields: Any) -> Record:
+    """A record of behave's scenario; `fields` are those of its outcome."""
+    return Record(
+        name=redact(scenario.name or scenario.keyword),
+        feature=scenario.feature.name,
+        location=location_of(scenario),
+        capability=capability_of(str(scenario.filename)),
+        tags=tuple(sorted(str(tag) for tag in scenario.effective_tags)),
+        rule=rule_of(scenario),
+        row=row_of(scenario),
+        worker=setting(config, "worker", "main"),
+        target=setting(config, "target_label"),
+        **fields,
+    )
