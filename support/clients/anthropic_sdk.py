@@ -11,6 +11,7 @@ from typing import Any
 import anthropic
 
 from support.clients.task import TaskResult, run_task
+from support.http.client import tls_context
 from support.servers.endpoint import Endpoint
 from support.units import Json
 
@@ -34,7 +35,9 @@ def run(server: Endpoint, name: str, timeout: float) -> TaskResult:
     wanted, way = TASKS[name]
     key = {"auth_token": server.key} if server.key else {"api_key": "not-asked-for"}
     with (
-        anthropic.DefaultHttpxClient(trust_env=False, timeout=timeout) as transport,
+        anthropic.DefaultHttpxClient(
+            trust_env=False, timeout=timeout, verify=tls_context(server.base_url)
+        ) as transport,
         anthropic.Anthropic(
             base_url=server.base_url,
             max_retries=0,

@@ -13,6 +13,7 @@ from typing import Any
 import openai
 
 from support.clients.task import TaskResult, run_task
+from support.http.client import tls_context
 from support.servers.endpoint import Endpoint
 
 ANSWER = "The comet comes back every seventy-six years."
@@ -47,7 +48,9 @@ def run_with_openai(
     """One of these journeys; `strict`: the client checks types."""
     wanted, way = tasks[name]
     with (
-        openai.DefaultHttpxClient(trust_env=False, timeout=timeout) as transport,
+        openai.DefaultHttpxClient(
+            trust_env=False, timeout=timeout, verify=tls_context(server.base_url)
+        ) as transport,
         openai.OpenAI(
             base_url=f"{server.base_url}/v1",
             api_key=server.key or "not-asked-for",

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from support.http.deadline import DEADLINES
 from support.http.exchange import NO_STATUS, Exchange
 from support.settings import redact_url
 from support.units import JsonMapping
@@ -26,9 +27,13 @@ class RequestFailed(AssertionError):
     """The server refused, broke off, or did not finish in time."""
 
 
+def tls_context(base_url: str) -> ssl.SSLContext:
+    """One for all clients: httpx makes one for each, also for http, which takes longer than most answers."""
+    return _tls_context(verify=base_url.lower().startswith("https:"))
+
+
 @functools.cache
 def _tls_context(*, verify: bool) -> ssl.SSLContext:
-    """One for all clients: httpx makes one for each, also for http, which takes longer than most answers."""
     return httpx.create_ssl_context(verify=verify, trust_env=False)
 
 
@@ -51,7 +56,7 @@ class ApiClient:
             timeout=self._timeout,
             trust_env=False,
             follow_redirects=False,
-            verify=_tls_context(verify=self.base_url.lower().startswith("https:")),
+            verify=tls_context(self.base_url),
         )
 
     def close(self) -> None:
@@ -82,25 +87,20 @@ class ApiClient:
         started = time.monotonic()
         response: httpx.Response | None = None
         chunks: Chunks = []
-        # httpx' time-out is per read: an answer that trickles for ever never meets it.
         self._timed_out.clear()
-        timer = threading.Timer(self._timeout, self._abort)
-        timer.daemon = True
-        timer.start()
         why: httpx.HTTPError | None = None
         try:
-            response = self._client.send(request, stream=True)
-            try:
-                for chunk in response.iter_bytes():
-                    chunks.append((time.monotonic() - started, chunk))
-            finally:
-                response.close()
+            # httpx' time-out is per read: an answer that trickles for ever never meets it.
+            with DEADLINES.limit(self._timeout, self._abort):
+                response = self._client.send(request, stream=True)
+                try:
+                    for chunk in response.iter_bytes():
+                        chunks.append((time.monotonic() - started, chunk))
+                finally:
+                    response.close()
         except httpx.HTTPError as error:
             why = error
         finally:
-            timer.cancel()
-            # Else a late one could cut the next request.
-            timer.join()
             exchange = _exchange(request, url, body, response, chunks, time.monotonic() - started)
             # Also one without an end, whatever ended it: a reader of the failure needs it most.
             self.exchanges.append(exchange)

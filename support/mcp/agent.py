@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from support.http.client import tls_context
 from support.http.exchange import Exchange
 from support.settings import redact_url
 
@@ -110,7 +111,12 @@ class Agents:
                 self._exchanges.append(_exchange(response))
 
         # No proxy of the environment may come between.
-        http = httpx2.AsyncClient(trust_env=False, timeout=self._timeout, event_hooks={"response": [keep]})
+        http = httpx2.AsyncClient(
+            trust_env=False,
+            timeout=self._timeout,
+            verify=tls_context(self._url),
+            event_hooks={"response": [keep]},
+        )
         transport = streamable_http_client(self._url, http_client=http)
         async with http, Client(transport, mode="legacy", read_timeout_seconds=self._timeout) as client:
             yield client

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from collections import deque
 from collections.abc import Mapping
@@ -22,6 +23,18 @@ _BRACKETED_PASTE = 2004
 # ED 3, as `clear` sends it (invisible-island.net/xterm/ctlseqs, "Erase in Display").
 _WITH_SCROLLBACK = 3
 _ESCAPES = re.compile(rb"(?=\x1b)")
+
+
+class _Cell(pyte.screens.Char):
+    """A character with its style. pyte makes one for each character drawn: equal ones are made once."""
+
+    def _replace(self, **changes: object) -> _Cell:
+        return _replaced(self, tuple(changes.items()))
+
+
+@functools.lru_cache(maxsize=4096)
+def _replaced(cell: _Cell, changes: tuple[tuple[str, object], ...]) -> _Cell:
+    return _Cell(**(cell._asdict() | dict(changes)))
 
 
 class _Display(pyte.Screen):
@@ -44,8 +57,13 @@ class _Display(pyte.Screen):
         if how == _WITH_SCROLLBACK:
             self.above.clear()
 
+    @property
+    def default_char(self) -> _Cell:
+        return _Cell(*super().default_char)
+
     def reset(self) -> None:
         super().reset()
+        self.cursor.attrs = self.default_char
         self.above.clear()
 
 

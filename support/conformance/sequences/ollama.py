@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from support.conformance.api import NormalizedAnswer
 from support.conformance.checked_client import CheckedClient
 from support.conformance.sequence import Steps, require_equal, sequence
-from support.http.client import RequestFailed
+from support.http.client import RequestFailed, tls_context
 from support.units import JsonMapping
 from support.waiting import wait_until
 
@@ -80,7 +80,8 @@ class OllamaClient(CheckedClient):
         """Ollama's own Python client on this server, without the proxies of the environment."""
         import ollama
 
-        return ollama.Client(host=self.client.base_url, trust_env=False, timeout=30.0)
+        url = self.client.base_url
+        return ollama.Client(host=url, trust_env=False, timeout=30.0, verify=tls_context(url))
 
 
 CLIENT = OllamaClient
