@@ -110,15 +110,15 @@ class Agents:
                 await response.aread()
                 self._exchanges.append(_exchange(response))
 
-        # No proxy of the environment may come between.
+        # No proxy of the environment may come between. The time is limited in `_run`, for everything.
         http = httpx2.AsyncClient(
             trust_env=False,
-            timeout=self._timeout,
+            timeout=None,
             verify=tls_context(self._url),
             event_hooks={"response": [keep]},
         )
         transport = streamable_http_client(self._url, http_client=http)
-        async with http, Client(transport, mode="legacy", read_timeout_seconds=self._timeout) as client:
+        async with http, Client(transport, mode="legacy") as client:
             yield client
 
 
