@@ -18,6 +18,7 @@ from support.settings import redact_url
 if TYPE_CHECKING:
     import httpx2
     from mcp import Client
+    from mcp.types import Tool
 
 T = TypeVar("T")
 CHAT = "chat"
@@ -30,22 +31,13 @@ class AgentFailed(AssertionError):
 
 
 @dataclass(frozen=True)
-class ToolInfo:
-    """A tool as an agent sees it. `required`: the names of its required arguments."""
-
-    name: str
-    description: str
-    required: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class ServerInfo:
-    """What the server sends an agent that connects: protocol version, its name and version, its tools."""
+    """What an agent gets when it connects: protocol version, name and version of the server, its tools."""
 
     protocol: str
     server: str
     version: str
-    tools: tuple[ToolInfo, ...]
+    tools: tuple[Tool, ...]
 
 
 class Agents:
@@ -81,14 +73,10 @@ class Agents:
 
     async def _server_info(self) -> ServerInfo:
         async with self._client() as client:
-            tools = (await client.list_tools()).tools
+            tools = tuple((await client.list_tools()).tools)
             about, protocol = client.server_info, str(client.protocol_version)
         name, version = (about.name, about.version) if about else ("", "")
-        offered = tuple(
-            ToolInfo(tool.name, tool.description or "", tuple(tool.input_schema.get("required", ())))
-            for tool in tools
-        )
-        return ServerInfo(protocol, name, version, offered)
+        return ServerInfo(protocol, name, version, tools)
 
     async def _ask(self, question: str) -> str:
         messages = [{"role": "user", "content": question}]
@@ -124,12 +112,11 @@ class Agents:
 
 def check_tool_offered(server_info: ServerInfo, tool: str, required: Sequence[str]) -> None:
     """The tool is listed with a description, and requires these arguments."""
-    tools = {offer.name: offer for offer in server_info.tools}
+    tools = {offered.name: offered for offered in server_info.tools}
     assert tool in tools, f"expected the tool {tool!r}, the server lists {sorted(tools)}"
-    assert tools[tool].description.strip(), f"the tool {tool!r} has no description"
-    assert tools[tool].required == tuple(required), (
-        f"expected {tool!r} to require {list(required)}, it requires {list(tools[tool].required)}"
-    )
+    assert (tools[tool].description or "").strip(), f"the tool {tool!r} has no description"
+    found = list(tools[tool].input_schema.get("required", ()))
+    assert found == list(required), f"expected {tool!r} to require {list(required)}, it requires {found}"
 
 
 def check_identity(server_info: ServerInfo) -> None:

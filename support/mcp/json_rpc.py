@@ -45,11 +45,6 @@ def send(client: ApiClient, message: str) -> Exchange:
     )
 
 
-def check(reply: Exchange, outcome: str) -> None:
-    """The reply is the one of this name in the features; KeyError for a name that is not in REPLIES."""
-    REPLIES[outcome](reply)
-
-
 def result(reply: Exchange) -> JsonObject:
     """The result in a reply that is one: status 200, the id of the request, no error."""
     document = _document(reply)
@@ -148,7 +143,7 @@ def _refused(*statuses: int) -> Callable[[Exchange], None]:
                 document = reply.json()
             except NotJson as error:
                 raise AssertionError(f"{error}\n{reply.describe()}") from None
-            assert isinstance(document, dict) and "error" in document, f"no error told\n{reply.describe()}"
+            assert isinstance(document, dict) and "error" in document, f"no error body\n{reply.describe()}"
 
     return check_refused
 

@@ -84,7 +84,7 @@ class McpScenario(ScenarioResult):
     def check_replies(self, expected: Sequence[str]) -> None:
         """The replies are those of `json_rpc.REPLIES`, in order."""
         for reply, name in zip(self.replies.all(), expected, strict=True):
-            json_rpc.check(reply, name)
+            json_rpc.REPLIES[name](reply)
 
     def _agents(self) -> agent.Agents:
         within = self._suite.settings.seconds(AGENT_SECONDS)

@@ -1,4 +1,4 @@
-"""The chat of `mistralrs run`: what a person types, and what comes of it.
+"""The chat of `mistralrs run`: typing, answers, prompt.
 
 The look is that of 0.8.1 and 0.9.2: a prompt `> `, the answer as it is made, then a block `Stats:`.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from support.reporting.evidence import Transcript
 from support.terminal.pty_session import TerminalSession
@@ -35,7 +34,7 @@ START_SECONDS = 30.0
 ANSWER_SECONDS = 20.0
 KEY_SECONDS = 5.0
 _PASTE = "\x1b[200~{}\x1b[201~"
-# A line editor hands the line over: the end of bracketed paste, and a new line after (rustyline) or before
+# A line editor submits the line: the end of bracketed paste, and a new line after (rustyline) or before
 # it (GNU readline).
 _LINE_SUBMITTED = re.compile(rb"\x1b\[\?2004l[\r\n]{1,2}")
 
@@ -44,8 +43,8 @@ _LINE_SUBMITTED = re.compile(rb"\x1b\[\?2004l[\r\n]{1,2}")
 class Turn:
     """One line that was typed, and all that was written until the next prompt (or the end).
 
-    messages: what the model was told with it, from the beginning; empty when the line was a command.
-    pieces: in how many reads its text came.
+    `messages`: the conversation that the model got with it; empty when the line was a command. `chunks`: the
+    number of reads in which the output came.
     """
 
     typed: str
@@ -73,34 +72,17 @@ class Ending:
     screen: str
 
 
-class TerminalChat(Protocol):
-    """A chat, wherever it is shown."""
-
-    @property
-    def alive(self) -> bool: ...
-
-    @property
-    def prompted(self) -> bool: ...
-
-    @property
-    def shown(self) -> str: ...
-
-    def send_line(self, text: str) -> Turn: ...
-
-    def transcript(self, name: str) -> Transcript: ...
-
-
 class Chat:
     """The conversation in a terminal session.
 
-    `sign` begins a command: `/`, up to 0.7 a backslash. `patience` multiplies every wait.
+    `command_prefix`: `/`, up to 0.7 a backslash. `patience` multiplies every time limit.
     """
 
     def __init__(self, session: TerminalSession, command_prefix: str = "/", patience: float = 1.0) -> None:
         self.session = session
         self._command_prefix = command_prefix
         self._patience = patience
-        # What was said since the chat began or was cleared.
+        # Since the chat began or was cleared.
         self._messages: list[Message] = []
         self._typed: str | None = None
         self._expects_answer = False
@@ -138,19 +120,16 @@ class Chat:
 
     def enter(self, text: str) -> None:
         """Type a line and press Enter."""
-        self._begin_turn(text)
-        self._type(self._with_command_prefix(text) + "\r")
+        self._enter(text, self._with_command_prefix(text))
 
     def paste(self, text: str) -> Turn:
         """Paste a text in brackets, as terminals do, and press Enter."""
-        self._begin_turn(text)
-        self._type(_PASTE.format(text) + "\r")
+        self._enter(text, _PASTE.format(text))
         return self.finish_turn()
 
     def send_lines(self, lines: list[str]) -> Turn:
-        """Send several lines in one go, as a terminal without bracketed paste does; the turn of the first."""
-        self._begin_turn(lines[0])
-        self._type("".join(f"{line}\r" for line in lines))
+        """Send several lines at once, as a terminal without bracketed paste does; the turn of the first."""
+        self._enter(lines[0], "\r".join(lines))
         return self.finish_turn()
 
     def write(self, text: str) -> None:
@@ -173,8 +152,7 @@ class Chat:
     def submit(self) -> Turn:
         """Press Enter on the line as it stands on the screen."""
         line = self.session.screen.cursor_state[0]
-        self._begin_turn(PROMPT.sub("", line, count=1))
-        self._type("\r")
+        self._enter(PROMPT.sub("", line, count=1), "")
         return self.finish_turn()
 
     def interrupt(self, key: str) -> Turn:
@@ -186,7 +164,7 @@ class Chat:
         return self.finish_turn()
 
     def await_text(self, text: str) -> None:
-        """Wait until the answer under way begins with this text."""
+        """Wait until the current answer begins with this text."""
         self._wait(f"an answer that begins with {text!r}", lambda: self._written.startswith(text))
 
     def finish_turn(self) -> Turn:
@@ -194,15 +172,15 @@ class Chat:
         typed = self._typed or ""
         self._wait(f"the prompt after {typed[:60]!r}", lambda: self.prompted or self.session.eof)
         pieces = sum(not part.typed for part in self.session.traffic[self._reads :])
-        told = tuple(self._messages) if self._expects_answer else ()
-        turn = Turn(typed, self._written, told, pieces)
+        messages = tuple(self._messages) if self._expects_answer else ()
+        turn = Turn(typed, self._written, messages, pieces)
         if self._expects_answer:
             self._messages.append({"role": "assistant", "content": turn.answer})
         self._typed, self._expects_answer = None, False
         return turn
 
     def run_once(self, question: str) -> Turn:
-        """All that a program wrote that was given its only question at the start, until it ended."""
+        """The output of a one-shot prompt, until the program has ended."""
         self._begin_turn(question)
         session = self.session
         self._wait("the end of the answer", lambda: session.eof, START_SECONDS + ANSWER_SECONDS)
@@ -222,15 +200,20 @@ class Chat:
             self._messages.append({"role": "user", "content": text})
             self._expects_answer = True
 
+    def _enter(self, text: str, keys: str) -> None:
+        """Begin the turn of a line, and type these keys and Enter."""
+        self._begin_turn(text)
+        self._type(keys + "\r")
+
     def _with_command_prefix(self, text: str) -> str:
         return self._command_prefix + text[1:] if _is_command(text) else text
 
     @property
     def _written(self) -> str:
-        """What was written since the line was handed over."""
+        """The output since the line was submitted."""
         since = self.session.output[self._since :]
-        handed = _LINE_SUBMITTED.search(since)
-        text = since[handed.end() :] if handed else since.partition(b"\n")[2]
+        submitted = _LINE_SUBMITTED.search(since)
+        text = since[submitted.end() :] if submitted else since.partition(b"\n")[2]
         return text.decode(errors="replace").replace("\r\n", "\n")
 
     def _type(self, text: str) -> None:

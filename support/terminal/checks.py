@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from support.results.safe_text import visible
-from support.terminal.chat import Chat, Ending, TerminalChat, Turn
+from support.terminal.chat import Chat, Ending, Turn
 from support.terminal.pty_session import TerminalSession
+from support.terminal.tmux import TmuxWindow
 
 T = TypeVar("T")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -62,8 +63,8 @@ def check_output_lacks(turn: Turn, words: str) -> None:
 
 def check_truncation_shown(turn: Turn) -> None:
     """The truncation of the answer is shown: dots at its end (0.9), or an error (0.8)."""
-    told = turn.answer.endswith("...") or "ERROR" in turn.output
-    assert told, f"expected a truncation notice, the output is:\n{visible(turn.output[-1500:])}"
+    shown = turn.answer.endswith("...") or "ERROR" in turn.output
+    assert shown, f"expected a truncation notice, the output is:\n{visible(turn.output[-1500:])}"
 
 
 def check_line(turn: Turn, text: str) -> None:
@@ -78,7 +79,7 @@ def check_no_control_codes(turn: Turn) -> None:
     assert not found, f"the answer's control characters went to the terminal: {visible(turn.answer)}"
 
 
-def check_prompted(chat: TerminalChat) -> None:
+def check_prompted(chat: Chat | TmuxWindow) -> None:
     """The program runs, and shows a prompt for the next line."""
     assert chat.alive, f"the chat has ended; the screen:\n{chat.shown}"
     assert chat.prompted, f"expected a prompt on the last line:\n{chat.shown}"

@@ -32,7 +32,7 @@ from support.waiting import WaitTimeout, wait_until
 TERMINAL = "xterm"
 READ_BYTES = 65536
 WRITE_BYTES = 256
-# How often a silent program is looked after: it may have ended while another one keeps the terminal open.
+# How often a silent program is checked: it may have ended while another one keeps the terminal open.
 POLL_INTERVAL = 0.25
 # Of a screen, in a message.
 MESSAGE_CHARACTERS = 3000
@@ -40,7 +40,7 @@ MESSAGE_CHARACTERS = 3000
 
 @dataclass(frozen=True)
 class Traffic:
-    """Bytes that went one way: `seconds` since the start, written by the program or by us."""
+    """Bytes in one direction: `seconds` since the start, written by the program or typed."""
 
     seconds: float
     data: bytes
@@ -48,7 +48,7 @@ class Traffic:
 
 
 class TerminalSession:
-    """A program that believes to be talking to a person. POSIX only: Windows has no pty for pexpect."""
+    """A program in a terminal. POSIX only: Windows has no pty for pexpect."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class TerminalSession:
         self.started = time.monotonic()
         self._closed = False
         self._eof = False
-        # An interruption between the start and the note of it would leave the process to itself.
+        # An interruption between the start and `register` would leave the process behind.
         with defer_interrupts():
             self._child = pexpect.spawn(
                 self.command[0],
@@ -78,13 +78,13 @@ class TerminalSession:
                 timeout=None,
             )
             register(self)
-        # Its sleeps before writing and after closing are for programs that nobody watches.
+        # No sleeps before writing and after closing: waits end on what is seen.
         self._child.delaybeforesend = None
         self._child.ptyproc.delayafterclose = self._child.ptyproc.delayafterterminate = 0
-        # A program that is busy writing does not read: whoever writes without looking waits for ever.
+        # A program that is busy writing does not read: a blocking write would wait for ever.
         os.set_blocking(self._child.child_fd, False)
 
-    # -- what it is
+    # -- its state
 
     @property
     def pid(self) -> int:
@@ -101,16 +101,16 @@ class TerminalSession:
 
     @property
     def eof(self) -> bool:
-        """Whether the program has let go of the terminal: nothing more will come."""
+        """Whether the program has closed the terminal: there will be no more output."""
         return self._eof
 
     @property
     def output(self) -> bytes:
-        """All that it wrote, as it wrote it."""
+        """Everything that it wrote."""
         return b"".join(part.data for part in self.traffic if not part.typed)
 
     def line_settings(self) -> dict[str, bool]:
-        """What `stty` tells of the terminal: echo, whole lines, signals by keys, returns, new lines."""
+        """The terminal settings as in `stty`: echo, whole lines, signals by keys, returns, new lines."""
         # Not at the top: Windows has no such module.
         import termios
 
@@ -124,7 +124,7 @@ class TerminalSession:
             "opost": bool(output & termios.OPOST),
         }
 
-    # -- what a person does
+    # -- typing and waiting
 
     def write(self, data: bytes, timeout: float) -> None:
         """Type all of it, reading meanwhile. Raises `WaitTimeout` when the program does not take it."""
@@ -146,7 +146,7 @@ class TerminalSession:
                 self._read(0)
 
     def wait(self, what: str, seen: Callable[[], bool], timeout: float) -> None:
-        """Read until `seen` says so.
+        """Read until `seen` is true.
 
         Raises `WaitTimeout` with `what` and the last screen, at once when the program has ended.
         """
@@ -164,7 +164,7 @@ class TerminalSession:
         deadline = time.monotonic() + timeout
         with contextlib.suppress(WaitTimeout):
             self.wait("its end", lambda: False, timeout)
-        # It lets go of the terminal some moments before it is gone.
+        # It closes the terminal some moments before it has exited.
         wait_until(
             "the end of the program",
             lambda: not self.alive,
@@ -186,10 +186,10 @@ class TerminalSession:
             wait_until_exited(tree)
         return self._code
 
-    # -- what remains
+    # -- its record
 
     def transcript(self, name: str) -> Transcript:
-        """The screen with what was scrolled out of it, and who wrote what and when: `[0.21 s] typed:`."""
+        """The screen with what was scrolled out of it, and all traffic with its time: `[0.21 s] typed:`."""
         lines: list[str] = []
         typed = None
         for part in self.traffic:
@@ -201,7 +201,7 @@ class TerminalSession:
         return Transcript(name, raw, self.screen.whole_text)
 
     def _at_end(self, left: float) -> bool:
-        """Read what comes within a moment; whether nothing will come any more."""
+        """Read the output of a moment; whether there will be no more."""
         if self._eof:
             return True
         # Asked before reading: what it wrote just before its end is read first.

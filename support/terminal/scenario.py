@@ -21,7 +21,7 @@ from support.servers.command_line import ModelArguments, chat_command_prefix
 from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import LaunchResult, StartFailure
 from support.terminal import checks
-from support.terminal.chat import ENDING_KEYS, Chat, Ending, TerminalChat, Turn
+from support.terminal.chat import ENDING_KEYS, Chat, Ending, Turn
 from support.terminal.pty_session import TerminalSession
 from support.terminal.tmux import TmuxWindow
 from support.waiting import WaitTimeout
@@ -54,7 +54,7 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
         self._suite = context.suite
         self._folder = context.folder
         self._cleanups = context.cleanups
-        self._chats: list[TerminalChat] = []
+        self._chats: list[Chat | TmuxWindow] = []
         self._script: Script | None = None
         self._given_outputs: list[str] = []
 
@@ -64,15 +64,15 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
     def chat(self) -> Chat:
         """The chat that was started last."""
         chat = self._latest_chat
-        assert isinstance(chat, Chat), "this is about a pseudo-terminal, the chat is in a window"
+        assert isinstance(chat, Chat), "this step needs a pseudo-terminal, the chat is in a tmux window"
         return chat
 
     @property
-    def _latest_chat(self) -> TerminalChat:
+    def _latest_chat(self) -> Chat | TmuxWindow:
         assert self._chats, "a Given step that starts a chat has to come first"
         return self._chats[-1]
 
-    def prompting(self) -> TerminalChat:
+    def prompting(self) -> Chat | TmuxWindow:
         """The chat, to check its prompt; the turns before it need no other check."""
         self.turns.all()
         return self._latest_chat
@@ -269,7 +269,7 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
     def _scripted_answer(self, conversation: str) -> str:
         return (self._script or self._suite.script).answer_to(conversation).answer
 
-    # -- what remains
+    # -- at the end
 
     def check_at_end(self) -> None:
         """No screen shows a crash."""

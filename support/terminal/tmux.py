@@ -1,4 +1,4 @@
-"""A window of tmux, a terminal program that draws what it is sent and can be asked for what it shows."""
+"""A chat in a window of tmux, whose contents can be read."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ PROMPT = ">"
 
 
 class TmuxWindow:
-    """One window with one program in it, on a tmux server of its own that nobody else's tmux knows.
+    """One window with one program in it, on a tmux server of its own.
 
-    The server stays in the foreground, so it ends with its owner like any child; when it ends, its program
-    loses its terminal and is hung up.
+    The server stays in the foreground, so it ends with its owner; its program then gets SIGHUP.
     """
 
     def __init__(  # noqa: PLR0913 - a program with its terminal
@@ -108,7 +107,7 @@ class TmuxWindow:
         self._server.stop()
 
     def transcript(self, name: str) -> Transcript:
-        """What the window showed when somebody looked last; and what was typed."""
+        """What the window showed when it was read last, and what was typed."""
         return Transcript(f"{name} (tmux)", "\n".join(self._typed), self._shown)
 
     def _wait(self, what: str, check: Callable[[], bool]) -> None:
@@ -121,7 +120,7 @@ class TmuxWindow:
         )
 
     def _call(self, *words: str) -> str:
-        """Have a client of tmux do something; what it printed."""
+        """Run a command of a tmux client; its output."""
         outcome = run_command(
             [*self._client, *words],
             within=CLIENT_SECONDS * self._patience,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mcp.types import Tool
 
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
@@ -16,13 +17,11 @@ from support.mcp.agent import (
     AgentFailed,
     Agents,
     ServerInfo,
-    ToolInfo,
     check_answers,
     check_identity,
     check_tool_offered,
 )
-from support.mcp.tool_server import ToolServer
-from support.mcp.tool_servers import MISSING, SESSIONS, STDIO
+from support.mcp.tool_server import MISSING, SESSIONS, STDIO, ToolServer
 from support.programs.process import managed_pids
 from support.waiting import WaitTimeout
 from tests.http.tiny_server import TinyServer, json_reply, silence
@@ -117,7 +116,13 @@ def test_a_server_that_speaks_no_mcp_fails_the_agent_with_the_words_of_the_clien
     assert b"what is that?" in exchanges[0].body
 
 
-VISIT = ServerInfo("2025-11-25", "mistralrs", "0.9.2", (ToolInfo("chat", "talks", ("messages",)),))
+def tool(description: str, *required: str) -> Tool:
+    return Tool(
+        name="chat", description=description, input_schema={"type": "object", "required": [*required]}
+    )
+
+
+VISIT = ServerInfo("2025-11-25", "mistralrs", "0.9.2", (tool("talks", "messages"),))
 
 
 def test_an_offer_that_fits_passes() -> None:
@@ -125,16 +130,16 @@ def test_an_offer_that_fits_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tool", "offer"),
+    ("name", "offered"),
     [
-        ("talk", ToolInfo("chat", "talks", ("messages",))),
-        ("chat", ToolInfo("chat", " ", ("messages",))),
-        ("chat", ToolInfo("chat", "talks", ())),
+        ("talk", tool("talks", "messages")),
+        ("chat", tool(" ", "messages")),
+        ("chat", tool("talks")),
     ],
 )
-def test_an_offer_that_does_not_fit_is_noticed(tool: str, offer: ToolInfo) -> None:
+def test_a_tool_that_differs_is_detected(name: str, offered: Tool) -> None:
     with pytest.raises(AssertionError):
-        check_tool_offered(ServerInfo("2025-11-25", "mistralrs", "0.9.2", (offer,)), tool, ["messages"])
+        check_tool_offered(ServerInfo("2025-11-25", "mistralrs", "0.9.2", (offered,)), name, ["messages"])
 
 
 @pytest.mark.parametrize(
