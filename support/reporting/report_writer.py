@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, TextIO, cast
+from typing import TextIO, cast
 
 from support.errors import EXIT_BUDGET, EXIT_HARNESS, EXIT_PASSED, AcceptanceError
 from support.programs.resource_usage import ResourceSampler
 from support.reporting import evidence, html
-from support.reporting.allure_results import RESULTS, attach_to_run, write_results
+from support.reporting.allure_formatter import attach_to_run
 from support.reporting.closing_text import closing_text
 from support.reporting.files import write_atomically
 from support.reporting.junit import write_junit
@@ -45,7 +45,7 @@ CAPABILITY_BUDGETS: Mapping[str, tuple[float, float]] = {
     "terminal_chat": (20, 40),
     "performance": (120, 300),
 }
-REPORTED_PACKAGES = ("behave", "httpx", "mistralrs")
+REPORTED_PACKAGES = ("behave", "allure-behave", "httpx", "mistralrs")
 
 
 def budgets(factor: float) -> dict[str, tuple[float, float]]:
@@ -60,7 +60,7 @@ class RunReports:
 
     def __init__(self, resolved: ResolvedSettings, target: Target) -> None:
         self.folder = resolved.settings.acceptance_reports_dir
-        self.results = self.folder / RESULTS
+        self.results = self.folder / "allure-results"
         self.records = self.folder / "records.jsonl"
         self.stacks = self.folder / "stacks.txt"
         self.junit = self.folder / "junit"
@@ -73,10 +73,6 @@ class RunReports:
         self._resolved = resolved
         self._budgets = budgets(resolved.settings.acceptance_time_factor)
         self._target = target
-
-    def open_records(self, mode: Literal["w", "a"]) -> TextIO:
-        """Buffered by line: a killed run keeps each record."""
-        return self.records.open(mode, encoding="ascii", buffering=1)
 
     def prepare(self) -> None:
         """Remove what an earlier run left: a stale report would be taken for this one's.
@@ -133,7 +129,6 @@ class RunReports:
         self._resources.stop()
         records = read_records(self.records)
         write_junit(self.junit, records)
-        write_results(self.results, records)
         duration = time.time() - started
         report = build_report(
             records, suite=suite, environment=self.environment(), started=started, duration=duration

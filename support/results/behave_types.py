@@ -38,8 +38,6 @@ class BehaveStep(Protocol):
 
     keyword: str
     name: str
-    text: str | None
-    table: Any
     status: BehaveStatus
     exception: BaseException | None
     error_message: str | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,38 +14,22 @@ from support.units import JsonObject
 
 
 @dataclass(frozen=True)
-class Attachment:
-    """A file of the Allure results; `source` is its name in their folder."""
-
-    name: str
-    type: str
-    source: str
-
-
-@dataclass(frozen=True)
 class StepRecord:
-    """One step as it ran; `duration` in seconds, `error` its failure, `attachments` its text and table."""
+    """One step as it ran; `duration` in seconds."""
 
     keyword: str
     name: str
     status: str
     duration: float
-    error: str = ""
-    attachments: tuple[Attachment, ...] = ()
-
-    @classmethod
-    def from_dict(cls, data: JsonObject) -> StepRecord:
-        return cls(**{**data, "attachments": _attachments(data)})
 
 
 @dataclass(frozen=True)
 class Record:
     """One scenario, or a hook that failed outside all scenarios.
 
-    `location` is `file:line`; `start` epoch seconds, `duration` seconds; `reason` is why it was skipped or
+    `location` is `file:line`; `start` epoch seconds, `duration` seconds; `reason` says why it was skipped or
     is known; `error` is the failure, also of a known issue; `output` what it printed; `checks` the checks of
-    the group that the scenario ran, in order. `timed_out`: a time limit ended it. `rule`: the name of its
-    Rule; `row`: names and values of its row in an outline; `attachments`: its evidence.
+    the group that the scenario ran, in order. `timed_out`: a time limit ended it.
     """
 
     name: str
@@ -66,9 +51,6 @@ class Record:
     target: str = ""
     checks: tuple[CheckResult, ...] = ()
     timed_out: bool = False
-    rule: str = ""
-    row: tuple[tuple[str, str], ...] = ()
-    attachments: tuple[Attachment, ...] = ()
 
     @property
     def gates(self) -> bool:
@@ -84,33 +66,33 @@ class Record:
         """Raises ValueError, KeyError or TypeError when the line is not a record."""
         data: JsonObject = json.loads(line)
         data["tags"] = tuple(data["tags"])
-        data["steps"] = tuple(map(StepRecord.from_dict, data["steps"]))
+        data["steps"] = tuple(StepRecord(**step) for step in data["steps"])
         data["measures"] = tuple(Measurement(**measure) for measure in data["measures"])
         data["checks"] = tuple(CheckResult.from_dict(check) for check in data.get("checks", ()))
-        data["row"] = tuple((name, value) for name, value in data.get("row", ()))
-        data["attachments"] = _attachments(data)
         return cls(**data)
 
 
-def _attachments(data: JsonObject) -> tuple[Attachment, ...]:
-    return tuple(Attachment(**attachment) for attachment in data.get("attachments", ()))
+def read_records(*files: Path) -> list[Record]:
+    """All records in the order of their start; the last one of a scenario counts.
 
-
-def read_records(file: Path) -> list[Record]:
-    """All records in the order of their start, then of their place; the last one of a scenario counts.
-
-    A scenario writes a record when it begins, with the error that the process ended while it ran, and
-    replaces it when it ends: so the scenario during which a worker was killed is named. A last line that was
-    cut is left out. A missing file has no records. Raises AcceptanceError for any other unreadable line.
+    A scenario writes a record when it begins, which says that the process ended while it ran, and replaces it
+    when it ends: so the scenario during which a worker was killed is named. A last line that was cut is left
+    out. A file that is not there has no records. Raises AcceptanceError for any other unreadable line.
     """
     latest: dict[tuple[str, str, str, str], Record] = {}
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    for number, line in enumerate(lines, 1):
-        try:
-            record = Record.from_line(line)
-        except (ValueError, KeyError, TypeError) as error:
-            if number == len(lines):
-                break
-            raise AcceptanceError(f"{file}:{number}: not a result record ({error})") from None
-        latest[(record.target, record.location, record.feature, record.name)] = record
-    return sorted(latest.values(), key=lambda record: (record.start, record.location))
+    for file in files:
+        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        for number, line in enumerate(lines, 1):
+            try:
+                record = Record.from_line(line)
+            except (ValueError, KeyError, TypeError) as error:
+                if number == len(lines):
+                    break
+                raise AcceptanceError(f"{file}:{number}: not a result record ({error})") from None
+            latest[(record.target, record.location, record.feature, record.name)] = record
+    return in_order(latest.values())
+
+
+def in_order(records: Iterable[Record]) -> list[Record]:
+    """By start, then by place."""
+    return sorted(records, key=lambda record: (record.start, record.location))

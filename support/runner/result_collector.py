@@ -1,4 +1,4 @@
-"""Collects the results of the workers: their records in one file, and the records of their crashes.
+"""Collects the results of the workers: their records in one file, and the reports of their crashes.
 
 A single worker prints its progress to the terminal itself. With several, one line for each outcome is printed
 here.
@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
-from support.reporting.allure_results import store_attachments
-from support.reporting.behave_events import RunError
+from behave.formatter.base import StreamOpener
+
+from support.reporting.behave_events import RunError, ScenarioResult
 from support.reporting.console import OutcomePrinter, scenario_line
-from support.reporting.evidence import failure_evidence, write_evidence
-from support.reporting.recorder import record_of, run_error_record
+from support.reporting.record_formatter import record_of, run_error_record
 from support.reporting.report_writer import RunReports
 from support.results.behave_types import BehaveConfig, BehaveScenario
 from support.results.outcome import Evidence, Verdict
@@ -23,6 +24,9 @@ from support.results.record import Record
 from support.results.safe_text import one_line, seconds, visible
 from support.runner.scheduler import Task
 from support.runner.worker_pool import Worker
+
+if TYPE_CHECKING:
+    from support.reporting.allure_formatter import AcceptanceAllure
 
 
 class ResultCollector:
@@ -32,16 +36,19 @@ class ResultCollector:
         self, config: BehaveConfig, reports: RunReports, stream: TextIO, *, show_outcomes: bool
     ) -> None:
         self._config = config
-        self._reports = reports
+        self._folder = reports.folder
+        self._results = reports.results
         self._stream = stream
         self._show_outcomes = show_outcomes
         self._printer = OutcomePrinter()
+        self._allure: AcceptanceAllure | None = None
 
     def scenario_started(self, record: Record) -> None:
         self._stream.write(record.to_line())
+        self._stream.flush()
 
     def scenario_finished(self, record: Record) -> None:
-        self._stream.write(record.to_line())
+        self.scenario_started(record)
         if self._show_outcomes:
             self._print_outcome(record)
 
@@ -62,36 +69,37 @@ class ResultCollector:
             return
         message = f"{limit}; the worker was killed" if limit else ""
         message = message or f"the worker process ended ({reason}) while this scenario ran"
-        evidence = [
+        duration = time.time() - started.start
+        scenario, checks = task.scenarios[started.location], tuple(task.checks.values())
+        evidence = tuple(
             Evidence.text(name, visible(text), f"{name.replace(' ', '-')}.txt")
             for name, text in (("output of the worker", output), ("stacks", stacks))
             if text
-        ]
+        )
+        trace = visible(stacks or output)
+        verdict = Verdict("failed" if limit else "broken", message, trace, timed_out=bool(limit))
         record = replace(
             started,
-            status="failed" if limit else "broken",
+            status=verdict.status,
             error=message,
-            trace=visible(stacks or output),
-            timed_out=bool(limit),
+            trace=verdict.trace,
+            timed_out=verdict.timed_out,
             output=output,
-            duration=round(time.time() - started.start, 4),
-            checks=tuple(task.checks.values()),
-            attachments=store_attachments(self._reports.results, evidence),
+            duration=round(duration, 4),
+            checks=checks,
         )
-        self._stream.write(record.to_line())
+        self.scenario_started(record)
         self._print_outcome(record)
-        scenario = task.scenarios[started.location]
-        write_evidence(
-            [failure_evidence(message, record.trace), *evidence],
-            self._reports.folder,
-            scenario.filename,
-            scenario.line,
+        self._write_evidence(scenario, verdict, evidence)
+        self._report(worker.worker_id).add(
+            ScenarioResult(scenario, verdict, started.start, duration, evidence, checks=checks)
         )
 
     def _record_run_error(self, worker: Worker, failure: RunError, file: str) -> None:
         record = run_error_record(failure, self._config, file, worker.worker_id)
-        self._stream.write(record.to_line())
+        self.scenario_started(record)
         self._print_outcome(record)
+        self._report(worker.worker_id).run_error(failure)
 
     def _print_outcome(self, record: Record) -> None:
         known = record.status == "known_issue"
@@ -105,14 +113,45 @@ class ResultCollector:
         line = scenario_line(record.capability, record.name)
         self._printer.print_outcome(verdict, f"{seconds(record.duration):>6}  {line}")
 
+    def _write_evidence(
+        self, scenario: BehaveScenario, verdict: Verdict, evidence: tuple[Evidence, ...]
+    ) -> None:
+        from support.reporting.evidence import failure_evidence, write_evidence
+
+        write_evidence(
+            [failure_evidence(verdict.message, verdict.trace), *evidence],
+            self._folder,
+            scenario.filename,
+            scenario.line,
+        )
+
+    def _report(self, worker_id: str) -> AcceptanceAllure:
+        self._allure = self._allure or _allure(self._config, self._results)
+        self._config.userdata["worker"] = worker_id
+        return self._allure
+
 
 def report_not_run(
     scenarios: Sequence[tuple[BehaveScenario, str]], config: BehaveConfig, reports: RunReports
 ) -> None:
-    """Record the scenarios that did not run, with the reason, as skipped."""
+    """Report the scenarios that did not run, with the reason, as skipped."""
+    if not scenarios:
+        return
+    moment = time.time()
     config.userdata["worker"] = "main"
-    with reports.open_records("a") as stream:
+    allure = _allure(config, reports.results)
+    with reports.records.open("a", encoding="ascii") as stream:
         for scenario, reason in scenarios:
             message = visible(f"not run: {reason}")
-            record = record_of(scenario, config, status="skipped", reason=message, start=time.time())
-            stream.write(record.to_line())
+            stream.write(
+                record_of(scenario, config, status="skipped", reason=message, start=moment).to_line()
+            )
+            allure.add(ScenarioResult(scenario, Verdict("skipped", message), moment, 0.0))
+
+
+def _allure(config: BehaveConfig, results: Path) -> AcceptanceAllure:
+    # Its import takes a while, and most runs need none of it here.
+    from support.reporting.allure_formatter import AcceptanceAllure
+
+    config.userdata["allure_keep"] = "true"
+    return AcceptanceAllure(StreamOpener(str(results)), config)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
-from support.reporting.allure_results import attach_to_run
+from support.reporting.allure_formatter import attach_to_run
 from support.reporting.matrix import MARKS, MEANINGS, Matrix, matrix_of, passed_of_run
 from support.reporting.matrix_html import html_page
 from support.reporting.matrix_markdown import brief_markdown, markdown_page

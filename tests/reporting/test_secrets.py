@@ -119,9 +119,6 @@ def run(folder: Path, redactor: Redactor, environment: dict[str, str]) -> Left:
             "acceptance_cache_dir": str(default_cache()),
         }
     )
-    for result in (reports / "allure-results").glob("*-result.json"):
-        # The reports below write them.
-        result.unlink()
     # Reading the settings has put another in force.
     set_redactor(redactor)
     write_evidence([Evidence.text("server log", LEAK, "server.log")], reports, "features/x/leaks.feature", 1)

@@ -1,0 +1,468 @@
+"""Allure results from behave: allure-behave with its false greens repaired.
+
+Stock allure-behave 2.16.2 under behave 1.3.3 reports a failed hook as skipped or passed, a failed cleanup as
+passed, a scenario inside a `Rule` not at all, and no reason for a skip. Here the verdict decides.
+Layout of the files: https://allurereport.org/docs/how-it-works-test-result-file/
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import allure_commons
+from allure_behave.formatter import AllureFormatter
+from allure_behave.listener import AllureListener
+from allure_behave.utils import step_status, step_status_details
+from allure_commons.logger import AllureFileLogger
+from allure_commons.model2 import (
+    Attachment,
+    GlobalAttachment,
+    Globals,
+    Label,
+    Link,
+    Parameter,
+    Status,
+    StatusDetails,
+    TestResult,
+    TestStepResult,
+)
+from allure_commons.types import LabelType, LinkType
+from allure_commons.utils import get_testplan, md5, now
+from behave.formatter.base import Formatter
+
+from support.reporting.behave_events import (
+    RunError,
+    ScenarioResult,
+    add_listener,
+    capability_of,
+    capability_title,
+    examples_of,
+    flag,
+    never_raise,
+    row_of,
+    rule_of,
+    setting,
+    title_of,
+    warn_incomplete,
+)
+from support.reporting.check_text import failure_text, reason_text
+from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario, BehaveStep
+from support.results.check import CheckResult, CheckStatus
+from support.results.outcome import Evidence, Measurement, Verdict
+from support.results.redaction import redact, redact_data, redact_tree
+from support.results.safe_text import one_line, visible
+from support.units import JsonObject
+
+DEFAULT_FOLDER = "reports/allure-results"
+KNOWN_ISSUE_TAG = "known-issue"
+
+# The extension decides which viewer Allure 3 opens.
+EXTENSIONS = {
+    "text/plain": "txt",
+    "text/csv": "csv",
+    "text/html": "html",
+    "text/markdown": "md",
+    "text/tab-separated-values": "tsv",
+    "text/event-stream": "txt",
+    "application/json": "json",
+    "application/x-ndjson": "txt",
+    "application/yaml": "yaml",
+    "application/xml": "xml",
+    "application/pdf": "pdf",
+    "application/zip": "zip",
+    "application/vnd.allure.http+json": "httpexchange",
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/gif": "gif",
+    "image/svg+xml": "svg",
+}
+_STATUSES = {
+    "passed": Status.PASSED,
+    "failed": Status.FAILED,
+    "broken": Status.BROKEN,
+    "skipped": Status.SKIPPED,
+    "known_issue": Status.SKIPPED,
+}
+_CHECK_STATUSES: dict[CheckStatus, Status] = {
+    "passed": Status.PASSED,
+    "failed": Status.FAILED,
+    "known_issue": Status.SKIPPED,
+    "unsupported": Status.SKIPPED,
+    "not_run": Status.SKIPPED,
+}
+# Only what Allure or this module writes is ever removed: `-o .` must not cost anybody a folder.
+_RESULT_PATTERNS = (
+    "*-result.json",
+    "*-container.json",
+    "*-attachment.*",
+    "*-perf.json",
+    "*-globals.json",
+    "*.json.tmp",
+    "environment.properties",
+    "executor.json",
+    "categories.json",
+)
+
+
+def clear_results(folder: Path) -> None:
+    """Remove the results of the last run: Allure would show them as retries of this one."""
+    for pattern in _RESULT_PATTERNS:
+        for file in folder.glob(pattern):
+            file.unlink(missing_ok=True)
+
+
+def attach_to_run(folder: Path, attachments: Iterable[Evidence]) -> None:
+    """Show them on the page of the run: Allure's Global Attachments. For when all formatters are closed."""
+    files = _FileLogger(str(folder))
+    attached = []
+    for piece in attachments:
+        source = f"{uuid4()}-attachment.{_extension(piece.media_type)}"
+        files.report_attached_data(piece.data, source)
+        attached.append(
+            GlobalAttachment(name=piece.name, source=source, type=piece.media_type, timestamp=now())
+        )
+    if attached:
+        files.report_globals(Globals(attachments=attached))
+
+
+class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
+    """`-f allure -o reports/allure-results`.
+
+    `-D allure_keep=true` leaves older results in place (parallel workers), `-D worker=NAME` names the lane of
+    the timeline, `-D target_label=TEXT` keeps the results of two targets apart.
+    """
+
+    name = "allure"
+    description = "Allure results, with failed hooks, failed cleanups, rules and known issues"
+
+    def __init__(self, stream_opener: Any, config: BehaveConfig) -> None:
+        """Raises OSError when the folder cannot be written."""
+        stream_opener.name = stream_opener.name or DEFAULT_FOLDER
+        Formatter.__init__(self, stream_opener, config)
+        folder = Path(stream_opener.name)
+        if not flag(config, "allure_keep"):
+            clear_results(folder)
+        self.listener = _Listener(config)
+        self.file_logger = _FileLogger(stream_opener.name)
+        allure_commons.plugin_manager.register(self.listener)
+        allure_commons.plugin_manager.register(self.file_logger)
+        self.testplan = get_testplan()
+        self._measurement_file = _MeasurementFile(folder)
+        add_listener(config, self)
+
+    @never_raise
+    def uri(self, uri: str) -> None:
+        super().uri(uri)
+
+    @never_raise
+    def feature(self, feature: BehaveFeature) -> None:  # noqa: ARG002 - of the interface
+        # Stock wraps the scenarios here.
+        return
+
+    @never_raise
+    def step(self, step: BehaveStep) -> None:
+        if self.listener.current_scenario_uuid is not None:
+            super().step(step)
+
+    @never_raise
+    def match(self, match: object) -> None:
+        if self.listener.steps:
+            super().match(match)
+
+    @never_raise
+    def result(self, result: object) -> None:
+        if self.listener.current_step_uuid is not None:
+            super().result(result)
+
+    @never_raise
+    def embedding(self, mime_type: str, data: object, *_more: object) -> None:
+        """`context.attach` of behave: it goes to the step that runs, else to the scenario."""
+        self.listener.attach(
+            Evidence("attachment", mime_type, data if isinstance(data, bytes) else str(data).encode())
+        )
+
+    @never_raise
+    def eof(self) -> None:
+        super().eof()
+
+    @never_raise
+    def close(self) -> None:
+        super().close()
+
+    def run_started(self, scenarios: int) -> None:  # noqa: ARG002 - of the interface
+        return
+
+    @never_raise
+    def add(self, result: ScenarioResult) -> None:
+        """Report a scenario that ended without events: its process died, or it was not run."""
+        self.listener.begin(result.scenario, result.start)
+        self.scenario_finished(result)
+
+    @never_raise
+    def scenario_started(self, scenario: BehaveScenario) -> None:
+        self.listener.begin(scenario)
+
+    @never_raise
+    def scenario_finished(self, result: ScenarioResult) -> None:
+        self.listener.end(result)
+        self._measurement_file.add(result.measures, result.start, result.duration)
+
+    @never_raise
+    def run_error(self, error: RunError) -> None:
+        self.listener.report_run_error(error)
+
+
+class _FileLogger(AllureFileLogger):  # type: ignore[misc]
+    """Writes results as ASCII: a lone surrogate in a message is no reason to lose the result.
+
+    Whatever goes into the report passes here, and leaves its secrets.
+    """
+
+    def _report_item(self, item: Any) -> None:
+        from attrs import asdict
+
+        final = self._report_dir / item.file_pattern.format(prefix=uuid4())
+        data = asdict(item, filter=lambda _, value: value or value is False)
+        temporary = final.with_name(final.name + ".tmp")
+        temporary.write_text(json.dumps(redact_tree(data), default=str), encoding="ascii")
+        temporary.replace(final)
+
+    @allure_commons.hookimpl  # type: ignore[untyped-decorator]
+    def report_attached_data(self, body: str | bytes, file_name: str) -> None:
+        data = body.encode(errors="backslashreplace") if isinstance(body, str) else body
+        super().report_attached_data(redact_data(data), file_name)
+
+
+class _Listener(AllureListener):  # type: ignore[misc]
+    current_scenario_uuid: str | None
+    current_step_uuid: str | None
+
+    def begin(self, scenario: BehaveScenario, start: float | None = None) -> None:
+        """`start` in epoch seconds; None: now."""
+        self.steps.clear()
+        self.start_scenario(scenario)
+        test = self.logger.get_test(self.current_scenario_uuid)
+        test.start = test.start if start is None else int(start * 1000)
+        title, row = title_of(scenario), row_of(scenario)
+        test.name = _row_title(title, scenario)
+        test.fullName = f"{scenario.feature.name}: {title}"
+        target = setting(self.behave_config, "target_label")
+        # Allure 3 ignores `historyId` and derives its own from `testCaseId` and the parameters.
+        test.testCaseId = md5(scenario.feature.name, title, examples_of(scenario), target)
+        test.historyId = md5(test.testCaseId, *(f"{name}={value}" for name, value in row))
+        test.parameters = [Parameter(name=name, value=value) for name, value in row]
+        capability = capability_title(capability_of(str(scenario.filename)))
+        rule = rule_of(scenario)
+        test.titlePath = [part for part in (capability, scenario.feature.name, rule) if part]
+        labels = [
+            (LabelType.EPIC, capability),
+            (LabelType.STORY, rule),
+            (LabelType.PARENT_SUITE, capability),
+            (LabelType.SUITE, scenario.feature.name),
+            (LabelType.SUB_SUITE, rule),
+            ("target", target),
+            *_worker_labels(self.behave_config),
+        ]
+        test.labels.extend(Label(name=name, value=value) for name, value in labels if value)
+
+    def end(self, result: ScenarioResult) -> None:
+        """Close the scenario's test and report its checks as tests of their own."""
+        uuid = self.current_scenario_uuid
+        if uuid is None:
+            return
+        try:
+            self.flush_steps()
+            self._leave_open_steps()
+            test = self.logger.get_test(uuid)
+            _set_outcome(test, result.verdict)
+            if result.checks:
+                # The checks stand beside their scenario, in a folder of its title.
+                _place_in_group(test, test.name)
+            for item in result.evidence:
+                try:
+                    self.attach(item, uuid)
+                except Exception as error:  # noqa: BLE001 - a formatter never raises
+                    warn_incomplete("evidence", error)
+            test.stop = now()
+            self._report_checks(test, result.checks)
+            self.logger.close_test(uuid)
+            self.group_context.append_test(uuid)
+        finally:
+            self.group_context.exit()
+            self.current_scenario_uuid = self.current_step_uuid = None
+
+    def _report_checks(self, scenario: TestResult, checks: Iterable[CheckResult]) -> None:
+        target = setting(self.behave_config, "target_label")
+        for check in checks:
+            try:
+                hooks = allure_commons.plugin_manager.hook
+                hooks.report_result(result=check_result(scenario, check, target, _attach_repeat(check)))
+            except Exception as error:  # noqa: BLE001 - a formatter never raises
+                warn_incomplete(f"check {check.id}", error)
+
+    def stop_behave_step(self, result: BehaveStep) -> None:
+        # Statuses that stock does not know (error, hook_error, pending) would leave the step without one.
+        status = step_status(result) or (Status.BROKEN if result.status.has_failed() else Status.SKIPPED)
+        details = step_status_details(result)
+        if details is not None:
+            details.message, details.trace = visible(details.message or ""), visible(details.trace or "")
+        for attached in self.logger.get_item(self.current_step_uuid).attachments:
+            # Stock calls tables `.table` and texts `.text`.
+            attached.name = attached.name.removeprefix(".")
+        self.logger.stop_step(self.current_step_uuid, stop=now(), status=status, statusDetails=details)
+        self.current_step_uuid = None
+
+    def attach(self, item: Evidence, parent: str | None = None) -> None:
+        self.logger.attach_data(
+            str(uuid4()),
+            item.data,
+            name=item.name,
+            attachment_type=item.media_type,
+            extension=_extension(item.media_type),
+            parent_uuid=parent,
+        )
+
+    def report_run_error(self, failure: RunError) -> None:
+        """A test of its own: otherwise a red run would have an all-green report."""
+        file = failure.location.rsplit(":", 1)[0]
+        feature = failure.feature or "Harness"
+        epic = capability_title(capability_of(file)) if failure.feature else "Harness"
+        moment = now()
+        test = TestResult(uuid=str(uuid4()), name=failure.name, start=moment, stop=moment)
+        test.fullName = f"{feature}: {failure.name}"
+        test.testCaseId = md5(test.fullName, setting(self.behave_config, "target_label"))
+        test.historyId = test.testCaseId
+        test.titlePath = [epic, feature]
+        labels = [(LabelType.EPIC, epic), (LabelType.FEATURE, feature), *_worker_labels(self.behave_config)]
+        test.labels = [Label(name=name, value=value) for name, value in labels]
+        _set_outcome(test, Verdict("broken", failure.message, failure.trace))
+        allure_commons.plugin_manager.hook.report_result(result=test)
+
+    def _leave_open_steps(self) -> None:
+        """A step that was cut off is still open, and would collect the steps of the next scenario."""
+        items = self.logger._items  # noqa: SLF001 - the adapter has no public list of open steps
+        for uuid in list(items):
+            step = items.get(uuid)
+            if isinstance(step, TestStepResult):
+                step.stop, step.status = now(), step.status or Status.BROKEN
+                items.pop(uuid)
+
+
+class _MeasurementFile:
+    """The measured figures of this process, one `<uuid>-perf.json`: Allure 3's metrics page.
+
+    `title` and `unit` are not Allure's; the page's configuration is made of them (support.reporting.html).
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / f"{uuid4()}-perf.json"
+        self._samples: list[JsonObject] = []
+
+    def add(self, measures: tuple[Measurement, ...], start: float, duration: float) -> None:
+        if not measures:
+            return
+        begun, ended = int(start * 1000), int((start + duration) * 1000)
+        for measure in measures:
+            if not math.isfinite(measure.value):
+                warn_incomplete(f"measure {measure.key}", ValueError(f"{measure.value} cannot be drawn"))
+                continue
+            self._samples.append(
+                {
+                    "id": str(uuid4()),
+                    "key": measure.key,
+                    "value": measure.value,
+                    "start": begun,
+                    "stop": ended,
+                    "title": redact(measure.title),
+                    "unit": measure.unit,
+                }
+            )
+        temporary = self._file.with_name(self._file.name + ".tmp")
+        temporary.write_text(json.dumps(self._samples, allow_nan=False), encoding="ascii")
+        temporary.replace(self._file)
+
+
+def _extension(media_type: str) -> str:
+    plain = media_type.partition(";")[0].strip().lower()
+    return EXTENSIONS.get(plain, "txt" if plain.startswith("text/") else "bin")
+
+
+def _set_outcome(test: TestResult, verdict: Verdict) -> None:
+    test.status = _STATUSES[verdict.status]
+    message = visible(verdict.message)
+    if verdict.status == "known_issue":
+        message = f"known issue: {visible(verdict.why)}\n\n{message}".rstrip()
+        test.labels.append(Label(name=LabelType.TAG, value=KNOWN_ISSUE_TAG))
+        if verdict.source.startswith(("http://", "https://")):
+            test.links.append(
+                Link(LinkType.ISSUE, verdict.source, one_line(verdict.why, 80) or verdict.source)
+            )
+        elif verdict.source:
+            message += f"\n\nsource: {visible(verdict.source)}"
+    if message or verdict.trace:
+        test.statusDetails = StatusDetails(
+            known=True if verdict.status == "known_issue" else None,
+            message=message or None,
+            trace=visible(verdict.trace) or None,
+        )
+
+
+def check_result(
+    scenario: TestResult, check: CheckResult, target: str, attachments: list[Attachment]
+) -> TestResult:
+    """The result of a check: at the place of its scenario, with its severity and tags."""
+    test = TestResult(uuid=str(uuid4()), name=check.title, fullName=check.id)
+    test.testCaseId = test.historyId = md5(check.id, target)
+    test.start = int(check.start * 1000) or scenario.start
+    test.stop = test.start + int(check.duration * 1000)
+    test.titlePath = list(scenario.titlePath)
+    test.labels = [*scenario.labels, Label(name="level", value=check.level)]
+    test.labels = [label for label in test.labels if label.value != KNOWN_ISSUE_TAG]
+    test.attachments = attachments
+    test.status = _CHECK_STATUSES[check.status]
+    message = "" if check.status == "passed" else reason_text(check)
+    if check.status == "failed":
+        message = failure_text(check)
+    elif check.status == "known_issue":
+        test.labels.append(Label(name=LabelType.TAG, value=KNOWN_ISSUE_TAG))
+        message = f"{message}\n\n{failure_text(check)}"
+    if message:
+        known = True if check.status == "known_issue" else None
+        test.statusDetails = StatusDetails(known=known, message=message)
+    return test
+
+
+def _attach_repeat(check: CheckResult) -> list[Attachment]:
+    """The command that repeats the check's request, where it did not conform."""
+    if not check.repeat or check.status not in ("failed", "known_issue"):
+        return []
+    source = f"{uuid4()}-attachment.txt"
+    hooks = allure_commons.plugin_manager.hook
+    hooks.report_attached_data(body=f"{check.repeat}\n".encode(), file_name=source)
+    return [Attachment(name="curl", source=source, type="text/plain")]
+
+
+def _place_in_group(test: TestResult, title: str) -> None:
+    """A folder named after the group's scenario, in all trees of the page."""
+    test.titlePath = [*test.titlePath, title]
+    placed = (LabelType.STORY, LabelType.SUB_SUITE)
+    test.labels = [label for label in test.labels if label.name not in placed]
+    test.labels.extend(Label(name=name, value=title) for name in placed)
+
+
+def _worker_labels(config: BehaveConfig) -> tuple[tuple[str, str], ...]:
+    """Where the timeline draws it. No host name: a report is shown to others."""
+    return (LabelType.HOST, "local"), (LabelType.THREAD, setting(config, "worker", "main"))
+
+
+def _row_title(title: str, scenario: BehaveScenario) -> str:
+    """Rows of an outline whose title names no value would all look the same in the list."""
+    values = [value for _, value in row_of(scenario)]
+    if not values or any(value in title for value in values):
+        return title
+    return f"{title} [{one_line(', '.join(values), 60)}]"
