@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from support.conformance.response_parser import Chunk, ConformanceError, ParsedResponse
 from support.units import Json
 
+N = TypeVar("N", int, float)
 MAX_ERRORS = 5
 CLOCK_SLACK_SECONDS = 300
 Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=0)]
 Byte = Annotated[int, Field(ge=0, le=255)]
 LogProbability = Annotated[float, Field(le=0, allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
 # An invariant over all JSON documents of a response: raises ValueError with what was found.
 Invariant = Callable[[Sequence[Json]], None]
 
@@ -26,6 +31,30 @@ class StrictModel(BaseModel):
     """Base of the strict models: no conversion; unknown fields are collected and compared with a list."""
 
     model_config = ConfigDict(strict=True, extra="allow")
+
+    def require_fields(self, names: Iterable[str]) -> None:
+        """Raises ValueError when an object of this type lacks one of these fields."""
+        missing = [name for name in names if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"type {getattr(self, 'type', None)} without {', '.join(missing)}")
+
+
+class StreamEvent(StrictModel):
+    """Base of the events of a stream. `fields_of_type`: what each type of event has beside common fields."""
+
+    fields_of_type: ClassVar[Mapping[str, Sequence[str]]]
+    common_fields: ClassVar[frozenset[str]] = frozenset({"type"})
+    type: str
+
+    @model_validator(mode="after")
+    def _check_fields_for_type(self) -> StreamEvent:
+        if self.type not in self.fields_of_type:
+            raise ValueError(f"unknown type {self.type!r}")
+        required = sorted(self.fields_of_type[self.type])
+        actual = sorted(self.model_fields_set & type(self).model_fields.keys() - self.common_fields)
+        if actual != required:
+            raise ValueError(f"{self.type} has {required or 'nothing'}; this one: {actual or 'nothing'}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -119,9 +148,43 @@ def _unknown_fields_below(value: object, path: str) -> Iterator[str]:
             yield from _unknown_fields_below(item, path)
 
 
-def is_current_time(timestamp: float) -> bool:
-    """Whether these seconds since 1970 are the present time, as far as clocks agree."""
-    return abs(timestamp - time.time()) <= CLOCK_SLACK_SECONDS
+def require_current_time(timestamp: N) -> N:
+    """Seconds since 1970 that are the present time, as far as clocks agree; raises ValueError."""
+    if abs(timestamp - time.time()) > CLOCK_SLACK_SECONDS:
+        raise ValueError(f"{timestamp} is not the present time in seconds")
+    return timestamp
+
+
+def require_json_object(arguments: str) -> str:
+    """The arguments of a tool call, which are a JSON object as text; raises ValueError."""
+    try:
+        found = json.loads(arguments)
+    except ValueError:
+        raise ValueError(f"arguments that are no JSON: {arguments!r:.100}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"arguments that are no JSON object: {arguments!r:.100}")
+    return arguments
+
+
+def require_total(total: int, prompt: int, completion: int) -> None:
+    """Raises ValueError when token counts do not add up."""
+    if total != prompt + completion:
+        raise ValueError(f"total_tokens {total} is not {prompt} + {completion}")
+
+
+def require_equal_sizes(vectors: Iterable[Sequence[float]]) -> None:
+    """Raises ValueError for vectors of different sizes."""
+    sizes = {len(vector) for vector in vectors}
+    if len(sizes) > 1:
+        raise ValueError(f"vectors of different sizes: {sorted(sizes)}")
+
+
+def require_unit_length(vectors: Iterable[Sequence[float]], slack: float) -> None:
+    """Raises ValueError for a vector whose length is not 1."""
+    for number, vector in enumerate(vectors):
+        length = math.hypot(*vector)
+        if abs(length - 1) > slack:
+            raise ValueError(f"vector {number} has length {length:.4f}, not 1")
 
 
 def require_unique(names: Sequence[str]) -> None:

@@ -170,7 +170,7 @@ START, PING, BLOCK, PIECE, STOP, END = range(6)
             "of the type text",
         ),
         (STREAM, put(f"{PIECE}.delta.text", ...), "official type", "text"),
-        (STREAM, put(f"{PIECE}.surprise", 1), "contract", "content_block_delta has"),
+        (STREAM, put(f"{PIECE}.surprise", 1), "contract", "unknown fields: surprise"),
         (STREAM, put(f"{PIECE}.delta.surprise", 1), "contract", "delta.surprise"),
         (STREAM, put(f"{START}.message.content", [{"type": "text", "text": "x"}]), "invariants", "not empty"),
         (STREAM, put(f"{START}.message.stop_reason", "end_turn"), "invariants", "not empty"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from anthropic.types import (
     ErrorResponse,
@@ -21,12 +21,10 @@ from anthropic.types import (
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from support.conformance.api import Api, NormalizedAnswer
-from support.conformance.contract import Contract, StrictModel, by_name
+from support.conformance.contract import Contract, Count, StreamEvent, StrictModel, Text, by_name
 from support.conformance.response_parser import ParsedResponse
 from support.units import Json, JsonMapping, JsonObject
 
-Text = Annotated[str, Field(min_length=1)]
-Count = Annotated[int, Field(ge=0)]
 Reason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use"]
 
 # What each kind of block is made of, and in which field of a delta its pieces come.
@@ -34,16 +32,6 @@ DELTA_FIELDS = {
     "text": {"text_delta": "text"},
     "thinking": {"thinking_delta": "thinking", "signature_delta": "signature"},
     "tool_use": {"input_json_delta": "partial_json"},
-}
-# What an event has beside its type.
-EVENT_FIELDS: Mapping[str, frozenset[str]] = {
-    "message_start": frozenset({"message"}),
-    "content_block_start": frozenset({"index", "content_block"}),
-    "content_block_delta": frozenset({"index", "delta"}),
-    "content_block_stop": frozenset({"index"}),
-    "message_delta": frozenset({"delta", "usage"}),
-    "message_stop": frozenset(),
-    "ping": frozenset(),
 }
 
 
@@ -64,10 +52,7 @@ class _Block(StrictModel):
 
     @model_validator(mode="after")
     def _check_fields_for_type(self) -> _Block:
-        needed = {"text": ["text"], "thinking": ["thinking"], "tool_use": ["id", "name", "input"]}[self.type]
-        missing = [name for name in needed if getattr(self, name) is None]
-        if missing:
-            raise ValueError(f"a block of the type {self.type} without {', '.join(missing)}")
+        self.require_fields(["id", "name", "input"] if self.type == "tool_use" else [self.type])
         return self
 
 
@@ -101,31 +86,24 @@ class _DeltaUsage(StrictModel):
     input_tokens: Count | None = None
 
 
-class _Event(StrictModel):
+class _Event(StreamEvent):
     """One event of a streamed message."""
 
-    type: Literal[
-        "message_start",
-        "content_block_start",
-        "content_block_delta",
-        "content_block_stop",
-        "message_delta",
-        "message_stop",
-        "ping",
-    ]
+    fields_of_type: ClassVar[Mapping[str, Sequence[str]]] = {
+        "message_start": ("message",),
+        "content_block_start": ("index", "content_block"),
+        "content_block_delta": ("index", "delta"),
+        "content_block_stop": ("index",),
+        "message_delta": ("delta", "usage"),
+        "message_stop": (),
+        "ping": (),
+    }
+
     index: Count | None = None
     message: _Message | None = None
     content_block: _Block | None = None
     delta: _Delta | None = None
     usage: _DeltaUsage | None = None
-
-    @model_validator(mode="after")
-    def _check_fields_for_type(self) -> _Event:
-        given = self.model_fields_set - {"type"}
-        if given != EVENT_FIELDS[self.type]:
-            wanted = ", ".join(sorted(EVENT_FIELDS[self.type])) or "nothing"
-            raise ValueError(f"{self.type} has {wanted}; this one: {', '.join(sorted(given)) or 'nothing'}")
-        return self
 
 
 class _TokenCount(StrictModel):

@@ -7,7 +7,6 @@ Durations are nanoseconds, sizes bytes, counts tokens; Go leaves out what is zer
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,11 +31,14 @@ from support.conformance.contract import (
     Byte,
     Contract,
     LogProbability,
+    Number,
     StrictModel,
     Text,
     by_name,
-    is_current_time,
+    require_current_time,
+    require_equal_sizes,
     require_unique,
+    require_unit_length,
 )
 from support.conformance.oracles import openai
 from support.conformance.response_parser import ParsedResponse
@@ -72,8 +74,7 @@ def _check_timestamp(timestamp: str) -> str:
 
 
 def _check_current_timestamp(timestamp: str) -> str:
-    if not is_current_time(unix_seconds(timestamp)):
-        raise ValueError(f"{timestamp} is not the present time")
+    require_current_time(unix_seconds(timestamp))
     return timestamp
 
 
@@ -82,7 +83,6 @@ Duration = Annotated[int, Field(ge=0)]
 Timestamp = Annotated[str, AfterValidator(_check_timestamp)]
 CurrentTimestamp = Annotated[str, AfterValidator(_check_current_timestamp)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Token(StrictModel):
@@ -402,14 +402,8 @@ def tool_calls_indexed(answers: Sequence[Json]) -> None:
 
 def unit_length(answers: Sequence[Json]) -> None:
     """Every vector of `/api/embed` has length 1, and all have one size."""
-    vectors = answers[0]["embeddings"]
-    for number, vector in enumerate(vectors):
-        length = math.sqrt(sum(value * value for value in vector))
-        if abs(length - 1) > UNIT_SLACK:
-            raise ValueError(f"vector {number} has length {length:.4f}, not 1")
-    sizes = {len(vector) for vector in vectors}
-    if len(sizes) > 1:
-        raise ValueError(f"vectors of different sizes: {sorted(sizes)}")
+    require_unit_length(answers[0]["embeddings"], UNIT_SLACK)
+    require_equal_sizes(answers[0]["embeddings"])
 
 
 def success_last(lines: Sequence[Json]) -> None:

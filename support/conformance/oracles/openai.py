@@ -7,26 +7,30 @@ choices, times in milliseconds, arguments that are no JSON. The models here clos
 from __future__ import annotations
 
 import base64
-import json
-import math
 import struct
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from openai.types import Completion, CreateEmbeddingResponse, Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from support.conformance.api import Api, NormalizedAnswer
 from support.conformance.contract import (
     Byte,
     Contract,
+    Count,
     LogProbability,
+    Number,
     StrictModel,
     Text,
     by_name,
-    is_current_time,
+    require_current_time,
+    require_equal_sizes,
+    require_json_object,
+    require_total,
     require_unique,
+    require_unit_length,
 )
 from support.conformance.response_parser import ParsedResponse
 from support.units import Json, JsonObject
@@ -34,7 +38,6 @@ from support.units import Json, JsonObject
 # Servers compute in half precision: three digits.
 UNIT_SLACK = 5e-3
 
-Count = Annotated[int, Field(ge=0)]
 # OpenAI's reason `content_filter` is not expected: nothing in the requests of the suite is to be filtered.
 TextReason = Literal["stop", "length"]
 Reason = Literal["stop", "length", "tool_calls"]
@@ -87,24 +90,14 @@ class Usage(StrictModel):
 
     @model_validator(mode="after")
     def _check_total(self) -> Usage:
-        if self.total_tokens != self.prompt_tokens + self.completion_tokens:
-            raise ValueError(
-                f"total_tokens {self.total_tokens} is not {self.prompt_tokens} + {self.completion_tokens}"
-            )
+        require_total(self.total_tokens, self.prompt_tokens, self.completion_tokens)
         return self
 
 
 class _Head(StrictModel):
     id: Text
-    created: Count
+    created: Annotated[int, AfterValidator(require_current_time)]
     model: Text
-
-    @field_validator("created")
-    @classmethod
-    def _check_created(cls, created: int) -> int:
-        if not is_current_time(created):
-            raise ValueError(f"{created} is not the present time in seconds")
-        return created
 
 
 class _Token(StrictModel):
@@ -126,18 +119,7 @@ class Logprobs(StrictModel):
 
 class _Function(StrictModel):
     name: Text
-    arguments: str
-
-    @field_validator("arguments")
-    @classmethod
-    def _check_arguments(cls, arguments: str) -> str:
-        try:
-            found = json.loads(arguments)
-        except ValueError:
-            raise ValueError(f"no JSON: {arguments!r:.100}") from None
-        if not isinstance(found, dict):
-            raise ValueError(f"no JSON object: {arguments!r:.100}")
-        return arguments
+    arguments: Annotated[str, AfterValidator(require_json_object)]
 
 
 class _ToolCall(StrictModel):
@@ -280,7 +262,7 @@ class _EmbeddingUsage(StrictModel):
 class _Embedding(StrictModel):
     object: Literal["embedding"]
     index: Count
-    embedding: Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)]
+    embedding: Annotated[list[Number], Field(min_length=1)]
 
 
 class Embeddings(StrictModel):
@@ -296,9 +278,7 @@ class Embeddings(StrictModel):
         indices = [entry.index for entry in self.data]
         if indices != list(range(len(indices))):
             raise ValueError(f"the vectors are not in the order of the inputs: {indices}")
-        sizes = {len(entry.embedding) for entry in self.data}
-        if len(sizes) > 1:
-            raise ValueError(f"vectors of different sizes: {sorted(sizes)}")
+        require_equal_sizes(entry.embedding for entry in self.data)
         return self
 
 
@@ -380,10 +360,7 @@ def usage_once_last(chunks: Sequence[Json]) -> None:
 
 def unit_length(answers: Sequence[Json]) -> None:
     """Every vector has length 1, as OpenAI's have."""
-    for entry in answers[0]["data"]:
-        length = math.sqrt(sum(value * value for value in entry["embedding"]))
-        if abs(length - 1) > UNIT_SLACK:
-            raise ValueError(f"vector {entry['index']} has length {length:.4f}, not 1")
+    require_unit_length((entry["embedding"] for entry in answers[0]["data"]), UNIT_SLACK)
 
 
 _STREAM = (constant_ids, one_finish_reason_per_choice, usage_once_last)

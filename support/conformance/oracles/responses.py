@@ -6,22 +6,29 @@ version of mistral.rs up to 0.9.2 keeps it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from openai.types.responses import Response as OfficialResponse
 from openai.types.responses import ResponseStreamEvent as OfficialEvent
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from support.conformance.api import Api, NormalizedAnswer
-from support.conformance.contract import Contract, StrictModel, by_name, is_current_time
+from support.conformance.contract import (
+    Contract,
+    Count,
+    StreamEvent,
+    StrictModel,
+    Text,
+    by_name,
+    require_current_time,
+    require_json_object,
+    require_total,
+)
 from support.conformance.oracles.openai import ErrorBody
 from support.conformance.response_parser import ParsedResponse
 from support.units import Json, JsonMapping
 
-Text = Annotated[str, Field(min_length=1)]
-Count = Annotated[int, Field(ge=0)]
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 # What ends a stream, and the status that the response has then.
 TERMINAL_EVENTS = {
@@ -29,25 +36,6 @@ TERMINAL_EVENTS = {
     "response.incomplete": "incomplete",
     "response.failed": "failed",
 }
-# What an event has beside its type and number, of what this contract looks at.
-EVENT_FIELDS: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(
-        ("response.created", "response.queued", "response.in_progress", *TERMINAL_EVENTS),
-        frozenset({"response"}),
-    ),
-    **dict.fromkeys(
-        ("response.output_item.added", "response.output_item.done"), frozenset({"output_index", "item"})
-    ),
-    **dict.fromkeys(
-        ("response.content_part.added", "response.content_part.done"),
-        frozenset({"output_index", "content_index", "part"}),
-    ),
-    "response.output_text.delta": frozenset({"output_index", "content_index", "delta"}),
-    "response.output_text.done": frozenset({"output_index", "content_index", "text"}),
-    "response.function_call_arguments.delta": frozenset({"output_index", "delta"}),
-    "response.function_call_arguments.done": frozenset({"output_index", "arguments"}),
-}
-_COMMON_FIELDS = frozenset({"type", "sequence_number"})
 
 
 class _Usage(StrictModel):
@@ -57,10 +45,7 @@ class _Usage(StrictModel):
 
     @model_validator(mode="after")
     def _check_total(self) -> _Usage:
-        if self.total_tokens != self.input_tokens + self.output_tokens:
-            raise ValueError(
-                f"total_tokens {self.total_tokens} is not {self.input_tokens} + {self.output_tokens}"
-            )
+        require_total(self.total_tokens, self.input_tokens, self.output_tokens)
         return self
 
 
@@ -83,23 +68,11 @@ class _Item(StrictModel):
 
     @model_validator(mode="after")
     def _check_fields_for_type(self) -> _Item:
-        call = ["call_id", "name", "arguments"]
-        needed = call if self.type == "function_call" else ["role", "content"]
-        missing = [name for name in needed if getattr(self, name) is None]
-        if missing:
-            raise ValueError(f"an item of the type {self.type} without {', '.join(missing)}")
-        if self.type == "function_call" and self.status == "completed":
-            _require_json_object(self.arguments or "")
+        is_call = self.type == "function_call"
+        self.require_fields(["call_id", "name", "arguments"] if is_call else ["role", "content"])
+        if is_call and self.status == "completed":
+            require_json_object(self.arguments or "")
         return self
-
-
-def _require_json_object(arguments: str) -> None:
-    try:
-        found = json.loads(arguments)
-    except ValueError:
-        raise ValueError(f"arguments that are no JSON: {arguments!r:.100}") from None
-    if not isinstance(found, dict):
-        raise ValueError(f"arguments that are no JSON object: {arguments!r:.100}")
 
 
 class _Error(StrictModel):
@@ -116,20 +89,13 @@ class _Response(StrictModel):
 
     id: Annotated[str, Field(pattern="^resp_.")]
     object: Literal["response"]
-    created_at: Annotated[float, Field(gt=0)]
+    created_at: Annotated[float, AfterValidator(require_current_time)]
     model: Text
     status: Status
     output: list[_Item]
     usage: _Usage | None = None
     error: _Error | None = None
     incomplete_details: _IncompleteDetails | None = None
-
-    @field_validator("created_at")
-    @classmethod
-    def _check_created(cls, created: float) -> float:
-        if not is_current_time(created):
-            raise ValueError(f"{created} is not the present time in seconds")
-        return created
 
     @model_validator(mode="after")
     def _check_fields_for_status(self) -> _Response:
@@ -142,25 +108,26 @@ class _Response(StrictModel):
         return self
 
 
-class _Event(StrictModel):
+class _Event(StreamEvent):
     """One event of a streamed response."""
 
-    type: Literal[
-        "response.created",
-        "response.queued",
-        "response.in_progress",
-        "response.completed",
-        "response.incomplete",
-        "response.failed",
-        "response.output_item.added",
-        "response.output_item.done",
-        "response.content_part.added",
-        "response.content_part.done",
-        "response.output_text.delta",
-        "response.output_text.done",
-        "response.function_call_arguments.delta",
-        "response.function_call_arguments.done",
-    ]
+    fields_of_type: ClassVar[Mapping[str, Sequence[str]]] = {
+        **dict.fromkeys(("response.created", "response.queued", "response.in_progress"), ("response",)),
+        **dict.fromkeys(TERMINAL_EVENTS, ("response",)),
+        **dict.fromkeys(
+            ("response.output_item.added", "response.output_item.done"), ("output_index", "item")
+        ),
+        **dict.fromkeys(
+            ("response.content_part.added", "response.content_part.done"),
+            ("output_index", "content_index", "part"),
+        ),
+        "response.output_text.delta": ("output_index", "content_index", "delta"),
+        "response.output_text.done": ("output_index", "content_index", "text"),
+        "response.function_call_arguments.delta": ("output_index", "delta"),
+        "response.function_call_arguments.done": ("output_index", "arguments"),
+    }
+    common_fields = frozenset({"type", "sequence_number"})
+
     sequence_number: Count
     response: _Response | None = None
     output_index: Count | None = None
@@ -170,13 +137,6 @@ class _Event(StrictModel):
     delta: str | None = None
     text: str | None = None
     arguments: str | None = None
-
-    @model_validator(mode="after")
-    def _check_fields_for_type(self) -> _Event:
-        given = self.model_fields_set & type(self).model_fields.keys() - _COMMON_FIELDS
-        if given != EVENT_FIELDS[self.type]:
-            raise ValueError(f"{self.type} has {sorted(EVENT_FIELDS[self.type])}; this one: {sorted(given)}")
-        return self
 
 
 class _Deleted(StrictModel):
