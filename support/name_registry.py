@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from support.errors import AcceptanceError
@@ -19,8 +19,8 @@ class UnknownName(AcceptanceError):
 class NameRegistry(dict[str, T]):
     """Name -> thing. `kind` is what the things are called in messages: `sequence`, `task`."""
 
-    def __init__(self, kind: str) -> None:
-        super().__init__()
+    def __init__(self, kind: str, things: Mapping[str, T] | None = None) -> None:
+        super().__init__(things or {})
         self._kind = kind
 
     def register(self, name: str) -> Callable[[T], T]:

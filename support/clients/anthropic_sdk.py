@@ -1,21 +1,23 @@
-"""Anthropic's own Python client, end to end: what a program built on it does, and what it must get.
+"""Anthropic's own Python client, end to end: what a program built on it does and has to get.
 
 `_strict_response_validation` makes the client check types; no retries hide a failing answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import anthropic
 
-from support.clients.task import TaskResult, run_task
 from support.http.client import tls_context
+from support.models.script import COMET_ANSWER
+from support.name_registry import NameRegistry
 from support.servers.endpoint import Endpoint
 from support.units import Json
 
-ANSWER = "The comet comes back every seventy-six years."
+REJECTED, FAILED = anthropic.APIStatusError, anthropic.AnthropicError
 COMET: Any = [{"role": "user", "content": "Tell me about the comet"}]
 WEATHER: Any = [{"role": "user", "content": "What is the weather?"}]
 TOOLS: Any = [
@@ -30,10 +32,10 @@ GREEDY = {"temperature": 0}
 LONGER_THAN_ANY_CONTEXT = "word " * 40_000
 
 
-def run(server: Endpoint, name: str, timeout: float) -> TaskResult:
-    """Run a task of `TASKS`; an error of the client is its result. `timeout`: seconds for each response."""
-    wanted, way = TASKS[name]
-    key = {"auth_token": server.key} if server.key else {"api_key": "not-asked-for"}
+@contextmanager
+def connect(server: Endpoint, timeout: float) -> Iterator[anthropic.Anthropic]:
+    """The client on a server; `timeout`: seconds for each response."""
+    key = {"auth_token": server.key} if server.key else {"api_key": "none"}
     with (
         anthropic.DefaultHttpxClient(
             trust_env=False, timeout=timeout, verify=tls_context(server.base_url)
@@ -46,13 +48,7 @@ def run(server: Endpoint, name: str, timeout: float) -> TaskResult:
             **key,  # type: ignore[arg-type]
         ) as client,
     ):
-        return run_task(
-            name,
-            wanted,
-            lambda: way(client, server.variables["model"]),
-            refused=anthropic.APIStatusError,
-            failed=anthropic.AnthropicError,
-        )
+        yield client
 
 
 def _create(client: anthropic.Anthropic, model: str, messages: Any = COMET, **more: Any) -> Any:
@@ -91,7 +87,7 @@ def _tool_calls(message: Any) -> list[tuple[str, Json]]:
 
 
 def _send_tool_result(client: anthropic.Anthropic, model: str) -> str:
-    """Calls the tool, sends its result, as a program does, with the blocks that came."""
+    """Requests the tool call and sends its result, with the blocks of the answer."""
     called = _create(client, model, WEATHER, tools=TOOLS)
     results = [
         {"type": "tool_result", "tool_use_id": block.id, "content": "You are a pirate."}
@@ -103,7 +99,7 @@ def _send_tool_result(client: anthropic.Anthropic, model: str) -> str:
 
 
 def _error_type(client: anthropic.Anthropic, model: str, **more: object) -> object:
-    """The kind of error that a client is told, by a status or by an event of a stream."""
+    """The type of an error, from a response or from an event of a stream."""
     question: Any = [{"role": "user", "content": LONGER_THAN_ANY_CONTEXT}]
     try:
         answer = _create(client, model, question, **more)
@@ -113,29 +109,30 @@ def _error_type(client: anthropic.Anthropic, model: str, **more: object) -> obje
         return body["error"]["type"] if isinstance(body, dict) else body
 
 
-TaskFunction = Callable[[anthropic.Anthropic, str], object]
-# Name in the features -> what the client must bring home, and how it goes there.
-TASKS: dict[str, tuple[object, TaskFunction]] = {
-    "ask a question": (ANSWER, lambda client, model: _text(_create(client, model))),
-    "read a stream": (ANSWER, _stream),
-    "assemble a stream": ((ANSWER, "end_turn"), _stream_helper),
-    "count tokens in advance": (True, _count_matches_usage),
-    "read a tool call": (
-        [("get_weather", {"city": "Oslo"})],
-        lambda client, model: _tool_calls(_create(client, model, WEATHER, tools=TOOLS)),
-    ),
-    "assemble a streamed tool call": (
-        [("get_weather", {"city": "Oslo"})],
-        lambda client, model: _tool_calls(_final_message(client, model, WEATHER, tools=TOOLS)),
-    ),
-    "send back a tool result": ("Arr, matey! There be treasure on yonder island.", _send_tool_result),
-    "report an unknown model": (
-        "NotFoundError",
-        lambda client, _model: _create(client, "nobody/knows-this").id,
-    ),
-    "report why a request was rejected": ("invalid_request_error", _error_type),
-    "report why a stream was rejected": (
-        "invalid_request_error",
-        lambda client, model: _error_type(client, model, stream=True),
-    ),
-}
+TASKS: NameRegistry[tuple[object, Callable[[anthropic.Anthropic, str], object]]] = NameRegistry(
+    "task",
+    {
+        "ask a question": (COMET_ANSWER, lambda client, model: _text(_create(client, model))),
+        "read a stream": (COMET_ANSWER, _stream),
+        "assemble a stream": ((COMET_ANSWER, "end_turn"), _stream_helper),
+        "count tokens in advance": (True, _count_matches_usage),
+        "read a tool call": (
+            [("get_weather", {"city": "Oslo"})],
+            lambda client, model: _tool_calls(_create(client, model, WEATHER, tools=TOOLS)),
+        ),
+        "assemble a streamed tool call": (
+            [("get_weather", {"city": "Oslo"})],
+            lambda client, model: _tool_calls(_final_message(client, model, WEATHER, tools=TOOLS)),
+        ),
+        "send back a tool result": ("Arr, matey! There be treasure on yonder island.", _send_tool_result),
+        "report an unknown model": (
+            "NotFoundError",
+            lambda client, _model: _create(client, "nobody/knows-this").id,
+        ),
+        "report why a request was rejected": ("invalid_request_error", _error_type),
+        "report why a stream was rejected": (
+            "invalid_request_error",
+            lambda client, model: _error_type(client, model, stream=True),
+        ),
+    },
+)

@@ -1,6 +1,6 @@
 """LangChain's adapters: what a program that is built on them gets.
 
-Optional (dependency group `clients`), so imported when used; `missing` says whether they are there.
+Optional (dependency group `clients`), so imported when used.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from support.name_registry import NameRegistry
+
 MODULES = ("langchain_openai", "langchain_ollama")
 MAX_TOKENS = 200
 QUESTION = "Tell me about the comet"
 COUNTED = "token counts that add up"
-# They send what is asked to LangSmith when these are set, and take proxies from the environment.
+# With these set they send questions to LangSmith, and use the proxies of the environment.
 TRACING_VARIABLES = ("LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING")
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
@@ -28,7 +30,7 @@ def missing_module() -> str | None:
 
 @dataclass(frozen=True)
 class ClientResult:
-    """What the adapter brought home, as a text."""
+    """What the adapter returned, as a text."""
 
     actual: str
 
@@ -59,20 +61,23 @@ def _usage_adds_up(model: Any) -> str:
 
 
 # Name in the features -> what the program does.
-TASKS: dict[str, Callable[[Any], str]] = {
-    "ask a question": _invoke,
-    "read a stream": _stream,
-    "remember a name": _remember,
-    "count the tokens": _usage_adds_up,
-}
+TASKS: NameRegistry[Callable[[Any], str]] = NameRegistry(
+    "task",
+    {
+        "ask a question": _invoke,
+        "read a stream": _stream,
+        "remember a name": _remember,
+        "count the tokens": _usage_adds_up,
+    },
+)
 
 
 def run(api: str, url: str, model: str, task: str, key: str | None = None) -> ClientResult:
-    """One journey with the adapter of an API (OpenAI, Ollama); what the adapter raises is what it got."""
+    """Run a task with the adapter of an API (OpenAI, Ollama); an error of the adapter is its result."""
     with _without_tracing_and_proxies():
         chat = _ADAPTERS[api](url, model, key)
         try:
-            return ClientResult(TASKS[task](chat))
+            return ClientResult(TASKS.find(task)(chat))
         except Exception as error:  # noqa: BLE001 - any error of the adapter is its result
             return ClientResult(f"{type(error).__name__}: {error}")
 
@@ -92,13 +97,8 @@ def _without_tracing_and_proxies() -> Iterator[None]:
 def _openai(url: str, model: str, key: str | None) -> Any:
     from langchain_openai import ChatOpenAI
 
-    settings: dict[str, Any] = {
-        "temperature": 0,
-        "max_tokens": MAX_TOKENS,
-        "max_retries": 0,
-        "stream_usage": True,
-    }
-    settings["api_key"] = key or "not-asked-for"
+    settings: dict[str, Any] = {"max_tokens": MAX_TOKENS, "max_retries": 0, "stream_usage": True}
+    settings |= {"api_key": key or "none", "temperature": 0}
     return ChatOpenAI(base_url=f"{url}/v1", model=model, **settings)
 
 

@@ -1,4 +1,4 @@
-"""OpenAI's own Python client, end to end: what a program built on it does, and what it must get.
+"""OpenAI's own Python client, end to end: what a program built on it does and has to get.
 
 `_strict_response_validation` makes the client check types, and no retries hide a failing answer (it would
 repeat 408, 409, 429 and 5xx twice). As an oracle it is weak: the cases check more.
@@ -7,16 +7,18 @@ repeat 408, 409, 429 and 5xx twice). As an oracle it is weak: the cases check mo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import openai
 
-from support.clients.task import TaskResult, run_task
 from support.http.client import tls_context
+from support.models.script import COMET_ANSWER
+from support.name_registry import NameRegistry
 from support.servers.endpoint import Endpoint
 
-ANSWER = "The comet comes back every seventy-six years."
+REJECTED, FAILED = openai.APIStatusError, openai.OpenAIError
 QUESTION: Any = [{"role": "user", "content": "Tell me about the comet"}]
 PROMPT = "<|im_start|>user\nTell me about the comet<|im_end|>\n<|im_start|>assistant\n"
 WEATHER: Any = {
@@ -32,40 +34,22 @@ WEATHER: Any = {
 }
 
 
-def run(server: Endpoint, name: str, timeout: float) -> TaskResult:
-    """Run a task of `TASKS`; an error of the client is its result. `timeout`: seconds for each response."""
-    return run_with_openai(TASKS, server, name, timeout, strict=True)
-
-
-def run_with_openai(
-    tasks: Mapping[str, tuple[object, Callable[[openai.OpenAI, str], object]]],
-    server: Endpoint,
-    name: str,
-    timeout: float,
-    *,
-    strict: bool,
-) -> TaskResult:
-    """One of these journeys; `strict`: the client checks types."""
-    wanted, way = tasks[name]
+@contextmanager
+def connect(server: Endpoint, timeout: float, *, strict: bool = True) -> Iterator[openai.OpenAI]:
+    """The client on a server; `timeout`: seconds for each response, `strict`: it checks types."""
     with (
         openai.DefaultHttpxClient(
             trust_env=False, timeout=timeout, verify=tls_context(server.base_url)
         ) as transport,
         openai.OpenAI(
             base_url=f"{server.base_url}/v1",
-            api_key=server.key or "not-asked-for",
+            api_key=server.key or "none",
             max_retries=0,
             http_client=transport,
             _strict_response_validation=strict,
         ) as client,
     ):
-        return run_task(
-            name,
-            wanted,
-            lambda: way(client, server.variables["model"]),
-            refused=openai.APIStatusError,
-            failed=openai.OpenAIError,
-        )
+        yield client
 
 
 def _create(client: openai.OpenAI, model: str, **more: Any) -> Any:
@@ -114,26 +98,30 @@ def _bad_request_raises(client: openai.OpenAI, model: str) -> bool:
     return False
 
 
-TaskFunction = Callable[[openai.OpenAI, str], object]
-# Name in the features -> what the client must bring home, and how it goes there.
-TASKS: dict[str, tuple[object, TaskFunction]] = {
-    "ask a question": (ANSWER, lambda client, model: _create(client, model).choices[0].message.content),
-    "count the tokens": (True, _usage_adds_up),
-    "read a stream": (ANSWER, _stream),
-    "assemble a stream": (ANSWER, _stream_helper),
-    "request a completion": (ANSWER, _complete),
-    "find the model in the list": (
-        True,
-        lambda client, model: model in [card.id for card in client.models.list()],
-    ),
-    "read a tool call": ([("get_weather", {"city": "Oslo"})], _tool_calls),
-    "report an unknown model": (
-        "NotFoundError",
-        lambda client, _model: _create(client, "nobody/knows-this").id,
-    ),
-    "report an unknown URL": (
-        "NotFoundError",
-        lambda client, _model: client.post("/nobody-knows-this", cast_to=object, body={}),
-    ),
-    "report an invalid request": (True, _bad_request_raises),
-}
+TASKS: NameRegistry[tuple[object, Callable[[openai.OpenAI, str], object]]] = NameRegistry(
+    "task",
+    {
+        "ask a question": (
+            COMET_ANSWER,
+            lambda client, model: _create(client, model).choices[0].message.content,
+        ),
+        "count the tokens": (True, _usage_adds_up),
+        "read a stream": (COMET_ANSWER, _stream),
+        "assemble a stream": (COMET_ANSWER, _stream_helper),
+        "request a completion": (COMET_ANSWER, _complete),
+        "find the model in the list": (
+            True,
+            lambda client, model: model in [card.id for card in client.models.list()],
+        ),
+        "read a tool call": ([("get_weather", {"city": "Oslo"})], _tool_calls),
+        "report an unknown model": (
+            "NotFoundError",
+            lambda client, _model: _create(client, "nobody/knows-this").id,
+        ),
+        "report an unknown URL": (
+            "NotFoundError",
+            lambda client, _model: client.post("/nobody-knows-this", cast_to=object, body={}),
+        ),
+        "report an invalid request": (True, _bad_request_raises),
+    },
+)

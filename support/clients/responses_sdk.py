@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import openai
 
-from support.clients.openai_sdk import run_with_openai
-from support.clients.task import TaskResult
-from support.servers.endpoint import Endpoint
+from support.clients import openai_sdk
+from support.models.script import COMET_ANSWER
+from support.name_registry import NameRegistry
 from support.waiting import wait_until
 
-ANSWER = "The comet comes back every seventy-six years."
 QUESTION = "Tell me about the comet"
 WEATHER: Any = {
     "type": "function",
@@ -26,11 +26,8 @@ WEATHER: Any = {
     "strict": False,
 }
 DONE_SECONDS = 30.0
-
-
-def run(server: Endpoint, name: str, timeout: float) -> TaskResult:
-    """Run a task of `TASKS`; an error of the client is its result. `timeout`: seconds for each response."""
-    return run_with_openai(TASKS, server, name, timeout, strict=False)
+connect = partial(openai_sdk.connect, strict=False)
+REJECTED, FAILED = openai_sdk.REJECTED, openai_sdk.FAILED
 
 
 def _create(client: openai.OpenAI, model: str, question: Any = QUESTION, **more: Any) -> Any:
@@ -86,18 +83,19 @@ def _tool_calls(client: openai.OpenAI, model: str) -> object:
     return [(item.name, json.loads(item.arguments)) for item in answer.output if item.type == "function_call"]
 
 
-TaskFunction = Callable[[openai.OpenAI, str], object]
-# Name in the features -> what the client must bring home, and how it goes there.
-TASKS: dict[str, tuple[object, TaskFunction]] = {
-    "get a response": (ANSWER, lambda client, model: _create(client, model).output_text),
-    "read a streamed response": (ANSWER, _stream),
-    "assemble a streamed response": (ANSWER, _stream_helper),
-    "continue from a response": ("You are Mara, and I will remember it.", _follow_up),
-    "retrieve and delete a response": ((ANSWER, "gone"), _retrieve_and_delete),
-    "wait for a background response": (("completed", ANSWER), _wait_for_background),
-    "read the tool call of a response": ([("get_weather", {"city": "Oslo"})], _tool_calls),
-    "report an unknown response": (
-        "NotFoundError",
-        lambda client, _model: client.responses.retrieve("resp_nobody").id,
-    ),
-}
+TASKS: NameRegistry[tuple[object, Callable[[openai.OpenAI, str], object]]] = NameRegistry(
+    "task",
+    {
+        "get a response": (COMET_ANSWER, lambda client, model: _create(client, model).output_text),
+        "read a streamed response": (COMET_ANSWER, _stream),
+        "assemble a streamed response": (COMET_ANSWER, _stream_helper),
+        "continue from a response": ("You are Mara, and I will remember it.", _follow_up),
+        "retrieve and delete a response": ((COMET_ANSWER, "gone"), _retrieve_and_delete),
+        "wait for a background response": (("completed", COMET_ANSWER), _wait_for_background),
+        "read the tool call of a response": ([("get_weather", {"city": "Oslo"})], _tool_calls),
+        "report an unknown response": (
+            "NotFoundError",
+            lambda client, _model: client.responses.retrieve("resp_nobody").id,
+        ),
+    },
+)

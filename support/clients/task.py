@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 
 from support.servers.endpoint import Endpoint
 
-# Each has `run(server, name, timeout)` and `TASKS`; imported when needed, the packages take a while.
+# Each has `TASKS` (name in the features -> what the task has to return, and its function), `connect` and the
+# exceptions `REJECTED` and `FAILED`. Imported when needed, the packages take a while.
 CLIENTS: Mapping[str, str] = {
     "openai": "support.clients.openai_sdk",
     "responses": "support.clients.responses_sdk",
@@ -29,28 +30,21 @@ class TaskResult:
         assert self.actual == self.expected, f"{self.name}: expected {self.expected!r}, got {self.actual!r}"
 
 
-def run_task(
-    name: str,
-    expected: object,
-    function: Callable[[], object],
-    *,
-    refused: type[Exception],
-    failed: type[Exception],
-) -> TaskResult:
-    """Run it. An error of the client is its result: its name if `refused`, with its message if `failed`."""
-    try:
-        got = function()
-    except refused as error:
-        got = type(error).__name__
-    except failed as error:
-        got = f"{type(error).__name__}: {error}"
-    return TaskResult(name, expected, got)
-
-
 def run_sdk_task(server: Endpoint, name: str, timeout: float) -> TaskResult:
-    """Run a task of the official client of this server's API; `timeout`: seconds for each response."""
-    result: TaskResult = import_module(CLIENTS[server.api]).run(server, name, timeout)
-    return result
+    """Run a task of the official client of this server's API; `timeout`: seconds for each response.
+
+    An error of the client is its result: its name for a rejected request, else with its message.
+    """
+    client = import_module(CLIENTS[server.api])
+    expected, function = client.TASKS.find(name)
+    with client.connect(server, timeout) as connected:
+        try:
+            actual = function(connected, server.variables["model"])
+        except client.REJECTED as error:
+            actual = type(error).__name__
+        except client.FAILED as error:
+            actual = f"{type(error).__name__}: {error}"
+    return TaskResult(name, expected, actual)
 
 
 def task_names(api: str) -> frozenset[str]:

@@ -15,6 +15,9 @@ from support.errors import AcceptanceError
 STANDARD_SCRIPT = Path(__file__).with_name("scripts") / "standard.toml"
 """The suite's own script."""
 
+COMET_ANSWER = "The comet comes back every seventy-six years."
+"""Its answer to "Tell me about the comet"."""
+
 TOOLS_SCRIPT = STANDARD_SCRIPT.with_name("tools.toml")
 """Calls tools and answers their results."""
 

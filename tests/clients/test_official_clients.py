@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from support.clients.openai_sdk import ANSWER, run
+from support.clients.task import run_sdk_task
+from support.models.script import COMET_ANSWER
 from support.servers.endpoint import Endpoint
 from tests.conformance.samples import chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply
@@ -19,7 +20,9 @@ def server_at(url: str) -> Endpoint:
 
 
 def test_a_good_answer_arrives(serve: Serve) -> None:
-    run(server_at(serve(json_reply(chat(ANSWER))).url), "ask a question", 5.0).require_expected()
+    run_sdk_task(
+        server_at(serve(json_reply(chat(COMET_ANSWER))).url), "ask a question", 5.0
+    ).require_expected()
 
 
 @pytest.mark.parametrize(
@@ -37,7 +40,7 @@ def test_a_good_answer_arrives(serve: Serve) -> None:
 )
 def test_anything_else_is_told(serve: Serve, answer: Reply, journey: str, got: str) -> None:
     server = serve(answer)
-    travelled = run(server_at(server.url), journey, 5.0)
+    travelled = run_sdk_task(server_at(server.url), journey, 5.0)
     with pytest.raises(AssertionError, match=got):
         travelled.require_expected()
     assert len(server.requests) == 1, "it tried again"

@@ -16,6 +16,7 @@ from support.conformance.api import NormalizedAnswer
 from support.conformance.checked_client import CheckedClient
 from support.conformance.sequence import Steps, require_equal, sequence
 from support.http.client import RequestFailed, tls_context
+from support.models.script import COMET_ANSWER
 from support.units import JsonMapping
 from support.waiting import wait_until
 
@@ -27,7 +28,6 @@ UNLOAD_SECONDS = 10.0
 GREEDY = {"temperature": 0, "num_predict": 200}
 # Several threads of a small model wait for each other, longer than they compute when cores are busy.
 ONE_THREAD = {"num_thread": 1}
-COMET = "The comet comes back every seventy-six years."
 # Two computations of one vector may differ in the last bits.
 VECTOR_TOLERANCE = 1e-4
 
@@ -140,7 +140,9 @@ def _unload_and_reload(client: OllamaClient) -> None:
     client.load("5m")
     client.load(0)
     _wait_until_unloaded(client)
-    require_equal("the answer afterwards", COMET, client.generate("Tell me about the comet")["response"])
+    require_equal(
+        "the answer afterwards", COMET_ANSWER, client.generate("Tell me about the comet")["response"]
+    )
     assert client.loaded_entry() is not None, "it has answered and is not loaded"
 
 
@@ -238,7 +240,9 @@ def _copy(client: OllamaClient) -> None:
         copy, model = client.model_entry(name), client.model_entry(client.model)
         assert copy is not None and model is not None, "the copy or its model is not listed"
         require_equal("the digest of the copy", model["digest"], copy["digest"])
-        require_equal("its answer", COMET, client.generate("Tell me about the comet", model=name)["response"])
+        require_equal(
+            "its answer", COMET_ANSWER, client.generate("Tell me about the comet", model=name)["response"]
+        )
     finally:
         client.delete(name)
     assert client.model_entry(name) is None, "it was removed and is still listed"
@@ -282,7 +286,9 @@ def _create_from_file(client: OllamaClient) -> None:
     request = {"model": name, "files": {"model.gguf": digest}, "stream": False, "parameters": ONE_THREAD}
     client.call("progress", "/api/create", request)
     try:
-        require_equal("its answer", COMET, client.generate("Tell me about the comet", model=name)["response"])
+        require_equal(
+            "its answer", COMET_ANSWER, client.generate("Tell me about the comet", model=name)["response"]
+        )
     finally:
         client.delete(name)
 
@@ -297,7 +303,7 @@ def _unique_name() -> str:
 @client_sequence("ollama.client.chat.answer")
 def _client_chat(client: OllamaClient) -> None:
     answer = client.official_client.chat(client.model, [{"role": "user", "content": "comet"}], options=GREEDY)
-    require_equal("its text", COMET, answer.message.content)
+    require_equal("its text", COMET_ANSWER, answer.message.content)
     require_equal("its end", (True, "stop"), (answer.done, answer.done_reason))
 
 
@@ -315,7 +321,7 @@ def _client_stream(client: OllamaClient) -> None:
 @client_sequence("ollama.client.generate.answer")
 def _client_generate(client: OllamaClient) -> None:
     answer = client.official_client.generate(client.model, "Tell me about the comet", options=GREEDY)
-    require_equal("its text", COMET, answer.response)
+    require_equal("its text", COMET_ANSWER, answer.response)
     assert (answer.eval_count or 0) > 1 and (answer.total_duration or 0) > 0, f"nothing counted: {answer}"
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from support.conformance.checked_client import CheckedClient
 from support.conformance.sequence import require_equal, sequence
+from support.models.script import COMET_ANSWER
 from support.units import JsonMapping, JsonObject
 from support.waiting import wait_until
 
-COMET = "The comet comes back every seventy-six years."
 MARA, UNKNOWN = "You are Mara, and I will remember it.", "You have not told me your name yet."
 # Lengths of a response that is cancelled while it runs: the next one where the shorter one was completed.
 CANCEL_LENGTHS = (150, 450, 1350)
@@ -84,7 +84,7 @@ def _stored_stream(client: ResponsesClient) -> None:
             "response stream", "/v1/responses", client.request("Tell me about the comet", stream=True)
         )
     )
-    require_equal("the text read again", COMET, text_of(client.get(stream["id"])))
+    require_equal("the text read again", COMET_ANSWER, text_of(client.get(stream["id"])))
 
 
 @sequence("responses.store.delete")
@@ -141,7 +141,7 @@ def _longer_conversation_more_tokens(client: ResponsesClient) -> None:
 def _instructions(client: ResponsesClient) -> None:
     first = client.create("Tell me about the lighthouse", instructions="You are a pirate.")["id"]
     said = client.output_text("Tell me about the comet", previous_response_id=first)
-    require_equal("the next response, without instructions", COMET, said)
+    require_equal("the next response, without instructions", COMET_ANSWER, said)
 
 
 # -- in the background (the same, background; Cancel a response)
@@ -152,7 +152,7 @@ def _background(client: ResponsesClient) -> None:
     begun = client.create("Tell me about the comet", background=True)
     assert begun["status"] in UNFINISHED, f"it is to be made in the background, and is {begun['status']}"
     done = client.wait_until_done(begun["id"])
-    require_equal("its end", ("completed", COMET), (done["status"], text_of(done)))
+    require_equal("its end", ("completed", COMET_ANSWER), (done["status"], text_of(done)))
 
 
 @sequence("responses.background.continued")
