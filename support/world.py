@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -136,9 +137,9 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
 
     def occupy_port(self) -> None:
         """Listen on the port of the planned start."""
-        blocker = launch_checks.PortBlocker()
-        self.cleanups.callback(blocker.close)
-        self.plan = replace(self.planned, port=blocker.port, expected_words=launch_plans.PORT_TAKEN)
+        blocker = self.cleanups.enter_context(socket.create_server(("127.0.0.1", 0)))
+        port = blocker.getsockname()[1]
+        self.plan = replace(self.planned, port=port, expected_words=launch_plans.PORT_TAKEN)
 
     def watch_network(self) -> None:
         """From now on every connection to another machine goes to the network monitor."""

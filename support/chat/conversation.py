@@ -1,4 +1,4 @@
-"""What users of the API do in a scenario: ask, ask again as a stream, request completions."""
+"""The conversation of a scenario: its messages, requests and answers."""
 
 from __future__ import annotations
 
@@ -123,7 +123,11 @@ class Conversation(ScenarioResult):  # noqa: PLR0904 - one method for each step
         checks.check_chunks(self.answers.get(), least)
 
     def require_token_counts(self) -> None:
-        checks.check_counts(self.answers.get(), *self.expected_token_counts())
+        """Without or with the token that ends the answer."""
+        model = self._suite.compiled
+        made = len(model.answer_tokens(model.answer_to(self.last_request)))
+        prompt = model.count_prompt(self.last_request)
+        checks.check_counts(self.answers.get(), prompt, (made, made + 1))
 
     def require_timely(self, limit: float) -> None:
         checks.check_seconds(self.answers.all(), self._suite.settings.seconds(limit))
@@ -132,13 +136,6 @@ class Conversation(ScenarioResult):  # noqa: PLR0904 - one method for each step
         """The scripted answer to the latest request."""
         text = "\n".join(message["content"] for message in self.last_request)
         return self._suite.script.answer_to(text).answer
-
-    def expected_token_counts(self) -> tuple[int, tuple[int, int]]:
-        """Prompt tokens of the latest request; completion tokens of its answer, without and with the end."""
-        model = self._suite.compiled
-        prompt = model.count_prompt(self.last_request)
-        made = len(model.answer_tokens(model.answer_to(self.last_request)))
-        return prompt, (made, made + 1)
 
     def prompt_tokens(self, asked: str) -> tuple[int, str]:
         answer = [*self.earlier, *self.answers.all()][QUESTIONS.index(asked)]

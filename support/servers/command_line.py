@@ -27,8 +27,6 @@ class ModelArguments:
 class CommandLine:
     """`mistralrs` from 0.7.0 on, and the reference server."""
 
-    subcommands: tuple[str, ...] = ("serve", "run", "bench", "doctor")
-
     def serve(
         self, model: ModelArguments, port: int, max_seqs: int, *, verbose: bool, options: Sequence[str] = ()
     ) -> list[str]:
@@ -53,8 +51,6 @@ class CommandLine:
 
 class LegacyCommandLine(CommandLine):
     """`mistralrs-server`: options come before the model kind, and there is no one-shot prompt."""
-
-    subcommands = ("plain", "gguf", "ggml")
 
     def serve(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Callable, Mapping, Sequence
 
 from support.programs.launcher import LaunchedProgram
@@ -68,21 +67,6 @@ def check_error_mentions(result: LaunchResult, words: Sequence[str]) -> None:
 def _failure(result: LaunchResult) -> StartFailure:
     assert result.failure is not None, "expected the start to fail, but the server is ready"
     return result.failure
-
-
-class PortBlocker:
-    """Another program that listens on a port of the loopback interface and never answers."""
-
-    def __init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-
-    @property
-    def port(self) -> int:
-        port: int = self._socket.getsockname()[1]
-        return port
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 LOG_EVENTS: Mapping[str, Callable[[LaunchedProgram], None]] = {

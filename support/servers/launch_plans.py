@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from support.models.files import Format, ModelFiles
 from support.programs.smollm2 import smollm2
@@ -35,27 +35,10 @@ class LaunchPlan:
     options: tuple[str, ...] = ()
 
 
-class WrongPath(TypedDict, total=False):
-    """A row of the table; `names`: words of which an error has to contain one."""
-
-    folder: str
-    file: str
-    format: Format
-    names: list[str]
-
-
-class FaultTable(TypedDict):
-    """`corrupt`: format -> fault in the features -> corruption; `wrong_path`: fault -> row."""
-
-    corrupt: dict[str, dict[str, str]]
-    wrong_path: dict[str, WrongPath]
-
-
 @cache
-def table() -> FaultTable:
-    """The models that must not load."""
-    faults: FaultTable = tomllib.loads(TABLE.read_text(encoding="utf-8"))  # type: ignore[assignment]
-    return faults
+def table() -> dict[str, dict[str, Any]]:
+    """The models that must not load, by their names in the features."""
+    return tomllib.loads(TABLE.read_text(encoding="utf-8"))
 
 
 def arguments_of(model: ModelFiles) -> ModelArguments:

@@ -106,7 +106,7 @@ def test_what_was_there_before_is_not_changed(serve: Serve) -> None:
     own_server = Stack(url_target(serve(says("Hi."))), bundled()).lineup()
     with pytest.raises(NotSupported, match="the server behind the gateway was there before this run"):
         own_server.require_managed(GATEWAY, "unloading a model")
-    with pytest.raises(NotSupported, match="tells its name only"):
+    with pytest.raises(NotSupported, match="returns its name only"):
         own_server.require_model_metadata(GATEWAY)
     foreign = OllamaBackend("http://127.0.0.1:3", "ollama", "9", {SCRIPTED: "m"}, created=("m",))
     with pytest.raises(NotSupported, match="a real Ollama at"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import time
 import tomllib
 from collections.abc import Iterator
@@ -14,7 +15,6 @@ from support.programs import launcher
 from support.programs.launcher import LaunchedProgram
 from support.servers import mistralrs
 from support.servers.discovery import CommandTarget
-from support.servers.launch_checks import PortBlocker
 from support.servers.mistralrs import StartFailure, hint_for, start_server, try_start
 from support.waiting import wait_until
 from tests.http.tiny_server import TinyServer, json_reply
@@ -232,9 +232,8 @@ def test_a_stranger_on_the_port_is_not_taken_for_ours(programs: Programs) -> Non
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    squatter = PortBlocker()
-    yield squatter.port
-    squatter.close()
+    with socket.create_server(("127.0.0.1", 0)) as blocker:
+        yield blocker.getsockname()[1]
 
 
 def test_a_port_that_was_taken_meanwhile_is_replaced(
