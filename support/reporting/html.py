@@ -81,16 +81,7 @@ def build(  # noqa: PLR0913 - all that a page shows
         settings.write_text(json.dumps(run), encoding="utf-8")
         config = work / "allurerc.mjs"
         config.write_bytes((SOURCE / "allurerc.mjs").read_bytes())
-        command: list[str | Path] = [
-            node.path,
-            allure.path,
-            "generate",
-            "--config",
-            config,
-            "--cwd",
-            work,
-            results.resolve(),
-        ]
+        command = [node.path, SOURCE / "generate.mjs", allure.path, config, results.resolve()]
         env = node_environment(node) | {"ACCEPTANCE_ALLURE_RUN": str(settings)}
         try:
             outcome = run_command(command, within=GENERATE_SECONDS, folder=work, env=env, cwd=work)
