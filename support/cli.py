@@ -120,7 +120,9 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
         arguments += ["--no-color"] if ci else []
         arguments += paths
         if only_list:
-            entry_point.list_features(arguments)
+            from support.runner.list_scenarios import list_features
+
+            list_features(arguments)
             return
         if iterations == 1:
             sys.exit(entry_point.run_features(arguments))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import contextlib
 import platform
 import re
 import shutil
@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from support.errors import SettingsError, TargetError
+from support.programs.install import InstalledProgram
 from support.programs.mistralrs import MINIMUM_RUST
 from support.programs.ollama import OLLAMA
 from support.programs.registry import PROGRAMS
@@ -63,9 +64,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
         if name == "ollama":
             yield _ollama(settings)
         elif name != "mistralrs":
-            one = part.find(cache)
-            found_at = "" if one is None else f"{one.version} {one.path} ({one.origin})"
-            yield Finding(name, one is not None, found_at, part.purpose, f"`{part.install_hint}`")
+            found_at = _place(part.find(cache))
+            yield Finding(name, bool(found_at), found_at, part.purpose, f"`{part.install_hint}`")
     yield Finding(
         "smollm2",
         has_smollm2(cache),
@@ -121,11 +121,14 @@ def _ollama(settings: Settings) -> Finding:
     if settings.ollama_url is not None:
         return Finding("ollama", True, redact_url(settings.ollama_url), OLLAMA.purpose, remedy)
     try:
-        part = OLLAMA.locate(settings)
+        found_at = _place(OLLAMA.locate(settings))
     except SettingsError as error:
         return Finding("ollama", False, "", OLLAMA.purpose, str(error))
-    found_at = "" if part is None else f"{part.version} {part.path} ({part.origin})"
-    return Finding("ollama", part is not None, found_at, OLLAMA.purpose, remedy)
+    return Finding("ollama", bool(found_at), found_at, OLLAMA.purpose, remedy)
+
+
+def _place(found: InstalledProgram | None) -> str:
+    return "" if found is None else f"{found.version} {found.path} ({found.origin})"
 
 
 def _tool(name: str, remedy: str) -> Finding:
@@ -147,7 +150,13 @@ def _disk(cache: Path) -> Finding:
 
 
 def _gpu() -> Finding:
-    found_at = _gpu_by_library() or _gpu_by_command()
+    import pynvml
+
+    found_at = ""
+    with contextlib.suppress(pynvml.NVMLError):
+        pynvml.nvmlInit()
+        name = pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(0))
+        found_at = f"{name}, driver {pynvml.nvmlSystemGetDriverVersion()}"
     return Finding(
         "gpu",
         bool(found_at),
@@ -157,37 +166,10 @@ def _gpu() -> Finding:
     )
 
 
-def _gpu_by_library() -> str:
-    try:
-        nvml = importlib.import_module("pynvml")
-    except ImportError:
-        return ""
-    try:
-        nvml.nvmlInit()
-        if not nvml.nvmlDeviceGetCount():
-            return ""
-        name = nvml.nvmlDeviceGetName(nvml.nvmlDeviceGetHandleByIndex(0))
-        return f"{name}, driver {nvml.nvmlSystemGetDriverVersion()}"
-    except nvml.NVMLError:
-        return ""
-
-
-def _gpu_by_command() -> str:
-    program = shutil.which("nvidia-smi")
-    output = "" if program is None else _first_output_line([program, "-L"])
-    return output if output.startswith("GPU ") else ""
-
-
 def _version(program: str) -> str:
-    match = re.search(r"\d+(\.\d+)+", _first_output_line([program, "--version"]))
-    return match[0] if match else "(no version)"
-
-
-def _first_output_line(command: list[str]) -> str:
-    """The first line that it printed, or an empty text."""
     try:
         done = subprocess.run(
-            command,
+            [program, "--version"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -195,5 +177,6 @@ def _first_output_line(command: list[str]) -> str:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return (done.stdout.splitlines() or [""])[0]
+        return "(no version)"
+    match = re.search(r"\d+(\.\d+)+", done.stdout)
+    return match[0] if match else "(no version)"

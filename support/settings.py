@@ -41,6 +41,16 @@ def default_cache() -> Path:
     return Path(moved or platformdirs.user_cache_dir("mistralrs-acceptance", appauthor=False))
 
 
+def _setting(default: object, description: str, hint: str = "", **limits: float) -> Any:
+    """A setting; `hint` is shown with a wrong value. That of a switch or of a number with limits is known."""
+    if isinstance(default, bool):
+        hint = "give true or false"
+    elif limits and not hint:
+        hint = f"give a number from {limits['ge']:g} to {limits['le']:g}"
+    constraints: dict[str, Any] = limits
+    return Field(default, description=description, json_schema_extra={"hint": hint}, **constraints)
+
+
 class Settings(BaseSettings):
     """The settings of a user. Sizes and times carry their unit in the description."""
 
@@ -48,124 +58,88 @@ class Settings(BaseSettings):
         env_ignore_empty=True, extra="forbid", toml_file=SETTINGS_FILE, validate_default=True
     )
 
-    target_url: str | None = Field(
+    target_url: str | None = _setting(
         None,
-        description="URL of a running server to test; the suite then starts no server",
-        json_schema_extra={"hint": "give a base address such as http://127.0.0.1:1234"},
+        "URL of a running server to test; the suite then starts no server",
+        "give a base address such as http://127.0.0.1:1234",
     )
-    target_api_key: SecretStr | None = Field(
-        None, description="sent as a bearer token to TARGET_URL", json_schema_extra={"hint": "give a token"}
+    target_api_key: SecretStr | None = _setting(None, "sent as a bearer token to TARGET_URL", "give a token")
+    mistralrs_bin: Path | None = _setting(
+        None, "the mistral.rs program to test", "give the path of a mistralrs or mistralrs-server program"
     )
-    mistralrs_bin: Path | None = Field(
-        None,
-        description="the mistral.rs program to test",
-        json_schema_extra={"hint": "give the path of a mistralrs or mistralrs-server program"},
-    )
-    ollama_api: str = Field(
+    ollama_api: str = _setting(
         "gateway",
-        description="Ollama API server to test: gateway (the bundled one), ollama (a real one), or a URL",
-        json_schema_extra={"hint": "choose gateway or ollama, or give an address such as http://HOST:PORT"},
+        "Ollama API server to test: gateway (the bundled one), ollama (a real one), or a URL",
+        "choose gateway or ollama, or give an address such as http://HOST:PORT",
     )
-    ollama_url: str | None = Field(
+    ollama_url: str | None = _setting(
         None,
-        description="URL of a running Ollama; the suite creates its models there and removes them",
-        json_schema_extra={"hint": "give a base address such as http://HOST:PORT"},
+        "URL of a running Ollama; the suite creates its models there and removes them",
+        "give a base address such as http://HOST:PORT",
     )
-    ollama_bin: Path | None = Field(
+    ollama_bin: Path | None = _setting(
         None,
-        description="the Ollama program to start; none: the one on the PATH or in the cache",
-        json_schema_extra={"hint": "give the path of an ollama program"},
+        "the Ollama program to start; none: the one on the PATH or in the cache",
+        "give the path of an ollama program",
     )
-    acceptance_target: Literal["auto", "real", "reference"] = Field(
+    acceptance_target: Literal["auto", "real", "reference"] = _setting(
         "auto",
-        description="auto: a real server if one is found, else the reference server",
-        json_schema_extra={"hint": "choose auto, real or reference"},
+        "auto: a real server if one is found, else the reference server",
+        "choose auto, real or reference",
     )
-    test_model_path: Path | None = Field(
-        None,
-        description="folder of your own model, tested in model_loading",
-        json_schema_extra={"hint": "give the folder that holds the model"},
+    test_model_path: Path | None = _setting(
+        None, "folder of your own model, tested in model_loading", "give the folder that holds the model"
     )
-    test_model_file: str | None = Field(
+    test_model_file: str | None = _setting(
         None,
-        description="file name inside TEST_MODEL_PATH (.gguf or .ggml); none: SafeTensors",
-        json_schema_extra={"hint": "give a file name inside TEST_MODEL_PATH, or a path of a .gguf file"},
+        "file name inside TEST_MODEL_PATH (.gguf or .ggml); none: SafeTensors",
+        "give a file name inside TEST_MODEL_PATH, or a path of a .gguf file",
     )
-    test_port: int | None = Field(
+    test_port: int | None = _setting(
         None,
+        "port of the server under test; none: a free one",
+        "give a number from 1 to 65535, or leave it out for a free port",
         ge=1,
         le=65535,
-        description="port of the server under test; none: a free one",
-        json_schema_extra={"hint": "give a number from 1 to 65535, or leave it out for a free port"},
     )
-    test_batch_size: int = Field(
-        32,
-        ge=1,
-        le=4096,
-        description="requests that the server processes at the same time (--max-seqs)",
-        json_schema_extra={"hint": "give a number from 1 to 4096"},
+    test_batch_size: int = _setting(
+        32, "requests that the server processes at the same time (--max-seqs)", ge=1, le=4096
     )
-    test_verbose: bool = Field(
-        False,
-        description="detailed server logs and more detail on the terminal",
-        json_schema_extra={"hint": "give true or false"},
+    test_verbose: bool = _setting(False, "detailed server logs and more detail on the terminal")
+    rust_log: str | None = _setting(None, "log filter of the server", "for example info")
+    acceptance_time_factor: float = _setting(
+        1.0, "multiplies every time-out of the harness, never a performance limit", ge=1.0, le=20.0
     )
-    rust_log: str | None = Field(
-        None, description="log filter of the server", json_schema_extra={"hint": "for example info"}
+    acceptance_jobs: int = _setting(
+        1, "worker processes; 0: all runs in one process, for a debugger", ge=0, le=64
     )
-    acceptance_time_factor: float = Field(
-        1.0,
-        ge=1.0,
-        le=20.0,
-        description="multiplies every time-out of the harness, never a performance limit",
-        json_schema_extra={"hint": "give a number from 1 to 20"},
-    )
-    acceptance_jobs: int = Field(
-        1,
-        ge=0,
-        le=64,
-        description="worker processes; 0: all runs in one process, for a debugger",
-        json_schema_extra={"hint": "give a number from 0 to 64"},
-    )
-    acceptance_compare: str | None = Field(
+    acceptance_compare: str | None = _setting(
         None,
-        description="more servers for the API cases and the matrix, comma-separated; they never fail a run",
-        json_schema_extra={
-            "hint": f"choose of {', '.join(COMPARABLE_SERVERS)}, or give addresses, http://HOST:PORT"
-        },
+        "more servers for the API cases and the matrix, comma-separated; they never fail a run",
+        f"choose of {', '.join(COMPARABLE_SERVERS)}, or give addresses, http://HOST:PORT",
     )
     acceptance_cache_dir: Path = Field(
         default_factory=default_cache,
         description="folder of downloaded programs and generated models",
         json_schema_extra={"hint": "give a folder that can be written"},
     )
-    acceptance_reports_dir: Path = Field(
-        Path("reports"),
-        description="folder of the reports",
-        json_schema_extra={"hint": "give a folder that can be written"},
+    acceptance_reports_dir: Path = _setting(
+        Path("reports"), "folder of the reports", "give a folder that can be written"
     )
-    acceptance_html: bool = Field(
-        True, description="make reports/index.html", json_schema_extra={"hint": "give true or false"}
-    )
-    acceptance_reports: str = Field(
+    acceptance_html: bool = _setting(True, "make reports/index.html")
+    acceptance_reports: str = _setting(
         "html,json,junit,allure",
-        description="the reports to keep, separated by commas; json is always made",
-        json_schema_extra={"hint": "choose of html, json, junit and allure"},
+        "the reports to keep, separated by commas; json is always made",
+        "choose of html, json, junit and allure",
     )
-    acceptance_strict: bool = Field(
-        False,
-        description="an unmet need is a failure instead of a skip",
-        json_schema_extra={"hint": "give true or false"},
+    acceptance_strict: bool = _setting(False, "an unmet need is a failure instead of a skip")
+    acceptance_known_issues: bool = _setting(
+        True, "show failures listed in known_issues.toml as known issues"
     )
-    acceptance_known_issues: bool = Field(
-        True,
-        description="show failures listed in known_issues.toml as known issues",
-        json_schema_extra={"hint": "give true or false"},
-    )
-    acceptance_cases: str = Field(
+    acceptance_cases: str = _setting(
         "",
-        description="only these cases of the groups that are run, by id, separated by commas (default: all)",
-        json_schema_extra={"hint": "give ids such as openai.chat.body.empty"},
+        "only these cases of the groups that are run, by id, separated by commas (default: all)",
+        "give ids such as openai.chat.body.empty",
     )
 
     @classmethod

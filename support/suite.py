@@ -190,7 +190,7 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
 
     def known_issue(self, server: Endpoint, check_id: str) -> KnownIssue | None:
         """The known issue that lists a check on a server."""
-        return self.known_issues.find_check(server.components, check_id)
+        return self.known_issues.find(server.components, check_id)
 
     @cached_property
     def comparison(self) -> Comparison:

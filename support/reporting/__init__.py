@@ -21,5 +21,4 @@ report_writer     all reports of a run: what is removed first, printed, written 
 resource_chart    the chart of resource usage
 summary           counts and times of a run, from its records
 summary_markdown  `summary.md`
-svg_chart         line charts as SVG
 """

@@ -11,7 +11,6 @@ from support.reporting.summary import (
     budget_lines,
     check_counts_text,
     counts,
-    is_green,
     known_issues_by_reason,
     skip_lines,
     totals_text,
@@ -27,16 +26,12 @@ def closing_text(
     *,
     reports: Mapping[str, Path],
     duration: float,
-    budgets: Budgets | None = None,
-    passed: bool | None = None,
+    budgets: Budgets,
+    passed: bool,
 ) -> str:
-    """The blocks of the text; the last one has the totals and the verdict.
-
-    `passed` overrules the verdict of the records, for a run that is red for another reason. A run without a
-    record, or with nothing but skips, has not passed.
-    """
+    """The blocks of the text; the last one has the totals and the verdict."""
     count, checks = counts(records), check_counts_text(records)
-    verdict = "PASSED" if is_green(records, budgets, passed=passed) else "FAILED"
+    verdict = "PASSED" if passed else "FAILED"
     # The last line has the form that CI systems look for: "N passed, N failed, N skipped".
     totals = [
         totals_text(records, duration),
@@ -48,7 +43,7 @@ def closing_text(
         _block("Known issues", list(_known_issues(records))),
         _block("Skipped", skip_lines(records)),
         _block("Slowest", _slowest(records)),
-        _block("Time by capability", budget_lines(records, budgets) if budgets else []),
+        _block("Time by capability", budget_lines(records, budgets)),
         _block("Reports", [f"{name:<8} {path}" for name, path in reports.items()]),
         "".join(f"{line}\n" for line in totals if line),
     ]

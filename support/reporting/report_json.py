@@ -9,18 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from support.reporting.files import write_atomically
-from support.reporting.summary import PLAIN_STATUS, check_counts, counts
-from support.results.check import CheckResult, CheckStatus
+from support.reporting.summary import check_counts, counts
+from support.results.check import CheckResult
+from support.results.outcome import PLAIN_STATUS
 from support.results.record import Record
 from support.units import JsonMapping, JsonObject
-
-_PLAIN_CHECK_STATUS: dict[CheckStatus, str] = {
-    "passed": "passed",
-    "failed": "failed",
-    "known_issue": "skipped",
-    "unsupported": "skipped",
-    "not_run": "skipped",
-}
 
 
 def build_report(
@@ -28,23 +21,21 @@ def build_report(
     *,
     suite: str,
     environment: JsonMapping,
-    started: float | None = None,
-    duration: float | None = None,
+    started: float,
+    duration: float,
 ) -> JsonObject:
     """The report as a document; `tests` has a row per scenario, followed by a row per check of its group.
 
-    `started` in epoch seconds and `duration` in seconds are the run's; without them those of the records
-    count. `environment` (settings, target, versions) must be redacted already. A row's `kind` is scenario or
-    check, its `status` passed, failed or skipped; its `verdict` distinguishes broken, known_issue,
-    unsupported and not_run. `summary` counts scenarios, `checks` counts checks.
+    `started` in epoch seconds and `duration` in seconds are the run's. `environment` (settings, target,
+    versions) must be redacted already. A row's `kind` is scenario or check, its `status` passed, failed or
+    skipped; its `verdict` distinguishes broken, known_issue, unsupported and not_run. `summary` counts
+    scenarios, `checks` counts checks.
     """
-    first = min((record.start for record in records), default=0.0)
-    last = max((record.start + record.duration for record in records), default=0.0)
-    moment = datetime.fromtimestamp(first if started is None else started, UTC)
+    moment = datetime.fromtimestamp(started, UTC)
     return {
         "suite": suite,
         "timestamp": moment.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "duration": round(last - first if duration is None else duration, 3),
+        "duration": round(duration, 3),
         "summary": counts(records),
         "checks": check_counts(records),
         "environment": dict(environment),
@@ -93,7 +84,7 @@ def _check(record: Record, check: CheckResult) -> JsonObject:
     row: JsonObject = {
         "kind": "check",
         "name": check.id,
-        "status": _PLAIN_CHECK_STATUS[check.status],
+        "status": PLAIN_STATUS[check.status],
         "duration": round(check.duration, 4),
         "verdict": check.status,
         "id": check.id,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from support.reporting.behave_events import capability_title
 from support.results.check import CheckResult
-from support.results.outcome import Status
+from support.results.outcome import PLAIN_STATUS
 from support.results.record import Record
 from support.results.safe_text import counted, one_line, seconds, visible
 
@@ -15,13 +15,6 @@ Budgets = Mapping[str, tuple[float, float]]
 """Capability -> (target, maximum), in seconds."""
 
 SLOW = "slow"
-PLAIN_STATUS: dict[Status, str] = {
-    "passed": "passed",
-    "failed": "failed",
-    "broken": "failed",
-    "skipped": "skipped",
-    "known_issue": "skipped",
-}
 
 
 def counts(records: Sequence[Record]) -> dict[str, int]:
@@ -57,34 +50,29 @@ def check_counts(records: Sequence[Record]) -> dict[str, int]:
 def counts_text(records: Sequence[Record]) -> str:
     """`424 passed, 1 failed, 26 skipped, 66 known issues`; without the last two where there are none."""
     count = counts(records)
-    skipped, known = count["skipped"] - count["known_issues"], count["known_issues"]
-    parts = [f"{count['passed']} passed", f"{count['failed']} failed"]
-    parts += [f"{skipped} skipped"] if skipped else []
-    parts += [counted(known, "known issue")] if known else []
-    return ", ".join(parts)
+    known = count["known_issues"]
+    return _listed(count, [f"{count['skipped'] - known} skipped", counted(known, "known issue")])
 
 
 def check_counts_text(records: Sequence[Record]) -> str:
     """`860 passed, 3 failed, 10 known issues, 4 unsupported`; empty when no group was run."""
     count = check_counts(records)
-    if not count["total"]:
-        return ""
-    parts = [f"{count['passed']} passed", f"{count['failed']} failed"]
-    parts += [counted(count["known_issues"], "known issue")] if count["known_issues"] else []
-    parts += [f"{count['unsupported']} unsupported"] if count["unsupported"] else []
-    parts += [f"{count['not_run']} not run"] if count["not_run"] else []
-    return ", ".join(parts)
+    others = [counted(count["known_issues"], "known issue"), f"{count['unsupported']} unsupported"]
+    return _listed(count, [*others, f"{count['not_run']} not run"]) if count["total"] else ""
+
+
+def _listed(count: Mapping[str, int], others: Iterable[str]) -> str:
+    shown = [text for text in others if not text.startswith("0 ")]
+    return ", ".join([f"{count['passed']} passed", f"{count['failed']} failed", *shown])
 
 
 def totals_text(records: Sequence[Record], duration: float) -> str:
     """`125 scenarios, 877 checks in 75.2s, 3 of the skipped scenarios are known issues`."""
     count, checks = counts(records), len(checks_of(records))
-    text = counted(count["total"], "scenario") + (f", {counted(checks, 'check')}" if checks else "")
+    text = f"{_numbers(count['total'], checks) or '0 scenarios'} in {seconds(duration)}"
     known = count["known_issues"]
-    if known:
-        are = "is a known issue" if known == 1 else "are known issues"
-        return f"{text} in {seconds(duration)}, {known} of the skipped scenarios {are}"
-    return f"{text} in {seconds(duration)}"
+    are = "is a known issue" if known == 1 else "are known issues"
+    return f"{text}, {known} of the skipped scenarios {are}" if known else text
 
 
 def capability_seconds(records: Sequence[Record]) -> dict[str, float]:
@@ -127,15 +115,6 @@ def budget_lines(records: Sequence[Record], budgets: Budgets) -> list[str]:
             f"{title:<16} {seconds(spent):>7}  target {target:g} s, maximum {maximum:g} s: {verdict}"
         )
     return lines
-
-
-def is_green(records: Sequence[Record], budgets: Budgets | None, *, passed: bool | None) -> bool:
-    """Whether the run passed; `passed` overrules the records. A run that checked nothing has not passed."""
-    if passed is not None:
-        return passed
-    count = counts(records)
-    checked = count["passed"] + count["known_issues"] > 0
-    return count["failed"] == 0 and checked and not over_maximum(records, budgets or {})
 
 
 def known_issues_by_reason(records: Sequence[Record]) -> dict[str, list[str]]:

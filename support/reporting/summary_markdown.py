@@ -11,7 +11,6 @@ from support.reporting.summary import (
     capability_seconds,
     check_counts_text,
     counts,
-    is_green,
     known_issues_by_reason,
     skip_lines,
     totals_text,
@@ -25,13 +24,13 @@ def markdown(
     *,
     target: str,
     duration: float,
-    budgets: Budgets | None = None,
-    passed: bool | None = None,
+    budgets: Budgets,
+    passed: bool,
     sections: Sequence[str] = (),
 ) -> str:
-    """The page; `passed` as for `closing_text`, `sections`: more of them, in Markdown."""
+    """The page; `sections`: more of them, in Markdown."""
     count, checks = counts(records), check_counts_text(records)
-    mark = "✅ Passed" if is_green(records, budgets, passed=passed) else "❌ Failed"
+    mark = "✅ Passed" if passed else "❌ Failed"
     known = (
         line
         for reason, lines in known_issues_by_reason(records).items()
@@ -71,10 +70,10 @@ def _failure(record: Record) -> Iterator[str]:
         yield f"  - `{_code(check.id)}` {as_markdown(check.title)}: {actual} (`{command}`)"
 
 
-def _times(records: Sequence[Record], budgets: Budgets | None) -> list[str]:
+def _times(records: Sequence[Record], budgets: Budgets) -> list[str]:
     rows = []
     for name, spent in capability_seconds(records).items():
-        limits = budgets.get(name) if budgets else None
+        limits = budgets.get(name)
         cells = f"{limits[0]:g} s | {limits[1]:g} s" if limits else "|"
         rows.append(f"| {as_markdown(capability_title(name))} | {seconds(spent)} | {cells} |")
     head = ["| capability | time | target | maximum |", "|---|---:|---:|---:|"]

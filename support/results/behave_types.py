@@ -44,18 +44,13 @@ class BehaveStep(Protocol):
     duration: float
 
 
-class TaggedScenario(Protocol):
-    """The part of a scenario that decides where and for how long it may run."""
-
-    name: str
-    tags: Sequence[str]
-    effective_tags: Iterable[str]
-
-
-class BehaveScenario(TaggedScenario, Protocol):
+class BehaveScenario(Protocol):
     """A scenario, or a row of an outline. The runner adds `verdict`, `environment.py` the world."""
 
     keyword: str
+    name: str
+    tags: Sequence[str]
+    effective_tags: Iterable[str]
     feature: BehaveFeature
     filename: str
     line: int

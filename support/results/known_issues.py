@@ -42,6 +42,13 @@ class KnownIssue:
     scenario: str = ""
     flaky: bool = False
 
+    def applies_to(self, program: str, version: str) -> bool:
+        """Whether it is listed for this version; an unknown one has no known issues."""
+        try:
+            return self.target == program and self.versions.contains(Version(version), prereleases=True)
+        except InvalidVersion:
+            return False
+
     @property
     def contradiction(self) -> str:
         """The failure of what is listed and passed."""
@@ -71,16 +78,13 @@ class KnownIssues:
             raise SettingsError(f"{file}: cannot be read ({error}); correct the entry") from None
         return cls(entries)
 
-    def find(self, program: str, version: str, scenario: str) -> KnownIssue | None:
-        """The entry of this scenario on this program, or None."""
-        listed = [entry for entry in self.entries if entry.scenario and entry.scenario == scenario]
-        return self._first(program, version, listed)
-
-    def find_check(self, programs: Iterable[tuple[str, str]], check: str) -> KnownIssue | None:
-        """The entry of this check on one of these programs (name and version), or None."""
-        listed = [entry for entry in self.entries if entry.check == check]
-        found = (self._first(program, version, listed) for program, version in programs)
-        return next((entry for entry in found if entry is not None), None)
+    def find(self, components: Iterable[tuple[str, str]], name: str) -> KnownIssue | None:
+        """The entry of a check (id) or a scenario (title) on one of these programs (name, version)."""
+        listed = [entry for entry in self.entries if name == (entry.check or entry.scenario)]
+        applying = (
+            entry for program, version in components for entry in listed if entry.applies_to(program, version)
+        )
+        return next(applying, None)
 
     def require_existing(
         self, checks: Collection[str], titles: Collection[str], group_titles: Collection[str]
@@ -98,17 +102,6 @@ class KnownIssues:
                 raise SettingsError(
                     f"{FILE}: {unknown('scenario', entry.scenario, titles)}; correct the entry"
                 )
-
-    @staticmethod
-    def _first(program: str, version: str, entries: Iterable[KnownIssue]) -> KnownIssue | None:
-        try:
-            number = Version(version)
-        except InvalidVersion:
-            return None
-        for entry in entries:
-            if entry.target == program and entry.versions.contains(number, prereleases=True):
-                return entry
-        return None
 
 
 def _entries(row: dict[str, object]) -> Iterable[KnownIssue]:

@@ -50,6 +50,17 @@ class Evidence:
 
 CellStatus = Literal["passed", "failed", "known_issue", "unsupported", "not_run"]
 
+# For programs: broken counts as failed; a known issue and a check without a result as skipped.
+PLAIN_STATUS: dict[Status | CellStatus, Literal["passed", "failed", "skipped"]] = {
+    "passed": "passed",
+    "failed": "failed",
+    "broken": "failed",
+    "skipped": "skipped",
+    "known_issue": "skipped",
+    "unsupported": "skipped",
+    "not_run": "skipped",
+}
+
 
 @dataclass(frozen=True)
 class MatrixCell:

@@ -43,21 +43,3 @@ def settings_of(argv: Sequence[str]) -> Settings:
 
     with behave_config.usage_errors():
         return behave_config.settings_of(behave_config.plain_configuration(argv)).settings
-
-
-def list_features(argv: Sequence[str]) -> None:
-    """Print the selected scenarios, their requirements and cases, without starting anything."""
-    from support.runner.behave_config import plain_configuration, settings_of, usage_errors
-    from support.runner.checks_of_scenarios import require_groups
-    from support.runner.list_scenarios import listing
-    from support.runner.scenario_runner import ScenarioRunner
-    from support.runner.signals import Signals
-    from support.servers.discovery import preview
-
-    with usage_errors():
-        configuration = plain_configuration(argv)
-        settings = settings_of(configuration).settings
-        target = preview(settings)
-        scenarios = ScenarioRunner(configuration, Signals()).selected()
-        require_groups(scenarios)
-        print("\n".join(listing(scenarios, settings, target)))

@@ -6,12 +6,26 @@ from collections.abc import Sequence
 
 from support.results.behave_types import BehaveFeature, BehaveScenario
 from support.results.safe_text import counted
-from support.runner.checks_of_scenarios import selected_checks
+from support.runner.behave_config import plain_configuration, settings_of, usage_errors
+from support.runner.checks_of_scenarios import require_groups, selected_checks
 from support.runner.requirements import missing_requirement
-from support.servers.discovery import CommandTarget, Target
+from support.runner.scenario_runner import ScenarioRunner
+from support.runner.signals import Signals
+from support.servers.discovery import CommandTarget, Target, preview
 from support.settings import Settings
 
 CHECKED_AT_START = "checked when the run starts"
+
+
+def list_features(argv: Sequence[str]) -> None:
+    """Print what is selected, without starting anything; raises `SettingsError`."""
+    with usage_errors():
+        configuration = plain_configuration(argv)
+        settings = settings_of(configuration).settings
+        target = preview(settings)
+        scenarios = ScenarioRunner(configuration, Signals()).selected()
+        require_groups(scenarios)
+        print("\n".join(listing(scenarios, settings, target)))
 
 
 def listing(scenarios: Sequence[BehaveScenario], settings: Settings, target: Target) -> list[str]:

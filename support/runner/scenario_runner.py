@@ -247,8 +247,7 @@ class ScenarioRunner(EventRunner):
         judged = (
             self.suite.components_under_test(tags) if world is None else world.components_under_test(tags)
         )
-        found = (self.suite.known_issues.find(program, version, scenario.name) for program, version in judged)
-        return next((entry for entry in found if entry is not None), None)
+        return self.suite.known_issues.find(judged, scenario.name)
 
     def _attach_cleanup_error(self, scenario: BehaveScenario) -> None:
         """behave prints the error of a cleanup, and does not keep it."""

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from support.programs.resource_usage import HEADER, Gpus, ResourceSampler, Sample
-from support.reporting.svg_chart import MAX_POINTS, Line, line_chart
+from support.reporting.resource_chart import MAX_POINTS, Line, line_chart
 from support.waiting import wait_until
 from tests.timeouts import PATIENCE
 

@@ -46,27 +46,27 @@ def test_an_entry_holds_for_its_versions(
     tmp_path: Path, versions: str, version: str, *, listed: bool
 ) -> None:
     issues = load(tmp_path, ENTRY.format(versions=versions))
-    entry = issues.find("mistralrs", version, "Unknown model is refused")
+    entry = issues.find([("mistralrs", version)], "Unknown model is refused")
     assert (entry is not None) is listed
 
 
 def test_an_entry_is_found_by_program_and_full_title(tmp_path: Path) -> None:
     issues = load(tmp_path, ENTRY.format(versions="==0.8.1"))
-    entry = issues.find("mistralrs", "0.8.1", "Model list is complete")
+    entry = issues.find([("mistralrs", "0.8.1")], "Model list is complete")
     assert entry is not None
     assert (entry.reason, entry.source) == ("answers 500", "https://example.org/issues/7")
-    assert issues.find("mistralrs-server", "0.8.1", "Model list is complete") is None
-    assert issues.find("mistralrs", "0.8.1", "Model list") is None
+    assert issues.find([("mistralrs-server", "0.8.1")], "Model list is complete") is None
+    assert issues.find([("mistralrs", "0.8.1")], "Model list") is None
 
 
 def test_a_check_is_found_by_its_id_on_each_program(tmp_path: Path) -> None:
     issues = load(tmp_path, ENTRY.format(versions="==0.8.1"))
     programs = [("mistralrs-gateway", "0.17.4"), ("mistralrs", "0.8.1")]
-    entry = issues.find_check(programs, "openai.chat.model.unknown")
+    entry = issues.find(programs, "openai.chat.model.unknown")
     assert entry is not None and entry.check == "openai.chat.model.unknown"
-    assert issues.find_check(programs[:1], "openai.chat.model.unknown") is None
-    assert issues.find_check(programs, "openai.chat.model") is None
-    assert issues.find("mistralrs", "0.8.1", "") is None
+    assert issues.find(programs[:1], "openai.chat.model.unknown") is None
+    assert issues.find(programs, "openai.chat.model") is None
+    assert issues.find([("mistralrs", "0.8.1")], "") is None
 
 
 CHECKS = {"openai.chat.model.unknown", "openai.chat.body.empty"}
