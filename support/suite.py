@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Collection, Hashable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
@@ -13,7 +14,6 @@ from support.conformance.missing_routes import MissingRoutes
 from support.conformance.optional_routes import OptionalRoutes
 from support.errors import NotSupported
 from support.http.client import ApiClient
-from support.http.exchange import Exchange
 from support.mcp.tool_server import READY_SECONDS, ToolServer
 from support.models.roles import CATEGORICAL, EMBEDDING, SCRIPTED, TOOLS, UNLOADABLE
 from support.models.script import TOOLS_SCRIPT, Script
@@ -28,12 +28,15 @@ from support.servers.discovery import CommandTarget, Target, UrlTarget
 from support.servers.endpoint import Endpoint
 from support.servers.endpoints import (
     MODEL_REQUIREMENTS,
+    NATIVE_APIS,
     ComparedMistralRs,
     ComparedOllama,
-    Endpoints,
     serves_scripted_model,
+    started_endpoint,
+    url_endpoint,
 )
 from support.servers.launch_plans import FORMATS, arguments_of
+from support.servers.mistralrs import start_server
 from support.servers.ollama_backends import (
     NEEDS_OLLAMA,
     NEEDS_OLLAMA_API,
@@ -137,30 +140,38 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
         """Routes that servers of this run were found not to have."""
         return MissingRoutes()
 
-    @cached_property
-    def endpoints(self) -> Endpoints:
-        """The endpoints of this run."""
-        return Endpoints(
-            self.target,
-            self.settings,
-            self.model_name,
-            arguments=self.model,
-            pool=lambda: self.servers,
-            backends=lambda: self.ollama_backends,
-            scripted_file=lambda: self.models.scripted(self.script).path,
-            unsupported_reason=_unsupported_reason,
-            components=lambda: self.components_under_test({NEEDS_OLLAMA_API}),
-        )
-
     def endpoint(self, api: str, model: str) -> tuple[Endpoint, ServerProcess | None]:
         """The server under test of an API with a model, and its process if the suite started it."""
-        return self.endpoints.get(api, model)
+        if api not in NATIVE_APIS:
+            backend = self.ollama_backends.under_test(model)
+            components = tuple(self.components_under_test({NEEDS_OLLAMA_API}))
+            return replace(self.ollama_endpoint(backend, model), components=components), backend.process
+        if isinstance(self.target, UrlTarget):
+            return url_endpoint(self.target, api, self.settings.api_key), None
+        arguments = self.model(model)
+        server = self.servers.get(arguments)
+        return started_endpoint(self.target, server, arguments, api), server
 
     def dedicated_endpoint(
         self, api: str, model: str, cleanups: ExitStack
     ) -> tuple[Endpoint, LaunchedProgram]:
         """A server that is used for nothing else; it ends with `cleanups`."""
-        return self.endpoints.dedicated(api, model, cleanups)
+        arguments = self.model(model)
+        server = start_server(self.command, arguments, self.settings)
+        cleanups.callback(server.stop)
+        return started_endpoint(self.command, server, arguments, api), server
+
+    def ollama_endpoint(self, backend: OllamaBackend, model: str) -> Endpoint:
+        """A server of the Ollama API with the model of a role."""
+        listed = None if backend.unloads is None else OptionalRoutes(backend.program, unloads=backend.unloads)
+        return Endpoint(
+            backend.label,
+            "ollama",
+            backend.url,
+            {"model": backend.names[model]},
+            unsupported_reason=None if listed is None else listed.unsupported_reason,
+            model_file=lambda: self.models.scripted(self.script).path,
+        )
 
     def require_model(self, role: str) -> None:
         """Raises `NotSupported` when the target is documented not to serve the model of this role."""
@@ -290,10 +301,8 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
 
     @property
     def model_name(self) -> str:
-        """The model name for requests: `default` on mistral.rs; elsewhere the first one listed."""
-        if isinstance(self.target, CommandTarget) or "default" in self.target.models:
-            return "default"
-        return self.target.models[0] if self.target.models else "default"
+        """The model name for requests."""
+        return "default" if isinstance(self.target, CommandTarget) else self.target.model_name
 
     def _closed_at_end(self, resource: C) -> C:
         self._exit_stack.callback(resource.close)
@@ -302,10 +311,3 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
     def close(self) -> None:
         """Stop the servers and remove the run's folder. Every end is tried; the last failure is raised."""
         self._exit_stack.close()
-
-
-def _unsupported_reason(backend: OllamaBackend) -> Callable[[Exchange], str | None] | None:
-    """What is listed about a server (`support.conformance.optional_routes`), None for nothing."""
-    if backend.unloads is None:
-        return None
-    return OptionalRoutes(backend.program, unloads=backend.unloads).unsupported_reason

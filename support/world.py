@@ -246,7 +246,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         # Not at the top: the official clients come with it.
         from support.conformance.sequences.ollama import OllamaClient, require_same_answer
 
-        reference = self.suite.endpoints.of_backend(self.suite.ollama_backends.real(), SCRIPTED)
+        reference = self.suite.ollama_endpoint(self.suite.ollama_backends.real(), SCRIPTED)
         server, process = self.suite.endpoint("ollama", SCRIPTED)
         self._use_server(server, process)
         real = ApiClient(reference.base_url, timeout=self.suite.timeout(30.0))

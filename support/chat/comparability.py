@@ -10,13 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from support.chat.client import (
-    OLLAMA_CHAT,
-    OLLAMA_GENERATE,
-    OPENAI_CHAT,
-    ChatEndpoint,
-    ChatRequest,
-)
+from support.chat.client import OLLAMA_CHAT, OLLAMA_GENERATE, OPENAI_CHAT, ChatEndpoint, ChatRequest
 from support.chat.model_lists import listed_name
 from support.errors import NotSupported
 from support.models.roles import SCRIPTED

@@ -13,23 +13,21 @@ from safetensors.numpy import load_file, save_file
 
 from support.models.llama import HEAD_SIZE
 from support.models.random_model import random_model
-from support.models.writers import WEIGHTS_FILE, write_safetensors
+from support.models.writers import WEIGHTS_FILE, write_json, write_safetensors
 
 MODULES = (
     ("0", "", "sentence_transformers.models.Transformer"),
     ("1", "1_Pooling", "sentence_transformers.models.Pooling"),
     ("2", "2_Normalize", "sentence_transformers.models.Normalize"),
 )
-POOLING = (
+POOLING = [
     "cls_token",
     "mean_tokens",
     "max_tokens",
     "mean_sqrt_len_tokens",
     "weightedmean_tokens",
     "lasttoken",
-)
-
-
+]
 WIDTH = 128
 
 
@@ -45,7 +43,7 @@ def write_embedding(directory: Path) -> None:
         "use_sliding_window": False,
         "max_window_layers": model.shape.layers,
     }
-    _write(directory / "config.json", config)
+    write_json(directory / "config.json", config)
     weights = load_file(directory / WEIGHTS_FILE)
     renamed = {
         name.removeprefix("model."): values for name, values in weights.items() if "lm_head" not in name
@@ -57,13 +55,9 @@ def write_embedding(directory: Path) -> None:
         {"idx": number, "name": name, "path": path, "type": kind}
         for number, (name, path, kind) in enumerate(MODULES)
     ]
-    _write(directory / "modules.json", modules)
+    write_json(directory / "modules.json", modules)
     (directory / "1_Pooling").mkdir(exist_ok=True)
-    modes = {f"pooling_mode_{name}": name == "mean_tokens" for name in POOLING}
+    modes = {f"pooling_mode_{name}": name == "mean_tokens" for name in MODES}
     pooling = {"word_embedding_dimension": WIDTH, **modes, "include_prompt": True}
-    _write(directory / "1_Pooling" / "config.json", pooling)
+    write_json(directory / "1_Pooling" / "config.json", pooling)
     (directory / "2_Normalize").mkdir(exist_ok=True)
-
-
-def _write(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content), encoding="utf-8")

@@ -20,7 +20,6 @@ from safetensors.numpy import save_file
 from support.models.files import Format
 from support.models.llama import CHAT_TEMPLATE, HEAD_SIZE, NORM_EPSILON, ROPE_BASE, Half, TinyModel
 from support.models.vocabulary import PAD, PRE_TOKENIZER, SPECIALS, TURN_END
-from support.units import JsonObject
 
 logging.getLogger("gguf.gguf_writer").setLevel(logging.WARNING)  # three lines per file otherwise
 
@@ -119,13 +118,13 @@ def write_safetensors(model: TinyModel, directory: Path) -> None:
     _write_tokenizer_config(model, directory)
     vocabulary = model.vocabulary
     generation = {"eos_token_id": [vocabulary.end], "pad_token_id": vocabulary.pad}
-    _write_json(directory / "generation_config.json", generation)
+    write_json(directory / "generation_config.json", generation)
     tensors = {_rename(name, *_HF): np.ascontiguousarray(values) for name, values in model.weights.items()}
     save_file(tensors, str(directory / WEIGHTS_FILE), metadata={"format": "pt"})
 
 
 def _write_tokenizer_config(model: TinyModel, directory: Path) -> None:
-    _write_json(
+    write_json(
         directory / "tokenizer_config.json",
         {
             "tokenizer_class": "PreTrainedTokenizerFast",
@@ -197,9 +196,9 @@ def _write_config(model: TinyModel, directory: Path) -> None:
         "bos_token_id": vocabulary.pad,
         "eos_token_id": vocabulary.end,
     }
-    _write_json(directory / "config.json", config)
+    write_json(directory / "config.json", config)
     (directory / "tokenizer.json").write_text(vocabulary.tokenizer.to_str(), encoding="utf-8")
 
 
-def _write_json(path: Path, content: JsonObject) -> None:
+def write_json(path: Path, content: object) -> None:
     path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import stat
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -35,7 +36,11 @@ def arguments_of(command_line: str) -> tuple[str, ...]:
 
 
 def call(
-    target: CommandTarget, arguments: Sequence[str], folder: Path, settings: Settings
+    target: CommandTarget,
+    arguments: Sequence[str],
+    folder: Path,
+    settings: Settings,
+    stdin: int = subprocess.DEVNULL,
 ) -> CompletedCommand:
     """Run the program once, with `folder` as its home and working directory."""
     return run_command(
@@ -44,6 +49,7 @@ def call(
         folder=folder,
         env=child_environment(folder),
         cwd=folder,
+        stdin=stdin,
     )
 
 

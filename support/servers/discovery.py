@@ -56,6 +56,11 @@ class UrlTarget:
     def label(self) -> str:
         return f"server at {redact_url(self.url)}"
 
+    @property
+    def model_name(self) -> str:
+        """The model name for requests: `default` as on mistral.rs, else the first one listed."""
+        return "default" if "default" in self.models or not self.models else self.models[0]
+
 
 Target = CommandTarget | UrlTarget
 

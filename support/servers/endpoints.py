@@ -1,102 +1,37 @@
-"""Which server of this run offers an API with a model."""
+"""Endpoints of the servers of a run, and the servers to compare with."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from functools import cached_property, partial
-from pathlib import Path
 
 from support.errors import AcceptanceError, NotSupported, TargetError
 from support.http.client import ApiClient
-from support.http.exchange import Exchange
 from support.models.roles import ROLES
 from support.programs.launcher import LaunchedProgram
 from support.servers.capabilities import unmet_capability
 from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget, UrlTarget, discover
 from support.servers.endpoint import Endpoint
-from support.servers.mistralrs import start_server
-from support.servers.ollama_backends import (
-    NEEDS_OLLAMA,
-    OllamaBackend,
-    OllamaBackends,
-    ServerProcess,
-)
+from support.servers.ollama_backends import NEEDS_OLLAMA, OllamaBackend, OllamaBackends
 from support.servers.pool import ServerPool
 from support.servers.post_mortem import PostMortem, post_mortem
 from support.settings import Settings
 
-# What a server has to be able to for one of the suite's models.
+# What a server needs for one of the suite's models.
 MODEL_REQUIREMENTS = {"embedding": {"needs.embeddings"}}
 
 # Of the answer that shows which model a server has.
 PROBE_TOKENS = 64
 # APIs that mistral.rs serves itself.
 NATIVE_APIS = ("openai", "responses", "anthropic")
-# Why a response of a server of the Ollama API reports a feature that the server is known not to have.
-UnsupportedReason = Callable[[Exchange], str | None]
 
 
-@dataclass(frozen=True)
-class Endpoints:
-    """The endpoints of a run. `model_name`: what to request from a target that is a URL.
-
-    `arguments`: role of a model -> the model. `pool` and `backends` are created on first use. `scripted_file`
-    gives the GGUF file of the scripted model. `unsupported_reason`: None for a server of which nothing is
-    listed. `components`: program and version of everything behind the Ollama API.
-    """
-
-    target: CommandTarget | UrlTarget
-    settings: Settings
-    model_name: str
-    arguments: Callable[[str], ModelArguments]
-    pool: Callable[[], ServerPool]
-    backends: Callable[[], OllamaBackends]
-    scripted_file: Callable[[], Path]
-    unsupported_reason: Callable[[OllamaBackend], UnsupportedReason | None]
-    components: Callable[[], Collection[tuple[str, str]]]
-
-    def get(self, api: str, model: str) -> tuple[Endpoint, ServerProcess | None]:
-        """The server under test of an API with a model, and its process if the suite started it."""
-        if api in NATIVE_APIS:
-            return self._target_endpoint(api, model)
-        backend = self.backends().under_test(model)
-        endpoint = self.of_backend(backend, model)
-        return replace(endpoint, components=tuple(self.components())), backend.process
-
-    def dedicated(self, api: str, model: str, cleanups: ExitStack) -> tuple[Endpoint, LaunchedProgram]:
-        """A server that is used for nothing else; it ends with `cleanups`. The target has to be a program."""
-        target, arguments = self.target, self.arguments(model)
-        assert isinstance(target, CommandTarget), "this scenario lacks the tag @needs.command"
-        server = start_server(target, arguments, self.settings)
-        cleanups.callback(server.stop)
-        return started_endpoint(target, server, arguments, api), server
-
-    def of_backend(self, backend: OllamaBackend, model: str) -> Endpoint:
-        """A server of the Ollama API with the model of a role."""
-        return Endpoint(
-            backend.label,
-            "ollama",
-            backend.url,
-            {"model": backend.names[model]},
-            unsupported_reason=self.unsupported_reason(backend),
-            model_file=self.scripted_file,
-        )
-
-    def _target_endpoint(self, api: str, model: str) -> tuple[Endpoint, LaunchedProgram | None]:
-        target = self.target
-        if isinstance(target, UrlTarget):
-            components = ((target.program, target.version),)
-            variables = {"model": self.model_name}
-            return Endpoint(
-                target.label, api, target.url, variables, self.settings.api_key, components=components
-            ), None
-        arguments = self.arguments(model)
-        server = self.pool().get(arguments)
-        return started_endpoint(target, server, arguments, api), server
+def url_endpoint(target: UrlTarget, api: str, key: str | None = None) -> Endpoint:
+    """A server at a URL."""
+    components = ((target.program, target.version),)
+    return Endpoint(target.label, api, target.url, {"model": target.model_name}, key, components=components)
 
 
 def started_endpoint(
@@ -172,9 +107,7 @@ class ComparedMistralRs:
         target = self._target
         if isinstance(target, UrlTarget):
             self._diagnose = partial(post_mortem, None, target.url, lambda: None)
-            name = "default" if "default" in target.models or not target.models else target.models[0]
-            components = ((target.program, target.version),)
-            return Endpoint(target.label, api, target.url, {"model": name}, components=components)
+            return url_endpoint(target, api)
         missing = unmet_capability(MODEL_REQUIREMENTS.get(model, set()), target.program, target.version)
         if missing is not None:
             raise NotSupported(missing)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from support.models.script import Script
 from support.programs.child_environment import child_environment
-from support.programs.process import CompletedCommand, run_command
+from support.programs.process import CompletedCommand
 from support.programs.tmux import TMUX
 from support.reporting.evidence import Transcript
 from support.results.must_check import MustCheck
 from support.results.safe_text import visible
 from support.results.scenario_result import ScenarioResult
 from support.scenario import ScenarioContext
-from support.servers.cli_checks import CALL_SECONDS, CRASH
+from support.servers.cli_checks import CRASH, call
 from support.servers.command_line import ModelArguments, chat_command_prefix
 from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import LaunchResult, StartFailure
@@ -148,14 +148,7 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
         path.write_text(questions + "\n", encoding="utf-8")
         stream = os.open(path, os.O_RDONLY) if source == FILE else _pipe(path)
         try:
-            return run_command(
-                [self._suite.command.path, *arguments],
-                within=self._suite.settings.seconds(CALL_SECONDS),
-                folder=self._folder,
-                env=child_environment(self._folder),
-                cwd=self._folder,
-                stdin=stream,
-            )
+            return call(self._suite.command, arguments, self._folder, self._suite.settings, stream)
         finally:
             os.close(stream)
 
