@@ -20,14 +20,7 @@ MODULES = (
     ("1", "1_Pooling", "sentence_transformers.models.Pooling"),
     ("2", "2_Normalize", "sentence_transformers.models.Normalize"),
 )
-POOLING = [
-    "cls_token",
-    "mean_tokens",
-    "max_tokens",
-    "mean_sqrt_len_tokens",
-    "weightedmean_tokens",
-    "lasttoken",
-]
+MODES = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
 WIDTH = 128
 
 
