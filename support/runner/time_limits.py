@@ -3,7 +3,8 @@
 - Soft limit (`SoftLimit`): SIGALRM raises in the code that takes too long; its error shows where that was.
 - Hard limit (`HardLimit`): for code that the soft limit does not stop (a C call, a swallowed error). It
   writes the stacks of all threads and ends the process. The coordinator replaces a worker that ended so
-  (support/runner/coordinator.py); a run without workers ends.
+  (support/runner/coordinator.py); a run without workers ends. A scenario has one for all its steps, since to
+  arm it takes as long as a short step.
 
 Each step and each scenario has a budget, and so has each hook and cleanup. The budgets of the capabilities,
 which are added up after the run, are in `support/reporting/report_writer.py`.
@@ -75,18 +76,24 @@ class HardLimit:
     """
 
     def __init__(self, stacks: Path | None = None) -> None:
+        self.armed = False
         self._path = stacks
         self._file = None if stacks is None else stacks.open("ab", buffering=0)
 
-    def arm(self, seconds: float, message: str) -> None:
+    def arm(self, seconds: float) -> None:
         """From now on; replaces what was armed before."""
+        faulthandler.dump_traceback_later(seconds, exit=True, file=self._file or STANDARD_ERROR)
+        self.armed = True
+
+    def describe(self, message: str) -> None:
+        """Write the message in case that the process ends now."""
         if self._file is not None:
             os.ftruncate(self._file.fileno(), 0)
             self._file.write(f"{message}\n".encode())
-        faulthandler.dump_traceback_later(seconds, exit=True, file=self._file or STANDARD_ERROR)
 
     def cancel(self) -> None:
         faulthandler.cancel_dump_traceback_later()
+        self.armed = False
         if self._file is not None:
             os.ftruncate(self._file.fileno(), 0)
 
@@ -198,6 +205,7 @@ class Budgets:
 
     def end(self) -> str | None:
         """The scenario has ended; the message when it took longer than its budget."""
+        self._hard.cancel()
         over, message = self._left() < 0 and not self._disabled, _exceeded("scenario", self._seconds)
         took = time.monotonic() - self._started
         self._scenario, self._seconds, self._step_seconds = "", math.inf, math.inf
@@ -213,21 +221,24 @@ class Budgets:
         own = self._step_seconds if kind == "step" else HOOK_SECONDS * self._factor
         left = math.inf if kind == "cleanup" or label.startswith("after_") else self._left()
         what = _exceeded("scenario", self._seconds) if left < own else _exceeded(kind, own)
-        seconds = max(min(own, left), 0.0)
-        limit = SoftLimit(f"{what} in {label}", seconds)
+        limit = SoftLimit(f"{what} in {label}", max(min(own, left), 0.0))
         try:
-            self._hard.arm(
-                seconds + RELEASE_SECONDS,
+            self._hard.describe(
                 f"{what} in {label}, and did not end within {RELEASE_SECONDS:g} s of its interruption\n"
-                f"(scenario: {self._scenario or '-'})",
+                f"(scenario: {self._scenario or '-'})"
             )
+            if left == math.inf:
+                self._hard.arm(own + RELEASE_SECONDS)
+            elif not self._hard.armed:
+                self._hard.arm(max(left, 0.0) + RELEASE_SECONDS)
             with limit:
                 return work()
         except BudgetExceeded as error:
             raise TimeLimitExceeded(str(error)) from None
         finally:
             limit.cancel()
-            self._hard.cancel()
+            if left == math.inf:
+                self._hard.cancel()
 
     def disable(self) -> None:
         """No more limits: a person debugs the run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import re
 import signal
 import socket
@@ -336,6 +337,25 @@ def test_budgets_cost_next_to_nothing_per_scenario(limits: Budgets) -> None:
     assert min(scenario() for _ in range(50)) < 0.005
 
 
+def test_a_scenario_has_one_hard_limit_and_its_cleanups_their_own(
+    limits: Budgets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    armed: list[float] = []
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda s, **_: armed.append(s))
+    limits.begin("toy", 60.0)
+    for kind, label in (("hook", "before_scenario"), ("step", "Given x"), ("step", "Then y")):
+        limits.run(kind, label, int)  # type: ignore[arg-type]
+    limits.run("hook", "after_scenario", int)
+    limits.run("cleanup", "close", int)
+    limits.end()
+    limits.begin("toy", 50.0)
+    limits.run("step", "Given x", int)
+    limits.end()
+    release = time_limits.RELEASE_SECONDS
+    own = time_limits.HOOK_SECONDS + release
+    assert armed == [pytest.approx(60 + release, abs=1), own, own, pytest.approx(50 + release, abs=1)]
+
+
 # -- the hard limit, in a process of its own
 
 HARD = """
@@ -377,6 +397,8 @@ def finalize():
 
 limits = Budgets(stacks=Path(sys.argv[1]))
 limits.begin("the toy", 0.2)
+limits.run("hook", "before_scenario", int)
+limits.run("step", "Given w", int)
 limits.run("step", "Then x", globals()[sys.argv[2]])
 """
 
