@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from support.http.exchange import Exchange
+from support.programs.launcher import LaunchedProgram
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
-from support.servers.ollama_backends import ServerProcess
 from support.suite import RunContext
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class ScenarioContext:
         self.cleanups = ExitStack()
         self.evidence: list[Evidence] = []
         self.components: list[tuple[str, str]] = []
-        self.server: ServerProcess | None = None
+        self.server: LaunchedProgram | None = None
         self._results: list[Checkable] = []
         self._exchange_sources: list[Callable[[], Iterable[Exchange]]] = []
         self._evidence_sources: list[Callable[[], Iterable[Evidence]]] = []
@@ -72,7 +72,7 @@ class ScenarioContext:
         if (program, version) not in self.components:
             self.components.append((program, version))
 
-    def require_alive(self, server: ServerProcess) -> None:
+    def require_alive(self, server: LaunchedProgram) -> None:
         """From now on this server has to stay alive, and its log must not contain a panic."""
         self.server = server
         self._log_offset = len(server.log)

@@ -42,7 +42,6 @@ from support.servers.ollama_backends import (
     NEEDS_OLLAMA_API,
     OllamaBackend,
     OllamaBackends,
-    ServerProcess,
     Upstream,
 )
 from support.servers.pool import Pool, ServerPool
@@ -140,7 +139,7 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
         """Routes that servers of this run were found not to have."""
         return MissingRoutes()
 
-    def endpoint(self, api: str, model: str) -> tuple[Endpoint, ServerProcess | None]:
+    def endpoint(self, api: str, model: str) -> tuple[Endpoint, LaunchedProgram | None]:
         """The server under test of an API with a model, and its process if the suite started it."""
         if api not in NATIVE_APIS:
             backend = self.ollama_backends.under_test(model)

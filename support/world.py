@@ -27,7 +27,6 @@ from support.servers.discovery import UrlTarget
 from support.servers.endpoint import Endpoint
 from support.servers.mistralrs import LaunchResult, start_server, try_start
 from support.servers.network_monitor import NetworkMonitor
-from support.servers.ollama_backends import ServerProcess
 from support.suite import RunContext
 from support.terminal.scenario import TerminalScenario
 
@@ -179,7 +178,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
     @property
     def running(self) -> LaunchedProgram:
         """The server of this scenario."""
-        assert isinstance(self.server, LaunchedProgram), "no server was started"
+        assert self.server is not None, "no server was started"
         return self.server
 
     # -- its API
@@ -233,7 +232,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         self.add_exchanges(lambda: scenario.exchanges)
         return scenario
 
-    def _use_server(self, server: Endpoint, process: ServerProcess | None) -> None:
+    def _use_server(self, server: Endpoint, process: LaunchedProgram | None) -> None:
         """Its log, and its metrics where it has some, are evidence of this scenario."""
         if process is not None and process is not self.server:
             self.require_alive(process)
@@ -378,7 +377,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         for source in self._evidence_sources:
             self.evidence += source()
 
-    def _log(self, server: ServerProcess) -> str:
+    def _log(self, server: LaunchedProgram) -> str:
         """What the server wrote since the scenario began; a server that was removed has left nothing."""
         try:
             return server.log[self._log_offset :]

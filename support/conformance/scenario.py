@@ -20,12 +20,12 @@ from support.conformance.sequence import run_sequence
 from support.errors import NotSupported
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
+from support.programs.launcher import LaunchedProgram
 from support.results.check import CheckResult, CheckStatus, require_conforming
 from support.results.known_issues import KnownIssue
 from support.results.must_check import MustCheck
 from support.results.outcome import MatrixCell, mark_known
 from support.servers.endpoint import Endpoint
-from support.servers.ollama_backends import ServerProcess
 from support.waiting import WaitTimeout, wait_until
 
 # A connection may be cut some moments before its server has ended.
@@ -55,12 +55,12 @@ class Servers(Protocol):
     def timeout(self, seconds: float) -> float:
         """A time limit for this machine."""
 
-    def endpoint(self, api: str, model: str) -> tuple[Endpoint, ServerProcess | None]:
+    def endpoint(self, api: str, model: str) -> tuple[Endpoint, LaunchedProgram | None]:
         """The server under test with a model; one that died is replaced. None: the suite did not start it."""
 
     def dedicated_endpoint(
         self, api: str, model: str, cleanups: ExitStack
-    ) -> tuple[Endpoint, ServerProcess | None]:
+    ) -> tuple[Endpoint, LaunchedProgram | None]:
         """A server that is used for nothing else; it ends with `cleanups`."""
 
     def known_issue(self, server: Endpoint, check_id: str) -> KnownIssue | None:
@@ -71,7 +71,7 @@ class Servers(Protocol):
 
 
 # Called for each server that a check is about to use.
-UseServer = Callable[[Endpoint, ServerProcess | None], None]
+UseServer = Callable[[Endpoint, LaunchedProgram | None], None]
 
 
 class ConformanceScenario:
@@ -162,7 +162,7 @@ class ConformanceScenario:
         return outcome
 
     @contextlib.contextmanager
-    def _client(self, server: Endpoint, process: ServerProcess | None) -> Iterator[ApiClient]:
+    def _client(self, server: Endpoint, process: LaunchedProgram | None) -> Iterator[ApiClient]:
         self._use_server(server, process)
         timeout = self._servers.timeout(RESPONSE_SECONDS)
         with closing(ApiClient(server.base_url, api_key=server.key, timeout=timeout)) as client:
@@ -210,7 +210,7 @@ class _Unsupported(NotSupported):
 class _ServerWatch:
     """Notices that a server of the suite died or panicked while a check ran."""
 
-    def __init__(self, process: ServerProcess | None) -> None:
+    def __init__(self, process: LaunchedProgram | None) -> None:
         self._process = process
 
     def __enter__(self) -> _ServerWatch:

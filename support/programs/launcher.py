@@ -154,39 +154,31 @@ def launch(
     try:
         process = ManagedProcess(command, stdout=log_file, env=environment(folder), cwd=folder)
         program = LaunchedProgram(process, folder, log_file, url)
-        _wait_until_ready(what, program, ready, timeout)
+        lacking = ""
+
+        def is_ready() -> bool:
+            nonlocal lacking
+            lacking = ready(program)
+            return not lacking
+
+        wait_until(
+            f"{what} ready to answer",
+            is_ready,
+            timeout=timeout,
+            alive=lambda: program.alive,
+            seen=lambda: lacking,
+        )
         return program
     except BaseException as error:
-        # Whatever ended the start, Ctrl-C included: the process goes, and its folder once it was read.
+        # Also after Ctrl-C: the process is ended, and its folder removed once the log was read.
         code = process.stop() if process is not None else None
         log = log_file.read_text(errors="replace") if log_file.exists() else ""
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, WaitTimeout):
-            raise _failure(str(error), code, log) from None
+            tail = "\n".join(log.splitlines()[-LOG_TAIL_LINES:]) or "(it wrote nothing)"
+            message = f"{error} (exit code {code}). Last lines of its log:\n{tail}"
+            raise LaunchFailure(message, exit_code=code, log=log) from None
         raise
-
-
-def _wait_until_ready(what: str, program: LaunchedProgram, ready: WaitStrategy, timeout: float) -> None:
-    missing = ""
-
-    def is_ready() -> bool:
-        nonlocal missing
-        missing = ready(program)
-        return not missing
-
-    wait_until(
-        f"{what} ready to answer",
-        is_ready,
-        timeout=timeout,
-        alive=lambda: program.alive,
-        seen=lambda: missing,
-    )
-
-
-def _failure(what: str, code: int | None, log: str) -> LaunchFailure:
-    tail = "\n".join(log.splitlines()[-LOG_TAIL_LINES:]) or "(it wrote nothing)"
-    message = f"{what} (exit code {code}). Last lines of its log:\n{tail}"
-    return LaunchFailure(message, exit_code=code, log=log)
 
 
 def free_port() -> int:

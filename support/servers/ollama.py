@@ -47,28 +47,28 @@ class OllamaServer(LaunchedProgram):
         return code
 
 
-def environment_of(folder: Path, url: str) -> Mapping[str, str]:
-    """Its environment: no OLLAMA_* settings of the user, no network, its own models."""
-    return child_environment(
-        folder,
-        OLLAMA_HOST=url.removeprefix("http://"),
-        OLLAMA_MODELS=str(folder / "models"),
-        # Its default depends on the memory of the machine.
-        OLLAMA_CONTEXT_LENGTH="4096",
-        OLLAMA_NO_CLOUD="1",
-        OLLAMA_NOPRUNE="1",
-    )
-
-
 def start_ollama(program: InstalledProgram, settings: Settings) -> OllamaServer:
     """Start it on a free port of the loopback interface; raises `StartFailure`, nothing is left then."""
 
     def start(port: int) -> OllamaServer:
         url = f"http://127.0.0.1:{port}"
+
+        def environment(folder: Path) -> Mapping[str, str]:
+            """No OLLAMA_* settings of the user, no network, its own models."""
+            return child_environment(
+                folder,
+                OLLAMA_HOST=url.removeprefix("http://"),
+                OLLAMA_MODELS=str(folder / "models"),
+                # Its default depends on the memory of the machine.
+                OLLAMA_CONTEXT_LENGTH="4096",
+                OLLAMA_NO_CLOUD="1",
+                OLLAMA_NOPRUNE="1",
+            )
+
         launched = launch(
             f"ollama {program.version}",
             [program.path, "serve"],
-            environment=lambda folder: environment_of(folder, url),
+            environment=environment,
             ready=http_ready(url, "/", lambda exchange: exchange.body == RUNNING),
             timeout=settings.seconds(READY_SECONDS),
             url=url,

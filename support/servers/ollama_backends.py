@@ -13,13 +13,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Protocol
 
 from support.errors import NotSupported, TargetError
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import NotJson
 from support.models.roles import CATEGORICAL, EMBEDDING, ROLES, SCRIPTED, TOOLS, UNLOADABLE
 from support.programs.install import InstalledProgram
+from support.programs.launcher import LaunchedProgram
 from support.programs.ollama import OLLAMA
 from support.servers.bundled_gateway import gateway_version, start_gateway
 from support.servers.ollama import (
@@ -50,21 +50,6 @@ def preview(settings: Settings, target: str) -> str:
     return "a real Ollama, and there is none" if found is None else f"ollama {found.version} ({found.path})"
 
 
-class ServerProcess(Protocol):
-    """A server that the suite started."""
-
-    @property
-    def url(self) -> str: ...
-
-    @property
-    def log(self) -> str: ...
-
-    @property
-    def alive(self) -> bool: ...
-
-    def stop(self) -> int: ...
-
-
 @dataclass(frozen=True)
 class OllamaBackend:
     """A server of the Ollama API. `names`: role -> name of a model there. `process`: None for the user's.
@@ -77,10 +62,10 @@ class OllamaBackend:
     program: str
     version: str
     names: Mapping[str, str]
-    process: ServerProcess | None = None
+    process: LaunchedProgram | None = None
     created: tuple[str, ...] = field(default=())
     unloads: bool | None = None
-    upstream: ServerProcess | None = None
+    upstream: LaunchedProgram | None = None
 
     @property
     def label(self) -> str:
@@ -112,7 +97,7 @@ class Upstream:
     file: Path | None
     api_key: str | None = field(default=None, repr=False)
     unloads: bool = True
-    process: ServerProcess | None = None
+    process: LaunchedProgram | None = None
 
 
 class OllamaBackends:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from support.http.client import ApiClient
-from support.servers.ollama_backends import ServerProcess
+from support.programs.launcher import LaunchedProgram
 from support.waiting import WaitTimeout, wait_until
 
 # A connection may be cut some moments before its server has ended.
@@ -30,7 +30,7 @@ class PostMortem:
     recovered: bool = True
 
 
-def post_mortem(process: ServerProcess | None, url: str, discard: Callable[[], None]) -> PostMortem:
+def post_mortem(process: LaunchedProgram | None, url: str, discard: Callable[[], None]) -> PostMortem:
     """Look after a server that has not answered. `let_go` ends one of ours: the next case gets a new one.
 
     One that hangs is ended as well: what it still works at would cost the next cases their answers.

@@ -14,6 +14,7 @@ from support.conformance.comparison import MAX_CONSECUTIVE_UNANSWERED, MAX_UNANS
 from support.conformance.missing_routes import MissingRoutes
 from support.conformance.registry import APIS
 from support.errors import NotSupported, TargetError
+from support.programs.launcher import LaunchedProgram
 from support.reporting.matrix import matrix_of, passed_of_run
 from support.results.check import CheckResult
 from support.results.known_issues import KnownIssue
@@ -212,11 +213,13 @@ def test_the_exit_of_a_process_is_explained() -> None:
     assert exit_reason(3, "bye") == "exit code 3"
 
 
-class OurServer:
-    """A process of ours that lives, or is about to end."""
+class OurServer(LaunchedProgram):
+    """A process of the suite that runs, or has exited with a code."""
+
+    log = ""
 
     def __init__(self, code: int | None) -> None:
-        self.url, self.log, self._code = "http://127.0.0.1:1", "", code
+        self._code = code
 
     @property
     def alive(self) -> bool:
