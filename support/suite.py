@@ -7,11 +7,11 @@ import tempfile
 from collections.abc import Callable, Collection, Hashable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from support.conformance.missing_routes import MissingRoutes
-from support.conformance.optional_routes import OptionalRoutes
+from support.conformance.optional_routes import unsupported_reason
 from support.errors import NotSupported
 from support.http.client import ApiClient
 from support.mcp.tool_server import READY_SECONDS, ToolServer
@@ -162,13 +162,16 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
 
     def ollama_endpoint(self, backend: OllamaBackend, model: str) -> Endpoint:
         """A server of the Ollama API with the model of a role."""
-        listed = None if backend.unloads is None else OptionalRoutes(backend.program, unloads=backend.unloads)
+        unloads = backend.unloads
+        reason = (
+            partial(unsupported_reason, backend.program, unloads=unloads) if unloads is not None else None
+        )
         return Endpoint(
             backend.label,
             "ollama",
             backend.url,
             {"model": backend.names[model]},
-            unsupported_reason=None if listed is None else listed.unsupported_reason,
+            unsupported_reason=reason,
             model_file=lambda: self.models.scripted(self.script).path,
         )
 

@@ -10,7 +10,6 @@ from typing import NamedTuple, Protocol
 from support.conformance.api import Api
 from support.conformance.oracles.ollama import OLLAMA
 from support.conformance.oracles.openai import OPENAI
-from support.conformance.response_checker import check_contract, check_response
 from support.conformance.response_parser import ConformanceError, stream_kind
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
@@ -98,7 +97,7 @@ class ChatProtocol:
         kind = stream_kind(self.path) if stream else "json"
         names = [f"{self.contract} stream" if stream else self.contract] if contract else []
         try:
-            parsed = check_response(exchange, self.api, status=[200], kind=kind, contracts=names)
+            parsed = self.api.check_response(exchange, status=[200], kind=kind, contracts=names)
         except ConformanceError as error:
             raise _with_command(error, exchange, endpoint) from None
         found = self.api.normalize(parsed)
@@ -172,7 +171,7 @@ class ChatClient:
 def model_names(listed: Exchange) -> list[str]:
     """The names in a model list of the OpenAI API; raises `ConformanceError`."""
     try:
-        cards = check_contract(listed, OPENAI, "models").values[0]["data"]
+        cards = OPENAI.check_contract(listed, "models").values[0]["data"]
     except ConformanceError as error:
         raise _with_command(error, listed, "model list") from None
     return [card["id"] for card in cards]

@@ -1,15 +1,12 @@
 """API conformance: what each API has to do as data, and the engine that checks it on a server.
 
-api               an API, and a server that offers it
-registry          the APIs by name
+api               the APIs by name: contracts, checks of a response, its normalized answer
 oracles/          contracts of each API: official type, strict model, invariants
 contract          `Contract`: what every response of one kind has to keep
 case_table        the tables of cases and sequences, read and validated
 request_builder   the request of a case as bytes for one server
 generated_bodies  request bodies that are too large or too deep for a table
-ollama_bodies     the same for the Ollama API
 response_parser   framing and JSON of a response
-response_checker  status, framing, JSON, contract: the check that cases, sequences and clients share
 matchers          conditions on one value of a response
 case_runner       runs one case on one server
 checked_client    `CheckedClient`: checks the contract of every response; what the sequences use

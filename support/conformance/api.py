@@ -1,14 +1,22 @@
-"""An API: its contracts, and how its answers are read."""
+"""The APIs that cases are written for: their contracts, and how their responses are checked and read.
+
+A new one needs its name in `API_NAMES`, a module in `oracles/` and a folder of tables.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
 
 from support.conformance.contract import Contract
-from support.conformance.response_parser import ParsedResponse
+from support.conformance.response_parser import ConformanceError, ParsedResponse, parse
+from support.http.exchange import Exchange
 from support.units import JsonMapping
 
+API_NAMES = ("openai", "ollama", "anthropic", "responses")
+MAX_BODY_CHARACTERS = 300
 # An answer in a form that does not depend on how it was sent: text, texts, finish_reason, finish_reasons,
 # usage, tool_calls, call_ids, id, first_vector; streams add what only they have. A missing key reads as None.
 NormalizedAnswer = JsonMapping
@@ -30,3 +38,31 @@ class Api:
     normalize: Callable[[ParsedResponse], NormalizedAnswer]
     streams_end_with_done: bool | None = False
     health_case_for: Mapping[str, str] = field(default_factory=dict)
+
+    def check_response(
+        self, exchange: Exchange, *, status: Collection[int], kind: str, contracts: Collection[str]
+    ) -> ParsedResponse:
+        """The parsed response; raises `ConformanceError` for a wrong status, framing, JSON or contract."""
+        if exchange.status not in status:
+            expected = " or ".join(map(str, status))
+            body = exchange.text[:MAX_BODY_CHARACTERS]
+            raise ConformanceError("status", f"expected {expected}, got {exchange.status}: {body!r}")
+        parsed = parse(exchange, kind, ends_with_done=self.streams_end_with_done)
+        for name in contracts:
+            self.contracts[name].check(parsed)
+        return parsed
+
+    def check_contract(
+        self, exchange: Exchange, contract: str, *, status: int = 200, stream: str = "sse"
+    ) -> ParsedResponse:
+        """The same for one contract ("" for none). `stream`: the framing of streams, `sse` or `ndjson`."""
+        kind = "any" if not contract else stream if contract.endswith(" stream") else "json"
+        contracts = [contract] if contract else []
+        return self.check_response(exchange, status=[status], kind=kind, contracts=contracts)
+
+
+@cache
+def find_api(name: str) -> Api:
+    """Imported on first use: the official packages take longer than most scenarios."""
+    api: Api = getattr(import_module(f"support.conformance.oracles.{name}"), name.upper())
+    return api

@@ -6,14 +6,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from support.conformance.api import Api, NormalizedAnswer
+from support.conformance.api import NormalizedAnswer, find_api
 from support.conformance.case_table import Case, Kind, get_case
 from support.conformance.check_outcome import Failure, Outcome
 from support.conformance.matchers import json_equal
 from support.conformance.missing_routes import missing_route_reason
-from support.conformance.registry import APIS
 from support.conformance.request_builder import substitute
-from support.conformance.response_checker import check_response
 from support.conformance.response_parser import ConformanceError, ParsedResponse, stream_kind
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
@@ -39,7 +37,7 @@ class _CaseRun:
         self._client = client
         self._server = server
         self._case = case
-        self._api: Api = APIS[server.api]
+        self._api = find_api(server.api)
         self._first_exchange = len(client.exchanges)
         self._missing_route: str | None = None
         self._failures: list[Failure] = []
@@ -52,7 +50,7 @@ class _CaseRun:
         shown = (
             (exchanges[-1] if self._failures or self._missing_route else exchanges[0]) if exchanges else None
         )
-        return Outcome(self._case, self._server, tuple(self._failures), self._missing_route, shown)
+        return Outcome(self._case, self._server, tuple(self._failures), self._missing_route, exchange=shown)
 
     def _check(self) -> None:
         case = self._case
@@ -93,7 +91,7 @@ class _CaseRun:
             if exchange.status in case.status:
                 self._check_headers(exchange)
             kind, contracts = _form(case, streamed=(change or {}).get("stream"))
-            parsed = check_response(exchange, self._api, status=case.status, kind=kind, contracts=contracts)
+            parsed = self._api.check_response(exchange, status=case.status, kind=kind, contracts=contracts)
         return parsed  # noqa: RET504 - None when a check raised
 
     def _check_headers(self, exchange: Exchange) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from support.conformance.case_table import Check
 from support.http.exchange import Exchange
@@ -28,19 +28,21 @@ class Failure:
 class Outcome:
     """How a check ended on a server.
 
-    `missing_route`: the answer that shows that the server has no such route; nothing else is known then.
-    `exchange`: the request that failed, or the check's own.
+    `missing_route`: the response that shows that the server has no such route; nothing else is known then.
+    `unsupported`: why the server is known not to support the check. `exchange`: the request that failed, or
+    the check's own.
     """
 
     check: Check
     server: Endpoint
     failures: tuple[Failure, ...] = ()
     missing_route: str | None = None
+    unsupported: str = ""
     exchange: Exchange | None = None
 
     @property
     def passed(self) -> bool:
-        return not self.failures and self.missing_route is None
+        return not self.failures and self.missing_route is None and not self.unsupported
 
     @property
     def unanswered(self) -> bool:
@@ -52,8 +54,4 @@ class Outcome:
         """What is wrong, one line for each failure; empty when it passed."""
         if self.missing_route is not None:
             return f"{self.server.label} has no such route ({self.missing_route})"
-        return "\n".join(map(str, self.failures))
-
-    def with_cause(self, failure: Failure) -> Outcome:
-        """The same with a failure that explains the others."""
-        return replace(self, failures=(failure, *self.failures))
+        return self.unsupported or "\n".join(map(str, self.failures))

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from support.conformance.api import NormalizedAnswer
-from support.conformance.registry import APIS
-from support.conformance.response_checker import check_contract
+from support.conformance.api import NormalizedAnswer, find_api
 from support.conformance.response_parser import ParsedResponse, stream_kind
 from support.errors import NotSupported
 from support.http.client import ApiClient
@@ -23,7 +21,7 @@ class CheckedClient:
         self.client = client
         self.server = server
         self.model = server.variables["model"]
-        self._api = APIS[server.api]
+        self._api = find_api(server.api)
 
     def call(
         self,
@@ -40,7 +38,7 @@ class CheckedClient:
         else:
             body = json.dumps(document, ensure_ascii=False).encode()
             exchange = self.send(method, path, body, {"Content-Type": "application/json"})
-        return check_contract(exchange, self._api, contract, status=status, stream=stream_kind(path))
+        return self._api.check_contract(exchange, contract, status=status, stream=stream_kind(path))
 
     def send(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
@@ -55,7 +53,7 @@ class CheckedClient:
 
     def check(self, exchange: Exchange, contract: str) -> ParsedResponse:
         """A response with status 200 that fulfils the contract; raises `ConformanceError`."""
-        return check_contract(exchange, self._api, contract)
+        return self._api.check_contract(exchange, contract)
 
     def normalize(self, parsed: ParsedResponse) -> NormalizedAnswer:
         """The answer in a form that does not depend on how it was sent."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from support.conformance.case_runner import run_case
@@ -70,8 +71,13 @@ def command_of(outcome: Outcome) -> str:
     return command if len(command) <= MAX_COMMAND_LENGTH else ""
 
 
-def no_known_issues(server: Endpoint, check_id: str) -> None:
-    """No known issues."""
+@dataclass
+class _State:
+    """What is known about a server with one model: one that cannot load a model may serve another one."""
+
+    given_up: str = ""
+    unanswered: int = 0
+    consecutive_unanswered: int = 0
 
 
 class Comparison:
@@ -86,16 +92,14 @@ class Comparison:
         candidates: Sequence[ComparedServer],
         timeout: float,
         missing: MissingRoutes,
-        known_issue: KnownIssueLookup = no_known_issues,
+        known_issue: KnownIssueLookup = lambda _server, _check_id: None,
     ) -> None:
         self._candidates = candidates
         self._timeout = timeout
         self._missing = missing
         self._known_issue = known_issue
-        # By label and model: a server that cannot load one model may serve another one.
-        self._given_up: dict[tuple[str, str], str] = {}
-        self._unanswered: Counter[tuple[str, str]] = Counter()
-        self._consecutive_unanswered: Counter[tuple[str, str]] = Counter()
+        # By label and model.
+        self._states: defaultdict[tuple[str, str], _State] = defaultdict(_State)
         # The label that a server had when it was reached: it keeps one column of the matrix.
         self._labels: dict[str, str] = {}
 
@@ -115,18 +119,19 @@ class Comparison:
             candidate.close()
 
     def _cell(self, candidate: ComparedServer, case: Case, until: float) -> MatrixCell | None:
-        asked = (candidate.label, case.model)
+        key = candidate.label, case.model
+        state = self._states[key]
         if case.destructive:
             return self._skipped_cell(candidate, "destructive case; not run on a shared server")
-        if asked in self._given_up:
-            return self._skipped_cell(candidate, self._given_up[asked])
+        if state.given_up:
+            return self._skipped_cell(candidate, state.given_up)
         try:
             server = candidate.endpoint_for(case.api, case.model)
         except NotSupported as why:
             return MatrixCell(self._labels.get(candidate.label, candidate.label), "unsupported", str(why))
         except (AcceptanceError, AssertionError) as error:
-            self._give_up(asked, str(error).splitlines()[0])
-            return self._skipped_cell(candidate, self._given_up[asked])
+            self._give_up(key, str(error).splitlines()[0])
+            return self._skipped_cell(candidate, state.given_up)
         if server is None:
             return None
         self._labels[candidate.label] = server.label
@@ -136,43 +141,35 @@ class Comparison:
         left = until - time.monotonic()
         if left < MIN_SECONDS:
             return self._skipped_cell(candidate, "time budget of the case used up by the servers before it")
-        result = self._run_case(server, case, left)
+        with closing(ApiClient(server.base_url, api_key=server.key, timeout=left)) as client:
+            result = run_case(client, server, case)
         if result.missing_route is not None:
             self._missing.mark_missing(server.label, case)
-        if not result.failures:
-            self._consecutive_unanswered[asked] = 0
-            return cell_of(result)
         if result.unanswered:
             post_mortem = candidate.diagnose_no_answer()
-            self._count_unanswered(asked, case, post_mortem)
+            self._count_unanswered(key, case, post_mortem)
             reason = f"the server {post_mortem.summary}: {result.reason}"
             return replace(cell_of(result), reason=reason, incident=post_mortem.summary)
-        self._consecutive_unanswered[asked] = 0
-        listed = self._known_issue(server, case.id)
+        state.consecutive_unanswered = 0
+        listed = self._known_issue(server, case.id) if result.failures else None
         return mark_known(cell_of(result), listed.reason, listed.source) if listed else cell_of(result)
 
-    def _run_case(self, server: Endpoint, case: Case, timeout: float) -> Outcome:
-        client = ApiClient(server.base_url, api_key=server.key, timeout=timeout)
-        try:
-            return run_case(client, server, case)
-        finally:
-            client.close()
-
-    def _count_unanswered(self, server_key: tuple[str, str], case: Case, post_mortem: PostMortem) -> None:
-        self._unanswered[server_key] += 1
-        self._consecutive_unanswered[server_key] += 1
+    def _count_unanswered(self, key: tuple[str, str], case: Case, post_mortem: PostMortem) -> None:
+        state = self._states[key]
+        state.unanswered += 1
+        state.consecutive_unanswered += 1
         if not post_mortem.recovered:
-            self._give_up(server_key, f"the server {post_mortem.summary}, since the case {case.id}")
-        elif self._consecutive_unanswered[server_key] == MAX_CONSECUTIVE_UNANSWERED:
+            self._give_up(key, f"the server {post_mortem.summary}, since the case {case.id}")
+        elif state.consecutive_unanswered == MAX_CONSECUTIVE_UNANSWERED:
             self._give_up(
-                server_key, f"given up after {MAX_CONSECUTIVE_UNANSWERED} cases in a row without an answer"
+                key, f"given up after {state.consecutive_unanswered} cases in a row without an answer"
             )
-        elif self._unanswered[server_key] == MAX_UNANSWERED:
-            self._give_up(server_key, f"given up after {MAX_UNANSWERED} cases without an answer")
+        elif state.unanswered == MAX_UNANSWERED:
+            self._give_up(key, f"given up after {MAX_UNANSWERED} cases without an answer")
 
     def _skipped_cell(self, candidate: ComparedServer, why: str) -> MatrixCell:
         return MatrixCell(self._labels.get(candidate.label, candidate.label), "not_run", why)
 
-    def _give_up(self, server_key: tuple[str, str], why: str) -> None:
-        self._given_up[server_key] = why
-        print(f"Compared with {server_key[0]} ({server_key[1]} model): skipped from now on: {why}")
+    def _give_up(self, key: tuple[str, str], why: str) -> None:
+        self._states[key].given_up = why
+        print(f"Compared with {key[0]} ({key[1]} model): skipped from now on: {why}")

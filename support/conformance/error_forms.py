@@ -6,10 +6,7 @@ Sources: OpenAI's API reference, Errors (`{"error": {"message", "type", ...}}`);
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from support.http.exchange import Exchange, NotJson
-from support.units import Json
 
 
 def require_error_form(endpoint: str, exchange: Exchange, api: str) -> None:
@@ -17,7 +14,13 @@ def require_error_form(endpoint: str, exchange: Exchange, api: str) -> None:
 
     `endpoint`: its name in the failure.
     """
-    message = _ERROR_MESSAGES[api](exchange)
+    try:
+        document = exchange.json()
+    except NotJson:
+        document = None
+    message = document.get("error") if isinstance(document, dict) else None
+    if api == "OpenAI":
+        message = message.get("message") if isinstance(message, dict) else None
     assert exchange.status >= 400 and isinstance(message, str) and message.strip(), (
         f"{endpoint}: expected an error in the form of the {api} API\n{exchange.describe()}"
     )
@@ -29,19 +32,3 @@ def require_client_error(endpoint: str, exchange: Exchange, api: str) -> None:
     assert exchange.status < 500, (
         f"{endpoint}: a wrong request has the status of a server error\n{exchange.describe()}"
     )
-
-
-def _error(exchange: Exchange) -> Json:
-    try:
-        document = exchange.json()
-    except NotJson:
-        return None
-    return document.get("error") if isinstance(document, dict) else None
-
-
-def _openai_message(exchange: Exchange) -> Json:
-    error = _error(exchange)
-    return error.get("message") if isinstance(error, dict) else None
-
-
-_ERROR_MESSAGES: dict[str, Callable[[Exchange], Json]] = {"OpenAI": _openai_message, "Ollama": _error}

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from support.conformance import case_table
+from support.conformance.api import API_NAMES
 from support.conformance.case_table import CaseError, Check, checks_of
-from support.conformance.registry import APIS
 from support.errors import SettingsError
 from support.name_registry import unknown
 
@@ -15,13 +15,13 @@ from support.name_registry import unknown
 @cache
 def all_checks() -> Mapping[str, Check]:
     """Every check of every API by id."""
-    return {name: check for api in APIS for name, check in checks_of(api).items()}
+    return {name: check for api in API_NAMES for name, check in checks_of(api).items()}
 
 
 @cache
 def check_ids() -> frozenset[str]:
     """The ids of all checks, for what a run validates before it starts."""
-    return frozenset(name for api in APIS for name in case_table.check_ids(api))
+    return frozenset(name for api in API_NAMES for name in case_table.check_ids(api))
 
 
 def groups_of(api: str) -> Mapping[str, Sequence[Check]]:

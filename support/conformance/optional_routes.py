@@ -7,7 +7,6 @@ form of an error, `{"error": "<feature> is not supported by this gateway"}`; no 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -53,29 +52,21 @@ def optional_routes(server: str) -> tuple[OptionalRoute, ...]:
     return tuple(row for row in rows if row.server == server)
 
 
-@dataclass(frozen=True)
-class OptionalRoutes:
-    """What one server may lack. `unloads`: the server behind it can unload a model, so it has to do that."""
+def unsupported_reason(server: str, exchange: Exchange, *, unloads: bool) -> str | None:
+    """Why this response rejects a listed route in the documented form; None for any other response.
 
-    server: str
-    unloads: bool
-
-    def unsupported_reason(self, exchange: Exchange) -> str | None:
-        """Why this response rejects a listed route in the documented form; None for any other response."""
-        if exchange.status != NOT_IMPLEMENTED:
-            return None
-        for route in self._possible():
-            if route.matches(exchange) and _rejects(exchange, route.message):
-                return f"{route.message} ({route.source})"
-        return None
-
-    def _possible(self) -> Iterator[OptionalRoute]:
-        for route in optional_routes(self.server):
-            if not (route.requires == "unload" and self.unloads):
-                yield route
+    `unloads`: the server behind this one can unload a model, so it has to do that.
+    """
+    for route in optional_routes(server):
+        is_required = route.requires == "unload" and unloads
+        if not is_required and route.matches(exchange) and _rejects(exchange, route.message):
+            return f"{route.message} ({route.source})"
+    return None
 
 
 def _rejects(exchange: Exchange, message: str) -> bool:
+    if exchange.status != NOT_IMPLEMENTED:
+        return False
     # A response to HEAD has no body that could hold the message.
     if exchange.method == "HEAD":
         return exchange.body == b""

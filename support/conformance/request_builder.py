@@ -9,12 +9,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from support.conformance import generated_bodies, ollama_bodies
+from support.conformance.generated_bodies import BODY_GENERATORS
 from support.name_registry import unknown
 from support.units import Json, JsonMapping, JsonObject
 
 JSON_TYPE = "application/json"
-BODY_GENERATORS = generated_bodies.BODY_GENERATORS | ollama_bodies.OLLAMA_BODY_GENERATORS
 Variables = Mapping[str, str]
 
 

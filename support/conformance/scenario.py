@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
+from support.conformance.api import find_api
 from support.conformance.case_runner import run_case
 from support.conformance.case_table import Case, Check, get_case
 from support.conformance.check_outcome import Failure, Outcome
 from support.conformance.comparison import Comparison, cell_of, command_of
 from support.conformance.groups import group
 from support.conformance.missing_routes import MissingRoutes
-from support.conformance.registry import APIS
 from support.conformance.sequence import run_sequence
 from support.errors import NotSupported
 from support.http.client import ApiClient
@@ -24,7 +24,7 @@ from support.programs.launcher import LaunchedProgram
 from support.results.check import CheckResult, CheckStatus, require_conforming
 from support.results.known_issues import KnownIssue
 from support.results.must_check import MustCheck
-from support.results.outcome import MatrixCell, mark_known
+from support.results.outcome import mark_known
 from support.servers.endpoint import Endpoint
 from support.waiting import WaitTimeout, wait_until
 
@@ -118,78 +118,73 @@ class ConformanceScenario:
     def _result_of(self, check: Check) -> CheckResult:
         start, clock = time.time(), time.monotonic()
         try:
-            outcome = self._run_case(check) if isinstance(check, Case) else self._run_sequence(check)
-            result = self._judge(outcome)
+            result = self._judge(self._run(check))
         except NotSupported as unsupported:
-            result = _unsupported_result(check, unsupported)
+            result = _result(check, "unsupported", reason=str(unsupported))
         if isinstance(check, Case):
             result = replace(result, cells=(*result.cells, *self._servers.comparison.cells(check)))
         return replace(result, start=start, duration=round(time.monotonic() - clock, 4))
 
-    # -- running
-
-    def _run_case(self, case: Case) -> Outcome:
+    def _run(self, check: Check) -> Outcome:
+        if not isinstance(check, Case):
+            server, process = self._servers.endpoint(check.api, check.model)
+            self.require_api(server)
+            return self._run_on(server, process, check)
         server, process = (
-            self._servers.dedicated_endpoint(case.api, case.model, self._cleanups)
-            if case.destructive
-            else self._servers.endpoint(case.api, case.model)
+            self._servers.dedicated_endpoint(check.api, check.model, self._cleanups)
+            if check.destructive
+            else self._servers.endpoint(check.api, check.model)
         )
-        missing = self._servers.missing_routes.reason_for_case(server.label, case)
-        if missing is None and case.rechecks_health:
+        routes = self._servers.missing_routes
+        missing = routes.reason_for_case(server.label, check)
+        if missing is None and check.rechecks_health:
             missing = self._missing_api(server)
         if missing is not None:
-            raise _Unsupported(server, missing)
-        with self._client(server, process) as client, _ServerWatch(process) as watch:
-            outcome = watch.explain(run_case(client, server, case))
-            self._keep_exchanges(outcome, client)
+            return Outcome(check, server, unsupported=missing)
+        outcome = self._run_on(server, process, check)
         if outcome.missing_route is None:
-            self._servers.missing_routes.mark_served(server.label, case)
-            return outcome
-        if server.unsupported_reason is None:
-            self._servers.missing_routes.mark_missing(server.label, case)
-            return outcome
-        reason = server.unsupported_reason(outcome.exchange) if outcome.exchange is not None else None
-        if reason is not None:
-            raise _Unsupported(server, f"{server.label}: {reason}")
+            routes.mark_served(server.label, check)
+        elif server.unsupported_reason is None:
+            routes.mark_missing(server.label, check)
+        elif outcome.exchange is not None and (reason := server.unsupported_reason(outcome.exchange)):
+            return Outcome(check, server, unsupported=f"{server.label}: {reason}")
         return outcome
 
-    def _run_sequence(self, check: Check) -> Outcome:
-        server, process = self._servers.endpoint(check.api, check.model)
-        self.require_api(server)
-        with self._client(server, process) as client, _ServerWatch(process) as watch:
-            outcome = watch.explain(run_sequence(check, client, server))
-            self._keep_exchanges(outcome, client)
-        return outcome
-
-    @contextlib.contextmanager
-    def _client(self, server: Endpoint, process: LaunchedProgram | None) -> Iterator[ApiClient]:
+    def _run_on(self, server: Endpoint, process: LaunchedProgram | None, check: Check) -> Outcome:
+        """Run a check; a server of the suite that died or panicked meanwhile is the cause of its failure."""
         self._use_server(server, process)
+        log_offset = len(process.log) if process is not None else 0
         timeout = self._servers.timeout(RESPONSE_SECONDS)
         with closing(ApiClient(server.base_url, api_key=server.key, timeout=timeout)) as client:
-            yield client
-
-    def _keep_exchanges(self, outcome: Outcome, client: ApiClient) -> None:
-        if not outcome.passed:
-            self.exchanges += client.exchanges
+            if isinstance(check, Case):
+                outcome = run_case(client, server, check)
+            else:
+                outcome = run_sequence(client, server, check)
+            cause = _death_or_panic(outcome, process, log_offset) if process is not None else None
+            if cause is not None:
+                outcome = replace(outcome, failures=(cause, *outcome.failures))
+            if not outcome.passed:
+                self.exchanges += client.exchanges
+        return outcome
 
     def _missing_api(self, server: Endpoint) -> str | None:
         """Why nothing of the API can be used: the route that every server of it has is missing."""
-        healthy = get_case(server.api, APIS[server.api].health_case)
+        healthy = get_case(server.api, find_api(server.api).health_case)
         return self._servers.missing_routes.reason_for_route(server.label, healthy.route)
-
-    # -- judging
 
     def _judge(self, outcome: Outcome) -> CheckResult:
         check = outcome.check
         listed = self._servers.known_issue(outcome.server, check.id)
         cells = (cell_of(outcome, under_test=True),) if isinstance(check, Case) else ()
+        if outcome.unsupported:
+            return _result(check, "unsupported", reason=outcome.unsupported, cells=cells)
         if outcome.passed:
             if listed is None or listed.flaky:
                 return _result(check, "passed", cells=cells)
             return _result(check, "failed", actual=listed.contradiction, cells=cells)
-        failed = _result(check, "failed", actual=outcome.reason, repeat=command_of(outcome))
+        failed = _result(check, "failed", actual=outcome.reason, repeat=command_of(outcome), cells=cells)
         if listed is None:
-            return replace(failed, cells=cells)
+            return failed
         return replace(
             failed,
             status="known_issue",
@@ -199,55 +194,19 @@ class ConformanceScenario:
         )
 
 
-class _Unsupported(NotSupported):
-    """A check that the server is known not to support, for the server's cell of the matrix."""
-
-    def __init__(self, server: Endpoint, reason: str) -> None:
-        super().__init__(reason)
-        self.server = server
-
-
-class _ServerWatch:
-    """Notices that a server of the suite died or panicked while a check ran."""
-
-    def __init__(self, process: LaunchedProgram | None) -> None:
-        self._process = process
-
-    def __enter__(self) -> _ServerWatch:
-        self._offset = len(self._process.log) if self._process is not None else 0
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def explain(self, outcome: Outcome) -> Outcome:
-        """The outcome with the death or the panic of the server as its cause."""
-        process = self._process
-        if process is None:
-            return outcome
-        if outcome.unanswered:
-            with contextlib.suppress(WaitTimeout):
-                wait_until("the end of the server", lambda: not process.alive, timeout=EXIT_SECONDS)
-        log = process.log[self._offset :]
-        if not process.alive:
-            return outcome.with_cause(
-                Failure("server", f"it died; the end of its log:\n{log[-LOG_CHARACTERS:]}")
-            )
-        panic = next((line for line in log.splitlines() if PANIC in line), None)
-        if panic is not None:
-            return outcome.with_cause(Failure("server", f"its log contains a panic: {panic}"))
-        return outcome
+def _death_or_panic(outcome: Outcome, process: LaunchedProgram, log_offset: int) -> Failure | None:
+    """What happened to the server while the check ran, its log from `log_offset` on included."""
+    if outcome.unanswered:
+        with contextlib.suppress(WaitTimeout):
+            wait_until("the end of the server", lambda: not process.alive, timeout=EXIT_SECONDS)
+    log = process.log[log_offset:]
+    if not process.alive:
+        return Failure("server", f"it died; the end of its log:\n{log[-LOG_CHARACTERS:]}")
+    panic = next((line for line in log.splitlines() if PANIC in line), None)
+    return Failure("server", f"its log contains a panic: {panic}") if panic is not None else None
 
 
-def _result(
-    check: Check,
-    status: CheckStatus,
-    *,
-    actual: str = "",
-    repeat: str = "",
-    reason: str = "",
-    cells: tuple[MatrixCell, ...] = (),
-) -> CheckResult:
+def _result(check: Check, status: CheckStatus, **fields: Any) -> CheckResult:
     return CheckResult(
         check.id,
         check.title,
@@ -255,20 +214,9 @@ def _result(
         check.level,
         status,
         expected=check.expected,
-        actual=actual,
         source=check.source,
-        repeat=repeat,
-        reason=reason,
-        cells=cells,
+        **fields,
     )
-
-
-def _unsupported_result(check: Check, unsupported: NotSupported) -> CheckResult:
-    cells: tuple[MatrixCell, ...] = ()
-    if isinstance(unsupported, _Unsupported):
-        label = unsupported.server.label
-        cells = (MatrixCell(label, "unsupported", str(unsupported), under_test=True, source=check.source),)
-    return _result(check, "unsupported", reason=str(unsupported), cells=cells)
 
 
 def _unfinished(check: Check) -> CheckResult:

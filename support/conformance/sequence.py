@@ -23,7 +23,7 @@ STEPS: NameRegistry[Steps] = NameRegistry("sequence")
 sequence = STEPS.register
 
 
-def run_sequence(check: Check, client: ApiClient, server: Endpoint) -> Outcome:
+def run_sequence(client: ApiClient, server: Endpoint, check: Check) -> Outcome:
     """Run it to its end or to the first thing that is wrong; what is no AssertionError is raised."""
     caller = import_module(f"support.conformance.sequences.{check.api}").CLIENT(client, server)
     failures: tuple[Failure, ...] = ()

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from support.conformance import case_table
+from support.conformance.api import API_NAMES, find_api
 from support.conformance.case_table import Case, CaseError, read_table
 from support.conformance.generated_bodies import BODY_GENERATORS
 from support.conformance.matchers import Expectation
-from support.conformance.registry import APIS
 from support.conformance.request_builder import RequestSpec
 
 GOOD = """
@@ -218,11 +218,11 @@ def test_a_matcher_on_the_wrong_shape_says_so() -> None:
     assert said is not None and "length(value)" in said and "\n" not in said
 
 
-@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("api", API_NAMES)
 def test_the_suite_s_tables_can_be_used(api: str) -> None:
     rows = case_table.cases_of(api)
-    assert {APIS[api].health_case, *APIS[api].health_case_for.values()} <= set(rows)
-    known = APIS[api].contracts
+    assert {find_api(api).health_case, *find_api(api).health_case_for.values()} <= set(rows)
+    known = find_api(api).contracts
     assert not [(row.title, name) for row in rows.values() for name in row.contract if name not in known]
     for row in rows.values():
         row.request.build({"model": "tiny"})

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from packaging.specifiers import SpecifierSet
 
+from support.conformance.api import find_api
 from support.conformance.check_outcome import Failure, Outcome
 from support.conformance.comparison import MAX_CONSECUTIVE_UNANSWERED, MAX_UNANSWERED, Comparison, cell_of
 from support.conformance.missing_routes import MissingRoutes
-from support.conformance.registry import APIS
 from support.errors import NotSupported, TargetError
 from support.programs.launcher import LaunchedProgram
 from support.reporting.matrix import matrix_of, passed_of_run
@@ -26,7 +26,7 @@ from tests.conformance.samples import SERVER, case, chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply, silence
 
 # Imported now: on a busy machine OpenAI's package takes longer than a case of these tests may.
-assert APIS["openai"].name == "openai"
+assert find_api("openai").name == "openai"
 Serve = Callable[[Reply], TinyServer]
 OLD = KnownIssue("old", SpecifierSet(""), "it is old", "notes.md", check="openai.toy.case")
 

@@ -12,11 +12,11 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from support.conformance import scenario
+from support.conformance.api import API_NAMES, find_api
 from support.conformance.case_table import CaseError, Check
 from support.conformance.comparison import Comparison
 from support.conformance.groups import all_checks, check_ids, group, groups_of, require_checks
 from support.conformance.missing_routes import MissingRoutes
-from support.conformance.registry import APIS
 from support.conformance.scenario import ConformanceScenario
 from support.conformance.sequence import STEPS
 from support.errors import NotSupported, SettingsError
@@ -26,7 +26,7 @@ from support.servers.endpoint import Endpoint
 from tests.conformance.samples import case, chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply
 
-assert APIS["openai"].name == "openai"
+assert find_api("openai").name == "openai"
 Serve = Callable[[Reply], TinyServer]
 
 
@@ -286,8 +286,8 @@ def test_a_group_that_no_step_looked_at_is_an_error(serve: Serve, run: Any) -> N
 def test_every_check_has_an_id_of_its_api_and_a_group() -> None:
     assert all(name == check.id for name, check in all_checks().items())
     assert check_ids() == all_checks().keys()
-    assert {name.partition(".")[0] for name in all_checks()} == set(APIS)
-    assert sum(len(checks) for api in APIS for checks in groups_of(api).values()) == len(all_checks())
+    assert {name.partition(".")[0] for name in all_checks()} == set(API_NAMES)
+    assert sum(len(checks) for api in API_NAMES for checks in groups_of(api).values()) == len(all_checks())
 
 
 def test_an_unknown_group_or_id_has_close_matches() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import httpx
@@ -12,7 +13,7 @@ import pytest
 from support.bundled.ollama_gateway import errors
 from support.conformance.case_table import cases_of
 from support.conformance.missing_routes import MissingRoutes
-from support.conformance.optional_routes import OptionalRoutes, optional_routes
+from support.conformance.optional_routes import optional_routes, unsupported_reason
 from support.conformance.sequence import STEPS
 from support.conformance.sequences.ollama import OllamaClient, client_sequence, require_same_answer
 from support.errors import NotSupported
@@ -100,7 +101,7 @@ def rejecting(reason: Any, feature: str = "copying a model") -> OllamaClient:
 
 
 def listed(*, unloads: bool) -> Any:
-    return OptionalRoutes(GATEWAY, unloads=unloads).unsupported_reason
+    return partial(unsupported_reason, GATEWAY, unloads=unloads)
 
 
 def test_what_a_server_is_listed_to_lack_is_unsupported() -> None:

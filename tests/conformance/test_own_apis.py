@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from support.conformance.api import find_api
 from support.conformance.case_runner import run_case
 from support.conformance.case_table import cases_of
 from support.conformance.missing_routes import MissingRoutes
-from support.conformance.registry import APIS
 from support.conformance.response_parser import ConformanceError, ParsedResponse, parse
 from support.servers.endpoint import Endpoint
 from tests.conformance.fake_apis import FakeOwn
@@ -39,7 +39,7 @@ def made(api: str, title: str) -> list[Any]:
 
 
 def reading_of(answer: Any, api: str, kind: str) -> ParsedResponse:
-    return parse(answer, kind, ends_with_done=APIS[api].streams_end_with_done)
+    return parse(answer, kind, ends_with_done=find_api(api).streams_end_with_done)
 
 
 def reading(api: str, documents: list[Any], names: list[str] | None = None, end: str = "") -> ParsedResponse:
@@ -55,11 +55,11 @@ def reading(api: str, documents: list[Any], names: list[str] | None = None, end:
 def noticed(api: str, title: str, contract: str, spoil: Spoil) -> ConformanceError:
     """What the contract says to the answer to a row that was spoiled; the unspoiled one is kept."""
     documents = made(api, title)
-    APIS[api].contracts[contract].check(reading(api, documents))
+    find_api(api).contracts[contract].check(reading(api, documents))
     spoiled = copy.deepcopy(documents)
     changed = spoil(spoiled)
     with pytest.raises(ConformanceError) as error:
-        APIS[api].contracts[contract].check(reading(api, spoiled if changed is None else changed))
+        find_api(api).contracts[contract].check(reading(api, spoiled if changed is None else changed))
     return error.value
 
 
@@ -203,7 +203,7 @@ def test_a_spoiled_stream_of_a_message_is_noticed(title: str, spoil: Spoil, laye
 def test_events_have_the_name_of_their_type(api: str, title: str, contract: str) -> None:
     documents = made(api, title)
     with pytest.raises(ConformanceError, match="framing: an event named 'message' whose data is a"):
-        APIS[api].contracts[contract].check(reading(api, documents, ["message"] * len(documents)))
+        find_api(api).contracts[contract].check(reading(api, documents, ["message"] * len(documents)))
 
 
 DONE = "data: [DONE]\n\n"
@@ -245,7 +245,7 @@ def test_what_may_come_after_the_last_event(api: str, end: str, layer: str) -> N
 )
 def test_spoiled_counts_and_errors_are_noticed(contract: str, document: Any) -> None:
     with pytest.raises(ConformanceError):
-        APIS["anthropic"].contracts[contract].check(reading("anthropic", [document]))
+        find_api("anthropic").contracts[contract].check(reading("anthropic", [document]))
 
 
 RESPONSE, CUT = (
@@ -356,7 +356,7 @@ def test_what_openais_types_want_and_the_ids_of_items_are_noticed() -> None:
 )
 def test_a_spoiled_deletion_is_noticed(document: Any) -> None:
     with pytest.raises(ConformanceError):
-        APIS["responses"].contracts["deleted"].check(reading("responses", [document]))
+        find_api("responses").contracts["deleted"].check(reading("responses", [document]))
 
 
 @pytest.mark.parametrize("api", ["responses", "anthropic"])
@@ -369,13 +369,13 @@ def test_a_view_never_raises(api: str) -> None:
         [5],
     )
     for documents in lists:
-        assert APIS[api].normalize(reading(api, documents))["text"] == ""
+        assert find_api(api).normalize(reading(api, documents))["text"] == ""
     events: list[Any] = [
         {"type": "content_block_delta"},
         {"type": "response.completed"},
         {"type": "message_delta"},
     ]
-    assert APIS[api].normalize(reading(api, events))["text"] == ""
+    assert find_api(api).normalize(reading(api, events))["text"] == ""
 
 
 def test_a_missing_route_is_known_to_walks_as_well() -> None:

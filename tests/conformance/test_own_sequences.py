@@ -31,7 +31,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def run(name: str, *faults: str) -> Outcome:
     fake: Any = FakeOwn(*faults)
     server = Endpoint("fake", name.partition(".")[0], fake.base_url, {"model": "tiny"})
-    return run_sequence(checks_of(server.api)[name], fake, server)
+    return run_sequence(fake, server, checks_of(server.api)[name])
 
 
 @pytest.mark.parametrize("name", ALL)

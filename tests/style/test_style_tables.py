@@ -14,9 +14,9 @@ from support.clients import langchain, ollama_cli
 from support.clients.scenario import CLIENTS
 from support.clients.task import CLIENTS as SDKS
 from support.clients.task import task_names
+from support.conformance.api import API_NAMES
 from support.conformance.case_table import Case, cases_of, checks_of
 from support.conformance.groups import all_checks, groups_of
-from support.conformance.registry import APIS
 from support.conformance.sequence import STEPS
 from support.faults import malformed_requests
 from support.faults.scenario import CLIENT_FAULTS
@@ -67,7 +67,7 @@ def same(rows: set[Any], used: set[Any]) -> None:
 def test_all_tables_are_looked_after() -> None:
     found = {named(file) for file in (ROOT / "support").rglob("*.toml")}
     assert {name for name in found if not name.startswith(CASES)} == TABLES
-    assert {name.split("/")[3] for name in found - TABLES} == set(APIS)
+    assert {name.split("/")[3] for name in found - TABLES} == set(API_NAMES)
     code = "\n".join(file.read_text(encoding="utf-8") for file in SUPPORT)
     assert not [name for name in TABLES if name.rpartition("/")[2].removesuffix(".toml") not in code]
 
@@ -82,7 +82,7 @@ def test_starts_are_used(vocabulary: Vocabulary) -> None:
     same(set(starts["wrong_path"]), first(vocabulary.values_of("model_loading.wrong_path")))
 
 
-@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("api", API_NAMES)
 def test_each_group_of_checks_is_run_by_one_scenario(vocabulary: Vocabulary, api: str) -> None:
     run = Counter(
         str(use.values[0])
@@ -95,13 +95,13 @@ def test_each_group_of_checks_is_run_by_one_scenario(vocabulary: Vocabulary, api
     assert not [name for name, times in run.items() if times > 1]
 
 
-@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("api", API_NAMES)
 def test_a_destructive_case_is_the_only_one_of_its_group(api: str) -> None:
     destructive = {case.group for case in cases_of(api).values() if case.destructive}
     assert all(len(groups_of(api)[name]) == 1 for name in destructive)
 
 
-@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("api", API_NAMES)
 def test_each_sequence_has_a_function_and_a_row(api: str) -> None:
     sequences = {name for name, check in checks_of(api).items() if not isinstance(check, Case)}
     if sequences:
@@ -109,7 +109,7 @@ def test_each_sequence_has_a_function_and_a_row(api: str) -> None:
     same(sequences, {name for name in STEPS if name.startswith(f"{api}.")})
 
 
-@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("api", API_NAMES)
 def test_titles_of_checks_are_plain(api: str) -> None:
     wrong = [
         check.title
