@@ -1,7 +1,7 @@
 """The reports of a run: terminal, Allure and its HTML page, matrix, JSON, JUnit, Markdown, evidence.
 
 allure_formatter  Allure results: scenarios, steps, checks, attachments
-behave_events     what formatters share: start and end of scenarios, errors outside of them
+behave_events     events of a run: start and end of scenarios, errors outside of them
 check_text        the result of a check in words
 closing_text      the summary at the end of a run on the terminal
 console           one result as lines of the terminal
@@ -14,7 +14,7 @@ matrix            the matrix: result of each check on each server
 matrix_html       the matrix as a page
 matrix_markdown   the matrix in Markdown
 progress          progress on the terminal (`-f live`)
-record_formatter  writes records
+recorder          writes records
 report_json       `report.json`
 report_writer     all reports of a run: what is removed first, printed, written at the end; time limits of
                   capabilities

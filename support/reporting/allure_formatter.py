@@ -7,11 +7,12 @@ Layout of the files: https://allurereport.org/docs/how-it-works-test-result-file
 
 from __future__ import annotations
 
+import functools
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 from uuid import uuid4
 
 import allure_commons
@@ -33,32 +34,29 @@ from allure_commons.model2 import (
 )
 from allure_commons.types import LabelType, LinkType
 from allure_commons.utils import get_testplan, md5, now
-from behave.formatter.base import Formatter
+from behave.formatter.base import Formatter, StreamOpener
 
 from support.reporting.behave_events import (
+    FinishedScenario,
     RunError,
-    ScenarioResult,
     add_listener,
     capability_of,
     capability_title,
-    examples_of,
-    flag,
-    never_raise,
     row_of,
     rule_of,
     setting,
-    title_of,
     warn_incomplete,
 )
 from support.reporting.check_text import failure_text, reason_text
 from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario, BehaveStep
 from support.results.check import CheckResult, CheckStatus
-from support.results.outcome import Evidence, Measurement, Verdict
-from support.results.redaction import redact, redact_data, redact_tree
+from support.results.outcome import Evidence, Verdict
+from support.results.record import Record
+from support.results.redaction import redact_data, redact_tree
 from support.results.safe_text import one_line, visible
 from support.units import JsonObject
 
-DEFAULT_FOLDER = "reports/allure-results"
+P = ParamSpec("P")
 KNOWN_ISSUE_TAG = "known-issue"
 
 # The extension decides which viewer Allure 3 opens.
@@ -66,19 +64,7 @@ EXTENSIONS = {
     "text/plain": "txt",
     "text/csv": "csv",
     "text/html": "html",
-    "text/markdown": "md",
-    "text/tab-separated-values": "tsv",
-    "text/event-stream": "txt",
-    "application/json": "json",
-    "application/x-ndjson": "txt",
-    "application/yaml": "yaml",
-    "application/xml": "xml",
-    "application/pdf": "pdf",
-    "application/zip": "zip",
     "application/vnd.allure.http+json": "httpexchange",
-    "image/png": "png",
-    "image/jpeg": "jpg",
-    "image/gif": "gif",
     "image/svg+xml": "svg",
 }
 _STATUSES = {
@@ -95,25 +81,6 @@ _CHECK_STATUSES: dict[CheckStatus, Status] = {
     "unsupported": Status.SKIPPED,
     "not_run": Status.SKIPPED,
 }
-# Only what Allure or this module writes is ever removed: `-o .` must not cost anybody a folder.
-_RESULT_PATTERNS = (
-    "*-result.json",
-    "*-container.json",
-    "*-attachment.*",
-    "*-perf.json",
-    "*-globals.json",
-    "*.json.tmp",
-    "environment.properties",
-    "executor.json",
-    "categories.json",
-)
-
-
-def clear_results(folder: Path) -> None:
-    """Remove the results of the last run: Allure would show them as retries of this one."""
-    for pattern in _RESULT_PATTERNS:
-        for file in folder.glob(pattern):
-            file.unlink(missing_ok=True)
 
 
 def attach_to_run(folder: Path, attachments: Iterable[Evidence]) -> None:
@@ -130,29 +97,40 @@ def attach_to_run(folder: Path, attachments: Iterable[Evidence]) -> None:
         files.report_globals(Globals(attachments=attached))
 
 
+def never_raise(method: Callable[P, None]) -> Callable[P, None]:
+    """A formatter's method that reports an error on the terminal.
+
+    behave 1.3.3 ends the whole run, without its remaining hooks, when a formatter raises.
+    """
+
+    @functools.wraps(method)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - a formatter never raises
+            warn_incomplete(method.__qualname__, error)
+
+    return guarded
+
+
 class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
     """`-f allure -o reports/allure-results`.
 
-    `-D allure_keep=true` leaves older results in place (parallel workers), `-D worker=NAME` names the lane of
-    the timeline, `-D target_label=TEXT` keeps the results of two targets apart.
+    `-D worker=NAME` names the lane of the timeline, `-D target_label=TEXT` keeps the results of two targets
+    apart.
     """
 
     name = "allure"
     description = "Allure results, with failed hooks, failed cleanups, rules and known issues"
 
-    def __init__(self, stream_opener: Any, config: BehaveConfig) -> None:
+    def __init__(self, stream_opener: StreamOpener, config: BehaveConfig) -> None:
         """Raises OSError when the folder cannot be written."""
-        stream_opener.name = stream_opener.name or DEFAULT_FOLDER
         Formatter.__init__(self, stream_opener, config)
-        folder = Path(stream_opener.name)
-        if not flag(config, "allure_keep"):
-            clear_results(folder)
         self.listener = _Listener(config)
         self.file_logger = _FileLogger(stream_opener.name)
         allure_commons.plugin_manager.register(self.listener)
         allure_commons.plugin_manager.register(self.file_logger)
         self.testplan = get_testplan()
-        self._measurement_file = _MeasurementFile(folder)
         add_listener(config, self)
 
     @never_raise
@@ -180,13 +158,6 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
             super().result(result)
 
     @never_raise
-    def embedding(self, mime_type: str, data: object, *_more: object) -> None:
-        """`context.attach` of behave: it goes to the step that runs, else to the scenario."""
-        self.listener.attach(
-            Evidence("attachment", mime_type, data if isinstance(data, bytes) else str(data).encode())
-        )
-
-    @never_raise
     def eof(self) -> None:
         super().eof()
 
@@ -198,21 +169,17 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
         return
 
     @never_raise
-    def add(self, result: ScenarioResult) -> None:
+    def add(self, finished: FinishedScenario) -> None:
         """Report a scenario that ended without events: its process died, or it was not run."""
-        self.listener.begin(result.scenario, result.start)
-        self.scenario_finished(result)
+        self.listener.begin(finished.scenario, finished.start)
+        self.listener.end(finished)
 
-    @never_raise
     def scenario_started(self, scenario: BehaveScenario) -> None:
         self.listener.begin(scenario)
 
-    @never_raise
-    def scenario_finished(self, result: ScenarioResult) -> None:
-        self.listener.end(result)
-        self._measurement_file.add(result.measures, result.start, result.duration)
+    def scenario_finished(self, finished: FinishedScenario) -> None:
+        self.listener.end(finished)
 
-    @never_raise
     def run_error(self, error: RunError) -> None:
         self.listener.report_run_error(error)
 
@@ -248,12 +215,11 @@ class _Listener(AllureListener):  # type: ignore[misc]
         self.start_scenario(scenario)
         test = self.logger.get_test(self.current_scenario_uuid)
         test.start = test.start if start is None else int(start * 1000)
-        title, row = title_of(scenario), row_of(scenario)
-        test.name = _row_title(title, scenario)
-        test.fullName = f"{scenario.feature.name}: {title}"
+        row = row_of(scenario)
+        test.fullName = f"{scenario.feature.name}: {test.name}"
         target = setting(self.behave_config, "target_label")
         # Allure 3 ignores `historyId` and derives its own from `testCaseId` and the parameters.
-        test.testCaseId = md5(scenario.feature.name, title, examples_of(scenario), target)
+        test.testCaseId = md5(scenario.feature.name, test.name, target)
         test.historyId = md5(test.testCaseId, *(f"{name}={value}" for name, value in row))
         test.parameters = [Parameter(name=name, value=value) for name, value in row]
         capability = capability_title(capability_of(str(scenario.filename)))
@@ -270,7 +236,7 @@ class _Listener(AllureListener):  # type: ignore[misc]
         ]
         test.labels.extend(Label(name=name, value=value) for name, value in labels if value)
 
-    def end(self, result: ScenarioResult) -> None:
+    def end(self, finished: FinishedScenario) -> None:
         """Close the scenario's test and report its checks as tests of their own."""
         uuid = self.current_scenario_uuid
         if uuid is None:
@@ -279,17 +245,17 @@ class _Listener(AllureListener):  # type: ignore[misc]
             self.flush_steps()
             self._leave_open_steps()
             test = self.logger.get_test(uuid)
-            _set_outcome(test, result.verdict)
-            if result.checks:
+            _set_outcome(test, finished.verdict)
+            if finished.checks:
                 # The checks stand beside their scenario, in a folder of its title.
                 _place_in_group(test, test.name)
-            for item in result.evidence:
+            for item in finished.evidence:
                 try:
                     self.attach(item, uuid)
                 except Exception as error:  # noqa: BLE001 - a formatter never raises
                     warn_incomplete("evidence", error)
             test.stop = now()
-            self._report_checks(test, result.checks)
+            self._report_checks(test, finished.checks)
             self.logger.close_test(uuid)
             self.group_context.append_test(uuid)
         finally:
@@ -353,43 +319,25 @@ class _Listener(AllureListener):  # type: ignore[misc]
                 items.pop(uuid)
 
 
-class _MeasurementFile:
-    """The measured figures of this process, one `<uuid>-perf.json`: Allure 3's metrics page.
+def write_measurements(folder: Path, records: Iterable[Record]) -> None:
+    """The measured figures of a run: one `<uuid>-perf.json`, for Allure 3's metrics page.
 
-    `title` and `unit` are not Allure's; the page's configuration is made of them (support.reporting.html).
+    `title` and `unit` are not Allure's; the page's configuration is made of them (support/reporting/html.py).
     """
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / f"{uuid4()}-perf.json"
-        self._samples: list[JsonObject] = []
-
-    def add(self, measures: tuple[Measurement, ...], start: float, duration: float) -> None:
-        if not measures:
-            return
-        begun, ended = int(start * 1000), int((start + duration) * 1000)
-        for measure in measures:
-            if not math.isfinite(measure.value):
+    samples: list[JsonObject] = []
+    for record in records:
+        start, stop = int(record.start * 1000), int((record.start + record.duration) * 1000)
+        for measure in record.measures:
+            if math.isfinite(measure.value):
+                samples.append({"id": str(uuid4()), "start": start, "stop": stop, **vars(measure)})
+            else:
                 warn_incomplete(f"measure {measure.key}", ValueError(f"{measure.value} cannot be drawn"))
-                continue
-            self._samples.append(
-                {
-                    "id": str(uuid4()),
-                    "key": measure.key,
-                    "value": measure.value,
-                    "start": begun,
-                    "stop": ended,
-                    "title": redact(measure.title),
-                    "unit": measure.unit,
-                }
-            )
-        temporary = self._file.with_name(self._file.name + ".tmp")
-        temporary.write_text(json.dumps(self._samples, allow_nan=False), encoding="ascii")
-        temporary.replace(self._file)
+    if samples:
+        (folder / f"{uuid4()}-perf.json").write_text(json.dumps(samples), encoding="ascii")
 
 
 def _extension(media_type: str) -> str:
-    plain = media_type.partition(";")[0].strip().lower()
-    return EXTENSIONS.get(plain, "txt" if plain.startswith("text/") else "bin")
+    return EXTENSIONS.get(media_type, "bin")
 
 
 def _set_outcome(test: TestResult, verdict: Verdict) -> None:
@@ -458,11 +406,3 @@ def _place_in_group(test: TestResult, title: str) -> None:
 def _worker_labels(config: BehaveConfig) -> tuple[tuple[str, str], ...]:
     """Where the timeline draws it. No host name: a report is shown to others."""
     return (LabelType.HOST, "local"), (LabelType.THREAD, setting(config, "worker", "main"))
-
-
-def _row_title(title: str, scenario: BehaveScenario) -> str:
-    """Rows of an outline whose title names no value would all look the same in the list."""
-    values = [value for _, value in row_of(scenario)]
-    if not values or any(value in title for value in values):
-        return title
-    return f"{title} [{one_line(', '.join(values), 60)}]"

@@ -7,21 +7,16 @@ Objects of behave are met here by their attributes only.
 from __future__ import annotations
 
 import contextlib
-import functools
-import re
 import sys
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import ParamSpec, Protocol
+from typing import Protocol
 
 from support.results.behave_types import BehaveConfig, BehaveScenario, HasLocation
 from support.results.check import CheckResult
 from support.results.outcome import Evidence, Measurement, Verdict
 from support.results.redaction import redact
-
-P = ParamSpec("P")
 
 _SPELLING = {"openai": "OpenAI", "api": "API", "mcp": "MCP", "cli": "CLI", "gpu": "GPU", "http": "HTTP"}
 # The attribute of behave's configuration that has the listeners of its run.
@@ -30,7 +25,7 @@ _warned: set[tuple[str, str]] = set()
 
 
 @dataclass(frozen=True)
-class ScenarioResult:
+class FinishedScenario:
     """A scenario that has ended, hooks and cleanups included. `start`: epoch seconds, `duration`: seconds."""
 
     scenario: BehaveScenario
@@ -59,7 +54,7 @@ class RunError:
 
 
 class RunListener(Protocol):
-    """A formatter that is informed of scenarios as a whole. Its methods must not raise."""
+    """It is informed of scenarios as a whole."""
 
     def run_started(self, scenarios: int) -> None:
         """A run of so many selected scenarios begins."""
@@ -67,7 +62,7 @@ class RunListener(Protocol):
     def scenario_started(self, scenario: BehaveScenario) -> None:
         """A selected scenario begins."""
 
-    def scenario_finished(self, result: ScenarioResult) -> None:
+    def scenario_finished(self, finished: FinishedScenario) -> None:
         """It has ended, with its hooks and cleanups."""
 
     def run_error(self, error: RunError) -> None:
@@ -82,24 +77,8 @@ def add_listener(config: BehaveConfig, listener: RunListener) -> None:
     listeners.append(listener)
 
 
-def never_raise(method: Callable[P, None]) -> Callable[P, None]:
-    """A formatter's method that complains on the terminal instead of raising.
-
-    behave 1.3.3 ends the whole run, without its remaining hooks, when a formatter raises.
-    """
-
-    @functools.wraps(method)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            method(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - a formatter never raises
-            warn_incomplete(method.__qualname__, error)
-
-    return guarded
-
-
 def warn_incomplete(where: str, error: BaseException) -> None:
-    """Say once per place and kind of error that a report is incomplete."""
+    """Report once per place and kind of error that a report is incomplete."""
     key = (where, type(error).__name__)
     if key in _warned:
         return
@@ -141,32 +120,16 @@ def location_of(item: HasLocation) -> str:
     return f"{PurePath(str(item.filename)).as_posix()}:{item.line}"
 
 
-def title_of(scenario: BehaveScenario) -> str:
-    """The title without behave's mark of an outline row (` -- @1.2 names`): it moves when a row is added."""
-    return str(scenario.name).rsplit(" -- @", 1)[0].strip() or str(scenario.keyword)
-
-
 def row_of(scenario: BehaveScenario) -> tuple[tuple[str, str], ...]:
     """Names and values of the outline row; empty for a plain scenario."""
     row = getattr(scenario, "_row", None)
     return tuple(zip(row.headings, row.cells, strict=False)) if row is not None else ()
 
 
-def examples_of(scenario: BehaveScenario) -> str:
-    """The name of the Examples table that the row stands in."""
-    match = re.search(r" -- @[\d.]+ ?(.*)$", str(scenario.name))
-    return match[1] if match and row_of(scenario) else ""
-
-
 def setting(config: BehaveConfig, name: str, default: str = "") -> str:
     """A value that was given with `-D name=value`."""
     value = config.userdata.get(name)
     return default if value is None else str(value)
-
-
-def flag(config: BehaveConfig, name: str) -> bool:
-    """Whether `-D name=true` was given."""
-    return setting(config, name).strip().lower() in ("1", "true", "yes", "on")
 
 
 def selected(scenario: BehaveScenario, config: BehaveConfig) -> bool:

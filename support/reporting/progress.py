@@ -9,11 +9,10 @@ from behave.formatter.base import Formatter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from support.reporting.behave_events import (
+    FinishedScenario,
     RunError,
-    ScenarioResult,
     add_listener,
     capability_of,
-    never_raise,
     selected,
 )
 from support.reporting.console import OutcomePrinter, scenario_line
@@ -58,7 +57,6 @@ class Live(Formatter):  # type: ignore[misc]
                 expand=True,
             )
 
-    @never_raise
     def feature(self, feature: BehaveFeature) -> None:
         if any(selected(scenario, self.config) for scenario in feature.walk_scenarios()):
             capability = capability_of(str(feature.filename)).replace("_", " ")
@@ -66,20 +64,10 @@ class Live(Formatter):  # type: ignore[misc]
             if self._progress is None:
                 self._printer.print(self._heading, "bold")
 
-    @never_raise
-    def step(self, step: BehaveStep) -> None:
-        """behave calls it for each step."""
-
-    @never_raise
-    def match(self, match: object) -> None:
-        """behave calls it for each step."""
-
-    @never_raise
     def result(self, _step: BehaveStep) -> None:
         if self._progress is not None and time.monotonic() - self._drawn > REDRAW_SECONDS:
             self._redraw()
 
-    @never_raise
     def close(self) -> None:
         if self._progress is not None:
             self._progress.stop()
@@ -88,7 +76,6 @@ class Live(Formatter):  # type: ignore[misc]
     def run_started(self, scenarios: int) -> None:
         self._total = scenarios
 
-    @never_raise
     def scenario_started(self, scenario: BehaveScenario) -> None:
         if self._progress is None:
             return
@@ -101,16 +88,14 @@ class Live(Formatter):  # type: ignore[misc]
         self._progress.update(self._task, description=_plain_markup(one_line(self._line(scenario), width)))
         self._redraw()
 
-    @never_raise
-    def scenario_finished(self, result: ScenarioResult) -> None:
-        line = f"{seconds(result.duration):>6}  {self._line(result.scenario)}"
-        if self._progress is None or result.verdict.gates:
-            self._printer.print_outcome(result.verdict, line)
+    def scenario_finished(self, finished: FinishedScenario) -> None:
+        line = f"{seconds(finished.duration):>6}  {self._line(finished.scenario)}"
+        if self._progress is None or finished.verdict.gates:
+            self._printer.print_outcome(finished.verdict, line)
         if self._progress is not None:
             self._progress.update(self._task, advance=1)
             self._redraw()
 
-    @never_raise
     def run_error(self, error: RunError) -> None:
         place = f"{error.feature} / {error.name}" if error.feature else error.name
         self._printer.print_outcome(Verdict("broken", error.message), f"        {place}")

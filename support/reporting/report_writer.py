@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TextIO, cast
+from typing import Literal, TextIO, cast
 
 from support.errors import EXIT_BUDGET, EXIT_HARNESS, EXIT_PASSED, AcceptanceError
 from support.programs.resource_usage import ResourceSampler
 from support.reporting import evidence, html
-from support.reporting.allure_formatter import attach_to_run
+from support.reporting.allure_formatter import attach_to_run, write_measurements
 from support.reporting.closing_text import closing_text
 from support.reporting.files import write_atomically
 from support.reporting.junit import write_junit
@@ -74,6 +74,10 @@ class RunReports:
         self._budgets = budgets(resolved.settings.acceptance_time_factor)
         self._target = target
 
+    def open_records(self, mode: Literal["w", "a"]) -> TextIO:
+        """Buffered by line: a killed run keeps each record."""
+        return self.records.open(mode, encoding="ascii", buffering=1)
+
     def prepare(self) -> None:
         """Remove what an earlier run left: a stale report would be taken for this one's.
 
@@ -129,6 +133,7 @@ class RunReports:
         self._resources.stop()
         records = read_records(self.records)
         write_junit(self.junit, records)
+        write_measurements(self.results, records)
         duration = time.time() - started
         report = build_report(
             records, suite=suite, environment=self.environment(), started=started, duration=duration

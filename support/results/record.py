@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -72,27 +71,21 @@ class Record:
         return cls(**data)
 
 
-def read_records(*files: Path) -> list[Record]:
-    """All records in the order of their start; the last one of a scenario counts.
+def read_records(file: Path) -> list[Record]:
+    """All records in the order of their start, then of their place; the last one of a scenario counts.
 
-    A scenario writes a record when it begins, which says that the process ended while it ran, and replaces it
-    when it ends: so the scenario during which a worker was killed is named. A last line that was cut is left
-    out. A file that is not there has no records. Raises AcceptanceError for any other unreadable line.
+    A scenario writes a record when it begins, with the error that the process ended while it ran, and
+    replaces it when it ends: so the scenario during which a worker was killed is named. A last line that was
+    cut is left out. A missing file has no records. Raises AcceptanceError for any other unreadable line.
     """
     latest: dict[tuple[str, str, str, str], Record] = {}
-    for file in files:
-        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-        for number, line in enumerate(lines, 1):
-            try:
-                record = Record.from_line(line)
-            except (ValueError, KeyError, TypeError) as error:
-                if number == len(lines):
-                    break
-                raise AcceptanceError(f"{file}:{number}: not a result record ({error})") from None
-            latest[(record.target, record.location, record.feature, record.name)] = record
-    return in_order(latest.values())
-
-
-def in_order(records: Iterable[Record]) -> list[Record]:
-    """By start, then by place."""
-    return sorted(records, key=lambda record: (record.start, record.location))
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            record = Record.from_line(line)
+        except (ValueError, KeyError, TypeError) as error:
+            if number == len(lines):
+                break
+            raise AcceptanceError(f"{file}:{number}: not a result record ({error})") from None
+        latest[(record.target, record.location, record.feature, record.name)] = record
+    return sorted(latest.values(), key=lambda record: (record.start, record.location))

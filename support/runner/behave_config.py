@@ -20,8 +20,8 @@ from support.runner import tags
 from support.runner.selection import FOLDERS
 from support.settings import ResolvedSettings, load_settings
 
-# Options of formatters and of the entry point, passed as behave userdata.
-INTERNAL_USERDATA = frozenset({"suite", "worker", "target_label", "allure_keep"})
+# Options of the recorder and of the entry point, passed as behave userdata.
+INTERNAL_USERDATA = frozenset({"suite", "worker", "target_label"})
 # behave's errors for a path, a feature file or a tag expression that it cannot use.
 _USAGE_ERRORS = (
     ConfigError,

@@ -16,9 +16,9 @@ from behave.runner import Runner
 
 from support.reporting.behave_events import (
     LISTENERS,
+    FinishedScenario,
     RunError,
     RunListener,
-    ScenarioResult,
     location_of,
     selected,
     warn_incomplete,
@@ -44,8 +44,7 @@ class EventRunner(Runner):  # type: ignore[misc]
         """Run the features; whether anything failed."""
         scenarios = (scenario for feature in self.features for scenario in feature.walk_scenarios())
         number = sum(selected(scenario, self.config) for scenario in scenarios)
-        for listener in self.listeners:
-            listener.run_started(number)
+        self._notify("run_started", number)
         for name in ("before_all", "after_all"):
             if name in self.hooks:
                 self.hooks[name] = self._reporting_errors(name, self.hooks[name])
@@ -66,8 +65,15 @@ class EventRunner(Runner):  # type: ignore[misc]
 
     def notify_run_error(self, error: RunError) -> None:
         """Report what failed outside all scenarios."""
+        self._notify("run_error", error)
+
+    def _notify(self, event: str, argument: object) -> None:
+        """behave 1.3.3 ends the whole run, without its remaining hooks, when a listener raises."""
         for listener in self.listeners:
-            listener.run_error(error)
+            try:
+                getattr(listener, event)(argument)
+            except Exception as error:  # noqa: BLE001 - an incomplete report does not change a result
+                warn_incomplete(f"{type(listener).__name__}.{event}", error)
 
     def _observed(self, features: Iterable[BehaveFeature]) -> Iterator[BehaveFeature]:
         for feature in features:
@@ -95,8 +101,7 @@ class EventRunner(Runner):  # type: ignore[misc]
             if not selected(scenario, self.config):
                 return inner(runner)
             start, clock = time.time(), time.monotonic()
-            for listener in self.listeners:
-                listener.scenario_started(scenario)
+            self._notify("scenario_started", scenario)
             raised: BaseException | None = None
             try:
                 return self.run_scenario(scenario, inner)
@@ -104,9 +109,8 @@ class EventRunner(Runner):  # type: ignore[misc]
                 raised = error
                 raise
             finally:
-                result = scenario_result(scenario, raised, start, time.monotonic() - clock)
-                for listener in self.listeners:
-                    listener.scenario_finished(result)
+                finished = finished_scenario(scenario, raised, start, time.monotonic() - clock)
+                self._notify("scenario_finished", finished)
 
         return run
 
@@ -122,9 +126,9 @@ class EventRunner(Runner):  # type: ignore[misc]
         return call
 
 
-def scenario_result(
+def finished_scenario(
     scenario: BehaveScenario, raised: BaseException | None, start: float, duration: float
-) -> ScenarioResult:
+) -> FinishedScenario:
     """The result of a scenario that has ended; `raised` ended the run in it."""
     try:
         verdict = final_verdict(scenario, raised)
@@ -135,7 +139,7 @@ def scenario_result(
         warn_incomplete("verdict", error)
         verdict = Verdict("broken", f"the outcome cannot be read: {type(error).__name__}: {error}")
         parts = {}
-    return ScenarioResult(scenario, verdict, start=start, duration=duration, **parts)
+    return FinishedScenario(scenario, verdict, start=start, duration=duration, **parts)
 
 
 def final_verdict(scenario: BehaveScenario, raised: BaseException | None = None) -> Verdict:

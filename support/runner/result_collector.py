@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, TextIO
 
 from behave.formatter.base import StreamOpener
 
-from support.reporting.behave_events import RunError, ScenarioResult
+from support.reporting.behave_events import FinishedScenario, RunError
 from support.reporting.console import OutcomePrinter, scenario_line
-from support.reporting.record_formatter import record_of, run_error_record
+from support.reporting.recorder import record_of, run_error_record
 from support.reporting.report_writer import RunReports
 from support.results.behave_types import BehaveConfig, BehaveScenario
 from support.results.outcome import Evidence, Verdict
@@ -45,7 +45,6 @@ class ResultCollector:
 
     def scenario_started(self, record: Record) -> None:
         self._stream.write(record.to_line())
-        self._stream.flush()
 
     def scenario_finished(self, record: Record) -> None:
         self.scenario_started(record)
@@ -92,7 +91,7 @@ class ResultCollector:
         self._print_outcome(record)
         self._write_evidence(scenario, verdict, evidence)
         self._report(worker.worker_id).add(
-            ScenarioResult(scenario, verdict, started.start, duration, evidence, checks=checks)
+            FinishedScenario(scenario, verdict, started.start, duration, evidence, checks=checks)
         )
 
     def _record_run_error(self, worker: Worker, failure: RunError, file: str) -> None:
@@ -140,18 +139,17 @@ def report_not_run(
     moment = time.time()
     config.userdata["worker"] = "main"
     allure = _allure(config, reports.results)
-    with reports.records.open("a", encoding="ascii") as stream:
+    with reports.open_records("a") as stream:
         for scenario, reason in scenarios:
             message = visible(f"not run: {reason}")
             stream.write(
                 record_of(scenario, config, status="skipped", reason=message, start=moment).to_line()
             )
-            allure.add(ScenarioResult(scenario, Verdict("skipped", message), moment, 0.0))
+            allure.add(FinishedScenario(scenario, Verdict("skipped", message), moment, 0.0))
 
 
 def _allure(config: BehaveConfig, results: Path) -> AcceptanceAllure:
     # Its import takes a while, and most runs need none of it here.
     from support.reporting.allure_formatter import AcceptanceAllure
 
-    config.userdata["allure_keep"] = "true"
     return AcceptanceAllure(StreamOpener(str(results)), config)

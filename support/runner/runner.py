@@ -19,7 +19,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from behave.api.runner import ITestRunner
-from behave.formatter.base import StreamOpener
 
 from support.errors import (
     EXIT_FAILED,
@@ -34,6 +33,7 @@ from support.reporting.behave_events import location_of
 from support.reporting.report_writer import RunReports
 from support.results.behave_types import BehaveConfig, BehaveScenario, BehaveStep
 from support.results.known_issues import KnownIssues
+from support.results.record import read_records
 from support.runner.behave_config import command_line_of, settings_of, usage_errors
 from support.runner.checks_of_scenarios import require_existing, require_groups
 from support.runner.scenario_runner import ScenarioRunner
@@ -156,7 +156,10 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         if "PYTHONBREAKPOINT" not in os.environ:
             sys.breakpointhook = self._debug
         runner.prepare(scenarios, resolved, target, reports.stacks)
-        failed = runner.run_features(reports.folder, StreamOpener(str(reports.records)), runner.features)
+        with reports.open_records("w") as stream:
+            failed = runner.run_features(
+                runner.features, reports.results, lambda record: stream.write(record.to_line())
+            )
         self._broken = failed and not runner.failed
 
     def _debug(self, *_args: object, **_options: object) -> None:
@@ -195,7 +198,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             worker.configure(target, to_terminal=alone, is_replacement=is_replacement)
             return worker
 
-        with reports.records.open("w", encoding="ascii") as stream:
+        with reports.open_records("w") as stream:
             coordinator = Coordinator(
                 Schedule(tasks, self._durations, keep_order=alone),
                 ResultCollector(self.config, reports, stream, show_outcomes=not alone),
@@ -211,7 +214,6 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
 
     def _finish(self, scenarios: list[BehaveScenario], reports: RunReports, started: float) -> int:
         """Report the scenarios that did not run, and write the reports; the exit code."""
-        from support.results.record import read_records
         from support.runner.exit_code import exit_code, scenarios_not_run
         from support.runner.result_collector import report_not_run
 

@@ -29,9 +29,11 @@ from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.process import kill_all
 from support.reporting.behave_events import RunError, location_of
 from support.reporting.evidence import finalize
+from support.reporting.recorder import Recorder
 from support.results.behave_types import BehaveConfig, BehaveContext, BehaveFeature, BehaveScenario
 from support.results.known_issues import KnownIssue
 from support.results.outcome import Verdict
+from support.results.record import Record
 from support.results.verdicts import apply_known_issue, verdict_of
 from support.runner.behave_config import expressions
 from support.runner.checks_of_scenarios import budget_of_scenario
@@ -138,21 +140,20 @@ class ScenarioRunner(EventRunner):
                 scenario.skip_reason = reason
         self.config.userdata["target_label"] = target.label
 
-    def run_features(self, reports: Path, records: StreamOpener, features: Iterable[BehaveFeature]) -> bool:
-        """Run them, writing records and Allure results; whether anything failed."""
+    def run_features(
+        self, features: Iterable[BehaveFeature], results: Path, write: Callable[[Record], object]
+    ) -> bool:
+        """Run them; whether anything failed. `results`: the folder of Allure's; `write` gets the records."""
         from support.reporting.allure_formatter import AcceptanceAllure
-        from support.reporting.record_formatter import Recorder
 
         self.context.suite = self.suite
         self.context.on_cleanup_error = self._record_cleanup_error
         # The suite writes JUnit itself: behave's reporter has no reasons of skips, and redacts nothing.
         self.config.reporters = [r for r in self.config.reporters if not isinstance(r, JUnitReporter)]
-        reports_of_run = [
-            Recorder(records, self.config),
-            AcceptanceAllure(StreamOpener(str(reports / "allure-results")), self.config),
-        ]
+        allure = AcceptanceAllure(StreamOpener(str(results)), self.config)
+        self.listeners.append(Recorder(write, self.config))
         try:
-            self.formatters = [*self._chosen_formatters(), *reports_of_run]
+            self.formatters = [*self._chosen_formatters(), allure]
             return bool(self.run_model(features))
         except KeyboardInterrupt:
             # Between two features: behave does not catch it. The records so far are reported.

@@ -19,15 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeVar, cast
 
 import behave.capture
-from behave.formatter.base import StreamOpener
 
 from support.errors import EXIT_HARNESS, EXIT_PASSED
 from support.programs.deferred_interrupts import defer_interrupts
 from support.reporting.behave_events import RunError, location_of
-from support.reporting.record_formatter import safe_check
+from support.reporting.recorder import safe_check
 from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario
 from support.results.check import CheckResult
-from support.results.record import Record
 from support.results.redaction import RedactedStream
 from support.runner.behave_config import behave_configuration, settings_of
 from support.runner.messages import ChecksMessage, EndMessage, FeatureMessage, IdleMessage, StartMessage
@@ -64,23 +62,6 @@ class CoordinatorConnection:
         # A signal must not cut a message in two.
         with defer_interrupts():
             self._connection.send(message)
-
-
-class RecordStream:
-    """The text stream of the formatter of records; each line is sent as a record."""
-
-    encoding = "ascii"
-    closed = False
-
-    def __init__(self, connection: CoordinatorConnection) -> None:
-        self._connection = connection
-
-    def write(self, line: str) -> int:
-        self._connection.send(Record.from_line(line))
-        return len(line)
-
-    def flush(self) -> None:
-        return
 
 
 def log(text: str) -> None:
@@ -143,11 +124,8 @@ class WorkerRunner(ScenarioRunner):
             self.prepare(scenarios, resolved, start.target, start.stacks)
             assert self.suite is not None
             self.suite.report_checks = self._send_checks
-            failed = self.run_features(
-                resolved.settings.acceptance_reports_dir,
-                StreamOpener(stream=RecordStream(self._connection), encoding="ascii"),
-                self._assigned_features(),
-            )
+            results = resolved.settings.acceptance_reports_dir / "allure-results"
+            failed = self.run_features(self._assigned_features(), results, self._connection.send)
         return EXIT_HARNESS if failed and not self.failed else EXIT_PASSED
 
     def wait_for_start(self) -> StartMessage:

@@ -53,8 +53,7 @@ class Worker:
         self.exit_code: int | None = None
         self.last_message_at = time.monotonic()
         self.kill_reason: str | None = None
-        command = [sys.executable, "-u", "-m", "support.runner.worker", *argv]
-        command += [f"--define=worker={worker_id}", "--define=allure_keep=true"]
+        command = [sys.executable, "-u", "-m", "support.runner.worker", *argv, f"--define=worker={worker_id}"]
         # Its temporary files are in the folder of the run, and removed with it, however the worker ends.
         environment = os.environ | {"TMPDIR": str(folder)}
         self.connection, theirs = Pipe()

@@ -1,4 +1,4 @@
-"""The three formatters under real behave: nothing that failed is green, nothing that ran is missing."""
+"""Records, Allure results and progress under real behave: nothing that failed is green or is missing."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ CHECKS = {
     "an empty upload is rejected": "skipped",
     "a late body is rejected": "skipped",
 }
-ROWS = {"It answers what was asked [1, 1]": "passed", "It answers what was asked [2, 3]": "failed"}
+ROWS = {"1 is answered with 1": "passed", "2 is answered with 3": "failed"}
 
 
 @pytest.mark.parametrize("name", OUTCOMES)
-def test_each_outcome_is_told_truly(toy_run: toys.Run, name: str) -> None:
+def test_each_outcome_is_reported_correctly(toy_run: toys.Run, name: str) -> None:
     record, allure = OUTCOMES[name]
     assert (toy_run.records[name].status, toy_run.allure[name]["status"]) == (record, allure)
 
@@ -177,19 +177,20 @@ def test_plain_output_is_one_line_per_scenario(toy_run: toys.Run) -> None:
     assert [line for line in lines if line.startswith("know")]
 
 
-def test_two_targets_are_not_retries_and_old_results_are_wiped(tmp_path: Path) -> None:
-    stray = tmp_path / "reports" / "allure-results" / "notes.md"
-    stray.parent.mkdir(parents=True)
-    stray.write_text("mine")
+def test_the_row_of_an_outline_is_shown_as_parameters(toy_run: toys.Run) -> None:
+    for name, values in (("1 is answered with 1", ("1", "1")), ("2 is answered with 3", ("2", "3"))):
+        parameters = toy_run.allure[name]["parameters"]
+        assert [(item["name"], item["value"]) for item in parameters] == list(
+            zip(("given", "wanted"), values, strict=True)
+        )
+
+
+def test_results_of_two_targets_are_no_retries(tmp_path: Path) -> None:
     options = ("--tags", "known", "-D")
-    first = toys.behave(tmp_path, *options, "target_label=A", binary_health__v=toys.VERSION)
-    ids = {test["testCaseId"] for test in first.allure.values()}
-    second = toys.behave(tmp_path, *options, "target_label=B")
-    assert len(second.allure) == 1, "the results of the first run are still there"
-    assert ids.isdisjoint(test["testCaseId"] for test in second.allure.values())
-    assert stray.read_text() == "mine"
-    toys.behave(tmp_path, *options, "allure_keep=true")
-    assert len(list(second.results.glob("*-result.json"))) == 2
+    first = toys.behave(tmp_path / "A", *options, "target_label=A", binary_health__v=toys.VERSION)
+    second = toys.behave(tmp_path / "B", *options, "target_label=B", binary_health__v=toys.VERSION)
+    (one,), (other,) = first.allure.values(), second.allure.values()
+    assert one["testCaseId"] != other["testCaseId"]
 
 
 @pytest.mark.parametrize(

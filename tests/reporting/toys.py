@@ -15,14 +15,16 @@ from support.results.record import Record, read_records
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 
-FORMATTERS = """\
+CONFIGURATION = """\
+[behave]
+scenario_outline_annotation_schema = {name}
+
 [behave.formatters]
 allure = support.reporting.allure_formatter:AcceptanceAllure
-records = support.reporting.record_formatter:Recorder
 live = support.reporting.progress:Live
 """
 
-RUNNER = "support.runner.event_runner:EventRunner"
+RUNNER = "tests.reporting.toy_runner:ToyRunner"
 
 VERSION = """\
 @smoke
@@ -99,7 +101,7 @@ Feature: Rules and rows
       When it answers 4
       Then the answer is 5
 
-  Scenario Outline: It answers what was asked
+  Scenario Outline: <given> is answered with <wanted>
     When it answers <given>
     Then the answer is <wanted>
 
@@ -152,7 +154,7 @@ class Run:
 
 
 def behave(folder: Path, *options: str, env: dict[str, str] | None = None, **features: str) -> Run:
-    """Run the features (capability__name -> text) with all three formatters."""
+    """Run the features (capability__name -> text), with records, Allure results and progress."""
     for key, text in features.items():
         capability, name = key.split("__")
         file = folder / "features" / capability / f"{name}.feature"
@@ -161,12 +163,11 @@ def behave(folder: Path, *options: str, env: dict[str, str] | None = None, **fea
     (folder / "steps").mkdir(exist_ok=True)
     (folder / "steps" / "toy.py").write_text((HERE / "toy_steps.py").read_text())
     (folder / "environment.py").write_text((HERE / "toy_environment.py").read_text())
-    (folder / "behave.ini").write_text(FORMATTERS)
+    (folder / "behave.ini").write_text(CONFIGURATION)
     # fmt: off
     command = [
         sys.executable, "-m", "behave", "--no-summary", "--runner", RUNNER,
         "-f", "allure", "-o", "reports/allure-results",
-        "-f", "records", "-o", "reports/records.jsonl",
         "-f", "live",
         *options, "features",
     ]

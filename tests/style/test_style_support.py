@@ -29,7 +29,6 @@ KNOW_BEHAVE = {
     "support/runner/checks_of_scenarios.py",
     "support/runner/worker.py",
     "support/reporting/allure_formatter.py",
-    "support/reporting/record_formatter.py",
     "support/reporting/progress.py",
 }
 WAITING = "support/waiting.py"
