@@ -84,7 +84,7 @@ def run(program: Path, url: str, model: str, task: str, folder: Path) -> CliTask
     for words in TASKS.find(task):
         command: list[str | Path] = [program, *(word.format(model=model) for word in words)]
         try:
-            outcome = run_command(command, within=COMMAND_SECONDS, folder=folder, env=environment, cwd=folder)
+            outcome = run_command(command, within=COMMAND_SECONDS, env=environment, cwd=folder)
         except CommandTimeout as error:
             return CliTaskResult(model, tuple(outcomes), str(error))
         outcomes.append(outcome)

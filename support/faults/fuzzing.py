@@ -131,9 +131,7 @@ def fuzz(url: str, folder: Path, seconds: float, alive: Callable[[], bool]) -> F
     ]
     environment = {**child_environment(folder), "NO_PROXY": "127.0.0.1", "PYTHONWARNINGS": "ignore"}
     try:
-        done = run_command(
-            command, within=seconds + SLACK_SECONDS, folder=folder, env=environment, cwd=folder
-        )
+        done = run_command(command, within=seconds + SLACK_SECONDS, env=environment, cwd=folder)
     except CommandTimeout as error:
         raise RuntimeError(f"{MODULE} did not end: {error}") from None
     output = done.stdout + done.stderr

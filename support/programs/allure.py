@@ -70,6 +70,6 @@ def _install(folder: Path, node: InstalledProgram) -> None:
         command = [*npm_command(node), "ci", "--loglevel=error"]
         failure = "Allure could not be installed with npm"
         env = node_environment(node)
-        install(failure, command, folder=Path(name), timeout=GET_SECONDS, env=env, cwd=place)
+        install(failure, command, timeout=GET_SECONDS, env=env, cwd=place)
         shutil.rmtree(folder, ignore_errors=True)
         place.replace(folder)

@@ -78,10 +78,9 @@ def printed_version(
     `environment`: its variables, by its home folder.
     """
     with tempfile.TemporaryDirectory(prefix=temp_prefix()) as name:
-        folder = Path(name)
-        env = None if environment is None else environment(folder)
+        env = None if environment is None else environment(Path(name))
         try:
-            done = run_command(command, within=VERSION_SECONDS, folder=folder, env=env)
+            done = run_command(command, within=VERSION_SECONDS, env=env)
         except (CommandTimeout, OSError):
             return ""
     found = re.search(pattern, done.stdout + done.stderr) if done.exit_code == 0 else None
@@ -134,17 +133,16 @@ def install(
     failure: str,
     command: Sequence[str | Path],
     *,
-    folder: Path,
     timeout: float,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> None:
-    """Run an installer, its output in `folder`; `timeout` in seconds.
+    """Run an installer; `timeout` in seconds.
 
     Raises `ProgramUnavailable` with `failure` and the end of the output.
     """
     try:
-        outcome = run_command(command, within=timeout, folder=folder, env=env, cwd=cwd)
+        outcome = run_command(command, within=timeout, env=env, cwd=cwd)
     except (OSError, CommandTimeout) as error:
         raise ProgramUnavailable(f"{failure}: {error}") from None
     if outcome.exit_code != 0:

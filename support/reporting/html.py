@@ -84,7 +84,7 @@ def build(  # noqa: PLR0913 - all that a page shows
         command = [node.path, SOURCE / "generate.mjs", allure.path, config, results.resolve()]
         env = node_environment(node) | {"ACCEPTANCE_ALLURE_RUN": str(settings)}
         try:
-            outcome = run_command(command, within=GENERATE_SECONDS, folder=work, env=env, cwd=work)
+            outcome = run_command(command, within=GENERATE_SECONDS, env=env, cwd=work)
         except (OSError, CommandTimeout) as error:
             raise AcceptanceError(f"no HTML report: {error}") from None
         pages = sorted((work / "page").rglob("index.html"), key=lambda page: len(page.parts))

@@ -46,7 +46,6 @@ def call(
     return run_command(
         [target.path, *arguments],
         within=settings.seconds(CALL_SECONDS),
-        folder=folder,
         env=child_environment(folder),
         cwd=folder,
         stdin=stdin,

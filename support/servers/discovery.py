@@ -136,7 +136,6 @@ def _identify(path: Path, choice: TargetChoice) -> CommandTarget:
             outcome = run_command(
                 [path, "--version"],
                 within=VERSION_SECONDS,
-                folder=Path(folder),
                 env=child_environment(Path(folder)),
             )
         except CommandTimeout:

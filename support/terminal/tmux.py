@@ -124,7 +124,6 @@ class TmuxWindow:
         outcome = run_command(
             [*self._client, *words],
             within=CLIENT_SECONDS * self._patience,
-            folder=self._folder,
             env=self._env,
         )
         if outcome.exit_code != 0:

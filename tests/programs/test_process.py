@@ -45,9 +45,9 @@ def family(tmp_path: Path) -> Callable[[], tuple[ManagedProcess, list[int]]]:
     return start
 
 
-def test_a_command_leaves_exit_code_texts_and_time(tmp_path: Path) -> None:
+def test_a_command_leaves_exit_code_texts_and_time() -> None:
     script = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
-    outcome = run_command([*PYTHON, script], within=PATIENCE, folder=tmp_path)
+    outcome = run_command([*PYTHON, script], within=PATIENCE)
     assert (outcome.exit_code, outcome.stdout, outcome.stderr) == (3, "out\n", "err\n")
     assert 0 < outcome.seconds < PATIENCE
     assert outcome.describe().startswith(f"$ {sys.executable} -ISu -c import sys")
@@ -56,29 +56,29 @@ def test_a_command_leaves_exit_code_texts_and_time(tmp_path: Path) -> None:
 
 def test_a_command_gets_its_environment_and_folder_and_nothing_to_read(tmp_path: Path) -> None:
     script = "import os, sys; print(os.environ.get('A'), 'HOME' in os.environ, os.getcwd(), sys.stdin.read())"
-    outcome = run_command([*PYTHON, script], within=PATIENCE, folder=tmp_path, env={"A": "1"}, cwd=tmp_path)
+    outcome = run_command([*PYTHON, script], within=PATIENCE, env={"A": "1"}, cwd=tmp_path)
     assert outcome.stdout == f"1 False {tmp_path} \n"
 
 
-def test_a_signal_is_a_negative_exit_code(tmp_path: Path) -> None:
+def test_a_signal_is_a_negative_exit_code() -> None:
     script = "import os; os.kill(os.getpid(), 9)"
-    assert run_command([*PYTHON, script], within=PATIENCE, folder=tmp_path).exit_code == -signal.SIGKILL
+    assert run_command([*PYTHON, script], within=PATIENCE).exit_code == -signal.SIGKILL
 
 
-def test_more_output_than_a_pipe_holds_does_not_block(tmp_path: Path) -> None:
-    outcome = run_command([*PYTHON, "print('x' * 2_000_000)"], within=PATIENCE, folder=tmp_path)
+def test_more_output_than_a_pipe_holds_does_not_block() -> None:
+    outcome = run_command([*PYTHON, "print('x' * 2_000_000)"], within=PATIENCE)
     assert len(outcome.stdout) == 2_000_001
     assert len(outcome.describe()) < 5000
 
 
-def test_invalid_utf8_is_not_an_error(tmp_path: Path) -> None:
+def test_invalid_utf8_is_not_an_error() -> None:
     script = "import os; os.write(1, bytes([255, 65]))"
-    assert run_command([*PYTHON, script], within=PATIENCE, folder=tmp_path).stdout == "\ufffdA"
+    assert run_command([*PYTHON, script], within=PATIENCE).stdout == "\ufffdA"
 
 
 def test_a_program_that_cannot_be_started_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
-        run_command([tmp_path / "none"], within=PATIENCE, folder=tmp_path)
+        run_command([tmp_path / "none"], within=PATIENCE)
 
 
 def test_a_command_that_does_not_end_is_reported_with_its_output_and_its_tree_is_ended(
@@ -88,15 +88,16 @@ def test_a_command_that_does_not_end_is_reported_with_its_output_and_its_tree_is
 
     def wait_when_both_are_there(process: ManagedProcess, within: float) -> int:
         # To start them takes as long as the machine likes.
-        (out,) = tmp_path.glob("*.stdout")
+        (out,) = tmp_path.glob("*/stdout")
         wait_until("both are there", lambda: out.read_text().endswith("\n"), timeout=PATIENCE)
         return wait(process, within)
 
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(ManagedProcess, "wait", wait_when_both_are_there)
     with pytest.raises(
         CommandTimeout, match=r"did not end within 0\.1 s; it had printed: '\d+ \d+"
     ) as caught:
-        run_command([*PYTHON, FAMILY], within=0.1, folder=tmp_path)
+        run_command([*PYTHON, FAMILY], within=0.1)
     check_gone([int(number) for number in re.findall(r"'(\d+) (\d+)", str(caught.value))[0]])
 
 
@@ -206,7 +207,7 @@ from pathlib import Path
 from support.programs.process import run_command
 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     signal.signal(number, signal.SIG_IGN)
-done = run_command([sys.executable, "-IS", "-c", {HANDLED!r}], within={PATIENCE}, folder=Path(sys.argv[1]))
+done = run_command([sys.executable, "-IS", "-c", {HANDLED!r}], within={PATIENCE})
 print(done.stdout)
 """
 

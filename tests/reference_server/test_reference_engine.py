@@ -31,8 +31,8 @@ RUNNING = "mistralrs_sequences_running"
 CANCELED = 'mistralrs_sequences_completed_total{reason="canceled"}'
 
 
-def command(folder: Path, *arguments: str, within: float = 2 * PATIENCE) -> CompletedCommand:
-    return run_command([COMMAND, *arguments], within=within, folder=folder, env=PLAIN_ENVIRONMENT)
+def command(*arguments: str, within: float = 2 * PATIENCE) -> CompletedCommand:
+    return run_command([COMMAND, *arguments], within=within, env=PLAIN_ENVIRONMENT)
 
 
 def rows(script: Script) -> list[Row]:
@@ -125,7 +125,7 @@ def test_a_model_of_vectors_makes_vectors_and_nothing_else(tmp_path: Path) -> No
 def test_a_model_of_vectors_is_not_guessed(tmp_path: Path) -> None:
     """As in the binary: without the word `embedding` it is taken for a model of text, and refused."""
     folder = ModelStore(tmp_path, verify=False).embedding().directory
-    refused = command(tmp_path, "serve", "-p", "0", "-m", str(folder))
+    refused = command("serve", "-p", "0", "-m", str(folder))
     assert refused.exit_code == 1
     assert "Error: cannot find tensor model.embed_tokens.weight" in refused.stderr
 
@@ -200,35 +200,35 @@ def test_a_signal_ends_it_in_the_middle_of_an_answer(
 def test_a_broken_model_is_one_error_line(tmp_path: Path, kind: str) -> None:
     files = ModelStore(tmp_path, verify=False).broken(kind, tmp_path / "model")
     which = ["--format", "gguf", "-f", files.file] if files.file else []
-    outcome = command(tmp_path, "serve", "-p", "0", "-m", str(files.directory), *which)
+    outcome = command("serve", "-p", "0", "-m", str(files.directory), *which)
     assert outcome.exit_code == 1
     assert re.fullmatch(r"Error: [^\n]+\n", outcome.stderr), outcome.describe()
 
 
-def test_a_port_in_use_is_told_after_the_load(tmp_path: Path, model_arguments: tuple[str, ...]) -> None:
+def test_a_port_in_use_is_told_after_the_load(model_arguments: tuple[str, ...]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        outcome = command(tmp_path, "serve", *model_arguments, "--host", "127.0.0.1", "-p", port)
+        outcome = command("serve", *model_arguments, "--host", "127.0.0.1", "-p", port)
     assert outcome.exit_code == 1
     assert outcome.stderr == "Error: Address already in use (os error 98)\n"
     assert "Model loaded." in outcome.stdout
 
 
-def test_a_panic_is_told_and_exits_with_101(tmp_path: Path, model_arguments: tuple[str, ...]) -> None:
-    outcome = command(tmp_path, "run", *model_arguments, "-c", "nowhere.jinja", "-i", "hi")
+def test_a_panic_is_told_and_exits_with_101(model_arguments: tuple[str, ...]) -> None:
+    outcome = command("run", *model_arguments, "-c", "nowhere.jinja", "-i", "hi")
     assert outcome.exit_code == 101
     assert "panicked at" in outcome.stderr
 
 
-def test_global_options_may_stand_first(tmp_path: Path, model_arguments: tuple[str, ...]) -> None:
-    outcome = command(tmp_path, "--seed", "1", "run", *model_arguments, "-i", "hi")
+def test_global_options_may_stand_first(model_arguments: tuple[str, ...]) -> None:
+    outcome = command("--seed", "1", "run", *model_arguments, "-i", "hi")
     # The engine's own refusal on a processor, which proves that the seed has reached it.
     assert (outcome.exit_code, outcome.stderr) == (1, "Error: cannot seed the CPU rng with set_seed\n")
 
 
-def test_one_shot_answers_and_ends(tmp_path: Path, model: ModelFiles, script: Script) -> None:
+def test_one_shot_answers_and_ends(model: ModelFiles, script: Script) -> None:
     row = rows(script)[0]
-    outcome = command(tmp_path, "run", "-f", str(model.path), "-i", row.keyword)
+    outcome = command("run", "-f", str(model.path), "-i", row.keyword)
     assert outcome.exit_code == 0, outcome.describe()
     for part in (
         row.answer,

@@ -14,7 +14,7 @@ PYTHON = (sys.executable, "-ISc")
 
 
 def run(folder: Path, script: str, within: float = 10.0) -> None:
-    install("It could not be had", [*PYTHON, script], folder=folder, timeout=within, cwd=folder)
+    install("It could not be had", [*PYTHON, script], timeout=within, cwd=folder)
 
 
 def test_what_is_installed_is_there(tmp_path: Path) -> None:
@@ -44,4 +44,4 @@ def test_one_that_does_not_end_is_ended(tmp_path: Path) -> None:
 
 def test_one_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ProgramUnavailable, match=r"It could not be had: .*No such file"):
-        install("It could not be had", [tmp_path / "missing"], folder=tmp_path, timeout=60)
+        install("It could not be had", [tmp_path / "missing"], timeout=60)
