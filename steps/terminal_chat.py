@@ -100,9 +100,9 @@ def line_is(context: StepContext, text: str) -> None:
     checks.check_line(context.world.terminal.turns.get(), text)
 
 
-@then("the answer contains no control codes")
-def is_harmless(context: StepContext) -> None:
-    checks.check_no_control_codes(context.world.terminal.turns.get())
+@then("no answer contains control codes")
+def are_harmless(context: StepContext) -> None:
+    context.world.terminal.require_no_control_codes()
 
 
 @then("the chat shows a new prompt")

@@ -14,33 +14,29 @@ Feature: Slash commands control the chat
     And the chat shows a new prompt
 
   @critical
-  Scenario Outline: The system message of a <role> determines the next answer
-    Given the line "/system You are a <role>." was typed
-    When the line "Tell me about the harbour" is typed
-    Then the answer matches the script
-
-    Examples: roles
-      | role   |
-      | pirate |
-      | butler |
-
-  @normal
-  Scenario: Clearing the chat removes the system message
-    Given the line "/system You are a pirate." was typed
-    And the line "/clear" was typed
-    When the line "Tell me about the harbour" is typed
-    Then the answer matches the script
-
-  @normal
-  Scenario: Sampling commands take effect with the next answer
+  Scenario: The system message determines answers until the chat is cleared
     When these lines are typed one after another
-      | line                    | output    |
-      | /temperature 0.5        |           |
-      | Tell me about the comet | temp=0.5  |
-      | /topk 7                 |           |
-      | Tell me about the comet | top_k=7   |
-      | /topp 0.5               |           |
-      | Tell me about the comet | top_p=0.5 |
+      | line                      |
+      | /system You are a pirate. |
+      | Tell me about the harbour |
+      | /clear                    |
+      | Tell me about the harbour |
+      | /system You are a butler. |
+      | Tell me about the harbour |
+    Then every answer matches the script
+
+  @normal
+  Scenario: Sampling commands take effect, rejected values leave the settings unchanged
+    When these lines are typed one after another
+      | line                    | output                            |
+      | /temperature 0.5        |                                   |
+      | Tell me about the comet | temp=0.5                          |
+      | /temperature 3          | temperature must be in [0.0, 2.0] |
+      | Tell me about the comet | temp=0.5                          |
+      | /topk 7                 |                                   |
+      | Tell me about the comet | top_k=7                           |
+      | /topp 0.5               |                                   |
+      | Tell me about the comet | top_p=0.5                         |
     Then each line has the output given for it
     And every answer matches the script
 
@@ -59,13 +55,6 @@ Feature: Slash commands control the chat
     Then each line has the output given for it
     And the output does not contain "Stats:"
     And the chat shows a new prompt
-
-  @normal
-  Scenario: A rejected value leaves the setting unchanged
-    Given the line "/temperature 0.5" was typed
-    And the line "/temperature 3" was typed
-    When the line "Tell me about the comet" is typed
-    Then the output contains "temp=0.5"
 
   @normal
   Scenario: Lines that merely resemble commands reach the model

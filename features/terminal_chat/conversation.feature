@@ -42,16 +42,12 @@ Feature: A conversation in the terminal
     And the chat shows a new prompt
 
   @critical
-  Scenario: The second message remembers the first
-    Given the line "My name is Mara" was typed
-    When the line "What am I called?" is typed
-    Then the answer matches the script
-    And the token counts match the tokenizer
-
-  @critical
-  Scenario: A cleared chat has forgotten earlier messages
-    Given the line "My name is Mara" was typed
-    And the line "/clear" was typed
-    When the line "What am I called?" is typed
-    Then the answer matches the script
+  Scenario: Earlier messages are remembered until the chat is cleared
+    When these lines are typed one after another
+      | line              |
+      | My name is Mara   |
+      | What am I called? |
+      | /clear            |
+      | What am I called? |
+    Then every answer matches the script
     And the token counts match the tokenizer

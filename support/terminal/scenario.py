@@ -221,10 +221,14 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
         return self.turns.available
 
     def require_scripted(self) -> None:
-        """Of every turn but those of commands, which no model answers."""
-        sent = [turn for turn in self.turns.all() if turn.messages]
-        assert sent, "every line was a command, which no model answers"
-        checks.check_each(sent, lambda turn: checks.check_answer(turn, self._expected_answer(turn)))
+        checks.check_each(self._answered, lambda turn: checks.check_answer(turn, self._expected_answer(turn)))
+
+    @property
+    def _answered(self) -> list[Turn]:
+        """Every turn but those of commands, which no model answers."""
+        answered = [turn for turn in self.turns.all() if turn.messages]
+        assert answered, "every line was a command, which no model answers"
+        return answered
 
     def require_contains(self, text: str) -> None:
         checks.check_output_contains(self.turns.get(), text)
@@ -240,7 +244,7 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
         checks.check_chunks(self.turns.get(), least)
 
     def require_token_counts(self) -> None:
-        checks.check_each(self.turns.all(), self._require_token_counts_of)
+        checks.check_each(self._answered, self._require_token_counts_of)
 
     def _require_token_counts_of(self, turn: Turn) -> None:
         model = self._suite.compiled
@@ -252,6 +256,9 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
         """Each line of `send_each` has the output that was given for it."""
         given = zip(self.turns.all(), self._given_outputs, strict=True)
         checks.check_each(given, lambda pair: checks.check_output_contains(*pair))
+
+    def require_no_control_codes(self) -> None:
+        checks.check_each(self._answered, checks.check_no_control_codes)
 
     def require_exit(self, exit_code: int, limit: float) -> None:
         checks.check_ended(self.end(), exit_code, limit)

@@ -27,6 +27,7 @@ from support.bundled.reference_server.loading import ModelOptions, resolve_model
 from support.bundled.reference_server.serve import load_engine
 
 echo = partial(print, flush=True)
+ALARM_SECONDS = 0.1
 _BAR = "=" * 20
 _COMMANDS = """Welcome to interactive mode! \
 Because this model is a text model, you can enter prompts and chat with the model.
@@ -208,11 +209,26 @@ def _loop(session: Conversation) -> None:
 
 def _read_line() -> str:
     if sys.stdin.isatty():
-        return input("> ").strip()
+        with _repeated_alarm():
+            return input("> ").strip()
     line = sys.stdin.readline()
     if not line:
         raise EOFError
     return line.strip()
+
+
+@contextmanager
+def _repeated_alarm() -> Iterator[None]:
+    """A Ctrl-C just before `input` waits is noticed when something else interrupts the wait."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, ALARM_SECONDS, ALARM_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _answer(session: Conversation, text: str) -> bool:
