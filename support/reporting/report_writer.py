@@ -45,6 +45,11 @@ CAPABILITY_BUDGETS: Mapping[str, tuple[float, float]] = {
     "terminal_chat": (20, 40),
     "performance": (120, 300),
 }
+# What a run writes beside its folders: that of an earlier run is removed.
+FILES = (
+    *("records.jsonl", "stacks.txt", "report.json", "index.html"),
+    *("summary.md", "matrix.md", "matrix.html"),
+)
 REPORTED_PACKAGES = ("behave", "allure-behave", "httpx", "mistralrs")
 
 
@@ -64,11 +69,6 @@ class RunReports:
         self.records = self.folder / "records.jsonl"
         self.stacks = self.folder / "stacks.txt"
         self.junit = self.folder / "junit"
-        self._page = self.folder / "index.html"
-        self._json = self.folder / "report.json"
-        self._markdown = self.folder / "summary.md"
-        self._matrix = self.folder / "matrix.md"
-        self._matrix_page = self.folder / "matrix.html"
         self._resources = ResourceSampler(self.folder / "resource-usage.csv")
         self._resolved = resolved
         self._budgets = budgets(resolved.settings.acceptance_time_factor)
@@ -81,28 +81,19 @@ class RunReports:
     def prepare(self) -> None:
         """Remove what an earlier run left: a stale report would be taken for this one's.
 
-        From here on behave's own words go through the redactor as well.
+        From here on behave's own output goes through the redactor as well.
         """
         sys.stdout, sys.stderr = (
             cast(TextIO, stream if isinstance(stream, RedactedStream) else RedactedStream(stream))
             for stream in (sys.stdout, sys.stderr)
         )
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for folder in (self.results, self.junit):
+            for folder in (self.results, self.junit, self.folder / evidence.FOLDER):
                 shutil.rmtree(folder, ignore_errors=True)
-                folder.mkdir()
-            shutil.rmtree(self.folder / evidence.FOLDER, ignore_errors=True)
-            for file in (
-                self.records,
-                self.stacks,
-                self._page,
-                self._json,
-                self._markdown,
-                self._matrix,
-                self._matrix_page,
-            ):
-                file.unlink(missing_ok=True)
+            for folder in (self.results, self.junit):
+                folder.mkdir(parents=True)
+            for name in FILES:
+                (self.folder / name).unlink(missing_ok=True)
         except OSError as error:
             raise AcceptanceError(
                 f"the reports folder {self.folder} cannot be written ({error.strerror}); "
@@ -111,7 +102,8 @@ class RunReports:
 
     def print_header(self) -> None:
         """The target and why it was chosen, and the settings in force, those that somebody chose first."""
-        print(f"Target:   {self._target.label} ({self._target_path()})")
+        place = getattr(self._target, "path", "not started by the suite")
+        print(f"Target:   {self._target.label} ({place})")
         print(f"Why:      {self._target.why}")
         print(f"Ollama:   {self._ollama_api}")
         rows = self._resolved.table()
@@ -120,13 +112,12 @@ class RunReports:
             f"{name} = {value}" for name, value, origin in rows if origin == "default" and value != "-"
         ]
         lines += textwrap.wrap(f"by default: {', '.join(defaults)}", 100, break_on_hyphens=False)
-        for number, line in enumerate(lines):
-            print(f"{'Settings:' if number == 0 else '':<9} {line}")
+        print("Settings: " + f"\n{'':10}".join(lines))
         print(flush=True)
         self._resources.start()
 
     def finish(self, code: int, *, suite: str, started: float) -> int:
-        """Make the reports, say the verdict and the paths; the exit code of the run.
+        """Make the reports, print the verdict and the paths; the exit code of the run.
 
         A report that cannot be made turns a green run into a broken harness, never a red one into another.
         """
@@ -138,7 +129,7 @@ class RunReports:
         report = build_report(
             records, suite=suite, environment=self.environment(), started=started, duration=duration
         )
-        made = {"JSON": write_report(self._json, report), "JUnit": self.junit}
+        made = {"JSON": write_report(self.folder / "report.json", report), "JUnit": self.junit}
         made |= {"Allure": self.results} | self._attach_run_evidence(records)
         if (self.folder / evidence.FOLDER).is_dir():
             made["Evidence"] = self.folder / evidence.FOLDER
@@ -146,7 +137,7 @@ class RunReports:
             try:
                 made["HTML"] = html.build(
                     self.results,
-                    self._page,
+                    self.folder / "index.html",
                     environment=self.environment(),
                     cache=self._resolved.settings.acceptance_cache_dir,
                     report_progress=print,
@@ -177,8 +168,8 @@ class RunReports:
         pieces, made = [], {}
         if table := matrix_of(records):
             page = html_page(table).encode()
-            write_atomically(self._matrix, markdown_page(table).encode())
-            made["Matrix"] = write_atomically(self._matrix_page, page)
+            write_atomically(self.folder / "matrix.md", markdown_page(table).encode())
+            made["Matrix"] = write_atomically(self.folder / "matrix.html", page)
             pieces.append(Evidence("conformance by server", "text/html", page))
         record = self._resources
         if record.samples:
@@ -207,7 +198,7 @@ class RunReports:
                     stream.write(text)
             except OSError as error:
                 print(f"acceptance: GITHUB_STEP_SUMMARY cannot be written: {error.strerror}", file=sys.stderr)
-        return write_atomically(self._markdown, text.encode())
+        return write_atomically(self.folder / "summary.md", text.encode())
 
     def environment(self) -> dict[str, str]:
         """What a reader has to know to repeat the run; secrets are redacted."""
@@ -228,9 +219,6 @@ class RunReports:
         from support.servers.ollama_backends import preview
 
         return preview(self._resolved.settings, self._target.label)
-
-    def _target_path(self) -> str:
-        return str(getattr(self._target, "path", "not started by the suite"))
 
 
 def _headline(records: Sequence[Record]) -> str:

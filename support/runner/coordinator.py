@@ -2,15 +2,15 @@
 
 A crash of a worker (support/runner/worker.py) costs the scenario that it ran: a new worker is started, and
 the rest of the feature file still runs. A worker without messages for too long is killed. Results go to a
-`WorkerListener`, which is support/runner/result_collector.py.
+`ResultCollector` (support/runner/result_collector.py).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from support.errors import EXIT_PASSED
 from support.reporting.behave_events import RunError
@@ -24,33 +24,12 @@ from support.runner.worker_pool import Worker
 
 if TYPE_CHECKING:
     from support.runner.messages import FromWorker
+    from support.runner.result_collector import ResultCollector
 
 # How soon a signal is passed on.
 POLL_INTERVAL = 0.1
 # Beyond the budget of its scenario, a worker has this time for its hooks and cleanups.
 HEARTBEAT_TIMEOUT = 3 * HOOK_SECONDS
-
-
-class WorkerListener(Protocol):
-    """Receives the events of a run."""
-
-    def scenario_started(self, record: Record) -> None:
-        """Its record states that the process ended; that of `scenario_finished` replaces it."""
-
-    def scenario_finished(self, record: Record) -> None:
-        """A scenario has ended, or something failed outside all scenarios."""
-
-    def run_error(self, worker: Worker, failure: RunError) -> None:
-        """A worker could not start."""
-
-    def worker_crashed(self, worker: Worker, task: Task | None, reason: str) -> None:
-        """A worker ended without its last message. `task.running` is the scenario that it ran, if any."""
-
-
-class StartWorker(Protocol):
-    """Makes a worker and starts it."""
-
-    def __call__(self, worker_id: str, *, is_replacement: bool) -> Worker: ...
 
 
 class Coordinator:
@@ -59,20 +38,20 @@ class Coordinator:
     def __init__(  # noqa: PLR0913 - the collaborators and limits of a run
         self,
         schedule: Schedule,
-        listener: WorkerListener,
+        collector: ResultCollector,
         *,
-        start: StartWorker,
+        start: Callable[[str], Worker],
         signals: Signals,
         stop_at_failure: bool = False,
         time_factor: float = 1.0,
         heartbeat_timeout: float = HEARTBEAT_TIMEOUT,
     ) -> None:
-        """`start(worker_id, is_replacement)` makes a worker and starts it; it replaces a crashed one or not.
+        """`start(worker_id)` makes a worker and starts it, also one that replaces a crashed one.
 
         `time_factor` scales the budgets and `heartbeat_timeout`.
         """
         self._schedule = schedule
-        self._listener = listener
+        self._collector = collector
         self._start = start
         self._signals = signals
         self._stop_at_failure = stop_at_failure
@@ -85,7 +64,7 @@ class Coordinator:
 
     def run(self, worker_ids: Sequence[str]) -> None:
         """Until all is done, or a signal has arrived and the workers have ended."""
-        self._workers = [self._start(worker_id, is_replacement=False) for worker_id in worker_ids]
+        self._workers = [self._start(worker_id) for worker_id in worker_ids]
         while self._workers:
             self._dispatch()
             readable = wait([worker.connection for worker in self._workers], POLL_INTERVAL)
@@ -134,7 +113,7 @@ class Coordinator:
             case EndMessage(exit_code):
                 worker.exit_code = exit_code
             case RunError():
-                self._listener.run_error(worker, message)
+                self._collector.run_error(worker, message)
             case Record():
                 self._handle_record(worker.task, message)
 
@@ -142,11 +121,11 @@ class Coordinator:
         if task is not None and record.location in task.pending:
             task.started.add(record.location)
             task.running, task.checks = record, {}
-            self._listener.scenario_started(record)
+            self._collector.scenario_started(record)
             return
         if task is not None and record.location in task.scenarios:
             task.running = None
-        self._listener.scenario_finished(record)
+        self._collector.scenario_finished(record)
         if record.gates and self._stop_at_failure:
             self._schedule.clear()
 
@@ -176,7 +155,7 @@ class Coordinator:
         reason = worker.join()
         if worker.exit_code is None:
             if not self._signal_forwarded:
-                self._listener.worker_crashed(worker, task, reason)
+                self._collector.worker_crashed(worker, task, reason)
                 self._replace(worker, task)
         elif worker.exit_code > 128:
             # A signal from elsewhere ended it, in order: that was meant for the run.
@@ -196,4 +175,4 @@ class Coordinator:
         elif task is not None and task.pending:
             self._schedule.requeue(task)
         if not self._schedule.empty and task is not None:
-            self._workers.append(self._start(worker.worker_id, is_replacement=True))
+            self._workers.append(self._start(worker.worker_id))

@@ -44,17 +44,21 @@ class ResultCollector:
         self._allure: AcceptanceAllure | None = None
 
     def scenario_started(self, record: Record) -> None:
+        """Its record states that the process ended; that of `scenario_finished` replaces it."""
         self._stream.write(record.to_line())
 
     def scenario_finished(self, record: Record) -> None:
+        """A scenario has ended, or something failed outside all scenarios."""
         self.scenario_started(record)
         if self._show_outcomes:
             self._print_outcome(record)
 
     def run_error(self, worker: Worker, failure: RunError) -> None:
+        """A worker could not start."""
         self._record_run_error(worker, failure, failure.location)
 
     def worker_crashed(self, worker: Worker, task: Task | None, reason: str) -> None:
+        """A worker ended without its last message. `task.running` is the scenario that it ran, if any."""
         output = visible(worker.last_output())
         stacks = worker.hang_traceback()
         limit = one_line(stacks, 400)

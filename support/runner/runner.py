@@ -192,10 +192,10 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         if not alone and self.config.format != [self.config.default_format]:
             print("acceptance: formatters chosen with -f need one worker: they are not used", flush=True)
 
-        def start(worker_id: str, *, is_replacement: bool) -> Worker:
+        def start(worker_id: str) -> Worker:
             with defer_interrupts():
                 worker = pool.take(worker_id)
-            worker.configure(target, to_terminal=alone, is_replacement=is_replacement)
+            worker.configure(target, to_terminal=alone)
             return worker
 
         with reports.open_records("w") as stream:

@@ -40,6 +40,7 @@ class Worker:
     """One worker process. `worker_id` is its lane in the timeline of the reports.
 
     `stacks`: the file for the stacks of its hard limit. `kill_reason`: why the coordinator killed it.
+    `is_replacement`: it replaces one that crashed.
     """
 
     def __init__(self, worker_id: str, argv: Sequence[str], folder: Path) -> None:
@@ -49,7 +50,7 @@ class Worker:
         self.stacks.unlink(missing_ok=True)
         self.task: Task | None = None
         self.folder: str | None = None
-        self.idle = False
+        self.idle = self.is_replacement = False
         self.exit_code: int | None = None
         self.last_message_at = time.monotonic()
         self.kill_reason: str | None = None
@@ -68,10 +69,10 @@ class Worker:
                 pass_fds=(self._terminal_errors,),
             )
 
-    def configure(self, target: Target, *, to_terminal: bool, is_replacement: bool) -> None:
+    def configure(self, target: Target, *, to_terminal: bool) -> None:
         """Let it start."""
         errors = self._terminal_errors
-        self.send(StartMessage(target, self.stacks, to_terminal, is_replacement, errors))
+        self.send(StartMessage(target, self.stacks, to_terminal, self.is_replacement, errors))
         os.close(errors)
 
     def kill(self) -> None:
@@ -136,25 +137,26 @@ class WorkerPool:
     def __init__(self, argv: Sequence[str]) -> None:
         self._argv = argv
         self._folder = RunDirectory()
-        self._prestarted: list[Worker] = []
+        self._prestarted: dict[str, Worker] = {}
+        self._taken: set[str] = set()
 
     def prestart(self, jobs: int) -> None:
         """Start so many workers, which wait for their start message."""
-        self._prestarted = [Worker(f"w{number + 1}", self._argv, self._folder.path) for number in range(jobs)]
+        ids = [f"w{number + 1}" for number in range(jobs)]
+        self._prestarted = {name: Worker(name, self._argv, self._folder.path) for name in ids}
         self._folder.lock()
 
     def take(self, worker_id: str) -> Worker:
-        """A worker without a start message: a prestarted one, or a new one."""
-        for worker in self._prestarted:
-            if worker.worker_id == worker_id:
-                self._prestarted.remove(worker)
-                return worker
-        return Worker(worker_id, self._argv, self._folder.path)
+        """A worker without a start message, prestarted or new; another one of the same id replaces it."""
+        worker = self._prestarted.pop(worker_id, None) or Worker(worker_id, self._argv, self._folder.path)
+        worker.is_replacement = worker_id in self._taken
+        self._taken.add(worker_id)
+        return worker
 
     def close(self) -> None:
         """End those that were not taken, and remove the folder. May be called twice."""
         while self._prestarted:
-            self._prestarted.pop().kill()
+            self._prestarted.popitem()[1].kill()
         self._folder.remove()
 
     def remove_folder(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +17,7 @@ from support.results.record import Record
 from support.runner import worker_pool
 from support.runner.checks_of_scenarios import budget_of_scenario
 from support.runner.coordinator import Coordinator
+from support.runner.result_collector import ResultCollector
 from support.runner.scheduler import Schedule, Task
 from support.runner.signals import Signals
 from support.runner.time_limits import SCENARIO_SECONDS
@@ -55,12 +56,12 @@ class Scenario:
     all_steps: tuple[SimpleNamespace, ...] = ()
 
 
-@dataclass
-class RecordingListener:
+class CrashCollector(ResultCollector):
     """Keeps the crashes of workers, and the output of the last one."""
 
-    crashes: list[tuple[str | None, str]] = field(default_factory=list)
-    output: str = ""
+    def __init__(self) -> None:
+        self.crashes: list[tuple[str | None, str]] = []
+        self.output = ""
 
     def scenario_started(self, record: Record) -> None: ...
 
@@ -75,20 +76,20 @@ class RecordingListener:
 
 def run_fake(
     monkeypatch: pytest.MonkeyPatch, script: str, *tags: str
-) -> tuple[RecordingListener, Coordinator, Signals, float]:
+) -> tuple[CrashCollector, Coordinator, Signals, float]:
     """A run of one file by a worker with this script; with the seconds that it took."""
 
     def managed(_command: list[str], **options: Any) -> Any:
         return ManagedProcess([sys.executable, "-c", FAKE_WORKER + script], **options)
 
     monkeypatch.setattr(worker_pool, "ManagedProcess", managed)
-    listener, signals, pool = RecordingListener(), Signals(), WorkerPool([])
+    listener, signals, pool = CrashCollector(), Signals(), WorkerPool([])
 
-    def start(worker_id: str, *, is_replacement: bool) -> Worker:
+    def start(worker_id: str) -> Worker:
         worker = pool.take(worker_id)
         # The heartbeat counts from the start message on: the time until then depends on the machine.
         wait_until("the worker is there", lambda: "here" in worker.last_output(), timeout=PATIENCE)
-        worker.configure(TARGET, to_terminal=False, is_replacement=is_replacement)
+        worker.configure(TARGET, to_terminal=False)
         return worker
 
     scenarios: dict[str, Any] = {RECORD.location: Scenario(tags, tags)}
@@ -163,7 +164,7 @@ def test_a_message_that_was_cut_off_is_the_end_of_its_worker(monkeypatch: pytest
 def test_a_prestarted_worker_that_was_not_taken_is_ended() -> None:
     pool = WorkerPool(["features"])
     pool.prestart(1)
-    worker = pool._prestarted[0]
+    worker = pool._prestarted["w1"]
     pool.close()
     assert not worker.process.alive
     assert not worker.log.parent.exists()
