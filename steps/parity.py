@@ -100,7 +100,7 @@ def rejected(context: StepContext) -> None:
 
 @then("the response is a client error in the format of the {api} API")
 def client_error(context: StepContext, api: str) -> None:
-    context.world.faults.refusals.get().require_client_errors(api)
+    context.world.faults.require_client_errors(api)
 
 
 @then("the server cancels that generation within {duration}")

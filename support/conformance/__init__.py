@@ -9,8 +9,7 @@ generated_bodies  request bodies that are too large or too deep for a table
 response_parser   framing and JSON of a response
 matchers          conditions on one value of a response
 case_runner       runs one case on one server
-checked_client    `CheckedClient`: checks the contract of every response; what the sequences use
-sequence          `@sequence`: checks that take several requests
+sequence          `@sequence`: checks that take several requests, and the client that they use
 sequences/        the sequences of each API
 groups            the checks of all APIs by id, and those of an API by group
 check_outcome     what a check found on one server

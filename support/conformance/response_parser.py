@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -79,58 +79,40 @@ def parse(exchange: Exchange, kind: str, *, ends_with_done: bool | None) -> Pars
         )
     if kind == "empty" and exchange.body:
         raise ConformanceError("framing", f"expected no body, got {exchange.text[:200]!r}")
-    readers: Mapping[str, Callable[[], Sequence[tuple[bytes, float, str]]]] = {
-        "json": lambda: [(exchange.body, exchange.seconds, "message")],
-        "sse": lambda: _events(exchange, ends_with_done=ends_with_done),
-        "ndjson": lambda: _lines(exchange),
-    }
-    found = readers[kind]() if kind in readers else []
     try:
-        pieces = tuple(
-            Chunk(raw, strict_json(raw, f"{exchange.method} {exchange.url}"), after, name)
-            for raw, after, name in found
-        )
+        chunks = tuple(_chunks(exchange, kind, ends_with_done=ends_with_done))
+    except FramingError as error:
+        raise ConformanceError("framing", str(error)) from None
     except NotJson as error:
         raise ConformanceError("JSON", str(error)) from None
-    return ParsedResponse(exchange, kind, pieces)
+    return ParsedResponse(exchange, kind, chunks)
 
 
-def _events(exchange: Exchange, *, ends_with_done: bool | None) -> list[tuple[bytes, float, str]]:
-    """The data of the events and when each was complete, without `[DONE]` (once, and last)."""
-    try:
-        events = parse_events(exchange.body)
-    except FramingError as error:
-        raise ConformanceError("framing", str(error)) from None
-    if not events:
-        raise ConformanceError("framing", "a stream without any event")
-    data = [event.data for event in events]
-    if ends_with_done or (ends_with_done is None and DONE in data):
-        if data[-1] != DONE or data.count(DONE) != 1:
-            raise ConformanceError(
-                "framing", f"a stream ends with exactly one {DONE}; its last events: {data[-3:]}"
-            )
-        events = events[:-1]
-    times = _arrival_times(exchange, events)
-    return [(event.data.encode(), after, event.name) for event, after in zip(events, times, strict=True)]
-
-
-def _arrival_times(exchange: Exchange, events: Sequence[Event]) -> list[float]:
-    """When the last byte of each event's data was received."""
-    times, position = [], 0
-    for event in events:
-        last_line = event.data.rpartition("\n")[2].encode()
-        position = exchange.body.index(last_line, position) + len(last_line)
-        times.append(exchange.arrival_time(position))
-    return times
-
-
-def _lines(exchange: Exchange) -> list[tuple[bytes, float, str]]:
-    try:
-        lines = split_lines(exchange.body)
-    except FramingError as error:
-        raise ConformanceError("framing", str(error)) from None
-    found, position = [], 0
-    for line in lines:
+def _chunks(exchange: Exchange, kind: str, *, ends_with_done: bool | None) -> Iterator[Chunk]:
+    """The JSON documents; raises `FramingError` and `NotJson`."""
+    where = f"{exchange.method} {exchange.url}"
+    if kind == "json":
+        yield Chunk(exchange.body, strict_json(exchange.body, where), exchange.seconds)
+    position = 0
+    for line in split_lines(exchange.body) if kind == "ndjson" else ():
         position += len(line) + 1
-        found.append((line, exchange.arrival_time(position), "message"))
-    return found
+        yield Chunk(line, strict_json(line, where), exchange.arrival_time(position))
+    for event in _events(exchange, ends_with_done=ends_with_done) if kind == "sse" else ():
+        raw = event.data.encode()
+        # An event has been received with the last line of its data.
+        last_line = raw.rpartition(b"\n")[2]
+        position = exchange.body.index(last_line, position) + len(last_line)
+        yield Chunk(raw, strict_json(raw, where), exchange.arrival_time(position), event.name)
+
+
+def _events(exchange: Exchange, *, ends_with_done: bool | None) -> list[Event]:
+    """The events without `[DONE]` (once, and last); raises `FramingError`."""
+    events = parse_events(exchange.body)
+    if not events:
+        raise FramingError("a stream without any event")
+    data = [event.data for event in events]
+    if not (ends_with_done or (ends_with_done is None and DONE in data)):
+        return events
+    if data[-1] != DONE or data.count(DONE) != 1:
+        raise FramingError(f"a stream ends with exactly one {DONE}; its last events: {data[-3:]}")
+    return events[:-1]

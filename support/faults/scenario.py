@@ -11,7 +11,7 @@ from support.chat.requests import chat_request, expected_answer
 from support.chat.scenario_servers import ScenarioServers
 from support.faults import disconnects, fuzzing, malformed_requests
 from support.faults.fuzzing import ChoicesOutcome, FuzzReport
-from support.faults.malformed_requests import Refusals
+from support.http.exchange import Exchange
 from support.performance.activity import ActivityProbe, watch_activity
 from support.performance.concurrency import UserOutcome
 from support.programs.launcher import LaunchedProgram
@@ -37,7 +37,9 @@ class FaultScenario(ScenarioResult):
 
     def __init__(self, servers: ScenarioServers) -> None:
         context = servers.context
-        self.refusals: MustCheck[Refusals] = context.must_check("responses to a malformed request")
+        self.refusals: MustCheck[list[tuple[ChatEndpoint, Exchange]]] = context.must_check(
+            "responses to a malformed request"
+        )
         self.disconnected: MustCheck[tuple[ChatEndpoint, ActivityProbe]] = context.must_check(
             "work for a client that has disconnected"
         )
@@ -56,6 +58,10 @@ class FaultScenario(ScenarioResult):
         endpoints = self._servers.endpoints
         targets = endpoints.native(server) if api == "Ollama" else [endpoints.openai(server)]
         self.refusals.set(malformed_requests.send_malformed(targets, mistake, self._servers.answer_timeout))
+
+    def require_client_errors(self, api: str) -> None:
+        """Each response is an error of the client in the form of this API; raises AssertionError."""
+        malformed_requests.require_client_errors(self.refusals.get(), api)
 
     # -- disconnecting clients and slow readers
 

@@ -22,7 +22,7 @@ from support.clients import langchain, ollama_cli
 from support.conformance.error_forms import require_error_form
 from support.errors import NotSupported
 from support.faults import fuzzing, malformed_requests
-from support.faults.malformed_requests import Refusals
+from support.faults.malformed_requests import require_client_errors
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from tests.conformance.samples import chat, exchange
@@ -57,15 +57,15 @@ def test_the_form_of_an_api_is_that_of_its_errors(api: str, document: object) ->
         with pytest.raises(AssertionError, match="toy: expected an error in the form of the"):
             require_error_form("toy", response, api)
         with pytest.raises(AssertionError, match="toy: expected an error in the form of the"):
-            Refusals(((ROUTE, right), (ROUTE, response))).require_client_errors(api)
+            require_client_errors([(ROUTE, right), (ROUTE, response)], api)
 
 
 @pytest.mark.parametrize("api", ["OpenAI", "Ollama"])
 def test_a_clients_mistake_is_no_failure_of_the_server(api: str) -> None:
     words = json.dumps(OPENAI if api == "OpenAI" else OLLAMA).encode()
-    Refusals(((ROUTE, exchange(words, 422)),)).require_client_errors(api)
+    require_client_errors([(ROUTE, exchange(words, 422))], api)
     with pytest.raises(AssertionError, match="has the status of a server error"):
-        Refusals(((ROUTE, exchange(words, 404)), (ROUTE, exchange(words, 500)))).require_client_errors(api)
+        require_client_errors([(ROUTE, exchange(words, 404)), (ROUTE, exchange(words, 500))], api)
 
 
 def lists(one: list[str], other: list[str]) -> ListedModels:

@@ -10,14 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from anthropic.types import (
-    ErrorResponse,
-    Message,
-    MessageDeltaUsage,
-    MessageTokensCount,
-    RawMessageStreamEvent,
-    Usage,
-)
+from anthropic import types as official
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from support.conformance.api import Api, NormalizedAnswer
@@ -257,15 +250,15 @@ def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
     }
 
 
-def _official_fields(official: type[BaseModel], path: str = "") -> frozenset[str]:
+def _official_fields(kind: type[BaseModel], path: str = "") -> frozenset[str]:
     """Fields of the official type, which may come where the own model has none."""
-    return frozenset(f"{path}{name}" for name in official.model_fields)
+    return frozenset(f"{path}{name}" for name in kind.model_fields)
 
 
 _BLOCK = frozenset({"citations", "signature", "caller"})
 _MESSAGE = (
-    _official_fields(Message)
-    | _official_fields(Usage, "usage.")
+    _official_fields(official.Message)
+    | _official_fields(official.Usage, "usage.")
     | frozenset(f"content.{name}" for name in _BLOCK)
     # What mistral.rs adds, by its source (AnthropicMessageResponse).
     | {"files", "session_id"}
@@ -273,15 +266,17 @@ _MESSAGE = (
 _EVENT = (
     frozenset(f"message.{name}" for name in _MESSAGE)
     | frozenset(f"content_block.{name}" for name in _BLOCK)
-    | _official_fields(MessageDeltaUsage, "usage.")
+    | _official_fields(official.MessageDeltaUsage, "usage.")
     | {"delta.container", "delta.stop_details"}
 )
 
 # The package tells its events apart by hand; so pydantic does, and names what is wrong with the right one.
-_TaggedEvent: Any = Annotated[get_args(RawMessageStreamEvent)[0] | _Ping, Field(discriminator="type")]
+_TaggedEvent: Any = Annotated[
+    get_args(official.RawMessageStreamEvent)[0] | _Ping, Field(discriminator="type")
+]
 
 CONTRACTS = by_name(
-    Contract("message", _Message, Message, _MESSAGE, (stop_reason_consistent,)),
+    Contract("message", _Message, official.Message, _MESSAGE, (stop_reason_consistent,)),
     Contract(
         "message stream",
         _Event,
@@ -290,8 +285,8 @@ CONTRACTS = by_name(
         (one_start_one_stop, blocks_complete, one_message_delta, tool_inputs_are_objects),
         named_events=True,
     ),
-    Contract("tokens", _TokenCount, MessageTokensCount),
-    Contract("error", _ErrorBody, ErrorResponse, frozenset({"request_id", "error.details"})),
+    Contract("tokens", _TokenCount, official.MessageTokensCount),
+    Contract("error", _ErrorBody, official.ErrorResponse, frozenset({"request_id", "error.details"})),
 )
 
 ANTHROPIC = Api(

@@ -13,16 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
 
-from ollama import (
-    ChatResponse,
-    EmbeddingsResponse,
-    EmbedResponse,
-    GenerateResponse,
-    ListResponse,
-    ProcessResponse,
-    ProgressResponse,
-    ShowResponse,
-)
+import ollama
 from openai.types import Model as OpenAiModel
 from pydantic import AfterValidator, Field, model_validator
 
@@ -429,20 +420,20 @@ _OPENAI = openai.CONTRACTS
 _REASONING = frozenset({"choices.message.reasoning", "choices.delta.reasoning"})
 
 CONTRACTS = by_name(
-    Contract("generate", Generate, GenerateResponse, invariants=_TEXT),
-    Contract("generate stream", GenerateLine, GenerateResponse, invariants=_STREAM),
-    Contract("generate load", GenerateLoad, GenerateResponse),
-    Contract("chat", Chat, ChatResponse, invariants=(*_TEXT, tool_calls_indexed)),
-    Contract("chat stream", ChatLine, ChatResponse, invariants=(*_STREAM, tool_calls_indexed)),
-    Contract("chat load", ChatLoad, ChatResponse),
-    Contract("embed", Embed, EmbedResponse, invariants=(unit_length,)),
-    Contract("embeddings", Embeddings, EmbeddingsResponse),
-    Contract("tags", Tags, ListResponse, _LISTED_EXTRA_FIELDS),
-    Contract("ps", Processes, ProcessResponse, _LISTED_EXTRA_FIELDS),
-    Contract("show", Show, ShowResponse, _SHOW_EXTRA_FIELDS),
+    Contract("generate", Generate, ollama.GenerateResponse, invariants=_TEXT),
+    Contract("generate stream", GenerateLine, ollama.GenerateResponse, invariants=_STREAM),
+    Contract("generate load", GenerateLoad, ollama.GenerateResponse),
+    Contract("chat", Chat, ollama.ChatResponse, invariants=(*_TEXT, tool_calls_indexed)),
+    Contract("chat stream", ChatLine, ollama.ChatResponse, invariants=(*_STREAM, tool_calls_indexed)),
+    Contract("chat load", ChatLoad, ollama.ChatResponse),
+    Contract("embed", Embed, ollama.EmbedResponse, invariants=(unit_length,)),
+    Contract("embeddings", Embeddings, ollama.EmbeddingsResponse),
+    Contract("tags", Tags, ollama.ListResponse, _LISTED_EXTRA_FIELDS),
+    Contract("ps", Processes, ollama.ProcessResponse, _LISTED_EXTRA_FIELDS),
+    Contract("show", Show, ollama.ShowResponse, _SHOW_EXTRA_FIELDS),
     Contract("version", Version),
-    Contract("progress", ProgressResult, ProgressResponse),
-    Contract("progress stream", Progress, ProgressResponse, invariants=(success_last,)),
+    Contract("progress", ProgressResult, ollama.ProgressResponse),
+    Contract("progress stream", Progress, ollama.ProgressResponse, invariants=(success_last,)),
     Contract("failing stream", ProgressOrError, invariants=(error_last,)),
     Contract("error", ErrorBody),
     # Its half of the OpenAI API.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from support.conformance.checked_client import CheckedClient
-from support.conformance.sequence import Steps, require_equal, sequence
+from support.conformance.sequence import CheckedClient, Steps, require_equal, sequence
 from support.units import JsonObject
 
 CLIENT = CheckedClient

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.conformance.api import NormalizedAnswer
-from support.conformance.checked_client import CheckedClient
-from support.conformance.sequence import Steps, require_equal, sequence
+from support.conformance.sequence import CheckedClient, Steps, require_equal, sequence
 from support.http.client import RequestFailed, tls_context
 from support.models.script import COMET_ANSWER
 from support.units import JsonMapping

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from support.conformance.checked_client import CheckedClient
-from support.conformance.sequence import require_equal, sequence
+from support.conformance.sequence import CheckedClient, require_equal, sequence
 from support.models.script import COMET_ANSWER
 from support.units import JsonMapping, JsonObject
 from support.waiting import wait_until
