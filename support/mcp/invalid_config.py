@@ -25,13 +25,7 @@ def with_invalid_config(plan: LaunchPlan, what: str, folder: Path) -> LaunchPlan
     if what == ONE_PORT:
         port = free_port()
         return replace(plan, port=port, options=("--mcp-port", str(port)), expected_words=("differ",))
-    file = write_config(what, folder)
-    return replace(plan, options=("--mcp-config", str(file)), expected_words=(file.name,))
-
-
-def write_config(what: str, folder: Path) -> Path:
-    """The invalid tool server file, written into the folder unless it has to be missing."""
     file, content = folder / "tool-servers.json", INVALID_CONFIGS[what]
     if content is not None:
         file.write_text(content, encoding="utf-8")
-    return file
+    return replace(plan, options=("--mcp-config", str(file)), expected_words=(file.name,))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from support.models.files import Format, ModelFiles
 from support.models.llama import TinyModel
-from support.models.random_model import CONTEXT, random_model
+from support.models.random_model import random_model
 from support.models.writers import WEIGHTS_FILE, write, write_gguf
 
 TABLE = Path(__file__).with_name("broken.toml")
@@ -45,7 +45,7 @@ def write_broken(name: str, into: Path) -> ModelFiles:
     chosen = corruption(name)
     into.mkdir(parents=True, exist_ok=True)
     file = None if chosen.format == "safetensors" else f"broken.{chosen.format}"
-    files = ModelFiles(into, file, chosen.format, CONTEXT)
+    files = ModelFiles(into, file, chosen.format)
     _BUILDERS[name](files)
     return files
 

@@ -1,4 +1,4 @@
-"""Directories that are made once and then shared by any number of processes."""
+"""Directories that are built once and shared by any number of processes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 COMPLETE = ".complete"
-"""Written last into an entry: sizes in bytes by file name. Without it, or unlike it, it is made again."""
+"""Written last into an entry: file name -> size in bytes. Without it or with other sizes it is built again."""
 
 
 def build_once(entry: Path, build: Callable[[Path], None], wait: float = 180.0) -> Path:
-    """The directory `entry`, filled by `make` unless it is there and whole.
+    """The directory `entry`, filled by `build` unless it is complete; nothing is left when that raises.
 
-    make: fills the empty directory that it is given; when it raises, nothing stays. wait: seconds for another
-    process that makes the same entry; `filelock.Timeout` after that.
+    wait: seconds for another process that builds the same entry; then `filelock.Timeout`.
     """
     if is_complete(entry):
         return entry
-    # Most processes find a whole entry: they start faster without the lock's package.
+    # Most processes find a complete entry: they start faster without the lock's package.
     from filelock import FileLock
 
     entry.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +38,7 @@ def is_complete(entry: Path) -> bool:
 
 
 def _fill(entry: Path, build: Callable[[Path], None]) -> None:
-    # Whoever holds the lock owns the part: one left by a killed process is in the way and goes first.
+    # The lock protects the part: one that a killed process has left is removed.
     part = entry.with_name(f"{entry.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()

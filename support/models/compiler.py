@@ -39,7 +39,7 @@ LEAST_MARGIN = 0.05
 """Of the best token's logit over the next one's. The weights below allow about 0.25."""
 
 ATTEMPTS = ((256, 0), (256, 1), (512, 0), (512, 1))
-"""Width and seed, in order, before a script is refused."""
+"""Width and seed, in order, before a script is rejected."""
 
 TOPIC = HEAD_SIZE - 4
 RESERVED = TOPIC + 3
@@ -67,7 +67,7 @@ STATE_LOGIT = 55.0
 
 @dataclass(frozen=True, slots=True)
 class CompiledModel(TinyModel):
-    """A model that says `script`. margin: the smallest of all its steps, between 0 and 1."""
+    """A model with the answers of `script`. margin: the smallest of all steps, between 0 and 1."""
 
     script: Script
     margin: float
@@ -222,10 +222,10 @@ def _topics(draw: np.random.Generator, count: int) -> Single:
 
 
 def simulate(script: Script, model: TinyModel) -> _Step:
-    """Runs every step of every answer with the rounded weights; the step with the smallest margin.
+    """The step with the smallest margin among all steps of all answers, with the rounded weights.
 
-    Each row is asked in the worst company: its marker once, that of the row below in all the rest of the
-    context. The first step is also taken from the marker itself, for prompts that end with it.
+    The context is the worst one: the row's keyword once, that of the row before in all the rest. The first
+    step is also taken from the keyword itself, for prompts that end with it.
     """
     vocabulary, weights = model.vocabulary, {k: v.astype(np.float32) for k, v in model.weights.items()}
     embedding, head = weights["token_embd.weight"], weights["output.weight"]
@@ -236,12 +236,12 @@ def simulate(script: Script, model: TinyModel) -> _Step:
         starts = [vocabulary.pad, *(vocabulary.keywords[number][:1] if row.keyword else ())]
         tokens = np.array([*starts, *ids])
         goals = np.array([ids[0]] * len(starts) + [*ids[1:], ids[0] if row.loop else vocabulary.end])
-        crowd = [(vocabulary.pad, model.shape.context)]
+        context_tokens = [(vocabulary.pad, model.shape.context)]
         if row.keyword:
-            crowd.append((vocabulary.keywords[number][0], 1))
+            context_tokens.append((vocabulary.keywords[number][0], 1))
             if number:
-                crowd.append((vocabulary.keywords[number - 1][0], model.shape.context))
-        logits = _forward(weights, embedding[tokens], crowd, embedding) @ head.T
+                context_tokens.append((vocabulary.keywords[number - 1][0], model.shape.context))
+        logits = _forward(weights, embedding[tokens], context_tokens, embedding) @ head.T
         steps = np.arange(len(tokens))
         best = logits[steps, goals].copy()
         logits[steps, goals] = -np.inf
@@ -261,10 +261,10 @@ def _forward(
     context_tokens: Sequence[tuple[int, int]],
     embedding: Single,
 ) -> Single:
-    """The block for tokens that each look back at a crowd of (token id, how many); its normed result.
+    """The normed output of the block for query tokens with a context of (token id, count).
 
-    Only the first head and its last dimension carry a score, and the rotation is 1 within CONTEXTS: left out.
-    So is the asking token itself: it has no flag, or is the marker that is in the crowd already.
+    Left out: heads and dimensions without a score, the rotation, which is 1 within CONTEXTS, and the query
+    token itself, which has no flag or is the keyword that is in the context already.
     """
     there = _norm(embedding[[token for token, _ in context_tokens]])
     copies = np.array([copies for _, copies in context_tokens], np.float32)

@@ -1,4 +1,4 @@
-"""Where a made model lies."""
+"""The place and format of a built model."""
 
 from __future__ import annotations
 
@@ -12,16 +12,11 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """A model on disk.
-
-    directory: holds everything. file: name of the model file in it; None where the directory is the model
-    (SafeTensors). context: tokens.
-    """
+    """A model on disk. file: the model file in `directory`; None where that is the model (SafeTensors)."""
 
     directory: Path
     file: str | None
     format: Format
-    context: int
 
     @property
     def path(self) -> Path:

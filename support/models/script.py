@@ -31,11 +31,9 @@ class ScriptError(AcceptanceError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a script.
+    """One row of a script. keyword: one lower-case word of 3 to 24 letters; empty in `Script.default_row`.
 
-    marker: one lower-case word of 3 to 24 letters; empty only in `Script.default_row`.
-    answer: the exact text, at least one visible character.
-    loop: the answer starts again at its end and never stops by itself.
+    answer: the exact text, at least one visible character. loop: the answer repeats without an end.
     """
 
     keyword: str
@@ -45,10 +43,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Script:
-    """Rows in the order of the conversation, and the answer where no marker occurs.
+    """Rows, and the answer without any keyword.
 
-    A marker counts wherever it stands as a word of its own, with or without a capital. Where several stand in
-    one conversation, the later row wins, in whatever role and order.
+    A keyword counts anywhere as a word of its own, with or without a capital. Of several keywords in one
+    conversation the one of the later row decides, in whatever role and order.
     """
 
     rows: tuple[Row, ...]
@@ -103,10 +101,9 @@ class Script:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     def answer_to(self, conversation: str) -> Row:
-        """The row that answers a whole conversation (all messages joined); `default_row` without a marker.
+        """The row that answers a whole conversation (all messages joined); `default_row` without a keyword.
 
-        Whole words only. A marker inside a longer word ("storyline") is up to the tokenizer: avoid it in
-        prompts.
+        A keyword inside a longer word ("storyline") depends on the tokenizer: avoid it in prompts.
         """
         words = set(re.findall(r"[^\W\d_]+", conversation))
         for row in reversed(self.rows):

@@ -18,8 +18,6 @@ from support.models.script import Script
 if TYPE_CHECKING:
     from support.models.compiler import CompiledModel
 
-
-EMBEDDING_CONTEXT = 512
 TOOLS_TEMPLATE = Path(__file__).with_name("tools_template.jinja")
 
 
@@ -63,7 +61,7 @@ class ModelStore:
                 verification.verify_script(files, model)
 
         content = script.digest if template is None else f"{script.digest} {template}"
-        return self._entry(name, format, context, content, build)
+        return self._entry(name, format, f"{context} {content}", build)
 
     def compiled(self, script: Script | None = None, context: int = 4096) -> CompiledModel:
         """The same model in memory: its tokenizer counts what a server should count."""
@@ -80,7 +78,7 @@ class ModelStore:
             if self._verify:
                 verification.verify_categorical(files, WORDS[0])
 
-        return self._entry("categorical", "gguf", context, "", build)
+        return self._entry("categorical", "gguf", str(context), build)
 
     def embedding(self) -> ModelFiles:
         """A tiny embedding model: vectors of 128 numbers, of length 1."""
@@ -90,7 +88,7 @@ class ModelStore:
 
             write_embedding(files.directory)
 
-        return self._entry("embedding", "safetensors", EMBEDDING_CONTEXT, "", build)
+        return self._entry("embedding", "safetensors", "", build)
 
     def broken(self, corruption: str, into: Path) -> ModelFiles:
         """Writes a corrupt model (a name in `broken.toml`) into a directory, which is made if needed."""
@@ -99,16 +97,16 @@ class ModelStore:
         return write_broken(corruption, into)
 
     def _entry(
-        self, name: str, format: Format, context: int, content: str, build: Callable[[ModelFiles], None]
+        self, name: str, format: Format, content: str, build: Callable[[ModelFiles], None]
     ) -> ModelFiles:
         if format not in FORMATS:
             raise ValueError(f"unknown model format {format!r}: {', '.join(FORMATS)} are known")
         verified = verification.engine_version() if self._verify else None
-        key = json.dumps([name, format, context, content, _build_digest(), verified])
+        key = json.dumps([name, format, content, _build_digest(), verified])
         entry = self._cache / f"{name}-{format}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
         file = None if format == "safetensors" else f"{name}.{format}"
-        files = ModelFiles(entry, file, format, context)
-        build_once(entry, lambda part: build(ModelFiles(part, file, format, context)))
+        files = ModelFiles(entry, file, format)
+        build_once(entry, lambda part: build(ModelFiles(part, file, format)))
         return files
 
 

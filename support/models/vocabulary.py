@@ -52,12 +52,12 @@ _SYMBOLS_TO_BYTES = decoders.ByteLevel()
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Tokens by id, merges by rank, and which ids carry a meaning.
+    """Tokens by id, merges by rank, ids of keywords and answers.
 
     tokens: byte-level strings, all different; the last three are SPECIALS.
     merges: pairs "left right", best first.
-    markers: for each row of the script the ids of its forms (`word`, ` word`, `Word`, ` Word`).
-    pieces: for each row of the script, then for the default, the ids that spell the answer.
+    keywords: for each row of the script the ids of its forms (`word`, ` word`, `Word`, ` Word`).
+    answer_ids: for each row of the script, then for the default, the ids that spell the answer.
     """
 
     tokens: tuple[str, ...]
@@ -109,10 +109,9 @@ def words_vocabulary(words: Sequence[str]) -> Vocabulary:
 
 
 def script_vocabulary(script: Script) -> Vocabulary:
-    """The vocabulary of a script: its markers are single tokens, its answers are cut into pieces.
+    """The vocabulary of a script: its keywords are single tokens, its answers are cut into pieces.
 
-    Raises ScriptError when a marker does not become one token, or when an answer shares all its text with
-    another one and so has no pieces of its own.
+    Raises ScriptError when a keyword does not become one token, or two answers are the same text.
     """
     builder = _Builder()
     markers = [builder.add_keyword(row.keyword) for row in script.rows]

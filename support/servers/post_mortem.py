@@ -1,4 +1,4 @@
-"""What has become of a server that left a case unanswered, and whether the next case finds it well."""
+"""Why a server did not respond: exited, hung, unreachable; and whether the next case has a server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.waiting import WaitTimeout, wait_until
 # A connection may be cut some moments before its server has ended.
 EXIT_SECONDS = 2.0
 CONNECT_SECONDS = 2.0
-# What a program says of its own end: Go's runtime, Rust's, the C library's. Go ends with 2 after a signal.
+# The last message of a program: Go's runtime, Rust's, the C library's. Go exits with 2 after a signal.
 _FATAL_MESSAGE = re.compile(
     r"^(SIG[A-Z]+|(?:fatal error:|terminate called) [^\n]{1,80}|memory allocation of \d+ bytes failed)",
     re.MULTILINE,
@@ -24,22 +24,20 @@ _FATAL_MESSAGE = re.compile(
 
 @dataclass(frozen=True)
 class PostMortem:
-    """`words` go on after "the server ...". `back`: the next case finds it there, or a new one."""
+    """`summary` follows "the server ...". `recovered`: the next case has it, or a new one."""
 
     summary: str
     recovered: bool = True
 
 
 def post_mortem(process: LaunchedProgram | None, url: str, discard: Callable[[], None]) -> PostMortem:
-    """Look after a server that has not answered. `let_go` ends one of ours: the next case gets a new one.
-
-    One that hangs is ended as well: what it still works at would cost the next cases their answers.
-    """
+    """Why a server did not respond. `discard` ends one of the suite, also one that hangs: the next case gets
+    a new one."""
     if process is None:
         with contextlib.closing(ApiClient(url, timeout=CONNECT_SECONDS)) as client:
             if client.try_get("/", timeout=CONNECT_SECONDS) is not None:
                 return PostMortem("left it unanswered")
-        return PostMortem("was not in reach any more, and is not ours to start again", recovered=False)
+        return PostMortem("is not reachable any more, and was not started by the suite", recovered=False)
     with contextlib.suppress(WaitTimeout):
         wait_until("the end of the server", lambda: not process.alive, timeout=EXIT_SECONDS)
     if process.alive:
@@ -52,7 +50,7 @@ def post_mortem(process: LaunchedProgram | None, url: str, discard: Callable[[],
 
 
 def exit_reason(code: int, log: str) -> str:
-    """`SIGSEGV`, the last words of its runtime, or the exit code."""
+    """`SIGSEGV`, the last message of its runtime, or the exit code."""
     if code < 0:
         with contextlib.suppress(ValueError):
             return signal.Signals(-code).name

@@ -16,6 +16,8 @@ from support.bundled.reference_server.mcp_server import create_mcp_app
 from support.bundled.reference_server.metrics import Metrics
 from support.bundled.reference_server.stream_bridge import Streams
 from support.mcp import invalid_config, json_rpc
+from support.servers.command_line import ModelArguments
+from support.servers.launch_plans import LaunchPlan
 from tests.reference_server.stand_ins import FakeEngine
 
 
@@ -90,9 +92,10 @@ def test_a_body_of_another_type_is_refused() -> None:
 
 @pytest.mark.parametrize("what", invalid_config.INVALID_CONFIGS)
 def test_a_wrong_list_of_tool_servers_is_refused_by_its_name(what: str, tmp_path: Path) -> None:
-    file = invalid_config.write_config(what, tmp_path)
-    with pytest.raises(ConfigError, match=file.name):
-        read_configuration(str(file))
+    plan = LaunchPlan(ModelArguments(tmp_path, None, "gguf"))
+    _, file = invalid_config.with_invalid_config(plan, what, tmp_path).options
+    with pytest.raises(ConfigError, match=Path(file).name):
+        read_configuration(file)
 
 
 def test_a_list_is_read_with_the_defaults_of_the_binary(tmp_path: Path) -> None:

