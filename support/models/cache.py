@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 COMPLETE = ".complete"
-"""Written last into an entry: file name -> size in bytes. Without it, or if sizes differ, it is built anew."""
+"""Written last into an entry: file name -> size in bytes. Without it, or if sizes differ, it is rebuilt."""
 
 
 def build_once(entry: Path, build: Callable[[Path], None], wait: float = 180.0) -> Path:
