@@ -5,12 +5,12 @@ from __future__ import annotations
 from behave import given, then, when
 
 from support.units import request_options
-from support.world import StepContext
+from support.world import DEDICATED_SERVERS, StepContext
 
 
 @given("a dedicated {dedicated_server}")
 def dedicated_server(context: StepContext, description: str) -> None:
-    context.world.start_dedicated(description)
+    DEDICATED_SERVERS[description](context.world)
 
 
 @given("the model was unloaded and reloaded")

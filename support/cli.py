@@ -8,14 +8,24 @@ import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
 from support.errors import AcceptanceError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Ends with one line and its exit code when a command raises an `AcceptanceError`."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except AcceptanceError as error:
+            click.echo(f"acceptance: {error}", err=True)
+            sys.exit(error.exit_code)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Tests whether a mistral.rs server is ready for production.
 
@@ -97,43 +107,38 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
 
     if ci:
         os.environ |= {"NO_COLOR": "1", "TERM": "dumb"}
-    try:
-        paths, classes = selection.resolve_paths_and_tags(suites)
-        expressions = [*tags, *classes]
-        settings = [*defines, f"suite={suite}"]
-        settings += selection.target_settings(target) if target is not None else []
-        settings += selection.model_settings(model) if model is not None else []
-        settings += [f"acceptance_reports={','.join(reports)}"] if reports else []
-        settings += ["acceptance_strict=true"] if strict else []
-        settings += ["acceptance_known_issues=false"] if no_known_issues else []
-        settings += ["test_verbose=true"] if verbose else []
-        settings += [f"acceptance_jobs={jobs}"] if jobs is not None else []
-        arguments = [f"--define={setting}" for setting in settings] + [f"--name={title}" for title in name]
-        arguments += selection.case_arguments(cases)
-        if cases:
-            expressions = expressions or [selection.ANY_SPEED]
-        if rerun_failed:
-            paths = rerun.failed_locations(entry_point.settings_of(arguments).acceptance_reports_dir, paths)
-            expressions = expressions or [selection.ANY_SPEED]
-        arguments += selection.tag_arguments(expressions, skip_benchmarks=skip_benchmarks)
-        arguments += ["--stop"] if fail_fast else []
-        arguments += ["--no-color"] if ci else []
-        arguments += paths
-        if only_list:
-            from support.runner.list_scenarios import list_features
+    paths, classes = selection.resolve_paths_and_tags(suites)
+    expressions = [*tags, *classes]
+    settings = [*defines, f"suite={suite}"]
+    settings += selection.target_settings(target) if target is not None else []
+    settings += selection.model_settings(model) if model is not None else []
+    settings += [f"acceptance_reports={','.join(reports)}"] if reports else []
+    settings += ["acceptance_strict=true"] if strict else []
+    settings += ["acceptance_known_issues=false"] if no_known_issues else []
+    settings += ["test_verbose=true"] if verbose else []
+    settings += [f"acceptance_jobs={jobs}"] if jobs is not None else []
+    arguments = [f"--define={setting}" for setting in settings] + [f"--name={title}" for title in name]
+    arguments += selection.case_arguments(cases)
+    if cases:
+        expressions = expressions or [selection.ANY_SPEED]
+    if rerun_failed:
+        paths = rerun.failed_locations(entry_point.settings_of(arguments).acceptance_reports_dir, paths)
+        expressions = expressions or [selection.ANY_SPEED]
+    arguments += selection.tag_arguments(expressions, skip_benchmarks=skip_benchmarks)
+    arguments += ["--stop"] if fail_fast else []
+    arguments += ["--no-color"] if ci else []
+    arguments += paths
+    if only_list:
+        from support.runner.list_scenarios import list_features
 
-            list_features(arguments)
-            return
-        if iterations == 1:
-            sys.exit(entry_point.run_features(arguments))
-        folder = entry_point.settings_of(arguments).acceptance_reports_dir
-        sys.exit(
-            rerun.run_repeatedly(
-                lambda more: entry_point.run_features([*more, *arguments]), iterations, folder
-            )
-        )
-    except AcceptanceError as error:
-        _exit_with_error(error)
+        list_features(arguments)
+        return
+    if iterations == 1:
+        sys.exit(entry_point.run_features(arguments))
+    folder = entry_point.settings_of(arguments).acceptance_reports_dir
+    sys.exit(
+        rerun.run_repeatedly(lambda more: entry_point.run_features([*more, *arguments]), iterations, folder)
+    )
 
 
 @main.command()
@@ -143,10 +148,7 @@ def get(part: str) -> None:
     from support.programs.registry import get_program
     from support.settings import load_settings
 
-    try:
-        click.echo(get_program(part, load_settings().settings.acceptance_cache_dir, click.echo))
-    except AcceptanceError as error:
-        _exit_with_error(error)
+    click.echo(get_program(part, load_settings().settings.acceptance_cache_dir, click.echo))
 
 
 @main.command()
@@ -160,13 +162,10 @@ def doctor(*, as_json: bool) -> None:
     from support.settings import load_settings
 
     findings = []
-    try:
-        for finding in examine(load_settings().settings):
-            findings.append(finding)
-            if not as_json:
-                click.echo(finding.line())
-    except AcceptanceError as error:
-        _exit_with_error(error)
+    for finding in examine(load_settings().settings):
+        findings.append(finding)
+        if not as_json:
+            click.echo(finding.line())
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     sys.exit(any(finding.required and not finding.available for finding in findings))
@@ -177,10 +176,7 @@ def settings() -> None:
     """Show all settings, their values and where they come from."""
     from support.settings import Settings, load_settings
 
-    try:
-        rows = load_settings().table()
-    except AcceptanceError as error:
-        _exit_with_error(error)
+    rows = load_settings().table()
     for name, value, origin in rows:
         click.echo(f"{name} = {value} (from {origin})")
         click.echo(f"    {Settings.model_fields[name].description}")
@@ -195,13 +191,5 @@ def model(format_name: str) -> None:
     from support.servers.launch_plans import FORMATS
     from support.settings import load_settings
 
-    try:
-        cache: Path = load_settings().settings.acceptance_cache_dir / "models"
-        click.echo(ModelStore(cache).scripted(Script.standard(), format=FORMATS[format_name]).path)
-    except AcceptanceError as error:
-        _exit_with_error(error)
-
-
-def _exit_with_error(error: AcceptanceError) -> NoReturn:
-    click.echo(f"acceptance: {error}", err=True)
-    sys.exit(error.exit_code)
+    cache: Path = load_settings().settings.acceptance_cache_dir / "models"
+    click.echo(ModelStore(cache).scripted(Script.standard(), format=FORMATS[format_name]).path)

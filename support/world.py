@@ -258,7 +258,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
             self.difference.set("")
 
     def require_same_answer(self) -> None:
-        """Raises AssertionError when the two servers gave different answers."""
+        """Raises AssertionError when the answers of the two servers differ."""
         difference = self.difference.get()
         assert not difference, difference
 
@@ -276,10 +276,6 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         self.task_result.set(run_sdk_task(server, task, self.suite.timeout(30.0)))
 
     # -- several servers
-
-    def start_dedicated(self, description: str) -> None:
-        """Start or share the server of this description (`DEDICATED_SERVERS`)."""
-        DEDICATED_SERVERS[description](self)
 
     def ask_servers(self, servers: Sequence[str], question: str, options: Mapping[str, object]) -> None:
         """Ask several servers or endpoints, or every listed model of one server; the answers are compared."""
@@ -389,6 +385,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         self.cleanups.close()
 
 
+# Each starts or shares the server that its description names.
 DEDICATED_SERVERS: Mapping[str, Callable[[World], None]] = {
     "server": lambda world: world.servers.start_dedicated(),
     "server with a batch size of 1": lambda world: world.servers.start_dedicated(max_seqs=1),

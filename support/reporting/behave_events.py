@@ -1,7 +1,7 @@
 """What the formatters of the suite share: the events of a run, names and places of behave's objects.
 
 The suite's runner (support/runner/event_runner.py) calls the listeners in `config.acceptance_listeners`.
-Objects of behave are met here by their attributes only.
+Of behave, only attributes of its objects are used here: it is not imported.
 """
 
 from __future__ import annotations

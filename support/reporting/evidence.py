@@ -213,7 +213,7 @@ def replay_evidence(exchanges: Sequence[Exchange]) -> list[Evidence]:
         if exchange.body_fits_on_a_line:
             lines += f"{exchange.curl(max_body=MAX_ARGUMENT)}\n"
             continue
-        # Nobody finds a secret in what is packed: it is removed before.
+        # A secret cannot be found in compressed text: it is removed before.
         packed = gzip.compress(redact_data(exchange.request_body), mtime=0)
         if len(packed) > MAX_PACKED_BODY:
             size = len(exchange.request_body)

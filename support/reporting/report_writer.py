@@ -101,7 +101,7 @@ class RunReports:
             ) from None
 
     def print_header(self) -> None:
-        """The target and why it was chosen, and the settings in force, those that somebody chose first."""
+        """The target and why it was chosen, and the settings in force, those that are not defaults first."""
         place = getattr(self._target, "path", "not started by the suite")
         print(f"Target:   {self._target.label} ({place})")
         print(f"Why:      {self._target.why}")

@@ -1,4 +1,4 @@
-"""Results that somebody has to look at."""
+"""Results that a Then step has to check."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class UncheckedResult(AssertionError):
-    """Something happened in a scenario that no step looked at."""
+    """A result of a scenario that no step checked."""
 
 
 class MustCheck(Generic[T]):
@@ -31,7 +31,7 @@ class MustCheck(Generic[T]):
         self._checked = False
 
     def add(self, value: T) -> None:
-        """Keep one more result of several that are looked at together."""
+        """Keep one more result of several that are checked together."""
         self._values.append(value)
         self._checked = False
 
@@ -50,4 +50,4 @@ class MustCheck(Generic[T]):
     def require_checked(self) -> None:
         """Raise `UncheckedResult` when the latest result was never read."""
         if not self._checked:
-            raise UncheckedResult(f"the scenario never looked at its {self._what}: {self._values[-1]!r:.200}")
+            raise UncheckedResult(f"the scenario never checked its {self._what}: {self._values[-1]!r:.200}")

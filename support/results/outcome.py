@@ -13,8 +13,8 @@ class Verdict:
     """The outcome of a scenario.
 
     failed: the product is wrong (AssertionError). broken: the harness is (anything else, hooks and cleanups
-    included). skipped: `message` says why. known_issue: it failed as `known_issues.toml` lists; `message`
-    is the failure, `why` and `source` come from the list; it does not gate. `timed_out`: a time
+    included). skipped: `message` is the reason. known_issue: it failed as `known_issues.toml` lists;
+    `message` is the failure, `why` and `source` come from the list; it does not gate. `timed_out`: a time
     limit ended it.
     """
 

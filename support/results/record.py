@@ -26,8 +26,8 @@ class StepRecord:
 class Record:
     """One scenario, or a hook that failed outside all scenarios.
 
-    `location` is `file:line`; `start` epoch seconds, `duration` seconds; `reason` says why it was skipped or
-    is known; `error` is the failure, also of a known issue; `output` what it printed; `checks` the checks of
+    `location` is `file:line`; `start` epoch seconds, `duration` seconds; `reason`: why it was skipped or is
+    known; `error` is the failure, also of a known issue; `output` what it printed; `checks` the checks of
     the group that the scenario ran, in order. `timed_out`: a time limit ended it.
     """
 

@@ -22,7 +22,7 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str, width: int = 160) -> str:
-    """The first line that says something, at most `width` characters."""
+    """The first line that is not blank, at most `width` characters."""
     line = next((line.strip() for line in visible(text).splitlines() if line.strip()), "")
     return line if len(line) <= width else line[: width - 1] + "…"
 

@@ -1,4 +1,4 @@
-"""Turns what behave says about a scenario into one verdict."""
+"""The verdict of a scenario, from behave's statuses and errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.results.outcome import Verdict
 
 
 def verdict_of(scenario: BehaveScenario, aborted: str | None, *, strict: bool = False) -> Verdict:
-    """What became of it, before known issues are looked at. `aborted` says why a run was cut short.
+    """Its verdict without known issues. `aborted`: why the run was ended early.
 
     `strict`: a scenario that was skipped for a reason counts as broken.
     """
@@ -38,7 +38,7 @@ def _step_verdict(step: BehaveStep) -> Verdict:
     where = f"{step.keyword} {step.name}"
     if step.status.name == "undefined":
         return Verdict("broken", f"no step definition for: {where}")
-    # A bare `assert` has no words of its own.
+    # A bare `assert` has no message.
     message = str(step.exception or "") or str(step.error_message or step.status.name)
     # The message of a failed check is enough; only an unexpected error needs its trace.
     if isinstance(step.exception, KnownIssuesFound):
@@ -53,7 +53,7 @@ def _step_verdict(step: BehaveStep) -> Verdict:
 def _hook_verdict(scenario: BehaveScenario, status: str, aborted: str | None) -> Verdict:
     message = str(scenario.exception or "") or scenario.error_message or ""
     if not message:
-        # An interruption in a hook leaves no words of its own.
+        # An interruption in a hook has no message.
         message = aborted or f"behave's status is {status}"
         message = cleanup_message(scenario) if status == "cleanup_error" else message
     # What a hook finds wrong with the product (a dead server, say) is the product's fault, not the harness'.
@@ -74,7 +74,7 @@ def cleanup_message(item: BehaveScenario | BehaveFeature) -> str:
 
 
 def apply_known_issue(verdict: Verdict, known_issue: KnownIssue | None) -> Verdict:
-    """The verdict once the list of known issues was asked."""
+    """The verdict with the known issue that lists it, if any."""
     if known_issue is None:
         return verdict
     if verdict.status == "failed":

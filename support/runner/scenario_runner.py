@@ -233,7 +233,7 @@ class ScenarioRunner(EventRunner):
             scenario.set_status(Status.skipped)
             return False
         if verdict.status == "skipped" and scenario.should_skip:
-            # Skipped in its last step: behave looks at the steps, and all have passed.
+            # Skipped in its last step: behave counts the steps only, and all have passed.
             scenario.set_status(Status.skipped)
         if verdict.gates and not failed:
             scenario.set_status(Status.failed)

@@ -32,7 +32,7 @@ from support.programs.deferred_interrupts import cancel_pending, raise_when_allo
 T = TypeVar("T")
 Kind = Literal["step", "hook", "cleanup"]
 
-# Longer than the longest wait inside of a step (a server that has to become ready): its message says more.
+# Longer than the longest wait inside of a step (a server that has to become ready), which has more details.
 STEP_SECONDS = 75.0
 SCENARIO_SECONDS = 120.0
 # Of each hook and cleanup. The last ones have it even when the scenario's budget is used up: what was

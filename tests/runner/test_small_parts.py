@@ -88,7 +88,7 @@ def test_a_result_that_nobody_read_is_an_error_at_the_end() -> None:
     observed: MustCheck[str] = MustCheck("reply")
     observed.require_checked()
     observed.set("one")
-    with pytest.raises(UncheckedResult, match="the scenario never looked at its reply: 'one'"):
+    with pytest.raises(UncheckedResult, match="the scenario never checked its reply: 'one'"):
         observed.require_checked()
 
 
