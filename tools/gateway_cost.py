@@ -33,7 +33,7 @@ from support.suite import RunContext
 PAIRS = 60
 SECONDS = 38.0
 # The longest scripted answer has fewer; a trained model talks on to its limit.
-SPEAKING_TOKENS, TRAINED_TOKENS = 1000, 48
+SCRIPTED_TOKENS, TRAINED_TOKENS = 1000, 48
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
 
 Row = tuple[str, str, str]
@@ -79,7 +79,7 @@ def _on(suite: RunContext) -> list[Row]:
     """With a model of thousands of tokens a second, and with a small trained one if it is installed."""
     longest = max((row for row in suite.script.rows if not row.loop), key=lambda row: len(row.answer))
     rows = _through(
-        suite, "scripted model", suite.scripted(), f"Tell me about the {longest.keyword}", SPEAKING_TOKENS
+        suite, "scripted model", suite.scripted(), f"Tell me about the {longest.keyword}", SCRIPTED_TOKENS
     )
     if has_smollm2(suite.settings.acceptance_cache_dir):
         trained = arguments_of(smollm2(suite.settings.acceptance_cache_dir))

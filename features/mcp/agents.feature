@@ -1,4 +1,4 @@
-@needs.command @needs.speaking @needs.mcp_server
+@needs.command @needs.scripted_model @needs.mcp_server
 Feature: Agents use the model as a tool
   An agent connects with the official SDK, finds the chat tool and calls it. The result has to be
   the exact answer of the model, also when other agents call it at the same time.

@@ -1,4 +1,4 @@
-@needs.command @needs.speaking
+@needs.command @needs.scripted_model
 Feature: MCP options take effect
   An operator who sets the options for MCP relies on them. A program that accepts an option and ignores
   it leaves agents without a connection, and reports nothing.

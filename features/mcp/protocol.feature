@@ -1,4 +1,4 @@
-@needs.command @needs.speaking @needs.mcp_server
+@needs.command @needs.scripted_model @needs.mcp_server
 Feature: MCP messages are handled as the protocol specifies
   Agents are built with many libraries. All of them rely on the same replies, to valid messages and to
   invalid ones, and an invalid message must not affect the next agent.

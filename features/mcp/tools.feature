@@ -1,4 +1,4 @@
-@needs.command @needs.speaking @needs.mcp_client
+@needs.command @needs.scripted_model @needs.mcp_client
 Feature: The model uses the tools of MCP servers
   An operator configures MCP tool servers, and the model calls their tools while it answers. The user
   sees only the answer, and gets one whatever happens to a tool.

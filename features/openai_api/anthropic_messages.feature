@@ -1,4 +1,4 @@
-@needs.speaking @needs.messages
+@needs.scripted_model @needs.messages
 Feature: The Messages API behaves as Anthropic documents it
   Programs written for Anthropic's API are pointed at the server. They rely on the content blocks of a message, its
   stop reason, its token counts and its tool calls.

@@ -1,4 +1,4 @@
-@needs.speaking @needs.messages
+@needs.scripted_model @needs.messages
 Feature: Anthropic's official client works and invalid requests are rejected
   Programs use Anthropic's Python package. Its calls have to work unchanged, and an error has to have the form that
   the package parses.

@@ -1,4 +1,4 @@
-@needs.speaking @needs.messages
+@needs.scripted_model @needs.messages
 Feature: Streamed messages consist of Anthropic's events
   A program shows a message while it is generated. It relies on named events in the documented order, on an end for
   every content block, and on complete text without loss or duplication.

@@ -1,4 +1,4 @@
-@needs.speaking
+@needs.scripted_model
 Feature: A chat gives the exact answer
   A user of a chat relies on three things: the question reaches the model unchanged, the answer comes
   back unchanged, and earlier messages are remembered.

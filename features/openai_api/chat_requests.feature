@@ -1,4 +1,4 @@
-@needs.speaking
+@needs.scripted_model
 Feature: Chat completions follow the OpenAI API
   Client libraries are written against OpenAI's API reference. They rely on the documented fields of each
   response, and on every documented form of a message.

@@ -1,4 +1,4 @@
-@needs.speaking
+@needs.scripted_model
 Feature: Text completions follow the OpenAI API
   Older programs and base models use /v1/completions. Its prompt has several forms, and its options
   are documented as precisely as those of chat completions.

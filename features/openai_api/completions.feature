@@ -1,4 +1,4 @@
-@needs.speaking
+@needs.scripted_model
 Feature: Completions continue a prompt
   Older tools, and editors that complete code, send a prompt instead of a conversation. The server
   continues it as it is, without a chat template.

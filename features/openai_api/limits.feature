@@ -1,4 +1,4 @@
-@needs.speaking
+@needs.scripted_model
 Feature: Limits and stop sequences end an answer
   Programs that use the server limit an answer: by a number of tokens, or by stop sequences. The limit must
   be exact, and the finish reason must name the kind of limit.

@@ -1,4 +1,4 @@
-@needs.speaking
+@needs.scripted_model
 Feature: Token limits and stop sequences follow the OpenAI API
   Programs bound the length of an answer and cut it at stop sequences. A limit that is not kept costs
   money, and a stop sequence that is missed breaks the program that reads the answer.

@@ -1,4 +1,4 @@
-@needs.speaking
+@needs.scripted_model
 Feature: Logprobs follow the OpenAI API
   Evaluation tools read how probable each token was, and which alternatives there were. The values must
   belong to the tokens of the answer, streamed and non-streamed.

@@ -1,4 +1,4 @@
-@needs.speaking
+@needs.scripted_model
 Feature: mistral.rs-specific routes work
   Beside the OpenAI API the server has routes of its own: system information, its API description, model
   status, unloading and reloading. Where a version has them, they must work.

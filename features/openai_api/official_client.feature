@@ -1,4 +1,4 @@
-@needs.speaking
+@needs.scripted_model
 Feature: The official OpenAI client works unchanged
   Most programs use OpenAI's Python package instead of plain HTTP. Its calls have to work unchanged,
   and an error has to arrive as the exception that programs handle.

@@ -1,4 +1,4 @@
-@needs.speaking @needs.responses
+@needs.scripted_model @needs.responses
 Feature: The Responses API behaves as OpenAI documents it
   Clients of OpenAI's Responses API rely on the fields of a response, on the order of the events in a stream, and
   on errors that name their cause.

@@ -1,4 +1,4 @@
-@needs.speaking @needs.responses
+@needs.scripted_model @needs.responses
 Feature: Responses are stored, continued and run in the background
   A client continues a conversation from an earlier response, runs a long one in the background and retrieves it
   later. Deleted responses are no longer available.

@@ -1,4 +1,4 @@
-@needs.speaking @needs.command
+@needs.scripted_model @needs.command
 Feature: Sampling parameters change the distribution as documented
   Sampling must be predictable: seed, temperature, penalties and logit biases must have their documented
   effect. The known-distribution model shows it, because its next-token probabilities are known.

@@ -1,4 +1,4 @@
-@needs.speaking
+@needs.scripted_model
 Feature: Streamed chat completions follow the OpenAI API
   Programs show an answer while it is generated. The chunks of a stream must be well-formed, lose no
   character, and carry the same content and token counts as a non-streamed answer.

@@ -1,4 +1,4 @@
-@needs.speaking
+@needs.scripted_model
 Feature: A streamed answer equals the non-streamed one
   A user who watches the answer appear must read the same text, with the same finish reason and the same
   token counts, as a user who waits for the complete answer.

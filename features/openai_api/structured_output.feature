@@ -1,4 +1,4 @@
-@needs.speaking
+@needs.scripted_model
 Feature: Structured output obeys the schema or grammar
   Programs that parse answers need output that matches their JSON schema, regular expression or grammar,
   always, and an error when the format itself is invalid.

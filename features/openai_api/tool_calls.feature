@@ -1,4 +1,4 @@
-@needs.speaking
+@needs.scripted_model
 Feature: Tool calls follow the OpenAI API
   Agents offer tools and run the calls that the model returns. They need the name and the arguments of
   each call as documented fields, never as text, and an answer when no tool is called.

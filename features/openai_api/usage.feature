@@ -17,7 +17,7 @@ Feature: The token counts are right
       | stream | true  |
     Then the token counts are positive and add up
 
-  @critical @needs.speaking
+  @critical @needs.scripted_model
   Scenario Outline: The token counts for "<topic>" match the tokenizer
     Given a server with the scripted model
     When a user asks "Tell me about the <topic>"

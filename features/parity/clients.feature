@@ -40,7 +40,7 @@ Feature: Third-party clients work unchanged
     When a LangChain program runs the task "<task>" on <server>
     Then the client returns "<result>"
 
-    @needs.speaking
+    @needs.scripted_model
     Examples: OpenAI adapter
       | server     | task             | result                                        |
       | mistral.rs | ask a question   | The comet comes back every seventy-six years. |

@@ -8,7 +8,7 @@ Feature: Concurrent users do not affect each other
     When 32 users ask <server> concurrently about different topics, <form>
     Then every user gets the answer to their own question
 
-    @needs.speaking
+    @needs.scripted_model
     Examples: mistral.rs
       | server     | form         |
       | mistral.rs | non-streamed |

@@ -58,4 +58,8 @@ def listing(scenarios: Sequence[BehaveScenario], settings: Settings, target: Tar
 def _state(need: str, reason: str | None, target: Target) -> str:
     if reason is not None:
         return f"unmet, {reason}"
-    return CHECKED_AT_START if need == "needs.speaking" and not isinstance(target, CommandTarget) else "met"
+    return (
+        CHECKED_AT_START
+        if need == "needs.scripted_model" and not isinstance(target, CommandTarget)
+        else "met"
+    )

@@ -23,7 +23,7 @@ def missing_requirement(
     command = isinstance(target, CommandTarget)
     if "needs.command" in wanted and not command:
         return "requires a local binary, but the target is a URL; set MISTRALRS_BIN instead of TARGET_URL"
-    if "needs.speaking" in wanted and not command and not has_scripted_model:
+    if "needs.scripted_model" in wanted and not command and not has_scripted_model:
         return (
             "requires the suite's scripted model; the server at TARGET_URL serves a different one: "
             "serve the folder that `acceptance model` prints"

@@ -15,7 +15,7 @@ SAFETY = frozenset({"serial"})
 NEEDS = frozenset(
     {
         "needs.command",
-        "needs.speaking",
+        "needs.scripted_model",
         "needs.own_model",
         "needs.smollm2",
         "needs.subcommands",

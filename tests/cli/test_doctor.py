@@ -72,7 +72,7 @@ def test_each_need_of_a_model_is_looked_at() -> None:
     """The doctor reports what a machine may lack; other requirements are about the target or the system."""
     about_the_target = {
         "needs.command",
-        "needs.speaking",
+        "needs.scripted_model",
         "needs.subcommands",
         "needs.ollama_api",
         "needs.pty",

@@ -59,7 +59,7 @@ class FakeTarget:
         self.stream: Sequence[bytes | threading.Event | BaseException] = answer("Hello", " world")
         self.cards: list[dict[str, Any]] = [
             {"id": "default", "object": "model", "created": 1},
-            {"id": "/somewhere/speaking", "object": "model", "created": 1_700_000_000, "status": "loaded"},
+            {"id": "/somewhere/scripted", "object": "model", "created": 1_700_000_000, "status": "loaded"},
         ]
         self.echoes = False
         self.refusal: tuple[int, bytes] | None = None

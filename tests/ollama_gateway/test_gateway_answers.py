@@ -19,8 +19,8 @@ from support.bundled.ollama_gateway.model_registry import LIBRARY
 from support.bundled.ollama_gateway.response_writer import AnswerChunk, ResponseWriter, to_line
 from tests.ollama_gateway.fake_target import END, FakeTarget, answer, event, sse
 
-CHAT: dict[str, Any] = {"model": "speaking", "messages": [{"role": "user", "content": "hi"}]}
-GENERATE = {"model": "speaking", "prompt": "hi"}
+CHAT: dict[str, Any] = {"model": "scripted", "messages": [{"role": "user", "content": "hi"}]}
+GENERATE = {"model": "scripted", "prompt": "hi"}
 
 
 def lines(response: httpx.Response) -> list[dict[str, Any]]:
@@ -42,7 +42,7 @@ def test_chat_streams_unless_told_not_to(client: httpx.Client, body: dict[str, A
     told = lines(client.post("/api/chat", json={**CHAT, **body}))
     assert [line["message"]["content"] for line in told] == ["Hello", " world", ""]
     assert [line["done"] for line in told] == [False, False, True]
-    assert {line["model"] for line in told} == {"speaking"}
+    assert {line["model"] for line in told} == {"scripted"}
     last = told[-1]
     assert (last["done_reason"], last["prompt_eval_count"], last["eval_count"]) == ("stop", 5, 3)
     times = {name: value for name, value in last.items() if name.endswith("_duration")}
@@ -62,7 +62,7 @@ def test_the_target_is_asked_for_its_own_model_and_always_streams(
     client: httpx.Client, target: FakeTarget
 ) -> None:
     client.post("/api/chat", json={**CHAT, "stream": False})
-    assert target.asked[0]["model"] == "/somewhere/speaking"
+    assert target.asked[0]["model"] == "/somewhere/scripted"
     assert target.asked[0]["stream"] is True
 
 
@@ -117,7 +117,7 @@ def test_formats_become_a_grammar(client: httpx.Client, target: FakeTarget) -> N
 
 
 def test_another_server_is_given_its_own_response_format(client: httpx.Client, target: FakeTarget) -> None:
-    target.cards = [{"id": "speaking", "object": "model", "created": 1}]
+    target.cards = [{"id": "scripted", "object": "model", "created": 1}]
     client.post("/api/chat", json={**CHAT, "format": "json"})
     client.post("/api/chat", json={**CHAT, "format": {"enum": ["x"]}})
     assert target.asked[0]["response_format"] == {"type": "json_object"}
@@ -247,13 +247,13 @@ def test_a_stop_sequence_that_only_begins_is_text(client: httpx.Client, target: 
 @pytest.mark.usefixtures("target")
 def test_one_model_under_its_own_names(client: httpx.Client) -> None:
     told = client.get("/api/tags").json()["models"]
-    assert [entry["name"] for entry in told] == ["speaking:latest"]
-    for name in ("speaking", "speaking:latest", "SPEAKING", "/somewhere/speaking"):
+    assert [entry["name"] for entry in told] == ["scripted:latest"]
+    for name in ("scripted", "scripted:latest", "SCRIPTED", "/somewhere/scripted"):
         assert client.post("/api/show", json={"model": name}).status_code == 200, name
-    said = lines(client.post("/api/chat", json={**CHAT, "model": "SpeaKing"}))
-    assert {line["model"] for line in said} == {"SpeaKing"}
+    said = lines(client.post("/api/chat", json={**CHAT, "model": "ScripTed"}))
+    assert {line["model"] for line in said} == {"ScripTed"}
     assert client.post("/api/show", json={"model": "default"}).status_code == 404
-    assert client.post("/api/show", json={"model": "speaking:other"}).status_code == 404
+    assert client.post("/api/show", json={"model": "scripted:other"}).status_code == 404
 
 
 def test_no_models_are_an_empty_list(client: httpx.Client, target: FakeTarget) -> None:
@@ -281,49 +281,49 @@ def test_facts_come_from_the_file(gateway: Callable[..., httpx.Client], gguf: Pa
 @pytest.mark.parametrize(
     ("path", "body", "words"),
     [
-        ("chat", {**CHAT, "think": True}, '"speaking" does not support thinking'),
+        ("chat", {**CHAT, "think": True}, '"scripted" does not support thinking'),
         (
             "chat",
             {**CHAT, "tools": [{}]},
-            f"{LIBRARY}speaking:latest does not support tools",
+            f"{LIBRARY}scripted:latest does not support tools",
         ),
         (
             "generate",
             {**GENERATE, "suffix": "x"},
-            f"{LIBRARY}speaking:latest does not support insert",
+            f"{LIBRARY}scripted:latest does not support insert",
         ),
     ],
 )
 def test_what_the_model_is_known_not_to_do(
     gateway: Callable[..., httpx.Client], gguf: Path, path: str, body: dict[str, Any], words: str
 ) -> None:
-    answered = gateway({"speaking": gguf}).post(f"/api/{path}", json=body)
+    answered = gateway({"scripted": gguf}).post(f"/api/{path}", json=body)
     assert (answered.status_code, answered.json()) == (400, {"error": words})
 
 
 def test_embeddings_in_order_and_normalised(client: httpx.Client) -> None:
-    told = client.post("/api/embed", json={"model": "speaking", "input": ["a", "b"]}).json()
+    told = client.post("/api/embed", json={"model": "scripted", "input": ["a", "b"]}).json()
     assert told["embeddings"][0] == pytest.approx([3 / 13, 4 / 13, 12 / 13])
     assert [sum(x * x for x in vector) for vector in told["embeddings"]] == pytest.approx([1, 1])
     assert told["prompt_eval_count"] == 4
-    short = client.post("/api/embed", json={"model": "speaking", "input": "a", "dimensions": 2}).json()
+    short = client.post("/api/embed", json={"model": "scripted", "input": "a", "dimensions": 2}).json()
     assert short["embeddings"][0] == pytest.approx([0.6, 0.8])
-    plain = client.post("/api/embeddings", json={"model": "speaking", "prompt": "a"}).json()
+    plain = client.post("/api/embeddings", json={"model": "scripted", "prompt": "a"}).json()
     assert plain == {"embedding": [3.0, 4.0, 12.0]}
-    assert client.post("/api/embed", json={"model": "speaking"}).json()["embeddings"] == []
-    assert client.post("/api/embeddings", json={"model": "speaking"}).json() == {"embedding": []}
+    assert client.post("/api/embed", json={"model": "scripted"}).json()["embeddings"] == []
+    assert client.post("/api/embeddings", json={"model": "scripted"}).json() == {"embedding": []}
 
 
 def test_official_client(client: httpx.Client, target: FakeTarget) -> None:
     with ollama.Client(host=str(client.base_url)) as user:
-        assert [model.model for model in user.list().models] == ["speaking:latest"]
-        assert user.show("speaking").capabilities == ["completion"]
-        assert user.ps().models[0].model == "speaking:latest"
-        assert user.generate("speaking", "hi").response == "Hello world"
+        assert [model.model for model in user.list().models] == ["scripted:latest"]
+        assert user.show("scripted").capabilities == ["completion"]
+        assert user.ps().models[0].model == "scripted:latest"
+        assert user.generate("scripted", "hi").response == "Hello world"
         target.stream = answer("one\u2028", "two")
-        parts = list(user.chat("speaking", [{"role": "user", "content": "hi"}], stream=True))
+        parts = list(user.chat("scripted", [{"role": "user", "content": "hi"}], stream=True))
         assert "".join(part.message.content or "" for part in parts) == "one\u2028two"
-        assert len(user.embed("speaking", ["a", "b"]).embeddings) == 2
+        assert len(user.embed("scripted", ["a", "b"]).embeddings) == 2
         with pytest.raises(ollama.ResponseError, match="model 'nope' not found"):
             user.chat("nope", [])
 
@@ -335,7 +335,7 @@ def test_a_call_that_comes_as_text_and_as_a_call_is_one(client: httpx.Client, ta
     call = {"index": 0, "id": "x", "type": "function", "function": function}
     target.stream = [event(other), event(marked, "tool_calls", tool_calls=[call]), END]
     tools = [{"type": "function", "function": {"name": "look"}}]
-    body = {"model": "speaking", "messages": [{"role": "user", "content": "x"}], "tools": tools}
+    body = {"model": "scripted", "messages": [{"role": "user", "content": "x"}], "tools": tools}
     message = client.post("/api/chat", json={**body, "stream": False}).json()["message"]
     told = [(call["function"]["index"], call["function"]["arguments"]) for call in message["tool_calls"]]
     assert (message["content"], told) == ("", [(0, {"at": "you"}), (1, {"at": "me"})])

@@ -16,7 +16,7 @@ from support.waiting import wait_until
 from tests.ollama_gateway.fake_target import END, FakeTarget, answer, event, sse
 from tests.timeouts import PATIENCE
 
-CHAT = {"model": "speaking", "messages": [{"role": "user", "content": "hi"}]}
+CHAT = {"model": "scripted", "messages": [{"role": "user", "content": "hi"}]}
 
 
 def test_each_piece_is_sent_on_at_once(client: httpx.Client, target: FakeTarget) -> None:
@@ -48,10 +48,10 @@ def test_v1_streams_under_an_ollama_name_wait_for_no_second_event(
     client: httpx.Client, target: FakeTarget
 ) -> None:
     gate = threading.Event()
-    target.stream = [b'data: {"model":"/somewhere/speaking","n":1}\n\n', gate, b"data: [DONE]\n\n"]
-    with client.stream("POST", "/v1/chat/completions", json={**V1, "model": "speaking"}) as response:
+    target.stream = [b'data: {"model":"/somewhere/scripted","n":1}\n\n', gate, b"data: [DONE]\n\n"]
+    with client.stream("POST", "/v1/chat/completions", json={**V1, "model": "scripted"}) as response:
         parts = response.iter_bytes()
-        assert next(parts) == b'data: {"model":"speaking","n":1}\n\n'
+        assert next(parts) == b'data: {"model":"scripted","n":1}\n\n'
         gate.set()
         assert next(parts) == b"data: [DONE]\n\n"
 
@@ -235,7 +235,7 @@ def test_parallel_answers_are_never_mixed(client: httpx.Client, target: FakeTarg
 
     def ask(number: int) -> str:
         words = " ".join(f"{number}.{position}" for position in range(50))
-        body = {"model": "speaking", "messages": [{"role": "user", "content": words}]}
+        body = {"model": "scripted", "messages": [{"role": "user", "content": words}]}
         with httpx.stream("POST", f"{url}/api/chat", json=body, timeout=PATIENCE) as response:
             lines = [json.loads(line) for line in response.iter_lines()]
         return "".join(line["message"]["content"] for line in lines)
@@ -245,19 +245,19 @@ def test_parallel_answers_are_never_mixed(client: httpx.Client, target: FakeTarg
     assert said == ["".join(f"{number}.{position} " for position in range(50)) for number in range(32)]
 
 
-OWN = "/somewhere/speaking"
+OWN = "/somewhere/scripted"
 
 
 def test_empty_prompt_loads(client: httpx.Client, target: FakeTarget) -> None:
-    for path, body in (("generate", {"model": "speaking"}), ("chat", {"model": "speaking", "messages": []})):
+    for path, body in (("generate", {"model": "scripted"}), ("chat", {"model": "scripted", "messages": []})):
         told = client.post(f"/api/{path}", json=body).json()
         assert (told["done"], told["done_reason"]) == (True, "load")
     assert not target.asked
 
 
 def test_unload_and_load_again_by_the_own_name_of_the_model(client: httpx.Client, target: FakeTarget) -> None:
-    assert [entry["name"] for entry in client.get("/api/ps").json()["models"]] == ["speaking:latest"]
-    told = client.post("/api/generate", json={"model": "speaking", "keep_alive": 0}).json()
+    assert [entry["name"] for entry in client.get("/api/ps").json()["models"]] == ["scripted:latest"]
+    told = client.post("/api/generate", json={"model": "scripted", "keep_alive": 0}).json()
     assert (told["done_reason"], told["response"]) == ("unload", "")
     assert client.get("/api/ps").json() == {"models": []}
     assert len(client.get("/api/tags").json()["models"]) == 1
@@ -283,7 +283,7 @@ def test_a_model_that_answers_is_not_unloaded(client: httpx.Client, target: Fake
     with client.stream("POST", "/api/chat", json={**CHAT, "keep_alive": 0.01}) as response:
         parts = response.iter_lines()
         next(parts)
-        client.post("/api/show", json={"model": "speaking"})
+        client.post("/api/show", json={"model": "scripted"})
         assert not gate.wait(1.5)
         assert not target.told
         gate.set()
@@ -293,7 +293,7 @@ def test_a_model_that_answers_is_not_unloaded(client: httpx.Client, target: Fake
 
 def test_target_that_cannot_unload(client: httpx.Client, target: FakeTarget) -> None:
     target.can_unload = False
-    answered = client.post("/api/generate", json={"model": "speaking", "keep_alive": 0})
+    answered = client.post("/api/generate", json={"model": "scripted", "keep_alive": 0})
     assert (answered.status_code, answered.json()) == (
         501,
         {"error": "unloading a model is not supported by this gateway"},
@@ -302,8 +302,8 @@ def test_target_that_cannot_unload(client: httpx.Client, target: FakeTarget) -> 
 
 def test_target_without_embeddings(client: httpx.Client, target: FakeTarget) -> None:
     target.refusal = (500, b'{"message": "Received a request incompatible for this model\'s category."}')
-    answered = client.post("/api/embed", json={"model": "speaking", "input": "x"})
+    answered = client.post("/api/embed", json={"model": "scripted", "input": "x"})
     assert (answered.status_code, answered.json()) == (
         501,
-        {"error": "the target makes no embeddings with 'speaking:latest'"},
+        {"error": "the target makes no embeddings with 'scripted:latest'"},
     )

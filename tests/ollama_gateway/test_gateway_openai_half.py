@@ -12,8 +12,8 @@ from support.bundled.ollama_gateway.openai_routes import members
 from support.bundled.ollama_gateway.request_translator import forbid_extra_properties
 from tests.ollama_gateway.fake_target import END, FakeTarget, sse
 
-CHAT: dict[str, Any] = {"model": "speaking", "messages": [{"role": "user", "content": "x"}]}
-OWN = "/somewhere/speaking"
+CHAT: dict[str, Any] = {"model": "scripted", "messages": [{"role": "user", "content": "x"}]}
+OWN = "/somewhere/scripted"
 
 
 def refused(client: httpx.Client, path: str, body: Any) -> tuple[int, str, str]:
@@ -26,19 +26,19 @@ def refused(client: httpx.Client, path: str, body: Any) -> tuple[int, str, str]:
 
 def test_only_the_name_is_changed_in_a_request(client: httpx.Client, target: FakeTarget) -> None:
     target.cards.append({"id": "echo", "object": "model", "created": 1})
-    text = ' {"a" :  1.50, "messages":[{"model": "speaking"}],\n"model":"speaking" , "b": "\\u00e9"}'
+    text = ' {"a" :  1.50, "messages":[{"model": "scripted"}],\n"model":"scripted" , "b": "\\u00e9"}'
     spans = dict(members(text))
-    assert text[spans["model"].start : spans["model"].end] == '"speaking"'
+    assert text[spans["model"].start : spans["model"].end] == '"scripted"'
     assert [spans[name].value for name in ("a", "b")] == [1.5, "é"]
     client.post("/v1/chat/completions", content=text.encode())
     assert target.asked[0]["model"] == OWN
-    assert target.asked[0]["messages"] == [{"model": "speaking"}]
+    assert target.asked[0]["messages"] == [{"model": "scripted"}]
 
 
 def test_an_answer_has_the_name_that_was_asked_for(client: httpx.Client, target: FakeTarget) -> None:
     said = {"model": OWN, "choices": [{"delta": {"content": f'the "model":"{OWN}"'}}]}
     target.stream = [sse(said), END]
-    for name in ("speaking", "SPEAKING:latest"):
+    for name in ("scripted", "SCRIPTED:latest"):
         body = {**CHAT, "model": name, "stream": True}
         events = client.post("/v1/chat/completions", json=body).content.split(b"\n\n")
         assert json.loads(events[0][6:]) == {**said, "model": name}
@@ -49,12 +49,12 @@ def test_a_name_torn_over_reads_is_changed_too(client: httpx.Client, target: Fak
     whole = sse({"model": OWN, "n": 1}) + END
     target.stream = [whole[at : at + 5] for at in range(0, len(whole), 5)]
     told = client.post("/v1/chat/completions", json={**CHAT, "stream": True}).content
-    assert told == sse({"model": "speaking", "n": 1}) + END
+    assert told == sse({"model": "scripted", "n": 1}) + END
 
 
 def test_lists_have_ollamas_names(client: httpx.Client) -> None:
-    assert [card["id"] for card in client.get("/v1/models").json()["data"]] == ["speaking:latest"]
-    assert client.get("/v1/models/speaking").json()["id"] == "speaking"
+    assert [card["id"] for card in client.get("/v1/models").json()["data"]] == ["scripted:latest"]
+    assert client.get("/v1/models/scripted").json()["id"] == "scripted"
     answered = client.get("/v1/models/nobody")
     assert answered.status_code == 404
     assert answered.json()["error"]["type"] == "not_found_error"
@@ -66,9 +66,9 @@ def test_lists_have_ollamas_names(client: httpx.Client) -> None:
         ("/v1/chat/completions", {**CHAT, "model": "nobody"}, 404, "'nobody' not found"),
         ("/v1/chat/completions", {"messages": []}, 400, "model is required"),
         ("/v1/chat/completions", {**CHAT, "messages": []}, 400, "messages"),
-        ("/v1/chat/completions", b'{"model": "speaking", "messages": [', 400, "EOF"),
+        ("/v1/chat/completions", b'{"model": "scripted", "messages": [', 400, "EOF"),
         ("/v1/chat/completions", b"[]", 400, "not a JSON object"),
-        ("/v1/embeddings", {"model": "speaking", "input": []}, 400, "invalid input"),
+        ("/v1/embeddings", {"model": "scripted", "input": []}, 400, "invalid input"),
     ],
 )
 def test_mistakes_are_refused_in_openais_form(
@@ -89,7 +89,7 @@ def test_no_address_is_fetched_for_a_client(client: httpx.Client, target: FakeTa
 def test_a_refusal_of_the_target_tells_no_path(client: httpx.Client, target: FakeTarget) -> None:
     target.refusal = (422, f"max_tokens: no number; the model {OWN} of /srv/models/x.gguf".encode())
     told = refused(client, "/v1/chat/completions", CHAT)
-    expected = "max_tokens: no number; the model speaking of (path)"
+    expected = "max_tokens: no number; the model scripted of (path)"
     assert told == (400, "invalid_request_error", expected)
 
 
@@ -101,16 +101,16 @@ class TestOtherApis:
         self, client: httpx.Client, target: FakeTarget, path: str
     ) -> None:
         target.stream = [b"event: response.created\n", sse({"response": {"model": OWN}})]
-        told = client.post(path, json={"model": "speaking", "input": "x", "stream": True}).content
+        told = client.post(path, json={"model": "scripted", "input": "x", "stream": True}).content
         assert target.asked[0] == {"model": OWN, "input": "x", "stream": True}
-        assert told == b"event: response.created\n" + sse({"response": {"model": "speaking"}})
+        assert told == b"event: response.created\n" + sse({"response": {"model": "scripted"}})
 
     def test_a_refusal_keeps_its_form_and_tells_no_path(
         self, client: httpx.Client, target: FakeTarget, path: str
     ) -> None:
         target.refusal = (422, f'{{"type": "error", "about": "{OWN} of /srv/models/x"}}'.encode())
-        answered = client.post(path, json={"model": "speaking"})
-        expected = {"type": "error", "about": "speaking of (path)"}
+        answered = client.post(path, json={"model": "scripted"})
+        expected = {"type": "error", "about": "scripted of (path)"}
         assert (answered.status_code, answered.json()) == (422, expected)
 
     @pytest.mark.parametrize("body", [b'{"model": "nobody"}', b'{"input": 1}', b'{"model": 5}'])

@@ -97,7 +97,7 @@ def test_version_is_the_one_that_the_api_reports(started: LaunchedProgram) -> No
 
 
 def test_listens_on_loopback_and_logs_nothing_secret(started: LaunchedProgram, target: FakeTarget) -> None:
-    asked = {"model": "speaking", "messages": [{"role": "user", "content": "private words"}]}
+    asked = {"model": "scripted", "messages": [{"role": "user", "content": "private words"}]}
     headers = {"authorization": "Bearer theirs"}
     assert httpx.post(f"{started.url}/api/chat?q=hidden", json=asked, headers=headers).status_code == 200
     assert target.headers[0]["authorization"] == "Bearer s3cret-of-the-target"
@@ -114,7 +114,7 @@ def test_listens_on_loopback_and_logs_nothing_secret(started: LaunchedProgram, t
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_at_once(started: LaunchedProgram, target: FakeTarget, number: int) -> None:
     target.stream = [event("one"), threading.Event()]
-    body = {"model": "speaking", "messages": [{"role": "user", "content": "hi"}]}
+    body = {"model": "scripted", "messages": [{"role": "user", "content": "hi"}]}
     with httpx.stream("POST", f"{started.url}/api/chat", json=body) as response:
         next(response.iter_bytes())
         started.process.send(number)
@@ -145,7 +145,7 @@ def running(target: str, model: ModelFiles) -> Iterator[Running]:
     assert isinstance(found, CommandTarget)
     server = start_server(found, arguments_of(model), settings)
     try:
-        gateway = start_gateway(server.url, settings, {"speaking": model.path})
+        gateway = start_gateway(server.url, settings, {"scripted": model.path})
         try:
             yield gateway, server.url
         finally:
@@ -173,7 +173,7 @@ def question(marker: str) -> list[dict[str, str]]:
 
 
 def ask(url: str, marker: str, **fields: Any) -> dict[str, Any]:
-    body = {"model": "speaking", "messages": question(marker), "options": {"temperature": 0}, "stream": False}
+    body = {"model": "scripted", "messages": question(marker), "options": {"temperature": 0}, "stream": False}
     answered = httpx.post(f"{url}/api/chat", json={**body, **fields}, timeout=PATIENCE)
     assert answered.status_code == 200, answered.text
     told: dict[str, Any] = answered.json()
@@ -202,7 +202,7 @@ def test_parallel_streams_are_unmixed(real: Running, script: Script) -> None:
     asked = [rows[number % len(rows)] for number in range(32)]
 
     def read(marker: str) -> str:
-        body = {"model": "speaking", "messages": question(marker), "options": {"temperature": 0}}
+        body = {"model": "scripted", "messages": question(marker), "options": {"temperature": 0}}
         with httpx.stream("POST", f"{gateway.url}/api/chat", json=body, timeout=PATIENCE) as response:
             return "".join(json.loads(line)["message"]["content"] for line in response.iter_lines())
 
@@ -216,12 +216,12 @@ def test_official_client_streams_and_remembers(real: Running, script: Script) ->
     gateway, _ = real
     row = next(row for row in script.rows if not row.loop)
     with ollama.Client(host=gateway.url) as user:
-        assert [model.model for model in user.list().models] == ["speaking:latest"]
-        assert user.show("speaking").modelinfo["llama.context_length"] == 32768
-        assert [model.model for model in user.ps().models] == ["speaking:latest"]
-        first = user.generate("speaking", f"Tell me about the {row.keyword}", options={"temperature": 0})
+        assert [model.model for model in user.list().models] == ["scripted:latest"]
+        assert user.show("scripted").modelinfo["llama.context_length"] == 32768
+        assert [model.model for model in user.ps().models] == ["scripted:latest"]
+        first = user.generate("scripted", f"Tell me about the {row.keyword}", options={"temperature": 0})
         assert first.response == row.answer
-        again = user.generate("speaking", "And?", context=first.context, options={"temperature": 0})
+        again = user.generate("scripted", "And?", context=first.context, options={"temperature": 0})
         assert again.response == row.answer
 
 
@@ -231,7 +231,7 @@ def test_raw_length_stop_and_logprobs(real: Running, script: Script) -> None:
     row = next(row for row in script.rows if not row.loop and len(row.answer) > 60)
     prompt = f"<|im_start|>user\nTell me about the {row.keyword}<|im_end|>\n<|im_start|>assistant\n"
     body = {
-        "model": "speaking",
+        "model": "scripted",
         "prompt": prompt,
         "raw": True,
         "stream": False,
@@ -264,7 +264,7 @@ def test_an_answer_that_nobody_waits_for_is_ended(own: Running, script: Script) 
     """The target's own metric would tell, but 0.8.1 has none: the gateway's log does instead."""
     gateway, _ = own
     loop = next(row for row in script.rows if row.loop)
-    body = {"model": "speaking", "messages": question(loop.keyword), "stream": False}
+    body = {"model": "scripted", "messages": question(loop.keyword), "stream": False}
     for _ in range(3):
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{gateway.url}/api/chat", json=body, timeout=1)
@@ -276,7 +276,7 @@ def test_unload_and_back(own: Running, script: Script) -> None:
     gateway, _ = own
     row = next(row for row in script.rows if not row.loop)
     answered = httpx.post(
-        f"{gateway.url}/api/chat", json={"model": "speaking", "keep_alive": 0}, timeout=PATIENCE
+        f"{gateway.url}/api/chat", json={"model": "scripted", "keep_alive": 0}, timeout=PATIENCE
     )
     if answered.status_code == 501:
         assert "not supported" in answered.json()["error"]
@@ -285,4 +285,4 @@ def test_unload_and_back(own: Running, script: Script) -> None:
     assert httpx.get(f"{gateway.url}/api/ps").json() == {"models": []}
     told = ask(gateway.url, row.keyword)
     assert told["message"]["content"] == row.answer
-    assert [m["name"] for m in httpx.get(f"{gateway.url}/api/ps").json()["models"]] == ["speaking:latest"]
+    assert [m["name"] for m in httpx.get(f"{gateway.url}/api/ps").json()["models"]] == ["scripted:latest"]

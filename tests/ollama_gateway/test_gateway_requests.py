@@ -85,7 +85,7 @@ def test_keep_alive_in_seconds(value: bytes, seconds: float) -> None:
     assert read(GenerateRequest, b'{"keep_alive": ' + value + b"}").keep_alive == seconds
 
 
-QUESTION: dict[str, Any] = {"model": "speaking", "messages": [{"role": "user", "content": "hi"}]}
+QUESTION: dict[str, Any] = {"model": "scripted", "messages": [{"role": "user", "content": "hi"}]}
 
 
 @pytest.mark.parametrize(
@@ -101,18 +101,18 @@ QUESTION: dict[str, Any] = {"model": "speaking", "messages": [{"role": "user", "
         ("show", {}, 400, "model is required"),
         ("show", {"name": "nope"}, 404, "model 'nope' not found"),
         ("embed", {"model": "nope"}, 404, 'model "nope" not found, try pulling it first'),
-        ("embed", {"model": "speaking", "input": [1]}, 400, "invalid input type"),
+        ("embed", {"model": "scripted", "input": [1]}, 400, "invalid input type"),
         ("embeddings", {}, 400, "model is required"),
         ("embeddings", {"model": "nope"}, 404, 'model "nope" not found, try pulling it first'),
         (
             "generate",
-            {"model": "speaking", "prompt": "hi", "raw": True, "system": "s"},
+            {"model": "scripted", "prompt": "hi", "raw": True, "system": "s"},
             400,
             "raw mode does not support template, system, or context",
         ),
         (
             "generate",
-            {"model": "speaking", "prompt": "hi", "template": "x"},
+            {"model": "scripted", "prompt": "hi", "template": "x"},
             400,
             "a template in a request is not supported by this gateway",
         ),
@@ -150,10 +150,10 @@ def test_routes_and_methods(client: httpx.Client) -> None:
 
 
 def test_no_content_type_is_needed(client: httpx.Client) -> None:
-    answered = client.post("/api/generate", content=b'{"model":"speaking","prompt":"hi","stream":false}')
+    answered = client.post("/api/generate", content=b'{"model":"scripted","prompt":"hi","stream":false}')
     assert answered.json()["response"] == "Hello world"
     form = {"content-type": "application/x-www-form-urlencoded"}
-    body = b'{"model":"speaking","prompt":"hi","stream":false}'
+    body = b'{"model":"scripted","prompt":"hi","stream":false}'
     assert client.post("/api/generate", content=body, headers=form).status_code == 200
 
 

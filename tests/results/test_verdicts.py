@@ -186,9 +186,9 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     [
         ("needs.command", COMMAND, True, None),
         ("needs.command", URL, True, "set MISTRALRS_BIN instead of TARGET_URL"),
-        ("needs.speaking", COMMAND, True, None),
-        ("needs.speaking", URL, True, None),
-        ("needs.speaking", URL, False, "serve the folder that `acceptance model` prints"),
+        ("needs.scripted_model", COMMAND, True, None),
+        ("needs.scripted_model", URL, True, None),
+        ("needs.scripted_model", URL, False, "serve the folder that `acceptance model` prints"),
         ("needs.own_model", COMMAND, True, "set TEST_MODEL_PATH"),
         ("needs.subcommands", COMMAND, True, None),
         ("needs.subcommands", LEGACY, True, "mistralrs 0.7 or newer"),
