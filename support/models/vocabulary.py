@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -138,7 +138,7 @@ class _Builder:
     """Collects tokens in the order of their ids."""
 
     def __init__(self) -> None:
-        self._merges = list(_base_merges())
+        self._merges = MERGES_FILE.read_text(encoding="utf-8").splitlines()
         self._ranks = {merge: rank for rank, merge in enumerate(self._merges)}
         self._ids: dict[str, int] = {}
         for symbol in sorted(pre_tokenizers.ByteLevel.alphabet()):
@@ -172,7 +172,7 @@ class _Builder:
         while pieces[-1] in pieces[:-1] or not self._is_usable(pieces[-1]):
             if len(pieces) == 1:
                 who = f"marker {row.keyword!r}" if row.keyword else "the default"
-                raise ScriptError(f"{who}: another row says the same, {text!r}: make the two answers differ")
+                raise ScriptError(f"{who}: another row has the same answer, {text!r}: make them differ")
             rest = pieces.pop()
             pieces[-1] += rest
         ids = tuple(self._token(_symbols(piece)) for piece in pieces)
@@ -224,11 +224,6 @@ class _Builder:
                 return parts
             _, place = min(ranked)
             parts[place : place + 2] = [parts[place] + parts[place + 1]]
-
-
-@cache
-def _base_merges() -> Sequence[str]:
-    return tuple(MERGES_FILE.read_text(encoding="utf-8").splitlines())
 
 
 def _symbols(text: str) -> str:

@@ -115,7 +115,6 @@ def write_gguf(
 def write_safetensors(model: TinyModel, directory: Path) -> None:
     """A Hugging Face directory: config, tokenizer, template, generation settings and F16 weights."""
     _write_config(model, directory)
-    _write_tokenizer_config(model, directory)
     vocabulary = model.vocabulary
     generation = {"eos_token_id": [vocabulary.end], "pad_token_id": vocabulary.pad}
     write_json(directory / "generation_config.json", generation)
@@ -123,27 +122,9 @@ def write_safetensors(model: TinyModel, directory: Path) -> None:
     save_file(tensors, str(directory / WEIGHTS_FILE), metadata={"format": "pt"})
 
 
-def _write_tokenizer_config(model: TinyModel, directory: Path) -> None:
-    write_json(
-        directory / "tokenizer_config.json",
-        {
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "add_bos_token": False,
-            "bos_token": None,
-            "eos_token": TURN_END,
-            "pad_token": PAD,
-            "unk_token": None,
-            "clean_up_tokenization_spaces": False,
-            "model_max_length": model.shape.context,
-            "chat_template": CHAT_TEMPLATE,
-        },
-    )
-
-
 def write_ggml(model: TinyModel, path: Path) -> None:
     """A ggjt v3 file, with the configuration, tokenizer and template beside it as mistral.rs wants them."""
     _write_config(model, path.parent)
-    _write_tokenizer_config(model, path.parent)
     shape, vocabulary = model.shape, model.vocabulary
     with path.open("wb") as file:
         file.write(struct.pack("<II", 0x67676A74, 3))
@@ -198,6 +179,20 @@ def _write_config(model: TinyModel, directory: Path) -> None:
     }
     write_json(directory / "config.json", config)
     (directory / "tokenizer.json").write_text(vocabulary.tokenizer.to_str(), encoding="utf-8")
+    write_json(
+        directory / "tokenizer_config.json",
+        {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "add_bos_token": False,
+            "bos_token": None,
+            "eos_token": TURN_END,
+            "pad_token": PAD,
+            "unk_token": None,
+            "clean_up_tokenization_spaces": False,
+            "model_max_length": model.shape.context,
+            "chat_template": CHAT_TEMPLATE,
+        },
+    )
 
 
 def write_json(path: Path, content: object) -> None:

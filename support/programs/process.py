@@ -15,7 +15,7 @@ the run is killed (SIGKILL, OOM)   Linux: the kernel kills the child (PR_SET_PDE
 ... and the child has children     `ProcessGroupReaper` (process_group.py), for programs that start others
                                    (Ollama); else: the next run (run_directory.py)
 a signal just after the start      `defer_interrupts` (deferred_interrupts.py): it is raised when the child is
-                                   in `_running`
+                                   in `managed`
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ TERMINATE_SECONDS = 3.0
 EXIT_SECONDS = 10.0
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-# Holds them until they have ended: one without another reference has to be ended as well.
-_running: set[ProcessTree] = set()
+# What `kill_all` ends. It holds them until they have ended: one without another reference is ended as well.
+managed: set[ProcessTree] = set()
 
 
 class ProcessTree(Protocol):
@@ -59,16 +59,6 @@ class ProcessTree(Protocol):
     def alive(self) -> bool: ...
 
     def stop(self, grace: float = ...) -> int: ...
-
-
-def register(tree: ProcessTree) -> None:
-    """Let `kill_all` end it as well: for processes that `ManagedProcess` did not start."""
-    _running.add(tree)
-
-
-def unregister(tree: ProcessTree) -> None:
-    """It has ended."""
-    _running.discard(tree)
 
 
 @dataclass(frozen=True)
@@ -170,7 +160,7 @@ class ManagedProcess:
         """
         self.command = tuple(str(word) for word in command)
         self.started = time.monotonic()
-        # An interruption between the start and `_running.add` would leave the process behind.
+        # An interruption between the start and `managed.add` would leave the process behind.
         with contextlib.ExitStack() as files, defer_interrupts():
             out = None if stdout is None else files.enter_context(stdout.open("wb"))
             err: IO[bytes] | int = (
@@ -188,7 +178,7 @@ class ManagedProcess:
                 pass_fds=pass_fds,
                 preexec_fn=child_preexec(),
             )
-            _running.add(self)
+            managed.add(self)
 
     @property
     def pid(self) -> int:
@@ -210,7 +200,7 @@ class ManagedProcess:
         except subprocess.TimeoutExpired:
             self.stop(grace=0)
             raise CommandTimeout(f"`{' '.join(self.command)}` did not end within {timeout:.1f} s") from None
-        _running.discard(self)
+        managed.discard(self)
         return code
 
     def exited_within(self, timeout: float) -> bool:
@@ -240,7 +230,7 @@ class ManagedProcess:
                 self._popen.wait(timeout=grace)
         kill_tree(self.pid, tree)
         code = self._popen.wait()
-        _running.discard(self)
+        managed.discard(self)
         wait_until_exited(tree)
         return code
 
@@ -280,12 +270,12 @@ def run_command(
 
 def managed_pids() -> list[int]:
     """The process ids of what runs. May be called from any thread."""
-    return [process.pid for process in _running.copy()]
+    return [process.pid for process in managed.copy()]
 
 
 def kill_all() -> int:
     """End all trees that are left; how many there were."""
-    left = [process for process in list(_running) if process.alive]
+    left = [process for process in list(managed) if process.alive]
     for process in left:
         process.stop(grace=0)
     return len(left)

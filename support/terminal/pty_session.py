@@ -20,9 +20,8 @@ from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.process import (
     child_preexec,
     kill_tree,
+    managed,
     process_tree,
-    register,
-    unregister,
     wait_until_exited,
 )
 from support.reporting.evidence import Transcript
@@ -66,7 +65,7 @@ class TerminalSession:
         self.started = time.monotonic()
         self._closed = False
         self._eof = False
-        # An interruption between the start and `register` would leave the process behind.
+        # An interruption between the start and `managed.add` would leave the process behind.
         with defer_interrupts():
             self._child = pexpect.spawn(
                 self.command[0],
@@ -77,7 +76,7 @@ class TerminalSession:
                 preexec_fn=child_preexec(),
                 timeout=None,
             )
-            register(self)
+            managed.add(self)
         # No sleeps before writing and after closing: waits end on what is seen.
         self._child.delaybeforesend = None
         self._child.ptyproc.delayafterclose = self._child.ptyproc.delayafterterminate = 0
@@ -182,7 +181,7 @@ class TerminalSession:
                 self._child.wait()
             self._child.close(force=True)
             self._closed = True
-            unregister(self)
+            managed.discard(self)
             wait_until_exited(tree)
         return self._code
 
@@ -204,7 +203,7 @@ class TerminalSession:
         """Read the output of a moment; whether there will be no more."""
         if self._eof:
             return True
-        # Asked before reading: what it wrote just before its end is read first.
+        # Before reading: what it wrote just before its end is read as well.
         ended = not self.alive
         return not self._read(0 if ended else min(left, POLL_INTERVAL)) and ended
 

@@ -77,7 +77,7 @@ class Screen:
         self._used_paste = False
 
     def feed(self, data: bytes) -> None:
-        """Let the bytes of a program act. Sequences that nobody understands do nothing."""
+        """Apply the output of a program. Unknown sequences do nothing."""
         for piece in _ESCAPES.split(data):
             # One by one: a sequence that pyte fails on, in whatever way, takes nothing else with it.
             with contextlib.suppress(Exception):

@@ -146,8 +146,11 @@ def test_neighbouring_rows_are_told_apart_by_attention_alone(standard: CompiledM
 @pytest.mark.parametrize(
     ("script", "complaint"),
     [
-        (script_of("Hm.", [("apple", "Same."), ("pear", "Same.")]), "'pear'.*another row says the same"),
-        (script_of("Same.", [("apple", "Same.")]), "the default: another row says the same"),
+        (
+            script_of("Hm.", [("apple", "Same."), ("pear", "Same.")]),
+            "'pear'.*another row has the same answer",
+        ),
+        (script_of("Same.", [("apple", "Same.")]), "the default: another row has the same answer"),
         (script_of("Hm.", [("user", "A.")]), "'user': every conversation contains it"),
         (script_of("Hm.", [("assistant", "A.")]), "'assistant': every conversation contains it"),
         (script_of("An apple.", [("apple", "A.")]), "the default contains the marker 'apple' of a later row"),
