@@ -75,7 +75,7 @@ TASKS: NameRegistry[Callable[[Any], str]] = NameRegistry(
 def run(api: str, url: str, model: str, task: str, key: str | None = None) -> ClientResult:
     """Run a task with the adapter of an API (OpenAI, Ollama); an error of the adapter is its result."""
     with _without_tracing_and_proxies():
-        chat = _ADAPTERS[api](url, model, key)
+        chat = _adapter(api, url, model, key)
         try:
             return ClientResult(TASKS.find(task)(chat))
         except Exception as error:  # noqa: BLE001 - any error of the adapter is its result
@@ -94,18 +94,14 @@ def _without_tracing_and_proxies() -> Iterator[None]:
         os.environ.update(kept)
 
 
-def _openai(url: str, model: str, key: str | None) -> Any:
+def _adapter(api: str, url: str, model: str, key: str | None) -> Any:
+    """LangChain's chat model for an API."""
+    if api == "Ollama":
+        from langchain_ollama import ChatOllama
+
+        return ChatOllama(base_url=url, model=model, temperature=0, num_predict=MAX_TOKENS)
     from langchain_openai import ChatOpenAI
 
     settings: dict[str, Any] = {"max_tokens": MAX_TOKENS, "max_retries": 0, "stream_usage": True}
     settings |= {"api_key": key or "none", "temperature": 0}
     return ChatOpenAI(base_url=f"{url}/v1", model=model, **settings)
-
-
-def _ollama(url: str, model: str, _key: str | None) -> Any:
-    from langchain_ollama import ChatOllama
-
-    return ChatOllama(base_url=url, model=model, temperature=0, num_predict=MAX_TOKENS)
-
-
-_ADAPTERS: dict[str, Callable[[str, str, str | None], Any]] = {"OpenAI": _openai, "Ollama": _ollama}

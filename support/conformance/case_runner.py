@@ -137,7 +137,7 @@ class _CaseRun:
 
 
 def _form(case: Case, *, streamed: bool | None) -> tuple[Kind, list[str]]:
-    """Kind and contracts of the response, also where the repetition asks for the other form."""
+    """Kind and contracts of the response, also where the repetition requests the other form."""
     if streamed is None:
         return case.kind, case.contract
     plain = [name.removesuffix(" stream") for name in case.contract]

@@ -45,7 +45,7 @@ class RawClient:
         self._socket.sendall(head.encode() + body)
 
     def read(self, least: int) -> bytes:
-        """The first `least` bytes of the answer; raises `RequestFailed` when they do not come."""
+        """The first `least` bytes of the answer; raises `RequestFailed` when there are fewer."""
         got = b""
         while len(got) < least:
             try:
@@ -90,7 +90,7 @@ def require_idle(endpoint: ChatEndpoint, activity: ActivityProbe, timeout: float
 
 
 def ask_beside_slow_reader(endpoint: ChatEndpoint, users: int, timeout: float) -> list[UserOutcome]:
-    """While a client does not read its endless stream, so many users ask one after the other."""
+    """While a client does not read its endless stream, so many users send a request one after the other."""
     client = RawClient(endpoint, ENDLESS, stream=True, small_buffer=True)
     try:
         client.read(500)

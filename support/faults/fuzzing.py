@@ -11,7 +11,8 @@ import importlib.util
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -150,11 +151,11 @@ class ChoicesOutcome:
     sent: Exchange
 
     def require_refused(self) -> None:
-        """Raises AssertionError unless it was refused as an error of the client."""
+        """Raises AssertionError unless it was rejected as an error of the client."""
         assert isinstance(self.response, Exchange), (
-            f"expected a refusal: {self.response}\nrepeat: {self.sent.curl()}"
+            f"expected a rejection: {self.response}\nrepeat: {self.sent.curl()}"
         )
-        assert 400 <= self.response.status < 500, f"expected a refusal\n{self.response.describe()}"
+        assert 400 <= self.response.status < 500, f"expected a rejection\n{self.response.describe()}"
 
 
 def request_choices(client: ApiClient, choices: int) -> ChoicesOutcome:
@@ -171,44 +172,38 @@ def request_choices(client: ApiClient, choices: int) -> ChoicesOutcome:
 
 
 def read_har(archive: bytes) -> list[Exchange]:
-    """The requests of an HTTP archive (HAR 1.2), in order; status 0 where no answer came."""
+    """The requests of an HTTP archive (HAR 1.2), in order; status 0 where there was no response."""
     return [_exchange(entry) for entry in json.loads(archive)["log"]["entries"]]
 
 
 def _exchange(entry: JsonMapping) -> Exchange:
-    asked, answered = entry["request"], entry["response"]
-    sent = {header["name"]: header["value"] for header in asked["headers"]}
-    body = str(asked.get("postData", {}).get("text", "")).encode(errors="surrogatepass")
-    text = str(answered["content"].get("text", "")).encode(errors="surrogatepass")
+    request, response = entry["request"], entry["response"]
+    headers = {header["name"]: header["value"] for header in request["headers"]}
+    sent = str(request.get("postData", {}).get("text", "")).encode(errors="surrogatepass")
+    received = str(response["content"].get("text", "")).encode(errors="surrogatepass")
     seconds = entry["time"] / 1000
-    return Exchange(asked["method"], asked["url"], sent, body, answered["status"], {}, text, seconds)
+    return Exchange(
+        request["method"], request["url"], headers, sent, response["status"], {}, received, seconds
+    )
 
 
 def classify(exchanges: Iterable[Exchange], requests: int, output: str = "", *, alive: bool) -> FuzzReport:
     """Findings by kind. Of a server that has died only the first missing response counts."""
-    silences: dict[tuple[str, str], list[Exchange]] = {}
-    failures: dict[tuple[str, str], list[Exchange]] = {}
+    unanswered: defaultdict[tuple[str, str], list[Exchange]] = defaultdict(list)
+    failures: defaultdict[tuple[str, str], list[Exchange]] = defaultdict(list)
     for exchange in exchanges:
-        route = f"{exchange.method} {urlsplit(exchange.url).path}"
+        route, summary = f"{exchange.method} {urlsplit(exchange.url).path}", _response_summary(exchange)
         if exchange.status == NO_STATUS:
-            silences.setdefault((route, "no answer"), []).append(exchange)
+            unanswered[route, summary].append(exchange)
         elif exchange.status >= 500:
-            failures.setdefault((route, _VARIABLE_PARTS.sub("…", _response_summary(exchange))), []).append(
-                exchange
-            )
-    silent = _findings(silences, first=True)
-    return FuzzReport(requests, _findings(failures), silent if alive else silent[:1], alive, output)
+            failures[route, _VARIABLE_PARTS.sub("…", summary)].append(exchange)
+    silent = tuple(_finding(route, found, found[0]) for (route, _), found in unanswered.items())
+    broken = tuple(_finding(route, found, min(found, key=_size)) for (route, _), found in failures.items())
+    return FuzzReport(requests, broken, silent if alive else silent[:1], alive, output)
 
 
-def _findings(kinds: Mapping[tuple[str, str], list[Exchange]], *, first: bool = False) -> tuple[Finding, ...]:
-    """One for each kind, with the shortest request, or the first one."""
-    chosen = [
-        (route, found, found[0] if first else min(found, key=_size)) for (route, _), found in kinds.items()
-    ]
-    return tuple(
-        Finding(_response_summary(one), route, len(found), one.curl(max_body=MAX_ARGUMENT))
-        for route, found, one in chosen
-    )
+def _finding(route: str, exchanges: Sequence[Exchange], shown: Exchange) -> Finding:
+    return Finding(_response_summary(shown), route, len(exchanges), shown.curl(max_body=MAX_ARGUMENT))
 
 
 def _size(exchange: Exchange) -> int:
@@ -216,7 +211,7 @@ def _size(exchange: Exchange) -> int:
 
 
 def _response_summary(exchange: Exchange) -> str:
-    """What came back, in short: the status and the message."""
+    """The status and the message, shortened."""
     if exchange.status == NO_STATUS:
         return "no answer"
     found = _MESSAGE.search(exchange.text)
@@ -235,7 +230,7 @@ def _description(url: str, folder: Path) -> Path:
     if answered.status != 200:
         raise NotSupported(
             f"the server has no description of its API ({answered.status} for {DESCRIPTION}); "
-            "the program mistralrs has one: judge it with `--target real`"
+            "the program mistralrs has one: test it with `--target real`"
         )
     file = folder / "openapi.json"
     file.write_text(json.dumps(with_model(answered.json(), "default")), encoding="utf-8")

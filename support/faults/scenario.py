@@ -106,7 +106,7 @@ class FaultScenario(ScenarioResult):
                 raise failure
 
     def ask_beside_slow_reader(self, server: str, users: int = USERS) -> None:
-        """Others ask while one client does not read its stream."""
+        """Users send requests while one client does not read its stream."""
         endpoint = self._servers.dedicated_endpoint(server)
         self.user_outcomes.set(
             disconnects.ask_beside_slow_reader(endpoint, users, self._servers.answer_timeout)
@@ -160,7 +160,7 @@ class FaultScenario(ScenarioResult):
 
     @property
     def _memory_limited(self) -> LaunchedProgram:
-        assert self._server is not None, "a Given step with a memory limit has to come first"
+        assert self._server is not None, "a Given step with a memory limit has to precede this step"
         return self._server
 
 

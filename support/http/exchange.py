@@ -16,7 +16,7 @@ SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "cookie", "
 REPLAYED_HEADERS = frozenset({"content-type", "accept", "origin", "mcp-protocol-version"})
 SHOWN_BYTES = 4000
 LONGEST_SECRET = 64_000
-# No head of an answer has come.
+# No head of a response was received.
 NO_STATUS = 0
 # Linux rejects a longer word on a command line.
 MAX_ARGUMENT = 100_000
@@ -91,14 +91,14 @@ class Exchange:
         return 0.0
 
     def describe(self) -> str:
-        """For a failure message: what came back, and how to repeat it."""
+        """For a failure message: the response, and how to repeat the request."""
         return (
             f"answer: {self.status} {self.content_type} {readable(self.body)[:600]!r}\nrepeat: {self.curl()}"
         )
 
 
 def strict_json(data: bytes, where: str) -> Json:
-    """Parse one JSON document as RFC 8259 wants it; raises `NotJson` naming `where`."""
+    """Parse one JSON document as RFC 8259 requires it; raises `NotJson` naming `where`."""
 
     def no_constant(name: str) -> None:
         raise ValueError(f"{name} is not JSON")

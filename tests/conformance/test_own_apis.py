@@ -317,7 +317,7 @@ def changed(kind: str, path: str, value: Any) -> Spoil:
         (WHOLE, twice(DELTA), "invariants", "join to"),
         (WHOLE, changed(TEXT_DONE, "text", "x"), "invariants", "join to"),
         (WHOLE, changed("response.content_part.done", "part.text", "x"), "invariants", "join to"),
-        (WHOLE, changed("response.output_item.done", "item.content.0.text", "x"), "invariants", "item says"),
+        (WHOLE, changed("response.output_item.done", "item.content.0.text", "x"), "invariants", "item has"),
         (WHOLE, put("-1.response.output", []), "invariants", "its end"),
         (WHOLE, put("-1.response.output.0.content.0.text", "x"), "invariants", "its end"),
         (WHOLE, changed(DELTA, "delta", ...), "contract", "output_text.delta has"),

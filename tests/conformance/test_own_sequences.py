@@ -48,7 +48,7 @@ def test_a_right_server_passes_every_sequence(name: str) -> None:
         ("responses.store.delete", "forgets to delete", "expected 404"),
         ("responses.store.disabled", "stores everything", "expected 404"),
         ("responses.store.unique_ids", "one id for all", "given twice"),
-        ("responses.conversation.continued", "remembers nothing", "what it says after it"),
+        ("responses.conversation.continued", "remembers nothing", "the text after it"),
         ("responses.conversation.chained", "remembers nothing", "the last response"),
         ("responses.conversation.usage", "remembers nothing", "input_tokens"),
         ("responses.conversation.instructions", "keeps instructions", "without instructions"),

@@ -273,8 +273,8 @@ def test_an_archive_is_read_as_it_was_sent() -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (reply(b"{}"), "expected a refusal\nanswer: 200"),
-        (reply(b"{}", "500 Internal Server Error"), "expected a refusal\nanswer: 500"),
+        (reply(b"{}"), "expected a rejection\nanswer: 200"),
+        (reply(b"{}", "500 Internal Server Error"), "expected a rejection\nanswer: 500"),
         (silence, "did not answer within 1 s"),
     ],
     ids=["granted", "failed", "no answer"],

@@ -20,7 +20,7 @@ from support.units import Json, JsonMapping, JsonObject
 
 Reason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use"]
 
-# What each kind of block is made of, and in which field of a delta its pieces come.
+# What each kind of block is made of, and which field of a delta has its pieces.
 DELTA_FIELDS = {
     "text": {"text_delta": "text"},
     "thinking": {"thinking_delta": "thinking", "signature_delta": "signature"},
@@ -123,7 +123,7 @@ class _Ping(BaseModel):
 
 
 def stop_reason_consistent(answers: Sequence[Json]) -> None:
-    """A whole message says why it ended: `tool_use` with a call, `stop_sequence` with that sequence."""
+    """A whole message has a stop reason: `tool_use` with a call, `stop_sequence` with that sequence."""
     message = answers[0]
     _require_stop_reason_consistent(
         message.get("stop_reason"), message.get("stop_sequence"), message["content"]
@@ -150,7 +150,7 @@ def one_start_one_stop(events: Sequence[Json]) -> None:
         raise ValueError(f"a stream without message_delta: {kinds}")
     late = set(kinds[kinds.index("message_delta") : -1]) - {"message_delta"}
     if late:
-        raise ValueError(f"after message_delta came {', '.join(sorted(late))}")
+        raise ValueError(f"after message_delta there is {', '.join(sorted(late))}")
 
 
 def blocks_complete(events: Sequence[Json]) -> None:
@@ -176,12 +176,12 @@ def blocks_complete(events: Sequence[Json]) -> None:
 
 
 def one_message_delta(events: Sequence[Json]) -> None:
-    """The message starts empty; one message_delta says why it ended, and that fits what came."""
+    """The message starts empty; one message_delta has the stop reason, and that fits the content."""
     start = next(event["message"] for event in events if event["type"] == "message_start")
     if start["content"] or start.get("stop_reason") is not None:
         raise ValueError(f"message_start is not empty: {start['content']!r}, {start.get('stop_reason')!r}")
-    told = [event["delta"] for event in events if event["type"] == "message_delta"]
-    reasons = [delta.get("stop_reason") for delta in told]
+    deltas = [event["delta"] for event in events if event["type"] == "message_delta"]
+    reasons = [delta.get("stop_reason") for delta in deltas]
     if sum(reason is not None for reason in reasons) != 1:
         raise ValueError(f"the stop reasons {reasons}: not one")
     whole = assemble(events)
@@ -196,7 +196,7 @@ def tool_inputs_are_objects(events: Sequence[Json]) -> None:
 
 
 def assemble(events: Sequence[Json]) -> JsonObject:
-    """The message that a stream adds up to; never raises, whatever came."""
+    """The message that a stream adds up to; never raises."""
     message: JsonObject = {"content": [], "stop_reason": None, "stop_sequence": None, "usage": {}}
     for event in events:
         kind, blocks = event.get("type"), message["content"]
@@ -251,7 +251,7 @@ def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
 
 
 def _official_fields(kind: type[BaseModel], path: str = "") -> frozenset[str]:
-    """Fields of the official type, which may come where the own model has none."""
+    """Fields of the official type, which are allowed where the own model has none."""
     return frozenset(f"{path}{name}" for name in kind.model_fields)
 
 
@@ -270,7 +270,7 @@ _EVENT = (
     | {"delta.container", "delta.stop_details"}
 )
 
-# The package tells its events apart by hand; so pydantic does, and names what is wrong with the right one.
+# The package distinguishes its events by hand. Here pydantic does, and reports errors of the right type.
 _TaggedEvent: Any = Annotated[
     get_args(official.RawMessageStreamEvent)[0] | _Ping, Field(discriminator="type")
 ]

@@ -1,7 +1,7 @@
 """Contracts of the Ollama API (Ollama's docs/api.md and docs/api/*.mdx; field names as in api/types.go).
 
 Ollama's Python package takes `{}` for an answer, numbers in quotes and times such as "yesterday", and drops
-what it does not know. In strict mode it still asks for next to nothing, so the models here do.
+what it does not know. In strict mode it still requires next to nothing; the models here close that.
 Durations are nanoseconds, sizes bytes, counts tokens; Go leaves out what is zero.
 """
 
@@ -166,7 +166,7 @@ class ChatLine(_AnswerLine):
 
 
 class _EmptyAnswer(StrictModel):
-    """What an empty request is answered with: nothing is said, so nothing is counted."""
+    """The response to an empty request: no text, so nothing is counted."""
 
     model: Text
     created_at: CurrentTimestamp
@@ -280,7 +280,7 @@ class Show(StrictModel):
             raise ValueError(f"model_info names no architecture: {sorted(self.model_info)[:5]}")
         length = self.model_info.get(f"{name}.context_length")
         if not isinstance(length, int) or length <= 0:
-            raise ValueError(f"model_info tells no context length of {name!r}: {length!r}")
+            raise ValueError(f"model_info has no context length of {name!r}: {length!r}")
         return self
 
 
@@ -319,7 +319,7 @@ class ProgressOrError(StrictModel):
 
 
 class ErrorBody(StrictModel):
-    """Every refusal: one text, never an object."""
+    """Every error: one text, never an object."""
 
     error: Text
 
@@ -362,7 +362,7 @@ def durations_consistent(answers: Sequence[Json]) -> None:
 
 
 def logprobs_match_text(answers: Sequence[Json]) -> None:
-    """Where tokens are told, they are those of the text that comes with them."""
+    """Where tokens are listed, they are those of the text beside them."""
     for answer in answers:
         if not answer.get("logprobs"):
             continue
@@ -374,10 +374,10 @@ def logprobs_match_text(answers: Sequence[Json]) -> None:
 
 def logprobs_within_eval_count(answers: Sequence[Json]) -> None:
     """There are not more tokens with probabilities than were made."""
-    told = sum(len(answer.get("logprobs") or ()) for answer in answers)
+    listed = sum(len(answer.get("logprobs") or ()) for answer in answers)
     made = answers[-1].get("eval_count") or 0
-    if told > made:
-        raise ValueError(f"{told} tokens are told, {made} were counted")
+    if listed > made:
+        raise ValueError(f"{listed} tokens are listed, {made} were counted")
 
 
 def tool_calls_indexed(answers: Sequence[Json]) -> None:
@@ -413,7 +413,7 @@ def error_last(lines: Sequence[Json]) -> None:
 
 _TEXT = (durations_consistent, logprobs_match_text, logprobs_within_eval_count)
 _STREAM = (done_once, monotonic, *_TEXT)
-# Newer versions tell in the list, too, what a model can do.
+# Newer versions list the capabilities of a model here as well.
 _LISTED_EXTRA_FIELDS = frozenset({"models.capabilities"})
 _SHOW_EXTRA_FIELDS = frozenset({"projector_info", "renderer", "parser", "requires"})
 _OPENAI = openai.CONTRACTS

@@ -223,7 +223,7 @@ class TextChunk(_Head):
 
 
 class ModelCard(StrictModel):
-    """One model of the list, or asked for by its name."""
+    """One model of the list, or of `/v1/models/<id>`."""
 
     id: Text
     object: Literal["model"]
@@ -266,7 +266,7 @@ class _Embedding(StrictModel):
 
 
 class Embeddings(StrictModel):
-    """What `/v1/embeddings` answers when asked for floats: in the order of the inputs, all of one size."""
+    """A response of `/v1/embeddings` with floats: in the order of the inputs, all of one size."""
 
     object: Literal["list"]
     data: list[_Embedding]
@@ -288,7 +288,7 @@ class _EncodedEmbedding(_Embedding):
 
 
 class EncodedEmbeddings(StrictModel):
-    """The same asked for in base64."""
+    """The same in base64."""
 
     object: Literal["list"]
     data: list[_EncodedEmbedding]
@@ -352,7 +352,7 @@ def role_first(chunks: Sequence[Json]) -> None:
 
 
 def usage_once_last(chunks: Sequence[Json]) -> None:
-    """Token counts come at most once, at the end."""
+    """Token counts are in one chunk at most, the last one."""
     counted = [number for number, chunk in enumerate(chunks) if chunk.get("usage")]
     if counted not in ([], [len(chunks) - 1]):
         raise ValueError(f"usage in the chunks {counted} of {len(chunks)}")

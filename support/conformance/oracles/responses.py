@@ -1,7 +1,7 @@
 """Contracts of the Responses API (OpenAI's API reference, and the Open Responses specification after it).
 
-What OpenAI's own types demand beyond that is a contract of its own, so that one case says so and not all: no
-version of mistral.rs up to 0.9.2 keeps it.
+What OpenAI's own types require beyond that is a contract of its own, so that one case fails and not all: no
+version of mistral.rs up to 0.9.2 fulfils it.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def one_start_one_end(events: Sequence[Json]) -> None:
 def items_complete(events: Sequence[Json]) -> None:
     """Items are numbered from 0 and come one after the other, so do their parts; what is added is done.
 
-    The pieces of a text, or of a call's arguments, join to what its part, its item and the response say.
+    The pieces of a text, or of a call's arguments, join to those of its part, its item and the response.
     """
     items: list[_OpenItem] = []
     for event in events:
@@ -191,63 +191,51 @@ def items_complete(events: Sequence[Json]) -> None:
     still = [number for number, item in enumerate(items) if item.is_open]
     if still:
         raise ValueError(f"the items {still} are not done")
-    said = [_item_content(item) for item in events[-1]["response"]["output"]]
-    if said != [item.content for item in items]:
-        raise ValueError(f"the stream says {[item.content for item in items]}, its end {said}")
+    streamed = [item.content for item in items]
+    at_the_end = [_item_content(item) for item in events[-1]["response"]["output"]]
+    if streamed != at_the_end:
+        raise ValueError(f"the stream has {streamed}, its end {at_the_end}")
 
 
 class _OpenItem:
-    """An item while its events come."""
+    """An item while its events are read. The arguments of a call are its only part."""
 
     def __init__(self, item: JsonMapping) -> None:
         self.is_open = True
         self.content: Json = None
-        self._kind = item["type"]
-        self._parts: list[str] = []
-        self._part_is_open = False
-        self._arguments = ""
+        self._is_call = item["type"] == "function_call"
+        self._parts: list[str] = [""] if self._is_call else []
+        self._part_is_open = self._is_call
 
     def add_event(self, event: JsonMapping) -> None:
         """The next event of this item; raises ValueError when it does not fit."""
-        kind = event["type"].removeprefix("response.")
+        kind, index = event["type"].removeprefix("response."), event.get("content_index", 0)
         if kind == "output_item.done":
             self._close(event["item"])
-        elif kind.startswith("function_call_arguments."):
-            if self._kind != "function_call":
-                raise ValueError(f"{kind} in an item of the type {self._kind}")
-            self._add_arguments(event)
+        elif kind.startswith("function_call_arguments.") != self._is_call:
+            raise ValueError(f"{kind} in a {'call' if self._is_call else 'message'}")
         elif kind == "content_part.added":
-            if self._part_is_open or event["content_index"] != len(self._parts):
-                raise ValueError(f"part {event['content_index']} is added to {len(self._parts)}")
+            if self._part_is_open or index != len(self._parts):
+                raise ValueError(f"part {index} is added to {len(self._parts)}")
             self._part_is_open = True
             self._parts.append("")
+        elif not self._part_is_open or index != len(self._parts) - 1:
+            raise ValueError(f"{kind} for part {index}, which is not open")
         else:
-            self._add_text(kind, event)
-
-    def _add_arguments(self, event: JsonMapping) -> None:
-        self._arguments += event.get("delta", "")
-        if "arguments" in event and event["arguments"] != self._arguments:
-            raise ValueError(f"the pieces join to {self._arguments!r}, not to {event['arguments']!r}")
-
-    def _add_text(self, kind: str, event: JsonMapping) -> None:
-        if not self._part_is_open or event["content_index"] != len(self._parts) - 1:
-            raise ValueError(f"{kind} for part {event['content_index']}, which is not open")
-        self._parts[-1] += event.get("delta", "")
-        if kind == "output_text.delta":
-            return
-        whole = event["text"] if kind == "output_text.done" else event["part"]["text"]
-        if whole != self._parts[-1]:
-            raise ValueError(f"the pieces join to {self._parts[-1]!r:.100}, not to {whole!r:.100}")
-        self._part_is_open = kind == "output_text.done"
+            self._parts[-1] += event.get("delta", "")
+            whole = event.get("arguments", event.get("part", event).get("text", self._parts[-1]))
+            if whole != self._parts[-1]:
+                raise ValueError(f"the pieces join to {self._parts[-1]!r:.100}, not to {whole!r:.100}")
+            self._part_is_open = kind != "content_part.done"
 
     def _close(self, item: JsonMapping) -> None:
-        if self._part_is_open:
+        if self._part_is_open and not self._is_call:
             raise ValueError("an item is done whose last part is not")
         self.is_open = False
         self.content = _item_content(item)
-        pieces = self._arguments if self._kind == "function_call" else self._parts
+        pieces = self._parts[0] if self._is_call else self._parts
         if pieces != self.content:
-            raise ValueError(f"the pieces join to {pieces!r:.100}, the item says {self.content!r:.100}")
+            raise ValueError(f"the pieces join to {pieces!r:.100}, the item has {self.content!r:.100}")
 
 
 def _item_content(item: JsonMapping) -> Json:
@@ -268,7 +256,7 @@ def item_ids_constant(events: Sequence[Json]) -> None:
 
 
 def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
-    """Text, status, counts and calls of a response; of a stream, its pieces and what its end says."""
+    """Text, status, counts and calls of a response; of a stream, its pieces and its end."""
     documents = [value for value in parsed.values if isinstance(value, dict)]
     last = (documents or [{}])[-1]
     response = (last.get("response") if parsed.streamed else last) or {}
@@ -280,12 +268,12 @@ def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
         if isinstance(part, dict)
     ]
     pieces = [event.get("delta") for event in documents if event.get("type") == "response.output_text.delta"]
-    said = "".join(piece for piece in pieces if isinstance(piece, str))
+    streamed_text = "".join(piece for piece in pieces if isinstance(piece, str))
     calls = [item for item in items if item.get("type") == "function_call"]
     usage = response.get("usage") or {}
     counts = ("input_tokens", "output_tokens", "total_tokens")
     return {
-        "text": said if parsed.streamed else "".join(texts),
+        "text": streamed_text if parsed.streamed else "".join(texts),
         "texts": texts,
         "finish_reason": response.get("status"),
         "usage": {name: usage.get(name) for name in counts},
@@ -310,7 +298,7 @@ _EVENT = (
 )
 _STREAM = (sequence_numbers, one_start_one_end, items_complete)
 
-# The package tells its events apart by hand; so pydantic does, and names what is wrong with the right one.
+# The package distinguishes its events by hand. Here pydantic does, and reports errors of the right type.
 _TaggedEvent: Any = Annotated[get_args(OfficialEvent)[0], Field(discriminator="type")]
 
 CONTRACTS = by_name(

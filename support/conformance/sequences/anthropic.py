@@ -17,8 +17,8 @@ def _message(client: CheckedClient, question: str, **fields: object) -> JsonObje
 def _token_counts(client: CheckedClient, **fields: object) -> tuple[int, int]:
     """Tokens of a message as they are counted beforehand, and as the message itself counts them."""
     request = _message(client, "Tell me about the comet", **fields)
-    asked = {name: value for name, value in request.items() if name not in ("max_tokens", "temperature")}
-    before = client.call("tokens", "/v1/messages/count_tokens", asked).values[0]["input_tokens"]
+    counted = {name: value for name, value in request.items() if name not in ("max_tokens", "temperature")}
+    before = client.call("tokens", "/v1/messages/count_tokens", counted).values[0]["input_tokens"]
     return before, client.call("message", "/v1/messages", request).values[0]["usage"]["input_tokens"]
 
 

@@ -41,7 +41,7 @@ class OllamaClient(CheckedClient):
         return self.server.model_file()
 
     def generate(self, prompt: str, model: str = "", **fields: object) -> JsonMapping:
-        """A non-streamed answer, as it is."""
+        """A non-streamed answer."""
         request = {"model": model or self.model, "prompt": prompt, "stream": False, "options": GREEDY}
         answer: JsonMapping = self.call("generate", "/api/generate", {**request, **fields}).values[0]
         return answer
@@ -59,6 +59,12 @@ class OllamaClient(CheckedClient):
     def loaded_entry(self) -> JsonMapping | None:
         """The model's entry among the loaded ones."""
         return _entry_named(self.call("ps", "/api/ps", method="GET").values[0]["models"], self.model)
+
+    def require_loaded(self) -> JsonMapping:
+        """The same; raises AssertionError when the model is not loaded."""
+        entry = self.loaded_entry()
+        assert entry is not None, f"{self.model} has been used and is not among the loaded models"
+        return entry
 
     def model_entry(self, name: str) -> JsonMapping | None:
         """The entry of a model in the list."""
@@ -87,7 +93,7 @@ CLIENT = OllamaClient
 
 
 def client_sequence(name: str) -> Callable[[Steps], Steps]:
-    """A sequence with the official client, whose errors are failures of the server."""
+    """A sequence with the official client; its errors are failures of the server."""
 
     def register(steps: Steps) -> Steps:
         def run(client: OllamaClient) -> None:
@@ -127,8 +133,7 @@ def _wait_until_unloaded(client: OllamaClient) -> None:
 @sequence("ollama.lifecycle.loaded.listed")
 def _loaded_after_answer(client: OllamaClient) -> None:
     client.generate("Say it briefly")
-    entry = client.loaded_entry()
-    assert entry is not None, f"{client.model} has answered and is not among the loaded models"
+    entry = client.require_loaded()
     listed = client.model_entry(client.model)
     assert listed is not None, f"{client.model} is loaded and not in the list of models"
     require_equal("its digest among the loaded models", listed["digest"], entry["digest"])
@@ -142,7 +147,7 @@ def _unload_and_reload(client: OllamaClient) -> None:
     require_equal(
         "the answer afterwards", COMET_ANSWER, client.generate("Tell me about the comet")["response"]
     )
-    assert client.loaded_entry() is not None, "it has answered and is not loaded"
+    client.require_loaded()
 
 
 @sequence("ollama.lifecycle.keep_alive.expires")
@@ -160,19 +165,16 @@ def _keep_alive_extended(client: OllamaClient) -> None:
     moments = []
     for _ in range(2):
         client.generate("Say it briefly", keep_alive="5m")
-        entry = client.loaded_entry()
-        assert entry is not None, "it has answered and is not loaded"
-        moments.append(unix_seconds(entry["expires_at"]))
+        moments.append(unix_seconds(client.require_loaded()["expires_at"]))
     assert moments[1] > moments[0], f"the end of its time did not move: {moments}"
 
 
 @sequence("ollama.lifecycle.keep_alive.indefinite")
 def _keep_alive_forever(client: OllamaClient) -> None:
     client.load(-1)
-    entry = client.loaded_entry()
-    assert entry is not None, "it was loaded and is not listed"
+    end = client.require_loaded()["expires_at"]
     # Ollama adds the longest duration that Go knows, 292 years.
-    assert int(entry["expires_at"][:4]) > 2100, f"it is to be kept for ever and ends at {entry['expires_at']}"
+    assert int(end[:4]) > 2100, f"it is to be kept for ever and ends at {end}"
     client.load("5m")
 
 
@@ -254,8 +256,8 @@ def _create_from_model(client: OllamaClient) -> None:
     request = {"model": name, "from": client.model, "system": "You are a pirate.", "parameters": GREEDY}
     client.call("progress stream", "/api/create", request)
     try:
-        said = client.generate("Tell me about the comet", model=name, options={})["response"]
-        require_equal("its answer", "Arr, matey! There be treasure on yonder island.", said)
+        text = client.generate("Tell me about the comet", model=name, options={})["response"]
+        require_equal("its answer", "Arr, matey! There be treasure on yonder island.", text)
         shown = client.call("show", "/api/show", {"model": name}).values[0]
         require_equal("its system message", "You are a pirate.", shown.get("system"))
     finally:
@@ -310,8 +312,8 @@ def _client_chat(client: OllamaClient) -> None:
 def _client_stream(client: OllamaClient) -> None:
     messages = [{"role": "user", "content": "Tell me about the lighthouse"}]
     parts = list(client.official_client.chat(client.model, messages, stream=True, options=GREEDY))
-    said = "".join(part.message.content or "" for part in parts)
-    require_equal("its text", "The lighthouse was lit in 1874 and is seen from twenty miles away.", said)
+    text = "".join(part.message.content or "" for part in parts)
+    require_equal("its text", "The lighthouse was lit in 1874 and is seen from twenty miles away.", text)
     require_equal(
         "where it ends", [len(parts) - 1], [number for number, part in enumerate(parts) if part.done]
     )

@@ -20,7 +20,7 @@ class ResponsesClient(CheckedClient):
     """A client of the Responses API."""
 
     def create(self, question: str, **fields: object) -> JsonMapping:
-        """A response to a question, as it came."""
+        """A response to a question."""
         request = self.request(question, **fields)
         answer: JsonMapping = self.call("response", "/v1/responses", request).values[0]
         return answer
@@ -113,9 +113,9 @@ def _unique_ids(client: ResponsesClient) -> None:
 def _previous_response_id(client: ResponsesClient) -> None:
     first = client.create("My name is Mara")["id"]
     require_equal(
-        "what it says after it", MARA, client.output_text("What am I called?", previous_response_id=first)
+        "the text after it", MARA, client.output_text("What am I called?", previous_response_id=first)
     )
-    require_equal("what it says without", UNKNOWN, client.output_text("What am I called?"))
+    require_equal("the text without it", UNKNOWN, client.output_text("What am I called?"))
 
 
 @sequence("responses.conversation.chained")
@@ -139,8 +139,8 @@ def _longer_conversation_more_tokens(client: ResponsesClient) -> None:
 @sequence("responses.conversation.instructions")
 def _instructions(client: ResponsesClient) -> None:
     first = client.create("Tell me about the lighthouse", instructions="You are a pirate.")["id"]
-    said = client.output_text("Tell me about the comet", previous_response_id=first)
-    require_equal("the next response, without instructions", COMET_ANSWER, said)
+    text = client.output_text("Tell me about the comet", previous_response_id=first)
+    require_equal("the next response, without instructions", COMET_ANSWER, text)
 
 
 # -- in the background (the same, background; Cancel a response)
@@ -159,7 +159,7 @@ def _background_then_follow_up(client: ResponsesClient) -> None:
     begun = client.create("My name is Mara", background=True)["id"]
     client.wait_until_done(begun)
     require_equal(
-        "what it says after it", MARA, client.output_text("What am I called?", previous_response_id=begun)
+        "the text after it", MARA, client.output_text("What am I called?", previous_response_id=begun)
     )
 
 
@@ -183,7 +183,7 @@ def _cancel_succeeds(client: ResponsesClient) -> None:
 @sequence("responses.background.stays_cancelled")
 def _cancel_is_final(client: ResponsesClient) -> None:
     begun, tokens = _cancel_running(client)
-    # As long a response, begun later: by its end the cancelled one would have come to its own.
+    # As long a response, begun later: by its end the cancelled one would have been complete.
     client.call("", "/v1/responses", client.request("Go on forever", max_output_tokens=tokens))
     require_equal("its status some time later", "cancelled", client.get(begun)["status"])
 
@@ -198,7 +198,7 @@ def _cancel_running(client: ResponsesClient) -> tuple[str, int]:
             require_equal("the answer to it", (begun, "cancelled"), (stopped["id"], stopped["status"]))
             return begun, tokens
         state = client.get(begun)["status"]
-        assert state not in UNFINISHED, f"cancelling while it is {state} is refused\n{answer.describe()}"
+        assert state not in UNFINISHED, f"cancelling while it is {state} is rejected\n{answer.describe()}"
     raise AssertionError(
         f"every response was done before it was cancelled, even one of {CANCEL_LENGTHS[-1]} tokens"
     )
