@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from support.reporting.behave_events import (
     FinishedScenario,
@@ -16,10 +16,12 @@ from support.reporting.behave_events import (
 )
 from support.results.behave_types import BehaveConfig, BehaveScenario
 from support.results.check import CheckResult
+from support.results.outcome import MatrixCell, Measurement
 from support.results.record import Record, StepRecord
 from support.results.redaction import redact
 from support.results.safe_text import visible
 
+T = TypeVar("T", CheckResult, MatrixCell, Measurement)
 MAX_OUTPUT_CHARACTERS = 20_000
 
 
@@ -58,9 +60,7 @@ class Recorder:
                     verdict.why if verdict.status == "known_issue" else "" if failed else verdict.message
                 ),
                 source=visible(verdict.source),
-                measures=tuple(
-                    replace(measure, title=redact(measure.title)) for measure in finished.measures
-                ),
+                measures=tuple(map(_safe, finished.measures)),
                 checks=tuple(map(safe_check, finished.checks)),
                 timed_out=verdict.timed_out,
             )
@@ -73,27 +73,14 @@ class Recorder:
 
 def safe_check(check: CheckResult) -> CheckResult:
     """The check without secrets and control characters."""
-    return replace(
-        check,
-        title=visible(check.title),
-        expected=visible(check.expected),
-        actual=visible(check.actual),
-        source=visible(check.source),
-        repeat=visible(check.repeat),
-        reason=visible(check.reason),
-        reason_source=visible(check.reason_source),
-        cells=tuple(
-            replace(
-                cell,
-                server=visible(cell.server),
-                reason=visible(cell.reason),
-                source=visible(cell.source),
-                repeat=visible(cell.repeat),
-                incident=visible(cell.incident),
-            )
-            for cell in check.cells
-        ),
-    )
+    return replace(_safe(check), cells=tuple(map(_safe, check.cells)))
+
+
+def _safe(item: T) -> T:
+    texts: dict[str, Any] = {
+        name: visible(value) for name, value in vars(item).items() if isinstance(value, str)
+    }
+    return replace(item, **texts)
 
 
 def run_error_record(failure: RunError, config: BehaveConfig, file: str, worker: str) -> Record:

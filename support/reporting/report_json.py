@@ -56,58 +56,50 @@ def _rows(record: Record) -> Iterator[JsonObject]:
 
 def _scenario(record: Record) -> JsonObject:
     failed = record.status in ("failed", "broken", "known_issue")
-    row: JsonObject = {
-        "kind": "scenario",
-        "name": record.name,
-        "status": PLAIN_STATUS[record.status],
-        "duration": round(record.duration, 3),
-        "verdict": record.status,
-        "feature": record.feature,
-        "capability": record.capability,
-        "location": record.location,
-        "tags": list(record.tags),
-    }
-    if failed:
-        row["error"] = record.error or "it failed without a message"
-    else:
-        row["output"] = record.output
+    outcome = (
+        {"error": record.error or "it failed without a message"} if failed else {"output": record.output}
+    )
     optional = {
         "reason": record.reason,
         "source": record.source,
         "timed_out": record.timed_out,
         "measures": [asdict(measure) for measure in record.measures],
     }
-    return row | {name: value for name, value in optional.items() if value}
+    return {
+        "kind": "scenario",
+        "name": record.name,
+        "status": PLAIN_STATUS[record.status],
+        "duration": round(record.duration, 3),
+        "verdict": record.status,
+        **_place(record),
+        **outcome,
+        **{name: value for name, value in optional.items() if value},
+    }
 
 
 def _check(record: Record, check: CheckResult) -> JsonObject:
-    row: JsonObject = {
+    """All fields of the check but its start, and no empty reason or list of cells."""
+    failed = check.status in ("failed", "known_issue")
+    optional = ("reason", "reason_source", "cells")
+    fields = asdict(check)
+    del fields["start"]
+    return {
         "kind": "check",
         "name": check.id,
+        **{name: value for name, value in fields.items() if value or name not in optional},
         "status": PLAIN_STATUS[check.status],
         "duration": round(check.duration, 4),
         "verdict": check.status,
-        "id": check.id,
-        "title": check.title,
-        "group": check.group,
-        "level": check.level,
         "scenario": record.name,
+        **_place(record),
+        **({"error": check.actual or "the check failed without a message"} if failed else {"output": ""}),
+    }
+
+
+def _place(record: Record) -> JsonObject:
+    return {
         "feature": record.feature,
         "capability": record.capability,
         "location": record.location,
         "tags": list(record.tags),
-        "expected": check.expected,
-        "actual": check.actual,
-        "source": check.source,
-        "repeat": check.repeat,
     }
-    if check.status in ("failed", "known_issue"):
-        row["error"] = check.actual or "the check failed without a message"
-    else:
-        row["output"] = ""
-    optional = {
-        "reason": check.reason,
-        "reason_source": check.reason_source,
-        "cells": [asdict(cell) for cell in check.cells],
-    }
-    return row | {name: value for name, value in optional.items() if value}
