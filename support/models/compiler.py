@@ -5,7 +5,7 @@ One block. The residual stream of a token holds *state* (a random sign vector), 
 whatever the prompt ends with; each piece of an answer has a state of its own.
 
 - Attention, in the last dimension of the first head: the query reads the constant, the key the flag, so the
-  marker of the latest row takes all the weight; its topic is carried to the last token.
+  marker of the latest row takes all the weight; its topic is carried to the current token.
 - The head: the piece after state a, under topic r, matches both. The first piece of a marked answer matches
   "start" a little less than the first piece of the default does: without a topic the default wins.
 - The end of the turn reads *end* only, which the last piece of an answer carries.

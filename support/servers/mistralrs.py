@@ -73,7 +73,22 @@ def start_server(
     chosen = port or settings.test_port
 
     def start(port: int) -> LaunchedProgram:
-        return _start(target, model, settings, port, environment or {}, options)
+        url = f"http://127.0.0.1:{port}"
+        words = target.command_line.serve(
+            model, port, settings.test_batch_size, verbose=settings.test_verbose, options=options
+        )
+        # RUST_LOG can silence the line in the log. A foreign process on the port must not count.
+        listening = any_of(log_matches(LISTENING), port_open(port))
+        return launch(
+            target.label,
+            [target.path, *words],
+            environment=lambda folder: child_environment(
+                folder, rust_log=settings.rust_log, **(environment or {})
+            ),
+            ready=all_of(listening, http_ready(url, "/health", lambda exchange: exchange.status == 200)),
+            timeout=settings.seconds(READY_SECONDS),
+            url=url,
+        )
 
     try:
         return start(chosen) if chosen is not None else launch_on_free_port(start, PORT_TAKEN)
@@ -81,30 +96,6 @@ def start_server(
         remedy = hint_for(failure.log)
         advice = f"\nWhat to do: {remedy}." if remedy else ""
         raise StartFailure(f"{failure}{advice}", exit_code=failure.exit_code, log=failure.log) from None
-
-
-def _start(
-    target: CommandTarget,
-    model: ModelArguments,
-    settings: Settings,
-    port: int,
-    environment: Mapping[str, str],
-    options: Sequence[str],
-) -> LaunchedProgram:
-    url = f"http://127.0.0.1:{port}"
-    words = target.command_line.serve(
-        model, port, settings.test_batch_size, verbose=settings.test_verbose, options=options
-    )
-    # RUST_LOG can silence the line in the log. A foreign process on the port must not count.
-    listening = any_of(log_matches(LISTENING), port_open(port))
-    return launch(
-        target.label,
-        [target.path, *words],
-        environment=lambda folder: child_environment(folder, rust_log=settings.rust_log, **environment),
-        ready=all_of(listening, http_ready(url, "/health", lambda exchange: exchange.status == 200)),
-        timeout=settings.seconds(READY_SECONDS),
-        url=url,
-    )
 
 
 def hint_for(log: str) -> str | None:
