@@ -49,8 +49,8 @@ from support.reporting.behave_events import (
 )
 from support.reporting.check_text import failure_text, reason_text
 from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario, BehaveStep
-from support.results.check import CheckResult, CheckStatus
-from support.results.outcome import Evidence, Verdict
+from support.results.check import CheckResult
+from support.results.outcome import PLAIN_STATUS, Evidence, Verdict
 from support.results.record import Record
 from support.results.redaction import redact_data, redact_tree
 from support.results.safe_text import one_line, visible
@@ -67,20 +67,8 @@ EXTENSIONS = {
     "application/vnd.allure.http+json": "httpexchange",
     "image/svg+xml": "svg",
 }
-_STATUSES = {
-    "passed": Status.PASSED,
-    "failed": Status.FAILED,
-    "broken": Status.BROKEN,
-    "skipped": Status.SKIPPED,
-    "known_issue": Status.SKIPPED,
-}
-_CHECK_STATUSES: dict[CheckStatus, Status] = {
-    "passed": Status.PASSED,
-    "failed": Status.FAILED,
-    "known_issue": Status.SKIPPED,
-    "unsupported": Status.SKIPPED,
-    "not_run": Status.SKIPPED,
-}
+# Allure has no status of its own for a known issue; it has one for a broken harness.
+_STATUSES = PLAIN_STATUS | {"broken": Status.BROKEN}
 
 
 def attach_to_run(folder: Path, attachments: Iterable[Evidence]) -> None:
@@ -137,7 +125,6 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
     def uri(self, uri: str) -> None:
         super().uri(uri)
 
-    @never_raise
     def feature(self, feature: BehaveFeature) -> None:  # noqa: ARG002 - of the interface
         # Stock wraps the scenarios here.
         return
@@ -372,7 +359,7 @@ def check_result(
     test.labels = [*scenario.labels, Label(name="level", value=check.level)]
     test.labels = [label for label in test.labels if label.value != KNOWN_ISSUE_TAG]
     test.attachments = attachments
-    test.status = _CHECK_STATUSES[check.status]
+    test.status = _STATUSES[check.status]
     message = "" if check.status == "passed" else reason_text(check)
     if check.status == "failed":
         message = failure_text(check)
