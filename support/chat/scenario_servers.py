@@ -53,11 +53,11 @@ class ScenarioServers:
         """Start a server for so many requests at once, with a gateway, for this scenario alone."""
         dedicated = self._start_with_gateway(max_seqs)
         self.context.cleanups.callback(dedicated.stop)
-        self._dedicated = self._under_test(dedicated)
+        self._use(dedicated)
 
     def share(self, use: str) -> None:
         """Take the server and the gateway that scenarios share for the same use."""
-        self._dedicated = self._under_test(self.suite.shared_servers.get(use, self._start_with_gateway))
+        self._use(self.suite.shared_servers.get(use, self._start_with_gateway))
 
     @property
     def has_dedicated(self) -> bool:
@@ -87,22 +87,21 @@ class ScenarioServers:
         model = self.suite.models.scripted(self.suite.script, context=LONG_CONTEXT)
         return start_server_with_gateway(self.suite.command, model, self.suite.settings, max_seqs)
 
-    def _under_test(self, dedicated: ServerWithGateway) -> ServerWithGateway:
-        self.record_target()
+    def _use(self, dedicated: ServerWithGateway) -> None:
+        self._dedicated = dedicated
+        self._record_target()
         self.context.require_alive(dedicated.server)
-        return dedicated
 
     # -- other servers
 
-    def record_target(self) -> None:
-        """The scenario judges the target."""
+    def _record_target(self) -> None:
         self.context.record_component(self.suite.target.program, self.suite.target.version)
 
     def start_with(self, model: ModelFiles) -> LaunchedProgram:
         """Start the target with a model for this scenario alone; whether it stays alive is not checked."""
         server = start_server(self.suite.command, arguments_of(model), self.suite.settings)
         self.context.cleanups.callback(server.stop)
-        self.record_target()
+        self._record_target()
         return server
 
     def trained_endpoints(self) -> tuple[ChatEndpoint, ChatEndpoint]:
