@@ -6,6 +6,7 @@ Needs Python 3.11 to 3.13 and nothing else: uv is taken from the PATH, or fetche
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 UV_VERSION = "0.13.9"
 UV_MINIMUM = (0, 9)
 OWN_UV = PROJECT / ".cache" / "uv"
+# The lock file that the packages in .venv were compiled for.
+COMPILED = PROJECT / ".venv" / "compiled-uv.lock"
 PYTHONS = ((3, 11), (3, 13))
 
 
@@ -40,8 +43,17 @@ def main() -> int:
     }
     environment.pop("VIRTUAL_ENV", None)
     command = [uv, "sync", "--locked", "--python", sys.executable, "--project", str(PROJECT)]
+    # Where PYTHONDONTWRITEBYTECODE is set, as in many containers, each process would compile what it imports,
+    # which takes longer than most of them. Once for each lock file: uv needs a second to find nothing to do.
+    lock = (PROJECT / "uv.lock").read_bytes()
+    is_compiled = COMPILED.is_file() and COMPILED.read_bytes() == lock
+    if not is_compiled:
+        command.append("--compile-bytecode")
     if subprocess.run(command, env=environment, check=False).returncode != 0:
         return fail("`uv sync --locked` failed, see its output above; is the package index reachable?")
+    if not is_compiled:
+        COMPILED.write_bytes(lock)
+    compileall.compile_dir(PROJECT / "support", quiet=2)
     log(f"environment ready in {time.monotonic() - started:.1f} s")
     return 0
 
