@@ -8,4 +8,5 @@ json_rpc          raw JSON-RPC messages (`messages.toml`) and checks of the repl
 scenario          what the MCP steps call
 tool_server       the suite's tool servers as a process, and the configuration for the target
 tool_server_main  the program of that process
+tool_servers      the names of the tool servers
 """

@@ -9,33 +9,18 @@ import sys
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TypedDict
 
 from support.http.client import ApiClient
+from support.mcp.tool_servers import MISSING, STDIO, RecordedMessage
 from support.programs.child_environment import child_environment
 from support.programs.launcher import free_port
 from support.programs.process import ManagedProcess
 from support.waiting import wait_until
 
-# Over HTTP, and whether it keeps sessions, which is the default of the official SDK.
-SESSIONS = {"http_1": False, "http_2": False, "http_sessions": True}
-# On the standard streams of a process that the target starts.
-STDIO = "stdio"
-# In a configuration: a port on which no server listens.
-MISSING = "missing"
 READY_SECONDS = 30.0
 # The time limit of a tool at the target, in whole seconds.
 TOOL_SECONDS = 1
 _PROGRAM = "support.mcp.tool_server_main"
-
-
-class RecordedMessage(TypedDict, total=False):
-    """A message that a tool server has received; `tool` and `arguments` are those of a tool call."""
-
-    server: str
-    method: str
-    tool: str
-    arguments: object
 
 
 class ToolServer:

@@ -25,7 +25,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
-from support.mcp.tool_server import SESSIONS, STDIO, RecordedMessage
+from support.mcp.tool_servers import SESSIONS, STDIO, RecordedMessage
 
 HOST = "127.0.0.1"
 

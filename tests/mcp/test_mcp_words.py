@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.mcp import invalid_config, json_rpc
-from support.mcp.tool_server import MISSING, SESSIONS, STDIO
+from support.mcp.tool_servers import MISSING, SESSIONS, STDIO
 from support.models.script import TOOLS_SCRIPT, Script
 from support.models.vocabulary import script_vocabulary
 from tests.style.reading import FEATURES

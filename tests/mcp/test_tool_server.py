@@ -21,7 +21,8 @@ from support.mcp.agent import (
     check_identity,
     check_tool_offered,
 )
-from support.mcp.tool_server import MISSING, SESSIONS, STDIO, ToolServer
+from support.mcp.tool_server import ToolServer
+from support.mcp.tool_servers import MISSING, SESSIONS, STDIO
 from support.programs.process import managed_pids
 from support.waiting import WaitTimeout
 from tests.http.tiny_server import TinyServer, json_reply, silence
