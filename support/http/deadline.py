@@ -33,7 +33,8 @@ class Deadlines:
 
     def _add(self, when: float, expired: Callable[[], None]) -> int:
         with self._changed:
-            if self._thread is None:
+            # An action that raised has ended it.
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._watch, name="deadlines", daemon=True)
                 self._thread.start()
             number = next(self._numbers)

@@ -43,3 +43,15 @@ def test_all_deadlines_share_one_thread() -> None:
         with deadlines.limit(LONG, pytest.fail), deadlines.limit(LONG, pytest.fail):
             pass
     assert threading.active_count() == before + 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_action_that_raises_leaves_later_deadlines() -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    deadlines, expired, before = Deadlines(), threading.Event(), threading.active_count()
+    with deadlines.limit(0.01, fail):
+        wait_until("the end of the thread", lambda: threading.active_count() == before, timeout=PATIENCE)
+    with deadlines.limit(0.01, expired.set):
+        assert expired.wait(PATIENCE)

@@ -19,13 +19,13 @@ LONG_LIST = 5
 _EXCLUDED_KEYS = ("general.name", "tokenizer.chat_template")
 _THINKING = re.compile(r"enable_thinking|<think>|reasoning_content")
 _TOOLS = re.compile(r"\btools\b")
-# The names of llama.cpp's `llama_ftype` (include/llama.h), the values of `general.file_type`.
+# The names of llama.cpp's `llama_ftype` (include/llama.h), the values of `general.file_type`; `-`: unused.
 _FILE_TYPES = """
     F32 F16 Q4_0 Q4_1 - - - Q8_0 Q5_0 Q5_1 Q2_K Q3_K_S Q3_K_M Q3_K_L Q4_K_S Q4_K_M Q5_K_S Q5_K_M
     Q6_K IQ2_XXS IQ2_XS Q2_K_S IQ3_XS IQ3_XXS IQ1_S IQ4_NL IQ3_S IQ3_M IQ2_S IQ2_M IQ4_XS IQ1_M BF16
     - - - TQ1_0 TQ2_0 MXFP4_MOE NVFP4 Q1_0
 """
-FILE_TYPES = dict(enumerate(_FILE_TYPES.split()))
+FILE_TYPES = {number: name for number, name in enumerate(_FILE_TYPES.split()) if name != "-"}
 
 
 @dataclass(frozen=True, slots=True)
