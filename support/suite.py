@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING
 
 from support.conformance.missing_routes import MissingRoutes
 from support.conformance.optional_routes import unsupported_reason
@@ -54,31 +54,6 @@ if TYPE_CHECKING:
     from support.servers.dedicated import ServerWithGateway
 
 
-T = TypeVar("T")
-
-
-class Closable(Protocol):
-    """Something that is closed at the end of the run."""
-
-    def close(self) -> None: ...
-
-
-C = TypeVar("C", bound=Closable)
-
-
-class RunCache:
-    """Values that are made once in a run, by key."""
-
-    def __init__(self) -> None:
-        self._values: dict[Hashable, object] = {}
-
-    def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The value of this key; made when there is none."""
-        if key not in self._values:
-            self._values[key] = make()
-        return cast(T, self._values[key])
-
-
 class RunContext:  # noqa: PLR0904 - one property for each object of the run
     """Created once, closed once. `folder` is a temporary folder of the run.
 
@@ -88,7 +63,8 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
     def __init__(self, resolved: ResolvedSettings, target: Target) -> None:
         self.resolved = resolved
         self.target = target
-        self.run_cache = RunCache()
+        # By the URL of the server: the answer that shows which model it has.
+        self.probe_answers: dict[str, str] = {}
         # A worker sends them to its coordinator, which has them when the worker crashes.
         self.report_checks: Callable[[Sequence[CheckResult]], None] = lambda _: None
         self._exit_stack = ExitStack()
@@ -112,7 +88,7 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
 
     @cached_property
     def servers(self) -> ServerPool:
-        return self._closed_at_end(ServerPool(self.command, self.settings))
+        return self._exit_stack.enter_context(contextlib.closing(ServerPool(self.command, self.settings)))
 
     @cached_property
     def script(self) -> Script:
@@ -182,20 +158,6 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
         if missing is not None:
             raise NotSupported(missing)
 
-    def timeout(self, seconds: float) -> float:
-        """A time limit for this machine."""
-        return self.settings.seconds(seconds)
-
-    @property
-    def strict(self) -> bool:
-        """Whether what is unsupported counts as a failure."""
-        return self.settings.acceptance_strict
-
-    @property
-    def selected_checks(self) -> frozenset[str]:
-        """The ids of the checks to run; empty: all."""
-        return self.settings.selected_checks
-
     @cached_property
     def known_issues(self) -> KnownIssues:
         """The listed differences of programs from their contracts; none when that is switched off."""
@@ -217,8 +179,10 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
             else ComparedMistralRs(name, self.settings, self.model)
             for name in self.settings.compared_servers
         ]
-        comparison = Comparison(candidates, self.timeout(30.0), self.missing_routes, self.known_issue)
-        return self._closed_at_end(comparison)
+        comparison = Comparison(
+            candidates, self.settings.seconds(30.0), self.missing_routes, self.known_issue
+        )
+        return self._exit_stack.enter_context(contextlib.closing(comparison))
 
     @cached_property
     def ollama_backends(self) -> OllamaBackends:
@@ -228,12 +192,12 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
             CATEGORICAL: lambda: self.models.categorical().path,
         }
         backends = OllamaBackends(self.settings, lambda role: files[role](), self._upstream)
-        return self._closed_at_end(backends)
+        return self._exit_stack.enter_context(contextlib.closing(backends))
 
     @cached_property
     def shared_servers(self) -> Pool[str, ServerWithGateway]:
         """Servers with gateways before them, by their use, apart from those of the whole run."""
-        return self._closed_at_end(Pool())
+        return self._exit_stack.enter_context(contextlib.closing(Pool()))
 
     def _upstream(self, model: str) -> Upstream:
         if isinstance(self.target, UrlTarget):
@@ -264,9 +228,11 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
     def api_client(self) -> tuple[ApiClient, LaunchedProgram | None]:
         """A client of the server under test, and that server if the suite started it."""
         if isinstance(self.target, UrlTarget):
-            return ApiClient(self.target.url, api_key=self.settings.api_key, timeout=self.timeout(30.0)), None
+            return ApiClient(
+                self.target.url, api_key=self.settings.api_key, timeout=self.settings.seconds(30.0)
+            ), None
         server = self.servers.get(self.scripted())
-        return ApiClient(server.url, timeout=self.timeout(30.0)), server
+        return ApiClient(server.url, timeout=self.settings.seconds(30.0)), server
 
     @cached_property
     def serves_scripted_model(self) -> bool:
@@ -305,10 +271,6 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
     def model_name(self) -> str:
         """The model name for requests."""
         return "default" if isinstance(self.target, CommandTarget) else self.target.model_name
-
-    def _closed_at_end(self, resource: C) -> C:
-        self._exit_stack.callback(resource.close)
-        return resource
 
     def close(self) -> None:
         """Stop the servers and remove the run's folder. Every end is tried; the last failure is raised."""

@@ -237,7 +237,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         if process is not None and process is not self.server:
             self.require_alive(process)
         if self._client is None or self._client.base_url != server.base_url:
-            timeout = self.suite.timeout(30.0)
+            timeout = self.suite.settings.seconds(30.0)
             self._use_client(ApiClient(server.base_url, api_key=server.key, timeout=timeout))
 
     def compare_with_ollama(self, question: str) -> None:
@@ -248,7 +248,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         reference = self.suite.ollama_endpoint(self.suite.ollama_backends.real(), SCRIPTED)
         server, process = self.suite.endpoint("ollama", SCRIPTED)
         self._use_server(server, process)
-        real = ApiClient(reference.base_url, timeout=self.suite.timeout(30.0))
+        real = ApiClient(reference.base_url, timeout=self.suite.settings.seconds(30.0))
         self.cleanups.callback(real.close)
         try:
             require_same_answer(question, OllamaClient(self.client, server), OllamaClient(real, reference))
@@ -273,7 +273,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         self.conformance.require_api(server)
         if process is not None:
             self.require_alive(process)
-        self.task_result.set(run_sdk_task(server, task, self.suite.timeout(30.0)))
+        self.task_result.set(run_sdk_task(server, task, self.suite.settings.seconds(30.0)))
 
     # -- several servers
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from support.conformance.groups import all_checks
+from support.conformance.case_table import all_checks
 from support.runner.checks_of_scenarios import titles_of_groups
 
 # behave's mark of an outline's row, ` -- @1.2 names`.

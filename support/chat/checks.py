@@ -1,4 +1,4 @@
-"""Checks of answers: each error has the expected and the actual value, and the command that repeats it."""
+"""Checks of answers and errors: a failure has the expected and actual value, and the command to repeat it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from support.http.exchange import Exchange, NotJson
 from support.results.safe_text import difference
 from support.results.scenario_result import ScenarioResult
 
@@ -131,6 +132,24 @@ def check_first_chunk_early(answers: Sequence[Answer]) -> None:
     seen = ", ".join(f"{first * 1000:.1f} ms of {last * 1000:.1f} ms" for first, last in moments)
     assert any(map(is_first_chunk_early, answers)), (
         f"expected the first chunk in the first half of the response time, it arrived at {seen}"
+    )
+
+
+def check_error_form(endpoint: str, exchange: Exchange, api: str) -> None:
+    """An error in the form of this API (OpenAI, Ollama), with a message. `endpoint`: its name in the failure.
+
+    Sources: OpenAI's API reference, Errors (`{"error": {"message", "type", ...}}`); Ollama's
+    docs/api/errors.mdx (`{"error": "<text>"}`).
+    """
+    try:
+        document = exchange.json()
+    except NotJson:
+        document = None
+    message = document.get("error") if isinstance(document, dict) else None
+    if api == "OpenAI":
+        message = message.get("message") if isinstance(message, dict) else None
+    assert exchange.status >= 400 and isinstance(message, str) and message.strip(), (
+        f"{endpoint}: expected an error in the form of the {api} API\n{exchange.describe()}"
     )
 
 

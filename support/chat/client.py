@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from support.conformance.api import Api
 from support.conformance.oracles.ollama import OLLAMA
@@ -22,13 +22,27 @@ DEFAULT_LIMIT = 600
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """A conversation that ends with a question. `limit`: tokens of the answer at most; `rendered`: as the
-    model's chat template writes it, for routes that take a text only."""
+    """A conversation that ends with a question. `limit`: tokens of the answer at most."""
 
     messages: tuple[Message, ...]
     limit: int = DEFAULT_LIMIT
     stop: tuple[str, ...] = ()
-    rendered: str = ""
+
+    @property
+    def rendered(self) -> str:
+        """The text that the scripted model's chat template makes of it, for routes that take a text only."""
+        # Not at the top: numpy comes with it.
+        from support.models.llama import chat_prompt
+
+        return chat_prompt(self.messages)
+
+
+def chat_request(
+    messages: Sequence[Message], question: str, *, limit: int = DEFAULT_LIMIT, stop: str = ""
+) -> ChatRequest:
+    """A conversation that ends with this question. `limit`: tokens of the answer."""
+    whole = (*messages, {"role": "user", "content": question})
+    return ChatRequest(whole, limit, (stop,) if stop else ())
 
 
 class TokenCounts(NamedTuple):
@@ -65,21 +79,20 @@ class Answer:
         return TokenCounts(self.prompt_tokens, self.answer_tokens)
 
 
-class BuildRequest(Protocol):
-    """Builds the body of a request."""
-
-    def __call__(self, chat_request: ChatRequest, model: str, *, stream: bool) -> JsonObject: ...
-
-
 @dataclass(frozen=True)
 class ChatProtocol:
-    """A route that answers chats: its path, its contract, its requests, and the names of its token counts."""
+    """A route that answers chats. `fields`: those of a request; `counts`: the names of its token counts."""
 
     api: Api
     path: str
     contract: str
-    build_request: BuildRequest
+    fields: Callable[[ChatRequest], JsonObject]
     counts: tuple[str, str]
+
+    def build_request(self, chat_request: ChatRequest, model: str, *, stream: bool) -> JsonObject:
+        """The body of a request; a stream has the token counts at its end."""
+        usage = {"stream_options": {"include_usage": True}} if stream and self.api is OPENAI else {}
+        return {"model": model, "stream": stream, **self.fields(chat_request), **usage}
 
     def ask(self, client: ApiClient, body: JsonMapping, *, endpoint: str, contract: bool = True) -> Answer:
         """Send this body and read the answer (see `read_answer`), as a stream when `stream` is set."""
@@ -127,7 +140,6 @@ class ChatEndpoint:
         return ApiClient(self.url, api_key=self.key, timeout=timeout)
 
     def request(self, chat_request: ChatRequest, *, stream: bool = False) -> JsonObject:
-        """The body of the request."""
         return self.protocol.build_request(chat_request, self.model, stream=stream)
 
     def ask(self, chat_request: ChatRequest, *, stream: bool = False, timeout: float) -> Answer:
@@ -177,38 +189,32 @@ def model_names(listed: Exchange) -> list[str]:
     return [card["id"] for card in cards]
 
 
-def _chat_completion(chat_request: ChatRequest, model: str, *, stream: bool) -> JsonObject:
-    request: JsonObject = {"model": model, "messages": list(chat_request.messages), "temperature": 0}
-    request |= {"max_tokens": chat_request.limit, "stream": stream}
-    if stream:
-        request["stream_options"] = {"include_usage": True}
-    return request | ({"stop": list(chat_request.stop)} if chat_request.stop else {})
+def _sampling(chat_request: ChatRequest, limit: str) -> JsonObject:
+    """`limit`: how the API calls the limit of tokens."""
+    stop = {"stop": list(chat_request.stop)} if chat_request.stop else {}
+    return {"temperature": 0, limit: chat_request.limit, **stop}
 
 
-def _completion(chat_request: ChatRequest, model: str, *, stream: bool) -> JsonObject:
-    request = _chat_completion(chat_request, model, stream=stream)
-    del request["messages"]
-    return request | {"prompt": chat_request.rendered}
+def _chat_completion(chat_request: ChatRequest) -> JsonObject:
+    return {"messages": list(chat_request.messages), **_sampling(chat_request, "max_tokens")}
 
 
-def _options(chat_request: ChatRequest) -> JsonObject:
-    options: JsonObject = {"temperature": 0, "num_predict": chat_request.limit}
-    return options | ({"stop": list(chat_request.stop)} if chat_request.stop else {})
+def _completion(chat_request: ChatRequest) -> JsonObject:
+    return {"prompt": chat_request.rendered, **_sampling(chat_request, "max_tokens")}
 
 
-def _ollama_chat(chat_request: ChatRequest, model: str, *, stream: bool) -> JsonObject:
-    messages, options = list(chat_request.messages), _options(chat_request)
-    return {"model": model, "messages": messages, "stream": stream, "options": options}
+def _ollama_chat(chat_request: ChatRequest) -> JsonObject:
+    return {"messages": list(chat_request.messages), "options": _sampling(chat_request, "num_predict")}
 
 
-def _ollama_generate(chat_request: ChatRequest, model: str, *, stream: bool) -> JsonObject:
+def _ollama_generate(chat_request: ChatRequest) -> JsonObject:
     """A question, with a system message or without; a longer conversation as its template renders it."""
-    request: JsonObject = {"model": model, "stream": stream, "options": _options(chat_request)}
+    options = _sampling(chat_request, "num_predict")
     *before, question = chat_request.messages
-    if all(message["role"] == "system" for message in before):
-        request["prompt"] = question["content"]
-        return request | ({"system": before[0]["content"]} if before else {})
-    return request | {"prompt": chat_request.rendered, "raw": True}
+    if any(message["role"] != "system" for message in before):
+        return {"prompt": chat_request.rendered, "raw": True, "options": options}
+    system = {"system": before[0]["content"]} if before else {}
+    return {"prompt": question["content"], **system, "options": options}
 
 
 _OPENAI_COUNTS = ("prompt_tokens", "completion_tokens")

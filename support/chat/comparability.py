@@ -158,6 +158,7 @@ class ComparedEndpoints:
         endpoint = self.endpoint(server)
         row = self._suite.script.rows[0]
         request = ChatRequest(({"role": "user", "content": row.keyword},), limit=PROBE_TOKENS)
-        return self._suite.run_cache.once(
-            ("probe answer", endpoint.url), lambda: endpoint.ask(request, timeout=self._timeout).text
-        )
+        answers = self._suite.probe_answers
+        if endpoint.url not in answers:
+            answers[endpoint.url] = endpoint.ask(request, timeout=self._timeout).text
+        return answers[endpoint.url]

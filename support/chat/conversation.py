@@ -37,7 +37,6 @@ class Conversation(ScenarioResult):  # noqa: PLR0904 - one method for each step
         self.earlier: list[Answer] = []
 
     def system(self, text: str) -> None:
-        """Start with a system message."""
         self.messages.append({"role": "system", "content": text})
 
     def add_turn(self, text: str) -> None:
@@ -48,7 +47,6 @@ class Conversation(ScenarioResult):  # noqa: PLR0904 - one method for each step
         self.earlier.append(answer)
 
     def reset(self) -> None:
-        """Start a new conversation."""
         self.messages = []
 
     @property
@@ -134,8 +132,7 @@ class Conversation(ScenarioResult):  # noqa: PLR0904 - one method for each step
 
     def expected_answer(self) -> str:
         """The scripted answer to the latest request."""
-        text = "\n".join(message["content"] for message in self.last_request)
-        return self._suite.script.answer_to(text).answer
+        return self._suite.script.answer_to_messages(self.last_request)
 
     def prompt_tokens(self, asked: str) -> tuple[int, str]:
         answer = [*self.earlier, *self.answers.all()][QUESTIONS.index(asked)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from support.chat.client import OPENAI_CHAT, ChatEndpoint, ChatRequest
 from support.http.client import ApiClient
@@ -72,19 +72,6 @@ class ListedModels:
         assert equal, f"the model lists differ in their {what}:\n{shown}"
 
 
-@dataclass(frozen=True)
-class NameAnswers:
-    """Which names of the model list gave no answer or a wrong one, with what came instead."""
-
-    failures: tuple[str, ...]
-
-    def require_all_answered(self) -> None:
-        """Every name gave the expected answer; raises AssertionError with all that did not."""
-        assert not self.failures, "names of the list without the expected answer:\n  " + "\n  ".join(
-            self.failures
-        )
-
-
 def unload_through_gateway(gateway: ChatEndpoint) -> None:
     """Ollama's way: an empty prompt that is to be kept for no time (api.md, Unload a model)."""
     with contextlib.closing(gateway.client(LISTING_SECONDS)) as client:
@@ -92,14 +79,14 @@ def unload_through_gateway(gateway: ChatEndpoint) -> None:
         assert reply.status == 200, f"the model was not unloaded\n{reply.describe()}"
 
 
-def unload(client: ApiClient) -> None:
-    """Unload the model with mistral.rs' own route."""
-    _manage(client, "unload", "unloaded")
-
-
-def reload(client: ApiClient) -> None:
-    """Load the model again with mistral.rs' own route."""
-    _manage(client, "reload", "loaded")
+def manage(client: ApiClient, action: Literal["unload", "reload"]) -> None:
+    """Unload the model, or load it again, with mistral.rs' own route."""
+    status = {"unload": "unloaded", "reload": "loaded"}[action]
+    name = next(name for name in openai_names(client) if name != ALIAS)
+    reply = client.post(f"/v1/models/{action}", {"model_id": name})
+    assert reply.status == 200 and reply.json().get("status") == status, (
+        f"expected the model to be {status}\n{reply.describe()}"
+    )
 
 
 def require_unloaded(client: ApiClient) -> None:
@@ -123,23 +110,23 @@ def require_none_loaded(client: ApiClient) -> None:
     wait_until(what, lambda: not loaded(), timeout=LISTING_SECONDS, seen=loaded)
 
 
-def ask_every_name(client: ApiClient, request: ChatRequest, expected: str) -> NameAnswers:
-    """Ask the same question under every name of the OpenAI model list."""
+def ask_every_name(client: ApiClient, request: ChatRequest, expected: str) -> list[str]:
+    """Ask the same question under every name of the OpenAI model list.
+
+    The result: which names gave no answer or a wrong one, with what came instead.
+    """
     failures = []
     for name in openai_names(client):
         endpoint = ChatEndpoint(name, client.base_url, name, OPENAI_CHAT)
         exchange = client.post(endpoint.protocol.path, endpoint.request(request))
         if exchange.status != 200 or endpoint.read_answer(exchange, stream=False).text != expected:
             failures.append(f"{name}: {exchange.status} {exchange.text[:200]!r}")
-    return NameAnswers(tuple(failures))
+    return failures
 
 
-def _manage(client: ApiClient, action: str, status: str) -> None:
-    name = next(name for name in openai_names(client) if name != ALIAS)
-    reply = client.post(f"/v1/models/{action}", {"model_id": name})
-    assert reply.status == 200 and reply.json().get("status") == status, (
-        f"expected the model to be {status}\n{reply.describe()}"
-    )
+def require_all_answered(failures: Sequence[str]) -> None:
+    """Raises AssertionError with the names that did not give the expected answer."""
+    assert not failures, "names of the list without the expected answer:\n  " + "\n  ".join(failures)
 
 
 def _listed(client: ApiClient, path: str, key: str) -> list[JsonObject]:

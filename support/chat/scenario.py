@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from itertools import chain
 
 from support.chat import checks, model_lists
-from support.chat.client import Answer, ChatEndpoint, ChatRequest, Message
-from support.chat.model_lists import ListedModels, NameAnswers
-from support.chat.requests import chat_request, expected_answer
+from support.chat.client import Answer, ChatEndpoint, ChatRequest, Message, chat_request
+from support.chat.model_lists import ListedModels
 from support.chat.scenario_servers import ScenarioServers
-from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.results.must_check import MustCheck
 from support.results.scenario_result import ScenarioResult
@@ -69,7 +67,7 @@ class ParityScenario(ScenarioResult):
         self.trained_answers: tuple[Answer, ...] = ()
         self.answers: MustCheck[ComparedAnswers] = context.must_check("answers of the endpoints")
         self.listed_models: MustCheck[ListedModels] = context.must_check("model lists")
-        self.name_answers: MustCheck[NameAnswers] = context.must_check("answers of every model name")
+        self.name_answers: MustCheck[list[str]] = context.must_check("answers of every model name")
         self._suite = servers.suite
         self._servers = servers
         context.add_exchanges(self._exchanges)
@@ -103,11 +101,11 @@ class ParityScenario(ScenarioResult):
 
     def require_scripted(self) -> None:
         if self.name_answers.available:
-            self.name_answers.get().require_all_answered()
+            model_lists.require_all_answered(self.name_answers.get())
             return
         answers = self.answers.get()
         for answer in answers.whole:
-            checks.check_text(answer, expected_answer(self._suite.script, answers.chat_request))
+            checks.check_text(answer, self._scripted_answer(answers.chat_request))
 
     def require_equal(self) -> None:
         answers = self.answers.get().whole
@@ -158,7 +156,7 @@ class ParityScenario(ScenarioResult):
         if server == GATEWAY:
             model_lists.unload_through_gateway(gateway)
         else:
-            model_lists.unload(target)
+            model_lists.manage(target, "unload")
 
     def require_none_loaded(self, server: str) -> None:
         """The list of this server shows no loaded model."""
@@ -168,15 +166,16 @@ class ParityScenario(ScenarioResult):
     def unload_and_reload(self) -> None:
         """Unload and reload the model, when each of its names has answered."""
         client = self._servers.client(self._servers.dedicated_target)
-        self._ask_every_name(client, model_lists.QUESTION).require_all_answered()
-        model_lists.unload(client)
-        model_lists.reload(client)
+        expected = self._scripted_answer(model_lists.QUESTION)
+        model_lists.require_all_answered(model_lists.ask_every_name(client, model_lists.QUESTION, expected))
+        model_lists.manage(client, "unload")
+        model_lists.manage(client, "reload")
 
     def ask_every_name(self, question: str) -> None:
         """Ask each model name of the dedicated server."""
         client = self._servers.client(self._servers.dedicated_target)
-        self.name_answers.set(self._ask_every_name(client, chat_request((), question)))
+        request = chat_request((), question)
+        self.name_answers.set(model_lists.ask_every_name(client, request, self._scripted_answer(request)))
 
-    def _ask_every_name(self, client: ApiClient, request: ChatRequest) -> NameAnswers:
-        expected = expected_answer(self._suite.script, request)
-        return model_lists.ask_every_name(client, request, expected)
+    def _scripted_answer(self, request: ChatRequest) -> str:
+        return self._suite.script.answer_to_messages(request.messages)

@@ -72,7 +72,6 @@ class ScenarioServers:
 
     @property
     def dedicated_target(self) -> ChatEndpoint:
-        """The server itself."""
         return ChatEndpoint(DIRECT, self.dedicated.server.url, "default", OPENAI_CHAT)
 
     def dedicated_endpoint(self, server: str) -> ChatEndpoint:

@@ -3,8 +3,7 @@
 anthropic_sdk  Anthropic's Python client
 langchain      LangChain's adapters
 ollama_cli     Ollama's command
-openai_sdk     OpenAI's Python client with chat and completions
-responses_sdk  OpenAI's Python client with the Responses API
+openai_sdk     OpenAI's Python client with chat, completions and the Responses API
 scenario       what the steps about third-party clients call
 task           a task of a client: what it does and what it has to return
 """

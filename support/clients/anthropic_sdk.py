@@ -109,7 +109,7 @@ def _error_type(client: anthropic.Anthropic, model: str, **more: object) -> obje
         return body["error"]["type"] if isinstance(body, dict) else body
 
 
-TASKS: NameRegistry[tuple[object, Callable[[anthropic.Anthropic, str], object]]] = NameRegistry(
+ANTHROPIC_TASKS: NameRegistry[tuple[object, Callable[[anthropic.Anthropic, str], object]]] = NameRegistry(
     "task",
     {
         "ask a question": (COMET_ANSWER, lambda client, model: _text(_create(client, model))),

@@ -95,7 +95,6 @@ def _without_tracing_and_proxies() -> Iterator[None]:
 
 
 def _adapter(api: str, url: str, model: str, key: str | None) -> Any:
-    """LangChain's chat model for an API."""
     if api == "Ollama":
         from langchain_ollama import ChatOllama
 

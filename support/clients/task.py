@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
+from support.name_registry import NameRegistry
 from support.servers.endpoint import Endpoint
 
-# Each has `TASKS` (name in the features -> what the task has to return, and its function), `connect` and the
-# exceptions `REJECTED` and `FAILED`. Imported when needed, the packages take a while.
+# Each has `<API>_TASKS` (name in the features -> what the task has to return, and its function), `connect`
+# and the exceptions `REJECTED` and `FAILED`. Imported when needed, the packages take a while.
 CLIENTS: Mapping[str, str] = {
     "openai": "support.clients.openai_sdk",
-    "responses": "support.clients.responses_sdk",
+    "responses": "support.clients.openai_sdk",
     "anthropic": "support.clients.anthropic_sdk",
 }
 
@@ -36,7 +38,7 @@ def run_sdk_task(server: Endpoint, name: str, timeout: float) -> TaskResult:
     An error of the client is its result: its name for a rejected request, else with its message.
     """
     client = import_module(CLIENTS[server.api])
-    expected, function = client.TASKS.find(name)
+    expected, function = _tasks(server.api).find(name)
     with client.connect(server, timeout) as connected:
         try:
             actual = function(connected, server.variables["model"])
@@ -48,5 +50,9 @@ def run_sdk_task(server: Endpoint, name: str, timeout: float) -> TaskResult:
 
 
 def task_names(api: str) -> frozenset[str]:
-    """The names of the tasks of an API's client."""
-    return frozenset(import_module(CLIENTS[api]).TASKS)
+    return frozenset(_tasks(api))
+
+
+def _tasks(api: str) -> NameRegistry[tuple[object, Callable[[Any, str], object]]]:
+    tasks: NameRegistry[Any] = getattr(import_module(CLIENTS[api]), f"{api.upper()}_TASKS")
+    return tasks

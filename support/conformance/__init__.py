@@ -3,19 +3,15 @@
 api               the APIs by name: contracts, checks of a response, its normalized answer
 oracles/          contracts of each API: official type, strict model, invariants
 contract          `Contract`: what every response of one kind has to keep
-case_table        the tables of cases and sequences, read and validated
+case_table        the tables of cases and sequences, read and validated; checks by id and by group
 request_builder   the request of a case as bytes for one server
-generated_bodies  request bodies that are too large or too deep for a table
 response_parser   framing and JSON of a response
 matchers          conditions on one value of a response
-case_runner       runs one case on one server
+case_runner       runs one case on one server; what a check found
 sequence          `@sequence`: checks that take several requests, and the client that they use
 sequences/        the sequences of each API
-groups            the checks of all APIs by id, and those of an API by group
-check_outcome     what a check found on one server
 scenario          runs the checks of a group, each with its result
 missing_routes    routes that a server was found not to have
 optional_routes   routes that a kind of server may lack (`optional_routes.toml`)
 comparison        the same case on other servers, for the matrix
-error_forms       the error format of each API
 """

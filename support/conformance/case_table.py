@@ -8,16 +8,17 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from support.conformance.api import API_NAMES
 from support.conformance.matchers import Expectation, Matchers
 from support.conformance.request_builder import RequestSpec, deep_merge
-from support.errors import AcceptanceError
+from support.errors import AcceptanceError, SettingsError
 from support.models.roles import SCRIPTED
 from support.name_registry import unknown
 from support.results.check import Level
@@ -191,7 +192,7 @@ def _read_rows(file: Path) -> JsonObject:
 
 def _merge_defaults(defaults: JsonMapping, row: JsonMapping) -> JsonObject:
     request, shared = row.get("request"), defaults.get("request", {})
-    if isinstance(request, Mapping) and {"body", "body_hex", "generate"} & set(request):
+    if isinstance(request, Mapping) and {"body", "body_hex"} & set(request):
         # A body of another kind replaces the shared one.
         defaults = {**defaults, "request": {name: shared[name] for name in shared if name != "json"}}
     return deep_merge(defaults, row)
@@ -227,9 +228,39 @@ def cases_of(api: str) -> Mapping[str, Case]:
     return {name: check for name, check in checks_of(api).items() if isinstance(check, Case)}
 
 
-def check_ids(api: str) -> set[str]:
-    """The ids of an API's checks, not validated: less than half of the time that `checks_of` takes."""
-    return {name for file, _ in _tables(api) for name in _read_rows(file)} - {"defaults"}
+@cache
+def all_checks() -> Mapping[str, Check]:
+    return {name: check for api in API_NAMES for name, check in checks_of(api).items()}
+
+
+@cache
+def check_ids() -> frozenset[str]:
+    """The ids of all checks, not validated: less than half of the time that `all_checks` takes."""
+    rows = (name for api in API_NAMES for file, _ in _tables(api) for name in _read_rows(file))
+    return frozenset(rows) - {"defaults"}
+
+
+def require_checks(names: Sequence[str], where: str) -> None:
+    """Raises `SettingsError` for an id that no check has; `where`: what has named them."""
+    for name in names:
+        if name not in all_checks():
+            raise SettingsError(f"{where}: {unknown('case', name, all_checks())}")
+
+
+def groups_of(api: str) -> Mapping[str, Sequence[Check]]:
+    """The checks of each group of an API, in the order of the tables."""
+    found: dict[str, list[Check]] = {}
+    for check in checks_of(api).values():
+        found.setdefault(check.group, []).append(check)
+    return found
+
+
+def group(api: str, name: str) -> Sequence[Check]:
+    """The checks of a group; raises `CaseError` when there is none."""
+    groups = groups_of(api)
+    if name not in groups:
+        raise CaseError(unknown(f"group of the API {api!r}", name, groups))
+    return groups[name]
 
 
 def get_case(api: str, name: str) -> Case:

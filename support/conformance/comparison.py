@@ -9,9 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from support.conformance.case_runner import run_case
+from support.conformance.case_runner import Outcome, run_case
 from support.conformance.case_table import Case
-from support.conformance.check_outcome import Outcome
 from support.conformance.missing_routes import MissingRoutes
 from support.errors import AcceptanceError, NotSupported
 from support.http.client import ApiClient
@@ -114,7 +113,6 @@ class Comparison:
         return found
 
     def close(self) -> None:
-        """Stop what was started for the comparison."""
         for candidate in self._candidates:
             candidate.close()
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -32,6 +32,14 @@ class StrictModel(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="allow")
 
+    @model_validator(mode="after")
+    def _check_consistent(self) -> Self:
+        self.require_consistent()
+        return self
+
+    def require_consistent(self) -> None:
+        """Conditions beyond the types of the fields; raises ValueError."""
+
     def require_fields(self, names: Iterable[str]) -> None:
         """Raises ValueError when an object of this type lacks one of these fields."""
         missing = [name for name in names if getattr(self, name) is None]
@@ -46,15 +54,13 @@ class StreamEvent(StrictModel):
     common_fields: ClassVar[frozenset[str]] = frozenset({"type"})
     type: str
 
-    @model_validator(mode="after")
-    def _check_fields_for_type(self) -> StreamEvent:
+    def require_consistent(self) -> None:
         if self.type not in self.fields_of_type:
             raise ValueError(f"unknown type {self.type!r}")
         required = sorted(self.fields_of_type[self.type])
         actual = sorted(self.model_fields_set & type(self).model_fields.keys() - self.common_fields)
         if actual != required:
             raise ValueError(f"{self.type} has {required or 'nothing'}; this one: {actual or 'nothing'}")
-        return self
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,6 @@ class Contract:
     named_events: the name of each event is the `type` of its data.
     """
 
-    name: str
     model: type[StrictModel]
     official: Any = None
     extra_fields_allowed: frozenset[str] = frozenset()
@@ -132,20 +137,15 @@ def format_errors(error: ValidationError) -> str:
     )
 
 
-def unknown_fields(model: BaseModel, path: str = "") -> Iterator[str]:
+def unknown_fields(value: object, path: str = "") -> Iterator[str]:
     """Paths of all fields that are not in the models, without list indices."""
-    for name in model.model_extra or {}:
-        yield f"{path}{name}"
-    for name in type(model).model_fields:
-        yield from _unknown_fields_below(getattr(model, name), f"{path}{name}.")
-
-
-def _unknown_fields_below(value: object, path: str) -> Iterator[str]:
-    if isinstance(value, BaseModel):
-        yield from unknown_fields(value, path)
-    elif isinstance(value, list):
+    if isinstance(value, list):
         for item in value:
-            yield from _unknown_fields_below(item, path)
+            yield from unknown_fields(item, path)
+    elif isinstance(value, BaseModel):
+        yield from (f"{path}{name}" for name in value.model_extra or {})
+        for name in type(value).model_fields:
+            yield from unknown_fields(getattr(value, name), f"{path}{name}.")
 
 
 def require_current_time(timestamp: N) -> N:
@@ -191,8 +191,3 @@ def require_unique(names: Sequence[str]) -> None:
     """Raises ValueError for a name that is listed twice."""
     if len(names) != len(set(names)):
         raise ValueError(f"a name is listed twice: {list(names)}")
-
-
-def by_name(*contracts: Contract) -> Mapping[str, Contract]:
-    """Contracts by their names."""
-    return {contract.name: contract for contract in contracts}

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from support.conformance.generated_bodies import BODY_GENERATORS
-from support.name_registry import unknown
 from support.units import Json, JsonMapping, JsonObject
 
 JSON_TYPE = "application/json"
 Variables = Mapping[str, str]
+# `{400*word }` is `word ` 400 times; `{3-5*"#", }` is that text for each number from 3 to 5.
+REPETITION = re.compile(r"\{(?:(\d+)-)?(\d+)\*([^{}]*)\}")
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,11 @@ class Request:
 
 
 class RequestSpec(BaseModel):
-    """A request in a table: `json`, or a raw `body`, `body_hex`, or the name of a generated one; or none.
+    """A request in a table: `json`, or a raw `body` or `body_hex`, or none.
 
-    `{model}` and the other names of a server are filled in everywhere. `without` takes fields out of `json`,
-    by their paths (`options.seed`). `content_type = ""` sends none.
+    `{model}` and the other names of a server are filled in everywhere, and repetitions such as `{400*word }`
+    are expanded. `without` takes fields out of `json`, by their paths (`options.seed`). `content_type = ""`
+    sends none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -41,17 +43,9 @@ class RequestSpec(BaseModel):
     json_: Json = Field(None, alias="json")
     body: str | None = None
     body_hex: str | None = None
-    generate: str | None = None
     without: list[str] = []
     content_type: str = JSON_TYPE
     headers: dict[str, str] = {}
-
-    @field_validator("generate")
-    @classmethod
-    def _check_generator(cls, name: str | None) -> str | None:
-        if name is not None and name not in BODY_GENERATORS:
-            raise ValueError(unknown("generated body", name, BODY_GENERATORS))
-        return name
 
     @field_validator("body_hex")
     @classmethod
@@ -62,9 +56,9 @@ class RequestSpec(BaseModel):
 
     @model_validator(mode="after")
     def _check_single_body(self) -> RequestSpec:
-        given = [part for part in (self.json_, self.body, self.body_hex, self.generate) if part is not None]
+        given = [part for part in (self.json_, self.body, self.body_hex) if part is not None]
         if len(given) > 1:
-            raise ValueError("give one of json, body, body_hex and generate")
+            raise ValueError("give one of json, body and body_hex")
         return self
 
     def build(self, variables: Variables, change: JsonMapping | None = None) -> Request:
@@ -84,8 +78,6 @@ class RequestSpec(BaseModel):
                 for name in self.without:
                     _remove_field(document, name.split("."))
             return json.dumps(substitute(document, variables), ensure_ascii=False).encode()
-        if self.generate is not None:
-            return BODY_GENERATORS[self.generate](variables)
         if self.body_hex is not None:
             return bytes.fromhex(self.body_hex)
         return str(substitute(self.body or "", variables)).encode()
@@ -111,13 +103,20 @@ def _remove_field(document: JsonObject, path: Sequence[str]) -> None:
 
 
 def substitute(value: object, variables: Variables) -> Json:
-    """The same with `{model}` and the other names replaced; other braces stay as they are."""
+    """The same with `{model}` and the other names replaced, and with `REPETITION`; other braces stay."""
     if isinstance(value, str):
         for name, text in variables.items():
             value = value.replace(f"{{{name}}}", text)
-        return value
+        return REPETITION.sub(_repeat, value)
     if isinstance(value, list):
         return [substitute(item, variables) for item in value]
     if isinstance(value, dict):
         return {key: substitute(item, variables) for key, item in value.items()}
     return value
+
+
+def _repeat(found: re.Match[str]) -> str:
+    first, last, text = found.groups()
+    if first is None:
+        return str(text * int(last))
+    return "".join(text.replace("#", str(number)) for number in range(int(first), int(last) + 1))

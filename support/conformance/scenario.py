@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any, Protocol
 
 from support.conformance.api import find_api
-from support.conformance.case_runner import run_case
-from support.conformance.case_table import Case, Check, get_case
-from support.conformance.check_outcome import Failure, Outcome
+from support.conformance.case_runner import Failure, Outcome, run_case
+from support.conformance.case_table import Case, Check, get_case, group
 from support.conformance.comparison import Comparison, cell_of, command_of
-from support.conformance.groups import group
 from support.conformance.missing_routes import MissingRoutes
 from support.conformance.sequence import run_sequence
 from support.errors import NotSupported
@@ -26,6 +24,7 @@ from support.results.known_issues import KnownIssue
 from support.results.must_check import MustCheck
 from support.results.outcome import mark_known
 from support.servers.endpoint import Endpoint
+from support.settings import Settings
 from support.waiting import WaitTimeout, wait_until
 
 # A connection may be cut some moments before its server has ended.
@@ -45,15 +44,7 @@ class Servers(Protocol):
     def comparison(self) -> Comparison: ...
 
     @property
-    def selected_checks(self) -> Collection[str]:
-        """The ids of the checks to run; empty: all."""
-
-    @property
-    def strict(self) -> bool:
-        """Whether an unsupported check counts as a failure."""
-
-    def timeout(self, seconds: float) -> float:
-        """A time limit for this machine."""
+    def settings(self) -> Settings: ...
 
     def endpoint(self, api: str, model: str) -> tuple[Endpoint, LaunchedProgram | None]:
         """The server under test with a model; one that died is replaced. None: the suite did not start it."""
@@ -104,7 +95,7 @@ class ConformanceScenario:
     def require_conforming(self) -> None:
         """The verdict over all checks of the group (`support.results.check.require_conforming`)."""
         self.group.get()
-        require_conforming(self.checks, strict=self._servers.strict)
+        require_conforming(self.checks, strict=self._servers.settings.acceptance_strict)
 
     def require_api(self, server: Endpoint) -> None:
         """Raises `NotSupported` when a case has found the API missing."""
@@ -113,7 +104,8 @@ class ConformanceScenario:
             raise NotSupported(missing)
 
     def _is_selected(self, check: Check) -> bool:
-        return not self._servers.selected_checks or check.id in self._servers.selected_checks
+        selected = self._servers.settings.selected_checks
+        return not selected or check.id in selected
 
     def _result_of(self, check: Check) -> CheckResult:
         start, clock = time.time(), time.monotonic()
@@ -154,7 +146,7 @@ class ConformanceScenario:
         """Run a check; a server of the suite that died or panicked meanwhile is the cause of its failure."""
         self._use_server(server, process)
         log_offset = len(process.log) if process is not None else 0
-        timeout = self._servers.timeout(RESPONSE_SECONDS)
+        timeout = self._servers.settings.seconds(RESPONSE_SECONDS)
         with closing(ApiClient(server.base_url, api_key=server.key, timeout=timeout)) as client:
             if isinstance(check, Case):
                 outcome = run_case(client, server, check)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-from support.conformance.api import NormalizedAnswer, find_api
+from support.conformance.api import find_api
+from support.conformance.case_runner import Failure, Outcome
 from support.conformance.case_table import Check
-from support.conformance.check_outcome import Failure, Outcome
 from support.conformance.response_parser import ConformanceError, ParsedResponse, stream_kind
 from support.errors import NotSupported
 from support.http.client import ApiClient, RequestFailed
@@ -35,7 +35,7 @@ class CheckedClient:
         self.client = client
         self.server = server
         self.model = server.variables["model"]
-        self._api = find_api(server.api)
+        self.api = find_api(server.api)
 
     def call(
         self,
@@ -52,7 +52,7 @@ class CheckedClient:
         else:
             body = json.dumps(document, ensure_ascii=False).encode()
             exchange = self.send(method, path, body, {"Content-Type": "application/json"})
-        return self._api.check_contract(exchange, contract, status=status, stream=stream_kind(path))
+        return self.api.check_contract(exchange, contract, status=status, stream=stream_kind(path))
 
     def send(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
@@ -64,14 +64,6 @@ class CheckedClient:
         if reason is not None:
             raise NotSupported(reason)
         return exchange
-
-    def check(self, exchange: Exchange, contract: str) -> ParsedResponse:
-        """A response with status 200 that fulfils the contract; raises `ConformanceError`."""
-        return self._api.check_contract(exchange, contract)
-
-    def normalize(self, parsed: ParsedResponse) -> NormalizedAnswer:
-        """The answer in a form that does not depend on how it was sent."""
-        return self._api.normalize(parsed)
 
 
 def run_sequence(client: ApiClient, server: Endpoint, check: Check) -> Outcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Sequence
+from contextlib import closing
 from urllib.parse import urlsplit
 
 from support.chat.client import ChatEndpoint, ChatRequest
@@ -57,15 +58,13 @@ class RawClient:
             got += part
         return got
 
-    def disconnect(self) -> None:
-        """Close the connection at once."""
+    def close(self) -> None:
         self._socket.close()
 
 
 def disconnect_mid_answer(endpoint: ChatEndpoint, activity: ActivityProbe, *, stream: bool) -> None:
     """Request an endless answer, and disconnect while it is generated; AssertionError when it never is."""
-    client = RawClient(endpoint, ENDLESS, stream=stream)
-    try:
+    with closing(RawClient(endpoint, ENDLESS, stream=stream)) as client:
         if stream:
             client.read(2000)
         else:
@@ -75,8 +74,6 @@ def disconnect_mid_answer(endpoint: ChatEndpoint, activity: ActivityProbe, *, st
                 timeout=BEGIN_SECONDS,
                 seen=activity.last_observation,
             )
-    finally:
-        client.disconnect()
 
 
 def require_idle(endpoint: ChatEndpoint, activity: ActivityProbe, timeout: float) -> None:
@@ -91,12 +88,9 @@ def require_idle(endpoint: ChatEndpoint, activity: ActivityProbe, timeout: float
 
 def ask_beside_slow_reader(endpoint: ChatEndpoint, users: int, timeout: float) -> list[UserOutcome]:
     """While a client does not read its endless stream, so many users send a request one after the other."""
-    client = RawClient(endpoint, ENDLESS, stream=True, small_buffer=True)
-    try:
+    with closing(RawClient(endpoint, ENDLESS, stream=True, small_buffer=True)) as client:
         client.read(500)
         return [ask_as_user(endpoint, SHORT, stream=False, timeout=timeout) for _ in range(users)]
-    finally:
-        client.disconnect()
 
 
 def require_text(outcomes: Sequence[UserOutcome], text: str) -> None:
@@ -126,7 +120,7 @@ def disconnect_beside_stream(
     """
 
     def leave() -> None:
-        RawClient(endpoint, SHORT, stream=False).disconnect()
+        RawClient(endpoint, SHORT, stream=False).close()
 
     def listen() -> None:
         answer = endpoint.ask(streamed_request, stream=True, timeout=timeout)

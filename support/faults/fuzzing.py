@@ -12,7 +12,7 @@ import json
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -189,25 +189,19 @@ def _exchange(entry: JsonMapping) -> Exchange:
 
 def classify(exchanges: Iterable[Exchange], requests: int, output: str = "", *, alive: bool) -> FuzzReport:
     """Findings by kind. Of a server that has died only the first missing response counts."""
-    unanswered: defaultdict[tuple[str, str], list[Exchange]] = defaultdict(list)
-    failures: defaultdict[tuple[str, str], list[Exchange]] = defaultdict(list)
+    kinds: defaultdict[tuple[str, str], list[Exchange]] = defaultdict(list)
     for exchange in exchanges:
-        route, summary = f"{exchange.method} {urlsplit(exchange.url).path}", _response_summary(exchange)
-        if exchange.status == NO_STATUS:
-            unanswered[route, summary].append(exchange)
-        elif exchange.status >= 500:
-            failures[route, _VARIABLE_PARTS.sub("…", summary)].append(exchange)
-    silent = tuple(_finding(route, found, found[0]) for (route, _), found in unanswered.items())
-    broken = tuple(_finding(route, found, min(found, key=_size)) for (route, _), found in failures.items())
-    return FuzzReport(requests, broken, silent if alive else silent[:1], alive, output)
-
-
-def _finding(route: str, exchanges: Sequence[Exchange], shown: Exchange) -> Finding:
-    return Finding(_response_summary(shown), route, len(exchanges), shown.curl(max_body=MAX_ARGUMENT))
-
-
-def _size(exchange: Exchange) -> int:
-    return len(exchange.request_body)
+        if exchange.status == NO_STATUS or exchange.status >= 500:
+            summary = _VARIABLE_PARTS.sub("…", _response_summary(exchange))
+            kinds[f"{exchange.method} {urlsplit(exchange.url).path}", summary].append(exchange)
+    silent: list[Finding] = []
+    broken: list[Finding] = []
+    for (route, _), found in kinds.items():
+        answered = found[0].status != NO_STATUS
+        shown = min(found, key=lambda exchange: len(exchange.request_body)) if answered else found[0]
+        command = shown.curl(max_body=MAX_ARGUMENT)
+        (broken if answered else silent).append(Finding(_response_summary(shown), route, len(found), command))
+    return FuzzReport(requests, tuple(broken), tuple(silent if alive else silent[:1]), alive, output)
 
 
 def _response_summary(exchange: Exchange) -> str:

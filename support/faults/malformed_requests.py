@@ -6,8 +6,8 @@ import contextlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 
+from support.chat import checks
 from support.chat.client import ChatEndpoint, ChatRequest
-from support.conformance.error_forms import require_client_error
 from support.http.exchange import Exchange
 from support.name_registry import NameRegistry
 from support.units import JsonObject
@@ -52,6 +52,9 @@ def send_malformed(
 
 
 def require_client_errors(responses: Iterable[tuple[ChatEndpoint, Exchange]], api: str) -> None:
-    """Each is an error of the client in the form of this API; raises AssertionError."""
+    """Each is an error in the form of this API with a status below 500: the request is not to be repeated."""
     for endpoint, exchange in responses:
-        require_client_error(endpoint.name, exchange, api)
+        checks.check_error_form(endpoint.name, exchange, api)
+        assert exchange.status < 500, (
+            f"{endpoint.name}: a wrong request has the status of a server error\n{exchange.describe()}"
+        )

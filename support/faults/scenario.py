@@ -6,8 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-from support.chat.client import OPENAI_CHAT, ChatEndpoint
-from support.chat.requests import chat_request, expected_answer
+from support.chat.client import OPENAI_CHAT, ChatEndpoint, chat_request
 from support.chat.scenario_servers import ScenarioServers
 from support.faults import disconnects, fuzzing, malformed_requests
 from support.faults.fuzzing import ChoicesOutcome, FuzzReport
@@ -113,7 +112,7 @@ class FaultScenario(ScenarioResult):
         )
 
     def require_scripted(self) -> None:
-        text = expected_answer(self._suite.script, disconnects.SHORT)
+        text = self._suite.script.answer_to_messages(disconnects.SHORT.messages)
         disconnects.require_text(self.user_outcomes.get(), text)
 
     def require_timely(self, limit: float) -> None:

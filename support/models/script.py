@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -110,6 +111,10 @@ class Script:
             if row.keyword in words or row.keyword.capitalize() in words:
                 return row
         return self.default_row
+
+    def answer_to_messages(self, messages: Iterable[Mapping[str, str]]) -> str:
+        """The answer to a conversation of messages with `content`."""
+        return self.answer_to("\n".join(message["content"] for message in messages)).answer
 
 
 def _rows(table: dict[str, object]) -> list[object]:

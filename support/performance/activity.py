@@ -10,7 +10,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from support.chat.client import ChatEndpoint, ChatRequest
 from support.http.client import ApiClient
@@ -36,22 +36,6 @@ class CpuMeter(Protocol):
 
     def has_runnable_thread(self) -> bool:
         """Whether a thread runs or waits for a CPU."""
-
-
-class ActivityProbe(Protocol):
-    """The generation of one answer, from the creation of this probe on. `source`: what is measured."""
-
-    @property
-    def source(self) -> str: ...
-
-    def begun(self) -> bool:
-        """Whether the answer is being generated."""
-
-    def ended(self) -> bool:
-        """Whether nothing is generated any more."""
-
-    def last_observation(self) -> str:
-        """The last measurement."""
 
 
 class CpuActivity:
@@ -127,6 +111,11 @@ class MetricsActivity:
         if now[TOKENS] != self._now[TOKENS]:
             self._idle_since = time.monotonic()
         self._now = now
+
+
+# The generation of one answer, from the creation of the probe on: whether it has begun, and whether nothing
+# is generated any more. `source`: what is measured.
+ActivityProbe: TypeAlias = CpuActivity | MetricsActivity
 
 
 def read_counters(client: ApiClient) -> dict[str, float]:

@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from support.chat.checks import check_error_form
 from support.chat.client import Answer, ChatEndpoint, ChatRequest
-from support.conformance.error_forms import require_error_form
+from support.models.script import Script
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,6 +21,9 @@ BUSY = (429, 503)
 SHOWN = 3
 # Shorter common endings can be chance: a full stop, "the".
 LEAST_COMMON = 8
+# Rows of the script whose answers are too long for many concurrent users, or have no end.
+EXCLUDED_KEYWORDS = ("story", "forever")
+MAX_KEYWORDS = 16
 # With any tokenizer, each repetition adds tokens.
 WORD, FEW_TOKENS = "hello", 8
 
@@ -73,6 +77,12 @@ class ConcurrentAnswers:
         return f"  {keyword}: got {outcome.text!r}{mixed_up}, expected {self.answers[keyword]!r}"
 
 
+def keyword_answers(script: Script) -> Mapping[str, str]:
+    """Keywords for concurrent users, with their answers: the first rows of the script."""
+    rows = [row for row in script.rows if row.keyword not in EXCLUDED_KEYWORDS]
+    return {row.keyword: row.answer for row in rows[:MAX_KEYWORDS]}
+
+
 def run_concurrently(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """The same work for every item, started at the same moment, each in its own thread."""
     gate = threading.Barrier(len(items))
@@ -108,7 +118,7 @@ def ask_as_user(
         try:
             exchange = client.post(endpoint.protocol.path, endpoint.request(chat_request, stream=stream))
             if exchange.status in BUSY:
-                require_error_form(endpoint.name, exchange, endpoint.protocol.api.title)
+                check_error_form(endpoint.name, exchange, endpoint.protocol.api.title)
                 return UserOutcome(time.monotonic() - start, busy=True)
             text = endpoint.read_answer(exchange, stream=stream).text
             return UserOutcome(time.monotonic() - start, text)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from support.chat.requests import keyword_answers
 from support.chat.scenario_servers import ScenarioServers
 from support.performance.concurrency import (
     ConcurrentAnswers,
     PromptLengthProbe,
     ask_concurrently,
     ask_lengths_concurrently,
+    keyword_answers,
 )
 from support.results.must_check import MustCheck
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from behave.runner_util import collect_feature_locations, parse_features
 
-from support.conformance.case_table import CaseError, Check
-from support.conformance.groups import all_checks, check_ids, group, require_checks
+from support.conformance.case_table import CaseError, Check, all_checks, check_ids, group, require_checks
 from support.errors import SettingsError
 from support.reporting.behave_events import location_of
 from support.results.behave_types import BehaveFeature, BehaveScenario

@@ -24,7 +24,6 @@ from support.servers.dedicated import DIRECT, GATEWAY, REAL
 from support.servers.discovery import CommandTarget, UrlTarget
 from support.servers.ollama_backends import GATEWAY as BUNDLED
 from support.servers.ollama_backends import OllamaBackend
-from support.suite import RunCache
 from tests.conformance.samples import exchange
 from tests.http.tiny_server import Reply, TinyServer, json_reply
 from tests.timeouts import PATIENCE
@@ -62,7 +61,7 @@ class Stack:
             ollama_backends=fronts,
             settings=settings,
             script=script,
-            run_cache=RunCache(),
+            probe_answers={},
             model_name="default",
         )
 

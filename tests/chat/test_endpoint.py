@@ -18,13 +18,14 @@ from support.chat.client import (
     ChatRequest,
 )
 from support.chat.scenario import ComparedAnswers
+from support.models.llama import chat_prompt
 from tests.conformance.samples import chat, exchange
 from tests.http.tiny_server import Reply, TinyServer, json_reply
 from tests.timeouts import PATIENCE
 
 Serve = Callable[[Reply], TinyServer]
 QUESTION = {"role": "user", "content": "Tell me about the comet"}
-TALK = ChatRequest((QUESTION,), limit=7, stop=("years",), rendered="<user>Tell me about the comet<assistant>")
+TALK = ChatRequest((QUESTION,), limit=7, stop=("years",))
 PAST = ChatRequest(({"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes."}, QUESTION))
 
 
@@ -48,10 +49,8 @@ def test_each_form_asks_for_the_same() -> None:
 
 
 def test_a_text_with_a_past_goes_as_its_template_writes_it() -> None:
-    request = OLLAMA_GENERATE.build_request(
-        dataclasses.replace(PAST, rendered="<all of it>"), "tiny", stream=False
-    )
-    assert (request["prompt"], request["raw"]) == ("<all of it>", True)
+    request = OLLAMA_GENERATE.build_request(PAST, "tiny", stream=False)
+    assert (request["prompt"], request["raw"]) == (chat_prompt(PAST.messages), True)
 
 
 def test_a_system_message_of_a_text_has_its_own_field() -> None:

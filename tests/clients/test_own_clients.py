@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from support.clients import responses_sdk
+from support.clients import openai_sdk
 from support.clients.task import run_sdk_task, task_names
 from support.servers.endpoint import Endpoint
 from tests.conformance.fake_apis import FakeOwn
@@ -106,7 +106,7 @@ def test_a_fault_does_not_arrive(
     fault: str,
     got: str,
 ) -> None:
-    monkeypatch.setattr(responses_sdk, "DONE_SECONDS", 0.2)
+    monkeypatch.setattr(openai_sdk, "DONE_SECONDS", 0.2)
     with pytest.raises(AssertionError, match=got):
         run_sdk_task(offered(serving(FakeOwn(fault)), api), name, 10.0).require_expected()
 

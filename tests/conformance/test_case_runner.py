@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.conformance.case_runner import run_case
-from support.conformance.check_outcome import Outcome
+from support.conformance.case_runner import Outcome, run_case
 from support.conformance.missing_routes import MissingRoutes
 from support.conformance.response_parser import ConformanceError, parse
 from support.http.client import RequestFailed

@@ -10,7 +10,6 @@ import pytest
 from support.conformance import case_table
 from support.conformance.api import API_NAMES, find_api
 from support.conformance.case_table import Case, CaseError, read_table
-from support.conformance.generated_bodies import BODY_GENERATORS
 from support.conformance.matchers import Expectation
 from support.conformance.request_builder import RequestSpec
 
@@ -63,7 +62,6 @@ def test_a_row_becomes_a_case(tmp_path: Path) -> None:
         (('path = "/v1/x"', 'path = "v1/x"'), ("request.path",)),
         (('path = "/v1/x"', 'path = "/v1/x", body = "x"'), ("one of json, body",)),
         (('path = "/v1/x"', 'path = "/v1/x", method = "FETCH"'), ("request.method",)),
-        (("json = { model", 'generate = "5 MiB body" } #'), ("5 MiB body", "51 MiB body")),
         (("json = { model", 'body_hex = "zz" } #'), ("request.body_hex", "hexadecimal")),
         (('source = "somewhere"', ""), ("source", "Field required")),
         (('source = "somewhere"', 'source = "x y"\nkind = "xml"'), ("kind",)),
@@ -177,9 +175,13 @@ def test_raw_bodies_are_sent_to_the_byte() -> None:
     assert RequestSpec.model_validate({"path": "/x", "method": "GET"}).build({}).headers == {}
 
 
-@pytest.mark.parametrize("name", BODY_GENERATORS)
-def test_makers_make_something_for_the_model(name: str) -> None:
-    assert b'"tiny"' in BODY_GENERATORS[name]({"model": "tiny"})
+def test_repetitions_are_expanded_and_other_braces_stay() -> None:
+    row = RequestSpec.model_validate(
+        {"path": "/x", "body": '{"{model}": {3*[}{3*]}, {2-4*"#": 0, }"9": {0}}'}
+    )
+    assert row.build({"model": "tiny"}).body == b'{"tiny": [[[]]], "2": 0, "3": 0, "4": 0, "9": {0}}'
+    row = RequestSpec.model_validate({"path": "/x", "json": {"text": "{2*word }"}})
+    assert row.build({}).body == b'{"text": "word word "}'
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from packaging.specifiers import SpecifierSet
 
 from support.conformance.api import find_api
-from support.conformance.check_outcome import Failure, Outcome
+from support.conformance.case_runner import Failure, Outcome
 from support.conformance.comparison import MAX_CONSECUTIVE_UNANSWERED, MAX_UNANSWERED, Comparison, cell_of
 from support.conformance.missing_routes import MissingRoutes
 from support.errors import NotSupported, TargetError

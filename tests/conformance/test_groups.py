@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,9 +14,16 @@ from packaging.specifiers import SpecifierSet
 
 from support.conformance import scenario
 from support.conformance.api import API_NAMES, find_api
-from support.conformance.case_table import CaseError, Check
+from support.conformance.case_table import (
+    CaseError,
+    Check,
+    all_checks,
+    check_ids,
+    group,
+    groups_of,
+    require_checks,
+)
 from support.conformance.comparison import Comparison
-from support.conformance.groups import all_checks, check_ids, group, groups_of, require_checks
 from support.conformance.missing_routes import MissingRoutes
 from support.conformance.scenario import ConformanceScenario
 from support.conformance.sequence import STEPS
@@ -46,16 +54,14 @@ class Servers:
     def __init__(self, *processes: Process, strict: bool = False) -> None:
         self.missing_routes = MissingRoutes()
         self.comparison = Comparison([], 1.0, self.missing_routes)
-        self.selected_checks: Collection[str] = ()
-        self.strict = strict
+        self.settings: Any = SimpleNamespace(
+            selected_checks=(), acceptance_strict=strict, seconds=lambda _: 5.0
+        )
         self.issues: dict[str, KnownIssue] = {}
         self.unsupported: Callable[[Any], str | None] | None = None
         self.dedicated = 0
         self._processes = processes
         self.reported: list[tuple[str, str]] = []
-
-    def timeout(self, seconds: float) -> float:
-        return 5.0
 
     def endpoint(self, api: str, model: str) -> tuple[Endpoint, Any]:
         if model == "embedding":
@@ -227,7 +233,7 @@ def test_a_destructive_case_has_a_server_of_its_own(serve: Serve, run: Any) -> N
 
 def test_only_the_selected_cases_of_a_group_are_run(serve: Serve, run: Any) -> None:
     servers = Servers(Process(serve(json_reply(chat())).url))
-    servers.selected_checks = {"openai.toy.b"}
+    servers.settings.selected_checks = {"openai.toy.b"}
     assert [check.id for check in run(servers, toy("a"), toy("b")).checks] == ["openai.toy.b"]
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from support.conformance.case_runner import Outcome
 from support.conformance.case_table import Case, Check, checks_of
-from support.conformance.check_outcome import Outcome
 from support.conformance.sequence import STEPS, require_equal, run_sequence, sequence
 from support.conformance.sequences import responses
 from support.servers.endpoint import Endpoint

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from support.chat import model_lists
+from support.chat.checks import check_error_form
 from support.chat.client import OLLAMA_GENERATE, OPENAI_CHAT, ChatEndpoint
 from support.chat.model_lists import ListedModels
 from support.clients import langchain, ollama_cli
-from support.conformance.error_forms import require_error_form
 from support.errors import NotSupported
 from support.faults import fuzzing, malformed_requests
 from support.faults.malformed_requests import require_client_errors
@@ -45,7 +45,7 @@ def test_each_mistake_is_one(mistake: str) -> None:
 @pytest.mark.parametrize(("api", "document"), [("OpenAI", OPENAI), ("Ollama", OLLAMA)])
 def test_the_form_of_an_api_is_that_of_its_errors(api: str, document: object) -> None:
     right = exchange(json.dumps(document).encode(), 404)
-    require_error_form("toy", right, api)
+    check_error_form("toy", right, api)
     wrong = [
         exchange(b"", 404),
         exchange(b"Failed to parse", 400, "text/plain"),
@@ -55,7 +55,7 @@ def test_the_form_of_an_api_is_that_of_its_errors(api: str, document: object) ->
     ]
     for response in wrong:
         with pytest.raises(AssertionError, match="toy: expected an error in the form of the"):
-            require_error_form("toy", response, api)
+            check_error_form("toy", response, api)
         with pytest.raises(AssertionError, match="toy: expected an error in the form of the"):
             require_client_errors([(ROUTE, right), (ROUTE, response)], api)
 
@@ -105,7 +105,7 @@ def test_a_name_that_no_longer_answers_is_noticed(serve: Serve) -> None:
     toy = serve(server("default"))
     client = ApiClient(toy.url)
     with pytest.raises(AssertionError, match="default: 500") as caught:
-        model_lists.ask_every_name(client, model_lists.QUESTION, "Yes.").require_all_answered()
+        model_lists.require_all_answered(model_lists.ask_every_name(client, model_lists.QUESTION, "Yes."))
     client.close()
     assert "tiny:" not in str(caught.value)
 

@@ -14,7 +14,7 @@ from support.servers.discovery import CommandTarget
 from support.servers.ollama_backends import OllamaBackends
 from support.servers.pool import Pool, ServerPool
 from support.settings import ResolvedSettings, Settings
-from support.suite import RunCache, RunContext
+from support.suite import RunContext
 
 
 def context(tmp_path: Path) -> RunContext:
@@ -71,16 +71,3 @@ def test_all_shared_servers_are_stopped_although_one_cannot_be() -> None:
     with pytest.raises(OSError, match="no"):
         shared.close()
     assert (first.closed, second.closed, third.closed) == (1, 1, 1)
-
-
-def test_a_value_is_made_once_in_a_run() -> None:
-    cache, made = RunCache(), []
-
-    def make() -> str:
-        made.append(1)
-        return "value"
-
-    assert (cache.once("key", make), cache.once("key", make)) == ("value", "value")
-    assert len(made) == 1
-    cache.once("other", make)
-    assert len(made) == 2

@@ -16,8 +16,7 @@ from support.clients.scenario import CLIENTS
 from support.clients.task import CLIENTS as SDKS
 from support.clients.task import task_names
 from support.conformance.api import API_NAMES
-from support.conformance.case_table import Case, cases_of, checks_of
-from support.conformance.groups import all_checks, groups_of
+from support.conformance.case_table import Case, all_checks, cases_of, checks_of, groups_of
 from support.conformance.sequence import STEPS
 from support.faults import malformed_requests
 from support.faults.scenario import CLIENT_FAULTS

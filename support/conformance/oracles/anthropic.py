@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from anthropic import types as official
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from support.conformance.api import Api, NormalizedAnswer
-from support.conformance.contract import Contract, Count, StreamEvent, StrictModel, Text, by_name
+from support.conformance.contract import Contract, Count, StreamEvent, StrictModel, Text
 from support.conformance.response_parser import ParsedResponse
 from support.units import Json, JsonMapping, JsonObject
 
@@ -43,10 +43,8 @@ class _Block(StrictModel):
     name: Text | None = None
     input: JsonObject | None = None
 
-    @model_validator(mode="after")
-    def _check_fields_for_type(self) -> _Block:
+    def require_consistent(self) -> None:
         self.require_fields(["id", "name", "input"] if self.type == "tool_use" else [self.type])
-        return self
 
 
 class _Message(StrictModel):
@@ -275,19 +273,18 @@ _TaggedEvent: Any = Annotated[
     get_args(official.RawMessageStreamEvent)[0] | _Ping, Field(discriminator="type")
 ]
 
-CONTRACTS = by_name(
-    Contract("message", _Message, official.Message, _MESSAGE, (stop_reason_consistent,)),
-    Contract(
-        "message stream",
+CONTRACTS = {
+    "message": Contract(_Message, official.Message, _MESSAGE, (stop_reason_consistent,)),
+    "message stream": Contract(
         _Event,
         _TaggedEvent,
         _EVENT,
         (one_start_one_stop, blocks_complete, one_message_delta, tool_inputs_are_objects),
         named_events=True,
     ),
-    Contract("tokens", _TokenCount, official.MessageTokensCount),
-    Contract("error", _ErrorBody, official.ErrorResponse, frozenset({"request_id", "error.details"})),
-)
+    "tokens": Contract(_TokenCount, official.MessageTokensCount),
+    "error": Contract(_ErrorBody, official.ErrorResponse, frozenset({"request_id", "error.details"})),
+}
 
 ANTHROPIC = Api(
     name="anthropic",

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 import ollama
 from openai.types import Model as OpenAiModel
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from support.conformance.api import Api, NormalizedAnswer
 from support.conformance.contract import (
@@ -25,7 +25,6 @@ from support.conformance.contract import (
     Number,
     StrictModel,
     Text,
-    by_name,
     require_current_time,
     require_equal_sizes,
     require_unique,
@@ -81,12 +80,10 @@ class _Token(StrictModel):
     logprob: LogProbability
     bytes: list[Byte]
 
-    @model_validator(mode="after")
-    def _check_bytes(self) -> _Token:
+    def require_consistent(self) -> None:
         # A token may be part of a character: its text then has a replacement mark.
         if "\ufffd" not in self.token and bytes(self.bytes) != self.token.encode():
             raise ValueError(f"bytes {self.bytes} are not those of {self.token!r}")
-        return self
 
 
 class _SampledToken(_Token):
@@ -234,10 +231,8 @@ class Tags(StrictModel):
 
     models: list[_ListedModel]
 
-    @model_validator(mode="after")
-    def _check_unique_names(self) -> Tags:
+    def require_consistent(self) -> None:
         require_unique([entry.name for entry in self.models])
-        return self
 
 
 class _RunningModel(_ModelEntry):
@@ -273,15 +268,13 @@ class Show(StrictModel):
     tensors: list[_Tensor] | None = None
     messages: list[Json] | None = None
 
-    @model_validator(mode="after")
-    def _check_architecture(self) -> Show:
+    def require_consistent(self) -> None:
         name = self.model_info.get("general.architecture")
         if not name:
             raise ValueError(f"model_info names no architecture: {sorted(self.model_info)[:5]}")
         length = self.model_info.get(f"{name}.context_length")
         if not isinstance(length, int) or length <= 0:
             raise ValueError(f"model_info has no context length of {name!r}: {length!r}")
-        return self
 
 
 class Version(StrictModel):
@@ -311,11 +304,9 @@ class ProgressOrError(StrictModel):
     status: Text | None = None
     error: Text | None = None
 
-    @model_validator(mode="after")
-    def _check_status_or_error(self) -> ProgressOrError:
+    def require_consistent(self) -> None:
         if (self.status is None) == (self.error is None):
             raise ValueError("a line has either a status or an error")
-        return self
 
 
 class ErrorBody(StrictModel):
@@ -416,35 +407,32 @@ _STREAM = (done_once, monotonic, *_TEXT)
 # Newer versions list the capabilities of a model here as well.
 _LISTED_EXTRA_FIELDS = frozenset({"models.capabilities"})
 _SHOW_EXTRA_FIELDS = frozenset({"projector_info", "renderer", "parser", "requires"})
-_OPENAI = openai.CONTRACTS
 _REASONING = frozenset({"choices.message.reasoning", "choices.delta.reasoning"})
 
-CONTRACTS = by_name(
-    Contract("generate", Generate, ollama.GenerateResponse, invariants=_TEXT),
-    Contract("generate stream", GenerateLine, ollama.GenerateResponse, invariants=_STREAM),
-    Contract("generate load", GenerateLoad, ollama.GenerateResponse),
-    Contract("chat", Chat, ollama.ChatResponse, invariants=(*_TEXT, tool_calls_indexed)),
-    Contract("chat stream", ChatLine, ollama.ChatResponse, invariants=(*_STREAM, tool_calls_indexed)),
-    Contract("chat load", ChatLoad, ollama.ChatResponse),
-    Contract("embed", Embed, ollama.EmbedResponse, invariants=(unit_length,)),
-    Contract("embeddings", Embeddings, ollama.EmbeddingsResponse),
-    Contract("tags", Tags, ollama.ListResponse, _LISTED_EXTRA_FIELDS),
-    Contract("ps", Processes, ollama.ProcessResponse, _LISTED_EXTRA_FIELDS),
-    Contract("show", Show, ollama.ShowResponse, _SHOW_EXTRA_FIELDS),
-    Contract("version", Version),
-    Contract("progress", ProgressResult, ollama.ProgressResponse),
-    Contract("progress stream", Progress, ollama.ProgressResponse, invariants=(success_last,)),
-    Contract("failing stream", ProgressOrError, invariants=(error_last,)),
-    Contract("error", ErrorBody),
+CONTRACTS = {
+    "generate": Contract(Generate, ollama.GenerateResponse, invariants=_TEXT),
+    "generate stream": Contract(GenerateLine, ollama.GenerateResponse, invariants=_STREAM),
+    "generate load": Contract(GenerateLoad, ollama.GenerateResponse),
+    "chat": Contract(Chat, ollama.ChatResponse, invariants=(*_TEXT, tool_calls_indexed)),
+    "chat stream": Contract(ChatLine, ollama.ChatResponse, invariants=(*_STREAM, tool_calls_indexed)),
+    "chat load": Contract(ChatLoad, ollama.ChatResponse),
+    "embed": Contract(Embed, ollama.EmbedResponse, invariants=(unit_length,)),
+    "embeddings": Contract(Embeddings, ollama.EmbeddingsResponse),
+    "tags": Contract(Tags, ollama.ListResponse, _LISTED_EXTRA_FIELDS),
+    "ps": Contract(Processes, ollama.ProcessResponse, _LISTED_EXTRA_FIELDS),
+    "show": Contract(Show, ollama.ShowResponse, _SHOW_EXTRA_FIELDS),
+    "version": Contract(Version),
+    "progress": Contract(ProgressResult, ollama.ProgressResponse),
+    "progress stream": Contract(Progress, ollama.ProgressResponse, invariants=(success_last,)),
+    "failing stream": Contract(ProgressOrError, invariants=(error_last,)),
+    "error": Contract(ErrorBody),
     # Its half of the OpenAI API.
-    *(
-        replace(
-            contract, name=f"OpenAI {name}", extra_fields_allowed=contract.extra_fields_allowed | _REASONING
-        )
-        for name, contract in _OPENAI.items()
-    ),
-    Contract("OpenAI model", openai.ModelCard, OpenAiModel),
-)
+    **{
+        f"OpenAI {name}": replace(contract, extra_fields_allowed=contract.extra_fields_allowed | _REASONING)
+        for name, contract in openai.CONTRACTS.items()
+    },
+    "OpenAI model": Contract(openai.ModelCard, OpenAiModel),
+}
 
 
 def _as_object(value: object) -> JsonObject:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from openai.types import Completion, CreateEmbeddingResponse, Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from support.conformance.api import Api, NormalizedAnswer
 from support.conformance.contract import (
@@ -24,7 +24,6 @@ from support.conformance.contract import (
     Number,
     StrictModel,
     Text,
-    by_name,
     require_current_time,
     require_equal_sizes,
     require_json_object,
@@ -88,10 +87,8 @@ class Usage(StrictModel):
     completion_tokens: Count
     total_tokens: Count
 
-    @model_validator(mode="after")
-    def _check_total(self) -> Usage:
+    def require_consistent(self) -> None:
         require_total(self.total_tokens, self.prompt_tokens, self.completion_tokens)
-        return self
 
 
 class _Head(StrictModel):
@@ -142,12 +139,10 @@ class _Choice(StrictModel):
     finish_reason: Reason
     logprobs: Logprobs | None = None
 
-    @model_validator(mode="after")
-    def _check_finish_reason(self) -> _Choice:
+    def require_consistent(self) -> None:
         if bool(self.message.tool_calls) != (self.finish_reason == "tool_calls"):
             calls = len(self.message.tool_calls or [])
             raise ValueError(f"{calls} tool calls with the finish reason {self.finish_reason!r}")
-        return self
 
 
 class Chat(_Head):
@@ -242,10 +237,8 @@ class Models(StrictModel):
     object: Literal["list"]
     data: Annotated[list[_ListedModelCard], Field(min_length=1)]
 
-    @model_validator(mode="after")
-    def _check_unique_ids(self) -> Models:
+    def require_consistent(self) -> None:
         require_unique([card.id for card in self.data])
-        return self
 
 
 class _OfficialModels(StrictModel):
@@ -273,13 +266,11 @@ class Embeddings(StrictModel):
     model: Text
     usage: _EmbeddingUsage
 
-    @model_validator(mode="after")
-    def _check_order(self) -> Embeddings:
+    def require_consistent(self) -> None:
         indices = [entry.index for entry in self.data]
         if indices != list(range(len(indices))):
             raise ValueError(f"the vectors are not in the order of the inputs: {indices}")
         require_equal_sizes(entry.embedding for entry in self.data)
-        return self
 
 
 class _EncodedEmbedding(_Embedding):
@@ -365,23 +356,22 @@ def unit_length(answers: Sequence[Json]) -> None:
 
 _STREAM = (constant_ids, one_finish_reason_per_choice, usage_once_last)
 
-CONTRACTS = by_name(
-    Contract("chat", Chat, ChatCompletion, _HEAD | _USAGE | _CHAT, (choice_indices_complete,)),
-    Contract(
-        "chat stream",
+CONTRACTS = {
+    "chat": Contract(Chat, ChatCompletion, _HEAD | _USAGE | _CHAT, (choice_indices_complete,)),
+    "chat stream": Contract(
         ChatChunk,
         ChatCompletionChunk,
         _HEAD | _USAGE | _DELTA,
         (*_STREAM, role_first),
     ),
-    Contract("text", TextAnswer, Completion, _HEAD | _USAGE, (choice_indices_complete,)),
+    "text": Contract(TextAnswer, Completion, _HEAD | _USAGE, (choice_indices_complete,)),
     # The package's type for text has no chunk without a finish reason.
-    Contract("text stream", TextChunk, None, _HEAD | _USAGE, _STREAM),
-    Contract("models", Models, _OfficialModels, _MODEL_CARD),
-    Contract("embeddings", Embeddings, CreateEmbeddingResponse, frozenset(), (unit_length,)),
-    Contract("encoded embeddings", EncodedEmbeddings),
-    Contract("error", ErrorBody, extra_fields_allowed=frozenset({"error.partial_response"})),
-)
+    "text stream": Contract(TextChunk, None, _HEAD | _USAGE, _STREAM),
+    "models": Contract(Models, _OfficialModels, _MODEL_CARD),
+    "embeddings": Contract(Embeddings, CreateEmbeddingResponse, frozenset(), (unit_length,)),
+    "encoded embeddings": Contract(EncodedEmbeddings),
+    "error": Contract(ErrorBody, extra_fields_allowed=frozenset({"error.partial_response"})),
+}
 
 
 def normalize(parsed: ParsedResponse) -> NormalizedAnswer:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from openai.types.responses import Response as OfficialResponse
 from openai.types.responses import ResponseStreamEvent as OfficialEvent
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from support.conformance.api import Api, NormalizedAnswer
 from support.conformance.contract import (
@@ -20,7 +20,6 @@ from support.conformance.contract import (
     StreamEvent,
     StrictModel,
     Text,
-    by_name,
     require_current_time,
     require_json_object,
     require_total,
@@ -43,10 +42,8 @@ class _Usage(StrictModel):
     output_tokens: Count
     total_tokens: Count
 
-    @model_validator(mode="after")
-    def _check_total(self) -> _Usage:
+    def require_consistent(self) -> None:
         require_total(self.total_tokens, self.input_tokens, self.output_tokens)
-        return self
 
 
 class _Part(StrictModel):
@@ -66,13 +63,11 @@ class _Item(StrictModel):
     name: Text | None = None
     arguments: str | None = None
 
-    @model_validator(mode="after")
-    def _check_fields_for_type(self) -> _Item:
+    def require_consistent(self) -> None:
         is_call = self.type == "function_call"
         self.require_fields(["call_id", "name", "arguments"] if is_call else ["role", "content"])
         if is_call and self.status == "completed":
             require_json_object(self.arguments or "")
-        return self
 
 
 class _Error(StrictModel):
@@ -97,15 +92,13 @@ class _Response(StrictModel):
     error: _Error | None = None
     incomplete_details: _IncompleteDetails | None = None
 
-    @model_validator(mode="after")
-    def _check_fields_for_status(self) -> _Response:
+    def require_consistent(self) -> None:
         if (self.error is not None) != (self.status == "failed"):
             raise ValueError(f"the status {self.status} with the error {self.error!r}")
         if (self.incomplete_details is not None) != (self.status == "incomplete"):
             raise ValueError(f"the status {self.status} with incomplete_details {self.incomplete_details!r}")
         if self.status in ("completed", "incomplete") and self.usage is None:
             raise ValueError(f"the status {self.status} without usage")
-        return self
 
 
 class _Event(StreamEvent):
@@ -301,15 +294,15 @@ _STREAM = (sequence_numbers, one_start_one_end, items_complete)
 # The package distinguishes its events by hand. Here pydantic does, and reports errors of the right type.
 _TaggedEvent: Any = Annotated[get_args(OfficialEvent)[0], Field(discriminator="type")]
 
-CONTRACTS = by_name(
-    Contract("response", _Response, extra_fields_allowed=_RESPONSE),
-    Contract("response stream", _Event, None, _EVENT, _STREAM, named_events=True),
-    Contract("official response", _Response, OfficialResponse, _RESPONSE),
-    Contract("official response stream", _Event, _TaggedEvent, _EVENT),
-    Contract("ids stream", _Event, None, _EVENT, (item_ids_constant,)),
-    Contract("deleted", _Deleted),
-    Contract("error", ErrorBody),
-)
+CONTRACTS = {
+    "response": Contract(_Response, extra_fields_allowed=_RESPONSE),
+    "response stream": Contract(_Event, None, _EVENT, _STREAM, named_events=True),
+    "official response": Contract(_Response, OfficialResponse, _RESPONSE),
+    "official response stream": Contract(_Event, _TaggedEvent, _EVENT),
+    "ids stream": Contract(_Event, None, _EVENT, (item_ids_constant,)),
+    "deleted": Contract(_Deleted),
+    "error": Contract(ErrorBody),
+}
 
 RESPONSES = Api(
     name="responses",

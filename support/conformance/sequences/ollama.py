@@ -32,8 +32,6 @@ VECTOR_TOLERANCE = 1e-4
 
 
 class OllamaClient(CheckedClient):
-    """A client of the Ollama API."""
-
     @property
     def model_file(self) -> Path:
         """The GGUF file of the scripted model."""
@@ -46,14 +44,18 @@ class OllamaClient(CheckedClient):
         answer: JsonMapping = self.call("generate", "/api/generate", {**request, **fields}).values[0]
         return answer
 
+    def require_comet_answer(self, model: str = "") -> None:
+        """The scripted answer of a model; raises AssertionError for another one."""
+        answer = self.generate("Tell me about the comet", model)["response"]
+        require_equal(f"the answer of {model or self.model}", COMET_ANSWER, answer)
+
     def chat(self, question: str, **fields: object) -> NormalizedAnswer:
         """A non-streamed answer, normalized."""
         messages = [{"role": "user", "content": question}]
         request = {"model": self.model, "messages": messages, "stream": False, "options": GREEDY, **fields}
-        return self.normalize(self.call("chat", "/api/chat", request))
+        return self.api.normalize(self.call("chat", "/api/chat", request))
 
     def load(self, keep_alive: object) -> None:
-        """Load the model, to be kept so long."""
         self.call("generate load", "/api/generate", {"model": self.model, "keep_alive": keep_alive})
 
     def loaded_entry(self) -> JsonMapping | None:
@@ -67,15 +69,12 @@ class OllamaClient(CheckedClient):
         return entry
 
     def model_entry(self, name: str) -> JsonMapping | None:
-        """The entry of a model in the list."""
         return _entry_named(self.call("tags", "/api/tags", method="GET").values[0]["models"], name)
 
     def delete(self, name: str) -> None:
-        """Remove a model that is there."""
         self.call("", "/api/delete", {"model": name}, method="DELETE")
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """The embeddings of texts."""
         found = self.call("embed", "/api/embed", {"model": self.model, "input": list(texts)})
         vectors: list[list[float]] = found.values[0]["embeddings"]
         return vectors
@@ -144,9 +143,7 @@ def _unload_and_reload(client: OllamaClient) -> None:
     client.load("5m")
     client.load(0)
     _wait_until_unloaded(client)
-    require_equal(
-        "the answer afterwards", COMET_ANSWER, client.generate("Tell me about the comet")["response"]
-    )
+    client.require_comet_answer()
     client.require_loaded()
 
 
@@ -241,9 +238,7 @@ def _copy(client: OllamaClient) -> None:
         copy, model = client.model_entry(name), client.model_entry(client.model)
         assert copy is not None and model is not None, "the copy or its model is not listed"
         require_equal("the digest of the copy", model["digest"], copy["digest"])
-        require_equal(
-            "its answer", COMET_ANSWER, client.generate("Tell me about the comet", model=name)["response"]
-        )
+        client.require_comet_answer(name)
     finally:
         client.delete(name)
     assert client.model_entry(name) is None, "it was removed and is still listed"
@@ -287,9 +282,7 @@ def _create_from_file(client: OllamaClient) -> None:
     request = {"model": name, "files": {"model.gguf": digest}, "stream": False, "parameters": ONE_THREAD}
     client.call("progress", "/api/create", request)
     try:
-        require_equal(
-            "its answer", COMET_ANSWER, client.generate("Tell me about the comet", model=name)["response"]
-        )
+        client.require_comet_answer(name)
     finally:
         client.delete(name)
 

@@ -17,16 +17,12 @@ UNFINISHED = ("queued", "in_progress")
 
 
 class ResponsesClient(CheckedClient):
-    """A client of the Responses API."""
-
     def create(self, question: str, **fields: object) -> JsonMapping:
-        """A response to a question."""
         request = self.request(question, **fields)
         answer: JsonMapping = self.call("response", "/v1/responses", request).values[0]
         return answer
 
     def output_text(self, question: str, **fields: object) -> str:
-        """The text of a response to a question."""
         return text_of(self.create(question, **fields))
 
     def get(self, response_id: str, status: int = 200) -> JsonMapping:
@@ -51,7 +47,6 @@ class ResponsesClient(CheckedClient):
         return response
 
     def request(self, question: str, **fields: object) -> JsonObject:
-        """A request of the Responses API."""
         return {"model": self.model, "input": question, "max_output_tokens": 50, "temperature": 0, **fields}
 
 
@@ -59,7 +54,6 @@ CLIENT = ResponsesClient
 
 
 def text_of(response: JsonMapping) -> str:
-    """The text of a whole response."""
     return "".join(part["text"] for item in response["output"] for part in item.get("content") or ())
 
 
@@ -78,7 +72,7 @@ def _stored(client: ResponsesClient) -> None:
 
 @sequence("responses.store.retrieve_streamed")
 def _stored_stream(client: ResponsesClient) -> None:
-    stream = client.normalize(
+    stream = client.api.normalize(
         client.call(
             "response stream", "/v1/responses", client.request("Tell me about the comet", stream=True)
         )
@@ -194,7 +188,7 @@ def _cancel_running(client: ResponsesClient) -> tuple[str, int]:
         begun = client.create("Go on forever", background=True, max_output_tokens=tokens)["id"]
         answer = client.client.send("POST", f"/v1/responses/{begun}/cancel")
         if answer.status == 200:
-            stopped = client.check(answer, "response").values[0]
+            stopped = client.api.check_contract(answer, "response").values[0]
             require_equal("the answer to it", (begun, "cancelled"), (stopped["id"], stopped["status"]))
             return begun, tokens
         state = client.get(begun)["status"]
