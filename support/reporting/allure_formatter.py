@@ -7,12 +7,11 @@ Layout of the files: https://allurereport.org/docs/how-it-works-test-result-file
 
 from __future__ import annotations
 
-import functools
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any
 from uuid import uuid4
 
 import allure_commons
@@ -39,6 +38,7 @@ from behave.formatter.base import Formatter, StreamOpener
 from support.reporting.behave_events import (
     FinishedScenario,
     RunError,
+    RunListener,
     add_listener,
     capability_of,
     capability_title,
@@ -56,7 +56,6 @@ from support.results.redaction import redact_data, redact_tree
 from support.results.safe_text import one_line, visible
 from support.units import JsonObject
 
-P = ParamSpec("P")
 KNOWN_ISSUE_TAG = "known-issue"
 
 # The extension decides which viewer Allure 3 opens.
@@ -85,23 +84,7 @@ def attach_to_run(folder: Path, attachments: Iterable[Evidence]) -> None:
         files.report_globals(Globals(attachments=attached))
 
 
-def never_raise(method: Callable[P, None]) -> Callable[P, None]:
-    """A formatter's method that reports an error on the terminal.
-
-    behave 1.3.3 ends the whole run, without its remaining hooks, when a formatter raises.
-    """
-
-    @functools.wraps(method)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            method(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - a formatter never raises
-            warn_incomplete(method.__qualname__, error)
-
-    return guarded
-
-
-class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
+class AcceptanceAllure(AllureFormatter, RunListener):  # type: ignore[misc]
     """`-f allure -o reports/allure-results`.
 
     `-D worker=NAME` names the lane of the timeline, `-D target_label=TEXT` keeps the results of two targets
@@ -121,45 +104,29 @@ class AcceptanceAllure(AllureFormatter):  # type: ignore[misc]
         self.testplan = get_testplan()
         add_listener(config, self)
 
-    @never_raise
-    def uri(self, uri: str) -> None:
-        super().uri(uri)
-
     def feature(self, feature: BehaveFeature) -> None:  # noqa: ARG002 - of the interface
         # Stock wraps the scenarios here.
         return
 
-    @never_raise
     def step(self, step: BehaveStep) -> None:
         if self.listener.current_scenario_uuid is not None:
             super().step(step)
 
-    @never_raise
     def match(self, match: object) -> None:
         if self.listener.steps:
             super().match(match)
 
-    @never_raise
     def result(self, result: object) -> None:
         if self.listener.current_step_uuid is not None:
             super().result(result)
 
-    @never_raise
-    def eof(self) -> None:
-        super().eof()
-
-    @never_raise
-    def close(self) -> None:
-        super().close()
-
-    def run_started(self, scenarios: int) -> None:  # noqa: ARG002 - of the interface
-        return
-
-    @never_raise
     def add(self, finished: FinishedScenario) -> None:
         """Report a scenario that ended without events: its process died, or it was not run."""
-        self.listener.begin(finished.scenario, finished.start)
-        self.listener.end(finished)
+        try:
+            self.listener.begin(finished.scenario, finished.start)
+            self.listener.end(finished)
+        except Exception as error:  # noqa: BLE001 - an incomplete report does not change a result
+            warn_incomplete("AcceptanceAllure.add", error)
 
     def scenario_started(self, scenario: BehaveScenario) -> None:
         self.listener.begin(scenario)

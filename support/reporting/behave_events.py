@@ -11,7 +11,6 @@ import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Protocol
 
 from support.results.behave_types import BehaveConfig, BehaveScenario, HasLocation
 from support.results.check import CheckResult
@@ -50,11 +49,11 @@ class RunError:
     @classmethod
     def from_exception(cls, name: str, error: BaseException) -> RunError:
         """An error in something of the run itself."""
-        return cls(name, "", "environment.py:1", _describe(error), _trace(error))
+        return cls(name, "", "environment.py:1", _describe(error), "".join(traceback.format_exception(error)))
 
 
-class RunListener(Protocol):
-    """It is informed of scenarios as a whole."""
+class RunListener:
+    """It is informed of scenarios as a whole; each event does nothing unless it is overridden."""
 
     def run_started(self, scenarios: int) -> None:
         """A run of so many selected scenarios begins."""
@@ -143,17 +142,8 @@ def selected(scenario: BehaveScenario, config: BehaveConfig) -> bool:
 
 
 def _describe(error: BaseException) -> str:
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - `__str__` of any error
-        text = "(its text cannot be read)"
+    # Not `str(error)`: the `__str__` of an error may raise.
+    text = str(traceback.TracebackException.from_exception(error))
     if isinstance(error, AssertionError) and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _trace(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception(error))
-    except Exception:  # noqa: BLE001 - `__str__` of any error
-        return ""

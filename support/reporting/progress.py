@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from support.reporting.behave_events import (
     FinishedScenario,
     RunError,
+    RunListener,
     add_listener,
     capability_of,
     selected,
@@ -23,7 +24,7 @@ from support.results.safe_text import one_line, seconds
 REDRAW_SECONDS = 0.1
 
 
-class Live(Formatter):  # type: ignore[misc]
+class Live(Formatter, RunListener):  # type: ignore[misc]
     """A progress line on a terminal, one line per scenario elsewhere; failures are shown as they happen.
 
     behave replaces `sys.stdout` while a step runs, so that `sys.__stdout__` is written to. There is no thread

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from support.reporting.behave_events import (
     FinishedScenario,
     RunError,
+    RunListener,
     capability_of,
     location_of,
     setting,
@@ -25,15 +26,12 @@ T = TypeVar("T", CheckResult, MatrixCell, Measurement)
 MAX_OUTPUT_CHARACTERS = 20_000
 
 
-class Recorder:
+class Recorder(RunListener):
     """One record when a scenario begins and one when it ends: a killed run is not lost."""
 
     def __init__(self, write: Callable[[Record], object], config: BehaveConfig) -> None:
         self._write = write
         self._config = config
-
-    def run_started(self, scenarios: int) -> None:
-        """Nothing to record."""
 
     def scenario_started(self, scenario: BehaveScenario) -> None:
         unfinished = "the process ended while this scenario ran"
@@ -67,8 +65,7 @@ class Recorder:
         )
 
     def run_error(self, error: RunError) -> None:
-        file = error.location.rsplit(":", 1)[0]
-        self._write(run_error_record(error, self._config, file, setting(self._config, "worker", "main")))
+        self._write(run_error_record(error, self._config))
 
 
 def safe_check(check: CheckResult) -> CheckResult:
@@ -83,18 +80,18 @@ def _safe(item: T) -> T:
     return replace(item, **texts)
 
 
-def run_error_record(failure: RunError, config: BehaveConfig, file: str, worker: str) -> Record:
-    """A record of what failed outside all scenarios; `file` is the feature that it happened in, if any."""
+def run_error_record(failure: RunError, config: BehaveConfig) -> Record:
+    """A record of what failed outside all scenarios."""
     return Record(
         name=failure.name,
         feature=failure.feature or "Harness",
         location=failure.location,
-        capability=capability_of(file) if failure.feature else "harness",
+        capability=capability_of(failure.location) if failure.feature else "harness",
         status="broken",
         start=time.time(),
         error=visible(failure.message),
         trace=visible(failure.trace),
-        worker=worker,
+        worker=setting(config, "worker", "main"),
         target=setting(config, "target_label"),
     )
 

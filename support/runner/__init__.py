@@ -4,9 +4,8 @@ behave_config        behave's command line and configuration
 checks_of_scenarios  which scenario runs which group; validation of ids and titles
 coordinator          assigns feature files to workers, replaces crashed workers
 entry_point          runs behave in this process, with the exit codes of the suite
-event_runner         behave's runner with listeners for the reports
+event_runner         behave's runner with listeners for the reports, and formatters that cannot end it
 exit_code            the exit code of a run, from its records; scenarios that were not reached
-guarded_formatter    behave formatters chosen with `-f`, with a time limit
 list_scenarios       `--list`: scenarios, requirements, cases
 messages             the messages between coordinator and workers
 requirements         what `@needs.*` tags require; the reason and the remedy of a skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
@@ -32,39 +33,28 @@ POLL_INTERVAL = 0.1
 HEARTBEAT_TIMEOUT = 3 * HOOK_SECONDS
 
 
+@dataclass(eq=False)
 class Coordinator:
-    """Has the tasks of a schedule run by workers."""
+    """Has the tasks of a schedule run by workers.
 
-    def __init__(  # noqa: PLR0913 - the collaborators and limits of a run
-        self,
-        schedule: Schedule,
-        collector: ResultCollector,
-        *,
-        start: Callable[[str], Worker],
-        signals: Signals,
-        stop_at_failure: bool = False,
-        time_factor: float = 1.0,
-        heartbeat_timeout: float = HEARTBEAT_TIMEOUT,
-    ) -> None:
-        """`start(worker_id)` makes a worker and starts it, also one that replaces a crashed one.
+    `start(worker_id)` makes a worker and starts it, also one that replaces a crashed one. `time_factor`
+    scales the budgets and `heartbeat_timeout`. `broken`: something went wrong that is in no record.
+    """
 
-        `time_factor` scales the budgets and `heartbeat_timeout`.
-        """
-        self._schedule = schedule
-        self._collector = collector
-        self._start = start
-        self._signals = signals
-        self._stop_at_failure = stop_at_failure
-        self._time_factor = time_factor
-        self._heartbeat_timeout = heartbeat_timeout
-        self._signal_forwarded = False
-        self._workers: list[Worker] = []
-        # Whether something went wrong that is in no record of a scenario.
-        self.broken = False
+    schedule: Schedule
+    collector: ResultCollector
+    start: Callable[[str], Worker]
+    signals: Signals
+    stop_at_failure: bool = False
+    time_factor: float = 1.0
+    heartbeat_timeout: float = HEARTBEAT_TIMEOUT
+    broken: bool = field(default=False, init=False)
+    _signal_forwarded: bool = field(default=False, init=False)
+    _workers: list[Worker] = field(default_factory=list, init=False)
 
     def run(self, worker_ids: Sequence[str]) -> None:
         """Until all is done, or a signal has arrived and the workers have ended."""
-        self._workers = [self._start(worker_id) for worker_id in worker_ids]
+        self._workers = [self.start(worker_id) for worker_id in worker_ids]
         while self._workers:
             self._dispatch()
             readable = wait([worker.connection for worker in self._workers], POLL_INTERVAL)
@@ -75,23 +65,23 @@ class Coordinator:
             for worker in self._workers:
                 self._kill_when_silent(worker)
             self._forward_signal()
-        self.broken = self.broken or not self._schedule.empty
+        self.broken = self.broken or not self.schedule.empty
 
     def _dispatch(self) -> None:
         for worker in [worker for worker in self._workers if worker.idle]:
-            task = self._schedule.next(worker.folder)
+            task = self.schedule.next(worker.folder)
             if task is not None:
                 worker.task, worker.folder = task, task.folder
                 worker.send(FeatureMessage(task.file, frozenset(task.started)))
-            elif self._schedule.empty:
+            elif self.schedule.empty:
                 worker.send(None)
 
     def _forward_signal(self) -> None:
-        number = self._signals.received
+        number = self.signals.received
         if number is None or self._signal_forwarded:
             return
         self._signal_forwarded = True
-        self._schedule.clear()
+        self.schedule.clear()
         for worker in self._workers:
             worker.process.send(number)
 
@@ -113,7 +103,7 @@ class Coordinator:
             case EndMessage(exit_code):
                 worker.exit_code = exit_code
             case RunError():
-                self._collector.run_error(worker, message)
+                self.collector.run_error(worker, message)
             case Record():
                 self._handle_record(worker.task, message)
 
@@ -121,24 +111,24 @@ class Coordinator:
         if task is not None and record.location in task.pending:
             task.started.add(record.location)
             task.running, task.checks = record, {}
-            self._collector.scenario_started(record)
+            self.collector.scenario_started(record)
             return
         if task is not None and record.location in task.scenarios:
             task.running = None
-        self._collector.scenario_finished(record)
-        if record.gates and self._stop_at_failure:
-            self._schedule.clear()
+        self.collector.scenario_finished(record)
+        if record.gates and self.stop_at_failure:
+            self.schedule.clear()
 
     def _finish_task(self, worker: Worker) -> None:
         if worker.task is not None:
-            self._schedule.finish(worker.task)
+            self.schedule.finish(worker.task)
             worker.task = None
 
     def _kill_when_silent(self, worker: Worker) -> None:
         """For code without a limit of its own: a formatter, the end of the run, an import."""
         if worker.idle or worker.kill_reason is not None:
             return
-        seconds = (self._scenario_budget(worker.task) + self._heartbeat_timeout) * self._time_factor
+        seconds = (self._scenario_budget(worker.task) + self.heartbeat_timeout) * self.time_factor
         if time.monotonic() - worker.last_message_at > seconds:
             worker.abort(f"no message from the worker for {seconds:.0f} s, its stacks are in its output")
 
@@ -155,11 +145,11 @@ class Coordinator:
         reason = worker.join()
         if worker.exit_code is None:
             if not self._signal_forwarded:
-                self._collector.worker_crashed(worker, task, reason)
+                self.collector.worker_crashed(worker, task, reason)
                 self._replace(worker, task)
         elif worker.exit_code > 128:
             # A signal from elsewhere ended it, in order: that was meant for the run.
-            self._signals.received = self._signals.received or worker.exit_code - 128
+            self.signals.received = self.signals.received or worker.exit_code - 128
         elif worker.exit_code != EXIT_PASSED:
             self.broken = True
 
@@ -170,9 +160,9 @@ class Coordinator:
         if current is None:
             # No scenario is the cause. A worker that crashes before its first one would crash again.
             self.broken = True
-        elif self._stop_at_failure:
-            self._schedule.clear()
+        elif self.stop_at_failure:
+            self.schedule.clear()
         elif task is not None and task.pending:
-            self._schedule.requeue(task)
-        if not self._schedule.empty and task is not None:
-            self._workers.append(self._start(worker.worker_id))
+            self.schedule.requeue(task)
+        if not self.schedule.empty and task is not None:
+            self._workers.append(self.start(worker.worker_id))

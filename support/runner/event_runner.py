@@ -1,7 +1,10 @@
 """behave's runner with listeners: the start and the end of each scenario, and what failed outside of them.
 
 behave informs a formatter of steps only. A formatter of the suite adds itself to
-`config.acceptance_listeners` while it is made (support/reporting/behave_events.py has the protocol).
+`config.acceptance_listeners` while it is made (support/reporting/behave_events.py has the interface).
+
+An error in a listener or a formatter does not end the run: behave 1.3.3 ends without its remaining hooks when
+one raises, and waits for ever when one hangs.
 """
 
 from __future__ import annotations
@@ -23,9 +26,10 @@ from support.reporting.behave_events import (
     selected,
     warn_incomplete,
 )
-from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario
+from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveFormatter, BehaveScenario
 from support.results.outcome import Verdict
 from support.results.verdicts import cleanup_message, verdict_of
+from support.runner.time_limits import HOOK_SECONDS, BudgetExceeded, Budgets
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,7 +72,6 @@ class EventRunner(Runner):  # type: ignore[misc]
         self._notify("run_error", error)
 
     def _notify(self, event: str, argument: object) -> None:
-        """behave 1.3.3 ends the whole run, without its remaining hooks, when a listener raises."""
         for listener in self.listeners:
             try:
                 getattr(listener, event)(argument)
@@ -122,6 +125,40 @@ class EventRunner(Runner):  # type: ignore[misc]
             except BaseException as error:
                 self.notify_run_error(RunError.from_exception(name, error))
                 raise
+
+        return call
+
+
+class GuardedFormatter:
+    """A formatter with a time limit, which passes its errors on (once per method) instead of raising."""
+
+    def __init__(
+        self,
+        formatter: BehaveFormatter,
+        budgets: Budgets,
+        report_error: Callable[[str, BaseException], None],
+    ) -> None:
+        self._formatter = formatter
+        self._budgets = budgets
+        self._report_error = report_error
+        self._reported: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._formatter, name)
+        return self._guarded(name, value) if callable(value) else value
+
+    def _guarded(self, name: str, method: Callable[P, R]) -> Callable[P, R | None]:
+        @functools.wraps(method)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R | None:
+            what = f"formatter {type(self._formatter).__name__}, {name}"
+            try:
+                with self._budgets.limit(what, HOOK_SECONDS):
+                    return method(*args, **kwargs)
+            except (Exception, SystemExit, BudgetExceeded) as error:  # noqa: BLE001 - any formatter
+                if name not in self._reported:
+                    self._reported.add(name)
+                    self._report_error(what, error)
+                return None
 
         return call
 

@@ -27,7 +27,7 @@ from behave.runner_util import parse_features
 from support.errors import AcceptanceError, NothingSelected, NotSupported, SettingsError
 from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.process import kill_all
-from support.reporting.behave_events import RunError, location_of
+from support.reporting.behave_events import RunError, location_of, warn_incomplete
 from support.reporting.evidence import finalize
 from support.reporting.recorder import Recorder
 from support.results.behave_types import BehaveConfig, BehaveContext, BehaveFeature, BehaveScenario
@@ -37,8 +37,7 @@ from support.results.record import Record
 from support.results.verdicts import apply_known_issue, verdict_of
 from support.runner.behave_config import expressions
 from support.runner.checks_of_scenarios import budget_of_scenario
-from support.runner.event_runner import EventRunner
-from support.runner.guarded_formatter import GuardedFormatter
+from support.runner.event_runner import EventRunner, GuardedFormatter
 from support.runner.requirements import missing_requirement
 from support.runner.signals import Signals
 from support.runner.time_limits import Budgets, Kind
@@ -153,7 +152,9 @@ class ScenarioRunner(EventRunner):
         allure = AcceptanceAllure(StreamOpener(str(results)), self.config)
         self.listeners.append(Recorder(write, self.config))
         try:
-            self.formatters = [*self._chosen_formatters(), allure]
+            # An incomplete report does not change a result.
+            guarded = GuardedFormatter(allure, self.budgets, warn_incomplete)
+            self.formatters = [*self._chosen_formatters(), guarded]
             return bool(self.run_model(features))
         except KeyboardInterrupt:
             # Between two features: behave does not catch it. The records so far are reported.
@@ -163,21 +164,19 @@ class ScenarioRunner(EventRunner):
         try:
             chosen = make_formatters(self.config, self.config.outputs)
         except Exception as error:  # noqa: BLE001 - any formatter
-            self.run_error(
-                RunError.from_exception(f"formatter {' or '.join(self.config.format)}, start", error)
-            )
+            self._report_error(f"formatter {' or '.join(self.config.format)}, start", error)
             return []
-        return [GuardedFormatter(formatter, self.budgets, self.run_error) for formatter in chosen]
+        return [GuardedFormatter(formatter, self.budgets, self._report_error) for formatter in chosen]
 
     def run_dry(self) -> bool:
         """Let behave's formatters print everything without running it; whether a step has no definition."""
         self.formatters = make_formatters(self.config, self.config.outputs)
         return bool(self.run_model())
 
-    def run_error(self, failure: RunError) -> None:
+    def _report_error(self, what: str, error: BaseException) -> None:
         """Report what failed outside all scenarios: the run fails."""
         self.failed = True
-        self.notify_run_error(failure)
+        self.notify_run_error(RunError.from_exception(what, error))
 
     def scenario_started(self, scenario: BehaveScenario) -> None:
         """A scenario is about to run."""

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from support.reporting.behave_events import RunError
-from support.runner import guarded_formatter
-from support.runner.guarded_formatter import GuardedFormatter
+from support.runner import event_runner
+from support.runner.event_runner import GuardedFormatter
 from support.runner.time_limits import Budgets
 
 
@@ -32,13 +32,15 @@ class Faulty:
 
 @pytest.fixture
 def errors(monkeypatch: pytest.MonkeyPatch) -> list[RunError]:
-    monkeypatch.setattr(guarded_formatter, "HOOK_SECONDS", 0.2)
+    monkeypatch.setattr(event_runner, "HOOK_SECONDS", 0.2)
     return []
 
 
 @pytest.fixture
 def faulty(errors: list[RunError]) -> Any:
-    return GuardedFormatter(Faulty(), Budgets(), errors.append)
+    return GuardedFormatter(
+        Faulty(), Budgets(), lambda what, error: errors.append(RunError.from_exception(what, error))
+    )
 
 
 def test_what_works_is_left_alone(faulty: Any, errors: list[RunError]) -> None:
