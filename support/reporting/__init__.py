@@ -3,7 +3,6 @@
 allure_formatter  Allure results: scenarios, steps, checks, attachments
 behave_events     events of a run: start and end of scenarios, errors outside of them
 check_text        the result of a check in words
-closing_text      the summary at the end of a run on the terminal
 console           one result as lines of the terminal
 evidence          the evidence folder of a failed scenario
 files             writes report files
@@ -11,14 +10,12 @@ history           earlier runs, for trends
 html              `index.html`: one file, made by Allure 3, that needs no network
 junit             JUnit XML
 matrix            the matrix: result of each check on each server
-matrix_html       the matrix as a page
-matrix_markdown   the matrix in Markdown
 progress          progress on the terminal (`-f live`)
 recorder          writes records
+rendering         what is made of `templates/*.jinja`: pages of the matrix, `summary.md`, the closing text
 report_json       `report.json`
 report_writer     all reports of a run: what is removed first, printed, written at the end; time limits of
                   capabilities
 resource_chart    the chart of resource usage
 summary           counts and times of a run, from its records
-summary_markdown  `summary.md`
 """

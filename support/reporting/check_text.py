@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from support.results.check import CheckResult, CheckStatus
-from support.results.safe_text import one_line, visible
+from support.results.safe_text import visible
 
 STATUS_NAMES: dict[CheckStatus, str] = {
     "passed": "passed",
@@ -36,8 +36,3 @@ def reason_text(check: CheckResult) -> str:
     source = f" ({check.reason_source})" if check.reason_source else ""
     prefix = "known issue: " if check.status == "known_issue" else ""
     return visible(f"{prefix}{check.reason or STATUS_NAMES[check.status]}{source}")
-
-
-def check_line(check: CheckResult, width: int = 200) -> str:
-    """`openai.chat.body.empty  an empty body is rejected: status: expected 400, got 500`."""
-    return one_line(f"{check.id}  {check.title}: {one_line(check.actual, width)}", width)

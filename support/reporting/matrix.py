@@ -1,4 +1,4 @@
-"""The matrix: the result of each check on each server. `matrix_html` and `matrix_markdown` write it down.
+"""The matrix: the result of each check on each server (`rendering` makes the pages of it).
 
 Made of the checks in the records; a run without checks has no matrix.
 """
@@ -15,7 +15,7 @@ from support.reporting.check_text import STATUS_NAMES, rerun_command
 from support.results.check import CheckResult
 from support.results.outcome import CellStatus, MatrixCell
 from support.results.record import Record
-from support.results.safe_text import one_line, visible
+from support.results.safe_text import one_line, shortened, visible
 
 REASON_CHARACTERS = 400
 TITLE = "Conformance by server"
@@ -56,6 +56,10 @@ class Row:
         """`not_run` where nothing is known: the scenario ended before."""
         return self.cells.get(server, _NOT_RUN)
 
+    def cells_on(self, servers: Iterable[str]) -> list[MatrixCell]:
+        """The cells of these columns."""
+        return [self.cell(server) for server in servers]
+
     @property
     def all_passed(self) -> bool:
         """Whether it conforms on each server that it was run on."""
@@ -77,7 +81,7 @@ class ApiMatrix:
 
     def counts(self) -> list[list[str]]:
         """A heading and one line per server: its label, passed / run, and how often each status."""
-        table = [["server", "passed / run", *STATUS_NAMES.values()]]
+        table = [[self.title, "passed / run", *STATUS_NAMES.values()]]
         for server in self.servers:
             each = Counter(row.cell(server).status for row in self.rows)
             table.append([self.label(server), share(self.rows, server), *(str(each[s]) for s in MARKS)])
@@ -186,14 +190,8 @@ def share(rows: Sequence[Row], server: str) -> str:
 
 def _safe(cell: MatrixCell, server: str) -> MatrixCell:
     source, incident = one_line(cell.source, 120), one_line(cell.incident, 120)
-    return MatrixCell(
-        server, cell.status, _short(cell.reason), cell.under_test, source, _flat(cell.repeat), incident
-    )
-
-
-def _short(reason: str) -> str:
-    text = _flat(reason)
-    return text if len(text) <= REASON_CHARACTERS else f"{text[: REASON_CHARACTERS - 1]}…"
+    reason = shortened(_flat(cell.reason), REASON_CHARACTERS)
+    return MatrixCell(server, cell.status, reason, cell.under_test, source, _flat(cell.repeat), incident)
 
 
 def _flat(text: str) -> str:

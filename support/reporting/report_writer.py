@@ -18,16 +18,13 @@ from support.errors import EXIT_BUDGET, EXIT_HARNESS, EXIT_PASSED, AcceptanceErr
 from support.programs.resource_usage import ResourceSampler
 from support.reporting import evidence, html
 from support.reporting.allure_formatter import attach_to_run, write_measurements
-from support.reporting.closing_text import closing_text
 from support.reporting.files import write_atomically
 from support.reporting.junit import write_junit
-from support.reporting.matrix import matrix_of
-from support.reporting.matrix_html import html_page
-from support.reporting.matrix_markdown import brief_markdown, markdown_page
+from support.reporting.matrix import Matrix, matrix_of
+from support.reporting.rendering import matrix_html, matrix_markdown, render, run_summary
 from support.reporting.report_json import build_report, write_report
 from support.reporting.resource_chart import resource_chart
 from support.reporting.summary import check_counts_text, counts_text, over_maximum
-from support.reporting.summary_markdown import markdown
 from support.results.outcome import Evidence
 from support.results.record import Record, read_records
 from support.results.redaction import RedactedStream, redact
@@ -130,7 +127,8 @@ class RunReports:
             records, suite=suite, environment=self.environment(), started=started, duration=duration
         )
         made = {"JSON": write_report(self.folder / "report.json", report), "JUnit": self.junit}
-        made |= {"Allure": self.results} | self._attach_run_evidence(records)
+        matrix = matrix_of(records)
+        made |= {"Allure": self.results} | self._attach_run_evidence(matrix)
         if (self.folder / evidence.FOLDER).is_dir():
             made["Evidence"] = self.folder / evidence.FOLDER
         if self._resolved.settings.report_enabled("html"):
@@ -153,22 +151,19 @@ class RunReports:
                 shutil.rmtree(made.pop(name), ignore_errors=True)
         if over_maximum(records, self._budgets):
             code = code or EXIT_BUDGET
-        made["Summary"] = self._write_ci_summary(records, duration, passed=code == EXIT_PASSED)
-        print()
-        print(
-            closing_text(
-                records, reports=made, duration=duration, budgets=self._budgets, passed=code == EXIT_PASSED
-            ),
-            flush=True,
+        shown = run_summary(records, duration=duration, budgets=self._budgets, passed=code == EXIT_PASSED)
+        made["Summary"] = self._write_ci_summary(
+            render("summary.md", target=self._target.label, matrix=matrix, **shown)
         )
+        print(f"\n{render('closing.txt', reports=made, **shown)}", flush=True)
         return code
 
-    def _attach_run_evidence(self, records: Sequence[Record]) -> dict[str, Path]:
+    def _attach_run_evidence(self, matrix: Matrix) -> dict[str, Path]:
         """The matrix and the graph of resources: files, and on the report's page of the run."""
         pieces, made = [], {}
-        if table := matrix_of(records):
-            page = html_page(table).encode()
-            write_atomically(self.folder / "matrix.md", markdown_page(table).encode())
+        if matrix:
+            page = matrix_html(matrix).encode()
+            write_atomically(self.folder / "matrix.md", matrix_markdown(matrix).encode())
             made["Matrix"] = write_atomically(self.folder / "matrix.html", page)
             pieces.append(Evidence("conformance by server", "text/html", page))
         record = self._resources
@@ -181,16 +176,7 @@ class RunReports:
         attach_to_run(self.results, pieces)
         return made
 
-    def _write_ci_summary(self, records: Sequence[Record], duration: float, *, passed: bool) -> Path:
-        table = matrix_of(records)
-        text = markdown(
-            records,
-            target=self._target.label,
-            duration=duration,
-            budgets=self._budgets,
-            passed=passed,
-            sections=[brief_markdown(table)] if table else [],
-        )
+    def _write_ci_summary(self, text: str) -> Path:
         # GitHub shows on the page of the job what is added to this file.
         if page := os.environ.get("GITHUB_STEP_SUMMARY"):
             try:

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from xml.sax.saxutils import escape
 
 from support.programs.resource_usage import MEGABYTE, Sample
+from support.reporting.rendering import render
 
-WIDTH, HEIGHT, LEFT, GAP = 720, 90, 64, 34
+WIDTH, HEIGHT, LEFT, RIGHT, GAP = 720, 90, 64, 712, 34
 MAX_POINTS = 600
-_STYLE = (
-    "text{font:11px system-ui,sans-serif;fill:#7a7f87}.t{font-weight:600}"
-    ".g{stroke:#7a7f87;stroke-opacity:.25}.l{fill:none;stroke:#2f7ed8;stroke-width:1.5}"
-    ".a{fill:#2f7ed8;fill-opacity:.12}"
-)
 
 
 @dataclass(frozen=True)
@@ -45,42 +40,18 @@ def resource_chart(samples: Sequence[Sample]) -> str:
 
 def line_chart(seconds: Sequence[float], lines: Sequence[Line]) -> str:
     """Panels one below the other over the same time axis, in seconds; each begins at zero."""
-    height = len(lines) * (HEIGHT + GAP) + 24
     end = max([*seconds, 1.0])
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
-        f'height="{height}" role="img"><style>{_STYLE}</style>'
-    ]
+    panels = []
     for number, line in enumerate(lines):
         top = number * (HEIGHT + GAP) + 22
-        highest = max([*line.values, 0.0])
-        scale = highest or 1.0
+        scale = max([*line.values, 0.0]) or 1.0
         points = [
-            f"{_x(moment, end):.1f},{top + HEIGHT * (1 - value / scale):.1f}"
+            f"{LEFT + (RIGHT - LEFT) * moment / end:.1f},{top + HEIGHT * (1 - value / scale):.1f}"
             for moment, value in _thinned(seconds, line.values)
         ]
-        parts.append(f'<text class="t" x="{LEFT}" y="{top - 8}">{escape(line.title)}</text>')
-        for share in (0.0, 0.5, 1.0):
-            y = top + HEIGHT * (1 - share)
-            parts.append(f'<line class="g" x1="{LEFT}" x2="{WIDTH - 8}" y1="{y:.1f}" y2="{y:.1f}"/>')
-            label = f"{scale * share:.3g}" if scale < 1000 else f"{scale * share:,.0f}"
-            parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
-        if points:
-            first, last = points[0].split(",")[0], points[-1].split(",")[0]
-            floor = top + HEIGHT
-            parts.append(f'<path class="a" d="M{first},{floor} L{" ".join(points)} L{last},{floor} Z"/>')
-            parts.append(f'<polyline class="l" points="{" ".join(points)}"/>')
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        anchor = "end" if share == 1 else "middle"
-        parts.append(
-            f'<text x="{_x(end * share, end):.1f}" y="{height - 8}" text-anchor="{anchor}">'
-            f"{end * share:.3g} s</text>"
-        )
-    return "".join([*parts, "</svg>"])
-
-
-def _x(moment: float, end: float) -> float:
-    return LEFT + (WIDTH - 8 - LEFT) * moment / end
+        panels.append({"title": line.title, "top": top, "scale": scale, "points": points})
+    layout = {"width": WIDTH, "height": len(lines) * (HEIGHT + GAP) + 24, "left": LEFT, "right": RIGHT}
+    return render("resource_chart.svg", panels=panels, panel_height=HEIGHT, end=end, **layout)
 
 
 def _thinned(seconds: Sequence[float], values: Sequence[float]) -> list[tuple[float, float]]:

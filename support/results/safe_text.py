@@ -23,8 +23,12 @@ def visible(text: str) -> str:
 
 def one_line(text: str, width: int = 160) -> str:
     """The first line that is not blank, at most `width` characters."""
-    line = next((line.strip() for line in visible(text).splitlines() if line.strip()), "")
-    return line if len(line) <= width else line[: width - 1] + "…"
+    return shortened(next((line.strip() for line in visible(text).splitlines() if line.strip()), ""), width)
+
+
+def shortened(text: str, width: int) -> str:
+    """At most `width` characters of the text."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def indented(text: str, by: str = "       ") -> str:

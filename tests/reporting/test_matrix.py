@@ -10,8 +10,7 @@ from pathlib import Path
 
 from support.reporting.allure_formatter import attach_to_run
 from support.reporting.matrix import MARKS, MEANINGS, Matrix, matrix_of, passed_of_run
-from support.reporting.matrix_html import html_page
-from support.reporting.matrix_markdown import brief_markdown, markdown_page
+from support.reporting.rendering import matrix_html, matrix_markdown, render
 from support.results.check import CheckResult
 from support.results.outcome import CellStatus, Evidence, MatrixCell
 from support.results.record import Record
@@ -83,7 +82,7 @@ class Table(HTMLParser):
 
 def read(matrix: Matrix) -> Table:
     table = Table()
-    table.feed(html_page(matrix))
+    table.feed(matrix_html(matrix))
     return table
 
 
@@ -106,8 +105,8 @@ def test_each_check_of_a_group_is_a_row_with_its_id_and_level() -> None:
         ("toy.a", "it answers", "bodies", "must"),
         ("toy.b", "it streams", "bodies", "should"),
     ]
-    assert "| it streams | toy.b | should | ✗ failed |" in markdown_page(matrix)
-    assert 'it streams <span class="id">toy.b</span>' in html_page(matrix)
+    assert "| it streams | toy.b | should | ✗ failed |" in matrix_markdown(matrix)
+    assert 'it streams <span class="id">toy.b</span>' in matrix_html(matrix)
 
 
 def test_a_check_that_is_compared_with_nothing_is_a_row_of_its_target() -> None:
@@ -125,7 +124,7 @@ def test_what_was_not_run_is_not_counted_and_what_is_unsupported_is() -> None:
     _, openai = matrix_of(RECORDS).apis
     assert passed_of_run(openai.rows, "ours") == (1, 2)
     assert passed_of_run(openai.rows, "other") == (1, 2)
-    for text in (markdown_page(matrix_of(RECORDS)), brief_markdown(matrix_of(RECORDS))):
+    for text in (matrix_markdown(matrix_of(RECORDS)), render("matrix_brief.md", matrix=matrix_of(RECORDS))):
         assert "| ours (under test) | 1 / 2 | 1 | 1 | 0 | 0 | 0 |" in text
         assert "| other | 1 / 2 | 1 | 0 | 0 | 1 | 0 |" in text
         assert "| ours (under test) | - | 0 | 0 | 0 | 0 | 1 |" in text
@@ -139,26 +138,26 @@ def test_incidents_of_servers_stand_before_the_rows() -> None:
         "other: died (SIGSEGV) (case: it is long)",
         "other: 3 not run: given up",
     ]
-    page, text = html_page(matrix), markdown_page(matrix)
+    page, text = matrix_html(matrix), matrix_markdown(matrix)
     assert 0 < page.index("died (SIGSEGV)") < page.index("<h2>")
     assert 0 < text.index("died (SIGSEGV)") < text.index("## OpenAI")
-    assert "3 not run: given up" in brief_markdown(matrix)
+    assert "3 not run: given up" in render("matrix_brief.md", matrix=matrix)
 
 
 def test_each_row_has_the_source_of_its_rule_and_the_command_that_runs_it() -> None:
     broken = MatrixCell("a", "failed", "500", source="RFC 9110, 15.5.1", repeat="curl -sS 'http://h/<x>'")
     matrix = matrix_of([record('"x" is said', broken)])
-    page = html_page(matrix)
+    page = matrix_html(matrix)
     assert '<a href="https://www.rfc-editor.org/rfc/rfc9110#section-15.5.1"' in page
-    assert "<code>curl -sS &#x27;http://h/&lt;x&gt;&#x27;</code>" in page
-    assert '<code>acceptance run --case toy."x" is said.5</code>' in page
-    assert "| RFC 9110, 15.5.1 |" in markdown_page(matrix)
+    assert "<code>curl -sS &#39;http://h/&lt;x&gt;&#39;</code>" in page
+    assert "<code>acceptance run --case toy.&#34;x&#34; is said.5</code>" in page
+    assert "| RFC 9110, 15.5.1 |" in matrix_markdown(matrix)
 
 
 def test_each_status_is_distinct_without_colours_and_explained() -> None:
     assert len(set(MARKS.values())) == len(MARKS) and set(MARKS) == set(MEANINGS)
     matrix = matrix_of([record("x", *(cell(status, status) for status in MARKS))])
-    for text in (html_page(matrix), markdown_page(matrix)):
+    for text in (matrix_html(matrix), matrix_markdown(matrix)):
         assert all(meaning in text for meaning in MEANINGS.values())
         assert all(mark in text for mark in MARKS.values())
 
@@ -169,7 +168,7 @@ def test_rows_that_pass_everywhere_can_be_hidden() -> None:
         record("unsupported", cell("a", "passed"), cell("b", "unsupported"), line=2),
     ]
     assert [row.all_passed for row in matrix_of(rows).rows] == [True, False]
-    assert html_page(matrix_of(rows)).count('<tr class="all_passed">') == 1
+    assert matrix_html(matrix_of(rows)).count('<tr class="all_passed">') == 1
 
 
 def test_what_differs_from_answer_to_answer_is_one_footnote() -> None:
@@ -177,7 +176,7 @@ def test_what_differs_from_answer_to_answer_is_one_footnote() -> None:
         return f'got 200: {{"id":"chatcmpl-{number}","created":179533{number}}} at 127.0.0.1:4000{number}'
 
     rows = [record(f"row {n}", cell("a", "failed", answer(n)), line=n) for n in range(3)]
-    assert len(re.findall(r"^\[\^\d+\]:", markdown_page(matrix_of(rows)), re.MULTILINE)) == 1
+    assert len(re.findall(r"^\[\^\d+\]:", matrix_markdown(matrix_of(rows)), re.MULTILINE)) == 1
 
 
 def test_a_run_without_checks_has_no_matrix() -> None:
@@ -202,13 +201,13 @@ def test_every_reason_is_reachable_in_the_page_by_hovering_and_by_opening() -> N
     assert table.titles == ["has no Ollama API", "404", told]
     assert any(told in "".join(row) for row in table.rows)
     assert "b" in table.tags and not table.tags & {"script", "img", "link", "iframe"}
-    harmless = html_page(matrix_of([record("<script>", cell("<img src=x>", "passed"))]))
+    harmless = matrix_html(matrix_of([record("<script>", cell("<img src=x>", "passed"))]))
     assert "<script" not in harmless and "<img" not in harmless
 
 
 def test_every_reason_is_a_footnote_once() -> None:
     records = [record(f"row {line}", cell("a", "unsupported", "404"), line=line) for line in range(1, 4)]
-    text = markdown_page(matrix_of([*records, *RECORDS]))
+    text = matrix_markdown(matrix_of([*records, *RECORDS]))
     used = re.findall(r"(?<!\n)\[\^(\d+)\]", text)
     assert text.count(": 404\n") == 1
     assert sorted(set(used)) == sorted(re.findall(r"^\[\^(\d+)\]:", text, re.MULTILINE))
@@ -222,7 +221,7 @@ def test_no_secret_reaches_the_matrix() -> None:
     set_redactor(Redactor(["s3cret-word"]))
     try:
         matrix = matrix_of([record("x", cell("at http://me:pw@h", "failed", f"{'x' * 395} s3cret-word"))])
-        for text in (html_page(matrix), markdown_page(matrix)):
+        for text in (matrix_html(matrix), matrix_markdown(matrix)):
             assert "s3cre" not in text and "pw@" not in text and REDACTED in text
     finally:
         set_redactor(Redactor())
@@ -254,6 +253,6 @@ def test_many_rows_are_written_whole(tmp_path: Path) -> None:
     table = read(matrix)
     assert len(table.titles) == 1500
     assert len(table.rows) == 7 + 2 + 10 + 250
-    attach_to_run(tmp_path, [Evidence("conformance by server", "text/html", html_page(matrix).encode())])
+    attach_to_run(tmp_path, [Evidence("conformance by server", "text/html", matrix_html(matrix).encode())])
     (described,) = tmp_path.glob("*-globals.json")
     assert json.loads(described.read_bytes())["attachments"][0]["type"] == "text/html"

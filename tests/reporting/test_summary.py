@@ -10,10 +10,12 @@ import pytest
 
 from support.errors import AcceptanceError
 from support.reporting.behave_events import capability_of, capability_title
-from support.reporting.closing_text import closing_text
+from support.reporting.matrix import matrix_of
+from support.reporting.rendering import render, run_summary
 from support.reporting.report_json import build_report, write_report
 from support.reporting.report_writer import budgets
 from support.reporting.summary import (
+    Budgets,
     budget_lines,
     check_counts,
     check_counts_text,
@@ -22,7 +24,6 @@ from support.reporting.summary import (
     over_maximum,
     totals_text,
 )
-from support.reporting.summary_markdown import markdown
 from support.results.check import CheckResult, CheckStatus
 from support.results.outcome import MatrixCell, Measurement, Status
 from support.results.record import Record, StepRecord, read_records
@@ -68,6 +69,18 @@ GROUP = toy(
         check("late", "not_run", reason="no time"),
     ),
 )
+
+
+def closing_text(
+    records: list[Record], *, reports: dict[str, Path], duration: float, budgets: Budgets, passed: bool
+) -> str:
+    run = run_summary(records, duration=duration, budgets=budgets, passed=passed)
+    return render("closing.txt", reports=reports, **run)
+
+
+def markdown(records: list[Record], *, target: str, duration: float, budgets: Budgets, passed: bool) -> str:
+    run = run_summary(records, duration=duration, budgets=budgets, passed=passed)
+    return render("summary.md", target=target, matrix=matrix_of(records), **run)
 
 
 def test_every_record_is_counted_once() -> None:

@@ -1,0 +1,129 @@
+"""What is made of `templates/*.jinja`: pages of the matrix, `summary.md`, the closing text, the chart."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from support.reporting.behave_events import capability_title
+from support.reporting.check_text import STATUS_NAMES, rerun_command
+from support.reporting.matrix import MARKS, MEANINGS, TITLE, Matrix, share
+from support.reporting.summary import (
+    Budgets,
+    budget_lines,
+    capability_seconds,
+    check_counts_text,
+    counts,
+    known_issues_by_reason,
+    skip_lines,
+    totals_text,
+)
+from support.results.record import Record
+from support.results.safe_text import as_markdown, one_line, seconds, shortened, visible
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = Path(__file__).parent / "templates"
+NOTE_CHARACTERS = 240
+SLOWEST = 3
+_RFC = re.compile(r"\bRFC (\d+)(?:, (\d+(?:\.\d+)*))?")
+# What differs from answer to answer would make a footnote of its own each time.
+_VOLATILE = (
+    (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1"),
+    (re.compile(r'("id": ?"(?:[a-z]+-)?)[\w-]+"'), r'\1…"'),
+    (re.compile(r'("created": ?)\d+'), r"\1…"),
+)
+
+
+def render(template: str, **values: object) -> str:
+    """The text of `templates/<template>.jinja`, without blank lines at its ends."""
+    return f"{_environment().get_template(f'{template}.jinja').render(values).strip()}\n"
+
+
+def matrix_html(matrix: Matrix) -> str:
+    """One page without script: a row opens on a click, and words go where a screen is narrow."""
+    return render("matrix.html", matrix=matrix)
+
+
+def matrix_markdown(matrix: Matrix) -> str:
+    """The matrix in the Markdown of GitHub: reasons are footnotes, each text once."""
+    notes: dict[str, int] = {}
+
+    def note(reason: str) -> str:
+        return f"[^{notes.setdefault(_stable_text(reason), len(notes) + 1)}]" if reason else ""
+
+    return render("matrix.md", matrix=matrix, notes=notes, note=note)
+
+
+def run_summary(
+    records: Sequence[Record], *, duration: float, budgets: Budgets, passed: bool
+) -> dict[str, object]:
+    """What both summaries of a run show: `summary.md`, and `closing.txt` for the terminal."""
+    slowest = sorted(records, key=lambda record: record.duration, reverse=True)[:SLOWEST]
+    return {
+        "passed": passed,
+        "count": counts(records),
+        "checks": check_counts_text(records),
+        "totals": totals_text(records, duration),
+        "failed": [record for record in records if record.gates],
+        "known_issues": known_issues_by_reason(records),
+        "skips": skip_lines(records),
+        "slowest": [record for record in slowest if record.duration > 0],
+        "times": capability_seconds(records),
+        "budgets": budgets,
+        "budget_lines": budget_lines(records, budgets),
+    }
+
+
+@cache
+def _environment() -> Environment:
+    # Not at the top: only the end of a run needs it.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=lambda name: name is not None and name.endswith((".html.jinja", ".svg.jinja")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "capability_title": capability_title,
+        "code": lambda text: visible(text).replace("`", "'"),
+        "line": one_line,
+        "md": as_markdown,
+        "rerun_command": rerun_command,
+        "rfc_links": _rfc_links,
+        "seconds": seconds,
+        "visible": visible,
+    }
+    environment.globals |= {
+        "marks": MARKS,
+        "meanings": MEANINGS,
+        "names": STATUS_NAMES,
+        "share": share,
+        "title": TITLE,
+    }
+    return environment
+
+
+def _stable_text(reason: str) -> str:
+    for pattern, instead in _VOLATILE:
+        reason = pattern.sub(instead, reason)
+    return shortened(reason, NOTE_CHARACTERS)
+
+
+def _rfc_links(source: str) -> str:
+    """The source as HTML, with links to the RFCs that it names."""
+    return _RFC.sub(_rfc_link, html.escape(source))
+
+
+def _rfc_link(found: re.Match[str]) -> str:
+    section = f"#section-{found[2]}" if found[2] else ""
+    place = f"https://www.rfc-editor.org/rfc/rfc{found[1]}{section}"
+    return f'<a href="{place}" target="_blank" rel="noopener">{found[0]}</a>'
