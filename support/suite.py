@@ -10,8 +10,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from support.conformance.missing_routes import MissingRoutes
-from support.conformance.optional_routes import unsupported_reason
+from support.conformance.missing_routes import MissingRoutes, unsupported_reason
 from support.errors import NotSupported
 from support.http.client import ApiClient
 from support.mcp.tool_server import READY_SECONDS, ToolServer

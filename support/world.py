@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from support.chat.conversation import Conversation
+from support.chat.conversation import CHAT, Conversation
 from support.errors import NotSupported
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
@@ -173,7 +173,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         """Start the server on the planned model and, if it is ready, ask the question."""
         self.start_server()
         if self.server is not None:
-            self.conversation.ask(question, options)
+            self.conversation.send(CHAT, question, options)
 
     @property
     def running(self) -> LaunchedProgram:

@@ -23,7 +23,7 @@ QUESTIONS = ("the first question", "the second question")
 CHAT, COMPLETION = REQUESTS = ("user asks", "client requests a completion of")
 
 
-class Conversation(ScenarioResult):  # noqa: PLR0904 - one method for each step
+class Conversation(ScenarioResult):
     """Messages so far, and every answer with its request."""
 
     kind = "conversation"
@@ -52,10 +52,6 @@ class Conversation(ScenarioResult):  # noqa: PLR0904 - one method for each step
     @property
     def available(self) -> bool:
         return self.answers.available
-
-    def ask(self, question: str, options: JsonMapping | None = None) -> None:
-        """Ask after the messages so far; the answer has to be checked."""
-        self.send(CHAT, question, options)
 
     def send(self, kind: str, question: str, options: JsonMapping | None = None, times: int = 1) -> None:
         """Send a question so many times, as a chat or as a completion of the rendered prompt (`REQUESTS`)."""

@@ -11,9 +11,17 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from support.conformance.api import API_NAMES
 from support.conformance.matchers import Expectation, Matchers
@@ -28,6 +36,11 @@ CASE_FOLDER = Path(__file__).with_name("cases")
 SEQUENCE_FOLDER = CASE_FOLDER.with_name("sequences")
 Kind = Literal["json", "sse", "ndjson", "text", "empty", "any"]
 C = TypeVar("C", bound="Check")
+
+# What a table may write shorter: one value of a list, and the value that is expected of a header.
+ONE_OR_MORE = BeforeValidator(lambda value: value if isinstance(value, list) else [value])
+TEXT_OR_MATCHERS = BeforeValidator(lambda value: {"is": value} if isinstance(value, str) else value)
+HeaderName = Annotated[str, StringConstraints(to_lower=True)]
 
 # What can be compared between two answers, streamed or not; the keys of a normalized answer.
 NormalizedField = Literal[
@@ -99,29 +112,14 @@ class Case(Check):
     """
 
     request: RequestSpec
-    status: list[int]
+    status: Annotated[list[int], ONE_OR_MORE]
     kind: Kind = "json"
-    contract: list[str] = []
+    contract: Annotated[list[str], ONE_OR_MORE] = []
     expect: list[Expectation] = []
-    headers: dict[str, Matchers] = {}
+    headers: dict[HeaderName, Annotated[Matchers, TEXT_OR_MATCHERS]] = {}
     repetition: Repetition | None = None
     recheck: bool = False
     destructive: bool = Field(False, description="it may damage its server, which is used for nothing else")
-
-    @field_validator("status", "contract", mode="before")
-    @classmethod
-    def _as_list(cls, value: object) -> Any:
-        return value if isinstance(value, list) else [value]
-
-    @field_validator("headers", mode="before")
-    @classmethod
-    def _headers_as_matchers(cls, value: object) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return {
-            name.lower(): {"is": wanted} if isinstance(wanted, str) else wanted
-            for name, wanted in value.items()
-        }
 
     @model_validator(mode="after")
     def _check_consistent(self) -> Case:

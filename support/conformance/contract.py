@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 import time
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -16,6 +18,7 @@ from support.conformance.response_parser import Chunk, ConformanceError, ParsedR
 from support.units import Json
 
 N = TypeVar("N", int, float)
+EXTRA_FIELDS = Path(__file__).with_name("oracles") / "extra_fields.toml"
 MAX_ERRORS = 5
 CLOCK_SLACK_SECONDS = 300
 Text = Annotated[str, Field(min_length=1)]
@@ -121,6 +124,12 @@ class Contract:
         unknown = sorted(set(unknown_fields(found)) - self.extra_fields_allowed)
         if unknown:
             raise ConformanceError("contract", f"unknown fields: {', '.join(unknown)}")
+
+
+def extra_fields(api: str) -> Mapping[str, frozenset[str]]:
+    """Fields that responses of an API may have beyond the models, by the groups of `extra_fields.toml`."""
+    groups = tomllib.loads(EXTRA_FIELDS.read_text(encoding="utf-8"))[api]
+    return {name: frozenset(paths) for name, paths in groups.items()}
 
 
 @cache

@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Sequence
 from contextlib import closing
+from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 from support.chat.client import ChatEndpoint, ChatRequest
@@ -38,12 +39,9 @@ class RawClient:
         self._socket.settimeout(BEGIN_SECONDS)
         self._socket.connect((place.hostname, place.port or 80))
         body = json.dumps(endpoint.request(chat_request, stream=stream)).encode()
-        head = (
-            f"POST {endpoint.protocol.path} HTTP/1.1\r\nHost: {place.netloc}\r\n"
-            "Content-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
-        self._socket.sendall(head.encode() + body)
+        connection = HTTPConnection(place.netloc)
+        connection.sock = self._socket
+        connection.request("POST", endpoint.protocol.path, body, {"Content-Type": "application/json"})
 
     def read(self, least: int) -> bytes:
         """The first `least` bytes of the answer; raises `RequestFailed` when there are fewer."""

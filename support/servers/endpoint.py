@@ -15,7 +15,7 @@ class Endpoint:
 
     `harmless_texts`: texts that an error may contain though they look like a path, such as the folder of its
     model. `unsupported_reason`: why a response reports a feature that the server is known not to have
-    (`support.conformance.optional_routes`); None for a server of which nothing is listed. `components`: name
+    (`support.conformance.missing_routes`); None for a server of which nothing is listed. `components`: name
     and version of each program that has a part in its answers; the known issues of each apply. `model_file`
     gives the GGUF file of the scripted model, for uploads.
     """

@@ -12,8 +12,7 @@ import pytest
 
 from support.bundled.ollama_gateway import errors
 from support.conformance.case_table import cases_of
-from support.conformance.missing_routes import MissingRoutes
-from support.conformance.optional_routes import optional_routes, unsupported_reason
+from support.conformance.missing_routes import MissingRoutes, optional_routes, unsupported_reason
 from support.conformance.sequence import STEPS
 from support.conformance.sequences.ollama import OllamaClient, client_sequence, require_same_answer
 from support.errors import NotSupported

@@ -15,8 +15,9 @@ from support.clients import langchain, ollama_cli
 from support.clients.scenario import CLIENTS
 from support.clients.task import CLIENTS as SDKS
 from support.clients.task import task_names
-from support.conformance.api import API_NAMES
+from support.conformance.api import API_NAMES, find_api
 from support.conformance.case_table import Case, all_checks, cases_of, checks_of, groups_of
+from support.conformance.contract import extra_fields
 from support.conformance.sequence import STEPS
 from support.faults import malformed_requests
 from support.faults.scenario import CLIENT_FAULTS
@@ -33,6 +34,7 @@ TABLES = {
     "support/models/scripts/standard.toml",
     "support/models/scripts/tools.toml",
     "support/conformance/optional_routes.toml",
+    "support/conformance/oracles/extra_fields.toml",
     "support/conformance/sequences/anthropic.toml",
     "support/conformance/sequences/ollama.toml",
     "support/conformance/sequences/responses.toml",
@@ -118,6 +120,12 @@ def test_titles_of_checks_are_plain(api: str) -> None:
     ]
     assert not wrong
     assert not [name for name in groups_of(api) if name != name.strip() or '"' in name]
+
+
+@pytest.mark.parametrize("api", API_NAMES)
+def test_extra_fields_are_used(api: str) -> None:
+    allowed = {name for kind in find_api(api).contracts.values() for name in kind.extra_fields_allowed}
+    assert not [group for group, names in extra_fields(api).items() if not names <= allowed]
 
 
 def test_journeys_are_used(vocabulary: Vocabulary) -> None:

@@ -14,7 +14,7 @@ from anthropic import types as official
 from pydantic import BaseModel, ConfigDict, Field
 
 from support.conformance.api import Api, NormalizedAnswer
-from support.conformance.contract import Contract, Count, StreamEvent, StrictModel, Text
+from support.conformance.contract import Contract, Count, StreamEvent, StrictModel, Text, extra_fields
 from support.conformance.response_parser import ParsedResponse
 from support.units import Json, JsonMapping, JsonObject
 
@@ -253,19 +253,12 @@ def _official_fields(kind: type[BaseModel], path: str = "") -> frozenset[str]:
     return frozenset(f"{path}{name}" for name in kind.model_fields)
 
 
-_BLOCK = frozenset({"citations", "signature", "caller"})
-_MESSAGE = (
-    _official_fields(official.Message)
-    | _official_fields(official.Usage, "usage.")
-    | frozenset(f"content.{name}" for name in _BLOCK)
-    # What mistral.rs adds, by its source (AnthropicMessageResponse).
-    | {"files", "session_id"}
-)
+_EXTRA = extra_fields("anthropic")
+_MESSAGE = _official_fields(official.Message) | _official_fields(official.Usage, "usage.") | _EXTRA["message"]
 _EVENT = (
     frozenset(f"message.{name}" for name in _MESSAGE)
-    | frozenset(f"content_block.{name}" for name in _BLOCK)
     | _official_fields(official.MessageDeltaUsage, "usage.")
-    | {"delta.container", "delta.stop_details"}
+    | _EXTRA["event"]
 )
 
 # The package distinguishes its events by hand. Here pydantic does, and reports errors of the right type.
@@ -283,7 +276,7 @@ CONTRACTS = {
         named_events=True,
     ),
     "tokens": Contract(_TokenCount, official.MessageTokensCount),
-    "error": Contract(_ErrorBody, official.ErrorResponse, frozenset({"request_id", "error.details"})),
+    "error": Contract(_ErrorBody, official.ErrorResponse, _EXTRA["error"]),
 }
 
 ANTHROPIC = Api(

@@ -25,6 +25,7 @@ from support.conformance.contract import (
     Number,
     StrictModel,
     Text,
+    extra_fields,
     require_current_time,
     require_equal_sizes,
     require_unique,
@@ -404,10 +405,7 @@ def error_last(lines: Sequence[Json]) -> None:
 
 _TEXT = (durations_consistent, logprobs_match_text, logprobs_within_eval_count)
 _STREAM = (done_once, monotonic, *_TEXT)
-# Newer versions list the capabilities of a model here as well.
-_LISTED_EXTRA_FIELDS = frozenset({"models.capabilities"})
-_SHOW_EXTRA_FIELDS = frozenset({"projector_info", "renderer", "parser", "requires"})
-_REASONING = frozenset({"choices.message.reasoning", "choices.delta.reasoning"})
+_EXTRA = extra_fields("ollama")
 
 CONTRACTS = {
     "generate": Contract(Generate, ollama.GenerateResponse, invariants=_TEXT),
@@ -418,9 +416,9 @@ CONTRACTS = {
     "chat load": Contract(ChatLoad, ollama.ChatResponse),
     "embed": Contract(Embed, ollama.EmbedResponse, invariants=(unit_length,)),
     "embeddings": Contract(Embeddings, ollama.EmbeddingsResponse),
-    "tags": Contract(Tags, ollama.ListResponse, _LISTED_EXTRA_FIELDS),
-    "ps": Contract(Processes, ollama.ProcessResponse, _LISTED_EXTRA_FIELDS),
-    "show": Contract(Show, ollama.ShowResponse, _SHOW_EXTRA_FIELDS),
+    "tags": Contract(Tags, ollama.ListResponse, _EXTRA["models"]),
+    "ps": Contract(Processes, ollama.ProcessResponse, _EXTRA["models"]),
+    "show": Contract(Show, ollama.ShowResponse, _EXTRA["show"]),
     "version": Contract(Version),
     "progress": Contract(ProgressResult, ollama.ProgressResponse),
     "progress stream": Contract(Progress, ollama.ProgressResponse, invariants=(success_last,)),
@@ -428,8 +426,10 @@ CONTRACTS = {
     "error": Contract(ErrorBody),
     # Its half of the OpenAI API.
     **{
-        f"OpenAI {name}": replace(contract, extra_fields_allowed=contract.extra_fields_allowed | _REASONING)
-        for name, contract in openai.CONTRACTS.items()
+        f"OpenAI {name}": replace(
+            both, extra_fields_allowed=both.extra_fields_allowed | _EXTRA["OpenAI chat"]
+        )
+        for name, both in openai.CONTRACTS.items()
     },
     "OpenAI model": Contract(openai.ModelCard, OpenAiModel),
 }

@@ -24,6 +24,7 @@ from support.conformance.contract import (
     Number,
     StrictModel,
     Text,
+    extra_fields,
     require_current_time,
     require_equal_sizes,
     require_json_object,
@@ -41,43 +42,7 @@ UNIT_SLACK = 5e-3
 TextReason = Literal["stop", "length"]
 Reason = Literal["stop", "length", "tool_calls"]
 
-# What mistral.rs adds to OpenAI's objects, by its own documentation (reference/openai-compatibility).
-_USAGE = frozenset(
-    f"usage.{name}"
-    for name in (
-        "avg_tok_per_sec",
-        "avg_prompt_tok_per_sec",
-        "avg_compl_tok_per_sec",
-        "total_time_sec",
-        "total_prompt_time_sec",
-        "total_completion_time_sec",
-        "prompt_tokens_details",
-        "completion_tokens_details",
-    )
-)
-_HEAD = frozenset(
-    {
-        "system_fingerprint",
-        "service_tier",
-        "session_id",
-        "adapter_generation",
-        "agentic_tool_calls",
-        "files",
-    }
-)
-_CHAT = frozenset({"choices.message.reasoning_content", "choices.message.annotations"})
-_DELTA = frozenset({"choices.delta.reasoning_content"})
-_MODEL_CARD = frozenset(
-    f"data.{name}"
-    for name in (
-        "root",
-        "parent",
-        "tools_available",
-        "mcp_tools_count",
-        "mcp_servers_connected",
-        "adapter_generation",
-    )
-)
+_EXTRA = extra_fields("openai")
 
 
 class Usage(StrictModel):
@@ -355,22 +320,20 @@ def unit_length(answers: Sequence[Json]) -> None:
 
 
 _STREAM = (constant_ids, one_finish_reason_per_choice, usage_once_last)
+_ANSWER = _EXTRA["head"] | _EXTRA["usage"]
 
 CONTRACTS = {
-    "chat": Contract(Chat, ChatCompletion, _HEAD | _USAGE | _CHAT, (choice_indices_complete,)),
+    "chat": Contract(Chat, ChatCompletion, _ANSWER | _EXTRA["chat"], (choice_indices_complete,)),
     "chat stream": Contract(
-        ChatChunk,
-        ChatCompletionChunk,
-        _HEAD | _USAGE | _DELTA,
-        (*_STREAM, role_first),
+        ChatChunk, ChatCompletionChunk, _ANSWER | _EXTRA["chat stream"], (*_STREAM, role_first)
     ),
-    "text": Contract(TextAnswer, Completion, _HEAD | _USAGE, (choice_indices_complete,)),
+    "text": Contract(TextAnswer, Completion, _ANSWER, (choice_indices_complete,)),
     # The package's type for text has no chunk without a finish reason.
-    "text stream": Contract(TextChunk, None, _HEAD | _USAGE, _STREAM),
-    "models": Contract(Models, _OfficialModels, _MODEL_CARD),
+    "text stream": Contract(TextChunk, None, _ANSWER, _STREAM),
+    "models": Contract(Models, _OfficialModels, _EXTRA["models"]),
     "embeddings": Contract(Embeddings, CreateEmbeddingResponse, frozenset(), (unit_length,)),
     "encoded embeddings": Contract(EncodedEmbeddings),
-    "error": Contract(ErrorBody, extra_fields_allowed=frozenset({"error.partial_response"})),
+    "error": Contract(ErrorBody, extra_fields_allowed=_EXTRA["error"]),
 }
 
 

@@ -20,6 +20,7 @@ from support.conformance.contract import (
     StreamEvent,
     StrictModel,
     Text,
+    extra_fields,
     require_current_time,
     require_json_object,
     require_total,
@@ -277,18 +278,9 @@ def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
     }
 
 
-# Fields of OpenAI's own type, and what mistral.rs adds to them by its source (ResponseResource).
-_RESPONSE = (
-    frozenset(OfficialResponse.model_fields)
-    | {"output_text", "presence_penalty", "frequency_penalty", "store"}
-    | {"output.content.annotations", "output.content.logprobs", "error.type", "error.param"}
-    | {"usage.input_tokens_details", "usage.output_tokens_details"}
-)
-_EVENT = (
-    frozenset(f"response.{name}" for name in _RESPONSE)
-    | {f"{where}.{name}" for where in ("part", "item.content") for name in ("annotations", "logprobs")}
-    | {"item_id", "logprobs", "call_id", "name", "obfuscation"}
-)
+_EXTRA = extra_fields("responses")
+_RESPONSE = frozenset(OfficialResponse.model_fields) | _EXTRA["response"]
+_EVENT = frozenset(f"response.{name}" for name in _RESPONSE) | _EXTRA["event"]
 _STREAM = (sequence_numbers, one_start_one_end, items_complete)
 
 # The package distinguishes its events by hand. Here pydantic does, and reports errors of the right type.
