@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from support.chat import checks, model_lists
-from support.chat.client import Answer, ChatEndpoint, ChatRequest, Message, chat_request
+from support.chat.client import Answer, ChatRequest, Message, chat_request
 from support.chat.model_lists import ListedModels
 from support.chat.scenario_servers import ScenarioServers
 from support.http.exchange import Exchange
@@ -45,15 +45,6 @@ class ComparedAnswers:
                 lambda answer: (answer.text, answer.finish_reason, answer.counts),
                 f"stream and non-streamed answer of {pair[0].endpoint}",
             )
-
-
-def ask_all(endpoints: Sequence[ChatEndpoint], chat_request: ChatRequest, timeout: float) -> ComparedAnswers:
-    """Ask one after the other; raises AssertionError when one gives no answer."""
-    whole, streamed = (
-        tuple(endpoint.ask(chat_request, stream=stream, timeout=timeout) for endpoint in endpoints)
-        for stream in (False, True)
-    )
-    return ComparedAnswers(chat_request, whole, streamed)
 
 
 class ParityScenario(ScenarioResult):
@@ -96,8 +87,12 @@ class ParityScenario(ScenarioResult):
         self.endpoints.require_same_model(compared)
         endpoints = [*map(self.endpoints.openai, compared)]
         endpoints += [endpoint for server in compared[1:] for endpoint in self.endpoints.native(server)]
-        request = chat_request(messages, question, **options)
-        self.answers.set(ask_all(endpoints, request, self._servers.answer_timeout))
+        request, timeout = chat_request(messages, question, **options), self._servers.answer_timeout
+        whole, streamed = (
+            tuple(endpoint.ask(request, stream=stream, timeout=timeout) for endpoint in endpoints)
+            for stream in (False, True)
+        )
+        self.answers.set(ComparedAnswers(request, whole, streamed))
 
     def require_scripted(self) -> None:
         if self.name_answers.available:

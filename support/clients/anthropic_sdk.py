@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
@@ -32,23 +31,18 @@ GREEDY = {"temperature": 0}
 LONGER_THAN_ANY_CONTEXT = "word " * 40_000
 
 
-@contextmanager
-def connect(server: Endpoint, timeout: float) -> Iterator[anthropic.Anthropic]:
-    """The client on a server; `timeout`: seconds for each response."""
+def connect(server: Endpoint, timeout: float) -> anthropic.Anthropic:
+    """The client on a server, which closes its transport; `timeout`: seconds for each response."""
     key = {"auth_token": server.key} if server.key else {"api_key": "none"}
-    with (
-        anthropic.DefaultHttpxClient(
+    return anthropic.Anthropic(
+        base_url=server.base_url,
+        max_retries=0,
+        http_client=anthropic.DefaultHttpxClient(
             trust_env=False, timeout=timeout, verify=tls_context(server.base_url)
-        ) as transport,
-        anthropic.Anthropic(
-            base_url=server.base_url,
-            max_retries=0,
-            http_client=transport,
-            _strict_response_validation=True,
-            **key,  # type: ignore[arg-type]
-        ) as client,
-    ):
-        yield client
+        ),
+        _strict_response_validation=True,
+        **key,  # type: ignore[arg-type]
+    )
 
 
 def _create(client: anthropic.Anthropic, model: str, messages: Any = COMET, **more: Any) -> Any:

@@ -10,8 +10,7 @@ case of its own (`cases/responses`). No version of mistral.rs keeps it, and the 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import openai
@@ -33,22 +32,17 @@ WEATHER: Any = {
 DONE_SECONDS = 30.0
 
 
-@contextmanager
-def connect(server: Endpoint, timeout: float) -> Iterator[openai.OpenAI]:
-    """The client on a server; `timeout`: seconds for each response."""
-    with (
-        openai.DefaultHttpxClient(
+def connect(server: Endpoint, timeout: float) -> openai.OpenAI:
+    """The client on a server, which closes its transport; `timeout`: seconds for each response."""
+    return openai.OpenAI(
+        base_url=f"{server.base_url}/v1",
+        api_key=server.key or "none",
+        max_retries=0,
+        http_client=openai.DefaultHttpxClient(
             trust_env=False, timeout=timeout, verify=tls_context(server.base_url)
-        ) as transport,
-        openai.OpenAI(
-            base_url=f"{server.base_url}/v1",
-            api_key=server.key or "none",
-            max_retries=0,
-            http_client=transport,
-            _strict_response_validation=server.api != "responses",
-        ) as client,
-    ):
-        yield client
+        ),
+        _strict_response_validation=server.api != "responses",
+    )
 
 
 def _create(client: openai.OpenAI, model: str, messages: Any = QUESTION, **more: Any) -> Any:
