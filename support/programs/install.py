@@ -8,10 +8,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from support.errors import ProgramUnavailable
 from support.programs.process import CommandTimeout, ManagedProcess, run_command
@@ -23,7 +25,6 @@ ReportProgress = Callable[[str], None]
 PROGRESS_INTERVAL = 30.0
 BUILD_SECONDS = 3600.0
 VERSION_SECONDS = 10.0
-PIP_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -36,38 +37,45 @@ class InstalledProgram:
     origin: Origin
 
 
-class ExternalProgram(Protocol):
-    """An external program with one owner. `get` is idempotent and raises `ProgramUnavailable`."""
+class ExternalProgram(ABC):
+    """An external program. `unusable`: when there is none in `{folder}` although its installer succeeded."""
 
     name: str
     purpose: str
     install_hint: str
+    unusable = ""
 
-    def find(self, cache: Path) -> InstalledProgram | None: ...
+    def folder(self, cache: Path) -> Path:
+        """Where it is installed."""
+        return cache / self.name
 
-    def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram: ...
+    @abstractmethod
+    def find(self, cache: Path) -> InstalledProgram | None:
+        """The program of this machine, else that of the cache."""
 
+    @abstractmethod
+    def install(self, folder: Path, report_progress: ReportProgress) -> None:
+        """Install it; the parent of the folder exists. Raises `ProgramUnavailable`."""
 
-def find_or_install(
-    find: Callable[[], InstalledProgram | None], folder: Path, install: Callable[[], None], failure: str
-) -> InstalledProgram:
-    """What `find` returns, after `install` into `folder` if it is None; other processes wait meanwhile.
+    def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram:
+        """The program, installed when there is none; other processes wait meanwhile.
 
-    Raises `ProgramUnavailable` with `failure` when there is still none.
-    """
-    if (found := find()) is not None:
+        Raises `ProgramUnavailable` with the output of the installer.
+        """
+        if (found := self.find(cache)) is not None:
+            return found
+        # Most runs find everything installed: they start faster without the lock's package.
+        from filelock import FileLock
+
+        folder = self.folder(cache)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f"{folder.name}.lock")):
+            if (found := self.find(cache)) is None:
+                self.install(folder, report_progress)
+                found = self.find(cache)
+        if found is None:
+            raise ProgramUnavailable(self.unusable.format(folder=folder))
         return found
-    # Most runs find everything installed: they start faster without the lock's package.
-    from filelock import FileLock
-
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f"{folder.name}.lock")):
-        if (found := find()) is None:
-            install()
-            found = find()
-    if found is None:
-        raise ProgramUnavailable(failure)
-    return found
 
 
 def printed_version(
@@ -150,6 +158,16 @@ def install(
         raise ProgramUnavailable(f"{failure}: {output}")
 
 
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """A path beside `folder` for a new one, which takes its place at the end; none is left after an error."""
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
+        new = Path(name) / "new"
+        yield new
+        shutil.rmtree(folder, ignore_errors=True)
+        new.replace(folder)
+
+
 def wheel_installer(package: str, target: Path) -> list[str | Path]:
     """The command that unpacks the wheel of a package (`name==version`) into a folder: uv's, else pip's.
 
@@ -162,17 +180,9 @@ def wheel_installer(package: str, target: Path) -> list[str | Path]:
     quiet = ["--quiet", "--no-cache-dir", "--no-compile", "--disable-pip-version-check"]
     # A virtual environment made by uv has no pip; the interpreter that it was made from mostly has.
     for python in dict.fromkeys((sys.executable, str(getattr(sys, "_base_executable", sys.executable)))):
-        if _has_pip(python):
+        if printed_version(r"^pip (\S+)", python, "-m", "pip", "--version"):
             return [python, "-m", "pip", "install", *quiet, *wheel]
     raise ProgramUnavailable(f"{package}: neither uv nor pip is found: install uv, or set UV to its path")
-
-
-def _has_pip(python: str) -> bool:
-    command = [python, "-m", "pip", "--version"]
-    try:
-        return subprocess.run(command, capture_output=True, timeout=PIP_SECONDS, check=False).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
 
 
 def _wait_with_progress(

@@ -1,7 +1,7 @@
 """Starts a program that serves, waits until it is ready, and explains a start that failed.
 
 A wait strategy returns what a program still lacks to be ready, "" when it is ready: a line in its log, an
-open port, an HTTP response. Strategies are combined with `all_of` and `any_of`.
+open port, an HTTP response.
 """
 
 from __future__ import annotations
@@ -112,25 +112,6 @@ def http_ready(url: str, path: str, accept: Callable[[Exchange], bool]) -> WaitS
             except RequestFailed as error:
                 return str(error)
         return "" if accept(exchange) else f"GET {path}: {exchange.status} {exchange.text[:200]!r}"
-
-    return missing
-
-
-def all_of(*strategies: WaitStrategy) -> WaitStrategy:
-    """Every strategy, one after another."""
-    return lambda program: next(filter(None, (missing(program) for missing in strategies)), "")
-
-
-def any_of(*strategies: WaitStrategy) -> WaitStrategy:
-    """At least one strategy."""
-
-    def missing(program: LaunchedProgram) -> str:
-        found = []
-        for strategy in strategies:
-            found.append(strategy(program))
-            if not found[-1]:
-                return ""
-        return ", and ".join(found)
 
     return missing
 

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from support.programs.install import (
+    ExternalProgram,
     InstalledProgram,
     ReportProgress,
     build,
-    find_or_install,
     printed_version,
     require_tools,
 )
@@ -19,12 +19,13 @@ MINIMUM_RUST = (1, 88)
 _SUFFIX = ".exe" if os.name == "nt" else ""
 
 
-class MistralRs:
+class MistralRs(ExternalProgram):
     """Installs into `<cache>/mistralrs`; `find` looks only there (`support.servers.discovery`: the PATH)."""
 
     name = "mistralrs"
     purpose = "the real server under test"
     install_hint = "acceptance get mistralrs"
+    unusable = "mistralrs: cargo reported success but {folder}/bin holds no program"
 
     def program(self, cache: Path) -> Path | None:
         """The installed program; it is not run."""
@@ -38,15 +39,8 @@ class MistralRs:
         version = printed_version(r"(\d+\.\d+\.\d+\S*)", path, "--version") or "unknown"
         return InstalledProgram(self.name, path, version, "cache")
 
-    def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram:
-        """Build it when it is not there (about 15 minutes on 2 cores); raises `ProgramUnavailable`."""
-        root = cache / "mistralrs"
-        failure = f"mistralrs: cargo reported success but {root}/bin holds no program"
-        return find_or_install(
-            lambda: self.find(cache), root, lambda: self._install(root, report_progress), failure
-        )
-
-    def _install(self, root: Path, report_progress: ReportProgress) -> None:
+    def install(self, folder: Path, report_progress: ReportProgress) -> None:
+        """Build it (about 15 minutes on 2 cores)."""
         oldest = ".".join(map(str, MINIMUM_RUST))
         advice = (
             f"install Rust {oldest} or newer (`rustup update stable`), cmake and a C++ compiler, or set "
@@ -54,9 +48,9 @@ class MistralRs:
         )
         tools = ("cargo", "cmake", "c++")
         require_tools(self.name, tools, advice, "Rust", MINIMUM_RUST, "cargo", "--version")
-        root.mkdir(parents=True, exist_ok=True)
-        command = ["cargo", "install", CRATE, "--locked", "--root", str(root)]
-        build(self.name, command, root, report_progress, minutes=15)
+        folder.mkdir(exist_ok=True)
+        command = ["cargo", "install", CRATE, "--locked", "--root", str(folder)]
+        build(self.name, command, folder, report_progress, minutes=15)
 
 
 MISTRALRS = MistralRs()

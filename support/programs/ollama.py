@@ -15,11 +15,11 @@ from pathlib import Path
 from support.errors import ProgramUnavailable, SettingsError
 from support.programs.child_environment import BLACKHOLE_PROXY, child_environment
 from support.programs.install import (
+    ExternalProgram,
     InstalledProgram,
     Origin,
     ReportProgress,
     build,
-    find_or_install,
     printed_version,
     require_tools,
 )
@@ -38,12 +38,13 @@ DOWNLOAD_SECONDS = 120.0
 _SUFFIX = ".exe" if os.name == "nt" else ""
 
 
-class OllamaProgram:
+class OllamaProgram(ExternalProgram):
     """Found by OLLAMA_BIN (`locate`), on the PATH or in `<cache>/ollama`; got into the latter."""
 
     name = "ollama"
     purpose = "the real Ollama, for comparison and as a server of its own API"
     install_hint = "acceptance get ollama"
+    unusable = "ollama: go reported success but {folder}/bin holds no program that runs"
 
     def locate(self, settings: Settings) -> InstalledProgram | None:
         """The one that a run uses, OLLAMA_BIN first; raises `SettingsError` when that is none."""
@@ -63,19 +64,25 @@ class OllamaProgram:
         on_path = shutil.which("ollama")
         if on_path and (found := _installed_version(Path(on_path), "PATH")) is not None:
             return found
-        return _installed_version(_program(cache), "cache")
+        return _installed_version(self.folder(cache) / "bin" / f"ollama{_SUFFIX}", "cache")
 
-    def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram:
-        """Build it when there is none (5 minutes on 2 cores); raises `ProgramUnavailable`."""
-        root = cache / "ollama"
-        failure = f"ollama: go reported success but {root}/bin holds no program that runs"
-        return find_or_install(
-            lambda: self.find(cache), root, lambda: _install(root, report_progress), failure
-        )
-
-
-def _program(cache: Path) -> Path:
-    return cache / "ollama" / "bin" / f"ollama{_SUFFIX}"
+    def install(self, folder: Path, report_progress: ReportProgress) -> None:
+        """Build it (5 minutes on 2 cores)."""
+        _check_tools()
+        include = folder / "include"
+        _get_miniaudio(include)
+        flags = f"-O2 -I{include}"
+        env = os.environ | {
+            "CGO_ENABLED": "1",
+            "GOBIN": str(folder / "bin"),
+            "CGO_CFLAGS": flags,
+            "CGO_CXXFLAGS": flags,
+        }
+        # The linker sets the version; without it the program reports 0.0.0.
+        linked = f"-s -w -X={MODULE}/version.Version={VERSION}"
+        command = ["go", "install", "-v", "-ldflags", linked, f"{MODULE}@v{VERSION}"]
+        # Not in a Go module, whose go.mod would be read.
+        build("ollama", command, folder, report_progress, minutes=5, env=env)
 
 
 def _installed_version(path: Path, origin: Origin) -> InstalledProgram | None:
@@ -90,25 +97,6 @@ def _installed_version(path: Path, origin: Origin) -> InstalledProgram | None:
         environment=lambda home: child_environment(home, OLLAMA_HOST=BLACKHOLE_PROXY),
     )
     return InstalledProgram("ollama", path.absolute(), version, origin) if version else None
-
-
-def _install(root: Path, report_progress: ReportProgress) -> None:
-    _check_tools()
-    root.mkdir(parents=True, exist_ok=True)
-    include = root / "include"
-    _get_miniaudio(include)
-    flags = f"-O2 -I{include}"
-    env = os.environ | {
-        "CGO_ENABLED": "1",
-        "GOBIN": str(root / "bin"),
-        "CGO_CFLAGS": flags,
-        "CGO_CXXFLAGS": flags,
-    }
-    # The linker sets the version; without it the program reports 0.0.0.
-    linked = f"-s -w -X={MODULE}/version.Version={VERSION}"
-    command = ["go", "install", "-v", "-ldflags", linked, f"{MODULE}@v{VERSION}"]
-    # Not in a Go module, whose go.mod would be read.
-    build("ollama", command, root, report_progress, minutes=5, env=env)
 
 
 def _check_tools() -> None:

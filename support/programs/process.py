@@ -12,8 +12,8 @@ a second Ctrl-C or SIGTERM         `kill_all`, before the process exits at once
 the interpreter exits elsewhere    `kill_all` by `atexit`
 the run is killed (SIGKILL, OOM)   Linux: the kernel kills the child (PR_SET_PDEATHSIG, prctl(2));
                                    elsewhere: the next run (run_directory.py)
-... and the child has children     `ProcessGroupReaper` (process_group.py), for programs that start others
-                                   (Ollama); else: the next run (run_directory.py)
+... and the child has children     `ProcessGroupReaper`, for programs that start others (Ollama); else: the
+                                   next run (run_directory.py)
 a signal just after the start      `defer_interrupts` (deferred_interrupts.py): it is raised when the child is
                                    in `managed`
 """
@@ -45,6 +45,8 @@ TERMINATE_SECONDS = 3.0
 EXIT_SECONDS = 10.0
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+# It waits for the end of its input: the pipe is closed when the process of the run has ended.
+_WATCH = 'read -r _; kill -s KILL -- "-$1"'
 # What `kill_all` ends. It holds them until they have ended: one without another reference is ended as well.
 managed: set[ProcessTree] = set()
 
@@ -233,6 +235,36 @@ class ManagedProcess:
         managed.discard(self)
         wait_until_exited(tree)
         return code
+
+
+class ProcessGroupReaper:
+    """A helper process that kills a process group when this process ends, in whatever way. POSIX only.
+
+    `PR_SET_PDEATHSIG` reaches the processes that the run starts, not their children: the runner of a real
+    Ollama, for instance, continues with a model in memory when Ollama itself was killed with the run.
+    """
+
+    def __init__(self, group: int) -> None:
+        self._watcher: subprocess.Popen[bytes] | None = None
+        if os.name == "posix":
+            self._watcher = subprocess.Popen(
+                ["/bin/sh", "-c", _WATCH, "reaper", str(group)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                # A signal for the group of the run must not reach it.
+                start_new_session=True,
+            )
+
+    def release(self) -> None:
+        """The group has ended, and its number can be used again. May be called twice."""
+        if self._watcher is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._watcher.pid, signal.SIGKILL)
+        self._watcher.communicate()
+        self._watcher = None
 
 
 def run_command(

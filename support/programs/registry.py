@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support.programs.allure import AllureProgram
+from support.programs.allure import AllureProgram, NodeProgram
 from support.programs.install import ExternalProgram, ReportProgress
 from support.programs.mistralrs import MISTRALRS
-from support.programs.node import NodeProgram
 from support.programs.ollama import OLLAMA
 from support.programs.smollm2 import smollm2
 from support.programs.tmux import TMUX

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import astuple, dataclass, fields
+from dataclasses import KW_ONLY, astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -92,26 +92,23 @@ MEGABYTE = 1e6
 HEADER = [field.name for field in fields(Sample)]
 
 
+@dataclass
 class ResourceSampler:
-    """Writes `file` (CSV with a header) from `start` to `stop`, in a thread of its own."""
+    """Writes `file` (CSV with a header) from `start` to `stop`, in a thread of its own.
 
-    def __init__(
-        self,
-        file: Path,
-        *,
-        roots: Callable[[], Iterable[int]] = managed_pids,
-        tree: Callable[[int], list[psutil.Process]] = process_tree,
-        gpus: Callable[[], Gpus | None] = find_gpus,
-        interval: float = SAMPLE_SECONDS,
-    ) -> None:
-        """`roots`: process ids whose trees are watched, read before each sample. `interval` in seconds."""
+    `roots`: process ids whose trees are watched, read before each sample. `interval` in seconds.
+    """
+
+    file: Path
+    _: KW_ONLY
+    roots: Callable[[], Iterable[int]] = managed_pids
+    tree: Callable[[int], list[psutil.Process]] = process_tree
+    gpus: Callable[[], Gpus | None] = find_gpus
+    interval: float = SAMPLE_SECONDS
+
+    def __post_init__(self) -> None:
         self.samples: list[Sample] = []
         self.cost = 0.0
-        self.file = file
-        self._roots = roots
-        self._tree = tree
-        self._find_gpus = gpus
-        self._interval = interval
         self._members: dict[int, dict[int, psutil.Process]] = {}
         self._discovery_due = 0.0
         self._stopping = threading.Event()
@@ -124,7 +121,7 @@ class ResourceSampler:
         """Take a last sample. Then `cost` is known: the share of a core that the sampler took."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=10 * self._interval)
+            self._thread.join(timeout=10 * self.interval)
 
     def sample(self, gpus: Gpus | None = None) -> Sample:
         """What all trees use now."""
@@ -150,7 +147,7 @@ class ResourceSampler:
 
     def _discover(self) -> list[psutil.Process]:
         """All processes of all trees; known ones are the same objects, which keep their last CPU time."""
-        roots = set(self._roots())
+        roots = set(self.roots())
         for root in self._members.keys() - roots:
             del self._members[root]
         began, due = time.thread_time(), time.monotonic() >= self._discovery_due
@@ -158,7 +155,7 @@ class ResourceSampler:
             known = self._members.get(root, {})
             self._members[root] = {
                 member.pid: known.get(member.pid, member)
-                for member in self._tree(root)
+                for member in self.tree(root)
                 if member.pid in known or not _is_harness(member)
             }
         if due:
@@ -168,7 +165,7 @@ class ResourceSampler:
 
     def _run(self) -> None:
         began, used = time.monotonic(), time.thread_time()
-        gpus = self._find_gpus()
+        gpus = self.gpus()
         try:
             with self.file.open("w", encoding="utf-8", newline="") as stream:
                 lines = csv.writer(stream)
@@ -182,7 +179,7 @@ class ResourceSampler:
                     stream.flush()
                     if last:
                         break
-                    due = max(due + self._interval, time.monotonic())
+                    due = max(due + self.interval, time.monotonic())
                     self._stopping.wait(due - time.monotonic())
         except OSError:
             # A full disk ends the record, not the run; writing the reports reports it.

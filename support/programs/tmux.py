@@ -8,13 +8,13 @@ from functools import cache
 from pathlib import Path
 
 from support.errors import ProgramUnavailable
-from support.programs.install import InstalledProgram, ReportProgress, printed_version
+from support.programs.install import ExternalProgram, InstalledProgram, ReportProgress, printed_version
 
 # The first one whose server can stay in the foreground (`-D`), so that it ends with its owner.
 MINIMUM_VERSION = (3, 2)
 
 
-class TmuxProgram:
+class TmuxProgram(ExternalProgram):
     """The tmux of this machine, from the package manager of the system."""
 
     name = "tmux"
@@ -32,13 +32,10 @@ class TmuxProgram:
             else None
         )
 
-    def get(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram:  # noqa: ARG002 - as of every program
+    def install(self, folder: Path, report_progress: ReportProgress) -> None:  # noqa: ARG002 - as of every program
         """Raises `ProgramUnavailable` with the command of a package manager."""
-        found = self.find(cache)
-        if found is None:
-            oldest = ".".join(map(str, MINIMUM_VERSION))
-            raise ProgramUnavailable(f"tmux {oldest} or newer is not on the PATH: {self.install_hint}")
-        return found
+        oldest = ".".join(map(str, MINIMUM_VERSION))
+        raise ProgramUnavailable(f"tmux {oldest} or newer is not on the PATH: {self.install_hint}")
 
 
 @cache

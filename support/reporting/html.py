@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from support.errors import AcceptanceError
-from support.programs.allure import SOURCE, AllureProgram, node_environment
+from support.programs.allure import SOURCE, AllureProgram, NodeProgram, node_environment
 from support.programs.install import ReportProgress
-from support.programs.node import NodeProgram
 from support.programs.process import CommandTimeout, run_command
 from support.reporting import history
 from support.reporting.behave_events import capability_title

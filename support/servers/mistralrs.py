@@ -14,8 +14,6 @@ from support.programs.child_environment import child_environment
 from support.programs.launcher import (
     LaunchedProgram,
     LaunchFailure,
-    all_of,
-    any_of,
     http_ready,
     launch,
     launch_on_free_port,
@@ -77,15 +75,22 @@ def start_server(
         words = target.command_line.serve(
             model, port, settings.test_batch_size, verbose=settings.test_verbose, options=options
         )
-        # RUST_LOG can silence the line in the log. A foreign process on the port must not count.
-        listening = any_of(log_matches(LISTENING), port_open(port))
+        logged, listens = log_matches(LISTENING), port_open(port)
+        healthy = http_ready(url, "/health", lambda exchange: exchange.status == 200)
+
+        def missing(program: LaunchedProgram) -> str:
+            # RUST_LOG can silence the line in the log. A foreign process on the port must not count.
+            if (no_line := logged(program)) and (closed := listens(program)):
+                return f"{no_line}, and {closed}"
+            return healthy(program)
+
         return launch(
             target.label,
             [target.path, *words],
             environment=lambda folder: child_environment(
                 folder, rust_log=settings.rust_log, **(environment or {})
             ),
-            ready=all_of(listening, http_ready(url, "/health", lambda exchange: exchange.status == 200)),
+            ready=missing,
             timeout=settings.seconds(READY_SECONDS),
             url=url,
         )

@@ -16,7 +16,7 @@ from support.http.framing import split_lines
 from support.programs.child_environment import child_environment
 from support.programs.install import InstalledProgram
 from support.programs.launcher import LaunchedProgram, LaunchFailure, http_ready, launch, launch_on_free_port
-from support.programs.process_group import ProcessGroupReaper
+from support.programs.process import ProcessGroupReaper
 from support.servers.mistralrs import StartFailure
 from support.settings import Settings
 

@@ -14,8 +14,6 @@ from support.programs.launcher import (
     LaunchedProgram,
     LaunchFailure,
     WaitStrategy,
-    all_of,
-    any_of,
     free_port,
     http_ready,
     launch,
@@ -84,15 +82,6 @@ def test_an_http_response_is_accepted_or_shown(serve: Serve) -> None:
     busy = serve(json_reply({"error": "loading"}, "503 Service Unavailable")).url
     assert "GET /health: 503" in http_ready(busy, "/health", lambda e: e.status == 200)(program)
     assert http_ready(f"http://127.0.0.1:{free_port()}", "/", lambda _: True)(program) != ""
-
-
-def test_strategies_are_combined() -> None:
-    program: LaunchedProgram = object.__new__(LaunchedProgram)
-    ready, port, log = lacks(""), lacks("no port"), lacks("no line")
-    assert all_of(ready, ready)(program) == ""
-    assert all_of(ready, port, log)(program) == "no port"
-    assert any_of(port, ready)(program) == ""
-    assert any_of(port, log)(program) == "no port, and no line"
 
 
 @pytest.mark.parametrize(

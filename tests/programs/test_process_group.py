@@ -11,14 +11,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from support.programs.process_group import ProcessGroupReaper
+from support.programs.process import ProcessGroupReaper
 from support.waiting import wait_until
 from tests.timeouts import PATIENCE
 
 OWNER = """
 import os, signal, sys
 from pathlib import Path
-from support.programs.process_group import ProcessGroupReaper
+from support.programs.process import ProcessGroupReaper
 from support.programs.process import ManagedProcess
 
 note = Path(sys.argv[1])

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.errors import AcceptanceError
-from support.programs.allure import SOURCE, AllureProgram
-from support.programs.node import NodeProgram
+from support.programs.allure import SOURCE, AllureProgram, NodeProgram
 from support.reporting import html
 from support.settings import default_cache
 from tests.reporting import toys
