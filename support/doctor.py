@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import platform
-import re
 import shutil
-import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from support.errors import SettingsError, TargetError
-from support.programs.install import InstalledProgram
+from support.programs.install import InstalledProgram, printed_version
 from support.programs.mistralrs import MINIMUM_RUST
 from support.programs.ollama import OLLAMA
 from support.programs.registry import PROGRAMS
@@ -22,10 +21,9 @@ from support.programs.smollm2 import has_smollm2
 from support.servers.discovery import discover
 from support.settings import Settings, redact_url
 
-COMMAND_SECONDS = 20.0
+TABLE = Path(__file__).with_name("doctor.toml")
 # The real server built from source leaves this much room for models and reports.
 MIN_FREE_BYTES = 2_000_000_000
-_RUST = ".".join(map(str, MINIMUM_RUST))
 
 
 @dataclass(frozen=True)
@@ -48,16 +46,9 @@ class Finding:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at everything, one after the other: programs print their version, nothing is fetched."""
-    cache = settings.acceptance_cache_dir
-    found = sys.version_info[:2]
-    yield Finding(
-        "python",
-        (3, 11) <= found <= (3, 13),
-        f"{platform.python_version()} {sys.executable}",
-        "runs the suite",
-        "install Python 3.11, 3.12 or 3.13, then `python3 tools/setup.py`",
-        required=True,
-    )
+    cache, model = settings.acceptance_cache_dir, settings.user_model
+    python = f"{platform.python_version()} {sys.executable}"
+    yield _finding("python", python, available=(3, 11) <= sys.version_info[:2] <= (3, 13))
     yield _engine()
     yield _mistralrs(settings)
     for name, part in PROGRAMS.items():
@@ -66,53 +57,42 @@ def examine(settings: Settings) -> Iterator[Finding]:
         elif name != "mistralrs":
             found_at = _place(part.find(cache))
             yield Finding(name, bool(found_at), found_at, part.purpose, f"`{part.install_hint}`")
-    yield Finding(
-        "smollm2",
-        has_smollm2(cache),
-        str(cache / "models"),
-        "a small trained model, for @needs.smollm2",
-        "`acceptance get smollm2`",
-    )
-    model = settings.user_model
-    yield Finding(
-        "own model",
-        model is not None,
-        "" if model is None else str(model[0] / (model[1] or "")),
-        "your own model, for @needs.own_model",
-        "`acceptance run --model PATH`",
-    )
-    yield _tool("cargo", f"install Rust {_RUST} or newer (https://rustup.rs)")
-    yield _tool("cmake", "install the package cmake of your system")
-    yield _tool("c++", "install a C++ compiler, such as the package g++ of your system")
-    yield _disk(cache)
+    yield _finding("smollm2", str(cache / "models"), available=has_smollm2(cache))
+    yield _finding("own model", "" if model is None else str(model[0] / (model[1] or "")))
+    for name in ("cargo", "cmake", "c++"):
+        path = shutil.which(name)
+        printed = printed_version(r"(\d+(?:\.\d+)+)", path, "--version") if path else ""
+        yield _finding(name, f"{printed or '(no version)'} {path}" if path else "")
+    there = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    yield _finding("disk", f"{free / 1e9:.1f} GB free {cache}", available=free >= MIN_FREE_BYTES)
     yield _gpu()
+
+
+def _finding(name: str, found: str, *, available: bool | None = None, remedy: str = "") -> Finding:
+    """With its row of the table; available when something was found, if not given."""
+    row = tomllib.loads(TABLE.read_text(encoding="utf-8"))[name]
+    known = {"rust": ".".join(map(str, MINIMUM_RUST)), "free": f"{MIN_FREE_BYTES / 1e9:.0f}"}
+    is_there = bool(found) if available is None else available
+    remedy = remedy or row["remedy"].format(**known)
+    return Finding(name, is_there, found, row["purpose"], remedy, row.get("required", False))
 
 
 def _engine() -> Finding:
     try:
-        found_at = version("mistralrs")
+        return _finding("engine", f"{version('mistralrs')} (Python package mistralrs)")
     except PackageNotFoundError:
-        found_at = ""
-    return Finding(
-        "engine",
-        bool(found_at),
-        f"{found_at} (Python package mistralrs)" if found_at else "",
-        "verifies the suite's models and runs the reference server",
-        "`python3 tools/setup.py` (Linux x86-64, macOS, Windows)",
-        required=True,
-    )
+        return _finding("engine", "")
 
 
 def _mistralrs(settings: Settings) -> Finding:
     """The program that `--target real` would test."""
-    purpose, remedy = "the real server under test", "`acceptance get mistralrs`"
     try:
         target = discover(settings.model_copy(update={"acceptance_target": "real"}))
     except TargetError as error:
         # A program that was found and cannot be used has its own remedy.
-        wrong = settings.mistralrs_bin is not None
-        return Finding("mistralrs", False, "", purpose, str(error) if wrong else remedy)
-    return Finding("mistralrs", True, f"{target.label} {getattr(target, 'path', '')}", purpose, remedy)
+        return _finding("mistralrs", "", remedy=str(error) if settings.mistralrs_bin is not None else "")
+    return _finding("mistralrs", f"{target.label} {getattr(target, 'path', '')}")
 
 
 def _ollama(settings: Settings) -> Finding:
@@ -131,24 +111,6 @@ def _place(found: InstalledProgram | None) -> str:
     return "" if found is None else f"{found.version} {found.path} ({found.origin})"
 
 
-def _tool(name: str, remedy: str) -> Finding:
-    path = shutil.which(name)
-    found_at = "" if path is None else f"{_version(path)} {path}"
-    return Finding(name, path is not None, found_at, "builds mistralrs (`acceptance get mistralrs`)", remedy)
-
-
-def _disk(cache: Path) -> Finding:
-    there = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
-    free = shutil.disk_usage(there).free
-    return Finding(
-        "disk",
-        free >= MIN_FREE_BYTES,
-        f"{free / 1e9:.1f} GB free {cache}",
-        "the cache of programs and models",
-        f"free {MIN_FREE_BYTES / 1e9:.0f} GB, or move it with ACCEPTANCE_CACHE_DIR",
-    )
-
-
 def _gpu() -> Finding:
     import pynvml
 
@@ -157,26 +119,4 @@ def _gpu() -> Finding:
         pynvml.nvmlInit()
         name = pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(0))
         found_at = f"{name}, driver {pynvml.nvmlSystemGetDriverVersion()}"
-    return Finding(
-        "gpu",
-        bool(found_at),
-        found_at,
-        "speed and memory on a GPU",
-        "not installable by a command: an NVIDIA card with its driver (`nvidia-smi` lists it)",
-    )
-
-
-def _version(program: str) -> str:
-    try:
-        done = subprocess.run(
-            [program, "--version"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return "(no version)"
-    match = re.search(r"\d+(\.\d+)+", done.stdout)
-    return match[0] if match else "(no version)"
+    return _finding("gpu", found_at)

@@ -28,6 +28,7 @@ from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
 
 # All tables there are; a new one belongs into a test.
 TABLES = {
+    "support/doctor.toml",
     "support/models/broken.toml",
     "support/models/scripts/control_codes.toml",
     "support/mcp/messages.toml",
