@@ -105,12 +105,14 @@ class ApiClient:
             # Also one without an end, whatever ended it: a reader of the failure needs it most.
             self.exchanges.append(exchange)
         if self._timed_out.is_set() or isinstance(why, httpx.TimeoutException):
-            raise RequestFailed(
-                f"{method} {exchange.url}: {self._timeout_message(chunks)}; {_progress(chunks)}"
-            )
-        if why is not None:
-            raise RequestFailed(f"{method} {exchange.url}: {_connection_error(why)}; {_progress(chunks)}")
-        return exchange
+            reason = f"the server did not {'finish' if chunks else 'answer'} within {self._timeout:g} s"
+        elif why is not None:
+            connected = not isinstance(why, httpx.ConnectError)
+            reason = f"the server broke off ({why})" if connected else f"no connection ({why})"
+        else:
+            return exchange
+        progress = f"{len(exchange.body)} bytes had come in {len(chunks)} reads"
+        raise RequestFailed(f"{method} {exchange.url}: {reason}; {progress}")
 
     @property
     def closed(self) -> bool:
@@ -142,9 +144,6 @@ class ApiClient:
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
-    def _timeout_message(self, chunks: Chunks) -> str:
-        return f"the server did not {'finish' if chunks else 'answer'} within {self._timeout:g} s"
-
 
 def _exchange(
     request: httpx.Request,
@@ -159,21 +158,9 @@ def _exchange(
         url=redact_url(url),
         request_headers=dict(request.headers),
         request_body=body,
-        status=response.status_code if response is not None else NO_STATUS,
-        headers={name.lower(): value for name, value in response.headers.items()}
-        if response is not None
-        else {},
+        status=NO_STATUS if response is None else response.status_code,
+        headers={} if response is None else {name.lower(): text for name, text in response.headers.items()},
         body=b"".join(chunk for _, chunk in chunks),
         seconds=seconds,
         chunks=tuple(chunks),
     )
-
-
-def _connection_error(error: httpx.HTTPError) -> str:
-    if isinstance(error, httpx.ConnectError):
-        return f"no connection ({error})"
-    return f"the server broke off ({error})"
-
-
-def _progress(chunks: Chunks) -> str:
-    return f"{sum(len(chunk) for _, chunk in chunks)} bytes had come in {len(chunks)} reads"

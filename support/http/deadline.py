@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import heapq
-import itertools
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,49 +13,40 @@ class Deadlines:
     """Calls something when its block has taken too long."""
 
     def __init__(self) -> None:
-        # (when, number to keep the order of equals, action); the thread runs from the first one on.
-        self._waiting: list[tuple[float, int, Callable[[], None]]] = []
-        self._active: set[int] = set()
-        self._numbers = itertools.count()
+        # When each block that runs has taken too long, and what to call then.
+        self._blocks: dict[object, tuple[float, Callable[[], None]]] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._wakes_at = math.inf
 
     @contextlib.contextmanager
     def limit(self, seconds: float, expired: Callable[[], None]) -> Iterator[None]:
         """Call `expired` once, from another thread, after so many seconds in this block; never after it."""
-        number = self._add(time.monotonic() + seconds, expired)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._active.discard(number)
-
-    def _add(self, when: float, expired: Callable[[], None]) -> int:
+        block, when = object(), time.monotonic() + seconds
         with self._changed:
+            self._blocks[block] = (when, expired)
             # An action that raised has ended it.
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._watch, name="deadlines", daemon=True)
                 self._thread.start()
-            number = next(self._numbers)
-            self._active.add(number)
-            heapq.heappush(self._waiting, (when, number, expired))
-            if self._waiting[0][1] == number:
+            elif when < self._wakes_at:
                 self._changed.notify()
-        return number
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._blocks.pop(block, None)
 
     def _watch(self) -> None:
         with self._changed:
             while True:
-                while self._waiting and self._waiting[0][1] not in self._active:
-                    heapq.heappop(self._waiting)
-                if not self._waiting:
-                    self._changed.wait()
-                elif (left := self._waiting[0][0] - time.monotonic()) > 0:
-                    self._changed.wait(left)
-                else:
-                    _, number, expired = heapq.heappop(self._waiting)
-                    self._active.discard(number)
-                    expired()
+                for block, (when, expired) in list(self._blocks.items()):
+                    if when <= time.monotonic():
+                        del self._blocks[block]
+                        expired()
+                self._wakes_at = min((when for when, _ in self._blocks.values()), default=math.inf)
+                left = self._wakes_at - time.monotonic()
+                self._changed.wait(None if left == math.inf else left)
 
 
 DEADLINES = Deadlines()
