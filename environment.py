@@ -32,7 +32,7 @@ def before_scenario(context: HookContext, scenario: ScenarioWithWorld) -> None:
     world = World(context.suite, Path(tempfile.mkdtemp(dir=context.suite.folder)))
     # The runner reads it when the verdict is known (support/reporting/evidence.py).
     context.world = scenario.world = world
-    context.add_cleanup(world.close)
+    context.add_cleanup(world.cleanups.close)
 
 
 def after_scenario(context: HookContext, scenario: ScenarioWithWorld) -> None:

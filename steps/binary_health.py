@@ -15,7 +15,8 @@ def is_executable(context: StepContext) -> None:
 
 @when("the operator runs {string}")
 def run(context: StepContext, command_line: str) -> None:
-    context.world.run_command(command_line)
+    suite, arguments = context.suite, cli_checks.arguments_of(command_line)
+    context.world.program.run(suite.command, arguments, suite.settings)
 
 
 @then("all output is on {stream}")

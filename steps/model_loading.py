@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from behave import given, then, when
 
+from support.chat.conversation import CHAT
 from support.servers import launch_checks, launch_plans
 from support.units import request_options
 from support.world import StepContext
@@ -49,12 +50,16 @@ def start(context: StepContext) -> None:
 
 @when("the operator starts the server and asks {string}( with)")
 def start_and_ask(context: StepContext, question: str) -> None:
-    context.world.start_and_ask(question, request_options(context.table))
+    world = context.world
+    world.start_server()
+    if world.server is not None:
+        world.conversation.send(CHAT, question, request_options(context.table))
 
 
 @when("the operator starts a terminal chat")
 def start_chat(context: StepContext) -> None:
-    context.world.start_chat()
+    world = context.world
+    world.launch_result.set(world.terminal.try_start(world.planned.model))
 
 
 @when("the operator runs the one-shot prompt {string} {place}")

@@ -14,4 +14,5 @@ def ask_both(context: StepContext, question: str) -> None:
 
 @then("both answers are equal")
 def same_answer(context: StepContext) -> None:
-    context.world.require_same_answer()
+    difference = context.world.difference.get()
+    assert not difference, difference

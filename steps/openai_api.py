@@ -46,7 +46,7 @@ def ask_both(context: StepContext, request: str, question: str) -> None:
 
 @when("a client reads the model list")
 def list_models(context: StepContext) -> None:
-    context.world.models.set(context.world.api.models())
+    context.world.models.set(context.world.api().models())
 
 
 @when("the official {api} client runs the task {string}")

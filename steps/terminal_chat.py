@@ -67,7 +67,9 @@ def interrupt(context: StepContext, text: str) -> None:
 
 @when("a chat reads these lines from {source}")
 def read_lines(context: StepContext, source: str) -> None:
-    context.world.chat_from_input(context.text, source)
+    world = context.world
+    arguments = context.suite.command.command_line.chat(world.planned.model)
+    world.program.completed.set(world.terminal.chat_from_input(arguments, context.text, source))
 
 
 @then("the output does not contain {string}")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -20,16 +19,16 @@ from support.models.store import ModelStore
 from support.programs.launcher import LaunchedProgram, free_port
 from support.programs.run_directory import RunDirectory
 from support.results.check import CheckResult
-from support.results.known_issues import KnownIssue, KnownIssues
-from support.servers.capabilities import CAPABILITIES, unmet_capability
+from support.results.known_issues import KnownIssues
+from support.servers.capabilities import CAPABILITIES
 from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget, Target, UrlTarget
-from support.servers.endpoint import Endpoint
 from support.servers.endpoints import (
-    MODEL_REQUIREMENTS,
     NATIVE_APIS,
     ComparedMistralRs,
     ComparedOllama,
+    Endpoint,
+    require_model,
     serves_scripted_model,
     started_endpoint,
     url_endpoint,
@@ -47,13 +46,12 @@ from support.servers.pool import Pool, ServerPool
 from support.settings import OLLAMA_API_CHOICES, ResolvedSettings, Settings
 
 if TYPE_CHECKING:
-    # numpy comes with the one and OpenAI's package with the other: a run that needs neither does not wait.
+    # OpenAI's package comes with these: a run that does not need it does not wait.
     from support.conformance.comparison import Comparison
-    from support.models.compiler import CompiledModel
     from support.servers.dedicated import ServerWithGateway
 
 
-class RunContext:  # noqa: PLR0904 - one property for each object of the run
+class RunContext:
     """Created once, closed once. `folder` is a temporary folder of the run.
 
     What is created on first use registers its end in one stack: the last one created is closed first.
@@ -62,7 +60,9 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
     def __init__(self, resolved: ResolvedSettings, target: Target) -> None:
         self.resolved = resolved
         self.target = target
-        # By the URL of the server: the answer that shows which model it has.
+        # Routes that servers of this run were found not to have.
+        self.missing_routes = MissingRoutes()
+        # By URL: what a server answered that may have another model than the suite's.
         self.probe_answers: dict[str, str] = {}
         # A worker sends them to its coordinator, which has them when the worker crashes.
         self.report_checks: Callable[[Sequence[CheckResult]], None] = lambda _: None
@@ -87,7 +87,7 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
 
     @cached_property
     def servers(self) -> ServerPool:
-        return self._exit_stack.enter_context(contextlib.closing(ServerPool(self.command, self.settings)))
+        return self._exit_stack.enter_context(closing(ServerPool(self.command, self.settings)))
 
     @cached_property
     def script(self) -> Script:
@@ -108,11 +108,6 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
             return arguments_of(self.models.categorical())
         assert name in (SCRIPTED, UNLOADABLE), f"there is no model {name!r}"
         return self.scripted()
-
-    @cached_property
-    def missing_routes(self) -> MissingRoutes:
-        """Routes that servers of this run were found not to have."""
-        return MissingRoutes()
 
     def endpoint(self, api: str, model: str) -> tuple[Endpoint, LaunchedProgram | None]:
         """The server under test of an API with a model, and its process if the suite started it."""
@@ -150,21 +145,10 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
             model_file=lambda: self.models.scripted(self.script).path,
         )
 
-    def require_model(self, role: str) -> None:
-        """Raises `NotSupported` when the target is documented not to serve the model of this role."""
-        needs = MODEL_REQUIREMENTS.get(role, set())
-        missing = unmet_capability(needs, self.target.program, self.target.version)
-        if missing is not None:
-            raise NotSupported(missing)
-
     @cached_property
     def known_issues(self) -> KnownIssues:
         """The listed differences of programs from their contracts; none when that is switched off."""
         return KnownIssues.load() if self.settings.acceptance_known_issues else KnownIssues(())
-
-    def known_issue(self, server: Endpoint, check_id: str) -> KnownIssue | None:
-        """The known issue that lists a check on a server."""
-        return self.known_issues.find(server.components, check_id)
 
     @cached_property
     def comparison(self) -> Comparison:
@@ -178,10 +162,9 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
             else ComparedMistralRs(name, self.settings, self.model)
             for name in self.settings.compared_servers
         ]
-        comparison = Comparison(
-            candidates, self.settings.seconds(30.0), self.missing_routes, self.known_issue
-        )
-        return self._exit_stack.enter_context(contextlib.closing(comparison))
+        timeout = self.settings.seconds(30.0)
+        comparison = Comparison(candidates, timeout, self.missing_routes, self.known_issues)
+        return self._exit_stack.enter_context(closing(comparison))
 
     @cached_property
     def ollama_backends(self) -> OllamaBackends:
@@ -191,23 +174,22 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
             CATEGORICAL: lambda: self.models.categorical().path,
         }
         backends = OllamaBackends(self.settings, lambda role: files[role](), self._upstream)
-        return self._exit_stack.enter_context(contextlib.closing(backends))
+        return self._exit_stack.enter_context(closing(backends))
 
     @cached_property
     def shared_servers(self) -> Pool[str, ServerWithGateway]:
         """Servers with gateways before them, by their use, apart from those of the whole run."""
-        return self._exit_stack.enter_context(contextlib.closing(Pool()))
+        return self._exit_stack.enter_context(closing(Pool()))
 
     def _upstream(self, model: str) -> Upstream:
         if isinstance(self.target, UrlTarget):
             if model != SCRIPTED:
                 raise NotSupported(f"{self.target.label} has its own models, and takes none of the suite's")
             return Upstream(self.target.url, None, self.settings.api_key)
-        program, version = self.target.program, self.target.version
-        self.require_model(model)
+        require_model(self.target, model)
         arguments = self.model(model)
         file = arguments.directory / arguments.file if arguments.file else None
-        unloads = not CAPABILITIES["needs.own_routes"].is_missing_in(program, version)
+        unloads = not CAPABILITIES["needs.own_routes"].is_missing_in(self.target.program, self.target.version)
         server = self.servers.get(arguments, isolation=UNLOADABLE if model == UNLOADABLE else "")
         return Upstream(server.url, file, None, unloads, server)
 
@@ -224,24 +206,14 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
         behind = [target] if NEEDS_OLLAMA in tags or self.ollama_backends.kind == "gateway" else []
         return [*([front] if front else []), *behind]
 
-    def api_client(self) -> tuple[ApiClient, LaunchedProgram | None]:
-        """A client of the server under test, and that server if the suite started it."""
-        if isinstance(self.target, UrlTarget):
-            return ApiClient(
-                self.target.url, api_key=self.settings.api_key, timeout=self.settings.seconds(30.0)
-            ), None
-        server = self.servers.get(self.scripted())
-        return ApiClient(server.url, timeout=self.settings.seconds(30.0)), server
-
     @cached_property
     def serves_scripted_model(self) -> bool:
         """Whether exact answers may be expected: a program gets the model from the suite, a URL is probed."""
         if isinstance(self.target, CommandTarget):
             return True
-        row = self.script.rows[0]
-        client, _ = self.api_client()
-        with contextlib.closing(client):
-            return serves_scripted_model(client, self.model_name, row.keyword, row.answer)
+        row, key, timeout = self.script.rows[0], self.settings.api_key, self.settings.seconds(30.0)
+        with closing(ApiClient(self.target.url, api_key=key, timeout=timeout)) as client:
+            return serves_scripted_model(client, self.target.model_name, row.keyword, row.answer)
 
     def tool_calling_model(self) -> ModelArguments:
         """The scripted model that calls tools."""
@@ -260,16 +232,6 @@ class RunContext:  # noqa: PLR0904 - one property for each object of the run
     def mcp_port(self) -> int:
         """The port of a target's MCP server."""
         return free_port()
-
-    @cached_property
-    def compiled(self) -> CompiledModel:
-        """The scripted model in memory, for its tokenizer."""
-        return self.models.compiled(self.script)
-
-    @property
-    def model_name(self) -> str:
-        """The model name for requests."""
-        return "default" if isinstance(self.target, CommandTarget) else self.target.model_name
 
     def close(self) -> None:
         """Stop the servers and remove the run's folder. Every end is tried; the last failure is raised."""

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from support.chat.conversation import CHAT, Conversation
+from support.chat.conversation import Conversation
 from support.errors import NotSupported
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
@@ -23,8 +23,9 @@ from support.results.outcome import Measurement
 from support.results.scenario_result import ScenarioResult
 from support.scenario import ScenarioContext
 from support.servers import cli_checks, launch_checks, launch_plans
+from support.servers.dedicated import DIRECT, GATEWAY, REAL
 from support.servers.discovery import UrlTarget
-from support.servers.endpoint import Endpoint
+from support.servers.endpoints import Endpoint
 from support.servers.mistralrs import LaunchResult, start_server, try_start
 from support.servers.network_monitor import NetworkMonitor
 from support.suite import RunContext
@@ -57,7 +58,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         self.models: MustCheck[Exchange] = self.must_check("list of models")
         self.difference: MustCheck[str] = self.must_check("comparison with a real Ollama")
         self.task_result: MustCheck[TaskResult] = self.must_check("task of the official client")
-        self.conversation = Conversation(lambda: self.api, suite)
+        self.conversation = Conversation(self.api, suite)
         self.add_results([self.program.completed, self.conversation.answers])
         self.terminal = TerminalScenario(self)
         self.plan: launch_plans.LaunchPlan | None = None
@@ -85,9 +86,6 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
 
     def require_model(self, servers: Sequence[str], model: str) -> None:
         """Raise `NotSupported` when these servers do not serve this model; `any model` is not checked."""
-        # Not at the top: OpenAI's package comes with it.
-        from support.servers.dedicated import DIRECT, GATEWAY, REAL
-
         compared = [name for name in servers if name in (DIRECT, GATEWAY, REAL)]
         if compared and model == "the scripted model":
             self.parity.endpoints.require_same_model(compared)
@@ -98,11 +96,6 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
 
     # -- the program on the command line and in a terminal
 
-    def run_command(self, command_line: str) -> None:
-        """Run the program with the arguments of this command line; the results have to be checked."""
-        arguments = cli_checks.arguments_of(command_line)
-        self.program.run(self.suite.command, arguments, self.suite.settings)
-
     def prompt_once(self, question: str, *, terminal: bool) -> None:
         """Run a one-shot prompt with the planned model, in a terminal or without one."""
         arguments = self.suite.command.command_line.ask_once(self.planned.model, question)
@@ -110,15 +103,6 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
             self.terminal.prompt_once(arguments, question)
         else:
             self.program.run(self.suite.command, arguments, self.suite.settings)
-
-    def start_chat(self) -> None:
-        """Start a chat with the planned model that has to fail; the attempt has to be checked."""
-        self.launch_result.set(self.terminal.try_start(self.planned.model))
-
-    def chat_from_input(self, questions: str, source: str) -> None:
-        """Run a chat that reads lines from a file or a pipe; the result has to be checked."""
-        arguments = self.suite.command.command_line.chat(self.planned.model)
-        self.program.completed.set(self.terminal.chat_from_input(arguments, questions, source))
 
     # -- servers of this scenario
 
@@ -169,12 +153,6 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
             memory = made.server.resident_memory() / 1e6
             self.record(f"{key}.memory.{suite.command.program}", f"{what}: memory", memory, "MB")
 
-    def start_and_ask(self, question: str, options: Mapping[str, object]) -> None:
-        """Start the server on the planned model and, if it is ready, ask the question."""
-        self.start_server()
-        if self.server is not None:
-            self.conversation.send(CHAT, question, options)
-
     @property
     def running(self) -> LaunchedProgram:
         """The server of this scenario."""
@@ -186,32 +164,32 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
     @property
     def client(self) -> ApiClient:
         """A client of this scenario's own server, else of the shared one or of TARGET_URL."""
-        return self._client or self._use_client(self._connect())
+        if self._client is not None:
+            return self._client
+        if self.server is not None:
+            return self._connect(self.server.url)
+        return self._use_server(*self.suite.endpoint("openai", SCRIPTED))
 
-    def _use_client(self, client: ApiClient) -> ApiClient:
-        """It is closed with the scenario; the metrics of its server are evidence."""
+    def _use_server(self, server: Endpoint, process: LaunchedProgram | None) -> ApiClient:
+        """A client; the log of the server, and its metrics if it has some, are evidence of this scenario."""
+        if process is not None and process is not self.server:
+            self.require_alive(process)
+        if self._client is not None and self._client.base_url == server.base_url:
+            return self._client
+        return self._connect(server.base_url, server.key)
+
+    def _connect(self, url: str, key: str | None = None) -> ApiClient:
+        client = ApiClient(url, api_key=key, timeout=self.suite.settings.seconds(30.0))
         self.cleanups.callback(client.close)
         self._client, self._metrics = client, Metrics(client)
         return client
 
-    def _connect(self) -> ApiClient:
-        if self.server is not None:
-            return ApiClient(self.server.url, timeout=self.suite.settings.seconds(30.0))
-        client, shared = self.suite.api_client()
-        if shared is not None:
-            self.require_alive(shared)
-        return client
-
-    @property
-    def api(self) -> ChatClient:
-        """The OpenAI API of that server, asking for the model that serves by default."""
-        return self._api_of(self.suite.model_name)
-
-    def _api_of(self, model: str) -> ChatClient:
+    def api(self, model: str = "") -> ChatClient:
+        """The OpenAI API of that server; without a name, with the model that it serves by default."""
         # Not at the top: OpenAI's package comes with it, and takes half a second.
         from support.chat.client import ChatClient
 
-        return ChatClient(self.client, model)
+        return ChatClient(self.client, model or self.suite.target.model_name)
 
     def check_list(self) -> list[str]:
         """The names in the list of models, which has to be well-formed and without any name twice."""
@@ -232,14 +210,6 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         self.add_exchanges(lambda: scenario.exchanges)
         return scenario
 
-    def _use_server(self, server: Endpoint, process: LaunchedProgram | None) -> None:
-        """Its log, and its metrics where it has some, are evidence of this scenario."""
-        if process is not None and process is not self.server:
-            self.require_alive(process)
-        if self._client is None or self._client.base_url != server.base_url:
-            timeout = self.suite.settings.seconds(30.0)
-            self._use_client(ApiClient(server.base_url, api_key=server.key, timeout=timeout))
-
     def compare_with_ollama(self, question: str) -> None:
         """Send a question to the server of the Ollama API and to a real Ollama; compare the answers."""
         # Not at the top: the official clients come with it.
@@ -247,20 +217,15 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
 
         reference = self.suite.ollama_endpoint(self.suite.ollama_backends.real(), SCRIPTED)
         server, process = self.suite.endpoint("ollama", SCRIPTED)
-        self._use_server(server, process)
+        client = self._use_server(server, process)
         real = ApiClient(reference.base_url, timeout=self.suite.settings.seconds(30.0))
         self.cleanups.callback(real.close)
         try:
-            require_same_answer(question, OllamaClient(self.client, server), OllamaClient(real, reference))
+            require_same_answer(question, OllamaClient(client, server), OllamaClient(real, reference))
         except AssertionError as error:
             self.difference.set(str(error))
         else:
             self.difference.set("")
-
-    def require_same_answer(self) -> None:
-        """Raises AssertionError when the answers of the two servers differ."""
-        difference = self.difference.get()
-        assert not difference, difference
 
     def run_sdk_task(self, api: str, task: str) -> None:
         """Run a task with the official client of an API; the result has to be checked.
@@ -284,12 +249,8 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         elif self.servers.has_dedicated:
             self.parity.ask_every_name(question)
         else:
-            self.conversation.ask_each(map(self._api_of, self._listed_models()), question, options)
-
-    def _listed_models(self) -> list[str]:
-        from support.chat.client import model_names
-
-        return model_names(self.api.models())
+            self.models.set(self.api().models())
+            self.conversation.ask_each(map(self.api, self.check_list()), question, options)
 
     @cached_property
     def servers(self) -> ScenarioServers:
@@ -301,35 +262,30 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
 
     @cached_property
     def parity(self) -> ParityScenario:
-        """One chat over several endpoints."""
         from support.chat.scenario import ParityScenario
 
         return ParityScenario(self.servers)
 
     @cached_property
     def performance(self) -> PerformanceScenario:
-        """Many concurrent users."""
         from support.performance.scenario import PerformanceScenario
 
         return PerformanceScenario(self.servers)
 
     @cached_property
     def faults(self) -> FaultScenario:
-        """Malformed requests, disconnecting clients, generated requests."""
         from support.faults.scenario import FaultScenario
 
         return FaultScenario(self.servers)
 
     @cached_property
     def clients(self) -> ClientScenario:
-        """Third-party clients."""
         from support.clients.scenario import ClientScenario
 
         return ClientScenario(self.servers)
 
     @cached_property
     def mcp(self) -> McpScenario:
-        """Agents that use the server of this scenario, and tool servers that it uses."""
         return McpScenario(self)
 
     # -- what remains
@@ -379,10 +335,6 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
             return server.log[self._log_offset :]
         except FileNotFoundError:
             return "(removed with the server, before the failure was found)\n"
-
-    def close(self) -> None:
-        """Release everything in reverse order."""
-        self.cleanups.close()
 
 
 # Each starts or shares the server that its description names.

@@ -46,10 +46,10 @@ class ComparedEndpoints:
         self._context.record_component(target.program, target.version)
         if isinstance(target, UrlTarget):
             key = self._suite.settings.api_key
-            return ChatEndpoint(DIRECT, target.url, self._suite.model_name, OPENAI_CHAT, key)
+            return ChatEndpoint(DIRECT, target.url, target.model_name, OPENAI_CHAT, key)
         server = self._suite.servers.get(self._suite.scripted())
         self._context.require_alive(server)
-        return ChatEndpoint(DIRECT, server.url, self._suite.model_name, OPENAI_CHAT)
+        return ChatEndpoint(DIRECT, server.url, target.model_name, OPENAI_CHAT)
 
     def openai(self, server: str) -> ChatEndpoint:
         """The OpenAI API of a server, with the model name from its own list."""

@@ -118,7 +118,7 @@ class Conversation(ScenarioResult):
 
     def require_token_counts(self) -> None:
         """Without or with the token that ends the answer."""
-        model = self._suite.compiled
+        model = self._suite.models.compiled(self._suite.script)
         made = len(model.answer_tokens(model.answer_to(self.last_request)))
         prompt = model.count_prompt(self.last_request)
         checks.check_counts(self.answers.get(), prompt, (made, made + 1))

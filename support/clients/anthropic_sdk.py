@@ -13,7 +13,7 @@ import anthropic
 from support.http.client import tls_context
 from support.models.script import COMET_ANSWER
 from support.name_registry import NameRegistry
-from support.servers.endpoint import Endpoint
+from support.servers.endpoints import Endpoint
 from support.units import Json
 
 REJECTED, FAILED = anthropic.APIStatusError, anthropic.AnthropicError

@@ -18,7 +18,7 @@ import openai
 from support.http.client import tls_context
 from support.models.script import COMET_ANSWER
 from support.name_registry import NameRegistry
-from support.servers.endpoint import Endpoint
+from support.servers.endpoints import Endpoint
 from support.waiting import wait_until
 
 REJECTED, FAILED = openai.APIStatusError, openai.OpenAIError

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from support.name_registry import NameRegistry
-from support.servers.endpoint import Endpoint
+from support.servers.endpoints import Endpoint
 
 # Each has `<API>_TASKS` (name in the features -> what the task has to return, and its function), `connect`
 # and the exceptions `REJECTED` and `FAILED`. Imported when needed, the packages take a while.

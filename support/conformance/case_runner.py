@@ -15,7 +15,7 @@ from support.conformance.request_builder import substitute
 from support.conformance.response_parser import ConformanceError, ParsedResponse, stream_kind
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
-from support.servers.endpoint import Endpoint
+from support.servers.endpoints import Endpoint
 from support.units import JsonMapping
 
 # A backtrace, a place in a source file, a panic: of no use to a client, and of use to an attacker.

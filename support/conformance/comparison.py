@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -14,9 +14,9 @@ from support.conformance.case_table import Case
 from support.conformance.missing_routes import MissingRoutes
 from support.errors import AcceptanceError, NotSupported
 from support.http.client import ApiClient
-from support.results.known_issues import KnownIssue
+from support.results.known_issues import KnownIssues
 from support.results.outcome import CellStatus, MatrixCell, mark_known
-from support.servers.endpoint import Endpoint
+from support.servers.endpoints import Endpoint
 from support.servers.post_mortem import PostMortem
 
 # Cases without a response before a server is no longer used: in a row (it is gone for good), and in all
@@ -27,9 +27,6 @@ MAX_UNANSWERED = 8
 MIN_SECONDS = 1.0
 # A longer command does not fit into a page of many rows; the evidence of the scenario has it.
 MAX_COMMAND_LENGTH = 1500
-
-# The known issue that lists the failure of a check (by id) on a server, or None.
-KnownIssueLookup = Callable[[Endpoint, str], KnownIssue | None]
 
 
 class ComparedServer(Protocol):
@@ -91,12 +88,12 @@ class Comparison:
         candidates: Sequence[ComparedServer],
         timeout: float,
         missing: MissingRoutes,
-        known_issue: KnownIssueLookup = lambda _server, _check_id: None,
+        known_issues: KnownIssues | None = None,
     ) -> None:
         self._candidates = candidates
         self._timeout = timeout
         self._missing = missing
-        self._known_issue = known_issue
+        self._known_issues = known_issues or KnownIssues(())
         # By label and model.
         self._states: defaultdict[tuple[str, str], _State] = defaultdict(_State)
         # The label that a server had when it was reached: it keeps one column of the matrix.
@@ -149,7 +146,7 @@ class Comparison:
             reason = f"the server {post_mortem.summary}: {result.reason}"
             return replace(cell_of(result), reason=reason, incident=post_mortem.summary)
         state.consecutive_unanswered = 0
-        listed = self._known_issue(server, case.id) if result.failures else None
+        listed = self._known_issues.find(server.components, case.id) if result.failures else None
         return mark_known(cell_of(result), listed.reason, listed.source) if listed else cell_of(result)
 
     def _count_unanswered(self, key: tuple[str, str], case: Case, post_mortem: PostMortem) -> None:

@@ -20,10 +20,10 @@ from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.programs.launcher import LaunchedProgram
 from support.results.check import CheckResult, CheckStatus, require_conforming
-from support.results.known_issues import KnownIssue
+from support.results.known_issues import KnownIssues
 from support.results.must_check import MustCheck
 from support.results.outcome import mark_known
-from support.servers.endpoint import Endpoint
+from support.servers.endpoints import Endpoint
 from support.settings import Settings
 from support.waiting import WaitTimeout, wait_until
 
@@ -44,6 +44,9 @@ class Servers(Protocol):
     def comparison(self) -> Comparison: ...
 
     @property
+    def known_issues(self) -> KnownIssues: ...
+
+    @property
     def settings(self) -> Settings: ...
 
     def endpoint(self, api: str, model: str) -> tuple[Endpoint, LaunchedProgram | None]:
@@ -54,15 +57,12 @@ class Servers(Protocol):
     ) -> tuple[Endpoint, LaunchedProgram | None]:
         """A server that is used for nothing else; it ends with `cleanups`."""
 
-    def known_issue(self, server: Endpoint, check_id: str) -> KnownIssue | None:
-        """The known issue that lists a check on a server."""
-
     def report_checks(self, checks: Sequence[CheckResult], /) -> None:
         """Called as the checks finish, and with all of them as `not_run` before."""
 
 
 # Called for each server that a check is about to use.
-UseServer = Callable[[Endpoint, LaunchedProgram | None], None]
+UseServer = Callable[[Endpoint, LaunchedProgram | None], object]
 
 
 class ConformanceScenario:
@@ -166,7 +166,7 @@ class ConformanceScenario:
 
     def _judge(self, outcome: Outcome) -> CheckResult:
         check = outcome.check
-        listed = self._servers.known_issue(outcome.server, check.id)
+        listed = self._servers.known_issues.find(outcome.server.components, check.id)
         cells = (cell_of(outcome, under_test=True),) if isinstance(check, Case) else ()
         if outcome.unsupported:
             return _result(check, "unsupported", reason=outcome.unsupported, cells=cells)

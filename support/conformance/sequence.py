@@ -18,7 +18,7 @@ from support.errors import NotSupported
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
 from support.name_registry import NameRegistry
-from support.servers.endpoint import Endpoint
+from support.servers.endpoints import Endpoint
 from support.units import JsonMapping
 
 # What is done, with the client of the sequence's API; raises AssertionError for what is wrong.

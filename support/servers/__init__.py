@@ -7,8 +7,7 @@ command_line     the command line of each version
 dedicated        a server, with a gateway, for one scenario
 discovery        which server is the target, and why: `TARGET_URL`, `MISTRALRS_BIN`, PATH, cache, reference
                  server
-endpoint         `Endpoint`: one API of one server
-endpoints        endpoints of the servers of a run, and the servers to compare with
+endpoints        `Endpoint`: one API of one server; those of a run, and the servers to compare with
 launch_checks    checks of a launch: readiness, memory, error message, log
 launch_plans     launches by the names that features use (`launch_plans.toml`)
 mistralrs        a mistral.rs server as a process; an attempt to start one; advice for known failures

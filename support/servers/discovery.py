@@ -26,12 +26,13 @@ VERSION_LINE = re.compile(r"^(mistralrs(?:-server|-reference)?) (\d+\.\d+\.\d+\S
 
 @dataclass(frozen=True)
 class CommandTarget:
-    """A program that the suite starts itself. `why`: how it was chosen."""
+    """A program that the suite starts itself. `why`: how it was chosen; `model_name`: that in requests."""
 
     path: Path
     program: str
     version: str
     why: str
+    model_name = "default"
 
     @property
     def command_line(self) -> CommandLine:

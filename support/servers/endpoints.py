@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, partial
+from pathlib import Path
 
 from support.errors import AcceptanceError, NotSupported, TargetError
 from support.http.client import ApiClient
+from support.http.exchange import Exchange
 from support.models.roles import ROLES
 from support.programs.launcher import LaunchedProgram
 from support.servers.capabilities import unmet_capability
 from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget, UrlTarget, discover
-from support.servers.endpoint import Endpoint
 from support.servers.ollama_backends import NEEDS_OLLAMA, OllamaBackend, OllamaBackends
 from support.servers.pool import ServerPool
 from support.servers.post_mortem import PostMortem, post_mortem
@@ -26,6 +28,28 @@ MODEL_REQUIREMENTS = {"embedding": {"needs.embeddings"}}
 PROBE_TOKENS = 64
 # APIs that mistral.rs serves itself.
 NATIVE_APIS = ("openai", "responses", "anthropic")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A server that offers an API. `variables`: what stands for `{model}` and other names in the tables.
+
+    `harmless_texts`: texts that an error may contain though they look like a path, such as the folder of its
+    model. `unsupported_reason`: why a response reports a feature that the server is known not to have
+    (`support.conformance.missing_routes`); None for a server of which nothing is listed. `components`: name
+    and version of each program that has a part in its answers; the known issues of each apply. `model_file`
+    gives the GGUF file of the scripted model, for uploads.
+    """
+
+    label: str
+    api: str
+    base_url: str
+    variables: Mapping[str, str]
+    key: str | None = field(default=None, repr=False)
+    harmless_texts: tuple[str, ...] = ()
+    unsupported_reason: Callable[[Exchange], str | None] | None = None
+    components: tuple[tuple[str, str], ...] = ()
+    model_file: Callable[[], Path] | None = field(default=None, repr=False)
 
 
 def url_endpoint(target: UrlTarget, api: str, key: str | None = None) -> Endpoint:
@@ -45,6 +69,13 @@ def started_endpoint(
     return Endpoint(
         target.label, api, server.url, variables, harmless_texts=harmless_texts, components=components
     )
+
+
+def require_model(target: CommandTarget, role: str) -> None:
+    """Raises `NotSupported` when the target is documented not to serve the model of this role."""
+    missing = unmet_capability(MODEL_REQUIREMENTS.get(role, set()), target.program, target.version)
+    if missing is not None:
+        raise NotSupported(missing)
 
 
 class ComparedOllama:
@@ -108,9 +139,7 @@ class ComparedMistralRs:
         if isinstance(target, UrlTarget):
             self._diagnose = partial(post_mortem, None, target.url, lambda: None)
             return url_endpoint(target, api)
-        missing = unmet_capability(MODEL_REQUIREMENTS.get(model, set()), target.program, target.version)
-        if missing is not None:
-            raise NotSupported(missing)
+        require_model(target, model)
         arguments = self._model(model)
         server = self._pool.get(arguments)
         self._diagnose = partial(post_mortem, server, server.url, lambda: self._pool.discard(arguments))

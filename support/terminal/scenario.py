@@ -247,7 +247,7 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
         checks.check_each(self._answered, self._require_token_counts_of)
 
     def _require_token_counts_of(self, turn: Turn) -> None:
-        model = self._suite.compiled
+        model = self._suite.models.compiled(self._suite.script)
         answer = len(model.answer_tokens(model.answer_to(turn.messages)))
         # Versions count the end of the answer, or not.
         checks.check_stats(turn, model.count_prompt(turn.messages), (answer, answer + 1))

@@ -62,7 +62,6 @@ class Stack:
             settings=settings,
             script=script,
             probe_answers={},
-            model_name="default",
         )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from support.clients.task import run_sdk_task
 from support.models.script import COMET_ANSWER
-from support.servers.endpoint import Endpoint
+from support.servers.endpoints import Endpoint
 from tests.conformance.samples import chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply
 

@@ -11,7 +11,7 @@ import pytest
 
 from support.clients import openai_sdk
 from support.clients.task import run_sdk_task, task_names
-from support.servers.endpoint import Endpoint
+from support.servers.endpoints import Endpoint
 from tests.conformance.fake_apis import FakeOwn
 
 Serve = Callable[[FakeOwn, str], Endpoint]

@@ -10,7 +10,7 @@ from typing import Any
 from support.conformance.case_table import Case
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
-from support.servers.endpoint import Endpoint
+from support.servers.endpoints import Endpoint
 
 # The present time of all sample responses. A constant: parametrized test ids contain it, and they have to be
 # the same in every worker of pytest-xdist.

@@ -17,10 +17,10 @@ from support.errors import NotSupported, TargetError
 from support.programs.launcher import LaunchedProgram
 from support.reporting.matrix import matrix_of, passed_of_run
 from support.results.check import CheckResult
-from support.results.known_issues import KnownIssue
+from support.results.known_issues import KnownIssue, KnownIssues
 from support.results.outcome import MatrixCell, mark_known
 from support.results.record import Record
-from support.servers.endpoint import Endpoint
+from support.servers.endpoints import Endpoint
 from support.servers.post_mortem import PostMortem, exit_reason, post_mortem
 from tests.conformance.samples import SERVER, case, chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply, silence
@@ -28,7 +28,7 @@ from tests.http.tiny_server import Reply, TinyServer, json_reply, reply, silence
 # Imported now: on a busy machine OpenAI's package takes longer than a case of these tests may.
 assert find_api("openai").name == "openai"
 Serve = Callable[[Reply], TinyServer]
-OLD = KnownIssue("old", SpecifierSet(""), "it is old", "notes.md", check="openai.toy.case")
+OLD = KnownIssue("old", SpecifierSet(""), "it is old", "notes.md", check=case().id)
 
 
 def record_of_case(title: str, *cells: MatrixCell) -> Record:
@@ -48,7 +48,12 @@ class Candidate:
     def endpoint_for(self, api: str, model: str) -> Endpoint | None:
         if self._refuses:
             raise TargetError("no such program\nmore words")
-        return Endpoint(self.label, api, self._url, {"model": "tiny"}) if self._url else None
+        components = ((self.label, "1.0"),)
+        return (
+            Endpoint(self.label, api, self._url, {"model": "tiny"}, components=components)
+            if self._url
+            else None
+        )
 
     def diagnose_no_answer(self) -> PostMortem:
         return PostMortem("left it unanswered")
@@ -94,12 +99,7 @@ def test_a_known_issue_of_the_server_under_test_has_its_reason() -> None:
 
 def test_another_server_has_its_own_known_issues(serve: Serve) -> None:
     servers = [Candidate(label, serve(json_reply({"oops": 1})).url) for label in ("old", "new")]
-    cells = Comparison(
-        servers,
-        5.0,
-        MissingRoutes(),
-        lambda server, check: OLD if server.label == "old" else None,
-    ).cells(case(contract="chat"))
+    cells = Comparison(servers, 5.0, MissingRoutes(), KnownIssues([OLD])).cells(case(contract="chat"))
     assert [(cell.server, cell.status) for cell in cells] == [("old", "known_issue"), ("new", "failed")]
     assert cells[0].reason.startswith("it is old (notes.md); seen: ")
 

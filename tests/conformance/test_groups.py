@@ -30,7 +30,7 @@ from support.conformance.sequence import STEPS
 from support.errors import NotSupported, SettingsError
 from support.results.check import CheckResult, ChecksFailed, KnownIssuesFound
 from support.results.known_issues import KnownIssue
-from support.servers.endpoint import Endpoint
+from support.servers.endpoints import Endpoint
 from tests.conformance.samples import case, chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply
 
@@ -55,9 +55,10 @@ class Servers:
         self.missing_routes = MissingRoutes()
         self.comparison = Comparison([], 1.0, self.missing_routes)
         self.settings: Any = SimpleNamespace(
-            selected_checks=(), acceptance_strict=strict, seconds=lambda _: 5.0
+            selected_checks=(), acceptance_strict=strict, seconds=lambda _seconds: 5.0
         )
         self.issues: dict[str, KnownIssue] = {}
+        self.known_issues: Any = SimpleNamespace(find=lambda _components, check: self.issues.get(check))
         self.unsupported: Callable[[Any], str | None] | None = None
         self.dedicated = 0
         self._processes = processes
@@ -73,9 +74,6 @@ class Servers:
     def dedicated_endpoint(self, api: str, model: str, cleanups: ExitStack) -> tuple[Endpoint, Any]:
         self.dedicated += 1
         return self.endpoint(api, model)
-
-    def known_issue(self, server: Endpoint, check_id: str) -> KnownIssue | None:
-        return self.issues.get(check_id)
 
     def report_checks(self, checks: Sequence[CheckResult]) -> None:
         self.reported += [(check.id, check.status) for check in checks]

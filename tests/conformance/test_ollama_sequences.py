@@ -18,7 +18,7 @@ from support.conformance.sequences.ollama import OllamaClient, client_sequence, 
 from support.errors import NotSupported
 from support.http.client import RequestFailed
 from support.http.exchange import Exchange
-from support.servers.endpoint import Endpoint
+from support.servers.endpoints import Endpoint
 
 GATEWAY = "mistralrs-gateway"
 CASES = ("ollama.generate.answer.exact", "ollama.generate.prompt.template", "ollama.generate.options.unknown")

@@ -14,7 +14,7 @@ from support.conformance.case_runner import run_case
 from support.conformance.case_table import cases_of
 from support.conformance.missing_routes import MissingRoutes
 from support.conformance.response_parser import ConformanceError, ParsedResponse, parse
-from support.servers.endpoint import Endpoint
+from support.servers.endpoints import Endpoint
 from tests.conformance.fake_apis import FakeOwn
 from tests.conformance.samples import exchange
 

@@ -12,7 +12,7 @@ from support.conformance.case_runner import Outcome
 from support.conformance.case_table import Case, Check, checks_of
 from support.conformance.sequence import STEPS, require_equal, run_sequence, sequence
 from support.conformance.sequences import responses
-from support.servers.endpoint import Endpoint
+from support.servers.endpoints import Endpoint
 from tests.conformance.fake_apis import FakeOwn
 
 ALL = [

@@ -11,7 +11,7 @@ import pytest
 from support.conformance.case_runner import run_case
 from support.conformance.case_table import CASE_FOLDER, Case, read_table
 from support.models.categorical import STEP, WORDS
-from support.servers.endpoint import Endpoint
+from support.servers.endpoints import Endpoint
 from tests.conformance.categorical_server import DiceServer, Draw
 
 TABLES = {api: read_table(api, CASE_FOLDER / api / "sampling.toml", Case) for api in ("openai", "ollama")}
