@@ -27,6 +27,11 @@ Feature: The Responses API behaves as OpenAI documents it
     Then every case conforms
 
   @normal
+  Scenario: Streamed function calls equal the non-streamed ones
+    When the "streamed function calls" cases of the Responses API are run
+    Then every case conforms
+
+  @normal
   Scenario: Invalid requests to the Responses API are rejected
     When the "invalid requests" cases of the Responses API are run
     Then every case conforms

@@ -12,6 +12,11 @@ Feature: Tool calls follow the OpenAI API
     Then every case conforms
 
   @critical
+  Scenario: Streamed tool calls equal the non-streamed ones
+    When the "streamed tool calls" cases of the OpenAI API are run
+    Then every case conforms
+
+  @critical
   Scenario: tool_choice decides whether a tool is called
     When the "tool choice" cases of the OpenAI API are run
     Then every case conforms

@@ -52,6 +52,7 @@ NormalizedField = Literal[
     "usage",
     "tool_calls",
     "call_ids",
+    "calls_with_id",
     "id",
     "embeddings",
     "first_vector",

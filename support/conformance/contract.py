@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 import tomllib
@@ -162,17 +161,6 @@ def require_current_time(timestamp: N) -> N:
     if abs(timestamp - time.time()) > CLOCK_SLACK_SECONDS:
         raise ValueError(f"{timestamp} is not the present time in seconds")
     return timestamp
-
-
-def require_json_object(arguments: str) -> str:
-    """The arguments of a tool call, which are a JSON object as text; raises ValueError."""
-    try:
-        found = json.loads(arguments)
-    except ValueError:
-        raise ValueError(f"arguments that are no JSON: {arguments!r:.100}") from None
-    if not isinstance(found, dict):
-        raise ValueError(f"arguments that are no JSON object: {arguments!r:.100}")
-    return arguments
 
 
 def require_total(total: int, prompt: int, completion: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,8 +32,8 @@ class RequestSpec(BaseModel):
     """A request in a table: `json`, or a raw `body` or `body_hex`, or none.
 
     `{model}` and the other names of a server are filled in everywhere, and repetitions such as `{400*word }`
-    are expanded. `without` takes fields out of `json`, by their paths (`options.seed`). `content_type = ""`
-    sends none.
+    are expanded. `null` sets fields of `json` to null, which TOML lacks, and `without` removes them; both by
+    their paths (`options.seed`, `messages.0.content`). `content_type = ""` sends none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -44,6 +44,7 @@ class RequestSpec(BaseModel):
     body: str | None = None
     body_hex: str | None = None
     without: list[str] = []
+    null: list[str] = []
     content_type: str = JSON_TYPE
     headers: dict[str, str] = {}
 
@@ -59,6 +60,9 @@ class RequestSpec(BaseModel):
         given = [part for part in (self.json_, self.body, self.body_hex) if part is not None]
         if len(given) > 1:
             raise ValueError("give one of json, body and body_hex")
+        for path in self.null:
+            if not isinstance(self.json_, dict) or _parent(dict(self.json_), path) is None:
+                raise ValueError(f"null: the json has no place for {path!r}")
         return self
 
     def build(self, variables: Variables, change: JsonMapping | None = None) -> Request:
@@ -74,13 +78,21 @@ class RequestSpec(BaseModel):
         if self.json_ is not None:
             document = self.json_
             if isinstance(document, dict):
-                document = deep_merge(document, change)
-                for name in self.without:
-                    _remove_field(document, name.split("."))
+                document = self._edited(deep_merge(document, change))
             return json.dumps(substitute(document, variables), ensure_ascii=False).encode()
         if self.body_hex is not None:
             return bytes.fromhex(self.body_hex)
         return str(substitute(self.body or "", variables)).encode()
+
+    def _edited(self, document: JsonObject) -> JsonObject:
+        for path in self.null:
+            parent = _parent(document, path)
+            parent[_key(parent, path)] = None
+        for path in self.without:
+            parent = _parent(document, path)
+            if parent is not None:
+                parent.pop(_key(parent, path), None)
+        return document
 
 
 def deep_merge(defaults: JsonMapping, own: JsonMapping) -> JsonObject:
@@ -92,14 +104,25 @@ def deep_merge(defaults: JsonMapping, own: JsonMapping) -> JsonObject:
     return both
 
 
-def _remove_field(document: JsonObject, path: Sequence[str]) -> None:
-    """The tables may be shared with other requests: what changes is copied."""
-    name, *rest = path
-    if not rest:
-        document.pop(name, None)
-    elif isinstance(document.get(name), dict):
-        document[name] = dict(document[name])
-        _remove_field(document[name], rest)
+def _parent(document: Json, path: str) -> Json:
+    """The object or list that holds what lies at a path (`messages.0.content`); None when it is not there.
+
+    Parts of the document may be shared with other requests: those on the way are copied.
+    """
+    for name in path.split(".")[:-1]:
+        key = _key(document, name)
+        present = key in document if isinstance(document, dict) else key < len(document)
+        if not present or not isinstance(document[key], dict | list):
+            return None
+        document[key] = document[key].copy()
+        document = document[key]
+    return document
+
+
+def _key(parent: Json, path: str) -> Json:
+    """The last word of a path, as a position where the parent is a list."""
+    name = path.rpartition(".")[2]
+    return int(name) if isinstance(parent, list) else name
 
 
 def substitute(value: object, variables: Variables) -> Json:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from support.conformance.api import Api, NormalizedAnswer
 from support.conformance.contract import Contract, Count, StreamEvent, StrictModel, Text, extra_fields
 from support.conformance.response_parser import ParsedResponse
+from support.conformance.tool_calls import Call, normalized_calls, require_unique_ids
 from support.units import Json, JsonMapping, JsonObject
 
 Reason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use"]
@@ -193,6 +194,24 @@ def tool_inputs_are_objects(events: Sequence[Json]) -> None:
             raise ValueError(f"the input of {block['name']} is no JSON object: {block['input']!r:.100}")
 
 
+def tool_inputs_start_empty(events: Sequence[Json]) -> None:
+    """A tool_use block starts with an empty input: all of it comes in the deltas."""
+    for event in events:
+        block = event.get("content_block") or {}
+        if block.get("type") == "tool_use" and block["input"]:
+            raise ValueError(f"the block of {block['name']} starts with the input {block['input']!r:.100}")
+
+
+def call_ids_unique(message: Sequence[Json]) -> None:
+    """The tool calls of a message have ids of their own."""
+    require_unique_ids(block["id"] for block in message[0]["content"] if block["type"] == "tool_use")
+
+
+def streamed_call_ids_unique(events: Sequence[Json]) -> None:
+    """The same for a stream."""
+    call_ids_unique([assemble(events)])
+
+
 def assemble(events: Sequence[Json]) -> JsonObject:
     """The message that a stream adds up to; never raises."""
     message: JsonObject = {"content": [], "stop_reason": None, "stop_sequence": None, "usage": {}}
@@ -241,8 +260,7 @@ def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
         "thinking": "".join(block.get("thinking") or "" for block in blocks),
         "finish_reason": message.get("stop_reason"),
         "usage": {name: usage.get(name) for name in ("input_tokens", "output_tokens")},
-        "tool_calls": [{"name": call.get("name"), "arguments": call.get("input")} for call in calls],
-        "call_ids": [call.get("id") for call in calls],
+        **normalized_calls([Call(call.get("id"), call.get("name"), call.get("input")) for call in calls]),
         "id": message.get("id"),
         "pieces": sum(event.get("type") == "content_block_delta" for event in documents),
     }
@@ -267,12 +285,19 @@ _TaggedEvent: Any = Annotated[
 ]
 
 CONTRACTS = {
-    "message": Contract(_Message, official.Message, _MESSAGE, (stop_reason_consistent,)),
+    "message": Contract(_Message, official.Message, _MESSAGE, (stop_reason_consistent, call_ids_unique)),
     "message stream": Contract(
         _Event,
         _TaggedEvent,
         _EVENT,
-        (one_start_one_stop, blocks_complete, one_message_delta, tool_inputs_are_objects),
+        (
+            one_start_one_stop,
+            blocks_complete,
+            one_message_delta,
+            tool_inputs_start_empty,
+            tool_inputs_are_objects,
+            streamed_call_ids_unique,
+        ),
         named_events=True,
     ),
     "tokens": Contract(_TokenCount, official.MessageTokensCount),

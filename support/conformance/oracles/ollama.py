@@ -33,6 +33,7 @@ from support.conformance.contract import (
 )
 from support.conformance.oracles import openai
 from support.conformance.response_parser import ParsedResponse
+from support.conformance.tool_calls import Call, normalized_calls, require_unique_ids
 from support.units import Json, JsonObject
 
 UNIT_SLACK = 1e-3
@@ -376,11 +377,9 @@ def tool_calls_indexed(answers: Sequence[Json]) -> None:
     """Tool calls are numbered in their order, and none has another's id."""
     calls = [call for answer in answers for call in answer["message"].get("tool_calls") or ()]
     numbers = [call["function"].get("index") for call in calls]
-    ids = [call["id"] for call in calls if call.get("id")]
     if any(number is not None for number in numbers) and numbers != list(range(len(calls))):
         raise ValueError(f"the tool calls are numbered {numbers}")
-    if len(ids) != len(set(ids)):
-        raise ValueError(f"two tool calls have one id: {ids}")
+    require_unique_ids(call.get("id") for call in calls)
 
 
 def unit_length(answers: Sequence[Json]) -> None:
@@ -445,7 +444,7 @@ def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
     if any("choices" in value for value in values):
         return openai.normalize(parsed)
     text, thinking = "", ""
-    calls: list[JsonObject] = []
+    calls: list[Call] = []
     pieces = 0
     for value in values:
         message = _as_object(value.get("message"))
@@ -453,7 +452,9 @@ def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
         pieces += bool(piece)
         text += piece
         thinking += value.get("thinking") or message.get("thinking") or ""
-        calls += [call.get("function", {}) for call in message.get("tool_calls") or ()]
+        for call in message.get("tool_calls") or ():
+            function = call.get("function", {})
+            calls.append(Call(call.get("id"), function.get("name"), function.get("arguments")))
     last = values[-1] if values else {}
     return {
         "text": text,
@@ -461,7 +462,7 @@ def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
         "thinking": thinking,
         "finish_reason": last.get("done_reason"),
         "usage": {name: last.get(name) for name in ("prompt_eval_count", "eval_count")},
-        "tool_calls": [{"name": call.get("name"), "arguments": call.get("arguments")} for call in calls],
+        **normalized_calls(calls),
         "embeddings": last.get("embeddings"),
         "pieces": pieces,
     }

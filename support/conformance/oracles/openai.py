@@ -27,12 +27,19 @@ from support.conformance.contract import (
     extra_fields,
     require_current_time,
     require_equal_sizes,
-    require_json_object,
     require_total,
     require_unique,
     require_unit_length,
 )
 from support.conformance.response_parser import ParsedResponse
+from support.conformance.tool_calls import (
+    Call,
+    StreamedCalls,
+    normalized_calls,
+    require_calls_match_reason,
+    require_json_object,
+    require_unique_ids,
+)
 from support.units import Json, JsonObject
 
 # Servers compute in half precision: three digits.
@@ -105,9 +112,7 @@ class _Choice(StrictModel):
     logprobs: Logprobs | None = None
 
     def require_consistent(self) -> None:
-        if bool(self.message.tool_calls) != (self.finish_reason == "tool_calls"):
-            calls = len(self.message.tool_calls or [])
-            raise ValueError(f"{calls} tool calls with the finish reason {self.finish_reason!r}")
+        require_calls_match_reason(len(self.message.tool_calls or []), self.finish_reason)
 
 
 class Chat(_Head):
@@ -272,6 +277,16 @@ def choice_indices_complete(answers: Sequence[Json]) -> None:
         raise ValueError(f"the choices are numbered {indices}")
 
 
+def tool_calls_distinct(answers: Sequence[Json]) -> None:
+    """The tool calls of a choice have ids of their own; where they are numbered, in their order."""
+    for choice in answers[0]["choices"]:
+        calls = choice["message"].get("tool_calls") or ()
+        numbers = [call["index"] for call in calls if call.get("index") is not None]
+        if numbers not in ([], list(range(len(calls)))):
+            raise ValueError(f"the tool calls are numbered {numbers}")
+        require_unique_ids(call["id"] for call in calls)
+
+
 def constant_ids(chunks: Sequence[Json]) -> None:
     """One id and one model in a stream, and a choice at most once in a chunk."""
     for what in ("id", "model"):
@@ -295,6 +310,21 @@ def one_finish_reason_per_choice(chunks: Sequence[Json]) -> None:
             raise ValueError(f"choice {index} gives the finish reasons {given}: not one, at its end")
     if not reasons:
         raise ValueError("a stream without any choice")
+
+
+def tool_calls_complete(chunks: Sequence[Json]) -> None:
+    """The pieces of each tool call add up to a whole one: id, type, name and arguments that are JSON."""
+    calls: dict[int, StreamedCalls] = {}
+    reasons: dict[int, Json] = {}
+    for chunk in chunks:
+        for choice in chunk["choices"]:
+            index = choice["index"]
+            streamed = calls.setdefault(index, StreamedCalls())
+            for piece in choice["delta"].get("tool_calls") or ():
+                streamed.add(piece)
+            reasons[index] = choice["finish_reason"] or reasons.get(index)
+    for index, streamed in sorted(calls.items()):
+        streamed.require_complete(reasons[index])
 
 
 def role_first(chunks: Sequence[Json]) -> None:
@@ -323,9 +353,14 @@ _STREAM = (constant_ids, one_finish_reason_per_choice, usage_once_last)
 _ANSWER = _EXTRA["head"] | _EXTRA["usage"]
 
 CONTRACTS = {
-    "chat": Contract(Chat, ChatCompletion, _ANSWER | _EXTRA["chat"], (choice_indices_complete,)),
+    "chat": Contract(
+        Chat, ChatCompletion, _ANSWER | _EXTRA["chat"], (choice_indices_complete, tool_calls_distinct)
+    ),
     "chat stream": Contract(
-        ChatChunk, ChatCompletionChunk, _ANSWER | _EXTRA["chat stream"], (*_STREAM, role_first)
+        ChatChunk,
+        ChatCompletionChunk,
+        _ANSWER | _EXTRA["chat stream"],
+        (*_STREAM, role_first, tool_calls_complete),
     ),
     "text": Contract(TextAnswer, Completion, _ANSWER, (choice_indices_complete,)),
     # The package's type for text has no chunk without a finish reason.
@@ -341,7 +376,7 @@ def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
     """Texts, finish reasons, counts and tool calls of an answer, whole or put together from its stream."""
     texts: dict[int, str] = {}
     reasons: dict[int, Json] = {}
-    calls: dict[int, JsonObject] = {}
+    calls: dict[tuple[int, int], JsonObject] = {}
     usage: Json = None
     pieces = 0
     documents = [value for value in parsed.values if isinstance(value, dict)]
@@ -354,9 +389,12 @@ def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
             pieces += bool(text)
             texts[index] = texts.get(index, "") + text
             reasons[index] = choice.get("finish_reason") or reasons.get(index)
-            for call in part.get("tool_calls") or ():
-                _merge_tool_call_delta(calls, call)
-    in_order = [calls[index] for index in sorted(calls)]
+            for number, call in enumerate(part.get("tool_calls") or ()):
+                # In a whole message each entry is a call; in a stream the index says to which one it belongs.
+                _merge_tool_call(
+                    calls, (index, call.get("index", number) if "delta" in choice else number), call
+                )
+    in_order = [Call(**calls[place]) for place in sorted(calls)]
     counts = ("prompt_tokens", "completion_tokens", "total_tokens")
     return {
         "text": texts.get(0, ""),
@@ -364,8 +402,7 @@ def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
         "finish_reason": reasons.get(0),
         "finish_reasons": [reasons[index] for index in sorted(reasons)],
         "usage": {name: usage.get(name) for name in counts} if isinstance(usage, dict) else None,
-        "tool_calls": [{key: call[key] for key in ("name", "arguments")} for call in in_order],
-        "call_ids": [call["id"] for call in in_order],
+        **normalized_calls(in_order),
         "pieces": pieces,
         "first_vector": _first_vector(documents),
         # Lists of what should be one value: a stream that changes it shows more.
@@ -395,11 +432,13 @@ def _distinct_values(documents: Sequence[JsonObject], name: str) -> list[Json]:
     return found
 
 
-def _merge_tool_call_delta(calls: dict[int, JsonObject], delta: JsonObject) -> None:
-    function = delta.get("function") or {}
-    index = delta.get("index")
-    call = calls.setdefault(len(calls) if index is None else index, {"id": None, "name": "", "arguments": ""})
-    call["id"] = delta.get("id") or call["id"]
+def _merge_tool_call(
+    calls: dict[tuple[int, int], JsonObject], place: tuple[int, int], part: JsonObject
+) -> None:
+    """Adds a call, or a piece of one; names and arguments are joined, as clients do."""
+    function = part.get("function") or {}
+    call = calls.setdefault(place, {"id": None, "name": "", "arguments": ""})
+    call["id"] = part.get("id") or call["id"]
     call["name"] += function.get("name") or ""
     call["arguments"] += function.get("arguments") or ""
 

@@ -22,11 +22,11 @@ from support.conformance.contract import (
     Text,
     extra_fields,
     require_current_time,
-    require_json_object,
     require_total,
 )
 from support.conformance.oracles.openai import ErrorBody
 from support.conformance.response_parser import ParsedResponse
+from support.conformance.tool_calls import Call, normalized_calls, require_json_object, require_unique_ids
 from support.units import Json, JsonMapping
 
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
@@ -100,6 +100,7 @@ class _Response(StrictModel):
             raise ValueError(f"the status {self.status} with incomplete_details {self.incomplete_details!r}")
         if self.status in ("completed", "incomplete") and self.usage is None:
             raise ValueError(f"the status {self.status} without usage")
+        require_unique_ids(item.call_id for item in self.output)
 
 
 class _Event(StreamEvent):
@@ -198,6 +199,7 @@ class _OpenItem:
         self.is_open = True
         self.content: Json = None
         self._is_call = item["type"] == "function_call"
+        self._named = _call_name(item)
         self._parts: list[str] = [""] if self._is_call else []
         self._part_is_open = self._is_call
 
@@ -227,15 +229,27 @@ class _OpenItem:
             raise ValueError("an item is done whose last part is not")
         self.is_open = False
         self.content = _item_content(item)
-        pieces = self._parts[0] if self._is_call else self._parts
+        if _call_name(item) != self._named:
+            raise ValueError(f"the call {self._named} is added, and done as {_call_name(item)}")
+        pieces = _joined_content(self._named, self._parts)
         if pieces != self.content:
             raise ValueError(f"the pieces join to {pieces!r:.100}, the item has {self.content!r:.100}")
 
 
+def _call_name(item: JsonMapping) -> tuple[Json, Json] | None:
+    """What a call is known by: its id and the name of its tool; None for a message."""
+    return (item["call_id"], item["name"]) if item["type"] == "function_call" else None
+
+
 def _item_content(item: JsonMapping) -> Json:
-    if item["type"] == "function_call":
-        return item["arguments"]
-    return [part["text"] for part in item["content"]]
+    is_call = item["type"] == "function_call"
+    parts = [item["arguments"]] if is_call else [part["text"] for part in item["content"]]
+    return _joined_content(_call_name(item), parts)
+
+
+def _joined_content(named: tuple[Json, Json] | None, parts: list[str]) -> Json:
+    """A call as its id, name and arguments, a message as its texts."""
+    return parts if named is None else (*named, *parts)
 
 
 def item_ids_constant(events: Sequence[Json]) -> None:
@@ -271,8 +285,9 @@ def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
         "texts": texts,
         "finish_reason": response.get("status"),
         "usage": {name: usage.get(name) for name in counts},
-        "tool_calls": [{name: call.get(name) for name in ("name", "arguments")} for call in calls],
-        "call_ids": [call.get("call_id") for call in calls],
+        **normalized_calls(
+            [Call(call.get("call_id"), call.get("name"), call.get("arguments")) for call in calls]
+        ),
         "id": response.get("id"),
         "pieces": sum(map(bool, pieces)),
     }
