@@ -6,6 +6,7 @@ contract          `Contract`: what every response of one kind has to keep
 case_table        the tables of cases and sequences, read and validated; checks by id and by group
 request_builder   the request of a case as bytes for one server
 response_parser   framing and JSON of a response
+tool_calls        tool calls of every API: normalized form, assembly of streamed ones
 matchers          conditions on one value of a response
 case_runner       runs one case on one server; what a check found
 sequence          `@sequence`: checks that take several requests, and the client that they use

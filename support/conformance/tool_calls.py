@@ -56,7 +56,7 @@ def require_unique_ids(ids: Iterable[Json]) -> None:
 
 
 def require_calls_match_reason(count: int, reason: Json) -> None:
-    """Raises ValueError unless an answer with tool calls, and no other, has the finish reason `tool_calls`."""
+    """Raises ValueError unless exactly an answer with tool calls has the finish reason `tool_calls`."""
     if bool(count) != (reason == "tool_calls"):
         raise ValueError(f"{count} tool calls with the finish reason {reason!r}")
 
@@ -76,9 +76,7 @@ class StreamedCalls:
         index, function = piece["index"], piece.get("function") or {}
         named = {"id": piece.get("id"), "type": piece.get("type"), "name": function.get("name")}
         if index > len(self._calls):
-            raise ValueError(
-                f"the tool call with index {index} begins when there are {len(self._calls)} calls"
-            )
+            raise ValueError(f"tool call {index} begins when there are {len(self._calls)} calls")
         if index == len(self._calls):
             missing = [name for name, value in named.items() if not value]
             if missing:
@@ -87,7 +85,8 @@ class StreamedCalls:
             return
         call = self._calls[index]
         if named["id"] and named["id"] != call["id"]:
-            raise ValueError(f"two tool calls have the index {index}: {call['id']!r}, {named['id']!r}")
+            ids = f"{call['id']!r} and {named['id']!r}"
+            raise ValueError(f"two tool calls have the index {index}: {ids}")
         again = [name for name in ("id", "name") if named[name]]
         if again:
             raise ValueError(f"tool call {index} has its {' and its '.join(again)} again: clients join them")

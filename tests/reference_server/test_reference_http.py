@@ -324,7 +324,7 @@ def test_requests_can_be_written_to_a_file(engine: FakeEngine, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("fields", "param", "message"),
     [
-        ({"stream": None}, "stream", "valid boolean"),
+        ({"stream": 1}, "stream", "valid boolean"),
         ({"n": True}, "n", "valid integer"),
         ({"n": 1.0}, "n", "valid integer"),
         ({"temperature": "1"}, "temperature", "valid number"),
@@ -361,6 +361,9 @@ def test_errors_name_the_field(engine: FakeEngine, fields: dict[str, Any], param
 
 def test_null_is_an_absent_field_where_the_api_allows_it(engine: FakeEngine) -> None:
     names = (
+        "model",
+        "stream",
+        "n",
         "max_tokens",
         "stop",
         "temperature",

@@ -70,9 +70,9 @@ def _stop(value: object, field: str) -> Json:
 
 
 _SHARED: dict[str, Reader] = {
-    "model": text,
-    "stream": flag,
-    "n": _count,
+    "model": optional(text),
+    "stream": optional(flag),
+    "n": optional(_count),
     "max_tokens": optional(_count),
     "max_completion_tokens": optional(_count),
     "stop": optional(_stop),
@@ -120,8 +120,8 @@ def _inputs(value: object, field: str) -> Json:
 _EMBEDDING = object_of(
     {
         "input": _inputs,
-        "model": text,
-        "encoding_format": one_of("float", "base64"),
+        "model": optional(text),
+        "encoding_format": optional(one_of("float", "base64")),
         "dimensions": optional(_count),
     },
     ("input",),
