@@ -15,7 +15,7 @@ from support.conformance.api import find_api
 from support.conformance.case_runner import Outcome, run_case
 from support.conformance.case_table import cases_of
 from support.http.exchange import Exchange
-from support.servers.endpoint import Endpoint
+from support.servers.endpoints import Endpoint
 from tests.conformance.fake_apis import FakeOwn
 from tests.conformance.samples import NOW, USAGE
 from tests.conformance.test_ollama_contract import METRICS
