@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from support.conformance.missing_routes import MissingRoutes, unsupported_reason
 from support.errors import NotSupported
-from support.http.client import ApiClient
+from support.http.exchange import Exchange
 from support.mcp.tool_server import READY_SECONDS, ToolServer
 from support.models.roles import CATEGORICAL, EMBEDDING, SCRIPTED, TOOLS, UNLOADABLE
 from support.models.script import TOOLS_SCRIPT, Script
@@ -29,7 +29,6 @@ from support.servers.endpoints import (
     ComparedOllama,
     Endpoint,
     require_model,
-    serves_scripted_model,
     started_endpoint,
     url_endpoint,
 )
@@ -63,7 +62,7 @@ class RunContext:
         # Routes that servers of this run were found not to have.
         self.missing_routes = MissingRoutes()
         # By URL: what a server answered that may have another model than the suite's.
-        self.probe_answers: dict[str, str] = {}
+        self.probe_answers: dict[str, Exchange] = {}
         # A worker sends them to its coordinator, which has them when the worker crashes.
         self.report_checks: Callable[[Sequence[CheckResult]], None] = lambda _: None
         self._exit_stack = ExitStack()
@@ -205,15 +204,6 @@ class RunContext:
         front = self.ollama_backends.last_version
         behind = [target] if NEEDS_OLLAMA in tags or self.ollama_backends.kind == "gateway" else []
         return [*([front] if front else []), *behind]
-
-    @cached_property
-    def serves_scripted_model(self) -> bool:
-        """Whether exact answers may be expected: a program gets the model from the suite, a URL is probed."""
-        if isinstance(self.target, CommandTarget):
-            return True
-        row, key, timeout = self.script.rows[0], self.settings.api_key, self.settings.seconds(30.0)
-        with closing(ApiClient(self.target.url, api_key=key, timeout=timeout)) as client:
-            return serves_scripted_model(client, self.target.model_name, row.keyword, row.answer)
 
     def tool_calling_model(self) -> ModelArguments:
         """The scripted model that calls tools."""

@@ -8,22 +8,19 @@ there before the run is never changed: its user works with it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 
 from support.chat.client import OLLAMA_CHAT, OLLAMA_GENERATE, OPENAI_CHAT, ChatEndpoint, ChatRequest
 from support.chat.model_lists import listed_name
 from support.errors import NotSupported
+from support.http.exchange import Exchange
 from support.models.roles import SCRIPTED
 from support.scenario import ScenarioContext
 from support.servers.dedicated import DIRECT, GATEWAY, REAL
 from support.servers.discovery import CommandTarget, UrlTarget
 from support.servers.ollama_backends import GATEWAY as BUNDLED
 from support.servers.ollama_backends import OllamaBackend
+from support.servers.served_model import PROBE_TOKENS, answer_text, is_another_model
 from support.settings import redact_url
-
-# Two texts that are more similar are one scripted answer, damaged or not; another model's answer is not.
-SIMILARITY_THRESHOLD = 0.7
-PROBE_TOKENS = 64
 
 
 class ComparedEndpoints:
@@ -117,11 +114,12 @@ class ComparedEndpoints:
         """Raise `NotSupported` when it serves another model than the suite's scripted one."""
         if self._has_suite_model(server):
             return
-        answer = self._probe_answer(server)
-        if SequenceMatcher(None, answer, self._suite.script.rows[0].answer).ratio() <= SIMILARITY_THRESHOLD:
+        endpoint = self.endpoint(server)
+        answer = self._probe_answer(endpoint)
+        if is_another_model(answer, endpoint.model, self._suite.script):
             raise NotSupported(
                 f"{self._location(server)} serves another model than the suite's (it answered "
-                f"{answer[:60]!r}); serve the model that `acceptance model` prints"
+                f"{(answer_text(answer) or '')[:60]!r}); serve the model that `acceptance model` prints"
             )
 
     def require_same_model(self, servers: Sequence[str]) -> None:
@@ -153,12 +151,11 @@ class ComparedEndpoints:
         backend = self.backend(server)
         return bool(backend.created) or (backend.process is not None and (server == REAL or self._started))
 
-    def _probe_answer(self, server: str) -> str:
+    def _probe_answer(self, endpoint: ChatEndpoint) -> Exchange:
         """The answer to the first row of the script, requested once in a run."""
-        endpoint = self.endpoint(server)
         row = self._suite.script.rows[0]
         request = ChatRequest(({"role": "user", "content": row.keyword},), limit=PROBE_TOKENS)
         answers = self._suite.probe_answers
         if endpoint.url not in answers:
-            answers[endpoint.url] = endpoint.ask(request, timeout=self._timeout).text
+            answers[endpoint.url] = endpoint.ask(request, timeout=self._timeout).exchange
         return answers[endpoint.url]

@@ -109,11 +109,13 @@ class Case(Check):
 
     `contract` names the contracts that the response keeps; `expect` adds conditions of this case. `recheck`:
     the health case of the API must still pass afterwards; after a rejected request (status 400 and above) it
-    is always run.
+    is always run. `status_with_key`: the request does not have the right API key, so a server that has one
+    rejects it with this status.
     """
 
     request: RequestSpec
     status: Annotated[list[int], ONE_OR_MORE]
+    status_with_key: Annotated[list[int], ONE_OR_MORE] = []
     kind: Kind = "json"
     contract: Annotated[list[str], ONE_OR_MORE] = []
     expect: list[Expectation] = []
@@ -124,13 +126,29 @@ class Case(Check):
 
     @model_validator(mode="after")
     def _check_consistent(self) -> Case:
-        if not self.status or not all(100 <= status <= 599 for status in self.status):
+        if not self.status or not all(
+            100 <= status <= 599 for status in (*self.status, *self.status_with_key)
+        ):
             raise ValueError("status is a number, or a list of numbers, from 100 to 599")
         if self.kind in ("any", "empty") and (self.expect or self.contract):
             raise ValueError(f"a response of kind {self.kind!r} has nothing to expect and no contract")
         if self.repetition is not None and self.request.json_ is None:
             raise ValueError("`repetition` changes fields of `json`: the request has none")
         return self
+
+    def for_key(self, key: str | None) -> Case:
+        """The case on a server with this API key."""
+        if key is None or not self.status_with_key:
+            return self
+        # A proxy in front of the server may reject it, in a form of its own.
+        rejected = {
+            "status": self.status_with_key,
+            "kind": "any",
+            "contract": [],
+            "expect": [],
+            "headers": {},
+        }
+        return self.model_copy(update={**rejected, "repetition": None})
 
     @property
     def route(self) -> str:

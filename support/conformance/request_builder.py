@@ -33,7 +33,8 @@ class RequestSpec(BaseModel):
 
     `{model}` and the other names of a server are filled in everywhere, and repetitions such as `{400*word }`
     are expanded. `null` sets fields of `json` to null, which TOML lacks, and `without` removes them; both by
-    their paths (`options.seed`, `messages.0.content`). `content_type = ""` sends none.
+    their paths (`options.seed`, `messages.0.content`). `content_type = ""` sends none, as does an
+    empty header.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)

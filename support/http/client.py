@@ -78,9 +78,12 @@ class ApiClient:
     def send(
         self, method: str, path: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Exchange:
-        """Send exactly these bytes and read to the end; raises `RequestFailed`."""
+        """Send exactly these bytes and read to the end; raises `RequestFailed`.
+
+        An empty header is not sent: `{"Authorization": ""}` leaves the key out.
+        """
         url = self.base_url + path
-        sent = {**self._headers, **(headers or {})}
+        sent = {name: value for name, value in {**self._headers, **(headers or {})}.items() if value}
         request = self._client.build_request(
             method, url, content=body or None, headers=sent, extensions={"trace": self._trace}
         )

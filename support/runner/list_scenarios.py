@@ -42,7 +42,7 @@ def listing(scenarios: Sequence[BehaveScenario], settings: Settings, target: Tar
         lines.append(f"  {scenario.filename}:{scenario.line}  {scenario.name}  {shown}".rstrip())
         missing = False
         for need in (tag for tag in tags if tag.startswith("needs.")):
-            reason = missing_requirement([need], settings, target, has_scripted_model=True)
+            reason = missing_requirement([need], settings, target)
             missing = missing or reason is not None
             lines.append(f"      {need.removeprefix('needs.')}: {_state(need, reason, target)}")
         unmet += missing

@@ -8,25 +8,24 @@ from collections.abc import Iterable
 from support.programs.smollm2 import has_smollm2
 from support.programs.tmux import TMUX
 from support.servers.capabilities import unmet_capability
-from support.servers.discovery import CommandTarget, Target
+from support.servers.discovery import CommandTarget, Target, UrlTarget
 from support.settings import Settings
 
+SHOWN_CHARACTERS = 60
+SCRIPTED_MODEL = "needs.scripted_model"
 
-def missing_requirement(
-    tags: Iterable[str], settings: Settings, target: Target, *, has_scripted_model: bool
-) -> str | None:
-    """The reason (with its remedy) why a scenario with these tags cannot run, or None.
 
-    `has_scripted_model`: the server at TARGET_URL serves the scripted model of the suite.
-    """
+def missing_requirement(tags: Iterable[str], settings: Settings, target: Target) -> str | None:
+    """The reason (with its remedy) why a scenario with these tags cannot run, or None."""
     wanted = {tag for tag in tags if tag.startswith("needs.")}
     command = isinstance(target, CommandTarget)
     if "needs.command" in wanted and not command:
         return "requires a local binary, but the target is a URL; set MISTRALRS_BIN instead of TARGET_URL"
-    if "needs.scripted_model" in wanted and not command and not has_scripted_model:
+    if SCRIPTED_MODEL in wanted and isinstance(target, UrlTarget) and target.other_answer is not None:
         return (
-            "requires the suite's scripted model; the server at TARGET_URL serves a different one: "
-            "serve the folder that `acceptance model` prints"
+            "requires the suite's scripted model; the server at TARGET_URL serves a different one, which "
+            f"answered {target.other_answer[:SHOWN_CHARACTERS]!r}: serve the folder that `acceptance model` "
+            "prints"
         )
     if "needs.smollm2" in wanted and not has_smollm2(settings.acceptance_cache_dir):
         return "requires the trained model SmolLM2 (98 MB); `acceptance get smollm2` fetches it"

@@ -36,11 +36,12 @@ from support.results.known_issues import KnownIssues
 from support.results.record import read_records
 from support.runner.behave_config import command_line_of, settings_of, usage_errors
 from support.runner.checks_of_scenarios import require_existing, require_groups
+from support.runner.requirements import SCRIPTED_MODEL
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.scheduler import durations
 from support.runner.signals import Signals
 from support.runner.worker_pool import Worker, WorkerPool, prestarted_pool, workers_supported
-from support.servers.discovery import CommandTarget, Target, discover
+from support.servers.discovery import CommandTarget, Target, UrlTarget, discover
 from support.settings import ResolvedSettings
 
 
@@ -121,7 +122,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             require_groups(scenarios)
             if resolved.settings.acceptance_known_issues:
                 require_existing(KnownIssues.load(), self._runner.features)
-            target = discover(resolved.settings)
+            target = self._identified(discover(resolved.settings), scenarios, resolved)
             reports = RunReports(resolved, target)
             self._durations = durations(reports.records)
             reports.prepare()
@@ -133,6 +134,18 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             else:
                 self._run_in_workers(jobs, scenarios, resolved, target, reports)
         return self._finish(scenarios, reports, started)
+
+    @staticmethod
+    def _identified(target: Target, scenarios: list[BehaveScenario], resolved: ResolvedSettings) -> Target:
+        """The target, at a URL with the model that it serves if a scenario depends on that."""
+        needed = any(SCRIPTED_MODEL in scenario.effective_tags for scenario in scenarios)
+        if not needed or not isinstance(target, UrlTarget):
+            return target
+        # Not at the top: a run that tests a program sends HTTP requests in its workers only.
+        from support.models.script import Script
+        from support.servers.served_model import identify_model
+
+        return identify_model(target, resolved.settings, Script.standard())
 
     def _worker_count(self, resolved: ResolvedSettings) -> int:
         """How many workers; 0: this process runs all."""

@@ -38,10 +38,10 @@ from support.results.verdicts import apply_known_issue, verdict_of
 from support.runner.behave_config import expressions
 from support.runner.checks_of_scenarios import budget_of_scenario
 from support.runner.event_runner import EventRunner, GuardedFormatter
-from support.runner.requirements import missing_requirement
+from support.runner.requirements import SCRIPTED_MODEL, missing_requirement
 from support.runner.signals import Signals
 from support.runner.time_limits import Budgets, Kind
-from support.servers.discovery import Target
+from support.servers.discovery import Target, UrlTarget
 from support.settings import ResolvedSettings
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ class ScenarioRunner(EventRunner):
         self.failed = False
         self._signals = signals
         self._cleanup_error: Exception | None = None
+        # Reported with the first scenario that would pass all the same.
+        self._first_answer_failure = ""
 
     def load_code(self) -> None:
         """Hooks and steps. Raises AcceptanceError for a hook that behave would never await."""
@@ -131,13 +133,14 @@ class ScenarioRunner(EventRunner):
         for scenario in scenarios:
             tags = list(scenario.effective_tags)
             reason = missing_requirement(
-                tags, resolved.settings, target, has_scripted_model=self.suite.serves_scripted_model
+                tags, resolved.settings, target
             ) or self.suite.ollama_backends.missing_requirement(tags)
             if reason is not None:
                 # Not `skip()`: that prints a line of its own between the others.
                 scenario.mark_skipped()
                 scenario.skip_reason = reason
         self.config.userdata["target_label"] = target.label
+        self._first_answer_failure = target.first_answer_failure if isinstance(target, UrlTarget) else ""
 
     def run_features(
         self, features: Iterable[BehaveFeature], results: Path, write: Callable[[Record], object]
@@ -222,6 +225,12 @@ class ScenarioRunner(EventRunner):
         if over is not None and verdict.status == "passed":
             verdict = Verdict("failed", over, timed_out=True)
         verdict = apply_known_issue(verdict, entry)
+        if (
+            verdict.status == "passed"
+            and self._first_answer_failure
+            and SCRIPTED_MODEL in scenario.effective_tags
+        ):
+            verdict, self._first_answer_failure = Verdict("failed", self._first_answer_failure), ""
         scenario.verdict = verdict
         in_force = self.suite.resolved
         finalize(scenario, verdict, in_force.table(), in_force.settings.acceptance_reports_dir)

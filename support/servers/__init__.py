@@ -17,4 +17,5 @@ ollama           a real Ollama as a process, with the models of the suite
 ollama_backends  the servers of the Ollama API: gateway, real Ollama, or the user's
 pool             servers shared by scenarios; one that died is replaced
 post_mortem      why a server did not respond: exited, hung, unreachable
+served_model     which model a server serves: the scripted one, intact or damaged, or another
 """

@@ -21,6 +21,8 @@ from support.settings import Settings, redact_url
 
 VERSION_SECONDS = 10.0
 URL_SECONDS = 5.0
+# mistral.rs' name for whatever it serves.
+DEFAULT_ALIAS = "default"
 VERSION_LINE = re.compile(r"^(mistralrs(?:-server|-reference)?) (\d+\.\d+\.\d+\S*)$", re.MULTILINE)
 
 
@@ -45,13 +47,19 @@ class CommandTarget:
 
 @dataclass(frozen=True)
 class UrlTarget:
-    """A server that is already running. `models`: the names that it lists."""
+    """A server that is already running. `models`: the names that it lists.
+
+    `other_answer`: what it answered where it serves another model than the scripted one.
+    `first_answer_failure`: what was wrong with its first answer (support/servers/served_model.py).
+    """
 
     url: str
     models: tuple[str, ...]
     why: str
     program: str = "url"
     version: str = "-"
+    other_answer: str | None = None
+    first_answer_failure: str = ""
 
     @property
     def label(self) -> str:
@@ -60,7 +68,12 @@ class UrlTarget:
     @property
     def model_name(self) -> str:
         """The model name for requests: `default` as on mistral.rs, else the first one listed."""
-        return "default" if "default" in self.models or not self.models else self.models[0]
+        return DEFAULT_ALIAS if DEFAULT_ALIAS in self.models or not self.models else self.models[0]
+
+    @property
+    def model_id(self) -> str:
+        """The id of that model: `default` is an alias of the first one beside it."""
+        return next((name for name in self.models if name != DEFAULT_ALIAS), self.model_name)
 
 
 Target = CommandTarget | UrlTarget

@@ -9,7 +9,6 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from support.errors import AcceptanceError, NotSupported, TargetError
-from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.models.roles import ROLES
 from support.programs.launcher import LaunchedProgram
@@ -24,8 +23,6 @@ from support.settings import Settings
 # What a server needs for one of the suite's models.
 MODEL_REQUIREMENTS = {"embedding": {"needs.embeddings"}}
 
-# Of the answer that shows which model a server has.
-PROBE_TOKENS = 64
 # APIs that mistral.rs serves itself.
 NATIVE_APIS = ("openai", "responses", "anthropic")
 
@@ -55,7 +52,17 @@ class Endpoint:
 def url_endpoint(target: UrlTarget, api: str, key: str | None = None) -> Endpoint:
     """A server at a URL."""
     components = ((target.program, target.version),)
-    return Endpoint(target.label, api, target.url, {"model": target.model_name}, key, components=components)
+    variables = {"model": target.model_name, "id": target.model_id}
+    # A name that everybody can list is no secret, also where it is a path.
+    return Endpoint(
+        target.label,
+        api,
+        target.url,
+        variables,
+        key,
+        harmless_texts=target.models,
+        components=components,
+    )
 
 
 def started_endpoint(
@@ -168,16 +175,3 @@ class ComparedMistralRs:
         if "_pool" in vars(self):
             with contextlib.suppress(AcceptanceError):
                 self._pool.close()
-
-
-def serves_scripted_model(client: ApiClient, model: str, question: str, answer: str) -> bool:
-    """Whether the chat of this model gives exactly the scripted answer to a question."""
-    request = {"model": model, "messages": [{"role": "user", "content": question}]}
-    try:
-        exchange = client.post(
-            "/v1/chat/completions", {**request, "max_tokens": PROBE_TOKENS, "temperature": 0}
-        )
-        text = exchange.json()["choices"][0]["message"]["content"]
-    except (AssertionError, LookupError, TypeError):
-        return False
-    return bool(text == answer)

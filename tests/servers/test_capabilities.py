@@ -49,7 +49,7 @@ def test_capabilities_by_version(tag: str, program: str, version: str, *, met: b
 )
 def test_a_scenario_is_skipped_with_what_is_lacking_and_the_remedy(tag: str, words: list[str]) -> None:
     target = CommandTarget(Path("mistralrs"), "mistralrs", "0.8.1", "given")
-    reason = missing_requirement([tag], Settings(), target, has_scripted_model=True)
+    reason = missing_requirement([tag], Settings(), target)
     assert reason is not None
     assert all(word in reason for word in words), reason
-    assert missing_requirement(["needs.command"], Settings(), target, has_scripted_model=True) is None
+    assert missing_requirement(["needs.command"], Settings(), target) is None
