@@ -7,6 +7,8 @@ answer to HEAD.
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,6 +20,7 @@ from support.http.exchange import Exchange, NotJson
 
 OPTIONAL_ROUTES = Path(__file__).with_name("optional_routes.toml")
 NOT_IMPLEMENTED = 501
+ZERO_DURATION = re.compile(r"[+-]?0(?:\.0*)?(?:ns|us|ms|s|m|h)?")
 # The body of a missing route where it is not empty: gin (Ollama), Starlette and FastAPI.
 NOT_FOUND_PAGES = ("404 page not found", '{"detail":"Not Found"}', "Not Found")
 
@@ -64,7 +67,7 @@ class MissingRoutes:
 
 @dataclass(frozen=True)
 class OptionalRoute:
-    """A route that a kind of server may lack; without `path` a feature of any route."""
+    """A route that a kind of server may lack; without `path` a feature: requests with a `keep_alive` of 0."""
 
     server: str
     feature: str
@@ -81,7 +84,7 @@ class OptionalRoute:
     def matches(self, exchange: Exchange) -> bool:
         """Whether the request is one for it."""
         if not self.path:
-            return True
+            return _requests_unload(exchange)
         path = urlsplit(exchange.url).path
         fixed, placeholder, _ = self.path.partition("{")
         same_path = path.startswith(fixed) if placeholder else path == self.path
@@ -106,6 +109,15 @@ def unsupported_reason(server: str, exchange: Exchange, *, unloads: bool) -> str
         if not is_required and route.matches(exchange) and _rejects(exchange, route.message):
             return f"{route.message} ({route.source})"
     return None
+
+
+def _requests_unload(exchange: Exchange) -> bool:
+    try:
+        request = json.loads(exchange.request_body)
+    except ValueError:
+        return False
+    value = request.get("keep_alive") if isinstance(request, dict) else None
+    return value is not None and ZERO_DURATION.fullmatch(str(value)) is not None
 
 
 def _rejects(exchange: Exchange, message: str) -> bool:

@@ -27,6 +27,7 @@ from support.programs.process import CommandTimeout, run_command
 from support.units import JsonMapping
 
 DESCRIPTION = "/api-doc/openapi.json"
+NO_DESCRIPTION = ("mistralrs-reference",)
 MODULE = "schemathesis"
 SEED = 1
 ANSWER_SECONDS = 10
@@ -102,8 +103,13 @@ class FuzzReport:
         return "\n\n".join(map(str, found)) + "\n" if found else "(nothing was found)\n"
 
 
-def require_installed() -> None:
-    """Raises `NotSupported` when Schemathesis is not installed."""
+def require_installed(program: str) -> None:
+    """Raises `NotSupported` when Schemathesis is not installed, or this program has no OpenAPI description."""
+    if program in NO_DESCRIPTION:
+        raise NotSupported(
+            f"{program} has no description of its API ({DESCRIPTION}); the program mistralrs has one: test it "
+            "with `--target real`"
+        )
     if importlib.util.find_spec(MODULE) is None:
         raise NotSupported(f"needs {MODULE}; `uv sync --group fuzz` installs it")
 
@@ -119,7 +125,7 @@ def bound_memory(pid: int) -> None:
 def fuzz(url: str, folder: Path, seconds: float, alive: Callable[[], bool]) -> FuzzReport:
     """Send generated requests to a server on loopback for so many seconds; `alive`: whether it runs.
 
-    Raises `NotSupported` when the server has no description.
+    Raises AssertionError when the server returns no description.
     """
     description, reports = _description(url, folder), folder / "made-up"
     command: list[str | Path] = [
@@ -221,11 +227,7 @@ def _listed(findings: tuple[Finding, ...]) -> str:
 def _description(url: str, folder: Path) -> Path:
     with contextlib.closing(ApiClient(url)) as client:
         answered = client.get(DESCRIPTION)
-    if answered.status != 200:
-        raise NotSupported(
-            f"the server has no description of its API ({answered.status} for {DESCRIPTION}); "
-            "the program mistralrs has one: test it with `--target real`"
-        )
+    assert answered.status == 200, f"no description of the API\n{answered.describe()}"
     file = folder / "openapi.json"
     file.write_text(json.dumps(with_model(answered.json(), "default")), encoding="utf-8")
     return file

@@ -28,8 +28,16 @@ PORT_TAKEN = "address already in use"
 TOOLS_TEMPLATE = Path(__file__).with_name("ollama_template.txt")
 
 
+# Not found, method not allowed, not implemented, and forbidden: what a server without this route answers.
+NO_ROUTE = (403, 404, 405, 501)
+
+
 class ModelNotCreated(AcceptanceError):
-    """The server rejected a model; the message has its response."""
+    """The server rejected a model; the message has its response. `takes_none`: it has no such route."""
+
+    def __init__(self, message: str, exchange: Exchange) -> None:
+        super().__init__(f"{_response_summary(exchange)}; {message}")
+        self.takes_none = exchange.status in NO_ROUTE
 
 
 class OllamaServer(LaunchedProgram):
@@ -91,13 +99,13 @@ def create_model(client: ApiClient, name: str, file: Path, *, template: str | No
     if client.send("HEAD", blob).status != 200:
         sent = client.send("POST", blob, body=file.read_bytes())
         if sent.status not in (200, 201):
-            raise ModelNotCreated(f"{_response_summary(sent)}; the file was not accepted")
+            raise ModelNotCreated("the file was not accepted", sent)
     # More threads than free cores wait for each other longer than a small model computes.
     request = {"model": name, "files": {file.name: digest}, "parameters": {"num_thread": 1}}
     made = client.post("/api/create", request | ({"template": template} if template else {}))
     last = strict_json(split_lines(made.body)[-1], made.url) if made.status == 200 and made.body else None
     if last != {"status": "success"}:
-        raise ModelNotCreated(f"{_response_summary(made)}; the model {name} was not created")
+        raise ModelNotCreated(f"the model {name} was not created", made)
 
 
 def delete_models(client: ApiClient, names: Iterable[str]) -> None:

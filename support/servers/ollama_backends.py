@@ -202,6 +202,8 @@ class OllamaBackends:
                 return OllamaBackend(url, "ollama", version, names, created=tuple(set(names.values())))
             except ModelNotCreated as error:
                 delete_models(client, set(names.values()))
+                if not error.takes_none:
+                    raise AssertionError(f"the Ollama API cannot create models: {error}") from None
                 if not listed:
                     shown = redact_url(url)
                     raise TargetError(

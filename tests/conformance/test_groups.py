@@ -300,3 +300,10 @@ def test_an_unknown_group_or_id_has_close_matches() -> None:
         group("openai", f"{known}s")
     with pytest.raises(SettingsError, match=r"^--case: there is no case 'openai\.chat\.answer\.not_emty'"):
         require_checks(["openai.chat.answer.not_empty", "openai.chat.answer.not_emty"], "--case")
+
+
+def test_a_known_issue_does_not_stand_for_the_other_cases_of_its_route(serve: Serve, run: Any) -> None:
+    servers = Servers(Process(serve(reply(b"", "404 Not Found", "")).url))
+    servers.issues["openai.toy.a"] = listed()
+    done = run(servers, toy("a"), toy("b"), toy("c"))
+    assert statuses(done) == ["known_issue", "failed", "unsupported"]

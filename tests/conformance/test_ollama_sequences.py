@@ -24,7 +24,7 @@ GATEWAY = "mistralrs-gateway"
 CASES = ("ollama.generate.answer.exact", "ollama.generate.prompt.template", "ollama.generate.options.unknown")
 CLIENT_SEQUENCE = "ollama.client.chat.answer"
 COPYING = "ollama.store.copy.until_deleted"
-UNLOADING = "ollama.lifecycle.unload_reload"
+UNLOADING = "ollama.lifecycle.keep_alive.expires"
 
 
 class Refusing:
@@ -109,7 +109,10 @@ def test_what_a_server_is_listed_to_lack_is_unsupported() -> None:
         copying(rejecting(listed(unloads=True)))
     with pytest.raises(NotSupported, match="unloading a model"):
         unloading(rejecting(listed(unloads=False), "unloading a model"))
+    # A request that unloads nothing is not excused by the message.
+    chat = partial(OllamaClient.generate, prompt="x")
     for steps, client in (
+        (chat, rejecting(listed(unloads=False), "unloading a model")),
         (copying, rejecting(None)),
         (copying, rejecting(listed(unloads=True), "anything at all")),
         (unloading, rejecting(listed(unloads=True), "unloading a model")),

@@ -177,15 +177,19 @@ def test_counts_that_do_not_add_up_are_told() -> None:
     assert count(Program(input_tokens=0, output_tokens=2, total_tokens=2)) != langchain.COUNTED
 
 
-def test_a_server_without_a_description_is_not_asked(serve: Serve, tmp_path: Path) -> None:
+def test_only_a_program_that_is_known_to_have_no_description_is_not_asked(
+    serve: Serve, tmp_path: Path
+) -> None:
     with pytest.raises(NotSupported, match="no description of its API"):
+        fuzzing.require_installed("mistralrs-reference")
+    with pytest.raises(AssertionError, match="no description of the API"):
         fuzzing.fuzz(serve(reply(b"", "404 Not Found", "")).url, tmp_path, 1.0, lambda: True)
 
 
 def test_without_schemathesis_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuzzing, "MODULE", "no_such_module")
     with pytest.raises(NotSupported, match="needs no_such_module; `uv sync --group fuzz` installs it"):
-        fuzzing.require_installed()
+        fuzzing.require_installed("mistralrs")
 
 
 def sent(status: int, body: str = "{}", said: str = "", path: str = "/v1/ask") -> Exchange:

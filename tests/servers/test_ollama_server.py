@@ -67,6 +67,7 @@ ThreadingHTTPServer((host, int(port)), Handler).serve_forever()
 TAKES = """sent = "blobs" in self.path
         self.answer(b"" if sent else b'{"status": "success"}\\n', 201 if sent else 200)"""
 REFUSES = 'self.answer(b\'{"error": "no models here"}\', 501)'
+BREAKS = 'self.answer(b\'{"error": "disk full"}\', 500)'
 
 
 def stand_in(
@@ -223,6 +224,16 @@ def test_a_foreign_ollama_gets_models_of_our_own_and_loses_them_again(programs: 
         owner.close()
         removed = [json.loads(line[7:])["model"] for line in requests(programs) if line.startswith("DELETE")]
         assert sorted(removed) == sorted(set(front.names.values()))
+    finally:
+        server.stop()
+
+
+def test_a_server_that_fails_to_make_models_is_not_one_that_takes_none(programs: Programs, gguf: Path) -> None:
+    server = start_ollama(stand_in(programs, post=BREAKS), programs.settings())
+    try:
+        owner = made_fronts(programs, gguf, ollama_api=server.url)
+        with pytest.raises(AssertionError, match=r"cannot create models: .* 500 .*disk full"):
+            owner.under_test()
     finally:
         server.stop()
 
