@@ -11,6 +11,7 @@ from support.conformance.api import NormalizedAnswer, find_api
 from support.conformance.case_table import Case, Check, Kind, get_case
 from support.conformance.matchers import json_equal
 from support.conformance.missing_routes import missing_route_reason
+from support.conformance.model_names import require_known_model
 from support.conformance.request_builder import substitute
 from support.conformance.response_parser import ConformanceError, ParsedResponse, stream_kind
 from support.http.client import ApiClient, RequestFailed
@@ -145,7 +146,9 @@ class _CaseRun:
                 self._check_headers(exchange)
             kind, contracts = _form(case, streamed=(change or {}).get("stream"))
             parsed = self._api.check_response(exchange, status=case.status, kind=kind, contracts=contracts)
-        return parsed  # noqa: RET504 - None when a check raised
+            if exchange.status < 400:
+                require_known_model(parsed, self._server.model_names)
+        return parsed
 
     def _check_headers(self, exchange: Exchange) -> None:
         for name, matchers in self._case.headers.items():

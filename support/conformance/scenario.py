@@ -137,7 +137,7 @@ class ConformanceScenario:
         if outcome.missing_route is None:
             routes.mark_served(server.label, check)
         elif server.unsupported_reason is None:
-            # The failure of this case stands for all others of the route: a known issue does not fail the run.
+            # The failure of this case stands for all others of the route; a known issue fails no run.
             if self._servers.known_issues.find(server.components, check.id) is None:
                 routes.mark_missing(server.label, check)
         elif outcome.exchange is not None and (reason := server.unsupported_reason(outcome.exchange)):

@@ -13,6 +13,7 @@ from typing import Any
 from support.conformance.api import find_api
 from support.conformance.case_runner import Failure, Outcome
 from support.conformance.case_table import Check
+from support.conformance.model_names import require_known_model
 from support.conformance.response_parser import ConformanceError, ParsedResponse, stream_kind
 from support.errors import NotSupported
 from support.http.client import ApiClient, RequestFailed
@@ -52,7 +53,10 @@ class CheckedClient:
         else:
             body = json.dumps(document, ensure_ascii=False).encode()
             exchange = self.send(method, path, body, {"Content-Type": "application/json"})
-        return self.api.check_contract(exchange, contract, status=status, stream=stream_kind(path))
+        parsed = self.api.check_contract(exchange, contract, status=status, stream=stream_kind(path))
+        if status < 400:
+            require_known_model(parsed, self.server.model_names)
+        return parsed
 
     def send(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None

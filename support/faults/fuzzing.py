@@ -104,11 +104,11 @@ class FuzzReport:
 
 
 def require_installed(program: str) -> None:
-    """Raises `NotSupported` when Schemathesis is not installed, or this program has no OpenAPI description."""
+    """Raises `NotSupported` when Schemathesis is missing, or this program has no OpenAPI description."""
     if program in NO_DESCRIPTION:
         raise NotSupported(
-            f"{program} has no description of its API ({DESCRIPTION}); the program mistralrs has one: test it "
-            "with `--target real`"
+            f"{program} has no description of its API ({DESCRIPTION}); the program mistralrs has one: test "
+            "it with `--target real`"
         )
     if importlib.util.find_spec(MODULE) is None:
         raise NotSupported(f"needs {MODULE}; `uv sync --group fuzz` installs it")

@@ -35,7 +35,7 @@ class Endpoint:
     model. `unsupported_reason`: why a response reports a feature that the server is known not to have
     (`support.conformance.missing_routes`); None for a server of which nothing is listed. `components`: name
     and version of each program that has a part in its answers; the known issues of each apply. `model_file`
-    gives the GGUF file of the scripted model, for uploads.
+    gives the GGUF file of the scripted model, for uploads. `model_names`: the names that the server lists.
     """
 
     label: str
@@ -47,6 +47,7 @@ class Endpoint:
     unsupported_reason: Callable[[Exchange], str | None] | None = None
     components: tuple[tuple[str, str], ...] = ()
     model_file: Callable[[], Path] | None = field(default=None, repr=False)
+    model_names: tuple[str, ...] = ()
 
 
 def url_endpoint(target: UrlTarget, api: str, key: str | None = None) -> Endpoint:
@@ -62,6 +63,7 @@ def url_endpoint(target: UrlTarget, api: str, key: str | None = None) -> Endpoin
         key,
         harmless_texts=target.models,
         components=components,
+        model_names=target.models,
     )
 
 
@@ -74,7 +76,13 @@ def started_endpoint(
     variables = {"model": "default", "id": str(model.directory)}
     components = ((target.program, target.version),)
     return Endpoint(
-        target.label, api, server.url, variables, harmless_texts=harmless_texts, components=components
+        target.label,
+        api,
+        server.url,
+        variables,
+        harmless_texts=harmless_texts,
+        components=components,
+        model_names=tuple(variables.values()),
     )
 
 

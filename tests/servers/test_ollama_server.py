@@ -228,7 +228,9 @@ def test_a_foreign_ollama_gets_models_of_our_own_and_loses_them_again(programs: 
         server.stop()
 
 
-def test_a_server_that_fails_to_make_models_is_not_one_that_takes_none(programs: Programs, gguf: Path) -> None:
+def test_a_server_that_fails_to_make_models_is_not_one_that_takes_none(
+    programs: Programs, gguf: Path
+) -> None:
     server = start_ollama(stand_in(programs, post=BREAKS), programs.settings())
     try:
         owner = made_fronts(programs, gguf, ollama_api=server.url)
