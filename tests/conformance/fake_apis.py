@@ -42,8 +42,16 @@ class FakeOwn:
     def send(
         self, method: str, path: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Exchange:
-        status, kind, content = self.handle(method, path, body)
-        named = {"content-type": kind}
+        origin = (headers or {}).get("Origin")
+        named = {"access-control-allow-origin": origin} if origin else {}
+        if method == "OPTIONS":
+            status, content = 204, b""
+            for what in ("method", "headers"):
+                allowed = f"access-control-allow-{'methods' if what == 'method' else what}"
+                named[allowed] = (headers or {})[f"Access-Control-Request-{what.title()}"]
+        else:
+            status, kind, content = self.handle(method, path, body)
+            named["content-type"] = kind
         made = Exchange(
             method, self.base_url + path, {}, body, status, named, content, 0.01, chunks=((0.01, content),)
         )
@@ -58,6 +66,7 @@ class FakeOwn:
 
     def handle(self, method: str, path: str, body: bytes) -> tuple[int, str, bytes]:
         """Status, media type and body of an answer."""
+        path = path.partition("?")[0]
         anthropic = path.startswith("/v1/messages")
         try:
             if self._has("fails at everything"):

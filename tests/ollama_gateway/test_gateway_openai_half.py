@@ -35,6 +35,13 @@ def test_only_the_name_is_changed_in_a_request(client: httpx.Client, target: Fak
     assert target.asked[0]["messages"] == [{"model": "scripted"}]
 
 
+def test_null_fields_are_left_out(client: httpx.Client, target: FakeTarget) -> None:
+    target.cards.append({"id": "echo", "object": "model", "created": 1})
+    body = {**CHAT, "n": None, "logprobs": None, "stop": ["é"], "response_format": None}
+    assert client.post("/v1/chat/completions", json=body).status_code == 200
+    assert target.asked[0] == {**CHAT, "model": OWN, "stop": ["é"]}
+
+
 def test_an_answer_has_the_name_that_was_asked_for(client: httpx.Client, target: FakeTarget) -> None:
     said = {"model": OWN, "choices": [{"delta": {"content": f'the "model":"{OWN}"'}}]}
     target.stream = [sse(said), END]

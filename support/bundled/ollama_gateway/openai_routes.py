@@ -1,7 +1,8 @@
 """Ollama's OpenAI-compatible routes: the target's own, with Ollama's model names and Ollama's errors.
 
-In a request only the model name is changed (and JSON mode, which mistral.rs 0.8.1 does not support), in a
-response only the name. An error of the target gets OpenAI's form (openai/openai.go, NewError).
+In a request only the model name is changed (and JSON mode, which mistral.rs 0.8.1 does not support, and null,
+which it rejects in some fields), in a response only the name. An error of the target gets OpenAI's form
+(openai/openai.go, NewError).
 """
 
 from __future__ import annotations
@@ -93,6 +94,9 @@ async def prepare(path: str, body: bytes, models: Models) -> ProxiedRequest:
     if model is None and not models.is_listed(name):
         raise ApiError(404, f"model '{name}' not found")
     text = body.decode("utf-8", "replace")
+    if None in value.values():
+        # For Go null is an absent field; mistral.rs 0.8.1 rejects it in some.
+        text = json.dumps({field: each for field, each in value.items() if each is not None})
     changes: JsonObject = {"model": model.card.id} if model is not None else {}
     if models.is_mistralrs and value.get("response_format") == {"type": "json_object"}:
         changes["response_format"] = {
