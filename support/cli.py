@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -11,18 +12,26 @@ from pathlib import Path
 
 import click
 
-from support.errors import AcceptanceError
+from support.errors import EXIT_HARNESS, AcceptanceError
+from support.results.redaction import redact, redact_output
 
 
 class Commands(click.Group):
     """Ends with one line and its exit code when a command raises an `AcceptanceError`."""
 
     def invoke(self, ctx: click.Context) -> object:
+        redact_output()
         try:
             return super().invoke(ctx)
         except AcceptanceError as error:
-            click.echo(f"acceptance: {error}", err=True)
+            click.echo(redact(f"acceptance: {error}"), err=True)
             sys.exit(error.exit_code)
+        except OSError as error:
+            # A reader that has closed the pipe is click's.
+            if error.errno == errno.EPIPE:
+                raise
+            click.echo(redact(f"acceptance: {error}"), err=True)
+            sys.exit(EXIT_HARNESS)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

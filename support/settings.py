@@ -6,8 +6,10 @@ default. One rule for names: `-D test_port=8080`, `TEST_PORT=8080` and `test_por
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,13 +18,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from support.errors import SettingsError
 from support.results.redaction import REDACTED, redactor_for, set_redactor
@@ -33,12 +29,17 @@ REPORTS = ("html", "json", "junit", "allure")
 COMPARABLE_SERVERS = ("real", "reference", "gateway", "ollama")
 # Environment names with this prefix belong to the suite alone, so an unknown one is a typing error.
 ENVIRONMENT_PREFIX = "ACCEPTANCE_"
+NUMBERS = ("test_port", "test_batch_size", "acceptance_time_factor", "acceptance_jobs")
+PATHS = ("mistralrs_bin", "ollama_bin", "test_model_path", "acceptance_cache_dir", "acceptance_reports_dir")
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
+# What the value of a header may have (RFC 9110, 5.5), without blanks.
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 def default_cache() -> Path:
     """The user's cache, shared by all checkouts; `ACCEPTANCE_CACHE_DIR` moves it."""
-    moved = os.environ.get("ACCEPTANCE_CACHE_DIR")
-    return Path(moved or platformdirs.user_cache_dir("mistralrs-acceptance", appauthor=False))
+    moved = os.environ.get("ACCEPTANCE_CACHE_DIR", "").strip()
+    return Path(moved or platformdirs.user_cache_dir("mistralrs-acceptance", appauthor=False)).expanduser()
 
 
 def _setting(default: object, description: str, hint: str = "", **limits: float) -> Any:
@@ -51,12 +52,10 @@ def _setting(default: object, description: str, hint: str = "", **limits: float)
     return Field(default, description=description, json_schema_extra={"hint": hint}, **constraints)
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """The settings of a user. Sizes and times carry their unit in the description."""
 
-    model_config = SettingsConfigDict(
-        env_ignore_empty=True, extra="forbid", toml_file=SETTINGS_FILE, validate_default=True
-    )
+    model_config = ConfigDict(extra="forbid", validate_default=True)
 
     target_url: str | None = _setting(
         None,
@@ -142,16 +141,41 @@ class Settings(BaseSettings):
         "give ids such as openai.chat.body.empty",
     )
 
+    @field_validator(*NUMBERS, mode="before")
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic passes all sources
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic passes all sources
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+    def _number(cls, value: object) -> object:
+        """pydantic takes `true` for 1."""
+        if isinstance(value, bool):
+            raise ValueError("true and false are no numbers")
+        return value
+
+    @field_validator(*PATHS, mode="before")
+    @classmethod
+    def _path(cls, value: object) -> object:
+        """`~` is the home of the user: a shell expands it neither in quotes nor behind `=`."""
+        if not isinstance(value, str):
+            return value
+        if not value:
+            raise ValueError("it is empty")
+        return _expanded(value)
+
+    # The last one of its kind: pydantic calls it first.
+    @field_validator("*", mode="before")
+    @classmethod
+    def _trimmed(cls, value: object) -> object:
+        """Without the line feed of the file that a value is from; a control character is in no good one."""
+        if not isinstance(value, str):
+            return value
+        if _CONTROL_CHARACTERS.search(value.strip()):
+            raise ValueError("it has a control character")
+        return value.strip()
+
+    @field_validator("target_api_key")
+    @classmethod
+    def _token(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not _TOKEN.fullmatch(key.get_secret_value()):
+            raise ValueError("a header cannot carry it: it is empty, or has blanks or letters beyond ASCII")
+        return key
 
     @field_validator("ollama_api")
     @classmethod
@@ -166,7 +190,7 @@ class Settings(BaseSettings):
         if url is None:
             return None
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or len(url.split()) > 1:
             raise ValueError("not an http or https address")
         try:
             _ = parts.port
@@ -185,7 +209,7 @@ class Settings(BaseSettings):
     @field_validator("test_model_file")
     @classmethod
     def _none_when_empty(cls, file: str | None) -> str | None:
-        return file or None
+        return str(_expanded(file)) if file else None
 
     @field_validator("acceptance_reports")
     @classmethod
@@ -200,7 +224,9 @@ class Settings(BaseSettings):
     def _comparable(cls, names: str | None) -> str | None:
         for name in _listed(names):
             if name not in COMPARABLE_SERVERS and not name.startswith(("http://", "https://")):
-                raise ValueError(f"{redact_url(name)!r} is no server to compare with")
+                raise ValueError("one of them is no server to compare with")
+            if name not in COMPARABLE_SERVERS:
+                cls._absolute_http(name)
         return names
 
     @property
@@ -234,6 +260,14 @@ class Settings(BaseSettings):
     def seconds(self, wait: float) -> float:
         """A time-out of the harness in seconds, scaled for slow machines."""
         return wait * self.acceptance_time_factor
+
+
+def _expanded(path: str) -> Path:
+    """`Path.expanduser` with an error that pydantic understands."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError("there is no home folder of that user") from None
 
 
 def _listed(names: str | None) -> tuple[str, ...]:
@@ -295,28 +329,35 @@ def load_settings(defines: Mapping[str, Any] | None = None) -> ResolvedSettings:
         if setting not in known:
             raise _unknown_setting(name, origin)
 
-    # As pydantic-settings reads it: small letters count too, an empty value does not.
-    in_environ = {name.lower(): name for name, value in os.environ.items() if value}
+    # Small letters count too, an empty value does not.
+    in_environ = {name.lower(): name for name, value in os.environ.items() if value.strip()}
+    variables = {name: in_environ[name] for name in known if name in in_environ}
     origins = (
         dict.fromkeys(in_file, str(SETTINGS_FILE))
-        | {name: f"environment variable {in_environ[name]}" for name in known if name in in_environ}
+        | {name: f"environment variable {variable}" for name, variable in variables.items()}
         | {name: f"-D {name}" for name in chosen}
     )
+    values = in_file | {name: os.environ[variable] for name, variable in variables.items()} | chosen
+    # Also for the error of a wrong value.
+    set_redactor(redactor_for(str(values.get("target_api_key") or "")))
     try:
-        settings = Settings(**chosen)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         raise _invalid_setting(error, origins) from None
     _check_model_file(settings, origins)
     # Here and not later: from now on texts may contain them.
-    # `ollama_api` may be an address; its other values are no secret.
-    addresses = (settings.target_url, settings.ollama_url, settings.ollama_api)
+    # Not all of them are addresses; the other values are no secret.
+    addresses = (settings.target_url, settings.ollama_url, settings.ollama_api, *settings.compared_servers)
     set_redactor(redactor_for(settings.api_key, addresses))
     return ResolvedSettings(settings, origins)
 
 
 def _read_file(file: Path) -> dict[str, object]:
+    """Editors and shells of Windows write a byte order mark, and UTF-16."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        data = file.read_bytes()
+        encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+        return tomllib.loads(data.decode(encoding))
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
@@ -346,7 +387,7 @@ def _invalid_setting(error: ValidationError, origins: Mapping[str, str]) -> Sett
 
 
 def _is_secret(name: str, value: object) -> bool:
-    if name in ("target_url", "ollama_url", "ollama_api"):
+    if name in ("target_url", "ollama_url", "ollama_api", "acceptance_compare"):
         # Without a scheme the end of a password is unknown.
         return "@" in str(value) and "://" not in str(value)
     return "SecretStr" in str(Settings.model_fields[name].annotation)

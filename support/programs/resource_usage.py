@@ -109,6 +109,8 @@ class ResourceSampler:
     def __post_init__(self) -> None:
         self.samples: list[Sample] = []
         self.cost = 0.0
+        # Why the file is incomplete.
+        self.error: OSError | None = None
         self._members: dict[int, dict[int, psutil.Process]] = {}
         self._discovery_due = 0.0
         self._stopping = threading.Event()
@@ -181,9 +183,9 @@ class ResourceSampler:
                         break
                     due = max(due + self.interval, time.monotonic())
                     self._stopping.wait(due - time.monotonic())
-        except OSError:
-            # A full disk ends the record, not the run; writing the reports reports it.
-            return
+        except OSError as error:
+            # A full disk ends the record, not the run.
+            self.error = error
         finally:
             self.cost = (time.thread_time() - used) / max(time.monotonic() - began, 1e-9)
             if gpus is not None:

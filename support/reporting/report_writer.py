@@ -8,11 +8,10 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, TextIO, cast
 
 from support.errors import EXIT_BUDGET, EXIT_HARNESS, EXIT_PASSED, AcceptanceError
 from support.programs.resource_usage import ResourceSampler
@@ -26,8 +25,8 @@ from support.reporting.report_json import build_report, write_report
 from support.reporting.resource_chart import resource_chart
 from support.reporting.summary import check_counts_text, counts_text, over_maximum
 from support.results.outcome import Evidence
-from support.results.record import Record, read_records
-from support.results.redaction import RedactedStream, redact
+from support.results.record import Record, RecordLog
+from support.results.redaction import redact
 from support.servers.discovery import Target
 from support.settings import ResolvedSettings
 
@@ -63,27 +62,19 @@ class RunReports:
     def __init__(self, resolved: ResolvedSettings, target: Target) -> None:
         self.folder = resolved.settings.acceptance_reports_dir
         self.results = self.folder / "allure-results"
-        self.records = self.folder / "records.jsonl"
+        self.records = RecordLog(self.folder / "records.jsonl")
         self.stacks = self.folder / "stacks.txt"
         self.junit = self.folder / "junit"
         self._resources = ResourceSampler(self.folder / "resource-usage.csv")
         self._resolved = resolved
         self._budgets = budgets(resolved.settings.acceptance_time_factor)
         self._target = target
-
-    def open_records(self, mode: Literal["w", "a"]) -> TextIO:
-        """Buffered by line: a killed run keeps each record."""
-        return self.records.open(mode, encoding="ascii", buffering=1)
+        # The reports with their paths, and those that could not be made, with the reason.
+        self._made: dict[str, Path] = {}
+        self._unmade: dict[str, str] = {}
 
     def prepare(self) -> None:
-        """Remove what an earlier run left: a stale report would be taken for this one's.
-
-        From here on behave's own output goes through the redactor as well.
-        """
-        sys.stdout, sys.stderr = (
-            cast(TextIO, stream if isinstance(stream, RedactedStream) else RedactedStream(stream))
-            for stream in (sys.stdout, sys.stderr)
-        )
+        """Remove what an earlier run left: a stale report would be taken for this one's."""
         try:
             for folder in (self.results, self.junit, self.folder / evidence.FOLDER):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -117,66 +108,94 @@ class RunReports:
         """Make the reports, print the verdict and the paths; the exit code of the run.
 
         A report that cannot be made turns a green run into a broken harness, never a red one into another.
+        The verdict is printed in any case, and what could not be made after it.
         """
         self._resources.stop()
-        records = read_records(self.records)
-        write_junit(self.junit, records)
-        write_measurements(self.results, records)
-        duration = time.time() - started
-        report = build_report(
-            records, suite=suite, environment=self.environment(), started=started, duration=duration
-        )
-        made = {"JSON": write_report(self.folder / "report.json", report), "JUnit": self.junit}
+        records, duration = self.records.latest(), time.time() - started
+        if over_maximum(records, self._budgets):
+            code = code or EXIT_BUDGET
+        for file, error in (
+            (self.records.file, self.records.error),
+            (self._resources.file, self._resources.error),
+        ):
+            if error is not None:
+                self._unmade[file.name] = _reason(error)
         matrix = matrix_of(records)
-        made |= {"Allure": self.results} | self._attach_run_evidence(matrix)
+        self._write_reports(records, matrix, suite=suite, started=started, duration=duration)
+        shown = run_summary(records, duration=duration, budgets=self._budgets, passed=code == EXIT_PASSED)
+        summary, text = self.folder / "summary.md", {"target": self._target.label, "matrix": matrix, **shown}
+        self._make("Summary", summary, lambda: self._write_ci_summary(render("summary.md", **text), summary))
+        made = {name: path for name, path in self._made.items() if name not in self._unmade}
+        print(f"\n{render('closing.txt', reports=made, **shown)}", flush=True)
+        for name, why in self._unmade.items():
+            print(f"acceptance: could not be written: {name}: {why}", file=sys.stderr)
+        if "HTML" in self._unmade:
+            print("acceptance: `-D acceptance_html=false` runs without the page", file=sys.stderr)
+        return code or (EXIT_HARNESS if self._unmade else EXIT_PASSED)
+
+    def _make(self, name: str, place: Path, write: Callable[[], object]) -> None:
+        """A report at its place; a full disk costs the report, not the verdict."""
+        try:
+            write()
+            self._made[name] = place
+        except (OSError, AcceptanceError) as error:
+            self._unmade[name] = _reason(error)
+
+    def _write_reports(
+        self, records: Sequence[Record], matrix: Matrix, *, suite: str, started: float, duration: float
+    ) -> None:
+        settings = self._resolved.settings
+        environment = self.environment()
+        report = build_report(
+            records, suite=suite, environment=environment, started=started, duration=duration
+        )
+        file = self.folder / "report.json"
+        self._make("JSON", file, lambda: write_report(file, report))
+        self._make("JUnit", self.junit, lambda: write_junit(self.junit, records))
+        self._make("Allure", self.results, lambda: write_measurements(self.results, records))
+        self._attach_run_evidence(matrix)
         if (self.folder / evidence.FOLDER).is_dir():
-            made["Evidence"] = self.folder / evidence.FOLDER
-        if self._resolved.settings.report_enabled("html"):
-            try:
-                made["HTML"] = html.build(
+            self._made["Evidence"] = self.folder / evidence.FOLDER
+        if settings.report_enabled("html"):
+            page = self.folder / "index.html"
+            self._make(
+                "HTML",
+                page,
+                lambda: html.build(
                     self.results,
-                    self.folder / "index.html",
-                    environment=self.environment(),
-                    cache=self._resolved.settings.acceptance_cache_dir,
+                    page,
+                    environment=environment,
+                    cache=settings.acceptance_cache_dir,
                     report_progress=print,
                     title=redact(f"mistral.rs acceptance: {self._target.label}"),
                     counted=_headline(records),
-                )
-            except AcceptanceError as error:
-                print(f"acceptance: {error}", file=sys.stderr)
-                print("acceptance: `-D acceptance_html=false` runs without the page", file=sys.stderr)
-                code = code or EXIT_HARNESS
-        for kind, name in (("junit", "JUnit"), ("allure", "Allure")):
-            if not self._resolved.settings.report_enabled(kind):
-                shutil.rmtree(made.pop(name), ignore_errors=True)
-        if over_maximum(records, self._budgets):
-            code = code or EXIT_BUDGET
-        shown = run_summary(records, duration=duration, budgets=self._budgets, passed=code == EXIT_PASSED)
-        made["Summary"] = self._write_ci_summary(
-            render("summary.md", target=self._target.label, matrix=matrix, **shown)
-        )
-        print(f"\n{render('closing.txt', reports=made, **shown)}", flush=True)
-        return code
+                ),
+            )
+        for kind, name, folder in (("junit", "JUnit", self.junit), ("allure", "Allure", self.results)):
+            if not settings.report_enabled(kind):
+                self._made.pop(name, None)
+                self._unmade.pop(name, None)
+                shutil.rmtree(folder, ignore_errors=True)
 
-    def _attach_run_evidence(self, matrix: Matrix) -> dict[str, Path]:
+    def _attach_run_evidence(self, matrix: Matrix) -> None:
         """The matrix and the graph of resources: files, and on the report's page of the run."""
-        pieces, made = [], {}
+        pieces = []
         if matrix:
-            page = matrix_html(matrix).encode()
-            write_atomically(self.folder / "matrix.md", matrix_markdown(matrix).encode())
-            made["Matrix"] = write_atomically(self.folder / "matrix.html", page)
+            page, file = matrix_html(matrix).encode(), self.folder / "matrix.html"
+            self._make("Matrix", file, lambda: write_atomically(file, page))
+            text = matrix_markdown(matrix).encode()
+            self._make("Matrix", file, lambda: write_atomically(file.with_suffix(".md"), text))
             pieces.append(Evidence("conformance by server", "text/html", page))
-        record = self._resources
-        if record.samples:
-            made["Usage"] = record.file
+        samples, usage = self._resources.samples, self._resources.file
+        if samples and usage.is_file():
+            self._made["Usage"] = usage
             pieces += [
-                Evidence("resources of the target", "image/svg+xml", resource_chart(record.samples).encode()),
-                Evidence("resource-usage.csv", "text/csv", record.file.read_bytes()),
+                Evidence("resources of the target", "image/svg+xml", resource_chart(samples).encode()),
+                Evidence("resource-usage.csv", "text/csv", usage.read_bytes()),
             ]
-        attach_to_run(self.results, pieces)
-        return made
+        self._make("Allure", self.results, lambda: attach_to_run(self.results, pieces))
 
-    def _write_ci_summary(self, text: str) -> Path:
+    def _write_ci_summary(self, text: str, file: Path) -> None:
         # GitHub shows on the page of the job what is added to this file.
         if page := os.environ.get("GITHUB_STEP_SUMMARY"):
             try:
@@ -184,7 +203,7 @@ class RunReports:
                     stream.write(text)
             except OSError as error:
                 print(f"acceptance: GITHUB_STEP_SUMMARY cannot be written: {error.strerror}", file=sys.stderr)
-        return write_atomically(self.folder / "summary.md", text.encode())
+        write_atomically(file, text.encode())
 
     def environment(self) -> dict[str, str]:
         """What a reader has to know to repeat the run; secrets are redacted."""
@@ -205,6 +224,10 @@ class RunReports:
         from support.servers.ollama_backends import preview
 
         return preview(self._resolved.settings, self._target.label)
+
+
+def _reason(error: OSError | AcceptanceError) -> str:
+    return redact(str((error.strerror if isinstance(error, OSError) else None) or error))
 
 
 def _headline(records: Sequence[Record]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -78,14 +79,43 @@ def read_records(file: Path) -> list[Record]:
     replaces it when it ends: so the scenario during which a worker was killed is named. A last line that was
     cut is left out. A missing file has no records. Raises AcceptanceError for any other unreadable line.
     """
-    latest: dict[tuple[str, str, str, str], Record] = {}
+    records = []
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     for number, line in enumerate(lines, 1):
         try:
-            record = Record.from_line(line)
+            records.append(Record.from_line(line))
         except (ValueError, KeyError, TypeError) as error:
             if number == len(lines):
                 break
             raise AcceptanceError(f"{file}:{number}: not a result record ({error})") from None
-        latest[(record.target, record.location, record.feature, record.name)] = record
+    return latest_records(records)
+
+
+def latest_records(records: Iterable[Record]) -> list[Record]:
+    """The last record of each scenario, in the order of their start, then of their place."""
+    latest = {(record.target, record.location, record.feature, record.name): record for record in records}
     return sorted(latest.values(), key=lambda record: (record.start, record.location))
+
+
+class RecordLog:
+    """The records of a run: in memory for its verdict, and in a file, which a killed run leaves.
+
+    A full disk ends the file, not the run: `error` is why the file is incomplete.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.error: OSError | None = None
+        self._records: list[Record] = []
+
+    def write(self, record: Record) -> None:
+        self._records.append(record)
+        if self.error is None:
+            try:
+                with self.file.open("a", encoding="ascii") as stream:
+                    stream.write(record.to_line())
+            except OSError as error:
+                self.error = error
+
+    def latest(self) -> list[Record]:
+        return latest_records(self._records)

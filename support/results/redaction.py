@@ -9,9 +9,10 @@ import base64
 import json
 import os
 import re
+import sys
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TextIO
+from typing import TextIO, cast
 
 REDACTED = "(redacted)"
 # A shorter one would be found in every other word: such a secret protects nothing anyway.
@@ -39,7 +40,9 @@ class Redactor:
     """Replaces known secrets as they are, URL-encoded, JSON-escaped and in base64, and secret headers."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        found = {form for secret in secrets if len(secret) >= MIN_SECRET_LENGTH for form in _forms(secret)}
+        # Without the line feed of the file that a secret is from, and with it.
+        spellings = {spelling for secret in secrets for spelling in (secret, secret.strip())}
+        found = {form for text in spellings if len(text) >= MIN_SECRET_LENGTH for form in _forms(text)}
         self._forms = sorted(found, key=len, reverse=True)
 
     def text(self, text: str) -> str:
@@ -105,6 +108,14 @@ def redact_tree(value: object) -> object:
     if isinstance(value, list | tuple):
         return [redact_tree(item) for item in value]
     return value
+
+
+def redact_output() -> None:
+    """From now on, what is printed goes through the redactor, texts of libraries included."""
+    if not isinstance(sys.stdout, RedactedStream):
+        sys.stdout = cast(TextIO, RedactedStream(sys.stdout))
+    if not isinstance(sys.stderr, RedactedStream):
+        sys.stderr = cast(TextIO, RedactedStream(sys.stderr))
 
 
 class RedactedStream:

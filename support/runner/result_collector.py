@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TextIO
 
 from behave.formatter.base import StreamOpener
 
@@ -34,13 +33,12 @@ class ResultCollector:
 
     config: BehaveConfig
     reports: RunReports
-    stream: TextIO
     show_outcomes: bool
     _printer: OutcomePrinter = field(default_factory=OutcomePrinter, init=False)
 
     def scenario_started(self, record: Record) -> None:
         """Its record states that the process ended; that of `scenario_finished` replaces it."""
-        self.stream.write(record.to_line())
+        self.reports.records.write(record)
 
     def scenario_finished(self, record: Record) -> None:
         """A scenario has ended, or something failed outside all scenarios."""
@@ -133,10 +131,7 @@ def report_not_run(
     moment = time.time()
     config.userdata["worker"] = "main"
     allure = AcceptanceAllure(StreamOpener(str(reports.results)), config)
-    with reports.open_records("a") as stream:
-        for scenario, reason in scenarios:
-            message = visible(f"not run: {reason}")
-            stream.write(
-                record_of(scenario, config, status="skipped", reason=message, start=moment).to_line()
-            )
-            allure.add(FinishedScenario(scenario, Verdict("skipped", message), moment, 0.0))
+    for scenario, reason in scenarios:
+        message = visible(f"not run: {reason}")
+        reports.records.write(record_of(scenario, config, status="skipped", reason=message, start=moment))
+        allure.add(FinishedScenario(scenario, Verdict("skipped", message), moment, 0.0))

@@ -33,7 +33,7 @@ from support.reporting.behave_events import location_of
 from support.reporting.report_writer import RunReports
 from support.results.behave_types import BehaveConfig, BehaveScenario, BehaveStep
 from support.results.known_issues import KnownIssues
-from support.results.record import read_records
+from support.results.redaction import redact_output
 from support.runner.behave_config import command_line_of, settings_of, usage_errors
 from support.runner.checks_of_scenarios import require_existing, require_groups
 from support.runner.requirements import SCRIPTED_MODEL
@@ -67,6 +67,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
 
     def run(self) -> bool:
         """Raises SystemExit for every outcome but a pass: behave itself has only the exit codes 0 and 1."""
+        redact_output()
         try:
             with self._signals.handling(), usage_errors():
                 code = self._run()
@@ -124,7 +125,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
                 require_existing(KnownIssues.load(), self._runner.features)
             target = self._identified(discover(resolved.settings), scenarios, resolved)
             reports = RunReports(resolved, target)
-            self._durations = durations(reports.records)
+            self._durations = durations(reports.records.file)
             reports.prepare()
             reports.print_header()
             self.config.userdata["target_label"] = target.label
@@ -169,10 +170,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         if "PYTHONBREAKPOINT" not in os.environ:
             sys.breakpointhook = self._debug
         runner.prepare(scenarios, resolved, target, reports.stacks)
-        with reports.open_records("w") as stream:
-            failed = runner.run_features(
-                runner.features, reports.results, lambda record: stream.write(record.to_line())
-            )
+        failed = runner.run_features(runner.features, reports.results, reports.records.write)
         self._broken = failed and not runner.failed
 
     def _debug(self, *_args: object, **_options: object) -> None:
@@ -211,18 +209,17 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             worker.configure(target, to_terminal=alone)
             return worker
 
-        with reports.open_records("w") as stream:
-            coordinator = Coordinator(
-                Schedule(tasks, self._durations, keep_order=alone),
-                ResultCollector(self.config, reports, stream, show_outcomes=not alone),
-                start=start,
-                signals=self._signals,
-                stop_at_failure=bool(self.config.stop),
-                time_factor=settings.acceptance_time_factor,
-            )
-            # The coordinator passes a signal on; here it only means that the run is over.
-            with suppress(KeyboardInterrupt), defer_interrupts():
-                coordinator.run([f"w{number + 1}" for number in range(jobs)])
+        coordinator = Coordinator(
+            Schedule(tasks, self._durations, keep_order=alone),
+            ResultCollector(self.config, reports, show_outcomes=not alone),
+            start=start,
+            signals=self._signals,
+            stop_at_failure=bool(self.config.stop),
+            time_factor=settings.acceptance_time_factor,
+        )
+        # The coordinator passes a signal on; here it only means that the run is over.
+        with suppress(KeyboardInterrupt), defer_interrupts():
+            coordinator.run([f"w{number + 1}" for number in range(jobs)])
         self._broken = coordinator.broken
 
     def _finish(self, scenarios: list[BehaveScenario], reports: RunReports, started: float) -> int:
@@ -233,13 +230,13 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         selected = {location_of(scenario): scenario for scenario in scenarios}
         reasons, explained = scenarios_not_run(
             {place: str(scenario.feature.name) for place, scenario in selected.items()},
-            read_records(reports.records),
+            reports.records.latest(),
             signalled=self._signals.why,
             fail_fast=bool(self.config.stop),
         )
         report_not_run([(selected[place], why) for place, why in reasons.items()], self.config, reports)
         code = self._signals.exit_code or exit_code(
-            read_records(reports.records), selected, broken=self._broken or not explained
+            reports.records.latest(), selected, broken=self._broken or not explained
         )
         suite = str(self.config.userdata.get("suite", "acceptance"))
         return reports.finish(code, suite=suite, started=started)

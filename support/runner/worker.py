@@ -14,6 +14,7 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeVar, cast
@@ -66,7 +67,9 @@ class CoordinatorConnection:
 
 def log(text: str) -> None:
     """Write to standard error of the process itself: it is in the evidence when the process crashes."""
-    os.write(LOG_DESCRIPTOR, text.encode(errors="backslashreplace"))
+    # A full disk costs the text, not the step that prints it.
+    with suppress(OSError):
+        os.write(LOG_DESCRIPTOR, text.encode(errors="backslashreplace"))
 
 
 class TeeStream:

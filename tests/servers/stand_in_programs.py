@@ -66,7 +66,7 @@ class Programs:
         return CommandTarget(path, "mistralrs", "0.8.1", "a test")
 
     def settings(self, **chosen: object) -> Settings:
-        return Settings(**{"acceptance_cache_dir": self.folder / "cache", **chosen})  # type: ignore[arg-type]
+        return Settings(**{"acceptance_cache_dir": self.folder / "cache", **chosen})
 
     @property
     def pids(self) -> list[int]:

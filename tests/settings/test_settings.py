@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from support.errors import EXIT_USAGE, SettingsError
-from support.results.redaction import REDACTED
-from support.settings import Settings, load_settings, redact_url
+from support.results.redaction import REDACTED, redact
+from support.settings import Settings, default_cache, load_settings, redact_url
 
 Say = Callable[[str, str, str], dict[str, str]]
 SOURCES = ("define", "environment", "file")
@@ -255,7 +255,7 @@ def test_a_name_in_capitals_in_the_file_is_refused_with_the_right_one(say: Say) 
 
 
 @pytest.mark.parametrize(
-    "content", [b"test_port = \n", b"= 1\n", b"a = 1\na = 2\n", b"\xff\xfe", b"[[[\n"], ids=repr
+    "content", [b"test_port = \n", b"= 1\n", b"a = 1\na = 2\n", b"\xff\xfe\x00", b"\xc3(", b"[[[\n"], ids=repr
 )
 def test_a_file_that_is_no_toml_is_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "acceptance.toml").write_bytes(content)
@@ -269,7 +269,129 @@ def test_a_folder_where_the_file_should_be_is_one_line(tmp_path: Path) -> None:
     assert "settings file acceptance.toml: cannot be read" in error_of()
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_file_as_windows_writes_it_is_read(tmp_path: Path, encoding: str) -> None:
+    mark = "\ufeff" if encoding.endswith(("le", "be")) else ""
+    (tmp_path / "acceptance.toml").write_bytes(f"{mark}rust_log = 'grün'\r\n".encode(encoding))
+    assert load_settings().settings.rust_log == "grün"
+
+
+# -- types
+
+
+@pytest.mark.parametrize(
+    "name", ["test_port", "test_batch_size", "acceptance_jobs", "acceptance_time_factor"]
+)
+def test_true_is_no_number(tmp_path: Path, name: str) -> None:
+    (tmp_path / "acceptance.toml").write_text(f"{name} = true\n")
+    text = error_of()
+    assert text.startswith(f"setting {name} = True (from acceptance.toml) is wrong: true and false are no")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("test_port", "8080.5"),
+        ("test_port", "1979-05-27"),
+        ("test_verbose", "2"),
+        ("target_url", "8080"),
+        ("rust_log", "true"),
+        ("acceptance_cases", "1"),
+        ("mistralrs_bin", "7"),
+        ("test_model_file", "[]"),
+        ("target_api_key", "12345678"),
+    ],
+)
+def test_a_toml_value_of_another_type_is_refused(tmp_path: Path, name: str, value: str) -> None:
+    (tmp_path / "acceptance.toml").write_text(f"{name} = {value}\n")
+    assert f"setting {name} = " in error_of()
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize(
+    "name", ["mistralrs_bin", "ollama_bin", "acceptance_cache_dir", "acceptance_reports_dir"]
+)
+def test_a_path_below_the_home_folder_is_expanded(
+    say: Say, source: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert getattr(load_settings(say(source, name, "~/there")).settings, name) == tmp_path / "there"
+
+
+def test_a_model_below_the_home_folder_is_found(
+    say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "m.gguf").touch()
+    say("file", "test_model_path", "~")
+    say("file", "test_model_file", "~/m.gguf")
+    assert load_settings().settings.user_model == (tmp_path, str(tmp_path / "m.gguf"))
+
+
+def test_the_cache_of_the_environment_is_below_the_home_folder_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("ACCEPTANCE_CACHE_DIR", "~/cache")
+    assert default_cache() == tmp_path / "cache"
+
+
+@pytest.mark.parametrize("source", ["define", "file"])
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("acceptance_reports_dir", "", "it is empty"),
+        ("acceptance_cache_dir", " ", "it is empty"),
+        ("mistralrs_bin", "~no-such-user/bin", "there is no home folder of that user"),
+        ("test_model_file", "~no-such-user/m.gguf", "there is no home folder of that user"),
+        ("target_url", "http://ho st:1/", "not an http or https address"),
+        ("acceptance_compare", "reference,http://", "not an http or https address"),
+        ("acceptance_compare", "http://host:port", "its port is no number"),
+    ],
+)
+def test_a_value_that_no_library_could_use_is_refused_here(
+    say: Say, source: str, name: str, value: str, reason: str
+) -> None:
+    assert f"is wrong: {reason}" in error_of(say(source, name, value))
+
+
+@pytest.mark.parametrize("name", ["mistralrs_bin", "test_model_path", "target_url", "rust_log"])
+def test_a_control_character_is_refused(name: str) -> None:
+    assert "is wrong: it has a control character" in error_of({name: "http://a\x00b"})
+
+
+def test_blanks_around_a_value_are_of_the_file_that_it_is_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TARGET_API_KEY", f"{SECRET}\n")
+    monkeypatch.setenv("TARGET_URL", " http://host:1\r\n")
+    settings = load_settings().settings
+    assert (settings.api_key, settings.target_url) == (SECRET, "http://host:1")
+
+
 # -- secrets
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("key", [f"Bearer {SECRET}", f"{SECRET}ä", f"a\t{SECRET}"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(say: Say, source: str, key: str) -> None:
+    text = error_of(say(source, "target_api_key", key))
+    assert text.startswith(
+        f"setting target_api_key = {REDACTED} (from {origin_words(source, 'target_api_key')})"
+    )
+    assert SECRET not in text
+
+
+@pytest.mark.parametrize(
+    "text", ["https://u:{}@host:1", "u:{}@host:1", "real,ftp://u:{}@host", "http://u:{}@host:x"]
+)
+def test_no_password_of_a_compared_server_is_shown(text: str) -> None:
+    address = text.format(SECRET)
+    try:
+        assert SECRET not in repr(load_settings({"acceptance_compare": address}).table())
+        assert redact(SECRET) == REDACTED
+    except SettingsError as error:
+        assert SECRET not in str(error)
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -1,0 +1,84 @@
+"""A disk that becomes full: the verdict is printed, then what could not be written."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from support.errors import EXIT_FAILED, EXIT_HARNESS, EXIT_PASSED
+from support.reporting.report_writer import RunReports
+from support.results.record import Record, read_records
+from support.servers.discovery import CommandTarget
+from support.settings import load_settings
+
+PASSED = Record("It passes", "Toys", "features/toys/toy.feature:3", "toys", "passed", start=1.0)
+FAILED = Record("It fails", "Toys", "features/toys/toy.feature:9", "toys", "failed", start=2.0, error="no")
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """The system refuses what a file has beyond so many bytes, as a full disk does."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture
+def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunReports:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    resolved = load_settings({"acceptance_reports_dir": str(tmp_path / "r"), "acceptance_html": "false"})
+    made = RunReports(resolved, CommandTarget(Path(sys.executable), "mistralrs", "0.8.1", "a test"))
+    made.prepare()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("records", "code", "exit_code", "verdict"),
+    [
+        ([PASSED], EXIT_PASSED, EXIT_HARNESS, "PASSED: 1 passed, 0 failed, 0 skipped"),
+        ([PASSED, FAILED], EXIT_FAILED, EXIT_FAILED, "FAILED: 1 passed, 1 failed, 0 skipped"),
+    ],
+)
+def test_the_verdict_is_printed_and_then_what_could_not_be_written(
+    reports: RunReports,
+    records: list[Record],
+    code: int,
+    exit_code: int,
+    verdict: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with largest_file(100):
+        for record in records:
+            reports.records.write(record)
+        assert reports.finish(code, suite="toy", started=time.time()) == exit_code
+    printed = capsys.readouterr()
+    assert printed.out.rstrip().splitlines()[-1] == verdict
+    assert [line.split(": ")[2] for line in printed.err.splitlines()] == [
+        *("records.jsonl", "JSON", "JUnit", "Summary"),
+    ]
+    assert "acceptance: could not be written: JSON: File too large" in printed.err
+
+
+def test_records_that_fit_are_kept_when_the_disk_becomes_full(reports: RunReports) -> None:
+    reports.records.write(PASSED)
+    with largest_file(reports.records.file.stat().st_size + 10):
+        reports.records.write(FAILED)
+    reports.records.write(FAILED)
+    assert read_records(reports.records.file) == [PASSED]
+    assert reports.records.latest() == [PASSED, FAILED]
+
+
+def test_with_room_nothing_is_missing(reports: RunReports, capsys: pytest.CaptureFixture[str]) -> None:
+    reports.records.write(PASSED)
+    assert reports.finish(EXIT_PASSED, suite="toy", started=time.time()) == EXIT_PASSED
+    assert "could not be written" not in capsys.readouterr().err
