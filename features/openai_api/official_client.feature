@@ -12,14 +12,15 @@ Feature: The official OpenAI client works unchanged
     Then the client returns the expected value
 
     Examples: answers
-      | task                       |
-      | ask a question             |
-      | count the tokens           |
-      | read a stream              |
-      | assemble a stream          |
-      | request a completion       |
-      | find the model in the list |
-      | read a tool call           |
+      | task                          |
+      | ask a question                |
+      | count the tokens              |
+      | read a stream                 |
+      | assemble a stream             |
+      | request a completion          |
+      | find the model in the list    |
+      | read a tool call              |
+      | assemble a streamed tool call |
 
     Examples: errors
       | task                            |

@@ -75,6 +75,17 @@ def _tool_calls(client: openai.OpenAI, model: str) -> object:
     return [(call.function.name, json.loads(call.function.arguments)) for call in calls]
 
 
+def _streamed_tool_calls(client: openai.OpenAI, model: str) -> object:
+    """The client's own helper puts them together; it parses the arguments of strict tools alone."""
+    tools: Any = [{"type": "function", "function": {**WEATHER, "strict": True}}]
+    messages: Any = [{"role": "user", "content": "What is the weather?"}]
+    with client.chat.completions.stream(
+        model=model, messages=messages, tools=tools, max_tokens=100, temperature=0
+    ) as stream:
+        calls: list[Any] = [*(stream.get_final_completion().choices[0].message.tool_calls or ())]
+    return [(call.function.name, json.loads(call.function.arguments)) for call in calls]
+
+
 def _usage_adds_up(client: openai.OpenAI, model: str) -> bool:
     usage = _create(client, model).usage
     return bool(usage.total_tokens == usage.prompt_tokens + usage.completion_tokens > 0)
@@ -159,6 +170,7 @@ OPENAI_TASKS: NameRegistry[tuple[object, Callable[[openai.OpenAI, str], object]]
             lambda client, model: model in [card.id for card in client.models.list()],
         ),
         "read a tool call": ([("get_weather", {"city": "Oslo"})], _tool_calls),
+        "assemble a streamed tool call": ([("get_weather", {"city": "Oslo"})], _streamed_tool_calls),
         "report an unknown model": (
             "NotFoundError",
             lambda client, _model: _create(client, "nobody/knows-this").id,
