@@ -12,7 +12,7 @@ case_runner       runs one case on one server; what a check found
 sequence          `@sequence`: checks that take several requests, and the client that they use
 sequences/        the sequences of each API
 scenario          runs the checks of a group, each with its result
-model_names       the model that a response names: requested or listed
+request_fields    fields of a response that repeat its request, as the model does
 missing_routes    routes that a server lacks: listed in `optional_routes.toml`, or found in a run
 comparison        the same case on other servers, for the matrix
 """

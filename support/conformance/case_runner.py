@@ -11,8 +11,8 @@ from support.conformance.api import NormalizedAnswer, find_api
 from support.conformance.case_table import Case, Check, Kind, get_case
 from support.conformance.matchers import json_equal
 from support.conformance.missing_routes import missing_route_reason
-from support.conformance.model_names import require_known_model
 from support.conformance.request_builder import substitute
+from support.conformance.request_fields import require_request_fields
 from support.conformance.response_parser import ConformanceError, ParsedResponse, stream_kind
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
@@ -147,7 +147,7 @@ class _CaseRun:
             kind, contracts = _form(case, streamed=(change or {}).get("stream"))
             parsed = self._api.check_response(exchange, status=case.status, kind=kind, contracts=contracts)
             if exchange.status < 400:
-                require_known_model(parsed, self._server.model_names)
+                require_request_fields(parsed, self._server.model_names)
         return parsed
 
     def _check_headers(self, exchange: Exchange) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from support.conformance.api import find_api
 from support.conformance.case_runner import Failure, Outcome
 from support.conformance.case_table import Check
-from support.conformance.model_names import require_known_model
+from support.conformance.request_fields import require_request_fields
 from support.conformance.response_parser import ConformanceError, ParsedResponse, stream_kind
 from support.errors import NotSupported
 from support.http.client import ApiClient, RequestFailed
@@ -55,7 +55,7 @@ class CheckedClient:
             exchange = self.send(method, path, body, {"Content-Type": "application/json"})
         parsed = self.api.check_contract(exchange, contract, status=status, stream=stream_kind(path))
         if status < 400:
-            require_known_model(parsed, self.server.model_names)
+            require_request_fields(parsed, self.server.model_names)
         return parsed
 
     def send(

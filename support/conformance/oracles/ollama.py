@@ -8,6 +8,7 @@ Durations are nanoseconds, sizes bytes, counts tokens; Go leaves out what is zer
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -19,6 +20,7 @@ from pydantic import AfterValidator, Field
 
 from support.conformance.api import Api, NormalizedAnswer
 from support.conformance.contract import (
+    CLOCK_SLACK_SECONDS,
     Byte,
     Contract,
     LogProbability,
@@ -70,9 +72,16 @@ def _check_current_timestamp(timestamp: str) -> str:
     return timestamp
 
 
+def _check_past_timestamp(timestamp: str) -> str:
+    if unix_seconds(timestamp) > time.time() + CLOCK_SLACK_SECONDS:
+        raise ValueError(f"{timestamp} is in the future")
+    return timestamp
+
+
 Count = Annotated[int, Field(ge=1)]
 Duration = Annotated[int, Field(ge=0)]
 Timestamp = Annotated[str, AfterValidator(_check_timestamp)]
+PastTimestamp = Annotated[str, AfterValidator(_check_past_timestamp)]
 CurrentTimestamp = Annotated[str, AfterValidator(_check_current_timestamp)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -215,6 +224,10 @@ class _Details(StrictModel):
     parameter_size: Annotated[str, Field(pattern=r"^\d+(\.\d+)?[KMBT]?$")]
     quantization_level: Text
 
+    def require_consistent(self) -> None:
+        if self.family not in self.families:
+            raise ValueError(f"the family {self.family!r} is not among {self.families}")
+
 
 class _ModelEntry(StrictModel):
     name: Annotated[str, Field(pattern=r"^[^:]+:[^:]+$")]
@@ -223,9 +236,13 @@ class _ModelEntry(StrictModel):
     digest: Digest
     details: _Details
 
+    def require_consistent(self) -> None:
+        if self.name != self.model:
+            raise ValueError(f"the name {self.name!r} of the model {self.model!r}")
+
 
 class _ListedModel(_ModelEntry):
-    modified_at: Timestamp
+    modified_at: PastTimestamp
 
 
 class Tags(StrictModel):
@@ -241,6 +258,11 @@ class _RunningModel(_ModelEntry):
     expires_at: Timestamp
     size_vram: Annotated[int, Field(ge=0)]
     context_length: Annotated[int, Field(gt=0)]
+
+    def require_consistent(self) -> None:
+        super().require_consistent()
+        if self.size_vram > self.size:
+            raise ValueError(f"size_vram {self.size_vram} is more than the size of {self.size}")
 
 
 class Processes(StrictModel):
@@ -261,7 +283,7 @@ class Show(StrictModel):
     details: _Details
     model_info: JsonObject
     capabilities: Annotated[list[Text], Field(min_length=1)]
-    modified_at: Timestamp
+    modified_at: PastTimestamp
     modelfile: str | None = None
     parameters: str | None = None
     template: str | None = None

@@ -50,6 +50,7 @@ TextReason = Literal["stop", "length"]
 Reason = Literal["stop", "length", "tool_calls"]
 
 _EXTRA = extra_fields("openai")
+Measured = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Usage(StrictModel):
@@ -58,6 +59,13 @@ class Usage(StrictModel):
     prompt_tokens: Count
     completion_tokens: Count
     total_tokens: Count
+    # What mistral.rs adds.
+    avg_tok_per_sec: Measured | None = None
+    avg_prompt_tok_per_sec: Measured | None = None
+    avg_compl_tok_per_sec: Measured | None = None
+    total_time_sec: Measured | None = None
+    total_prompt_time_sec: Measured | None = None
+    total_completion_time_sec: Measured | None = None
 
     def require_consistent(self) -> None:
         require_total(self.total_tokens, self.prompt_tokens, self.completion_tokens)
@@ -83,7 +91,8 @@ class Logprobs(StrictModel):
     """Log-probabilities of an answer: one entry for each of its tokens."""
 
     content: list[_SampledToken] | None
-    refusal: list[_SampledToken] | None = None
+    # No model of the suite refuses.
+    refusal: None = None
 
 
 class _Function(StrictModel):
@@ -102,7 +111,7 @@ class _Message(StrictModel):
     role: Literal["assistant"]
     content: str | None
     tool_calls: list[_ToolCall] | None = None
-    refusal: str | None = None
+    refusal: None = None
 
 
 class _Choice(StrictModel):
@@ -139,7 +148,7 @@ class _Delta(StrictModel):
     role: Literal["assistant"] | None = None
     content: str | None = None
     tool_calls: list[_ToolCallDelta] | None = None
-    refusal: str | None = None
+    refusal: None = None
 
 
 class _ChunkChoice(StrictModel):
@@ -197,8 +206,13 @@ class ModelCard(StrictModel):
 
 
 class _ListedModelCard(ModelCard):
-    # What mistral.rs adds: whether the model is loaded.
-    status: str | None = None
+    # What mistral.rs adds.
+    status: Literal["loaded", "unloaded", "reloading"] | None = None
+    root: Text | None = None
+    parent: str | None = None
+    tools_available: bool | None = None
+    mcp_tools_count: Count | None = None
+    mcp_servers_connected: Count | None = None
 
 
 class Models(StrictModel):

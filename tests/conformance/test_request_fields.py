@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from support.conformance.case_runner import run_case
-from support.conformance.model_names import require_known_model
+from support.conformance.request_fields import require_request_fields
 from support.conformance.response_parser import ConformanceError, parse
 from tests.conformance.samples import SERVER, Canned, case, chat, exchange, reply
 
@@ -22,7 +22,7 @@ def check(request: object, *documents: Any, listed: Sequence[str] = LISTED) -> N
     answer = replace(
         exchange(body, content_type="text/event-stream"), request_body=json.dumps(request).encode()
     )
-    require_known_model(parse(answer, "sse", ends_with_done=False), listed)
+    require_request_fields(parse(answer, "sse", ends_with_done=False), listed)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,31 @@ def test_a_requested_or_listed_model_is_right(request_body: object, document: ob
 def test_another_model_is_wrong(document: object) -> None:
     with pytest.raises(ConformanceError, match=r"the response is by '.*requested: 'mine', listed: 'default'"):
         check({"model": "mine"}, {"model": "mine"}, document)
+
+
+@pytest.mark.parametrize(
+    ("sent", "returned", "same"),
+    [
+        ({"temperature": 0.7}, {"temperature": 0.699999988}, True),
+        ({"temperature": 0.7}, {"temperature": 1.0}, False),
+        ({"temperature": 0.7}, {"temperature": None}, True),
+        ({"metadata": {"a": "b"}}, {"metadata": {"a": "b"}}, True),
+        ({"metadata": {"a": "b"}}, {"metadata": {}}, False),
+        ({"store": False}, {"store": True}, False),
+        ({"store": True}, {"store": 1}, False),
+        ({"instructions": "Be brief"}, {"instructions": "Be long"}, False),
+        ({"tools": []}, {"tools": [{}]}, True),
+    ],
+)
+def test_parameters_of_a_response_are_those_of_the_request(
+    sent: dict[str, Any], returned: dict[str, Any], *, same: bool
+) -> None:
+    document = {"object": "response", "model": "mine", **returned}
+    if same:
+        check({"model": "mine", **sent}, {"response": document})
+        return
+    with pytest.raises(ConformanceError, match="was requested"):
+        check({"model": "mine", **sent}, document)
 
 
 def test_a_case_checks_the_model() -> None:
