@@ -184,7 +184,9 @@ class RunContext:
         if isinstance(self.target, UrlTarget):
             if model != SCRIPTED:
                 raise NotSupported(f"{self.target.label} has its own models, and takes none of the suite's")
-            return Upstream(self.target.url, None, self.settings.api_key)
+            known = self.target.has_only_the_scripted_model
+            file = self.models.scripted(self.script).path if known else None
+            return Upstream(self.target.url, file, self.settings.api_key)
         require_model(self.target, model)
         arguments = self.model(model)
         file = arguments.directory / arguments.file if arguments.file else None

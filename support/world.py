@@ -89,10 +89,14 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         compared = [name for name in servers if name in (DIRECT, GATEWAY, REAL)]
         if compared and model == "the scripted model":
             self.parity.endpoints.require_same_model(compared)
-        suite_models = ("the tool-calling model", "the embedding model", "the known-distribution model")
+        target = self.suite.target
         ollama_api = "an Ollama API server" in servers  # each of its checks has a server with its own model
-        if model in suite_models and isinstance(self.suite.target, UrlTarget) and not ollama_api:
-            raise NotSupported(f"{self.suite.target.label} has its own models, not {model}")
+        before_target = ollama_api and self.suite.ollama_backends.kind == "gateway"
+        if before_target and isinstance(target, UrlTarget) and target.other_model_reason:
+            raise NotSupported(target.other_model_reason)
+        suite_models = ("the tool-calling model", "the embedding model", "the known-distribution model")
+        if model in suite_models and isinstance(target, UrlTarget) and not ollama_api:
+            raise NotSupported(f"{target.label} has its own models, not {model}")
 
     # -- the program on the command line and in a terminal
 

@@ -104,7 +104,9 @@ class ComparedEndpoints:
 
     def require_model_metadata(self, server: str) -> None:
         """Raise `NotSupported` when the bundled gateway has no metadata of the model but its name."""
-        if server == GATEWAY and self.backend(server).program == BUNDLED and not self._started:
+        target = self._suite.target
+        without_file = isinstance(target, UrlTarget) and not target.has_only_the_scripted_model
+        if server == GATEWAY and self.backend(server).program == BUNDLED and without_file:
             raise NotSupported(
                 "the bundled gateway does not have the file of a model that was served before this run, "
                 "and so returns its name only (docs/gateway.md)"

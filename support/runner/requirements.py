@@ -11,7 +11,6 @@ from support.servers.capabilities import unmet_capability
 from support.servers.discovery import CommandTarget, Target, UrlTarget
 from support.settings import Settings
 
-SHOWN_CHARACTERS = 60
 SCRIPTED_MODEL = "needs.scripted_model"
 
 
@@ -21,12 +20,8 @@ def missing_requirement(tags: Iterable[str], settings: Settings, target: Target)
     command = isinstance(target, CommandTarget)
     if "needs.command" in wanted and not command:
         return "requires a local binary, but the target is a URL; set MISTRALRS_BIN instead of TARGET_URL"
-    if SCRIPTED_MODEL in wanted and isinstance(target, UrlTarget) and target.other_answer is not None:
-        return (
-            "requires the suite's scripted model; the server at TARGET_URL serves a different one, which "
-            f"answered {target.other_answer[:SHOWN_CHARACTERS]!r}: serve the folder that `acceptance model` "
-            "prints"
-        )
+    if SCRIPTED_MODEL in wanted and isinstance(target, UrlTarget) and target.other_model_reason:
+        return target.other_model_reason
     if "needs.smollm2" in wanted and not has_smollm2(settings.acceptance_cache_dir):
         return "requires the trained model SmolLM2 (98 MB); `acceptance get smollm2` fetches it"
     if "needs.own_model" in wanted and settings.user_model is None:

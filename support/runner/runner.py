@@ -42,6 +42,7 @@ from support.runner.scheduler import durations
 from support.runner.signals import Signals
 from support.runner.worker_pool import Worker, WorkerPool, prestarted_pool, workers_supported
 from support.servers.discovery import CommandTarget, Target, UrlTarget, discover
+from support.servers.ollama_backends import NEEDS_OLLAMA_API
 from support.settings import ResolvedSettings
 
 
@@ -139,7 +140,9 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
     @staticmethod
     def _identified(target: Target, scenarios: list[BehaveScenario], resolved: ResolvedSettings) -> Target:
         """The target, at a URL with the model that it serves if a scenario depends on that."""
-        needed = any(SCRIPTED_MODEL in scenario.effective_tags for scenario in scenarios)
+        needed = any(
+            {SCRIPTED_MODEL, NEEDS_OLLAMA_API} & {*scenario.effective_tags} for scenario in scenarios
+        )
         if not needed or not isinstance(target, UrlTarget):
             return target
         # Not at the top: a run that tests a program sends HTTP requests in its workers only.

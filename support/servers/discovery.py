@@ -21,6 +21,7 @@ from support.settings import Settings, redact_url
 
 VERSION_SECONDS = 10.0
 URL_SECONDS = 5.0
+SHOWN_CHARACTERS = 60
 # mistral.rs' name for whatever it serves.
 DEFAULT_ALIAS = "default"
 VERSION_LINE = re.compile(r"^(mistralrs(?:-server|-reference)?) (\d+\.\d+\.\d+\S*)$", re.MULTILINE)
@@ -69,6 +70,21 @@ class UrlTarget:
     def model_name(self) -> str:
         """The model name for requests: `default` as on mistral.rs, else the first one listed."""
         return DEFAULT_ALIAS if DEFAULT_ALIAS in self.models or not self.models else self.models[0]
+
+    @property
+    def has_only_the_scripted_model(self) -> bool:
+        """Whether its one model is the scripted one, of which the suite has the file."""
+        return self.other_answer is None and len({*self.models} - {DEFAULT_ALIAS}) <= 1
+
+    @property
+    def other_model_reason(self) -> str | None:
+        """Why it cannot give the scripted answers, with the remedy; None when it can."""
+        if self.other_answer is None:
+            return None
+        return (
+            "requires the suite's scripted model; the server at TARGET_URL serves a different one, which "
+            f"answered {self.other_answer[:SHOWN_CHARACTERS]!r}: serve what `acceptance model` prints"
+        )
 
     @property
     def model_id(self) -> str:

@@ -28,6 +28,8 @@ from support.settings import Settings, redact_url
 
 GATEWAY = "mistralrs-gateway"
 NEEDS_OLLAMA_API, NEEDS_OLLAMA = "needs.ollama_api", "needs.ollama"
+# A name without a tag means this one (api.md, Model names); the cases add it.
+LATEST = ":latest"
 CONNECT_SECONDS = 5.0
 CREATE_SECONDS = 60.0
 
@@ -186,7 +188,7 @@ class OllamaBackends:
             gateway.url,
             GATEWAY,
             version,
-            {model: model if upstream.file else listed[0]},
+            {model: model if upstream.file else listed[0].removesuffix(LATEST)},
             gateway,
             unloads=upstream.unloads,
             upstream=upstream.process,
@@ -209,7 +211,8 @@ class OllamaBackends:
                     raise TargetError(
                         f"{shown} lists no model and takes none of the suite's: {error}"
                     ) from None
-        return OllamaBackend(url, "url", version, dict.fromkeys((SCRIPTED, EMBEDDING, UNLOADABLE), listed[0]))
+        roles = (SCRIPTED, EMBEDDING, UNLOADABLE)
+        return OllamaBackend(url, "url", version, dict.fromkeys(roles, listed[0].removesuffix(LATEST)))
 
     def _version_and_models(self, url: str) -> tuple[str, list[str]]:
         """The version of a server and the models that it lists; raises `TargetError`."""

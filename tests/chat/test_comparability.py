@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -101,7 +101,8 @@ def test_what_was_there_before_is_not_changed(serve: Serve) -> None:
         own_gateway.require_managed(GATEWAY, "copying a model")
     with pytest.raises(NotSupported, match="bundled gateway only"):
         own_gateway.require_managed_gateway()
-    own_server = Stack(url_target(serve(says("Hi."))), bundled()).lineup()
+    other = replace(url_target(serve(says("Hi."))), other_answer="Hi.")
+    own_server = Stack(other, bundled()).lineup()
     with pytest.raises(NotSupported, match="the server behind the gateway was there before this run"):
         own_server.require_managed(GATEWAY, "unloading a model")
     with pytest.raises(NotSupported, match="returns its name only"):

@@ -190,7 +190,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         ("needs.command", URL, "set MISTRALRS_BIN instead of TARGET_URL"),
         ("needs.scripted_model", COMMAND, None),
         ("needs.scripted_model", URL, None),
-        ("needs.scripted_model", OTHER, "'Hello.*serve the folder that `acceptance model` prints"),
+        ("needs.scripted_model", OTHER, "'Hello.*serve what `acceptance model` prints"),
         ("needs.own_model", COMMAND, "set TEST_MODEL_PATH"),
         ("needs.subcommands", COMMAND, None),
         ("needs.subcommands", LEGACY, "mistralrs 0.7 or newer"),

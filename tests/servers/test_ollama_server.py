@@ -245,7 +245,7 @@ def test_a_gateway_that_takes_no_models_is_asked_for_its_first_one(programs: Pro
     try:
         owner = made_fronts(programs, gguf, ollama_api=server.url)
         front = owner.under_test()
-        assert dict(front.names) == dict.fromkeys((SCRIPTED, EMBEDDING, UNLOADABLE), "theirs:latest")
+        assert dict(front.names) == dict.fromkeys((SCRIPTED, EMBEDDING, UNLOADABLE), "theirs")
         with pytest.raises(NotSupported, match="has no model 'tools'"):
             owner.under_test(TOOLS)
         assert (front.program, front.alive) == ("url", True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -98,3 +99,11 @@ def test_the_name_of_the_scripted_model_is_enough(serve: Serve, names: tuple[str
 def test_only_whole_words_of_a_name_count() -> None:
     assert is_scripted_name("acceptance-ab12-scripted")
     assert not is_scripted_name("unscripted-7b")
+
+
+def test_a_gateway_gets_the_file_of_the_one_scripted_model() -> None:
+    target = UrlTarget("http://127.0.0.1:1", ("default", "/srv/scripted-gguf"), "set")
+    assert target.has_only_the_scripted_model and target.model_id == "/srv/scripted-gguf"
+    assert not replace(target, models=("default", "one", "two")).has_only_the_scripted_model
+    other = replace(target, other_answer="Hello!")
+    assert not other.has_only_the_scripted_model and "'Hello!'" in str(other.other_model_reason)
