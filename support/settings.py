@@ -30,7 +30,10 @@ COMPARABLE_SERVERS = ("real", "reference", "gateway", "ollama")
 # Environment names with this prefix belong to the suite alone, so an unknown one is a typing error.
 ENVIRONMENT_PREFIX = "ACCEPTANCE_"
 NUMBERS = ("test_port", "test_batch_size", "acceptance_time_factor", "acceptance_jobs")
-PATHS = ("mistralrs_bin", "ollama_bin", "test_model_path", "acceptance_cache_dir", "acceptance_reports_dir")
+PATHS = (
+    *("target_ca_file", "mistralrs_bin", "ollama_bin"),
+    *("test_model_path", "acceptance_cache_dir", "acceptance_reports_dir"),
+)
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 # What the value of a header may have (RFC 9110, 5.5), without blanks.
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -63,6 +66,11 @@ class Settings(BaseModel):
         "give a base address such as http://127.0.0.1:1234",
     )
     target_api_key: SecretStr | None = _setting(None, "sent as a bearer token to TARGET_URL", "give a token")
+    target_ca_file: Path | None = _setting(
+        None,
+        "certificates (PEM) of a private CA, trusted for https besides the public ones; as SSL_CERT_FILE",
+        "give a file of certificates in PEM form",
+    )
     mistralrs_bin: Path | None = _setting(
         None, "the mistral.rs program to test", "give the path of a mistralrs or mistralrs-server program"
     )
@@ -199,6 +207,16 @@ class Settings(BaseModel):
             raise ValueError("its port is no number from 0 to 65535") from None
         return url.rstrip("/").removesuffix("/v1")
 
+    @field_validator("target_ca_file")
+    @classmethod
+    def _certificates(cls, file: Path | None) -> Path | None:
+        """Absolute: a program that is started in another folder gets it too."""
+        if file is None:
+            return None
+        if problem := certificate_file_problem(file):
+            raise ValueError(problem)
+        return file.absolute()
+
     @field_validator("test_model_path")
     @classmethod
     def _folder(cls, path: Path | None) -> Path | None:
@@ -311,6 +329,27 @@ def redact_url(text: str) -> str:
     return f"{scheme}://{REDACTED + at if at else ''}{place}{query + REDACTED if query else ''}"
 
 
+def certificate_file_problem(file: Path) -> str:
+    """Why no certificate can be read from it; empty when one can."""
+    import ssl
+
+    if not file.is_file():
+        return "there is no such file"
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
+    except OSError:
+        return "it has no certificate in PEM form"
+    return ""
+
+
+_ca_file: Path | None = None
+
+
+def ca_file() -> Path | None:
+    """`target_ca_file` of the settings that were read last: clients are made where no settings are."""
+    return _ca_file
+
+
 def load_settings(defines: Mapping[str, Any] | None = None) -> ResolvedSettings:
     """Read all sources; raises `SettingsError` with one line for the first thing that is wrong."""
     known = Settings.model_fields
@@ -345,6 +384,8 @@ def load_settings(defines: Mapping[str, Any] | None = None) -> ResolvedSettings:
     except ValidationError as error:
         raise _invalid_setting(error, origins) from None
     _check_model_file(settings, origins)
+    global _ca_file
+    _ca_file = settings.target_ca_file
     # Here and not later: from now on texts may contain them.
     # Not all of them are addresses; the other values are no secret.
     addresses = (settings.target_url, settings.ollama_url, settings.ollama_api, *settings.compared_servers)

@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
+from support.http.client import tls_context
 from support.name_registry import NameRegistry
 
 MODULES = ("langchain_openai", "langchain_ollama")
@@ -98,9 +101,16 @@ def _adapter(api: str, url: str, model: str, key: str | None) -> Any:
     if api == "Ollama":
         from langchain_ollama import ChatOllama
 
-        return ChatOllama(base_url=url, model=model, temperature=0, num_predict=MAX_TOKENS)
+        return ChatOllama(
+            base_url=url,
+            model=model,
+            temperature=0,
+            num_predict=MAX_TOKENS,
+            client_kwargs={"verify": tls_context(url)},
+        )
     from langchain_openai import ChatOpenAI
 
     settings: dict[str, Any] = {"max_tokens": MAX_TOKENS, "max_retries": 0, "stream_usage": True}
     settings |= {"api_key": key or "none", "temperature": 0}
+    settings |= {"http_client": httpx.Client(verify=tls_context(url))}
     return ChatOpenAI(base_url=f"{url}/v1", model=model, **settings)

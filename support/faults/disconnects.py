@@ -10,7 +10,7 @@ from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 from support.chat.client import ChatEndpoint, ChatRequest
-from support.http.client import RequestFailed
+from support.http.client import RequestFailed, tls_context
 from support.performance.activity import ActivityProbe
 from support.performance.concurrency import UserOutcome, ask_as_user, run_concurrently
 from support.waiting import wait_until
@@ -33,15 +33,22 @@ class RawClient:
     ) -> None:
         """Connects and sends the request; `small_buffer`: with a small receive buffer."""
         place = urlsplit(endpoint.url)
-        self._socket = socket.socket()
+        secure = place.scheme == "https"
+        self._socket = socket.socket(socket.AF_INET6 if ":" in str(place.hostname) else socket.AF_INET)
         if small_buffer:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
         self._socket.settimeout(BEGIN_SECONDS)
-        self._socket.connect((place.hostname, place.port or 80))
+        self._socket.connect((place.hostname, place.port or (443 if secure else 80)))
+        if secure:
+            context = tls_context(endpoint.url)
+            self._socket = context.wrap_socket(self._socket, server_hostname=place.hostname)
         body = json.dumps(endpoint.request(chat_request, stream=stream)).encode()
         connection = HTTPConnection(place.netloc)
         connection.sock = self._socket
-        connection.request("POST", endpoint.protocol.path, body, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"}
+        if endpoint.key:
+            headers["Authorization"] = f"Bearer {endpoint.key}"
+        connection.request("POST", place.path + endpoint.protocol.path, body, headers)
 
     def read(self, least: int) -> bytes:
         """The first `least` bytes of the answer; raises `RequestFailed` when there are fewer."""

@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
 
+from support.errors import SettingsError
 from support.http.deadline import DEADLINES
 from support.http.exchange import NO_STATUS, Exchange
-from support.settings import redact_url
+from support.settings import ca_file, certificate_file_problem, redact_url
 from support.units import JsonMapping
 
 ANSWER_SECONDS = 30.0
@@ -28,13 +31,45 @@ class RequestFailed(AssertionError):
 
 
 def tls_context(base_url: str) -> ssl.SSLContext:
-    """One for all clients: httpx makes one for each, also for http, which takes longer than most answers."""
-    return _tls_context(verify=base_url.lower().startswith("https:"))
+    """One for all clients: httpx makes one for each, also for http, which takes longer than most answers.
+
+    For https it trusts what SSL_CERT_FILE or SSL_CERT_DIR has (without them the public CAs), and
+    `target_ca_file`. Raises `SettingsError` when SSL_CERT_FILE cannot be used.
+    """
+    if not base_url.lower().startswith("https:"):
+        return _tls_context(verify=False)
+    variable = os.environ.get("SSL_CERT_FILE")
+    if variable and (problem := certificate_file_problem(Path(variable))):
+        raise SettingsError(
+            f"environment variable SSL_CERT_FILE = {variable!r} is wrong: {problem}; "
+            "give a file of certificates in PEM form, or unset it"
+        )
+    return _tls_context(verify=True, trusted=(variable, os.environ.get("SSL_CERT_DIR")), ca=ca_file())
 
 
 @functools.cache
-def _tls_context(*, verify: bool) -> ssl.SSLContext:
-    return httpx.create_ssl_context(verify=verify, trust_env=False)
+def _tls_context(
+    *, verify: bool, trusted: tuple[str | None, str | None] = (None, None), ca: Path | None = None
+) -> ssl.SSLContext:
+    """`trusted`: the variables that httpx reads."""
+    context = httpx.create_ssl_context(verify=verify, trust_env=any(trusted))
+    if ca is not None:
+        context.load_verify_locations(cafile=ca)
+    return context
+
+
+def tls_problem(error: BaseException | None) -> str:
+    """What is wrong with TLS, and the remedy; empty for an error that is no TLS error."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return (
+                f"its certificate is not trusted ({error.verify_message.rstrip('.')}); give the certificate "
+                "of its CA with TARGET_CA_FILE or SSL_CERT_FILE, or a host name that it is for"
+            )
+        if isinstance(error, ssl.SSLError):
+            return f"no TLS connection ({error.reason or error}); is it http, not https?"
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 class ApiClient:
@@ -112,10 +147,11 @@ class ApiClient:
         elif why is not None:
             connected = not isinstance(why, httpx.ConnectError)
             reason = f"the server broke off ({why})" if connected else f"no connection ({why})"
+            reason = tls_problem(why) or reason
         else:
             return exchange
         progress = f"{len(exchange.body)} bytes had come in {len(chunks)} reads"
-        raise RequestFailed(f"{method} {exchange.url}: {reason}; {progress}")
+        raise RequestFailed(f"{method} {exchange.url}: {reason}; {progress}") from why
 
     @property
     def closed(self) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from support.results.redaction import redact
+from support.settings import ca_file
 from support.units import Json, JsonObject
 
 SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "cookie", "set-cookie"})
@@ -63,6 +64,8 @@ class Exchange:
         for name, value in self.request_headers.items():
             if name.lower() in (*REPLAYED_HEADERS, *SECRET_HEADERS) and value != "*/*":
                 words += ["-H", f"{name}: {'$TOKEN' if name.lower() in SECRET_HEADERS else value}"]
+        if self.url.startswith("https:") and (ca := ca_file()) is not None:
+            words += ["--cacert", str(ca)]
         if self.request_body:
             if "content-type" not in (name.lower() for name in self.request_headers):
                 # curl would add one of its own.

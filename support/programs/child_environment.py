@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from support.settings import ca_file
+
 # What a program may inherit: no user configuration, token or proxy, and no RUST_BACKTRACE, which changes
 # messages.
 INHERITED_VARIABLES = (
@@ -20,6 +22,7 @@ INHERITED_VARIABLES = (
     "TMPDIR",
     "CUDA_VISIBLE_DEVICES",
     "NVIDIA_VISIBLE_DEVICES",
+    "SSL_CERT_DIR",
     "OMP_NUM_THREADS",
     "RAYON_NUM_THREADS",
 )
@@ -45,6 +48,9 @@ def child_environment(home: Path, *, rust_log: str | None = None, **more: str) -
         "HTTPS_PROXY": BLACKHOLE_PROXY,
         "NO_PROXY": "127.0.0.1,localhost,::1",
     }
+    # For a client of a target with https: the CAs to trust, by the name that OpenSSL and Go read.
+    if (trusted := ca_file() or os.environ.get("SSL_CERT_FILE")) is not None:
+        environment["SSL_CERT_FILE"] = str(trusted)
     if rust_log:
         environment["RUST_LOG"] = rust_log
     return environment | more

@@ -16,6 +16,7 @@ from support.programs.child_environment import child_environment
 from support.programs.mistralrs import MISTRALRS
 from support.programs.process import CommandTimeout, CompletedCommand, run_command
 from support.programs.run_directory import temp_prefix
+from support.results.redaction import redact
 from support.servers.command_line import CommandLine, command_line_of
 from support.settings import Settings, redact_url
 
@@ -196,7 +197,7 @@ def _connect(settings: Settings, why: str) -> UrlTarget:
     # Not at the top: a run that tests a program sends HTTP requests in its workers only.
     import httpx
 
-    from support.http.client import ApiClient, RequestFailed
+    from support.http.client import ApiClient, RequestFailed, tls_problem
     from support.http.exchange import NotJson
 
     url = settings.target_url
@@ -207,9 +208,9 @@ def _connect(settings: Settings, why: str) -> UrlTarget:
         with contextlib.closing(ApiClient(url, api_key=settings.api_key, timeout=timeout)) as client:
             answer = client.get("/v1/models")
     except (RequestFailed, httpx.InvalidURL) as error:
-        raise TargetError(
-            f"cannot be reached: {shown}: {error}; start the server and let it load its model first"
-        ) from None
+        cause = error.__cause__ or error.__context__
+        remedy = "" if tls_problem(cause) else "; start the server and let it load its model first"
+        raise TargetError(f"cannot be reached: {shown}: {redact(str(error))}{remedy}") from None
     if answer.status in (401, 403):
         remedy = (
             "TARGET_API_KEY is not the right token" if settings.api_key else "set TARGET_API_KEY to its token"
