@@ -151,6 +151,11 @@ class ChatEndpoint:
             body = self.request(chat_request, stream=stream)
             return self.protocol.ask(client, body, endpoint=self.name, contract=False)
 
+    def send(self, chat_request: ChatRequest, *, stream: bool = False, timeout: float) -> Exchange:
+        """Ask and return the response, which may be an error; raises `RequestFailed` when there is none."""
+        with contextlib.closing(self.client(timeout)) as client:
+            return client.post(self.protocol.path, self.request(chat_request, stream=stream))
+
     def read_answer(self, exchange: Exchange, *, stream: bool) -> Answer:
         """The same for a response that is there already."""
         return self.protocol.read_answer(exchange, stream=stream, endpoint=self.name, contract=False)

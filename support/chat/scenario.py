@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from support.chat import checks, model_lists
-from support.chat.client import Answer, ChatRequest, Message, chat_request
+from support.chat.client import Answer, ChatEndpoint, ChatRequest, Message, chat_request
 from support.chat.model_lists import ListedModels
 from support.chat.scenario_servers import ScenarioServers
-from support.http.exchange import Exchange
+from support.http.exchange import Exchange, NotJson
 from support.results.must_check import MustCheck
 from support.results.scenario_result import ScenarioResult
 from support.servers.dedicated import DIRECT, GATEWAY, REAL
@@ -26,14 +27,30 @@ ENDPOINTS = {("every endpoint",): (DIRECT, GATEWAY, REAL), (DIRECT, GATEWAY): (D
 
 @dataclass(frozen=True)
 class ComparedAnswers:
-    """The answers of several endpoints to one request, non-streamed and streamed."""
+    """The answers of several endpoints to one request, non-streamed and streamed.
+
+    `rejections`: the responses where all endpoints reject the system message alike, and so none answers.
+    """
 
     chat_request: ChatRequest
     whole: tuple[Answer, ...]
     streamed: tuple[Answer, ...]
+    rejections: tuple[Exchange, ...] = ()
+
+    def require_answered(self) -> None:
+        """Raises AssertionError where the system message was rejected."""
+        assert not self.rejections, f"the system message is rejected\n{self.rejections[0].describe()}"
+
+    def require_same_answers(self) -> None:
+        """Every endpoint gave the same text and finish reason."""
+        if not self.rejections:
+            checks.check_same_text(self.whole)
+            checks.check_equal(self.whole, lambda answer: answer.finish_reason, "the finish reasons")
 
     def require_same_counts(self) -> None:
         """Every endpoint counted the same tokens, above zero."""
+        if self.rejections:
+            return
         checks.check_equal(self.whole, lambda answer: answer.counts, "the token counts (prompt, answer)")
         assert all(self.whole[0].counts), f"nothing was counted: {self.whole[0]}"
 
@@ -45,6 +62,45 @@ class ComparedAnswers:
                 lambda answer: (answer.text, answer.finish_reason, answer.counts),
                 f"stream and non-streamed answer of {pair[0].endpoint}",
             )
+
+
+def rejected_alike(
+    endpoints: Sequence[ChatEndpoint], request: ChatRequest, without: ChatRequest, timeout: float
+) -> tuple[Exchange, ...]:
+    """The responses of endpoints that reject the system message of a request, as some chat templates do.
+
+    Raises AssertionError unless all reject it with the status and the message of the first endpoint, streamed
+    and non-streamed, and answer the same request `without` the system message.
+    """
+    for endpoint in endpoints:
+        endpoint.ask(without, timeout=timeout)
+    responses = [
+        (endpoint, stream, endpoint.send(request, stream=stream, timeout=timeout))
+        for endpoint in endpoints
+        for stream in (False, True)
+    ]
+    first = responses[0][2]
+    message = error_message(first)
+    assert message, f"{endpoints[0].name}: an error without a message\n{first.describe()}"
+    for endpoint, stream, response in responses:
+        # A stream has begun before the template is rendered: it may have status 200.
+        same_status = response.status == first.status or (stream and response.status == 200)
+        assert same_status and message in response.text, (
+            f"{endpoint.name}: expected status {first.status} and {message!r}, as {endpoints[0].name} rejects "
+            f"the system message\n{response.describe()}"
+        )
+    return tuple(response for _, _, response in responses)
+
+
+def error_message(exchange: Exchange) -> str:
+    """The message of an error of any API as it stands in the JSON; empty when there is none."""
+    try:
+        document = exchange.json()
+    except NotJson:
+        return ""
+    for name in ("error", "message"):
+        document = document.get(name, document) if isinstance(document, dict) else document
+    return json.dumps(document, ensure_ascii=False)[1:-1] if isinstance(document, str) else ""
 
 
 class ParityScenario(ScenarioResult):
@@ -64,8 +120,10 @@ class ParityScenario(ScenarioResult):
         context.add_exchanges(self._exchanges)
 
     def _exchanges(self) -> list[Exchange]:
-        answers = [(*compared.whole, *compared.streamed) for compared in self.answers.all()]
-        return [answer.exchange for answer in chain.from_iterable(answers)]
+        compared = self.answers.all()
+        answers = chain.from_iterable((*one.whole, *one.streamed) for one in compared)
+        rejections = chain.from_iterable(one.rejections for one in compared)
+        return [*(answer.exchange for answer in answers), *rejections]
 
     @property
     def available(self) -> bool:
@@ -88,6 +146,12 @@ class ParityScenario(ScenarioResult):
         endpoints = [*map(self.endpoints.openai, compared)]
         endpoints += [endpoint for server in compared[1:] for endpoint in self.endpoints.native(server)]
         request, timeout = chat_request(messages, question, **options), self._servers.answer_timeout
+        plain = [message for message in messages if message["role"] != "system"]
+        if plain != list(messages) and endpoints[0].send(request, timeout=timeout).status >= 400:
+            without = chat_request(plain, question, **options)
+            rejections = rejected_alike(endpoints, request, without, timeout)
+            self.answers.set(ComparedAnswers(request, (), (), rejections))
+            return
         whole, streamed = (
             tuple(endpoint.ask(request, stream=stream, timeout=timeout) for endpoint in endpoints)
             for stream in (False, True)
@@ -99,19 +163,19 @@ class ParityScenario(ScenarioResult):
             model_lists.require_all_answered(self.name_answers.get())
             return
         answers = self.answers.get()
+        answers.require_answered()
         for answer in answers.whole:
             checks.check_text(answer, self._scripted_answer(answers.chat_request))
 
     def require_equal(self) -> None:
-        answers = self.answers.get().whole
-        checks.check_same_text(answers)
-        checks.check_equal(answers, lambda answer: answer.finish_reason, "the finish reasons")
+        self.answers.get().require_same_answers()
 
     def require_equal_counts(self) -> None:
         self.answers.get().require_same_counts()
 
     def require_finish_reason(self, reason: str) -> None:
         answers = self.answers.get()
+        answers.require_answered()
         checks.check_finish((*answers.whole, *answers.streamed), reason)
 
     # -- a trained model

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,9 +14,10 @@ import pytest
 from support.chat.client import OPENAI_CHAT, Answer, ChatEndpoint, ChatRequest
 from support.chat.comparability import ComparedEndpoints
 from support.chat.model_lists import ListedModels, listed_name
-from support.chat.scenario import ComparedAnswers, ParityScenario
+from support.chat.scenario import ComparedAnswers, ParityScenario, rejected_alike
 from support.chat.scenario_servers import ScenarioServers
 from support.errors import NotSupported
+from support.http.exchange import Exchange
 from support.models.roles import SCRIPTED
 from support.models.script import Row, Script
 from support.results.must_check import UncheckedResult
@@ -25,7 +27,7 @@ from support.servers.discovery import CommandTarget, UrlTarget
 from support.servers.ollama_backends import GATEWAY as BUNDLED
 from support.servers.ollama_backends import OllamaBackend
 from tests.conformance.samples import exchange
-from tests.http.tiny_server import Reply, TinyServer, json_reply
+from tests.http.tiny_server import Reply, TinyServer, json_reply, reply
 from tests.timeouts import PATIENCE
 
 Serve = Callable[[Reply], TinyServer]
@@ -207,3 +209,55 @@ def test_what_was_sent_is_there_as_evidence(serve: Serve) -> None:
         scenario.answers.set(ComparedAnswers(TALK, (answer,), (answer,)))
         asked = sorted(one.url.removeprefix(server.url) for one in context.exchanges())
         assert asked == [*["/v1/chat/completions"] * 2, "/v1/models"]
+
+
+TEMPLATE_ERROR = 'no "system" role'
+
+
+def rejecting(status: str = "500 Internal Server Error", message: str = TEMPLATE_ERROR) -> list[Reply]:
+    """An answer without the system message, then twice an error."""
+    return [says("Hello."), *[json_reply({"error": {"message": message}}, status)] * 2]
+
+
+def in_turn(replies: Sequence[Reply]) -> Reply:
+    left = list(replies)
+    return lambda connection, closing: left.pop(0)(connection, closing)
+
+
+def rejected(serve: Serve, *servers: Sequence[Reply]) -> tuple[Exchange, ...]:
+    endpoints = [
+        ChatEndpoint(f"endpoint {number}", serve(in_turn(replies)).url, "tiny", OPENAI_CHAT)
+        for number, replies in enumerate(servers)
+    ]
+    return rejected_alike(endpoints, SYSTEM_TALK, TALK, PATIENCE)
+
+
+SYSTEM_TALK = ChatRequest(({"role": "system", "content": "Be brief"}, {"role": "user", "content": "Hi"}))
+
+
+def test_a_template_that_rejects_system_messages_is_parity_when_both_reject(serve: Serve) -> None:
+    error = json.dumps({"error": {"message": TEMPLATE_ERROR}})
+    begun = reply(f"data: {error}\n\ndata: [DONE]\n\n".encode(), content_type="text/event-stream")
+    responses = rejected(serve, [*rejecting()[:2], begun], rejecting())
+    assert [response.status for response in responses] == [500, 200, 500, 500]
+    compared = ComparedAnswers(SYSTEM_TALK, (), (), responses)
+    compared.require_same_answers()
+    compared.require_same_counts()
+    compared.require_same_streams()
+    with pytest.raises(AssertionError, match="the system message is rejected"):
+        compared.require_answered()
+
+
+@pytest.mark.parametrize(
+    ("gateway", "failure"),
+    [
+        ([says("Hello.")] * 3, "endpoint 1: expected status 500"),
+        (rejecting("400 Bad Request"), "endpoint 1: expected status 500"),
+        (rejecting(message="something else"), "endpoint 1: expected status 500"),
+        ([*rejecting()[:2], says("Hello.")], "endpoint 1: expected status 500"),
+        ([json_reply({"error": "down"}, "500 Internal Server Error")] * 3, "expected 200, got 500"),
+    ],
+)
+def test_a_rejection_of_its_own_is_a_difference(serve: Serve, gateway: Sequence[Reply], failure: str) -> None:
+    with pytest.raises(AssertionError, match=failure):
+        rejected(serve, rejecting(), gateway)
