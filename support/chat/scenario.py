@@ -86,8 +86,8 @@ def rejected_alike(
         # A stream has begun before the template is rendered: it may have status 200.
         same_status = response.status == first.status or (stream and response.status == 200)
         assert same_status and message in response.text, (
-            f"{endpoint.name}: expected status {first.status} and {message!r}, as {endpoints[0].name} rejects "
-            f"the system message\n{response.describe()}"
+            f"{endpoint.name}: expected status {first.status} and {message!r}, of {endpoints[0].name}"
+            f"\n{response.describe()}"
         )
     return tuple(response for _, _, response in responses)
 
