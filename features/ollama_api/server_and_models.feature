@@ -16,6 +16,11 @@ Feature: Server status, version and model details
     When the "model lists and details" cases of the Ollama API are run
     Then every case conforms
 
+  @critical
+  Scenario: Model details are those of the model file
+    When the "details of the model file" cases of the Ollama API are run
+    Then every case conforms
+
   @normal
   Scenario: POST /api/show returns the capabilities of a model
     When the "model capabilities" cases of the Ollama API are run

@@ -8,6 +8,7 @@ categorical          the known-distribution model
 compiler             compiles a script into the weights of a tiny llama
 embedding            the embedding model
 files                the place and format of a built model
+gguf_details         what a GGUF file states about its model
 llama                the tiny llama: shape, weights, vocabulary
 random_model         a model with random weights
 roles                the roles of models in checks

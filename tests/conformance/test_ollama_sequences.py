@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import ollama
@@ -18,7 +19,9 @@ from support.conformance.sequences.ollama import OllamaClient, client_sequence, 
 from support.errors import NotSupported
 from support.http.client import RequestFailed
 from support.http.exchange import Exchange
+from support.models.store import ModelStore
 from support.servers.endpoints import Endpoint
+from support.settings import default_cache
 
 GATEWAY = "mistralrs-gateway"
 CASES = ("ollama.generate.answer.exact", "ollama.generate.prompt.template", "ollama.generate.options.unknown")
@@ -139,3 +142,62 @@ def test_a_rejected_feature_is_no_missing_route() -> None:
     assert routes.reason_for_case("gateway", other) is None
     routes.mark_missing("elsewhere", feature)
     assert "has no POST /api/generate" in str(routes.reason_for_case("elsewhere", other))
+
+
+class DetailsClient(OllamaClient):
+    """A client of a server with these details of its model, in each of its responses."""
+
+    def __init__(self, size: int = 1, context_length: int = 4096, **details: Any) -> None:
+        file = ModelStore(default_cache() / "models").scripted().path
+        listed = {
+            "parent_model": "",
+            "format": "gguf",
+            "family": "llama",
+            "families": ["llama"],
+            "parameter_size": "2.25M",
+            "quantization_level": "F16",
+            **details,
+        }
+        names = {"name": "tiny:latest", "model": "tiny:latest", "digest": "0" * 64}
+        past = {"modified_at": "2026-01-01T00:00:00Z", "expires_at": "2026-01-01T00:00:00Z"}
+        sizes = {"size": file.stat().st_size * size, "size_vram": 0, "context_length": context_length}
+        self._entry = {**names, **past, **sizes, "details": listed}
+        server = Endpoint("toy", "ollama", "http://127.0.0.1:1", {"model": "tiny"}, model_file=lambda: file)
+        super().__init__(cast(Any, SimpleNamespace()), server)
+
+    def load(self, keep_alive: object) -> None:
+        pass
+
+    def loaded_entry(self) -> Any:
+        return self._entry
+
+    def model_entry(self, name: str) -> Any:
+        return self._entry
+
+
+@pytest.mark.parametrize(
+    ("wrong", "failure"),
+    [
+        ({}, None),
+        ({"parameter_size": "2.2M"}, "parameter_size of 2245376 parameters, got '2.2M'"),
+        ({"parameter_size": "2245K"}, None),
+        ({"parameter_size": "7B"}, "got '7B'"),
+        ({"parameter_size": "2.25B"}, "got '2.25B'"),
+        ({"family": "qwen2", "families": ["qwen2"]}, "the family"),
+        ({"families": ["llama", "clip"]}, "the families"),
+        ({"quantization_level": "Q4_K_M"}, "the quantization_level"),
+        ({"format": "safetensors"}, "the format"),
+        ({"size": 2}, "expected the size of the file"),
+        ({"context_length": 131072}, "at most 4096 tokens"),
+    ],
+)
+def test_details_are_those_of_the_model_file(wrong: dict[str, Any], failure: str | None) -> None:
+    client = DetailsClient(**wrong)
+    found = []
+    for name in ("ollama.tags.details.model_file", "ollama.ps.details.model_file"):
+        try:
+            STEPS[name](client)
+        except AssertionError as error:
+            found.append(str(error))
+    assert bool(found) is (failure is not None)
+    assert failure is None or any(failure in text for text in found)

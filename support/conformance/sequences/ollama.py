@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from support.conformance.api import NormalizedAnswer
 from support.conformance.sequence import CheckedClient, Steps, require_equal, sequence
 from support.http.client import RequestFailed, tls_context
+from support.models.gguf_details import read_details
 from support.models.script import COMET_ANSWER
 from support.units import JsonMapping
 from support.waiting import wait_until
@@ -29,6 +30,9 @@ GREEDY = {"temperature": 0, "num_predict": 200}
 ONE_THREAD = {"num_thread": 1}
 # Two computations of one vector may differ in the last bits.
 VECTOR_TOLERANCE = 1e-4
+FILE_SIZE_SLACK = 1.05
+# 2.25M: three digits.
+PARAMETER_SIZE_SLACK = 5e-3
 
 
 class OllamaClient(CheckedClient):
@@ -225,6 +229,56 @@ def _model_lists_equal(client: OllamaClient) -> None:
     tags = client.call("tags", "/api/tags", method="GET").values[0]["models"]
     cards = client.call("OpenAI models", "/v1/models", method="GET").values[0]["data"]
     require_equal("the models", sorted(entry["name"] for entry in tags), sorted(card["id"] for card in cards))
+
+
+# -- the model file (the GGUF specification)
+
+
+@sequence("ollama.tags.details.model_file")
+def _listed_details(client: OllamaClient) -> None:
+    entry = client.model_entry(client.model)
+    assert entry is not None, f"{client.model} is not in the list of models"
+    _require_details(client, entry["details"])
+    size = client.model_file.stat().st_size
+    # Ollama counts its own small files as well: template, parameters, licence.
+    assert size <= entry["size"] <= size * FILE_SIZE_SLACK, (
+        f"expected the size of the file, {size} bytes, got {entry['size']}"
+    )
+
+
+@sequence("ollama.ps.details.model_file")
+def _loaded_details(client: OllamaClient) -> None:
+    client.load("5m")
+    entry = client.require_loaded()
+    _require_details(client, entry["details"])
+    longest = read_details(client.model_file).info["llama.context_length"]
+    assert entry["context_length"] <= longest, (
+        f"expected a context of at most {longest} tokens, got {entry['context_length']}"
+    )
+
+
+@sequence("ollama.show.details.model_file")
+def _shown_details(client: OllamaClient) -> None:
+    shown = client.call("show", "/api/show", {"model": client.model}).values[0]
+    _require_details(client, shown["details"])
+    file, info = read_details(client.model_file), shown["model_info"]
+    require_equal("general.parameter_count", file.parameters, info.get("general.parameter_count"))
+    for key, value in file.info.items():
+        same = math.isclose(value, info[key], rel_tol=1e-6) if key in info else False
+        assert same, f"{key} of model_info: expected {value!r}, got {info.get(key)!r}"
+
+
+def _require_details(client: OllamaClient, details: JsonMapping) -> None:
+    file = read_details(client.model_file)
+    require_equal("the format", "gguf", details["format"])
+    require_equal("the family", file.architecture, details["family"])
+    require_equal("the families", [file.architecture], details["families"])
+    require_equal("the quantization_level", file.quantization, details["quantization_level"])
+    shown = details["parameter_size"]
+    number = float(shown.rstrip("KMBT")) * 1000 ** " KMBT".index(shown.lstrip("0123456789.") or " ")
+    assert math.isclose(number, file.parameters, rel_tol=PARAMETER_SIZE_SLACK), (
+        f"expected the parameter_size of {file.parameters} parameters, got {shown!r}"
+    )
 
 
 # -- the store (api.md, Create, Copy, Delete, Blobs)

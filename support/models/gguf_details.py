@@ -1,0 +1,40 @@
+"""What a GGUF file states about its model, read with the `gguf` package (ggml/docs/gguf.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class GgufDetails:
+    """`parameters`: their number; `quantization`: as in F16, Q4_K_M; `info`: numbers of the architecture."""
+
+    architecture: str
+    parameters: int
+    quantization: str
+    info: Mapping[str, float]
+
+
+@cache
+def read_details(path: Path) -> GgufDetails:
+    """Read a file. Raises ValueError when it is no GGUF file."""
+    # Not at the top: numpy comes with it.
+    from gguf import GGUFReader, LlamaFileType
+
+    reader = GGUFReader(path)
+    values = {name: field.contents() for name, field in reader.fields.items()}
+    architecture = str(values["general.architecture"])
+    kind = LlamaFileType(values["general.file_type"]).name
+    return GgufDetails(
+        architecture,
+        sum(int(tensor.n_elements) for tensor in reader.tensors),
+        kind.removeprefix("MOSTLY_").removeprefix("ALL_"),
+        {
+            name: value
+            for name, value in values.items()
+            if name.startswith(f"{architecture}.") and isinstance(value, int | float)
+        },
+    )
