@@ -42,6 +42,8 @@ def after_scenario(context: HookContext, scenario: ScenarioWithWorld) -> None:
     try:
         if passed and not scenario.should_skip:
             world.check_at_end()
+        elif any(isinstance(step.exception, AssertionError) for step in scenario.all_steps):
+            world.check_crashes()
     except AssertionError:
         passed = False
         raise

@@ -3,6 +3,7 @@
     Exception
     +-- AssertionError            the product is wrong         (report: failed)
     |   +-- TimeLimitExceeded     it took too long             (report: failed)
+    |   +-- SeveralFailures       several things are wrong     (report: failed)
     +-- AcceptanceError           the harness cannot continue  (report: broken)
         +-- SettingsError         a setting is wrong           (exit code 2, before anything starts)
         +-- TargetError           the target cannot be used    (exit code 2, before anything starts)
@@ -14,6 +15,8 @@ Each message is one line: what is wrong, where it comes from, what to do.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 EXIT_PASSED = 0
 EXIT_FAILED = 1
@@ -27,6 +30,14 @@ EXIT_TERMINATED = 143
 
 class TimeLimitExceeded(AssertionError):
     """A step, a hook or a cleanup exceeded its time limit (support/runner/time_limits.py)."""
+
+
+class SeveralFailures(AssertionError):
+    """Several things are wrong; `failures` are all of them, the message may show some only."""
+
+    def __init__(self, message: str, failures: Sequence[str]) -> None:
+        super().__init__(message)
+        self.failures = tuple(failures)
 
 
 class AcceptanceError(Exception):

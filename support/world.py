@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from support.chat.conversation import Conversation
-from support.errors import NotSupported
+from support.errors import NotSupported, SeveralFailures
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.mcp.scenario import McpScenario
@@ -304,16 +304,37 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         print(f"{title}: {value:.3g} {unit}")
 
     def check_at_end(self) -> None:
-        """Checks after every scenario: results were checked, the server is alive, its log has no panic."""
+        """Checks after every scenario that passed: results were checked, and nothing has crashed."""
         self.require_results_checked()
-        self.terminal.check_at_end()
-        if self.server is not None:
+        self._require_no_crash()
+
+    def check_crashes(self) -> None:
+        """Checks after a failed step: the listed failure of a known issue covers no crash beside it.
+
+        A group of checks has looked for the crashes of each check.
+        """
+        if not self.checks:
+            self._require_no_crash()
+
+    def _require_no_crash(self) -> None:
+        """The server is alive, and neither its log nor a terminal shows a panic."""
+        crashes = [*self.terminal.crashes(), *self._crashes_of_server()]
+        if crashes:
+            raise SeveralFailures("\n".join(crashes), crashes)
+
+    def _crashes_of_server(self) -> Iterator[str]:
+        if self.server is None:
+            return
+        try:
             log = self.server.log[self._log_offset :]
-            assert self.server.alive, (
-                f"the server died during the scenario; the end of its log:\n{log[-1500:]}"
-            )
-            crashes = [line for line in log.splitlines() if "panicked at" in line]
-            assert not crashes, f"the server's log contains a panic: {crashes[0]}"
+        except FileNotFoundError:
+            # The suite has ended it and removed its log.
+            return
+        if not self.server.alive:
+            yield f"the server died during the scenario; the end of its log:\n{log[-1500:]}"
+        panic = next((line for line in log.splitlines() if "panicked at" in line), None)
+        if panic is not None:
+            yield f"the server's log contains a panic: {panic}"
 
     def collect(self) -> None:
         """Collect the evidence of a failure, once, while the servers still run."""

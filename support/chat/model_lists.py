@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from support.chat.client import OPENAI_CHAT, ChatEndpoint, ChatRequest
+from support.errors import SeveralFailures
 from support.http.client import ApiClient
 from support.units import JsonObject
 from support.waiting import wait_until
@@ -126,7 +127,9 @@ def ask_every_name(client: ApiClient, request: ChatRequest, expected: str) -> li
 
 def require_all_answered(failures: Sequence[str]) -> None:
     """Raises AssertionError with the names that did not give the expected answer."""
-    assert not failures, "names of the list without the expected answer:\n  " + "\n  ".join(failures)
+    if failures:
+        heading = "names of the list without the expected answer:"
+        raise SeveralFailures("\n  ".join([heading, *failures]), failures)
 
 
 def _listed(client: ApiClient, path: str, key: str) -> list[JsonObject]:

@@ -32,17 +32,19 @@ MIN_KEY_LENGTH = 8
 
 @dataclass(frozen=True)
 class Failure:
-    """One thing that is wrong. `layer`: transport, status, headers, framing, JSON, a contract, ...
+    """One thing that is wrong. `layer`: one of `support.results.known_issues.LAYERS`.
 
-    `unanswered`: the server sent no response.
+    `unanswered`: the server sent no response. `details`: all parts of `actual`, which may show some only.
     """
 
     layer: str
     actual: str
     unanswered: bool = False
+    details: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.layer}: {self.actual}" if self.layer else self.actual
+        # What a sequence compares itself needs no place.
+        return self.actual if self.layer == "sequence" else f"{self.layer}: {self.actual}"
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,17 @@ class Outcome:
     @property
     def passed(self) -> bool:
         return not self.failures and self.missing_route is None and not self.unsupported
+
+    @property
+    def texts(self) -> list[tuple[str, str]]:
+        """Layer and text of everything that is wrong, for the list of known issues."""
+        if self.missing_route is not None:
+            return [("missing route", self.reason)]
+        return [
+            (failure.layer, text)
+            for failure in self.failures
+            for text in failure.details or (failure.actual,)
+        ]
 
     @property
     def unanswered(self) -> bool:
@@ -125,7 +138,7 @@ class _CaseRun:
         try:
             yield
         except ConformanceError as error:
-            self._failures.append(Failure(error.layer, error.actual))
+            self._failures.append(Failure(error.layer, error.actual, details=error.details))
         except RequestFailed as error:
             self._failures.append(Failure("transport", str(error), unanswered=True))
 

@@ -9,12 +9,12 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from support.conformance.case_runner import Outcome, run_case
+from support.conformance.case_runner import Failure, Outcome, run_case
 from support.conformance.case_table import Case
 from support.conformance.missing_routes import MissingRoutes
 from support.errors import AcceptanceError, NotSupported
 from support.http.client import ApiClient
-from support.results.known_issues import KnownIssues
+from support.results.known_issues import NOT_LISTED, KnownIssues, Listing
 from support.results.outcome import CellStatus, MatrixCell, mark_known
 from support.servers.endpoints import Endpoint
 from support.servers.post_mortem import PostMortem
@@ -48,10 +48,10 @@ class ComparedServer(Protocol):
         """End what was started."""
 
 
-def cell_of(outcome: Outcome, *, under_test: bool = False) -> MatrixCell:
-    """The cell of a server that ran the check."""
+def cell_of(outcome: Outcome, listing: Listing = NOT_LISTED, *, under_test: bool = False) -> MatrixCell:
+    """The cell of a server that ran the check, with the known issues that list it there."""
     status: CellStatus = "passed" if outcome.passed else "failed" if outcome.failures else "unsupported"
-    return MatrixCell(
+    cell = MatrixCell(
         outcome.server.label,
         status,
         outcome.reason,
@@ -59,6 +59,13 @@ def cell_of(outcome: Outcome, *, under_test: bool = False) -> MatrixCell:
         source=outcome.check.source,
         repeat=command_of(outcome) if outcome.failures else "",
     )
+    if outcome.passed or outcome.unsupported or not listing.entries:
+        return cell
+    difference = listing.difference(outcome.texts)
+    if difference:
+        return replace(cell, reason=difference if outcome.failures else cell.reason)
+    known = listing.covering(outcome.texts)
+    return mark_known(cell, known.reason, known.source)
 
 
 def command_of(outcome: Outcome) -> str:
@@ -143,11 +150,19 @@ class Comparison:
         if result.unanswered:
             post_mortem = candidate.diagnose_no_answer()
             self._count_unanswered(key, case, post_mortem)
-            reason = f"the server {post_mortem.summary}: {result.reason}"
-            return replace(cell_of(result), reason=reason, incident=post_mortem.summary)
+            return self._unanswered_cell(result, post_mortem)
         state.consecutive_unanswered = 0
-        listed = self._known_issues.find(server.components, case.id) if result.failures else None
-        return mark_known(cell_of(result), listed.reason, listed.source) if listed else cell_of(result)
+        return cell_of(result, self._known_issues.find(server.components, case.id))
+
+    def _unanswered_cell(self, result: Outcome, post_mortem: PostMortem) -> MatrixCell:
+        """A known issue only when the end of the server, or its silence, is listed as well."""
+        listing = self._known_issues.find(result.server.components, result.check.id)
+        if listing.entries:
+            end = Failure("server", post_mortem.summary)
+            cell = cell_of(replace(result, failures=(end, *result.failures)), listing)
+        else:
+            cell = replace(cell_of(result), reason=f"the server {post_mortem.summary}: {result.reason}")
+        return replace(cell, incident=post_mortem.summary)
 
     def _count_unanswered(self, key: tuple[str, str], case: Case, post_mortem: PostMortem) -> None:
         state = self._states[key]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,7 @@ Count = Annotated[int, Field(ge=0)]
 Byte = Annotated[int, Field(ge=0, le=255)]
 LogProbability = Annotated[float, Field(le=0, allow_inf_nan=False)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Place = tuple[int | str, ...]
 # An invariant over all JSON documents of a response: raises ValueError with what was found.
 Invariant = Callable[[Sequence[Json]], None]
 
@@ -113,16 +114,17 @@ class Contract:
         try:
             _adapter(self.official).validate_json(chunk.raw, strict=True)
         except ValidationError as error:
-            raise ConformanceError("official type", format_errors(error)) from None
+            raise _mismatch("official type", error) from None
 
     def _check_model(self, chunk: Chunk) -> None:
         try:
             found = self.model.model_validate(chunk.value)
         except ValidationError as error:
-            raise ConformanceError("contract", format_errors(error)) from None
+            raise _mismatch("contract", error) from None
         unknown = sorted(set(unknown_fields(found)) - self.extra_fields_allowed)
         if unknown:
-            raise ConformanceError("contract", f"unknown fields: {', '.join(unknown)}")
+            names = [f"unknown fields: {name}" for name in unknown]
+            raise ConformanceError("contract", f"unknown fields: {', '.join(unknown)}", names)
 
 
 def extra_fields(api: str) -> Mapping[str, frozenset[str]]:
@@ -137,12 +139,29 @@ def _adapter(official: Any) -> TypeAdapter[Any]:
     return TypeAdapter(official)
 
 
-def format_errors(error: ValidationError) -> str:
-    """The first few errors in one line, each with its place."""
-    return "; ".join(
-        f"{'.'.join(map(str, fault['loc'])) or '(all)'}: {fault['msg']}"
-        for fault in error.errors(include_url=False)[:MAX_ERRORS]
-    )
+def _mismatch(layer: str, error: ValidationError) -> ConformanceError:
+    """All errors, each with its place; the first few in one line."""
+    places = {tuple(fault["loc"]): str(fault["msg"]) for fault in error.errors(include_url=False)}
+    faults = [
+        f"{'.'.join(map(str, place)) or '(all)'}: {message}"
+        for place, message in places.items()
+        if not _of_another_type(place, places)
+    ]
+    return ConformanceError(layer, "; ".join(faults[:MAX_ERRORS]), faults)
+
+
+def _of_another_type(place: Place, places: Collection[Place]) -> bool:
+    """Whether the error is one of a type of a union (its name is in the place) that the object is not.
+
+    An error in the field `type` shows that, when another type of the union has errors without that one.
+    """
+    for end in (number for number, name in enumerate(place, 1) if str(name)[:1].isupper()):
+        union = place[: end - 1]
+        members = {other[:end] for other in places if other[: end - 1] == union and len(other) > end - 1}
+        fitting = {member for member in members if (*member, "type") not in places}
+        if fitting and place[:end] not in fitting:
+            return True
+    return False
 
 
 def unknown_fields(value: object, path: str = "") -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -25,12 +25,16 @@ def stream_kind(path: str) -> Literal["sse", "ndjson"]:
 
 
 class ConformanceError(AssertionError):
-    """A response is wrong; `layer` says where: status, framing, JSON, contract, ..."""
+    """A response is wrong; `layer` is where: status, framing, JSON, contract, ...
 
-    def __init__(self, layer: str, actual: str) -> None:
+    `details`: all parts of `actual`, which may show some only.
+    """
+
+    def __init__(self, layer: str, actual: str, details: Sequence[str] = ()) -> None:
         super().__init__(f"{layer}: {actual}")
         self.layer = layer
         self.actual = actual
+        self.details = tuple(details)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from support.programs.launcher import LaunchedProgram
 from support.results.check import CheckResult, CheckStatus, require_conforming
 from support.results.known_issues import KnownIssues
 from support.results.must_check import MustCheck
-from support.results.outcome import mark_known
 from support.servers.endpoints import Endpoint
 from support.settings import Settings
 from support.waiting import WaitTimeout, wait_until
@@ -138,7 +137,8 @@ class ConformanceScenario:
             routes.mark_served(server.label, check)
         elif server.unsupported_reason is None:
             # The failure of this case stands for all others of the route; a known issue fails no run.
-            if self._servers.known_issues.find(server.components, check.id) is None:
+            listing = self._servers.known_issues.find(server.components, check.id)
+            if not listing.entries or listing.difference(outcome.texts):
                 routes.mark_missing(server.label, check)
         elif outcome.exchange is not None and (reason := server.unsupported_reason(outcome.exchange)):
             return Outcome(check, server, unsupported=f"{server.label}: {reason}")
@@ -168,24 +168,22 @@ class ConformanceScenario:
 
     def _judge(self, outcome: Outcome) -> CheckResult:
         check = outcome.check
-        listed = self._servers.known_issues.find(outcome.server.components, check.id)
-        cells = (cell_of(outcome, under_test=True),) if isinstance(check, Case) else ()
+        listing = self._servers.known_issues.find(outcome.server.components, check.id)
+        cells = (cell_of(outcome, listing, under_test=True),) if isinstance(check, Case) else ()
         if outcome.unsupported:
             return _result(check, "unsupported", reason=outcome.unsupported, cells=cells)
         if outcome.passed:
-            if listed is None or listed.flaky:
+            if not listing.contradiction:
                 return _result(check, "passed", cells=cells)
-            return _result(check, "failed", actual=listed.contradiction, cells=cells)
+            return _result(check, "failed", actual=listing.contradiction, cells=cells)
         failed = _result(check, "failed", actual=outcome.reason, repeat=command_of(outcome), cells=cells)
-        if listed is None:
+        if not listing.entries:
             return failed
-        return replace(
-            failed,
-            status="known_issue",
-            reason=listed.reason,
-            reason_source=listed.source,
-            cells=tuple(mark_known(cell, listed.reason, listed.source) for cell in cells),
-        )
+        difference = listing.difference(outcome.texts)
+        if difference:
+            return replace(failed, actual=difference)
+        known = listing.covering(outcome.texts)
+        return replace(failed, status="known_issue", reason=known.reason, reason_source=known.source)
 
 
 def _death_or_panic(outcome: Outcome, process: LaunchedProgram, log_offset: int) -> Failure | None:

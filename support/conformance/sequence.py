@@ -76,11 +76,12 @@ def run_sequence(client: ApiClient, server: Endpoint, check: Check) -> Outcome:
     failures: tuple[Failure, ...] = ()
     try:
         STEPS.find(check.id)(caller)
+    except ConformanceError as error:
+        failures = (Failure(error.layer, error.actual, details=error.details),)
+    except RequestFailed as error:
+        failures = (Failure("transport", str(error), unanswered=True),)
     except AssertionError as error:
-        layer, actual = (
-            (error.layer, error.actual) if isinstance(error, ConformanceError) else ("", str(error))
-        )
-        failures = (Failure(layer, actual, unanswered=isinstance(error, RequestFailed)),)
+        failures = (Failure("sequence", str(error)),)
     exchange = client.exchanges[-1] if client.exchanges else None
     return Outcome(check, server, failures, exchange=exchange)
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from support.errors import NotSupported
+from support.errors import NotSupported, SeveralFailures
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import MAX_ARGUMENT, NO_STATUS, Exchange
 from support.programs.child_environment import child_environment
@@ -88,10 +88,10 @@ class FuzzReport:
         )
 
     def require_no_failure(self) -> None:
-        """Raises AssertionError with the kinds of server errors."""
-        assert not self.failures, (
-            f"{len(self.failures)} kinds of generated requests got a server error:\n{_listed(self.failures)}"
-        )
+        """Raises `SeveralFailures` with the kinds of server errors."""
+        if self.failures:
+            heading = f"{len(self.failures)} kinds of generated requests got a server error:"
+            raise SeveralFailures(f"{heading}\n{_listed(self.failures)}", list(map(str, self.failures)))
 
     def require_request_count(self, least: int) -> None:
         """Raises AssertionError with the output when fewer requests were sent."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
 from support.chat.checks import check_error_form
 from support.chat.client import Answer, ChatEndpoint, ChatRequest
+from support.errors import SeveralFailures
 from support.models.script import Script
 
 T = TypeVar("T")
@@ -21,6 +22,8 @@ BUSY = (429, 503)
 SHOWN = 3
 # Shorter common endings can be chance: a full stop, "the".
 LEAST_COMMON = 8
+# A text of so many pieces of answers is a mix of them, when a piece has so many characters on average.
+LEAST_PIECES, MOST_PIECES, PIECE_CHARACTERS = 2, 8, 3
 # Rows of the script whose answers are too long for many concurrent users, or have no end.
 EXCLUDED_KEYWORDS = ("story", "forever")
 MAX_KEYWORDS = 16
@@ -60,9 +63,11 @@ class ConcurrentAnswers:
         return outcome.text == self.answers[keyword]
 
     def _require_right(self, problem: str, wrong: Sequence[tuple[str, UserOutcome]]) -> None:
-        """Raises AssertionError with the number of wrong answers, and some of them."""
-        shown = "\n".join(self._describe(*user) for user in wrong[:SHOWN])
-        assert not wrong, f"{len(wrong)} of {len(self.users)} users got {problem}:\n{shown}"
+        """Raises `SeveralFailures` with the number of wrong answers; its message has some of them."""
+        found = [self._describe(*user) for user in wrong]
+        if found:
+            heading = f"{len(found)} of {len(self.users)} users got {problem}:"
+            raise SeveralFailures("\n".join([heading, *found[:SHOWN]]), found)
 
     def _describe(self, keyword: str, outcome: UserOutcome) -> str:
         if not outcome.text:
@@ -73,7 +78,14 @@ class ConcurrentAnswers:
             for other, end in sorted(ends.items())
             if len(end) == LEAST_COMMON and outcome.text.endswith(end)
         ]
-        mixed_up = f" (the end of: {', '.join(others)})" if others else ""
+        mixed = is_mixed(outcome.text, self.answers.values())
+        mixed_up = (
+            f" (the end of: {', '.join(others)})"
+            if others
+            else " (pieces of several answers)"
+            if mixed
+            else ""
+        )
         return f"  {keyword}: got {outcome.text!r}{mixed_up}, expected {self.answers[keyword]!r}"
 
 
@@ -81,6 +93,19 @@ def keyword_answers(script: Script) -> Mapping[str, str]:
     """Keywords for concurrent users, with their answers: the first rows of the script."""
     rows = [row for row in script.rows if row.keyword not in EXCLUDED_KEYWORDS]
     return {row.keyword: row.answer for row in rows[:MAX_KEYWORDS]}
+
+
+def is_mixed(text: str, answers: Iterable[str]) -> bool:
+    """Whether the text consists of a few pieces of these answers."""
+    known, pieces, start = list(answers), 0, 0
+    while start < len(text):
+        end = start
+        while end < len(text) and any(text[start : end + 1] in answer for answer in known):
+            end += 1
+        if end == start:
+            return False
+        start, pieces = end, pieces + 1
+    return LEAST_PIECES <= pieces <= MOST_PIECES and len(text) >= PIECE_CHARACTERS * pieces
 
 
 def run_concurrently(work: Callable[[T], R], items: Sequence[T]) -> list[R]:

@@ -1,14 +1,22 @@
-"""The verdict of a scenario, from behave's statuses and errors."""
+"""The verdict of a scenario, from behave's statuses and errors, and whether its failures are listed."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from support.errors import TimeLimitExceeded
+from support.errors import SeveralFailures, TimeLimitExceeded
 from support.results.behave_types import BehaveFeature, BehaveScenario, BehaveStep
 from support.results.check import KnownIssuesFound
-from support.results.known_issues import KnownIssue
+from support.results.known_issues import Listing
 from support.results.outcome import Verdict
+
+FAILED_STATUSES = ("failed", "error", "hook_error", "cleanup_error", "pending", "undefined")
+# Where a scenario fails when that is not in one of its steps.
+TIME_LIMIT = "time limit"
+CLEANUP = "cleanup"
+_HOOK = re.compile(r"HOOK-ERROR in (\w+)")
 
 
 def verdict_of(scenario: BehaveScenario, aborted: str | None, *, strict: bool = False) -> Verdict:
@@ -29,8 +37,13 @@ def verdict_of(scenario: BehaveScenario, aborted: str | None, *, strict: bool = 
     if status.startswith("untested"):
         return Verdict("skipped", f"not run: {aborted or 'nothing ran it'}")
     for step in scenario.all_steps:
-        if step.status.name in ("failed", "error", "hook_error", "cleanup_error", "pending", "undefined"):
-            return _step_verdict(step)
+        if step.status.name in FAILED_STATUSES:
+            found, others = _step_verdict(step), list(failures_of(scenario))[1:]
+            if found.status == "known_issue" and others:
+                # Its checks failed as listed, and a hook or a cleanup as well.
+                where, text = others[0]
+                return Verdict("failed", f"{where}: {text}\nbeside known issues: {found.message}")
+            return found
     return _hook_verdict(scenario, status, aborted)
 
 
@@ -73,12 +86,46 @@ def cleanup_message(item: BehaveScenario | BehaveFeature) -> str:
     return found.split("\n----", 1)[0].strip() or "a cleanup failed; its error was not captured"
 
 
-def apply_known_issue(verdict: Verdict, known_issue: KnownIssue | None) -> Verdict:
-    """The verdict with the known issue that lists it, if any."""
-    if known_issue is None:
+def failures_of(
+    scenario: BehaveScenario, cleanup_error: BaseException | None = None
+) -> Iterator[tuple[str, str]]:
+    """Everything that failed in a scenario: where (the text of the step, a hook, a cleanup), and what.
+
+    A time limit that ended a step is a place of its own. So is an error of the suite, which nothing lists.
+    """
+    for step in scenario.all_steps:
+        if step.status.name in FAILED_STATUSES:
+            yield from _texts(step.name, step.exception, str(step.error_message or step.status.name))
+    message = str(scenario.error_message or "")
+    if scenario.exception is not None or message:
+        hook = _HOOK.search(message)
+        yield from _texts(hook[1] if hook else CLEANUP, scenario.exception, message)
+    if cleanup_error is not None and cleanup_error is not scenario.exception:
+        yield from _texts(CLEANUP, cleanup_error, "")
+
+
+def _texts(where: str, error: BaseException | None, message: str) -> Iterator[tuple[str, str]]:
+    if isinstance(error, TimeLimitExceeded):
+        where = TIME_LIMIT
+    elif not isinstance(error, AssertionError):
+        where = f"{where} ({type(error).__name__ if error is not None else 'error'})"
+    texts = error.failures if isinstance(error, SeveralFailures) else (str(error or "") or message,)
+    yield from ((where, text) for text in texts)
+
+
+def apply_known_issues(verdict: Verdict, listing: Listing, failures: Sequence[tuple[str, str]]) -> Verdict:
+    """The verdict with the known issues that list its scenario, if any; `failures`: all that it has.
+
+    It is a known issue when every failure is listed.
+    """
+    if not listing.entries:
         return verdict
-    if verdict.status == "failed":
-        return replace(verdict, status="known_issue", why=known_issue.reason, source=known_issue.source)
-    if verdict.status == "passed" and not known_issue.flaky:
-        return Verdict("failed", known_issue.contradiction)
-    return verdict
+    if verdict.status == "passed" and listing.contradiction:
+        return Verdict("failed", listing.contradiction)
+    if verdict.status != "failed":
+        return verdict
+    difference = listing.difference(failures)
+    if difference:
+        return replace(verdict, message=difference)
+    known = listing.covering(failures)
+    return replace(verdict, status="known_issue", why=known.reason, source=known.source)

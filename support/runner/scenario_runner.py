@@ -31,10 +31,10 @@ from support.reporting.behave_events import RunError, location_of, warn_incomple
 from support.reporting.evidence import finalize
 from support.reporting.recorder import Recorder
 from support.results.behave_types import BehaveConfig, BehaveContext, BehaveFeature, BehaveScenario
-from support.results.known_issues import KnownIssue
+from support.results.known_issues import Listing
 from support.results.outcome import Verdict
 from support.results.record import Record
-from support.results.verdicts import apply_known_issue, verdict_of
+from support.results.verdicts import TIME_LIMIT, apply_known_issues, failures_of, verdict_of
 from support.runner.behave_config import expressions
 from support.runner.checks_of_scenarios import budget_of_scenario
 from support.runner.event_runner import EventRunner, GuardedFormatter
@@ -219,12 +219,14 @@ class ScenarioRunner(EventRunner):
         failed = bool(run(self))
         over = self.budgets.end()
         self._attach_cleanup_error(scenario)
-        entry = self._known_issue(scenario)
         strict = self.suite.resolved.settings.acceptance_strict
         verdict = verdict_of(scenario, self._abort_reason(), strict=strict)
-        if over is not None and verdict.status == "passed":
-            verdict = Verdict("failed", over, timed_out=True)
-        verdict = apply_known_issue(verdict, entry)
+        failures = list(failures_of(scenario, self._cleanup_error))
+        if over is not None:
+            failures.append((TIME_LIMIT, over))
+            if verdict.status in ("passed", "known_issue"):
+                verdict = Verdict("failed", over, timed_out=True)
+        verdict = apply_known_issues(verdict, self._listing_of(scenario), failures)
         if (
             verdict.status == "passed"
             and self._first_answer_failure
@@ -247,8 +249,8 @@ class ScenarioRunner(EventRunner):
             scenario.set_status(Status.failed)
         return failed or verdict.gates
 
-    def _known_issue(self, scenario: BehaveScenario) -> KnownIssue | None:
-        """The known issue that lists its failure, of any component that it tested."""
+    def _listing_of(self, scenario: BehaveScenario) -> Listing:
+        """The known issues that list it, of any component that it tested."""
         assert self.suite is not None
         tags = list(scenario.effective_tags)
         # Skipped before its start, it has no world.

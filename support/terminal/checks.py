@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from support.errors import SeveralFailures
 from support.results.safe_text import visible
 from support.terminal.chat import Chat, Ending, Turn
 from support.terminal.pty_session import TerminalSession
@@ -19,14 +20,15 @@ _ANSWER_TOKENS = re.compile(r"^Decode: (\d+) tokens", re.MULTILINE)
 
 
 def check_each(items: Iterable[T], check: Callable[[T], None]) -> None:
-    """Check all of them; raises AssertionError with every failure, not only the first."""
+    """Check all of them; raises `SeveralFailures` with every failure, not only the first."""
     failures = []
     for item in items:
         try:
             check(item)
         except AssertionError as error:
             failures.append(str(error))
-    assert not failures, "\n\n".join(failures)
+    if failures:
+        raise SeveralFailures("\n\n".join(failures), failures)
 
 
 def check_answer(turn: Turn, expected: str) -> None:

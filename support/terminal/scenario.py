@@ -271,10 +271,11 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
 
     # -- at the end
 
-    def check_at_end(self) -> None:
-        """No screen shows a crash."""
-        for chat in self._chats:
-            assert CRASH.search(chat.shown) is None, f"the screen shows a crash:\n{chat.shown}"
+    def crashes(self) -> list[str]:
+        """The screens that show a crash."""
+        return [
+            f"the screen shows a crash:\n{chat.shown}" for chat in self._chats if CRASH.search(chat.shown)
+        ]
 
     def transcripts(self) -> list[Transcript]:
         """Of each terminal, in the order in which they were opened."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -17,7 +18,7 @@ from support.errors import NotSupported, TargetError
 from support.programs.launcher import LaunchedProgram
 from support.reporting.matrix import matrix_of, passed_of_run
 from support.results.check import CheckResult
-from support.results.known_issues import KnownIssue, KnownIssues
+from support.results.known_issues import ExpectedFailure, KnownIssue, KnownIssues
 from support.results.outcome import MatrixCell, mark_known
 from support.results.record import Record
 from support.servers.endpoints import Endpoint
@@ -28,7 +29,14 @@ from tests.http.tiny_server import Reply, TinyServer, json_reply, reply, silence
 # Imported now: on a busy machine OpenAI's package takes longer than a case of these tests may.
 assert find_api("openai").name == "openai"
 Serve = Callable[[Reply], TinyServer]
-OLD = KnownIssue("old", SpecifierSet(""), "it is old", "notes.md", check=case().id)
+OLD = KnownIssue(
+    "old",
+    SpecifierSet(""),
+    "it is old",
+    "notes.md",
+    (ExpectedFailure("official type", re.compile(": Field required$")),),
+    check="openai.toy.case",
+)
 
 
 def record_of_case(title: str, *cells: MatrixCell) -> Record:
@@ -102,6 +110,20 @@ def test_another_server_has_its_own_known_issues(serve: Serve) -> None:
     cells = Comparison(servers, 5.0, MissingRoutes(), KnownIssues([OLD])).cells(case(contract="chat"))
     assert [(cell.server, cell.status) for cell in cells] == [("old", "known_issue"), ("new", "failed")]
     assert cells[0].reason.startswith("it is old (notes.md); seen: ")
+
+
+def test_another_server_may_fail_in_a_new_way(serve: Serve) -> None:
+    known = KnownIssues([OLD])
+    cells = [
+        *Comparison([Candidate("old", serve(reply(b"no")).url)], 5.0, MissingRoutes(), known).cells(case()),
+        *Comparison([Candidate("old", serve(silence).url)], 1.2, MissingRoutes(), known).cells(case()),
+    ]
+    assert [cell.status for cell in cells] == ["failed", "failed"]
+    for cell in cells:
+        assert cell.reason.startswith(
+            "a new failure instead of the known issue of old (it is old; notes.md): "
+        )
+    assert "server: left it unanswered" in cells[1].reason and "transport: " in cells[1].reason
 
 
 def test_each_field_names_its_rule_and_what_is_broken_how_to_see_it(serve: Serve) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +21,7 @@ from support.conformance.case_table import (
     Check,
     all_checks,
     check_ids,
+    get_case,
     group,
     groups_of,
     require_checks,
@@ -29,11 +32,12 @@ from support.conformance.scenario import ConformanceScenario
 from support.conformance.sequence import STEPS
 from support.errors import NotSupported, SettingsError
 from support.results.check import CheckResult, ChecksFailed, KnownIssuesFound
-from support.results.known_issues import KnownIssue
+from support.results.known_issues import FILE, NOT_LISTED, ExpectedFailure, KnownIssue, KnownIssues, Listing
 from support.servers.endpoints import Endpoint
 from tests.conformance.samples import case, chat
-from tests.http.tiny_server import Reply, TinyServer, json_reply, reply
+from tests.http.tiny_server import Reply, TinyServer, json_reply, reply, silence
 
+ROOT = Path(__file__).parents[2]
 assert find_api("openai").name == "openai"
 Serve = Callable[[Reply], TinyServer]
 
@@ -57,8 +61,10 @@ class Servers:
         self.settings: Any = SimpleNamespace(
             selected_checks=(), acceptance_strict=strict, seconds=lambda _seconds: 5.0
         )
-        self.issues: dict[str, KnownIssue] = {}
-        self.known_issues: Any = SimpleNamespace(find=lambda _components, check: self.issues.get(check))
+        self.issues: dict[str, Listing] = {}
+        self.known_issues: Any = SimpleNamespace(
+            find=lambda _components, check: self.issues.get(check, NOT_LISTED)
+        )
         self.unsupported: Callable[[Any], str | None] | None = None
         self.dedicated = 0
         self._processes = processes
@@ -79,8 +85,12 @@ class Servers:
         self.reported += [(check.id, check.status) for check in checks]
 
 
-def listed(*, flaky: bool = False) -> KnownIssue:
-    return KnownIssue("toy", SpecifierSet(""), "it is old", "notes.md", check="x", flaky=flaky)
+def listed(*patterns: tuple[str, str], flaky: bool = False) -> Listing:
+    """An entry with these failures (layer, pattern); by default those of `WRONG`."""
+    expected = patterns or (("expectation", "^model: .* got 'tiny'"), ("expectation", "^id: "))
+    failures = tuple(ExpectedFailure(layer, re.compile(pattern)) for layer, pattern in expected)
+    entry = KnownIssue("toy", SpecifierSet(""), "it is old", "notes.md", failures, check="x", flaky=flaky)
+    return Listing((entry,))
 
 
 def toy(name: str, **fields: Any) -> Any:
@@ -160,6 +170,66 @@ def test_known_issues_are_those_that_are_listed(serve: Serve, run: Any) -> None:
     # One that is not listed fails the group all the same.
     with pytest.raises(ChecksFailed):
         run(servers, toy("a", **WRONG), toy("b", **WRONG)).require_conforming()
+
+
+@pytest.mark.parametrize(
+    ("listing", "new"),
+    [
+        (listed(("expectation", "^model: ")), "in addition to"),
+        (listed(("status", "^model: "), ("expectation", "^model: expected is 'tiny'")), "instead of"),
+    ],
+)
+def test_a_listed_check_that_fails_in_another_way_is_a_new_failure(
+    serve: Serve, run: Any, listing: Listing, new: str
+) -> None:
+    servers = Servers(Process(serve(json_reply(chat())).url))
+    servers.issues = {"openai.toy.a": listing}
+    done = run(servers, toy("a", **WRONG))
+    assert statuses(done) == ["failed"]
+    assert done.checks[0].actual.startswith(
+        f"a new failure {new} the known issue of toy (it is old; notes.md)"
+    )
+    assert ": expectation: " in done.checks[0].actual and "id: expected is '2'" in done.checks[0].actual
+    assert done.checks[0].cells[0].status == "failed"
+    with pytest.raises(ChecksFailed, match="a new failure"):
+        done.require_conforming()
+
+
+def test_two_entries_together_cover_the_failures_of_a_check(serve: Serve, run: Any) -> None:
+    servers = Servers(Process(serve(json_reply(chat())).url))
+    both = listed(("expectation", "^model: ")).entries + listed(("expectation", "^id: ")).entries
+    servers.issues = {"openai.toy.a": Listing(both)}
+    assert statuses(run(servers, toy("a", **WRONG))) == ["known_issue"]
+
+
+def refuses_in_a_stream(*, stays_open: bool) -> Reply:
+    """As mistralrs 0.8.1: status 200, and the refusal as the first event; it may forget to close."""
+    events = (
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+        "data: Prompt sequence length is greater than 4096, perhaps consider using `truncate_sequence`?\n\n"
+        "data: [DONE]\n\n"
+    )
+
+    def send(connection: socket.socket, closing: threading.Event) -> None:
+        connection.sendall(events.encode())
+        if stays_open:
+            silence(connection, closing)
+
+    return send
+
+
+@pytest.mark.parametrize(("stays_open", "status"), [(False, "known_issue"), (True, "failed")])
+def test_a_stream_that_stays_open_is_not_one_that_begins_too_early(
+    serve: Serve, run: Any, *, stays_open: bool, status: str
+) -> None:
+    name = "openai.chat.prompt.too_long_streamed"
+    servers = Servers(Process(serve(refuses_in_a_stream(stays_open=stays_open)).url))
+    servers.settings.seconds = lambda _seconds: 1.0
+    servers.issues = {name: KnownIssues.load(ROOT / FILE).find([("mistralrs", "0.8.1")], name)}
+    done = run(servers, get_case("openai", name))
+    assert statuses(done) == [status]
+    assert ("begins with status 200" in done.checks[0].actual) is stays_open
+    assert (": transport: POST" in done.checks[0].actual) is stays_open
 
 
 @pytest.mark.parametrize(("flaky", "status"), [(False, "failed"), (True, "passed")])
@@ -304,6 +374,6 @@ def test_an_unknown_group_or_id_has_close_matches() -> None:
 
 def test_a_known_issue_does_not_stand_for_the_other_cases_of_its_route(serve: Serve, run: Any) -> None:
     servers = Servers(Process(serve(reply(b"", "404 Not Found", "")).url))
-    servers.issues["openai.toy.a"] = listed()
+    servers.issues["openai.toy.a"] = listed(("missing route", "404 for POST /v1/chat/completions"))
     done = run(servers, toy("a"), toy("b"), toy("c"))
     assert statuses(done) == ["known_issue", "failed", "unsupported"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.errors import SettingsError
-from support.results.known_issues import KnownIssues
+from support.results.known_issues import NOT_LISTED, KnownIssues, Listing
 
 ENTRY = """
 [[known_issue]]
@@ -17,6 +17,10 @@ checks = ["openai.chat.model.unknown"]
 scenarios = ["Model list is complete", "Unknown model is refused"]
 reason = "answers 500"
 source = "https://example.org/issues/7"
+failure = [
+    {{ layer = "status", pattern = "got 500" }},
+    {{ step = "it is refused", pattern = "500 instead of 404" }},
+]
 """
 
 
@@ -46,27 +50,26 @@ def test_an_entry_holds_for_its_versions(
     tmp_path: Path, versions: str, version: str, *, listed: bool
 ) -> None:
     issues = load(tmp_path, ENTRY.format(versions=versions))
-    entry = issues.find([("mistralrs", version)], "Unknown model is refused")
-    assert (entry is not None) is listed
+    assert bool(issues.find([("mistralrs", version)], "Unknown model is refused").entries) is listed
 
 
 def test_an_entry_is_found_by_program_and_full_title(tmp_path: Path) -> None:
     issues = load(tmp_path, ENTRY.format(versions="==0.8.1"))
-    entry = issues.find([("mistralrs", "0.8.1")], "Model list is complete")
-    assert entry is not None
-    assert (entry.reason, entry.source) == ("answers 500", "https://example.org/issues/7")
-    assert issues.find([("mistralrs-server", "0.8.1")], "Model list is complete") is None
-    assert issues.find([("mistralrs", "0.8.1")], "Model list") is None
+    listing = issues.find([("mistralrs", "0.8.1")], "Model list is complete")
+    assert (listing.reason, listing.source) == ("answers 500", "https://example.org/issues/7")
+    assert issues.find([("mistralrs-server", "0.8.1")], "Model list is complete") == NOT_LISTED
+    assert issues.find([("mistralrs", "0.8.1")], "Model list") == NOT_LISTED
 
 
 def test_a_check_is_found_by_its_id_on_each_program(tmp_path: Path) -> None:
     issues = load(tmp_path, ENTRY.format(versions="==0.8.1"))
     programs = [("mistralrs-gateway", "0.17.4"), ("mistralrs", "0.8.1")]
-    entry = issues.find(programs, "openai.chat.model.unknown")
-    assert entry is not None and entry.check == "openai.chat.model.unknown"
-    assert issues.find(programs[:1], "openai.chat.model.unknown") is None
-    assert issues.find(programs, "openai.chat.model") is None
-    assert issues.find([("mistralrs", "0.8.1")], "") is None
+    (entry,) = issues.find(programs, "openai.chat.model.unknown").entries
+    assert entry.check == "openai.chat.model.unknown"
+    assert [(failure.where, failure.pattern.pattern) for failure in entry.failures] == [("status", "got 500")]
+    assert issues.find(programs[:1], "openai.chat.model.unknown") == NOT_LISTED
+    assert issues.find(programs, "openai.chat.model") == NOT_LISTED
+    assert issues.find([("mistralrs", "0.8.1")], "") == NOT_LISTED
 
 
 CHECKS = {"openai.chat.model.unknown", "openai.chat.body.empty"}
@@ -126,6 +129,18 @@ GOOD = ENTRY.format(versions="==0.8.1")
             "list of titles",
         ),
         (GOOD + "flaky = 1\n", "`flaky` is true or false"),
+        (GOOD.partition("failure =")[0], "an entry has the keys"),
+        (GOOD.replace("got 500", "(got 500"), "'(got 500' is not a regular expression"),
+        (GOOD.replace("got 500", " "), "texts that are not empty"),
+        (GOOD.replace("got 500", ".*"), "'.*' also matches failures of any other kind"),
+        (GOOD.replace("got 500", "^.+$"), "also matches failures of any other kind"),
+        (GOOD.replace("got 500", "(got 500)?"), "also matches failures of any other kind"),
+        (GOOD.replace("got 500", "(?s)expected .*got"), "also matches failures of any other kind"),
+        (GOOD.replace('"status"', '"state"'), "no layer 'state'; close matches: status"),
+        (GOOD.replace("layer =", "layers ="), "`failure` is { layer = ..., pattern = ... } or { step = "),
+        (GOOD.replace('pattern = "got 500"', "pattern = 500"), "texts that are not empty"),
+        (GOOD.replace('{ layer = "status", pattern = "got 500" },', ""), "has no entry with `layer`"),
+        (GOOD.replace('{ layer = "status", pattern = "got 500" },', '"got 500",'), "not 'got 500'"),
         ("known_issue = 1\n", "cannot be read"),
         ("known_issue = [1]\n", "cannot be read"),
         ("[[known_issue]\n", "cannot be read"),
@@ -139,6 +154,66 @@ def test_a_wrong_list_is_refused_in_one_line(tmp_path: Path, text: str, reason: 
     assert reason in said
     assert "known_issues.toml: cannot be read (" in said
     assert said.endswith("; correct the entry")
+
+
+EARLY = "a stream begins with status 200"
+STREAM = f"""
+[[known_issue]]
+target = "mistralrs"
+versions = "==0.8.1"
+checks = ["openai.chat.prompt.too_long_streamed"]
+failure = {{ layer = "status", pattern = "got 200: 'data: Prompt sequence" }}
+reason = "{EARLY}"
+source = "docs/x.md"
+"""
+SECOND = (
+    STREAM.replace('"status"', '"headers"')
+    .replace("got 200: 'data: Prompt sequence", "^x-id: ")
+    .replace(EARLY, "there is no id")
+)
+LISTED_FAILURE = ("status", "expected 400, got 200: 'data: Prompt sequence length is greater'")
+ID_FAILURE = ("headers", "x-id: expected matches '.', got None")
+
+
+def listing(folder: Path, text: str) -> Listing:
+    return load(folder, text).find([("mistralrs", "0.8.1")], "openai.chat.prompt.too_long_streamed")
+
+
+def test_a_failure_is_known_in_its_layer_and_with_its_text(tmp_path: Path) -> None:
+    found = listing(tmp_path, STREAM)
+    assert not found.difference([LISTED_FAILURE])
+    assert found.covering([LISTED_FAILURE]).reason == EARLY
+    for other in (
+        ("transport", LISTED_FAILURE[1]),
+        ("status", "expected 400, got 500: 'Prompt sequence length is greater'"),
+        ("transport", "the server did not finish within 30 s"),
+        ("server", "it died"),
+    ):
+        assert found.difference([other]) == (
+            f"a new failure instead of the known issue of mistralrs ==0.8.1 ({EARLY}; docs/x.md): "
+            f"{other[0]}: {other[1]}\nexpected failure: status: /got 200: 'data: Prompt sequence/"
+        )
+
+
+def test_every_failure_has_to_be_listed(tmp_path: Path) -> None:
+    both = [LISTED_FAILURE, ID_FAILURE]
+    new = listing(tmp_path, STREAM).difference(both)
+    assert new.startswith("a new failure in addition to the known issue of mistralrs ==0.8.1")
+    assert f"(a stream begins with status 200; docs/x.md): headers: {ID_FAILURE[1]}\n" in new
+    together = listing(tmp_path, STREAM + SECOND)
+    assert not together.difference(both)
+    assert together.covering(both).reason == f"{EARLY}; there is no id"
+    assert together.covering([ID_FAILURE]).reason == "there is no id"
+    assert together.difference([]), "no failure is no listed failure"
+
+
+def test_of_many_new_failures_some_are_shown(tmp_path: Path) -> None:
+    new = [("status", f"got {number}") for number in range(9)]
+    assert listing(tmp_path, STREAM).difference(new).splitlines()[1:4] == [
+        "status: got 1",
+        "status: got 2",
+        "... and 6 more",
+    ]
 
 
 def test_a_folder_where_the_list_should_be_is_one_line(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from support.errors import SettingsError
-from support.results.known_issues import KnownIssue
+from support.errors import SettingsError, SeveralFailures, TimeLimitExceeded
+from support.results.check import KnownIssuesFound
+from support.results.known_issues import ExpectedFailure, KnownIssue, Listing
 from support.results.outcome import Verdict
-from support.results.verdicts import apply_known_issue, verdict_of
+from support.results.verdicts import apply_known_issues, failures_of, verdict_of
 from support.runner import tags
 from support.runner.requirements import missing_requirement
 from support.runner.tags import check_expression, is_allowed
@@ -134,37 +135,102 @@ def test_the_trace_of_what_nobody_foresaw_is_kept() -> None:
 
 # -- known issues
 
-LISTED = KnownIssue("mistralrs", SpecifierSet("<0.9"), "answers 500", "https://example.org/7", scenario="toy")
+GOT_500 = ExpectedFailure("it works", re.compile("got 500"))
+ENTRY = KnownIssue(
+    "mistralrs", SpecifierSet("<0.9"), "answers 500", "https://example.org/7", (GOT_500,), scenario="toy"
+)
+LISTED = Listing((ENTRY,))
+FAILED = [("it works", "got 500")]
 
 
 @pytest.mark.parametrize("status", ["passed", "failed", "broken", "skipped"])
 def test_without_an_entry_a_verdict_stays(status: Any) -> None:
     verdict = Verdict(status, "words")
-    assert apply_known_issue(verdict, None) is verdict
+    assert apply_known_issues(verdict, Listing(), FAILED) is verdict
 
 
 def test_a_listed_failure_is_a_known_issue_and_does_not_gate() -> None:
-    verdict = apply_known_issue(Verdict("failed", "got 500", "trace"), LISTED)
+    verdict = apply_known_issues(Verdict("failed", "got 500", "trace"), LISTED, FAILED)
     assert verdict == Verdict("known_issue", "got 500", "trace", "answers 500", "https://example.org/7")
     assert not verdict.gates
 
 
+@pytest.mark.parametrize(
+    ("failures", "message"),
+    [
+        ([("it works", "got 501")], "instead of the known issue of mistralrs <0.9 (answers 500; https://"),
+        ([("it answers", "got 500")], "it answers: got 500\nexpected failure: it works: /got 500/"),
+        (
+            [*FAILED, ("after_scenario", "the server died")],
+            "in addition to the known issue of mistralrs <0.9",
+        ),
+        ([*FAILED, ("time limit", "it took 61 s")], ": time limit: it took 61 s"),
+        ([], "instead of the known issue"),
+    ],
+)
+def test_a_listed_scenario_that_fails_in_another_way_is_a_failure(
+    failures: list[tuple[str, str]], message: str
+) -> None:
+    verdict = apply_known_issues(Verdict("failed", "got 501", timed_out=True), LISTED, failures)
+    assert (verdict.status, verdict.timed_out) == ("failed", True)
+    assert message in verdict.message
+
+
 def test_a_listed_scenario_that_passes_is_a_surprise_and_fails() -> None:
-    verdict = apply_known_issue(Verdict("passed"), LISTED)
+    verdict = apply_known_issues(Verdict("passed"), LISTED, [])
     assert verdict.gates
     assert "known issue of mistralrs <0.9 (answers 500), but it passed; remove the entry" in verdict.message
 
 
 def test_what_fails_by_chance_may_pass() -> None:
-    by_chance = replace(LISTED, flaky=True)
-    assert apply_known_issue(Verdict("passed"), by_chance) == Verdict("passed")
-    assert apply_known_issue(Verdict("failed", "got 500"), by_chance).status == "known_issue"
+    by_chance = Listing((replace(ENTRY, flaky=True),))
+    assert apply_known_issues(Verdict("passed"), by_chance, []) == Verdict("passed")
+    assert apply_known_issues(Verdict("failed", "got 500"), by_chance, FAILED).status == "known_issue"
+    assert apply_known_issues(Verdict("failed"), by_chance, [("it works", "died")]).status == "failed"
 
 
 @pytest.mark.parametrize("status", ["broken", "skipped"])
 def test_an_entry_excuses_only_the_product(status: Any) -> None:
     verdict = Verdict(status, "words")
-    assert apply_known_issue(verdict, LISTED) == verdict
+    assert apply_known_issues(verdict, LISTED, FAILED) == verdict
+
+
+def test_the_failures_of_a_scenario_are_those_of_steps_hooks_and_cleanups() -> None:
+    cleanup = AssertionError("the port is in use")
+    toy = scenario(
+        "hook_error",
+        step("passed"),
+        step("failed", AssertionError("got 500")),
+        exception=AssertionError("the server died"),
+        error_message="HOOK-ERROR in after_scenario: AssertionError: the server died",
+    )
+    assert list(failures_of(toy, cleanup)) == [
+        ("it works", "got 500"),
+        ("after_scenario", "the server died"),
+        ("cleanup", "the port is in use"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "failures"),
+    [
+        (TimeLimitExceeded("it took 61 s"), [("time limit", "it took 61 s")]),
+        (SeveralFailures("2 of 3", ["a: 500", "b: 500"]), [("it works", "a: 500"), ("it works", "b: 500")]),
+        (KeyError("x"), [("it works (KeyError)", "'x'")]),
+    ],
+)
+def test_each_kind_of_error_has_its_place(error: Exception, failures: list[tuple[str, str]]) -> None:
+    assert list(failures_of(scenario("failed", step("failed", error)))) == failures
+
+
+def test_a_cleanup_that_fails_is_not_covered_by_the_known_issues_of_a_group() -> None:
+    found = step("failed", KnownIssuesFound("1 of 2 checks", "answers 500", "docs/x.md"))
+    assert verdict_of(scenario("failed", found), None).status == "known_issue"
+    verdict = verdict_of(scenario("failed", found, exception=AssertionError("it hangs")), None)
+    assert (verdict.status, verdict.message.splitlines()) == (
+        "failed",
+        ["cleanup: it hangs", "beside known issues: 1 of 2 checks"],
+    )
 
 
 # -- needs

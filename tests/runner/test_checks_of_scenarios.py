@@ -80,7 +80,7 @@ def test_a_case_selects_the_scenario_of_its_group() -> None:
     ids=str,
 )
 def test_known_issues_name_what_exists(entry: dict[str, Any], message: str | None) -> None:
-    issues = KnownIssues([KnownIssue("toy", SpecifierSet(""), "it is old", "notes.md", **entry)])
+    issues = KnownIssues([KnownIssue("toy", SpecifierSet(""), "it is old", "notes.md", (), **entry)])
     if message is None:
         require_existing(issues, [feature(scenario())])
         return
@@ -91,6 +91,6 @@ def test_known_issues_name_what_exists(entry: dict[str, Any], message: str | Non
 
 def test_without_features_only_the_loaded_ones_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    issues = KnownIssues([KnownIssue("toy", SpecifierSet(""), "old", "notes.md", scenario="nothing")])
+    issues = KnownIssues([KnownIssue("toy", SpecifierSet(""), "old", "notes.md", (), scenario="nothing")])
     with pytest.raises(SettingsError):
         require_existing(issues, [feature(scenario())])

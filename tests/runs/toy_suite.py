@@ -160,6 +160,10 @@ KNOWN_ISSUES = """\
 target = "mistralrs"
 versions = ">=9"
 scenarios = ["{title}"]
+failure = [
+    {{ step = "1 is 2", pattern = "^expected 2, got 1$" }},
+    {{ step = "after_scenario", pattern = "^the server died$" }},
+]
 reason = "one is not two here"
 source = "https://example.org/issues/1"
 """

@@ -22,7 +22,8 @@ from support.conformance.sequence import STEPS
 from support.faults import malformed_requests
 from support.faults.scenario import CLIENT_FAULTS
 from support.performance.scenario import PROMPTS, USER_OUTCOMES
-from support.results.known_issues import KnownIssues
+from support.results.known_issues import LAYERS, KnownIssues
+from support.results.verdicts import TIME_LIMIT
 from support.runner.checks_of_scenarios import require_existing
 from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
 
@@ -177,6 +178,25 @@ def test_known_issues_name_what_exists(vocabulary: Vocabulary) -> None:
     issues = KnownIssues.load(KNOWN_ISSUES)
     require_existing(issues, vocabulary.features)
     assert not [entry for entry in issues.entries if not entry.reason.strip() or not entry.source.strip()]
+
+
+def test_known_issues_fail_in_steps_that_exist(vocabulary: Vocabulary) -> None:
+    steps = {
+        str(scenario.name): {str(step.name) for step in scenario.all_steps}
+        for scenario in vocabulary.scenarios
+    }
+    listed = [entry for entry in KnownIssues.load(KNOWN_ISSUES).entries if entry.scenario]
+    for entry in listed:
+        where = {failure.where for failure in entry.failures}
+        assert where & (steps[entry.scenario] | {TIME_LIMIT}), entry.scenario
+    known = {"after_scenario", TIME_LIMIT}.union(*(steps[entry.scenario] for entry in listed))
+    assert not {failure.where for entry in listed for failure in entry.failures} - known
+
+
+def test_layers_of_failures_are_listed() -> None:
+    code = "\n".join(file.read_text(encoding="utf-8") for file in Path(ROOT, "support").rglob("*.py"))
+    used = set(re.findall(r'(?:ConformanceError|Failure|_mismatch)\(\s*"([A-Za-z ]+)"', code))
+    assert used | {"missing route"} == set(LAYERS)
 
 
 def test_renamed_checks_exist(vocabulary: Vocabulary) -> None:
