@@ -289,7 +289,7 @@ class FakeOwn:
             "output": output,
             "error": None,
             "metadata": asked.get("metadata"),
-            "parallel_tool_calls": True,
+            "parallel_tool_calls": asked.get("parallel_tool_calls", True),
             "tool_choice": "auto",
             "tools": [{"strict": False, **tool} for tool in asked.get("tools") or ()],
             "usage": {

@@ -82,6 +82,11 @@ class _Token(StrictModel):
     logprob: LogProbability
     bytes: list[Byte] | None
 
+    def require_consistent(self) -> None:
+        # A token may be part of a character: its text then has a replacement mark.
+        if self.bytes is not None and "\ufffd" not in self.token and bytes(self.bytes) != self.token.encode():
+            raise ValueError(f"bytes {self.bytes} are not those of {self.token!r}")
+
 
 class _SampledToken(_Token):
     top_logprobs: list[_Token]
