@@ -47,15 +47,34 @@ def main() -> int:
     # which takes longer than most of them. Once for each lock file: uv needs a second to find nothing to do.
     lock = (PROJECT / "uv.lock").read_bytes()
     is_compiled = COMPILED.is_file() and COMPILED.read_bytes() == lock
-    if not is_compiled:
-        command.append("--compile-bytecode")
+    # Before as well: uv starts the Python of an environment that is there.
+    make_paths_relative(PROJECT / ".venv", PROJECT)
     if subprocess.run(command, env=environment, check=False).returncode != 0:
         return fail("`uv sync --locked` failed, see its output above; is the package index reachable?")
+    make_paths_relative(PROJECT / ".venv", PROJECT)
     if not is_compiled:
+        compiling = [*command, "--compile-bytecode", "--quiet"]
+        if subprocess.run(compiling, env=environment, check=False).returncode != 0:
+            return fail("the installed packages could not be compiled, see the output above")
         COMPILED.write_bytes(lock)
     compileall.compile_dir(PROJECT / "support", quiet=2)
     log(f"environment ready in {time.monotonic() - started:.1f} s")
     return 0
+
+
+def make_paths_relative(environment: Path, project: Path) -> None:
+    """The path of the project in the environment, relative to the file that has it.
+
+    Python 3.11 and 3.12 read these files in the encoding of the locale: with LC_ALL=C they would not start in
+    a project whose path has an umlaut.
+    """
+    for file in (
+        *environment.glob("lib/*/site-packages/*.pth"),
+        *environment.glob("Lib/site-packages/*.pth"),
+    ):
+        if file.read_bytes().strip() == os.fsencode(project):
+            relative = os.path.relpath(project, file.parent)
+            file.write_text(f"{relative}\n", encoding="ascii")
 
 
 def own_or_installed_uv() -> str | None:

@@ -13,6 +13,7 @@ from importlib import import_module
 from support.conformance.contract import Contract
 from support.conformance.response_parser import ConformanceError, ParsedResponse, parse
 from support.http.exchange import Exchange
+from support.http.framing import server_error
 from support.units import JsonMapping
 
 API_NAMES = ("openai", "ollama", "anthropic", "responses")
@@ -48,9 +49,17 @@ class Api:
             expected = " or ".join(map(str, status))
             body = exchange.text[:MAX_BODY_CHARACTERS]
             raise ConformanceError("status", f"expected {expected}, got {exchange.status}: {body!r}")
-        parsed = parse(exchange, kind, ends_with_done=self.streams_end_with_done)
-        for name in contracts:
-            self.contracts[name].check(parsed)
+        try:
+            parsed = parse(exchange, kind, ends_with_done=self.streams_end_with_done)
+            for name in contracts:
+                self.contracts[name].check(parsed)
+        except ConformanceError as error:
+            own = server_error(exchange.body) if kind in ("sse", "ndjson") else ""
+            if not own:
+                raise
+            # It explains the rest.
+            parts = [f"{own}; {part}" for part in (error.actual, *error.details)]
+            raise ConformanceError(error.layer, parts[0], parts[1:]) from None
         return parsed
 
     def check_contract(

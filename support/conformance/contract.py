@@ -19,6 +19,8 @@ from support.units import Json
 N = TypeVar("N", int, float)
 EXTRA_FIELDS = Path(__file__).with_name("oracles") / "extra_fields.toml"
 MAX_ERRORS = 5
+# Characters of a wrong value.
+MAX_VALUE = 80
 CLOCK_SLACK_SECONDS = 300
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -87,10 +89,14 @@ class Contract:
         """Raises `ConformanceError` for the first layer that is wrong."""
         if not parsed.chunks:
             raise ConformanceError("framing", "a response without any JSON document")
-        for piece in parsed.chunks:
-            self._check_official(piece)
-        for piece in parsed.chunks:
-            self._check_model(piece)
+        for check in (self._check_official, self._check_model):
+            for number, piece in enumerate(parsed.chunks, 1):
+                try:
+                    check(piece)
+                except ConformanceError as error:
+                    place = f"chunk {number} of {len(parsed.chunks)}: " if parsed.streamed else ""
+                    details = error.details or (error.actual,)
+                    raise ConformanceError(error.layer, f"{place}{error.actual}", details) from None
         if self.named_events:
             self._check_event_names(parsed.chunks)
         for invariant in self.invariants:
@@ -101,11 +107,11 @@ class Contract:
 
     @staticmethod
     def _check_event_names(chunks: Sequence[Chunk]) -> None:
-        for piece in chunks:
+        for number, piece in enumerate(chunks, 1):
             kind = piece.value["type"]
             if piece.event_name != kind:
                 raise ConformanceError(
-                    "framing", f"an event named {piece.event_name!r} whose data is a {kind!r}"
+                    "framing", f"event {number} is named {piece.event_name!r}, its data is a {kind!r}"
                 )
 
     def _check_official(self, chunk: Chunk) -> None:
@@ -140,14 +146,15 @@ def _adapter(official: Any) -> TypeAdapter[Any]:
 
 
 def _mismatch(layer: str, error: ValidationError) -> ConformanceError:
-    """All errors, each with its place; the first few in one line."""
-    places = {tuple(fault["loc"]): str(fault["msg"]) for fault in error.errors(include_url=False)}
-    faults = [
-        f"{'.'.join(map(str, place)) or '(all)'}: {message}"
-        for place, message in places.items()
-        if not _of_another_type(place, places)
+    """All errors, each with its place; the first few in one line, with their values where these are short."""
+    places = {tuple(fault["loc"]): fault for fault in error.errors(include_url=False)}
+    kept = [place for place in places if not _of_another_type(place, places)]
+    faults = [f"{'.'.join(map(str, place)) or '(all)'}: {places[place]['msg']}" for place in kept]
+    shown = [
+        fault + _offending(places[place]["type"], places[place]["input"])
+        for place, fault in zip(kept, faults, strict=True)
     ]
-    return ConformanceError(layer, "; ".join(faults[:MAX_ERRORS]), faults)
+    return ConformanceError(layer, "; ".join(shown[:MAX_ERRORS]), faults)
 
 
 def _of_another_type(place: Place, places: Collection[Place]) -> bool:
@@ -162,6 +169,12 @@ def _of_another_type(place: Place, places: Collection[Place]) -> bool:
         if fitting and place[:end] not in fitting:
             return True
     return False
+
+
+def _offending(kind: str, value: object) -> str:
+    """The errors of the suite's own rules name it themselves, and what is missing has no value."""
+    shown = repr(value)
+    return "" if kind in ("missing", "value_error") or len(shown) > MAX_VALUE else f", got {shown}"
 
 
 def unknown_fields(value: object, path: str = "") -> Iterator[str]:

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from support.http.exchange import Exchange, NotJson, strict_json
-from support.http.framing import Event, FramingError, parse_events, split_lines
+from support.http.framing import DONE, Event, FramingError, parse_events, split_lines, stream_state
 from support.units import Json, JsonMapping
 
-DONE = "[DONE]"
 MEDIA_TYPES = {
     "json": "application/json",
     "sse": "text/event-stream",
@@ -98,25 +97,31 @@ def _chunks(exchange: Exchange, kind: str, *, ends_with_done: bool | None) -> It
     if kind == "json":
         yield Chunk(exchange.body, strict_json(exchange.body, where), exchange.seconds)
     position = 0
-    for line in split_lines(exchange.body) if kind == "ndjson" else ():
+    lines = split_lines(exchange.body) if kind == "ndjson" else ()
+    for number, line in enumerate(lines, 1):
         position += len(line) + 1
-        yield Chunk(line, strict_json(line, where), exchange.arrival_time(position))
-    for event in _events(exchange, ends_with_done=ends_with_done) if kind == "sse" else ():
+        value = strict_json(line, f"{where}, line {number} of {len(lines)}")
+        yield Chunk(line, value, exchange.arrival_time(position))
+    events = _events(exchange, ends_with_done=ends_with_done) if kind == "sse" else ()
+    for number, event in enumerate(events, 1):
         raw = event.data.encode()
         # An event has been received with the last line of its data.
         last_line = raw.rpartition(b"\n")[2]
         position = exchange.body.index(last_line, position) + len(last_line)
-        yield Chunk(raw, strict_json(raw, where), exchange.arrival_time(position), event.name)
+        value = strict_json(raw, f"{where}, event {number} of {len(events)}")
+        yield Chunk(raw, value, exchange.arrival_time(position), event.name)
 
 
 def _events(exchange: Exchange, *, ends_with_done: bool | None) -> list[Event]:
     """The events without `[DONE]` (once, and last); raises `FramingError`."""
     events = parse_events(exchange.body)
     if not events:
-        raise FramingError("a stream without any event")
+        state, _ = stream_state(exchange.body)
+        raise FramingError(f"a stream without any event{state.removeprefix('no event')}")
     data = [event.data for event in events]
     if not (ends_with_done or (ends_with_done is None and DONE in data)):
         return events
     if data[-1] != DONE or data.count(DONE) != 1:
-        raise FramingError(f"a stream ends with exactly one {DONE}; its last events: {data[-3:]}")
+        last = [text[:80] for text in data[-3:]]
+        raise FramingError(f"a stream ends with exactly one {DONE}; its last of {len(data)} events: {last}")
     return events[:-1]

@@ -19,10 +19,12 @@ import httpx
 from support.errors import SettingsError
 from support.http.deadline import DEADLINES
 from support.http.exchange import NO_STATUS, Exchange
+from support.http.framing import server_error, stream_state
 from support.settings import ca_file, certificate_file_problem, redact_url
 from support.units import JsonMapping
 
 ANSWER_SECONDS = 30.0
+STREAM_TYPES = ("text/event-stream", "application/x-ndjson")
 Chunks = list[tuple[float, bytes]]
 
 
@@ -144,10 +146,11 @@ class ApiClient:
             self.exchanges.append(exchange)
         if self._timed_out.is_set() or isinstance(why, httpx.TimeoutException):
             reason = f"the server did not {'finish' if chunks else 'answer'} within {self._timeout:g} s"
+            reason = _unended_stream(exchange, "left it open", reason)
         elif why is not None:
             connected = not isinstance(why, httpx.ConnectError)
             reason = f"the server broke off ({why})" if connected else f"no connection ({why})"
-            reason = tls_problem(why) or reason
+            reason = tls_problem(why) or _unended_stream(exchange, "broke off", reason)
         else:
             return exchange
         progress = f"{len(exchange.body)} bytes had come in {len(chunks)} reads"
@@ -182,6 +185,21 @@ class ApiClient:
             # Shut down, not closed: that wakes a read which is waiting in the other thread.
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+def _unended_stream(exchange: Exchange, what: str, reason: str) -> str:
+    """The reason with the server's own error first, and with how far the stream had come before."""
+    if exchange.content_type not in STREAM_TYPES:
+        return reason
+    state, position = stream_state(exchange.body)
+    if state.startswith("complete"):
+        after = exchange.arrival_time(position)
+        reason = f"the stream was {state} after {after:.1f} s, then the server {what}: {reason}"
+    elif state.startswith("no event"):
+        reason = f"the stream had {state}: {reason}"
+    elif state:
+        reason = f"{reason}, the stream had {state} after {exchange.arrival_time(position):.1f} s"
+    return "; ".join(filter(None, (server_error(exchange.body), reason)))
 
 
 def _exchange(

@@ -6,7 +6,15 @@ accepts blank lines and a stream without an end; `split_lines` does not.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from support.results.safe_text import counted, one_line
+
+DONE = "[DONE]"
+# The last event of a stream, by the type of its data: Anthropic's API, then the Responses API.
+_LAST_TYPES = ("message_stop", "response.completed", "response.incomplete", "response.failed")
 
 
 class FramingError(AssertionError):
@@ -30,7 +38,8 @@ def parse_events(body: bytes) -> list[Event]:
         # One byte order mark may stand in front.
         text = body.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        raise FramingError(f"not UTF-8: {error}") from None
+        number = body[: error.start].count(b"\n\n") + 1
+        raise FramingError(f"event {number} is not UTF-8: {error}") from None
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if lines[-1] == "":
         # What follows the last line end is no line, so no blank one either.
@@ -53,9 +62,10 @@ def parse_events(body: bytes) -> list[Event]:
         elif field == "event":
             name = value
         elif field not in ("id", "retry"):
-            raise FramingError(f"unknown field in line {line[:80]!r}")
+            raise FramingError(f"event {len(events) + 1}: unknown field in line {line[:80]!r}")
     if data:
-        raise FramingError(f"the last event is not ended by a blank line: {data[-1][:80]!r}")
+        number = len(events) + 1
+        raise FramingError(f"the last event is not ended by a blank line: {data[-1][:80]!r} (event {number})")
     return events
 
 
@@ -75,3 +85,71 @@ def split_lines(body: bytes) -> list[bytes]:
         if line.startswith((b"data:", b"event:")):
             raise FramingError(f"line {number} is a server-sent event: {line[:80]!r}")
     return lines
+
+
+def server_error(body: bytes) -> str:
+    """The first error that the server itself sent in a stream, `server error in event 7: ...`, else empty.
+
+    Any body is read as far as it is a stream: what is wrong with it is found elsewhere.
+    """
+    for number, (name, data) in enumerate(_pieces(body), 1):
+        message = _error_message(name, data)
+        if message:
+            return f"server error in event {number}: {one_line(message, 200)}"
+    return ""
+
+
+def stream_state(body: bytes) -> tuple[str, int]:
+    """How far a stream came that was not ended, and the bytes of it until then."""
+    pieces = list(_pieces(body))
+    if not pieces:
+        comments = sum(line.startswith(b":") for line in body.splitlines())
+        return (f"no event, only {counted(comments, 'comment')}" if comments else ""), len(body)
+    last = pieces[-1][1]
+    end = body.rfind(last.rpartition("\n")[2].encode()) + len(last.encode())
+    done = f"complete, including {DONE}," if last == DONE else ""
+    if not done and _is_last(last):
+        done = "complete"
+    return done or f"{counted(len(pieces), 'event')}, the last one", end
+
+
+def _pieces(body: bytes) -> Iterator[tuple[str, str]]:
+    """Name and data of each event or line, whatever is wrong with the stream."""
+    text = body.decode("utf-8", errors="replace").replace("\r\n", "\n")
+    if text.lstrip().startswith("{"):
+        yield from (("", line) for line in text.split("\n") if line.strip())
+        return
+    for block in text.split("\n\n"):
+        fields = [line.partition(":") for line in block.split("\n")]
+        data = [value.removeprefix(" ") for field, _, value in fields if field == "data"]
+        names = [value.strip() for field, _, value in fields if field == "event"]
+        if data:
+            yield (names[-1] if names else ""), "\n".join(data)
+
+
+def _error_message(name: str, data: str) -> str:
+    """The error object of one of the APIs, or a text that is no JSON."""
+    try:
+        document = json.loads(data)
+    except ValueError:
+        # mistral.rs 0.8.1 sends the message alone. What begins as JSON is broken JSON.
+        return "" if data == DONE or data.lstrip()[:1] in ("{", "[", '"', "") else data
+    if not isinstance(document, dict):
+        return ""
+    response = document.get("response")
+    error = document.get("error") or (response.get("error") if isinstance(response, dict) else None)
+    if not error and (name == "error" or document.get("type") == "error"):
+        error = document
+    if isinstance(error, dict):
+        error = error.get("message") or json.dumps(error, ensure_ascii=False)
+    return str(error or "")
+
+
+def _is_last(data: str) -> bool:
+    try:
+        document = json.loads(data)
+    except ValueError:
+        return False
+    if not isinstance(document, dict):
+        return False
+    return document.get("type") in _LAST_TYPES or document.get("done") is True

@@ -8,6 +8,7 @@ from typing import Literal
 
 from support.errors import NotSupported
 from support.results.outcome import MatrixCell
+from support.results.safe_text import first_lines
 from support.units import JsonObject
 
 CheckStatus = Literal["passed", "failed", "known_issue", "unsupported", "not_run"]
@@ -44,6 +45,10 @@ class CheckResult:
         """From `dataclasses.asdict`, after JSON; raises KeyError or TypeError when it is none."""
         cells = tuple(MatrixCell(**cell) for cell in data.get("cells", ()))
         return cls(**{**data, "cells": cells})
+
+
+# A failure has 15 lines at most: title, these, the known issue, the command, the source.
+ACTUAL_LINES, OTHER_LINES = 7, 2
 
 
 class ChecksFailed(AssertionError):
@@ -93,12 +98,12 @@ def _message(heading: str, checks: Iterable[CheckResult]) -> str:
 def describe_failure(check: CheckResult) -> str:
     """Id and title of a check that failed, and under them what was expected and what was received."""
     fields = {
-        "expected": check.expected,
-        "actual": check.actual,
-        "source": check.source,
+        "actual": first_lines(check.actual, ACTUAL_LINES),
+        "expected": first_lines(check.expected, OTHER_LINES),
         "known issue": f"{check.reason} ({check.reason_source})" if check.reason else "",
-        "repeat": check.repeat,
         "run": f"acceptance run --case {check.id}",
+        "repeat": first_lines(check.repeat, OTHER_LINES),
+        "source": check.source,
     }
     lines = [f"  {name + ':':<13}{_indented(text)}" for name, text in fields.items() if text]
     return "\n".join([f"{check.id}: {check.title}", *lines])

@@ -31,6 +31,14 @@ def shortened(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
+def first_lines(text: str, most: int) -> str:
+    """At most so many lines: the first ones, and how many there are more."""
+    lines = text.rstrip().split("\n")
+    if len(lines) <= most:
+        return text
+    return "\n".join([*lines[: most - 1], f"... ({counted(len(lines) - most + 1, 'more line')})"])
+
+
 def indented(text: str, by: str = "       ") -> str:
     """Each line of the text, made visible, behind `by`."""
     return "\n".join(by + line if line else "" for line in visible(text).rstrip().split("\n"))

@@ -8,9 +8,13 @@ from dataclasses import replace
 
 from support.errors import SeveralFailures, TimeLimitExceeded
 from support.results.behave_types import BehaveFeature, BehaveScenario, BehaveStep
-from support.results.check import KnownIssuesFound
+from support.results.check import ChecksFailed, KnownIssuesFound
 from support.results.known_issues import Listing
 from support.results.outcome import Verdict
+from support.results.safe_text import first_lines
+
+# Of a failure; the whole text is in its evidence.
+MAX_LINES = 15
 
 FAILED_STATUSES = ("failed", "error", "hook_error", "cleanup_error", "pending", "undefined")
 # Where a scenario fails when that is not in one of its steps.
@@ -59,7 +63,10 @@ def _step_verdict(step: BehaveStep) -> Verdict:
         return Verdict("known_issue", message, why=found.reason, source=found.source)
     if isinstance(step.exception, AssertionError):
         timed_out = isinstance(step.exception, TimeLimitExceeded)
-        return Verdict("failed", f"{message}\n(in: {where})", timed_out=timed_out)
+        # That of a group has as many for each of its checks.
+        shown = message if isinstance(step.exception, ChecksFailed) else first_lines(message, MAX_LINES - 1)
+        trace = "" if shown == message else message
+        return Verdict("failed", f"{shown}\n(in: {where})", trace, timed_out=timed_out)
     return Verdict("broken", f"{message}\n(in: {where})", str(step.error_message or ""))
 
 

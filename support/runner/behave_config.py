@@ -99,4 +99,6 @@ def _error_line(error: BaseException) -> str:
             f"{message!r} (from the command line) is no suite, feature file or folder of features; "
             f"give a suite ({', '.join(FOLDERS)}) or a path such as {FOLDERS['api']}"
         )
+    if isinstance(error, TagExpressionError):
+        return f"--tags: {message}; write for example {tags.SYNTAX_EXAMPLES}"
     return message

@@ -32,6 +32,10 @@ TAGS = SEVERITY | RUN_CLASS | SAFETY | NEEDS
 # One tag of each open family, for wildcards.
 _EXAMPLES = TAGS | {"lock.name", "budget.10s"}
 
+# Of the syntax before Cucumber's tag expressions: sign -> what it is called today.
+_OLD_SIGNS = {"~": "not ", "!": "not ", "-": "not ", ",": " or ", "&&": " and ", "||": " or "}
+_OLD_SIGN = re.compile(r"\s*(,|&&|\|\|)\s*|(?:(?<=[\s(,])|^)([~!-])\s*(?=@?\w)")
+SYNTAX_EXAMPLES = '"smoke and not slow", "(smoke or critical) and not serial"'
 _WORD = re.compile(r"@?([^\s()@,~]+)")
 _OPERATORS = frozenset({"and", "or", "not"})
 
@@ -44,7 +48,8 @@ def is_allowed(tag: str) -> bool:
 def check_expression(expressions: Iterable[str]) -> None:
     """Raise `SettingsError` for a tag expression (v2) that names an unknown tag. Wildcards must match one."""
     for expression in expressions:
-        for tag in _WORD.findall(expression):
+        current = _in_current_syntax(expression)
+        for tag in _WORD.findall(current):
             if tag in _OPERATORS or is_allowed(tag):
                 continue
             pattern = re.compile(re.escape(tag).replace(r"\*", ".*").replace(r"\?", "."))
@@ -52,4 +57,16 @@ def check_expression(expressions: Iterable[str]) -> None:
                 continue
             near = difflib.get_close_matches(tag, TAGS, n=1, cutoff=0.5)
             advice = f"did you mean @{near[0]}?" if near else f"known are {', '.join(sorted(TAGS))}"
+            if tag.lower() in _OPERATORS:
+                advice = "operators are written in small letters: and, or, not"
             raise SettingsError(f"unknown tag @{tag} (from --tags {expression!r}): {advice}")
+        if current != expression:
+            raise SettingsError(
+                f"old tag syntax (from --tags {expression!r}): write {current!r}; other examples: "
+                f"{SYNTAX_EXAMPLES}"
+            )
+
+
+def _in_current_syntax(expression: str) -> str:
+    """`~smoke,critical` is `not smoke or critical`; an expression without old signs stays as it is."""
+    return _OLD_SIGN.sub(lambda match: _OLD_SIGNS[match[1] or match[2]], expression)

@@ -202,7 +202,7 @@ def test_a_spoiled_stream_of_a_message_is_noticed(title: str, spoil: Spoil, laye
 )
 def test_events_have_the_name_of_their_type(api: str, title: str, contract: str) -> None:
     documents = made(api, title)
-    with pytest.raises(ConformanceError, match="framing: an event named 'message' whose data is a"):
+    with pytest.raises(ConformanceError, match="framing: event 1 is named 'message', its data is a"):
         find_api(api).contracts[contract].check(reading(api, documents, ["message"] * len(documents)))
 
 

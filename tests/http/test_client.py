@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -172,3 +173,42 @@ def test_no_secret_of_the_address_is_shown(serve: Serve) -> None:
         api.get("/v1/models")
     assert "s3cret" not in str(caught.value)
     api.close()
+
+
+SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def left_open(*parts: bytes) -> Reply:
+    """A stream of server-sent events that is never ended."""
+
+    def send(connection: socket.socket, closing: threading.Event) -> None:
+        connection.sendall(SSE)
+        for part in parts:
+            connection.sendall(b"%x\r\n%s\r\n" % (len(part), part))
+        closing.wait(PATIENCE)
+
+    return send
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        (
+            [b"data: {}\n\n", b"data: [DONE]\n\n"],
+            r"the stream was complete, including \[DONE\], after 0\.\d s, then the server left it open: "
+            r"the server did not finish within 0\.5 s",
+        ),
+        ([b": ping\n\n"], r"the stream had no event, only 1 comment: the server did not finish"),
+        (
+            [b"data: {}\n\n", b'data: {"error": {"message": "engine died"}}\n\n'],
+            r"server error in event 2: engine died; the server did not finish within 0\.5 s, "
+            r"the stream had 2 events, the last one after 0\.\d s",
+        ),
+    ],
+    ids=["complete", "comments", "error"],
+)
+def test_a_stream_that_is_left_open_is_described(
+    client: Callable[..., ApiClient], parts: list[bytes], reason: str
+) -> None:
+    with pytest.raises(RequestFailed, match=rf"GET \S+: {reason}"):
+        client(left_open(*parts), within=0.5).get("/")

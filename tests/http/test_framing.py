@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from support.http.exchange import Exchange, NotJson, strict_json
-from support.http.framing import Event, FramingError, parse_events, split_lines
+from support.http.framing import Event, FramingError, parse_events, server_error, split_lines, stream_state
 from tests.timeouts import PATIENCE
 
 # -- server-sent events
@@ -44,8 +44,8 @@ def test_a_stream_is_read_as_the_standard_says(body: bytes, events: list[Event])
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b"data: \xff\n\n", "not UTF-8"),
-        (b"data: \xe2\x82\n\n", "not UTF-8"),
+        (b"data: \xff\n\n", "event 1 is not UTF-8"),
+        (b"data: \xe2\x82\n\n", "event 1 is not UTF-8"),
         (b"data: a\n\ndata: b\n", "the last event is not ended by a blank line: 'b'"),
         (b"data: a", "the last event is not ended by a blank line: 'a'"),
         (b'{"error": 1}\n\n', "unknown field in line"),
@@ -58,6 +58,70 @@ def test_a_stream_is_read_as_the_standard_says(body: bytes, events: list[Event])
 def test_a_broken_frame_is_refused(body: bytes, words: str) -> None:
     with pytest.raises(FramingError, match=words):
         parse_events(body)
+
+
+# -- how far a stream came, and the server's own error in it
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b'data: {"choices": []}\n\ndata: {"error": {"message": "engine died"}}\n\n', "event 2: engine died"),
+        (b'data: {"error": "engine died"}\n\ndata: [DONE]\n\n', "event 1: engine died"),
+        (b"data: {}\n\ndata: {}\n\ndata: engine died\n\n", "event 3: engine died"),
+        (b'event: error\ndata: {"message": "engine died"}\n\n', "event 1: engine died"),
+        (b"event: error\r\ndata: engine died\r\n\r\n", "event 1: engine died"),
+        (
+            b'data: {"type": "error", "error": {"type": "x", "message": "engine died"}}\n\n',
+            "event 1: engine died",
+        ),
+        (
+            b'data: {"type": "response.failed", "response": {"error": {"message": "engine died"}}}\n\n',
+            "engine died",
+        ),
+        (b'{"done": false}\n{"error": "engine died"}\n', "event 2: engine died"),
+        (b": ping\n\ndata: {}\n\ndata: engine died", "event 2: engine died"),
+    ],
+    ids=repr,
+)
+def test_the_error_of_the_server_is_found_with_its_number(body: bytes, error: str) -> None:
+    assert server_error(body).startswith("server error in event ")
+    assert server_error(body).endswith(error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"data: [DONE]\n\n",
+        b'data: {"choices": [], "error": null}\n\n',
+        b'data: {"cut\n\n',
+        b"data: \n\n",
+        b'data: {"type": "response.completed", "response": {"error": null}}\n\n',
+        b'data: "a text"\n\ndata: [1]\n\n',
+        b'{"done": true}\n',
+    ],
+    ids=repr,
+)
+def test_a_stream_without_an_error_has_none(body: bytes) -> None:
+    assert server_error(body) == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "state"),
+    [
+        (b"data: {}\n\ndata: [DONE]\n\n", "complete, including [DONE],"),
+        (b"data: {}\n\ndata: [DONE]\n\n: ping\n\n", "complete, including [DONE],"),
+        (b'event: message_stop\ndata: {"type": "message_stop"}\n\n', "complete"),
+        (b'{"done": true}\n', "complete"),
+        (b": ping\n\n: ping\n\n", "no event, only 2 comments"),
+        (b"", ""),
+        (b"data: {}\n\ndata: {}\n\n", "2 events, the last one"),
+    ],
+    ids=repr,
+)
+def test_the_state_of_a_stream_without_an_end(body: bytes, state: str) -> None:
+    assert stream_state(body)[0] == state
 
 
 # -- newline-delimited JSON

@@ -89,3 +89,29 @@ def test_failed_places_of_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert rerun.failed_locations(tmp_path, ["b/"]) == ["b/x.feature:5"]
     with pytest.raises(NothingSelected, match="in c"):
         rerun.failed_locations(tmp_path, ["c"])
+
+
+@pytest.mark.parametrize(
+    ("old", "current"),
+    [
+        ("~smoke", "not smoke"),
+        ("smoke,critical", "smoke or critical"),
+        ("~@smoke,-critical", "not @smoke or not critical"),
+        ("-@slow", "not @slow"),
+        ("!slow", "not slow"),
+        ("smoke && ! slow || critical", "smoke and not slow or critical"),
+        ("not slow,critical", "not slow or critical"),
+        ("(~slow)", "(not slow)"),
+    ],
+)
+def test_an_old_tag_expression_is_refused_with_the_current_one(old: str, current: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        tags.check_expression([old])
+    assert f"old tag syntax (from --tags {old!r}): write {current!r}; other examples: " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "expression", ["smoke", "@lock.* and not slow", "(smoke or critical) and not serial"]
+)
+def test_a_current_tag_expression_is_accepted(expression: str) -> None:
+    tags.check_expression([expression])
