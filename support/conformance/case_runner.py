@@ -145,8 +145,7 @@ class _CaseRun:
     def _checked_response(self, change: JsonMapping | None = None) -> ParsedResponse | None:
         """The response to the request, changed so; None when there is none that can be looked at further."""
         case = self._case
-        variables = {"key": self._server.key or "none", **self._server.variables}
-        request = case.request.build(variables, change)
+        request = case.request.build(self._server.variables, change)
         parsed = None
         with self._collecting():
             exchange = self._client.send(

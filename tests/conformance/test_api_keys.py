@@ -16,14 +16,14 @@ from tests.http.tiny_server import TinyServer, json_reply
 KEYLESS = replace(SERVER, key=None)
 UNAUTHORIZED = reply({"error": {"message": "no key", "type": "auth", "param": None, "code": None}}, 401)
 WRONG_KEY = case(
-    contract="chat", status_with_key=401, request={"path": "/v1/x", "headers": {"a": "Bearer {key}x"}}
+    contract="chat", status_with_key=401, request={"path": "/v1/x", "headers": {"a": "Bearer wrong"}}
 )
 
 
 def test_a_server_with_a_key_rejects_others() -> None:
     client = Canned(UNAUTHORIZED, reply(chat()))
     assert run_case(client, SERVER, WRONG_KEY).passed
-    assert client.sent[0][3]["a"] == "Bearer toy-key-1234x"
+    assert client.sent[0][3]["a"] == "Bearer wrong"
     proxy = Canned(exchange(b"<html>401</html>", 401, "text/html"), reply(chat()))
     assert run_case(proxy, SERVER, WRONG_KEY).passed
 

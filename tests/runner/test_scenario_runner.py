@@ -61,3 +61,37 @@ def test_a_coroutine_is_rejected_where_it_is_not_awaited() -> None:
 )
 def test_only_hooks_are_recognised_as_hooks(name: str, *, is_hook: bool) -> None:
     assert (HOOK.fullmatch(name) is not None) is is_hook
+
+
+def test_a_wrong_first_answer_fails_the_first_scenario_that_passes(
+    runner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = SimpleNamespace(acceptance_strict=False, acceptance_reports_dir=None)
+    runner.suite = SimpleNamespace(resolved=SimpleNamespace(settings=settings, table=list))
+    runner.hook_failures = 0
+    runner._first_answer_failure = "the first chat request did not get the scripted answer"
+    monkeypatch.setattr(runner, "_listing_of", lambda _: ())
+    monkeypatch.setattr(scenario_runner, "failures_of", lambda *_: ())
+    monkeypatch.setattr(scenario_runner, "apply_known_issues", lambda verdict, *_: verdict)
+    monkeypatch.setattr(scenario_runner, "finalize", lambda *_: None)
+    monkeypatch.setattr(scenario_runner, "budget_of_scenario", lambda _: None)
+    verdicts = []
+    for tags in (["smoke"], ["needs.scripted_model"], ["needs.scripted_model"]):
+        scenario: Any = SimpleNamespace(
+            name="A toy",
+            status=SimpleNamespace(name="passed"),
+            should_skip=False,
+            skip_reason=None,
+            exception=None,
+            error_message=None,
+            effective_tags=tags,
+            set_status=lambda _: None,
+        )
+        runner.run_scenario(scenario, lambda _: False)
+        verdicts.append((scenario.verdict.status, scenario.verdict.message))
+    assert verdicts == [
+        ("passed", ""),
+        ("failed", "the first chat request did not get the scripted answer"),
+        ("passed", ""),
+    ]
+    assert runner.failed
