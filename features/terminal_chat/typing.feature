@@ -96,6 +96,34 @@ Feature: Line editing, paste and history
     Then the submitted line is "Tell me about the comet"
     And the answer matches the script
 
+  @critical
+  Scenario Outline: Backspace deletes the whole character "<character>" in a line
+    When these keys are pressed
+      | key                                  | times |
+      | "Tell me about the vi<character>lin" | 1     |
+      | Arrow-Left                           | 3     |
+      | Backspace                            | 1     |
+      | "o"                                  | 1     |
+      | Enter                                | 1     |
+    Then the submitted line is "Tell me about the violin"
+    And the answer matches the script
+
+    Examples: characters of two, three and four bytes
+      | character |
+      | ö         |
+      | 你        |
+      | 🎻        |
+
+  @critical
+  Scenario: Backspace deletes several multi-byte characters
+    When these keys are pressed
+      | key                                | times |
+      | "Tell me about the violin ö你好🎻" | 1     |
+      | Backspace                          | 5     |
+      | Enter                              | 1     |
+    Then the submitted line is "Tell me about the violin"
+    And the answer matches the script
+
   @minor
   Scenario: A new chat recalls lines of the last chat
     Given the line "Tell me about the falcon" was typed

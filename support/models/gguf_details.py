@@ -27,7 +27,10 @@ def read_details(path: Path) -> GgufDetails:
     reader = GGUFReader(path)
     values = {name: field.contents() for name, field in reader.fields.items()}
     architecture = str(values["general.architecture"])
-    kind = LlamaFileType(values["general.file_type"]).name
+    number = values.get("general.file_type")
+    # A newer one than the package knows, or none.
+    known = {kind.value: kind.name for kind in LlamaFileType}
+    kind = known.get(number, "unknown")
     return GgufDetails(
         architecture,
         sum(int(tensor.n_elements) for tensor in reader.tensors),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -276,6 +277,73 @@ def test_facts_come_from_the_file(gateway: Callable[..., httpx.Client], gguf: Pa
     verbose = client.post("/api/show", json={"model": "talker", "verbose": True}).json()
     assert len(verbose["model_info"]["tokenizer.ggml.tokens"]) > 3000
     assert client.get("/api/ps").json()["models"][0]["context_length"] == 32768
+
+
+HEADER = b"GGUF" + struct.pack("<IQQ", 3, 0, 1)
+FAMILY = struct.pack("<Q20sIQ5s", 20, b"general.architecture", 8, 5, b"llama")
+
+
+def file_type(number: int) -> bytes:
+    return struct.pack("<Q17sII", 17, b"general.file_type", 4, number)
+
+
+@pytest.mark.parametrize(
+    ("content", "family", "quantization", "problem"),
+    [
+        (HEADER.replace(b"\1", b"\2") + FAMILY + file_type(4711), "llama", "unknown", ""),
+        (b"GGUF" + struct.pack("<IQQ", 3, 0, 0), "", "unknown", ""),
+        (HEADER, "unknown", "unknown", "model.gguf is not a GGUF file"),
+        (bytes(24), "unknown", "unknown", "model.gguf is not a GGUF file"),
+        (b"", "unknown", "unknown", "model.gguf is not a GGUF file"),
+        (b"x" * 100, "unknown", "unknown", "model.gguf is not a GGUF file"),
+        (
+            HEADER[:-8] + struct.pack("<Q", 9) + FAMILY + file_type(1),
+            "llama",
+            "F16",
+            "model.gguf is not a GGUF file",
+        ),
+        (
+            b"GGUF" + struct.pack("<IQQ", 3, 2**60, 2) + FAMILY + file_type(1),
+            "llama",
+            "F16",
+            "not a GGUF file",
+        ),
+    ],
+    ids=["newer", "nothing", "one key", "zeros", "empty", "a text", "cut", "no tensors"],
+)
+def test_a_file_that_cannot_be_read_to_its_end_costs_no_request(
+    gateway: Callable[..., httpx.Client],
+    tmp_path: Path,
+    content: bytes,
+    family: str,
+    quantization: str,
+    problem: str,
+) -> None:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(content)
+    client = gateway({"scripted": file})
+    (entry,) = client.get("/api/tags").json()["models"]
+    assert (entry["size"], len(entry["digest"])) == (len(content), 64)
+    assert entry["details"]["family"] == family
+    assert entry["details"]["quantization_level"] == quantization
+    assert entry["details"]["parameter_size"] == ("unknown" if problem else "0")
+    assert client.get("/api/ps").status_code == 200
+    shown = client.post("/api/show", json={"model": "scripted"})
+    assert shown.status_code == 200
+    assert shown.json()["details"] == entry["details"]
+    assert problem in shown.json()["modelfile"]
+    assert str(tmp_path) not in shown.text
+    assert client.post("/api/chat", json=CHAT).status_code == 200
+    assert client.post("/api/generate", json=GENERATE).status_code == 200
+
+
+def test_a_file_that_was_removed_costs_no_request(
+    gateway: Callable[..., httpx.Client], tmp_path: Path
+) -> None:
+    client = gateway({"scripted": tmp_path / "removed.gguf"})
+    assert client.get("/api/tags").json()["models"][0]["size"] == 0
+    assert client.post("/api/show", json={"model": "scripted"}).status_code == 200
+    assert client.post("/api/chat", json=CHAT).status_code == 200
 
 
 @pytest.mark.parametrize(

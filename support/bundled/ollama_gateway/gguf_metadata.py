@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from support.bundled.ollama_gateway.gguf_reader import Value, read_header
+from support.bundled.ollama_gateway.gguf_reader import BrokenHeader, Value, read_header
 from support.bundled.ollama_gateway.json_types import JsonObject
 
+log = logging.getLogger("gateway")
+# Of what a file has no value for, or one that is newer than the table below.
+UNKNOWN = "unknown"
 # Longer lists are left out of /api/show without `verbose`.
 LONG_LIST = 5
 # What Ollama shows elsewhere, or calls by another name.
@@ -30,7 +34,10 @@ FILE_TYPES = {number: name for number, name in enumerate(_FILE_TYPES.split()) if
 
 @dataclass(frozen=True, slots=True)
 class GgufMetadata:
-    """The metadata of a file. `size` in bytes, `digest` its SHA-256 in hexadecimal, `info` GGUF's keys."""
+    """The metadata of a file. `size` in bytes, `digest` its SHA-256 in hexadecimal, `info` GGUF's keys.
+
+    `problem`: why its header could be read in part only; what is missing is `unknown`.
+    """
 
     size: int
     digest: str
@@ -39,6 +46,7 @@ class GgufMetadata:
     parameters: int
     quantization: str
     info: Mapping[str, Value]
+    problem: str = ""
 
     @property
     def family(self) -> str:
@@ -65,15 +73,18 @@ class GgufMetadata:
 
     @property
     def details(self) -> JsonObject:
+        if self.problem:
+            return {**details(self.family or UNKNOWN, UNKNOWN, self.quantization), "format": UNKNOWN}
         return details(self.family, human_number(self.parameters), self.quantization)
 
     def model_info(self, *, verbose: bool) -> JsonObject:
         """The file's keys; long lists are null unless `verbose`."""
+        count: JsonObject = {} if self.problem else {"general.parameter_count": self.parameters}
         return {
             key: value if verbose or not isinstance(value, list) or len(value) <= LONG_LIST else None
             for key, value in self.info.items()
             if key not in _EXCLUDED_KEYS
-        } | {"general.parameter_count": self.parameters}
+        } | count
 
 
 def details(family: str = "", parameters: str = "", quantization: str = "") -> JsonObject:
@@ -97,8 +108,13 @@ def human_number(number: int) -> str:
 
 
 def read(path: Path) -> GgufMetadata:
-    """Read a file; seconds for one of some gigabytes. OSError, or ValueError when it is no GGUF file."""
-    info, parameters = read_header(path)
+    """Read a file; seconds for one of some gigabytes. Raises OSError."""
+    parameters, problem = 0, ""
+    try:
+        info, parameters = read_header(path)
+    except BrokenHeader as error:
+        info, problem = error.metadata, str(error)
+        log.warning("%s; what it has no value for is unknown", problem)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     status = path.stat()
@@ -109,8 +125,9 @@ def read(path: Path) -> GgufMetadata:
         modified=datetime.fromtimestamp(status.st_mtime, UTC),
         template=str(info.get("tokenizer.chat_template", "")),
         parameters=parameters,
-        quantization=FILE_TYPES.get(kind, "unknown") if isinstance(kind, int) else "unknown",
+        quantization=FILE_TYPES.get(kind, UNKNOWN) if isinstance(kind, int) else UNKNOWN,
         info=info,
+        problem=problem,
     )
 
 

@@ -22,16 +22,25 @@ _STRING, _ARRAY = 8, 9
 _MAX_DEPTH = 4
 
 
+class BrokenHeader(ValueError):
+    """It is not a GGUF file, or a damaged one; `metadata` is what was read before."""
+
+    def __init__(self, message: str, metadata: dict[str, Value]) -> None:
+        super().__init__(message)
+        self.metadata = metadata
+
+
 def read_header(path: Path) -> tuple[dict[str, Value], int]:
     """The metadata by key, and the number of elements of all tensors.
 
-    Raises OSError, or ValueError when it is not a GGUF file.
+    Raises OSError, or `BrokenHeader` with the name of the file.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        try:
-            return _Reader(content).header()
-        except (struct.error, KeyError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path.name} is not a GGUF file: {error}") from None
+    metadata: dict[str, Value] = {}
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return metadata, _Reader(content).header(metadata)
+    except (struct.error, KeyError, ValueError, OverflowError, MemoryError) as error:
+        raise BrokenHeader(f"{path.name} is not a GGUF file: {error}", metadata) from None
 
 
 class _Reader:
@@ -41,16 +50,16 @@ class _Reader:
         self._content = content
         self._position = 0
 
-    def header(self) -> tuple[dict[str, Value], int]:
+    def header(self, metadata: dict[str, Value]) -> int:
+        """Fill the metadata; the number of elements of all tensors."""
         magic, version = self._content[:4], self._numbers("II")[1]
         if magic != b"GGUF" or version not in VERSIONS:
             raise struct.error(f"it begins with {magic!r}, version {version}")
         tensors, pairs = self._numbers("QQ")
-        metadata = {}
         for _ in range(pairs):
             key = self._string()
             metadata[key] = self._value(self._integer("I"), _MAX_DEPTH)
-        return metadata, sum(self._tensor_elements() for _ in range(tensors))
+        return sum(self._tensor_elements() for _ in range(tensors))
 
     def _value(self, kind: int, depth: int) -> Value:
         if kind == _STRING:

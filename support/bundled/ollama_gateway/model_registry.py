@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import re
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -17,6 +18,7 @@ from support.bundled.ollama_gateway.gguf_metadata import GgufMetadata, MetadataC
 from support.bundled.ollama_gateway.ollama_requests import FOREVER
 from support.bundled.ollama_gateway.upstream import Card, Upstream
 
+log = logging.getLogger("gateway")
 DEFAULT_ALIAS = "default"
 """mistral.rs lists this name beside its models. A request for it after an unload ends the engine for good."""
 LIST_CACHE_SECONDS = 5.0
@@ -48,6 +50,7 @@ class Models:
         self._upstream = upstream
         self._files = files
         self._metadata = MetadataCache(files)
+        self._unreadable: set[str] = set()
         self._known: dict[str, Model] = {}
         self._ids: frozenset[str] = frozenset()
         self._listed_at = -LIST_CACHE_SECONDS
@@ -84,15 +87,17 @@ class Models:
         return name in self._ids
 
     async def metadata(self, model: Model) -> GgufMetadata | None:
-        """The metadata of its file; None without a file. Raises `ApiError` when it cannot be read."""
+        """The metadata of its file; None without a file, or when it cannot be opened, which is logged."""
         if not model.has_file:
             return None
+        name = next(name for name in self._files if key(name) == key(model.name))
         try:
-            return await self._metadata.get(
-                next(name for name in self._files if key(name) == key(model.name))
-            )
-        except (OSError, ValueError):
-            raise ApiError(500, f"the file of model '{model.name}' cannot be read") from None
+            return await self._metadata.get(name)
+        except OSError as error:
+            if name not in self._unreadable:
+                self._unreadable.add(name)
+                log.warning("%s cannot be read: %s", self._files[name], error.strerror)
+            return None
 
     def _file_name(self, card: Card, cards: Iterable[Card]) -> str | None:
         for name, path in self._files.items():

@@ -183,7 +183,7 @@ class _Api:
         metadata = await self._models.metadata(model)
         template = metadata.template if metadata else ""
         answer = {
-            "modelfile": f"# The model is the target's own; this names it.\nFROM {model.name}\n",
+            "modelfile": _modelfile(model, metadata),
             "template": template,
             "details": metadata.details if metadata else details(),
             "model_info": metadata.model_info(verbose=params.verbose) if metadata else {},
@@ -334,7 +334,8 @@ class _Api:
         """
         tools = getattr(request, "tools", ())
         metadata = await self._models.metadata(model)
-        if metadata is None:
+        if metadata is None or metadata.problem:
+            # Nobody knows what the template supports.
             return Markup(thinks=bool(request.think), calls=bool(tools))
         if request.think and "thinking" not in metadata.capabilities:
             if isinstance(request.think, str) and isinstance(request, GenerateRequest):
@@ -429,6 +430,11 @@ def _entry(model: Model, metadata: GgufMetadata | None) -> JsonObject:
         "digest": digest_of(model, metadata),
         "details": metadata.details if metadata else details(),
     }
+
+
+def _modelfile(model: Model, metadata: GgufMetadata | None) -> str:
+    problem = f"# {metadata.problem}\n" if metadata and metadata.problem else ""
+    return f"# The model is the target's own; this names it.\n{problem}FROM {model.name}\n"
 
 
 def _modified(model: Model, metadata: GgufMetadata | None) -> str:
