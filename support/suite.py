@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from support.conformance.missing_routes import MissingRoutes, unsupported_reason
 from support.errors import NotSupported
 from support.http.exchange import Exchange
+from support.http.responsiveness import RESPONSIVENESS
 from support.mcp.tool_server import READY_SECONDS, ToolServer
 from support.models.roles import CATEGORICAL, EMBEDDING, SCRIPTED, TOOLS, UNLOADABLE
 from support.models.script import TOOLS_SCRIPT, Script
@@ -115,9 +116,11 @@ class RunContext:
             components = tuple(self.components_under_test({NEEDS_OLLAMA_API}))
             return replace(self.ollama_endpoint(backend, model), components=components), backend.process
         if isinstance(self.target, UrlTarget):
+            RESPONSIVENESS.require(self.target.url)
             return url_endpoint(self.target, api, self.settings.api_key), None
         arguments = self.model(model)
         server = self.servers.get(arguments)
+        RESPONSIVENESS.require(server.url)
         return started_endpoint(self.target, server, arguments, api), server
 
     def dedicated_endpoint(

@@ -18,6 +18,7 @@ from support.conformance.sequence import run_sequence
 from support.errors import NotSupported
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
+from support.http.responsiveness import ServerUnresponsive
 from support.programs.launcher import LaunchedProgram
 from support.results.check import CheckResult, CheckStatus, require_conforming
 from support.results.known_issues import KnownIssues
@@ -31,6 +32,7 @@ EXIT_SECONDS = 2.0
 LOG_CHARACTERS = 1500
 RESPONSE_SECONDS = 30.0
 PANIC = "panicked at"
+UNFINISHED = "the group was ended before this check was finished"
 
 
 class Servers(Protocol):
@@ -81,15 +83,19 @@ class ConformanceScenario:
         """Run every check of a group, also after a failure. One that cannot be run any more is `not_run`."""
         chosen = [check for check in group(api, name) if self._is_selected(check)]
         self.group.set(name)
-        finished = 0
-        self._servers.report_checks([_unfinished(check) for check in chosen])
+        finished, reason = 0, UNFINISHED
+        self._servers.report_checks([_unfinished(check, reason) for check in chosen])
         try:
             for check in chosen:
                 self.checks.append(self._result_of(check))
                 finished += 1
                 self._servers.report_checks(self.checks[-1:])
+        except ServerUnresponsive as lost:
+            reason = str(lost)
+            if not finished:
+                raise
         finally:
-            self.checks += [_unfinished(check) for check in chosen[finished:]]
+            self.checks += [_unfinished(check, reason) for check in chosen[finished:]]
 
     def require_conforming(self) -> None:
         """The verdict over all checks of the group (`support.results.check.require_conforming`)."""
@@ -211,5 +217,5 @@ def _result(check: Check, status: CheckStatus, **fields: Any) -> CheckResult:
     )
 
 
-def _unfinished(check: Check) -> CheckResult:
-    return _result(check, "not_run", reason="the group was ended before this check was finished")
+def _unfinished(check: Check, reason: str) -> CheckResult:
+    return _result(check, "not_run", reason=reason)

@@ -1,9 +1,10 @@
 """HTTP at the level of bytes: requests, exact responses, framing of streams.
 
-client    `ApiClient`: sends requests, keeps every exchange
-deadline  deadlines for work that blocks
-exchange  `Exchange`: a request and its response as bytes, with times
-framing   frames of streams: server-sent events, newline-delimited JSON
+client          `ApiClient`: sends requests, keeps every exchange
+deadline        deadlines for work that blocks
+exchange        `Exchange`: a request and its response as bytes, with times
+framing         frames of streams: server-sent events, newline-delimited JSON
+responsiveness  servers that no longer answer: after three requests in a row no more are sent
 """
 
 import sys

@@ -20,6 +20,7 @@ from support.errors import SettingsError
 from support.http.deadline import DEADLINES
 from support.http.exchange import NO_STATUS, Exchange
 from support.http.framing import server_error, stream_state
+from support.http.responsiveness import RESPONSIVENESS, AnsweredRequest
 from support.settings import ca_file, certificate_file_problem, redact_url
 from support.units import JsonMapping
 
@@ -77,9 +78,21 @@ def tls_problem(error: BaseException | None) -> str:
 class ApiClient:
     """One server's API. Keeps every `Exchange` of its life, unfinished ones too, in `exchanges`."""
 
-    def __init__(self, base_url: str, *, api_key: str | None = None, timeout: float = ANSWER_SECONDS) -> None:
-        """`timeout`: seconds for a whole answer, a stream that trickles included."""
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        api_key: str | None = None,
+        timeout: float = ANSWER_SECONDS,
+        may_be_silent: bool = False,
+    ) -> None:
+        """`timeout`: seconds for a whole answer, a stream that trickles included.
+
+        `may_be_silent`: no answer is a usual result, of a server that starts or has ended for example; it
+        does not count as unresponsive.
+        """
         self.base_url = base_url.rstrip("/")
+        self._may_be_silent = may_be_silent
         self.exchanges: list[Exchange] = []
         self._timeout = timeout
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -117,8 +130,11 @@ class ApiClient:
     ) -> Exchange:
         """Send exactly these bytes and read to the end; raises `RequestFailed`.
 
-        An empty header is not sent: `{"Authorization": ""}` leaves the key out.
+        An empty header is not sent: `{"Authorization": ""}` leaves the key out. Raises `ServerUnresponsive`
+        when the server has not answered several requests before this one.
         """
+        if not self._may_be_silent:
+            RESPONSIVENESS.require(self.base_url)
         url = self.base_url + path
         sent = {name: value for name, value in {**self._headers, **(headers or {})}.items() if value}
         request = self._client.build_request(
@@ -152,9 +168,24 @@ class ApiClient:
             reason = f"the server broke off ({why})" if connected else f"no connection ({why})"
             reason = tls_problem(why) or _unended_stream(exchange, "broke off", reason)
         else:
+            if method == "POST" and exchange.status < 300 and not self._may_be_silent:
+                RESPONSIVENESS.answered(self.base_url, AnsweredRequest(path, tuple(sent.items()), body))
             return exchange
         progress = f"{len(exchange.body)} bytes had come in {len(chunks)} reads"
-        raise RequestFailed(f"{method} {exchange.url}: {reason}; {progress}") from why
+        failure = f"{method} {exchange.url}: {reason}; {progress}"
+        if not self._may_be_silent:
+            RESPONSIVENESS.unanswered(self.base_url, failure, self._answers_again)
+        raise RequestFailed(failure) from why
+
+    def _answers_again(self, request: AnsweredRequest) -> bool:
+        with contextlib.closing(
+            ApiClient(self.base_url, timeout=self._timeout, may_be_silent=True)
+        ) as client:
+            try:
+                answer = client.send("POST", request.path, body=request.body, headers=dict(request.headers))
+            except RequestFailed:
+                return False
+            return answer.status < 300
 
     @property
     def closed(self) -> bool:
@@ -163,14 +194,14 @@ class ApiClient:
 
     def try_get(self, path: str, *, timeout: float) -> Exchange | None:
         """A GET beside the scenario: not kept, and None when there is no answer in so many seconds."""
-        mark, usual = len(self.exchanges), self._timeout
-        self._timeout = min(timeout, usual)
+        mark, usual, silent = len(self.exchanges), self._timeout, self._may_be_silent
+        self._timeout, self._may_be_silent = min(timeout, usual), True
         try:
             return self.get(path)
         except RequestFailed:
             return None
         finally:
-            self._timeout = usual
+            self._timeout, self._may_be_silent = usual, silent
             del self.exchanges[mark:]
 
     def _trace(self, event: str, info: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 allure               Allure 3, which makes the HTML report, and Node.js, which runs it
 child_environment    the environment variables of a program under test: offline, own home
+cpu_contention       how much of the CPU other processes had
 deferred_interrupts  sections of code in which Ctrl-C waits
 install              what every external program has (`find`, `get`); builds or installs it with its
                      ecosystem's command

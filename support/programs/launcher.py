@@ -19,6 +19,7 @@ import psutil
 
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
+from support.http.responsiveness import RESPONSIVENESS
 from support.programs.process import ManagedProcess, process_tree
 from support.waiting import WaitTimeout, wait_until
 
@@ -26,6 +27,9 @@ T = TypeVar("T")
 LOG_TAIL_LINES = 15
 PORT_TRIES = 3
 REQUEST_SECONDS = 2.0
+# After so many starts in a row in which a program never became ready, no more are tried.
+NEVER_READY_LIMIT = 2
+_never_ready: dict[str, list[str]] = {}
 
 
 class LaunchFailure(Exception):
@@ -106,7 +110,7 @@ def http_ready(url: str, path: str, accept: Callable[[Exchange], bool]) -> WaitS
     """A GET request has an accepted response."""
 
     def missing(program: LaunchedProgram) -> str:  # noqa: ARG001 - of every strategy
-        with contextlib.closing(ApiClient(url, timeout=REQUEST_SECONDS)) as client:
+        with contextlib.closing(ApiClient(url, timeout=REQUEST_SECONDS, may_be_silent=True)) as client:
             try:
                 exchange = client.get(path)
             except RequestFailed as error:
@@ -116,7 +120,7 @@ def http_ready(url: str, path: str, accept: Callable[[Exchange], bool]) -> WaitS
     return missing
 
 
-def launch(
+def launch(  # noqa: PLR0913 - what it is, how it is started, and when it is ready
     what: str,
     command: Sequence[str | Path],
     *,
@@ -124,11 +128,21 @@ def launch(
     ready: WaitStrategy,
     timeout: float,
     url: str = "",
+    kind: str = "",
 ) -> LaunchedProgram:
     """Start a program in a new folder, which is its home, and wait until it is ready. `timeout` in seconds.
 
-    Raises `LaunchFailure`, or OSError when the program cannot be executed; nothing is left then.
+    Raises `LaunchFailure`, or OSError when the program cannot be executed; nothing is left then. A program
+    that ran into `timeout` at its last starts of this `kind` is not started again: each would take as long.
     """
+    failed = _never_ready.setdefault(f"{what} {kind}", [])
+    if len(failed) >= NEVER_READY_LIMIT:
+        raise LaunchFailure(
+            f"{what} was not started again: its last {len(failed)} starts never became ready ({failed[0]})",
+            exit_code=None,
+            log="",
+        )
+    RESPONSIVENESS.forget(url)
     folder = Path(tempfile.mkdtemp(prefix="acceptance-server-"))
     log_file = folder / "server.log"
     process: ManagedProcess | None = None
@@ -149,13 +163,17 @@ def launch(
             alive=lambda: program.alive,
             seen=lambda: lacking,
         )
+        failed.clear()
         return program
     except BaseException as error:
         # Also after Ctrl-C: the process is ended, and its folder removed once the log was read.
+        was_alive = process is not None and process.alive
         code = process.stop() if process is not None else None
         log = log_file.read_text(errors="replace") if log_file.exists() else ""
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, WaitTimeout):
+            if was_alive:
+                failed.append(str(error))
             tail = "\n".join(log.splitlines()[-LOG_TAIL_LINES:]) or "(it wrote nothing)"
             message = f"{error} (exit code {code}). Last lines of its log:\n{tail}"
             raise LaunchFailure(message, exit_code=code, log=log) from None

@@ -260,7 +260,7 @@ class _Listener(AllureListener):  # type: ignore[misc]
         test.titlePath = [epic, feature]
         labels = [(LabelType.EPIC, epic), (LabelType.FEATURE, feature), *_worker_labels(self.behave_config)]
         test.labels = [Label(name=name, value=value) for name, value in labels]
-        _set_outcome(test, Verdict("broken", failure.message, failure.trace))
+        _set_outcome(test, Verdict(failure.status, failure.message, failure.trace))
         allure_commons.plugin_manager.hook.report_result(result=test)
 
     def _leave_open_steps(self) -> None:

@@ -11,6 +11,7 @@ import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import Literal
 
 from support.results.behave_types import BehaveConfig, BehaveScenario, HasLocation
 from support.results.check import CheckResult
@@ -38,13 +39,17 @@ class FinishedScenario:
 
 @dataclass(frozen=True)
 class RunError:
-    """A hook or a cleanup that failed outside all scenarios: no scenario is red, yet the run is."""
+    """A hook or a cleanup that failed outside all scenarios: no scenario is red, yet the run is.
+
+    `status`: failed when the product is the cause.
+    """
 
     name: str
     feature: str
     location: str
     message: str
     trace: str = ""
+    status: Literal["broken", "failed"] = "broken"
 
     @classmethod
     def from_exception(cls, name: str, error: BaseException) -> RunError:

@@ -99,7 +99,7 @@ class Live(Formatter, RunListener):  # type: ignore[misc]
 
     def run_error(self, error: RunError) -> None:
         place = f"{error.feature} / {error.name}" if error.feature else error.name
-        self._printer.print_outcome(Verdict("broken", error.message), f"        {place}")
+        self._printer.print_outcome(Verdict(error.status, error.message), f"        {place}")
 
     def _line(self, scenario: BehaveScenario) -> str:
         return scenario_line(capability_of(str(scenario.filename)), scenario.name or scenario.keyword)

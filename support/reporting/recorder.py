@@ -87,7 +87,7 @@ def run_error_record(failure: RunError, config: BehaveConfig) -> Record:
         feature=failure.feature or "Harness",
         location=failure.location,
         capability=capability_of(failure.location) if failure.feature else "harness",
-        status="broken",
+        status=failure.status,
         start=time.time(),
         error=visible(failure.message),
         trace=visible(failure.trace),

@@ -13,7 +13,8 @@ from support.reporting.behave_events import capability_title
 from support.reporting.check_text import STATUS_NAMES, rerun_command
 from support.reporting.matrix import MARKS, MEANINGS, TITLE, Matrix, share
 from support.reporting.summary import (
-    Budgets,
+    CONTENTION_LIMIT,
+    RunVerdict,
     budget_lines,
     capability_seconds,
     check_counts_text,
@@ -60,13 +61,11 @@ def matrix_markdown(matrix: Matrix) -> str:
     return render("matrix.md", matrix=matrix, notes=notes, note=note)
 
 
-def run_summary(
-    records: Sequence[Record], *, duration: float, budgets: Budgets, passed: bool
-) -> dict[str, object]:
+def run_summary(records: Sequence[Record], *, duration: float, verdict: RunVerdict) -> dict[str, object]:
     """What both summaries of a run show: `summary.md`, and `closing.txt` for the terminal."""
     slowest = sorted(records, key=lambda record: record.duration, reverse=True)[:SLOWEST]
     return {
-        "passed": passed,
+        "verdict": verdict,
         "count": counts(records),
         "checks": check_counts_text(records),
         "totals": totals_text(records, duration),
@@ -75,8 +74,7 @@ def run_summary(
         "skips": skip_lines(records),
         "slowest": [record for record in slowest if record.duration > 0],
         "times": capability_seconds(records),
-        "budgets": budgets,
-        "budget_lines": budget_lines(records, budgets),
+        "budget_lines": budget_lines(records, verdict),
     }
 
 
@@ -103,6 +101,7 @@ def _environment() -> Environment:
         "visible": visible,
     }
     environment.globals |= {
+        "contention_limit": CONTENTION_LIMIT,
         "marks": MARKS,
         "meanings": MEANINGS,
         "names": STATUS_NAMES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import shutil
@@ -13,17 +14,34 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
-from support.errors import EXIT_BUDGET, EXIT_HARNESS, EXIT_PASSED, AcceptanceError
+from support.errors import (
+    EXIT_BUDGET,
+    EXIT_HARNESS,
+    EXIT_INTERRUPTED,
+    EXIT_NOTHING_SELECTED,
+    EXIT_PASSED,
+    EXIT_TERMINATED,
+    AcceptanceError,
+)
+from support.programs.cpu_contention import CpuContention
 from support.programs.resource_usage import ResourceSampler
 from support.reporting import evidence, html
 from support.reporting.allure_formatter import attach_to_run, write_measurements
+from support.reporting.behave_events import capability_title
 from support.reporting.files import write_atomically
 from support.reporting.junit import write_junit
 from support.reporting.matrix import Matrix, matrix_of
 from support.reporting.rendering import matrix_html, matrix_markdown, render, run_summary
 from support.reporting.report_json import build_report, write_report
 from support.reporting.resource_chart import resource_chart
-from support.reporting.summary import check_counts_text, counts_text, over_maximum
+from support.reporting.summary import (
+    RunVerdict,
+    check_counts_text,
+    contention_by_capability,
+    counts,
+    counts_text,
+    over_maximum,
+)
 from support.results.outcome import Evidence
 from support.results.record import Record, RecordLog
 from support.results.redaction import redact
@@ -46,6 +64,12 @@ FILES = (
     *("records.jsonl", "stacks.txt", "report.json", "index.html"),
     *("summary.md", "matrix.md", "matrix.html"),
 )
+_REASONS = {
+    EXIT_NOTHING_SELECTED: "every selected scenario was skipped, nothing was checked",
+    EXIT_HARNESS: "the harness failed, see the messages above",
+    EXIT_INTERRUPTED: "interrupted",
+    EXIT_TERMINATED: "terminated",
+}
 REPORTED_PACKAGES = ("behave", "allure-behave", "httpx", "mistralrs")
 
 
@@ -66,6 +90,7 @@ class RunReports:
         self.stacks = self.folder / "stacks.txt"
         self.junit = self.folder / "junit"
         self._resources = ResourceSampler(self.folder / "resource-usage.csv")
+        self._contention = CpuContention()
         self._resolved = resolved
         self._budgets = budgets(resolved.settings.acceptance_time_factor)
         self._target = target
@@ -103,6 +128,7 @@ class RunReports:
         print("Settings: " + f"\n{'':10}".join(lines))
         print(flush=True)
         self._resources.start()
+        self._contention.start()
 
     def finish(self, code: int, *, suite: str, started: float) -> int:
         """Make the reports, print the verdict and the paths; the exit code of the run.
@@ -111,8 +137,11 @@ class RunReports:
         The verdict is printed in any case, and what could not be made after it.
         """
         self._resources.stop()
+        self._contention.stop()
         records, duration = self.records.latest(), time.time() - started
-        if over_maximum(records, self._budgets):
+        contention = contention_by_capability(records, self._contention.share)
+        late = over_maximum(records, self._budgets, contention)
+        if late:
             code = code or EXIT_BUDGET
         for file, error in (
             (self.records.file, self.records.error),
@@ -122,7 +151,9 @@ class RunReports:
                 self._unmade[file.name] = _reason(error)
         matrix = matrix_of(records)
         self._write_reports(records, matrix, suite=suite, started=started, duration=duration)
-        shown = run_summary(records, duration=duration, budgets=self._budgets, passed=code == EXIT_PASSED)
+        why = _why_failed(code, records, late)
+        verdict = RunVerdict(code == EXIT_PASSED, why, self._budgets, contention)
+        shown = run_summary(records, duration=duration, verdict=verdict)
         summary, text = self.folder / "summary.md", {"target": self._target.label, "matrix": matrix, **shown}
         self._make("Summary", summary, lambda: self._write_ci_summary(render("summary.md", **text), summary))
         made = {name: path for name, path in self._made.items() if name not in self._unmade}
@@ -211,6 +242,7 @@ class RunReports:
             "target": self._target.label,
             "why this target": self._target.why,
             "Ollama API": self._ollama_api,
+            "CPU used by other processes": f"{self._contention.share(0.0, math.inf):.0%}",
             "platform": platform.platform(),
             "python": platform.python_version(),
         }
@@ -228,6 +260,15 @@ class RunReports:
 
 def _reason(error: OSError | AcceptanceError) -> str:
     return redact(str((error.strerror if isinstance(error, OSError) else None) or error))
+
+
+def _why_failed(code: int, records: Sequence[Record], late: Sequence[str]) -> str:
+    """Why a run failed in which no scenario did."""
+    if code == EXIT_PASSED or counts(records)["failed"]:
+        return ""
+    if code == EXIT_BUDGET and late:
+        return f"over the maximum time: {', '.join(map(capability_title, late))}"
+    return _REASONS.get(code, "")
 
 
 def _headline(records: Sequence[Record]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from support.reporting.behave_events import capability_title
 from support.results.check import CheckResult
@@ -13,6 +14,11 @@ from support.results.safe_text import counted, one_line, seconds, visible
 
 Budgets = Mapping[str, tuple[float, float]]
 """Capability -> (target, maximum), in seconds."""
+
+# Where other processes had a larger share of the CPU, times are not those of the target.
+CONTENTION_LIMIT = 0.2
+ShareOfOthers = Callable[[float, float], float]
+"""The share of the CPU that other processes had between two epoch seconds, from 0 to 1."""
 
 SLOW = "slow"
 
@@ -91,29 +97,62 @@ def capability_seconds(records: Sequence[Record]) -> dict[str, float]:
     return dict(times)
 
 
-def over_maximum(records: Sequence[Record], budgets: Budgets) -> list[str]:
-    """The capabilities that took longer than their maximum; each makes the run red."""
-    times = capability_seconds(records)
-    return [name for name, (_, maximum) in budgets.items() if times.get(name, 0.0) > maximum]
+@dataclass(frozen=True)
+class RunVerdict:
+    """Whether the run passed, and the time limits of its capabilities.
+
+    `reason`: why it failed when no scenario did. `contention`: the share of the CPU that others had, by
+    capability.
+    """
+
+    passed: bool
+    reason: str = ""
+    budgets: Budgets = field(default_factory=dict)
+    contention: Mapping[str, float] = field(default_factory=dict)
 
 
-def budget_lines(records: Sequence[Record], budgets: Budgets) -> list[str]:
+def contention_by_capability(records: Sequence[Record], share: ShareOfOthers) -> dict[str, float]:
+    """The share of the CPU that other processes had while the scenarios of a capability ran."""
+    shares: dict[str, float] = defaultdict(float)
+    times: dict[str, float] = defaultdict(float)
+    for record in records:
+        times[record.capability] += record.duration
+        shares[record.capability] += record.duration * share(record.start, record.start + record.duration)
+    return {name: shares[name] / spent for name, spent in times.items() if spent > 0}
+
+
+def over_maximum(
+    records: Sequence[Record], budgets: Budgets, contention: Mapping[str, float] | None = None
+) -> list[str]:
+    """The capabilities that took longer than their maximum; each makes the run red.
+
+    `contention`: the share of the CPU that others had, by capability; above a limit, times are no evidence.
+    """
+    times, busy = capability_seconds(records), contention or {}
+    return [
+        name
+        for name, (_, maximum) in budgets.items()
+        if times.get(name, 0.0) > maximum and busy.get(name, 0.0) <= CONTENTION_LIMIT
+    ]
+
+
+def budget_lines(records: Sequence[Record], verdict: RunVerdict) -> list[str]:
     """One line per capability that ran: its time, its budget, and whether it was within it."""
-    lines = []
+    lines, budgets = [], verdict.budgets
     for name, spent in capability_seconds(records).items():
         title = capability_title(name)
         if name not in budgets:
             lines.append(f"{title:<16} {seconds(spent):>7}")
             continue
         target, maximum = budgets[name]
-        verdict = "ok"
-        if spent > maximum:
-            verdict = "OVER THE MAXIMUM"
+        result, others = "ok", verdict.contention.get(name, 0.0)
+        if spent > target and others > CONTENTION_LIMIT:
+            result = f"not evaluated, other processes had {others:.0%} of the CPU"
+        elif spent > maximum:
+            result = "OVER THE MAXIMUM"
         elif spent > target:
-            verdict = "over the target"
-        lines.append(
-            f"{title:<16} {seconds(spent):>7}  target {target:g} s, maximum {maximum:g} s: {verdict}"
-        )
+            result = "over the target"
+        lines.append(f"{title:<16} {seconds(spent):>7}  target {target:g} s, maximum {maximum:g} s: {result}")
     return lines
 
 

@@ -67,16 +67,18 @@ class KnownIssuesFound(AssertionError):
 def require_conforming(checks: Sequence[CheckResult], *, strict: bool) -> None:
     """The verdict of the scenario that has run these checks.
 
-    Raises `ChecksFailed` when one failed, `KnownIssuesFound` when all that failed are known issues, and
-    `NotSupported` when all are unsupported; with `strict` already when one is and none failed.
+    Raises `ChecksFailed` when one failed or was not run, `KnownIssuesFound` when all that failed are known
+    issues, and `NotSupported` when all are unsupported; with `strict` already when one is and none failed.
     """
     by_status = {
         status: [check for check in checks if check.status == status]
-        for status in ("failed", "known_issue", "unsupported")
+        for status in ("failed", "known_issue", "unsupported", "not_run")
     }
-    failed, known, unsupported = by_status.values()
+    failed, known, unsupported, not_run = by_status.values()
     if failed:
         raise ChecksFailed(_message(f"{len(failed)} of {len(checks)} checks failed", failed))
+    if not_run:
+        raise ChecksFailed(f"{len(not_run)} of {len(checks)} checks were not run: {not_run[0].reason}")
     if unsupported and (strict or len(unsupported) == len(checks)):
         reasons = "; ".join(dict.fromkeys(check.reason for check in unsupported))
         everything = len(unsupported) == len(checks)

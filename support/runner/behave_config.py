@@ -17,6 +17,7 @@ from cucumber_tag_expressions import TagExpressionError
 from support.errors import SettingsError
 from support.results.behave_types import BehaveConfig
 from support.runner import tags
+from support.runner.project_configuration import PROJECT_FILE, use_project_configuration
 from support.runner.selection import FOLDERS
 from support.settings import ResolvedSettings, load_settings
 
@@ -44,6 +45,11 @@ def usage_errors() -> Iterator[None]:
 
 def plain_configuration(argv: Sequence[str]) -> BehaveConfig:
     """behave's configuration of a command line; raises `SettingsError`, and SystemExit for a wrong option."""
+    if not use_project_configuration():
+        raise SettingsError(
+            f"{PROJECT_FILE.resolve()} does not configure the suite's runner: "
+            "start it in the checkout of the suite"
+        )
     with usage_errors():
         configuration: BehaveConfig = Configuration(list(argv))
     return configuration

@@ -26,6 +26,7 @@ from support.errors import (
     EXIT_INTERRUPTED,
     EXIT_PASSED,
     AcceptanceError,
+    SettingsError,
 )
 from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.process import kill_all
@@ -36,6 +37,7 @@ from support.results.known_issues import KnownIssues
 from support.results.redaction import redact_output
 from support.runner.behave_config import command_line_of, settings_of, usage_errors
 from support.runner.checks_of_scenarios import require_existing, require_groups
+from support.runner.project_configuration import require_project_configuration
 from support.runner.requirements import SCRIPTED_MODEL
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.scheduler import durations
@@ -44,6 +46,15 @@ from support.runner.worker_pool import Worker, WorkerPool, prestarted_pool, work
 from support.servers.discovery import CommandTarget, Target, UrlTarget, discover
 from support.servers.ollama_backends import NEEDS_OLLAMA_API
 from support.settings import ResolvedSettings
+
+
+def _require_assertions() -> None:
+    """Raises `SettingsError` when Python removes `assert`: the verdicts of libraries may depend on it."""
+    if not __debug__:
+        raise SettingsError(
+            "Python removes every `assert` (option -O or environment variable PYTHONOPTIMIZE), "
+            "and with them checks of libraries; unset it"
+        )
 
 
 class GuardedRunner(ITestRunner):  # type: ignore[misc]
@@ -71,6 +82,10 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         redact_output()
         try:
             with self._signals.handling(), usage_errors():
+                _require_assertions()
+                ignored = require_project_configuration()
+                if ignored:
+                    print(f"acceptance: {ignored}", flush=True)
                 code = self._run()
         except AcceptanceError as error:
             print(f"acceptance: {error}", file=sys.stderr)

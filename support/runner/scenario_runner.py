@@ -25,6 +25,7 @@ from behave.runner import Context, the_step_registry
 from behave.runner_util import parse_features
 
 from support.errors import AcceptanceError, NothingSelected, NotSupported, SettingsError
+from support.http.responsiveness import RESPONSIVENESS, ServerUnresponsive
 from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.process import kill_all
 from support.reporting.behave_events import RunError, location_of, warn_incomplete
@@ -234,6 +235,10 @@ class ScenarioRunner(EventRunner):
         ):
             verdict, self._first_answer_failure = Verdict("failed", self._first_answer_failure), ""
         scenario.verdict = verdict
+        for lost in RESPONSIVENESS.take_unreported():
+            feature, place = scenario.feature.name, location_of(scenario)
+            self.failed = True
+            self.notify_run_error(RunError("unresponsive server", feature, place, lost, status="failed"))
         in_force = self.suite.resolved
         finalize(scenario, verdict, in_force.table(), in_force.settings.acceptance_reports_dir)
         self.failed = self.failed or verdict.gates
@@ -310,7 +315,8 @@ def _cancel_tasks(step: Callable[P, R]) -> Callable[P, R]:
 def _contain_exit(step: Callable[..., object]) -> Callable[..., object]:
     """A step that calls `sys.exit` fails: it would end the run without hooks, cleanups and reports.
 
-    A step that raises `NotSupported` skips the rest of its scenario.
+    A step that raises `NotSupported` skips the rest of its scenario. So does one that needs a server which no
+    longer answers: that was reported when it was found (`run_scenario`), and has made the run red.
     """
 
     @functools.wraps(step)
@@ -319,7 +325,7 @@ def _contain_exit(step: Callable[..., object]) -> Callable[..., object]:
             return step(context, *args, **kwargs)
         except SystemExit as end:
             raise RuntimeError(f"the step called sys.exit({end.code!r})") from end
-        except NotSupported as reason:
+        except (NotSupported, ServerUnresponsive) as reason:
             # Not `scenario.skip()`: that prints a line of its own between the others.
             context.scenario.should_skip, context.scenario.skip_reason = True, str(reason)
             return None

@@ -205,7 +205,9 @@ def _connect(settings: Settings, why: str) -> UrlTarget:
     shown = f"{redact_url(url)} (from TARGET_URL)"
     timeout = settings.seconds(URL_SECONDS)
     try:
-        with contextlib.closing(ApiClient(url, api_key=settings.api_key, timeout=timeout)) as client:
+        with contextlib.closing(
+            ApiClient(url, api_key=settings.api_key, timeout=timeout, may_be_silent=True)
+        ) as client:
             answer = client.get("/v1/models")
     except (RequestFailed, httpx.InvalidURL) as error:
         cause = error.__cause__ or error.__context__

@@ -93,6 +93,7 @@ def start_server(
             ready=missing,
             timeout=settings.seconds(READY_SECONDS),
             url=url,
+            kind=model.format,
         )
 
     try:

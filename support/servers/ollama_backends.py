@@ -77,7 +77,10 @@ class OllamaBackend:
         if self.process is not None:
             self.process.stop()
         elif self.created:
-            with contextlib.suppress(RequestFailed), contextlib.closing(ApiClient(self.url)) as client:
+            with (
+                contextlib.suppress(RequestFailed),
+                contextlib.closing(ApiClient(self.url, may_be_silent=True)) as client,
+            ):
                 delete_models(client, self.created)
 
 
@@ -216,7 +219,9 @@ class OllamaBackends:
 
     def _version_and_models(self, url: str) -> tuple[str, list[str]]:
         """The version of a server and the models that it lists; raises `TargetError`."""
-        with contextlib.closing(ApiClient(url, timeout=self._settings.seconds(CONNECT_SECONDS))) as client:
+        with contextlib.closing(
+            ApiClient(url, timeout=self._settings.seconds(CONNECT_SECONDS), may_be_silent=True)
+        ) as client:
             try:
                 version = str(client.get("/api/version").json()["version"])
                 return version, [str(entry["name"]) for entry in client.get("/api/tags").json()["models"]]

@@ -34,7 +34,7 @@ def post_mortem(process: LaunchedProgram | None, url: str, discard: Callable[[],
     """Why a server did not respond. `discard` ends one of the suite, also one that hangs: the next case gets
     a new one."""
     if process is None:
-        with contextlib.closing(ApiClient(url, timeout=CONNECT_SECONDS)) as client:
+        with contextlib.closing(ApiClient(url, timeout=CONNECT_SECONDS, may_be_silent=True)) as client:
             if client.try_get("/", timeout=CONNECT_SECONDS) is not None:
                 return PostMortem("left it unanswered")
         return PostMortem("is not reachable any more, and was not started by the suite", recovered=False)

@@ -37,6 +37,7 @@ LISTENING = re.compile(r"listening on (\d+)")
 @pytest.fixture(autouse=True)
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(launcher, "_never_ready", {})
     return tmp_path
 
 
@@ -135,3 +136,31 @@ def test_another_port_is_tried_when_one_was_taken(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(LaunchFailure):
         launch_on_free_port(fail("out of memory", 9), "in use")
     assert tried == [1, 2, 3, 4]
+
+
+def test_a_program_that_was_never_ready_twice_is_not_started_again(temporary: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(LaunchFailure, match=r"not within 0\.3 s"):
+            start("import signal; signal.pause()", lacks("a line"), timeout=0.3)
+    with pytest.raises(LaunchFailure, match="was not started again: its last 2 starts never became ready"):
+        start(LISTEN, log_matches(LISTENING))
+    assert not any(temporary.iterdir())
+
+
+def test_a_program_that_ends_at_once_is_started_again() -> None:
+    for _ in range(2):
+        with pytest.raises(LaunchFailure, match="exit code 3"):
+            start("raise SystemExit(3)", lacks("a line"))
+    start(LISTEN, log_matches(LISTENING)).stop()
+
+
+def test_a_start_that_was_ready_is_a_new_beginning() -> None:
+    for code, ready in (
+        ("import signal; signal.pause()", lacks("a line")),
+        (LISTEN, log_matches(LISTENING)),
+    ) * 2:
+        if code == LISTEN:
+            start(code, ready).stop()
+        else:
+            with pytest.raises(LaunchFailure):
+                start(code, ready, timeout=0.3)

@@ -16,9 +16,11 @@ from support.reporting.report_json import build_report, write_report
 from support.reporting.report_writer import budgets
 from support.reporting.summary import (
     Budgets,
+    RunVerdict,
     budget_lines,
     check_counts,
     check_counts_text,
+    contention_by_capability,
     counts,
     counts_text,
     over_maximum,
@@ -74,12 +76,12 @@ GROUP = toy(
 def closing_text(
     records: list[Record], *, reports: dict[str, Path], duration: float, budgets: Budgets, passed: bool
 ) -> str:
-    run = run_summary(records, duration=duration, budgets=budgets, passed=passed)
+    run = run_summary(records, duration=duration, verdict=RunVerdict(passed, budgets=budgets))
     return render("closing.txt", reports=reports, **run)
 
 
 def markdown(records: list[Record], *, target: str, duration: float, budgets: Budgets, passed: bool) -> str:
-    run = run_summary(records, duration=duration, budgets=budgets, passed=passed)
+    run = run_summary(records, duration=duration, verdict=RunVerdict(passed, budgets=budgets))
     return render("summary.md", target=target, matrix=matrix_of(records), **run)
 
 
@@ -236,20 +238,50 @@ def test_the_headline_counts_known_issues_apart() -> None:
     assert counts_text([toy("good", "passed")]) == "1 passed, 0 failed"
 
 
+def within(limits: Budgets) -> RunVerdict:
+    return RunVerdict(passed=True, budgets=limits)
+
+
 def test_budgets_warn_at_the_target_and_fail_at_the_maximum() -> None:
     limits = {"binary_health": (5.0, 10.0)}
-    assert "over the target" not in budget_lines([toy("a", "passed")], limits)[0]
-    assert budget_lines([toy("a", "passed", duration=6)], limits)[0].endswith("over the target")
+    assert "over the target" not in budget_lines([toy("a", "passed")], within(limits))[0]
+    assert budget_lines([toy("a", "passed", duration=6)], within(limits))[0].endswith("over the target")
     slow = [toy("a", "passed", duration=11)]
     assert over_maximum(slow, limits) == ["binary_health"]
     assert "OVER THE MAXIMUM" in closing_text(slow, reports={}, duration=11, budgets=limits, passed=False)
+
+
+def test_budgets_are_not_evaluated_where_others_had_the_cpu() -> None:
+    limits = {"binary_health": (5.0, 10.0)}
+    slow = [toy("a", "passed", duration=11)]
+    busy = contention_by_capability(slow, lambda _start, _end: 0.5)
+    assert busy == {"binary_health": 0.5}
+    assert over_maximum(slow, limits, busy) == []
+    verdict = RunVerdict(passed=True, budgets=limits, contention=busy)
+    assert budget_lines(slow, verdict)[0].endswith("not evaluated, other processes had 50% of the CPU")
+    shown = run_summary(slow, duration=11, verdict=verdict)
+    assert "10 s (not evaluated: other processes had 50% of the CPU) |" in render(
+        "summary.md", target="toy", matrix=matrix_of(slow), **shown
+    )
+    quiet = contention_by_capability(slow, lambda _start, _end: 0.1)
+    assert over_maximum(slow, limits, quiet) == ["binary_health"]
+
+
+def test_the_reason_stands_beside_a_verdict_without_failures() -> None:
+    passed = [toy("a", "passed")]
+    verdict = RunVerdict(passed=False, reason="over the maximum time: Terminal chat")
+    shown = run_summary(passed, duration=1, verdict=verdict)
+    last = render("closing.txt", reports={}, **shown).splitlines()[-1]
+    assert last == "FAILED: 1 passed, 0 failed, 0 skipped; over the maximum time: Terminal chat"
+    page = render("summary.md", target="toy", matrix=matrix_of(passed), **shown)
+    assert "0 skipped; over the maximum time: Terminal chat; 1 scenario" in page
 
 
 def test_budgets_grow_with_the_time_factor() -> None:
     slow = [toy("a", "passed", duration=11)]
     assert over_maximum(slow, budgets(1.0)) == ["binary_health"]
     assert over_maximum(slow, budgets(3.0)) == []
-    assert budget_lines(slow, budgets(3.0))[0].endswith("target 15 s, maximum 30 s: ok")
+    assert budget_lines(slow, within(budgets(3.0)))[0].endswith("target 15 s, maximum 30 s: ok")
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,7 @@ def cases(api: int, mute: int) -> dict[str, Case]:
             signals=(("waiting", signal.SIGTERM),),
             all_processes=True,
         ),
+        "server hangs": Case(ACCEPTANCE, ("-D", f"toy.url=http://127.0.0.1:{mute}"), files=toy_suite.HANGING),
         # -- with workers
         "workers": Case(WORKERS, files=toy_suite.MANY),
         "workers apart": Case(WORKERS, files=toy_suite.APART),
@@ -240,6 +241,10 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         "workers, one port": Case(WORKERS, ("-D", "test_port=28431"), files=toy_suite.APART),
         # -- rejected before anything starts
         "unknown setting": Case(BEHAVE, ("-D", "test_prot=8080")),
+        "optimised by behave": Case(BEHAVE, scenarios=("It fails",), environment={"PYTHONOPTIMIZE": "1"}),
+        "optimised by acceptance": Case(
+            ACCEPTANCE, scenarios=("It fails",), environment={"PYTHONOPTIMIZE": "2"}
+        ),
         "unknown variable": Case(ACCEPTANCE, environment={"ACCEPTANCE_HTLM": "false"}),
         "unknown group": Case(BEHAVE, files=toy_suite.UNKNOWN_GROUP),
         "twins": Case(BEHAVE, files=toy_suite.TWINS),

@@ -63,6 +63,7 @@ CODES = {
     "here by behave": 1,
     "breakpoint": 1,
     "workers by behave": 0,
+    "server hangs": 1,
     "first failure": 1,
     "first failure, here": 1,
     "all processes terminated": 143,
@@ -92,6 +93,8 @@ WRITE_REPORTS = [name for name, code in CODES.items() if code in (0, 1, 5, 130, 
 # Run that is rejected before anything starts -> what its one line has to contain.
 REJECTED = {
     "unknown setting": ("test_prot", "-D", "test_port"),
+    "optimised by behave": ("PYTHONOPTIMIZE", "assert", "unset it"),
+    "optimised by acceptance": ("PYTHONOPTIMIZE", "assert", "unset it"),
     "unknown variable": ("ACCEPTANCE_HTLM", "environment variable", "acceptance_html"),
     "unknown group": ("a.feature:5", "'malformed body'", "malformed bodies"),
     "twins": ("'It is one'", "a.feature:5", "b.feature:5"),
@@ -216,6 +219,15 @@ def test_what_is_not_supported_is_skipped_with_its_reason(runs: Runs) -> None:
     files = sorted((run.reports / "junit").glob("*.xml"))
     assert [len(ElementTree.parse(file).findall(".//skipped")) for file in files] == [1, 1, 0]
     assert not list((run.reports / "evidence").glob("*"))
+
+
+def test_a_server_that_hangs_is_reported_once_and_not_asked_again(runs: Runs) -> None:
+    run = runs["server hangs"]
+    assert list(run.verdicts.values()) == ["failed"] * 4 + ["skipped"] * 3, run.output
+    assert run.verdicts["unresponsive server"] == "failed"
+    assert "has not answered 3 requests in a row" in run.test("unresponsive server")["error"]
+    assert "has not answered 3 requests in a row" in run.test("It is asked, 5")["reason"]
+    assert "(harness)" not in run.stdout
 
 
 def test_what_is_not_supported_fails_a_strict_run(runs: Runs) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import itertools
 import json
 import logging
@@ -18,6 +19,7 @@ from behave import given, then
 from behave.runner import Context
 
 from support.errors import NotSupported
+from support.http.client import ApiClient
 from support.programs.process import ManagedProcess
 from support.results.check import CheckResult
 from support.waiting import wait_until
@@ -43,6 +45,12 @@ def equal(context: Context, one: int, other: int) -> None:
 @then("the harness breaks")
 def harness_breaks(context: Context) -> None:
     raise OSError("no room on the disk")
+
+
+@then("a server that hangs answers")
+def hanging(context: Context) -> None:
+    with contextlib.closing(ApiClient(context.config.userdata["toy.url"], timeout=0.3)) as client:
+        client.post("/v1/chat/completions", {})
 
 
 @then("there is no such route")

@@ -94,6 +94,14 @@ APART = {
 }
 
 
+# Each request of a server that hangs runs into its time limit.
+HANGING = {
+    "a": feature(
+        "Hanging", *((f"It is asked, {number}", "Then a server that hangs answers") for number in range(6))
+    )
+}
+
+
 def dying(step: str) -> dict[str, str]:
     """A file whose second scenario costs the process, and one beside it."""
     scenarios = (

@@ -27,6 +27,7 @@ KNOW_BEHAVE = {
     "support/runner/result_collector.py",
     "support/runner/behave_config.py",
     "support/runner/checks_of_scenarios.py",
+    "support/runner/project_configuration.py",
     "support/runner/worker.py",
     "support/reporting/allure_formatter.py",
     "support/reporting/progress.py",
