@@ -20,6 +20,7 @@ from contextlib import suppress
 
 from behave.api.runner import ITestRunner
 
+from support.conformance.case_table import require_checks
 from support.errors import (
     EXIT_FAILED,
     EXIT_HARNESS,
@@ -137,6 +138,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             if self.config.dry_run:
                 return EXIT_FAILED if self._runner.run_dry() else EXIT_PASSED
             require_groups(scenarios)
+            require_checks(sorted(resolved.settings.selected_checks), "acceptance_cases")
             if resolved.settings.acceptance_known_issues:
                 require_existing(KnownIssues.load(), self._runner.features)
             target = self._identified(discover(resolved.settings), scenarios, resolved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -62,7 +63,9 @@ def target_settings(target: str) -> list[str]:
         return [f"acceptance_target={target}"]
     if "://" in target:
         return ["acceptance_target=auto", f"target_url={target}"]
-    program = target if Path(target).exists() else shutil.which(target)
+    # A shell does not expand `~` behind `=`.
+    path = os.path.expanduser(target)  # noqa: PTH111 - a name of an unknown user stays as it is
+    program = path if Path(path).exists() else shutil.which(target)
     if program is None:
         raise SettingsError(
             f"--target {target!r} is not an existing program; "
