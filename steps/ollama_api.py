@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from behave import then, when
 
+from support.errors import CheckFailed
 from support.world import StepContext
 
 
@@ -15,4 +16,5 @@ def ask_both(context: StepContext, question: str) -> None:
 @then("both answers are equal")
 def same_answer(context: StepContext) -> None:
     difference = context.world.difference.get()
-    assert not difference, difference
+    if difference:
+        raise CheckFailed(difference)

@@ -2,6 +2,7 @@
 
     Exception
     +-- AssertionError            the product is wrong         (report: failed)
+    |   +-- CheckFailed           a check found that
     |   +-- TimeLimitExceeded     it took too long             (report: failed)
     |   +-- SeveralFailures       several things are wrong     (report: failed)
     +-- AcceptanceError           the harness cannot continue  (report: broken)
@@ -26,6 +27,10 @@ EXIT_HARNESS = 4
 EXIT_BUDGET = 5
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
+
+
+class CheckFailed(AssertionError):
+    """What a check requires is not so. Not an `assert`: Python removes these with -O."""
 
 
 class TimeLimitExceeded(AssertionError):

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from support.conformance.missing_routes import MissingRoutes, unsupported_reason
-from support.errors import NotSupported
+from support.errors import CheckFailed, NotSupported
 from support.http.exchange import Exchange
 from support.http.responsiveness import RESPONSIVENESS
 from support.mcp.tool_server import READY_SECONDS, ToolServer
@@ -82,7 +82,8 @@ class RunContext:
     @property
     def command(self) -> CommandTarget:
         """The target as a program; scenarios that need it carry @needs.command."""
-        assert isinstance(self.target, CommandTarget), "this scenario lacks the tag @needs.command"
+        if not isinstance(self.target, CommandTarget):
+            raise CheckFailed("this scenario lacks the tag @needs.command")
         return self.target
 
     @cached_property
@@ -106,7 +107,8 @@ class RunContext:
             return arguments_of(self.models.scripted_with_tools(self.script))
         if name == CATEGORICAL:
             return arguments_of(self.models.categorical())
-        assert name in (SCRIPTED, UNLOADABLE), f"there is no model {name!r}"
+        if name not in (SCRIPTED, UNLOADABLE):
+            raise CheckFailed(f"there is no model {name!r}")
         return self.scripted()
 
     def endpoint(self, api: str, model: str) -> tuple[Endpoint, LaunchedProgram | None]:

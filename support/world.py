@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from support.chat.conversation import Conversation
-from support.errors import NotSupported, SeveralFailures
+from support.errors import CheckFailed, NotSupported, SeveralFailures
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.mcp.scenario import McpScenario
@@ -113,13 +113,15 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
     @property
     def planned(self) -> launch_plans.LaunchPlan:
         """The start that a Given step has prepared."""
-        assert self.plan is not None, "a Given step with a model has to come first"
+        if self.plan is None:
+            raise CheckFailed("a Given step with a model has to come first")
         return self.plan
 
     @property
     def network(self) -> NetworkMonitor:
         """The network monitor that a Given step has started."""
-        assert self._network_monitor is not None, "a Given step that monitors the network has to come first"
+        if self._network_monitor is None:
+            raise CheckFailed("a Given step that monitors the network has to come first")
         return self._network_monitor
 
     def occupy_port(self) -> None:
@@ -160,7 +162,8 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
     @property
     def running(self) -> LaunchedProgram:
         """The server of this scenario."""
-        assert self.server is not None, "no server was started"
+        if self.server is None:
+            raise CheckFailed("no server was started")
         return self.server
 
     # -- its API

@@ -9,9 +9,12 @@ from types import SimpleNamespace
 import pytest
 
 from support.conformance import contract
+from support.http import client
+from support.http.responsiveness import Responsiveness
 from support.models.files import ModelFiles
 from support.models.script import Script
 from support.models.store import ModelStore
+from support.programs import launcher
 from tests.conformance import samples
 from tests.http.tiny_server import Reply, TinyServer
 
@@ -24,6 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _the_present_of_the_toys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contract, "time", SimpleNamespace(time=lambda: samples.NOW))
+
+
+@pytest.fixture(autouse=True)
+def _servers_of_other_tests_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process is a run: what never became ready, or no longer answers, is not tried again."""
+    monkeypatch.setattr(launcher, "_never_ready", {})
+    monkeypatch.setattr(client, "RESPONSIVENESS", Responsiveness())
 
 
 @pytest.fixture

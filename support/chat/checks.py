@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from support.errors import CheckFailed
 from support.http.exchange import Exchange, NotJson
 from support.results.safe_text import difference
 from support.results.scenario_result import ScenarioResult
@@ -22,23 +23,26 @@ COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
 def check_text(answer: Answer, expected: str) -> None:
     """The answer is this text, to the letter."""
     what = f"the answer of {answer.endpoint}"
-    assert answer.text == expected, f"{difference(what, expected, answer.text)}\n{answer.exchange.describe()}"
+    if answer.text != expected:
+        raise CheckFailed(f"{difference(what, expected, answer.text)}\n{answer.exchange.describe()}")
 
 
 def check_mentions(answer: Answer, words: str) -> None:
     """The answer is not empty and contains these words."""
-    assert answer.text.strip() and words in answer.text, (
-        f"expected a text with {words!r}, got {answer.text!r}\n{answer.exchange.describe()}"
-    )
+    if not (answer.text.strip() and words in answer.text):
+        raise CheckFailed(
+            f"expected a text with {words!r}, got {answer.text!r}\n{answer.exchange.describe()}"
+        )
 
 
 def check_finish(answers: Sequence[Answer], reason: str) -> None:
     """Every answer gives this finish reason (OpenAI: `stop` by itself or a stop sequence, `length` cut)."""
     for answer in answers:
-        assert answer.finish_reason == reason, (
-            f"{answer.endpoint}: expected the finish reason {reason!r}, got {answer.finish_reason!r}\n"
-            f"{answer.exchange.describe()}"
-        )
+        if answer.finish_reason != reason:
+            raise CheckFailed(
+                f"{answer.endpoint}: expected the finish reason {reason!r}, got {answer.finish_reason!r}\n"
+                f"{answer.exchange.describe()}"
+            )
 
 
 def check_same_text(answers: Sequence[Answer]) -> None:
@@ -53,7 +57,8 @@ def check_same_counts(answers: Sequence[Answer]) -> None:
 
 def check_equal(answers: Sequence[Answer], value_of: Callable[[Answer], object], what: str) -> None:
     """There are several answers, and all have one value; the error has the endpoints of each value."""
-    assert len(answers) > 1, f"nothing to compare: {len(answers)} answer"
+    if not (len(answers) > 1):
+        raise CheckFailed(f"nothing to compare: {len(answers)} answer")
     endpoints: dict[str, list[str]] = {}
     for answer in answers:
         value = value_of(answer)
@@ -69,55 +74,61 @@ def check_equal(answers: Sequence[Answer], value_of: Callable[[Answer], object],
 def check_counts(answer: Answer, prompt: int, completion: Sequence[int]) -> None:
     """The counts are these; for the completion one of several (the end token may be counted)."""
     spent = answer.token_counts
-    assert spent.prompt_tokens == prompt and spent.completion_tokens in completion, (
-        f"expected {prompt} prompt tokens and {' or '.join(map(str, completion))} completion tokens, "
-        f"got {spent}\n{answer.exchange.describe()}"
-    )
+    if not (spent.prompt_tokens == prompt and spent.completion_tokens in completion):
+        raise CheckFailed(
+            f"expected {prompt} prompt tokens and {' or '.join(map(str, completion))} completion tokens, "
+            f"got {spent}\n{answer.exchange.describe()}"
+        )
 
 
 def check_counts_positive(answer: Answer) -> None:
     """Prompt and completion were counted; that the total is their sum is part of the contract."""
     spent = answer.token_counts
-    assert spent.prompt_tokens > 0 and spent.completion_tokens > 0, (
-        f"expected counts above zero, got {spent}\n{answer.exchange.describe()}"
-    )
+    if not (spent.prompt_tokens > 0 and spent.completion_tokens > 0):
+        raise CheckFailed(f"expected counts above zero, got {spent}\n{answer.exchange.describe()}")
 
 
 def check_length(answers: Sequence[Answer], tokens: int) -> None:
     """Every answer has exactly this many tokens."""
     for answer in answers:
         made = answer.token_counts.completion_tokens
-        assert made == tokens, f"expected {tokens} tokens, got {made}\n{answer.exchange.describe()}"
+        if made != tokens:
+            raise CheckFailed(f"expected {tokens} tokens, got {made}\n{answer.exchange.describe()}")
 
 
 def check_seconds(answers: Sequence[Answer], limit: float) -> None:
     """Every answer was complete within the limit in seconds."""
     for answer in answers:
         took = answer.exchange.seconds
-        assert took <= limit, f"expected the answer within {limit} s, it took {took:.1f} s"
+        if not (took <= limit):
+            raise CheckFailed(f"expected the answer within {limit} s, it took {took:.1f} s")
 
 
 def check_complete(answer: Answer) -> None:
     """The answer has text, and ended by itself, by a stop sequence or by a limit."""
-    assert answer.text.strip() and answer.finish_reason in ("stop", "length"), (
-        f"expected a text that ends by `stop` or `length`, got {answer.text!r} and {answer.finish_reason!r}\n"
-        f"{answer.exchange.describe()}"
-    )
+    if not (answer.text.strip() and answer.finish_reason in ("stop", "length")):
+        raise CheckFailed(
+            f"expected a text that ends by `stop` or `length`, got {answer.text!r} and "
+            f"{answer.finish_reason!r}\n{answer.exchange.describe()}"
+        )
 
 
 def compare_prompts(result: ScenarioResult, first: str, comparison: str, second: str) -> None:
     """The first prompt has more tokens than the second, or as many (`COMPARISONS`)."""
     (one, description), (other, _) = result.prompt_tokens(first), result.prompt_tokens(second)
-    assert COMPARISONS[comparison](one, other), (
-        f"expected {comparison} the {other} prompt tokens of {second}, got {one} for {first}\n{description}"
-    )
+    if not COMPARISONS[comparison](one, other):
+        raise CheckFailed(
+            f"expected {comparison} the {other} prompt tokens of {second}, got {one} for {first}\n"
+            f"{description}"
+        )
 
 
 def check_chunks(answer: Answer, least: int) -> None:
     """The text of the stream arrived in at least so many chunks."""
-    assert answer.chunks >= least, (
-        f"expected at least {least} chunks, got {answer.chunks}\n{answer.exchange.describe()}"
-    )
+    if not (answer.chunks >= least):
+        raise CheckFailed(
+            f"expected at least {least} chunks, got {answer.chunks}\n{answer.exchange.describe()}"
+        )
 
 
 def is_first_chunk_early(answer: Answer) -> bool:
@@ -130,9 +141,10 @@ def check_first_chunk_early(answers: Sequence[Answer]) -> None:
     """At least one first chunk is early; a server that buffers its answers fails all of them."""
     moments = [_first_and_last(answer) for answer in answers]
     seen = ", ".join(f"{first * 1000:.1f} ms of {last * 1000:.1f} ms" for first, last in moments)
-    assert any(map(is_first_chunk_early, answers)), (
-        f"expected the first chunk in the first half of the response time, it arrived at {seen}"
-    )
+    if not any(map(is_first_chunk_early, answers)):
+        raise CheckFailed(
+            f"expected the first chunk in the first half of the response time, it arrived at {seen}"
+        )
 
 
 def check_error_form(endpoint: str, exchange: Exchange, api: str) -> None:
@@ -148,9 +160,10 @@ def check_error_form(endpoint: str, exchange: Exchange, api: str) -> None:
     message = document.get("error") if isinstance(document, dict) else None
     if api == "OpenAI":
         message = message.get("message") if isinstance(message, dict) else None
-    assert exchange.status >= 400 and isinstance(message, str) and message.strip(), (
-        f"{endpoint}: expected an error in the form of the {api} API\n{exchange.describe()}"
-    )
+    if not (exchange.status >= 400 and isinstance(message, str) and message.strip()):
+        raise CheckFailed(
+            f"{endpoint}: expected an error in the form of the {api} API\n{exchange.describe()}"
+        )
 
 
 def _first_and_last(answer: Answer) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from support.conformance.api import Api
 from support.conformance.oracles.ollama import OLLAMA
 from support.conformance.oracles.openai import OPENAI
 from support.conformance.response_parser import ConformanceError, stream_kind
+from support.errors import CheckFailed
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.units import JsonMapping, JsonObject
@@ -73,9 +74,8 @@ class Answer:
     @property
     def token_counts(self) -> TokenCounts:
         """The token counts; AssertionError when the server sent none."""
-        assert self.prompt_tokens is not None and self.answer_tokens is not None, (
-            f"no usage in the answer\n{self.exchange.describe()}"
-        )
+        if not (self.prompt_tokens is not None and self.answer_tokens is not None):
+            raise CheckFailed(f"no usage in the answer\n{self.exchange.describe()}")
         return TokenCounts(self.prompt_tokens, self.answer_tokens)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from support.chat.client import OPENAI_CHAT, ChatEndpoint, ChatRequest
-from support.errors import SeveralFailures
+from support.errors import CheckFailed, SeveralFailures
 from support.http.client import ApiClient
 from support.units import JsonObject
 from support.waiting import wait_until
@@ -70,14 +70,16 @@ class ListedModels:
             counts = {count_models(names) for names in self.names.values()}
             equal = len(counts) == 1 and min(counts) >= 1
         shown = "\n".join(f"  {where}: {', '.join(names)}" for where, names in self.names.items())
-        assert equal, f"the model lists differ in their {what}:\n{shown}"
+        if not equal:
+            raise CheckFailed(f"the model lists differ in their {what}:\n{shown}")
 
 
 def unload_through_gateway(gateway: ChatEndpoint) -> None:
     """Ollama's way: an empty prompt that is to be kept for no time (api.md, Unload a model)."""
     with contextlib.closing(gateway.client(LISTING_SECONDS)) as client:
         reply = client.post("/api/generate", {"model": gateway.model, "keep_alive": 0})
-        assert reply.status == 200, f"the model was not unloaded\n{reply.describe()}"
+        if reply.status != 200:
+            raise CheckFailed(f"the model was not unloaded\n{reply.describe()}")
 
 
 def manage(client: ApiClient, action: Literal["unload", "reload"]) -> None:
@@ -85,9 +87,8 @@ def manage(client: ApiClient, action: Literal["unload", "reload"]) -> None:
     status = {"unload": "unloaded", "reload": "loaded"}[action]
     name = next(name for name in openai_names(client) if name != ALIAS)
     reply = client.post(f"/v1/models/{action}", {"model_id": name})
-    assert reply.status == 200 and reply.json().get("status") == status, (
-        f"expected the model to be {status}\n{reply.describe()}"
-    )
+    if not (reply.status == 200 and reply.json().get("status") == status):
+        raise CheckFailed(f"expected the model to be {status}\n{reply.describe()}")
 
 
 def require_unloaded(client: ApiClient) -> None:
@@ -134,6 +135,7 @@ def require_all_answered(failures: Sequence[str]) -> None:
 
 def _listed(client: ApiClient, path: str, key: str) -> list[JsonObject]:
     exchange = client.get(path)
-    assert exchange.status == 200, f"no list of models\n{exchange.describe()}"
+    if exchange.status != 200:
+        raise CheckFailed(f"no list of models\n{exchange.describe()}")
     entries: list[JsonObject] = exchange.json()[key]
     return entries

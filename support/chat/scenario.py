@@ -11,6 +11,7 @@ from support.chat import checks, model_lists
 from support.chat.client import Answer, ChatEndpoint, ChatRequest, Message, chat_request
 from support.chat.model_lists import ListedModels
 from support.chat.scenario_servers import ScenarioServers
+from support.errors import CheckFailed
 from support.http.exchange import Exchange, NotJson
 from support.results.must_check import MustCheck
 from support.results.scenario_result import ScenarioResult
@@ -39,7 +40,8 @@ class ComparedAnswers:
 
     def require_answered(self) -> None:
         """Raises AssertionError where the system message was rejected."""
-        assert not self.rejections, f"the system message is rejected\n{self.rejections[0].describe()}"
+        if self.rejections:
+            raise CheckFailed(f"the system message is rejected\n{self.rejections[0].describe()}")
 
     def require_same_answers(self) -> None:
         """Every endpoint gave the same text and finish reason."""
@@ -52,7 +54,8 @@ class ComparedAnswers:
         if self.rejections:
             return
         checks.check_equal(self.whole, lambda answer: answer.counts, "the token counts (prompt, answer)")
-        assert all(self.whole[0].counts), f"nothing was counted: {self.whole[0]}"
+        if not all(self.whole[0].counts):
+            raise CheckFailed(f"nothing was counted: {self.whole[0]}")
 
     def require_same_streams(self) -> None:
         """Each stream has the text, the finish reason and the token counts of the non-streamed answer."""
@@ -81,14 +84,16 @@ def rejected_alike(
     ]
     first = responses[0][2]
     message = error_message(first)
-    assert message, f"{endpoints[0].name}: an error without a message\n{first.describe()}"
+    if not message:
+        raise CheckFailed(f"{endpoints[0].name}: an error without a message\n{first.describe()}")
     for endpoint, stream, response in responses:
         # A stream has begun before the template is rendered: it may have status 200.
         same_status = response.status == first.status or (stream and response.status == 200)
-        assert same_status and message in response.text, (
-            f"{endpoint.name}: expected status {first.status} and {message!r}, of {endpoints[0].name}"
-            f"\n{response.describe()}"
-        )
+        if not (same_status and message in response.text):
+            raise CheckFailed(
+                f"{endpoint.name}: expected status {first.status} and {message!r}, of {endpoints[0].name}"
+                f"\n{response.describe()}"
+            )
     return tuple(response for _, _, response in responses)
 
 

@@ -6,6 +6,7 @@ import contextlib
 
 from support.chat.client import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint
 from support.chat.comparability import ComparedEndpoints
+from support.errors import CheckFailed
 from support.http.client import ApiClient
 from support.models.files import ModelFiles
 from support.models.roles import SCRIPTED
@@ -67,7 +68,8 @@ class ScenarioServers:
     @property
     def dedicated(self) -> ServerWithGateway:
         """The server and the gateway that a Given step has started."""
-        assert self._dedicated is not None, "a step that starts a server has to come first"
+        if self._dedicated is None:
+            raise CheckFailed("a step that starts a server has to come first")
         return self._dedicated
 
     @property

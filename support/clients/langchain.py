@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from support.errors import CheckFailed
 from support.http.client import tls_context
 from support.name_registry import NameRegistry
 
@@ -39,7 +40,8 @@ class ClientResult:
 
     def require(self, outcome: str) -> None:
         """Raises AssertionError when it got something else."""
-        assert self.actual == outcome, f"expected {outcome!r}, got {self.actual!r}"
+        if self.actual != outcome:
+            raise CheckFailed(f"expected {outcome!r}, got {self.actual!r}")
 
 
 def _invoke(model: Any) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.errors import CheckFailed
 from support.name_registry import NameRegistry
 from support.programs.child_environment import child_environment
 from support.programs.process import CommandTimeout, CompletedCommand, run_command
@@ -63,18 +64,22 @@ class CliTaskResult:
 
     def require(self, outcome: str) -> None:
         """Every command exited with 0, and the last one printed this; raises AssertionError."""
-        assert not self.timeout, self.timeout
+        if self.timeout:
+            raise CheckFailed(self.timeout)
         for done in self.completed:
-            assert done.exit_code == 0, (
-                f"`ollama {' '.join(done.command[1:])}` ended with {done.exit_code}: "
-                f"{done.stderr.strip()[-500:]}"
-            )
+            if done.exit_code != 0:
+                raise CheckFailed(
+                    f"`ollama {' '.join(done.command[1:])}` ended with {done.exit_code}: "
+                    f"{done.stderr.strip()[-500:]}"
+                )
         output = self.completed[-1].stdout
         wanted, unwanted = (
             text.format(model=self.model) for text in EXPECTED_OUTPUT.get(outcome, (outcome, ""))
         )
-        assert wanted in output, f"expected {wanted!r} in what it printed: {output[-500:]!r}"
-        assert not unwanted or unwanted not in output, f"{unwanted!r} is still there: {output[-500:]!r}"
+        if wanted not in output:
+            raise CheckFailed(f"expected {wanted!r} in what it printed: {output[-500:]!r}")
+        if not (not unwanted or unwanted not in output):
+            raise CheckFailed(f"{unwanted!r} is still there: {output[-500:]!r}")
 
 
 def run(program: Path, url: str, model: str, task: str, folder: Path) -> CliTaskResult:

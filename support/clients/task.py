@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from support.errors import CheckFailed
 from support.name_registry import NameRegistry
 from support.servers.endpoints import Endpoint
 
@@ -29,7 +30,8 @@ class TaskResult:
 
     def require_expected(self) -> None:
         """Raises AssertionError when the client got something else."""
-        assert self.actual == self.expected, f"{self.name}: expected {self.expected!r}, got {self.actual!r}"
+        if self.actual != self.expected:
+            raise CheckFailed(f"{self.name}: expected {self.expected!r}, got {self.actual!r}")
 
 
 def run_sdk_task(server: Endpoint, name: str, timeout: float) -> TaskResult:

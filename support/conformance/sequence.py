@@ -15,7 +15,7 @@ from support.conformance.case_runner import Failure, Outcome
 from support.conformance.case_table import Check
 from support.conformance.request_fields import require_request_fields
 from support.conformance.response_parser import ConformanceError, ParsedResponse, stream_kind
-from support.errors import NotSupported
+from support.errors import CheckFailed, NotSupported
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
 from support.name_registry import NameRegistry
@@ -88,4 +88,5 @@ def run_sequence(client: ApiClient, server: Endpoint, check: Check) -> Outcome:
 
 def require_equal(what: str, expected: object, actual: object) -> None:
     """Raises AssertionError with both."""
-    assert actual == expected, f"{what}: expected {expected!r}, got {actual!r}"
+    if actual != expected:
+        raise CheckFailed(f"{what}: expected {expected!r}, got {actual!r}")

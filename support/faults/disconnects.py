@@ -10,6 +10,7 @@ from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 from support.chat.client import ChatEndpoint, ChatRequest
+from support.errors import CheckFailed
 from support.http.client import RequestFailed, tls_context
 from support.performance.activity import ActivityProbe
 from support.performance.concurrency import UserOutcome, ask_as_user, run_concurrently
@@ -101,18 +102,20 @@ def ask_beside_slow_reader(endpoint: ChatEndpoint, users: int, timeout: float) -
 def require_text(outcomes: Sequence[UserOutcome], text: str) -> None:
     """Every user got this answer; raises AssertionError with the first one who did not."""
     for number, user in enumerate(outcomes, 1):
-        assert user.text == text, (
-            f"user {number} of {len(outcomes)}: expected {text!r}, got {user.error or repr(user.text)}"
-        )
+        if user.text != text:
+            raise CheckFailed(
+                f"user {number} of {len(outcomes)}: expected {text!r}, got {user.error or repr(user.text)}"
+            )
 
 
 def require_timely(outcomes: Sequence[UserOutcome], limit: float) -> None:
     """Every user got an answer within so many seconds; raises AssertionError with the first who did not."""
     for number, user in enumerate(outcomes, 1):
-        assert user.seconds <= limit and not user.error, (
-            f"user {number} of {len(outcomes)}: expected an answer within {limit:g} s, "
-            f"got {user.error or repr(user.text)} after {user.seconds:.1f} s"
-        )
+        if not (user.seconds <= limit and not user.error):
+            raise CheckFailed(
+                f"user {number} of {len(outcomes)}: expected an answer within {limit:g} s, "
+                f"got {user.error or repr(user.text)} after {user.seconds:.1f} s"
+            )
 
 
 def disconnect_beside_stream(
@@ -129,10 +132,11 @@ def disconnect_beside_stream(
 
     def listen() -> None:
         answer = endpoint.ask(streamed_request, stream=True, timeout=timeout)
-        assert answer.text and answer.finish_reason in ("stop", "length"), (
-            f"beside clients that disconnect a stream had the text {answer.text!r} and the finish reason "
-            f"{answer.finish_reason!r}"
-        )
+        if not (answer.text and answer.finish_reason in ("stop", "length")):
+            raise CheckFailed(
+                f"beside clients that disconnect a stream had the text {answer.text!r} and the finish reason "
+                f"{answer.finish_reason!r}"
+            )
 
     try:
         for _ in range(TRIES):

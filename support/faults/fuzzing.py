@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from support.errors import NotSupported, SeveralFailures
+from support.errors import CheckFailed, NotSupported, SeveralFailures
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import MAX_ARGUMENT, NO_STATUS, Exchange
 from support.programs.child_environment import child_environment
@@ -76,16 +76,19 @@ class FuzzReport:
     def require_alive(self) -> None:
         """The server still runs; raises AssertionError with the first request without a response."""
         last = f"; the first one without an answer:\n{self.unanswered[0]}" if self.unanswered else ""
-        assert self.alive, f"{self.requests} generated requests ended the server{last}"
+        if not self.alive:
+            raise CheckFailed(f"{self.requests} generated requests ended the server{last}")
 
     def require_answered(self, limit: float) -> None:
         """Every request was answered within so many seconds, which is the time limit of the client."""
         if limit != ANSWER_SECONDS:
             raise ValueError(f"requests wait {ANSWER_SECONDS} s for an answer, not {limit:g} s")
         later = "\n(what follows the first one may be its consequence)" if len(self.unanswered) > 1 else ""
-        assert not self.unanswered, (
-            f"not every generated request was answered within {limit:g} s{later}:\n{_listed(self.unanswered)}"
-        )
+        if self.unanswered:
+            raise CheckFailed(
+                f"not every generated request was answered within {limit:g} s{later}:\n"
+                f"{_listed(self.unanswered)}"
+            )
 
     def require_no_failure(self) -> None:
         """Raises `SeveralFailures` with the kinds of server errors."""
@@ -95,7 +98,8 @@ class FuzzReport:
 
     def require_request_count(self, least: int) -> None:
         """Raises AssertionError with the output when fewer requests were sent."""
-        assert self.requests >= least, f"only {self.requests} requests were made:\n{self.output[-SHOWN:]}"
+        if not (self.requests >= least):
+            raise CheckFailed(f"only {self.requests} requests were made:\n{self.output[-SHOWN:]}")
 
     def replay_script(self) -> str:
         """A list of all findings, each with the command that repeats it."""
@@ -158,10 +162,10 @@ class ChoicesOutcome:
 
     def require_refused(self) -> None:
         """Raises AssertionError unless it was rejected as an error of the client."""
-        assert isinstance(self.response, Exchange), (
-            f"expected a rejection: {self.response}\nrepeat: {self.sent.curl()}"
-        )
-        assert 400 <= self.response.status < 500, f"expected a rejection\n{self.response.describe()}"
+        if not isinstance(self.response, Exchange):
+            raise CheckFailed(f"expected a rejection: {self.response}\nrepeat: {self.sent.curl()}")
+        if not (400 <= self.response.status < 500):
+            raise CheckFailed(f"expected a rejection\n{self.response.describe()}")
 
 
 def request_choices(client: ApiClient, choices: int) -> ChoicesOutcome:
@@ -227,7 +231,8 @@ def _listed(findings: tuple[Finding, ...]) -> str:
 def _description(url: str, folder: Path) -> Path:
     with contextlib.closing(ApiClient(url)) as client:
         answered = client.get(DESCRIPTION)
-    assert answered.status == 200, f"no description of the API\n{answered.describe()}"
+    if answered.status != 200:
+        raise CheckFailed(f"no description of the API\n{answered.describe()}")
     file = folder / "openapi.json"
     file.write_text(json.dumps(with_model(answered.json(), "default")), encoding="utf-8")
     return file

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from support.chat import checks
 from support.chat.client import ChatEndpoint, ChatRequest
+from support.errors import CheckFailed
 from support.http.exchange import Exchange
 from support.name_registry import NameRegistry
 from support.units import JsonObject
@@ -55,6 +56,7 @@ def require_client_errors(responses: Iterable[tuple[ChatEndpoint, Exchange]], ap
     """Each is an error in the form of this API with a status below 500: the request is not to be repeated."""
     for endpoint, exchange in responses:
         checks.check_error_form(endpoint.name, exchange, api)
-        assert exchange.status < 500, (
-            f"{endpoint.name}: a wrong request has the status of a server error\n{exchange.describe()}"
-        )
+        if not (exchange.status < 500):
+            raise CheckFailed(
+                f"{endpoint.name}: a wrong request has the status of a server error\n{exchange.describe()}"
+            )

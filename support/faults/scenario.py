@@ -8,6 +8,7 @@ from functools import partial
 
 from support.chat.client import OPENAI_CHAT, ChatEndpoint, chat_request
 from support.chat.scenario_servers import ScenarioServers
+from support.errors import CheckFailed
 from support.faults import disconnects, fuzzing, malformed_requests
 from support.faults.fuzzing import ChoicesOutcome, FuzzReport
 from support.http.exchange import Exchange
@@ -159,7 +160,8 @@ class FaultScenario(ScenarioResult):
 
     @property
     def _memory_limited(self) -> LaunchedProgram:
-        assert self._server is not None, "a Given step with a memory limit has to precede this step"
+        if self._server is None:
+            raise CheckFailed("a Given step with a memory limit has to precede this step")
         return self._server
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from support.chat.checks import check_error_form
 from support.chat.client import Answer, ChatEndpoint, ChatRequest
-from support.errors import SeveralFailures
+from support.errors import CheckFailed, SeveralFailures
 from support.models.script import Script
 
 T = TypeVar("T")
@@ -57,7 +57,8 @@ class ConcurrentAnswers:
         served = [user for user in self.users if not user[1].busy]
         wrong = [user for user in served if not self._is_right(*user)]
         self._require_right("neither the right answer nor a busy error", wrong)
-        assert served, f"all {len(self.users)} users were rejected"
+        if not served:
+            raise CheckFailed(f"all {len(self.users)} users were rejected")
 
     def _is_right(self, keyword: str, outcome: UserOutcome) -> bool:
         return outcome.text == self.answers[keyword]
@@ -161,17 +162,17 @@ class PromptLengthProbe:
     def require_own_answers(self) -> None:
         """Raises AssertionError for a missing answer, or one to a prompt of another length."""
         lengths = [answer.prompt_tokens for answer in self.sequential]
-        assert len(set(lengths)) == len(lengths) and all(lengths), (
-            f"the prompts have no different token counts: {lengths}"
-        )
+        if not (len(set(lengths)) == len(lengths) and all(lengths)):
+            raise CheckFailed(f"the prompts have no different token counts: {lengths}")
         for number, (alone, got) in enumerate(zip(self.sequential, self.concurrent, strict=True), 1):
             if isinstance(got, AssertionError):
                 raise AssertionError(f"user {number} of {len(lengths)} got no answer: {got}")
-            assert got.prompt_tokens == alone.prompt_tokens and got.finish_reason, (
-                f"user {number} of {len(lengths)} sent {alone.prompt_tokens} tokens; the answer has "
-                f"{got.prompt_tokens} prompt tokens and the finish reason {got.finish_reason!r}\n"
-                f"{got.exchange.describe()}"
-            )
+            if not (got.prompt_tokens == alone.prompt_tokens and got.finish_reason):
+                raise CheckFailed(
+                    f"user {number} of {len(lengths)} sent {alone.prompt_tokens} tokens; the answer has "
+                    f"{got.prompt_tokens} prompt tokens and the finish reason {got.finish_reason!r}\n"
+                    f"{got.exchange.describe()}"
+                )
 
 
 def ask_lengths_concurrently(

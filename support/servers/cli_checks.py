@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from support.errors import CheckFailed
 from support.http.exchange import strict_json
 from support.programs.child_environment import child_environment
 from support.programs.process import CompletedCommand, run_command
@@ -55,24 +56,30 @@ def call(
 def check_file(path: Path) -> None:
     """The program is a regular file that the user can execute."""
     mode = path.stat().st_mode
-    assert stat.S_ISREG(mode), f"{path} is not a regular file"
-    assert os.access(path, os.X_OK), f"{path} is not executable ({stat.filemode(mode)})"
+    if not stat.S_ISREG(mode):
+        raise CheckFailed(f"{path} is not a regular file")
+    if not os.access(path, os.X_OK):
+        raise CheckFailed(f"{path} is not executable ({stat.filemode(mode)})")
 
 
 def check_ended(outcome: CompletedCommand, exit_code: int, limit: float) -> None:
     """Exited with this code, in time (seconds), without a crash: no panic, traceback or signal."""
     crash = CRASH.search(outcome.stdout + outcome.stderr)
     crashed = crash is not None or outcome.exit_code == EXIT_PANIC or outcome.exit_code < 0
-    assert not crashed, f"the program crashed\n{outcome.describe()}"
-    assert outcome.exit_code == exit_code, f"expected exit code {exit_code}\n{outcome.describe()}"
-    assert outcome.seconds <= limit, f"expected the program to exit within {limit} s\n{outcome.describe()}"
+    if crashed:
+        raise CheckFailed(f"the program crashed\n{outcome.describe()}")
+    if outcome.exit_code != exit_code:
+        raise CheckFailed(f"expected exit code {exit_code}\n{outcome.describe()}")
+    if not (outcome.seconds <= limit):
+        raise CheckFailed(f"expected the program to exit within {limit} s\n{outcome.describe()}")
 
 
 def listed_commands(outcome: CompletedCommand) -> list[str]:
     """The commands that a help text lists under `Commands:` (clap's layout, two blanks of indentation)."""
     section = outcome.stdout.partition("Commands:\n")[2].partition("\n\n")[0]
     commands = re.findall(r"^  ([a-z][a-z-]*)", section, flags=re.MULTILINE)
-    assert commands, f"expected a list of commands\n{outcome.describe()}"
+    if not commands:
+        raise CheckFailed(f"expected a list of commands\n{outcome.describe()}")
     return commands
 
 
@@ -80,22 +87,24 @@ def check_only_on(outcome: CompletedCommand, stream: str) -> None:
     """One stream (`standard output`, `standard error`) has text, the other is empty."""
     texts = {"standard output": outcome.stdout, "standard error": outcome.stderr}
     silent = "\n".join(text for name, text in texts.items() if name != stream)
-    assert texts[stream].strip(), f"expected text on the {stream}\n{outcome.describe()}"
-    assert not silent.strip(), f"expected text on the {stream} only\n{outcome.describe()}"
+    if not texts[stream].strip():
+        raise CheckFailed(f"expected text on the {stream}\n{outcome.describe()}")
+    if silent.strip():
+        raise CheckFailed(f"expected text on the {stream} only\n{outcome.describe()}")
 
 
 def check_mentions(outcome: CompletedCommand, words: str) -> None:
     """Standard output or standard error contains these words, in upper or lower case."""
     written = (outcome.stdout + outcome.stderr).lower()
-    assert words.lower() in written, f"expected the words {words!r}\n{outcome.describe()}"
+    if words.lower() not in written:
+        raise CheckFailed(f"expected the words {words!r}\n{outcome.describe()}")
 
 
 def check_version(outcome: CompletedCommand, target: CommandTarget) -> None:
     """Exactly one line: the program's name and a version of three numbers (semver.org)."""
     line = rf"{target.program} \d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?\n"
-    assert re.fullmatch(line, outcome.stdout), (
-        f"expected one line `{target.program} X.Y.Z`\n{outcome.describe()}"
-    )
+    if not re.fullmatch(line, outcome.stdout):
+        raise CheckFailed(f"expected one line `{target.program} X.Y.Z`\n{outcome.describe()}")
 
 
 def check_diagnosis(outcome: CompletedCommand, target: CommandTarget) -> None:
@@ -105,17 +114,19 @@ def check_diagnosis(outcome: CompletedCommand, target: CommandTarget) -> None:
     """
     document = strict_json(outcome.stdout.encode(), f"{target.program} doctor --json")
     system, checks = document.get("system"), document.get("checks")
-    assert isinstance(system, dict), f"no object `system`\n{outcome.describe()}"
-    assert system.get("cpu", {}).get("logical_cores", 0) >= 1, (
-        f"no processor in the diagnosis\n{outcome.describe()}"
-    )
-    assert system.get("memory", {}).get("total_bytes", 0) > 0, (
-        f"no memory in the diagnosis\n{outcome.describe()}"
-    )
-    assert isinstance(checks, list) and checks, f"no list `checks`\n{outcome.describe()}"
+    if not isinstance(system, dict):
+        raise CheckFailed(f"no object `system`\n{outcome.describe()}")
+    if not (system.get("cpu", {}).get("logical_cores", 0) >= 1):
+        raise CheckFailed(f"no processor in the diagnosis\n{outcome.describe()}")
+    if not (system.get("memory", {}).get("total_bytes", 0) > 0):
+        raise CheckFailed(f"no memory in the diagnosis\n{outcome.describe()}")
+    if not (isinstance(checks, list) and checks):
+        raise CheckFailed(f"no list `checks`\n{outcome.describe()}")
     for check in checks:
-        assert check.get("name") and check.get("message"), f"a check without name or message: {check}"
-        assert check.get("status") in ("ok", "warn", "error"), f"unknown status of a check: {check}"
+        if not (check.get("name") and check.get("message")):
+            raise CheckFailed(f"a check without name or message: {check}")
+        if check.get("status") not in ("ok", "warn", "error"):
+            raise CheckFailed(f"unknown status of a check: {check}")
 
 
 OUTPUT_FORMS: Mapping[str, Callable[[CompletedCommand, CommandTarget], None]] = {

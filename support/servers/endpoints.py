@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 
-from support.errors import AcceptanceError, NotSupported, TargetError
+from support.errors import AcceptanceError, CheckFailed, NotSupported, TargetError
 from support.http.exchange import Exchange
 from support.models.roles import ROLES
 from support.programs.launcher import LaunchedProgram
@@ -120,7 +120,8 @@ class ComparedOllama:
     def diagnose_no_answer(self) -> PostMortem:
         """See `ComparedServer`."""
         backend = self._last_backend
-        assert backend is not None, "no request was sent before"
+        if backend is None:
+            raise CheckFailed("no request was sent before")
         return post_mortem(backend.process, backend.url, lambda: self._backends().discard(backend))
 
     def _backend(self, model: str) -> OllamaBackend:
@@ -162,7 +163,8 @@ class ComparedMistralRs:
 
     def diagnose_no_answer(self) -> PostMortem:
         """See `ComparedServer`."""
-        assert self._diagnose is not None, "no request was sent before"
+        if self._diagnose is None:
+            raise CheckFailed("no request was sent before")
         return self._diagnose()
 
     @cached_property

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from support.errors import CheckFailed
 from support.models.files import Format, ModelFiles
 from support.programs.smollm2 import smollm2
 from support.servers.command_line import ModelArguments
@@ -74,7 +75,8 @@ def trained_model_plan(name: str, settings: Settings) -> LaunchPlan:
     if name == SMOLLM2:
         return LaunchPlan(arguments_of(smollm2(settings.acceptance_cache_dir)))
     own = settings.user_model
-    assert own is not None, "this scenario lacks the tag @needs.own_model"
+    if own is None:
+        raise CheckFailed("this scenario lacks the tag @needs.own_model")
     directory, file = own
     format_name = "safetensors" if file is None else Path(file).suffix.removeprefix(".").lower()
     return LaunchPlan(ModelArguments(directory.absolute(), file, format_name))

@@ -10,6 +10,8 @@ import socket
 import threading
 from collections.abc import Mapping
 
+from support.errors import CheckFailed
+
 SYNC_SECONDS = 5.0
 _SYNC_MESSAGE = b"mistralrs-acceptance: that was all\n"
 PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
@@ -45,9 +47,11 @@ class NetworkMonitor:
         """There was an attempt to connect, or there was none."""
         self._synchronize()
         if expected:
-            assert self.attempts, "the program looks for a missing model, but the monitor saw no connection"
+            if not self.attempts:
+                raise CheckFailed("the program looks for a missing model, but the monitor saw no connection")
         else:
-            assert not self.attempts, f"{len(self.attempts)} outgoing connections: {self.attempts[:3]}"
+            if self.attempts:
+                raise CheckFailed(f"{len(self.attempts)} outgoing connections: {self.attempts[:3]}")
 
     def _synchronize(self) -> None:
         """Wait until every earlier connection is recorded: they are accepted in order."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 
-from support.errors import NotSupported, TargetError
+from support.errors import CheckFailed, NotSupported, TargetError
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import NotJson
 from support.models.roles import CATEGORICAL, EMBEDDING, ROLES, SCRIPTED, TOOLS, UNLOADABLE
@@ -167,7 +167,8 @@ class OllamaBackends:
         if self._settings.ollama_url is not None:
             return self._connect(self._settings.ollama_url)
         program = self._installed
-        assert program is not None, f"this scenario lacks the tag @{NEEDS_OLLAMA}"
+        if program is None:
+            raise CheckFailed(f"this scenario lacks the tag @{NEEDS_OLLAMA}")
         server = start_ollama(program, self._settings)
         names = _model_names()
         try:

@@ -37,7 +37,6 @@ LISTENING = re.compile(r"listening on (\d+)")
 @pytest.fixture(autouse=True)
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(launcher, "_never_ready", {})
     return tmp_path
 
 

@@ -15,6 +15,8 @@ from packaging.utils import canonicalize_name
 
 from tests.style.reading import ENVIRONMENT, PROJECT, ROOT, STEPS, SUPPORT, imports, named, tree
 
+# A failed `assert` is gone under -O, and one with a message is a check.
+CHECKS = [file for file in [*SUPPORT, *STEPS, ENVIRONMENT] if "bundled" not in file.parts]
 TOOLS = sorted((ROOT / "tools").glob("**/*.py"))
 CODE = [*SUPPORT, *STEPS, ENVIRONMENT, *TOOLS]
 # The named exceptions: behave's runner, alone and with workers, its front door, and what behave loads
@@ -178,3 +180,13 @@ def test_a_run_starts_without_heavy_packages() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
+
+
+def test_checks_raise_their_own_error() -> None:
+    asserted = [
+        f"{named(file)}:{node.lineno}"
+        for file in CHECKS
+        for node in ast.walk(tree(file))
+        if isinstance(node, ast.Assert) and node.msg is not None
+    ]
+    assert not asserted, "raise CheckFailed (support/errors.py) instead of `assert` with a message"

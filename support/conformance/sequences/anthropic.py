@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from support.conformance.sequence import CheckedClient, Steps, require_equal, sequence
+from support.errors import CheckFailed
 from support.units import JsonObject
 
 CLIENT = CheckedClient
@@ -46,11 +47,13 @@ def _longer_message_more_tokens(client: CheckedClient) -> None:
         _token_counts(client)[0],
         _token_counts(client, system="You are polite and never in a hurry.")[0],
     )
-    assert long > short, f"{long} tokens with a system message, {short} without"
+    if not (long > short):
+        raise CheckFailed(f"{long} tokens with a system message, {short} without")
 
 
 @sequence("anthropic.messages.id.unique")
 def _unique_message_ids(client: CheckedClient) -> None:
     request = _message(client, "Say it briefly")
     ids = [client.call("message", "/v1/messages", request).values[0]["id"] for _ in range(5)]
-    assert len(set(ids)) == len(ids), f"an id was given twice: {ids}"
+    if len(set(ids)) != len(ids):
+        raise CheckFailed(f"an id was given twice: {ids}")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from support.conformance.api import NormalizedAnswer
 from support.conformance.sequence import CheckedClient, Steps, require_equal, sequence
+from support.errors import CheckFailed
 from support.http.client import RequestFailed, tls_context
 from support.models.gguf_details import read_details
 from support.models.script import COMET_ANSWER
@@ -39,7 +40,8 @@ class OllamaClient(CheckedClient):
     @property
     def model_file(self) -> Path:
         """The GGUF file of the scripted model."""
-        assert self.server.model_file is not None, "this server has no file of the scripted model"
+        if self.server.model_file is None:
+            raise CheckFailed("this server has no file of the scripted model")
         return self.server.model_file()
 
     def generate(self, prompt: str, model: str = "", **fields: object) -> JsonMapping:
@@ -69,7 +71,8 @@ class OllamaClient(CheckedClient):
     def require_loaded(self) -> JsonMapping:
         """The same; raises AssertionError when the model is not loaded."""
         entry = self.loaded_entry()
-        assert entry is not None, f"{self.model} has been used and is not among the loaded models"
+        if entry is None:
+            raise CheckFailed(f"{self.model} has been used and is not among the loaded models")
         return entry
 
     def model_entry(self, name: str) -> JsonMapping | None:
@@ -138,7 +141,8 @@ def _loaded_after_answer(client: OllamaClient) -> None:
     client.generate("Say it briefly")
     entry = client.require_loaded()
     listed = client.model_entry(client.model)
-    assert listed is not None, f"{client.model} is loaded and not in the list of models"
+    if listed is None:
+        raise CheckFailed(f"{client.model} is loaded and not in the list of models")
     require_equal("its digest among the loaded models", listed["digest"], entry["digest"])
 
 
@@ -167,7 +171,8 @@ def _keep_alive_extended(client: OllamaClient) -> None:
     for _ in range(2):
         client.generate("Say it briefly", keep_alive="5m")
         moments.append(unix_seconds(client.require_loaded()["expires_at"]))
-    assert moments[1] > moments[0], f"the end of its time did not move: {moments}"
+    if not (moments[1] > moments[0]):
+        raise CheckFailed(f"the end of its time did not move: {moments}")
 
 
 @sequence("ollama.lifecycle.keep_alive.indefinite")
@@ -175,7 +180,8 @@ def _keep_alive_forever(client: OllamaClient) -> None:
     client.load(-1)
     end = client.require_loaded()["expires_at"]
     # Ollama adds the longest duration that Go knows, 292 years.
-    assert int(end[:4]) > 2100, f"it is to be kept for ever and ends at {end}"
+    if not (int(end[:4]) > 2100):
+        raise CheckFailed(f"it is to be kept for ever and ends at {end}")
     client.load("5m")
 
 
@@ -186,7 +192,8 @@ def _load_duration(client: OllamaClient) -> None:
     _wait_until_unloaded(client)
     cold = client.generate("Say it briefly").get("load_duration") or 0
     warm = min(client.generate("Say it briefly").get("load_duration") or 0 for _ in range(3))
-    assert cold > warm, f"loading took {cold} ns when it was needed, {warm} ns when it was not"
+    if not (cold > warm):
+        raise CheckFailed(f"loading took {cold} ns when it was needed, {warm} ns when it was not")
 
 
 # -- what goes on from one request to the next
@@ -204,14 +211,16 @@ def _context_continued(client: OllamaClient) -> None:
 @sequence("ollama.state.usage.same")
 def _token_counts_stable(client: OllamaClient) -> None:
     spent = [client.chat("Tell me about the comet")["usage"] for _ in range(3)]
-    assert spent[0] == spent[1] == spent[2], f"the counts change: {spent}"
+    if not (spent[0] == spent[1] == spent[2]):
+        raise CheckFailed(f"the counts change: {spent}")
 
 
 @sequence("ollama.state.usage.longer_prompt")
 def _longer_prompt_more_tokens(client: OllamaClient) -> None:
     short = client.chat("Tell me about the comet")["usage"]["prompt_eval_count"]
     long = client.chat("Tell me all that there is to be told about the comet")["usage"]["prompt_eval_count"]
-    assert long > short, f"{long} tokens for the longer question, {short} for the shorter one"
+    if not (long > short):
+        raise CheckFailed(f"{long} tokens for the longer question, {short} for the shorter one")
 
 
 @sequence("ollama.state.embed.batch")
@@ -221,7 +230,8 @@ def _batch_equals_single(client: OllamaClient) -> None:
     for number, text in enumerate(texts):
         alone = client.embed([text])[0]
         apart = math.dist(alone, together[number])
-        assert apart < VECTOR_TOLERANCE, f"{text!r} alone is {apart:.5f} away from {text!r} in a list"
+        if not (apart < VECTOR_TOLERANCE):
+            raise CheckFailed(f"{text!r} alone is {apart:.5f} away from {text!r} in a list")
 
 
 @sequence("ollama.state.v1_models.same_list")
@@ -237,13 +247,13 @@ def _model_lists_equal(client: OllamaClient) -> None:
 @sequence("ollama.tags.details.model_file")
 def _listed_details(client: OllamaClient) -> None:
     entry = client.model_entry(client.model)
-    assert entry is not None, f"{client.model} is not in the list of models"
+    if entry is None:
+        raise CheckFailed(f"{client.model} is not in the list of models")
     _require_details(client, entry["details"])
     size = client.model_file.stat().st_size
     # Ollama counts its own small files as well: template, parameters, licence.
-    assert size <= entry["size"] <= size * FILE_SIZE_SLACK, (
-        f"expected the size of the file, {size} bytes, got {entry['size']}"
-    )
+    if not (size <= entry["size"] <= size * FILE_SIZE_SLACK):
+        raise CheckFailed(f"expected the size of the file, {size} bytes, got {entry['size']}")
 
 
 @sequence("ollama.ps.details.model_file")
@@ -252,9 +262,8 @@ def _loaded_details(client: OllamaClient) -> None:
     entry = client.require_loaded()
     _require_details(client, entry["details"])
     longest = read_details(client.model_file).info["llama.context_length"]
-    assert entry["context_length"] <= longest, (
-        f"expected a context of at most {longest} tokens, got {entry['context_length']}"
-    )
+    if not (entry["context_length"] <= longest):
+        raise CheckFailed(f"expected a context of at most {longest} tokens, got {entry['context_length']}")
 
 
 @sequence("ollama.show.details.model_file")
@@ -265,7 +274,8 @@ def _shown_details(client: OllamaClient) -> None:
     require_equal("general.parameter_count", file.parameters, info.get("general.parameter_count"))
     for key, value in file.info.items():
         same = math.isclose(value, info[key], rel_tol=1e-6) if key in info else False
-        assert same, f"{key} of model_info: expected {value!r}, got {info.get(key)!r}"
+        if not same:
+            raise CheckFailed(f"{key} of model_info: expected {value!r}, got {info.get(key)!r}")
 
 
 def _require_details(client: OllamaClient, details: JsonMapping) -> None:
@@ -276,9 +286,8 @@ def _require_details(client: OllamaClient, details: JsonMapping) -> None:
     require_equal("the quantization_level", file.quantization, details["quantization_level"])
     shown = details["parameter_size"]
     number = float(shown.rstrip("KMBT")) * 1000 ** " KMBT".index(shown.lstrip("0123456789.") or " ")
-    assert math.isclose(number, file.parameters, rel_tol=PARAMETER_SIZE_SLACK), (
-        f"expected the parameter_size of {file.parameters} parameters, got {shown!r}"
-    )
+    if not math.isclose(number, file.parameters, rel_tol=PARAMETER_SIZE_SLACK):
+        raise CheckFailed(f"expected the parameter_size of {file.parameters} parameters, got {shown!r}")
 
 
 # -- the store (api.md, Create, Copy, Delete, Blobs)
@@ -290,12 +299,14 @@ def _copy(client: OllamaClient) -> None:
     client.call("", "/api/copy", {"source": client.model, "destination": name})
     try:
         copy, model = client.model_entry(name), client.model_entry(client.model)
-        assert copy is not None and model is not None, "the copy or its model is not listed"
+        if not (copy is not None and model is not None):
+            raise CheckFailed("the copy or its model is not listed")
         require_equal("the digest of the copy", model["digest"], copy["digest"])
         client.require_comet_answer(name)
     finally:
         client.delete(name)
-    assert client.model_entry(name) is None, "it was removed and is still listed"
+    if client.model_entry(name) is not None:
+        raise CheckFailed("it was removed and is still listed")
     client.call("error", "/api/generate", {"model": name, "prompt": "x"}, status=404)
 
 
@@ -332,7 +343,8 @@ def _create_from_file(client: OllamaClient) -> None:
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     name = _unique_name()
     sent = client.send("POST", f"/api/blobs/{digest}", body=content)
-    assert sent.status in (200, 201), f"the file was not taken\n{sent.describe()}"
+    if sent.status not in (200, 201):
+        raise CheckFailed(f"the file was not taken\n{sent.describe()}")
     request = {"model": name, "files": {"model.gguf": digest}, "stream": False, "parameters": ONE_THREAD}
     client.call("progress", "/api/create", request)
     try:
@@ -370,7 +382,8 @@ def _client_stream(client: OllamaClient) -> None:
 def _client_generate(client: OllamaClient) -> None:
     answer = client.official_client.generate(client.model, "Tell me about the comet", options=GREEDY)
     require_equal("its text", COMET_ANSWER, answer.response)
-    assert (answer.eval_count or 0) > 1 and (answer.total_duration or 0) > 0, f"nothing counted: {answer}"
+    if not ((answer.eval_count or 0) > 1 and (answer.total_duration or 0) > 0):
+        raise CheckFailed(f"nothing counted: {answer}")
 
 
 @client_sequence("ollama.client.embed.array")
@@ -388,9 +401,11 @@ def _client_lists(client: OllamaClient) -> None:
         ("ps", client.official_client.ps().models),
     ):
         names = [model.model for model in models]
-        assert wanted in names, f"{what}: {wanted} is not among {names}"
+        if wanted not in names:
+            raise CheckFailed(f"{what}: {wanted} is not among {names}")
     shown = client.official_client.show(client.model)
-    assert "completion" in (shown.capabilities or ()), f"show: it can {shown.capabilities}"
+    if "completion" not in (shown.capabilities or ()):
+        raise CheckFailed(f"show: it can {shown.capabilities}")
 
 
 @client_sequence("ollama.client.errors.unknown_model")

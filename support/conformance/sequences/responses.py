@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from support.conformance.sequence import CheckedClient, require_equal, sequence
+from support.errors import CheckFailed
 from support.models.script import COMET_ANSWER
 from support.units import JsonMapping, JsonObject
 from support.waiting import wait_until
@@ -43,7 +44,8 @@ class ResponsesClient(CheckedClient):
         response = wait_until(
             f"the end of the response {response_id}", state, timeout=DONE_SECONDS, seen=lambda: states[-1]
         )
-        assert states == sorted(states, key=_status_order), f"its states went back: {states}"
+        if states != sorted(states, key=_status_order):
+            raise CheckFailed(f"its states went back: {states}")
         return response
 
     def request(self, question: str, **fields: object) -> JsonObject:
@@ -97,7 +99,8 @@ def _not_stored(client: ResponsesClient) -> None:
 @sequence("responses.store.unique_ids")
 def _unique_ids(client: ResponsesClient) -> None:
     ids = [client.create("Say it briefly")["id"] for _ in range(5)]
-    assert len(set(ids)) == len(ids), f"an id was given twice: {ids}"
+    if len(set(ids)) != len(ids):
+        raise CheckFailed(f"an id was given twice: {ids}")
 
 
 # -- conversations (the same, previous_response_id; instructions)
@@ -127,7 +130,8 @@ def _longer_conversation_more_tokens(client: ResponsesClient) -> None:
     first = client.create("Tell me about the comet")
     second = client.create("Tell me about the comet", previous_response_id=first["id"])
     counts = [answer["usage"]["input_tokens"] for answer in (first, second)]
-    assert counts[1] > counts[0], f"input_tokens of the first and the second response: {counts}"
+    if not (counts[1] > counts[0]):
+        raise CheckFailed(f"input_tokens of the first and the second response: {counts}")
 
 
 @sequence("responses.conversation.instructions")
@@ -143,7 +147,8 @@ def _instructions(client: ResponsesClient) -> None:
 @sequence("responses.background.completed")
 def _background(client: ResponsesClient) -> None:
     begun = client.create("Tell me about the comet", background=True)
-    assert begun["status"] in UNFINISHED, f"it is to be made in the background, and is {begun['status']}"
+    if begun["status"] not in UNFINISHED:
+        raise CheckFailed(f"it is to be made in the background, and is {begun['status']}")
     done = client.wait_until_done(begun["id"])
     require_equal("its end", ("completed", COMET_ANSWER), (done["status"], text_of(done)))
 
@@ -166,7 +171,8 @@ def _background_fails(client: ResponsesClient) -> None:
     require_equal("the status", 200, exchange.status)
     failed = client.wait_until_done(exchange.json()["id"])
     require_equal("its end", "failed", failed["status"])
-    assert "nobody/knows-this" in failed["error"]["message"], f"it does not say why: {failed['error']}"
+    if "nobody/knows-this" not in failed["error"]["message"]:
+        raise CheckFailed(f"it does not say why: {failed['error']}")
 
 
 @sequence("responses.background.cancelled")
@@ -192,7 +198,8 @@ def _cancel_running(client: ResponsesClient) -> tuple[str, int]:
             require_equal("the answer to it", (begun, "cancelled"), (stopped["id"], stopped["status"]))
             return begun, tokens
         state = client.get(begun)["status"]
-        assert state not in UNFINISHED, f"cancelling while it is {state} is rejected\n{answer.describe()}"
+        if state in UNFINISHED:
+            raise CheckFailed(f"cancelling while it is {state} is rejected\n{answer.describe()}")
     raise AssertionError(
         f"every response was done before it was cancelled, even one of {CANCEL_LENGTHS[-1]} tokens"
     )
@@ -202,5 +209,6 @@ def _cancel_running(client: ResponsesClient) -> tuple[str, int]:
 def _cancel_completed(client: ResponsesClient) -> None:
     made = client.create("Say it briefly")["id"]
     status = client.client.send("POST", f"/v1/responses/{made}/cancel").status
-    assert status in (400, 404, 409), f"cancelling a finished response is answered with {status}"
+    if status not in (400, 404, 409):
+        raise CheckFailed(f"cancelling a finished response is answered with {status}")
     require_equal("its status afterwards", "completed", client.get(made)["status"])
