@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from support.errors import CheckFailed
 from support.http.client import tls_context
 from support.http.exchange import Exchange
 from support.settings import redact_url
@@ -113,21 +114,27 @@ class Agents:
 def check_tool_offered(server_info: ServerInfo, tool: str, required: Sequence[str]) -> None:
     """The tool is listed with a description, and requires these arguments."""
     tools = {offered.name: offered for offered in server_info.tools}
-    assert tool in tools, f"expected the tool {tool!r}, the server lists {sorted(tools)}"
-    assert (tools[tool].description or "").strip(), f"the tool {tool!r} has no description"
+    if tool not in tools:
+        raise CheckFailed(f"expected the tool {tool!r}, the server lists {sorted(tools)}")
+    if not (tools[tool].description or "").strip():
+        raise CheckFailed(f"the tool {tool!r} has no description")
     found = list(tools[tool].input_schema.get("required", ()))
-    assert found == list(required), f"expected {tool!r} to require {list(required)}, it requires {found}"
+    if found != list(required):
+        raise CheckFailed(f"expected {tool!r} to require {list(required)}, it requires {found}")
 
 
 def check_identity(server_info: ServerInfo) -> None:
     """The server has a name and a version, and the protocol version was negotiated."""
-    assert server_info.server and server_info.version, f"no name or version of the server: {server_info}"
-    assert server_info.protocol, f"no protocol version was negotiated: {server_info}"
+    if not (server_info.server and server_info.version):
+        raise CheckFailed(f"no name or version of the server: {server_info}")
+    if not server_info.protocol:
+        raise CheckFailed(f"no protocol version was negotiated: {server_info}")
 
 
 def check_answers(answers: Sequence[str], expected: Sequence[str]) -> None:
     """Each agent has exactly the answer to its own question."""
-    assert list(answers) == list(expected), f"expected the answers {list(expected)}, got {list(answers)}"
+    if list(answers) != list(expected):
+        raise CheckFailed(f"expected the answers {list(expected)}, got {list(answers)}")
 
 
 def _exchange(response: httpx2.Response) -> Exchange:

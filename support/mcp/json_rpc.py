@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
+from support.errors import CheckFailed
 from support.http.client import ApiClient
 from support.http.exchange import Exchange, NotJson
 from support.http.framing import parse_events
@@ -48,15 +49,18 @@ def send(client: ApiClient, message: str) -> Exchange:
 def result(reply: Exchange) -> JsonObject:
     """The result in a reply that is one: status 200, the id of the request, no error."""
     document = _document(reply)
-    assert reply.status == 200 and "result" in document, f"expected a result\n{reply.describe()}"
-    assert isinstance(document["result"], dict), f"a result is an object\n{reply.describe()}"
+    if not (reply.status == 200 and "result" in document):
+        raise CheckFailed(f"expected a result\n{reply.describe()}")
+    if not isinstance(document["result"], dict):
+        raise CheckFailed(f"a result is an object\n{reply.describe()}")
     return dict(document["result"])
 
 
 def texts(call: JsonObject) -> str:
     """The text in the result of a tool call."""
     content = call.get("content")
-    assert isinstance(content, list), f"expected a list `content` in the result, got {call}"
+    if not isinstance(content, list):
+        raise CheckFailed(f"expected a list `content` in the result, got {call}")
     return "".join(str(part["text"]) for part in content if part.get("type") == "text")
 
 
@@ -67,21 +71,26 @@ def _document(reply: Exchange) -> JsonObject:
     else:
         document = reply.json()
     asked = json.loads(reply.request_body)
-    assert isinstance(document, dict), f"expected one message\n{reply.describe()}"
-    assert document.get("jsonrpc") == "2.0", f"expected a message of JSON-RPC 2.0\n{reply.describe()}"
-    assert document.get("id") == asked.get("id"), f"expected the id {asked.get('id')!r}\n{reply.describe()}"
-    assert ("result" in document) != ("error" in document), (
-        f"expected a result or an error, and not both\n{reply.describe()}"
-    )
+    if not isinstance(document, dict):
+        raise CheckFailed(f"expected one message\n{reply.describe()}")
+    if document.get("jsonrpc") != "2.0":
+        raise CheckFailed(f"expected a message of JSON-RPC 2.0\n{reply.describe()}")
+    if document.get("id") != asked.get("id"):
+        raise CheckFailed(f"expected the id {asked.get('id')!r}\n{reply.describe()}")
+    if ("result" in document) == ("error" in document):
+        raise CheckFailed(f"expected a result or an error, and not both\n{reply.describe()}")
     return document
 
 
 def _error(code: int) -> Callable[[Exchange], None]:
     def check_error(reply: Exchange) -> None:
         error = _document(reply).get("error")
-        assert isinstance(error, dict), f"expected an error\n{reply.describe()}"
-        assert error.get("code") == code, f"expected the error {code}\n{reply.describe()}"
-        assert str(error.get("message", "")).strip(), f"the error has no message\n{reply.describe()}"
+        if not isinstance(error, dict):
+            raise CheckFailed(f"expected an error\n{reply.describe()}")
+        if error.get("code") != code:
+            raise CheckFailed(f"expected the error {code}\n{reply.describe()}")
+        if not str(error.get("message", "")).strip():
+            raise CheckFailed(f"the error has no message\n{reply.describe()}")
 
     return check_error
 
@@ -90,37 +99,41 @@ def _check_handshake(reply: Exchange) -> None:
     """A server that does not know the client's version answers with one that it knows ("Lifecycle")."""
     initialized = result(reply)
     protocol, about = initialized.get("protocolVersion"), initialized.get("serverInfo")
-    assert PROTOCOL.fullmatch(str(protocol)), f"expected a protocol version\n{reply.describe()}"
-    assert isinstance(about, dict) and about.get("name") and about.get("version"), (
-        f"expected name and version of the server\n{reply.describe()}"
-    )
+    if not PROTOCOL.fullmatch(str(protocol)):
+        raise CheckFailed(f"expected a protocol version\n{reply.describe()}")
+    if not (isinstance(about, dict) and about.get("name") and about.get("version")):
+        raise CheckFailed(f"expected name and version of the server\n{reply.describe()}")
     tools = initialized.get("capabilities", {}).get("tools")
-    assert isinstance(tools, dict), f"expected the capability `tools`\n{reply.describe()}"
+    if not isinstance(tools, dict):
+        raise CheckFailed(f"expected the capability `tools`\n{reply.describe()}")
 
 
 def _empty(reply: Exchange) -> None:
-    assert result(reply) == {}, f"expected an empty result\n{reply.describe()}"
+    if result(reply) != {}:
+        raise CheckFailed(f"expected an empty result\n{reply.describe()}")
 
 
 def _tools(reply: Exchange) -> None:
     tools = result(reply).get("tools")
-    assert isinstance(tools, list) and tools, f"expected a list of tools\n{reply.describe()}"
+    if not (isinstance(tools, list) and tools):
+        raise CheckFailed(f"expected a list of tools\n{reply.describe()}")
     for tool in tools:
         schema = tool.get("inputSchema")
-        assert tool.get("name") and isinstance(schema, dict) and schema.get("type") == "object", (
-            f"a tool has no name or no schema: {tool}\n{reply.describe()}"
-        )
+        if not (tool.get("name") and isinstance(schema, dict) and schema.get("type") == "object"):
+            raise CheckFailed(f"a tool has no name or no schema: {tool}\n{reply.describe()}")
 
 
 def _text(reply: Exchange) -> None:
     call = result(reply)
-    assert not call.get("isError") and texts(call).strip(), f"expected a text\n{reply.describe()}"
+    if not (not call.get("isError") and texts(call).strip()):
+        raise CheckFailed(f"expected a text\n{reply.describe()}")
 
 
 def _accepted(reply: Exchange) -> None:
-    assert (reply.status, reply.body) == (202, b""), (
-        f"expected the status 202 and no body: a notification has no reply\n{reply.describe()}"
-    )
+    if (reply.status, reply.body) != (202, b""):
+        raise CheckFailed(
+            f"expected the status 202 and no body: a notification has no reply\n{reply.describe()}"
+        )
 
 
 def _wrong_call(reply: Exchange) -> None:
@@ -128,22 +141,23 @@ def _wrong_call(reply: Exchange) -> None:
     document = _document(reply)
     failed = isinstance(document.get("result"), dict) and document["result"].get("isError") is True
     code = document["error"].get("code") if "error" in document else None
-    assert failed or code == INVALID_PARAMS, (
-        f"expected a failed call or the error {INVALID_PARAMS}\n{reply.describe()}"
-    )
+    if not (failed or code == INVALID_PARAMS):
+        raise CheckFailed(f"expected a failed call or the error {INVALID_PARAMS}\n{reply.describe()}")
 
 
 def _refused(*statuses: int) -> Callable[[Exchange], None]:
     """Rejected with an HTTP status; a JSON body has to be an error message."""
 
     def check_refused(reply: Exchange) -> None:
-        assert reply.status in statuses, f"expected one of the statuses {statuses}\n{reply.describe()}"
+        if reply.status not in statuses:
+            raise CheckFailed(f"expected one of the statuses {statuses}\n{reply.describe()}")
         if reply.content_type == "application/json":
             try:
                 document = reply.json()
             except NotJson as error:
                 raise AssertionError(f"{error}\n{reply.describe()}") from None
-            assert isinstance(document, dict) and "error" in document, f"no error body\n{reply.describe()}"
+            if not (isinstance(document, dict) and "error" in document):
+                raise CheckFailed(f"no error body\n{reply.describe()}")
 
     return check_refused
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Sequence
 
+from support.errors import CheckFailed
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.mcp import agent, json_rpc
@@ -91,7 +92,8 @@ class McpScenario(ScenarioResult):
         return agent.Agents(self._agents_url + json_rpc.ROUTE, self._exchanges, within)
 
     def _client(self) -> ApiClient:
-        assert self._agents_url, "a Given step with an MCP server has to come first"
+        if not self._agents_url:
+            raise CheckFailed("a Given step with an MCP server has to come first")
         return ApiClient(self._agents_url, timeout=self._suite.settings.seconds(AGENT_SECONDS))
 
     # -- the target as a client
@@ -121,17 +123,17 @@ class McpScenario(ScenarioResult):
 
     def check_called_once(self, tool: str, city: str) -> None:
         """Exactly one call was made: of this tool, with this argument."""
-        assert self.calls() == [(tool, {"city": city})], (
-            f"expected one call of {tool} for {city!r}, the tool servers got the calls {self.calls()}"
-        )
+        if self.calls() != [(tool, {"city": city})]:
+            raise CheckFailed(
+                f"expected one call of {tool} for {city!r}, the tool servers got the calls {self.calls()}"
+            )
 
     def check_handshake(self, name: str) -> None:
         """The tool server received the handshake of the protocol ("Lifecycle") and `tools/list`."""
         notes = self._suite.tool_server.recorded_calls()
         taken = tuple(note["method"] for note in notes if note["server"] == name)
-        assert taken[: len(HANDSHAKE)] == HANDSHAKE, (
-            f"expected {name!r} to receive {list(HANDSHAKE)}, it received {list(taken)}"
-        )
+        if taken[: len(HANDSHAKE)] != HANDSHAKE:
+            raise CheckFailed(f"expected {name!r} to receive {list(HANDSHAKE)}, it received {list(taken)}")
 
     # -- what remains
 

@@ -18,6 +18,7 @@ from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import Split
 
+from support.errors import CheckFailed
 from support.models.script import Row, Script, ScriptError
 
 BASE_SIZE = 3000
@@ -148,7 +149,8 @@ class _Builder:
         self._answer_ids: set[int] = set()
 
     def add_word(self, word: str) -> int:
-        assert self._is_free(word), f"{word!r} is a token already, or may be met in a prompt"
+        if not self._is_free(word):
+            raise CheckFailed(f"{word!r} is a token already, or may be met in a prompt")
         return self._token(_symbols(word))
 
     def add_keyword(self, keyword: str) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from support.errors import CheckFailed
 from support.models.script import Script
 from support.programs.child_environment import child_environment
 from support.programs.process import CompletedCommand
@@ -64,12 +65,14 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
     def chat(self) -> Chat:
         """The chat that was started last."""
         chat = self._latest_chat
-        assert isinstance(chat, Chat), "this step needs a pseudo-terminal, the chat is in a tmux window"
+        if not isinstance(chat, Chat):
+            raise CheckFailed("this step needs a pseudo-terminal, the chat is in a tmux window")
         return chat
 
     @property
     def _latest_chat(self) -> Chat | TmuxWindow:
-        assert self._chats, "a Given step that starts a chat has to come first"
+        if not self._chats:
+            raise CheckFailed("a Given step that starts a chat has to come first")
         return self._chats[-1]
 
     def prompting(self) -> Chat | TmuxWindow:
@@ -130,7 +133,8 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
         """Start a chat in a window of tmux, and wait for its prompt."""
         target, settings = self._suite.command, self._suite.settings
         tmux = TMUX.find(settings.acceptance_cache_dir)
-        assert tmux is not None, "this scenario lacks the tag @needs.tmux"
+        if tmux is None:
+            raise CheckFailed("this scenario lacks the tag @needs.tmux")
         window = TmuxWindow(
             tmux.path,
             [target.path, *target.command_line.chat(self._suite.scripted())],
@@ -227,7 +231,8 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
     def _answered(self) -> list[Turn]:
         """Every turn but those of commands, which no model answers."""
         answered = [turn for turn in self.turns.all() if turn.messages]
-        assert answered, "every line was a command, which no model answers"
+        if not answered:
+            raise CheckFailed("every line was a command, which no model answers")
         return answered
 
     def require_contains(self, text: str) -> None:
