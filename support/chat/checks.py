@@ -57,7 +57,7 @@ def check_same_counts(answers: Sequence[Answer]) -> None:
 
 def check_equal(answers: Sequence[Answer], value_of: Callable[[Answer], object], what: str) -> None:
     """There are several answers, and all have one value; the error has the endpoints of each value."""
-    if not (len(answers) > 1):
+    if len(answers) <= 1:
         raise CheckFailed(f"nothing to compare: {len(answers)} answer")
     endpoints: dict[str, list[str]] = {}
     for answer in answers:
@@ -68,7 +68,7 @@ def check_equal(answers: Sequence[Answer], value_of: Callable[[Answer], object],
         shown = [f"{', '.join(names)}: {difference('the same', first, value)}" for value, names in others]
         odd = next(answer for answer in answers if value_of(answer) != value_of(answers[0]))
         lines = "\n  ".join([f"{', '.join(with_first)}: {first!r:.400}", *shown])
-        raise AssertionError(f"{what} differ:\n  {lines}\n{odd.exchange.describe()}")
+        raise CheckFailed(f"{what} differ:\n  {lines}\n{odd.exchange.describe()}")
 
 
 def check_counts(answer: Answer, prompt: int, completion: Sequence[int]) -> None:
@@ -100,7 +100,7 @@ def check_seconds(answers: Sequence[Answer], limit: float) -> None:
     """Every answer was complete within the limit in seconds."""
     for answer in answers:
         took = answer.exchange.seconds
-        if not (took <= limit):
+        if took > limit:
             raise CheckFailed(f"expected the answer within {limit} s, it took {took:.1f} s")
 
 
@@ -125,7 +125,7 @@ def compare_prompts(result: ScenarioResult, first: str, comparison: str, second:
 
 def check_chunks(answer: Answer, least: int) -> None:
     """The text of the stream arrived in at least so many chunks."""
-    if not (answer.chunks >= least):
+    if answer.chunks < least:
         raise CheckFailed(
             f"expected at least {least} chunks, got {answer.chunks}\n{answer.exchange.describe()}"
         )

@@ -32,7 +32,7 @@ def listed_name(url: str, model: str, timeout: float) -> str:
             names = [str(card["id"]) for card in listed.json()["data"]]
             return next((name for name in names if _same_name(name, model)), names[0])
         except (LookupError, TypeError):
-            raise AssertionError(f"no model is listed\n{listed.describe()}") from None
+            raise CheckFailed(f"no model is listed\n{listed.describe()}") from None
 
 
 def _same_name(one: str, other: str) -> bool:

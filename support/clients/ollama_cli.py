@@ -78,7 +78,7 @@ class CliTaskResult:
         )
         if wanted not in output:
             raise CheckFailed(f"expected {wanted!r} in what it printed: {output[-500:]!r}")
-        if not (not unwanted or unwanted not in output):
+        if unwanted and unwanted in output:
             raise CheckFailed(f"{unwanted!r} is still there: {output[-500:]!r}")
 
 

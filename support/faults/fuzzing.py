@@ -98,7 +98,7 @@ class FuzzReport:
 
     def require_request_count(self, least: int) -> None:
         """Raises AssertionError with the output when fewer requests were sent."""
-        if not (self.requests >= least):
+        if self.requests < least:
             raise CheckFailed(f"only {self.requests} requests were made:\n{self.output[-SHOWN:]}")
 
     def replay_script(self) -> str:

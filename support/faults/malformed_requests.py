@@ -56,7 +56,7 @@ def require_client_errors(responses: Iterable[tuple[ChatEndpoint, Exchange]], ap
     """Each is an error in the form of this API with a status below 500: the request is not to be repeated."""
     for endpoint, exchange in responses:
         checks.check_error_form(endpoint.name, exchange, api)
-        if not (exchange.status < 500):
+        if exchange.status >= 500:
             raise CheckFailed(
                 f"{endpoint.name}: a wrong request has the status of a server error\n{exchange.describe()}"
             )

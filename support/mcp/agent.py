@@ -84,7 +84,7 @@ class Agents:
         async with self._client() as client:
             result = await client.call_tool(CHAT, {"messages": messages, "max_tokens": MAX_TOKENS})
         if result.is_error:
-            raise AssertionError(f"the tool {CHAT!r} reports an error: {result.content}")
+            raise CheckFailed(f"the tool {CHAT!r} reports an error: {result.content}")
         return "".join(getattr(part, "text", "") for part in result.content)
 
     @asynccontextmanager

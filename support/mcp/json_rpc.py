@@ -125,7 +125,7 @@ def _tools(reply: Exchange) -> None:
 
 def _text(reply: Exchange) -> None:
     call = result(reply)
-    if not (not call.get("isError") and texts(call).strip()):
+    if call.get("isError") or not texts(call).strip():
         raise CheckFailed(f"expected a text\n{reply.describe()}")
 
 
@@ -155,7 +155,7 @@ def _refused(*statuses: int) -> Callable[[Exchange], None]:
             try:
                 document = reply.json()
             except NotJson as error:
-                raise AssertionError(f"{error}\n{reply.describe()}") from None
+                raise CheckFailed(f"{error}\n{reply.describe()}") from None
             if not (isinstance(document, dict) and "error" in document):
                 raise CheckFailed(f"no error body\n{reply.describe()}")
 

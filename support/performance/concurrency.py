@@ -166,7 +166,7 @@ class PromptLengthProbe:
             raise CheckFailed(f"the prompts have no different token counts: {lengths}")
         for number, (alone, got) in enumerate(zip(self.sequential, self.concurrent, strict=True), 1):
             if isinstance(got, AssertionError):
-                raise AssertionError(f"user {number} of {len(lengths)} got no answer: {got}")
+                raise CheckFailed(f"user {number} of {len(lengths)} got no answer: {got}")
             if not (got.prompt_tokens == alone.prompt_tokens and got.finish_reason):
                 raise CheckFailed(
                     f"user {number} of {len(lengths)} sent {alone.prompt_tokens} tokens; the answer has "

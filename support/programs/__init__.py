@@ -14,6 +14,7 @@ registry             the external programs by name
 resource_usage       `resource-usage.csv`: CPU, memory, threads, open files and GPU of the target, once per
                      second
 run_directory        the temporary folder of a run, and the removal of abandoned ones
+sampling             a thread that samples until it is stopped
 smollm2              the trained model SmolLM2, from its Python package
 tmux                 the program tmux
 """

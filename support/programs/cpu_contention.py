@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from support.programs.process import process_tree
+from support.programs.sampling import SamplingThread
 
 SAMPLE_SECONDS = 2.0
 PRESSURE = Path("/proc/pressure/cpu")
@@ -87,17 +87,8 @@ class CpuContention:
         self.intervals: list[Interval] = []
         self._read = read
         self._interval = interval
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="cpu-contention", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Take a last sample."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=10 * self._interval)
+        self._thread = SamplingThread("cpu-contention", self._run, interval)
+        self.start, self.stop = self._thread.start, self._thread.stop
 
     def share(self, start: float, end: float) -> float:
         """The mean between two epoch seconds; 0 where nothing was sampled."""
@@ -113,7 +104,7 @@ class CpuContention:
         cpus = psutil.cpu_count() or 1
         began, before = time.time(), self._read()
         while True:
-            last = self._stopping.wait(self._interval)
+            last = self._thread.stopping.wait(self._interval)
             now, after = time.time(), self._read()
             self.intervals.append(Interval(began, now, share_of_others(before, after, now - began, cpus)))
             if last:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, astuple, dataclass, fields
@@ -15,6 +14,7 @@ from types import ModuleType
 import psutil
 
 from support.programs.process import managed_pids, process_tree
+from support.programs.sampling import SamplingThread
 
 SAMPLE_SECONDS = 1.0
 # Finding all descendants costs more than reading their figures: it may take this share of a core, and is done
@@ -113,17 +113,9 @@ class ResourceSampler:
         self.error: OSError | None = None
         self._members: dict[int, dict[int, psutil.Process]] = {}
         self._discovery_due = 0.0
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="resource-record", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Take a last sample. Then `cost` is known: the share of a core that the sampler took."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=10 * self.interval)
+        self._thread = SamplingThread("resource-record", self._run, self.interval)
+        # After `stop`, `cost` is known: the share of a core that the sampler took.
+        self.start, self.stop = self._thread.start, self._thread.stop
 
     def sample(self, gpus: Gpus | None = None) -> Sample:
         """What all trees use now."""
@@ -174,7 +166,7 @@ class ResourceSampler:
                 lines.writerow(HEADER)
                 due = began
                 while True:
-                    last = self._stopping.is_set()
+                    last = self._thread.stopping.is_set()
                     sample = self.sample(gpus)
                     self.samples.append(sample)
                     lines.writerow(astuple(sample))
@@ -182,7 +174,7 @@ class ResourceSampler:
                     if last:
                         break
                     due = max(due + self.interval, time.monotonic())
-                    self._stopping.wait(due - time.monotonic())
+                    self._thread.stopping.wait(due - time.monotonic())
         except OSError as error:
             # A full disk ends the record, not the run.
             self.error = error

@@ -70,7 +70,7 @@ def check_ended(outcome: CompletedCommand, exit_code: int, limit: float) -> None
         raise CheckFailed(f"the program crashed\n{outcome.describe()}")
     if outcome.exit_code != exit_code:
         raise CheckFailed(f"expected exit code {exit_code}\n{outcome.describe()}")
-    if not (outcome.seconds <= limit):
+    if outcome.seconds > limit:
         raise CheckFailed(f"expected the program to exit within {limit} s\n{outcome.describe()}")
 
 
@@ -116,9 +116,9 @@ def check_diagnosis(outcome: CompletedCommand, target: CommandTarget) -> None:
     system, checks = document.get("system"), document.get("checks")
     if not isinstance(system, dict):
         raise CheckFailed(f"no object `system`\n{outcome.describe()}")
-    if not (system.get("cpu", {}).get("logical_cores", 0) >= 1):
+    if system.get("cpu", {}).get("logical_cores", 0) < 1:
         raise CheckFailed(f"no processor in the diagnosis\n{outcome.describe()}")
-    if not (system.get("memory", {}).get("total_bytes", 0) > 0):
+    if system.get("memory", {}).get("total_bytes", 0) <= 0:
         raise CheckFailed(f"no memory in the diagnosis\n{outcome.describe()}")
     if not (isinstance(checks, list) and checks):
         raise CheckFailed(f"no list `checks`\n{outcome.describe()}")

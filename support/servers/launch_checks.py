@@ -19,7 +19,7 @@ def check_ready(result: LaunchResult, limit: float) -> None:
     """The server is ready and was so within the limit in seconds."""
     if result.failure is not None:
         raise result.failure
-    if not (result.seconds <= limit):
+    if result.seconds > limit:
         raise CheckFailed(f"expected ready within {limit} s, took {result.seconds:.2f} s")
 
 
@@ -31,7 +31,7 @@ def check_log_reports_loaded(server: LaunchedProgram) -> None:
         raise CheckFailed(f"the log does not report a loaded model:\n{log[-1500:]}")
     if not listening:
         raise CheckFailed(f"the log does not report that the server listens:\n{log[-1500:]}")
-    if not (loaded.start() < listening.start()):
+    if loaded.start() >= listening.start():
         raise CheckFailed(f"it listened before the model was loaded:\n{log[-1500:]}")
 
 
@@ -44,7 +44,7 @@ def check_log_reports_missing_tool_server(server: LaunchedProgram) -> None:
 def check_memory(server: LaunchedProgram, limit: int) -> None:
     """The resident memory of its process tree stays below the limit in bytes."""
     used = server.resident_memory()
-    if not (used < limit):
+    if used >= limit:
         raise CheckFailed(f"expected less than {limit / 1e6:.0f} MB of memory, it uses {used / 1e6:.0f} MB")
 
 
@@ -55,7 +55,7 @@ def check_failed(result: LaunchResult, exit_code: int, limit: float) -> None:
         raise CheckFailed(f"expected exit code {exit_code}, got {failure.exit_code}.\n{failure}")
     if "panicked at" in failure.log:
         raise CheckFailed(f"expected an error, got a crash.\n{failure}")
-    if not (result.seconds <= limit):
+    if result.seconds > limit:
         raise CheckFailed(f"expected an error within {limit} s, took {result.seconds:.1f} s")
 
 

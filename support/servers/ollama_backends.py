@@ -209,7 +209,7 @@ class OllamaBackends:
             except ModelNotCreated as error:
                 delete_models(client, set(names.values()))
                 if not error.takes_none:
-                    raise AssertionError(f"the Ollama API cannot create models: {error}") from None
+                    raise CheckFailed(f"the Ollama API cannot create models: {error}") from None
                 if not listed:
                     shown = redact_url(url)
                     raise TargetError(

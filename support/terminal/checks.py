@@ -41,7 +41,7 @@ def check_answer(turn: Turn, expected: str) -> None:
 
 def check_chunks(turn: Turn, least: int) -> None:
     """The text of the answer arrived in at least so many chunks."""
-    if not (turn.chunks >= least):
+    if turn.chunks < least:
         raise CheckFailed(
             f"expected the answer in {least} or more chunks, it arrived in {turn.chunks}:\n"
             f"{visible(turn.output)}"
@@ -117,7 +117,7 @@ def check_ended(ending: Ending, exit_code: int, limit: float) -> None:
         raise CheckFailed(
             f"expected exit code {exit_code}, got {ending.exit_code}; the screen:\n{ending.screen}"
         )
-    if not (ending.seconds <= limit):
+    if ending.seconds > limit:
         raise CheckFailed(f"expected the program to exit within {limit} s, it took {ending.seconds:.1f} s")
 
 

@@ -112,7 +112,7 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
             log = session.output.decode(errors="replace").replace("\r\n", "\n")
             failure = StartFailure(visible(str(error)), exit_code=code, log=log)
             return LaunchResult(None, failure, time.monotonic() - began)
-        raise AssertionError(
+        raise CheckFailed(
             f"expected the start to fail, but there is a prompt:\n{self.chat.session.screen.text}"
         )
 

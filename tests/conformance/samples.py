@@ -16,6 +16,15 @@ from support.servers.endpoints import Endpoint
 # the same in every worker of pytest-xdist.
 NOW = 1_790_000_000
 SERVER = Endpoint("toy", "openai", "http://127.0.0.1:1", {"model": "tiny"}, key="toy-key-1234")
+# The scripted model, as /api/tags, /api/ps and /api/show describe it.
+OLLAMA_DETAILS = {
+    "parent_model": "",
+    "format": "gguf",
+    "family": "llama",
+    "families": ["llama"],
+    "parameter_size": "2.25M",
+    "quantization_level": "F16",
+}
 
 
 class Canned(ApiClient):

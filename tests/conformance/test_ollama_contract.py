@@ -25,14 +25,7 @@ METRICS = {
     "eval_count": 3,
     "eval_duration": 5_000_000,
 }
-DETAILS = {
-    "parent_model": "",
-    "format": "gguf",
-    "family": "llama",
-    "families": ["llama"],
-    "parameter_size": "2.25M",
-    "quantization_level": "F16",
-}
+DETAILS = samples.OLLAMA_DETAILS
 ENTRY = {"name": "tiny:latest", "model": "tiny:latest", "size": 5, "digest": "a" * 64, "details": DETAILS}
 
 

@@ -22,6 +22,7 @@ from support.http.exchange import Exchange
 from support.models.store import ModelStore
 from support.servers.endpoints import Endpoint
 from support.settings import default_cache
+from tests.conformance import samples
 
 GATEWAY = "mistralrs-gateway"
 CASES = ("ollama.generate.answer.exact", "ollama.generate.prompt.template", "ollama.generate.options.unknown")
@@ -150,12 +151,7 @@ class DetailsClient(OllamaClient):
     def __init__(self, size: int = 1, context_length: int = 4096, **details: Any) -> None:
         file = ModelStore(default_cache() / "models").scripted().path
         listed = {
-            "parent_model": "",
-            "format": "gguf",
-            "family": "llama",
-            "families": ["llama"],
-            "parameter_size": "2.25M",
-            "quantization_level": "F16",
+            **samples.OLLAMA_DETAILS,
             **details,
         }
         names = {"name": "tiny:latest", "model": "tiny:latest", "digest": "0" * 64}

@@ -47,7 +47,7 @@ def _longer_message_more_tokens(client: CheckedClient) -> None:
         _token_counts(client)[0],
         _token_counts(client, system="You are polite and never in a hurry.")[0],
     )
-    if not (long > short):
+    if long <= short:
         raise CheckFailed(f"{long} tokens with a system message, {short} without")
 
 

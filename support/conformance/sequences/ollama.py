@@ -110,7 +110,7 @@ def client_sequence(name: str) -> Callable[[Steps], Steps]:
                 steps(client)
             except ollama.ResponseError as error:
                 message = f"the official client raised an error: {error.status_code} {error.error}"
-                raise AssertionError(message) from error
+                raise CheckFailed(message) from error
             except (ConnectionError, httpx.HTTPError) as error:
                 raise RequestFailed(f"the official client got no response: {error}") from error
 
@@ -171,7 +171,7 @@ def _keep_alive_extended(client: OllamaClient) -> None:
     for _ in range(2):
         client.generate("Say it briefly", keep_alive="5m")
         moments.append(unix_seconds(client.require_loaded()["expires_at"]))
-    if not (moments[1] > moments[0]):
+    if moments[1] <= moments[0]:
         raise CheckFailed(f"the end of its time did not move: {moments}")
 
 
@@ -180,7 +180,7 @@ def _keep_alive_forever(client: OllamaClient) -> None:
     client.load(-1)
     end = client.require_loaded()["expires_at"]
     # Ollama adds the longest duration that Go knows, 292 years.
-    if not (int(end[:4]) > 2100):
+    if int(end[:4]) <= 2100:
         raise CheckFailed(f"it is to be kept for ever and ends at {end}")
     client.load("5m")
 
@@ -192,7 +192,7 @@ def _load_duration(client: OllamaClient) -> None:
     _wait_until_unloaded(client)
     cold = client.generate("Say it briefly").get("load_duration") or 0
     warm = min(client.generate("Say it briefly").get("load_duration") or 0 for _ in range(3))
-    if not (cold > warm):
+    if cold <= warm:
         raise CheckFailed(f"loading took {cold} ns when it was needed, {warm} ns when it was not")
 
 
@@ -219,7 +219,7 @@ def _token_counts_stable(client: OllamaClient) -> None:
 def _longer_prompt_more_tokens(client: OllamaClient) -> None:
     short = client.chat("Tell me about the comet")["usage"]["prompt_eval_count"]
     long = client.chat("Tell me all that there is to be told about the comet")["usage"]["prompt_eval_count"]
-    if not (long > short):
+    if long <= short:
         raise CheckFailed(f"{long} tokens for the longer question, {short} for the shorter one")
 
 
@@ -262,7 +262,7 @@ def _loaded_details(client: OllamaClient) -> None:
     entry = client.require_loaded()
     _require_details(client, entry["details"])
     longest = read_details(client.model_file).info["llama.context_length"]
-    if not (entry["context_length"] <= longest):
+    if entry["context_length"] > longest:
         raise CheckFailed(f"expected a context of at most {longest} tokens, got {entry['context_length']}")
 
 
@@ -418,7 +418,7 @@ def _client_error(client: OllamaClient) -> None:
         require_equal("its status", 404, error.status_code)
         require_equal("its words", "model 'nobody-knows-this' not found", error.error)
     else:
-        raise AssertionError("an unknown model has answered")
+        raise CheckFailed("an unknown model has answered")
 
 
 @client_sequence("ollama.client.tools.call")
