@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import anthropic
+import httpx2
 
 from support.http.client import tls_context
 from support.models.script import COMET_ANSWER
@@ -34,12 +35,12 @@ LONGER_THAN_ANY_CONTEXT = "word " * 40_000
 def connect(server: Endpoint, timeout: float) -> anthropic.Anthropic:
     """The client on a server, which closes its transport; `timeout`: seconds for each response."""
     key = {"auth_token": server.key} if server.key else {"api_key": "none"}
+    # A transport of its own: the default one uses the proxies of the environment in spite of `trust_env`.
+    transport = httpx2.HTTPTransport(verify=tls_context(server.base_url), trust_env=False)
     return anthropic.Anthropic(
         base_url=server.base_url,
         max_retries=0,
-        http_client=anthropic.DefaultHttpxClient(
-            trust_env=False, timeout=timeout, verify=tls_context(server.base_url)
-        ),
+        http_client=anthropic.DefaultHttpxClient(trust_env=False, timeout=timeout, transport=transport),
         _strict_response_validation=True,
         **key,  # type: ignore[arg-type]
     )

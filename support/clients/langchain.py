@@ -1,14 +1,13 @@
 """LangChain's adapters: what a program that is built on them gets.
 
-Optional (dependency group `clients`), so imported when used.
+Optional (dependency group `clients`), so imported when used. The variables of the environment with which they
+send questions to LangSmith are removed (`support.runner.project_configuration`).
 """
 
 from __future__ import annotations
 
 import importlib.util
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +21,6 @@ MODULES = ("langchain_openai", "langchain_ollama")
 MAX_TOKENS = 200
 QUESTION = "Tell me about the comet"
 COUNTED = "token counts that add up"
-# With these set they send questions to LangSmith, and use the proxies of the environment.
-TRACING_VARIABLES = ("LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING")
-PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 
 def missing_module() -> str | None:
@@ -79,24 +75,11 @@ TASKS: NameRegistry[Callable[[Any], str]] = NameRegistry(
 
 def run(api: str, url: str, model: str, task: str, key: str | None = None) -> ClientResult:
     """Run a task with the adapter of an API (OpenAI, Ollama); an error of the adapter is its result."""
-    with _without_tracing_and_proxies():
-        chat = _adapter(api, url, model, key)
-        try:
-            return ClientResult(TASKS.find(task)(chat))
-        except Exception as error:  # noqa: BLE001 - any error of the adapter is its result
-            return ClientResult(f"{type(error).__name__}: {error}")
-
-
-@contextmanager
-def _without_tracing_and_proxies() -> Iterator[None]:
-    """Loopback only: no tracing, no proxies."""
-    kept = {
-        name: os.environ.pop(name) for name in (*TRACING_VARIABLES, *PROXY_VARIABLES) if name in os.environ
-    }
+    chat = _adapter(api, url, model, key)
     try:
-        yield
-    finally:
-        os.environ.update(kept)
+        return ClientResult(TASKS.find(task)(chat))
+    except Exception as error:  # noqa: BLE001 - any error of the adapter is its result
+        return ClientResult(f"{type(error).__name__}: {error}")
 
 
 def _adapter(api: str, url: str, model: str, key: str | None) -> Any:
@@ -108,11 +91,11 @@ def _adapter(api: str, url: str, model: str, key: str | None) -> Any:
             model=model,
             temperature=0,
             num_predict=MAX_TOKENS,
-            client_kwargs={"verify": tls_context(url)},
+            client_kwargs={"verify": tls_context(url), "trust_env": False},
         )
     from langchain_openai import ChatOpenAI
 
     settings: dict[str, Any] = {"max_tokens": MAX_TOKENS, "max_retries": 0, "stream_usage": True}
     settings |= {"api_key": key or "none", "temperature": 0}
-    settings |= {"http_client": httpx.Client(verify=tls_context(url))}
+    settings |= {"http_client": httpx.Client(verify=tls_context(url), trust_env=False)}
     return ChatOpenAI(base_url=f"{url}/v1", model=model, **settings)

@@ -8,7 +8,8 @@ event_runner         behave's runner with listeners for the reports, and formatt
 exit_code            the exit code of a run, from its records; scenarios that were not reached
 list_scenarios       `--list`: scenarios, requirements, cases
 messages             the messages between coordinator and workers
-project_configuration  behave reads the project's pyproject.toml alone, no other file and no BEHAVE_STAGE
+project_configuration  behave reads the project's pyproject.toml alone; environment variables of other
+                       programs are removed
 requirements         what `@needs.*` tags require; the reason and the remedy of a skip
 rerun                `--rerun-failed` and `--iterations`
 result_collector     collects the results of workers: records, terminal output, crashed workers

@@ -1,9 +1,11 @@
-"""behave reads its configuration from the project's pyproject.toml alone.
+"""A run is configured by the project's pyproject.toml and the settings alone.
 
 behave 1.3.3 also reads `behave.ini`, `.behaverc`, `setup.cfg`, `tox.ini` and `pyproject.toml` of the home
 folder and of the current one, and each may filter, rename or not run scenarios (`dry_run = true`).
 `behave_configuration.pth` calls `use_project_configuration` when Python starts behave, before behave reads
-anything; `acceptance run` calls it itself.
+anything; `acceptance run` and each worker call it themselves. It also removes the environment variables that
+would change what libraries in the process do. A program under test gets no variable but those of
+`support.programs.child_environment`.
 """
 
 from __future__ import annotations
@@ -22,10 +24,26 @@ RUNNER = "support.runner.runner:GuardedRunner"
 # Files that belong to behave alone, and files of several programs with the section of behave.
 _OWN_FILES = ("behave.ini", ".behaverc")
 _SECTIONS = {"setup.cfg": "[behave", "tox.ini": "[behave", "pyproject.toml": "[tool.behave"}
-# It replaces environment.py and the steps by others (behave's option --stage).
-_STAGE = "BEHAVE_STAGE"
+# Variables that change what a library does, by their beginning: they are removed.
+FOREIGN_VARIABLES = {
+    "BEHAVE_STAGE": "behave loads another environment.py and other steps (its option --stage)",
+    "OPENAI_": "OpenAI's client sends headers for them and logs requests; LangChain uses the proxy",
+    "ANTHROPIC_": "Anthropic's client sends keys, tokens and headers",
+    "OLLAMA_": "Ollama's client sends the key",
+    "LANGCHAIN_": "LangChain sends the questions to LangSmith",
+    "LANGSMITH_": "LangChain sends the questions to LangSmith",
+    "HF_": "libraries of Hugging Face send tokens and use other folders",
+    "HUGGING_FACE_": "an old name for HF_",
+    "TRANSFORMERS_": "an old name for HF_",
+    "ALLURE_": "Allure's library leaves out scenarios (ALLURE_TESTPLAN_PATH) and changes results",
+}
+# Settings of the suite with such a name.
+SETTINGS_VARIABLES = frozenset({"OLLAMA_API", "OLLAMA_BIN", "OLLAMA_URL"})
+# Not removed, downloads need them (`support.programs.install`). Clients get `trust_env=False`: they use none.
+PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 _ignored: list[str] = []
+_ignored_variables: list[str] = []
 
 
 def use_project_configuration() -> bool:
@@ -35,9 +53,17 @@ def use_project_configuration() -> bool:
     if configuration.config_filenames is not _project_files:
         _ignored[:] = [str(file) for file in _other_files(Path(), Path.home())]
         configuration.config_filenames = _project_files
-    if os.environ.pop(_STAGE, None) is not None:
-        _ignored.append(f"environment variable {_STAGE}")
+    _ignored_variables.extend(remove_foreign_variables())
     return True
+
+
+def remove_foreign_variables() -> list[str]:
+    """Removes `FOREIGN_VARIABLES` from the environment of this process; their names."""
+    names = sorted(set(os.environ) - SETTINGS_VARIABLES)
+    removed = [name for name in names if name.startswith(tuple(FOREIGN_VARIABLES))]
+    for name in removed:
+        del os.environ[name]
+    return removed
 
 
 def require_project_configuration() -> str:
@@ -49,7 +75,12 @@ def require_project_configuration() -> str:
                 f"behave has read {others}, which may change the run: start it with `acceptance run`, or run "
                 "`make setup` once more"
             )
-    return f"ignored: {', '.join(_ignored)} (behave is configured in {PROJECT_FILE})" if _ignored else ""
+    variables = [*_ignored_variables, *sorted(name for name in os.environ if name.upper() in PROXY_VARIABLES)]
+    noun = "environment variable" if len(variables) == 1 else "environment variables"
+    ignored = _ignored + ([f"{noun} {', '.join(variables)}"] if variables else [])
+    if not ignored:
+        return ""
+    return f"ignored: {', '.join(ignored)} (a run is configured by {PROJECT_FILE} and the settings)"
 
 
 def _project_files() -> Iterator[str]:

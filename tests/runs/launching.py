@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 import psutil
 
+from support.runner.project_configuration import FOREIGN_VARIABLES, PROXY_VARIABLES
 from support.waiting import WaitTimeout, wait_until
 from tests.timeouts import PATIENCE
 
@@ -32,6 +33,9 @@ SETTINGS = (
     "TARGET_",
     "MISTRALRS_",
     "RUST_LOG",
+    *FOREIGN_VARIABLES,
+    *PROXY_VARIABLES,
+    *map(str.lower, PROXY_VARIABLES),
     "XDG_",
     "PYTEST_",
     "NO_COLOR",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.runs.cases import Case, Runs
-from tests.runs.launching import ACCEPTANCE, BEHAVE
+from tests.runs.launching import ACCEPTANCE, BEHAVE, HERE, WORKERS
 
 OPTIONS = {
     "dry run": "dry_run = true",
@@ -57,6 +57,9 @@ COMMANDS = {"behave": BEHAVE, "acceptance": ACCEPTANCE}
 NAMES = [("behave", file) for file in FILES] + [("acceptance", "dry run"), ("acceptance", "an empty file")]
 # Behave reads it as its option --stage: other steps, another environment.py.
 STAGE = "stage"
+# What clients of other programs read.
+VARIABLES = "variables"
+FOREIGN = {"OPENAI_API_KEY": "s3cret", "OLLAMA_HOST": "http://other:1", "HTTPS_PROXY": "http://127.0.0.1:9"}
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +68,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     wanted = {
         f"{command} {file}": Case(COMMANDS[command], scenarios=scenarios, prepare=FILES[file].write)
         for command, file in NAMES
+    }
+    wanted |= {
+        f"{command} {VARIABLES}": Case(words, scenarios=("It has no foreign variables",), environment=FOREIGN)
+        for command, words in {**COMMANDS, "workers": WORKERS, "here": HERE}.items()
     }
     wanted[STAGE] = Case(BEHAVE, scenarios=scenarios, environment={"BEHAVE_STAGE": "other"})
     made = Runs(tmp_path_factory.mktemp("foreign"), wanted)
@@ -89,6 +96,15 @@ def test_foreign_stage_changes_nothing(runs: Runs) -> None:
     assert run.exit_code == 1, run.output
     assert run.verdicts == {"It passes": "passed", "It fails": "failed"}
     assert "ignored: environment variable BEHAVE_STAGE" in run.stdout
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "workers", "here"])
+def test_variables_of_other_programs_are_removed_and_named(runs: Runs, command: str) -> None:
+    run = runs[f"{command} {VARIABLES}"]
+    assert run.exit_code == 0, run.output
+    ignored = [line for line in run.stdout.splitlines() if line.startswith("acceptance: ignored:")]
+    assert len(ignored) == 1 and all(name in ignored[0] for name in FOREIGN), run.output
+    assert not [value for value in FOREIGN.values() if value in run.output]
 
 
 def test_files_of_other_programs_are_not_mentioned(tmp_path: Path) -> None:

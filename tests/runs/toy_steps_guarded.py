@@ -58,6 +58,11 @@ def not_offered(context: Context) -> None:
     raise NotSupported("the toy server has no such route")
 
 
+@then("no variable of another program is set")
+def no_foreign_variables(context: Context) -> None:
+    assert not {"OPENAI_API_KEY", "OLLAMA_HOST"} & os.environ.keys()
+
+
 @then("the key is printed")
 def printed(context: Context) -> None:
     key = os.environ["TARGET_API_KEY"]

@@ -38,6 +38,7 @@ SCENARIOS = {
     "Its hook breaks": "Then 1 is 1",
     "Its hook finds a defect": "Then 1 is 1",
     "Its cleanup breaks": "Given a cleanup that breaks\n    Then 1 is 1",
+    "It has no foreign variables": "Then no variable of another program is set",
     "It prints the key": "Then the key is printed",
     "It is looked at": "Then the step is looked at",
     "It calls sys.exit": "Then the step calls sys.exit",
