@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from behave import given, then, when
 
-from support.mcp import agent, invalid_config
+from support.mcp import agent
+from support.servers.launch_plans import invalid_mcp_plan
 from support.world import StepContext
 
 
@@ -26,7 +27,7 @@ def tool_server_down(context: StepContext, name: str) -> None:
 @given("an MCP configuration with {}")
 def invalid_configuration(context: StepContext, fault: str) -> None:
     world = context.world
-    world.plan = invalid_config.with_invalid_config(world.planned, fault, world.folder)
+    world.plan = invalid_mcp_plan(world.planned, fault, world.folder)
 
 
 @when("an agent connects with the official SDK")

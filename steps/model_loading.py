@@ -18,7 +18,7 @@ def scripted_model(context: StepContext, format_name: str) -> None:
 @given("a {format} model with {}")
 def corrupt_model(context: StepContext, format_name: str, fault: str) -> None:
     world = context.world
-    world.plan = launch_plans.corrupt_model_plan(format_name, fault, context.suite.models, world.folder)
+    world.plan = launch_plans.corrupt_model_plan(format_name, fault, world.folder)
 
 
 @given("a model path to {}")

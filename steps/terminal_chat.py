@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from behave import given, then, when
 
-from support.terminal import checks
 from support.units import repeated_keys
 from support.world import StepContext
 
@@ -84,7 +83,7 @@ def has_given_outputs(context: StepContext) -> None:
 
 @then("the screen shows {string}")
 def shows(context: StepContext, words: str) -> None:
-    checks.check_screen_contains(context.world.terminal.chat, words)
+    context.world.terminal.require_shown(words)
 
 
 @then("the screen shows every line")
@@ -94,12 +93,12 @@ def shows_lines(context: StepContext) -> None:
 
 @then("the screen shows that the answer was truncated")
 def shows_truncation(context: StepContext) -> None:
-    checks.check_truncation_shown(context.world.terminal.turns.get())
+    context.world.terminal.require_truncation_shown()
 
 
 @then("the submitted line is {string}")
 def line_is(context: StepContext, text: str) -> None:
-    checks.check_line(context.world.terminal.turns.get(), text)
+    context.world.terminal.require_line(text)
 
 
 @then("no answer contains control codes")
@@ -109,9 +108,9 @@ def are_harmless(context: StepContext) -> None:
 
 @then("the chat shows a new prompt")
 def prompted(context: StepContext) -> None:
-    checks.check_prompted(context.world.terminal.prompting())
+    context.world.terminal.require_prompt()
 
 
 @then("the terminal is restored")
 def is_restored(context: StepContext) -> None:
-    checks.check_restored(context.world.terminal.after_exit())
+    context.world.terminal.require_restored()

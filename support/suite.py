@@ -222,7 +222,7 @@ class RunContext:
         folder = self.folder / "tool-server"
         folder.mkdir()
         tool_server = ToolServer(folder, self.settings.seconds(READY_SECONDS))
-        self._exit_stack.callback(tool_server.stop)
+        self._exit_stack.callback(tool_server.process.stop)
         return tool_server
 
     @cached_property

@@ -13,7 +13,6 @@ from support.chat.conversation import Conversation
 from support.errors import CheckFailed, NotSupported, SeveralFailures
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
-from support.mcp.scenario import McpScenario
 from support.models.roles import SCRIPTED
 from support.programs.launcher import LaunchedProgram
 from support.reporting.evidence import Metrics, ScenarioEvidence
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from support.clients.task import TaskResult
     from support.conformance.scenario import ConformanceScenario
     from support.faults.scenario import FaultScenario
+    from support.mcp.scenario import McpScenario
     from support.performance.scenario import PerformanceScenario
 
 
@@ -293,6 +293,9 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
 
     @cached_property
     def mcp(self) -> McpScenario:
+        """Agents that use the server of this scenario, and tool servers that it uses."""
+        from support.mcp.scenario import McpScenario
+
         return McpScenario(self)
 
     # -- what remains

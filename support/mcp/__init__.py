@@ -3,8 +3,7 @@
 The specification of 2025-11-25 applies: https://modelcontextprotocol.io/specification/2025-11-25
 
 agent             an agent that uses the official Python client
-invalid_config    MCP configurations that the server has to reject
-json_rpc          raw JSON-RPC messages (`messages.toml`) and checks of the replies
+json_rpc          raw JSON-RPC messages (`messages.toml`) and checks of the replies (`replies.toml`)
 scenario          what the MCP steps call
 tool_server       the suite's tool servers as a process, and the configuration for the target
 tool_server_main  the program of that process

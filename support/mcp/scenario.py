@@ -31,7 +31,7 @@ class McpScenario(ScenarioResult):
         self.server_info: MustCheck[agent.ServerInfo] = context.must_check("server information for an agent")
         self.answers: MustCheck[list[str]] = context.must_check("answers to agents")
         self.replies: MustCheck[Exchange] = context.must_check("reply to an agent")
-        self.questions: tuple[str, ...] = ()
+        self._questions: list[str] = []
         self._context = context
         self._suite = context.suite
         self._exchanges: list[Exchange] = []
@@ -56,22 +56,21 @@ class McpScenario(ScenarioResult):
         """An agent connects with the official SDK."""
         self.server_info.set(self._agents().server_info())
 
-    def ask(self, *questions: str) -> None:
-        """An agent for each question uses the chat tool, all at the same moment."""
-        self.questions = questions
-        self.answers.set(self._agents().ask(*questions))
-
     def ask_about(self, topics: str) -> None:
-        """One agent for each of the topics (`harbour, poem`), all at the same moment."""
-        self.ask(*(f"Tell me about the {topic.strip()}" for topic in topics.split(",")))
+        """An agent for each of the topics (`harbour, poem`) uses the chat tool, all at the same moment."""
+        self._questions = [f"Tell me about the {topic.strip()}" for topic in topics.split(",")]
+        self.answers.set(self._agents().ask(self._questions))
 
     @property
     def available(self) -> bool:
         return self.answers.available
 
     def require_scripted(self) -> None:
-        expected = [self._suite.script.answer_to(question).answer for question in self.questions]
-        agent.check_answers(self.answers.get(), expected)
+        """Each agent has exactly the answer to its own question."""
+        expected = [self._suite.script.answer_to(question).answer for question in self._questions]
+        answers = self.answers.get()
+        if answers != expected:
+            raise CheckFailed(f"expected the answers {expected}, got {answers}")
 
     def send(self, messages: Sequence[str]) -> None:
         """Send messages of `messages.toml`, each from an agent of its own; the replies have to be checked."""
@@ -83,9 +82,9 @@ class McpScenario(ScenarioResult):
                     self._exchanges += client.exchanges
 
     def check_replies(self, expected: Sequence[str]) -> None:
-        """The replies are those of `json_rpc.REPLIES`, in order."""
+        """The replies are those of `replies.toml`, in order."""
         for reply, name in zip(self.replies.all(), expected, strict=True):
-            json_rpc.REPLIES[name](reply)
+            json_rpc.check_reply(reply, name)
 
     def _agents(self) -> agent.Agents:
         within = self._suite.settings.seconds(AGENT_SECONDS)
@@ -113,19 +112,16 @@ class McpScenario(ScenarioResult):
         self._context.cleanups.callback(self._suite.tool_server.resume, name)
         self._suite.tool_server.suspend(name)
 
-    def calls(self) -> list[tuple[str, object]]:
-        """Tools that were called in this scenario, in order: `server.tool` and the arguments."""
-        return [
+    def check_called_once(self, tool: str, city: str) -> None:
+        """Exactly one call was made in this scenario: of this tool (`server.tool`), with this argument."""
+        calls = [
             (f"{note['server']}.{note['tool']}", note["arguments"])
             for note in self._suite.tool_server.recorded_calls()[self._first_call :]
             if "tool" in note
         ]
-
-    def check_called_once(self, tool: str, city: str) -> None:
-        """Exactly one call was made: of this tool, with this argument."""
-        if self.calls() != [(tool, {"city": city})]:
+        if calls != [(tool, {"city": city})]:
             raise CheckFailed(
-                f"expected one call of {tool} for {city!r}, the tool servers got the calls {self.calls()}"
+                f"expected one call of {tool} for {city!r}, the tool servers got the calls {calls}"
             )
 
     def check_handshake(self, name: str) -> None:

@@ -97,10 +97,6 @@ class ToolServer:
         port = free_port() if name == MISSING else self.ports[name]
         return {"type": "Http", "url": f"http://127.0.0.1:{port}/mcp"}
 
-    def stop(self) -> None:
-        """End the process. May be called twice."""
-        self.process.stop()
-
 
 def _ports(file: Path) -> dict[str, int] | None:
     """The line that the program prints when it is ready; error messages are in the same file."""

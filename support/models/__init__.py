@@ -3,14 +3,12 @@
 `support.models.store.ModelStore` is the public interface.
 
 broken               corrupt model files: 18 corruptions of a valid model (`broken.toml`)
-cache                folders that are built once and shared by processes
 categorical          the known-distribution model
 compiler             compiles a script into the weights of a tiny llama
 embedding            the embedding model
-files                the place and format of a built model
+files                the files of a model: place and format; folders that are built once
 gguf_details         what a GGUF file states about its model
-llama                the tiny llama: shape, weights, vocabulary
-random_model         a model with random weights
+llama                the tiny llama: shape, weights (also random ones), vocabulary
 roles                the roles of models in checks
 script               a script: keywords, answers, default (`scripts/*.toml`)
 store                `ModelStore`: builds models on first use

@@ -30,10 +30,10 @@ OTHER_LOGIT = -40.0
 CONSTANT = 8.0
 
 
-def categorical_model(context: int = 4096) -> TinyModel:
-    """The model in memory; the ids of the words begin at BASE_SIZE of the vocabulary. context: tokens."""
+def categorical_model() -> TinyModel:
+    """The model in memory; the ids of the words begin at BASE_SIZE of the vocabulary."""
     vocabulary = words_vocabulary(WORDS)
-    shape = Shape(width=HEAD_SIZE, layers=1, feed_forward=HEAD_SIZE, context=context)
+    shape = Shape(width=HEAD_SIZE, layers=1, feed_forward=HEAD_SIZE, context=4096)
     weights = blank_weights(shape, len(vocabulary.tokens))
     weights["token_embd.weight"][:, -1] = CONSTANT
     head = weights["output.weight"]

@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from support.models.llama import HEAD_SIZE
-from support.models.random_model import random_model
+from support.models.llama import HEAD_SIZE, random_model
 from support.models.writers import WEIGHTS_FILE, write_json, write_safetensors
 
 MODULES = (

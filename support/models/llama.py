@@ -1,4 +1,4 @@
-"""A tiny llama: its shape, its weights, its vocabulary, as `writers` take it."""
+"""A tiny llama: its shape, its weights (also random ones), its vocabulary, as `writers` take it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from support.models.vocabulary import TURN_END, TURN_START, Vocabulary
+from support.models.vocabulary import TURN_END, TURN_START, Vocabulary, base_vocabulary
 
 Half = NDArray[np.float16]
 Single = NDArray[np.float32]
@@ -85,3 +85,22 @@ class TinyModel:
 def rounded(shape: Shape, vocabulary: Vocabulary, weights: Mapping[str, Single]) -> TinyModel:
     """The model with these weights in F16."""
     return TinyModel(shape, vocabulary, {name: values.astype(np.float16) for name, values in weights.items()})
+
+
+def random_model(width: int) -> TinyModel:
+    """A llama of one layer with random weights, the same ones each time. width: a multiple of 64."""
+    draw = np.random.default_rng(0)
+    vocabulary = base_vocabulary()
+    shape = Shape(width, layers=1, feed_forward=2 * width, context=512)
+    weights = blank_weights(shape, len(vocabulary.tokens))
+    embedding = weights["token_embd.weight"]
+    for matrix in weights.values():
+        if matrix.ndim > 1:
+            # A product keeps the size of its input; the numbers of an embedding are of size 1.
+            scale = 1 if matrix is embedding else np.sqrt(matrix.shape[1])
+            matrix[:] = draw.standard_normal(matrix.shape) / scale
+    # No layer writes the last dimension of an embedding.
+    embedding[:, -1] = 2
+    for name in ("attn_output", "ffn_down"):
+        weights[f"blk.0.{name}.weight"][-1] = 0
+    return rounded(shape, vocabulary, weights)

@@ -10,15 +10,17 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.models.files import ModelFiles
-from support.models.script import Row, Script, ScriptError
+from support.models.files import Format, ModelFiles
+from support.models.script import Row, ScriptError
 from support.models.verification_worker import PREFIX, Job, ProbeRequest
 
 if TYPE_CHECKING:
     from support.models.compiler import CompiledModel
+    from support.models.llama import TinyModel
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,10 @@ class ProbeResult:
     loaded: bool
     answers: tuple[ProbeAnswer, ...]
     error: str | None
+
+
+# What is asked, for messages; the request, and the answer to it.
+Probe = tuple[str, ProbeRequest, ProbeAnswer]
 
 
 def question(text: str, max_tokens: int = 1024, temperature: float = 0.0) -> ProbeRequest:
@@ -106,76 +112,52 @@ def _parse(output: bytes, error: str | None) -> ProbeResult:
     return ProbeResult(loaded, tuple(answers), error)
 
 
-def verify_script(files: ModelFiles, model: CompiledModel) -> None:
-    """Sends requests to a scripted model; ScriptError when one has another answer than the scripted one."""
-    if not _has_engine(files):
+def verify(files: ModelFiles, probes: Sequence[Probe]) -> None:
+    """Loads a model and sends it the requests; ScriptError when an answer is not the expected one."""
+    version = engine_version()
+    if version is None:
+        log.info("model %s is not verified: the package 'mistralrs' is not installed here", files.path)
         return
-    rows = _sample(model.script)
-    # mistral.rs 0.8 and 0.9 load a GGML file but panic on every request (a model without metadata for its
-    # cache, mistralrs-core/src/engine/add_request.rs): only loading can be verified.
-    requests = [] if files.format == "ggml" else [_probe_request(row) for row in rows]
-    result = _verified(files, requests)
-    for row, request, answer in zip(rows, requests, result.answers, strict=False):
-        expected = _expected(model, row, request)
+    result = probe(files, [request for _, request, _ in probes])
+    if not result.loaded:
+        raise ScriptError(f"the engine ({version}) does not load the model: {result.error}")
+    for (subject, _, expected), answer in zip(probes, result.answers, strict=False):
         if answer != expected:
             raise ScriptError(
-                f"the engine ({engine_version()}) answers marker {row.keyword!r} with {answer}, "
-                f"not {expected}: shorten the script, or report it as a defect of the engine"
+                f"the engine ({version}) answers {subject} with {answer}, not {expected}: shorten the script,"
+                " or report it as a defect of the engine"
             )
-    if len(result.answers) < len(requests):
-        raise ScriptError(
-            f"the engine ({engine_version()}) gave {len(result.answers)} of {len(requests)} answers: "
-            f"{result.error}"
-        )
+    if len(result.answers) < len(probes):
+        given = f"{len(result.answers)} of {len(probes)} answers"
+        raise ScriptError(f"the engine ({version}) gave {given}: {result.error}")
 
 
-def verify_categorical(files: ModelFiles, likeliest: str) -> None:
-    """Requests a greedy answer; ScriptError when it is not a repetition of the likeliest word."""
-    if not _has_engine(files):
-        return
-    result = _verified(files, [question("Throw the dice", 8)])
-    texts = [answer.text for answer in result.answers]
-    if texts != [likeliest * 8]:
-        raise ScriptError(
-            f"the engine ({engine_version()}) answers {texts} with the known-distribution model: "
-            f"{result.error}"
-        )
+def script_probes(model: CompiledModel, format: Format) -> list[Probe]:
+    """Of a scripted model: the default, the first and the last row, and the first loop.
+
+    mistral.rs 0.8 and 0.9 load a GGML file but panic on every request (a model without metadata for its
+    cache, mistralrs-core/src/engine/add_request.rs): only loading can be verified.
+    """
+    if format == "ggml":
+        return []
+    script = model.script
+    loops = [row for row in script.rows if row.loop]
+    rows = dict.fromkeys((script.default_row, *script.rows[:1], *script.rows[-1:], *loops[:1]))
+    return [_row_probe(model, row) for row in rows]
 
 
-def _has_engine(files: ModelFiles) -> bool:
-    if engine_version() is None:
-        log.info("model %s is not verified: the package 'mistralrs' is not installed here", files.path)
-        return False
-    return True
-
-
-def _verified(files: ModelFiles, requests: Sequence[ProbeRequest]) -> ProbeResult:
-    """The result of a probe that has loaded the model; ScriptError when it has not."""
-    result = probe(files, requests)
-    if not result.loaded:
-        raise ScriptError(f"the engine ({engine_version()}) does not load the model: {result.error}")
-    return result
-
-
-def _sample(script: Script) -> list[Row]:
-    """The default, the first and the last row, and the first loop."""
-    rows = [
-        script.default_row,
-        *script.rows[:1],
-        *script.rows[-1:],
-        *[row for row in script.rows if row.loop][:1],
-    ]
-    return list(dict.fromkeys(rows))
-
-
-def _probe_request(row: Row) -> ProbeRequest:
-    return question(f"Say {row.keyword}".strip(), LOOP_TOKENS if row.loop else 4096)
-
-
-def _expected(model: CompiledModel, row: Row, request: ProbeRequest) -> ProbeAnswer:
-    pieces = model.answer_tokens(row)
-    prompt_tokens = model.count_prompt(request["messages"])
+def _row_probe(model: CompiledModel, row: Row) -> Probe:
+    request = question(f"Say {row.keyword}".strip(), LOOP_TOKENS if row.loop else 4096)
+    prompt_tokens, pieces = model.count_prompt(request["messages"]), model.answer_tokens(row)
     if row.loop:
-        endless = pieces * (LOOP_TOKENS // len(pieces) + 1)
-        return ProbeAnswer("".join(endless[:LOOP_TOKENS]), "length", prompt_tokens, LOOP_TOKENS)
-    return ProbeAnswer(row.answer, "stop", prompt_tokens, len(pieces) + 1)
+        text = "".join(islice(cycle(pieces), LOOP_TOKENS))
+        return f"marker {row.keyword!r}", request, ProbeAnswer(text, "length", prompt_tokens, LOOP_TOKENS)
+    answer = ProbeAnswer(row.answer, "stop", prompt_tokens, len(pieces) + 1)
+    return f"marker {row.keyword!r}", request, answer
+
+
+def categorical_probe(model: TinyModel, likeliest: str) -> Probe:
+    """Of the known-distribution model: a greedy answer is a repetition of the likeliest word."""
+    request = question("Throw the dice", 8)
+    answer = ProbeAnswer(likeliest * 8, "length", model.count_prompt(request["messages"]), 8)
+    return "the known-distribution model", request, answer

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import struct
-from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +16,7 @@ import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
 from safetensors.numpy import save_file
 
-from support.models.files import Format
+from support.models.files import ModelFiles
 from support.models.llama import CHAT_TEMPLATE, HEAD_SIZE, NORM_EPSILON, ROPE_BASE, Half, TinyModel
 from support.models.vocabulary import PAD, PRE_TOKENIZER, SPECIALS, TURN_END
 
@@ -43,40 +42,27 @@ _NAMES = {
 _HF, _GGML = (0, "model.layers."), (1, "layers.")
 
 
-def write(model: TinyModel, directory: Path, form: Format, name: str) -> str | None:
-    """Writes a model into an existing directory; the name of its file, None where the directory is the model.
+def write(model: TinyModel, files: ModelFiles, template: str = CHAT_TEMPLATE) -> None:
+    """Writes a model into an existing directory. template: of the chat, in a GGUF file.
 
-    name: of the file, without its ending. Raises ValueError for one that starts with "Mistral": mistral.rs
-    takes such a GGUF for a Mistral model and refuses it.
+    Raises ValueError for a file name that starts with "Mistral": mistral.rs takes such a GGUF for a Mistral
+    model and refuses it.
     """
-    if name.lower().startswith("mistral"):
-        raise ValueError(f"model file name {name!r}: must not start with 'Mistral'")
-    if form == "safetensors":
-        write_safetensors(model, directory)
-        return None
-    file = f"{name}.{form}"
-    if form == "gguf":
-        write_gguf(model, directory / file)
+    if files.file is None:
+        write_safetensors(model, files.directory)
+        return
+    if files.file.lower().startswith("mistral"):
+        raise ValueError(f"model file name {files.file!r}: must not start with 'Mistral'")
+    if files.format == "gguf":
+        _write_gguf(model, files.path, template)
     else:
-        write_ggml(model, directory / file)
-    return file
+        _write_ggml(model, files.path)
 
 
-def write_gguf(
-    model: TinyModel,
-    path: Path,
-    architecture: str = "llama",
-    without_keys: Collection[str] = (),
-    without_tensors: Collection[str] = (),
-    template: str = CHAT_TEMPLATE,
-) -> None:
-    """A GGUF v3 file: matrices in F16, norms in F32 as llama.cpp wants them.
-
-    without_keys: beginnings of metadata keys, without_tensors: names of tensors to leave out, for broken
-    files.
-    """
+def _write_gguf(model: TinyModel, path: Path, template: str) -> None:
+    """A GGUF v3 file: matrices in F16, norms in F32 as llama.cpp wants them."""
     shape, vocabulary = model.shape, model.vocabulary
-    writer = GGUFWriter(str(path), architecture)
+    writer = GGUFWriter(str(path), "llama")
     writer.add_name(path.stem)
     writer.add_file_type(LlamaFileType.MOSTLY_F16)
     writer.add_context_length(shape.context)
@@ -100,12 +86,8 @@ def write_gguf(
     writer.add_pad_token_id(vocabulary.pad)
     writer.add_add_bos_token(False)
     writer.add_chat_template(template)
-    for keys in writer.kv_data:
-        for key in [key for key in keys if key.startswith(tuple(without_keys))]:
-            del keys[key]
     for tensor, values in model.weights.items():
-        if tensor not in without_tensors:
-            writer.add_tensor(tensor, values if values.ndim > 1 else values.astype(np.float32))
+        writer.add_tensor(tensor, values if values.ndim > 1 else values.astype(np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -122,7 +104,7 @@ def write_safetensors(model: TinyModel, directory: Path) -> None:
     save_file(tensors, str(directory / WEIGHTS_FILE), metadata={"format": "pt"})
 
 
-def write_ggml(model: TinyModel, path: Path) -> None:
+def _write_ggml(model: TinyModel, path: Path) -> None:
     """A ggjt v3 file, with the configuration, tokenizer and template beside it as mistral.rs wants them."""
     _write_config(model, path.parent)
     shape, vocabulary = model.shape, model.vocabulary

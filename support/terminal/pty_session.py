@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pexpect
 
+from support.errors import CheckFailed
 from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.process import (
     child_preexec,
@@ -64,7 +65,8 @@ class TerminalSession:
         self.traffic: list[Traffic] = []
         self.started = time.monotonic()
         self._closed = False
-        self._eof = False
+        # Whether the program has closed the terminal: there will be no more output.
+        self.eof = False
         # An interruption between the start and `managed.add` would leave the process behind.
         with defer_interrupts():
             self._child = pexpect.spawn(
@@ -99,29 +101,28 @@ class TerminalSession:
         return None if self.alive else self._code
 
     @property
-    def eof(self) -> bool:
-        """Whether the program has closed the terminal: there will be no more output."""
-        return self._eof
-
-    @property
     def output(self) -> bytes:
         """Everything that it wrote."""
         return b"".join(part.data for part in self.traffic if not part.typed)
 
-    def line_settings(self) -> dict[str, bool]:
-        """The terminal settings as in `stty`: echo, whole lines, signals by keys, returns, new lines."""
+    def require_restored(self) -> None:
+        """The settings are those of `stty sane` (echo, whole lines, signal keys), and no mode is left on."""
         # Not at the top: Windows has no such module.
         import termios
 
-        found = termios.tcgetattr(self._child.child_fd)
-        given, output, _, local = found[:4]
-        return {
-            "echo": bool(local & termios.ECHO),
-            "icanon": bool(local & termios.ICANON),
-            "isig": bool(local & termios.ISIG),
-            "icrnl": bool(given & termios.ICRNL),
-            "opost": bool(output & termios.OPOST),
+        given, output, _, local = termios.tcgetattr(self._child.child_fd)[:4]
+        settings = {
+            "-echo": local & termios.ECHO,
+            "-icanon": local & termios.ICANON,
+            "-isig": local & termios.ISIG,
+            "-icrnl": given & termios.ICRNL,
+            "-opost": output & termios.OPOST,
         }
+        wrong = [name for name, on in settings.items() if not on] + self.screen.unrestored_modes()
+        if wrong:
+            raise CheckFailed(
+                f"the terminal is not restored: {', '.join(wrong)}; the screen:\n{self.screen.text}"
+            )
 
     # -- typing and waiting
 
@@ -132,7 +133,7 @@ class TerminalSession:
         self._record(data, typed=True)
         while left:
             seconds = deadline - time.monotonic()
-            if seconds <= 0 or self._eof:
+            if seconds <= 0 or self.eof:
                 raise WaitTimeout(
                     self._timeout_message(f"typing {len(data)} bytes, {len(left)} were not taken", timeout)
                 )
@@ -201,7 +202,7 @@ class TerminalSession:
 
     def _at_end(self, left: float) -> bool:
         """Read the output of a moment; whether there will be no more."""
-        if self._eof:
+        if self.eof:
             return True
         # Before reading: what it wrote just before its end is read as well.
         ended = not self.alive
@@ -213,7 +214,7 @@ class TerminalSession:
         except pexpect.TIMEOUT:
             return False
         except pexpect.EOF:
-            self._eof = True
+            self.eof = True
             return False
         self._record(data, typed=False)
         self.screen.feed(data)

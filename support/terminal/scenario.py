@@ -1,13 +1,18 @@
-"""The terminal of one scenario: chats that are started in it, their input and output."""
+"""The terminal of one scenario: chats that are started in it, their input, checks of their output.
+
+Error messages make control characters visible.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from support.errors import CheckFailed
+from support.errors import CheckFailed, SeveralFailures
 from support.models.script import Script
 from support.programs.child_environment import child_environment
 from support.programs.process import CompletedCommand
@@ -21,11 +26,12 @@ from support.servers.cli_checks import CRASH, call
 from support.servers.command_line import ModelArguments, chat_command_prefix
 from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import LaunchResult, StartFailure
-from support.terminal import checks
-from support.terminal.chat import ENDING_KEYS, Chat, Ending, Turn
+from support.terminal.chat import ENDING_KEYS, Chat, Turn
 from support.terminal.pty_session import TerminalSession
 from support.terminal.tmux import TmuxWindow
 from support.waiting import WaitTimeout
+
+T = TypeVar("T")
 
 # The script of a model that outputs control codes.
 CONTROL_CODES = Path(__file__).parents[1] / "models" / "scripts" / "control_codes.toml"
@@ -43,6 +49,12 @@ CHAT_SETUPS = (
 BEGINNING = 12
 # Text without any keyword of a script.
 FILLER = "and so on, "
+
+# ECMA-48, but for line feeds and tabs.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_FIRST_TEXT = re.compile(r"ime to first token: \d+\.\d+s")
+_PROMPT_TOKENS = re.compile(r"^Prompt: (\d+) tokens", re.MULTILINE)
+_ANSWER_TOKENS = re.compile(r"^Decode: (\d+) tokens", re.MULTILINE)
 
 
 class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each step
@@ -74,11 +86,6 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
         if not self._chats:
             raise CheckFailed("a Given step that starts a chat has to come first")
         return self._chats[-1]
-
-    def prompting(self) -> Chat | TmuxWindow:
-        """The chat, to check its prompt; the turns before it need no other check."""
-        self.turns.all()
-        return self._latest_chat
 
     def start(self, model: ModelArguments | None = None) -> None:
         """Start a chat, with the scripted model by default, and wait for its prompt."""
@@ -187,47 +194,71 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
         return self.chat.interrupt("Ctrl-C")
 
     def press_keys(self, keys: Iterable[tuple[str, int]]) -> None:
-        """Press each key so many times; a key in double quotes is text that is typed."""
+        """Press each key so many times, type text in double quotes. A turn that ends has to be checked."""
         for key, times in keys:
             if key.startswith('"'):
                 self.chat.write(key.strip('"') * times)
+            elif key == "Enter":
+                self.turns.add(self.chat.submit())
+            elif key in ENDING_KEYS:
+                self.turns.add(self.chat.interrupt(key))
             else:
-                self.press(key, times)
+                self.chat.press(key, times)
 
-    def press(self, key: str, times: int = 1) -> None:
-        """Press a key; a turn that it ends has to be checked."""
-        if key == "Enter":
-            self.turns.add(self.chat.submit())
-        elif key in ENDING_KEYS:
-            self.turns.add(self.chat.interrupt(key))
-        else:
-            self.chat.press(key, times)
-
-    def end(self) -> Ending:
-        """Wait for the program to exit. The turn of its last line is checked by that."""
-        self.turns.all()
-        began = time.monotonic()
-        session = self.chat.session
-        code = session.wait_end(self._suite.settings.seconds(END_SECONDS))
-        return Ending(code, time.monotonic() - began, session.screen.text)
-
-    def after_exit(self) -> TerminalSession:
-        """The terminal after the program has exited; a program that still runs gets Ctrl-D."""
-        if self.chat.alive:
-            self.chat.interrupt("Ctrl-D")
-            self.end()
-        return self.chat.session
-
-    # -- checks
+    # -- checks of the answers
 
     @property
     def available(self) -> bool:
         return self.turns.available
 
     def require_scripted(self) -> None:
-        checks.check_each(self._answered, lambda turn: checks.check_answer(turn, self._expected_answer(turn)))
+        """The output before the statistics is exactly the answer."""
+        _check_each(self._answered(), self._check_answer)
 
-    @property
+    def _check_answer(self, turn: Turn) -> None:
+        expected = self._scripted_answer("\n".join(message["content"] for message in turn.messages))
+        if turn.answer != expected:
+            raise CheckFailed(
+                f"expected the answer {expected!r} to {turn.typed!r}, the output is:\n{visible(turn.output)}"
+            )
+
+    def require_chunks(self, least: int) -> None:
+        """The text of the answer arrived in at least so many chunks."""
+        turn = self.turns.get()
+        if turn.chunks < least:
+            raise CheckFailed(
+                f"expected the answer in {least} or more chunks, it arrived in {turn.chunks}:\n"
+                f"{visible(turn.output)}"
+            )
+
+    def require_token_counts(self) -> None:
+        """The statistics give the time to the first token, and the tokens that the tokenizer counts."""
+        _check_each(self._answered(), self._check_stats)
+
+    def _check_stats(self, turn: Turn) -> None:
+        model = self._suite.models.compiled(self._suite.script)
+        written = visible(turn.stats)
+        if not _FIRST_TEXT.search(written):
+            raise CheckFailed(f"expected the time to the first token, got:\n{visible(turn.output)}")
+        given, made = _PROMPT_TOKENS.search(written), _ANSWER_TOKENS.search(written)
+        prompt = model.count_prompt(turn.messages)
+        if not (given and int(given[1]) == prompt):
+            raise CheckFailed(f"expected {prompt} tokens of prompt, got:\n{written}")
+        answer = len(model.answer_tokens(model.answer_to(turn.messages)))
+        # Versions count the end of the answer, or not.
+        if not (made and int(made[1]) in (answer, answer + 1)):
+            raise CheckFailed(f"expected {answer} or {answer + 1} tokens, got:\n{written}")
+
+    def require_no_control_codes(self) -> None:
+        """The answers were written without control characters."""
+        _check_each(self._answered(), _check_no_control_codes)
+
+    def require_truncation_shown(self) -> None:
+        """The truncation of the answer is shown: dots at its end (0.9), or an error (0.8)."""
+        turn = self.turns.get()
+        if not (turn.answer.endswith("...") or "ERROR" in turn.output):
+            raise CheckFailed(f"expected a truncation notice, the output is:\n{visible(turn.output[-1500:])}")
+
     def _answered(self) -> list[Turn]:
         """Every turn but those of commands, which no model answers."""
         answered = [turn for turn in self.turns.all() if turn.messages]
@@ -235,46 +266,66 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
             raise CheckFailed("every line was a command, which no model answers")
         return answered
 
-    def require_contains(self, text: str) -> None:
-        checks.check_output_contains(self.turns.get(), text)
-
-    def require_lacks(self, text: str) -> None:
-        checks.check_each(self.turns.all(), lambda turn: checks.check_output_lacks(turn, text))
-
-    def require_lines_shown(self) -> None:
-        """Every typed line is on the screen, or above it."""
-        checks.check_each(self.turns.all(), lambda turn: checks.check_screen_contains(self.chat, turn.typed))
-
-    def require_chunks(self, least: int) -> None:
-        checks.check_chunks(self.turns.get(), least)
-
-    def require_token_counts(self) -> None:
-        checks.check_each(self._answered, self._require_token_counts_of)
-
-    def _require_token_counts_of(self, turn: Turn) -> None:
-        model = self._suite.models.compiled(self._suite.script)
-        answer = len(model.answer_tokens(model.answer_to(turn.messages)))
-        # Versions count the end of the answer, or not.
-        checks.check_stats(turn, model.count_prompt(turn.messages), (answer, answer + 1))
-
-    def require_given_outputs(self) -> None:
-        """Each line of `send_each` has the output that was given for it."""
-        given = zip(self.turns.all(), self._given_outputs, strict=True)
-        checks.check_each(given, lambda pair: checks.check_output_contains(*pair))
-
-    def require_no_control_codes(self) -> None:
-        checks.check_each(self._answered, checks.check_no_control_codes)
-
-    def require_exit(self, exit_code: int, limit: float) -> None:
-        checks.check_ended(self.end(), exit_code, limit)
-
-    def _expected_answer(self, turn: Turn) -> str:
-        return self._scripted_answer("\n".join(message["content"] for message in turn.messages))
-
     def _scripted_answer(self, conversation: str) -> str:
         return (self._script or self._suite.script).answer_to(conversation).answer
 
-    # -- at the end
+    # -- checks of the output
+
+    def require_contains(self, text: str) -> None:
+        _check_contains((self.turns.get(), text))
+
+    def require_given_outputs(self) -> None:
+        """Each line of `send_each` has the output that was given for it."""
+        _check_each(zip(self.turns.all(), self._given_outputs, strict=True), _check_contains)
+
+    def require_lacks(self, text: str) -> None:
+        """The text was not written since the first line was typed."""
+        _check_each(self.turns.all(), lambda turn: _check_lacks(turn, text))
+
+    def require_line(self, text: str) -> None:
+        """The line that was sent stood like this on the screen."""
+        typed = self.turns.get().typed
+        if typed != text:
+            raise CheckFailed(f"expected the line {text!r}, it was {typed!r}")
+
+    def require_lines_shown(self) -> None:
+        """Every typed line is on the screen, or above it."""
+        _check_each(self.turns.all(), lambda turn: self.require_shown(turn.typed))
+
+    def require_shown(self, words: str) -> None:
+        """The words are on the screen, or above it."""
+        screen = self.chat.session.screen.whole_text
+        if words not in screen:
+            raise CheckFailed(f"expected {words!r} on the screen:\n{screen}")
+
+    def require_prompt(self) -> None:
+        """The chat shows a new prompt; the turns before it need no other check."""
+        self.turns.all()
+        check_prompted(self._latest_chat)
+
+    # -- checks of the end
+
+    def require_exit(self, exit_code: int, limit: float) -> None:
+        """The program exits. The turn of its last line is checked by that."""
+        self.turns.all()
+        began, session = time.monotonic(), self.chat.session
+        code = session.wait_end(self._suite.settings.seconds(END_SECONDS))
+        seconds = time.monotonic() - began
+        if code != exit_code:
+            raise CheckFailed(
+                f"expected exit code {exit_code}, got {code}; the screen:\n{session.screen.text}"
+            )
+        if seconds > limit:
+            raise CheckFailed(f"expected the program to exit within {limit} s, it took {seconds:.1f} s")
+
+    def require_restored(self) -> None:
+        """The terminal is restored after the program has exited; one that still runs gets Ctrl-D."""
+        session = self.chat.session
+        if session.alive:
+            self.chat.interrupt("Ctrl-D")
+            self.turns.all()
+            session.wait_end(self._suite.settings.seconds(END_SECONDS))
+        session.require_restored()
 
     def crashes(self) -> list[str]:
         """The screens that show a crash."""
@@ -285,6 +336,46 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
     def transcripts(self) -> list[Transcript]:
         """Of each terminal, in the order in which they were opened."""
         return [chat.transcript(f"terminal {number}") for number, chat in enumerate(self._chats, 1)]
+
+
+def check_prompted(chat: Chat | TmuxWindow) -> None:
+    """The program runs, and shows a prompt for the next line."""
+    if not chat.alive:
+        raise CheckFailed(f"the chat has ended; the screen:\n{chat.shown}")
+    if not chat.prompted:
+        raise CheckFailed(f"expected a prompt on the last line:\n{chat.shown}")
+
+
+def _check_each(items: Iterable[T], check: Callable[[T], None]) -> None:
+    """Check all of them; raises `SeveralFailures` with every failure, not only the first."""
+    failures = []
+    for item in items:
+        try:
+            check(item)
+        except AssertionError as error:
+            failures.append(str(error))
+    if failures:
+        raise SeveralFailures("\n\n".join(failures), failures)
+
+
+def _check_contains(turn_and_words: tuple[Turn, str]) -> None:
+    turn, words = turn_and_words
+    written = visible(turn.output)
+    if words not in written:
+        raise CheckFailed(f"expected {words!r} after {turn.typed!r}, the output is:\n{written}")
+
+
+def _check_lacks(turn: Turn, words: str) -> None:
+    written = visible(turn.output)
+    if words in written:
+        raise CheckFailed(f"expected no {words!r} after {turn.typed!r}, the output is:\n{written}")
+
+
+def _check_no_control_codes(turn: Turn) -> None:
+    if not turn.answer.strip():
+        raise CheckFailed(f"expected an answer, the output is:\n{visible(turn.output)}")
+    if _CONTROLS.search(turn.answer):
+        raise CheckFailed(f"the answer's control characters went to the terminal: {visible(turn.answer)}")
 
 
 def _pipe(path: Path) -> int:

@@ -65,6 +65,19 @@ def test_concurrent_agents_get_different_answers() -> None:
     assert len({script.answer_to(f"Tell me about the {topic}").answer for topic in TOPICS}) == len(TOPICS)
 
 
+def test_answers_that_were_mixed_up_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script.standard()
+    right = [script.answer_to(f"Tell me about the {topic}").answer for topic in TOPICS[:2]]
+    suite: Any = SimpleNamespace(script=script, settings=SimpleNamespace(seconds=float))
+    agents = McpScenario(ScenarioContext(suite, Path()))
+    monkeypatch.setattr("support.mcp.agent.Agents.ask", lambda _agents, _questions: right)
+    agents.ask_about("lighthouse, harbour")
+    agents.require_scripted()
+    right.reverse()
+    with pytest.raises(AssertionError, match="expected the answers"):
+        agents.require_scripted()
+
+
 def test_a_late_answer_is_noticed() -> None:
     answer: Any = SimpleNamespace(exchange=SimpleNamespace(seconds=1.5))
     check_seconds([answer], 2.0)

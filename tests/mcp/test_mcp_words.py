@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from support.mcp import invalid_config, json_rpc
+from support.mcp import json_rpc
 from support.mcp.tool_servers import MISSING, SESSIONS, STDIO
 from support.models.script import TOOLS_SCRIPT, Script
 from support.models.vocabulary import script_vocabulary
+from support.servers import launch_plans
 from tests.style.reading import FEATURES
 
 WRITTEN = "\n".join(file.read_text(encoding="utf-8") for file in FEATURES if file.parent.name == "mcp")
@@ -17,9 +18,9 @@ WRITTEN = "\n".join(file.read_text(encoding="utf-8") for file in FEATURES if fil
     "word",
     [
         *(f'"{name}"' for name in (*SESSIONS, STDIO, MISSING)),
-        *invalid_config.INVALID_CONFIGS,
-        invalid_config.ONE_PORT,
-        *json_rpc.REPLIES,
+        *launch_plans.table()["mcp_config"],
+        launch_plans.ONE_PORT,
+        *json_rpc.replies(),
         *json_rpc.table(),
     ],
 )

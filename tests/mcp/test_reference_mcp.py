@@ -15,9 +15,9 @@ from support.bundled.reference_server.mcp_client import ConfigError, read_config
 from support.bundled.reference_server.mcp_server import create_mcp_app
 from support.bundled.reference_server.metrics import Metrics
 from support.bundled.reference_server.stream_bridge import Streams
-from support.mcp import invalid_config, json_rpc
+from support.mcp import json_rpc
 from support.servers.command_line import ModelArguments
-from support.servers.launch_plans import LaunchPlan
+from support.servers.launch_plans import LaunchPlan, invalid_mcp_plan, table
 from tests.reference_server.stand_ins import FakeEngine
 
 
@@ -90,10 +90,10 @@ def test_a_body_of_another_type_is_refused() -> None:
     assert post(FakeEngine(), "{}", "text/plain").status_code == 415
 
 
-@pytest.mark.parametrize("what", invalid_config.INVALID_CONFIGS)
+@pytest.mark.parametrize("what", table()["mcp_config"])
 def test_a_wrong_list_of_tool_servers_is_refused_by_its_name(what: str, tmp_path: Path) -> None:
     plan = LaunchPlan(ModelArguments(tmp_path, None, "gguf"))
-    _, file = invalid_config.with_invalid_config(plan, what, tmp_path).options
+    _, file = invalid_mcp_plan(plan, what, tmp_path).options
     with pytest.raises(ConfigError, match=Path(file).name):
         read_configuration(file)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.models.broken import CORRUPTIONS, Corruption
+from support.models.broken import CORRUPTIONS, Corruption, write_broken
 from support.models.script import Script
 from support.models.store import ModelStore
 from support.models.verification import ProbeAnswer, engine_version, probe, question
@@ -142,10 +142,8 @@ def is_named(message: str, kind: Corruption) -> bool:
 
 
 @pytest.mark.parametrize("kind", CORRUPTIONS.values(), ids=lambda kind: kind.name)
-def test_a_broken_model_is_refused_and_the_reason_is_named(
-    store: ModelStore, tmp_path: Path, kind: Corruption
-) -> None:
-    refused = probe(store.broken(kind.name, tmp_path), ())
+def test_a_broken_model_is_refused_and_the_reason_is_named(tmp_path: Path, kind: Corruption) -> None:
+    refused = probe(write_broken(kind, tmp_path), ())
     assert not refused.loaded
     assert refused.error is not None
     assert is_named(refused.error, kind), refused.error

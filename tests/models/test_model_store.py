@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from support.models import verification
-from support.models.broken import CORRUPTIONS, Corruption
-from support.models.cache import build_once, is_complete
-from support.models.files import FORMATS, Format
-from support.models.random_model import random_model
+from support.models.broken import CORRUPTIONS, Corruption, corruption, write_broken
+from support.models.files import FORMATS, Format, ModelFiles, build_once, is_complete
+from support.models.llama import random_model
 from support.models.script import ScriptError
 from support.models.store import ModelStore
 from support.models.verification import ProbeAnswer, ProbeResult
@@ -61,7 +60,7 @@ def test_a_file_never_starts_with_the_name_that_the_engine_mistakes(
     assert unproved.scripted(OWN).file == "scripted.gguf"
     assert unproved.categorical().file == "categorical.gguf"
     with pytest.raises(ValueError, match="must not start with 'Mistral'"):
-        write(random_model(64), tmp_path, "gguf", "Mistral-tiny")
+        write(random_model(64), ModelFiles(tmp_path, "Mistral-tiny.gguf", "gguf"))
 
 
 def test_an_unknown_format_is_refused(unproved: ModelStore) -> None:
@@ -148,19 +147,17 @@ def test_without_the_engine_the_proof_is_skipped_and_said_so(
 
 
 @pytest.mark.parametrize("one", CORRUPTIONS.values(), ids=lambda one: one.name)
-def test_every_broken_kind_is_written_and_described(
-    unproved: ModelStore, tmp_path: Path, one: Corruption
-) -> None:
-    files = unproved.broken(one.name, tmp_path / "broken")
+def test_every_broken_kind_is_written_and_described(tmp_path: Path, one: Corruption) -> None:
+    files = write_broken(one, tmp_path / "broken")
     assert files.format == one.format
     assert files.directory == tmp_path / "broken"
     assert files.path.exists()
     assert all(word == word.lower() for word in one.words)
 
 
-def test_an_unknown_broken_kind_names_the_known_ones(unproved: ModelStore, tmp_path: Path) -> None:
+def test_an_unknown_broken_kind_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match="unknown corruption 'bent': empty, truncated_header"):
-        unproved.broken("bent", tmp_path)
+        corruption("bent")
 
 
 def test_random_weights_are_the_same_each_time() -> None:

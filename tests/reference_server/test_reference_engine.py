@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from support.models.broken import corruption, write_broken
 from support.models.files import ModelFiles
 from support.models.script import Row, Script
 from support.models.store import ModelStore
@@ -198,7 +199,7 @@ def test_a_signal_ends_it_in_the_middle_of_an_answer(
 
 @pytest.mark.parametrize("kind", ["truncated_data", "safetensors_no_tokenizer"])
 def test_a_broken_model_is_one_error_line(tmp_path: Path, kind: str) -> None:
-    files = ModelStore(tmp_path, verify=False).broken(kind, tmp_path / "model")
+    files = write_broken(corruption(kind), tmp_path / "model")
     which = ["--format", "gguf", "-f", files.file] if files.file else []
     outcome = command("serve", "-p", "0", "-m", str(files.directory), *which)
     assert outcome.exit_code == 1

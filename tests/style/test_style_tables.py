@@ -25,6 +25,7 @@ from support.performance.scenario import PROMPTS, USER_OUTCOMES
 from support.results.known_issues import LAYERS, KnownIssues
 from support.results.verdicts import TIME_LIMIT
 from support.runner.checks_of_scenarios import require_existing
+from support.servers.launch_plans import ONE_PORT
 from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
 
 # All tables there are; a new one belongs into a test.
@@ -33,6 +34,7 @@ TABLES = {
     "support/models/broken.toml",
     "support/models/scripts/control_codes.toml",
     "support/mcp/messages.toml",
+    "support/mcp/replies.toml",
     "support/models/scripts/standard.toml",
     "support/models/scripts/tools.toml",
     "support/conformance/optional_routes.toml",
@@ -78,12 +80,14 @@ def test_all_tables_are_looked_after() -> None:
 
 def test_starts_are_used(vocabulary: Vocabulary) -> None:
     starts = table("support/servers/launch_plans.toml")
-    assert set(starts) == {"corrupt", "wrong_path"}
+    assert set(starts) == {"corrupt", "wrong_path", "mcp_config"}
     broken = {(format_name, fault) for format_name, faults in starts["corrupt"].items() for fault in faults}
     same(broken, vocabulary.values_of("model_loading.corrupt_model"))
     corruptions = {name for faults in starts["corrupt"].values() for name in faults.values()}
     same(set(table("support/models/broken.toml")), corruptions)
     same(set(starts["wrong_path"]), first(vocabulary.values_of("model_loading.wrong_path")))
+    configurations = {*starts["mcp_config"], ONE_PORT}
+    same(configurations, first(vocabulary.values_of("mcp.invalid_configuration")))
 
 
 @pytest.mark.parametrize("api", API_NAMES)
@@ -165,6 +169,8 @@ def test_control_codes_are_requested() -> None:
 def test_messages_of_agents_are_used(vocabulary: Vocabulary) -> None:
     used = {message for values in vocabulary.values_of("mcp.send") for message in values[0]}
     same(set(table("support/mcp/messages.toml")), used)
+    required = {reply for values in vocabulary.values_of("mcp.replies") for reply in values[0]}
+    same(set(table("support/mcp/replies.toml")), required)
 
 
 def test_remedies_are_readable_and_different() -> None:

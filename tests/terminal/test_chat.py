@@ -9,13 +9,17 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from support.models.script import Script
 from support.programs.process import process_tree
 from support.programs.tmux import TMUX
-from support.terminal import checks
-from support.terminal.chat import Chat, Ending, Turn
+from support.scenario import ScenarioContext
+from support.terminal.chat import Chat, Turn
+from support.terminal.scenario import END_SECONDS, TerminalScenario, check_prompted
 from support.terminal.tmux import TmuxWindow
 from support.waiting import WaitTimeout, wait_until
 from tests.terminal import fakes
@@ -88,22 +92,51 @@ def test_an_endless_answer_that_nobody_stops_is_cut(chat: Chat, monkeypatch: pyt
 def test_a_chat_that_dies_gives_what_it_said(chat: Chat) -> None:
     turn = chat.send_line("die")
     assert (chat.alive, chat.prompted, turn.stats) == (False, False, "")
-    fails(lambda: checks.check_prompted(chat), "the chat has ended")
+    fails(lambda: check_prompted(chat), "the chat has ended")
 
 
 def test_a_prompt_has_to_come_after_what_was_entered(chat: Chat) -> None:
     assert chat.prompted
     chat.enter("hello")
     assert not chat.prompted
-    fails(lambda: checks.check_prompted(chat), "expected a prompt on the last line")  # type: ignore[unreachable]  # the property changes
+    fails(lambda: check_prompted(chat), "expected a prompt on the last line")  # type: ignore[unreachable]  # the property changes
     chat.finish_turn()
-    checks.check_prompted(chat)
+    check_prompted(chat)
+
+
+def model_of(script: Script) -> SimpleNamespace:
+    """In place of the compiled model: 17 tokens of prompt and 12 of answer."""
+    return SimpleNamespace(
+        count_prompt=lambda _messages: 17,
+        answer_to=lambda _messages: script.default_row,
+        answer_tokens=lambda _row: ("token",) * 12,
+    )
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[TerminalScenario]:
+    """A scenario in which each turn is TURN or one like it."""
+    script = Script((), "All is well.")
+    command = SimpleNamespace(path=sys.executable, version="0.8.1")
+    models = SimpleNamespace(compiled=model_of)
+    suite: Any = SimpleNamespace(
+        script=script, models=models, command=command, settings=SimpleNamespace(seconds=float)
+    )
+    context = ScenarioContext(suite, tmp_path)
+    yield TerminalScenario(context)
+    context.cleanups.close()
+
+
+def with_turns(terminal: TerminalScenario, *outputs: str) -> TerminalScenario:
+    for output in outputs:
+        terminal.turns.add(replace(TURN, output=output))
+    return terminal
 
 
 @pytest.mark.parametrize("answer", ["All is well", "All is well. Or not.", "", "All is\rwell."])
-def test_another_answer_is_noticed(answer: str) -> None:
-    checks.check_answer(TURN, "All is well.")
-    fails(lambda: checks.check_answer(replace(TURN, output=answer + STATS), "All is well."), "to 'Tell me'")
+def test_another_answer_is_noticed(terminal: TerminalScenario, answer: str) -> None:
+    with_turns(terminal, TURN.output).require_scripted()
+    fails(with_turns(terminal, answer + STATS).require_scripted, "to 'Tell me'")
 
 
 @pytest.mark.parametrize(
@@ -115,41 +148,48 @@ def test_another_answer_is_noticed(answer: str) -> None:
         ("Stats", "Numbers", "the time to the first token"),
     ],
 )
-def test_wrong_statistics_are_noticed(old: str, new: str, words: str) -> None:
-    checks.check_stats(TURN, 17, (12, 13))
-    wrong = replace(TURN, output=TURN.output.replace(old, new))
-    fails(lambda: checks.check_stats(wrong, 17, (12, 13)), words)
+def test_wrong_statistics_are_noticed(terminal: TerminalScenario, old: str, new: str, words: str) -> None:
+    with_turns(terminal, TURN.output).require_token_counts()
+    fails(with_turns(terminal, TURN.output.replace(old, new)).require_token_counts, words)
 
 
-def test_control_codes_of_an_answer_are_noticed_and_told_visibly() -> None:
-    checks.check_no_control_codes(replace(TURN, output="line\n\ttab" + STATS))
+def test_control_codes_of_an_answer_are_noticed_and_told_visibly(terminal: TerminalScenario) -> None:
+    with_turns(terminal, "line\n\ttab" + STATS).require_no_control_codes()
     for code in ("\x1b[2J", "\x07", "\x9b31m", "\x7f", "\r"):
-        wrong = replace(TURN, output=f"before {code} after{STATS}")
-        fails(lambda wrong=wrong: checks.check_no_control_codes(wrong), "before \\x")  # type: ignore[misc]
-    fails(lambda: checks.check_no_control_codes(replace(TURN, output=STATS)), "expected an answer")
+        with_turns(terminal, f"before {code} after{STATS}")
+        with pytest.raises(AssertionError) as caught:
+            terminal.require_no_control_codes()
+        assert "before \\x" in str(caught.value).split("\n\n")[-1]
+    fails(with_turns(terminal, STATS).require_no_control_codes, "expected an answer")
 
 
-def test_small_checks_notice_the_opposite(chat: Chat) -> None:
-    checks.check_chunks(TURN, 3)
-    fails(lambda: checks.check_chunks(TURN, 4), "it arrived in 3")
-    checks.check_output_contains(TURN, "All is")
-    fails(lambda: checks.check_output_contains(TURN, "all is"), "expected 'all is'")
-    checks.check_output_lacks(TURN, "ERROR")
-    fails(lambda: checks.check_output_lacks(TURN, "Stats:"), "expected no 'Stats:'")
-    checks.check_line(TURN, "Tell me")
-    fails(lambda: checks.check_line(TURN, "Tell"), "it was 'Tell me'")
-    checks.check_truncation_shown(replace(TURN, output="All is..." + STATS))
-    checks.check_truncation_shown(replace(TURN, output="All isERROR no room"))
-    fails(lambda: checks.check_truncation_shown(TURN), "expected a truncation notice")
-    checks.check_screen_contains(chat, "Welcome")
-    fails(lambda: checks.check_screen_contains(chat, "Farewell"), "expected 'Farewell' on the screen")
+def test_small_checks_notice_the_opposite(terminal: TerminalScenario) -> None:
+    with_turns(terminal, TURN.output)
+    terminal.require_chunks(3)
+    fails(lambda: terminal.require_chunks(4), "it arrived in 3")
+    terminal.require_contains("All is")
+    fails(lambda: terminal.require_contains("all is"), "expected 'all is'")
+    terminal.require_lacks("ERROR")
+    fails(lambda: terminal.require_lacks("Stats:"), "expected no 'Stats:'")
+    terminal.require_line("Tell me")
+    fails(lambda: terminal.require_line("Tell"), "it was 'Tell me'")
+    fails(terminal.require_truncation_shown, "expected a truncation notice")
+    with_turns(terminal, "All is..." + STATS).require_truncation_shown()
+    with_turns(terminal, "All isERROR no room").require_truncation_shown()
 
 
-@pytest.mark.usefixtures("chat")
-def test_a_wrong_end_is_noticed() -> None:
-    checks.check_ended(Ending(0, 1.0, ""), 0, 2.0)
-    fails(lambda: checks.check_ended(Ending(-9, 1.0, "killed"), 0, 2.0), "got -9; the screen:\nkilled")
-    fails(lambda: checks.check_ended(Ending(0, 2.5, ""), 0, 2.0), "within 2.0 s")
+def test_what_the_screen_lacks_is_noticed(terminal: TerminalScenario) -> None:
+    terminal.open(fakes.words(fakes.CHAT)[1:])
+    terminal.chat.begin()
+    terminal.require_shown("Welcome")
+    fails(lambda: terminal.require_shown("Farewell"), "expected 'Farewell' on the screen")
+
+
+def test_a_wrong_end_is_noticed(terminal: TerminalScenario) -> None:
+    terminal.open(fakes.words(fakes.REFUSAL)[1:])
+    terminal.require_exit(1, END_SECONDS)
+    fails(lambda: terminal.require_exit(0, END_SECONDS), "got 1; the screen:\nError: no such model")
+    fails(lambda: terminal.require_exit(1, -1.0), "within -1.0 s")
 
 
 needs_tmux = pytest.mark.skipif(TMUX.find(Path()) is None, reason=f"needs tmux: {TMUX.install_hint}")
@@ -171,7 +211,7 @@ def test_a_window_of_tmux_draws_a_chat(window: TmuxWindow) -> None:
     window.begin()
     turn = window.send_line("hello")
     assert turn.answer == "You said hello."
-    checks.check_prompted(window)
+    check_prompted(window)
 
 
 @needs_tmux
@@ -181,7 +221,7 @@ def test_a_window_ends_with_all_that_runs_in_it(window: TmuxWindow) -> None:
     assert len(pids) == 2
     window.stop()
     gone(pids)
-    fails(lambda: checks.check_prompted(window), "the chat has ended")
+    fails(lambda: check_prompted(window), "the chat has ended")
 
 
 @needs_tmux
@@ -239,12 +279,10 @@ def test_a_window_without_a_prompt_is_not_waited_for_for_ever(
     wait_until("tmux to end", lambda: not window.alive, timeout=PATIENCE)
 
 
-def test_every_turn_is_checked_after_one_has_failed() -> None:
-    turns = [Turn(line, f"output of {line}", (), 1) for line in ("first", "second", "third")]
-
-    def check(turn: Turn) -> None:
-        checks.check_output_contains(turn, "second")
-
-    with pytest.raises(AssertionError, match=r"(?s)'second' after 'first'.*'second' after 'third'"):
-        checks.check_each(turns, check)
-    checks.check_each(turns[1:2], check)
+def test_every_turn_is_checked_after_one_has_failed(terminal: TerminalScenario) -> None:
+    for line in ("first", "second", "third"):
+        terminal.turns.add(Turn(line, f"output of {line}", (), 1))
+    with pytest.raises(AssertionError, match=r"(?s)'ir' after 'first'.*'ir' after 'third'") as caught:
+        terminal.require_lacks("ir")
+    assert "after 'second'" not in str(caught.value)
+    terminal.require_lacks("fourth")

@@ -15,7 +15,6 @@ import pytest
 
 from support.programs.process import kill_all, managed_pids, process_tree
 from support.runner.time_limits import BudgetExceeded, SoftLimit
-from support.terminal import checks
 from support.terminal.pty_session import TerminalSession
 from support.waiting import WaitTimeout, wait_until
 from tests.programs.vanishing import is_gone
@@ -45,7 +44,7 @@ def test_a_program_talks_and_ends(open_terminal: Open) -> None:
     session.write(b"/exit\r", SOON)
     assert session.wait_end(SOON) == 0
     assert session.screen.text == "Welcome\n> /exit"
-    checks.check_restored(session)
+    session.require_restored()
     assert (session.stop(), session.stop()) == (0, 0)
 
 
@@ -147,7 +146,7 @@ def test_an_untidy_program_is_noticed(open_terminal: Open) -> None:
     session = open_terminal(fakes.SLOVEN)
     assert session.wait_end(SOON) == 0
     with pytest.raises(AssertionError, match=r"-echo, -icanon, mode \?25 is off, text goes on in colour"):
-        checks.check_restored(session)
+        session.require_restored()
 
 
 def test_evidence_and_messages_hold_no_control_codes(open_terminal: Open) -> None:
