@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import tempfile
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -42,8 +41,9 @@ class TmuxWindow:
         """Raises WaitTimeout, CommandTimeout or OSError when there is no window; nothing is left then."""
         # Not in `cwd`: the path of a socket has to be short (unix(7): 108 bytes).
         self._folder = Path(tempfile.mkdtemp(prefix="tmux-"))
-        self._env = {**env, "TMUX_TMPDIR": str(self._folder), "TERM": "xterm"}
-        self._client = [str(tmux), "-u", "-L", f"acceptance-{uuid.uuid4().hex[:8]}", "-f", "/dev/null"]
+        self._env = {**env, "TERM": "xterm"}
+        socket = self._folder / "socket"
+        self._client = [str(tmux), "-u", "-S", str(socket), "-f", "/dev/null"]
         self._patience = patience
         self._shown = ""
         self._typed: list[str] = []
@@ -52,7 +52,7 @@ class TmuxWindow:
             [*self._client, "-D"], stdout=self._folder / "server.log", env=self._env, cwd=cwd
         )
         try:
-            self._wait("the socket of tmux", lambda: any(self._folder.glob("tmux-*/acceptance-*")))
+            self._wait("the socket of tmux", socket.exists)
             size = ["-x", str(columns), "-y", str(rows)]
             self._call("set-option", "-wg", "remain-on-exit", "on")
             words = shlex.join(map(str, command))
