@@ -313,4 +313,11 @@ def kill_all() -> int:
     return len(left)
 
 
+def _keep_exit_codes() -> None:
+    """Where SIGCHLD is ignored (a parent passes that on), `subprocess` reads 0 for each exit code."""
+    if os.name == "posix" and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
 atexit.register(kill_all)
+_keep_exit_codes()

@@ -65,6 +65,17 @@ def test_a_signal_is_a_negative_exit_code() -> None:
     assert run_command([*PYTHON, script], within=PATIENCE).exit_code == -signal.SIGKILL
 
 
+def test_an_exit_code_is_right_where_the_signal_of_ended_children_is_ignored() -> None:
+    script = (
+        "import signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); sys.path[:0] = sys.argv[1:]\n"
+        "from support.programs.process import run_command\n"
+        "failing = [sys.executable, '-IS', '-c', 'raise SystemExit(3)']\n"
+        f"print(run_command(failing, within={PATIENCE}).exit_code)"
+    )
+    outcome = run_command([sys.executable, "-c", script, Path.cwd()], within=PATIENCE)
+    assert outcome.stdout == "3\n", outcome.describe()
+
+
 def test_more_output_than_a_pipe_holds_does_not_block() -> None:
     outcome = run_command([*PYTHON, "print('x' * 2_000_000)"], within=PATIENCE)
     assert len(outcome.stdout) == 2_000_001
