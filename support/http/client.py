@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,25 @@ from support.units import JsonMapping
 ANSWER_SECONDS = 30.0
 STREAM_TYPES = ("text/event-stream", "application/x-ndjson")
 Chunks = list[tuple[float, bytes]]
+# Proxies (in small letters too) and CAs. Some values stop each client of httpx: SOCKS, a missing file.
+TRANSPORT_VARIABLES = frozenset(
+    {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"}
+)
 
 
 class RequestFailed(AssertionError):
     """The server refused, broke off, or did not finish in time."""
+
+
+@contextlib.contextmanager
+def without_transport_variables() -> Iterator[None]:
+    """For the import of a package that makes a client at once; nothing may be requested inside."""
+    names = [name for name in os.environ if name.upper() in TRANSPORT_VARIABLES]
+    kept = {name: os.environ.pop(name) for name in names}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 def tls_context(base_url: str) -> ssl.SSLContext:

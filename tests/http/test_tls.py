@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -241,3 +244,14 @@ def test_the_command_that_repeats_a_request_names_the_ca(url: str, ca: Path) -> 
     load_settings({"target_ca_file": str(ca)})
     with closing(ApiClient(url, timeout=PATIENCE)) as client:
         assert f"--cacert {ca}" in client.get("/v1/models").curl()
+
+
+@pytest.mark.parametrize("variable", ["ALL_PROXY", "all_proxy", "SSL_CERT_FILE"])
+def test_a_variable_that_no_client_can_use_stops_no_import(variable: str) -> None:
+    values = {"SSL_CERT_FILE": "/nowhere/ca.pem"}
+    environment = {**os.environ, variable: values.get(variable, "socks5://127.0.0.1:9")}
+    script = f"import os, support.chat.client; print(os.environ[{variable!r}])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, environment[variable]), done.stderr

@@ -14,7 +14,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
 
-import ollama
 from openai.types import Model as OpenAiModel
 from pydantic import AfterValidator, Field
 
@@ -36,7 +35,12 @@ from support.conformance.contract import (
 from support.conformance.oracles import openai
 from support.conformance.response_parser import ParsedResponse
 from support.conformance.tool_calls import Call, normalized_calls, require_unique_ids
+from support.http.client import without_transport_variables
 from support.units import Json, JsonObject
+
+# The package makes a client when it is imported.
+with without_transport_variables():
+    import ollama
 
 UNIT_SLACK = 1e-3
 # Parts of a time are measured by several clocks.
