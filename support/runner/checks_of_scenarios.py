@@ -33,6 +33,25 @@ def selected_checks(scenario: BehaveScenario, ids: Collection[str]) -> list[Chec
     return [check for check in group(*found) if not ids or check.id in ids] if found else []
 
 
+def leave_out_other_groups(scenarios: Iterable[BehaveScenario], ids: Collection[str]) -> list[BehaveScenario]:
+    """The scenarios without those that run a group, but none of these checks; without ids all of them."""
+    kept = []
+    for scenario in scenarios:
+        if ids and group_of(scenario) and not selected_checks(scenario, ids):
+            scenario.mark_skipped()
+            # Without a reason, as one that is not selected.
+            scenario.skip_reason = None
+        else:
+            kept.append(scenario)
+    return kept
+
+
+def checks_without_scenario(scenarios: Iterable[BehaveScenario], ids: Collection[str]) -> list[str]:
+    """Those of these checks that none of the scenarios runs."""
+    run = {check.id for scenario in scenarios for check in selected_checks(scenario, ids)}
+    return sorted({*ids} - run)
+
+
 def require_groups(scenarios: Iterable[BehaveScenario]) -> None:
     """Raises `SettingsError` for a scenario that runs a group that does not exist."""
     for scenario in scenarios:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from support.conformance.case_table import require_checks
 from support.results.behave_types import BehaveFeature, BehaveScenario
 from support.results.safe_text import counted
 from support.runner.behave_config import plain_configuration, settings_of, usage_errors
@@ -23,8 +24,11 @@ def list_features(argv: Sequence[str]) -> None:
         configuration = plain_configuration(argv)
         settings = settings_of(configuration).settings
         target = preview(settings)
-        scenarios = ScenarioRunner(configuration, Signals()).selected()
+        runner = ScenarioRunner(configuration, Signals())
+        scenarios = runner.selected()
         require_groups(scenarios)
+        require_checks(sorted(settings.selected_checks), "acceptance_cases")
+        scenarios = runner.selected_by_cases(scenarios, settings.selected_checks)
         print("\n".join(listing(scenarios, settings, target)))
 
 

@@ -138,7 +138,9 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             if self.config.dry_run:
                 return EXIT_FAILED if self._runner.run_dry() else EXIT_PASSED
             require_groups(scenarios)
-            require_checks(sorted(resolved.settings.selected_checks), "acceptance_cases")
+            cases = resolved.settings.selected_checks
+            require_checks(sorted(cases), "acceptance_cases")
+            scenarios = self._runner.selected_by_cases(scenarios, cases)
             if resolved.settings.acceptance_known_issues:
                 require_existing(KnownIssues.load(), self._runner.features)
             target = self._identified(discover(resolved.settings), scenarios, resolved)

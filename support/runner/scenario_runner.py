@@ -12,7 +12,7 @@ import re
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -36,8 +36,12 @@ from support.results.known_issues import Listing
 from support.results.outcome import Verdict
 from support.results.record import Record
 from support.results.verdicts import TIME_LIMIT, apply_known_issues, failures_of, verdict_of
-from support.runner.behave_config import expressions
-from support.runner.checks_of_scenarios import budget_of_scenario
+from support.runner.behave_config import expressions, settings_of
+from support.runner.checks_of_scenarios import (
+    budget_of_scenario,
+    checks_without_scenario,
+    leave_out_other_groups,
+)
 from support.runner.event_runner import EventRunner, GuardedFormatter
 from support.runner.requirements import SCRIPTED_MODEL, missing_requirement
 from support.runner.signals import Signals
@@ -112,11 +116,33 @@ class ScenarioRunner(EventRunner):
         selected = [scenario for scenario in scenarios if scenario.should_run(self.config)]
         if not selected:
             raise NothingSelected(
-                f"no scenario selected in {where} by tags {' '.join(expressions(self.config)) or '(none)'!r}"
-                f"{' and names ' + repr(self.config.name) if self.config.name else ''}: "
-                "nothing would be checked; choose another selection"
+                f"no scenario selected {self._selection}: nothing would be checked; choose another selection"
             )
         return selected
+
+    def selected_by_cases(
+        self, scenarios: list[BehaveScenario], cases: Collection[str]
+    ) -> list[BehaveScenario]:
+        """The scenarios for these cases (`acceptance_cases`); raises `NothingSelected` when none runs one.
+
+        Without cases, all of them.
+        """
+        missing = checks_without_scenario(scenarios, cases)
+        if missing:
+            raise NothingSelected(
+                f"no selected scenario runs {', '.join(missing)} (selected {self._selection}): "
+                "it would not be checked; choose another selection"
+            )
+        return leave_out_other_groups(scenarios, cases)
+
+    @property
+    def _selection(self) -> str:
+        """What was selected, for an error message."""
+        where = ", ".join(map(str, self.config.paths)) or "features"
+        tags = " ".join(expressions(self.config)) or "(none)"
+        names = f" and names {self.config.name!r}" if self.config.name else ""
+        cases = settings_of(self.config).settings.acceptance_cases
+        return f"in {where} by tags {tags!r}{names}{f' and cases {cases}' if cases else ''}"
 
     def prepare(
         self, scenarios: list[BehaveScenario], resolved: ResolvedSettings, target: Target, stacks: Path

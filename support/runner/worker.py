@@ -122,7 +122,7 @@ class WorkerRunner(ScenarioRunner):
         with self.path_manager:
             self.setup_paths()
             self.load_code()
-            scenarios = self.selected()
+            scenarios = self.selected_by_cases(self.selected(), resolved.settings.selected_checks)
             start = self.wait_for_start()
             self.prepare(scenarios, resolved, start.target, start.stacks)
             assert self.suite is not None

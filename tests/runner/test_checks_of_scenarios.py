@@ -16,7 +16,9 @@ from support.runner import selection
 from support.runner.checks_of_scenarios import (
     CHECK_SECONDS,
     budget_of_scenario,
+    checks_without_scenario,
     group_of,
+    leave_out_other_groups,
     require_existing,
     titles_of_groups,
 )
@@ -64,6 +66,19 @@ def test_a_case_selects_the_scenario_of_its_group() -> None:
     assert [word.replace("\\", "") for word in words[1:]] == [f"--name=^{GROUP_TITLE}$"]
     with pytest.raises(SettingsError, match=r"close matches: openai\.chat\.body\.empty"):
         selection.case_arguments(["openai.chat.body.emptyy"])
+
+
+def test_a_group_without_a_selected_case_does_not_run() -> None:
+    case, left_out = "openai.chat.body.empty", []
+    bodies = scenario('the "malformed bodies" cases of the OpenAI API are run')
+    other = scenario('the "request ids" cases of the OpenAI API are run')
+    other.mark_skipped = lambda: left_out.append(other)
+    plain = scenario("the answer is served")
+    assert leave_out_other_groups([bodies, other, plain], {case}) == [bodies, plain]
+    assert left_out == [other]
+    assert leave_out_other_groups([bodies, other, plain], ()) == [bodies, other, plain]
+    assert checks_without_scenario([bodies, plain], {case}) == []
+    assert checks_without_scenario([other, plain], {case}) == [case]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from tests.runs import servers, toy_suite
 from tests.runs.cases import Case, Runs, url
 from tests.runs.launching import ACCEPTANCE, Run
 
+BODY = "openai.chat.body.empty"
 TWO = ("It fails", "It passes")
 
 
@@ -38,8 +39,21 @@ def cases(api: int) -> dict[str, Case]:
         "rejected iterations": Case(ACCEPTANCE, ("--iterations", "2", "--tags", "smoke and and")),
         "list": Case(ACCEPTANCE, ("--list",), scenarios=TWO, program="hanging"),
         "list of nothing": Case(ACCEPTANCE, ("--list", "slow")),
-        "list of cases": Case(
-            ACCEPTANCE, ("--list", "--case", "openai.chat.body.empty"), environment=url(1), real=True
+        "list of cases": Case(ACCEPTANCE, ("--list", "--case", BODY), environment=url(1), real=True),
+        "list of one case among others": Case(
+            ACCEPTANCE,
+            ("--list", "-D", f"acceptance_cases={BODY}", "features/openai_api/malformed_requests.feature"),
+            environment=url(1),
+            real=True,
+        ),
+        "case in another feature": Case(
+            ACCEPTANCE,
+            ("-D", f"acceptance_cases={BODY}", "features/openai_api/models.feature"),
+            environment=url(api),
+            real=True,
+        ),
+        "case with other tags": Case(
+            ACCEPTANCE, ("--case", BODY, "--tags", "slow"), environment=url(api), real=True
         ),
         "list without needs": Case(ACCEPTANCE, ("--list", identity), environment=url(1), real=True),
         "two reports": Case(ACCEPTANCE, ("--report", "json", "--report", "junit", "--ci")),
@@ -73,6 +87,12 @@ EXPECTED: dict[str, tuple[int, tuple[str, ...]]] = {
     "list": (0, ("toy0.feature:4  It fails  @normal", "2 scenarios selected, 0 would be skipped")),
     "list of nothing": (3, ("no scenario selected",)),
     "list of cases": (0, ("1 scenario selected", "      openai.chat.body.empty: ")),
+    "list of one case among others": (0, ("1 scenario selected", f"      {BODY}: ")),
+    "case in another feature": (
+        3,
+        (f"no selected scenario runs {BODY}", "features/openai_api/models.feature"),
+    ),
+    "case with other tags": (3, ("no scenario selected", f"cases {BODY}", "'slow'")),
     "list without needs": (0, ("command: unmet, requires a local binary", "would be skipped")),
     "two reports": (0, ("PASSED: 1 passed", "JUnit")),
     "target path": (0, ("mistralrs 9.9.9", "program-good")),
