@@ -8,6 +8,7 @@ install              what every external program has (`find`, `get`); builds or 
                      ecosystem's command
 launcher             starts a server program and waits until it is ready: log line, port, HTTP
 mistralrs            the real mistral.rs: found or built with cargo
+never_ready          starts that ran into their time limit: after two of a kind no more are tried
 ollama               Ollama: found or built with Go
 process              child processes and their groups: start, output, time limit, end
 registry             the external programs by name

@@ -20,6 +20,7 @@ import psutil
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
 from support.http.responsiveness import RESPONSIVENESS
+from support.programs.never_ready import NEVER_READY
 from support.programs.process import ManagedProcess, process_tree
 from support.waiting import WaitTimeout, wait_until
 
@@ -27,9 +28,6 @@ T = TypeVar("T")
 LOG_TAIL_LINES = 15
 PORT_TRIES = 3
 REQUEST_SECONDS = 2.0
-# After so many starts in a row in which a program never became ready, no more are tried.
-NEVER_READY_LIMIT = 2
-_never_ready: dict[str, list[str]] = {}
 
 
 class LaunchFailure(Exception):
@@ -135,13 +133,9 @@ def launch(  # noqa: PLR0913 - what it is, how it is started, and when it is rea
     Raises `LaunchFailure`, or OSError when the program cannot be executed; nothing is left then. A program
     that ran into `timeout` at its last starts of this `kind` is not started again: each would take as long.
     """
-    failed = _never_ready.setdefault(f"{what} {kind}", [])
-    if len(failed) >= NEVER_READY_LIMIT:
-        raise LaunchFailure(
-            f"{what} was not started again: its last {len(failed)} starts never became ready ({failed[0]})",
-            exit_code=None,
-            log="",
-        )
+    kind = f"{what} ({kind})" if kind else what
+    if reason := NEVER_READY.reason(kind):
+        raise LaunchFailure(reason, exit_code=None, log="")
     RESPONSIVENESS.forget(url)
     folder = Path(tempfile.mkdtemp(prefix="acceptance-server-"))
     log_file = folder / "server.log"
@@ -163,7 +157,7 @@ def launch(  # noqa: PLR0913 - what it is, how it is started, and when it is rea
             alive=lambda: program.alive,
             seen=lambda: lacking,
         )
-        failed.clear()
+        NEVER_READY.succeeded(kind)
         return program
     except BaseException as error:
         # Also after Ctrl-C: the process is ended, and its folder removed once the log was read.
@@ -173,7 +167,7 @@ def launch(  # noqa: PLR0913 - what it is, how it is started, and when it is rea
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, WaitTimeout):
             if was_alive:
-                failed.append(str(error))
+                NEVER_READY.failed(kind, str(error))
             tail = "\n".join(log.splitlines()[-LOG_TAIL_LINES:]) or "(it wrote nothing)"
             message = f"{error} (exit code {code}). Last lines of its log:\n{tail}"
             raise LaunchFailure(message, exit_code=code, log=log) from None

@@ -15,6 +15,7 @@ from typing import TypeVar
 from support.errors import CheckFailed, SeveralFailures
 from support.models.script import Script
 from support.programs.child_environment import child_environment
+from support.programs.never_ready import NEVER_READY
 from support.programs.process import CompletedCommand
 from support.programs.tmux import TMUX
 from support.reporting.evidence import Transcript
@@ -38,6 +39,9 @@ CONTROL_CODES = Path(__file__).parents[1] / "models" / "scripts" / "control_code
 # The smallest context of a model: an answer of half a second fills it.
 SMALL_CONTEXT = 512
 END_SECONDS = 10.0
+# Kinds of starts, beside those of `CHAT_SETUPS`.
+CHAT = "a terminal chat"
+FAILING_CHAT = "a terminal chat that has to fail"
 FILE, PIPE = SOURCES = ("a file", "a pipe")
 CHAT_SETUPS = (
     "with that model",
@@ -87,30 +91,48 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
             raise CheckFailed("a Given step that starts a chat has to come first")
         return self._chats[-1]
 
-    def start(self, model: ModelArguments | None = None) -> None:
-        """Start a chat, with the scripted model by default, and wait for its prompt."""
-        self.open(self._suite.command.command_line.chat(model or self._suite.scripted()))
-        self.chat.begin()
+    def start(self, model: ModelArguments | None = None, kind: str = CHAT) -> None:
+        """Start a chat, with the scripted model by default, and wait for its prompt.
+
+        `kind`: a chat that shows no prompt, twice in a row, is not started again. Raises `CheckFailed` then.
+        """
+        words = self._suite.command.command_line.chat(model or self._suite.scripted())
+        self._begin(kind, lambda: self.open(words))
+
+    def _begin(self, kind: str, start: Callable[[], Chat | TmuxWindow]) -> None:
+        # Where the plain chat shows no prompt, no other one does; one that has to fail shows none anyway.
+        for checked in (kind,) if kind == FAILING_CHAT else (CHAT, kind):
+            if reason := NEVER_READY.reason(checked):
+                raise CheckFailed(reason)
+        chat = start()
+        try:
+            chat.begin()
+        except WaitTimeout as error:
+            if chat.alive:
+                NEVER_READY.failed(kind, str(error).partition("\n")[0])
+            raise
+        NEVER_READY.succeeded(kind)
 
     def start_with(self, setup: str, planned: Callable[[], ModelArguments]) -> None:
         """Start a chat in one of the ways of `CHAT_SETUPS`."""
-        models = self._suite.models
+        models, kind = self._suite.models, f"{CHAT} {setup}"
         match setup:
             case "with that model":
-                self.start(planned())
+                model = planned()
+                self.start(model, f"{kind} ({model.format})")
             case "with a 512-token context":
-                self.start(arguments_of(models.scripted(self._suite.script, context=SMALL_CONTEXT)))
+                self.start(arguments_of(models.scripted(self._suite.script, context=SMALL_CONTEXT)), kind)
             case "with a model that outputs control codes":
                 self._script = Script.load(CONTROL_CODES)
-                self.start(arguments_of(models.scripted(self._script)))
+                self.start(arguments_of(models.scripted(self._script)), kind)
             case _:
-                self.open_window()
+                self._begin(kind, self.open_window)
 
     def try_start(self, model: ModelArguments) -> LaunchResult:
         """Start a chat that has to fail: the program exits before any prompt."""
         began = time.monotonic()
         try:
-            self.start(model)
+            self.start(model, FAILING_CHAT)
         except WaitTimeout as error:
             session = self.chat.session
             code = session.exit_code
@@ -128,16 +150,18 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
         self.open(arguments)
         self.turns.add(self.chat.run_once(question))
 
-    def open(self, words: Sequence[str]) -> None:
+    def open(self, words: Sequence[str]) -> Chat:
         """Start the program in a terminal with a home that all chats of the scenario share."""
         target, env = self._suite.command, child_environment(self._folder)
         session = TerminalSession([target.path, *words], env=env, cwd=self._folder)
         self._cleanups.callback(session.stop)
         patience = self._suite.settings.seconds(1.0)
-        self._chats.append(Chat(session, chat_command_prefix(target.version), patience))
+        chat = Chat(session, chat_command_prefix(target.version), patience)
+        self._chats.append(chat)
+        return chat
 
-    def open_window(self) -> None:
-        """Start a chat in a window of tmux, and wait for its prompt."""
+    def open_window(self) -> TmuxWindow:
+        """Start a chat in a window of tmux."""
         target, settings = self._suite.command, self._suite.settings
         tmux = TMUX.find(settings.acceptance_cache_dir)
         if tmux is None:
@@ -151,7 +175,7 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
         )
         self._cleanups.callback(window.stop)
         self._chats.append(window)
-        window.begin()
+        return window
 
     def chat_from_input(self, arguments: Sequence[str], questions: str, source: str) -> CompletedCommand:
         """Run a chat that reads its lines from `a file` or `a pipe`."""

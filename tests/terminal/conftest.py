@@ -6,16 +6,49 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from support.models.files import ModelFiles
+from support.models.script import Script
+from support.results.must_check import MustCheck
+from support.scenario import ScenarioContext
+from support.servers.command_line import ModelArguments
 from support.terminal.pty_session import TerminalSession
+from support.terminal.scenario import TerminalScenario
 from tests.terminal.fakes import environment, words
 
 Open = Callable[[str], TerminalSession]
 
 if os.name == "nt":
     pytest.skip("there are no pseudo-terminals here", allow_module_level=True)
+
+
+Scenario = Callable[..., TerminalScenario]
+
+
+@pytest.fixture
+def terminal_scenario(tmp_path: Path, script: Script) -> Iterator[Scenario]:
+    """The terminal of a scenario; each chat in it is one of the programs of `fakes`, with these arguments."""
+    with ExitStack() as cleanups:
+
+        def make(program: str, *arguments: str) -> TerminalScenario:
+            executable, *rest = words(program, *arguments)
+            suite = SimpleNamespace(
+                command=SimpleNamespace(
+                    path=executable, version="0.8.1", command_line=SimpleNamespace(chat=lambda _model: rest)
+                ),
+                settings=SimpleNamespace(seconds=lambda seconds: seconds),
+                scripted=lambda: ModelArguments(tmp_path, "model.gguf", "gguf"),
+                script=script,
+                models=SimpleNamespace(scripted=lambda *_, **__: ModelFiles(tmp_path, "model.gguf", "gguf")),
+            )
+            context = SimpleNamespace(suite=suite, folder=tmp_path, cleanups=cleanups, must_check=MustCheck)
+            return TerminalScenario(cast(ScenarioContext, context))
+
+        yield make
 
 
 @pytest.fixture

@@ -67,11 +67,67 @@ if os.fork() == 0:
     time.sleep(600)
 print("gone", flush=True)
 """
+# A chat with a line editor of its own. Its arguments: the answer to the line WANTED, and what Backspace does
+# with a character of several bytes: `good`, `byte` (deletes one byte of it), `hidden` (the screen shows
+# nothing of that), `panic` (the program ends, as a real version did).
+EDITOR = """
+import os, sys, tty
+answer, fault = sys.argv[1:]
+WANTED = b"Tell me about the violin"
+tty.setraw(0)
+
+def write(data):
+    os.write(1, data)
+
+def draw(line, cursor):
+    write(b"\\r> " + line + b"\\x1b[K\\r> " + line[:cursor])
+
+def start_of_character(line, cursor):
+    cursor -= 1
+    while cursor > 0 and line[cursor] & 0xC0 == 0x80:
+        cursor -= 1
+    return cursor
+
+def backspace(line, cursor):
+    start = start_of_character(line, cursor)
+    whole = line[:start] + line[cursor:]
+    if cursor - start == 1 or fault == "good":
+        return whole, whole, start
+    if fault == "panic":
+        write(b"thread 'main' panicked at byte index is not a char boundary\\r\\n")
+        sys.exit(101)
+    return line[: cursor - 1] + line[cursor:], whole if fault == "hidden" else None, start
+
+def read_line():
+    line, shown, cursor = b"", None, 0
+    write(b"> ")
+    while True:
+        data = os.read(0, 4)
+        while data[-1] >= 0x80 and len(data.decode(errors="ignore").encode()) < len(data):
+            data += os.read(0, 1)
+        for key in data.replace(b"\\x1b[D", b"\\x02").decode():
+            if key == "\\r":
+                write(b"\\r\\n")
+                return line
+            if key == "\\x02":
+                cursor = start_of_character(line, cursor)
+            elif key == "\\x7f":
+                line, shown, cursor = backspace(line, cursor)
+            else:
+                line = line[:cursor] + key.encode() + line[cursor:]
+                shown = shown and shown[:cursor] + key.encode() + shown[cursor:]
+                cursor += len(key.encode())
+            draw(shown or line, cursor)
+
+while True:
+    said = answer if read_line() == WANTED else "Something else."
+    write(f"{said}\\n\\nStats:\\nTime to first token: 0.01s\\n\\n".replace("\\n", "\\r\\n").encode())
+"""
 
 
-def words(program: str) -> list[str]:
+def words(program: str, *arguments: str) -> list[str]:
     """The command line that runs it, quickly: no site packages."""
-    return [sys.executable, "-S", "-c", program]
+    return [sys.executable, "-S", "-c", program, *arguments]
 
 
 def environment(home: Path) -> dict[str, str]:
