@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from support.errors import AcceptanceError
@@ -47,7 +47,9 @@ class Responsiveness:
     def __init__(self) -> None:
         self._servers: defaultdict[str, _Server] = defaultdict(_Server)
         self._lock = threading.Lock()
-        self._unreported: list[str] = []
+        self._unreported: list[tuple[str, str]] = []
+        # Started by this process, so that no other one knows about them.
+        self._own: set[str] = set()
 
     def require(self, base_url: str) -> None:
         """Raises `ServerUnresponsive` when this server no longer answers."""
@@ -83,15 +85,22 @@ class Responsiveness:
                     f"the server at {redact_url(base_url)} has not answered {count} requests in a row"
                     f"{repeated}; nothing more is sent to it (the last one: {failure})"
                 )
-                self._unreported.append(server.lost)
+                self._unreported.append((base_url, server.lost))
 
     def forget(self, base_url: str) -> None:
-        """Another server listens at this address now."""
+        """A server of this process, a new one, listens at this address now."""
         with self._lock:
             self._servers.pop(base_url, None)
+            self._own.add(base_url)
 
-    def take_unreported(self) -> list[str]:
-        """A sentence for each server that was lost since the last call."""
+    def mark_lost(self, lost: Mapping[str, str]) -> None:
+        """Other processes of the run have lost these servers: addresses, and the sentences to report."""
+        with self._lock:
+            for base_url in lost.keys() - self._own:
+                self._servers[base_url].lost = lost[base_url]
+
+    def take_unreported(self) -> list[tuple[str, str]]:
+        """Address and a sentence for each server that was lost since the last call."""
         with self._lock:
             taken, self._unreported = self._unreported, []
         return taken

@@ -17,7 +17,7 @@ from support.errors import EXIT_PASSED
 from support.reporting.behave_events import RunError
 from support.results.record import Record
 from support.runner.checks_of_scenarios import budget_of_scenario
-from support.runner.messages import ChecksMessage, EndMessage, FeatureMessage, IdleMessage
+from support.runner.messages import ChecksMessage, EndMessage, FeatureMessage, IdleMessage, LostServerMessage
 from support.runner.scheduler import Schedule, Task
 from support.runner.signals import Signals
 from support.runner.time_limits import HOOK_SECONDS, SCENARIO_SECONDS
@@ -51,6 +51,8 @@ class Coordinator:
     broken: bool = field(default=False, init=False)
     _signal_forwarded: bool = field(default=False, init=False)
     _workers: list[Worker] = field(default_factory=list, init=False)
+    # Servers that no longer answer, by their address, with the reason.
+    _lost: dict[str, str] = field(default_factory=dict, init=False)
 
     def run(self, worker_ids: Sequence[str]) -> None:
         """Until all is done, or a signal has arrived and the workers have ended."""
@@ -72,7 +74,7 @@ class Coordinator:
             task = self.schedule.next(worker.folder)
             if task is not None:
                 worker.task, worker.folder = task, task.folder
-                worker.send(FeatureMessage(task.file, frozenset(task.started)))
+                worker.send(FeatureMessage(task.file, frozenset(task.started), dict(self._lost)))
             elif self.schedule.empty:
                 worker.send(None)
 
@@ -100,6 +102,8 @@ class Coordinator:
             case ChecksMessage(checks):
                 if worker.task is not None:
                     worker.task.checks |= {check.id: check for check in checks}
+            case LostServerMessage(base_url, error):
+                self._handle_lost_server(worker, base_url, error)
             case EndMessage(exit_code):
                 worker.exit_code = exit_code
             case RunError():
@@ -117,6 +121,14 @@ class Coordinator:
             task.running = None
         self.collector.scenario_finished(record)
         if record.gates and self.stop_at_failure:
+            self.schedule.clear()
+
+    def _handle_lost_server(self, worker: Worker, base_url: str, error: RunError) -> None:
+        if base_url in self._lost:
+            return
+        self._lost[base_url] = error.message
+        self.collector.run_error(worker, error)
+        if self.stop_at_failure:
             self.schedule.clear()
 
     def _finish_task(self, worker: Worker) -> None:

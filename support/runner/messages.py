@@ -3,13 +3,14 @@
 They go over a `multiprocessing.connection.Connection`, pickled. To a worker: one `StartMessage`, then a
 `FeatureMessage` for each feature file, at last None. To the coordinator: `IdleMessage` whenever the worker
 has nothing to do, a `Record` at the start and the end of each scenario, a `ChecksMessage` as the checks of a
-group finish, a `RunError` when the worker cannot start, and `EndMessage` last: a worker that ends without it
+group finish, a `LostServerMessage` for a server that no longer answers, a `RunError` when the worker cannot
+start, and `EndMessage` last: a worker that ends without it
 has crashed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,10 +40,14 @@ class StartMessage:
 
 @dataclass(frozen=True)
 class FeatureMessage:
-    """Run the scenarios of this feature file, without those at the places `skip` (`file:line`)."""
+    """Run the scenarios of this feature file, without those at the places `skip` (`file:line`).
+
+    `lost`: servers that no longer answer, by their address, with the reason.
+    """
 
     file: str
     skip: frozenset[str]
+    lost: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,14 @@ class ChecksMessage:
 
 
 @dataclass(frozen=True)
+class LostServerMessage:
+    """The server at this address no longer answers. Several workers may notice; it is reported once."""
+
+    base_url: str
+    error: RunError
+
+
+@dataclass(frozen=True)
 class EndMessage:
     """The worker ends, with this exit code."""
 
@@ -66,4 +79,4 @@ class EndMessage:
 
 if TYPE_CHECKING:
     ToWorker = StartMessage | FeatureMessage | None
-    FromWorker = IdleMessage | ChecksMessage | EndMessage | Record | RunError
+    FromWorker = IdleMessage | ChecksMessage | LostServerMessage | EndMessage | Record | RunError

@@ -47,7 +47,7 @@ class ResultCollector:
             self._print_outcome(record)
 
     def run_error(self, worker: Worker, failure: RunError) -> None:
-        """A worker could not start."""
+        """Something failed outside all scenarios: a worker could not start, a server no longer answers."""
         self.config.userdata["worker"] = worker.worker_id
         record = run_error_record(failure, self.config)
         self.scenario_started(record)

@@ -261,10 +261,11 @@ class ScenarioRunner(EventRunner):
         ):
             verdict, self._first_answer_failure = Verdict("failed", self._first_answer_failure), ""
         scenario.verdict = verdict
-        for lost in RESPONSIVENESS.take_unreported():
+        for base_url, lost in RESPONSIVENESS.take_unreported():
             feature, place = scenario.feature.name, location_of(scenario)
             self.failed = True
-            self.notify_run_error(RunError("unresponsive server", feature, place, lost, status="failed"))
+            error = RunError("unresponsive server", feature, place, lost, status="failed")
+            self.report_lost_server(base_url, error)
         in_force = self.suite.resolved
         finalize(scenario, verdict, in_force.table(), in_force.settings.acceptance_reports_dir)
         self.failed = self.failed or verdict.gates
@@ -279,6 +280,10 @@ class ScenarioRunner(EventRunner):
         if verdict.gates and not failed:
             scenario.set_status(Status.failed)
         return failed or verdict.gates
+
+    def report_lost_server(self, base_url: str, error: RunError) -> None:  # noqa: ARG002 - of a worker
+        """A server no longer answers: the run fails."""
+        self.notify_run_error(error)
 
     def _listing_of(self, scenario: BehaveScenario) -> Listing:
         """The known issues that list it, of any component that it tested."""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TextIO, TypeVar, cast
 import behave.capture
 
 from support.errors import EXIT_HARNESS, EXIT_PASSED
+from support.http.responsiveness import RESPONSIVENESS
 from support.programs.deferred_interrupts import defer_interrupts
 from support.reporting.behave_events import RunError, location_of
 from support.reporting.recorder import safe_check
@@ -29,7 +30,14 @@ from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScen
 from support.results.check import CheckResult
 from support.results.redaction import RedactedStream
 from support.runner.behave_config import behave_configuration, settings_of
-from support.runner.messages import ChecksMessage, EndMessage, FeatureMessage, IdleMessage, StartMessage
+from support.runner.messages import (
+    ChecksMessage,
+    EndMessage,
+    FeatureMessage,
+    IdleMessage,
+    LostServerMessage,
+    StartMessage,
+)
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.signals import Signals
 from support.runner.worker_pool import SCENARIO_SEPARATOR
@@ -115,6 +123,7 @@ class WorkerRunner(ScenarioRunner):
         super().__init__(config, signals)
         self._connection = connection
         self._started = False
+        self._is_alone = False
 
     def work(self) -> int:
         """Run all that is assigned; the exit code. Raises `StartRefused`."""
@@ -137,6 +146,7 @@ class WorkerRunner(ScenarioRunner):
         self._started = True
         if message is None:
             raise StartRefused
+        self._is_alone = message.to_terminal
         apply_start(message, self.config)
         return message
 
@@ -151,6 +161,13 @@ class WorkerRunner(ScenarioRunner):
         log(f"{SCENARIO_SEPARATOR}\n")
         super().scenario_started(scenario)
 
+    def report_lost_server(self, base_url: str, error: RunError) -> None:
+        """One of several workers leaves it to the coordinator: the others lose the server as well."""
+        if self._is_alone:
+            super().report_lost_server(base_url, error)
+        else:
+            self._connection.send(LostServerMessage(base_url, error))
+
     def _send_checks(self, checks: Sequence[CheckResult]) -> None:
         self._connection.send(ChecksMessage(tuple(map(safe_check, checks))))
 
@@ -162,6 +179,7 @@ class WorkerRunner(ScenarioRunner):
                 message = self._connection.receive(FeatureMessage)
                 if message is None:
                     return
+                RESPONSIVENESS.mark_lost(message.lost)
                 feature = features[message.file]
                 _skip_scenarios(feature, message.skip)
                 yield feature

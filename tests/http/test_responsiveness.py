@@ -68,7 +68,7 @@ def test_after_three_unanswered_requests_none_is_sent(
     ):
         client.post(CHAT, {})
     assert len(client.exchanges) == sent
-    assert [CHAT in line for line in responsiveness.take_unreported()] == [True]
+    assert [CHAT in line for _, line in responsiveness.take_unreported()] == [True]
     assert responsiveness.take_unreported() == []
 
 
@@ -123,7 +123,7 @@ def test_a_server_that_does_not_even_answer_an_earlier_request_is_given_up(
     client = connect(json_reply({}), silence)
     client.post(CHAT, {})
     unanswered(client, 3)
-    assert f"nor POST {CHAT}, which it had answered before" in responsiveness.take_unreported()[0]
+    assert f"nor POST {CHAT}, which it had answered before" in responsiveness.take_unreported()[0][1]
 
 
 def test_what_may_be_silent_does_not_count(connect: Callable[..., ApiClient]) -> None:
@@ -145,4 +145,23 @@ def test_a_new_server_at_the_address_starts_anew(
 def test_no_password_of_the_address_is_shown(responsiveness: Responsiveness) -> None:
     for _ in range(3):
         responsiveness.unanswered("http://user:sesame@127.0.0.1:9", "nothing", lambda _: False)
-    assert "sesame" not in responsiveness.take_unreported()[0]
+    assert "sesame" not in responsiveness.take_unreported()[0][1]
+
+
+def test_a_server_that_another_process_has_lost_gets_no_request(
+    connect: Callable[..., ApiClient], responsiveness: Responsiveness
+) -> None:
+    client = connect(json_reply({}))
+    responsiveness.mark_lost({client.base_url: "the server has not answered"})
+    with pytest.raises(ServerUnresponsive, match="the server has not answered"):
+        client.post(CHAT, {})
+    assert not responsiveness.take_unreported(), "it was reported by the other process"
+
+
+def test_a_server_of_this_process_is_not_the_one_that_another_has_lost(
+    connect: Callable[..., ApiClient], responsiveness: Responsiveness
+) -> None:
+    client = connect(json_reply({}))
+    responsiveness.forget(client.base_url)
+    responsiveness.mark_lost({client.base_url: "another server at the same address"})
+    assert client.post(CHAT, {}).status == 200

@@ -37,7 +37,8 @@ FAKE_WORKER = """
 import faulthandler, sys, time
 from multiprocessing.connection import Connection
 from support.results.record import Record
-from support.runner.messages import EndMessage, IdleMessage
+from support.reporting.behave_events import RunError
+from support.runner.messages import EndMessage, IdleMessage, LostServerMessage
 import support.servers.discovery
 faulthandler.enable()
 coordinator = Connection(0)
@@ -62,12 +63,14 @@ class CrashCollector(ResultCollector):
     def __init__(self) -> None:
         self.crashes: list[tuple[str | None, str]] = []
         self.output = ""
+        self.errors: list[str] = []
 
     def scenario_started(self, record: Record) -> None: ...
 
     def scenario_finished(self, record: Record) -> None: ...
 
-    def run_error(self, worker: Worker, failure: RunError) -> None: ...
+    def run_error(self, worker: Worker, failure: RunError) -> None:  # noqa: ARG002 - of the collector
+        self.errors.append(failure.name)
 
     def worker_crashed(self, worker: Worker, task: Task | None, reason: str) -> None:
         self.crashes.append((task.running.name if task and task.running else None, reason))
@@ -144,6 +147,22 @@ def test_a_worker_that_crashes_at_once_is_not_started_for_ever(monkeypatch: pyte
     listener, coordinator, _, _ = run_fake(monkeypatch, "coordinator.send(IdleMessage())")
     assert len(listener.crashes) == 1
     assert coordinator.broken
+
+
+def test_a_lost_server_is_reported_once_and_made_known_to_the_workers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script = (
+        "lost = LostServerMessage('http://toy', RunError('lost', 'Toy', 'toy.feature:1', 'it hangs'))\n"
+        "coordinator.send(lost)\n"
+        "coordinator.send(lost)\n"
+        "coordinator.send(IdleMessage())\n"
+        "message = coordinator.recv()\n"
+        "coordinator.send(EndMessage(0 if message.lost == {'http://toy': 'it hangs'} else 9))"
+    )
+    listener, coordinator, _, _ = run_fake(monkeypatch, script)
+    assert listener.errors == ["lost"]
+    assert not listener.crashes and not coordinator.broken
 
 
 def test_a_signal_that_only_a_worker_received_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

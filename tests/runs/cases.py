@@ -210,6 +210,9 @@ def cases(api: int, mute: int) -> dict[str, Case]:
             all_processes=True,
         ),
         "server hangs": Case(ACCEPTANCE, ("-D", f"toy.url=http://127.0.0.1:{mute}"), files=toy_suite.HANGING),
+        "server hangs, workers": Case(
+            WORKERS, ("-D", f"toy.url=http://127.0.0.1:{mute}"), files=toy_suite.HANGING_THREE
+        ),
         # -- with workers
         "workers": Case(WORKERS, files=toy_suite.MANY),
         "workers apart": Case(WORKERS, files=toy_suite.APART),

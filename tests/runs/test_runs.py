@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import signal
+from collections import Counter
 from xml.etree import ElementTree
 
 import pytest
@@ -64,6 +65,7 @@ CODES = {
     "breakpoint": 1,
     "workers by behave": 0,
     "server hangs": 1,
+    "server hangs, workers": 1,
     "first failure": 1,
     "first failure, here": 1,
     "all processes terminated": 143,
@@ -226,8 +228,20 @@ def test_a_server_that_hangs_is_reported_once_and_not_asked_again(runs: Runs) ->
     assert list(run.verdicts.values()) == ["failed"] * 4 + ["skipped"] * 3, run.output
     assert run.verdicts["unresponsive server"] == "failed"
     assert "has not answered 3 requests in a row" in run.test("unresponsive server")["error"]
-    assert "has not answered 3 requests in a row" in run.test("It is asked, 5")["reason"]
+    assert "has not answered 3 requests in a row" in run.test("It is asked, a5")["reason"]
     assert "(harness)" not in run.stdout
+
+
+def test_a_server_that_hangs_for_several_workers_is_reported_once(runs: Runs) -> None:
+    run = runs["server hangs, workers"]
+    counted = Counter(test["name"] for test in run.report["tests"])
+    assert counted["unresponsive server"] == 1, run.output
+    results = [
+        json.loads(file.read_bytes()) for file in (run.reports / "allure-results").glob("*-result.json")
+    ]
+    assert [result["name"] for result in results].count("unresponsive server") == 1
+    # Each worker notices it in its first file at most; in the others no request is sent.
+    assert list(run.verdicts.values()).count("skipped") >= 12, run.output
 
 
 def test_what_is_not_supported_fails_a_strict_run(runs: Runs) -> None:

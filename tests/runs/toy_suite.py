@@ -96,11 +96,13 @@ APART = {
 
 
 # Each request of a server that hangs runs into its time limit.
-HANGING = {
-    "a": feature(
-        "Hanging", *((f"It is asked, {number}", "Then a server that hangs answers") for number in range(6))
-    )
-}
+def hanging(file: str) -> str:
+    scenarios = ((f"It is asked, {file}{number}", "Then a server that hangs answers") for number in range(6))
+    return feature(f"Hanging {file}", *scenarios)
+
+
+HANGING = {"a": hanging("a")}
+HANGING_THREE = {name: hanging(name) for name in ("a", "b", "c")}
 
 
 def dying(step: str) -> dict[str, str]:
