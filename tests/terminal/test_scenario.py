@@ -13,7 +13,6 @@ from behave.parser import parse_file
 from support.models.script import Script
 from support.servers.command_line import ModelArguments
 from support.terminal import chat as chat_module
-from support.terminal import checks
 from support.terminal.scenario import TerminalScenario
 from support.units import repeated_keys
 from support.waiting import WaitTimeout
@@ -78,7 +77,7 @@ def run_scenario(terminal: TerminalScenario, scenario: Scenario) -> None:
     terminal.press_keys(repeated_keys(next(step.table for step in scenario.steps if step.table)))
     submitted = next(step.name for step in scenario.steps if step.name.startswith("the submitted line is"))
     assert scenario.steps[-1].name == "the answer matches the script"
-    checks.check_line(terminal.turns.get(), re.findall('"(.*)"', submitted)[0])
+    terminal.require_line(re.findall('"(.*)"', submitted)[0])
     terminal.require_scripted()
 
 
