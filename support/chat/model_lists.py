@@ -10,12 +10,11 @@ from typing import Any, Literal
 from support.chat.client import OPENAI_CHAT, ChatEndpoint, ChatRequest
 from support.errors import CheckFailed, SeveralFailures
 from support.http.client import ApiClient
+from support.servers.discovery import DEFAULT_ALIAS
+from support.servers.ollama_backends import LATEST
 from support.units import JsonObject
 from support.waiting import wait_until
 
-LATEST = ":latest"
-# mistral.rs' name for whatever it serves: another name of a model, not another model.
-ALIAS = "default"
 # A model can be listed for a moment after it was unloaded (Ollama's documentation).
 LISTING_SECONDS = 5.0
 QUESTION = ChatRequest(({"role": "user", "content": "Tell me about the comet"},))
@@ -52,7 +51,7 @@ def ollama_names(client: ApiClient) -> list[str]:
 
 def count_models(names: Sequence[str]) -> int:
     """How many models they name: an alias is no model of its own when there are others."""
-    return len({name for name in names if name != ALIAS}) or len(names)
+    return len({name for name in names if name != DEFAULT_ALIAS}) or len(names)
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def unload_through_gateway(gateway: ChatEndpoint) -> None:
 def manage(client: ApiClient, action: Literal["unload", "reload"]) -> None:
     """Unload the model, or load it again, with mistral.rs' own route."""
     status = {"unload": "unloaded", "reload": "loaded"}[action]
-    name = next(name for name in openai_names(client) if name != ALIAS)
+    name = next(name for name in openai_names(client) if name != DEFAULT_ALIAS)
     reply = client.post(f"/v1/models/{action}", {"model_id": name})
     if not (reply.status == 200 and reply.json().get("status") == status):
         raise CheckFailed(f"expected the model to be {status}\n{reply.describe()}")
@@ -96,7 +95,7 @@ def require_unloaded(client: ApiClient) -> None:
 
     def states() -> list[Any]:
         cards = _listed(client, "/v1/models", "data")
-        return [card.get("status") for card in cards if card["id"] != ALIAS]
+        return [card.get("status") for card in cards if card["id"] != DEFAULT_ALIAS]
 
     what = "mistral.rs lists its model as unloaded"
     wait_until(what, lambda: states() == ["unloaded"], timeout=LISTING_SECONDS, seen=states)

@@ -35,7 +35,7 @@ class ClientResult:
     actual: str
 
     def require(self, outcome: str) -> None:
-        """Raises AssertionError when it got something else."""
+        """Raises `CheckFailed` unless it is the outcome of this name in the features."""
         if self.actual != outcome:
             raise CheckFailed(f"expected {outcome!r}, got {self.actual!r}")
 

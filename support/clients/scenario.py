@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from support.chat.scenario_servers import ScenarioServers
 from support.clients import langchain, ollama_cli
 from support.errors import NotSupported
@@ -15,18 +13,13 @@ from support.servers.dedicated import GATEWAY
 OLLAMA_COMMAND, LANGCHAIN = CLIENTS = ("the ollama command", "a LangChain program")
 
 
-class ClientResult(Protocol):
-    """What a client returned or printed."""
-
-    def require(self, outcome: str) -> None:
-        """Raise AssertionError unless it is the outcome of this name in the features."""
-
-
 class ClientScenario:
     """Fresh for each scenario."""
 
     def __init__(self, servers: ScenarioServers) -> None:
-        self.result: MustCheck[ClientResult] = servers.context.must_check("result of a client")
+        self.result: MustCheck[ollama_cli.CliTaskResult | langchain.ClientResult] = (
+            servers.context.must_check("result of a client")
+        )
         self._servers = servers
         self._suite = servers.suite
 

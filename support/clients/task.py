@@ -11,8 +11,8 @@ from support.errors import CheckFailed
 from support.name_registry import NameRegistry
 from support.servers.endpoints import Endpoint
 
-# Each has `<API>_TASKS` (name in the features -> what the task has to return, and its function), `connect`
-# and the exceptions `REJECTED` and `FAILED`. Imported when needed, the packages take a while.
+# Each has `<API>_TASKS`, `connect` and the exceptions `REJECTED` and `FAILED`. Imported when needed, the
+# packages take a while.
 CLIENTS: Mapping[str, str] = {
     "openai": "support.clients.openai_sdk",
     "responses": "support.clients.openai_sdk",
@@ -40,7 +40,7 @@ def run_sdk_task(server: Endpoint, name: str, timeout: float) -> TaskResult:
     An error of the client is its result: its name for a rejected request, else with its message.
     """
     client = import_module(CLIENTS[server.api])
-    expected, function = _tasks(server.api).find(name)
+    expected, function = tasks_of(server.api).find(name)
     with client.connect(server, timeout) as connected:
         try:
             actual = function(connected, server.variables["model"])
@@ -51,10 +51,7 @@ def run_sdk_task(server: Endpoint, name: str, timeout: float) -> TaskResult:
     return TaskResult(name, expected, actual)
 
 
-def task_names(api: str) -> frozenset[str]:
-    return frozenset(_tasks(api))
-
-
-def _tasks(api: str) -> NameRegistry[tuple[object, Callable[[Any, str], object]]]:
+def tasks_of(api: str) -> NameRegistry[tuple[object, Callable[[Any, str], object]]]:
+    """Name in the features -> what the task has to return, and its function."""
     tasks: NameRegistry[Any] = getattr(import_module(CLIENTS[api]), f"{api.upper()}_TASKS")
     return tasks

@@ -7,10 +7,9 @@ import math
 from collections.abc import Collection, Iterator
 
 from support.conformance.response_parser import ConformanceError, ParsedResponse
+from support.servers.ollama_backends import LATEST
 from support.units import Json, JsonMapping
 
-# Ollama: a name without a tag means this one (api.md, Model names).
-LATEST = ":latest"
 # Of the response object (OpenAI API reference, The response object): "the value that was requested".
 ECHOED = (
     "background",

@@ -22,6 +22,7 @@ from support.programs.run_directory import temp_prefix
 Origin = Literal["setting", "PATH", "cache", "package"]
 ReportProgress = Callable[[str], None]
 
+EXECUTABLE_SUFFIX = ".exe" if os.name == "nt" else ""
 PROGRESS_INTERVAL = 30.0
 BUILD_SECONDS = 3600.0
 VERSION_SECONDS = 10.0

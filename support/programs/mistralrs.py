@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from support.programs.install import (
+    EXECUTABLE_SUFFIX,
     ExternalProgram,
     InstalledProgram,
     ReportProgress,
@@ -16,7 +16,6 @@ from support.programs.install import (
 
 CRATE = "mistralrs-cli"
 MINIMUM_RUST = (1, 88)
-_SUFFIX = ".exe" if os.name == "nt" else ""
 
 
 class MistralRs(ExternalProgram):
@@ -29,7 +28,7 @@ class MistralRs(ExternalProgram):
 
     def program(self, cache: Path) -> Path | None:
         """The installed program; it is not run."""
-        path = cache / "mistralrs" / "bin" / f"mistralrs{_SUFFIX}"
+        path = self.folder(cache) / "bin" / f"mistralrs{EXECUTABLE_SUFFIX}"
         return path if path.is_file() else None
 
     def find(self, cache: Path) -> InstalledProgram | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from support.errors import ProgramUnavailable, SettingsError
 from support.programs.child_environment import BLACKHOLE_PROXY, child_environment
 from support.programs.install import (
+    EXECUTABLE_SUFFIX,
     ExternalProgram,
     InstalledProgram,
     Origin,
@@ -35,7 +36,6 @@ HEADERS = {"nlohmann/json.hpp": "nlohmann-json3-dev", "stb/stb_image.h": "libstb
 # This Go module has the third one, miniaudio.h, in its root.
 MINIAUDIO = "github.com/gen2brain/malgo@v0.11.24"
 DOWNLOAD_SECONDS = 120.0
-_SUFFIX = ".exe" if os.name == "nt" else ""
 
 
 class OllamaProgram(ExternalProgram):
@@ -64,7 +64,7 @@ class OllamaProgram(ExternalProgram):
         on_path = shutil.which("ollama")
         if on_path and (found := _installed_version(Path(on_path), "PATH")) is not None:
             return found
-        return _installed_version(self.folder(cache) / "bin" / f"ollama{_SUFFIX}", "cache")
+        return _installed_version(self.folder(cache) / "bin" / f"ollama{EXECUTABLE_SUFFIX}", "cache")
 
     def install(self, folder: Path, report_progress: ReportProgress) -> None:
         """Build it (5 minutes on 2 cores)."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from support.errors import TargetError
 from support.programs.child_environment import child_environment
+from support.programs.install import EXECUTABLE_SUFFIX
 from support.programs.mistralrs import MISTRALRS
 from support.programs.process import CommandTimeout, CompletedCommand, run_command
 from support.programs.run_directory import temp_prefix
@@ -23,7 +24,7 @@ from support.settings import Settings, redact_url
 VERSION_SECONDS = 10.0
 URL_SECONDS = 5.0
 SHOWN_CHARACTERS = 60
-# mistral.rs' name for whatever it serves.
+# mistral.rs' name for whatever it serves: another name of a model, not another model.
 DEFAULT_ALIAS = "default"
 VERSION_LINE = re.compile(r"^(mistralrs(?:-server|-reference)?) (\d+\.\d+\.\d+\S*)$", re.MULTILINE)
 
@@ -36,7 +37,7 @@ class CommandTarget:
     program: str
     version: str
     why: str
-    model_name = "default"
+    model_name = DEFAULT_ALIAS
 
     @property
     def command_line(self) -> CommandLine:
@@ -147,8 +148,7 @@ def choose(settings: Settings) -> TargetChoice:
 
 
 def _reference(why: str) -> TargetChoice:
-    suffix = ".exe" if os.name == "nt" else ""
-    path = Path(sys.executable).parent / f"mistralrs-reference{suffix}"
+    path = Path(sys.executable).parent / f"mistralrs-reference{EXECUTABLE_SUFFIX}"
     return TargetChoice(why, path, "the project's environment")
 
 

@@ -10,12 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from support.clients import openai_sdk
-from support.clients.task import run_sdk_task, task_names
+from support.clients.task import run_sdk_task, tasks_of
 from support.servers.endpoints import Endpoint
 from tests.conformance.fake_apis import FakeOwn
 
 Serve = Callable[[FakeOwn, str], Endpoint]
-ALL = [(api, name) for api in ("responses", "anthropic") for name in sorted(task_names(api))]
+ALL = [(api, name) for api in ("responses", "anthropic") for name in sorted(tasks_of(api))]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -116,6 +116,6 @@ def test_the_key_goes_along_as_the_other_requests_send_it(
     serving: Callable[[FakeOwn], FakeServer], api: str
 ) -> None:
     server = serving(FakeOwn())
-    first = sorted(task_names(api))[0]
+    first = sorted(tasks_of(api))[0]
     run_sdk_task(offered(server, api, "secret-1234"), first, 10.0)
     assert server.keys == {"Bearer secret-1234"}

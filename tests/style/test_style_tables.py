@@ -14,7 +14,7 @@ import pytest
 from support.clients import langchain, ollama_cli
 from support.clients.scenario import CLIENTS
 from support.clients.task import CLIENTS as SDKS
-from support.clients.task import task_names
+from support.clients.task import tasks_of
 from support.conformance.api import API_NAMES, find_api
 from support.conformance.case_table import Case, all_checks, cases_of, checks_of, groups_of
 from support.conformance.contract import extra_fields
@@ -136,7 +136,7 @@ def test_extra_fields_are_used(api: str) -> None:
 
 def test_journeys_are_used(vocabulary: Vocabulary) -> None:
     made = {(api, str(name)) for api, name in lowered(vocabulary.values_of("openai_api.run_official_client"))}
-    same({(api, name) for api in SDKS for name in task_names(api)}, made)
+    same({(api, name) for api in SDKS for name in tasks_of(api)}, made)
 
 
 def test_tables_of_parity_are_used(vocabulary: Vocabulary) -> None:

@@ -18,6 +18,7 @@ from support.errors import CheckFailed
 from support.http.client import RequestFailed, tls_context
 from support.models.gguf_details import read_details
 from support.models.script import COMET_ANSWER
+from support.servers.ollama_backends import LATEST
 from support.units import JsonMapping
 from support.waiting import wait_until
 
@@ -120,8 +121,11 @@ def client_sequence(name: str) -> Callable[[Steps], Steps]:
 
 
 def _entry_named(entries: Sequence[JsonMapping], name: str) -> JsonMapping | None:
-    wanted = name if ":" in name else f"{name}:latest"
-    return next((entry for entry in entries if entry["name"] == wanted), None)
+    return next((entry for entry in entries if entry["name"] == _full_name(name)), None)
+
+
+def _full_name(name: str) -> str:
+    return name if ":" in name else name + LATEST
 
 
 def _wait_until_unloaded(client: OllamaClient) -> None:
@@ -395,7 +399,7 @@ def _client_embed(client: OllamaClient) -> None:
 @client_sequence("ollama.client.models.list_ps_show")
 def _client_lists(client: OllamaClient) -> None:
     client.load("5m")
-    wanted = client.model if ":" in client.model else f"{client.model}:latest"
+    wanted = _full_name(client.model)
     for what, models in (
         ("list", client.official_client.list().models),
         ("ps", client.official_client.ps().models),
