@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +54,17 @@ FILES = {
     ),
     "settings of the suite": Foreign("tox.ini", "[behave.userdata]\nacceptance_strict = perhaps\n"),
 }
-COMMANDS = {"behave": BEHAVE, "acceptance": ACCEPTANCE}
-NAMES = [("behave", file) for file in FILES] + [("acceptance", "dry run"), ("acceptance", "an empty file")]
+COMMANDS = {
+    "behave": BEHAVE,
+    "-mbehave": (sys.executable, "-mbehave"),
+    "acceptance": ACCEPTANCE,
+}
+NAMES = [
+    *(("behave", file) for file in FILES),
+    ("-mbehave", "another runner"),
+    ("acceptance", "dry run"),
+    ("acceptance", "an empty file"),
+]
 # Behave reads it as its option --stage: other steps, another environment.py.
 STAGE = "stage"
 # What clients of other programs read.
