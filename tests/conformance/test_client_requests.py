@@ -50,6 +50,31 @@ def format_empty(request: Request, document: Any) -> bool:
     return document.get("format") == "" and "format" in document
 
 
+def text_parts(role: str) -> Kind:
+    return has_message(lambda turn: turn.get("role") == role and isinstance(turn.get("content"), list))
+
+
+def field(name: str, value: Any) -> Kind:
+    return lambda request, document: name in document and document[name] == value
+
+
+def header(name: str, value: str) -> Kind:
+    return lambda request, document: request.headers.get(name) == value
+
+
+def two_results(request: Request, document: Any) -> bool:
+    return [turn.get("role") for turn in document.get("messages", ())].count("tool") == 2
+
+
+def in_tools(text: str) -> Kind:
+    return lambda request, document: text in json.dumps(document.get("tools"))
+
+
+CALL_INDEX = has_message(lambda turn: any("index" in call for call in turn.get("tool_calls") or ()))
+EMPTY_RESULT = has_message(lambda turn: turn.get("role") == "tool" and turn.get("content") == "")
+EMPTY_SYSTEM = has_message(lambda turn: turn.get("role") == "system" and turn.get("content") == "")
+NO_CALLS = has_message(lambda turn: turn.get("tool_calls") == [])
+REASONING = has_message(lambda turn: "reasoning_content" in turn)
 CONTENT_NULL = has_message(lambda turn: bool(turn.get("tool_calls")) and turn.get("content", "") is None)
 NO_CONTENT = has_message(lambda turn: bool(turn.get("tool_calls")) and "content" not in turn)
 DEVELOPER = has_message(lambda turn: turn.get("role") == "developer")
@@ -64,6 +89,31 @@ KINDS: list[tuple[str, str, Kind]] = [
     ("openai", "role developer", DEVELOPER),
     ("ollama", "role developer", DEVELOPER),
     ("responses", "role developer", DEVELOPER),
+    *(("openai", f"parts of {role}", text_parts(role)) for role in ("system", "assistant", "tool")),
+    ("openai", "two results", two_results),
+    ("openai", "index in a call", CALL_INDEX),
+    ("openai", "empty result", EMPTY_RESULT),
+    ("openai", "empty system message", EMPTY_SYSTEM),
+    ("openai", "empty list of calls", NO_CALLS),
+    ("openai", "reasoning", REASONING),
+    ("openai", "tools empty", field("tools", [])),
+    ("openai", "logit_bias empty", field("logit_bias", {})),
+    ("openai", "stop empty", field("stop", [])),
+    ("openai", "include_usage false", field("stream_options", {"include_usage": False})),
+    *(
+        ("openai", f"{word} in tools", in_tools(f'"{word}"'))
+        for word in ("$schema", "$ref", "anyOf", "items")
+    ),
+    ("openai", "properties empty", in_tools('"properties": {}')),
+    ("openai", "Accept of a stream", header("Accept", "text/event-stream")),
+    ("openai", "no User-Agent", header("User-Agent", "")),
+    ("openai", "query", lambda request, document: "api-version" in request.path),
+    ("ollama", "two results", two_results),
+    ("ollama", "empty result", EMPTY_RESULT),
+    ("ollama", "properties empty", in_tools('"properties": {}')),
+    *(("ollama", f"{word} in tools", in_tools(f'"{word}"')) for word in ("$schema", "anyOf", "items")),
+    *(("responses", f"{word} in tools", in_tools(f'"{word}"')) for word in ("$schema", "anyOf")),
+    ("responses", "properties empty", in_tools('"properties": {}')),
     ("ollama", "format empty", format_empty),
     *((api, "above 1 MiB", body_above(MEBIBYTE)) for api in APIS),
     *(

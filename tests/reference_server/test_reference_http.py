@@ -142,6 +142,16 @@ def test_messages_come_in_three_forms(engine: FakeEngine, messages: Any) -> None
     assert engine.calls[0].prompt == [{"role": "user", "content": "hi"}]
 
 
+def test_a_tool_call_of_the_history_has_the_members_that_the_engine_takes(engine: FakeEngine) -> None:
+    call: dict[str, Any] = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    sent = {**call, "index": 0}
+    turn = {"role": "assistant", "content": None, "tool_calls": [sent, {**sent, "id": None}]}
+    assert post(engine, CHAT, {"messages": [*USER, turn]}).status_code == 200
+    without_id = {name: value for name, value in call.items() if name != "id"}
+    prompt: Any = engine.calls[0].prompt
+    assert prompt[1]["tool_calls"] == [call, without_id]
+
+
 USER = [{"role": "user", "content": "hi"}]
 
 

@@ -38,11 +38,19 @@ _RESPONSE_FORMAT = object_of(
     {"type": one_of("text", "json_object", "json_schema"), "json_schema": optional(_JSON_SCHEMA)}, ("type",)
 )
 _PART = object_of({"type": text, "text": optional(text)}, ("type",))
+_CALL = object_of(
+    {
+        "id": optional(text),
+        "type": text,
+        "function": object_of({"name": text, "arguments": text}, ("name", "arguments")),
+    },
+    ("type", "function"),
+)
 _MESSAGE = object_of(
     {
         "role": text,
         "content": optional(text_or(list_of(_PART))),
-        "tool_calls": optional(list_of(table)),
+        "tool_calls": optional(list_of(_CALL)),
         "tool_call_id": optional(text),
     },
     ("role",),
@@ -229,7 +237,9 @@ def _to_message(fields: JsonObject) -> Message:
         raise InvalidRequest("No content was provided, expected tool calls to be provided.", "messages")
     message: Message = {"role": fields["role"], "content": _plain_text(content)}
     if calls:
-        message["tool_calls"] = calls
+        message["tool_calls"] = [
+            {name: value for name, value in call.items() if value is not None} for call in calls
+        ]
     if answered is not None:
         message["tool_call_id"] = answered
     return message
