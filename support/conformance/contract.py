@@ -6,6 +6,7 @@ import math
 import time
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,8 +29,33 @@ Byte = Annotated[int, Field(ge=0, le=255)]
 LogProbability = Annotated[float, Field(le=0, allow_inf_nan=False)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Place = tuple[int | str, ...]
-# An invariant over all JSON documents of a response: raises ValueError with what was found.
+# An invariant over all JSON documents of a response: raises ValueError with what was found, `BrokenAt` where
+# one of the documents is the first that breaks it.
 Invariant = Callable[[Sequence[Json]], None]
+
+
+class BrokenAt(ValueError):
+    """An invariant is broken by the document of this index (from 0), the first one that does so."""
+
+    def __init__(self, index: int, message: str) -> None:
+        super().__init__(message)
+        self.index = index
+
+
+@contextmanager
+def at_document(index: int) -> Iterator[None]:
+    """A ValueError inside becomes `BrokenAt` this document."""
+    try:
+        yield
+    except BrokenAt:
+        raise
+    except ValueError as error:
+        raise BrokenAt(index, str(error)) from None
+
+
+def first_index(documents: Sequence[Json], breaks: Callable[[Json], object]) -> int:
+    """The index of the first document for which that is true."""
+    return next(index for index, document in enumerate(documents) if breaks(document))
 
 
 class StrictModel(BaseModel):
@@ -76,6 +102,7 @@ class Contract:
     model: the suite's stricter one: presence, ranges, units.
     extra_fields_allowed: fields beyond the model, as paths without list indices (`usage.total_time_sec`).
     invariants: conditions across fields and chunks.
+    timing: conditions on the times in a response, which are compared with those that were measured.
     named_events: the name of each event is the `type` of its data.
     """
 
@@ -83,6 +110,7 @@ class Contract:
     official: Any = None
     extra_fields_allowed: frozenset[str] = frozenset()
     invariants: tuple[Invariant, ...] = ()
+    timing: tuple[Callable[[ParsedResponse], None], ...] = ()
     named_events: bool = False
 
     def check(self, parsed: ParsedResponse) -> None:
@@ -94,14 +122,19 @@ class Contract:
                 try:
                     check(piece)
                 except ConformanceError as error:
-                    place = f"chunk {number} of {len(parsed.chunks)}: " if parsed.streamed else ""
-                    details = error.details or (error.actual,)
-                    raise ConformanceError(error.layer, f"{place}{error.actual}", details) from None
+                    raise _located(error, parsed, number) from None
         if self.named_events:
             self._check_event_names(parsed.chunks)
         for invariant in self.invariants:
             try:
                 invariant(parsed.values)
+            except BrokenAt as error:
+                raise _located(ConformanceError("invariants", str(error)), parsed, error.index + 1) from None
+            except ValueError as error:
+                raise ConformanceError("invariants", str(error)) from None
+        for condition in self.timing:
+            try:
+                condition(parsed)
             except ValueError as error:
                 raise ConformanceError("invariants", str(error)) from None
 
@@ -131,6 +164,12 @@ class Contract:
         if unknown:
             names = [f"unknown fields: {name}" for name in unknown]
             raise ConformanceError("contract", f"unknown fields: {', '.join(unknown)}", names)
+
+
+def _located(error: ConformanceError, parsed: ParsedResponse, number: int) -> ConformanceError:
+    """The error with the number of the chunk that it is about. Known issues are compared without that."""
+    place = f"chunk {number} of {len(parsed.chunks)}: " if parsed.streamed else ""
+    return ConformanceError(error.layer, f"{place}{error.actual}", error.details or (error.actual,))
 
 
 def extra_fields(api: str) -> Mapping[str, frozenset[str]]:

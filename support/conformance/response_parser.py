@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from support.http.exchange import Exchange, NotJson, strict_json
-from support.http.framing import DONE, Event, FramingError, parse_events, split_lines, stream_state
+from support.http.framing import (
+    DONE,
+    Event,
+    FramingError,
+    parse_events,
+    require_closed,
+    split_lines,
+    stream_state,
+)
 from support.units import Json, JsonMapping
 
 MEDIA_TYPES = {
@@ -84,6 +92,8 @@ def parse(exchange: Exchange, kind: str, *, ends_with_done: bool | None) -> Pars
         raise ConformanceError("framing", f"expected no body, got {exchange.text[:200]!r}")
     try:
         chunks = tuple(_chunks(exchange, kind, ends_with_done=ends_with_done))
+        if kind in ("sse", "ndjson"):
+            require_closed(exchange)
     except FramingError as error:
         raise ConformanceError("framing", str(error)) from None
     except NotJson as error:

@@ -19,13 +19,12 @@ import httpx
 from support.errors import SettingsError
 from support.http.deadline import DEADLINES
 from support.http.exchange import NO_STATUS, Exchange
-from support.http.framing import server_error, stream_state
+from support.http.framing import STREAM_TYPES, completed_at, server_error, stream_state
 from support.http.responsiveness import RESPONSIVENESS, AnsweredRequest
 from support.settings import ca_file, certificate_file_problem, redact_url
 from support.units import JsonMapping
 
 ANSWER_SECONDS = 30.0
-STREAM_TYPES = ("text/event-stream", "application/x-ndjson")
 Chunks = list[tuple[float, bytes]]
 # Proxies (in small letters too) and CAs. Some values stop each client of httpx: SOCKS, a missing file.
 TRANSPORT_VARIABLES = frozenset(
@@ -238,9 +237,9 @@ def _unended_stream(exchange: Exchange, what: str, reason: str) -> str:
     if exchange.content_type not in STREAM_TYPES:
         return reason
     state, position = stream_state(exchange.body)
-    if state.startswith("complete"):
-        after = exchange.arrival_time(position)
-        reason = f"the stream was {state} after {after:.1f} s, then the server {what}: {reason}"
+    complete, after = completed_at(exchange)
+    if complete:
+        reason = f"the stream was {complete} after {after:.1f} s, then the server {what}: {reason}"
     elif state.startswith("no event"):
         reason = f"the stream had {state}: {reason}"
     elif state:

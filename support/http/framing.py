@@ -10,9 +10,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from support.http.exchange import Exchange
 from support.results.safe_text import counted, one_line
 
 DONE = "[DONE]"
+STREAM_TYPES = ("text/event-stream", "application/x-ndjson")
+# How long a server may leave a complete stream open, beside the time that the stream took: a busy machine
+# delays both. mistral.rs 0.8.1 and Ollama 0.17.4 closed each of 78 streams within 0.02 s on a busy machine.
+CLOSE_SECONDS = 2.0
 # The last event of a stream, by the type of its data: Anthropic's API, then the Responses API.
 _LAST_TYPES = ("message_stop", "response.completed", "response.incomplete", "response.failed")
 
@@ -111,6 +116,25 @@ def stream_state(body: bytes) -> tuple[str, int]:
     if not done and _is_last(last):
         done = "complete"
     return done or f"{counted(len(pieces), 'event')}, the last one", end
+
+
+def completed_at(exchange: Exchange) -> tuple[str, float]:
+    """The state of a complete stream, and the seconds until then; an empty state for any other response."""
+    if exchange.content_type not in STREAM_TYPES:
+        return "", 0.0
+    state, position = stream_state(exchange.body)
+    return (state, exchange.arrival_time(position)) if state.startswith("complete") else ("", 0.0)
+
+
+def require_closed(exchange: Exchange) -> None:
+    """Raises `FramingError` for a stream that stayed open after its end: clients read until it is closed."""
+    state, complete = completed_at(exchange)
+    open_seconds = exchange.seconds - complete
+    if state and open_seconds > complete + CLOSE_SECONDS:
+        raise FramingError(
+            f"the stream was {state} after {complete:.1f} s, then the server left it open "
+            f"for {open_seconds:.1f} s"
+        )
 
 
 def _pieces(body: bytes) -> Iterator[tuple[str, str]]:

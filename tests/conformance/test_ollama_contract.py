@@ -58,6 +58,19 @@ def check(contract: str, document: Any) -> None:
     CONTRACTS[contract].check(stream(document) if contract.endswith("stream") else whole(document))
 
 
+def embed(**fields: Any) -> dict[str, Any]:
+    return {"model": "tiny", "embeddings": [[0.6, 0.8]], "total_duration": 900_000, **fields}
+
+
+# The sample responses were complete 0.2 s after their request.
+LONG_ENOUGH, TOO_LONG = 250_000_000, 260_000_000
+TIMED: dict[str, Callable[..., Any]] = {
+    "generate": generate,
+    "generate stream": lambda **fields: lines("a", **fields),
+    "chat": chat,
+    "chat stream": lambda **fields: [chat(**fields)],
+    "embed": embed,
+}
 TOOL = {"id": "call_1", "function": {"index": 0, "name": "f", "arguments": {"a": 1}}}
 GOOD: list[tuple[str, Any]] = [
     ("generate", generate()),
@@ -80,6 +93,7 @@ GOOD: list[tuple[str, Any]] = [
         {"model": "tiny", "embeddings": [[0.6, 0.8]], "total_duration": 900_000, "prompt_eval_count": 1},
     ),
     ("embed", {"model": "tiny", "embeddings": []}),
+    *((contract, make(total_duration=LONG_ENOUGH)) for contract, make in TIMED.items()),
     ("embeddings", {"embedding": [3.0, 4.0]}),
     ("tags", {"models": [{**ENTRY, "modified_at": NOW}]}),
     ("tags", {"models": []}),
@@ -166,6 +180,16 @@ WRONG: list[tuple[str, Callable[[], Any], str, str]] = [
     ),
     ("embed", lambda: {"model": "tiny", "embeddings": [[3.0, 4.0]]}, "invariants", "has length 5"),
     ("embed", lambda: {"model": "tiny", "embeddings": [[0.6, 0.8], [1.0]]}, "invariants", "different sizes"),
+    *(
+        (
+            contract,
+            lambda make=make: make(total_duration=TOO_LONG),
+            "invariants",
+            "but the response took 0.200 s",
+        )
+        for contract, make in TIMED.items()
+    ),
+    ("embed", lambda: embed(load_duration=9_000_000), "invariants", "longer than the whole"),
     ("embed", lambda: {"model": "tiny", "embeddings": [[]]}, "contract", "embeddings"),
     ("tags", lambda: {"models": None}, "official type", "models"),
     (

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import closing as closing_client
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from support.conformance.api import Api
+from support.conformance.contract import BrokenAt, Invariant
+from support.conformance.oracles import anthropic, ollama, openai, responses
 from support.conformance.oracles.openai import OPENAI
-from support.conformance.response_parser import ConformanceError
+from support.conformance.response_parser import ConformanceError, parse
+from support.http import framing
+from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.results.behave_types import BehaveStep
 from support.results.check import CheckResult, describe_failure
 from support.results.verdicts import MAX_LINES, _step_verdict
 from tests.conformance.samples import USAGE, chunk, exchange, stream
+from tests.http.tiny_server import Reply, TinyServer
 
 ENGINE_DIED = {"error": {"message": "engine died", "type": "server_error"}}
 
@@ -54,6 +65,153 @@ def test_an_event_that_is_broken_json_has_its_number() -> None:
 def test_a_stream_of_comments_is_reported_as_one() -> None:
     comments = exchange(b": ping\n\n: ping\n\n", content_type="text/event-stream")
     assert str(failure(comments)) == "framing: a stream without any event, only 2 comments"
+
+
+# -- invariants over the whole stream
+
+MESSAGE = {"id": "m", "type": "message", "role": "assistant", "model": "tiny", "content": [], "usage": {}}
+START: dict[str, Any] = {"type": "message_start", "message": MESSAGE}
+STOP_REASON = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}
+STOP = {"type": "message_stop"}
+CREATED = {"type": "response.created", "response": {"id": "r"}}
+COMPLETED = {"type": "response.completed", "response": {"id": "r", "status": "completed", "output": []}}
+LINE = {"model": "tiny", "created_at": "2026-01-01T00:00:02Z", "done": False}
+LAST_LINE = {**LINE, "done": True, "done_reason": "stop", "total_duration": 1}
+CALL = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def block(kind: str, index: int) -> dict[str, Any]:
+    return {"type": f"content_block_{kind}", "index": index, "content_block": {"type": "text"}}
+
+
+def numbered(*events: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{**event, "sequence_number": number} for number, event in enumerate(events)]
+
+
+def call_chunk(piece: dict[str, Any]) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": {"tool_calls": [piece]}, "finish_reason": None}]}
+
+
+# Invariant, documents, and the number of the one that is to blame (None: the stream as a whole).
+BLAMED: list[tuple[Invariant, list[Any], int | None]] = [
+    (openai.constant_ids, [chunk("a"), chunk("b"), chunk("c", id="2"), chunk("d", id="3")], 3),
+    (openai.constant_ids, [chunk("a"), chunk("b", model="other")], 2),
+    (openai.constant_ids, [chunk("a"), chunk("b", choices=chunk("b")["choices"] * 2)], 2),
+    (openai.one_finish_reason_per_choice, [chunk("a"), chunk(reason="stop"), chunk("b"), chunk("c")], 3),
+    (openai.one_finish_reason_per_choice, [chunk("a"), chunk("b")], None),
+    (openai.usage_once_last, [chunk("a"), chunk("b", usage=USAGE), chunk(reason="stop", usage=USAGE)], 2),
+    (openai.role_first, [chunk("a", role=False)], 1),
+    (openai.tool_calls_complete, [call_chunk(CALL), call_chunk(CALL)], 2),
+    (ollama.done_once, [LINE, LAST_LINE, LINE], 2),
+    (ollama.done_once, [LINE, LINE], None),
+    (ollama.done_once, [LINE, {**LINE, "eval_count": 1}, LAST_LINE], 2),
+    (ollama.done_once, [LINE, LAST_LINE], 2),
+    (ollama.monotonic, [LINE, {**LINE, "model": "other"}, LAST_LINE], 2),
+    (ollama.monotonic, [LINE, LINE, {**LINE, "created_at": "2026-01-01T00:00:01Z"}, LAST_LINE], 3),
+    (ollama.success_last, [{"status": "a"}, {"status": "success"}, {"status": "b"}], 2),
+    (ollama.success_last, [{"status": "a"}], None),
+    (ollama.error_last, [{"error": "a"}, {"status": "b"}], 1),
+    (anthropic.one_start_one_stop, [START, START, STOP_REASON, STOP], 2),
+    (anthropic.one_start_one_stop, [START, STOP, STOP_REASON, STOP], 2),
+    (anthropic.one_start_one_stop, [START, STOP_REASON], None),
+    (anthropic.one_start_one_stop, [{"type": "ping"}], None),
+    (anthropic.one_start_one_stop, [START, STOP_REASON, {"type": "ping"}, block("stop", 0), STOP], 4),
+    (anthropic.blocks_complete, [START, block("start", 0), block("start", 1)], 3),
+    (anthropic.blocks_complete, [START, block("stop", 0)], 2),
+    (anthropic.blocks_complete, [START, block("start", 0)], None),
+    (anthropic.one_message_delta, [{**START, "message": {**MESSAGE, "content": [1]}}, STOP_REASON, STOP], 1),
+    (anthropic.one_message_delta, [START, STOP_REASON, STOP_REASON, STOP], 3),
+    (responses.sequence_numbers, [*numbered(CREATED, CREATED), {"sequence_number": 5}], 3),
+    (responses.one_start_one_end, [CREATED, CREATED, COMPLETED], 2),
+    (responses.one_start_one_end, [CREATED, COMPLETED, COMPLETED], 2),
+    (responses.one_start_one_end, [CREATED], None),
+    (responses.one_start_one_end, [{**CREATED, "response": {"id": "x"}}, COMPLETED], 2),
+    (responses.items_complete, [CREATED, {"type": "response.output_text.delta", "output_index": 0}], 2),
+]
+
+
+@pytest.mark.parametrize(
+    ("invariant", "documents", "blamed"),
+    BLAMED,
+    ids=[f"{number} {row[0].__name__}" for number, row in enumerate(BLAMED)],
+)
+def test_an_invariant_names_the_first_event_that_breaks_it(
+    invariant: Invariant, documents: list[Any], blamed: int | None
+) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        invariant(documents)
+    broken = caught.value
+    assert (broken.index + 1 if isinstance(broken, BrokenAt) else None) == blamed
+
+
+def test_the_number_comes_first_and_known_issues_are_compared_without_it() -> None:
+    error = failure(stream(chunk("a"), chunk("b", id="2"), chunk(reason="stop", id="2", usage=USAGE)))
+    assert str(error) == "invariants: chunk 2 of 3: id changes within a stream: ['1', '2']"
+    assert error.details == ("id changes within a stream: ['1', '2']",)
+
+
+# -- a stream that stays open
+
+
+def closed_after(seconds: float, complete: float = 0.1, end: str = "data: [DONE]\n\n") -> Exchange:
+    """A good stream that was complete after so many seconds, and was closed so many seconds later."""
+    response = stream(chunk("a"), chunk(reason="stop", usage=USAGE), end=end)
+    return replace(response, seconds=complete + seconds, chunks=((complete, response.body),))
+
+
+@pytest.mark.parametrize(("seconds", "complete"), [(1.0, 0.1), (2.0, 0.1), (9.0, 8.0)])
+def test_a_stream_that_is_closed_soon_passes(seconds: float, complete: float) -> None:
+    OPENAI.check_response(
+        closed_after(seconds, complete), status=[200], kind="sse", contracts=["chat stream"]
+    )
+
+
+@pytest.mark.parametrize("api", [OPENAI, ollama.OLLAMA])
+def test_a_stream_that_stays_open_fails(api: Api) -> None:
+    with pytest.raises(ConformanceError) as caught:
+        api.check_response(closed_after(3.0), status=[200], kind="sse", contracts=[])
+    assert str(caught.value) == (
+        "framing: the stream was complete, including [DONE], after 0.1 s, "
+        "then the server left it open for 3.0 s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "media"),
+    [
+        (b'{"done": true}\n', "ndjson", "application/x-ndjson"),
+        (b'data: {"type": "message_stop"}\n\n', "sse", "text/event-stream"),
+        (b'data: {"type": "response.completed"}\n\n', "sse", "text/event-stream"),
+    ],
+)
+def test_a_stream_of_each_framing_that_stays_open_fails(body: bytes, kind: str, media: str) -> None:
+    response = replace(exchange(body, content_type=media), seconds=3.0, chunks=((0.1, body),))
+    with pytest.raises(
+        ConformanceError, match=r"complete after 0\.1 s, then the server left it open for 2\.9 s"
+    ):
+        parse(response, kind, ends_with_done=None)
+
+
+def test_the_time_until_the_server_closes_is_measured(
+    serve: Callable[[Reply], TinyServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = stream(chunk("a"), chunk(reason="stop", usage=USAGE)).body
+
+    def stays_open(connection: socket.socket, closing: threading.Event) -> None:
+        head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n\r\n"
+        connection.sendall(head + body)
+        closing.wait(0.5)
+
+    monkeypatch.setattr(framing, "CLOSE_SECONDS", 0.1)
+    with closing_client(ApiClient(serve(stays_open).url)) as client:
+        response = client.post("/v1/chat/completions", {})
+    with pytest.raises(
+        ConformanceError, match=r"including \[DONE\], after 0\.\d s, then the server left it open"
+    ):
+        parse(response, "sse", ends_with_done=True)
+
+
+# -- how long a failure is
 
 
 def test_a_failed_check_has_fifteen_lines_at_most_and_what_was_received_first() -> None:

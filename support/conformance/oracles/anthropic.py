@@ -14,7 +14,16 @@ from anthropic import types as official
 from pydantic import BaseModel, ConfigDict, Field
 
 from support.conformance.api import Api, NormalizedAnswer
-from support.conformance.contract import Contract, Count, StreamEvent, StrictModel, Text, extra_fields
+from support.conformance.contract import (
+    BrokenAt,
+    Contract,
+    Count,
+    StreamEvent,
+    StrictModel,
+    Text,
+    extra_fields,
+    first_index,
+)
 from support.conformance.response_parser import ParsedResponse
 from support.conformance.tool_calls import Call, normalized_calls, require_unique_ids
 from support.units import Json, JsonMapping, JsonObject
@@ -141,48 +150,62 @@ def _require_stop_reason_consistent(reason: object, sequence: object, content: S
 
 def one_start_one_stop(events: Sequence[Json]) -> None:
     """message_start first, message_stop last, each once; after a message_delta nothing but the end."""
-    kinds = [event["type"] for event in events if event["type"] != "ping"]
+    numbered = [(number, event["type"]) for number, event in enumerate(events) if event["type"] != "ping"]
+    kinds = [kind for _, kind in numbered]
     for place, kind in ((0, "message_start"), (-1, "message_stop")):
         if kinds.count(kind) != 1 or kinds[place] != kind:
-            raise ValueError(f"a stream has one {kind}, at its {'end' if place else 'beginning'}: {kinds}")
+            allowed = numbered[place][0] if numbered else None
+            misplaced = [number for number, found in numbered if found == kind and number != allowed]
+            message = f"a stream has one {kind}, at its {'end' if place else 'beginning'}: {kinds}"
+            raise BrokenAt(misplaced[0], message) if misplaced else ValueError(message)
     if "message_delta" not in kinds:
         raise ValueError(f"a stream without message_delta: {kinds}")
-    late = set(kinds[kinds.index("message_delta") : -1]) - {"message_delta"}
+    begin = kinds.index("message_delta")
+    late = [(number, kind) for number, kind in numbered[begin:-1] if kind != "message_delta"]
     if late:
-        raise ValueError(f"after message_delta there is {', '.join(sorted(late))}")
+        names = ", ".join(sorted({kind for _, kind in late}))
+        raise BrokenAt(late[0][0], f"after message_delta there is {names}")
 
 
 def blocks_complete(events: Sequence[Json]) -> None:
     """Blocks are numbered from 0, one after the other: each starts, gets pieces of its kind, and stops."""
     begun, kind = -1, None
-    for event in events:
+    for number, event in enumerate(events):
         what = event["type"].removeprefix("content_block_")
         if what == event["type"]:
             continue
         index = event["index"]
         if what == "start":
             if kind is not None or index != begun + 1:
-                raise ValueError(f"block {index} starts after block {begun}{' is open' if kind else ''}")
+                opened = " is open" if kind else ""
+                raise BrokenAt(number, f"block {index} starts after block {begun}{opened}")
             begun, kind = index, event["content_block"]["type"]
         elif kind is None or index != begun:
-            raise ValueError(f"{event['type']} for block {index}, which is not open")
+            raise BrokenAt(number, f"{event['type']} for block {index}, which is not open")
         elif what == "stop":
             kind = None
         elif event["delta"].get("type") not in DELTA_FIELDS[kind]:
-            raise ValueError(f"a {event['delta'].get('type')} in a block of the type {kind}")
+            raise BrokenAt(number, f"a {event['delta'].get('type')} in a block of the type {kind}")
     if kind is not None:
         raise ValueError(f"block {begun} does not stop")
 
 
 def one_message_delta(events: Sequence[Json]) -> None:
     """The message starts empty; one message_delta has the stop reason, and that fits the content."""
-    start = next(event["message"] for event in events if event["type"] == "message_start")
+    first = first_index(events, lambda event: event["type"] == "message_start")
+    start = events[first]["message"]
     if start["content"] or start.get("stop_reason") is not None:
-        raise ValueError(f"message_start is not empty: {start['content']!r}, {start.get('stop_reason')!r}")
-    deltas = [event["delta"] for event in events if event["type"] == "message_delta"]
-    reasons = [delta.get("stop_reason") for delta in deltas]
-    if sum(reason is not None for reason in reasons) != 1:
-        raise ValueError(f"the stop reasons {reasons}: not one")
+        raise BrokenAt(
+            first, f"message_start is not empty: {start['content']!r}, {start.get('stop_reason')!r}"
+        )
+    deltas = [
+        (number, event["delta"]) for number, event in enumerate(events) if event["type"] == "message_delta"
+    ]
+    reasons = [delta.get("stop_reason") for _, delta in deltas]
+    given = [number for number, delta in deltas if delta.get("stop_reason") is not None]
+    if len(given) != 1:
+        message = f"the stop reasons {reasons}: not one"
+        raise BrokenAt(given[1], message) if given else ValueError(message)
     whole = assemble(events)
     _require_stop_reason_consistent(whole["stop_reason"], whole["stop_sequence"], whole["content"])
 
@@ -196,10 +219,12 @@ def tool_inputs_are_objects(events: Sequence[Json]) -> None:
 
 def tool_inputs_start_empty(events: Sequence[Json]) -> None:
     """A tool_use block starts with an empty input: all of it comes in the deltas."""
-    for event in events:
+    for number, event in enumerate(events):
         block = event.get("content_block") or {}
         if block.get("type") == "tool_use" and block["input"]:
-            raise ValueError(f"the block of {block['name']} starts with the input {block['input']!r:.100}")
+            raise BrokenAt(
+                number, f"the block of {block['name']} starts with the input {block['input']!r:.100}"
+            )
 
 
 def call_ids_unique(message: Sequence[Json]) -> None:

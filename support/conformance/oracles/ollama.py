@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from openai.types import Model as OpenAiModel
@@ -20,6 +21,7 @@ from pydantic import AfterValidator, Field
 from support.conformance.api import Api, NormalizedAnswer
 from support.conformance.contract import (
     CLOCK_SLACK_SECONDS,
+    BrokenAt,
     Byte,
     Contract,
     LogProbability,
@@ -27,6 +29,7 @@ from support.conformance.contract import (
     StrictModel,
     Text,
     extra_fields,
+    first_index,
     require_current_time,
     require_equal_sizes,
     require_unique,
@@ -45,6 +48,9 @@ with without_transport_variables():
 UNIT_SLACK = 1e-3
 # Parts of a time are measured by several clocks.
 DURATION_SLACK = 1.05
+# The clocks of two machines: their rate, and the resolution of both.
+CLOCK_RATE_SLACK = 1.01
+CLOCK_OFFSET_SECONDS = 0.05
 # Whatever answers faster counts in other units than nanoseconds.
 MIN_TOTAL_DURATION = 100_000
 # Go's time.Time as JSON (RFC 3339 with up to nine digits of a second).
@@ -345,30 +351,38 @@ class ErrorBody(StrictModel):
 
 def done_once(lines: Sequence[Json]) -> None:
     """`done` is true in the last line alone; only there are the reason, the metrics and the context."""
-    ends = [number for number, line in enumerate(lines) if line["done"]]
-    if ends != [len(lines) - 1]:
-        raise ValueError(f"`done` is true in the lines {ends} of {len(lines)}: not in the last one alone")
+    _require_last_alone("`done` is true in the lines", [bool(line["done"]) for line in lines])
     for number, line in enumerate(lines[:-1]):
         early = [name for name in ("done_reason", "context", *METRICS) if name in line]
         if early:
-            raise ValueError(f"line {number} of {len(lines)} already has {', '.join(early)}")
+            raise BrokenAt(number, f"a line before the last already has {', '.join(early)}")
     missing = [
         name
         for name in ("done_reason", "total_duration", "prompt_eval_count", "eval_count")
         if lines[-1].get(name) is None
     ]
     if missing:
-        raise ValueError(f"the last line lacks {', '.join(missing)}")
+        raise BrokenAt(len(lines) - 1, f"the last line lacks {', '.join(missing)}")
+
+
+def _require_last_alone(what: str, found: Sequence[bool]) -> None:
+    """Raises ValueError unless it is so in the last line alone."""
+    numbers = [number for number, is_so in enumerate(found, 1) if is_so]
+    if numbers != [len(found)]:
+        message = f"{what} {numbers} of {len(found)}: not in the last one alone"
+        raise BrokenAt(numbers[0] - 1, message) if numbers else ValueError(message)
 
 
 def monotonic(lines: Sequence[Json]) -> None:
     """One model in a stream, and times that do not go back."""
     models = {line["model"] for line in lines}
     if len(models) != 1:
-        raise ValueError(f"the model changes within a stream: {sorted(models)}")
+        other = first_index(lines, lambda line: line["model"] != lines[0]["model"])
+        raise BrokenAt(other, f"the model changes within a stream: {sorted(models)}")
     times = [unix_seconds(line["created_at"]) for line in lines]
-    if times != sorted(times):
-        raise ValueError("created_at goes back within a stream")
+    for number, (before, time_of_line) in enumerate(pairwise(times), 1):
+        if time_of_line < before:
+            raise BrokenAt(number, "created_at goes back within a stream")
 
 
 def durations_consistent(answers: Sequence[Json]) -> None:
@@ -380,15 +394,23 @@ def durations_consistent(answers: Sequence[Json]) -> None:
         raise ValueError(f"parts of the time are longer than the whole of {whole} ns: {parts}")
 
 
+def total_duration_within_elapsed(parsed: ParsedResponse) -> None:
+    """The server did not take longer than the client waited, from the request to the end of the response."""
+    whole = (parsed.values[-1].get("total_duration") or 0) / 1e9
+    elapsed = parsed.exchange.seconds
+    if whole > elapsed * CLOCK_RATE_SLACK + CLOCK_OFFSET_SECONDS:
+        raise ValueError(f"total_duration is {whole:.3f} s, but the response took {elapsed:.3f} s")
+
+
 def logprobs_match_text(answers: Sequence[Json]) -> None:
     """Where tokens are listed, they are those of the text beside them."""
-    for answer in answers:
+    for number, answer in enumerate(answers):
         if not answer.get("logprobs"):
             continue
         text = answer["response"] if "response" in answer else answer["message"]["content"]
         tokens = "".join(token["token"] for token in answer["logprobs"])
         if text and tokens != text:
-            raise ValueError(f"the tokens {tokens!r:.200} are not the text {text!r:.200}")
+            raise BrokenAt(number, f"the tokens {tokens!r:.200} are not the text {text!r:.200}")
 
 
 def logprobs_within_eval_count(answers: Sequence[Json]) -> None:
@@ -401,11 +423,16 @@ def logprobs_within_eval_count(answers: Sequence[Json]) -> None:
 
 def tool_calls_indexed(answers: Sequence[Json]) -> None:
     """Tool calls are numbered in their order, and none has another's id."""
-    calls = [call for answer in answers for call in answer["message"].get("tool_calls") or ()]
-    numbers = [call["function"].get("index") for call in calls]
-    if any(number is not None for number in numbers) and numbers != list(range(len(calls))):
-        raise ValueError(f"the tool calls are numbered {numbers}")
-    require_unique_ids(call.get("id") for call in calls)
+    found = [
+        (line, call)
+        for line, answer in enumerate(answers)
+        for call in answer["message"].get("tool_calls") or ()
+    ]
+    numbers = [call["function"].get("index") for _, call in found]
+    if any(number is not None for number in numbers) and numbers != list(range(len(found))):
+        wrong = next(line for place, (line, _) in enumerate(found) if numbers[place] != place)
+        raise BrokenAt(wrong, f"the tool calls are numbered {numbers}")
+    require_unique_ids(call.get("id") for _, call in found)
 
 
 def unit_length(answers: Sequence[Json]) -> None:
@@ -417,29 +444,35 @@ def unit_length(answers: Sequence[Json]) -> None:
 def success_last(lines: Sequence[Json]) -> None:
     """The last status, and no other, is `success`."""
     states = [line["status"] for line in lines]
-    if states.count("success") != 1 or states[-1] != "success":
+    early = states.index("success") if "success" in states[:-1] else None
+    if early is not None:
+        raise BrokenAt(early, f"success is not the last state: {states}")
+    if states[-1] != "success":
         raise ValueError(f"the states do not end in success: {states}")
 
 
 def error_last(lines: Sequence[Json]) -> None:
     """The last line, and no other, is an error: nothing comes after it."""
-    errors = [number for number, line in enumerate(lines) if "error" in line]
-    if errors != [len(lines) - 1]:
-        raise ValueError(f"errors in the lines {errors} of {len(lines)}: not in the last one alone")
+    _require_last_alone("errors in the lines", ["error" in line for line in lines])
 
 
 _TEXT = (durations_consistent, logprobs_match_text, logprobs_within_eval_count)
 _STREAM = (done_once, monotonic, *_TEXT)
+_TIMING = (total_duration_within_elapsed,)
 _EXTRA = extra_fields("ollama")
 
 CONTRACTS = {
-    "generate": Contract(Generate, ollama.GenerateResponse, invariants=_TEXT),
-    "generate stream": Contract(GenerateLine, ollama.GenerateResponse, invariants=_STREAM),
+    "generate": Contract(Generate, ollama.GenerateResponse, invariants=_TEXT, timing=_TIMING),
+    "generate stream": Contract(GenerateLine, ollama.GenerateResponse, invariants=_STREAM, timing=_TIMING),
     "generate load": Contract(GenerateLoad, ollama.GenerateResponse),
-    "chat": Contract(Chat, ollama.ChatResponse, invariants=(*_TEXT, tool_calls_indexed)),
-    "chat stream": Contract(ChatLine, ollama.ChatResponse, invariants=(*_STREAM, tool_calls_indexed)),
+    "chat": Contract(Chat, ollama.ChatResponse, invariants=(*_TEXT, tool_calls_indexed), timing=_TIMING),
+    "chat stream": Contract(
+        ChatLine, ollama.ChatResponse, invariants=(*_STREAM, tool_calls_indexed), timing=_TIMING
+    ),
     "chat load": Contract(ChatLoad, ollama.ChatResponse),
-    "embed": Contract(Embed, ollama.EmbedResponse, invariants=(unit_length,)),
+    "embed": Contract(
+        Embed, ollama.EmbedResponse, invariants=(unit_length, durations_consistent), timing=_TIMING
+    ),
     "embeddings": Contract(Embeddings, ollama.EmbeddingsResponse),
     "tags": Contract(Tags, ollama.ListResponse, _EXTRA["models"]),
     "ps": Contract(Processes, ollama.ProcessResponse, _EXTRA["models"]),

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field
 
 from support.conformance.api import Api, NormalizedAnswer
 from support.conformance.contract import (
+    BrokenAt,
     Byte,
     Contract,
     Count,
@@ -24,7 +25,9 @@ from support.conformance.contract import (
     Number,
     StrictModel,
     Text,
+    at_document,
     extra_fields,
+    first_index,
     require_current_time,
     require_equal_sizes,
     require_total,
@@ -311,22 +314,31 @@ def constant_ids(chunks: Sequence[Json]) -> None:
     for what in ("id", "model"):
         values = {chunk[what] for chunk in chunks}
         if len(values) != 1:
-            raise ValueError(f"{what} changes within a stream: {sorted(values)}")
-    for chunk in chunks:
+            other = first_index(chunks, lambda chunk, what=what: chunk[what] != chunks[0][what])  # type: ignore[misc]
+            raise BrokenAt(other, f"{what} changes within a stream: {sorted(values)}")
+    for number, chunk in enumerate(chunks):
         indices = [choice["index"] for choice in chunk["choices"]]
         if len(indices) != len(set(indices)):
-            raise ValueError(f"a chunk has a choice twice: {indices}")
+            raise BrokenAt(number, f"a chunk has a choice twice: {indices}")
 
 
 def one_finish_reason_per_choice(chunks: Sequence[Json]) -> None:
     """Each choice gives one finish reason, in its last chunk."""
     reasons: dict[int, list[Json]] = {}
-    for chunk in chunks:
+    # The first chunk of a choice after its finish reason.
+    late: dict[int, int] = {}
+    for number, chunk in enumerate(chunks):
         for choice in chunk["choices"]:
-            reasons.setdefault(choice["index"], []).append(choice["finish_reason"])
+            given = reasons.setdefault(choice["index"], [])
+            if any(reason is not None for reason in given):
+                late.setdefault(choice["index"], number)
+            given.append(choice["finish_reason"])
     for index, given in sorted(reasons.items()):
-        if given[-1] is None or any(reason is not None for reason in given[:-1]):
-            raise ValueError(f"choice {index} gives the finish reasons {given}: not one, at its end")
+        message = f"choice {index} gives the finish reasons {given}: not one, at its end"
+        if index in late:
+            raise BrokenAt(late[index], message)
+        if given[-1] is None:
+            raise ValueError(message)
     if not reasons:
         raise ValueError("a stream without any choice")
 
@@ -335,12 +347,13 @@ def tool_calls_complete(chunks: Sequence[Json]) -> None:
     """The pieces of each tool call add up to a whole one: id, type, name and arguments that are JSON."""
     calls: dict[int, StreamedCalls] = {}
     reasons: dict[int, Json] = {}
-    for chunk in chunks:
+    for number, chunk in enumerate(chunks):
         for choice in chunk["choices"]:
             index = choice["index"]
             streamed = calls.setdefault(index, StreamedCalls())
             for piece in choice["delta"].get("tool_calls") or ():
-                streamed.add(piece)
+                with at_document(number):
+                    streamed.add(piece)
             reasons[index] = choice["finish_reason"] or reasons.get(index)
     for index, streamed in sorted(calls.items()):
         streamed.require_complete(reasons[index])
@@ -349,18 +362,18 @@ def tool_calls_complete(chunks: Sequence[Json]) -> None:
 def role_first(chunks: Sequence[Json]) -> None:
     """The first delta of each choice names the role."""
     begun: set[int] = set()
-    for chunk in chunks:
+    for number, chunk in enumerate(chunks):
         for choice in chunk["choices"]:
             if choice["index"] not in begun and choice["delta"].get("role") != "assistant":
-                raise ValueError(f"choice {choice['index']} does not begin with the role")
+                raise BrokenAt(number, f"choice {choice['index']} does not begin with the role")
             begun.add(choice["index"])
 
 
 def usage_once_last(chunks: Sequence[Json]) -> None:
     """Token counts are in one chunk at most, the last one."""
-    counted = [number for number, chunk in enumerate(chunks) if chunk.get("usage")]
-    if counted not in ([], [len(chunks) - 1]):
-        raise ValueError(f"usage in the chunks {counted} of {len(chunks)}")
+    counted = [number for number, chunk in enumerate(chunks, 1) if chunk.get("usage")]
+    if counted not in ([], [len(chunks)]):
+        raise BrokenAt(counted[0] - 1, f"usage in the chunks {counted} of {len(chunks)}")
 
 
 def unit_length(answers: Sequence[Json]) -> None:

@@ -15,12 +15,15 @@ from pydantic import AfterValidator, Field
 
 from support.conformance.api import Api, NormalizedAnswer
 from support.conformance.contract import (
+    BrokenAt,
     Contract,
     Count,
     StreamEvent,
     StrictModel,
     Text,
+    at_document,
     extra_fields,
+    first_index,
     require_current_time,
     require_total,
 )
@@ -146,23 +149,29 @@ def sequence_numbers(events: Sequence[Json]) -> None:
     """The events are numbered from 0, without a gap."""
     numbers = [event["sequence_number"] for event in events]
     if numbers != list(range(len(numbers))):
-        raise ValueError(f"the events are numbered {numbers}")
+        wrong = next(place for place, number in enumerate(numbers) if number != place)
+        raise BrokenAt(wrong, f"the events are numbered {numbers}")
 
 
 def one_start_one_end(events: Sequence[Json]) -> None:
     """response.created first; one end, last, whose response has that status; one id throughout."""
     kinds = [event["type"] for event in events]
     if kinds[0] != "response.created" or kinds.count("response.created") != 1:
-        raise ValueError(f"a stream begins with one response.created: {kinds}")
+        again = [number for number, kind in enumerate(kinds) if kind == "response.created" and number > 0]
+        wrong = again[0] if kinds[0] == "response.created" else 0
+        raise BrokenAt(wrong, f"a stream begins with one response.created: {kinds}")
     ends = [kind for kind in kinds if kind in TERMINAL_EVENTS]
     if len(ends) != 1 or kinds[-1] not in TERMINAL_EVENTS:
-        raise ValueError(f"a stream has one end, at its end: {ends}, then {kinds[-1]}")
+        message = f"a stream has one end, at its end: {ends}, then {kinds[-1]}"
+        raise BrokenAt(kinds.index(ends[0]), message) if ends else ValueError(message)
     status = events[-1]["response"]["status"]
     if status != TERMINAL_EVENTS[kinds[-1]]:
-        raise ValueError(f"{kinds[-1]} of a response whose status is {status}")
+        raise BrokenAt(len(events) - 1, f"{kinds[-1]} of a response whose status is {status}")
     ids = {event["response"]["id"] for event in events if "response" in event}
     if len(ids) != 1:
-        raise ValueError(f"the id of the response changes: {sorted(ids)}")
+        own = events[0]["response"]["id"]
+        other = first_index(events, lambda event: event.get("response", {}).get("id", own) != own)
+        raise BrokenAt(other, f"the id of the response changes: {sorted(ids)}")
 
 
 def items_complete(events: Sequence[Json]) -> None:
@@ -171,18 +180,10 @@ def items_complete(events: Sequence[Json]) -> None:
     The pieces of a text, or of a call's arguments, join to those of its part, its item and the response.
     """
     items: list[_OpenItem] = []
-    for event in events:
-        if "output_index" not in event:
-            continue
-        index = event["output_index"]
-        if event["type"] == "response.output_item.added":
-            if index != len(items) or (items and items[-1].is_open):
-                raise ValueError(f"item {index} is added when there are {len(items)}, or one is still open")
-            items.append(_OpenItem(event["item"]))
-        elif index != len(items) - 1 or not items[-1].is_open:
-            raise ValueError(f"{event['type']} for item {index}, which is not open")
-        else:
-            items[-1].add_event(event)
+    for number, event in enumerate(events):
+        if "output_index" in event:
+            with at_document(number):
+                _add_item_event(items, event)
     still = [number for number, item in enumerate(items) if item.is_open]
     if still:
         raise ValueError(f"the items {still} are not done")
@@ -190,6 +191,19 @@ def items_complete(events: Sequence[Json]) -> None:
     at_the_end = [_item_content(item) for item in events[-1]["response"]["output"]]
     if streamed != at_the_end:
         raise ValueError(f"the stream has {streamed}, its end {at_the_end}")
+
+
+def _add_item_event(items: list[_OpenItem], event: JsonMapping) -> None:
+    """The next event of an item, which is the last one; raises ValueError when it does not fit."""
+    index = event["output_index"]
+    if event["type"] == "response.output_item.added":
+        if index != len(items) or (items and items[-1].is_open):
+            raise ValueError(f"item {index} is added when there are {len(items)}, or one is still open")
+        items.append(_OpenItem(event["item"]))
+    elif index != len(items) - 1 or not items[-1].is_open:
+        raise ValueError(f"{event['type']} for item {index}, which is not open")
+    else:
+        items[-1].add_event(event)
 
 
 class _OpenItem:
@@ -260,7 +274,12 @@ def item_ids_constant(events: Sequence[Json]) -> None:
             ids[event["type"].rpartition(".")[2]].append(event["item"]["id"])
     at_the_end = [item["id"] for item in events[-1]["response"]["output"]]
     if not ids["added"] == ids["done"] == at_the_end:
-        raise ValueError(f"ids when added {ids['added']}, when done {ids['done']}, at the end {at_the_end}")
+        done = [number for number, event in enumerate(events) if event["type"].endswith("output_item.done")]
+        pairs = zip(done, ids["added"], ids["done"], strict=False)
+        other = next((number for number, before, after in pairs if before != after), len(events) - 1)
+        raise BrokenAt(
+            other, f"ids when added {ids['added']}, when done {ids['done']}, at the end {at_the_end}"
+        )
 
 
 def normalize(parsed: ParsedResponse) -> NormalizedAnswer:
