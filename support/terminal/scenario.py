@@ -109,7 +109,7 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
             chat.begin()
         except WaitTimeout as error:
             if chat.alive:
-                NEVER_READY.failed(kind, str(error).partition("\n")[0])
+                NEVER_READY.failed(kind, str(error).partition("\n")[0].partition("; the screen")[0])
             raise
         NEVER_READY.succeeded(kind)
 

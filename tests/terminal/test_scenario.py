@@ -43,7 +43,7 @@ def test_a_chat_that_shows_no_prompt_twice_is_not_started_again(terminal_scenari
             terminal_scenario(fakes.DEAF).start()
     for setup in (None, "with a 512-token context", "in a tmux window"):
         terminal = terminal_scenario(fakes.CHAT)
-        with pytest.raises(AssertionError, match="a terminal chat was not started again: its last 2 starts"):
+        with pytest.raises(AssertionError, match=r"a terminal chat was not started again: .*running\)$"):
             terminal.start_with(setup, lambda: ANY_MODEL) if setup else terminal.start()
         assert not terminal.transcripts(), "it was started"
 
