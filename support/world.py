@@ -337,6 +337,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
             # The suite has ended it and removed its log.
             return
         if not self.server.alive:
+            self.server.end_is_known = True
             yield f"the server died during the scenario; the end of its log:\n{log[-1500:]}"
         panic = next((line for line in log.splitlines() if "panicked at" in line), None)
         if panic is not None:

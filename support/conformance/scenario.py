@@ -199,6 +199,7 @@ def _death_or_panic(outcome: Outcome, process: LaunchedProgram, log_offset: int)
             wait_until("the end of the server", lambda: not process.alive, timeout=EXIT_SECONDS)
     log = process.log[log_offset:]
     if not process.alive:
+        process.end_is_known = True
         return Failure("server", f"it died; the end of its log:\n{log[-LOG_CHARACTERS:]}")
     panic = next((line for line in log.splitlines() if PANIC in line), None)
     return Failure("server", f"its log contains a panic: {panic}") if panic is not None else None

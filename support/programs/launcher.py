@@ -50,6 +50,8 @@ class LaunchedProgram:
         self.folder = folder
         self.log_file = log_file
         self.url = url
+        # Whether its end is the suite's doing, or known as a failure.
+        self.end_is_known = False
 
     @property
     def log(self) -> str:
@@ -59,6 +61,14 @@ class LaunchedProgram:
     @property
     def alive(self) -> bool:
         return self.process.alive
+
+    def take_unknown_end(self) -> str:
+        """How it ended by itself, once; empty while it runs, and when `end_is_known`."""
+        if self.alive or self.end_is_known:
+            return ""
+        self.end_is_known = True
+        log = self.log if self.log_file.exists() else ""
+        return f"exit code {self.process.exit_code}; the end of its log:\n{log_tail(log)}"
 
     def resident_memory(self) -> int:
         """Resident memory of the process tree in bytes; zero when it has ended."""
@@ -70,9 +80,15 @@ class LaunchedProgram:
 
     def stop(self) -> int:
         """End the process tree and remove the folder; the exit code. May be called twice."""
+        self.end_is_known = True
         code = self.process.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
         return code
+
+
+def log_tail(log: str) -> str:
+    """Its last lines."""
+    return "\n".join(log.splitlines()[-LOG_TAIL_LINES:]) or "(it wrote nothing)"
 
 
 WaitStrategy = Callable[[LaunchedProgram], str]
@@ -168,8 +184,7 @@ def launch(  # noqa: PLR0913 - what it is, how it is started, and when it is rea
         if isinstance(error, WaitTimeout):
             if was_alive:
                 NEVER_READY.failed(kind, str(error))
-            tail = "\n".join(log.splitlines()[-LOG_TAIL_LINES:]) or "(it wrote nothing)"
-            message = f"{error} (exit code {code}). Last lines of its log:\n{tail}"
+            message = f"{error} (exit code {code}). Last lines of its log:\n{log_tail(log)}"
             raise LaunchFailure(message, exit_code=code, log=log) from None
         raise
 

@@ -80,6 +80,8 @@ class ScenarioRunner(EventRunner):
         self.failed = False
         self._signals = signals
         self._cleanup_error: Exception | None = None
+        # The last one that was started.
+        self._scenario: BehaveScenario | None = None
         # Reported with the first scenario that would pass all the same.
         self._first_answer_failure = ""
 
@@ -185,7 +187,9 @@ class ScenarioRunner(EventRunner):
             # An incomplete report does not change a result.
             guarded = GuardedFormatter(allure, self.budgets, warn_incomplete)
             self.formatters = [*self._chosen_formatters(), guarded]
-            return bool(self.run_model(features))
+            failed = bool(self.run_model(features))
+            self._report_ended_servers("after the last scenario")
+            return failed
         except KeyboardInterrupt:
             # Between two features: behave does not catch it. The records so far are reported.
             return True
@@ -207,6 +211,17 @@ class ScenarioRunner(EventRunner):
         """Report what failed outside all scenarios: the run fails."""
         self.failed = True
         self.notify_run_error(RunError.from_exception(what, error))
+
+    def _report_ended_servers(self, when: str) -> None:
+        """Report each shared server that has ended by itself, if no check has found that: the run fails."""
+        if self.suite is None or self._scenario is None or self._abort_reason() is not None:
+            return
+        for end in self.suite.take_unknown_ends():
+            feature, place = self._scenario.feature.name, location_of(self._scenario)
+            self.failed = True
+            self.notify_run_error(
+                RunError("server that ended", feature, place, f"{when}, {end}", status="failed")
+            )
 
     def scenario_started(self, scenario: BehaveScenario) -> None:
         """A scenario is about to run."""
@@ -241,6 +256,8 @@ class ScenarioRunner(EventRunner):
     def run_scenario(self, scenario: BehaveScenario, run: Callable[[Any], bool]) -> bool:
         """Run it, then give it its verdict, hooks and cleanups included."""
         assert self.suite is not None
+        self._report_ended_servers("between two scenarios")
+        self._scenario = scenario
         self.scenario_started(scenario)
         hook_failures = self.hook_failures
         failed = bool(run(self))
@@ -266,6 +283,10 @@ class ScenarioRunner(EventRunner):
             self.failed = True
             error = RunError("unresponsive server", feature, place, lost, status="failed")
             self.report_lost_server(base_url, error)
+        if verdict.gates:
+            # That a server ended is the cause, or one more thing that is wrong.
+            self.suite.take_unknown_ends()
+        self._report_ended_servers("during this scenario, which found nothing wrong")
         in_force = self.suite.resolved
         finalize(scenario, verdict, in_force.table(), in_force.settings.acceptance_reports_dir)
         self.failed = self.failed or verdict.gates

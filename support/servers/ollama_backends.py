@@ -147,6 +147,11 @@ class OllamaBackends:
         """Stop what was started and delete the models that were created, also when one of these fails."""
         self._pool.close()
 
+    @property
+    def programs(self) -> list[LaunchedProgram]:
+        """Those that it has started and not stopped."""
+        return [backend.process for backend in self._pool.servers.values() if backend.process is not None]
+
     def discard(self, backend: OllamaBackend) -> None:
         """Stop this one, which hangs or has died; the next use gets a new one."""
         for key in [key for key, known in self._pool.servers.items() if known is backend]:

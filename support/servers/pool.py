@@ -75,6 +75,11 @@ class ServerPool:
 
         return self._pool.get((model, tuple(options), isolation), start)
 
+    @property
+    def programs(self) -> list[LaunchedProgram]:
+        """Those that it has started and not stopped."""
+        return list(self._pool.servers.values())
+
     def discard(self, model: ModelArguments, options: Sequence[str] = (), isolation: str = "") -> None:
         """Stop this server: it was damaged, or is no longer needed."""
         self._pool.discard((model, tuple(options), isolation))

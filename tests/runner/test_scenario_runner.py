@@ -67,7 +67,9 @@ def test_a_wrong_first_answer_fails_the_first_scenario_that_passes(
     runner: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = SimpleNamespace(acceptance_strict=False, acceptance_reports_dir=None)
-    runner.suite = SimpleNamespace(resolved=SimpleNamespace(settings=settings, table=list))
+    runner.suite = SimpleNamespace(
+        resolved=SimpleNamespace(settings=settings, table=list), take_unknown_ends=list
+    )
     runner.hook_failures = 0
     runner._first_answer_failure = "the first chat request did not get the scripted answer"
     monkeypatch.setattr(runner, "_listing_of", lambda _: ())
@@ -95,3 +97,22 @@ def test_a_wrong_first_answer_fails_the_first_scenario_that_passes(
         ("passed", ""),
     ]
     assert runner.failed
+
+
+def test_a_server_that_ended_while_no_check_looked_fails_the_run(
+    runner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[Any] = []
+    monkeypatch.setattr(runner, "notify_run_error", errors.append)
+    monkeypatch.setattr(scenario_runner, "location_of", lambda _: "toy.feature:3")
+    ends = ["mistralrs ended by itself: exit code 101"]
+    runner.suite = SimpleNamespace(take_unknown_ends=lambda: [ends.pop()] if ends else [])
+    monkeypatch.setattr(runner, "_abort_reason", lambda: None)
+    runner._report_ended_servers("between two scenarios")
+    assert (errors, runner.failed) == ([], False)
+    runner._scenario = SimpleNamespace(feature=SimpleNamespace(name="Toys"))
+    runner._report_ended_servers("between two scenarios")
+    assert runner.failed
+    assert [(error.status, error.location, error.message) for error in errors] == [
+        ("failed", "toy.feature:3", "between two scenarios, mistralrs ended by itself: exit code 101")
+    ]

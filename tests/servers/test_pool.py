@@ -69,6 +69,18 @@ def test_a_dead_server_is_replaced(pool: ServerPool) -> None:
     assert not first.folder.exists()
 
 
+def test_a_server_that_ended_by_itself_is_found_once(pool: ServerPool) -> None:
+    server, stopped = pool.get(MODEL), pool.get(OTHER)
+    assert server.take_unknown_end() == ""
+    server.process.send(9)
+    stopped.stop()
+    wait_until("the server is dead", lambda: not server.alive, timeout=PATIENCE)
+    ends = [program.take_unknown_end() for program in pool.programs]
+    assert [end.partition(";")[0] for end in ends] == ["exit code -9", ""]
+    assert ends[0].endswith("listening")
+    assert server.take_unknown_end() == ""
+
+
 def test_a_discarded_server_is_ended_and_started_anew_when_asked_for(
     pool: ServerPool, programs: Programs
 ) -> None:
