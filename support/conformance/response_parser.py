@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -24,6 +25,7 @@ MEDIA_TYPES = {
     "ndjson": "application/x-ndjson",
     "text": "text/plain",
 }
+_CHARSET = re.compile(r';\s*charset="?([^\s;"]+)', re.IGNORECASE)
 
 
 def stream_kind(path: str) -> Literal["sse", "ndjson"]:
@@ -88,6 +90,9 @@ def parse(exchange: Exchange, kind: str, *, ends_with_done: bool | None) -> Pars
         raise ConformanceError(
             "framing", f"expected {MEDIA_TYPES[kind]}, got {exchange.content_type or '(no content type)'}"
         )
+    charset = _CHARSET.search(exchange.headers.get("content-type", ""))
+    if kind in ("json", "sse", "ndjson") and charset is not None and charset[1].lower() != "utf-8":
+        raise ConformanceError("framing", f"JSON is UTF-8 (RFC 8259, 8.1), the content type has {charset[0]}")
     if kind == "empty" and exchange.body:
         raise ConformanceError("framing", f"expected no body, got {exchange.text[:200]!r}")
     try:

@@ -41,6 +41,11 @@ def test_a_good_stream_is_kept() -> None:
     [
         (exchange(b"<html>", content_type="text/html"), "framing", "expected application/json"),
         (exchange(b"{", content_type=""), "framing", "no content type"),
+        (
+            exchange(b"{}", content_type="application/json; charset=ISO-8859-1"),
+            "framing",
+            "charset=ISO-8859-1",
+        ),
         (exchange(b'{"a": NaN}'), "JSON", "NaN"),
         (exchange(b'{"a": 1, "a": 2}'), "JSON", "twice"),
         (exchange(b"{} {}"), "JSON", "Extra data"),
@@ -202,3 +207,8 @@ def test_lines_are_read_from_the_bytes(body: bytes, seen: str) -> None:
         parse(exchange(body, content_type="application/x-ndjson"), "ndjson", ends_with_done=False)
     good = exchange(b'{"a": 1}\n{"a": 2}\n', content_type="application/x-ndjson")
     assert parse(good, "ndjson", ends_with_done=False).values == [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf-8"'])
+def test_the_charset_of_json_may_be_named(charset: str) -> None:
+    parse(exchange(b"{}", content_type=f"application/json; charset={charset}"), "json", ends_with_done=True)
