@@ -22,13 +22,14 @@ from support.errors import (
     EXIT_PASSED,
     EXIT_TERMINATED,
     AcceptanceError,
+    SettingsError,
 )
 from support.programs.cpu_contention import CpuContention
 from support.programs.resource_usage import ResourceSampler
 from support.reporting import evidence, html
 from support.reporting.allure_formatter import attach_to_run, write_measurements
 from support.reporting.behave_events import capability_title
-from support.reporting.files import write_atomically
+from support.reporting.files import lock_folder, write_atomically
 from support.reporting.junit import write_junit
 from support.reporting.matrix import Matrix, matrix_of
 from support.reporting.rendering import matrix_html, matrix_markdown, render, run_summary
@@ -99,8 +100,17 @@ class RunReports:
         self._unmade: dict[str, str] = {}
 
     def prepare(self) -> None:
-        """Remove what an earlier run left: a stale report would be taken for this one's."""
+        """Remove what an earlier run left: a stale report would be taken for this one's.
+
+        Raises `SettingsError` when another run writes to the folder: each would remove the other's results.
+        """
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not lock_folder(self.folder):
+                raise SettingsError(
+                    f"another run writes to the reports folder {self.folder}: wait for its end, or choose "
+                    "another folder with acceptance_reports_dir"
+                )
             for folder in (self.results, self.junit, self.folder / evidence.FOLDER):
                 shutil.rmtree(folder, ignore_errors=True)
             for folder in (self.results, self.junit):

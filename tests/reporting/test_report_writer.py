@@ -1,7 +1,9 @@
-"""A disk that becomes full: the verdict is printed, then what could not be written."""
+"""A full disk, and a folder that another run uses: what is printed, and what is left alone."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -10,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from support.errors import EXIT_FAILED, EXIT_HARNESS, EXIT_PASSED
+from support.errors import EXIT_FAILED, EXIT_HARNESS, EXIT_PASSED, SettingsError
+from support.reporting import report_writer
 from support.reporting.report_writer import RunReports
 from support.results.record import Record, read_records
 from support.servers.discovery import CommandTarget
@@ -82,3 +85,26 @@ def test_with_room_nothing_is_missing(reports: RunReports, capsys: pytest.Captur
     reports.records.write(PASSED)
     assert reports.finish(EXIT_PASSED, suite="toy", started=time.time()) == EXIT_PASSED
     assert "could not be written" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no lock of a folder")
+def test_a_second_run_at_the_same_time_needs_another_folder(reports: RunReports, tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from support.reporting.files import lock_folder\n"
+        "print([lock_folder(Path(folder)) for folder in sys.argv[1:]])"
+    )
+    other = [sys.executable, "-c", script, str(reports.folder), str(tmp_path)]
+    root = Path(__file__).parents[2]
+    assert subprocess.run(other, cwd=root, capture_output=True, check=True).stdout == b"[False, True]\n"
+    # The same process may go on with another run.
+    reports.prepare()
+
+
+def test_a_folder_of_another_run_is_left_as_it_is(
+    reports: RunReports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (reports.folder / "report.json").write_text("{}")
+    monkeypatch.setattr(report_writer, "lock_folder", lambda _: False)
+    with pytest.raises(SettingsError, match="another run writes to the reports folder"):
+        reports.prepare()
+    assert (reports.folder / "report.json").read_text() == "{}"
