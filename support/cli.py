@@ -8,11 +8,12 @@ import os
 import signal
 import sys
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
 import click
 
-from support.errors import EXIT_HARNESS, AcceptanceError
+from support.errors import EXIT_HARNESS, AcceptanceError, SettingsError
 from support.results.redaction import redact, redact_output
 
 
@@ -39,7 +40,7 @@ def main() -> None:
     """Tests whether a mistral.rs server is ready for production.
 
     \b
-    Exit codes: 0 passed, 1 failed, 2 wrong usage, settings or target,
+    Exit codes: 0 GO, 1 NO-GO, 2 wrong usage, settings or target,
     3 nothing selected or everything skipped, 4 harness broken, 5 over budget,
     130 interrupted, 143 terminated.
     """
@@ -74,9 +75,10 @@ def main() -> None:
     help="A report to keep, may be repeated (default: all; json is always made).",
 )
 @click.option(
-    "--no-known-issues",
-    is_flag=True,
-    help="Known issues (known_issues.toml) count as failures.",
+    "--gate",
+    type=click.Choice(["release", "regression", "strict"]),
+    help="What is NO-GO: release: known blockers and any unlisted failure; regression: unlisted failures; "
+    "strict: any failure.",
 )
 @click.option("--verbose", is_flag=True, help="Detailed server logs and more detail on the terminal.")
 @click.option("--ci", is_flag=True, help="Plain lines for a log: no colour, no progress bar.")
@@ -98,7 +100,7 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
     rerun_failed: bool,
     only_list: bool,
     reports: tuple[str, ...],
-    no_known_issues: bool,
+    gate: str | None,
     verbose: bool,
     ci: bool,
     suite: str,
@@ -123,7 +125,7 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
     settings += selection.model_settings(model) if model is not None else []
     settings += [f"acceptance_reports={','.join(reports)}"] if reports else []
     settings += ["acceptance_strict=true"] if strict else []
-    settings += ["acceptance_known_issues=false"] if no_known_issues else []
+    settings += [f"acceptance_gate={gate}"] if gate is not None else []
     settings += ["test_verbose=true"] if verbose else []
     settings += [f"acceptance_jobs={jobs}"] if jobs is not None else []
     arguments = [f"--define={setting}" for setting in settings] + [f"--name={title}" for title in name]
@@ -148,6 +150,38 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
     sys.exit(
         rerun.run_repeatedly(lambda more: entry_point.run_features([*more, *arguments]), iterations, folder)
     )
+
+
+@main.command()
+@click.argument("name", metavar="ID")
+@click.option("--reason", required=True, help="Why the failure may be accepted.")
+@click.option("--until", required=True, metavar="DATE", help="The last day, for example 2027-03-31.")
+@click.option("--owner", help="Who accepts it (default: the user).")
+def accept(name: str, reason: str, until: str, owner: str | None) -> None:
+    """Accept a failure until a date: it no longer counts for the decision.
+
+    \b
+    ID is the id of a check or the title of a scenario. The entry is added to accepted.toml
+    (setting acceptance_accepted).
+    """
+    import getpass
+
+    from support.reporting.files import write_atomically
+    from support.results.accepted_issues import AcceptedIssue, AcceptedIssues, parse_date
+    from support.runner import entry_point
+    from support.runner.checks_of_scenarios import known_ids
+
+    # With the configuration of behave, which has the form of titles.
+    accepted = AcceptedIssues.load(entry_point.settings_of([]).acceptance_accepted)
+    try:
+        entry = AcceptedIssue.of(name, reason, owner or getpass.getuser(), parse_date(until))
+    except ValueError as error:
+        raise SettingsError(f"acceptance accept: {error}") from None
+    changed = AcceptedIssues([entry], accepted.file)
+    changed.require_current(datetime.now().astimezone().date())
+    changed.require_existing(known_ids())
+    write_atomically(accepted.file, accepted.added(entry).encode())
+    click.echo(f"{accepted.file}: {name!r} is {entry}")
 
 
 @main.command()

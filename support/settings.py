@@ -21,7 +21,9 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from support.errors import SettingsError
+from support.results.decision import Gate
 from support.results.redaction import REDACTED, redactor_for, set_redactor
+from support.results.scope import CAPABILITIES, FORMATS, Scope
 
 SETTINGS_FILE = Path("acceptance.toml")
 OLLAMA_API_CHOICES = ("gateway", "ollama")
@@ -32,7 +34,7 @@ ENVIRONMENT_PREFIX = "ACCEPTANCE_"
 NUMBERS = ("test_port", "test_batch_size", "acceptance_time_factor", "acceptance_jobs")
 PATHS = (
     *("target_ca_file", "mistralrs_bin", "ollama_bin"),
-    *("test_model_path", "acceptance_cache_dir", "acceptance_reports_dir"),
+    *("test_model_path", "acceptance_cache_dir", "acceptance_reports_dir", "acceptance_accepted"),
 )
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 # What the value of a header may have (RFC 9110, 5.5), without blanks.
@@ -140,8 +142,21 @@ class Settings(BaseModel):
         "choose of html, json, junit and allure",
     )
     acceptance_strict: bool = _setting(False, "an unmet need is a failure instead of a skip")
-    acceptance_known_issues: bool = _setting(
-        True, "show failures listed in known_issues.toml as known issues"
+    acceptance_gate: Gate | None = _setting(
+        None,
+        "what decides between GO and NO-GO: release (unlisted failures, known blockers), regression "
+        "(unlisted failures) or strict (all failures); none: release, for the reference server regression",
+        "choose release, regression or strict",
+    )
+    acceptance_accepted: Path = _setting(
+        Path("accepted.toml"),
+        "file of the failures that are accepted until a date",
+        "give a file that `acceptance accept` wrote",
+    )
+    acceptance_scope: str = _setting(
+        "",
+        "the capabilities and model formats in use, separated by commas; others are not run (default: all)",
+        f"choose of {', '.join((*CAPABILITIES, *FORMATS))}",
     )
     acceptance_cases: str = _setting(
         "",
@@ -237,6 +252,12 @@ class Settings(BaseModel):
             raise ValueError(f"there is no report {unknown[0]!r}")
         return names
 
+    @field_validator("acceptance_scope")
+    @classmethod
+    def _known_scope(cls, names: str) -> str:
+        Scope.parse(names)
+        return names
+
     @field_validator("acceptance_compare")
     @classmethod
     def _comparable(cls, names: str | None) -> str | None:
@@ -256,6 +277,11 @@ class Settings(BaseModel):
     def selected_checks(self) -> frozenset[str]:
         """The ids of `acceptance_cases`; empty: all checks."""
         return frozenset(filter(None, self.acceptance_cases.split(",")))
+
+    @property
+    def scope(self) -> Scope:
+        """The capabilities and formats of `acceptance_scope`."""
+        return Scope.parse(self.acceptance_scope)
 
     @property
     def compared_servers(self) -> tuple[str, ...]:

@@ -168,8 +168,8 @@ class RunContext:
 
     @cached_property
     def known_issues(self) -> KnownIssues:
-        """The listed differences of programs from their contracts; none when that is switched off."""
-        return KnownIssues.load() if self.settings.acceptance_known_issues else KnownIssues(())
+        """The listed differences of programs from their contracts; none under the gate `strict`."""
+        return KnownIssues(()) if self.settings.acceptance_gate == "strict" else KnownIssues.load()
 
     @cached_property
     def comparison(self) -> Comparison:

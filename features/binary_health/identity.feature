@@ -6,13 +6,13 @@ Feature: The binary reports its name and version
   Background:
     Given the binary is an executable file
 
-  @blocker @smoke
+  @critical @smoke
   Scenario: The binary prints its usage
     When the operator runs "mistralrs --help"
     Then the program exits with code 0 within 2 seconds
     And the output contains "usage"
 
-  @blocker @smoke
+  @critical @smoke
   Scenario Outline: "mistralrs <option>" prints name and semantic version
     When the operator runs "mistralrs <option>"
     Then the program exits with code 0 within 2 seconds

@@ -6,7 +6,7 @@ Feature: Agents use the model as a tool
   Background:
     Given an MCP server with the scripted model
 
-  @blocker @smoke
+  @critical @smoke
   Scenario: The official SDK finds the chat tool
     When an agent connects with the official SDK
     Then the agent sees name and version of the server, and the tool "chat" with the parameter "messages"

@@ -3,7 +3,7 @@ Feature: MCP options take effect
   An operator who sets the options for MCP relies on them. A program that accepts an option and ignores
   it leaves agents without a connection, and reports nothing.
 
-  @blocker @smoke
+  @critical @smoke
   Scenario: A server with an MCP port serves MCP
     Given an MCP server with the scripted model
     When an agent sends "initialize"

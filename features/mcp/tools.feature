@@ -3,7 +3,7 @@ Feature: The model uses the tools of MCP servers
   An operator configures MCP tool servers, and the model calls their tools while it answers. The user
   sees only the answer, and gets one whatever happens to a tool.
 
-  @blocker
+  @critical
   Scenario Outline: The result of a tool <where> appears in the answer
     Given a server configured with the tool servers <servers>
     When a user asks "Do I need my <thing>?"

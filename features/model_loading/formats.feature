@@ -3,7 +3,7 @@ Feature: Models of every format load and answer
   An operator wants to serve a model in the format in which it was published. A model counts as loaded
   when it returns the answer that its script prescribes.
 
-  @blocker @smoke
+  @critical @smoke
   Scenario Outline: A <format> model loads within its time and memory limits
     Given a model in the <format> format
     When the operator starts the server
@@ -17,18 +17,22 @@ Feature: Models of every format load and answer
       | SafeTensors |
       | GGML        |
 
-  @blocker
   Scenario Outline: A <format> model gives the scripted answer
     Given a model in the <format> format
     When the operator starts the server and asks "Tell me about the lighthouse"
     Then the server is ready within 10 seconds
     And the answer matches the script
 
-    Examples: formats
+    @blocker
+    Examples: current formats
       | format      |
       | GGUF        |
       | SafeTensors |
-      | GGML        |
+
+    @critical
+    Examples: the old format
+      | format |
+      | GGML   |
 
   @critical @needs.subcommands
   Scenario Outline: A <format> model answers a one-shot prompt

@@ -5,17 +5,17 @@ Feature: A server with an API key rejects requests without it
   Background:
     Given a server with any model
 
-  @critical
+  @blocker
   Scenario: Requests to the OpenAI API need the right key
     When the "API keys" cases of the OpenAI API are run
     Then every case conforms
 
-  @critical @needs.responses
+  @blocker @needs.responses
   Scenario: Requests to the Responses API need the right key
     When the "API keys" cases of the Responses API are run
     Then every case conforms
 
-  @critical @needs.messages
+  @blocker @needs.messages
   Scenario: Requests to the Anthropic API need the right key
     When the "API keys" cases of the Anthropic API are run
     Then every case conforms

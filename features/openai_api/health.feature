@@ -5,7 +5,7 @@ Feature: Health check
   Background:
     Given a server with any model
 
-  @blocker @smoke
+  @critical @smoke
   Scenario: Health check routes return 200
     When the "health check" cases of the OpenAI API are run
     Then every case conforms

@@ -13,7 +13,7 @@ Feature: The server survives fuzzing
     And every request is answered within 10 seconds
     And no request gets a server error
 
-  @critical
+  @blocker
   Scenario: A trillion choices in one call are rejected
     When a client requests 1000000000000 choices in one call
     Then the request is rejected

@@ -25,7 +25,7 @@ Feature: Concurrent users do not affect each other
       | server        | form     |
       | a real Ollama | streamed |
 
-  @critical
+  @blocker
   Scenario Outline: 8 concurrent prompts to <server> are kept apart, <form>
     Given <server> with any model
     When 8 users ask <server> concurrently with prompts of different lengths, <form>
@@ -75,7 +75,7 @@ Feature: Concurrent users do not affect each other
       | the gateway | streamed     |
       | the gateway | non-streamed |
 
-  @critical @needs.command
+  @blocker @needs.command
   Scenario Outline: A disconnect from <server> does not abort other answers
     Given a dedicated server with a 32k context behind a gateway
     When clients of <server> disconnect while another client reads a stream
@@ -90,7 +90,7 @@ Feature: Concurrent users do not affect each other
       | server      |
       | the gateway |
 
-  @critical @needs.command
+  @blocker @needs.command
   Scenario: Under overload users get an answer or a busy error
     Given a dedicated server with a batch size of 1
     When 8 users ask mistral.rs concurrently about different topics, non-streamed

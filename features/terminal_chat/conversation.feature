@@ -6,7 +6,7 @@ Feature: A conversation in the terminal
   Background:
     Given a terminal chat
 
-  @blocker @smoke
+  @critical @smoke
   Scenario: A chat starts with a prompt
     When these keys are pressed
       | key   | times |

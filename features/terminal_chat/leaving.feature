@@ -6,7 +6,7 @@ Feature: Interrupting an answer and leaving the chat
   Background:
     Given a terminal chat
 
-  @blocker @smoke
+  @critical @smoke
   Scenario: Ctrl-C stops an endless answer and nothing else
     Given the answer to "Run forever" was interrupted with Ctrl-C
     When the line "Tell me about the butler" is typed

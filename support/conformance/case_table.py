@@ -30,6 +30,7 @@ from support.errors import AcceptanceError, SettingsError
 from support.models.roles import SCRIPTED
 from support.name_registry import unknown
 from support.results.check import Level
+from support.results.severity import Severity
 from support.units import JsonMapping, JsonObject
 
 CASE_FOLDER = Path(__file__).with_name("cases")
@@ -92,6 +93,7 @@ class Check(BaseModel):
     group: str = Field(min_length=3, description="the scenario that runs it, by its step")
     level: Level
     source: str = Field(min_length=3)
+    severity: Severity | None = Field(None, description="none: that of the scenario that runs it")
     model: str = Field(SCRIPTED, description="which of the suite's models the server has to serve")
 
     @property

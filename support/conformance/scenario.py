@@ -214,6 +214,7 @@ def _result(check: Check, status: CheckStatus, **fields: Any) -> CheckResult:
         status,
         expected=check.expected,
         source=check.source,
+        severity=check.severity,
         **fields,
     )
 

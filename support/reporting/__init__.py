@@ -17,5 +17,6 @@ report_json       `report.json`
 report_writer     all reports of a run: what is removed first, printed, written at the end; time limits of
                   capabilities
 resource_chart    the chart of resource usage
+run_verdict       GO or NO-GO as reports show it: sentences, causes, time limits
 summary           counts and times of a run, from its records
 """

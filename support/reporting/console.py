@@ -12,11 +12,12 @@ from support.results.outcome import Verdict
 from support.results.safe_text import indented, one_line, visible
 
 _MARKS = {
-    "passed": ("ok  ", "green"),
-    "failed": ("FAIL", "bold red"),
-    "broken": ("FAIL", "bold red"),
-    "skipped": ("skip", "yellow"),
-    "known_issue": ("know", "magenta"),
+    "passed": ("ok   ", "green"),
+    "failed": ("FAIL ", "bold red"),
+    "broken": ("FAIL ", "bold red"),
+    "skipped": ("skip ", "yellow"),
+    "out_of_scope": ("scope", "yellow"),
+    "known_issue": ("known", "magenta"),
 }
 
 
@@ -75,7 +76,7 @@ class OutcomePrinter:
         self.console.print(text)
         if verdict.gates:
             self.print(indented(verdict.message or "it failed without a message"), "")
-        elif verdict.status == "skipped" and verdict.message != self._last_reason:
+        elif verdict.status in ("skipped", "out_of_scope") and verdict.message != self._last_reason:
             self.print(indented(one_line(verdict.message, 300)), "dim")
             self._last_reason = verdict.message
         elif verdict.status == "known_issue":

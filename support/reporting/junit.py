@@ -7,7 +7,7 @@ readers know: https://github.com/jenkinsci/xunit-plugin
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 from support.reporting.check_text import failure_text, reason_text
 from support.reporting.files import write_atomically
+from support.reporting.run_verdict import RunVerdict
 from support.results.check import CheckResult
 from support.results.record import Record
 from support.results.safe_text import one_line, visible
@@ -47,8 +48,10 @@ class _Case:
         return case
 
 
-def write_junit(folder: Path, records: Sequence[Record]) -> list[Path]:
+def write_junit(folder: Path, records: Sequence[Record], verdict: RunVerdict) -> list[Path]:
     """`TESTS-<capability>.<feature file>.xml` for each feature; what failed outside stands in one of its own.
+
+    `TESTS-decision.xml` has one case, which fails unless the decision is GO.
 
     A scenario is a `<testcase>`, and so is each check of its group, after it. A failed one is a `<failure>`
     of the type `failed` or `budget`, a broken one an `<error>` of the type `broken`; a known issue and an
@@ -57,12 +60,13 @@ def write_junit(folder: Path, records: Sequence[Record]) -> list[Path]:
     features: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         features[record.location.rpartition(":")[0] or record.location].append(record)
+    suites = {_name(file): _suite(_name(file), those) for file, those in features.items()}
+    suites["decision"] = _decision(verdict, records)
     return [
         write_atomically(
-            folder / f"TESTS-{_name(file)}.xml",
-            ElementTree.tostring(_suite(_name(file), those), "utf-8", xml_declaration=True),
+            folder / f"TESTS-{name}.xml", ElementTree.tostring(suite, "utf-8", xml_declaration=True)
         )
-        for file, those in features.items()
+        for name, suite in suites.items()
     ]
 
 
@@ -74,28 +78,57 @@ def _name(file: str) -> str:
 
 
 def _suite(name: str, records: Sequence[Record]) -> ElementTree.Element:
+    properties = {
+        title: ", ".join(sorted(value for value in values if value))
+        for title, values in (
+            ("target", {record.target for record in records}),
+            ("worker", {record.worker for record in records}),
+        )
+    }
+    first = min(record.start for record in records)
+    # The time of a check is part of its scenario's.
+    spent = sum(record.duration for record in records)
     cases = [case for record in records for case in _cases(record)]
+    return _element(name, records[0].feature, cases, properties, start=first, seconds=spent)
+
+
+def _decision(verdict: RunVerdict, records: Sequence[Record]) -> ElementTree.Element:
+    """It fails for what no scenario shows: known blockers, time, the harness, too little that was run."""
+    details = [f"{cause.severity}: {cause.reason}" for cause in verdict.causes]
+    text = "\n".join([verdict.text, *details])
+    name = "The decision is GO"
+    case = _Case(name, 0.0, output=text)
+    if not verdict.go:
+        case = _Case(name, 0.0, "failure", "decision", verdict.sentences[0], text)
+    properties = {"target": verdict.target, "gate": verdict.decision.gate}
+    start = min((record.start for record in records), default=0.0)
+    return _element("decision", "Decision", [case], properties, start=start, seconds=0.0)
+
+
+def _element(
+    name: str,
+    title: str,
+    cases: Sequence[_Case],
+    properties: Mapping[str, str],
+    *,
+    start: float,
+    seconds: float,
+) -> ElementTree.Element:
     outcomes = Counter(case.outcome for case in cases)
-    first = datetime.fromtimestamp(min(record.start for record in records), UTC)
     suite = ElementTree.Element(
         "testsuite",
-        name=visible(records[0].feature),
+        name=visible(title),
         package=name,
         tests=str(len(cases)),
         errors=str(outcomes["error"]),
         failures=str(outcomes["failure"]),
         skipped=str(outcomes["skipped"]),
-        # The time of a check is part of its scenario's.
-        time=f"{sum(record.duration for record in records):.3f}",
-        timestamp=first.strftime("%Y-%m-%dT%H:%M:%S"),
+        time=f"{seconds:.3f}",
+        timestamp=datetime.fromtimestamp(start, UTC).strftime("%Y-%m-%dT%H:%M:%S"),
     )
-    properties = ElementTree.SubElement(suite, "properties")
-    for title, values in (
-        ("target", {record.target for record in records}),
-        ("worker", {record.worker for record in records}),
-    ):
-        value = ", ".join(sorted(value for value in values if value))
-        ElementTree.SubElement(properties, "property", name=title, value=visible(value))
+    listed = ElementTree.SubElement(suite, "properties")
+    for key, value in properties.items():
+        ElementTree.SubElement(listed, "property", name=key, value=visible(value))
     suite.extend(case.element(name) for case in cases)
     return suite
 

@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING
 from support.reporting.behave_events import capability_title
 from support.reporting.check_text import STATUS_NAMES, rerun_command
 from support.reporting.matrix import MARKS, MEANINGS, TITLE, Matrix, share
+from support.reporting.run_verdict import RunVerdict
 from support.reporting.summary import (
-    CONTENTION_LIMIT,
-    RunVerdict,
-    budget_lines,
-    capability_seconds,
     check_counts_text,
     counts,
     known_issues_by_reason,
@@ -73,8 +70,6 @@ def run_summary(records: Sequence[Record], *, duration: float, verdict: RunVerdi
         "known_issues": known_issues_by_reason(records),
         "skips": skip_lines(records),
         "slowest": [record for record in slowest if record.duration > 0],
-        "times": capability_seconds(records),
-        "budget_lines": budget_lines(records, verdict),
     }
 
 
@@ -101,7 +96,6 @@ def _environment() -> Environment:
         "visible": visible,
     }
     environment.globals |= {
-        "contention_limit": CONTENTION_LIMIT,
         "marks": MARKS,
         "meanings": MEANINGS,
         "names": STATUS_NAMES,

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from support.reporting.files import write_atomically
+from support.reporting.run_verdict import RunVerdict
 from support.reporting.summary import check_counts, counts
 from support.results.check import CheckResult
+from support.results.decision import severity_of_check
 from support.results.outcome import PLAIN_STATUS
 from support.results.record import Record
 from support.units import JsonMapping, JsonObject
@@ -18,6 +20,7 @@ from support.units import JsonMapping, JsonObject
 
 def build_report(
     records: Sequence[Record],
+    verdict: RunVerdict,
     *,
     suite: str,
     environment: JsonMapping,
@@ -29,13 +32,14 @@ def build_report(
     `started` in epoch seconds and `duration` in seconds are the run's. `environment` (settings, target,
     versions) must be redacted already. A row's `kind` is scenario or check, its `status` passed, failed or
     skipped; its `verdict` distinguishes broken, known_issue, unsupported and not_run. `summary` counts
-    scenarios, `checks` counts checks.
+    scenarios, `checks` counts checks. `decision`, `blockers` and `not_run` are those of `verdict`.
     """
     moment = datetime.fromtimestamp(started, UTC)
     return {
         "suite": suite,
         "timestamp": moment.isoformat(timespec="seconds").replace("+00:00", "Z"),
         "duration": round(duration, 3),
+        **verdict.to_json(),
         "summary": counts(records),
         "checks": check_counts(records),
         "environment": dict(environment),
@@ -71,6 +75,7 @@ def _scenario(record: Record) -> JsonObject:
         "status": PLAIN_STATUS[record.status],
         "duration": round(record.duration, 3),
         "verdict": record.status,
+        "severity": record.severity,
         **_place(record),
         **outcome,
         **{name: value for name, value in optional.items() if value},
@@ -90,6 +95,7 @@ def _check(record: Record, check: CheckResult) -> JsonObject:
         "status": PLAIN_STATUS[check.status],
         "duration": round(check.duration, 4),
         "verdict": check.status,
+        "severity": severity_of_check(record, check),
         "scenario": record.name,
         **_place(record),
         **({"error": check.actual or "the check failed without a message"} if failed else {"output": ""}),

@@ -17,10 +17,7 @@ from pathlib import Path
 from support.errors import (
     EXIT_BUDGET,
     EXIT_HARNESS,
-    EXIT_INTERRUPTED,
-    EXIT_NOTHING_SELECTED,
     EXIT_PASSED,
-    EXIT_TERMINATED,
     AcceptanceError,
     SettingsError,
 )
@@ -28,25 +25,26 @@ from support.programs.cpu_contention import CpuContention
 from support.programs.resource_usage import ResourceSampler
 from support.reporting import evidence, html
 from support.reporting.allure_formatter import attach_to_run, write_measurements
-from support.reporting.behave_events import capability_title
 from support.reporting.files import lock_folder, write_atomically
 from support.reporting.junit import write_junit
 from support.reporting.matrix import Matrix, matrix_of
 from support.reporting.rendering import matrix_html, matrix_markdown, render, run_summary
 from support.reporting.report_json import build_report, write_report
 from support.reporting.resource_chart import resource_chart
+from support.reporting.run_verdict import RunVerdict
 from support.reporting.summary import (
-    RunVerdict,
+    CapabilityTime,
+    budgets_of,
     check_counts_text,
     contention_by_capability,
-    counts,
     counts_text,
     over_maximum,
 )
+from support.results.decision import Decision
 from support.results.outcome import Evidence
 from support.results.record import Record, RecordLog
 from support.results.redaction import redact
-from support.servers.discovery import Target
+from support.servers.discovery import Target, is_candidate
 from support.settings import ResolvedSettings
 
 # Seconds for all scenarios of a capability, added up: past the target is a warning, past the maximum is red.
@@ -65,12 +63,6 @@ FILES = (
     *("records.jsonl", "stacks.txt", "report.json", "index.html"),
     *("summary.md", "matrix.md", "matrix.html"),
 )
-_REASONS = {
-    EXIT_NOTHING_SELECTED: "every selected scenario was skipped, nothing was checked",
-    EXIT_HARNESS: "the harness failed, see the messages above",
-    EXIT_INTERRUPTED: "interrupted",
-    EXIT_TERMINATED: "terminated",
-}
 REPORTED_PACKAGES = ("behave", "allure-behave", "httpx", "mistralrs")
 
 
@@ -140,8 +132,8 @@ class RunReports:
         self._resources.start()
         self._contention.start()
 
-    def finish(self, code: int, *, suite: str, started: float) -> int:
-        """Make the reports, print the verdict and the paths; the exit code of the run.
+    def finish(self, code: int, decision: Decision, *, suite: str, started: float) -> int:
+        """Make the reports, print the decision and the paths; the exit code of the run.
 
         A report that cannot be made turns a green run into a broken harness, never a red one into another.
         The verdict is printed in any case, and what could not be made after it.
@@ -160,11 +152,11 @@ class RunReports:
             if error is not None:
                 self._unmade[file.name] = _reason(error)
         matrix = matrix_of(records)
-        self._write_reports(records, matrix, suite=suite, started=started, duration=duration)
-        why = _why_failed(code, records, late)
-        verdict = RunVerdict(code == EXIT_PASSED, why, self._budgets, contention)
+        times = budgets_of(records, self._budgets, contention)
+        verdict = self._verdict(code, decision, times=times, late=late)
+        self._write_reports(records, verdict, matrix, suite=suite, started=started, duration=duration)
         shown = run_summary(records, duration=duration, verdict=verdict)
-        summary, text = self.folder / "summary.md", {"target": self._target.label, "matrix": matrix, **shown}
+        summary, text = self.folder / "summary.md", {"matrix": matrix, **shown}
         self._make("Summary", summary, lambda: self._write_ci_summary(render("summary.md", **text), summary))
         made = {name: path for name, path in self._made.items() if name not in self._unmade}
         print(f"\n{render('closing.txt', reports=made, **shown)}", flush=True)
@@ -173,6 +165,24 @@ class RunReports:
         if "HTML" in self._unmade:
             print("acceptance: `-D acceptance_html=false` runs without the page", file=sys.stderr)
         return code or (EXIT_HARNESS if self._unmade else EXIT_PASSED)
+
+    def _verdict(
+        self, code: int, decision: Decision, *, times: Sequence[CapabilityTime], late: Sequence[str]
+    ) -> RunVerdict:
+        settings = self._resolved.settings
+        subject = self._target.label
+        if settings.ollama_api != "gateway":
+            subject = f"{subject} with the Ollama API of {self._ollama_api}"
+        return RunVerdict(
+            subject,
+            code,
+            decision,
+            times,
+            candidate=is_candidate(self._target, settings),
+            evidence=self.folder / evidence.FOLDER,
+            accepted_file=settings.acceptance_accepted,
+            late=late,
+        )
 
     def _make(self, name: str, place: Path, write: Callable[[], object]) -> None:
         """A report at its place; a full disk costs the report, not the verdict."""
@@ -183,16 +193,23 @@ class RunReports:
             self._unmade[name] = _reason(error)
 
     def _write_reports(
-        self, records: Sequence[Record], matrix: Matrix, *, suite: str, started: float, duration: float
+        self,
+        records: Sequence[Record],
+        verdict: RunVerdict,
+        matrix: Matrix,
+        *,
+        suite: str,
+        started: float,
+        duration: float,
     ) -> None:
         settings = self._resolved.settings
-        environment = self.environment()
+        environment = {"decision": redact(verdict.text), **self.environment()}
         report = build_report(
-            records, suite=suite, environment=environment, started=started, duration=duration
+            records, verdict, suite=suite, environment=environment, started=started, duration=duration
         )
         file = self.folder / "report.json"
         self._make("JSON", file, lambda: write_report(file, report))
-        self._make("JUnit", self.junit, lambda: write_junit(self.junit, records))
+        self._make("JUnit", self.junit, lambda: write_junit(self.junit, records, verdict))
         self._make("Allure", self.results, lambda: write_measurements(self.results, records))
         self._attach_run_evidence(matrix)
         if (self.folder / evidence.FOLDER).is_dir():
@@ -208,7 +225,7 @@ class RunReports:
                     environment=environment,
                     cache=settings.acceptance_cache_dir,
                     report_progress=print,
-                    title=redact(f"mistral.rs acceptance: {self._target.label}"),
+                    title=redact(f"{verdict.word}: {self._target.label}"),
                     counted=_headline(records),
                 ),
             )
@@ -270,15 +287,6 @@ class RunReports:
 
 def _reason(error: OSError | AcceptanceError) -> str:
     return redact(str((error.strerror if isinstance(error, OSError) else None) or error))
-
-
-def _why_failed(code: int, records: Sequence[Record], late: Sequence[str]) -> str:
-    """Why a run failed in which no scenario did."""
-    if code == EXIT_PASSED or counts(records)["failed"]:
-        return ""
-    if code == EXIT_BUDGET and late:
-        return f"over the maximum time: {', '.join(map(capability_title, late))}"
-    return _REASONS.get(code, "")
 
 
 def _headline(records: Sequence[Record]) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from support.reporting.behave_events import capability_title
 from support.results.check import CheckResult
 from support.results.outcome import PLAIN_STATUS
 from support.results.record import Record
@@ -21,6 +20,31 @@ ShareOfOthers = Callable[[float, float], float]
 """The share of the CPU that other processes had between two epoch seconds, from 0 to 1."""
 
 SLOW = "slow"
+
+
+@dataclass(frozen=True)
+class CapabilityTime:
+    """The time of a capability's scenarios and its budget, in seconds; None: it has no budget.
+
+    `others`: the share of the CPU that other processes had meanwhile.
+    """
+
+    capability: str
+    seconds: float
+    target: float | None
+    maximum: float | None
+    others: float = 0.0
+
+    @property
+    def result(self) -> str:
+        """`ok`, `over the target`, `OVER THE MAXIMUM`, `not evaluated, ...`; empty without a budget."""
+        if self.target is None or self.maximum is None:
+            return ""
+        if self.seconds > self.target and self.others > CONTENTION_LIMIT:
+            return f"not evaluated, other processes had {self.others:.0%} of the CPU"
+        if self.seconds > self.maximum:
+            return "OVER THE MAXIMUM"
+        return "over the target" if self.seconds > self.target else "ok"
 
 
 def counts(records: Sequence[Record]) -> dict[str, int]:
@@ -97,20 +121,6 @@ def capability_seconds(records: Sequence[Record]) -> dict[str, float]:
     return dict(times)
 
 
-@dataclass(frozen=True)
-class RunVerdict:
-    """Whether the run passed, and the time limits of its capabilities.
-
-    `reason`: why it failed when no scenario did. `contention`: the share of the CPU that others had, by
-    capability.
-    """
-
-    passed: bool
-    reason: str = ""
-    budgets: Budgets = field(default_factory=dict)
-    contention: Mapping[str, float] = field(default_factory=dict)
-
-
 def contention_by_capability(records: Sequence[Record], share: ShareOfOthers) -> dict[str, float]:
     """The share of the CPU that other processes had while the scenarios of a capability ran."""
     shares: dict[str, float] = defaultdict(float)
@@ -136,24 +146,15 @@ def over_maximum(
     ]
 
 
-def budget_lines(records: Sequence[Record], verdict: RunVerdict) -> list[str]:
-    """One line per capability that ran: its time, its budget, and whether it was within it."""
-    lines, budgets = [], verdict.budgets
+def budgets_of(
+    records: Sequence[Record], budgets: Budgets, contention: Mapping[str, float]
+) -> list[CapabilityTime]:
+    """A row per capability that ran: its time, its budget, and whether it was within it."""
+    rows = []
     for name, spent in capability_seconds(records).items():
-        title = capability_title(name)
-        if name not in budgets:
-            lines.append(f"{title:<16} {seconds(spent):>7}")
-            continue
-        target, maximum = budgets[name]
-        result, others = "ok", verdict.contention.get(name, 0.0)
-        if spent > target and others > CONTENTION_LIMIT:
-            result = f"not evaluated, other processes had {others:.0%} of the CPU"
-        elif spent > maximum:
-            result = "OVER THE MAXIMUM"
-        elif spent > target:
-            result = "over the target"
-        lines.append(f"{title:<16} {seconds(spent):>7}  target {target:g} s, maximum {maximum:g} s: {result}")
-    return lines
+        target, maximum = budgets.get(name, (None, None))
+        rows.append(CapabilityTime(name, spent, target, maximum, contention.get(name, 0.0)))
+    return rows
 
 
 def known_issues_by_reason(records: Sequence[Record]) -> dict[str, list[str]]:
@@ -182,7 +183,7 @@ def skip_lines(records: Sequence[Record]) -> list[str]:
         skipped = [check for check in record.checks if check.status in ("unsupported", "not_run")]
         checks.update(one_line(check.reason) for check in skipped)
         # A group that is skipped has its reasons in its checks.
-        if record.status == "skipped" and not skipped:
+        if record.status in ("skipped", "out_of_scope") and not skipped:
             scenarios[one_line(record.reason)] += 1
     return [
         f"{_numbers(scenarios[reason], checks[reason])}: {reason}"

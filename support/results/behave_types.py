@@ -45,7 +45,10 @@ class BehaveStep(Protocol):
 
 
 class BehaveScenario(Protocol):
-    """A scenario, or a row of an outline. The runner adds `verdict`, `environment.py` the world."""
+    """A scenario, or a row of an outline.
+
+    The runner adds `verdict` and `out_of_scope`, `environment.py` the world.
+    """
 
     keyword: str
     name: str
@@ -63,6 +66,7 @@ class BehaveScenario(Protocol):
     captured: BehaveCaptured
     run: Callable[[Any], bool]
     verdict: Verdict
+    out_of_scope: bool
 
     def should_run(self, config: BehaveConfig) -> bool: ...
 

@@ -9,6 +9,7 @@ from typing import Literal
 from support.errors import NotSupported
 from support.results.outcome import MatrixCell
 from support.results.safe_text import first_lines
+from support.results.severity import Severity
 from support.units import JsonObject
 
 CheckStatus = Literal["passed", "failed", "known_issue", "unsupported", "not_run"]
@@ -23,6 +24,7 @@ class CheckResult:
     rule is written, `repeat` the command that sends the request again. `reason` explains a check that is a
     known issue, unsupported or not run; `reason_source` is where the known issue is documented. `start` is
     in epoch seconds, `duration` in seconds. `cells`: one per compared server, the one under test first.
+    `severity`: None where it is that of its scenario.
     """
 
     id: str
@@ -39,6 +41,7 @@ class CheckResult:
     start: float = 0.0
     duration: float = 0.0
     cells: tuple[MatrixCell, ...] = ()
+    severity: Severity | None = None
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> CheckResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Status = Literal["passed", "failed", "broken", "skipped", "known_issue"]
+Status = Literal["passed", "failed", "broken", "skipped", "known_issue", "out_of_scope"]
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Verdict:
     failed: the product is wrong (AssertionError). broken: the harness is (anything else, hooks and cleanups
     included). skipped: `message` is the reason. known_issue: it failed as `known_issues.toml` lists;
     `message` is the failure, `why` and `source` come from the list; it does not gate. `timed_out`: a time
-    limit ended it.
+    limit ended it. out_of_scope: not run, since `acceptance_scope` does not have it; `message` is the reason.
     """
 
     status: Status
@@ -56,6 +56,7 @@ PLAIN_STATUS: dict[Status | CellStatus, Literal["passed", "failed", "skipped"]] 
     "failed": "failed",
     "broken": "failed",
     "skipped": "skipped",
+    "out_of_scope": "skipped",
     "known_issue": "skipped",
     "unsupported": "skipped",
     "not_run": "skipped",

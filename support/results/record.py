@@ -10,6 +10,7 @@ from pathlib import Path
 from support.errors import AcceptanceError
 from support.results.check import CheckResult
 from support.results.outcome import Measurement, Status
+from support.results.severity import Severity, severity_of_tags
 from support.units import JsonObject
 
 
@@ -51,6 +52,10 @@ class Record:
     target: str = ""
     checks: tuple[CheckResult, ...] = ()
     timed_out: bool = False
+
+    @property
+    def severity(self) -> Severity:
+        return severity_of_tags(self.tags)
 
     @property
     def gates(self) -> bool:

@@ -34,6 +34,8 @@ def verdict_of(scenario: BehaveScenario, aborted: str | None, *, strict: bool = 
         status = "skipped"
     if status == "passed":
         return Verdict("passed")
+    if getattr(scenario, "out_of_scope", False):
+        return Verdict("out_of_scope", scenario.skip_reason or "")
     if status == "skipped" and strict and scenario.skip_reason:
         return Verdict("broken", f"not run, and this run is strict: {scenario.skip_reason}")
     if status == "skipped":

@@ -11,6 +11,7 @@ from behave.runner_util import collect_feature_locations, parse_features
 from support.conformance.case_table import CaseError, Check, all_checks, check_ids, group, require_checks
 from support.errors import SettingsError
 from support.reporting.behave_events import location_of
+from support.results.accepted_issues import AcceptedIssues
 from support.results.behave_types import BehaveFeature, BehaveScenario
 from support.results.known_issues import KnownIssues
 from support.runner.time_limits import SCENARIO_SECONDS, budget_of_tags
@@ -72,20 +73,30 @@ def budget_of_scenario(scenario: BehaveScenario) -> float | None:
     return None if found is None else max(SCENARIO_SECONDS, CHECK_SECONDS * len(group(*found)))
 
 
-def require_existing(known_issues: KnownIssues, loaded: Iterable[BehaveFeature]) -> None:
-    """Raises `SettingsError` when the list of known issues names a check or a scenario that does not exist.
+def require_existing(
+    known_issues: KnownIssues, loaded: Iterable[BehaveFeature], accepted: AcceptedIssues | None = None
+) -> None:
+    """Raises `SettingsError` when one of the lists names a check or a scenario that does not exist.
 
     `loaded` are the features of this run; the others are read only when a title is not among theirs.
     """
     scenarios = list(_scenarios(loaded))
-    titles = {entry.scenario for entry in known_issues.entries if entry.scenario}
-    if titles - {str(scenario.name) for scenario in scenarios}:
+    listed = {entry.scenario for entry in known_issues.entries if entry.scenario}
+    accepted = accepted or AcceptedIssues()
+    listed |= {entry.id for entry in accepted.entries}
+    if listed - {str(scenario.name) for scenario in scenarios}:
         scenarios += _scenarios(_all_features())
-    known_issues.require_existing(
-        checks=check_ids() if any(entry.check for entry in known_issues.entries) else (),
-        titles={str(scenario.name) for scenario in scenarios},
-        group_titles={str(scenario.name) for scenario in scenarios if group_of(scenario)},
-    )
+    checks = check_ids() if accepted.entries or any(entry.check for entry in known_issues.entries) else ()
+    titles = {str(scenario.name) for scenario in scenarios}
+    groups = {str(scenario.name) for scenario in scenarios if group_of(scenario)}
+    known_issues.require_existing(checks=checks, titles=titles, group_titles=groups)
+    accepted.require_existing({*checks, *titles} - groups)
+
+
+def known_ids() -> frozenset[str]:
+    """What can be accepted: the ids of checks, and the titles of scenarios that run none."""
+    titles = (str(scenario.name) for scenario in _scenarios(_all_features()) if not group_of(scenario))
+    return check_ids() | frozenset(titles)
 
 
 def titles_of_groups() -> dict[tuple[str, str], str]:

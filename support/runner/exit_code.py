@@ -6,26 +6,30 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from support.errors import EXIT_BUDGET, EXIT_FAILED, EXIT_HARNESS, EXIT_NOTHING_SELECTED, EXIT_PASSED
+from support.results.decision import Decision
 from support.results.record import Record
 
 FAIL_FAST = "the run stopped at the first failure"
 ABORTED = "the run was aborted"
 
 
-def exit_code(records: Sequence[Record], selected: Collection[str], *, broken: bool) -> int:
+def exit_code(
+    records: Sequence[Record], selected: Collection[str], decision: Decision, *, broken: bool
+) -> int:
     """`selected`: the places of the scenarios; `broken`: something went wrong that is in no record.
 
     After a signal the exit code is that of the signal (support/runner/signals.py).
     """
-    failed = [record for record in records if record.gates]
+    failed = [record for record in records if record.gates and not decision.accepts(record)]
     scenarios = [record for record in failed if record.location in selected]
-    if not all(record.timed_out for record in scenarios):
+    known = any(finding.known for finding in decision.blockers)
+    if known or decision.stale or not all(record.timed_out for record in scenarios):
         return EXIT_FAILED
     if broken or len(failed) > len(scenarios):
         return EXIT_HARNESS
     if scenarios:
         return EXIT_BUDGET
-    if all(record.status == "skipped" for record in records):
+    if all(record.status in ("skipped", "out_of_scope") for record in records):
         print("acceptance: every selected scenario was skipped: nothing was checked", file=sys.stderr)
         return EXIT_NOTHING_SELECTED
     return EXIT_PASSED

@@ -17,6 +17,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 
 from behave.api.runner import ITestRunner
 
@@ -33,7 +34,9 @@ from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.process import kill_all
 from support.reporting.behave_events import location_of
 from support.reporting.report_writer import RunReports
+from support.results.accepted_issues import AcceptedIssues
 from support.results.behave_types import BehaveConfig, BehaveScenario, BehaveStep
+from support.results.decision import Gate, decide
 from support.results.known_issues import KnownIssues
 from support.results.redaction import redact_output
 from support.runner.behave_config import command_line_of, settings_of, usage_errors
@@ -44,7 +47,7 @@ from support.runner.scenario_runner import ScenarioRunner
 from support.runner.scheduler import durations
 from support.runner.signals import Signals
 from support.runner.worker_pool import Worker, WorkerPool, prestarted_pool, workers_supported
-from support.servers.discovery import CommandTarget, Target, UrlTarget, discover
+from support.servers.discovery import CommandTarget, Target, UrlTarget, discover, is_candidate
 from support.servers.ollama_backends import NEEDS_OLLAMA_API
 from support.settings import ResolvedSettings
 
@@ -72,6 +75,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         self._runner = ScenarioRunner(config, self._signals)
         self._broken = False
         self._durations: Mapping[str, float] = {}
+        self._known_issues = KnownIssues(())
 
     @property
     def undefined_steps(self) -> list[BehaveStep]:
@@ -129,6 +133,8 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         if self._pool is None and self._argv is not None and not self.config.dry_run:
             self._pool = prestarted_pool(self._argv)
         resolved = settings_of(self.config)
+        if resolved.settings.acceptance_gate != "strict":
+            self._known_issues = KnownIssues.load()
         jobs = self._worker_count(resolved)
         with self._runner.path_manager:
             self._runner.setup_paths()
@@ -141,8 +147,9 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             cases = resolved.settings.selected_checks
             require_checks(sorted(cases), "acceptance_cases")
             scenarios = self._runner.selected_by_cases(scenarios, cases)
-            if resolved.settings.acceptance_known_issues:
-                require_existing(KnownIssues.load(), self._runner.features)
+            accepted = AcceptedIssues.load(resolved.settings.acceptance_accepted)
+            accepted.require_current(datetime.now().astimezone().date())
+            require_existing(self._known_issues, self._runner.features, accepted)
             target = self._identified(discover(resolved.settings), scenarios, resolved)
             reports = RunReports(resolved, target)
             self._durations = durations(reports.records.file)
@@ -154,7 +161,9 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
                 self._run_in_process(scenarios, resolved, target, reports)
             else:
                 self._run_in_workers(jobs, scenarios, resolved, target, reports)
-        return self._finish(scenarios, reports, started)
+        default: Gate = "release" if is_candidate(target, resolved.settings) else "regression"
+        gate = resolved.settings.acceptance_gate or default
+        return self._finish(scenarios, reports, started, gate, accepted)
 
     @staticmethod
     def _identified(target: Target, scenarios: list[BehaveScenario], resolved: ResolvedSettings) -> Target:
@@ -244,7 +253,14 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             coordinator.run([f"w{number + 1}" for number in range(jobs)])
         self._broken = coordinator.broken
 
-    def _finish(self, scenarios: list[BehaveScenario], reports: RunReports, started: float) -> int:
+    def _finish(
+        self,
+        scenarios: list[BehaveScenario],
+        reports: RunReports,
+        started: float,
+        gate: Gate,
+        accepted: AcceptedIssues,
+    ) -> int:
         """Report the scenarios that did not run, and write the reports; the exit code."""
         from support.runner.exit_code import exit_code, scenarios_not_run
         from support.runner.result_collector import report_not_run
@@ -257,8 +273,10 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             fail_fast=bool(self.config.stop),
         )
         report_not_run([(selected[place], why) for place, why in reasons.items()], self.config, reports)
-        code = self._signals.exit_code or exit_code(
-            reports.records.latest(), selected, broken=self._broken or not explained
-        )
+        records = reports.records.latest()
+        flaky = {entry.check or entry.scenario for entry in self._known_issues.entries if entry.flaky}
+        decision = decide(records, gate, accepted, flaky)
+        broken = self._broken or not explained
+        code = self._signals.exit_code or exit_code(records, selected, decision, broken=broken)
         suite = str(self.config.userdata.get("suite", "acceptance"))
-        return reports.finish(code, suite=suite, started=started)
+        return reports.finish(code, decision, suite=suite, started=started)

@@ -28,7 +28,7 @@ from support.errors import AcceptanceError, NothingSelected, NotSupported, Setti
 from support.http.responsiveness import RESPONSIVENESS, ServerUnresponsive
 from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.process import kill_all
-from support.reporting.behave_events import RunError, location_of, warn_incomplete
+from support.reporting.behave_events import RunError, capability_of, location_of, warn_incomplete
 from support.reporting.evidence import finalize
 from support.reporting.recorder import Recorder
 from support.results.behave_types import BehaveConfig, BehaveContext, BehaveFeature, BehaveScenario
@@ -159,11 +159,16 @@ class ScenarioRunner(EventRunner):
 
         with defer_interrupts():
             self.suite = RunContext(resolved, target)
+        scope = resolved.settings.scope
         for scenario in scenarios:
             tags = list(scenario.effective_tags)
-            reason = missing_requirement(
-                tags, resolved.settings, target
-            ) or self.suite.ollama_backends.missing_requirement(tags)
+            outside = scope.reason_outside(capability_of(str(scenario.filename)), scenario.name)
+            scenario.out_of_scope = outside is not None
+            reason = (
+                outside
+                or missing_requirement(tags, resolved.settings, target)
+                or self.suite.ollama_backends.missing_requirement(tags)
+            )
             if reason is not None:
                 # Not `skip()`: that prints a line of its own between the others.
                 scenario.mark_skipped()

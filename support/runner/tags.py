@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable
 
 from support.errors import SettingsError
+from support.results.severity import SEVERITIES
 from support.servers.capabilities import CAPABILITIES
 
-SEVERITY = frozenset({"blocker", "critical", "normal", "minor", "trivial"})
+SEVERITY = frozenset(SEVERITIES)
 RUN_CLASS = frozenset({"smoke", "slow", "benchmark"})
 SAFETY = frozenset({"serial"})
 NEEDS = frozenset(

@@ -95,6 +95,12 @@ class UrlTarget:
 
 
 Target = CommandTarget | UrlTarget
+REFERENCE = "mistralrs-reference"
+
+
+def is_candidate(target: Target, settings: Settings) -> bool:
+    """Whether something is under test that may go live: the reference server and its gateway may not."""
+    return target.program != REFERENCE or settings.ollama_api != "gateway"
 
 
 @dataclass(frozen=True)

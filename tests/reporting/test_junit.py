@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import pytest
+
 from support.reporting.junit import write_junit
+from support.reporting.run_verdict import RunVerdict
 from support.results.check import CheckResult
+from support.results.decision import Decision
 from support.results.outcome import Status
 from support.results.record import Record
 
@@ -58,8 +62,12 @@ GROUP = toy(
 )
 
 
+GO = RunVerdict("toy 1.0", 0, Decision("release"))
+NO_GO = RunVerdict("toy 1.0", 5, Decision("release"), late=("terminal_chat",))
+
+
 def test_outcomes_have_their_types_and_reasons(tmp_path: Path) -> None:
-    (file,) = write_junit(tmp_path, RECORDS)
+    file, _ = write_junit(tmp_path, RECORDS, GO)
     assert file.name == "TESTS-binary_health.identity.xml"
     suite = ElementTree.parse(file).getroot()
     told = {
@@ -84,7 +92,7 @@ def test_outcomes_have_their_types_and_reasons(tmp_path: Path) -> None:
 
 
 def test_each_check_is_a_test_case_of_its_feature(tmp_path: Path) -> None:
-    (file,) = write_junit(tmp_path, [RECORDS[0], GROUP])
+    file, _ = write_junit(tmp_path, [RECORDS[0], GROUP], GO)
     suite = ElementTree.parse(file).getroot()
     cases = list(suite.iter("testcase"))
     assert [(case.get("name"), case.get("classname"), case.get("time")) for case in cases] == [
@@ -111,12 +119,22 @@ def test_each_check_is_a_test_case_of_its_feature(tmp_path: Path) -> None:
 
 
 def test_nothing_but_what_the_common_schemas_know(tmp_path: Path) -> None:
-    (file,) = write_junit(tmp_path, [*RECORDS, GROUP])
-    for element in ElementTree.parse(file).getroot().iter():
+    files = write_junit(tmp_path, [*RECORDS, GROUP], NO_GO)
+    for element in (element for file in files for element in ElementTree.parse(file).getroot().iter()):
         assert set(element.attrib) <= ATTRIBUTES[element.tag], element.tag
 
 
 def test_each_feature_has_a_file_and_the_harness_too(tmp_path: Path) -> None:
     other = Record("before_all", "Harness", "environment.py:1", "harness", "broken", error="x")
-    names = [file.name for file in write_junit(tmp_path, [*RECORDS, other])]
-    assert names == ["TESTS-binary_health.identity.xml", "TESTS-environment.xml"]
+    names = [file.name for file in write_junit(tmp_path, [*RECORDS, other], GO)]
+    assert names == ["TESTS-binary_health.identity.xml", "TESTS-environment.xml", "TESTS-decision.xml"]
+
+
+@pytest.mark.parametrize(("verdict", "failures"), [(GO, "0"), (NO_GO, "1")])
+def test_the_decision_is_a_test_case(tmp_path: Path, verdict: RunVerdict, failures: str) -> None:
+    suite = ElementTree.parse(write_junit(tmp_path, RECORDS, verdict)[-1]).getroot()
+    assert suite.get("failures") == failures
+    case = next(suite.iter("testcase"))
+    text = case.findtext("failure") or case.findtext("system-out") or ""
+    assert text.startswith(f"{verdict.word}: toy 1.0")
+    assert ("over the maximum time: Terminal chat" in text) is not verdict.go

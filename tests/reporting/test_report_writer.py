@@ -15,6 +15,7 @@ import pytest
 from support.errors import EXIT_FAILED, EXIT_HARNESS, EXIT_PASSED, SettingsError
 from support.reporting import report_writer
 from support.reporting.report_writer import RunReports
+from support.results.decision import Decision
 from support.results.record import Record, read_records
 from support.servers.discovery import CommandTarget
 from support.settings import load_settings
@@ -63,7 +64,7 @@ def test_the_verdict_is_printed_and_then_what_could_not_be_written(
     with largest_file(100):
         for record in records:
             reports.records.write(record)
-        assert reports.finish(code, suite="toy", started=time.time()) == exit_code
+        assert reports.finish(code, Decision("release"), suite="toy", started=time.time()) == exit_code
     printed = capsys.readouterr()
     assert printed.out.rstrip().splitlines()[-1] == verdict
     assert [line.split(": ")[2] for line in printed.err.splitlines()] == [
@@ -83,7 +84,7 @@ def test_records_that_fit_are_kept_when_the_disk_becomes_full(reports: RunReport
 
 def test_with_room_nothing_is_missing(reports: RunReports, capsys: pytest.CaptureFixture[str]) -> None:
     reports.records.write(PASSED)
-    assert reports.finish(EXIT_PASSED, suite="toy", started=time.time()) == EXIT_PASSED
+    assert reports.finish(EXIT_PASSED, Decision("release"), suite="toy", started=time.time()) == EXIT_PASSED
     assert "could not be written" not in capsys.readouterr().err
 
 

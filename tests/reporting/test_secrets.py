@@ -17,6 +17,7 @@ import pytest
 
 from support.reporting.evidence import write_evidence
 from support.reporting.report_writer import RunReports
+from support.results.decision import Decision
 from support.results.outcome import Evidence
 from support.results.record import read_records
 from support.results.redaction import Redactor, redactor_for, set_redactor
@@ -129,7 +130,7 @@ def run(folder: Path, redactor: Redactor, environment: dict[str, str]) -> Left:
     for record in read_records(run_reports.records.file):
         run_reports.records.write(record)
     with contextlib.redirect_stdout(io.StringIO()) as closing:
-        run_reports.finish(1, suite="toy", started=time.time() - 1)
+        run_reports.finish(1, Decision("release"), suite="toy", started=time.time() - 1)
     texts["closing"] = closing.getvalue()
     for file in reports.rglob("*"):
         if file.is_file():

@@ -14,10 +14,10 @@ from support.reporting.matrix import matrix_of
 from support.reporting.rendering import render, run_summary
 from support.reporting.report_json import build_report, write_report
 from support.reporting.report_writer import budgets
+from support.reporting.run_verdict import RunVerdict
 from support.reporting.summary import (
     Budgets,
-    RunVerdict,
-    budget_lines,
+    budgets_of,
     check_counts,
     check_counts_text,
     contention_by_capability,
@@ -26,7 +26,9 @@ from support.reporting.summary import (
     over_maximum,
     totals_text,
 )
+from support.results.accepted_issues import AcceptedIssues
 from support.results.check import CheckResult, CheckStatus
+from support.results.decision import decide
 from support.results.outcome import MatrixCell, Measurement, Status
 from support.results.record import Record, StepRecord, read_records
 from support.results.safe_text import indented, one_line, visible
@@ -73,16 +75,30 @@ GROUP = toy(
 )
 
 
+def verdict_of(
+    records: list[Record],
+    budgets: Budgets | None = None,
+    *,
+    go: bool = True,
+    busy: dict[str, float] | None = None,
+    late: tuple[str, ...] = (),
+) -> RunVerdict:
+    times = budgets_of(records, budgets or {}, busy or {})
+    code = 0 if go else 5 if late else 1
+    return RunVerdict("toy 1.0", code, decide(records, "release", AcceptedIssues()), times, late=late)
+
+
 def closing_text(
     records: list[Record], *, reports: dict[str, Path], duration: float, budgets: Budgets, passed: bool
 ) -> str:
-    run = run_summary(records, duration=duration, verdict=RunVerdict(passed, budgets=budgets))
+    run = run_summary(records, duration=duration, verdict=verdict_of(records, budgets, go=passed))
     return render("closing.txt", reports=reports, **run)
 
 
 def markdown(records: list[Record], *, target: str, duration: float, budgets: Budgets, passed: bool) -> str:
-    run = run_summary(records, duration=duration, verdict=RunVerdict(passed, budgets=budgets))
-    return render("summary.md", target=target, matrix=matrix_of(records), **run)
+    verdict = replace(verdict_of(records, budgets, go=passed), target=target)
+    run = run_summary(records, duration=duration, verdict=verdict)
+    return render("summary.md", matrix=matrix_of(records), **run)
 
 
 def test_every_record_is_counted_once() -> None:
@@ -91,10 +107,16 @@ def test_every_record_is_counted_once() -> None:
 
 
 def test_the_report_has_the_form_of_the_issue(tmp_path: Path) -> None:
-    report = build_report(RECORDS, suite="all", environment={"target": "toy 1.0"}, **TIMES)
+    report = build_report(RECORDS, verdict_of(RECORDS, go=False), suite="all", environment={}, **TIMES)
     file = write_report(tmp_path / "reports" / "report.json", report)
     read = json.loads(file.read_text())
-    assert list(read) == ["suite", "timestamp", "duration", "summary", "checks", "environment", "tests"]
+    assert list(read) == [
+        *("suite", "timestamp", "duration", "decision", "text", "gate", "candidate", "exit_code", "reasons"),
+        *("blockers", "accepted", "not_run", "known_issues_by_severity", "budgets"),
+        *("summary", "checks", "environment", "tests"),
+    ]
+    assert read["decision"] == "NO-GO"
+    assert [finding["id"] for finding in read["blockers"]] == ["wrong", "harmed"]
     assert read["timestamp"] == "2023-11-14T22:13:20Z"
     assert read["duration"] == 7.0
     assert {test["status"] for test in read["tests"]} == {"passed", "failed", "skipped"}
@@ -106,7 +128,9 @@ def test_the_report_has_the_form_of_the_issue(tmp_path: Path) -> None:
 
 
 def test_each_check_is_a_row_behind_its_scenario() -> None:
-    report = build_report([RECORDS[0], GROUP], suite="all", environment={}, **TIMES)
+    report = build_report(
+        [RECORDS[0], GROUP], verdict_of([GROUP], go=False), suite="all", environment={}, **TIMES
+    )
     assert [(row["kind"], row["name"], row["status"], row["verdict"]) for row in report["tests"]] == [
         ("scenario", "good", "passed", "passed"),
         ("scenario", "group", "failed", "failed"),
@@ -238,14 +262,14 @@ def test_the_headline_counts_known_issues_apart() -> None:
     assert counts_text([toy("good", "passed")]) == "1 passed, 0 failed"
 
 
-def within(limits: Budgets) -> RunVerdict:
-    return RunVerdict(passed=True, budgets=limits)
+def results_of(records: list[Record], limits: Budgets, busy: dict[str, float] | None = None) -> list[str]:
+    return [time.result for time in budgets_of(records, limits, busy or {})]
 
 
 def test_budgets_warn_at_the_target_and_fail_at_the_maximum() -> None:
     limits = {"binary_health": (5.0, 10.0)}
-    assert "over the target" not in budget_lines([toy("a", "passed")], within(limits))[0]
-    assert budget_lines([toy("a", "passed", duration=6)], within(limits))[0].endswith("over the target")
+    assert results_of([toy("a", "passed")], limits) == ["ok"]
+    assert results_of([toy("a", "passed", duration=6)], limits) == ["over the target"]
     slow = [toy("a", "passed", duration=11)]
     assert over_maximum(slow, limits) == ["binary_health"]
     assert "OVER THE MAXIMUM" in closing_text(slow, reports={}, duration=11, budgets=limits, passed=False)
@@ -257,31 +281,32 @@ def test_budgets_are_not_evaluated_where_others_had_the_cpu() -> None:
     busy = contention_by_capability(slow, lambda _start, _end: 0.5)
     assert busy == {"binary_health": 0.5}
     assert over_maximum(slow, limits, busy) == []
-    verdict = RunVerdict(passed=True, budgets=limits, contention=busy)
-    assert budget_lines(slow, verdict)[0].endswith("not evaluated, other processes had 50% of the CPU")
-    shown = run_summary(slow, duration=11, verdict=verdict)
-    assert "10 s (not evaluated: other processes had 50% of the CPU) |" in render(
-        "summary.md", target="toy", matrix=matrix_of(slow), **shown
-    )
+    reason = "not evaluated, other processes had 50% of the CPU"
+    assert results_of(slow, limits, busy) == [reason]
+    shown = run_summary(slow, duration=11, verdict=verdict_of(slow, limits, busy=busy))
+    page = render("summary.md", matrix=matrix_of(slow), **shown)
+    assert f"| 5 s | 10 s | {reason} |" in page
     quiet = contention_by_capability(slow, lambda _start, _end: 0.1)
     assert over_maximum(slow, limits, quiet) == ["binary_health"]
 
 
 def test_the_reason_stands_beside_a_verdict_without_failures() -> None:
     passed = [toy("a", "passed")]
-    verdict = RunVerdict(passed=False, reason="over the maximum time: Terminal chat")
-    shown = run_summary(passed, duration=1, verdict=verdict)
-    last = render("closing.txt", reports={}, **shown).splitlines()[-1]
-    assert last == "FAILED: 1 passed, 0 failed, 0 skipped; over the maximum time: Terminal chat"
-    page = render("summary.md", target="toy", matrix=matrix_of(passed), **shown)
-    assert "0 skipped; over the maximum time: Terminal chat; 1 scenario" in page
+    shown = run_summary(passed, duration=1, verdict=verdict_of(passed, go=False, late=("terminal_chat",)))
+    lines = render("closing.txt", reports={}, **shown).splitlines()
+    reason = "over the maximum time: Terminal chat"
+    assert lines[-1] == f"FAILED: 1 passed, 0 failed, 0 skipped; {reason}"
+    assert lines[0] == f"NO-GO: toy 1.0 must not go live (gate: release): {reason}."
+    assert f"must not go live (gate: release): {reason}" in render(
+        "summary.md", matrix=matrix_of(passed), **shown
+    )
 
 
 def test_budgets_grow_with_the_time_factor() -> None:
     slow = [toy("a", "passed", duration=11)]
     assert over_maximum(slow, budgets(1.0)) == ["binary_health"]
     assert over_maximum(slow, budgets(3.0)) == []
-    assert budget_lines(slow, within(budgets(3.0)))[0].endswith("target 15 s, maximum 30 s: ok")
+    assert results_of(slow, budgets(3.0)) == ["ok"]
 
 
 @pytest.mark.parametrize(
@@ -322,7 +347,9 @@ def test_the_markdown_has_failures_reasons_and_times() -> None:
     text = markdown(
         RECORDS, target="toy <1.0>", duration=75.3, budgets={"binary_health": (5, 10)}, passed=False
     )
-    assert text.startswith("## ❌ Failed: toy \\<1.0\\>\n")
+    assert text.startswith(
+        "## ❌ NO-GO: toy \\<1.0\\> must not go live (gate: release): 2 unlisted failures.\n"
+    )
     assert "1 passed, 2 failed, 3 skipped; 6 scenarios in 75.3s, 1 of the skipped" in text
     assert "- **wrong** (`features/binary_health/version.feature:5`)\n\n  expected 1\n" in text
     assert "  harness: no disk\n" in text
@@ -331,12 +358,13 @@ def test_the_markdown_has_failures_reasons_and_times() -> None:
         in text
     )
     assert "- 2 scenarios: no GPU" in text
-    assert "| Binary health | 12.0s | 5 s | 10 s |" in text
+    assert "| Binary health | 12.0s | 5 s | 10 s | OVER THE MAXIMUM |" in text
+    assert "| normal, unlisted | expected 1 | `wrong` |" in text
 
 
 def test_markdown_of_a_green_run_is_short_and_takes_any_text() -> None:
     text = markdown([toy("a|b *c* `d`\n# e", "passed")], target="toy", duration=1, budgets={}, passed=True)
-    assert text.startswith("## ✅ Passed: toy\n")
+    assert text.startswith("## ✅ GO: toy may go live (gate: release).\n")
     assert "###" in text and "Failed" not in text
     failed = markdown(
         [toy("a|b `d`\n# e", "failed", error="<b>\x1b[31m")],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from support.results.decision import Decision
 from support.results.outcome import Status
 from support.results.record import Record
 from support.runner.exit_code import exit_code, scenarios_not_run
@@ -34,7 +35,7 @@ def record(place: str, status: Status, error: str = "", feature: str = "A") -> R
     ],
 )
 def test_exit_code(records: list[Record], *, broken: bool, code: int) -> None:
-    assert exit_code(records, {A, B}, broken=broken) == code
+    assert exit_code(records, {A, B}, Decision("release"), broken=broken) == code
 
 
 SELECTED = {A: "A", B: "B"}

@@ -82,8 +82,11 @@ class Run:
 
     @property
     def cases(self) -> dict[str, list[str]]:
-        """Title -> its elements in JUnit: `failure`, `error`, `skipped`, or nothing for a pass."""
-        files = (self.reports / "junit").glob("*.xml")
+        """Title -> its elements in JUnit: `failure`, `error`, `skipped`, or nothing for a pass.
+
+        Without the case of the decision.
+        """
+        files = set((self.reports / "junit").glob("*.xml")) - {self.reports / "junit/TESTS-decision.xml"}
         return {
             case.attrib["name"]: [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
             for file in files

@@ -32,7 +32,7 @@ def cases(api: int) -> dict[str, Case]:
     return {
         "strict": Case(ACCEPTANCE, ("--strict", identity), environment=url(api), real=True),
         "without known issues": Case(
-            ACCEPTANCE, ("--no-known-issues",), scenarios=("It fails", "It passes"), known_issue="It fails"
+            ACCEPTANCE, ("--gate", "strict"), scenarios=("It fails", "It passes"), known_issue="It fails"
         ),
         "same verdicts": Case(ACCEPTANCE, ("--iterations", "2"), scenarios=TWO),
         "other verdicts": Case(ACCEPTANCE, ("--iterations", "2"), scenarios=("It passes once", "It passes")),

@@ -174,6 +174,10 @@ def test_reports_are_whole(runs: Runs, name: str) -> None:
     assert report["checks"]["total"] == len(report["tests"]) - len(scenarios)
     for file in (run.reports / "junit").glob("*.xml"):
         ElementTree.parse(file)
+    decision = ElementTree.parse(run.reports / "junit" / "TESTS-decision.xml").getroot()
+    assert decision.get("failures") == ("0" if CODES[name] == 0 else "1")
+    assert (report["decision"], report["exit_code"]) == ("GO" if CODES[name] == 0 else "NO-GO", CODES[name])
+    assert f"\n{report['decision']}: " in run.stdout
     assert list((run.reports / "allure-results").glob("*-result.json"))
     last = run.stdout.strip().splitlines()[-1]
     assert last.startswith("PASSED: " if CODES[name] == 0 else "FAILED: "), run.output
@@ -218,7 +222,7 @@ def test_what_is_not_supported_is_skipped_with_its_reason(runs: Runs) -> None:
     }
     reasons = [test.get("reason") for test in run.report["tests"] if test["verdict"] == "skipped"]
     assert reasons == ["the toy server has no such route"] * 2
-    files = sorted((run.reports / "junit").glob("*.xml"))
+    files = sorted((run.reports / "junit").glob("TESTS-toy*.xml"))
     assert [len(ElementTree.parse(file).findall(".//skipped")) for file in files] == [1, 1, 0]
     assert not list((run.reports / "evidence").glob("*"))
 
@@ -416,7 +420,7 @@ def test_the_summary_has_the_outcome_and_the_resources_of_the_target(runs: Runs,
     run = runs[name]
     text = (run.reports / "summary.md").read_text()
     assert text == (run.folder / "job.md").read_text()
-    assert text.startswith("## ✅ Passed" if run.exit_code == 0 else "## ❌ Failed")
+    assert text.startswith("## ✅ GO: " if run.exit_code == 0 else "## ❌ NO-GO: ")
     lines = (run.reports / "resource-usage.csv").read_text().splitlines()
     assert lines[0].startswith("time,processes,cpu_percent,memory_bytes,threads,open_files")
     assert len(lines) > 1

@@ -189,7 +189,9 @@ WRONG = [
     ("acceptance_time_factor", "0.5", "greater than or equal to 1", "1 to 20"),
     ("acceptance_time_factor", "nan", "", "1 to 20"),
     ("acceptance_html", "maybe", "valid boolean", "true or false"),
-    ("acceptance_known_issues", "maybe", "valid boolean", "true or false"),
+    ("acceptance_strict", "maybe", "valid boolean", "true or false"),
+    ("acceptance_gate", "lenient", "'release', 'regression' or 'strict'", "choose release"),
+    ("acceptance_scope", "openai", "close matches: openai_api", "choose of binary_health"),
 ]
 
 

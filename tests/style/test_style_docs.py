@@ -14,7 +14,7 @@ from tests.style.reading import ROOT, SUPPORT, kept_files, named
 
 ARCHITECTURE = ROOT / "docs/architecture.md"
 DOCUMENTS = [file for file in kept_files() if file.suffix == ".md"]
-MOST_LINES_OF_README = 250
+MOST_LINES_OF_README = 280
 SECTION = re.compile(r"^### `(support/[^`]*)`.*\n((?:(?!^##).*\n)*)", re.MULTILINE)
 MODULE = re.compile(r"^\| `([\w/]+\.py)` \|", re.MULTILINE)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)

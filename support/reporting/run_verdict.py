@@ -1,0 +1,154 @@
+"""The verdict of a run as reports show it: GO or NO-GO, why, and what it is based on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from support.errors import (
+    EXIT_BUDGET,
+    EXIT_HARNESS,
+    EXIT_INTERRUPTED,
+    EXIT_NOTHING_SELECTED,
+    EXIT_PASSED,
+    EXIT_TERMINATED,
+)
+from support.reporting.behave_events import capability_title
+from support.reporting.summary import CapabilityTime
+from support.results.decision import Cause, Decision, Finding, causes
+from support.results.safe_text import counted, one_line
+from support.units import JsonObject
+
+# In the decision; the lists below it, and report.json, have all.
+SHOWN_CHARACTERS = 120
+_REASONS = {
+    EXIT_NOTHING_SELECTED: "every selected scenario was skipped, nothing was checked",
+    EXIT_HARNESS: "the harness failed, see the messages above",
+    EXIT_INTERRUPTED: "interrupted",
+    EXIT_TERMINATED: "terminated",
+}
+
+
+@dataclass(frozen=True)
+class RunVerdict:
+    """GO or NO-GO for `target`.
+
+    `candidate`: False for the reference server, which goes live nowhere. `evidence`: where the evidence of
+    failures is. `late`: the capabilities that exceeded their maximum time. `version_unknown`: why no known
+    issue applies, with the remedy; empty where the version of the target is known.
+    """
+
+    target: str
+    exit_code: int
+    decision: Decision
+    times: Sequence[CapabilityTime] = ()
+    candidate: bool = True
+    evidence: Path = Path("reports/evidence")
+    accepted_file: Path = Path("accepted.toml")
+    late: Sequence[str] = ()
+    version_unknown: str = ""
+
+    @property
+    def go(self) -> bool:
+        return self.exit_code == EXIT_PASSED
+
+    @property
+    def word(self) -> str:
+        return "GO" if self.go else "NO-GO"
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the run is red apart from its scenarios: time, the harness, too little that was run."""
+        found = [f"over the maximum time: {', '.join(map(capability_title, self.late))}"] if self.late else []
+        found += [
+            f"{self.accepted_file} accepts {name!r}, which passed; remove the entry"
+            for name in self.decision.stale
+        ]
+        if not self.late and self.exit_code == EXIT_BUDGET:
+            found.append("a scenario exceeded its time limit")
+        return found + ([_REASONS[self.exit_code]] if self.exit_code in _REASONS else [])
+
+    @property
+    def causes(self) -> list[Cause]:
+        """What stands against going live, by reason."""
+        return causes(self.decision.blockers)
+
+    @property
+    def sentences(self) -> list[str]:
+        """The decision in at most three sentences."""
+        return [self._first_sentence, *self._details()][:3]
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.sentences)
+
+    @property
+    def short_reason(self) -> str:
+        """For the last line of the terminal; empty for a run that has failed scenarios or is GO."""
+        parts = list(self.reasons)
+        if self.decision.gate == "release" and (known := self._known_blockers):
+            parts.append(counted(len(known), "known blocker"))
+        return "; ".join(parts)
+
+    @property
+    def _known_blockers(self) -> list[Finding]:
+        return [finding for finding in self.decision.blockers if finding.known]
+
+    @property
+    def _first_sentence(self) -> str:
+        gate = f"(gate: {self.decision.gate})"
+        if self.go:
+            if not self.candidate:
+                return f"GO: {self.target} has no unlisted failure {gate}; it is no candidate for going live."
+            return f"GO: {self.target} may go live {gate}."
+        known, new = self._known_blockers, len(self.decision.blockers) - len(self._known_blockers)
+        why = [counted(len(known), "known blocker")] if known else []
+        why += [counted(new, "unlisted failure")] if new else []
+        why += self.reasons
+        return f"NO-GO: {self.target} must not go live {gate}: {', '.join(why) or 'the run failed'}."
+
+    def _details(self) -> list[str]:
+        unknown = [f"{self.version_unknown}."] if self.version_unknown else []
+        if found := self.causes:
+            source = f" ({found[0].source})" if found[0].source else ""
+            first = f"First cause: {one_line(found[0].reason, SHOWN_CHARACTERS)}{source}."
+            return [first, *unknown, f"Evidence: {self.evidence}; `acceptance accept ID` accepts a failure."]
+        numbers = [f"{number} {severity}" for severity, number in self.decision.known_issues.items()]
+        parts = [f"known issues: {', '.join(numbers)}"] if numbers else []
+        parts += [f"accepted: {len(self.decision.accepted)}"] if self.decision.accepted else []
+        if not_run := self.decision.not_run:
+            first = one_line(not_run[0].reason, SHOWN_CHARACTERS)
+            parts.append(f"not run: {counted(len(not_run), 'blocker')} ({first})")
+        return [*([f"{_capitalized('; '.join(parts))}."] if parts else []), *unknown]
+
+    def to_json(self) -> JsonObject:
+        """The fields of `report.json`."""
+        return {
+            "decision": self.word,
+            "text": self.text,
+            "gate": self.decision.gate,
+            "candidate": self.candidate,
+            "exit_code": self.exit_code,
+            "reasons": self.reasons,
+            "blockers": [_finding(finding) for finding in self.decision.blockers],
+            "accepted": [
+                {**_finding(finding), "accepted": _accepted(finding)} for finding in self.decision.accepted
+            ],
+            "not_run": [_finding(finding) for finding in self.decision.not_run],
+            "known_issues_by_severity": dict(self.decision.known_issues),
+            "budgets": [{**asdict(time), "result": time.result} for time in self.times],
+        }
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _finding(finding: Finding) -> JsonObject:
+    return {name: value for name, value in asdict(finding).items() if name != "accepted"}
+
+
+def _accepted(finding: Finding) -> Mapping[str, str]:
+    entry = finding.accepted
+    return {} if entry is None else {"reason": entry.reason, "owner": entry.owner, "until": str(entry.until)}

@@ -1,0 +1,120 @@
+"""`accepted.toml`: failures that the operator accepts until a date, with the reason and the owner."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+
+from support.errors import SettingsError
+from support.name_registry import unknown
+
+TABLE = "accepted"
+
+
+@dataclass(frozen=True)
+class AcceptedIssue:
+    """`id`: of a check, or the title of a scenario. It counts up to and including the day `until`."""
+
+    id: str
+    reason: str
+    owner: str
+    until: date
+
+    @classmethod
+    def of(cls, id: str, reason: str, owner: str, until: date) -> AcceptedIssue:
+        """Raises ValueError for a text that is blank or has several lines."""
+        texts = {"id": id.strip(), "reason": reason.strip(), "owner": owner.strip()}
+        for name, text in texts.items():
+            if not text or not text.isprintable():
+                raise ValueError(f"`{name}` is one line of text, not {text!r}")
+        return cls(**texts, until=until)
+
+    def __str__(self) -> str:
+        return f"accepted by {self.owner} until {self.until}: {self.reason}"
+
+    def to_toml(self) -> str:
+        """The entry as it stands in the file. A JSON string is a TOML string as well."""
+        texts = {name: json.dumps(getattr(self, name), ensure_ascii=False) for name in _TEXTS}
+        rows = [f"{name} = {text}" for name, text in texts.items()]
+        return "\n".join([f"[[{TABLE}]]", *rows, f"until = {self.until}", ""])
+
+
+_KEYS = tuple(field.name for field in fields(AcceptedIssue))
+_TEXTS = _KEYS[:-1]
+
+
+class AcceptedIssues:
+    """The entries of a file, by id."""
+
+    def __init__(self, entries: Iterable[AcceptedIssue] = (), file: Path = Path("accepted.toml")) -> None:
+        self.file = file
+        self.entries = tuple(entries)
+        self._by_id = {entry.id: entry for entry in self.entries}
+
+    @classmethod
+    def load(cls, file: Path) -> AcceptedIssues:
+        """Read the file; raises `SettingsError` in one line. No file, no entries."""
+        try:
+            document = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+            if set(document) - {TABLE}:
+                raise ValueError(f"entries are [[{TABLE}]], not {sorted(document)}")
+            entries = [_entry(row) for row in document.get(TABLE, [])]
+        except FileNotFoundError:
+            return cls((), file)
+        except (tomllib.TOMLDecodeError, OSError, TypeError, ValueError) as error:
+            raise SettingsError(f"{file}: cannot be read ({error}); correct the entry") from None
+        return cls(entries, file)
+
+    def find(self, name: str) -> AcceptedIssue | None:
+        """The entry of a check (id) or a scenario (title)."""
+        return self._by_id.get(name)
+
+    def require_current(self, today: date) -> None:
+        """Raises `SettingsError` for an entry that has expired, and for an id that is accepted twice."""
+        for entry in self.entries:
+            if entry.until < today:
+                raise SettingsError(
+                    f"{self.file}: {entry.id!r} was accepted by {entry.owner} until {entry.until}, which is "
+                    "over; remove the entry or renew it"
+                )
+            if sum(other.id == entry.id for other in self.entries) > 1:
+                raise SettingsError(f"{self.file}: {entry.id!r} is accepted twice; remove one entry")
+
+    def require_existing(self, known: Collection[str]) -> None:
+        """Raises `SettingsError` for an entry whose id is no check's and no scenario's."""
+        for entry in self.entries:
+            if entry.id not in known:
+                raise SettingsError(
+                    f"{self.file}: {unknown('check or scenario', entry.id, known)}; correct the entry"
+                )
+
+    def added(self, entry: AcceptedIssue) -> str:
+        """The text of the file with one more entry; raises `SettingsError` when its id has one."""
+        if self.find(entry.id) is not None:
+            raise SettingsError(f"{self.file}: {entry.id!r} is accepted already; change its entry")
+        text = self.file.read_text(encoding="utf-8-sig").rstrip() if self.file.exists() else ""
+        return f"{text}\n\n{entry.to_toml()}".lstrip()
+
+
+def _entry(row: object) -> AcceptedIssue:
+    if not isinstance(row, dict) or set(row) != set(_KEYS):
+        keys = sorted(row) if isinstance(row, dict) else row
+        raise ValueError(f"an entry has the keys {', '.join(_KEYS)}, not {keys}")
+    for name in _TEXTS:
+        if not isinstance(row[name], str):
+            raise ValueError(f"`{name}` is one line of text, not {row[name]!r}")
+    return AcceptedIssue.of(row["id"], row["reason"], row["owner"], parse_date(row["until"]))
+
+
+def parse_date(value: object) -> date:
+    """A day, as TOML's date or as text; raises ValueError."""
+    if type(value) is date:
+        return value
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"`until` is a day such as 2027-03-31, not {value!r}") from None

@@ -1,0 +1,184 @@
+"""Whether the target may go live: what failed in a run, and what of it counts (docs/severities.md).
+
+The gate decides what counts. `release`: every unlisted failure, and every known issue of severity `blocker`.
+`regression`: unlisted failures only. `strict`: every failure; known issues are not even looked up.
+What `accepted.toml` lists does not count.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from support.results.accepted_issues import AcceptedIssue, AcceptedIssues
+from support.results.check import CheckResult
+from support.results.record import Record
+from support.results.severity import SEVERITIES, Severity, rank
+
+Gate = Literal["release", "regression", "strict"]
+GATES: tuple[Gate, ...] = ("release", "regression", "strict")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A check or a scenario that failed or was not run.
+
+    `id`: of the check, or the title of the scenario. `reason`: that of the known issue, or what was received,
+    or why it was not run; `source`: where the known issue is documented. `scenario` and `location` are where
+    it ran.
+    """
+
+    id: str
+    title: str
+    severity: Severity
+    known: bool
+    reason: str
+    source: str
+    scenario: str
+    location: str
+    accepted: AcceptedIssue | None = None
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Findings with the same reason."""
+
+    reason: str
+    source: str
+    severity: Severity
+    known: bool
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What failed, and what of it counts under the gate.
+
+    `stale`: ids that are accepted and passed. `not_run`: blockers that were not run.
+    """
+
+    gate: Gate
+    findings: tuple[Finding, ...] = ()
+    not_run: tuple[Finding, ...] = ()
+    stale: tuple[str, ...] = ()
+
+    @property
+    def blockers(self) -> tuple[Finding, ...]:
+        """What stands against going live."""
+        return tuple(
+            finding
+            for finding in self.findings
+            if finding.accepted is None
+            and (not finding.known or (self.gate == "release" and finding.severity == "blocker"))
+        )
+
+    @property
+    def accepted(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.accepted is not None)
+
+    @property
+    def known_issues(self) -> dict[Severity, int]:
+        """The number of known issues of each severity that has any, the most severe first."""
+        counted = Counter(finding.severity for finding in self.findings if finding.known)
+        return {severity: counted[severity] for severity in SEVERITIES if counted[severity]}
+
+    def accepts(self, record: Record) -> bool:
+        """Whether everything that failed in a scenario is accepted."""
+        its = [finding for finding in self.findings if finding.location == record.location]
+        return bool(its) and all(finding.accepted is not None for finding in its if not finding.known)
+
+
+def decide(
+    records: Sequence[Record], gate: Gate, accepted: AcceptedIssues, flaky: Collection[str] = ()
+) -> Decision:
+    """`flaky`: ids of known issues that may pass as well: an accepted one is not stale then."""
+    findings = [finding for record in records for finding in _findings(record, accepted)]
+    passed = {*_passed(records)} - {finding.id for finding in findings} - {*flaky}
+    return Decision(
+        gate,
+        tuple(sorted(findings, key=lambda finding: rank(finding.severity))),
+        tuple(finding for record in records for finding in _blockers_not_run(record)),
+        tuple(entry.id for entry in accepted.entries if entry.id in passed),
+    )
+
+
+def causes(findings: Sequence[Finding]) -> list[Cause]:
+    """The findings by reason: the most severe first, then what most findings have.
+
+    An unlisted failure is a cause of its own, unless another one has the same text.
+    """
+    grouped: Mapping[tuple[str, str, bool], list[Finding]] = defaultdict(list)
+    for finding in findings:
+        grouped[finding.reason, finding.source, finding.known].append(finding)
+    found = [
+        Cause(reason, source, min((one.severity for one in those), key=rank), known, tuple(those))
+        for (reason, source, known), those in grouped.items()
+    ]
+    return sorted(found, key=lambda cause: (rank(cause.severity), -len(cause.findings)))
+
+
+def severity_of_check(record: Record, check: CheckResult) -> Severity:
+    """Its own, or that of its scenario; what is only sensible (level `should`) is `normal` at most."""
+    if check.severity is not None:
+        return check.severity
+    if check.level == "should":
+        return max(record.severity, "normal", key=rank)
+    return record.severity
+
+
+def _findings(record: Record, accepted: AcceptedIssues) -> Iterator[Finding]:
+    failed = [check for check in record.checks if check.status == "failed"]
+    known = [check for check in record.checks if check.status == "known_issue"]
+    for check in (*failed, *known):
+        is_known = check.status == "known_issue"
+        yield Finding(
+            check.id,
+            check.title,
+            severity_of_check(record, check),
+            is_known,
+            check.reason if is_known else check.actual,
+            check.reason_source if is_known else "",
+            record.name,
+            record.location,
+            accepted.find(check.id),
+        )
+    if (record.gates and not failed) or (record.status == "known_issue" and not known):
+        is_known = record.status == "known_issue"
+        yield _scenario(record, known=is_known, accepted=accepted.find(record.name))
+
+
+def _scenario(record: Record, *, known: bool, accepted: AcceptedIssue | None = None) -> Finding:
+    reason = record.error if record.gates else record.reason
+    source = record.source if known else ""
+    return Finding(
+        record.name,
+        record.name,
+        record.severity,
+        known,
+        reason,
+        source,
+        record.name,
+        record.location,
+        accepted,
+    )
+
+
+def _blockers_not_run(record: Record) -> Iterator[Finding]:
+    skipped = [check for check in record.checks if check.status in ("unsupported", "not_run")]
+    for check in skipped:
+        if severity_of_check(record, check) == "blocker":
+            yield Finding(
+                *(check.id, check.title, "blocker", False),
+                *(check.reason, check.reason_source, record.name, record.location),
+            )
+    if record.status == "skipped" and not skipped and record.severity == "blocker":
+        yield _scenario(record, known=False)
+
+
+def _passed(records: Sequence[Record]) -> Iterator[str]:
+    for record in records:
+        yield from (check.id for check in record.checks if check.status == "passed")
+        if record.status == "passed":
+            yield record.name

@@ -1,0 +1,63 @@
+"""`accepted.toml`: what it takes, and one line for what is wrong with it."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from support.errors import SettingsError
+from support.results.accepted_issues import AcceptedIssue, AcceptedIssues
+
+ENTRY = AcceptedIssue("toy.a", 'we "never" use it \\ ü', "ops", date(2027, 3, 31))
+GOOD = 'id = "toy.a"\nreason = "r"\nowner = "o"\n'
+
+
+def test_an_added_entry_is_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "accepted.toml"
+    other = AcceptedIssue("It is a title", "r", "o", date(2027, 1, 1))
+    for entry in (ENTRY, other):
+        file.write_text(AcceptedIssues.load(file).added(entry), encoding="utf-8")
+    assert AcceptedIssues.load(file).entries == (ENTRY, other)
+    with pytest.raises(SettingsError, match="accepted already"):
+        AcceptedIssues.load(file).added(ENTRY)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[accepted]]\n" + GOOD, "has the keys id, reason, owner, until, not"),
+        (f"[[accepted]]\n{GOOD}until = 2027-13-01\n", "cannot be read"),
+        (f'[[accepted]]\n{GOOD}until = "soon"\n', "`until` is a day such as 2027-03-31, not 'soon'"),
+        (f"[[accepted]]\n{GOOD}until = 2027-01-01T00:00:00\n", "`until` is a day"),
+        (
+            f"[[accepted]]\n{GOOD.replace(chr(34) + 'r' + chr(34), chr(34) * 2)}until = 2027-01-01\n",
+            "`reason` is one",
+        ),
+        ("[[acepted]]\n", "entries are [[accepted]]"),
+        ("accepted = 3\n", "cannot be read"),
+        ("= =", "cannot be read"),
+    ],
+)
+def test_a_wrong_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "accepted.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        AcceptedIssues.load(file)
+    assert message in str(caught.value) and str(file) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_entry_counts_up_to_its_last_day() -> None:
+    accepted = AcceptedIssues([ENTRY])
+    accepted.require_current(ENTRY.until)
+    with pytest.raises(SettingsError, match="until 2027-03-31, which is over; remove the entry or renew it"):
+        accepted.require_current(date(2027, 4, 1))
+
+
+def test_an_unknown_id_and_one_that_is_accepted_twice_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"close matches: toy\.ab"):
+        AcceptedIssues([ENTRY]).require_existing({"toy.ab"})
+    with pytest.raises(SettingsError, match="accepted twice"):
+        AcceptedIssues([ENTRY, ENTRY]).require_current(date(2026, 1, 1))

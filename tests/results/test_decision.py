@@ -1,0 +1,111 @@
+"""GO or NO-GO: what counts under each gate, what is accepted, what was not run."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from support.results.accepted_issues import AcceptedIssue, AcceptedIssues
+from support.results.check import CheckResult
+from support.results.decision import Gate, causes, decide
+from support.results.record import Record
+
+UNTIL = date(2027, 3, 31)
+
+
+def record(name: str, status: str, *tags: str, **fields: Any) -> Record:
+    return Record(name, "F", f"features/parity/f.feature:{len(name)}", "parity", status, tags, **fields)  # type: ignore[arg-type]
+
+
+def check(name: str, status: str, **fields: Any) -> CheckResult:
+    return CheckResult(f"toy.{name}", f"{name} is checked", "toys", "must", status, **fields)  # type: ignore[arg-type]
+
+
+MIXED = record("answers are kept apart", "known_issue", "blocker", reason="answers are mixed", source="docs")
+MIXED_TOO = record(
+    "prompts are kept apart", "known_issue", "blocker", reason="answers are mixed", source="docs"
+)
+GGML = record("GGML answers", "known_issue", "critical", reason="GGML panics")
+PASSED = record("it passes", "passed", "blocker")
+FAILED = record("it fails", "failed", "minor", error="expected 1\ngot 2")
+GROUP = record(
+    "a group",
+    "failed",
+    "critical",
+    checks=(
+        check("good", "passed"),
+        check("new", "failed", actual="got 500"),
+        check("listed", "known_issue", reason="a user's text goes to another", severity="blocker"),
+        check("sensible", "known_issue", reason="counts are missing"),
+    ),
+)
+
+
+def accepting(*names: str) -> AcceptedIssues:
+    return AcceptedIssues([AcceptedIssue(name, "not used here", "ops", UNTIL) for name in names])
+
+
+@pytest.mark.parametrize(
+    ("gate", "records", "blockers"),
+    [
+        ("release", [PASSED, GGML], []),
+        ("release", [PASSED, MIXED, GGML], [MIXED.name]),
+        ("regression", [PASSED, MIXED, GGML], []),
+        ("regression", [FAILED, MIXED], [FAILED.name]),
+        ("release", [FAILED, MIXED], [MIXED.name, FAILED.name]),
+        ("release", [GROUP], ["toy.listed", "toy.new"]),
+        ("regression", [GROUP], ["toy.new"]),
+    ],
+)
+def test_the_gate_decides_what_counts(gate: Gate, records: list[Record], blockers: list[str]) -> None:
+    decision = decide(records, gate, AcceptedIssues())
+    assert [finding.id for finding in decision.blockers] == blockers
+
+
+def test_what_is_accepted_does_not_count_and_is_listed() -> None:
+    decision = decide([MIXED, MIXED_TOO, FAILED], "release", accepting(MIXED.name, FAILED.name))
+    assert [finding.id for finding in decision.blockers] == [MIXED_TOO.name]
+    assert [finding.id for finding in decision.accepted] == [MIXED.name, FAILED.name]
+    assert decision.accepts(FAILED) and not decision.accepts(PASSED)
+
+
+def test_a_group_is_accepted_when_each_new_failure_is() -> None:
+    assert decide([GROUP], "release", accepting("toy.new")).accepts(GROUP)
+    assert not decide([GROUP], "release", accepting("toy.listed")).accepts(GROUP)
+
+
+def test_what_is_accepted_and_passes_is_stale_unless_it_is_flaky() -> None:
+    accepted = accepting(PASSED.name, "toy.good", "not in this run")
+    assert decide([PASSED, GROUP], "release", accepted).stale == (PASSED.name, "toy.good")
+    assert decide([PASSED, GROUP], "release", accepted, {PASSED.name}).stale == ("toy.good",)
+
+
+def test_blockers_that_were_not_run_are_listed() -> None:
+    records = [
+        record("no tmux", "skipped", "blocker", reason="requires tmux"),
+        record("no GPU", "skipped", "critical", reason="requires a GPU"),
+        record("not used", "out_of_scope", "blocker", reason="out of scope"),
+        record("some", "passed", "blocker", checks=(check("absent", "unsupported", reason="no route"),)),
+    ]
+    decision = decide(records, "release", AcceptedIssues())
+    assert [(finding.id, finding.reason) for finding in decision.not_run] == [
+        ("no tmux", "requires tmux"),
+        ("toy.absent", "no route"),
+    ]
+
+
+def test_causes_are_sorted_by_severity_then_by_number() -> None:
+    found = causes(decide([GGML, GROUP, MIXED, MIXED_TOO], "release", AcceptedIssues()).findings)
+    assert [(cause.severity, len(cause.findings), cause.reason) for cause in found][:2] == [
+        ("blocker", 2, "answers are mixed"),
+        ("blocker", 1, "a user's text goes to another"),
+    ]
+
+
+def test_known_issues_are_counted_by_severity() -> None:
+    assert decide([GGML, MIXED, GROUP], "release", AcceptedIssues()).known_issues == {
+        "blocker": 2,
+        "critical": 2,
+    }
