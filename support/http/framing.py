@@ -149,6 +149,9 @@ def _pieces(body: bytes) -> Iterator[tuple[str, str]]:
         names = [value.strip() for field, _, value in fields if field == "event"]
         if data:
             yield (names[-1] if names else ""), "\n".join(data)
+        # A server that fails inside a stream may write a field of its own (llama.cpp), or a document alone.
+        yield from ((field, value.strip()) for field, _, value in fields if field == "error" and value)
+        yield from (("", line) for line in block.split("\n") if line.startswith("{"))
 
 
 def _error_message(name: str, data: str) -> str:
@@ -160,10 +163,16 @@ def _error_message(name: str, data: str) -> str:
         return "" if data == DONE or data.lstrip()[:1] in ("{", "[", '"', "") else data
     if not isinstance(document, dict):
         return ""
-    response = document.get("response")
-    error = document.get("error") or (response.get("error") if isinstance(response, dict) else None)
-    if not error and (name == "error" or document.get("type") == "error"):
+    # The Responses API, and OpenAI's form of other servers, have the error one level below.
+    choices = document.get("choices")
+    places = [document, document.get("response"), *(choices if isinstance(choices, list) else ())]
+    error = next((place["error"] for place in places if isinstance(place, dict) and place.get("error")), None)
+    if not error and (name == "error" or "error" in (document.get("type"), document.get("object"))):
         error = document
+    if not error and set(document) <= {"detail", "message", "code", "status"}:
+        # FastAPI, Go and Rust frameworks.
+        texts = (document.get("detail"), document.get("message"))
+        error = next((text for text in texts if isinstance(text, str)), None)
     if isinstance(error, dict):
         error = error.get("message") or json.dumps(error, ensure_ascii=False)
     return str(error or "")

@@ -81,6 +81,15 @@ def test_a_broken_frame_is_refused(body: bytes, words: str) -> None:
         ),
         (b'{"done": false}\n{"error": "engine died"}\n', "event 2: engine died"),
         (b": ping\n\ndata: {}\n\ndata: engine died", "event 2: engine died"),
+        (b'data: {"object": "error", "message": "engine died", "code": 500}\n\n', "event 1: engine died"),
+        (
+            b'data: {"choices": [{"index": 0, "error": {"message": "engine died"}}]}\n\n',
+            "event 1: engine died",
+        ),
+        (b'data: {"choices": []}\n\ndata: {"detail": "engine died"}\n\n', "event 2: engine died"),
+        (b'data: {"message": "engine died", "code": 500}\n\n', "event 1: engine died"),
+        (b'data: {}\n\nerror: {"message": "engine died"}\n\n', "event 2: engine died"),
+        (b'data: {}\n\n{"error": {"message": "engine died"}}\n', "event 2: engine died"),
     ],
     ids=repr,
 )
@@ -100,6 +109,8 @@ def test_the_error_of_the_server_is_found_with_its_number(body: bytes, error: st
         b'data: {"type": "response.completed", "response": {"error": null}}\n\n',
         b'data: "a text"\n\ndata: [1]\n\n',
         b'{"done": true}\n',
+        b'{"message": {"content": "a"}}\n{"status": "success"}\n',
+        b'data: {"choices": [{"index": 0, "error": null}]}\n\n',
     ],
     ids=repr,
 )
