@@ -217,7 +217,14 @@ def _connect(settings: Settings, why: str) -> UrlTarget:
             answer = client.get("/v1/models")
     except (RequestFailed, httpx.InvalidURL) as error:
         cause = error.__cause__ or error.__context__
-        remedy = "" if tls_problem(cause) else "; start the server and let it load its model first"
+        remedy = "; start the server and let it load its model first"
+        if tls_problem(cause):
+            remedy = ""
+        elif url.lower().startswith("http:") and isinstance(
+            cause, httpx.ReadError | httpx.RemoteProtocolError
+        ):
+            # A port with TLS resets the connection, or sends an alert.
+            remedy = "; is it https, not http?"
         raise TargetError(f"cannot be reached: {shown}: {redact(str(error))}{remedy}") from None
     if answer.status in (401, 403):
         remedy = (

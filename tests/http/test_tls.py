@@ -213,6 +213,12 @@ def test_a_certificate_for_another_host_is_named(url: str, ca: Path) -> None:
         discover(load_settings({"target_url": other, "target_ca_file": str(ca)}).settings)
 
 
+def test_http_on_a_port_with_tls_is_named(url: str) -> None:
+    other = url.replace("https:", "http:")
+    with pytest.raises(TargetError, match=r"cannot be reached: .*; is it https, not http\?"):
+        discover(load_settings({"target_url": other}).settings)
+
+
 def test_https_on_a_port_without_tls_is_named() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Lists) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
