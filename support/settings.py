@@ -239,6 +239,20 @@ class Settings(BaseModel):
             raise ValueError("there is no such folder")
         return path
 
+    @field_validator("acceptance_cache_dir")
+    @classmethod
+    def _creatable(cls, folder: Path) -> Path:
+        # Here and not at the first model: an error there reads as one of the server under test.
+        try:
+            existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        except OSError as error:
+            raise ValueError(f"it cannot be opened ({error.strerror})") from None
+        if not existing.is_dir():
+            raise ValueError(f"{existing} is a file, not a folder")
+        if existing != folder and not os.access(existing, os.W_OK | os.X_OK):
+            raise ValueError(f"nothing can be created in {existing}")
+        return folder
+
     @field_validator("test_model_file")
     @classmethod
     def _none_when_empty(cls, file: str | None) -> str | None:

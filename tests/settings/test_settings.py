@@ -357,6 +357,14 @@ def test_a_value_that_no_library_could_use_is_refused_here(
     assert f"is wrong: {reason}" in error_of(say(source, name, value))
 
 
+@pytest.mark.parametrize("below", ["", "x", "x/y"])
+def test_a_cache_folder_that_cannot_be_created_is_refused(tmp_path: Path, below: str) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    reason = f"is wrong: {file} is a file, not a folder; give a folder that can be written"
+    assert reason in error_of({"acceptance_cache_dir": str(file / below)})
+
+
 @pytest.mark.parametrize("name", ["mistralrs_bin", "test_model_path", "target_url", "rust_log"])
 def test_a_control_character_is_refused(name: str) -> None:
     assert "is wrong: it has a control character" in error_of({name: "http://a\x00b"})
