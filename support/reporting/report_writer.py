@@ -44,7 +44,7 @@ from support.results.decision import Decision
 from support.results.outcome import Evidence
 from support.results.record import Record, RecordLog
 from support.results.redaction import redact
-from support.servers.discovery import Target, is_candidate
+from support.servers.discovery import REFERENCE, Target, is_candidate
 from support.settings import ResolvedSettings
 
 # Seconds for all scenarios of a capability, added up: past the target is a warning, past the maximum is red.
@@ -170,9 +170,11 @@ class RunReports:
         self, code: int, decision: Decision, *, times: Sequence[CapabilityTime], late: Sequence[str]
     ) -> RunVerdict:
         settings = self._resolved.settings
-        subject = self._target.label
+        # Without the path of a program: that is in the header.
+        subject, ollama = self._target.label, self._ollama_api.partition(" (")[0]
         if settings.ollama_api != "gateway":
-            subject = f"{subject} with the Ollama API of {self._ollama_api}"
+            reference = self._target.program == REFERENCE
+            subject = ollama if reference else f"{subject} with the Ollama API of {ollama}"
         return RunVerdict(
             subject,
             code,
