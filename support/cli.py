@@ -55,7 +55,10 @@ def main() -> None:
 @click.option("--target", metavar="WHICH", help="auto, real, reference, a URL, or the path of a program.")
 @click.option("--model", type=click.Path(path_type=Path), help="Your own model: a folder or a file.")
 @click.option("--jobs", "-j", metavar="N", help="Worker processes, 0 to 64 (default: 1; 0: for a debugger).")
-@click.option("--skip-benchmarks", is_flag=True, help="Leave out what only measures speed (@benchmark).")
+@click.option("--parallel", is_flag=True, help="A worker process per core.")
+@click.option(
+    "--skip-benchmarks", "-s", is_flag=True, help="Leave out what only measures speed (@benchmark)."
+)
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
 @click.option(
     "--strict", is_flag=True, help="An unmet requirement fails the scenario instead of skipping it."
@@ -69,10 +72,11 @@ def main() -> None:
 )
 @click.option(
     "--report",
+    "--format",
     "reports",
     multiple=True,
-    type=click.Choice(["html", "json", "junit", "allure"]),
-    help="A report to keep, may be repeated (default: all; json is always made).",
+    type=click.Choice(["html", "json", "junit", "allure", "csv"]),
+    help="A report to keep, may be repeated (default: all; json and csv are always made).",
 )
 @click.option(
     "--gate",
@@ -80,7 +84,7 @@ def main() -> None:
     help="What is NO-GO: release: known blockers and any unlisted failure; regression: unlisted failures; "
     "strict: any failure.",
 )
-@click.option("--verbose", is_flag=True, help="Detailed server logs and more detail on the terminal.")
+@click.option("--verbose", "-v", is_flag=True, help="Detailed server logs and more detail on the terminal.")
 @click.option("--ci", is_flag=True, help="Plain lines for a log: no colour, no progress bar.")
 @click.option("--suite", default="acceptance", show_default=True, help="Name of the run in the reports.")
 def run(  # noqa: PLR0913 - click passes each option as an argument
@@ -93,6 +97,7 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
     model: Path | None,
     jobs: str | None,
     *,
+    parallel: bool,
     skip_benchmarks: bool,
     fail_fast: bool,
     strict: bool,
@@ -109,7 +114,8 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
 
     \b
     SUITE is a name: binary, loading, api, ollama, parity, terminal,
-    mcp, or another folder of features/; smoke, slow, benchmark (tags).
+    mcp, or another folder of features/; integration (api, ollama, parity),
+    all; smoke, slow, benchmark (tags).
     """
     # Until the runner is loaded, which watches them itself, and between its runs.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -127,6 +133,7 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
     settings += ["acceptance_strict=true"] if strict else []
     settings += [f"acceptance_gate={gate}"] if gate is not None else []
     settings += ["test_verbose=true"] if verbose else []
+    jobs = str(min(os.cpu_count() or 1, 64)) if parallel and jobs is None else jobs
     settings += [f"acceptance_jobs={jobs}"] if jobs is not None else []
     arguments = [f"--define={setting}" for setting in settings] + [f"--name={title}" for title in name]
     arguments += selection.case_arguments(cases)

@@ -27,7 +27,7 @@ from support.results.scope import CAPABILITIES, FORMATS, Scope
 
 SETTINGS_FILE = Path("acceptance.toml")
 OLLAMA_API_CHOICES = ("gateway", "ollama")
-REPORTS = ("html", "json", "junit", "allure")
+REPORTS = ("html", "json", "junit", "allure", "csv")
 COMPARABLE_SERVERS = ("real", "reference", "gateway", "ollama")
 # Environment names with this prefix belong to the suite alone, so an unknown one is a typing error.
 ENVIRONMENT_PREFIX = "ACCEPTANCE_"
@@ -138,8 +138,8 @@ class Settings(BaseModel):
     acceptance_html: bool = _setting(True, "make reports/index.html")
     acceptance_reports: str = _setting(
         "html,json,junit,allure",
-        "the reports to keep, separated by commas; json is always made",
-        "choose of html, json, junit and allure",
+        "the reports to keep, separated by commas; json and csv are always made",
+        f"choose of {', '.join(REPORTS)}",
     )
     acceptance_strict: bool = _setting(False, "an unmet need is a failure instead of a skip")
     acceptance_gate: Gate | None = _setting(

@@ -18,7 +18,7 @@ from support.errors import SettingsError
 from support.results.behave_types import BehaveConfig
 from support.runner import tags
 from support.runner.project_configuration import PROJECT_FILE, use_project_configuration
-from support.runner.selection import FOLDERS
+from support.runner.selection import FOLDERS, SUITES
 from support.settings import ResolvedSettings, load_settings
 
 # Options of the recorder and of the entry point, passed as behave userdata.
@@ -103,7 +103,7 @@ def _error_line(error: BaseException) -> str:
     if isinstance(error, FeatureNotFound | InvalidFilenameError):
         return (
             f"{message!r} (from the command line) is no suite, feature file or folder of features; "
-            f"give a suite ({', '.join(FOLDERS)}) or a path such as {FOLDERS['api']}"
+            f"give a suite ({', '.join(SUITES)}) or a path such as {FOLDERS['api']}"
         )
     if isinstance(error, TagExpressionError):
         return f"--tags: {message}; write for example {tags.SYNTAX_EXAMPLES}"

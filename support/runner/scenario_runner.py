@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from behave.async_step import AsyncFunction
 from behave.formatter._registry import make_formatters
 from behave.formatter.base import StreamOpener
+from behave.model_core import FileLocation
 from behave.model_type import Status
 from behave.reporter.junit import JUnitReporter
 from behave.runner import Context, the_step_registry
@@ -113,6 +114,7 @@ class ScenarioRunner(EventRunner):
             raise SettingsError(f"no feature file in {where}; give a file or a folder of features")
         locations = [name for name in found if not self.config.exclude(name)]
         self.features.extend(parse_features(locations, language=self.config.lang))
+        _reject_unknown_lines(locations, self.features)
         scenarios = [scenario for feature in self.features for scenario in feature.walk_scenarios()]
         _reject_duplicate_titles(scenarios)
         selected = [scenario for scenario in scenarios if scenario.should_run(self.config)]
@@ -142,8 +144,9 @@ class ScenarioRunner(EventRunner):
         """What was selected, for an error message."""
         where = ", ".join(map(str, self.config.paths)) or "features"
         tags = " ".join(expressions(self.config)) or "(none)"
-        names = f" and names {self.config.name!r}" if self.config.name else ""
         cases = settings_of(self.config).settings.acceptance_cases
+        # The names that come with cases are the titles of their scenarios, as patterns.
+        names = f" and names {self.config.name!r}" if self.config.name and not cases else ""
         return f"in {where} by tags {tags!r}{names}{f' and cases {cases}' if cases else ''}"
 
     def prepare(
@@ -337,6 +340,25 @@ def _reject_coroutine(work: Callable[..., object], what: str) -> None:
     if inspect.iscoroutinefunction(work):
         raise AcceptanceError(
             f"{what} is `async def`, and behave awaits only steps: it would do nothing; make it a plain `def`"
+        )
+
+
+def _reject_unknown_lines(locations: Iterable[FileLocation], features: Iterable[BehaveFeature]) -> None:
+    """behave takes the last scenario for a line behind the end of the file, and the whole file for line 0."""
+    for location in locations:
+        file = Path(location.filename)
+        last = len(file.read_text(encoding="utf-8").splitlines())
+        if location.line is None or 1 <= location.line <= last:
+            continue
+        lines = [
+            str(scenario.line)
+            for feature in features
+            for scenario in feature.walk_scenarios()
+            if Path(scenario.filename).samefile(file)
+        ]
+        raise SettingsError(
+            f"{file} has no line {location.line}, it has {last}; its scenarios begin at the lines "
+            f"{', '.join(lines)}"
         )
 
 

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from support.errors import SettingsError
+from support.errors import NothingSelected, SettingsError
 
 # Short names of folders of `features/`; the tags of run classes are names too.
 FOLDERS = {
@@ -20,22 +20,40 @@ FOLDERS = {
     "mcp": "features/mcp",
     "parity": "features/parity",
 }
+# Several of them under one name.
+COMBINED_SUITES = {
+    "all": ["features"],
+    "integration": [FOLDERS["api"], FOLDERS["ollama"], FOLDERS["parity"]],
+}
 RUN_CLASS_TAGS = ("smoke", "slow", "benchmark")
+SUITES = (*FOLDERS, *COMBINED_SUITES, *RUN_CLASS_TAGS)
+# Specified, without a folder of features so far.
+PLANNED_SUITES = ("aider", "monitoring")
 MODEL_FILES = (".gguf", ".ggml", ".bin")
 ANY_SPEED = "slow or not slow"
 
 
 def resolve_paths_and_tags(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Paths and tag expressions of these names: a suite, a run class, or a path."""
+    """Paths and tag expressions of these names: a suite, a run class, or a path.
+
+    Raises `NothingSelected` for a suite without features.
+    """
     paths, tags = [], []
     for name in names:
-        if Path(name).exists():
+        folder = FOLDERS.get(name, f"features/{name}")
+        if os.path.exists(name):  # noqa: PTH110 - False for a path that cannot be read
             paths.append(name)
         elif name in RUN_CLASS_TAGS:
             tags.append(name)
+        elif name in COMBINED_SUITES:
+            paths += COMBINED_SUITES[name]
+        elif name in PLANNED_SUITES and not Path(folder).is_dir():
+            raise NothingSelected(
+                f"the suite {name!r} has no features yet: nothing would be checked; "
+                f"suites with features: {', '.join(SUITES)}"
+            )
         else:
-            folder = f"features/{name}"
-            paths.append(FOLDERS.get(name, folder if Path(folder).is_dir() else name))
+            paths.append(folder if Path(folder).is_dir() else name)
     return paths, [" or ".join(tags)] if tags else []
 
 
@@ -65,7 +83,7 @@ def target_settings(target: str) -> list[str]:
         return ["acceptance_target=auto", f"target_url={target}"]
     # A shell does not expand `~` behind `=`.
     path = os.path.expanduser(target)  # noqa: PTH111 - a name of an unknown user stays as it is
-    program = path if Path(path).exists() else shutil.which(target)
+    program = path if os.path.lexists(path) else shutil.which(target)
     if program is None:
         raise SettingsError(
             f"--target {target!r} is not an existing program; "

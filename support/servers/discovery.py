@@ -161,8 +161,14 @@ def _reference(why: str) -> TargetChoice:
 def _identify(path: Path, choice: TargetChoice) -> CommandTarget:
     """Run the program for its version; raises `TargetError` with one line."""
     named = f"{path} (from {choice.source})"
-    if not path.exists():
-        raise TargetError(f"no such program: {named}; give the path of a mistralrs binary")
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise TargetError(f"no such program: {named}; give the path of a mistralrs binary") from None
+    except OSError as error:
+        raise TargetError(
+            f"cannot be read: {named}: {error.strerror}; correct the permissions of the file and its folders"
+        ) from None
     if path.is_dir():
         raise TargetError(f"not a program but a folder: {named}; give the path of the binary inside it")
     if not os.access(path, os.X_OK):

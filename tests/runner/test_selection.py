@@ -9,6 +9,7 @@ import pytest
 from support.cli import run
 from support.errors import AcceptanceError, NothingSelected, SettingsError
 from support.runner import rerun, selection, tags
+from support.runner.list_scenarios import list_features
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,6 +32,42 @@ def test_a_suite_is_a_folder_or_a_run_class() -> None:
     ]
     assert all((ROOT / folder).is_dir() for folder in selection.FOLDERS.values())
     assert set(selection.RUN_CLASS_TAGS) == tags.RUN_CLASS
+
+
+def test_a_combined_suite_is_several_folders_and_a_planned_one_is_refused() -> None:
+    folders = ["features/openai_api", "features/ollama_api", "features/parity"]
+    assert selection.resolve_paths_and_tags(["integration"]) == (folders, [])
+    assert selection.resolve_paths_and_tags(["all"]) == (["features"], [])
+    for name in selection.PLANNED_SUITES:
+        if not (ROOT / "features" / name).is_dir():
+            with pytest.raises(NothingSelected, match=rf"'{name}' has no features yet.*binary, loading"):
+                selection.resolve_paths_and_tags([name])
+
+
+def test_an_unknown_suite_is_one_line_with_all_suites() -> None:
+    with pytest.raises(SettingsError, match=r"'nosuchsuite'.* is no suite") as found:
+        list_features(["nosuchsuite"])
+    assert ", ".join(selection.SUITES) in str(found.value)
+    assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("line", [0, 999])
+def test_a_line_that_a_feature_does_not_have_is_an_error_with_those_of_its_scenarios(line: int) -> None:
+    with pytest.raises(SettingsError, match=r"health\.feature has no line \d+, it has \d+; .* lines \d+$"):
+        list_features([f"features/openai_api/health.feature:{line}"])
+
+
+def test_a_case_that_the_tags_leave_out_is_named_without_a_pattern() -> None:
+    arguments = ["--tags=smoke", *selection.case_arguments(["openai.chat.body.empty"])]
+    with pytest.raises(NothingSelected, match=r"tags 'smoke' and cases openai\.chat\.body\.empty: "):
+        list_features(arguments)
+
+
+@pytest.mark.parametrize(
+    ("short", "long"), [("-v", "--verbose"), ("-s", "--skip-benchmarks"), ("--format", "--report")]
+)
+def test_other_names_of_options(short: str, long: str) -> None:
+    assert [option.opts for option in run.params if short in option.opts] == [[long, short]]
 
 
 def test_every_folder_of_features_has_a_short_word() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from support.errors import EXIT_USAGE, TargetError
 from support.servers import discovery
 from support.servers.command_line import CommandLine, LegacyCommandLine
-from support.servers.discovery import CommandTarget, discover
+from support.servers.discovery import CommandTarget, TargetChoice, discover
 from tests.servers.stand_in_programs import Programs
 
 CACHED = "cache/mistralrs/bin/mistralrs"
@@ -115,6 +116,18 @@ def test_the_program_is_asked_in_a_clean_environment(
 
 def test_a_missing_program_is_one_line(programs: Programs) -> None:
     assert refusal(programs, programs.folder / "none").startswith("no such program: ")
+
+
+def test_a_program_in_a_folder_that_cannot_be_read_is_one_line(
+    programs: Programs,
+) -> None:
+    closed = Mock(spec=Path, wraps=programs.folder / "mistralrs")
+    closed.stat.side_effect = PermissionError(13, "Permission denied")
+    with pytest.raises(TargetError) as refused:
+        discovery._identify(closed, TargetChoice("MISTRALRS_BIN is set"))  # noqa: SLF001 - permissions do not bind root
+    text = str(refused.value)
+    assert text.startswith("cannot be read: ")
+    assert "Permission denied" in text
 
 
 def test_a_folder_is_one_line(programs: Programs) -> None:
