@@ -38,11 +38,15 @@ class TimeLimitExceeded(AssertionError):
 
 
 class SeveralFailures(AssertionError):
-    """Several things are wrong; `failures` are all of them, the message may show some only."""
+    """Several things are wrong; `failures` are all of them, the message may show some only.
 
-    def __init__(self, message: str, failures: Sequence[str]) -> None:
+    `cause`: see `cause_of`.
+    """
+
+    def __init__(self, message: str, failures: Sequence[str], cause: str = "") -> None:
         super().__init__(message)
         self.failures = tuple(failures)
+        self.cause = cause
 
 
 class AcceptanceError(Exception):
@@ -75,3 +79,15 @@ class ProgramUnavailable(AcceptanceError):
 
 class NotSupported(AcceptanceError):
     """Not supported by the server: the rest of the scenario is skipped (under --strict: failed)."""
+
+
+def cause_of(error: BaseException | None) -> str:
+    """The cause that an error, or the one that it was raised from, has in its field `cause`; else "".
+
+    All that fails because a server does not start, or has died, has the same cause.
+    """
+    while error is not None:
+        if cause := getattr(error, "cause", ""):
+            return str(cause)
+        error = error.__cause__
+    return ""

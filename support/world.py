@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from support.http.exchange import Exchange
 from support.models.roles import SCRIPTED
 from support.programs.launcher import LaunchedProgram
 from support.reporting.evidence import Metrics, ScenarioEvidence
+from support.results.causes import PANIC, panic_in
 from support.results.check import CheckResult
 from support.results.must_check import MustCheck
 from support.results.outcome import Measurement
@@ -27,6 +28,7 @@ from support.servers.discovery import UrlTarget
 from support.servers.endpoints import Endpoint
 from support.servers.mistralrs import LaunchResult, start_server, try_start
 from support.servers.network_monitor import NetworkMonitor
+from support.servers.post_mortem import cause_of_death
 from support.suite import RunContext
 from support.terminal.scenario import TerminalScenario
 
@@ -324,24 +326,30 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
 
     def _require_no_crash(self) -> None:
         """The server is alive, and neither its log nor a terminal shows a panic."""
-        crashes = [*self.terminal.crashes(), *self._crashes_of_server()]
+        crashes, cause = self._crashes_of_server()
+        crashes = [*self.terminal.crashes(), *crashes]
         if crashes:
-            raise SeveralFailures("\n".join(crashes), crashes)
+            raise SeveralFailures("\n".join(crashes), crashes, cause)
 
-    def _crashes_of_server(self) -> Iterator[str]:
+    def _crashes_of_server(self) -> tuple[list[str], str]:
+        """What happened to the server, and the cause of all that failed for it."""
         if self.server is None:
-            return
+            return [], ""
         try:
             log = self.server.log[self._log_offset :]
         except FileNotFoundError:
             # The suite has ended it and removed its log.
-            return
+            return [], ""
+        crashes, cause = [], ""
+        panic = next((line for line in log.splitlines() if PANIC in line), None)
+        if panic is not None:
+            crashes.append(f"the server's log contains a panic: {panic}")
+            cause = f"a server {panic_in(log)}"
         if not self.server.alive:
             self.server.end_is_known = True
-            yield f"the server died during the scenario; the end of its log:\n{log[-1500:]}"
-        panic = next((line for line in log.splitlines() if "panicked at" in line), None)
-        if panic is not None:
-            yield f"the server's log contains a panic: {panic}"
+            crashes.insert(0, f"the server died during the scenario; the end of its log:\n{log[-1500:]}")
+            cause = cause_of_death(self.server, log)
+        return crashes, cause
 
     def collect(self) -> None:
         """Collect the evidence of a failure, once, while the servers still run."""

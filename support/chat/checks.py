@@ -67,8 +67,8 @@ def check_equal(answers: Sequence[Answer], value_of: Callable[[Answer], object],
     if others:
         shown = [f"{', '.join(names)}: {difference('the same', first, value)}" for value, names in others]
         odd = next(answer for answer in answers if value_of(answer) != value_of(answers[0]))
-        lines = "\n  ".join([f"{', '.join(with_first)}: {first!r:.400}", *shown])
-        raise CheckFailed(f"{what} differ:\n  {lines}\n{odd.exchange.describe()}")
+        lines = "\n  ".join([*shown, f"{', '.join(with_first)}: {first!r:.400}"])
+        raise CheckFailed(f"{what} differ: {lines}\n{odd.exchange.describe()}")
 
 
 def check_counts(answer: Answer, prompt: int, completion: Sequence[int]) -> None:

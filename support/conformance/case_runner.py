@@ -35,12 +35,14 @@ class Failure:
     """One thing that is wrong. `layer`: one of `support.results.known_issues.LAYERS`.
 
     `unanswered`: the server sent no response. `details`: all parts of `actual`, which may show some only.
+    `cause`: why everything else failed, see `support.errors.cause_of`.
     """
 
     layer: str
     actual: str
     unanswered: bool = False
     details: tuple[str, ...] = ()
+    cause: str = ""
 
     def __str__(self) -> str:
         # What a sequence compares itself needs no place.
@@ -82,6 +84,11 @@ class Outcome:
     def unanswered(self) -> bool:
         """Whether the server left the check, or the health check after it, without a response."""
         return any(failure.unanswered for failure in self.failures)
+
+    @property
+    def cause(self) -> str:
+        """That of its failures, where one has any."""
+        return next((failure.cause for failure in self.failures if failure.cause), "")
 
     @property
     def reason(self) -> str:

@@ -15,15 +15,17 @@ from support.conformance.case_table import Case, Check, get_case, group
 from support.conformance.comparison import Comparison, cell_of, command_of
 from support.conformance.missing_routes import MissingRoutes
 from support.conformance.sequence import run_sequence
-from support.errors import NotSupported
+from support.errors import NotSupported, cause_of
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.http.responsiveness import ServerUnresponsive
 from support.programs.launcher import LaunchedProgram
+from support.results.causes import PANIC, panic_in
 from support.results.check import CheckResult, CheckStatus, require_conforming
 from support.results.known_issues import KnownIssues
 from support.results.must_check import MustCheck
 from support.servers.endpoints import Endpoint
+from support.servers.post_mortem import cause_of_death
 from support.settings import Settings
 from support.waiting import WaitTimeout, wait_until
 
@@ -31,7 +33,6 @@ from support.waiting import WaitTimeout, wait_until
 EXIT_SECONDS = 2.0
 LOG_CHARACTERS = 1500
 RESPONSE_SECONDS = 30.0
-PANIC = "panicked at"
 UNFINISHED = "the group was ended before this check was finished"
 
 
@@ -94,6 +95,9 @@ class ConformanceScenario:
             reason = str(lost)
             if not finished:
                 raise
+        except Exception as error:
+            reason = cause_of(error) or reason
+            raise
         finally:
             self.checks += [_unfinished(check, reason) for check in chosen[finished:]]
 
@@ -182,7 +186,14 @@ class ConformanceScenario:
             if not listing.contradiction:
                 return _result(check, "passed", cells=cells)
             return _result(check, "failed", actual=listing.contradiction, cells=cells)
-        failed = _result(check, "failed", actual=outcome.reason, repeat=command_of(outcome), cells=cells)
+        failed = _result(
+            check,
+            "failed",
+            actual=outcome.reason,
+            repeat=command_of(outcome),
+            cells=cells,
+            cause=outcome.cause,
+        )
         if not listing.entries:
             return failed
         difference = listing.difference(outcome.texts)
@@ -200,9 +211,15 @@ def _death_or_panic(outcome: Outcome, process: LaunchedProgram, log_offset: int)
     log = process.log[log_offset:]
     if not process.alive:
         process.end_is_known = True
-        return Failure("server", f"it died; the end of its log:\n{log[-LOG_CHARACTERS:]}")
+        return Failure(
+            "server",
+            f"it died; the end of its log:\n{log[-LOG_CHARACTERS:]}",
+            cause=cause_of_death(process, log),
+        )
     panic = next((line for line in log.splitlines() if PANIC in line), None)
-    return Failure("server", f"its log contains a panic: {panic}") if panic is not None else None
+    if panic is None:
+        return None
+    return Failure("server", f"its log contains a panic: {panic}", cause=f"a server {panic_in(log)}")
 
 
 def _result(check: Check, status: CheckStatus, **fields: Any) -> CheckResult:

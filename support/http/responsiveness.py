@@ -24,6 +24,11 @@ MAX_KEPT_BYTES = 65_536
 class ServerUnresponsive(AcceptanceError):
     """The server has not answered several requests in a row; no more are sent to it."""
 
+    @property
+    def cause(self) -> str:
+        """The same for all that needs this server (`support.errors.cause_of`)."""
+        return str(self)
+
 
 @dataclass(frozen=True)
 class AnsweredRequest:

@@ -22,6 +22,7 @@ from support.http.exchange import Exchange
 from support.http.responsiveness import RESPONSIVENESS
 from support.programs.never_ready import NEVER_READY
 from support.programs.process import ManagedProcess, process_tree
+from support.results.causes import why_ended
 from support.waiting import WaitTimeout, wait_until
 
 T = TypeVar("T")
@@ -33,13 +34,14 @@ REQUEST_SECONDS = 2.0
 class LaunchFailure(Exception):
     """The program did not become ready; the message holds the end of its log. Nothing is left running.
 
-    `exit_code`: negative for a signal, None when it was never started.
+    `exit_code`: negative for a signal, None when it was never started. `cause`: see `cause_of`.
     """
 
-    def __init__(self, message: str, *, exit_code: int | None, log: str) -> None:
+    def __init__(self, message: str, *, exit_code: int | None, log: str, cause: str = "") -> None:
         super().__init__(message)
         self.exit_code = exit_code
         self.log = log
+        self.cause = cause
 
 
 class LaunchedProgram:
@@ -151,7 +153,7 @@ def launch(  # noqa: PLR0913 - what it is, how it is started, and when it is rea
     """
     kind = f"{what} ({kind})" if kind else what
     if reason := NEVER_READY.reason(kind):
-        raise LaunchFailure(reason, exit_code=None, log="")
+        raise LaunchFailure(reason, exit_code=None, log="", cause=_never_ready(kind))
     RESPONSIVENESS.forget(url)
     folder = Path(tempfile.mkdtemp(prefix="acceptance-server-"))
     log_file = folder / "server.log"
@@ -185,8 +187,13 @@ def launch(  # noqa: PLR0913 - what it is, how it is started, and when it is rea
             if was_alive:
                 NEVER_READY.failed(kind, str(error))
             message = f"{error} (exit code {code}). Last lines of its log:\n{log_tail(log)}"
-            raise LaunchFailure(message, exit_code=code, log=log) from None
+            cause = _never_ready(kind) if was_alive else f"{kind} does not start: {why_ended(log)}"
+            raise LaunchFailure(message, exit_code=code, log=log, cause=cause) from None
         raise
+
+
+def _never_ready(kind: str) -> str:
+    return f"{kind} does not become ready in time"
 
 
 def free_port() -> int:

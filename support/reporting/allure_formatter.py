@@ -296,7 +296,8 @@ def _extension(media_type: str) -> str:
 
 def _set_outcome(test: TestResult, verdict: Verdict) -> None:
     test.status = _STATUSES[verdict.status]
-    message = visible(verdict.message)
+    # Allure groups by the first line.
+    message = visible(f"cause: {verdict.cause}\n\n{verdict.message}" if verdict.cause else verdict.message)
     if verdict.status == "known_issue":
         message = f"known issue: {visible(verdict.why)}\n\n{message}".rstrip()
         test.labels.append(Label(name=LabelType.TAG, value=KNOWN_ISSUE_TAG))

@@ -20,8 +20,9 @@ def rerun_command(check: CheckResult) -> str:
 
 
 def failure_text(check: CheckResult) -> str:
-    """What a reader needs of a check that did not conform; the first line is what was received."""
+    """What a reader needs of a check that did not conform: first the cause, or what was received."""
     lines = [
+        f"cause: {check.cause}" if check.cause else "",
         check.actual or "the check failed without a message",
         f"expected: {check.expected}" if check.expected else "",
         f"source: {check.source}" if check.source else "",

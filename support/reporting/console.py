@@ -8,6 +8,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
+from support.results.causes import comparable
 from support.results.outcome import Verdict
 from support.results.safe_text import indented, one_line, visible
 
@@ -68,13 +69,17 @@ class OutcomePrinter:
             emoji=False,
         )
         self._last_reason = ""
+        self._shown_causes: set[str] = set()
 
     def print_outcome(self, verdict: Verdict, line: str) -> None:
         mark, style = _MARKS[verdict.status]
         text = Text(f"{mark} ", style=style)
         text.append(visible(line), style="default" if not verdict.gates else "bold")
         self.console.print(text)
-        if verdict.gates:
+        if verdict.gates and verdict.cause and comparable(verdict.cause) in self._shown_causes:
+            self.print(indented(f"as before: {one_line(verdict.cause, 300)}"), "")
+        elif verdict.gates:
+            self._shown_causes.add(comparable(verdict.cause))
             self.print(indented(verdict.message or "it failed without a message"), "")
         elif verdict.status in ("skipped", "out_of_scope") and verdict.message != self._last_reason:
             self.print(indented(one_line(verdict.message, 300)), "dim")

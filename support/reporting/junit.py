@@ -94,7 +94,10 @@ def _suite(name: str, records: Sequence[Record]) -> ElementTree.Element:
 
 def _decision(verdict: RunVerdict, records: Sequence[Record]) -> ElementTree.Element:
     """It fails for what no scenario shows: known blockers, time, the harness, too little that was run."""
-    details = [f"{cause.severity}: {cause.reason}" for cause in verdict.causes]
+    details = [
+        "\n  ".join([f"{cause.severity}: {one_line(cause.reason, 300)}", *(one.id for one in cause.findings)])
+        for cause in verdict.causes
+    ]
     text = "\n".join([verdict.text, *details])
     name = "The decision is GO"
     case = _Case(name, 0.0, output=text)
@@ -143,7 +146,7 @@ def _scenario(record: Record) -> _Case:
         outcome: Literal["failure", "error"] = "failure" if record.status == "failed" else "error"
         kind = "budget" if record.timed_out else record.status
         text = f"{record.error}\n{record.trace}".rstrip()
-        return _Case(name, spent, outcome, kind, one_line(record.error), text, output)
+        return _Case(name, spent, outcome, kind, one_line(record.cause or record.error), text, output)
     if record.status == "passed":
         return _Case(name, spent, output=output)
     known = record.status == "known_issue"
@@ -158,6 +161,7 @@ def _check(check: CheckResult) -> _Case:
     if check.status == "passed":
         return _Case(name, check.duration)
     if check.status == "failed":
-        return _Case(name, check.duration, "failure", "failed", one_line(check.actual), failure_text(check))
+        message = one_line(check.cause or check.actual)
+        return _Case(name, check.duration, "failure", "failed", message, failure_text(check))
     text = failure_text(check) if check.status == "known_issue" else ""
     return _Case(name, check.duration, "skipped", "", reason_text(check), text)

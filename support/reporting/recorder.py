@@ -61,6 +61,7 @@ class Recorder(RunListener):
                 measures=tuple(map(_safe, finished.measures)),
                 checks=tuple(map(safe_check, finished.checks)),
                 timed_out=verdict.timed_out,
+                cause=visible(verdict.cause),
             )
         )
 

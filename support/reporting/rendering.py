@@ -16,7 +16,9 @@ from support.reporting.run_verdict import RunVerdict
 from support.reporting.summary import (
     check_counts_text,
     counts,
+    failed_alone,
     known_issues_by_reason,
+    shared_causes,
     skip_lines,
     totals_text,
 )
@@ -66,7 +68,8 @@ def run_summary(records: Sequence[Record], *, duration: float, verdict: RunVerdi
         "count": counts(records),
         "checks": check_counts_text(records),
         "totals": totals_text(records, duration),
-        "failed": [record for record in records if record.gates],
+        "shared_causes": (shared := shared_causes(verdict.decision)),
+        "failed": failed_alone(records, shared),
         "known_issues": known_issues_by_reason(records),
         "skips": skip_lines(records),
         "slowest": [record for record in slowest if record.duration > 0],

@@ -104,9 +104,14 @@ class RunVerdict:
             return f"GO: {self.target} may go live {gate}."
         known, new = self._known_blockers, len(self.decision.blockers) - len(self._known_blockers)
         why = [counted(len(known), "known blocker")] if known else []
-        why += [counted(new, "unlisted failure")] if new else []
+        roots = sum(not cause.known for cause in self.causes)
+        why += [f"{counted(new, 'unlisted failure')}{self._of_causes(new, roots)}"] if new else []
         why += self.reasons
         return f"NO-GO: {self.target} must not go live {gate}: {', '.join(why) or 'the run failed'}."
+
+    @staticmethod
+    def _of_causes(failures: int, roots: int) -> str:
+        return f" ({counted(roots, 'cause')})" if roots < failures else ""
 
     def _details(self) -> list[str]:
         unknown = [f"{self.version_unknown}."] if self.version_unknown else []
@@ -132,6 +137,7 @@ class RunVerdict:
             "exit_code": self.exit_code,
             "reasons": self.reasons,
             "blockers": [_finding(finding) for finding in self.decision.blockers],
+            "causes": [_cause(cause) for cause in self.causes],
             "accepted": [
                 {**_finding(finding), "accepted": _accepted(finding)} for finding in self.decision.accepted
             ],
@@ -143,6 +149,16 @@ class RunVerdict:
 
 def _capitalized(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def _cause(cause: Cause) -> JsonObject:
+    return {
+        "cause": cause.reason,
+        "source": cause.source,
+        "severity": cause.severity,
+        "known": cause.known,
+        "dependants": [{"id": one.id, "location": one.location} for one in cause.findings],
+    }
 
 
 def _finding(finding: Finding) -> JsonObject:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from support.results.check import CheckResult
+from support.results.decision import Cause, Decision, causes
 from support.results.outcome import PLAIN_STATUS
 from support.results.record import Record
 from support.results.safe_text import counted, one_line, seconds, visible
@@ -155,6 +156,26 @@ def budgets_of(
         target, maximum = budgets.get(name, (None, None))
         rows.append(CapabilityTime(name, spent, target, maximum, contention.get(name, 0.0)))
     return rows
+
+
+def shared_causes(decision: Decision) -> list[Cause]:
+    """The causes of several unlisted failures."""
+    unlisted = causes([finding for finding in decision.findings if not finding.known])
+    return [cause for cause in unlisted if len(cause.findings) > 1]
+
+
+def failed_alone(
+    records: Sequence[Record], shared: Sequence[Cause]
+) -> list[tuple[Record, list[CheckResult]]]:
+    """The failed scenarios with their failed checks, without those that have one of these causes."""
+    elsewhere = {(finding.location, finding.id) for cause in shared for finding in cause.findings}
+    found = []
+    for record in records:
+        failed = [check for check in record.checks if check.status == "failed"]
+        alone = [check for check in failed if (record.location, check.id) not in elsewhere]
+        if record.gates and (alone or (not failed and (record.location, record.name) not in elsewhere)):
+            found.append((record, alone))
+    return found
 
 
 def known_issues_by_reason(records: Sequence[Record]) -> dict[str, list[str]]:

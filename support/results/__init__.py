@@ -2,6 +2,7 @@
 
 accepted_issues  `accepted.toml`: failures that are accepted until a date
 behave_types     the objects of behave that the suite uses, as protocols
+causes           the text of a cause, and its form that is equal for equal causes
 check            `CheckResult`: the result of one check; the verdict over a group
 decision         GO or NO-GO: what failed, and what of it counts under the gate
 known_issues     `known_issues.toml`: known issues by id or title and version; flaky ones; a listed check

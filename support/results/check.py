@@ -24,7 +24,8 @@ class CheckResult:
     rule is written, `repeat` the command that sends the request again. `reason` explains a check that is a
     known issue, unsupported or not run; `reason_source` is where the known issue is documented. `start` is
     in epoch seconds, `duration` in seconds. `cells`: one per compared server, the one under test first.
-    `severity`: None where it is that of its scenario.
+    `severity`: None where it is that of its scenario. `cause`: why it failed, where the suite knows it; all
+    that has failed for it has the same text.
     """
 
     id: str
@@ -42,6 +43,7 @@ class CheckResult:
     duration: float = 0.0
     cells: tuple[MatrixCell, ...] = ()
     severity: Severity | None = None
+    cause: str = ""
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> CheckResult:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from support.results.accepted_issues import AcceptedIssue, AcceptedIssues
+from support.results.causes import comparable
 from support.results.check import CheckResult
 from support.results.record import Record
 from support.results.severity import SEVERITIES, Severity, rank
@@ -27,7 +28,7 @@ class Finding:
 
     `id`: of the check, or the title of the scenario. `reason`: that of the known issue, or what was received,
     or why it was not run; `source`: where the known issue is documented. `scenario` and `location` are where
-    it ran.
+    it ran. `cause`: why it failed, where the suite knows it.
     """
 
     id: str
@@ -39,11 +40,12 @@ class Finding:
     scenario: str
     location: str
     accepted: AcceptedIssue | None = None
+    cause: str = ""
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Findings with the same reason."""
+    """Findings with the same reason: known issues with the same text, failures with the same cause."""
 
     reason: str
     source: str
@@ -107,14 +109,22 @@ def decide(
 def causes(findings: Sequence[Finding]) -> list[Cause]:
     """The findings by reason: the most severe first, then what most findings have.
 
-    An unlisted failure is a cause of its own, unless another one has the same text.
+    Unlisted failures have one cause when their field `cause`, or without it the first line of what was
+    received, is the same text apart from ports, ids, times and folders.
     """
     grouped: Mapping[tuple[str, str, bool], list[Finding]] = defaultdict(list)
     for finding in findings:
-        grouped[finding.reason, finding.source, finding.known].append(finding)
+        reason = finding.reason if finding.known else comparable(finding.cause or finding.reason)
+        grouped[reason, finding.source, finding.known].append(finding)
     found = [
-        Cause(reason, source, min((one.severity for one in those), key=rank), known, tuple(those))
-        for (reason, source, known), those in grouped.items()
+        Cause(
+            those[0].cause or those[0].reason,
+            source,
+            min((one.severity for one in those), key=rank),
+            known,
+            tuple(those),
+        )
+        for (_, source, known), those in grouped.items()
     ]
     return sorted(found, key=lambda cause: (rank(cause.severity), -len(cause.findings)))
 
@@ -143,6 +153,7 @@ def _findings(record: Record, accepted: AcceptedIssues) -> Iterator[Finding]:
             record.name,
             record.location,
             accepted.find(check.id),
+            "" if is_known else check.cause,
         )
     if (record.gates and not failed) or (record.status == "known_issue" and not known):
         is_known = record.status == "known_issue"
@@ -162,6 +173,7 @@ def _scenario(record: Record, *, known: bool, accepted: AcceptedIssue | None = N
         record.name,
         record.location,
         accepted,
+        "" if known else record.cause,
     )
 
 

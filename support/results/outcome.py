@@ -16,6 +16,7 @@ class Verdict:
     included). skipped: `message` is the reason. known_issue: it failed as `known_issues.toml` lists;
     `message` is the failure, `why` and `source` come from the list; it does not gate. `timed_out`: a time
     limit ended it. out_of_scope: not run, since `acceptance_scope` does not have it; `message` is the reason.
+    `cause`: of a failure, where the suite knows it (`support.errors.cause_of`).
     """
 
     status: Status
@@ -24,6 +25,7 @@ class Verdict:
     why: str = ""
     source: str = ""
     timed_out: bool = False
+    cause: str = ""
 
     @property
     def gates(self) -> bool:

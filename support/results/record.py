@@ -30,7 +30,7 @@ class Record:
 
     `location` is `file:line`; `start` epoch seconds, `duration` seconds; `reason`: why it was skipped or is
     known; `error` is the failure, also of a known issue; `output` what it printed; `checks` the checks of
-    the group that the scenario ran, in order. `timed_out`: a time limit ended it.
+    the group that the scenario ran, in order. `timed_out`: a time limit ended it. `cause`: see `CheckResult`.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Record:
     target: str = ""
     checks: tuple[CheckResult, ...] = ()
     timed_out: bool = False
+    cause: str = ""
 
     @property
     def severity(self) -> Severity:

@@ -22,8 +22,9 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str, width: int = 160) -> str:
-    """The first line that is not blank, at most `width` characters."""
-    return shortened(next((line.strip() for line in visible(text).splitlines() if line.strip()), ""), width)
+    """The first line that is not blank, at most `width` characters; with the next one behind a colon."""
+    first, *others = [line.strip() for line in visible(text).splitlines() if line.strip()] or [""]
+    return shortened(f"{first} {others[0]}" if first.endswith(":") and others else first, width)
 
 
 def shortened(text: str, width: int) -> str:

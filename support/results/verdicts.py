@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from support.errors import SeveralFailures, TimeLimitExceeded
+from support.errors import SeveralFailures, TimeLimitExceeded, cause_of
 from support.results.behave_types import BehaveFeature, BehaveScenario, BehaveStep
 from support.results.check import ChecksFailed, KnownIssuesFound
 from support.results.known_issues import Listing
@@ -49,8 +49,9 @@ def verdict_of(scenario: BehaveScenario, aborted: str | None, *, strict: bool = 
                 # Its checks failed as listed, and a hook or a cleanup as well.
                 where, text = others[0]
                 return Verdict("failed", f"{where}: {text}\nbeside known issues: {found.message}")
-            return found
-    return _hook_verdict(scenario, status, aborted)
+            # What a hook finds (the server died) is the cause of what a step found.
+            return replace(found, cause=cause_of(step.exception) or cause_of(scenario.exception))
+    return replace(_hook_verdict(scenario, status, aborted), cause=cause_of(scenario.exception))
 
 
 def _step_verdict(step: BehaveStep) -> Verdict:

@@ -112,6 +112,7 @@ class ResultCollector:
             record.trace,
             record.reason if known else "",
             record.source,
+            cause=record.cause,
         )
         line = scenario_line(record.capability, record.name)
         self._printer.print_outcome(verdict, f"{seconds(record.duration):>6}  {line}")

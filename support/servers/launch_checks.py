@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from support.errors import CheckFailed
 from support.programs.launcher import LaunchedProgram
+from support.results.causes import PANIC
 from support.results.must_check import MustCheck
 from support.results.scenario_result import ScenarioResult
 from support.servers.mistralrs import LISTENING, LaunchResult, StartFailure
@@ -51,10 +52,12 @@ def check_memory(server: LaunchedProgram, limit: int) -> None:
 def check_failed(result: LaunchResult, exit_code: int, limit: float) -> None:
     """The start failed with this exit code, in time (seconds), and without a panic."""
     failure = _failure(result)
+    # The same panic is one cause, whatever the model was.
+    panic = failure if PANIC in failure.log else None
     if failure.exit_code != exit_code:
-        raise CheckFailed(f"expected exit code {exit_code}, got {failure.exit_code}.\n{failure}")
-    if "panicked at" in failure.log:
-        raise CheckFailed(f"expected an error, got a crash.\n{failure}")
+        raise CheckFailed(f"expected exit code {exit_code}, got {failure.exit_code}.\n{failure}") from panic
+    if panic is not None:
+        raise CheckFailed(f"expected an error, got a crash.\n{failure}") from panic
     if result.seconds > limit:
         raise CheckFailed(f"expected an error within {limit} s, took {result.seconds:.1f} s")
 

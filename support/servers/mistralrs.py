@@ -101,7 +101,9 @@ def start_server(
     except LaunchFailure as failure:
         remedy = hint_for(failure.log)
         advice = f"\nWhat to do: {remedy}." if remedy else ""
-        raise StartFailure(f"{failure}{advice}", exit_code=failure.exit_code, log=failure.log) from None
+        raise StartFailure(
+            f"{failure}{advice}", exit_code=failure.exit_code, log=failure.log, cause=failure.cause
+        ) from None
 
 
 def hint_for(log: str) -> str | None:

@@ -86,7 +86,9 @@ def start_ollama(program: InstalledProgram, settings: Settings) -> OllamaServer:
     try:
         return launch_on_free_port(start, PORT_TAKEN)
     except LaunchFailure as failure:
-        raise StartFailure(str(failure), exit_code=failure.exit_code, log=failure.log) from None
+        raise StartFailure(
+            str(failure), exit_code=failure.exit_code, log=failure.log, cause=failure.cause
+        ) from None
 
 
 def create_model(client: ApiClient, name: str, file: Path, *, template: str | None = None) -> None:

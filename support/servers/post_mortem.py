@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from support.http.client import ApiClient
 from support.programs.launcher import LaunchedProgram
+from support.results.causes import panic_in
 from support.waiting import WaitTimeout, wait_until
 
 # A connection may be cut some moments before its server has ended.
@@ -47,6 +48,13 @@ def post_mortem(process: LaunchedProgram | None, url: str, discard: Callable[[],
     code = process.stop()
     discard()
     return PostMortem(f"died ({exit_reason(code, log)}); the next case gets a new one")
+
+
+def cause_of_death(process: LaunchedProgram, log: str) -> str:
+    """The cause of everything that failed because this server has ended; `log`: since the scenario began."""
+    if panic := panic_in(log):
+        return f"a server {panic}"
+    return f"a server died: {exit_reason(process.process.exit_code or 0, log)}"
 
 
 def exit_reason(code: int, log: str) -> str:

@@ -112,7 +112,7 @@ def test_the_report_has_the_form_of_the_issue(tmp_path: Path) -> None:
     read = json.loads(file.read_text())
     assert list(read) == [
         *("suite", "timestamp", "duration", "decision", "text", "gate", "candidate", "exit_code", "reasons"),
-        *("blockers", "accepted", "not_run", "known_issues_by_severity", "budgets"),
+        *("blockers", "causes", "accepted", "not_run", "known_issues_by_severity", "budgets"),
         *("summary", "checks", "environment", "tests"),
     ]
     assert read["decision"] == "NO-GO"
@@ -302,6 +302,29 @@ def test_the_reason_stands_beside_a_verdict_without_failures() -> None:
     )
 
 
+def test_failures_of_one_cause_are_listed_below_it() -> None:
+    cause = "toy (embedding) does not start: it panicked"
+    records = [
+        toy("lost", "failed", error="not ready on port 1", cause=cause),
+        toy("lost too", "broken", error="not ready on port 2", cause=cause),
+        GROUP,
+    ]
+    closing = closing_text(records, reports={}, duration=1, budgets={}, passed=False)
+    assert "3 unlisted failures (2 causes)" in closing
+    assert (
+        "Failed\n"
+        f"  2 failures of one cause: {cause}\n"
+        "      features/binary_health/version.feature:4  lost\n"
+        "      features/binary_health/version.feature:8  lost too\n"
+        "  features/binary_health/version.feature:5  group\n"
+        "      toy.wrong  wrong is checked: expected 1\n"
+    ) in closing
+    page = markdown(records, target="toy", duration=1, budgets={}, passed=False)
+    assert "- 2 failures of one cause: toy (embedding) does not start: it panicked\n  - `lost`" in page
+    report = build_report(records, verdict_of(records, go=False), suite="all", environment={}, **TIMES)
+    assert [len(found["dependants"]) for found in report["causes"]] == [2, 1]
+
+
 def test_budgets_grow_with_the_time_factor() -> None:
     slow = [toy("a", "passed", duration=11)]
     assert over_maximum(slow, budgets(1.0)) == ["binary_health"]
@@ -327,6 +350,8 @@ def test_control_characters_become_visible(text: str, shown: str) -> None:
 def test_short_texts() -> None:
     assert one_line("\n  first \nsecond") == "first"
     assert one_line("x" * 200, 10) == "x" * 9 + "…"
+    assert one_line("the texts differ:\n\n  'a' and 'b'\nmore") == "the texts differ: 'a' and 'b'"
+    assert one_line("the texts differ:") == "the texts differ:"
     assert indented("a\n\nb\n", "  ") == "  a\n\n  b"
 
 

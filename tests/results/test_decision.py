@@ -104,6 +104,26 @@ def test_causes_are_sorted_by_severity_then_by_number() -> None:
     ]
 
 
+def test_failures_are_grouped_by_their_cause_and_without_one_by_their_first_line() -> None:
+    group = record(
+        "a group",
+        "failed",
+        checks=(
+            check("one", "failed", actual="no answer", cause="the server at localhost:41001 died"),
+            check("two", "failed", actual="expected 3", cause="a server panicked"),
+            check("three", "failed", actual="nothing on port 41001\n1"),
+        ),
+    )
+    alone = record("alone", "broken", error="no connection", cause="the server at localhost:52002 died")
+    other = record("one more", "failed", error="nothing on port 9\n2")
+    found = causes(decide([group, alone, other], "release", AcceptedIssues()).blockers)
+    assert [(cause.reason, [finding.id for finding in cause.findings]) for cause in found] == [
+        ("the server at localhost:41001 died", ["toy.one", "alone"]),
+        ("nothing on port 41001\n1", ["toy.three", "one more"]),
+        ("a server panicked", ["toy.two"]),
+    ]
+
+
 def test_known_issues_are_counted_by_severity() -> None:
     assert decide([GGML, MIXED, GROUP], "release", AcceptedIssues()).known_issues == {
         "blocker": 2,

@@ -1,0 +1,65 @@
+"""The text of a cause: out of a log, and without what differs from one failure to the next."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.errors import CheckFailed, SeveralFailures, cause_of
+from support.http.responsiveness import ServerUnresponsive
+from support.results.causes import comparable, panic_in, why_ended
+
+PANIC = (
+    "2026-11-29T10:00:00.123Z  INFO loading\n"
+    "thread 'main' (4711) panicked at src/embedding.rs:100:17:\ncalled `unwrap()` on a `None` value\nnote"
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("no connection to http://127.0.0.1:41001/v1", "no connection to http://127.0.0.1:9/v1"),
+        ("it does not listen on port 41001", "it does not listen on port 52002"),
+        ("not within 60.0 s: /tmp/a1/model.gguf", "not within 61.2 s: /var/b2/c3/model.gguf"),
+        ("2026-11-29T10:00:00.1Z ERROR no memory", "2026-11-30 11:00:00 ERROR no memory"),
+        ("answer chatcmpl-a1b2 is empty", "answer chatcmpl-77 is empty"),
+        ("thread 'tokio-1' (12) panicked at a.rs:1:2", "thread 'tokio-2' (99) panicked at a.rs:1:2"),
+        ("the texts differ:\n'a' and 'b'\nmore", "\nthe texts differ:\n  'a' and 'b'"),
+    ],
+)
+def test_what_differs_by_run_is_no_other_cause(one: str, other: str) -> None:
+    assert comparable(one) == comparable(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("expected 200, got 500", "expected 200, got 404"),
+        ("thread 'main' panicked at a.rs:100:17", "thread 'main' panicked at a.rs:200:17"),
+        ("the texts differ:\n'a' and 'b'", "the texts differ:\n'a' and 'c'"),
+    ],
+)
+def test_other_failures_are_other_causes(one: str, other: str) -> None:
+    assert comparable(one) != comparable(other)
+
+
+def test_a_panic_has_its_place_and_its_message() -> None:
+    panic = "panicked at src/embedding.rs:100:17: called `unwrap()` on a `None` value"
+    assert panic_in(PANIC) == why_ended(PANIC) == panic
+    assert not panic_in("all is well")
+
+
+@pytest.mark.parametrize(
+    ("log", "why"),
+    [("Error: no such file\nbye\n", "Error: no such file"), ("a\nb\n\n", "b"), ("", "it wrote nothing")],
+)
+def test_a_program_ends_for_its_error_or_its_last_line(log: str, why: str) -> None:
+    assert why_ended(log) == why
+
+
+def test_an_error_has_the_cause_of_the_one_that_it_was_raised_from() -> None:
+    assert cause_of(SeveralFailures("two", ["a", "b"], "a server died")) == "a server died"
+    assert cause_of(ServerUnresponsive("it hangs")) == "it hangs"
+    wrapped = CheckFailed("no answer")
+    wrapped.__cause__ = ServerUnresponsive("it hangs")
+    assert cause_of(wrapped) == "it hangs"
+    assert cause_of(CheckFailed("wrong")) == cause_of(None) == ""
