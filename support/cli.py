@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import signal
@@ -10,10 +9,12 @@ import sys
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import click
 
-from support.errors import EXIT_HARNESS, AcceptanceError, SettingsError
+from support.errors import EXIT_HARNESS, EXIT_INTERRUPTED, AcceptanceError, SettingsError
 from support.results.redaction import redact, redact_output
 
 
@@ -27,10 +28,10 @@ class Commands(click.Group):
         except AcceptanceError as error:
             click.echo(redact(f"acceptance: {error}"), err=True)
             sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("acceptance: interrupted", err=True)
+            sys.exit(EXIT_INTERRUPTED)
         except OSError as error:
-            # A reader that has closed the pipe is click's.
-            if error.errno == errno.EPIPE:
-                raise
             click.echo(redact(f"acceptance: {error}"), err=True)
             sys.exit(EXIT_HARNESS)
 
@@ -119,7 +120,7 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
     """
     # Until the runner is loaded, which watches them itself, and between its runs.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
+        signal.signal(number, _exit_by_signal)
     from support.runner import entry_point, rerun, selection
 
     if ci:
@@ -157,6 +158,11 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
     sys.exit(
         rerun.run_repeatedly(lambda more: entry_point.run_features([*more, *arguments]), iterations, folder)
     )
+
+
+def _exit_by_signal(number: int, _frame: FrameType | None) -> NoReturn:
+    click.echo("acceptance: interrupted", err=True)
+    sys.exit(128 + number)
 
 
 @main.command()

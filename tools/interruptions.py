@@ -1,4 +1,4 @@
-"""Interrupts runs at random, counts what is left: `tools/interruptions.py [EACH] [SEED] [SIGNAL ...]`.
+"""Interrupts runs at random, counts what is left: `tools/interruptions.py [EACH] [SEED] [--way WAY]`.
 
 EACH (20) runs are ended by each of SIGINT, SIGTERM and SIGKILL of the runner, on the reference server, and
 EACH have a worker killed, which they outlive. Counted are processes, listening ports and temporary folders,
@@ -8,6 +8,7 @@ which sweeps. With ACCEPTANCE_JOBS=0 there is no worker to kill.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import random
@@ -75,18 +76,13 @@ class Left:
 
 def main() -> int:
     """0 when nothing was left, 1 when something was, 2 for wrong usage."""
-    ways = {word: WAYS[word] for word in sys.argv[1:] if word in WAYS} or WAYS
-    try:
-        words = [int(word) for word in sys.argv[1:] if word not in WAYS]
-    except ValueError:
-        print(
-            "interruptions: give how many of each signal, the seed, and which of "
-            f"{', '.join(map(repr, WAYS))}",
-            file=sys.stderr,
-        )
-        return 2
-    each = words[0] if words else EACH
-    seed = words[1] if len(words) > 1 else secrets.randbits(32)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("each", nargs="?", type=int, default=EACH, help="runs of each way (default: 20)")
+    parser.add_argument("seed", nargs="?", type=int, default=secrets.randbits(32))
+    parser.add_argument("--way", action="append", choices=WAYS, help="only this one; may be repeated")
+    options = parser.parse_args()
+    each, seed = options.each, options.seed
+    ways = {way: WAYS[way] for way in options.way or WAYS}
     chance = random.Random(seed)
     place = Path(tempfile.mkdtemp(prefix="acceptance-interruptions-"))
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))

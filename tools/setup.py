@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Makes the project's environment in .venv: `python3 tools/setup.py`. Quick when it is there already.
 
+It also installs the program that makes the HTML report (Allure, and Node.js if that is missing) in the cache.
+
 Needs Python 3.11 to 3.13 and nothing else: uv is taken from the PATH, or fetched with pip into .cache/.
 """
 
@@ -20,6 +22,7 @@ UV_MINIMUM = (0, 9)
 OWN_UV = PROJECT / ".cache" / "uv"
 # The lock file that the packages in .venv were compiled for.
 COMPILED = PROJECT / ".venv" / "compiled-uv.lock"
+ACCEPTANCE = PROJECT / ".venv" / ("Scripts/acceptance.exe" if os.name == "nt" else "bin/acceptance")
 PYTHONS = ((3, 11), (3, 13))
 
 
@@ -58,6 +61,9 @@ def main() -> int:
             return fail("the installed packages could not be compiled, see the output above")
         COMPILED.write_bytes(lock)
     compileall.compile_dir(PROJECT / "support", quiet=2)
+    # Without Node.js, npm or network only the HTML page of a run is missing.
+    if subprocess.run([str(ACCEPTANCE), "get", "allure"], check=False).returncode != 0:
+        log("the HTML report cannot be made, see above; everything else works. Later: acceptance get allure")
     log(f"environment ready in {time.monotonic() - started:.1f} s")
     return 0
 

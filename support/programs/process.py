@@ -43,6 +43,8 @@ from support.waiting import WaitTimeout, wait_until
 
 TERMINATE_SECONDS = 3.0
 EXIT_SECONDS = 10.0
+# The most that a process gets to end by itself; zero once the run was interrupted.
+_longest_grace = TERMINATE_SECONDS
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 # It waits for the end of its input: the pipe is closed when the process of the run has ended.
@@ -223,6 +225,7 @@ class ManagedProcess:
         Returns the exit code.
         """
         tree = process_tree(self.pid) if self.alive else []
+        grace = min(grace, _longest_grace)
         if grace > 0:
             for process in tree:
                 with contextlib.suppress(psutil.NoSuchProcess):
@@ -298,6 +301,12 @@ def run_command(
             stderr=err.read_text(errors="replace"),
             seconds=seconds,
         )
+
+
+def terminate_at_once() -> None:
+    """From now on in this process, `stop` waits for no process to end by itself: the run was interrupted."""
+    global _longest_grace
+    _longest_grace = 0.0
 
 
 def managed_pids() -> list[int]:

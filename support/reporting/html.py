@@ -9,10 +9,11 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from support.errors import AcceptanceError
+from support.errors import AcceptanceError, ProgramUnavailable
 from support.programs.allure import SOURCE, AllureProgram, NodeProgram, node_environment
-from support.programs.install import ReportProgress
+from support.programs.install import ExternalProgram, InstalledProgram, ReportProgress
 from support.programs.process import CommandTimeout, run_command
+from support.programs.run_directory import temp_prefix
 from support.reporting import history
 from support.reporting.behave_events import capability_title
 from support.reporting.files import write_atomically
@@ -55,16 +56,16 @@ def build(  # noqa: PLR0913 - all that a page shows
 
     `environment` is shown on the first page and must be redacted already, `counted` behind the title.
     `history.jsonl` beside `out` gets a line per run. Raises AcceptanceError or PartUnavailable with one
-    line; the report of an earlier run is gone then, since it would be taken for this one's.
+    line; the report of an earlier run is gone then, since it would be taken for this one's. Nothing is
+    installed for it: that can take minutes, after all scenarios.
     """
     out.unlink(missing_ok=True)
     if not any(results.glob("*-result.json")):
         raise AcceptanceError(f"no HTML report: there are no Allure results in {results}")
-    allure = AllureProgram().get(cache, report_progress)
-    node = NodeProgram().get(cache, report_progress)
+    allure, node = _installed(AllureProgram(), cache), _installed(NodeProgram(), cache)
     _describe(results, environment, title)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="acceptance-html-") as name:
+    with tempfile.TemporaryDirectory(prefix=temp_prefix()) as name:
         work = Path(name)
         run = {
             # The percentage beside it leaves out what was skipped, and known issues: here are all numbers.
@@ -93,6 +94,16 @@ def build(  # noqa: PLR0913 - all that a page shows
         page = patch_allure_page(pages[0].read_bytes())
         history.save_history(work / "history.jsonl", earlier, report_progress)
     return write_atomically(out, page)
+
+
+def _installed(program: ExternalProgram, cache: Path) -> InstalledProgram:
+    found = program.find(cache)
+    if found is None:
+        raise ProgramUnavailable(
+            f"{program.name} is not installed, which {program.purpose}; "
+            f"for the next run: {program.install_hint}"
+        )
+    return found
 
 
 def patch_allure_page(page: bytes) -> bytes:

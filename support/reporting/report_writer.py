@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -17,11 +18,14 @@ from pathlib import Path
 from support.errors import (
     EXIT_BUDGET,
     EXIT_HARNESS,
+    EXIT_INTERRUPTED,
     EXIT_PASSED,
+    EXIT_TERMINATED,
     AcceptanceError,
     SettingsError,
 )
 from support.programs.cpu_contention import CpuContention
+from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.resource_usage import ResourceSampler
 from support.reporting import evidence, html
 from support.reporting.allure_formatter import attach_to_run, write_measurements
@@ -44,6 +48,7 @@ from support.results.decision import Decision
 from support.results.outcome import Evidence
 from support.results.record import Record, RecordLog
 from support.results.redaction import redact
+from support.results.standard_streams import output_is_lost
 from support.servers.discovery import REFERENCE, Target, is_candidate
 from support.settings import ResolvedSettings
 
@@ -63,6 +68,7 @@ FILES = (
     *("records.jsonl", "stacks.txt", "report.json", "index.html"),
     *("summary.md", "matrix.md", "matrix.html"),
 )
+INTERRUPTED = "interrupted"
 REPORTED_PACKAGES = ("behave", "allure-behave", "httpx", "mistralrs")
 
 
@@ -90,6 +96,8 @@ class RunReports:
         # The reports with their paths, and those that could not be made, with the reason.
         self._made: dict[str, Path] = {}
         self._unmade: dict[str, str] = {}
+        # Why there is no HTML page.
+        self._page_missing = ""
 
     def prepare(self) -> None:
         """Remove what an earlier run left: a stale report would be taken for this one's.
@@ -135,8 +143,9 @@ class RunReports:
     def finish(self, code: int, decision: Decision, *, suite: str, started: float) -> int:
         """Make the reports, print the decision and the paths; the exit code of the run.
 
-        A report that cannot be made turns a green run into a broken harness, never a red one into another.
-        The verdict is printed in any case, and what could not be made after it.
+        A report that cannot be made turns a green run into a broken harness, never a red one into another;
+        the HTML page changes nothing. The verdict is printed in any case, and after it what could not be
+        made. After a signal there is no page, which takes seconds.
         """
         self._resources.stop()
         self._contention.stop()
@@ -154,17 +163,31 @@ class RunReports:
         matrix = matrix_of(records)
         times = budgets_of(records, self._budgets, contention)
         verdict = self._verdict(code, decision, times=times, late=late)
-        self._write_reports(records, verdict, matrix, suite=suite, started=started, duration=duration)
+        self._page_missing = INTERRUPTED
+        # A signal that arrives now ends the page, and no other report.
+        with suppress(KeyboardInterrupt):
+            with defer_interrupts():
+                self._write_reports(records, verdict, matrix, suite=suite, started=started, duration=duration)
+            if code not in (EXIT_INTERRUPTED, EXIT_TERMINATED):
+                self._make_page(records, verdict)
+        with defer_interrupts():
+            self._remove_unwanted()
+            return self._close(records, verdict, matrix, duration)
+
+    def _close(self, records: Sequence[Record], verdict: RunVerdict, matrix: Matrix, duration: float) -> int:
+        """Make the summary, print the closing text; the exit code."""
         shown = run_summary(records, duration=duration, verdict=verdict)
         summary, text = self.folder / "summary.md", {"matrix": matrix, **shown}
         self._make("Summary", summary, lambda: self._write_ci_summary(render("summary.md", **text), summary))
         made = {name: path for name, path in self._made.items() if name not in self._unmade}
         print(f"\n{render('closing.txt', reports=made, **shown)}", flush=True)
+        if output_is_lost():
+            print(redact(verdict.text), file=sys.stderr)
         for name, why in self._unmade.items():
             print(f"acceptance: could not be written: {name}: {why}", file=sys.stderr)
-        if "HTML" in self._unmade:
-            print("acceptance: `-D acceptance_html=false` runs without the page", file=sys.stderr)
-        return code or (EXIT_HARNESS if self._unmade else EXIT_PASSED)
+        if self._page_missing and self._resolved.settings.report_enabled("html"):
+            print(f"acceptance: no HTML page: {self._page_missing}", file=sys.stderr)
+        return verdict.exit_code or (EXIT_HARNESS if self._unmade else EXIT_PASSED)
 
     def _verdict(
         self, code: int, decision: Decision, *, times: Sequence[CapabilityTime], late: Sequence[str]
@@ -204,10 +227,13 @@ class RunReports:
         started: float,
         duration: float,
     ) -> None:
-        settings = self._resolved.settings
-        environment = {"decision": redact(verdict.text), **self.environment()}
         report = build_report(
-            records, verdict, suite=suite, environment=environment, started=started, duration=duration
+            records,
+            verdict,
+            suite=suite,
+            environment=self._environment(verdict),
+            started=started,
+            duration=duration,
         )
         file = self.folder / "report.json"
         self._make("JSON", file, lambda: write_report(file, report))
@@ -216,21 +242,32 @@ class RunReports:
         self._attach_run_evidence(matrix)
         if (self.folder / evidence.FOLDER).is_dir():
             self._made["Evidence"] = self.folder / evidence.FOLDER
-        if settings.report_enabled("html"):
-            page = self.folder / "index.html"
-            self._make(
-                "HTML",
+
+    def _make_page(self, records: Sequence[Record], verdict: RunVerdict) -> None:
+        """The HTML page, if it is enabled. It needs programs that other reports do not need."""
+        settings, page = self._resolved.settings, self.folder / "index.html"
+        if not settings.report_enabled("html"):
+            return
+        try:
+            self._made["HTML"] = html.build(
+                self.results,
                 page,
-                lambda: html.build(
-                    self.results,
-                    page,
-                    environment=environment,
-                    cache=settings.acceptance_cache_dir,
-                    report_progress=print,
-                    title=redact(f"{verdict.word}: {self._target.label}"),
-                    counted=_headline(records),
-                ),
+                environment=self._environment(verdict),
+                cache=settings.acceptance_cache_dir,
+                report_progress=print,
+                title=redact(f"{verdict.word}: {self._target.label}"),
+                counted=_headline(records),
             )
+            self._page_missing = ""
+        except (OSError, AcceptanceError) as error:
+            self._page_missing = _reason(error)
+
+    def _environment(self, verdict: RunVerdict) -> dict[str, str]:
+        return {"decision": redact(verdict.text), **self.environment()}
+
+    def _remove_unwanted(self) -> None:
+        """Reports that others are made of, and that are not to be kept."""
+        settings = self._resolved.settings
         for kind, name, folder in (("junit", "JUnit", self.junit), ("allure", "Allure", self.results)):
             if not settings.report_enabled(kind):
                 self._made.pop(name, None)

@@ -15,5 +15,6 @@ safe_text        text from outside, shortened and without control codes
 scope            the capabilities and model formats in use
 scenario_result  what a When step produced, and the checks of Then steps on it
 severity         how severe a failure is, by tag
+standard_streams standard streams that are closed, or whose reader has ended
 verdicts         the verdict of a scenario: passed, failed, broken, skipped, known issue
 """

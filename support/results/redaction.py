@@ -14,6 +14,8 @@ import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TextIO, cast
 
+from support.results.standard_streams import discard_stream, open_closed_streams
+
 REDACTED = "(redacted)"
 # A shorter one would be found in every other word: such a secret protects nothing anyway.
 MIN_SECRET_LENGTH = 4
@@ -111,7 +113,11 @@ def redact_tree(value: object) -> object:
 
 
 def redact_output() -> None:
-    """From now on, what is printed goes through the redactor, texts of libraries included."""
+    """From now on, what is printed goes through the redactor, texts of libraries included.
+
+    Standard streams that are closed are opened, to be empty.
+    """
+    open_closed_streams()
     if not isinstance(sys.stdout, RedactedStream):
         sys.stdout = cast(TextIO, RedactedStream(sys.stdout))
     if not isinstance(sys.stderr, RedactedStream):
@@ -119,14 +125,26 @@ def redact_output() -> None:
 
 
 class RedactedStream:
-    """A text stream that redacts what is written; everything else is the stream's own."""
+    """A text stream that redacts what is written; everything else is the stream's own.
+
+    One that can no longer be written (a reader that has ended, a full disk) is dropped, without an error.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        self._stream.write(redact(text))
+        try:
+            self._stream.write(redact(text))
+        except OSError:
+            discard_stream(self._stream)
         return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError:
+            discard_stream(self._stream)
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:

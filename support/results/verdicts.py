@@ -54,6 +54,11 @@ def verdict_of(scenario: BehaveScenario, aborted: str | None, *, strict: bool = 
     return replace(_hook_verdict(scenario, status, aborted), cause=cause_of(scenario.exception))
 
 
+def interrupted(why: str) -> Verdict:
+    """Of the scenario that ran when a signal ended the run: it found nothing. `why`: which signal."""
+    return Verdict("skipped", f"interrupted: {why}")
+
+
 def _step_verdict(step: BehaveStep) -> Verdict:
     where = f"{step.keyword} {step.name}"
     if step.status.name == "undefined":

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # How soon a signal is passed on.
 POLL_INTERVAL = 0.1
+# How long workers have after a signal; then they are killed. The reports follow, all within 5 s.
+INTERRUPTED_SECONDS = 2.0
 # Beyond the budget of its scenario, a worker has this time for its hooks and cleanups.
 HEARTBEAT_TIMEOUT = 3 * HOOK_SECONDS
 
@@ -49,7 +51,8 @@ class Coordinator:
     time_factor: float = 1.0
     heartbeat_timeout: float = HEARTBEAT_TIMEOUT
     broken: bool = field(default=False, init=False)
-    _signal_forwarded: bool = field(default=False, init=False)
+    # When a signal was passed on.
+    _interrupted_at: float | None = field(default=None, init=False)
     _workers: list[Worker] = field(default_factory=list, init=False)
     # Servers that no longer answer, by their address, with the reason.
     _lost: dict[str, str] = field(default_factory=dict, init=False)
@@ -67,6 +70,7 @@ class Coordinator:
             for worker in self._workers:
                 self._kill_when_silent(worker)
             self._forward_signal()
+            self._end_interrupted()
         self.broken = self.broken or not self.schedule.empty
 
     def _dispatch(self) -> None:
@@ -80,12 +84,19 @@ class Coordinator:
 
     def _forward_signal(self) -> None:
         number = self.signals.received
-        if number is None or self._signal_forwarded:
+        if number is None or self._interrupted_at is not None:
             return
-        self._signal_forwarded = True
+        self._interrupted_at = time.monotonic()
         self.schedule.clear()
         for worker in self._workers:
             worker.process.send(number)
+
+    def _end_interrupted(self) -> None:
+        """Kill the workers that do not end soon after a signal."""
+        if self._interrupted_at is None or time.monotonic() - self._interrupted_at < INTERRUPTED_SECONDS:
+            return
+        for worker in self._workers:
+            worker.process.stop(grace=0)
 
     def _handle_messages(self, worker: Worker) -> None:
         messages, ended = worker.receive()
@@ -156,7 +167,9 @@ class Coordinator:
         self._finish_task(worker)
         reason = worker.join()
         if worker.exit_code is None:
-            if not self._signal_forwarded:
+            if self._interrupted_at is not None:
+                self.collector.worker_interrupted(task, str(self.signals.why))
+            else:
                 self.collector.worker_crashed(worker, task, reason)
                 self._replace(worker, task)
         elif worker.exit_code > 128:

@@ -28,7 +28,7 @@ from support.reporting.behave_events import (
 )
 from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveFormatter, BehaveScenario
 from support.results.outcome import Verdict
-from support.results.verdicts import cleanup_message, verdict_of
+from support.results.verdicts import cleanup_message, interrupted, verdict_of
 from support.runner.time_limits import HOOK_SECONDS, BudgetExceeded, Budgets
 
 P = ParamSpec("P")
@@ -184,6 +184,8 @@ def final_verdict(scenario: BehaveScenario, raised: BaseException | None = None)
     decided = getattr(scenario, "verdict", None)
     if isinstance(decided, Verdict):
         return decided
+    if isinstance(raised, KeyboardInterrupt):
+        return interrupted(str(raised) or "the run was interrupted")
     if raised is not None:
         error = RunError.from_exception("", raised)
         return Verdict("broken", f"the run was ended: {error.message}", error.trace)

@@ -18,6 +18,7 @@ from pathlib import Path
 from behave import configuration
 
 from support.errors import SettingsError
+from support.results.standard_streams import open_closed_streams
 
 PROJECT_FILE = Path("pyproject.toml")
 RUNNER = "support.runner.runner:GuardedRunner"
@@ -50,6 +51,7 @@ def use_project_configuration() -> bool:
     """From now on behave reads the project's file alone; False when the current folder is no checkout."""
     if not _names_the_runner(PROJECT_FILE):
         return False
+    open_closed_streams()
     if configuration.config_filenames is not _project_files:
         _ignored[:] = [str(file) for file in _other_files(Path(), Path.home())]
         configuration.config_filenames = _project_files

@@ -23,6 +23,7 @@ from support.results.behave_types import BehaveConfig, BehaveScenario
 from support.results.outcome import Evidence, Verdict
 from support.results.record import Record
 from support.results.safe_text import one_line, seconds, visible
+from support.results.verdicts import interrupted
 from support.runner.scheduler import Task
 from support.runner.worker_pool import Worker
 
@@ -84,6 +85,19 @@ class ResultCollector:
         )
         self.config.userdata["worker"] = worker.worker_id
         self._report_crash(finished, task.running, output)
+
+    def worker_interrupted(self, task: Task | None, why: str) -> None:
+        """A worker was killed, since it did not end soon after a signal. `why`: which signal."""
+        if task is None or task.running is None:
+            return
+        verdict, seconds_run = interrupted(why), time.time() - task.running.start
+        self.scenario_finished(
+            replace(
+                task.running, status=verdict.status, error="", reason=verdict.message, duration=seconds_run
+            )
+        )
+        scenario = task.scenarios[task.running.location]
+        self._allure.add(FinishedScenario(scenario, verdict, task.running.start, seconds_run))
 
     def _report_crash(self, finished: FinishedScenario, started: Record, output: str) -> None:
         """`started` is the record of its begin."""

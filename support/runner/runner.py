@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import time
 import traceback
@@ -46,6 +47,7 @@ from support.runner.requirements import SCRIPTED_MODEL
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.scheduler import durations
 from support.runner.signals import Signals
+from support.runner.time_limits import STANDARD_ERROR
 from support.runner.worker_pool import Worker, WorkerPool, prestarted_pool, workers_supported
 from support.servers.discovery import CommandTarget, Target, UrlTarget, discover, is_candidate
 from support.servers.ollama_backends import NEEDS_OLLAMA_API
@@ -71,7 +73,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         self.config = config
         self._argv = command_line_of(config) if argv is None else argv
         self._pool = pool
-        self._signals = Signals(on_second_signal=self._exit_now)
+        self._signals = Signals(self._acknowledge, self._exit_now)
         self._runner = ScenarioRunner(config, self._signals)
         self._broken = False
         self._durations: Mapping[str, float] = {}
@@ -119,6 +121,14 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             kill_all()
             if self._pool is not None:
                 self._pool.close()
+
+    @staticmethod
+    def _acknowledge(number: int) -> None:
+        name = signal.Signals(number).name
+        text = f"\nacceptance: {name}: the run ends and reports what is done (once more: without reports)\n"
+        # Not `print`: the signal may have interrupted one.
+        with suppress(OSError):
+            os.write(STANDARD_ERROR, text.encode())
 
     def _exit_now(self, number: int) -> None:
         """A second signal: no report is written, but no process and no folder is left."""

@@ -36,7 +36,7 @@ from support.results.behave_types import BehaveConfig, BehaveContext, BehaveFeat
 from support.results.known_issues import Listing
 from support.results.outcome import Verdict
 from support.results.record import Record
-from support.results.verdicts import TIME_LIMIT, apply_known_issues, failures_of, verdict_of
+from support.results.verdicts import TIME_LIMIT, apply_known_issues, failures_of, interrupted, verdict_of
 from support.runner.behave_config import expressions, settings_of
 from support.runner.checks_of_scenarios import (
     budget_of_scenario,
@@ -210,6 +210,11 @@ class ScenarioRunner(EventRunner):
             return []
         return [GuardedFormatter(formatter, self.budgets, self._report_error) for formatter in chosen]
 
+    def notify_run_error(self, error: RunError) -> None:
+        """Report it, unless a signal may be its cause."""
+        if self._signals.received is None:
+            super().notify_run_error(error)
+
     def run_dry(self) -> bool:
         """Let behave's formatters print everything without running it; whether a step has no definition."""
         self.formatters = make_formatters(self.config, self.config.outputs)
@@ -239,6 +244,9 @@ class ScenarioRunner(EventRunner):
     def close(self) -> None:
         """End what was started. A signal does not interrupt that, its time limit does."""
         self._signals.record_only = True
+        if self._signals.received is not None:
+            # In order it could take longer than a user waits.
+            kill_all()
         try:
             if self.suite is not None:
                 self.budgets.run("cleanup", "the end of the suite", self.suite.close)
@@ -279,6 +287,9 @@ class ScenarioRunner(EventRunner):
             if verdict.status in ("passed", "known_issue"):
                 verdict = Verdict("failed", over, timed_out=True)
         verdict = apply_known_issues(verdict, self._listing_of(scenario), failures)
+        if self._signals.why is not None and verdict.status not in ("passed", "out_of_scope"):
+            # What it found may be an effect of the signal, which can reach all processes of a run.
+            verdict = interrupted(self._signals.why)
         if (
             verdict.status == "passed"
             and self._first_answer_failure

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from support.errors import EXIT_FAILED, EXIT_HARNESS, EXIT_PASSED, SettingsError
-from support.reporting import report_writer
+from support.errors import EXIT_FAILED, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASSED, SettingsError
+from support.reporting import html, report_writer
 from support.reporting.report_writer import RunReports
 from support.results.decision import Decision
 from support.results.record import Record, read_records
 from support.servers.discovery import CommandTarget
 from support.settings import load_settings
 
+TARGET = CommandTarget(Path(sys.executable), "mistralrs", "0.8.1", "a test")
 PASSED = Record("It passes", "Toys", "features/toys/toy.feature:3", "toys", "passed", start=1.0)
 FAILED = Record("It fails", "Toys", "features/toys/toy.feature:9", "toys", "failed", start=2.0, error="no")
 
@@ -41,7 +42,7 @@ def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunReports:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     resolved = load_settings({"acceptance_reports_dir": str(tmp_path / "r"), "acceptance_html": "false"})
-    made = RunReports(resolved, CommandTarget(Path(sys.executable), "mistralrs", "0.8.1", "a test"))
+    made = RunReports(resolved, TARGET)
     made.prepare()
     return made
 
@@ -109,3 +110,44 @@ def test_a_folder_of_another_run_is_left_as_it_is(
     with pytest.raises(SettingsError, match="another run writes to the reports folder"):
         reports.prepare()
     assert (reports.folder / "report.json").read_text() == "{}"
+
+
+@pytest.fixture
+def with_page(reports: RunReports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunReports:
+    """One that passed, with a page, and with a cache that has no program for it."""
+    settings = {"acceptance_reports_dir": str(reports.folder), "acceptance_cache_dir": str(tmp_path / "c")}
+    made = RunReports(load_settings(settings), TARGET)
+    made.records.write(PASSED)
+    (made.results / "1-result.json").write_text("{}")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return made
+
+
+def test_without_its_programs_only_the_page_is_missing(
+    with_page: RunReports, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert with_page.finish(EXIT_PASSED, Decision("release"), suite="toy", started=time.time()) == EXIT_PASSED
+    printed = capsys.readouterr()
+    assert printed.out.rstrip().splitlines()[-1] == "PASSED: 1 passed, 0 failed, 0 skipped"
+    (line,) = printed.err.splitlines()
+    assert line.startswith("acceptance: no HTML page: allure is not installed")
+    assert line.endswith("acceptance get allure")
+
+
+@pytest.mark.parametrize("code", [EXIT_PASSED, EXIT_INTERRUPTED])
+def test_an_interruption_ends_the_page_and_no_other_report(
+    with_page: RunReports, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    built = []
+
+    def build(*_args: object, **_options: object) -> None:
+        built.append(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(html, "build", build)
+    assert with_page.finish(code, Decision("release"), suite="toy", started=time.time()) == code
+    assert len(built) == (code == EXIT_PASSED)
+    printed = capsys.readouterr()
+    assert "acceptance: no HTML page: interrupted" in printed.err
+    assert (with_page.folder / "report.json").is_file()
+    assert (with_page.folder / "summary.md").is_file()

@@ -75,6 +75,11 @@ def default_formatter(name: str) -> Callable[[Path], object]:
     return prepare
 
 
+def shell(script: str, command: tuple[str, ...] = ACCEPTANCE) -> tuple[str, ...]:
+    """A command as the arguments of a shell script."""
+    return ("bash", "-o", "pipefail", "-c", script, "script", *command)
+
+
 def url(port: int, path: str = "", user: str = "") -> dict[str, str]:
     return {"TARGET_URL": f"http://{user}127.0.0.1:{port}{path}"}
 
@@ -157,6 +162,16 @@ def cases(api: int, mute: int) -> dict[str, Case]:
             scenarios=("It cleans for long",),
             signals=(("waiting", signal.SIGINT), ("lingering", signal.SIGINT)),
         ),
+        "interrupted in C": Case(
+            ACCEPTANCE,
+            scenarios=("It never returns from C", "It passes"),
+            signals=(("reports/records.jsonl", signal.SIGINT),),
+        ),
+        # -- where the output goes
+        "reader ends": Case(shell('"$@" | head -n 1')),
+        "output closed": Case(shell('"$@" <&- >&-')),
+        "output closed by behave": Case(shell('"$@" >&-', BEHAVE), scenarios=("It fails",)),
+        "output full": Case(shell('"$@" > /dev/full')),
         # -- what takes too long
         "over budget": Case(
             BEHAVE,

@@ -72,6 +72,11 @@ CODES = {
     "interrupted": 130,
     "interrupted twice": 130,
     "terminated": 143,
+    "interrupted in C": 130,
+    "reader ends": 0,
+    "output closed": 0,
+    "output closed by behave": 1,
+    "output full": 0,
     "workers": 0,
     "workers apart": 0,
     "workers, one port": 0,
@@ -89,7 +94,8 @@ CODES = {
     "real terminated": 143,
 }
 # A second Ctrl-C ends the run at once; after the hard limit there is no process to write a report.
-CUT = ("interrupted twice", "workers interrupted twice", "never returns, here")
+WITHOUT_OUTPUT = ("reader ends", "output closed", "output closed by behave", "output full")
+CUT = (*WITHOUT_OUTPUT, "interrupted twice", "workers interrupted twice", "never returns, here")
 WRITE_REPORTS = [name for name, code in CODES.items() if code in (0, 1, 5, 130, 143) and name not in CUT]
 
 # Run that is rejected before anything starts -> what its one line has to contain.
@@ -335,6 +341,29 @@ def test_signal_ends_in_order(runs: Runs, name: str) -> None:
     # Workers may have run it beside the other one.
     assert run.verdicts["It passes"] == "skipped" or name.startswith("workers")
     assert number.name in (run.reports / "report.json").read_text(), run.output
+
+
+@pytest.mark.parametrize("name", [*AFTER_A_SIGNAL, "workers interrupted", "interrupted in C"])
+def test_what_a_signal_interrupts_has_not_failed(runs: Runs, name: str) -> None:
+    """Also when its worker has to be killed."""
+    run = runs[name]
+    title = "It never returns from C" if name.endswith("C") else "It waits"
+    number = "SIGINT" if "interrupted" in name else "SIGTERM"
+    assert run.test(title)["reason"] == f"interrupted: the run was ended by {number}"
+    assert (run.verdicts[title], run.results[title]["status"], run.cases[title]) == (
+        *("skipped", "skipped"),
+        ["skipped"],
+    )
+    assert run.report["summary"]["failed"] == 0, run.output
+    assert run.report["reasons"] == ["terminated" if number == "SIGTERM" else "interrupted"]
+    assert f"acceptance: {number}: the run ends" in run.stderr
+
+
+@pytest.mark.parametrize("name", WITHOUT_OUTPUT)
+def test_without_output_the_decision_is_on_standard_error(runs: Runs, name: str) -> None:
+    run = runs[name]
+    assert run.report["exit_code"] == CODES[name]
+    assert run.stderr.splitlines() == [run.report["text"]], run.output
 
 
 def test_report_folder_that_cannot_be_written_is_reported(runs: Runs) -> None:
