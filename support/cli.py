@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import NoReturn
 
 import click
 
-from support.errors import EXIT_HARNESS, EXIT_INTERRUPTED, AcceptanceError, SettingsError
+from support.errors import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASSED, AcceptanceError, SettingsError
 from support.results.redaction import redact, redact_output
 
 
@@ -163,6 +164,54 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
 def _exit_by_signal(number: int, _frame: FrameType | None) -> NoReturn:
     click.echo("acceptance: interrupted", err=True)
     sys.exit(128 + number)
+
+
+@main.command()
+@click.argument("old")
+@click.argument("new")
+@click.argument("suites", metavar="[SUITE|PATH]...", nargs=-1)
+@click.option("--tags", "-t", multiple=True, help="Tag expression, for example 'smoke and not slow'.")
+@click.option("--case", "cases", multiple=True, metavar="ID", help="Run only this case, may be repeated.")
+@click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
+@click.option("--jobs", "-j", metavar="N", help="Worker processes.")
+@click.option("--iterations", type=click.IntRange(1), help="Run each N times, to evaluate what was measured.")
+def compare(  # noqa: PLR0913 - click passes each option as an argument
+    old: str,
+    new: str,
+    suites: tuple[str, ...],
+    tags: tuple[str, ...],
+    cases: tuple[str, ...],
+    defines: tuple[str, ...],
+    jobs: str | None,
+    iterations: int | None,
+) -> None:
+    """Compare NEW with OLD: GO or NO-GO for the upgrade, and what differs.
+
+    \b
+    Each is a program, a URL, or the folder of reports of an earlier run. A program or a URL
+    is run first, with these options, into comparison/old or comparison/new below the reports.
+    """
+    from support.runner.upgrade import compare_targets
+    from support.settings import load_settings
+
+    options = [
+        *suites,
+        *(f"--tags={expression}" for expression in tags),
+        *(f"--case={name}" for name in cases),
+    ]
+    options += [f"--jobs={jobs}"] if jobs is not None else []
+    options += [f"--iterations={iterations}"] if iterations is not None else []
+    given = {name: value for name, _, value in (define.partition("=") for define in defines)}
+    reports = load_settings(given).settings.acceptance_reports_dir
+
+    def run_suite(words: Sequence[str]) -> int:
+        try:
+            run.main([*(f"--define={define}" for define in defines), *words], standalone_mode=False)
+        except SystemExit as end:
+            return int(end.code or 0)
+        return EXIT_PASSED
+
+    sys.exit(compare_targets(old, new, options, reports, run_suite))
 
 
 @main.command()

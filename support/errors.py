@@ -27,6 +27,8 @@ EXIT_HARNESS = 4
 EXIT_BUDGET = 5
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
+# With these a run has verdicts of all its scenarios.
+COMPLETE_CODES = (EXIT_PASSED, EXIT_FAILED, EXIT_BUDGET)
 
 
 class CheckFailed(AssertionError):

@@ -2,6 +2,7 @@
 
 repeat   a repeated run on the reference server, and on the real server where there is one
 workers  the same features by one worker and by two, and by the runner's own process
+compare  `acceptance compare` of two finished runs
 models   a scripted model compiled, written and verified, in each format
 server   the reference server: time until it is ready, 32 streams at once
 gateway  what the bundled gateway adds to a stream, compared with direct requests to the same server
@@ -128,6 +129,26 @@ def _run(target: str, *words: str, reports: Path | None = None) -> tuple[float, 
     return wall, spent
 
 
+def compare() -> list[Row]:
+    """Wall time of `acceptance compare` with two reports of binary and api."""
+    times = []
+    with tempfile.TemporaryDirectory(prefix="acceptance-measure-") as folder:
+        old, new, reports = (Path(folder) / name for name in ("old", "new", "reports"))
+        _run("reference", "binary", "api", "-D", "acceptance_html=false", reports=old)
+        shutil.copytree(old, new)
+        command = [str(Path(sys.executable).with_name("acceptance")), "compare", str(old), str(new)]
+        for _ in range(TIMES):
+            started = time.monotonic()
+            subprocess.run(
+                [*command, "-D", f"acceptance_reports_dir={reports}"],
+                cwd=PROJECT,
+                stdout=subprocess.DEVNULL,
+                check=True,
+            )
+            times.append(time.monotonic() - started)
+    return [("`acceptance compare` of two finished runs", "2 s", _figures(times))]
+
+
 def models() -> list[Row]:
     """A scripted model from its script, in this process, numpy loaded; the real engine verifies it."""
     script = Script.standard()
@@ -232,6 +253,7 @@ def _figures(seconds: list[float]) -> str:
 MEASURES: dict[str, Callable[[], list[Row]]] = {
     "repeat": repeat,
     "workers": workers,
+    "compare": compare,
     "models": models,
     "server": server,
     "gateway": gateway,

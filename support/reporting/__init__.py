@@ -3,13 +3,16 @@
 allure_formatter  Allure results: scenarios, steps, checks, attachments
 behave_events     events of a run: start and end of scenarios, errors outside of them
 check_text        the result of a check in words
+comparison        two finished runs compared: differences, GO or NO-GO for the upgrade, page
 console           one result as lines of the terminal
 evidence          the evidence folder of a failed scenario
 files             writes report files
+finished_run      a run that has ended, read again from its folder of reports
 history           earlier runs, for trends
 html              `index.html`: one file, made by Allure 3, that needs no network
 junit             JUnit XML
 matrix            the matrix: result of each check on each server
+measured_changes  what is slower or larger in the second of two finished runs
 progress          progress on the terminal (`-f live`)
 recorder          writes records
 rendering         what is made of `templates/*.jinja`: pages of the matrix, `summary.md`, the closing text

@@ -7,6 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+# Names in the folder of reports: of a run, and of the runs of `--iterations`.
+REPORT, USAGE, ITERATIONS = "report.json", "resource-usage.csv", "iterations"
+
 # The descriptor of the folder that this process has locked.
 _locked: list[int] = []
 

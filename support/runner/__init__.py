@@ -20,6 +20,7 @@ selection            suites, tags, paths, `--target`, `--model`, `--case`
 signals              Ctrl-C and SIGTERM: the first ends the run in order, the second at once
 tags                 the closed list of tags
 time_limits          soft and hard time limits of steps, hooks and cleanups
+upgrade              `acceptance compare`: runs what is no report yet, then compares
 worker               the worker process
 worker_pool          the worker processes as the coordinator sees them
 """

@@ -9,20 +9,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from support.errors import (
-    EXIT_BUDGET,
+    COMPLETE_CODES,
     EXIT_FAILED,
     EXIT_PASSED,
     AcceptanceError,
     NothingSelected,
     SettingsError,
 )
+from support.reporting.files import ITERATIONS, REPORT, USAGE
 from support.results.record import read_records
 from support.results.safe_text import counted
 from support.units import JsonObject
-
-ITERATIONS = "iterations"
-# With these exit codes a run has verdicts of all its scenarios; any other ends the repetition.
-_COMPLETE_CODES = (EXIT_PASSED, EXIT_FAILED, EXIT_BUDGET)
 
 
 def failed_locations(reports: Path, paths: Sequence[str] = ()) -> list[str]:
@@ -31,7 +28,7 @@ def failed_locations(reports: Path, paths: Sequence[str] = ()) -> list[str]:
     Of a killed run the records are read. Raises SettingsError when there was no run, NothingSelected
     when nothing failed.
     """
-    file, records = reports / "report.json", reports / "records.jsonl"
+    file, records = reports / REPORT, reports / "records.jsonl"
     if file.is_file():
         tests = _tests(file)
         failed = [str(test["location"]) for test in tests if test["verdict"] in ("failed", "broken")]
@@ -61,8 +58,8 @@ def _is_scenario(location: str) -> bool:
 def run_repeatedly(run: Callable[[Sequence[str]], int], times: int, reports: Path) -> int:
     """Call `run` (with more arguments for behave) `times` times and compare the verdicts; the exit code.
 
-    Each report is kept as `iterations/N.json`; the HTML report is of the last run. The exit code is 1 when
-    verdicts differ, unless by a known issue that is listed as flaky.
+    Each report is kept as `iterations/N.json`, its resource usage as `N.csv`; the HTML report is of the last
+    run. The exit code is 1 when verdicts differ, unless by a known issue that is listed as flaky.
     """
     kept = reports / ITERATIONS
     shutil.rmtree(kept, ignore_errors=True)
@@ -71,12 +68,14 @@ def run_repeatedly(run: Callable[[Sequence[str]], int], times: int, reports: Pat
     lines = []
     for number in range(1, times + 1):
         ended = run([] if number == times else ["--define=acceptance_html=false"])
-        if ended not in _COMPLETE_CODES:
+        if ended not in COMPLETE_CODES:
             print(f"acceptance: run {number} of {times} ended with exit code {ended}: stopping")
             return ended
         code = code or ended
         kept.mkdir(parents=True, exist_ok=True)
-        copy = Path(shutil.copyfile(reports / "report.json", kept / f"{number}.json"))
+        copy = Path(shutil.copyfile(reports / REPORT, kept / f"{number}.json"))
+        if (reports / USAGE).is_file():
+            shutil.copyfile(reports / USAGE, kept / f"{number}.csv")
         for test in _tests(copy):
             verdicts[(test["location"], test["name"])].append(test["verdict"])
         lines.append(_line(number, times, json.loads(copy.read_bytes())))

@@ -22,7 +22,15 @@ ANCHOR = re.compile(r'<a id="([^"]+)">')
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 MARKDOWN = re.compile(r"[\w-]+\.md\b")
 # Documents of Ollama, GGUF and OpenAI that docstrings cite, and reports that a run writes.
-FOREIGN_OR_WRITTEN = {"api.md", "development.md", "gguf.md", "openai.md", "matrix.md", "summary.md"}
+FOREIGN_OR_WRITTEN = {
+    "api.md",
+    "comparison.md",
+    "development.md",
+    "gguf.md",
+    "openai.md",
+    "matrix.md",
+    "summary.md",
+}
 RAISES = re.compile(r"[Rr]aises? `(\w+)`")
 CITED = re.compile(r"docs/\w+\.md#[\w-]+")
 
