@@ -34,9 +34,7 @@ class Side:
         try:
             target_settings(name)
         except SettingsError:
-            raise SettingsError(
-                f"acceptance compare: {name!r} is no program, no URL and no folder of an earlier run"
-            ) from None
+            raise SettingsError(f"{name!r} is no program, no URL and no folder of an earlier run") from None
         return cls(name, folder, None)
 
 
@@ -48,11 +46,9 @@ def compare_targets(old: str, new: str, options: Sequence[str], reports: Path, r
     """
     sides = Side.of(old, reports / FOLDER / "old"), Side.of(new, reports / FOLDER / "new")
     if old == new:
-        raise SettingsError(f"acceptance compare: OLD and NEW are the same: {old}")
+        raise SettingsError(f"OLD and NEW are the same: {old}")
     if options and all(side.finished for side in sides):
-        raise SettingsError(
-            f"acceptance compare: {options[0]} is for runs, and both sides are reports of earlier runs"
-        )
+        raise SettingsError(f"{options[0]} is for runs, and both sides are reports of earlier runs")
     finished = []
     for side in sides:
         if side.finished is None:
