@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from support import cli
 from support.errors import EXIT_HARNESS, SettingsError
 from support.runner.upgrade import compare_targets
-from tests.reporting.test_comparison import report, row, write
+from tests.reporting.test_run_comparison import report, row, write
 
 
 @pytest.fixture
