@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from support.http.exchange import Exchange
+from support.http.recorder import ExchangeRecorder
 from support.programs.launcher import LaunchedProgram
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
@@ -53,6 +54,12 @@ class ScenarioContext:
     def add_exchanges(self, source: Callable[[], Iterable[Exchange]]) -> None:
         """Requests and responses that are evidence of a failure; called when they are collected."""
         self._exchange_sources.append(source)
+
+    def new_recorder(self) -> ExchangeRecorder:
+        """For another client: its requests are evidence of a failure."""
+        recorder = ExchangeRecorder()
+        self.add_exchanges(lambda: recorder.exchanges)
+        return recorder
 
     def add_evidence(self, source: Callable[[], Iterable[Evidence]]) -> None:
         """More evidence of a failure; called when it is collected."""

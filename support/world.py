@@ -247,7 +247,8 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         self.conformance.require_api(server)
         if process is not None:
             self.require_alive(process)
-        self.task_result.set(run_sdk_task(server, task, self.suite.settings.seconds(30.0)))
+        recorder = self.new_recorder()
+        self.task_result.set(run_sdk_task(server, task, self.suite.settings.seconds(30.0), recorder))
 
     # -- several servers
 

@@ -12,6 +12,7 @@ import anthropic
 import httpx2
 
 from support.http.client import tls_context
+from support.http.recorder import ExchangeRecorder
 from support.models.script import COMET_ANSWER
 from support.name_registry import NameRegistry
 from support.servers.endpoints import Endpoint
@@ -32,7 +33,7 @@ GREEDY = {"temperature": 0}
 LONGER_THAN_ANY_CONTEXT = "word " * 40_000
 
 
-def connect(server: Endpoint, timeout: float) -> anthropic.Anthropic:
+def connect(server: Endpoint, timeout: float, recorder: ExchangeRecorder) -> anthropic.Anthropic:
     """The client on a server, which closes its transport; `timeout`: seconds for each response."""
     key = {"auth_token": server.key} if server.key else {"api_key": "none"}
     # A transport of its own: the default one uses the proxies of the environment in spite of `trust_env`.
@@ -40,7 +41,9 @@ def connect(server: Endpoint, timeout: float) -> anthropic.Anthropic:
     return anthropic.Anthropic(
         base_url=server.base_url,
         max_retries=0,
-        http_client=anthropic.DefaultHttpxClient(trust_env=False, timeout=timeout, transport=transport),
+        http_client=anthropic.DefaultHttpxClient(
+            trust_env=False, timeout=timeout, transport=transport, event_hooks=recorder.hooks
+        ),
         _strict_response_validation=True,
         **key,  # type: ignore[arg-type]
     )

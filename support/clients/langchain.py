@@ -15,6 +15,7 @@ import httpx
 
 from support.errors import CheckFailed
 from support.http.client import tls_context
+from support.http.recorder import ExchangeRecorder
 from support.name_registry import NameRegistry
 
 MODULES = ("langchain_openai", "langchain_ollama")
@@ -73,16 +74,18 @@ TASKS: NameRegistry[Callable[[Any], str]] = NameRegistry(
 )
 
 
-def run(api: str, url: str, model: str, task: str, key: str | None = None) -> ClientResult:
+def run(
+    api: str, url: str, model: str, task: str, recorder: ExchangeRecorder, key: str | None = None
+) -> ClientResult:
     """Run a task with the adapter of an API (OpenAI, Ollama); an error of the adapter is its result."""
-    chat = _adapter(api, url, model, key)
+    chat = _adapter(api, url, model, recorder, key)
     try:
         return ClientResult(TASKS.find(task)(chat))
     except Exception as error:  # noqa: BLE001 - any error of the adapter is its result
         return ClientResult(f"{type(error).__name__}: {error}")
 
 
-def _adapter(api: str, url: str, model: str, key: str | None) -> Any:
+def _adapter(api: str, url: str, model: str, recorder: ExchangeRecorder, key: str | None) -> Any:
     if api == "Ollama":
         from langchain_ollama import ChatOllama
 
@@ -92,10 +95,12 @@ def _adapter(api: str, url: str, model: str, key: str | None) -> Any:
             temperature=0,
             num_predict=MAX_TOKENS,
             client_kwargs={"verify": tls_context(url), "trust_env": False},
+            sync_client_kwargs={"event_hooks": recorder.hooks},
         )
     from langchain_openai import ChatOpenAI
 
     settings: dict[str, Any] = {"max_tokens": MAX_TOKENS, "max_retries": 0, "stream_usage": True}
     settings |= {"api_key": key or "none", "temperature": 0}
-    settings |= {"http_client": httpx.Client(verify=tls_context(url), trust_env=False)}
+    http_client = httpx.Client(verify=tls_context(url), trust_env=False, event_hooks=recorder.hooks)
+    settings |= {"http_client": http_client}
     return ChatOpenAI(base_url=f"{url}/v1", model=model, **settings)

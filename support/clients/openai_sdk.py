@@ -16,6 +16,7 @@ from typing import Any
 import openai
 
 from support.http.client import tls_context
+from support.http.recorder import ExchangeRecorder
 from support.models.script import COMET_ANSWER
 from support.name_registry import NameRegistry
 from support.servers.endpoints import Endpoint
@@ -32,14 +33,17 @@ WEATHER: Any = {
 DONE_SECONDS = 30.0
 
 
-def connect(server: Endpoint, timeout: float) -> openai.OpenAI:
+def connect(server: Endpoint, timeout: float, recorder: ExchangeRecorder) -> openai.OpenAI:
     """The client on a server, which closes its transport; `timeout`: seconds for each response."""
     return openai.OpenAI(
         base_url=f"{server.base_url}/v1",
         api_key=server.key or "none",
         max_retries=0,
         http_client=openai.DefaultHttpxClient(
-            trust_env=False, timeout=timeout, verify=tls_context(server.base_url)
+            trust_env=False,
+            timeout=timeout,
+            verify=tls_context(server.base_url),
+            event_hooks=recorder.hooks,
         ),
         _strict_response_validation=server.api != "responses",
     )

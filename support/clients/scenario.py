@@ -6,6 +6,7 @@ from support.chat.scenario_servers import ScenarioServers
 from support.clients import langchain, ollama_cli
 from support.errors import NotSupported
 from support.programs.ollama import OLLAMA
+from support.reporting.evidence import command_evidence
 from support.results.must_check import MustCheck
 from support.servers.dedicated import GATEWAY
 
@@ -38,7 +39,9 @@ class ClientScenario:
         url, model = self._command_target(task, server)
         home = self._suite.folder / "ollama-home"
         home.mkdir(exist_ok=True)
-        self.result.set(ollama_cli.run(program.path, url, model, task, home))
+        done = ollama_cli.run(program.path, url, model, task, home)
+        self._servers.context.add_evidence(lambda: command_evidence(done.completed))
+        self.result.set(done)
 
     def _command_target(self, task: str, server: str) -> tuple[str, str]:
         endpoints = self._servers.endpoints
@@ -61,6 +64,5 @@ class ClientScenario:
             raise NotSupported(f"needs {missing}; `uv sync --group clients` installs it")
         self._servers.endpoints.require_scripted(server)
         endpoint = self._servers.endpoints.endpoint(server)
-        self.result.set(
-            langchain.run(endpoint.protocol.api.title, endpoint.url, endpoint.model, task, endpoint.key)
-        )
+        recorder, title = self._servers.context.new_recorder(), endpoint.protocol.api.title
+        self.result.set(langchain.run(title, endpoint.url, endpoint.model, task, recorder, endpoint.key))

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from support.errors import CheckFailed
+from support.http.recorder import ExchangeRecorder
 from support.name_registry import NameRegistry
 from support.servers.endpoints import Endpoint
 
@@ -19,36 +20,44 @@ CLIENTS: Mapping[str, str] = {
     "anthropic": "support.clients.anthropic_sdk",
 }
 
+MESSAGE_CHARACTERS = 500
+
 
 @dataclass(frozen=True)
 class TaskResult:
-    """The result of a task: `actual` has to equal `expected`."""
+    """The result of a task: `actual` has to equal `expected`.
+
+    `server_message`: what the client has of the server's error.
+    """
 
     name: str
     expected: object
     actual: object
+    server_message: str = ""
 
     def require_expected(self) -> None:
         """Raises AssertionError when the client got something else."""
         if self.actual != self.expected:
-            raise CheckFailed(f"{self.name}: expected {self.expected!r}, got {self.actual!r}")
+            reason = f": {self.server_message[:MESSAGE_CHARACTERS]}" if self.server_message else ""
+            raise CheckFailed(f"{self.name}: expected {self.expected!r}, got {self.actual!r}{reason}")
 
 
-def run_sdk_task(server: Endpoint, name: str, timeout: float) -> TaskResult:
+def run_sdk_task(server: Endpoint, name: str, timeout: float, recorder: ExchangeRecorder) -> TaskResult:
     """Run a task of the official client of this server's API; `timeout`: seconds for each response.
 
     An error of the client is its result: its name for a rejected request, else with its message.
     """
     client = import_module(CLIENTS[server.api])
     expected, function = tasks_of(server.api).find(name)
-    with client.connect(server, timeout) as connected:
+    server_message = ""
+    with client.connect(server, timeout, recorder) as connected:
         try:
             actual = function(connected, server.variables["model"])
         except client.REJECTED as error:
-            actual = type(error).__name__
+            actual, server_message = type(error).__name__, str(error)
         except client.FAILED as error:
             actual = f"{type(error).__name__}: {error}"
-    return TaskResult(name, expected, actual)
+    return TaskResult(name, expected, actual, server_message)
 
 
 def tasks_of(api: str) -> NameRegistry[tuple[object, Callable[[Any, str], object]]]:

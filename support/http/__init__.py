@@ -4,6 +4,7 @@ client          `ApiClient`: sends requests, keeps every exchange
 deadline        deadlines for work that blocks
 exchange        `Exchange`: a request and its response as bytes, with times
 framing         frames of streams: server-sent events, newline-delimited JSON
+recorder        records the exchanges of other clients on httpx
 responsiveness  servers that no longer answer: after three requests in a row no more are sent
 """
 

@@ -171,7 +171,7 @@ class ApiClient:
         except httpx.HTTPError as error:
             why = error
         finally:
-            exchange = _exchange(request, url, body, response, chunks, time.monotonic() - started)
+            exchange = exchange_of(request, url, body, response, chunks, time.monotonic() - started)
             # Also one without an end, whatever ended it: a reader of the failure needs it most.
             self.exchanges.append(exchange)
         if self._timed_out.is_set() or isinstance(why, httpx.TimeoutException):
@@ -247,7 +247,7 @@ def _unended_stream(exchange: Exchange, what: str, reason: str) -> str:
     return "; ".join(filter(None, (server_error(exchange.body), reason)))
 
 
-def _exchange(
+def exchange_of(
     request: httpx.Request,
     url: str,
     body: bytes,
@@ -255,6 +255,7 @@ def _exchange(
     chunks: Chunks,
     seconds: float,
 ) -> Exchange:
+    """The exchange of a request of httpx; without a response its status is `NO_STATUS`."""
     return Exchange(
         method=request.method,
         url=redact_url(url),

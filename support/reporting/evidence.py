@@ -114,10 +114,7 @@ class ScenarioEvidence:
                 for number, exchange in _last(self.exchanges)
             ]
             found += replay_evidence(self.exchanges)
-        found += [
-            Evidence.text("command", visible(f"{_command_text(outcome)}\n"), f"command-{number}.txt")
-            for number, outcome in enumerate(self.commands, 1)
-        ]
+        found += command_evidence(self.commands)
         if self.log is not None:
             log = visible(self.log)[-LOG_CHARACTERS:] or "(nothing since the scenario began)\n"
             found.append(Evidence.text("server log", log, "server.log"))
@@ -164,6 +161,14 @@ def failure_evidence(message: str, trace: str, known_issue: str = "") -> Evidenc
     ]
     text = "\n\n".join(visible(part) for part in words if part)
     return Evidence.text("failure", f"{text}\n", "failure.txt")
+
+
+def command_evidence(commands: Sequence[CompletedCommand]) -> list[Evidence]:
+    """Each command with its exit code and output."""
+    return [
+        Evidence.text("command", visible(f"{_command_text(outcome)}\n"), f"command-{number}.txt")
+        for number, outcome in enumerate(commands, 1)
+    ]
 
 
 def exchange_evidence(exchange: Exchange, file: str) -> Evidence:

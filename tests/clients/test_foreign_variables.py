@@ -12,6 +12,7 @@ import pytest
 from support.clients import anthropic_sdk, langchain, openai_sdk
 from support.conformance.sequences.ollama import OllamaClient
 from support.http.client import ApiClient
+from support.http.recorder import ExchangeRecorder
 from support.programs.child_environment import child_environment
 from support.runner import project_configuration
 from support.runner.project_configuration import (
@@ -57,12 +58,12 @@ def endpoint(api: str, url: str, key: str | None) -> Endpoint:
 
 
 def by_openai(url: str, key: str | None) -> None:
-    with openai_sdk.connect(endpoint("openai", url, key), 5.0) as client:
+    with openai_sdk.connect(endpoint("openai", url, key), 5.0, ExchangeRecorder()) as client:
         client.chat.completions.create(model="tiny", messages=openai_sdk.QUESTION)
 
 
 def by_anthropic(url: str, key: str | None) -> None:
-    with anthropic_sdk.connect(endpoint("anthropic", url, key), 5.0) as client:
+    with anthropic_sdk.connect(endpoint("anthropic", url, key), 5.0, ExchangeRecorder()) as client:
         client.messages.create(model="tiny", messages=anthropic_sdk.COMET, max_tokens=5)
 
 
@@ -75,7 +76,7 @@ def by_langchain(api: str) -> Callable[[str, str | None], None]:
     def send(url: str, key: str | None) -> None:
         if langchain.missing_module():
             pytest.skip("langchain is not installed")
-        langchain.run(api, url, "tiny", "ask a question", key)
+        langchain.run(api, url, "tiny", "ask a question", ExchangeRecorder(), key)
 
     return send
 

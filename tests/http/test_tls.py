@@ -25,6 +25,7 @@ from support.conformance.sequences.ollama import OllamaClient
 from support.errors import SettingsError, TargetError
 from support.faults.disconnects import SHORT, RawClient
 from support.http.client import ApiClient, RequestFailed, tls_context
+from support.http.recorder import ExchangeRecorder
 from support.servers.bundled_gateway import start_gateway
 from support.servers.discovery import discover
 from support.servers.endpoints import Endpoint
@@ -112,12 +113,12 @@ def _httpx(url: str) -> object:
 
 
 def _openai(url: str) -> object:
-    with openai_sdk.connect(Endpoint("toy", "openai", url, {}), PATIENCE) as client:
+    with openai_sdk.connect(Endpoint("toy", "openai", url, {}), PATIENCE, ExchangeRecorder()) as client:
         return client.get("/models", cast_to=str)
 
 
 def _anthropic(url: str) -> object:
-    with anthropic_sdk.connect(Endpoint("toy", "anthropic", url, {}), PATIENCE) as client:
+    with anthropic_sdk.connect(Endpoint("toy", "anthropic", url, {}), PATIENCE, ExchangeRecorder()) as client:
         return client.get("/v1/models", cast_to=str)
 
 
@@ -186,7 +187,9 @@ def test_without_the_ca_no_client_connects(name: str, url: str) -> None:
 def test_an_adapter_of_langchain_trusts_it(api: str, url: str) -> None:
     if langchain.missing_module():
         pytest.skip("langchain is not installed")
-    chat: Any = langchain._adapter(api, url, "tiny", None)  # noqa: SLF001 - what is given to its client
+    chat: Any = langchain._adapter(  # noqa: SLF001 - what is given to its client
+        api, url, "tiny", ExchangeRecorder(), None
+    )
     with pytest.raises(Exception) as caught:
         chat.invoke("hello")
     assert "certificate" not in f"{caught.value} {caught.value.__cause__}".lower()
