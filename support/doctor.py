@@ -49,7 +49,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     cache, model = settings.acceptance_cache_dir, settings.user_model
     python = f"{platform.python_version()} {sys.executable}"
     yield _finding("python", python, available=(3, 11) <= sys.version_info[:2] <= (3, 13))
-    yield _engine()
+    yield _package("engine", "mistralrs")
     yield _mistralrs(settings)
     for name, part in PROGRAMS.items():
         if name == "ollama":
@@ -59,10 +59,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield Finding(name, bool(found_at), found_at, part.purpose, f"`{part.install_hint}`")
     yield _finding("smollm2", str(cache / "models"), available=has_smollm2(cache))
     yield _finding("own model", "" if model is None else str(model[0] / (model[1] or "")))
+    for name, package in (("langchain", "langchain-openai"), ("schemathesis", "schemathesis")):
+        yield _package(name, package)
     for name in ("cargo", "cmake", "c++"):
-        path = shutil.which(name)
-        printed = printed_version(r"(\d+(?:\.\d+)+)", path, "--version") if path else ""
-        yield _finding(name, f"{printed or '(no version)'} {path}" if path else "")
+        yield _tool(name)
     there = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
     free = shutil.disk_usage(there).free
     yield _finding("disk", f"{free / 1e9:.1f} GB free {cache}", available=free >= MIN_FREE_BYTES)
@@ -78,11 +78,20 @@ def _finding(name: str, found: str, *, available: bool | None = None, remedy: st
     return Finding(name, is_there, found, row["purpose"], remedy, row.get("required", False))
 
 
-def _engine() -> Finding:
+def _tool(name: str) -> Finding:
+    """A tool that `acceptance get` takes: it has to run, and Rust has to be new enough."""
+    path = shutil.which(name)
+    printed = printed_version(r"(\d+(?:\.\d+)+)", path, "--version") if path else ""
+    number = tuple(int(part) for part in printed.split(".")[:2] if part)
+    usable = bool(printed) and (name != "cargo" or number >= MINIMUM_RUST)
+    return _finding(name, f"{printed or '(prints no version)'} {path}" if path else "", available=usable)
+
+
+def _package(name: str, package: str) -> Finding:
     try:
-        return _finding("engine", f"{version('mistralrs')} (Python package mistralrs)")
+        return _finding(name, f"{version(package)} (Python package {package})")
     except PackageNotFoundError:
-        return _finding("engine", "")
+        return _finding(name, "")
 
 
 def _mistralrs(settings: Settings) -> Finding:

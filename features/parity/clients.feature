@@ -34,7 +34,7 @@ Feature: Third-party clients work unchanged
     When the ollama command runs the task "unload a model" on the gateway
     Then the client returns "no loaded model"
 
-  @normal @slow
+  @normal @slow @needs.langchain
   Scenario Outline: A LangChain program can <task> on <server>
     Given <server> with any model
     When a LangChain program runs the task "<task>" on <server>

@@ -6,7 +6,7 @@ Feature: The server survives fuzzing
   Background:
     Given a dedicated server with a memory limit
 
-  @critical
+  @critical @needs.schemathesis
   Scenario: Generated requests are answered without a failure
     When requests generated from the OpenAPI description are sent for 30 seconds
     Then the server is still running

@@ -24,9 +24,10 @@ QUESTION = "Tell me about the comet"
 COUNTED = "token counts that add up"
 
 
-def missing_module() -> str | None:
-    """Which module is not installed, or None."""
-    return next((name for name in MODULES if importlib.util.find_spec(name) is None), None)
+def missing() -> str | None:
+    """Which module is not installed, with the remedy, or None."""
+    name = next((name for name in MODULES if importlib.util.find_spec(name) is None), None)
+    return None if name is None else f"needs {name}; `python3 tools/setup.py --group clients` installs it"
 
 
 @dataclass(frozen=True)

@@ -59,9 +59,6 @@ class ClientScenario:
 
     def run_langchain(self, task: str, server: str) -> None:
         """Run LangChain's adapter of the API that most users of a server use."""
-        missing = langchain.missing_module()
-        if missing is not None:
-            raise NotSupported(f"needs {missing}; `uv sync --group clients` installs it")
         self._servers.endpoints.require_scripted(server)
         endpoint = self._servers.endpoints.endpoint(server)
         recorder, title = self._servers.context.new_recorder(), endpoint.protocol.api.title

@@ -85,10 +85,13 @@ class OptionalRoute:
         """Whether the request is one for it."""
         if not self.path:
             return _requests_unload(exchange)
-        path = urlsplit(exchange.url).path
+        return self.is_at(exchange.method, urlsplit(exchange.url).path)
+
+    def is_at(self, method: str, path: str) -> bool:
+        """Whether it is the route of this method and path; never for a feature."""
         fixed, placeholder, _ = self.path.partition("{")
         same_path = path.startswith(fixed) if placeholder else path == self.path
-        return same_path and exchange.method == self.method
+        return same_path and method == self.method
 
 
 @cache
@@ -109,6 +112,13 @@ def unsupported_reason(server: str, exchange: Exchange, *, unloads: bool) -> str
         if not is_required and route.matches(exchange) and _rejects(exchange, route.message):
             return f"{route.message} ({route.source})"
     return None
+
+
+def may_lack(server: str, case: Case) -> OptionalRoute | None:
+    """The listed route that this case is about, unless the server behind may have to have it."""
+    method, _, path = case.route.partition(" ")
+    routes = (route for route in optional_routes(server) if not route.requires)
+    return next((route for route in routes if route.is_at(method, path)), None)
 
 
 def _requests_unload(exchange: Exchange) -> bool:

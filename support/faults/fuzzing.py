@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from support.errors import CheckFailed, NotSupported, SeveralFailures
+from support.errors import CheckFailed, SeveralFailures
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import MAX_ARGUMENT, NO_STATUS, Exchange
 from support.programs.child_environment import child_environment
@@ -107,15 +107,16 @@ class FuzzReport:
         return "\n\n".join(map(str, found)) + "\n" if found else "(nothing was found)\n"
 
 
-def require_installed(program: str) -> None:
-    """Raises `NotSupported` when Schemathesis is missing, or this program has no OpenAPI description."""
+def missing(program: str) -> str | None:
+    """Why requests cannot be generated: no Schemathesis, no OpenAPI description of this program; or None."""
     if program in NO_DESCRIPTION:
-        raise NotSupported(
+        return (
             f"{program} has no description of its API ({DESCRIPTION}); the program mistralrs has one: test "
             "it with `--target real`"
         )
     if importlib.util.find_spec(MODULE) is None:
-        raise NotSupported(f"needs {MODULE}; `uv sync --group fuzz` installs it")
+        return f"needs {MODULE}; `python3 tools/setup.py --group fuzz` installs it"
+    return None
 
 
 def bound_memory(pid: int) -> None:

@@ -132,7 +132,6 @@ class FaultScenario(ScenarioResult):
 
     def fuzz(self, seconds: float) -> None:
         """Send generated requests to the server of the Given step; the findings are evidence."""
-        fuzzing.require_installed(self._suite.target.program)
         server = self._memory_limited
         report = fuzzing.fuzz(server.url, server.folder, seconds, lambda: server.alive)
         self._servers.context.evidence += [

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from support.conformance.case_table import require_checks
+from support.conformance.case_table import Case, Check, require_checks
+from support.conformance.missing_routes import may_lack
+from support.reporting.behave_events import capability_of
 from support.results.behave_types import BehaveFeature, BehaveScenario
 from support.results.safe_text import counted
 from support.runner.behave_config import plain_configuration, settings_of, usage_errors
 from support.runner.checks_of_scenarios import require_groups, selected_checks
-from support.runner.requirements import missing_requirement
+from support.runner.requirements import SCRIPTED_MODEL, Requirements
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.signals import Signals
 from support.servers.discovery import CommandTarget, Target, preview
+from support.servers.ollama_backends import GATEWAY
 from support.settings import Settings
 
 CHECKED_AT_START = "checked when the run starts"
 
 
 def list_features(argv: Sequence[str]) -> None:
-    """Print what is selected, without starting anything; raises `SettingsError`."""
+    """Print what is selected, without starting a server; raises `SettingsError`."""
     with usage_errors():
         configuration = plain_configuration(argv)
         settings = settings_of(configuration).settings
@@ -35,8 +38,9 @@ def list_features(argv: Sequence[str]) -> None:
 def listing(scenarios: Sequence[BehaveScenario], settings: Settings, target: Target) -> list[str]:
     """Lines for a terminal; the last one has the counts."""
     lines = [f"Target:   {target.label}", f"Why:      {target.why}"]
+    requirements = Requirements(settings, target)
     feature: BehaveFeature | None = None
-    unmet = 0
+    skipped = outside = 0
     for scenario in scenarios:
         if scenario.feature is not feature:
             feature = scenario.feature
@@ -44,26 +48,35 @@ def listing(scenarios: Sequence[BehaveScenario], settings: Settings, target: Tar
         tags = sorted(map(str, scenario.effective_tags))
         shown = " ".join(f"@{tag}" for tag in tags if not tag.startswith("needs."))
         lines.append(f"  {scenario.filename}:{scenario.line}  {scenario.name}  {shown}".rstrip())
+        out = settings.scope.reason_outside(capability_of(str(scenario.filename)), scenario.name)
+        lines += [f"      {out}"] if out else []
         missing = False
         for need in (tag for tag in tags if tag.startswith("needs.")):
-            reason = missing_requirement([need], settings, target)
+            reason = requirements.missing([need])
             missing = missing or reason is not None
             lines.append(f"      {need.removeprefix('needs.')}: {_state(need, reason, target)}")
-        unmet += missing
-        lines += [
-            f"      {check.id}: {check.title}"
-            for check in selected_checks(scenario, settings.selected_checks)
-        ]
+        checks = selected_checks(scenario, settings.selected_checks)
+        unsupported = _unsupported(checks, settings)
+        lines += [f"      unsupported, {unsupported}"] if unsupported else []
+        outside += out is not None
+        skipped += out is None and (missing or unsupported is not None)
+        lines += [f"      {check.id}: {check.title}" for check in checks]
     outcome = "would fail" if settings.acceptance_strict else "would be skipped"
-    lines += ["", f"{counted(len(scenarios), 'scenario')} selected, {unmet} {outcome} for an unmet need"]
-    return lines
+    numbers = [f"{counted(len(scenarios), 'scenario')} selected", f"{skipped} {outcome} for an unmet need"]
+    numbers += [f"{outside} out of scope"] if outside else []
+    return [*lines, "", ", ".join(numbers)]
+
+
+def _unsupported(checks: Sequence[Check], settings: Settings) -> str | None:
+    """Why every check of a group is about a route that the bundled gateway may lack, or None."""
+    if settings.ollama_api != "gateway" or not checks or checks[0].api != "ollama":
+        return None
+    routes = [may_lack(GATEWAY, check) if isinstance(check, Case) else None for check in checks]
+    found = [route for route in routes if route is not None]
+    return f"{found[0].message} ({found[0].source})" if len(found) == len(checks) else None
 
 
 def _state(need: str, reason: str | None, target: Target) -> str:
     if reason is not None:
         return f"unmet, {reason}"
-    return (
-        CHECKED_AT_START
-        if need == "needs.scripted_model" and not isinstance(target, CommandTarget)
-        else "met"
-    )
+    return CHECKED_AT_START if need == SCRIPTED_MODEL and not isinstance(target, CommandTarget) else "met"

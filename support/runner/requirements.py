@@ -3,39 +3,70 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import cached_property
 
+from support.programs.install import InstalledProgram
+from support.programs.ollama import OLLAMA
 from support.programs.smollm2 import has_smollm2
 from support.programs.tmux import TMUX
 from support.servers.capabilities import unmet_capability
 from support.servers.discovery import CommandTarget, Target, UrlTarget
+from support.servers.ollama_backends import missing_ollama
 from support.settings import Settings
 
 SCRIPTED_MODEL = "needs.scripted_model"
+NEEDS_LANGCHAIN, NEEDS_SCHEMATHESIS = "needs.langchain", "needs.schemathesis"
 
 
-def missing_requirement(tags: Iterable[str], settings: Settings, target: Target) -> str | None:
-    """The reason (with its remedy) why a scenario with these tags cannot run, or None."""
-    wanted = {tag for tag in tags if tag.startswith("needs.")}
-    command = isinstance(target, CommandTarget)
-    if "needs.command" in wanted and not command:
-        return "requires a local binary, but the target is a URL; set MISTRALRS_BIN instead of TARGET_URL"
-    if SCRIPTED_MODEL in wanted and isinstance(target, UrlTarget) and target.other_model_reason:
-        return target.other_model_reason
-    if "needs.smollm2" in wanted and not has_smollm2(settings.acceptance_cache_dir):
-        return "requires the trained model SmolLM2 (98 MB); `acceptance get smollm2` fetches it"
-    if "needs.own_model" in wanted and settings.user_model is None:
-        return "requires a model of your own; set TEST_MODEL_PATH (and TEST_MODEL_FILE)"
-    if "needs.pty" in wanted and os.name == "nt":
-        return "requires a pseudo-terminal, which pexpect does not have on Windows; run it in WSL"
-    if "needs.tmux" in wanted and TMUX.find(settings.acceptance_cache_dir) is None:
-        return f"requires the terminal program tmux; `{TMUX.install_hint}`"
-    if (
-        "needs.subcommands" in wanted
-        and isinstance(target, CommandTarget)
-        and target.program == "mistralrs-server"
-    ):
-        return "requires the command line of mistralrs 0.7 or newer, mistralrs-server has another one"
-    if isinstance(target, CommandTarget):
-        return unmet_capability(wanted, target.program, target.version)
-    return None
+@dataclass(frozen=True)
+class Requirements:
+    """What this machine and the target of a run have."""
+
+    settings: Settings
+    target: Target
+
+    def missing(self, tags: Iterable[str]) -> str | None:
+        """The reason (with its remedy) why a scenario with these tags cannot run, or None."""
+        wanted = {tag for tag in tags if tag.startswith("needs.")}
+        if "needs.command" in wanted and not isinstance(self.target, CommandTarget):
+            return "requires a local binary, but the target is a URL; set MISTRALRS_BIN instead of TARGET_URL"
+        if SCRIPTED_MODEL in wanted and isinstance(self.target, UrlTarget) and self.target.other_model_reason:
+            return self.target.other_model_reason
+        if "needs.smollm2" in wanted and not has_smollm2(self.settings.acceptance_cache_dir):
+            return "requires the trained model SmolLM2 (98 MB); `acceptance get smollm2` fetches it"
+        if "needs.own_model" in wanted and self.settings.user_model is None:
+            return "requires a model of your own; set TEST_MODEL_PATH (and TEST_MODEL_FILE)"
+        if "needs.pty" in wanted and os.name == "nt":
+            return "requires a pseudo-terminal, which pexpect does not have on Windows; run it in WSL"
+        if "needs.tmux" in wanted and TMUX.find(self.settings.acceptance_cache_dir) is None:
+            return f"requires the terminal program tmux; `{TMUX.install_hint}`"
+        if (
+            "needs.subcommands" in wanted
+            and isinstance(self.target, CommandTarget)
+            and self.target.program == "mistralrs-server"
+        ):
+            return "requires the command line of mistralrs 0.7 or newer, mistralrs-server has another one"
+        if isinstance(self.target, CommandTarget) and (
+            unmet := unmet_capability(wanted, self.target.program, self.target.version)
+        ):
+            return unmet
+        return missing_ollama(wanted, self.settings, lambda: self._ollama) or self._missing_package(wanted)
+
+    def _missing_package(self, wanted: Collection[str]) -> str | None:
+        # Not at the top: the packages are optional, and most runs need none.
+        if NEEDS_LANGCHAIN in wanted:
+            from support.clients import langchain
+
+            return langchain.missing()
+        if NEEDS_SCHEMATHESIS in wanted:
+            from support.faults import fuzzing
+
+            return fuzzing.missing(self.target.program)
+        return None
+
+    @cached_property
+    def _ollama(self) -> InstalledProgram | None:
+        """Its search starts programs."""
+        return OLLAMA.locate(self.settings)

@@ -44,7 +44,7 @@ from support.runner.checks_of_scenarios import (
     leave_out_other_groups,
 )
 from support.runner.event_runner import EventRunner, GuardedFormatter
-from support.runner.requirements import SCRIPTED_MODEL, missing_requirement
+from support.runner.requirements import SCRIPTED_MODEL, Requirements
 from support.runner.signals import Signals
 from support.runner.time_limits import Budgets, Kind
 from support.servers.discovery import Target, UrlTarget
@@ -162,16 +162,12 @@ class ScenarioRunner(EventRunner):
 
         with defer_interrupts():
             self.suite = RunContext(resolved, target)
-        scope = resolved.settings.scope
+        scope, requirements = resolved.settings.scope, Requirements(resolved.settings, target)
         for scenario in scenarios:
             tags = list(scenario.effective_tags)
             outside = scope.reason_outside(capability_of(str(scenario.filename)), scenario.name)
             scenario.out_of_scope = outside is not None
-            reason = (
-                outside
-                or missing_requirement(tags, resolved.settings, target)
-                or self.suite.ollama_backends.missing_requirement(tags)
-            )
+            reason = outside or requirements.missing(tags)
             if reason is not None:
                 # Not `skip()`: that prints a line of its own between the others.
                 scenario.mark_skipped()

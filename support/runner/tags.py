@@ -19,6 +19,8 @@ NEEDS = frozenset(
         "needs.scripted_model",
         "needs.own_model",
         "needs.smollm2",
+        "needs.langchain",
+        "needs.schemathesis",
         "needs.subcommands",
         "needs.ollama",
         "needs.ollama_api",

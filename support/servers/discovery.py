@@ -121,11 +121,15 @@ def discover(settings: Settings) -> Target:
 
 
 def preview(settings: Settings) -> Target:
-    """The target as `discover` will find it, without starting a program or sending a request."""
+    """The target as `discover` will find it; no request is sent, a program prints its version only."""
     choice = choose(settings)
     if choice.program is None:
         return UrlTarget(settings.target_url or "", (), choice.why)
-    return CommandTarget(choice.program, choice.program.stem, "(version not known)", choice.why)
+    try:
+        return _identify(choice.program, choice)
+    except TargetError as error:
+        why = f"{choice.why}; a run would end at once: {error}"
+        return CommandTarget(choice.program, choice.program.stem, "(version not known)", why)
 
 
 def choose(settings: Settings) -> TargetChoice:

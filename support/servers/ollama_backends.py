@@ -46,6 +46,16 @@ def preview(settings: Settings, target: str) -> str:
     return "a real Ollama, and there is none" if found is None else f"ollama {found.version} ({found.path})"
 
 
+def missing_ollama(
+    tags: Collection[str], settings: Settings, installed: Callable[[], InstalledProgram | None]
+) -> str | None:
+    """Why a scenario with these tags cannot run for want of a server, with the remedy, or None."""
+    real = NEEDS_OLLAMA in tags or (NEEDS_OLLAMA_API in tags and settings.ollama_api == "ollama")
+    if real and settings.ollama_url is None and installed() is None:
+        return "needs a real Ollama; `acceptance get ollama` builds one, or set OLLAMA_BIN or OLLAMA_URL"
+    return None
+
+
 @dataclass(frozen=True)
 class OllamaBackend:
     """A server of the Ollama API. `names`: role -> name of a model there. `process`: None for the user's.
@@ -119,10 +129,7 @@ class OllamaBackends:
 
     def missing_requirement(self, tags: Collection[str]) -> str | None:
         """Why a scenario with these tags cannot run for want of a server, with the remedy, or None."""
-        real = NEEDS_OLLAMA in tags or (NEEDS_OLLAMA_API in tags and self.kind == "ollama")
-        if real and self._settings.ollama_url is None and self._installed is None:
-            return "needs a real Ollama; `acceptance get ollama` builds one, or set OLLAMA_BIN or OLLAMA_URL"
-        return None
+        return missing_ollama(tags, self._settings, lambda: self._installed)
 
     def under_test(self, role: str = SCRIPTED) -> OllamaBackend:
         """The server under test that has the model of a role.

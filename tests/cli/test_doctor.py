@@ -15,9 +15,12 @@ from support.cli import main
 from support.programs.registry import PROGRAMS
 from support.runner.tags import NEEDS
 from support.servers.capabilities import CAPABILITIES
-from support.settings import Settings
+from support.settings import Settings, load_settings
 
-FIRST = {"python", "engine", "mistralrs", "smollm2", "own model", "cargo", "cmake", "c++", "disk", "gpu"}
+FIRST = {
+    *("python", "engine", "mistralrs", "smollm2", "own model", "langchain", "schemathesis"),
+    *("cargo", "cmake", "c++", "disk", "gpu"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -80,3 +83,24 @@ def test_each_need_of_a_model_is_looked_at() -> None:
     about_the_target |= set(CAPABILITIES)
     reported = {f"needs.{name.replace(' ', '_')}" for name in FIRST | PROGRAMS.keys()}
     assert about_the_target | reported >= NEEDS
+
+
+@pytest.mark.parametrize(
+    ("body", "found", "usable"),
+    [
+        ("echo cargo 1.99.0", "1.99.0", True),
+        ("echo cargo 1.70.0", "1.70.0", False),
+        ("exit 1", "(prints no version)", False),
+    ],
+)
+def test_a_cargo_that_cannot_build_the_server_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, found: str, *, usable: bool
+) -> None:
+    program = tmp_path / "cargo"
+    program.write_text(f"#!/bin/sh\n{body}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    cargo = next(finding for finding in doctor.examine(load_settings().settings) if finding.name == "cargo")
+    assert cargo.found == f"{found} {program}"
+    assert cargo.available == usable
+    assert usable or "install Rust 1.88 or newer" in cargo.line()

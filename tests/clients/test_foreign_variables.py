@@ -74,7 +74,7 @@ def by_ollama(url: str, key: str | None) -> None:
 
 def by_langchain(api: str) -> Callable[[str, str | None], None]:
     def send(url: str, key: str | None) -> None:
-        if langchain.missing_module():
+        if langchain.missing():
             pytest.skip("langchain is not installed")
         langchain.run(api, url, "tiny", "ask a question", ExchangeRecorder(), key)
 

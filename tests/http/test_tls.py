@@ -185,7 +185,7 @@ def test_without_the_ca_no_client_connects(name: str, url: str) -> None:
 @pytest.mark.usefixtures("_trusted")
 @pytest.mark.parametrize("api", ["OpenAI", "Ollama"])
 def test_an_adapter_of_langchain_trusts_it(api: str, url: str) -> None:
-    if langchain.missing_module():
+    if langchain.missing():
         pytest.skip("langchain is not installed")
     chat: Any = langchain._adapter(  # noqa: SLF001 - what is given to its client
         api, url, "tiny", ExchangeRecorder(), None

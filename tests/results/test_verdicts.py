@@ -17,7 +17,7 @@ from support.results.known_issues import ExpectedFailure, KnownIssue, Listing
 from support.results.outcome import Verdict
 from support.results.verdicts import apply_known_issues, failures_of, verdict_of
 from support.runner import tags
-from support.runner.requirements import missing_requirement
+from support.runner.requirements import Requirements
 from support.runner.tags import check_expression, is_allowed
 from support.servers.discovery import CommandTarget, UrlTarget
 from support.settings import Settings
@@ -266,21 +266,21 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 def test_a_scenario_runs_or_says_what_it_needs(
     settings: Settings, tag: str, target: Any, words: str | None
 ) -> None:
-    reason = missing_requirement(["smoke", tag], settings, target)
+    reason = Requirements(settings, target).missing(["smoke", tag])
     assert (reason is None) is (words is None)
     assert words is None or re.search(words, str(reason))
 
 
 def test_a_model_of_your_own_meets_its_need(settings: Settings, tmp_path: Path) -> None:
     settings.test_model_path = tmp_path
-    assert missing_requirement(["needs.own_model"], settings, COMMAND) is None
+    assert Requirements(settings, COMMAND).missing(["needs.own_model"]) is None
 
 
 def test_every_need_that_is_missing_has_its_reason(settings: Settings) -> None:
     assert "requires a local binary" in str(
-        missing_requirement(["needs.own_model", "needs.command"], settings, URL)
+        Requirements(settings, URL).missing(["needs.own_model", "needs.command"])
     )
-    assert missing_requirement([], settings, URL) is None
+    assert Requirements(settings, URL).missing([]) is None
 
 
 # -- tags

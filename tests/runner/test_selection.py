@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,33 @@ def test_a_case_that_the_tags_leave_out_is_named_without_a_pattern() -> None:
     arguments = ["--tags=smoke", *selection.case_arguments(["openai.chat.body.empty"])]
     with pytest.raises(NothingSelected, match=r"tags 'smoke' and cases openai\.chat\.body\.empty: "):
         list_features(arguments)
+
+
+def test_a_list_predicts_the_skips_of_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The version of the program, a missing Ollama, routes that the gateway does not have, scope."""
+    program = tmp_path / "mistralrs"
+    program.write_text("#!/bin/sh\necho mistralrs 0.8.1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    settings = {"mistralrs_bin": program, "acceptance_target": "real", "acceptance_cache_dir": tmp_path}
+    defines = [f"--define={name}={value}" for name, value in settings.items()]
+    list_features(
+        [
+            *defines,
+            "features/parity/clients.feature",
+            "features/mcp",
+            "features/ollama_api/model_store.feature",
+        ]
+    )
+    listed = capsys.readouterr().out
+    assert "Target:   mistralrs 0.8.1\n" in listed
+    assert "ollama: unmet, needs a real Ollama; `acceptance get ollama` builds one" in listed
+    assert "unmet, needs MCP, mistralrs 0.8.1 " in listed
+    assert "unsupported, pulling a model is not supported by this gateway (docs/gateway.md)" in listed
+    list_features(["--define=acceptance_scope=openai_api", *defines, "features/parity"])
+    assert re.search(r"(\d+) scenarios selected, 0 .*, \1 out of scope$", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.runner.requirements import missing_requirement
+from support.runner.requirements import Requirements
 from support.servers.capabilities import unmet_capability
 from support.servers.discovery import CommandTarget
 from support.settings import Settings
@@ -49,7 +49,7 @@ def test_capabilities_by_version(tag: str, program: str, version: str, *, met: b
 )
 def test_a_scenario_is_skipped_with_what_is_lacking_and_the_remedy(tag: str, words: list[str]) -> None:
     target = CommandTarget(Path("mistralrs"), "mistralrs", "0.8.1", "given")
-    reason = missing_requirement([tag], Settings(), target)
+    reason = Requirements(Settings(), target).missing([tag])
     assert reason is not None
     assert all(word in reason for word in words), reason
-    assert missing_requirement(["needs.command"], Settings(), target) is None
+    assert Requirements(Settings(), target).missing(["needs.command"]) is None

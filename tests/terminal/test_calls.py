@@ -36,10 +36,10 @@ def test_a_chat_is_called_as_the_program_wants() -> None:
 
 def test_a_system_without_pseudo_terminals_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(acceptance_cache_dir=tmp_path)
-    assert requirements.missing_requirement(["needs.pty"], settings, TARGET) is None
+    assert requirements.Requirements(settings, TARGET).missing(["needs.pty"]) is None
     monkeypatch.setattr(requirements, "os", SimpleNamespace(name="nt"))
     assert "pexpect does not have on Windows" in str(
-        requirements.missing_requirement(["needs.pty"], settings, TARGET)
+        requirements.Requirements(settings, TARGET).missing(["needs.pty"])
     )
 
 
@@ -48,7 +48,7 @@ def test_a_machine_without_tmux_is_told_how_to_get_it(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     settings = Settings(acceptance_cache_dir=tmp_path)
-    told = str(requirements.missing_requirement(["needs.tmux"], settings, TARGET))
+    told = str(requirements.Requirements(settings, TARGET).missing(["needs.tmux"]))
     assert "`apt-get install tmux (or brew install tmux)`" in told
     with pytest.raises(ProgramUnavailable, match="not on the PATH"):
         TMUX.get(tmp_path, print)
