@@ -55,6 +55,11 @@ def main() -> None:
 @click.option("--case", "cases", multiple=True, metavar="ID", help="Run only this case, may be repeated.")
 @click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
 @click.option("--target", metavar="WHICH", help="auto, real, reference, a URL, or the path of a program.")
+@click.option(
+    "--target-version",
+    metavar="TEXT",
+    help="Program and version of a URL that does not state them, for example 'mistralrs 0.9.2'.",
+)
 @click.option("--model", type=click.Path(path_type=Path), help="Your own model: a folder or a file.")
 @click.option("--jobs", "-j", metavar="N", help="Worker processes, 0 to 64 (default: 1; 0: for a debugger).")
 @click.option("--parallel", is_flag=True, help="A worker process per core.")
@@ -96,6 +101,7 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
     cases: tuple[str, ...],
     defines: tuple[str, ...],
     target: str | None,
+    target_version: str | None,
     model: Path | None,
     jobs: str | None,
     *,
@@ -130,6 +136,8 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
     expressions = [*tags, *classes]
     settings = [*defines, f"suite={suite}"]
     settings += selection.target_settings(target) if target is not None else []
+    if target_version is not None:
+        settings += selection.setting_of_option("--target-version", "target_version", target_version)
     settings += selection.model_settings(model) if model is not None else []
     settings += [f"acceptance_reports={','.join(reports)}"] if reports else []
     settings += ["acceptance_strict=true"] if strict else []

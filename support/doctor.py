@@ -97,7 +97,7 @@ def _package(name: str, package: str) -> Finding:
 def _mistralrs(settings: Settings) -> Finding:
     """The program that `--target real` would test."""
     try:
-        target = discover(settings.model_copy(update={"acceptance_target": "real"}))
+        target = discover(settings.model_copy(update={"acceptance_target": "real", "target_version": None}))
     except TargetError as error:
         # A program that was found and cannot be used has its own remedy.
         return _finding("mistralrs", "", remedy=str(error) if settings.mistralrs_bin is not None else "")

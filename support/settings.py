@@ -11,7 +11,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from support.errors import SettingsError
 from support.results.decision import Gate
+from support.results.program_version import ProgramVersion
 from support.results.redaction import REDACTED, redactor_for, set_redactor
 from support.results.scope import CAPABILITIES, FORMATS, Scope
 
@@ -72,6 +73,11 @@ class Settings(BaseModel):
         None,
         "certificates (PEM) of a private CA, trusted for https besides the public ones; as SSL_CERT_FILE",
         "give a file of certificates in PEM form",
+    )
+    target_version: str | None = _setting(
+        None,
+        "program and version of the server at TARGET_URL, where it does not state them itself",
+        "give for example mistralrs 0.9.2",
     )
     mistralrs_bin: Path | None = _setting(
         None, "the mistral.rs program to test", "give the path of a mistralrs or mistralrs-server program"
@@ -221,6 +227,11 @@ class Settings(BaseModel):
             # urllib's message repeats the value, which may be a password.
             raise ValueError("its port is no number from 0 to 65535") from None
         return url.rstrip("/").removesuffix("/v1")
+
+    @field_validator("target_version")
+    @classmethod
+    def _program_and_version(cls, text: str | None) -> str | None:
+        return str(ProgramVersion.parse(text)) if text else None
 
     @field_validator("target_ca_file")
     @classmethod
@@ -390,8 +401,32 @@ def ca_file() -> Path | None:
     return _ca_file
 
 
-def load_settings(defines: Mapping[str, Any] | None = None) -> ResolvedSettings:
-    """Read all sources; raises `SettingsError` with one line for the first thing that is wrong."""
+def misspelled_names(names: Iterable[str]) -> dict[str, str]:
+    """Of these names of variables those that almost are a setting's, each with that of the setting."""
+    settings = [name.upper() for name in Settings.model_fields]
+    close = {
+        name: difflib.get_close_matches(name.upper(), settings, n=1, cutoff=0.85)
+        for name in sorted(set(names))
+        if name.upper() not in settings
+    }
+    return {name: found[0] for name, found in close.items() if found}
+
+
+def source_of(name: str, origins: Mapping[str, str]) -> str:
+    """Where the value of a setting is from, in the form that a user has typed: TARGET_URL, --target."""
+    origin = origins.get(name, name.upper())
+    if origin == str(SETTINGS_FILE):
+        return f"{name} in {origin}"
+    return origin.removeprefix("environment variable ")
+
+
+def load_settings(
+    defines: Mapping[str, Any] | None = None, options: Mapping[str, str] | None = None
+) -> ResolvedSettings:
+    """Read all sources; raises `SettingsError` with one line for the first thing that is wrong.
+
+    `options`: the option of the command line that each of some defines is from.
+    """
     known = Settings.model_fields
     chosen = {name.lower(): value for name, value in (defines or {}).items()}
     in_file = _read_file(SETTINGS_FILE)
@@ -414,7 +449,7 @@ def load_settings(defines: Mapping[str, Any] | None = None) -> ResolvedSettings:
     origins = (
         dict.fromkeys(in_file, str(SETTINGS_FILE))
         | {name: f"environment variable {variable}" for name, variable in variables.items()}
-        | {name: f"-D {name}" for name in chosen}
+        | {name: (options or {}).get(name, f"-D {name}") for name in chosen}
     )
     values = in_file | {name: os.environ[variable] for name, variable in variables.items()} | chosen
     # Also for the error of a wrong value.

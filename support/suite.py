@@ -21,6 +21,7 @@ from support.programs.launcher import LaunchedProgram, free_port
 from support.programs.run_directory import RunDirectory
 from support.results.check import CheckResult
 from support.results.known_issues import KnownIssues
+from support.results.program_version import GATEWAY
 from support.servers.capabilities import CAPABILITIES
 from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget, Target, UrlTarget
@@ -203,16 +204,16 @@ class RunContext:
         return self._exit_stack.enter_context(closing(Pool()))
 
     def _upstream(self, model: str) -> Upstream:
+        unloads = not CAPABILITIES["needs.own_routes"].is_missing_in(self.target.program, self.target.version)
         if isinstance(self.target, UrlTarget):
             if model != SCRIPTED:
                 raise NotSupported(f"{self.target.label} has its own models, and takes none of the suite's")
             known = self.target.has_only_the_scripted_model
             file = self.models.scripted(self.script).path if known else None
-            return Upstream(self.target.url, file, self.settings.api_key)
+            return Upstream(self.target.url, file, self.settings.api_key, unloads)
         require_model(self.target, model)
         arguments = self.model(model)
         file = arguments.directory / arguments.file if arguments.file else None
-        unloads = not CAPABILITIES["needs.own_routes"].is_missing_in(self.target.program, self.target.version)
         server = self.servers.get(arguments, isolation=UNLOADABLE if model == UNLOADABLE else "")
         return Upstream(server.url, file, None, unloads, server)
 
@@ -226,7 +227,8 @@ class RunContext:
         if NEEDS_OLLAMA_API not in tags:
             return [target]
         front = self.ollama_backends.last_version
-        behind = [target] if NEEDS_OLLAMA in tags or self.ollama_backends.kind == "gateway" else []
+        is_gateway = self.ollama_backends.kind == "gateway" or (front is not None and front[0] == GATEWAY)
+        behind = [target] if NEEDS_OLLAMA in tags or is_gateway else []
         return [*([front] if front else []), *behind]
 
     def tool_calling_model(self) -> ModelArguments:

@@ -14,10 +14,10 @@ from support.chat.model_lists import listed_name
 from support.errors import NotSupported
 from support.http.exchange import Exchange
 from support.models.roles import SCRIPTED
+from support.results.program_version import GATEWAY as BUNDLED
 from support.scenario import ScenarioContext
 from support.servers.dedicated import DIRECT, GATEWAY, REAL
 from support.servers.discovery import CommandTarget, UrlTarget
-from support.servers.ollama_backends import GATEWAY as BUNDLED
 from support.servers.ollama_backends import OllamaBackend
 from support.servers.served_model import PROBE_TOKENS, answer_text, is_another_model
 from support.settings import redact_url
@@ -106,7 +106,7 @@ class ComparedEndpoints:
         """Raise `NotSupported` when the bundled gateway has no metadata of the model but its name."""
         target = self._suite.target
         without_file = isinstance(target, UrlTarget) and not target.has_only_the_scripted_model
-        if server == GATEWAY and self.backend(server).program == BUNDLED and without_file:
+        if server == GATEWAY and self._is_gateway_of_suite(self.backend(server)) and without_file:
             raise NotSupported(
                 "the bundled gateway does not have the file of a model that was served before this run, "
                 "and so returns its name only (docs/gateway.md)"
@@ -135,7 +135,11 @@ class ComparedEndpoints:
     def _gateway_of_target(self) -> bool:
         """True of the bundled one; assumed of the user's own when the target is the user's, too."""
         backend = self.backend(GATEWAY)
-        return backend.program == BUNDLED or (not self._started and not backend.created)
+        return self._is_gateway_of_suite(backend) or (not self._started and not backend.created)
+
+    @staticmethod
+    def _is_gateway_of_suite(backend: OllamaBackend) -> bool:
+        return backend.program == BUNDLED and backend.process is not None
 
     @property
     def _started(self) -> bool:

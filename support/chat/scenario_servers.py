@@ -12,13 +12,13 @@ from support.models.files import ModelFiles
 from support.models.roles import SCRIPTED
 from support.programs.launcher import LaunchedProgram
 from support.programs.smollm2 import smollm2
+from support.results.program_version import GATEWAY as BUNDLED
 from support.scenario import ScenarioContext
 from support.servers.bundled_gateway import gateway_version
 from support.servers.dedicated import DIRECT, GATEWAY, REAL, ServerWithGateway, start_server_with_gateway
 from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import start_server
 from support.servers.ollama import create_model, delete_models
-from support.servers.ollama_backends import GATEWAY as BUNDLED
 
 ANSWER_SECONDS = 30.0
 CREATE_SECONDS = 60.0

@@ -195,7 +195,9 @@ class ConformanceScenario:
             cause=outcome.cause,
         )
         if not listing.entries:
-            return failed
+            return replace(
+                failed, known_in=self._servers.known_issues.known_elsewhere(check.id, outcome.texts)
+            )
         difference = listing.difference(outcome.texts)
         if difference:
             return replace(failed, actual=difference)

@@ -24,12 +24,18 @@ def failure_text(check: CheckResult) -> str:
     lines = [
         f"cause: {check.cause}" if check.cause else "",
         check.actual or "the check failed without a message",
+        f"known in: {check.known_in}" if check.known_in else "",
         f"expected: {check.expected}" if check.expected else "",
         f"source: {check.source}" if check.source else "",
         f"repeat: {check.repeat}" if check.repeat else "",
         f"rerun: {rerun_command(check)}",
     ]
     return visible("\n".join(line for line in lines if line))
+
+
+def failure_message(text: str, known_in: str) -> str:
+    """For a line that may be cut: other programs and versions of which the failure is listed come first."""
+    return f"known in {known_in}: {text}" if known_in else text
 
 
 def reason_text(check: CheckResult) -> str:

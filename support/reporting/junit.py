@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from typing import Literal
 from xml.etree import ElementTree
 
-from support.reporting.check_text import failure_text, reason_text
+from support.reporting.check_text import failure_message, failure_text, reason_text
 from support.reporting.files import write_atomically
 from support.reporting.run_verdict import RunVerdict
 from support.results.check import CheckResult
@@ -146,7 +146,8 @@ def _scenario(record: Record) -> _Case:
         outcome: Literal["failure", "error"] = "failure" if record.status == "failed" else "error"
         kind = "budget" if record.timed_out else record.status
         text = f"{record.error}\n{record.trace}".rstrip()
-        return _Case(name, spent, outcome, kind, one_line(record.cause or record.error), text, output)
+        message = one_line(failure_message(record.cause or record.error, record.known_in), 300)
+        return _Case(name, spent, outcome, kind, message, text, output)
     if record.status == "passed":
         return _Case(name, spent, output=output)
     known = record.status == "known_issue"
@@ -161,7 +162,7 @@ def _check(check: CheckResult) -> _Case:
     if check.status == "passed":
         return _Case(name, check.duration)
     if check.status == "failed":
-        message = one_line(check.cause or check.actual)
+        message = one_line(failure_message(check.cause or check.actual, check.known_in), 300)
         return _Case(name, check.duration, "failure", "failed", message, failure_text(check))
     text = failure_text(check) if check.status == "known_issue" else ""
     return _Case(name, check.duration, "skipped", "", reason_text(check), text)

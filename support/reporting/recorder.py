@@ -62,6 +62,7 @@ class Recorder(RunListener):
                 checks=tuple(map(safe_check, finished.checks)),
                 timed_out=verdict.timed_out,
                 cause=visible(verdict.cause),
+                known_in=visible(verdict.known_in),
             )
         )
 

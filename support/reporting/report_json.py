@@ -66,6 +66,7 @@ def _scenario(record: Record) -> JsonObject:
     optional = {
         "reason": record.reason,
         "source": record.source,
+        "known_in": record.known_in,
         "timed_out": record.timed_out,
         "measures": [asdict(measure) for measure in record.measures],
     }
@@ -85,7 +86,7 @@ def _scenario(record: Record) -> JsonObject:
 def _check(record: Record, check: CheckResult) -> JsonObject:
     """All fields of the check but its start, and no empty reason or list of cells."""
     failed = check.status in ("failed", "known_issue")
-    optional = ("reason", "reason_source", "cells")
+    optional = ("reason", "reason_source", "known_in", "cells")
     fields = asdict(check)
     del fields["start"]
     return {

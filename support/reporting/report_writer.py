@@ -46,10 +46,11 @@ from support.reporting.summary import (
 )
 from support.results.decision import Decision
 from support.results.outcome import Evidence
+from support.results.program_version import REFERENCE
 from support.results.record import Record, RecordLog
 from support.results.redaction import redact
 from support.results.standard_streams import output_is_lost
-from support.servers.discovery import REFERENCE, Target, is_candidate
+from support.servers.discovery import Target, is_candidate
 from support.settings import ResolvedSettings
 
 # Seconds for all scenarios of a capability, added up: past the target is a warning, past the maximum is red.
@@ -207,6 +208,16 @@ class RunReports:
             evidence=self.folder / evidence.FOLDER,
             accepted_file=settings.acceptance_accepted,
             late=late,
+            version_unknown=self._version_unknown,
+        )
+
+    @property
+    def _version_unknown(self) -> str:
+        if not getattr(self._target, "is_version_unknown", False):
+            return ""
+        return (
+            f"The {self._target.label} states no version, so no known issue applies: set target_version "
+            '(for example "mistralrs 0.9.2")'
         )
 
     def _make(self, name: str, place: Path, write: Callable[[], object]) -> None:

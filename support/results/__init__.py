@@ -9,6 +9,7 @@ known_issues     `known_issues.toml`: known issues by id or title and version; f
                  that passes
 must_check       results that a Then step has to check; an unchecked one fails the scenario
 outcome          verdict, evidence, matrix cell, measurement
+program_version  a program and its version, as in `mistralrs 0.9.2`
 record           the record of a scenario: one line of JSON
 redaction        removes secrets from everything that is printed or written
 safe_text        text from outside, shortened and without control codes

@@ -25,7 +25,8 @@ class CheckResult:
     known issue, unsupported or not run; `reason_source` is where the known issue is documented. `start` is
     in epoch seconds, `duration` in seconds. `cells`: one per compared server, the one under test first.
     `severity`: None where it is that of its scenario. `cause`: why it failed, where the suite knows it; all
-    that has failed for it has the same text.
+    that has failed for it has the same text. `known_in`: other programs and versions of which the failure is
+    listed.
     """
 
     id: str
@@ -44,6 +45,7 @@ class CheckResult:
     cells: tuple[MatrixCell, ...] = ()
     severity: Severity | None = None
     cause: str = ""
+    known_in: str = ""
 
     @classmethod
     def from_dict(cls, data: JsonObject) -> CheckResult:
@@ -108,6 +110,7 @@ def describe_failure(check: CheckResult) -> str:
         "actual": first_lines(check.actual, ACTUAL_LINES),
         "expected": first_lines(check.expected, OTHER_LINES),
         "known issue": f"{check.reason} ({check.reason_source})" if check.reason else "",
+        "known in": check.known_in,
         "run": f"acceptance run --case {check.id}",
         "repeat": first_lines(check.repeat, OTHER_LINES),
         "source": check.source,

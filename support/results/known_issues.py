@@ -177,6 +177,20 @@ class KnownIssues:
         )
         return Listing(tuple(dict.fromkeys(applying)))
 
+    def known_elsewhere(self, name: str, failures: Sequence[tuple[str, str]]) -> str:
+        """Programs and versions of which these failures are listed, with the reason; empty for new ones.
+
+        For what is not listed for the programs under test: it counts all the same.
+        """
+        listing = Listing(tuple(entry for entry in self.entries if name == (entry.check or entry.scenario)))
+        if not listing.entries or listing.difference(failures):
+            return ""
+        found = listing.covering(failures)
+        programs = dict.fromkeys(
+            f"{entry.target} {str(entry.versions).removeprefix('==')}" for entry in found.entries
+        )
+        return f"{', '.join(programs)} ({found.reason}; {found.source})"
+
     def require_existing(
         self, checks: Collection[str], titles: Collection[str], group_titles: Collection[str]
     ) -> None:

@@ -17,6 +17,7 @@ class Verdict:
     `message` is the failure, `why` and `source` come from the list; it does not gate. `timed_out`: a time
     limit ended it. out_of_scope: not run, since `acceptance_scope` does not have it; `message` is the reason.
     `cause`: of a failure, where the suite knows it (`support.errors.cause_of`).
+    `known_in`: other programs and versions of which the failure is listed.
     """
 
     status: Status
@@ -26,6 +27,7 @@ class Verdict:
     source: str = ""
     timed_out: bool = False
     cause: str = ""
+    known_in: str = ""
 
     @property
     def gates(self) -> bool:

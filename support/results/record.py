@@ -30,7 +30,8 @@ class Record:
 
     `location` is `file:line`; `start` epoch seconds, `duration` seconds; `reason`: why it was skipped or is
     known; `error` is the failure, also of a known issue; `output` what it printed; `checks` the checks of
-    the group that the scenario ran, in order. `timed_out`: a time limit ended it. `cause`: see `CheckResult`.
+    the group that the scenario ran, in order. `timed_out`: a time limit ended it. `cause`, `known_in`: see
+    `CheckResult`.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Record:
     checks: tuple[CheckResult, ...] = ()
     timed_out: bool = False
     cause: str = ""
+    known_in: str = ""
 
     @property
     def severity(self) -> Severity:

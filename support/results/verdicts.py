@@ -128,6 +128,13 @@ def _texts(where: str, error: BaseException | None, message: str) -> Iterator[tu
     yield from ((where, text) for text in texts)
 
 
+def mark_known_elsewhere(verdict: Verdict, known_in: str) -> Verdict:
+    """The verdict of a failure that is listed for other programs or versions (`known_in`): it counts."""
+    if not known_in or verdict.status != "failed":
+        return verdict
+    return replace(verdict, message=f"{verdict.message}\nknown in {known_in}", known_in=known_in)
+
+
 def apply_known_issues(verdict: Verdict, listing: Listing, failures: Sequence[tuple[str, str]]) -> Verdict:
     """The verdict with the known issues that list its scenario, if any; `failures`: all that it has.
 

@@ -23,6 +23,8 @@ from support.settings import ResolvedSettings, load_settings
 
 # Options of the recorder and of the entry point, passed as behave userdata.
 INTERNAL_USERDATA = frozenset({"suite", "worker", "target_label"})
+# `option.target_url=--target`: the option that a setting is from.
+OPTION = "option."
 # behave's errors for a path, a feature file or a tag expression that it cannot use.
 _USAGE_ERRORS = (
     ConfigError,
@@ -87,7 +89,12 @@ def settings_of(configuration: BehaveConfig) -> ResolvedSettings:
     if configuration.jobs not in (None, 1):
         # behave's own `-j`, which behave leaves to its runner.
         defines = {"acceptance_jobs": configuration.jobs, **defines}
-    return load_settings(defines)
+    options = {
+        name.removeprefix(OPTION): str(option)
+        for name, option in configuration.userdata.items()
+        if name.startswith(OPTION)
+    }
+    return load_settings(defines, options)
 
 
 def expressions(configuration: BehaveConfig) -> list[str]:

@@ -8,6 +8,7 @@ from support.conformance.case_table import Case, Check, require_checks
 from support.conformance.missing_routes import may_lack
 from support.reporting.behave_events import capability_of
 from support.results.behave_types import BehaveFeature, BehaveScenario
+from support.results.program_version import GATEWAY
 from support.results.safe_text import counted
 from support.runner.behave_config import plain_configuration, settings_of, usage_errors
 from support.runner.checks_of_scenarios import require_groups, selected_checks
@@ -15,7 +16,6 @@ from support.runner.requirements import SCRIPTED_MODEL, Requirements
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.signals import Signals
 from support.servers.discovery import CommandTarget, Target, preview
-from support.servers.ollama_backends import GATEWAY
 from support.settings import Settings
 
 CHECKED_AT_START = "checked when the run starts"
@@ -25,8 +25,9 @@ def list_features(argv: Sequence[str]) -> None:
     """Print what is selected, without starting a server; raises `SettingsError`."""
     with usage_errors():
         configuration = plain_configuration(argv)
-        settings = settings_of(configuration).settings
-        target = preview(settings)
+        resolved = settings_of(configuration)
+        settings = resolved.settings
+        target = preview(settings, resolved.origins)
         runner = ScenarioRunner(configuration, Signals())
         scenarios = runner.selected()
         require_groups(scenarios)

@@ -85,6 +85,17 @@ def require_project_configuration() -> str:
     return f"ignored: {', '.join(ignored)} (a run is configured by {PROJECT_FILE} and the settings)"
 
 
+def misspelled_variables() -> str:
+    """The line about variables that are almost named as settings, or ""."""
+    # Not at the top: Python imports this module when it starts behave.
+    from support.settings import misspelled_names
+
+    given = [name for name, value in os.environ.items() if value.strip()]
+    close = misspelled_names([*given, *_ignored_variables])
+    found = [f"{name} (is {setting} meant?)" for name, setting in close.items()]
+    return f"no setting, and not used: environment variable {', '.join(found)}" if found else ""
+
+
 def _project_files() -> Iterator[str]:
     yield str(PROJECT_FILE)
 

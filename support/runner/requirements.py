@@ -48,9 +48,7 @@ class Requirements:
             and self.target.program == "mistralrs-server"
         ):
             return "requires the command line of mistralrs 0.7 or newer, mistralrs-server has another one"
-        if isinstance(self.target, CommandTarget) and (
-            unmet := unmet_capability(wanted, self.target.program, self.target.version)
-        ):
+        if unmet := unmet_capability(wanted, self.target.program, self.target.version):
             return unmet
         return missing_ollama(wanted, self.settings, lambda: self._ollama) or self._missing_package(wanted)
 

@@ -42,7 +42,7 @@ from support.results.known_issues import KnownIssues
 from support.results.redaction import redact_output
 from support.runner.behave_config import command_line_of, settings_of, usage_errors
 from support.runner.checks_of_scenarios import require_existing, require_groups
-from support.runner.project_configuration import require_project_configuration
+from support.runner.project_configuration import misspelled_variables, require_project_configuration
 from support.runner.requirements import SCRIPTED_MODEL
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.scheduler import durations
@@ -90,9 +90,8 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         try:
             with self._signals.handling(), usage_errors():
                 _require_assertions()
-                ignored = require_project_configuration()
-                if ignored:
-                    print(f"acceptance: {ignored}", flush=True)
+                for line in filter(None, (require_project_configuration(), misspelled_variables())):
+                    print(f"acceptance: {line}", flush=True)
                 code = self._run()
         except AcceptanceError as error:
             print(f"acceptance: {error}", file=sys.stderr)
@@ -160,7 +159,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             accepted = AcceptedIssues.load(resolved.settings.acceptance_accepted)
             accepted.require_current(datetime.now().astimezone().date())
             require_existing(self._known_issues, self._runner.features, accepted)
-            target = self._identified(discover(resolved.settings), scenarios, resolved)
+            target = self._identified(discover(resolved.settings, resolved.origins), scenarios, resolved)
             reports = RunReports(resolved, target)
             self._durations = durations(reports.records.file)
             reports.prepare()

@@ -36,7 +36,14 @@ from support.results.behave_types import BehaveConfig, BehaveContext, BehaveFeat
 from support.results.known_issues import Listing
 from support.results.outcome import Verdict
 from support.results.record import Record
-from support.results.verdicts import TIME_LIMIT, apply_known_issues, failures_of, interrupted, verdict_of
+from support.results.verdicts import (
+    TIME_LIMIT,
+    apply_known_issues,
+    failures_of,
+    interrupted,
+    mark_known_elsewhere,
+    verdict_of,
+)
 from support.runner.behave_config import expressions, settings_of
 from support.runner.checks_of_scenarios import (
     budget_of_scenario,
@@ -282,7 +289,11 @@ class ScenarioRunner(EventRunner):
             failures.append((TIME_LIMIT, over))
             if verdict.status in ("passed", "known_issue"):
                 verdict = Verdict("failed", over, timed_out=True)
-        verdict = apply_known_issues(verdict, self._listing_of(scenario), failures)
+        listing = self._listing_of(scenario)
+        verdict = apply_known_issues(verdict, listing, failures)
+        if not listing.entries:
+            known_in = self.suite.known_issues.known_elsewhere(scenario.name, failures)
+            verdict = mark_known_elsewhere(verdict, known_in)
         if self._signals.why is not None and verdict.status not in ("passed", "out_of_scope"):
             # What it found may be an effect of the signal, which can reach all processes of a run.
             verdict = interrupted(self._signals.why)

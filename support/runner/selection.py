@@ -80,7 +80,7 @@ def target_settings(target: str) -> list[str]:
     if target in ("auto", "real", "reference"):
         return [f"acceptance_target={target}"]
     if "://" in target:
-        return ["acceptance_target=auto", f"target_url={target}"]
+        return ["acceptance_target=auto", *setting_of_option("--target", "target_url", target)]
     # A shell does not expand `~` behind `=`.
     path = os.path.expanduser(target)  # noqa: PTH111 - a name of an unknown user stays as it is
     program = path if os.path.lexists(path) else shutil.which(target)
@@ -89,7 +89,12 @@ def target_settings(target: str) -> list[str]:
             f"--target {target!r} is not an existing program; "
             "choose auto, real, reference, a URL such as http://HOST:PORT, or the path of a program"
         )
-    return ["acceptance_target=real", f"mistralrs_bin={program}"]
+    return ["acceptance_target=real", *setting_of_option("--target", "mistralrs_bin", str(program))]
+
+
+def setting_of_option(option: str, name: str, value: str) -> list[str]:
+    """The setting, and the option that messages name as its origin."""
+    return [f"{name}={value}", f"option.{name}={option}"]
 
 
 def model_settings(model: Path) -> list[str]:

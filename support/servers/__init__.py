@@ -18,4 +18,5 @@ ollama_backends  the servers of the Ollama API: gateway, real Ollama, or the use
 pool             servers shared by scenarios; one that died is replaced
 post_mortem      why a server did not respond: exited, hung, unreachable
 served_model     which model a server serves: the scripted one, intact or damaged, or another
+stated_version   program and version that a server at a URL states itself
 """

@@ -1,7 +1,7 @@
 """What a version of the server is documented not to have (`capabilities.toml`): unsupported, not failed.
 
 Source: the responses of two versions (docs/findings.md), and mistral.rs' HTTP API reference. Nothing is known
-about a server at a URL.
+about a server at a URL that states no version.
 """
 
 from __future__ import annotations

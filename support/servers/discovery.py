@@ -8,7 +8,8 @@ import re
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from support.errors import TargetError
@@ -17,15 +18,18 @@ from support.programs.install import EXECUTABLE_SUFFIX
 from support.programs.mistralrs import MISTRALRS
 from support.programs.process import CommandTimeout, CompletedCommand, run_command
 from support.programs.run_directory import temp_prefix
+from support.results.program_version import REFERENCE, ProgramVersion
 from support.results.redaction import redact
 from support.servers.command_line import CommandLine, command_line_of
-from support.settings import Settings, redact_url
+from support.settings import Settings, redact_url, source_of
 
 VERSION_SECONDS = 10.0
 URL_SECONDS = 5.0
 SHOWN_CHARACTERS = 60
 # mistral.rs' name for whatever it serves: another name of a model, not another model.
 DEFAULT_ALIAS = "default"
+# The program of a server at a URL that states none.
+UNKNOWN = "url"
 VERSION_LINE = re.compile(r"^(mistralrs(?:-server|-reference)?) (\d+\.\d+\.\d+\S*)$", re.MULTILINE)
 
 
@@ -59,14 +63,20 @@ class UrlTarget:
     url: str
     models: tuple[str, ...]
     why: str
-    program: str = "url"
+    program: str = UNKNOWN
     version: str = "-"
     other_answer: str | None = None
     first_answer_failure: str = ""
 
     @property
     def label(self) -> str:
-        return f"server at {redact_url(self.url)}"
+        known = "server" if self.is_version_unknown else f"{self.program} {self.version}"
+        return f"{known} at {redact_url(self.url)}"
+
+    @property
+    def is_version_unknown(self) -> bool:
+        """Whether neither the server nor the setting `target_version` states program and version."""
+        return self.program == UNKNOWN
 
     @property
     def model_name(self) -> str:
@@ -95,7 +105,6 @@ class UrlTarget:
 
 
 Target = CommandTarget | UrlTarget
-REFERENCE = "mistralrs-reference"
 
 
 def is_candidate(target: Target, settings: Settings) -> bool:
@@ -105,26 +114,32 @@ def is_candidate(target: Target, settings: Settings) -> bool:
 
 @dataclass(frozen=True)
 class TargetChoice:
-    """The target before any request: a program and the setting it is from, or TARGET_URL without one."""
+    """The target before any request: a program, or none for a URL. `source`: the setting it is from."""
 
     why: str
+    source: str
     program: Path | None = None
-    source: str = "TARGET_URL"
 
 
-def discover(settings: Settings) -> Target:
-    """The target in the documented order; raises `TargetError` with one line."""
-    choice = choose(settings)
+def discover(settings: Settings, origins: Mapping[str, str] | None = None) -> Target:
+    """The target in the documented order; raises `TargetError` with one line.
+
+    `origins`: where settings are from, for its messages.
+    """
+    choice = choose(settings, origins)
     if choice.program is None:
-        return _connect(settings, choice.why)
-    return _identify(choice.program, choice)
+        return _connect(settings, choice, origins or {})
+    target = _identify(choice.program, choice)
+    _require_same(settings, origins or {}, ProgramVersion(target.program, target.version), str(target.path))
+    return target
 
 
-def preview(settings: Settings) -> Target:
+def preview(settings: Settings, origins: Mapping[str, str] | None = None) -> Target:
     """The target as `discover` will find it; no request is sent, a program prints its version only."""
-    choice = choose(settings)
+    choice = choose(settings, origins)
     if choice.program is None:
-        return UrlTarget(settings.target_url or "", (), choice.why)
+        target = UrlTarget(settings.target_url or "", (), choice.why)
+        return _with_version(target, _given_version(settings))
     try:
         return _identify(choice.program, choice)
     except TargetError as error:
@@ -132,20 +147,22 @@ def preview(settings: Settings) -> Target:
         return CommandTarget(choice.program, choice.program.stem, "(version not known)", why)
 
 
-def choose(settings: Settings) -> TargetChoice:
+def choose(settings: Settings, origins: Mapping[str, str] | None = None) -> TargetChoice:
     """The choice and its reason; raises `TargetError` when a real server is required and there is none."""
     if settings.target_url is not None and settings.acceptance_target == "auto":
-        return TargetChoice("TARGET_URL is set")
+        source = source_of("target_url", origins or {})
+        return TargetChoice(f"{source} is set", source)
     if settings.acceptance_target == "reference":
         return _reference("acceptance_target is reference")
     if settings.mistralrs_bin is not None:
-        return TargetChoice("MISTRALRS_BIN is set", settings.mistralrs_bin, "MISTRALRS_BIN")
+        source = source_of("mistralrs_bin", origins or {})
+        return TargetChoice(f"{source} is set", source, settings.mistralrs_bin)
     on_path = shutil.which("mistralrs") or shutil.which("mistralrs-server")
     if on_path:
-        return TargetChoice("found on the PATH", Path(on_path), "the PATH")
+        return TargetChoice("found on the PATH", "the PATH", Path(on_path))
     cached = MISTRALRS.program(settings.acceptance_cache_dir)
     if cached is not None:
-        return TargetChoice("found in the project's cache", cached, "the project's cache")
+        return TargetChoice("found in the project's cache", "the project's cache", cached)
     if settings.acceptance_target == "real":
         raise TargetError(
             "no real mistral.rs: none by MISTRALRS_BIN, on the PATH or in the project's cache; "
@@ -159,7 +176,7 @@ def choose(settings: Settings) -> TargetChoice:
 
 def _reference(why: str) -> TargetChoice:
     path = Path(sys.executable).parent / f"mistralrs-reference{EXECUTABLE_SUFFIX}"
-    return TargetChoice(why, path, "the project's environment")
+    return TargetChoice(why, "the project's environment", path)
 
 
 def _identify(path: Path, choice: TargetChoice) -> CommandTarget:
@@ -208,23 +225,45 @@ def _version_output(outcome: CompletedCommand) -> str:
     return f"{printed} for --version (exit code {outcome.exit_code})"
 
 
-def _connect(settings: Settings, why: str) -> UrlTarget:
+def _given_version(settings: Settings) -> ProgramVersion | None:
+    return ProgramVersion.parse(settings.target_version) if settings.target_version else None
+
+
+def _with_version(target: UrlTarget, known: ProgramVersion | None) -> UrlTarget:
+    return target if known is None else replace(target, program=known.program, version=known.version)
+
+
+def _require_same(
+    settings: Settings, origins: Mapping[str, str], stated: ProgramVersion, target: str
+) -> None:
+    """Raises `TargetError` when the setting `target_version` is another program or version."""
+    given = _given_version(settings)
+    if given is not None and given.contradicts(stated):
+        source = source_of("target_version", origins)
+        raise TargetError(
+            f"target_version is {given} (from {source}), but {target} states {stated}; correct or remove it"
+        )
+
+
+def _connect(settings: Settings, choice: TargetChoice, origins: Mapping[str, str]) -> UrlTarget:
     """Request the model list, the least that an OpenAI API has; raises `TargetError` with one line."""
     # Not at the top: a run that tests a program sends HTTP requests in its workers only.
     import httpx
 
     from support.http.client import ApiClient, RequestFailed, tls_problem
     from support.http.exchange import NotJson
+    from support.servers.stated_version import stated_version
 
     url = settings.target_url
     assert url is not None
-    shown = f"{redact_url(url)} (from TARGET_URL)"
+    shown = f"{redact_url(url)} (from {choice.source})"
     timeout = settings.seconds(URL_SECONDS)
     try:
         with contextlib.closing(
             ApiClient(url, api_key=settings.api_key, timeout=timeout, may_be_silent=True)
         ) as client:
             answer = client.get("/v1/models")
+            stated = stated_version(client, answer) if answer.status == 200 else None
     except (RequestFailed, httpx.InvalidURL) as error:
         cause = error.__cause__ or error.__context__
         remedy = "; start the server and let it load its model first"
@@ -250,4 +289,7 @@ def _connect(settings: Settings, why: str) -> UrlTarget:
             f"no OpenAI API: {shown} answered /v1/models with status {answer.status} and "
             f"{answer.text[:60]!r}; give the base address of an OpenAI-compatible server"
         )
-    return UrlTarget(url, models, why)
+    if stated is not None and stated.named:
+        _require_same(settings, origins, stated, redact_url(url))
+        return _with_version(UrlTarget(url, models, choice.why), stated)
+    return _with_version(UrlTarget(url, models, choice.why), _given_version(settings) or stated)

@@ -169,10 +169,15 @@ class ComparedMistralRs:
 
     @cached_property
     def _target(self) -> CommandTarget | UrlTarget:
-        chosen: dict[str, object] = {"acceptance_target": self.label, "target_url": None}
+        chosen: dict[str, object] = {
+            "acceptance_target": self.label,
+            "target_url": None,
+            "target_version": None,
+        }
         if self.label not in ("real", "reference"):
-            chosen = {"acceptance_target": "auto", "target_url": self.label, "target_api_key": None}
-        return discover(self._settings.model_copy(update=chosen))
+            chosen |= {"acceptance_target": "auto", "target_url": self.label, "target_api_key": None}
+        origins = {"target_url": "acceptance_compare"}
+        return discover(self._settings.model_copy(update=chosen), origins)
 
     @cached_property
     def _pool(self) -> ServerPool:

@@ -21,12 +21,13 @@ from support.models.roles import CATEGORICAL, EMBEDDING, ROLES, SCRIPTED, TOOLS,
 from support.programs.install import InstalledProgram
 from support.programs.launcher import LaunchedProgram
 from support.programs.ollama import OLLAMA
+from support.results.program_version import GATEWAY
 from support.servers.bundled_gateway import gateway_version, start_gateway
 from support.servers.ollama import TOOLS_TEMPLATE, ModelNotCreated, create_model, delete_models, start_ollama
 from support.servers.pool import Pool
+from support.servers.stated_version import program_of
 from support.settings import Settings, redact_url
 
-GATEWAY = "mistralrs-gateway"
 NEEDS_OLLAMA_API, NEEDS_OLLAMA = "needs.ollama_api", "needs.ollama"
 # A name without a tag means this one (api.md, Model names); the cases add it.
 LATEST = ":latest"
@@ -196,7 +197,7 @@ class OllamaBackends:
         files = {model: upstream.file} if upstream.file else {}
         gateway = start_gateway(upstream.url, self._settings, files, upstream.api_key)
         try:
-            version, listed = self._version_and_models(gateway.url)
+            _, version, listed = self._program_version_models(gateway.url)
         except BaseException:
             gateway.stop()
             raise
@@ -212,12 +213,13 @@ class OllamaBackends:
 
     def _connect(self, url: str) -> OllamaBackend:
         """A server that is there: with the suite's models if it takes any, else with the first of its own."""
-        version, listed = self._version_and_models(url)
+        program, version, listed = self._program_version_models(url)
         names = _model_names(f"acceptance-{secrets.token_hex(4)}-")
         with contextlib.closing(ApiClient(url, timeout=self._settings.seconds(CREATE_SECONDS))) as client:
             try:
                 self._create_models(client, names)
-                return OllamaBackend(url, "ollama", version, names, created=tuple(set(names.values())))
+                created = tuple(set(names.values()))
+                return OllamaBackend(url, program or "ollama", version, names, created=created)
             except ModelNotCreated as error:
                 delete_models(client, set(names.values()))
                 if not error.takes_none:
@@ -228,16 +230,24 @@ class OllamaBackends:
                         f"{shown} lists no model and takes none of the suite's: {error}"
                     ) from None
         roles = (SCRIPTED, EMBEDDING, UNLOADABLE)
-        return OllamaBackend(url, "url", version, dict.fromkeys(roles, listed[0].removesuffix(LATEST)))
+        # What is behind a gateway at a URL is not known: it may be a server that unloads no model.
+        unloads = False if program == GATEWAY else None
+        served = dict.fromkeys(roles, listed[0].removesuffix(LATEST))
+        return OllamaBackend(url, program or "url", version, served, unloads=unloads)
 
-    def _version_and_models(self, url: str) -> tuple[str, list[str]]:
-        """The version of a server and the models that it lists; raises `TargetError`."""
+    def _program_version_models(self, url: str) -> tuple[str, str, list[str]]:
+        """A server's program (empty: it states none), version and models; raises `TargetError`."""
         with contextlib.closing(
             ApiClient(url, timeout=self._settings.seconds(CONNECT_SECONDS), may_be_silent=True)
         ) as client:
             try:
-                version = str(client.get("/api/version").json()["version"])
-                return version, [str(entry["name"]) for entry in client.get("/api/tags").json()["models"]]
+                answer = client.get("/api/version")
+                program, version = program_of(answer), str(answer.json()["version"])
+                return (
+                    program,
+                    version,
+                    [str(entry["name"]) for entry in client.get("/api/tags").json()["models"]],
+                )
             except (RequestFailed, NotJson, KeyError, TypeError) as error:
                 raise TargetError(
                     f"no Ollama API at {redact_url(url)}: {error}; start the server, or choose another "

@@ -21,10 +21,10 @@ from support.http.exchange import Exchange
 from support.models.roles import SCRIPTED
 from support.models.script import Row, Script
 from support.results.must_check import UncheckedResult
+from support.results.program_version import GATEWAY as BUNDLED
 from support.scenario import ScenarioContext
 from support.servers.dedicated import DIRECT, GATEWAY, REAL
 from support.servers.discovery import CommandTarget, UrlTarget
-from support.servers.ollama_backends import GATEWAY as BUNDLED
 from support.servers.ollama_backends import OllamaBackend
 from tests.conformance.samples import exchange
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply

@@ -149,3 +149,14 @@ def test_a_program_under_test_inherits_none(with_variables: pytest.MonkeyPatch, 
     for variable, value in VARIABLES.items():
         with_variables.setenv(variable, value)
     assert child_environment(tmp_path) == before
+
+
+def test_a_misspelled_setting_is_named_without_its_value(with_variables: pytest.MonkeyPatch) -> None:
+    for variable in ("TARGET_ULR", "OLLAMA_BIM"):
+        with_variables.setenv(variable, SECRET)
+    with_variables.setenv("TEST_PROT", " ")
+    project_configuration._ignored_variables += remove_foreign_variables()  # noqa: SLF001 - what a run removed
+    assert project_configuration.misspelled_variables() == (
+        "no setting, and not used: environment variable OLLAMA_BIM (is OLLAMA_BIN meant?), "
+        "TARGET_ULR (is TARGET_URL meant?)"
+    )

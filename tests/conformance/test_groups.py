@@ -64,8 +64,10 @@ class Servers:
         )
         self.issues: dict[str, Listing] = {}
         self.known_issues: Any = SimpleNamespace(
-            find=lambda _components, check: self.issues.get(check, NOT_LISTED)
+            find=lambda _components, check: self.issues.get(check, NOT_LISTED),
+            known_elsewhere=lambda check, _failures: self.elsewhere.get(check, ""),
         )
+        self.elsewhere: dict[str, str] = {}
         self.unsupported: Callable[[Any], str | None] | None = None
         self.dedicated = 0
         self._processes = processes
@@ -114,6 +116,20 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ConformanceScenario]:
 
 def statuses(conformance: ConformanceScenario) -> list[str]:
     return [check.status for check in conformance.checks]
+
+
+def test_a_failure_that_is_listed_for_another_version_counts_and_is_marked(
+    serve: Serve, run: Callable[..., ConformanceScenario]
+) -> None:
+    servers = Servers(Process(serve(json_reply(chat())).url))
+    servers.elsewhere["openai.toy.wrong"] = "toy 1.0 (it is old; notes.md)"
+    ran = run(servers, toy("wrong", **WRONG), toy("also", **WRONG))
+    assert [(check.status, check.known_in) for check in ran.checks] == [
+        ("failed", "toy 1.0 (it is old; notes.md)"),
+        ("failed", ""),
+    ]
+    with pytest.raises(ChecksFailed, match=r"known in: +toy 1\.0 \(it is old; notes\.md\)"):
+        ran.require_conforming()
 
 
 def test_every_check_runs_and_says_what_is_wrong(serve: Serve, run: Any) -> None:

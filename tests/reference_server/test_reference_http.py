@@ -7,6 +7,7 @@ import base64
 import json
 import re
 import struct
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,13 @@ def test_health_is_plain_ok(engine: FakeEngine, path: str, method: str) -> None:
     assert response.status_code == 200
     assert response.text == ("OK" if method == "GET" else "")
     assert response.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_the_description_has_the_name_and_the_version_of_the_server(engine: FakeEngine) -> None:
+    document = get(engine, "/api-doc/openapi.json").json()
+    assert document["info"]["title"] == "mistralrs-reference"
+    assert document["info"]["version"] == version("mistralrs")
+    assert list(document["paths"]["/v1/chat/completions"]) == ["post"]
 
 
 def test_models_start_with_the_default(engine: FakeEngine) -> None:

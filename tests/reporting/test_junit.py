@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from support.reporting.junit import write_junit
+from support.reporting.report_json import build_report
 from support.reporting.run_verdict import RunVerdict
 from support.results.check import CheckResult
 from support.results.decision import Decision
@@ -138,3 +139,18 @@ def test_the_decision_is_a_test_case(tmp_path: Path, verdict: RunVerdict, failur
     text = case.findtext("failure") or case.findtext("system-out") or ""
     assert text.startswith(f"{verdict.word}: toy 1.0")
     assert ("over the maximum time: Terminal chat" in text) is not verdict.go
+
+
+def test_a_failure_that_is_known_in_another_version_begins_with_that(tmp_path: Path) -> None:
+    known = "toy 1.0 (it is old; notes.md)"
+    check = CheckResult("toy.bad", "it is bad", "toys", "must", "failed", actual="got 500", known_in=known)
+    records = [toy("wrong", "failed", error="got 501", known_in=known, checks=(check,))]
+    file, _ = write_junit(tmp_path, records, GO)
+    failures = list(ElementTree.parse(file).getroot().iter("failure"))
+    assert [failure.get("message") for failure in failures] == [
+        f"known in {known}: got 501",
+        f"known in {known}: got 500",
+    ]
+    assert f"known in: {known}" in (failures[1].text or "")
+    rows = build_report(records, GO, suite="toy", environment={}, started=0.0, duration=1.0)["tests"]
+    assert [row["known_in"] for row in rows] == [known, known]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from support.reporting import html, report_writer
 from support.reporting.report_writer import RunReports
 from support.results.decision import Decision
 from support.results.record import Record, read_records
-from support.servers.discovery import CommandTarget
+from support.servers.discovery import CommandTarget, UrlTarget
 from support.settings import load_settings
 
 TARGET = CommandTarget(Path(sys.executable), "mistralrs", "0.8.1", "a test")
@@ -151,3 +153,23 @@ def test_an_interruption_ends_the_page_and_no_other_report(
     assert "acceptance: no HTML page: interrupted" in printed.err
     assert (with_page.folder / "report.json").is_file()
     assert (with_page.folder / "summary.md").is_file()
+
+
+def test_the_decision_about_a_server_of_unknown_version_has_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    resolved = load_settings({"acceptance_reports_dir": str(tmp_path / "r"), "acceptance_html": "false"})
+    unknown = UrlTarget("http://user:s3cret@host:1", (), "a test")
+    for target, shown in ((unknown, True), (replace(unknown, program="toy", version="1.0"), False)):
+        reports = RunReports(resolved, target)
+        reports.prepare()
+        reports.finish(EXIT_PASSED, Decision("release"), suite="toy", started=time.time())
+        sentence = (
+            "The server at http://(redacted)@host:1 states no version, so no known issue applies: "
+            'set target_version (for example "mistralrs 0.9.2").'
+        )
+        text = json.loads((tmp_path / "r" / "report.json").read_text())["text"]
+        assert (sentence in text) is shown
+        assert (sentence in capsys.readouterr().out) is shown

@@ -219,3 +219,19 @@ def test_of_many_new_failures_some_are_shown(tmp_path: Path) -> None:
 def test_a_folder_where_the_list_should_be_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
         KnownIssues.load(tmp_path)
+
+
+def test_a_failure_is_known_in_other_versions(tmp_path: Path) -> None:
+    issues = load(
+        tmp_path,
+        ENTRY.format(versions="==0.8.1")
+        + ENTRY.format(versions=">=0.9").replace('"mistralrs"', '"mistralrs-reference"'),
+    )
+    listed = ("status", "expected 404, got 500")
+    check = "openai.chat.model.unknown"
+    assert issues.known_elsewhere(check, [listed]) == (
+        "mistralrs 0.8.1, mistralrs-reference >=0.9 (answers 500; https://example.org/issues/7)"
+    )
+    assert issues.known_elsewhere(check, [listed, ("status", "got 400")]) == ""
+    assert issues.known_elsewhere(check, []) == ""
+    assert issues.known_elsewhere("openai.chat.n.usage", [listed]) == ""

@@ -15,7 +15,7 @@ from support.errors import SettingsError, SeveralFailures, TimeLimitExceeded
 from support.results.check import KnownIssuesFound
 from support.results.known_issues import ExpectedFailure, KnownIssue, Listing
 from support.results.outcome import Verdict
-from support.results.verdicts import apply_known_issues, failures_of, verdict_of
+from support.results.verdicts import apply_known_issues, failures_of, mark_known_elsewhere, verdict_of
 from support.runner import tags
 from support.runner.requirements import Requirements
 from support.runner.tags import check_expression, is_allowed
@@ -358,3 +358,13 @@ def test_an_unknown_tag_is_one_line_with_a_suggestion(expression: str, tag: str,
 def test_the_list_is_closed() -> None:
     assert tags.TAGS == tags.SEVERITY | tags.RUN_CLASS | tags.SAFETY | tags.NEEDS
     assert all(name.startswith("needs.") for name in tags.NEEDS)
+
+
+def test_a_failure_that_is_known_in_another_version_counts_and_is_marked() -> None:
+    marked = mark_known_elsewhere(Verdict("failed", "got 500"), "toy 1.0 (it is old; notes.md)")
+    assert marked.gates
+    assert marked.message == "got 500\nknown in toy 1.0 (it is old; notes.md)"
+    assert marked.known_in == "toy 1.0 (it is old; notes.md)"
+    for verdict in (Verdict("passed"), Verdict("broken", "no disk")):
+        assert mark_known_elsewhere(verdict, "toy 1.0") == verdict
+    assert mark_known_elsewhere(Verdict("failed", "got 500"), "") == Verdict("failed", "got 500")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from support.errors import AcceptanceError
+from support.results.known_issues import NOT_LISTED, KnownIssues
 from support.runner import scenario_runner, time_limits
 from support.runner.scenario_runner import HOOK, ScenarioRunner
 from support.runner.signals import Signals
@@ -68,11 +69,13 @@ def test_a_wrong_first_answer_fails_the_first_scenario_that_passes(
 ) -> None:
     settings = SimpleNamespace(acceptance_strict=False, acceptance_reports_dir=None)
     runner.suite = SimpleNamespace(
-        resolved=SimpleNamespace(settings=settings, table=list), take_unknown_ends=list
+        resolved=SimpleNamespace(settings=settings, table=list),
+        take_unknown_ends=list,
+        known_issues=KnownIssues(()),
     )
     runner.hook_failures = 0
     runner._first_answer_failure = "the first chat request did not get the scripted answer"
-    monkeypatch.setattr(runner, "_listing_of", lambda _: ())
+    monkeypatch.setattr(runner, "_listing_of", lambda _: NOT_LISTED)
     monkeypatch.setattr(scenario_runner, "failures_of", lambda *_: ())
     monkeypatch.setattr(scenario_runner, "apply_known_issues", lambda verdict, *_: verdict)
     monkeypatch.setattr(scenario_runner, "finalize", lambda *_: None)

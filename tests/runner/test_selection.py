@@ -117,8 +117,13 @@ def test_a_target_is_a_word_a_url_or_a_program(tmp_path: Path) -> None:
     assert selection.target_settings("http://host:1") == [
         "acceptance_target=auto",
         "target_url=http://host:1",
+        "option.target_url=--target",
     ]
-    assert selection.target_settings(str(program)) == ["acceptance_target=real", f"mistralrs_bin={program}"]
+    assert selection.target_settings(str(program)) == [
+        "acceptance_target=real",
+        f"mistralrs_bin={program}",
+        "option.mistralrs_bin=--target",
+    ]
     with pytest.raises(SettingsError, match="a URL"):
         selection.target_settings(str(tmp_path / "nothing"))
 

@@ -124,7 +124,7 @@ def test_a_program_in_a_folder_that_cannot_be_read_is_one_line(
     closed = Mock(spec=Path, wraps=programs.folder / "mistralrs")
     closed.stat.side_effect = PermissionError(13, "Permission denied")
     with pytest.raises(TargetError) as refused:
-        discovery._identify(closed, TargetChoice("MISTRALRS_BIN is set"))  # noqa: SLF001 - permissions do not bind root
+        discovery._identify(closed, TargetChoice("MISTRALRS_BIN is set", "MISTRALRS_BIN"))  # noqa: SLF001 - permissions do not bind root
     text = str(refused.value)
     assert text.startswith("cannot be read: ")
     assert "Permission denied" in text

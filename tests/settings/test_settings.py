@@ -10,7 +10,7 @@ import pytest
 
 from support.errors import EXIT_USAGE, SettingsError
 from support.results.redaction import REDACTED, redact
-from support.settings import Settings, default_cache, load_settings, redact_url
+from support.settings import Settings, default_cache, load_settings, misspelled_names, redact_url
 
 Say = Callable[[str, str, str], dict[str, str]]
 SOURCES = ("define", "environment", "file")
@@ -469,3 +469,15 @@ def test_the_value_of_an_unknown_name_is_not_repeated(say: Say, source: str) -> 
 def test_no_secret_is_in_an_error_about_another_setting(say: Say) -> None:
     say("environment", "target_api_key", SECRET)
     assert SECRET not in error_of({"test_port": "x"})
+
+
+def test_a_variable_that_is_almost_named_as_a_setting_is_found() -> None:
+    close = {
+        "TARGET_ULR": "TARGET_URL",
+        "MISTRALRS_BIM": "MISTRALRS_BIN",
+        "TEST_PROT": "TEST_PORT",
+        "target_api_keys": "TARGET_API_KEY",
+        "OLLAMA_URI": "OLLAMA_URL",
+    }
+    others = ("TARGET_URL", "test_port", "TEST_PATH", "OLLAMA_HOST", "RUST_LOG", "RUST_LOG_STYLE", "PATH")
+    assert misspelled_names([*close, *others]) == close

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import aclosing
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import TypeVar
 
 import anyio
@@ -39,6 +40,7 @@ from support.bundled.reference_server.schemas import (
 )
 from support.bundled.reference_server.stream_bridge import Streams
 
+NAME = "mistralrs-reference"
 BODY_LIMIT = 50 * 1024 * 1024
 Body = TypeVar("Body", ChatRequest, CompletionRequest, EmbeddingRequest)
 
@@ -72,6 +74,7 @@ def create_app(
             Route("/", api.health),
             Route("/health", api.health),
             Route("/metrics", api.metrics_page),
+            Route("/api-doc/openapi.json", api.description),
             Route("/v1/models", api.models),
             Route("/v1/chat/completions", api.chat, methods=["POST"]),
             Route("/v1/completions", api.completions, methods=["POST"]),
@@ -108,6 +111,23 @@ class _Api:
         if not self._options.metrics:
             return PlainTextResponse("metrics disabled", 503)
         return PlainTextResponse(self._metrics.render())
+
+    async def description(self, request: Request) -> Response:
+        """What mistral.rs has there, with the name of this server: which program and version answers."""
+        info = {
+            "title": NAME,
+            "description": "Fast, flexible LLM inference.",
+            "version": version("mistralrs"),
+        }
+        paths = {
+            route.path: {
+                method.lower(): {"operationId": route.name, "responses": {"200": {"description": "OK"}}}
+                for method in sorted(route.methods - {"HEAD"})
+            }
+            for route in request.app.routes
+            if isinstance(route, Route) and route.methods
+        }
+        return JSONResponse({"openapi": "3.1.0", "info": info, "paths": paths})
 
     async def models(self, _: Request) -> Response:
         card = {"object": "model", "created": self._created, "owned_by": "local"}
