@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from support.conformance.request_fields import require_request_fields
 from support.conformance.response_parser import ConformanceError, ParsedResponse, stream_kind
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
+from support.http.framing import FramingError, require_closed
 from support.servers.endpoints import Endpoint
 from support.units import JsonMapping
 
@@ -123,7 +124,8 @@ class _CaseRun:
         shown = (
             (exchanges[-1] if self._failures or self._missing_route else exchanges[0]) if exchanges else None
         )
-        return Outcome(self._case, self._server, tuple(self._failures), self._missing_route, exchange=shown)
+        failures = (*self._failures, *left_open(shown, self._failures))
+        return Outcome(self._case, self._server, failures, self._missing_route, exchange=shown)
 
     def _check(self) -> None:
         case = self._case
@@ -209,6 +211,18 @@ class _CaseRun:
         if not healthy.passed:
             actual = f"{name} no longer passes: {healthy.reason}"
             self._failures.append(Failure("health check", actual, unanswered=healthy.unanswered))
+
+
+def left_open(exchange: Exchange | None, failures: Sequence[Failure]) -> list[Failure]:
+    """That a stream also stayed open after its end, whatever else is wrong with it."""
+    if exchange is None or not failures or failures[0].unanswered:
+        return []
+    try:
+        require_closed(exchange)
+    except FramingError as error:
+        if not any(str(error) in failure.actual for failure in failures):
+            return [Failure("framing", str(error))]
+    return []
 
 
 def _form(case: Case, *, streamed: bool | None) -> tuple[Kind, list[str]]:

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from support.conformance.api import find_api
-from support.conformance.case_runner import Failure, Outcome
+from support.conformance.case_runner import Failure, Outcome, left_open
 from support.conformance.case_table import Check
 from support.conformance.request_fields import require_request_fields
 from support.conformance.response_parser import ConformanceError, ParsedResponse, stream_kind
@@ -83,7 +83,7 @@ def run_sequence(client: ApiClient, server: Endpoint, check: Check) -> Outcome:
     except AssertionError as error:
         failures = (Failure("sequence", str(error)),)
     exchange = client.exchanges[-1] if client.exchanges else None
-    return Outcome(check, server, failures, exchange=exchange)
+    return Outcome(check, server, (*failures, *left_open(exchange, failures)), exchange=exchange)
 
 
 def require_equal(what: str, expected: object, actual: object) -> None:

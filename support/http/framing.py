@@ -97,11 +97,20 @@ def server_error(body: bytes) -> str:
 
     Any body is read as far as it is a stream: what is wrong with it is found elsewhere.
     """
+    number, message, _ = _first_error(body)
+    return f"server error in event {number}: {one_line(message, 200)}" if message else ""
+
+
+def _first_error(body: bytes) -> tuple[int, str, int]:
+    """Number and text of the first event with an error, and the bytes up to its end; "" for none."""
+    position = 0
     for number, (name, data) in enumerate(_pieces(body), 1):
+        last_line = data.rpartition("\n")[2].encode()
+        position = max(position, body.find(last_line, position) + len(last_line))
         message = _error_message(name, data)
         if message:
-            return f"server error in event {number}: {one_line(message, 200)}"
-    return ""
+            return number, message, position
+    return 0, "", 0
 
 
 def stream_state(body: bytes) -> tuple[str, int]:
@@ -127,8 +136,14 @@ def completed_at(exchange: Exchange) -> tuple[str, float]:
 
 
 def require_closed(exchange: Exchange) -> None:
-    """Raises `FramingError` for a stream that stayed open after its end: clients read until it is closed."""
+    """Raises `FramingError` for a stream that stayed open after its end: clients read until it is closed.
+
+    An error is an end as well, with `[DONE]` after it or not.
+    """
     state, complete = completed_at(exchange)
+    number, message, position = _first_error(exchange.body)
+    if message and exchange.content_type in STREAM_TYPES:
+        state, complete = f"ended by an error in event {number}", exchange.arrival_time(position)
     open_seconds = exchange.seconds - complete
     if state and open_seconds > complete + CLOSE_SECONDS:
         raise FramingError(
