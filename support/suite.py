@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import cached_property, partial
@@ -91,22 +91,14 @@ class RunContext:
     def servers(self) -> ServerPool:
         return self._exit_stack.enter_context(closing(ServerPool(self.command, self.settings)))
 
-    def take_unknown_ends(self) -> list[str]:
-        """A sentence for each shared server that has ended by itself, and whose end no check has found.
-
-        The next use would get a new one: without this, nothing would fail.
-        """
+    def shared_programs(self) -> Iterator[LaunchedProgram]:
+        """The shared servers that were started and not stopped."""
         parts = vars(self)
-        programs = [
-            program
-            for part in ("servers", "ollama_backends")
-            if part in parts
-            for program in parts[part].programs
-        ]
+        for part in ("servers", "ollama_backends"):
+            if part in parts:
+                yield from parts[part].programs
         if "shared_servers" in parts:
-            programs += [shared.server for shared in self.shared_servers.servers.values()]
-        ends = [(program.process.command[0], program.take_unknown_end()) for program in programs]
-        return [f"{name} ended by itself: {end}" for name, end in ends if end]
+            yield from (shared.server for shared in self.shared_servers.servers.values())
 
     @cached_property
     def script(self) -> Script:

@@ -327,20 +327,22 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
 
     def _require_no_crash(self) -> None:
         """The server is alive, and neither its log nor a terminal shows a panic."""
-        crashes, cause = self._crashes_of_server()
+        crashes, cause = self.crashes_of_server()
         crashes = [*self.terminal.crashes(), *crashes]
         if crashes:
             raise SeveralFailures("\n".join(crashes), crashes, cause)
 
-    def _crashes_of_server(self) -> tuple[list[str], str]:
+    def crashes_of_server(self) -> tuple[list[str], str]:
         """What happened to the server, and the cause of all that failed for it."""
         if self.server is None:
             return [], ""
         try:
             log = self.server.log[self._log_offset :]
         except FileNotFoundError:
-            # The suite has ended it and removed its log.
-            return [], ""
+            if self.server.end_is_known:
+                # The suite has ended it and removed its log.
+                return [], ""
+            log = "(it was removed)"
         crashes, cause = [], ""
         panic = next((line for line in log.splitlines() if PANIC in line), None)
         if panic is not None:

@@ -22,7 +22,7 @@ from support.http.exchange import Exchange
 from support.http.responsiveness import RESPONSIVENESS
 from support.programs.never_ready import NEVER_READY
 from support.programs.process import ManagedProcess, process_tree
-from support.results.causes import why_ended
+from support.results.causes import PANIC, why_ended
 from support.waiting import WaitTimeout, wait_until
 
 T = TypeVar("T")
@@ -54,6 +54,8 @@ class LaunchedProgram:
         self.url = url
         # Whether its end is the suite's doing, or known as a failure.
         self.end_is_known = False
+        # The bytes of the log in which `take_panics` has looked.
+        self._examined = 0
 
     @property
     def log(self) -> str:
@@ -71,6 +73,20 @@ class LaunchedProgram:
         self.end_is_known = True
         log = self.log if self.log_file.exists() else ""
         return f"exit code {self.process.exit_code}; the end of its log:\n{log_tail(log)}"
+
+    def take_panics(self) -> list[str]:
+        """The lines of its log with a panic since the last call."""
+        try:
+            with self.log_file.open("rb") as log:
+                log.seek(self._examined)
+                new = log.read()
+        except FileNotFoundError:
+            # The suite has ended it and removed its log.
+            return []
+        # The last line may be written at this moment.
+        whole = new[: new.rfind(b"\n") + 1]
+        self._examined += len(whole)
+        return [line for line in whole.decode(errors="replace").splitlines() if PANIC in line]
 
     def resident_memory(self) -> int:
         """Resident memory of the process tree in bytes; zero when it has ended."""

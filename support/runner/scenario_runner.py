@@ -229,15 +229,35 @@ class ScenarioRunner(EventRunner):
         self.notify_run_error(RunError.from_exception(what, error))
 
     def _report_ended_servers(self, when: str) -> None:
-        """Report each shared server that has ended by itself, if no check has found that: the run fails."""
+        """Report each shared server that has ended or panicked, if no check has found that: the run fails.
+
+        The next use of one that has ended gets a new one: without this, nothing would fail.
+        """
         if self.suite is None or self._scenario is None or self._abort_reason() is not None:
             return
-        for end in self.suite.take_unknown_ends():
-            feature, place = self._scenario.feature.name, location_of(self._scenario)
-            self.failed = True
-            self.notify_run_error(
-                RunError("server that ended", feature, place, f"{when}, {end}", status="failed")
-            )
+        for program in self.suite.shared_programs():
+            name, end = program.process.command[0], program.take_unknown_end()
+            found = [("server that ended", f"{name} ended by itself: {end}")] if end else []
+            found += [
+                ("server that panicked", f"{name} logged a panic: {line}")
+                for line in program.take_panics()
+                if program.alive and not self._is_known_panic(self._scenario, line)
+            ]
+            for kind, what in found:
+                feature, place = self._scenario.feature.name, location_of(self._scenario)
+                self.failed = True
+                self.notify_run_error(RunError(kind, feature, place, f"{when}, {what}", status="failed"))
+
+    def _is_known_panic(self, scenario: BehaveScenario, line: str) -> bool:
+        """Whether the known issues of the scenario that ran last, or of a check in it, have this panic."""
+        world = getattr(scenario, "world", None)
+        ids = [check.id for check in world.checks] if world is not None else []
+        # As the world reports it, and a check.
+        failures = [
+            ("after_scenario", f"the server's log contains a panic: {line}"),
+            ("server", f"its log contains a panic: {line}"),
+        ]
+        return any(self._listing_of(scenario, name).covering(failures).entries for name in ("", *ids))
 
     def scenario_started(self, scenario: BehaveScenario) -> None:
         """A scenario is about to run."""
@@ -310,8 +330,10 @@ class ScenarioRunner(EventRunner):
             error = RunError("unresponsive server", feature, place, lost, status="failed")
             self.report_lost_server(base_url, error)
         if verdict.gates:
-            # That a server ended is the cause, or one more thing that is wrong.
-            self.suite.take_unknown_ends()
+            # That a server ended or panicked is the cause, or one more thing that is wrong.
+            for program in self.suite.shared_programs():
+                program.take_unknown_end()
+                program.take_panics()
         self._report_ended_servers("during this scenario, which found nothing wrong")
         in_force = self.suite.resolved
         finalize(scenario, verdict, in_force.table(), in_force.settings.acceptance_reports_dir)
@@ -332,8 +354,8 @@ class ScenarioRunner(EventRunner):
         """A server no longer answers: the run fails."""
         self.notify_run_error(error)
 
-    def _listing_of(self, scenario: BehaveScenario) -> Listing:
-        """The known issues that list it, of any component that it tested."""
+    def _listing_of(self, scenario: BehaveScenario, check: str = "") -> Listing:
+        """The known issues that list it, or a check of it, of any component that it tested."""
         assert self.suite is not None
         tags = list(scenario.effective_tags)
         # Skipped before its start, it has no world.
@@ -341,7 +363,7 @@ class ScenarioRunner(EventRunner):
         judged = (
             self.suite.components_under_test(tags) if world is None else world.components_under_test(tags)
         )
-        return self.suite.known_issues.find(judged, scenario.name)
+        return self.suite.known_issues.find(judged, check or scenario.name)
 
     def _attach_cleanup_error(self, scenario: BehaveScenario) -> None:
         """behave prints the error of a cleanup, and does not keep it."""

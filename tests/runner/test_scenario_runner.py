@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from support.errors import AcceptanceError
-from support.results.known_issues import NOT_LISTED, KnownIssues
+from support.results.known_issues import NOT_LISTED, ExpectedFailure, KnownIssue, KnownIssues
 from support.runner import scenario_runner, time_limits
 from support.runner.scenario_runner import HOOK, ScenarioRunner
 from support.runner.signals import Signals
@@ -70,7 +73,7 @@ def test_a_wrong_first_answer_fails_the_first_scenario_that_passes(
     settings = SimpleNamespace(acceptance_strict=False, acceptance_reports_dir=None)
     runner.suite = SimpleNamespace(
         resolved=SimpleNamespace(settings=settings, table=list),
-        take_unknown_ends=list,
+        shared_programs=list,
         known_issues=KnownIssues(()),
     )
     runner.hook_failures = 0
@@ -102,20 +105,79 @@ def test_a_wrong_first_answer_fails_the_first_scenario_that_passes(
     assert runner.failed
 
 
-def test_a_server_that_ended_while_no_check_looked_fails_the_run(
-    runner: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Shared:
+    """A shared server: how it ended, and the panics in its log."""
+
+    process = SimpleNamespace(command=["mistralrs"])
+    alive = True
+
+    def __init__(self, end: str = "", panics: Sequence[str] = ()) -> None:
+        self.ends, self.panics = [end], list(panics)
+
+    def take_unknown_end(self) -> str:
+        return self.ends.pop() if self.ends else ""
+
+    def take_panics(self) -> list[str]:
+        panics, self.panics = self.panics, []
+        return panics
+
+
+def shared_by(runner: Any, monkeypatch: pytest.MonkeyPatch, *servers: Shared) -> list[Any]:
+    """The errors of a run whose scenarios use these."""
     errors: list[Any] = []
     monkeypatch.setattr(runner, "notify_run_error", errors.append)
     monkeypatch.setattr(scenario_runner, "location_of", lambda _: "toy.feature:3")
-    ends = ["mistralrs ended by itself: exit code 101"]
-    runner.suite = SimpleNamespace(take_unknown_ends=lambda: [ends.pop()] if ends else [])
     monkeypatch.setattr(runner, "_abort_reason", lambda: None)
+    runner.suite = SimpleNamespace(
+        shared_programs=lambda: servers,
+        components_under_test=lambda _: [("mistralrs", "0.8.1")],
+        known_issues=KnownIssues([known("toy.a", ""), known("", "A toy")]),
+    )
+    return errors
+
+
+def known(check: str, scenario: str) -> KnownIssue:
+    panic = ExpectedFailure("server" if check else "after_scenario", re.compile(r"panic: .*toys\.rs"))
+    return KnownIssue("mistralrs", SpecifierSet(), "r", "s", (panic,), check=check, scenario=scenario)
+
+
+def test_a_server_that_ended_while_no_check_looked_fails_the_run(
+    runner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = shared_by(runner, monkeypatch, Shared("exit code 101"))
     runner._report_ended_servers("between two scenarios")
     assert (errors, runner.failed) == ([], False)
     runner._scenario = SimpleNamespace(feature=SimpleNamespace(name="Toys"))
     runner._report_ended_servers("between two scenarios")
+    runner._report_ended_servers("after the last scenario")
     assert runner.failed
     assert [(error.status, error.location, error.message) for error in errors] == [
         ("failed", "toy.feature:3", "between two scenarios, mistralrs ended by itself: exit code 101")
     ]
+
+
+@pytest.mark.parametrize(
+    ("title", "checks", "file", "is_known"),
+    [
+        ("A toy", [], "toys.rs", True),
+        ("A toy", [], "other.rs", False),
+        ("Others", ["toy.a"], "toys.rs", True),
+        ("Others", ["toy.b"], "toys.rs", False),
+    ],
+)
+def test_a_panic_that_no_check_saw_fails_the_run_unless_it_is_a_late_one_of_a_known_issue(
+    runner: Any, monkeypatch: pytest.MonkeyPatch, title: str, checks: list[str], file: str, *, is_known: bool
+) -> None:
+    panic = f"thread 'engine' panicked at src/{file}:3"
+    errors = shared_by(runner, monkeypatch, Shared(panics=[panic]))
+    world = SimpleNamespace(
+        checks=[SimpleNamespace(id=check) for check in checks],
+        components_under_test=runner.suite.components_under_test,
+    )
+    runner._scenario = SimpleNamespace(
+        name=title, feature=SimpleNamespace(name="Toys"), effective_tags=[], world=world
+    )
+    runner._report_ended_servers("between two scenarios")
+    assert runner.failed is not is_known
+    found = [] if is_known else [f"between two scenarios, mistralrs logged a panic: {panic}"]
+    assert [error.message for error in errors] == found

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from support.programs.launcher import free_port
 from support.servers.mistralrs import StartFailure
 from support.servers.pool import ServerPool
 from support.waiting import wait_until
+from support.world import World
 from tests.programs.vanishing import is_gone
 from tests.servers.stand_in_programs import MODEL, Programs
 from tests.timeouts import PATIENCE
@@ -79,6 +82,31 @@ def test_a_server_that_ended_by_itself_is_found_once(pool: ServerPool) -> None:
     assert [end.partition(";")[0] for end in ends] == ["exit code -9", ""]
     assert ends[0].endswith("listening")
     assert server.take_unknown_end() == ""
+
+
+def test_a_server_that_died_without_its_log_is_found_unless_the_suite_ended_it(pool: ServerPool) -> None:
+    server = pool.get(MODEL)
+    world: Any = SimpleNamespace(server=server, _log_offset=0)
+    server.log_file.unlink()
+    server.process.stop()
+    (crash,), _ = World.crashes_of_server(world)
+    assert crash == "the server died during the scenario; the end of its log:\n(it was removed)"
+    pool.discard(MODEL)
+    assert World.crashes_of_server(world) == ([], "")
+
+
+def test_a_panic_in_the_log_of_a_server_is_found_once(pool: ServerPool) -> None:
+    server = pool.get(MODEL)
+    assert server.take_panics() == []
+    with server.log_file.open("ab") as log:
+        log.write(b"ready\nthread 'engine' panicked at src/toys.rs:3\nthread 'x' panicked")
+    assert server.take_panics() == ["thread 'engine' panicked at src/toys.rs:3"]
+    assert server.take_panics() == []
+    with server.log_file.open("ab") as log:
+        log.write(b" at src/toys.rs:4\n")
+    assert server.take_panics() == ["thread 'x' panicked at src/toys.rs:4"]
+    pool.discard(MODEL)
+    assert server.take_panics() == []
 
 
 def test_a_discarded_server_is_ended_and_started_anew_when_asked_for(
