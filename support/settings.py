@@ -25,6 +25,7 @@ from support.results.decision import Gate
 from support.results.program_version import ProgramVersion
 from support.results.redaction import REDACTED, redactor_for, set_redactor
 from support.results.scope import CAPABILITIES, FORMATS, Scope
+from support.user_files import read_regular_file
 
 SETTINGS_FILE = Path("acceptance.toml")
 OLLAMA_API_CHOICES = ("gateway", "ollama")
@@ -471,7 +472,7 @@ def load_settings(
 def _read_file(file: Path) -> dict[str, object]:
     """Editors and shells of Windows write a byte order mark, and UTF-16."""
     try:
-        data = file.read_bytes()
+        data = read_regular_file(file)
         encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
         return tomllib.loads(data.decode(encoding))
     except FileNotFoundError:

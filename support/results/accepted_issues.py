@@ -11,6 +11,7 @@ from pathlib import Path
 
 from support.errors import SettingsError
 from support.name_registry import unknown
+from support.user_files import read_regular_file
 
 TABLE = "accepted"
 
@@ -59,7 +60,7 @@ class AcceptedIssues:
     def load(cls, file: Path) -> AcceptedIssues:
         """Read the file; raises `SettingsError` in one line. No file, no entries."""
         try:
-            document = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+            document = tomllib.loads(read_regular_file(file).decode("utf-8-sig"))
             if set(document) - {TABLE}:
                 raise ValueError(f"entries are [[{TABLE}]], not {sorted(document)}")
             entries = [_entry(row) for row in document.get(TABLE, [])]

@@ -17,6 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from support.errors import SettingsError
 from support.name_registry import unknown
+from support.user_files import read_regular_file
 
 FILE = Path("known_issues.toml")
 TABLE = "known_issue"
@@ -161,7 +162,7 @@ class KnownIssues:
         if not file.exists():
             return cls(())
         try:
-            document = tomllib.loads(file.read_text(encoding="utf-8"))
+            document = tomllib.loads(read_regular_file(file).decode())
             if set(document) - {TABLE}:
                 raise ValueError(f"entries are [[{TABLE}]], not {sorted(document)}")
             entries = [entry for row in document.get(TABLE, []) for entry in _entries(row)]

@@ -2,10 +2,10 @@
 
 behave 1.3.3 also reads `behave.ini`, `.behaverc`, `setup.cfg`, `tox.ini` and `pyproject.toml` of the home
 folder and of the current one, and each may filter, rename or not run scenarios (`dry_run = true`).
-`behave_configuration.pth` calls `use_project_configuration` when Python starts behave, before behave reads
-anything; `acceptance run` and each worker call it themselves. It also removes the environment variables that
-would change what libraries in the process do. A program under test gets no variable but those of
-`support.programs.child_environment`.
+`behave_configuration.pth` calls `use_project_configuration` when behave's main program is imported, whoever
+starts it, before behave reads anything; `acceptance run` and each worker call it themselves. It also removes
+the environment variables that would change what libraries in the process do. A program under test gets no
+variable but those of `support.programs.child_environment`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from behave import configuration
 
 from support.errors import SettingsError
 from support.results.standard_streams import open_closed_streams
+from support.user_files import read_regular_file
 
 PROJECT_FILE = Path("pyproject.toml")
 RUNNER = "support.runner.runner:GuardedRunner"
@@ -102,7 +103,7 @@ def _project_files() -> Iterator[str]:
 
 def _names_the_runner(file: Path) -> bool:
     try:
-        document: Mapping[str, object] = tomllib.loads(file.read_text(encoding="utf-8"))
+        document: Mapping[str, object] = tomllib.loads(read_regular_file(file).decode())
         tool = document["tool"]["behave"]  # type: ignore[index]
         return RUNNER in (tool["runner"], *tool.get("runners", {}).values())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, LookupError, TypeError, AttributeError):

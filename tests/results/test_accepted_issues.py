@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from support.errors import SettingsError
 from support.results.accepted_issues import AcceptedIssue, AcceptedIssues
+from support.results.known_issues import KnownIssues
 
 ENTRY = AcceptedIssue("toy.a", 'we "never" use it \\ ü', "ops", date(2027, 3, 31))
 GOOD = 'id = "toy.a"\nreason = "r"\nowner = "o"\n'
@@ -22,6 +25,16 @@ def test_an_added_entry_is_read_again(tmp_path: Path) -> None:
     assert AcceptedIssues.load(file).entries == (ENTRY, other)
     with pytest.raises(SettingsError, match="accepted already"):
         AcceptedIssues.load(file).added(ENTRY)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no named pipes in folders")
+@pytest.mark.parametrize("load", [AcceptedIssues.load, KnownIssues.load])
+def test_a_named_pipe_is_an_error_and_is_not_waited_for(
+    tmp_path: Path, load: Callable[[Path], object]
+) -> None:
+    os.mkfifo(tmp_path / "issues.toml")
+    with pytest.raises(SettingsError, match=r"issues\.toml: cannot be read \(it is no regular file\)"):
+        load(tmp_path / "issues.toml")
 
 
 @pytest.mark.parametrize(

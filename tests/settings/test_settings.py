@@ -278,6 +278,13 @@ def test_a_file_as_windows_writes_it_is_read(tmp_path: Path, encoding: str) -> N
     assert load_settings().settings.rust_log == "grün"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there are no named pipes in folders")
+def test_a_file_that_is_a_named_pipe_is_an_error_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "acceptance.toml")
+    with pytest.raises(SettingsError, match=r"cannot be read .it is no regular file"):
+        load_settings()
+
+
 # -- types
 
 

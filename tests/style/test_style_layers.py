@@ -12,7 +12,7 @@ from tests.style.reading import ENVIRONMENT, STEPS, SUPPORT, imports, named
 
 # From bottom to top; each package or module of support/ stands in one line.
 LAYERS = (
-    ("errors", "units", "waiting"),
+    ("errors", "units", "user_files", "waiting"),
     ("name_registry",),
     ("results", "models"),
     ("settings",),
