@@ -57,11 +57,14 @@ FILES = {
 COMMANDS = {
     "behave": BEHAVE,
     "-mbehave": (sys.executable, "-mbehave"),
+    # Also a start script of behave with another name.
+    "a program": (sys.executable, "-c", "import sys; from behave.__main__ import main; sys.exit(main())"),
     "acceptance": ACCEPTANCE,
 }
 NAMES = [
     *(("behave", file) for file in FILES),
     ("-mbehave", "another runner"),
+    ("a program", "another runner"),
     ("acceptance", "dry run"),
     ("acceptance", "an empty file"),
 ]
