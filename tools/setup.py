@@ -11,6 +11,7 @@ from __future__ import annotations
 import compileall
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ PYTHONS = ((3, 11), (3, 13))
 def main() -> int:
     """0 when the environment is ready; 2 and one line when it cannot be made."""
     started = time.monotonic()
+    keep_exit_codes()
     found = sys.version_info[:2]
     if not PYTHONS[0] <= found <= PYTHONS[1]:
         return fail(
@@ -66,6 +68,12 @@ def main() -> int:
         log("the HTML report cannot be made, see above; everything else works. Later: acceptance get allure")
     log(f"environment ready in {time.monotonic() - started:.1f} s")
     return 0
+
+
+def keep_exit_codes() -> None:
+    """Where SIGCHLD is ignored (a parent passes that on), `subprocess` reads 0 for each exit code."""
+    if os.name == "posix":
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def make_paths_relative(environment: Path, project: Path) -> None:
