@@ -28,6 +28,8 @@ from support.results.scope import CAPABILITIES, FORMATS, Scope
 from support.user_files import read_regular_file
 
 SETTINGS_FILE = Path("acceptance.toml")
+# A model without a file is a folder (SafeTensors).
+MODEL_FILES = (".gguf", ".ggml")
 OLLAMA_API_CHOICES = ("gateway", "ollama")
 REPORTS = ("html", "json", "junit", "allure", "csv")
 COMPARABLE_SERVERS = ("real", "reference", "gateway", "ollama")
@@ -268,6 +270,8 @@ class Settings(BaseModel):
     @field_validator("test_model_file")
     @classmethod
     def _none_when_empty(cls, file: str | None) -> str | None:
+        if file and not file.lower().endswith(MODEL_FILES):
+            raise ValueError(f"its name does not end with {' or '.join(MODEL_FILES)}")
         return str(_expanded(file)) if file else None
 
     @field_validator("acceptance_reports")

@@ -160,6 +160,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             accepted.require_current(datetime.now().astimezone().date())
             require_existing(self._known_issues, self._runner.features, accepted)
             target = self._identified(discover(resolved.settings, resolved.origins), scenarios, resolved)
+            self._require_surroundings(target, scenarios, resolved)
             reports = RunReports(resolved, target)
             self._durations = durations(reports.records.file)
             reports.prepare()
@@ -173,6 +174,17 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         default: Gate = "release" if is_candidate(target, resolved.settings) else "regression"
         gate = resolved.settings.acceptance_gate or default
         return self._finish(scenarios, reports, started, gate, accepted)
+
+    @staticmethod
+    def _require_surroundings(
+        target: Target, scenarios: list[BehaveScenario], resolved: ResolvedSettings
+    ) -> None:
+        # Not at the top: an HTTP client comes with it, which few runs need here.
+        from support.servers.preconditions import require_surroundings
+
+        require_surroundings(
+            {str(tag) for scenario in scenarios for tag in scenario.effective_tags}, resolved, target
+        )
 
     @staticmethod
     def _identified(target: Target, scenarios: list[BehaveScenario], resolved: ResolvedSettings) -> Target:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from support.errors import NothingSelected, SettingsError
+from support.settings import MODEL_FILES
 
 # Short names of folders of `features/`; the tags of run classes are names too.
 FOLDERS = {
@@ -29,7 +30,6 @@ RUN_CLASS_TAGS = ("smoke", "slow", "benchmark")
 SUITES = (*FOLDERS, *COMBINED_SUITES, *RUN_CLASS_TAGS)
 # Specified, without a folder of features so far.
 PLANNED_SUITES = ("aider", "monitoring")
-MODEL_FILES = (".gguf", ".ggml", ".bin")
 ANY_SPEED = "slow or not slow"
 
 
@@ -101,7 +101,7 @@ def model_settings(model: Path) -> list[str]:
     """Settings for the folder of a model, or for one file of it."""
     if model.is_dir():
         return [f"test_model_path={model}", "test_model_file="]
-    if not model.is_file() or model.suffix.lower() not in MODEL_FILES:
+    if not model.is_file() or not model.name.lower().endswith(MODEL_FILES):
         raise SettingsError(
             f"--model {str(model)!r} is not an existing model; give a folder (SafeTensors) or a .gguf or "
             ".ggml file"

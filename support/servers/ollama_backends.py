@@ -57,6 +57,26 @@ def missing_ollama(
     return None
 
 
+def program_version_models(url: str, settings: Settings) -> tuple[str, str, list[str]]:
+    """A server's program (empty: it states none), version and models; raises `TargetError`."""
+    with contextlib.closing(
+        ApiClient(url, timeout=settings.seconds(CONNECT_SECONDS), may_be_silent=True)
+    ) as client:
+        try:
+            answer = client.get("/api/version")
+            program, version = program_of(answer), str(answer.json()["version"])
+            listed = [str(entry["name"]) for entry in client.get("/api/tags").json()["models"]]
+            return program, version, listed
+        except RequestFailed as error:
+            problem = str(error)
+        except (NotJson, KeyError, TypeError):
+            answer = client.exchanges[-1]
+            problem = f"GET {answer.url} has status {answer.status} and {answer.text[:60]!r}"
+    raise TargetError(
+        f"no Ollama API at {redact_url(url)}: {problem}; start the server, or choose another ollama_api"
+    )
+
+
 @dataclass(frozen=True)
 class OllamaBackend:
     """A server of the Ollama API. `names`: role -> name of a model there. `process`: None for the user's.
@@ -197,7 +217,7 @@ class OllamaBackends:
         files = {model: upstream.file} if upstream.file else {}
         gateway = start_gateway(upstream.url, self._settings, files, upstream.api_key)
         try:
-            _, version, listed = self._program_version_models(gateway.url)
+            _, version, listed = program_version_models(gateway.url, self._settings)
         except BaseException:
             gateway.stop()
             raise
@@ -213,7 +233,7 @@ class OllamaBackends:
 
     def _connect(self, url: str) -> OllamaBackend:
         """A server that is there: with the suite's models if it takes any, else with the first of its own."""
-        program, version, listed = self._program_version_models(url)
+        program, version, listed = program_version_models(url, self._settings)
         names = _model_names(f"acceptance-{secrets.token_hex(4)}-")
         with contextlib.closing(ApiClient(url, timeout=self._settings.seconds(CREATE_SECONDS))) as client:
             try:
@@ -234,25 +254,6 @@ class OllamaBackends:
         unloads = False if program == GATEWAY else None
         served = dict.fromkeys(roles, listed[0].removesuffix(LATEST))
         return OllamaBackend(url, program or "url", version, served, unloads=unloads)
-
-    def _program_version_models(self, url: str) -> tuple[str, str, list[str]]:
-        """A server's program (empty: it states none), version and models; raises `TargetError`."""
-        with contextlib.closing(
-            ApiClient(url, timeout=self._settings.seconds(CONNECT_SECONDS), may_be_silent=True)
-        ) as client:
-            try:
-                answer = client.get("/api/version")
-                program, version = program_of(answer), str(answer.json()["version"])
-                return (
-                    program,
-                    version,
-                    [str(entry["name"]) for entry in client.get("/api/tags").json()["models"]],
-                )
-            except (RequestFailed, NotJson, KeyError, TypeError) as error:
-                raise TargetError(
-                    f"no Ollama API at {redact_url(url)}: {error}; start the server, or choose another "
-                    "ollama_api"
-                ) from None
 
     def _create_models(self, client: ApiClient, names: Mapping[str, str]) -> None:
         scripted = self._gguf(SCRIPTED)

@@ -285,6 +285,23 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         "unreachable URL": Case(
             BEHAVE, environment=url(servers.closed_port(), user=f"operator:{SECRET_PASSWORD}@")
         ),
+        "port in use": Case(ACCEPTANCE, ("-D", f"test_port={api}")),
+        "no Ollama at ollama_api": Case(
+            ACCEPTANCE,
+            (*reference, "-D", f"ollama_api=http://127.0.0.1:{api}", "features/ollama_api/chat.feature"),
+            real=True,
+        ),
+        "silent ollama_url": Case(
+            BEHAVE,
+            (*reference, "-D", "ollama_api=ollama", "features/ollama_api/chat.feature"),
+            environment={"OLLAMA_URL": f"http://127.0.0.1:{mute}"},
+            real=True,
+        ),
+        "model of no format": Case(
+            ACCEPTANCE,
+            ("-D", "test_model_path=.", "-D", "test_model_file=x.bin"),
+            prepare=lambda folder: (folder / "x.bin").touch(),
+        ),
         "no API at URL": Case(ACCEPTANCE, environment=url(api, path="/other")),
         "unwritable reports": Case(
             BEHAVE, prepare=lambda folder: (folder / "reports").write_text("a file, not a folder")

@@ -121,6 +121,10 @@ REJECTED = {
     "hangs on --version": ("--version", "10 s", "program-hanging"),
     "unreachable URL": ("cannot be reached", "TARGET_URL", "(redacted)"),
     "silent URL": ("within 5 s", "TARGET_URL"),
+    "port in use": ("test_port", "already in use", "leave it out"),
+    "no Ollama at ollama_api": ("setting ollama_api", "no Ollama API", "/api/version has status 404"),
+    "silent ollama_url": ("setting ollama_url", "no Ollama API", "within 5 s"),
+    "model of no format": ("test_model_file", "'x.bin'", ".gguf or .ggml"),
     "no API at URL": ("no OpenAI API", "404", "/other"),
 }
 
