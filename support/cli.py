@@ -126,8 +126,7 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
     all; smoke, slow, benchmark (tags).
     """
     # Until the runner is loaded, which watches them itself, and between its runs.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _exit_by_signal)
+    _exit_at_signals()
     from support.runner import entry_point, rerun, selection
 
     if ci:
@@ -167,6 +166,11 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
     sys.exit(
         rerun.run_repeatedly(lambda more: entry_point.run_features([*more, *arguments]), iterations, folder)
     )
+
+
+def _exit_at_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _exit_by_signal)
 
 
 def _exit_by_signal(number: int, _frame: FrameType | None) -> NoReturn:
@@ -261,6 +265,8 @@ def get(part: str) -> None:
     from support.programs.registry import get_program
     from support.settings import load_settings
 
+    # A build ends its processes then, and keeps what it has compiled.
+    _exit_at_signals()
     click.echo(get_program(part, load_settings().settings.acceptance_cache_dir, click.echo))
 
 

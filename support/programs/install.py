@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,8 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import psutil
+
 from support.errors import ProgramUnavailable
-from support.programs.process import CommandTimeout, ManagedProcess, run_command
+from support.programs.process import CommandTimeout, ManagedProcess, process_tree, run_command
 from support.programs.run_directory import temp_prefix
 
 Origin = Literal["setting", "PATH", "cache", "package"]
@@ -24,7 +28,8 @@ ReportProgress = Callable[[str], None]
 
 EXECUTABLE_SUFFIX = ".exe" if os.name == "nt" else ""
 PROGRESS_INTERVAL = 30.0
-BUILD_SECONDS = 3600.0
+# A build without output and without use of the CPU for so long is ended.
+INACTIVITY_SECONDS = 900.0
 VERSION_SECONDS = 10.0
 
 
@@ -66,11 +71,17 @@ class ExternalProgram(ABC):
         if (found := self.find(cache)) is not None:
             return found
         # Most runs find everything installed: they start faster without the lock's package.
-        from filelock import FileLock
+        from filelock import FileLock, Timeout
 
         folder = self.folder(cache)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f"{folder.name}.lock")):
+        lock = FileLock(folder.with_name(f"{folder.name}.lock"))
+        try:
+            held = lock.acquire(blocking=False)
+        except Timeout:
+            report_progress(f"{self.name}: another process installs it; waiting for its end")
+            held = lock.acquire()
+        with held:
             if (found := self.find(cache)) is None:
                 self.install(folder, report_progress)
                 found = self.find(cache)
@@ -112,23 +123,25 @@ def require_tools(
         )
 
 
-def build(
+def build(  # noqa: PLR0913 - a command with its surroundings, as `ManagedProcess`
     name: str,
     command: Sequence[str],
     root: Path,
     report_progress: ReportProgress,
     minutes: int,
     env: Mapping[str, str] | None = None,
+    progress_of: Callable[[Sequence[str]], str] = lambda lines: f"{len(lines)} steps",
 ) -> None:
     """Run the command to its end in `root`, its output in a log there. `minutes` on 2 cores, for the report.
 
+    It may take as long as it works. `progress_of` describes the progress by the lines of the log.
     Raises `ProgramUnavailable` with the first error in the log.
     """
     log = root / "install.log"
     report_progress(f"{name}: {' '.join(command)} (about {minutes} minutes on 2 cores; log: {log})")
     process = ManagedProcess(command, stdout=log, env=env, cwd=root)
     try:
-        _wait_with_progress(name, process, log, report_progress)
+        _wait_with_progress(name, process, log, report_progress, progress_of)
     finally:
         process.stop()
     if process.exit_code != 0:
@@ -187,14 +200,33 @@ def wheel_installer(package: str, target: Path) -> list[str | Path]:
 
 
 def _wait_with_progress(
-    name: str, process: ManagedProcess, log: Path, report_progress: ReportProgress
+    name: str,
+    process: ManagedProcess,
+    log: Path,
+    report_progress: ReportProgress,
+    progress_of: Callable[[Sequence[str]], str],
 ) -> None:
-    waited = 0.0
-    while waited < BUILD_SECONDS:
-        if process.exited_within(PROGRESS_INTERVAL):
-            return
-        waited += PROGRESS_INTERVAL
+    active = time.monotonic()
+    activity: tuple[int, int] | None = None
+    while not process.exited_within(PROGRESS_INTERVAL):
+        now = time.monotonic()
+        if (found := (log.stat().st_size, _cpu_seconds(process.pid))) != activity:
+            activity, active = found, now
+        if now - active > INACTIVITY_SECONDS:
+            raise ProgramUnavailable(
+                f"{name}: no output and no use of the CPU for {INACTIVITY_SECONDS / 60:.0f} min; log: {log}"
+            )
         lines = log.read_text(errors="replace").splitlines()
         last = lines[-1].strip() if lines else "nothing yet"
-        report_progress(f"{name}: {waited / 60:.1f} min, {len(lines)} steps, now: {last}")
-    raise ProgramUnavailable(f"{name}: not built within {BUILD_SECONDS / 60:.0f} min; log: {log}")
+        minutes = (now - process.started) / 60
+        report_progress(f"{name}: {minutes:.1f} min, {progress_of(lines)}, now: {last}")
+
+
+def _cpu_seconds(pid: int) -> int:
+    """Of the process with those that it has started; one that waits takes less than a second."""
+    used = 0.0
+    for process in process_tree(pid):
+        with contextlib.suppress(psutil.Error):
+            times = process.cpu_times()
+            used += times.user + times.system
+    return round(used)
