@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Makes the project's environment in .venv: `python3 tools/setup.py`. Quick when it is there already.
 
+`--group NAME` adds optional packages (clients, fuzz); they are kept by later calls, until `make clean`.
 It also installs the program that makes the HTML report (Allure, and Node.js if that is missing) in the cache.
 
 Needs Python 3.11 to 3.13 and nothing else: uv is taken from the PATH, or fetched with pip into .cache/.
@@ -8,6 +9,7 @@ Needs Python 3.11 to 3.13 and nothing else: uv is taken from the PATH, or fetche
 
 from __future__ import annotations
 
+import argparse
 import compileall
 import os
 import shutil
@@ -15,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -24,10 +27,13 @@ OWN_UV = PROJECT / ".cache" / "uv"
 # The lock file that the packages in .venv were compiled for.
 COMPILED = PROJECT / ".venv" / "compiled-uv.lock"
 ACCEPTANCE = PROJECT / ".venv" / ("Scripts/acceptance.exe" if os.name == "nt" else "bin/acceptance")
+# The optional groups of packages, and those that were installed.
+GROUPS = ("clients", "fuzz")
+KEPT_GROUPS = PROJECT / ".venv" / "groups.txt"
 PYTHONS = ((3, 11), (3, 13))
 
 
-def main() -> int:
+def main(asked: Sequence[str] = ()) -> int:
     """0 when the environment is ready; 2 and one line when it cannot be made."""
     started = time.monotonic()
     keep_exit_codes()
@@ -48,15 +54,18 @@ def main() -> int:
     }
     environment.pop("VIRTUAL_ENV", None)
     command = [uv, "sync", "--locked", "--python", sys.executable, "--project", str(PROJECT)]
+    groups = groups_with(asked)
+    command += [f"--group={name}" for name in groups]
     # Where PYTHONDONTWRITEBYTECODE is set, as in many containers, each process would compile what it imports,
     # which takes longer than most of them. Once for each lock file: uv needs a second to find nothing to do.
-    lock = (PROJECT / "uv.lock").read_bytes()
+    lock = (PROJECT / "uv.lock").read_bytes() + " ".join(groups).encode()
     is_compiled = COMPILED.is_file() and COMPILED.read_bytes() == lock
     # Before as well: uv starts the Python of an environment that is there.
     make_paths_relative(PROJECT / ".venv", PROJECT)
     if subprocess.run(command, env=environment, check=False).returncode != 0:
         return fail("`uv sync --locked` failed, see its output above; is the package index reachable?")
     make_paths_relative(PROJECT / ".venv", PROJECT)
+    KEPT_GROUPS.write_text("\n".join(groups), encoding="utf-8")
     if not is_compiled:
         compiling = [*command, "--compile-bytecode", "--quiet"]
         if subprocess.run(compiling, env=environment, check=False).returncode != 0:
@@ -74,6 +83,12 @@ def keep_exit_codes() -> None:
     """Where SIGCHLD is ignored (a parent passes that on), `subprocess` reads 0 for each exit code."""
     if os.name == "posix":
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def groups_with(asked: Sequence[str]) -> list[str]:
+    """The groups of optional packages: these and the installed ones, which a call without them keeps."""
+    kept = KEPT_GROUPS.read_text(encoding="utf-8").split() if KEPT_GROUPS.is_file() else []
+    return sorted({*asked, *kept} & {*GROUPS})
 
 
 def make_paths_relative(environment: Path, project: Path) -> None:
@@ -142,4 +157,6 @@ def fail(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(description="Makes the project's environment in .venv.")
+    parser.add_argument("--group", action="append", default=[], choices=GROUPS, help="optional packages")
+    sys.exit(main(parser.parse_args().group))

@@ -24,6 +24,16 @@ def load_setup() -> Any:
     return setup
 
 
+def test_optional_packages_are_kept_by_later_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = load_setup()
+    monkeypatch.setattr(setup, "KEPT_GROUPS", tmp_path / "groups.txt")
+    assert setup.groups_with([]) == []
+    assert setup.groups_with(["fuzz"]) == ["fuzz"]
+    (tmp_path / "groups.txt").write_text("fuzz")
+    assert setup.groups_with([]) == ["fuzz"]
+    assert setup.groups_with(["clients"]) == ["clients", "fuzz"]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="there is no such signal")
 def test_a_failing_child_is_noticed_where_the_signal_of_ended_children_is_ignored(tmp_path: Path) -> None:
     uv = tmp_path / "uv"
