@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from support.conformance.response_parser import Chunk, ConformanceError, ParsedResponse
-from support.units import Json
+from support.units import Json, JsonMapping
 
 N = TypeVar("N", int, float)
 EXTRA_FIELDS = Path(__file__).with_name("oracles") / "extra_fields.toml"
@@ -92,6 +92,7 @@ class StreamEvent(StrictModel):
         actual = sorted(self.model_fields_set & type(self).model_fields.keys() - self.common_fields)
         if actual != required:
             raise ValueError(f"{self.type} has {required or 'nothing'}; this one: {actual or 'nothing'}")
+        self.require_fields(required)
 
 
 @dataclass(frozen=True)
@@ -238,6 +239,14 @@ def require_total(total: int, prompt: int, completion: int) -> None:
     """Raises ValueError when token counts do not add up."""
     if total != prompt + completion:
         raise ValueError(f"total_tokens {total} is not {prompt} + {completion}")
+
+
+def require_part_of(total: int, details: JsonMapping | None, names: Iterable[str]) -> None:
+    """Raises ValueError for a detailed count that is no part of its total."""
+    for name in names:
+        part = (details or {}).get(name)
+        if part is not None and not (isinstance(part, int) and 0 <= part <= total):
+            raise ValueError(f"{name} is {part!r}, a part of {total} tokens")
 
 
 def require_equal_sizes(vectors: Iterable[Sequence[float]]) -> None:

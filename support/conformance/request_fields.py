@@ -41,6 +41,7 @@ def require_request_fields(parsed: ParsedResponse, listed: Collection[str]) -> N
     if request is not None:
         _require_known_model(parsed, request, listed)
         _require_echoed(parsed, request)
+        _require_requested_stop(parsed, request)
 
 
 def _require_known_model(parsed: ParsedResponse, request: JsonMapping, listed: Collection[str]) -> None:
@@ -82,6 +83,17 @@ def _require_echoed(parsed: ParsedResponse, request: JsonMapping) -> None:
                 )
 
 
+def _require_requested_stop(parsed: ParsedResponse, request: JsonMapping) -> None:
+    """The `stop_sequence` of a message is one of the requested ones (Anthropic API reference, Messages)."""
+    requested = request.get("stop_sequences")
+    for document in _documents(parsed):
+        found = document.get("stop_sequence")
+        if found is not None and found not in (requested or ()):
+            raise ConformanceError(
+                "request field", f"stop_sequence is {found!r:.200}, requested: {requested}"
+            )
+
+
 def _is_same(one: Json, other: Json) -> bool:
     numbers = [value for value in (one, other) if isinstance(value, int | float)]
     same_kind = isinstance(one, bool) == isinstance(other, bool)
@@ -97,10 +109,12 @@ def _models_of(parsed: ParsedResponse) -> Iterator[str]:
 
 
 def _documents(parsed: ParsedResponse) -> Iterator[JsonMapping]:
-    """Each document, and the response or the message that an event has."""
+    """Each document, and the response, the message or the part of one that an event has."""
     for document in parsed.values:
         if isinstance(document, dict):
             yield document
             yield from (
-                document[name] for name in ("response", "message") if isinstance(document.get(name), dict)
+                document[name]
+                for name in ("response", "message", "delta")
+                if isinstance(document.get(name), dict)
             )

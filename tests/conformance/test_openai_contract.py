@@ -76,6 +76,8 @@ SHARED: list[tuple[str, Any, str, str]] = [
     ("usage", ..., OWN, "usage: Field required"),
     ("usage", None, OWN, "usage: "),
     ("usage.total_tokens", 8, OWN, "total_tokens 8 is not 5 + 2"),
+    ("usage.prompt_tokens_details", {"cached_tokens": 6}, OWN, "cached_tokens is 6, a part of 5 tokens"),
+    ("usage.completion_tokens_details", {"reasoning_tokens": -1}, OWN, "reasoning_tokens is -1"),
     ("usage.total_tokens", ..., OFFICIAL, "usage.total_tokens: Field required"),
     ("usage.prompt_tokens", "5", OFFICIAL, "usage.prompt_tokens: "),
     ("usage.prompt_tokens", True, OFFICIAL, "usage.prompt_tokens: "),
@@ -219,6 +221,7 @@ def test_a_spoiled_stream_of_a_chat_is_refused(chunks: list[Any], layer: str, wo
         ([text("a", "tool_calls")], OWN, "finish_reason: "),
         ([spoiled(text("a"), "choices.0.text", None)], OWN, "text: "),
         ([text("a", created=NOW * 1000)], OWN, "is not the present time in seconds"),
+        ([text("a", system_fingerprint=5)], OWN, "system_fingerprint: Input should be a valid string"),
         ([text("a", usage={**USAGE, "total_tokens": 1})], OWN, "total_tokens 1 is not 5 + 2"),
     ],
 )

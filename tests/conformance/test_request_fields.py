@@ -87,3 +87,11 @@ def test_a_case_checks_the_model() -> None:
     answer = replace(reply(chat(model="gpt-4o")), request_body=b'{"model": "tiny"}')
     outcome = run_case(Canned(answer), replace(SERVER, model_names=LISTED), row)
     assert [failure.layer for failure in outcome.failures] == ["model"]
+
+
+@pytest.mark.parametrize("event", [{"stop_sequence": "four"}, {"delta": {"stop_sequence": "four"}}])
+def test_a_stop_sequence_that_was_not_requested_is_wrong(event: object) -> None:
+    check({"stop_sequences": ["nowhere", "four"]}, event)
+    for requested in ({"stop_sequences": ["five"]}, {}):
+        with pytest.raises(ConformanceError, match="request field: stop_sequence is 'four', requested: "):
+            check(requested, event)

@@ -30,6 +30,7 @@ from support.conformance.contract import (
     first_index,
     require_current_time,
     require_equal_sizes,
+    require_part_of,
     require_total,
     require_unique,
     require_unit_length,
@@ -69,15 +70,21 @@ class Usage(StrictModel):
     total_time_sec: Measured | None = None
     total_prompt_time_sec: Measured | None = None
     total_completion_time_sec: Measured | None = None
+    prompt_tokens_details: JsonObject | None = None
+    completion_tokens_details: JsonObject | None = None
 
     def require_consistent(self) -> None:
         require_total(self.total_tokens, self.prompt_tokens, self.completion_tokens)
+        require_part_of(self.prompt_tokens, self.prompt_tokens_details, ("cached_tokens", "audio_tokens"))
+        parts = ("reasoning_tokens", "audio_tokens")
+        require_part_of(self.completion_tokens, self.completion_tokens_details, parts)
 
 
 class _Head(StrictModel):
     id: Text
     created: Annotated[int, AfterValidator(require_current_time)]
     model: Text
+    system_fingerprint: str | None = None
 
 
 class _Token(StrictModel):

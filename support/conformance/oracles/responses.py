@@ -25,12 +25,13 @@ from support.conformance.contract import (
     extra_fields,
     first_index,
     require_current_time,
+    require_part_of,
     require_total,
 )
 from support.conformance.oracles.openai import ErrorBody
 from support.conformance.response_parser import ParsedResponse
 from support.conformance.tool_calls import Call, normalized_calls, require_json_object, require_unique_ids
-from support.units import Json, JsonMapping
+from support.units import Json, JsonMapping, JsonObject
 
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 # What ends a stream, and the status that the response has then.
@@ -45,9 +46,13 @@ class _Usage(StrictModel):
     input_tokens: Count
     output_tokens: Count
     total_tokens: Count
+    input_tokens_details: JsonObject | None = None
+    output_tokens_details: JsonObject | None = None
 
     def require_consistent(self) -> None:
         require_total(self.total_tokens, self.input_tokens, self.output_tokens)
+        require_part_of(self.input_tokens, self.input_tokens_details, ("cached_tokens",))
+        require_part_of(self.output_tokens, self.output_tokens_details, ("reasoning_tokens",))
 
 
 class _Part(StrictModel):
@@ -89,6 +94,7 @@ class _Response(StrictModel):
     id: Annotated[str, Field(pattern="^resp_.")]
     object: Literal["response"]
     created_at: Annotated[float, AfterValidator(require_current_time)]
+    completed_at: float | None = None
     model: Text
     status: Status
     output: list[_Item]
@@ -97,6 +103,8 @@ class _Response(StrictModel):
     incomplete_details: _IncompleteDetails | None = None
 
     def require_consistent(self) -> None:
+        if self.completed_at is not None and self.completed_at < int(self.created_at):
+            raise ValueError(f"completed_at {self.completed_at} is before created_at {self.created_at}")
         if (self.error is not None) != (self.status == "failed"):
             raise ValueError(f"the status {self.status} with the error {self.error!r}")
         if (self.incomplete_details is not None) != (self.status == "incomplete"):
