@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from steps import types  # noqa: F401  (the matcher and its types have to be there before the steps)
+from support.errors import EXIT_USAGE
 from support.results.behave_types import BehaveScenario
 from support.suite import RunContext
 from support.world import World
+
+if "behave.runner" in sys.modules and "support.runner.scenario_runner" not in sys.modules:
+    # behave has read no configuration, and has its own runner: each hook would fail.
+    print("acceptance: behave was not started in the checkout of the suite: start it there", file=sys.stderr)
+    sys.exit(EXIT_USAGE)
 
 
 class HookContext(Protocol):

@@ -119,6 +119,8 @@ class BehaveConfig(Protocol):
     jobs: int | None
     stop: bool
     dry_run: bool
+    junit: bool
+    show_timings: bool
 
     def exclude(self, filename: str) -> bool: ...
 

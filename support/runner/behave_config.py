@@ -97,6 +97,18 @@ def settings_of(configuration: BehaveConfig) -> ResolvedSettings:
     return load_settings(defines, options)
 
 
+def require_usable(configuration: BehaveConfig) -> None:
+    """Raises `SettingsError` for reports of behave and Allure that a run makes itself, and better."""
+    other_folder = "for another folder: -D acceptance_reports_dir=DIR"
+    if any("allure" in str(name).lower() for name in configuration.format or ()):
+        raise SettingsError(
+            "-f: a second formatter of Allure would write each result twice; every run writes "
+            f"reports/allure-results, {other_folder}"
+        )
+    if configuration.junit:
+        raise SettingsError(f"--junit: every run writes reports/junit; leave it out, {other_folder}")
+
+
 def expressions(configuration: BehaveConfig) -> list[str]:
     """The tag expressions that were given."""
     given = configuration.tags

@@ -40,7 +40,7 @@ from support.results.behave_types import BehaveConfig, BehaveScenario, BehaveSte
 from support.results.decision import Gate, decide
 from support.results.known_issues import KnownIssues
 from support.results.redaction import redact_output
-from support.runner.behave_config import command_line_of, settings_of, usage_errors
+from support.runner.behave_config import command_line_of, require_usable, settings_of, usage_errors
 from support.runner.checks_of_scenarios import require_existing, require_groups
 from support.runner.project_configuration import misspelled_variables, require_project_configuration
 from support.runner.requirements import SCRIPTED_MODEL
@@ -139,6 +139,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         os._exit(128 + number)
 
     def _run(self) -> int:
+        require_usable(self.config)
         if self._pool is None and self._argv is not None and not self.config.dry_run:
             self._pool = prestarted_pool(self._argv)
         resolved = settings_of(self.config)

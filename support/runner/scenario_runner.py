@@ -220,6 +220,10 @@ class ScenarioRunner(EventRunner):
 
     def run_dry(self) -> bool:
         """Let behave's formatters print everything without running it; whether a step has no definition."""
+        # The formatter of runs shows outcomes, and here is none.
+        default = self.config.default_format
+        self.config.format = ["plain" if name == default else name for name in self.config.format]
+        self.config.show_timings = False
         self.formatters = make_formatters(self.config, self.config.outputs)
         return bool(self.run_model())
 

@@ -1,0 +1,56 @@
+"""behave's own options in continuous integration: they work, or are refused in one line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FEATURE = ROOT / "features" / "openai_api" / "health.feature"
+
+
+def behave(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "behave", *options, str(FEATURE)],
+        cwd=folder,
+        env={**os.environ, "ACCEPTANCE_TARGET": "reference"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("-f", "allure_behave.formatter:AllureFormatter", "-o", "made"), "would write each result twice"),
+        (("--junit", "--junit-directory", "made"), "every run writes reports/junit"),
+    ],
+    ids=["allure", "junit"],
+)
+def test_a_report_that_a_run_makes_itself_is_refused(options: tuple[str, ...], words: str) -> None:
+    done = behave(ROOT, *options)
+    (line,) = done.stderr.splitlines()
+    assert words in line
+    assert "acceptance_reports_dir" in line
+    assert done.returncode == 2
+
+
+def test_a_dry_run_shows_its_scenarios_and_steps() -> None:
+    done = behave(ROOT, "--dry-run")
+    assert "Scenario: Health check routes return 200" in done.stdout
+    assert 'When the "health check" cases of the OpenAI API are run' in done.stdout
+    assert done.returncode == 0
+
+
+def test_behave_in_another_folder_ends_with_one_line(tmp_path: Path) -> None:
+    done = behave(tmp_path)
+    assert done.stderr.splitlines() == [
+        "acceptance: behave was not started in the checkout of the suite: start it there"
+    ]
+    assert done.returncode == 2
