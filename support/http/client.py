@@ -75,14 +75,19 @@ def _tls_context(
     return context
 
 
+_UNKNOWN_CA = "give the certificate of its CA with TARGET_CA_FILE or SSL_CERT_FILE"
+_RENEW = "renew it on the server, or correct the clock of this machine"
+_OTHER_HOST = "use a host name that it is for"
+# By the codes of OpenSSL (x509_vfy.h): not yet valid, expired; wrong host name, wrong IP address.
+_REMEDIES = {9: _RENEW, 10: _RENEW, 62: _OTHER_HOST, 64: _OTHER_HOST}
+
+
 def tls_problem(error: BaseException | None) -> str:
     """What is wrong with TLS, and the remedy; empty for an error that is no TLS error."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
-            return (
-                f"its certificate is not trusted ({error.verify_message.rstrip('.')}); give the certificate "
-                "of its CA with TARGET_CA_FILE or SSL_CERT_FILE, or a host name that it is for"
-            )
+            remedy = _REMEDIES.get(error.verify_code, _UNKNOWN_CA)
+            return f"its certificate is not trusted ({error.verify_message.rstrip('.')}); {remedy}"
         if isinstance(error, ssl.SSLError):
             return f"no TLS connection ({error.reason or error}); is it http, not https?"
         error = error.__cause__ or error.__context__

@@ -15,7 +15,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from support.errors import CheckFailed, NotSupported, TargetError
-from support.http.client import ApiClient, RequestFailed
+from support.http.client import ApiClient, RequestFailed, tls_problem
 from support.http.exchange import NotJson
 from support.models.roles import CATEGORICAL, EMBEDDING, ROLES, SCRIPTED, TOOLS, UNLOADABLE
 from support.programs.install import InstalledProgram
@@ -69,12 +69,13 @@ def program_version_models(url: str, settings: Settings) -> tuple[str, str, list
             return program, version, listed
         except RequestFailed as error:
             problem = str(error)
+            if not tls_problem(error):
+                problem += "; start the server, or choose another ollama_api"
         except (NotJson, KeyError, TypeError):
             answer = client.exchanges[-1]
-            problem = f"GET {answer.url} has status {answer.status} and {answer.text[:60]!r}"
-    raise TargetError(
-        f"no Ollama API at {redact_url(url)}: {problem}; start the server, or choose another ollama_api"
-    )
+            problem = f"GET {answer.url} has status {answer.status} and {answer.text[:60]!r}; "
+            problem += "choose another ollama_api"
+    raise TargetError(f"no Ollama API at {redact_url(url)}: {problem}")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,6 +30,7 @@ from support.http.recorder import ExchangeRecorder
 from support.servers.bundled_gateway import start_gateway
 from support.servers.discovery import discover
 from support.servers.endpoints import Endpoint
+from support.servers.ollama_backends import program_version_models
 from support.settings import load_settings
 from tests.timeouts import PATIENCE
 
@@ -72,9 +74,15 @@ def authority() -> trustme.CA:
 @pytest.fixture(scope="module")
 def url(authority: trustme.CA) -> Iterator[str]:
     """A server whose certificate is of the authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with serving(context) as address:
+        yield address
+
+
+@contextmanager
+def serving(context: ssl.SSLContext) -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Lists) as server:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("127.0.0.1").configure_cert(context)
         server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -214,6 +222,33 @@ def test_a_certificate_for_another_host_is_named(url: str, ca: Path) -> None:
     other = url.replace("127.0.0.1", "localhost")
     with pytest.raises(TargetError, match=r"not valid for 'localhost'.*a host name that it is for"):
         discover(load_settings({"target_url": other, "target_ca_file": str(ca)}).settings)
+
+
+@pytest.mark.parametrize(
+    ("days", "reason"), [((-30, -1), "certificate has expired"), ((1, 30), "certificate is not yet valid")]
+)
+def test_a_certificate_at_another_time_is_named_with_its_own_remedy(
+    authority: trustme.CA, ca: Path, days: tuple[int, int], reason: str
+) -> None:
+    begin, end = (datetime.now(UTC) + timedelta(days=day) for day in days)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", not_before=begin, not_after=end).configure_cert(context)
+    with serving(context) as url:
+        load_settings({"target_ca_file": str(ca)})
+        for connect in (_discover, _find_ollama):
+            with pytest.raises(TargetError) as caught:
+                connect(url)
+            text = str(caught.value)
+            assert f"its certificate is not trusted ({reason}); renew it on the server" in text
+            assert "TARGET_CA_FILE" not in text and "start the server" not in text
+
+
+def _discover(url: str) -> object:
+    return discover(load_settings({"target_url": url, "target_ca_file": "ca.pem"}).settings)
+
+
+def _find_ollama(url: str) -> object:
+    return program_version_models(url, load_settings({"target_ca_file": "ca.pem"}).settings)
 
 
 def test_http_on_a_port_with_tls_is_named(url: str) -> None:
