@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from support.http.exchange import Exchange
 from support.http.recorder import ExchangeRecorder
-from support.programs.launcher import LaunchedProgram
+from support.programs.launcher import LaunchedProgram, LogPosition
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
 from support.suite import RunContext
@@ -39,7 +39,7 @@ class ScenarioContext:
         self._results: list[Checkable] = []
         self._exchange_sources: list[Callable[[], Iterable[Exchange]]] = []
         self._evidence_sources: list[Callable[[], Iterable[Evidence]]] = []
-        self._log_offset = 0
+        self._log_position: LogPosition = (0, 0)
 
     def must_check(self, what: str) -> MustCheck[T]:
         """A result that a step of this scenario has to check."""
@@ -82,4 +82,4 @@ class ScenarioContext:
     def require_alive(self, server: LaunchedProgram) -> None:
         """From now on this server has to stay alive, and its log must not contain a panic."""
         self.server = server
-        self._log_offset = len(server.log)
+        self._log_position = server.log_position

@@ -337,7 +337,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         if self.server is None:
             return [], ""
         try:
-            log = self.server.log[self._log_offset :]
+            log = self.server.log_since(self._log_position)
         except FileNotFoundError:
             if self.server.end_is_known:
                 # The suite has ended it and removed its log.
@@ -375,7 +375,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
     def _log(self, server: LaunchedProgram) -> str:
         """What the server wrote since the scenario began; a server that was removed has left nothing."""
         try:
-            return server.log[self._log_offset :]
+            return server.log_since(self._log_position)
         except FileNotFoundError:
             return "(removed with the server, before the failure was found)\n"
 

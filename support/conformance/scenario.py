@@ -19,7 +19,7 @@ from support.errors import NotSupported, cause_of
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.http.responsiveness import ServerUnresponsive
-from support.programs.launcher import LaunchedProgram
+from support.programs.launcher import LaunchedProgram, LogPosition
 from support.results.causes import PANIC, panic_in
 from support.results.check import CheckResult, CheckStatus, require_conforming
 from support.results.known_issues import KnownIssues
@@ -157,14 +157,14 @@ class ConformanceScenario:
     def _run_on(self, server: Endpoint, process: LaunchedProgram | None, check: Check) -> Outcome:
         """Run a check; a server of the suite that died or panicked meanwhile is the cause of its failure."""
         self._use_server(server, process)
-        log_offset = len(process.log) if process is not None else 0
+        position = process.log_position if process is not None else (0, 0)
         timeout = self._servers.settings.seconds(RESPONSE_SECONDS)
         with closing(ApiClient(server.base_url, api_key=server.key, timeout=timeout)) as client:
             if isinstance(check, Case):
                 outcome = run_case(client, server, check)
             else:
                 outcome = run_sequence(client, server, check)
-            cause = _death_or_panic(outcome, process, log_offset) if process is not None else None
+            cause = _death_or_panic(outcome, process, position) if process is not None else None
             if cause is not None:
                 outcome = replace(outcome, failures=(cause, *outcome.failures))
             if not outcome.passed:
@@ -205,12 +205,12 @@ class ConformanceScenario:
         return replace(failed, status="known_issue", reason=known.reason, reason_source=known.source)
 
 
-def _death_or_panic(outcome: Outcome, process: LaunchedProgram, log_offset: int) -> Failure | None:
-    """What happened to the server while the check ran, its log from `log_offset` on included."""
+def _death_or_panic(outcome: Outcome, process: LaunchedProgram, position: LogPosition) -> Failure | None:
+    """What happened to the server while the check ran, its log from `position` on included."""
     if outcome.unanswered:
         with contextlib.suppress(WaitTimeout):
             wait_until("the end of the server", lambda: not process.alive, timeout=EXIT_SECONDS)
-    log = process.log[log_offset:]
+    log = process.log_since(position)
     if not process.alive:
         process.end_is_known = True
         return Failure(

@@ -25,6 +25,9 @@ from support.settings import ca_file, certificate_file_problem, redact_url
 from support.units import JsonMapping
 
 ANSWER_SECONDS = 30.0
+# Of a response. The head is limited by httpcore (100 kB).
+MAX_BODY_BYTES = 64_000_000
+_TOO_LONG = f"the body has more than {MAX_BODY_BYTES // 1_000_000} MB, the rest was not read"
 Chunks = list[tuple[float, bytes]]
 # Proxies (in small letters too) and CAs. Some values stop each client of httpx: SOCKS, a missing file.
 TRANSPORT_VARIABLES = frozenset(
@@ -169,8 +172,12 @@ class ApiClient:
             with DEADLINES.limit(self._timeout, self._abort):
                 response = self._client.send(request, stream=True)
                 try:
+                    received = 0
                     for chunk in response.iter_bytes():
                         chunks.append((time.monotonic() - started, chunk))
+                        received += len(chunk)
+                        if received > MAX_BODY_BYTES:
+                            raise httpx.DecodingError(_TOO_LONG)
                 finally:
                     response.close()
         except httpx.HTTPError as error:

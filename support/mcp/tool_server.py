@@ -14,6 +14,7 @@ from support.http.client import ApiClient
 from support.mcp.tool_servers import MISSING, STDIO, RecordedMessage
 from support.programs.child_environment import child_environment
 from support.programs.launcher import free_port
+from support.programs.output_limit import read_output
 from support.programs.process import ManagedProcess
 from support.waiting import wait_until
 
@@ -51,7 +52,7 @@ class ToolServer:
                 lambda: _ports(self._output),
                 timeout=self._ready_seconds,
                 alive=lambda: self.process.alive,
-                seen=lambda: self._output.read_text(errors="replace")[-500:],
+                seen=lambda: read_output(self._output)[-500:],
             )
         except BaseException:
             self.process.stop()
@@ -100,6 +101,6 @@ class ToolServer:
 
 def _ports(file: Path) -> dict[str, int] | None:
     """The line that the program prints when it is ready; error messages are in the same file."""
-    lines = file.read_text(errors="replace").splitlines(keepends=True)
+    lines = read_output(file).splitlines(keepends=True)
     found = next((line for line in lines if line.startswith("{") and line.endswith("\n")), None)
     return None if found is None else dict(json.loads(found))

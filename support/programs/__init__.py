@@ -10,6 +10,7 @@ launcher             starts a server program and waits until it is ready: log li
 mistralrs            the real mistral.rs: found or built with cargo
 never_ready          starts that ran into their time limit: after two of a kind no more are tried
 ollama               Ollama: found or built with Go
+output_limit         the limit of what a program prints: its start and its end are kept
 process              child processes and their groups: start, output, time limit, end
 registry             the external programs by name
 resource_usage       `resource-usage.csv`: CPU, memory, threads, open files and GPU of the target, once per

@@ -21,11 +21,14 @@ from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
 from support.http.responsiveness import RESPONSIVENESS
 from support.programs.never_ready import NEVER_READY
+from support.programs.output_limit import LEFT_OUT, OUTPUT_LIMITS, read_output
 from support.programs.process import ManagedProcess, process_tree
 from support.results.causes import PANIC, why_ended
 from support.waiting import WaitTimeout, wait_until
 
 T = TypeVar("T")
+# How often a log was shortened, and its length.
+LogPosition = tuple[int, int]
 LOG_TAIL_LINES = 15
 PORT_TRIES = 3
 REQUEST_SECONDS = 2.0
@@ -59,8 +62,21 @@ class LaunchedProgram:
 
     @property
     def log(self) -> str:
-        """Everything that it has written so far, both streams in order."""
-        return self.log_file.read_text(errors="replace")
+        """Everything that it has written so far, both streams in order, within the limit of output."""
+        return read_output(self.log_file)
+
+    @property
+    def log_position(self) -> LogPosition:
+        """The end of its log now, for `log_since`."""
+        return OUTPUT_LIMITS.times_shortened(self.log_file), len(self.log)
+
+    def log_since(self, position: LogPosition) -> str:
+        """What it has written since then; if its log was shortened meanwhile, what was kept of its end."""
+        times, length = position
+        log = self.log
+        if OUTPUT_LIMITS.times_shortened(self.log_file) != times:
+            return LEFT_OUT + log.rpartition(LEFT_OUT)[2]
+        return log[length:]
 
     @property
     def alive(self) -> bool:
@@ -197,7 +213,7 @@ def launch(  # noqa: PLR0913 - what it is, how it is started, and when it is rea
         # Also after Ctrl-C: the process is ended, and its folder removed once the log was read.
         was_alive = process is not None and process.alive
         code = process.stop() if process is not None else None
-        log = log_file.read_text(errors="replace") if log_file.exists() else ""
+        log = read_output(log_file) if log_file.exists() else ""
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, WaitTimeout):
             if was_alive:

@@ -38,11 +38,13 @@ from typing import IO, Protocol
 import psutil
 
 from support.programs.deferred_interrupts import defer_interrupts
+from support.programs.output_limit import LIMIT, MEGABYTE, OUTPUT_LIMITS, read_output
 from support.programs.run_directory import temp_prefix
 from support.waiting import WaitTimeout, wait_until
 
 TERMINATE_SECONDS = 3.0
 EXIT_SECONDS = 10.0
+OUTPUT_CHECK_SECONDS = 0.1
 # The most that a process gets to end by itself; zero once the run was interrupted.
 _longest_grace = TERMINATE_SECONDS
 _PR_SET_PDEATHSIG = 1
@@ -85,6 +87,10 @@ class CompletedCommand:
 
 class CommandTimeout(AssertionError):
     """A command did not end in time; its tree was ended."""
+
+
+class OutputTooLong(CommandTimeout):
+    """A command printed more than is kept of its output; its tree was ended."""
 
 
 def _before_exec(parent: int) -> None:
@@ -166,9 +172,9 @@ class ManagedProcess:
         self.started = time.monotonic()
         # An interruption between the start and `managed.add` would leave the process behind.
         with contextlib.ExitStack() as files, defer_interrupts():
-            out = None if stdout is None else files.enter_context(stdout.open("wb"))
+            out = None if stdout is None else files.enter_context(_output_file(stdout))
             err: IO[bytes] | int = (
-                subprocess.STDOUT if stderr is None else files.enter_context(stderr.open("wb"))
+                subprocess.STDOUT if stderr is None else files.enter_context(_output_file(stderr))
             )
             self._popen = subprocess.Popen(
                 self.command,
@@ -240,6 +246,13 @@ class ManagedProcess:
         return code
 
 
+def _output_file(file: Path) -> IO[bytes]:
+    """An empty file for the output of a program, within the limit of output."""
+    file.write_bytes(b"")
+    OUTPUT_LIMITS.watch(file)
+    return file.open("ab")
+
+
 class ProcessGroupReaper:
     """A helper process that kills a process group when this process ends, in whatever way. POSIX only.
 
@@ -280,27 +293,42 @@ def run_command(
 ) -> CompletedCommand:
     """Run a command to its end, `within` so many seconds.
 
-    Raises OSError when it cannot be started, `CommandTimeout` when it does not end.
+    Raises OSError when it cannot be started, `CommandTimeout` when it does not end, also since it prints
+    without end (`output_limit.py`).
     """
     with tempfile.TemporaryDirectory(prefix=temp_prefix()) as folder:
         out, err = Path(folder, "stdout"), Path(folder, "stderr")
         process = ManagedProcess(command, stdout=out, stderr=err, env=env, cwd=cwd, stdin=stdin)
         try:
-            code = process.wait(within)
+            code = _wait_within_limit(process, within, (out, err))
             seconds = time.monotonic() - process.started
         except CommandTimeout as timeout:
-            output = (out.read_text(errors="replace") + err.read_text(errors="replace"))[-500:]
-            raise CommandTimeout(f"{timeout}; it had printed: {output!r}") from None
+            process.stop(grace=0)
+            output = (read_output(out) + read_output(err))[-500:]
+            raise type(timeout)(f"{timeout}; it had printed: {output!r}") from None
         finally:
             # Also when it ended by itself: what it left in the background is in its process group.
             process.stop(grace=0)
         return CompletedCommand(
             command=process.command,
             exit_code=code,
-            stdout=out.read_text(errors="replace"),
-            stderr=err.read_text(errors="replace"),
+            stdout=read_output(out),
+            stderr=read_output(err),
             seconds=seconds,
         )
+
+
+def _wait_within_limit(process: ManagedProcess, within: float, files: Sequence[Path]) -> int:
+    """The exit code; raises `CommandTimeout`, or `OutputTooLong` as soon as a file is beyond the limit."""
+    left = within
+    while not process.exited_within(min(left, OUTPUT_CHECK_SECONDS)):
+        left -= OUTPUT_CHECK_SECONDS
+        command = f"`{' '.join(process.command)}`"
+        if any(OUTPUT_LIMITS.times_shortened(file) or file.stat().st_size > LIMIT for file in files):
+            raise OutputTooLong(f"{command} was ended: it had printed more than {LIMIT // MEGABYTE} MB")
+        if left <= 0:
+            raise CommandTimeout(f"{command} did not end within {within:.1f} s")
+    return process.wait(EXIT_SECONDS)
 
 
 def terminate_at_once() -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.programs.deferred_interrupts import defer_interrupts
+from support.programs.output_limit import read_output
 from support.programs.process import ManagedProcess
 from support.programs.run_directory import RunDirectory
 from support.runner.messages import StartMessage
@@ -124,7 +125,7 @@ class Worker:
 
     def last_output(self) -> str:
         """The end of what it printed since its last scenario started."""
-        text = self.log.read_text(errors="replace") if self.log.is_file() else ""
+        text = read_output(self.log) if self.log.is_file() else ""
         return text.rpartition(SCENARIO_SEPARATOR)[2][-MAX_LOG_CHARACTERS:].strip()
 
 

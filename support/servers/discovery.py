@@ -16,7 +16,7 @@ from support.errors import TargetError
 from support.programs.child_environment import child_environment
 from support.programs.install import EXECUTABLE_SUFFIX
 from support.programs.mistralrs import MISTRALRS
-from support.programs.process import CommandTimeout, CompletedCommand, run_command
+from support.programs.process import CommandTimeout, CompletedCommand, OutputTooLong, run_command
 from support.programs.run_directory import temp_prefix
 from support.results.program_version import REFERENCE, ProgramVersion
 from support.results.redaction import redact
@@ -202,6 +202,8 @@ def _identify(path: Path, choice: TargetChoice) -> CommandTarget:
                 within=VERSION_SECONDS,
                 env=child_environment(Path(folder)),
             )
+        except OutputTooLong as error:
+            raise TargetError(f"{redact(str(error))[:200]}: {named}; is it a mistral.rs program?") from None
         except CommandTimeout:
             raise TargetError(
                 f"no answer to --version within {VERSION_SECONDS:.0f} s: {named}; is it a mistral.rs program?"

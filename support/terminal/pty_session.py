@@ -34,6 +34,8 @@ READ_BYTES = 65536
 WRITE_BYTES = 256
 # How often a silent program is checked: it may have ended while another one keeps the terminal open.
 POLL_INTERVAL = 0.25
+# Of the output: rendering takes a while, and a chat has a thousandth of it.
+MAX_OUTPUT_BYTES = 16_000_000
 # Of a screen, in a message.
 MESSAGE_CHARACTERS = 3000
 
@@ -65,6 +67,7 @@ class TerminalSession:
         self.traffic: list[Traffic] = []
         self.started = time.monotonic()
         self._closed = False
+        self._written = 0
         # Whether the program has closed the terminal: there will be no more output.
         self.eof = False
         # An interruption between the start and `managed.add` would leave the process behind.
@@ -217,6 +220,11 @@ class TerminalSession:
             self.eof = True
             return False
         self._record(data, typed=False)
+        self._written += len(data)
+        if self._written > MAX_OUTPUT_BYTES:
+            raise CheckFailed(
+                f"the program has written more than {MAX_OUTPUT_BYTES // 1_000_000} MB to the terminal"
+            )
         self.screen.feed(data)
         return True
 

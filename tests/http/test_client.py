@@ -212,3 +212,20 @@ def test_a_stream_that_is_left_open_is_described(
 ) -> None:
     with pytest.raises(RequestFailed, match=rf"GET \S+: {reason}"):
         client(left_open(*parts), within=0.5).get("/")
+
+
+def test_a_body_without_end_is_not_read_to_its_end(
+    client: Callable[..., ApiClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("support.http.client.MAX_BODY_BYTES", 10_000)
+    api = client(trickle(CHUNKED, every=0, drop=b"400\r\n" + b"x" * 1024 + b"\r\n"))
+    with pytest.raises(RequestFailed, match=r"the body has more than 64 MB, the rest was not read"):
+        api.get("/")
+    api.close()
+
+
+def test_a_head_without_end_is_not_read_to_its_end(client: Callable[..., ApiClient]) -> None:
+    api = client(trickle(b"HTTP/1.1 200 OK\r\nX: ", every=0, drop=b"x" * 10_000))
+    with pytest.raises(RequestFailed, match="the server broke off"):
+        api.get("/")
+    api.close()
