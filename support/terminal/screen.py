@@ -110,7 +110,9 @@ class Screen:
     @property
     def text(self) -> str:
         """The rows that are shown, without what is blank at their ends."""
-        return visible("\n".join(row.rstrip() for row in self._display.display).rstrip())
+        # Not pyte's `display`: it fails on a cell that is the rest of an overwritten wide character.
+        rows = (self._display.buffer[row] for row in range(self._display.lines))
+        return visible("\n".join(_row(row, self._display.columns) for row in rows).rstrip())
 
     @property
     def whole_text(self) -> str:

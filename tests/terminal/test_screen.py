@@ -72,3 +72,11 @@ def test_texts_hold_no_control_characters() -> None:
     screen = Screen()
     screen.feed("a\x00b\x9b31mc\u202ed".encode() + b"\x1b[2J\xff\x07 end")
     assert not [sign for sign in screen.whole_text if ord(sign) < 32 and sign != "\n"]
+
+
+def test_a_wide_character_of_which_one_half_is_overwritten_is_shown() -> None:
+    screen = Screen()
+    screen.feed("a你b".encode() + b"\x1b[1;2Hx")
+    assert screen.text == "axb"
+    screen.feed("\x1b[1;1H好".encode())
+    assert screen.text == "好b"
