@@ -250,9 +250,10 @@ class OllamaBackends:
                     raise TargetError(
                         f"{shown} lists no model and takes none of the suite's: {error}"
                     ) from None
-        roles = (SCRIPTED, EMBEDDING, UNLOADABLE)
-        # What is behind a gateway at a URL is not known: it may be a server that unloads no model.
-        unloads = False if program == GATEWAY else None
+        # The gateway has one model, and what is behind it is not known: it may be a server that unloads none.
+        is_gateway = program == GATEWAY
+        roles = (SCRIPTED, UNLOADABLE) if is_gateway else (SCRIPTED, EMBEDDING, UNLOADABLE)
+        unloads = False if is_gateway else None
         served = dict.fromkeys(roles, listed[0].removesuffix(LATEST))
         return OllamaBackend(url, program or "url", version, served, unloads=unloads)
 

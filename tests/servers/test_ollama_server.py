@@ -253,6 +253,19 @@ def test_a_gateway_that_takes_no_models_is_asked_for_its_first_one(programs: Pro
         server.stop()
 
 
+def test_the_bundled_gateway_at_a_url_has_one_model_and_its_own_known_issues(
+    programs: Programs, gguf: Path
+) -> None:
+    header = 'BaseHTTPRequestHandler.version_string = lambda self: "mistralrs-gateway"'
+    server = start_ollama(stand_in(programs, first=header, post=REFUSES), programs.settings())
+    try:
+        front = made_fronts(programs, gguf, ollama_api=server.url).under_test()
+        assert (front.program, front.version, front.unloads) == ("mistralrs-gateway", "0.17.4", False)
+        assert dict(front.names) == dict.fromkeys((SCRIPTED, UNLOADABLE), "theirs")
+    finally:
+        server.stop()
+
+
 def test_no_server_at_the_address_is_told_in_one_line(programs: Programs, gguf: Path) -> None:
     owner = made_fronts(programs, gguf, ollama_api="http://user:secret@127.0.0.1:9")
     with pytest.raises(TargetError, match="no Ollama API at http://") as caught:
