@@ -15,11 +15,12 @@ from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.models.roles import SCRIPTED
 from support.programs.launcher import LaunchedProgram
+from support.programs.starts import STARTS, ServerStart
 from support.reporting.evidence import Metrics, ScenarioEvidence
 from support.results.causes import PANIC, panic_in
 from support.results.check import CheckResult
 from support.results.must_check import MustCheck
-from support.results.outcome import Measurement
+from support.results.outcome import Evidence, Measurement
 from support.results.scenario_result import ScenarioResult
 from support.scenario import ScenarioContext
 from support.servers import cli_checks, launch_checks, launch_plans
@@ -54,7 +55,9 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         super().__init__(suite, folder)
         self.measures: list[Measurement] = []
         self.checks: list[CheckResult] = []
+        self.check_evidence: dict[str, list[Evidence]] = {}
         self._collected = False
+        self._failed_starts = len(STARTS.failed)
         self.program = cli_checks.ProgramRuns(folder)
         self.launch_result: MustCheck[LaunchResult] = self.must_check("server start")
         self.models: MustCheck[Exchange] = self.must_check("list of models")
@@ -367,10 +370,21 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
             metrics=self._metrics,
             commands=self.program.completed.all(),
             transcripts=self.terminal.transcripts(),
+            starts=self._starts(),
+            folder=self.folder,
         )
         self.evidence += scene.attachments()
         for source in self._evidence_sources:
             self.evidence += source()
+        if "conformance" in vars(self):
+            for name, exchanges in self.conformance.exchanges_by_id.items():
+                own = ScenarioEvidence(settings=(), exchanges=exchanges).attachments()
+                self.check_evidence[name] = own
+
+    def _starts(self) -> list[ServerStart]:
+        """Of the server of this scenario, and of those that did not become ready."""
+        own = STARTS.find(self.server.url) if self.server is not None else None
+        return [*([own] if own else []), *STARTS.failed[self._failed_starts :]]
 
     def _log(self, server: LaunchedProgram) -> str:
         """What the server wrote since the scenario began; a server that was removed has left nothing."""

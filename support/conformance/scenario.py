@@ -68,13 +68,13 @@ UseServer = Callable[[Endpoint, LaunchedProgram | None], object]
 
 
 class ConformanceScenario:
-    """Runs one group of checks. `checks` is filled while they run; `exchanges` are those of failed checks."""
+    """Runs one group of checks. `checks` is filled while they run; `exchanges_by_id`: of the failed ones."""
 
     def __init__(
         self, servers: Servers, cleanups: ExitStack, use_server: UseServer, checks: list[CheckResult]
     ) -> None:
         self.checks = checks
-        self.exchanges: list[Exchange] = []
+        self.exchanges_by_id: dict[str, list[Exchange]] = {}
         self.group: MustCheck[str] = MustCheck("group of checks")
         self._servers = servers
         self._cleanups = cleanups
@@ -168,8 +168,13 @@ class ConformanceScenario:
             if cause is not None:
                 outcome = replace(outcome, failures=(cause, *outcome.failures))
             if not outcome.passed:
-                self.exchanges += client.exchanges
+                self.exchanges_by_id.setdefault(check.id, []).extend(client.exchanges)
         return outcome
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """Those of all failed checks."""
+        return [exchange for those in self.exchanges_by_id.values() for exchange in those]
 
     def _missing_api(self, server: Endpoint) -> str | None:
         """Why nothing of the API can be used: the route that every server of it has is missing."""

@@ -15,7 +15,7 @@ from support.http.exchange import Exchange
 from support.performance.activity import ActivityProbe, watch_activity
 from support.performance.concurrency import UserOutcome
 from support.programs.launcher import LaunchedProgram
-from support.reporting.evidence import replay_evidence
+from support.reporting.repeat_script import replay_evidence
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
 from support.results.scenario_result import ScenarioResult

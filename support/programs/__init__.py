@@ -18,5 +18,6 @@ resource_usage       `resource-usage.csv`: CPU, memory, threads, open files and 
 run_directory        the temporary folder of a run, and the removal of abandoned ones
 sampling             a thread that samples until it is stopped
 smollm2              the trained model SmolLM2, from its Python package
+starts               how servers were started, to start them again
 tmux                 the program tmux
 """

@@ -23,6 +23,7 @@ from support.http.responsiveness import RESPONSIVENESS
 from support.programs.never_ready import NEVER_READY
 from support.programs.output_limit import LEFT_OUT, OUTPUT_LIMITS, read_output
 from support.programs.process import ManagedProcess, process_tree
+from support.programs.starts import STARTS, ServerStart
 from support.results.causes import PANIC, why_ended
 from support.waiting import WaitTimeout, wait_until
 
@@ -190,8 +191,11 @@ def launch(  # noqa: PLR0913 - what it is, how it is started, and when it is rea
     folder = Path(tempfile.mkdtemp(prefix="acceptance-server-"))
     log_file = folder / "server.log"
     process: ManagedProcess | None = None
+    variables = environment(folder)
+    start = ServerStart.of(command, variables, folder, url)
     try:
-        process = ManagedProcess(command, stdout=log_file, env=environment(folder), cwd=folder)
+        process = ManagedProcess(command, stdout=log_file, env=variables, cwd=folder)
+        STARTS.add(start)
         program = LaunchedProgram(process, folder, log_file, url)
         lacking = ""
 
@@ -216,6 +220,7 @@ def launch(  # noqa: PLR0913 - what it is, how it is started, and when it is rea
         log = read_output(log_file) if log_file.exists() else ""
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, WaitTimeout):
+            STARTS.failed.append(start)
             if was_alive:
                 NEVER_READY.failed(kind, str(error))
             message = f"{error} (exit code {code}). Last lines of its log:\n{log_tail(log)}"

@@ -203,7 +203,7 @@ class _Listener(AllureListener):  # type: ignore[misc]
             if finished.checks:
                 # The checks stand beside their scenario, in a folder of its title.
                 _place_in_group(test, test.name)
-            for item in finished.evidence:
+            for item in (piece for piece in finished.evidence if not piece.folder_only):
                 try:
                     self.attach(item, uuid)
                 except Exception as error:  # noqa: BLE001 - a formatter never raises

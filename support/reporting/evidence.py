@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-import gzip
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Protocol
 
 from support.http.client import ApiClient
-from support.http.exchange import MAX_ARGUMENT, SECRET_HEADERS, Exchange, readable
+from support.http.exchange import SECRET_HEADERS, Exchange, readable
 from support.programs.process import CompletedCommand
+from support.programs.starts import ServerStart
 from support.reporting.behave_events import warn_incomplete
-from support.results.check import CheckResult
-from support.results.outcome import Evidence, Measurement, Verdict
+from support.reporting.repeat_script import last_exchanges, replay_evidence
+from support.results.check import CheckResult, describe_failure
+from support.results.outcome import GZIP, Evidence, Measurement, Verdict
 from support.results.redaction import redact_data
 from support.results.safe_text import visible
 
 FOLDER = "evidence"
 METRICS_SECONDS = 2.0
 LOG_CHARACTERS = 200_000
-SHOWN_EXCHANGES = 20
 KEPT_BYTES = 200_000
 MAX_CHUNKS = 1000
-# Packed data has been redacted before: what looks like a secret in it is none.
-GZIP = "application/gzip"
-# A larger one would make every report large.
-MAX_PACKED_BODY = 1_000_000
+MAX_FOLDER_NAME = 80
 # Allure's viewer masks exactly this text.
 ALLURE_REDACTED = "__ALLURE_REDACTED__"
-_REPLAY_HEADER = (
-    '#!/bin/sh\n# Repeats the requests of the scenario, in order.\ncd "$(dirname "$0")" || exit 1\n'
-)
-_REQUIRE_TOKEN = ": \"${TOKEN:?set it to the value of the header, such as 'Bearer KEY'}\"\n"
 
 
 class Metrics:
@@ -87,6 +81,7 @@ class EvidenceSource(Protocol):
     evidence: list[Evidence]
     measures: list[Measurement]
     checks: list[CheckResult]
+    check_evidence: dict[str, list[Evidence]]
 
     def collect(self) -> None:
         """Gather what a reader of a failure needs; a second call adds nothing."""
@@ -94,7 +89,10 @@ class EvidenceSource(Protocol):
 
 @dataclass(frozen=True)
 class ScenarioEvidence:
-    """What there was in the scenario: terminals, requests, commands, the log of its server since it began."""
+    """What there was in the scenario: terminals, requests, commands, the log of its server since it began.
+
+    `starts`: of its servers, those that failed included; `folder`: that of the scenario.
+    """
 
     settings: Sequence[tuple[str, str, str]]
     log: str | None = None
@@ -102,6 +100,8 @@ class ScenarioEvidence:
     metrics: Metrics | None = None
     commands: Sequence[CompletedCommand] = ()
     transcripts: Sequence[Transcript] = ()
+    starts: Sequence[ServerStart] = ()
+    folder: Path | None = None
 
     def attachments(self) -> list[Evidence]:
         """All of it, the most useful first."""
@@ -111,9 +111,10 @@ class ScenarioEvidence:
         if self.exchanges:
             found += [
                 exchange_evidence(exchange, f"exchange-{number}.json")
-                for number, exchange in _last(self.exchanges)
+                for number, exchange in last_exchanges(self.exchanges)
             ]
-            found += replay_evidence(self.exchanges)
+        if self.exchanges or self.starts:
+            found += replay_evidence(self.exchanges, self.starts, self.folder)
         found += command_evidence(self.commands)
         if self.log is not None:
             log = visible(self.log)[-LOG_CHARACTERS:] or "(nothing since the scenario began)\n"
@@ -149,7 +150,12 @@ def finalize(
         if output:
             pieces.insert(0, Evidence.text("output", output[-LOG_CHARACTERS:], "output.txt"))
         pieces.insert(0, failure_evidence(verdict.message, verdict.trace, verdict.why))
-        write_evidence(pieces, reports, str(scenario.filename), scenario.line)
+        write_evidence(pieces, reports, str(scenario.name or scenario.keyword))
+    if kept and world is not None:
+        for check in world.checks:
+            if check.status in ("failed", "known_issue"):
+                text = Evidence.text("failure", f"{visible(describe_failure(check))}\n", "failure.txt")
+                write_evidence([text, *world.check_evidence.get(check.id, ())], reports, check.id)
 
 
 def failure_evidence(message: str, trace: str, known_issue: str = "") -> Evidence:
@@ -203,44 +209,25 @@ def _pairs(headers: Mapping[str, str]) -> list[dict[str, str]]:
     ]
 
 
-def _last(exchanges: Sequence[Exchange]) -> list[tuple[int, Exchange]]:
-    """The last requests, numbered from the first one of the scenario."""
-    return list(enumerate(exchanges, 1))[-SHOWN_EXCHANGES:]
+def write_evidence(attachments: Iterable[Evidence], reports: Path, name: str) -> Path | None:
+    """Write them to a folder in `evidence/` below the reports, or None when it cannot be written.
 
-
-def replay_evidence(exchanges: Sequence[Exchange]) -> list[Evidence]:
-    """`repeat.sh`, a shell script of `curl` commands, and a gzipped file for each body that fits in none.
-
-    Keys are taken from the variable TOKEN.
-    """
-    lines, bodies = "", []
-    for number, exchange in _last(exchanges):
-        if exchange.body_fits_on_a_line:
-            lines += f"{exchange.curl(max_body=MAX_ARGUMENT)}\n"
-            continue
-        # A secret cannot be found in compressed text: it is removed before.
-        packed = gzip.compress(redact_data(exchange.request_body), mtime=0)
-        if len(packed) > MAX_PACKED_BODY:
-            size = len(exchange.request_body)
-            lines += f"# Left out: {exchange.method} {exchange.url} with a body of {size} bytes.\n"
-            continue
-        bodies.append(Evidence(f"body of request {number}", GZIP, packed, f"body-{number}.gz"))
-        lines += f"{exchange.curl(body_file=bodies[-1].file)}\n"
-    script = _REPLAY_HEADER + (_REQUIRE_TOKEN if "$TOKEN" in lines else "") + lines
-    return [Evidence.text("how to repeat it", script, "repeat.sh"), *bodies]
-
-
-def write_evidence(attachments: Iterable[Evidence], reports: Path, feature: str, line: int) -> Path | None:
-    """Write them to `evidence/<feature>_<line>` below the reports; the folder, or None when it cannot be.
-
-    Two features of one name in different folders do not share: the second folder gets a number. A full disk
-    costs the evidence and a line on the terminal, not the run.
+    It is named after the check's id or the scenario's title. Two of one name do not share: the second folder
+    gets a number. A full disk costs the evidence and a line on the terminal, not the run.
     """
     try:
-        return _write_files(attachments, reports / FOLDER, f"{PurePath(feature).stem}_{line}")
+        return _write_files(attachments, reports / FOLDER, folder_name(name))
     except OSError as error:
         warn_incomplete("evidence", error)
         return None
+
+
+def folder_name(name: str) -> str:
+    """The name of a folder for an id or a title; one that is cut ends with a hash of the whole name."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "scenario"
+    if len(plain) <= MAX_FOLDER_NAME:
+        return plain
+    return f"{plain[: MAX_FOLDER_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _write_files(attachments: Iterable[Evidence], place: Path, name: str) -> Path:
@@ -254,7 +241,10 @@ def _write_files(attachments: Iterable[Evidence], place: Path, name: str) -> Pat
             folder = place / f"{name}-{number}"
     for position, piece in enumerate(attachments, 1):
         file = piece.file or f"{position}-{re.sub(r'[^A-Za-z0-9.]+', '-', piece.name)[:60]}"
-        (folder / file).write_bytes(piece.data if piece.media_type == GZIP else redact_data(piece.data))
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        # Packed data has been redacted before; what looks like a secret in a model is none.
+        packed = piece.media_type == GZIP or (piece.folder_only and b"\0" in piece.data)
+        (folder / file).write_bytes(piece.data if packed else redact_data(piece.data))
     return folder
 
 

@@ -35,17 +35,23 @@ class Verdict:
         return self.status in ("failed", "broken")
 
 
+# Packed data has been redacted before: what looks like a secret in it is none.
+GZIP = "application/gzip"
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Something a scenario leaves for a reader: a log slice, an exchange, a measurement.
 
     `name` is its title in the report, `file` what it is called in the folder of a failed scenario.
+    `folder_only`: it is not shown in the report.
     """
 
     name: str
     media_type: str
     data: bytes
     file: str = ""
+    folder_only: bool = False
 
     @classmethod
     def text(cls, name: str, text: str, file: str = "") -> Evidence:

@@ -101,7 +101,7 @@ class ResultCollector:
 
     def _report_crash(self, finished: FinishedScenario, started: Record, output: str) -> None:
         """`started` is the record of its begin."""
-        verdict, scenario = finished.verdict, finished.scenario
+        verdict = finished.verdict
         record = replace(
             started,
             status=verdict.status,
@@ -115,7 +115,7 @@ class ResultCollector:
         self.scenario_started(record)
         self._print_outcome(record)
         failure = failure_evidence(verdict.message, verdict.trace)
-        write_evidence([failure, *finished.evidence], self.reports.folder, scenario.filename, scenario.line)
+        write_evidence([failure, *finished.evidence], self.reports.folder, record.name)
         self._allure.add(finished)
 
     def _print_outcome(self, record: Record) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from support.errors import AcceptanceError
 from support.programs.child_environment import child_environment
 from support.programs.launcher import LaunchedProgram, LaunchFailure, launch, log_matches
+from support.programs.starts import STARTS, ServerStart
 from support.settings import Settings
 
 READY_SECONDS = 60.0
@@ -67,4 +68,8 @@ def start_gateway(
     listening = _READY.search(program.log)
     assert listening is not None
     program.url = listening[1]
+    # With its port, which the gateway has chosen itself.
+    port = program.url.rpartition(":")[2]
+    again = child_environment(program.folder, **key)
+    STARTS.add(ServerStart.of([*command, "--port", port], again, program.folder, program.url))
     return program

@@ -25,9 +25,10 @@ from support.reporting.evidence import (
     ScenarioEvidence,
     Transcript,
     exchange_evidence,
-    replay_evidence,
+    folder_name,
     write_evidence,
 )
+from support.reporting.repeat_script import replay_evidence
 from support.results.outcome import Evidence
 from support.results.redaction import Redactor, set_redactor
 
@@ -238,14 +239,21 @@ def test_an_unfinished_exchange_is_kept() -> None:
     assert '"status": 0' in document and "half" in document and '"after": 1.0' in document
 
 
-def test_features_of_one_name_do_not_share_a_folder(tmp_path: Path) -> None:
+def test_two_of_one_name_do_not_share_a_folder(tmp_path: Path) -> None:
     pieces = [Evidence.text("a transcript", "Bearer " + "a1B" * 10), Evidence.text("x", "y", "x.txt")]
-    first = write_evidence(pieces, tmp_path, "features/openai_api/streams.feature", 12)
-    second = write_evidence(pieces, tmp_path, "features/ollama_api/streams.feature", 12)
-    assert first == tmp_path / "evidence" / "streams_12"
-    assert second == tmp_path / "evidence" / "streams_12-2"
+    first = write_evidence(pieces, tmp_path, "openai.chat.stream: ends?")
+    second = write_evidence(pieces, tmp_path, "openai.chat.stream: ends!")
+    assert first == tmp_path / "evidence" / "openai.chat.stream-ends"
+    assert second == tmp_path / "evidence" / "openai.chat.stream-ends-2"
     assert sorted(file.name for file in first.iterdir()) == ["1-a-transcript", "x.txt"]
     assert (first / "1-a-transcript").read_text() == "Bearer (redacted)"
+
+
+def test_a_long_name_is_cut_and_stays_different() -> None:
+    names = [f"{'long title ' * 40}{end}" for end in ("one", "two")]
+    folders = [folder_name(name) for name in names]
+    assert all(len(folder) == 80 for folder in folders) and len(set(folders)) == 2
+    assert (folder_name("../../x"), folder_name("日本")) == ("x", "scenario")
 
 
 def test_a_transcript_commands_no_terminal_and_tells_no_secret() -> None:
@@ -258,4 +266,4 @@ def test_a_transcript_commands_no_terminal_and_tells_no_secret() -> None:
 
 def test_a_full_disk_costs_the_evidence_only(tmp_path: Path) -> None:
     (tmp_path / "evidence").write_text("a file, not a folder")
-    assert write_evidence([Evidence.text("x", "y")], tmp_path, "a.feature", 1) is None
+    assert write_evidence([Evidence.text("x", "y")], tmp_path, "a") is None

@@ -123,7 +123,7 @@ def run(folder: Path, redactor: Redactor, environment: dict[str, str]) -> Left:
     )
     # Reading the settings has put another in force.
     set_redactor(redactor)
-    write_evidence([Evidence.text("server log", LEAK, "server.log")], reports, "features/x/leaks.feature", 1)
+    write_evidence([Evidence.text("server log", LEAK, "server.log")], reports, "it leaks")
     target = CommandTarget(Path("mistralrs"), "mistralrs", "0.8.1", f"found at {URL}")
     texts = {"stdout": done.stdout + done.stderr}
     run_reports = RunReports(in_force, target)

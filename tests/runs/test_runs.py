@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from support.reporting.evidence import folder_name
 from support.results.record import read_records
 from support.results.redaction import REDACTED
 from tests.runs import toy_suite
@@ -412,16 +413,17 @@ def test_key_that_comes_back_is_shown_nowhere(runs: Runs) -> None:
 
 def test_each_failure_leaves_its_evidence_and_nothing_else_does(runs: Runs) -> None:
     run = runs["real secret key"]
+    # A test is a scenario or a check.
     failed = {
-        re.sub(r".*/(\w+)\.feature:(\d+)$", r"\1_\2", test["location"])
+        folder_name(test["name"])
         for test in run.report["tests"]
         if test["verdict"] in ("failed", "broken", "known_issue")
     }
     folders = {folder.name: folder for folder in (run.reports / "evidence").iterdir()}
     assert set(folders) == failed
-    one = next(folder for folder in folders.values() if (folder / "exchange-1.json").exists())
+    one = next(folder for folder in folders.values() if (folder / "metrics-after.txt").exists())
     kept = {file.name for file in one.iterdir()}
-    assert {"repeat.sh", "settings.txt", "metrics-before.txt", "metrics-after.txt"} <= kept
+    assert {"exchange-1.json", "repeat.sh", "settings.txt", "metrics-before.txt"} <= kept
     assert "answers_total" in (one / "metrics-after.txt").read_text()
     exchange = json.loads((one / "exchange-1.json").read_bytes())
     assert exchange["seconds"] > 0
@@ -430,13 +432,15 @@ def test_each_failure_leaves_its_evidence_and_nothing_else_does(runs: Runs) -> N
 
 
 # Run -> the scenarios that leave a folder, and words that it has to have.
+LATE = ("It-sleeps-for-ever", "It-loops-for-ever", "It-reads-a-stream-without-end", "Its-hook-hangs")
+EVERY_WAY = ("It-fails", "It-breaks", "It-is-undefined", "Its-hook-breaks", "Its-hook-finds-a-defect")
 LEAVE = {
-    "cleanup breaks": {"toy0_4": "the port is still taken"},
-    "fixed issue": {"toy0_4": "remove the entry"},
-    "known issue": {"toy0_4": "known issue: one is not two here"},
-    "over budget": {f"toy{number}_4": "exceeded its budget" for number in range(4)},
-    "worker killed": {"a_9": "the worker process ended (signal SIGKILL)"},
-    "every way": {f"toy{number}_4": "" for number in range(5)},
+    "cleanup breaks": {"Its-cleanup-breaks": "the port is still taken"},
+    "fixed issue": {"It-passes": "remove the entry"},
+    "known issue": {"It-fails": "known issue: one is not two here"},
+    "over budget": dict.fromkeys(LATE, "exceeded its budget"),
+    "worker killed": {"Its-process-ends": "the worker process ended (signal SIGKILL)"},
+    "every way": dict.fromkeys(EVERY_WAY, ""),
 }
 
 

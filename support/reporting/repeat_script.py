@@ -1,0 +1,140 @@
+"""`repeat.sh`: starts the servers of a failed check, sends its requests, stops the servers."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from support.http.exchange import MAX_ARGUMENT, Exchange
+from support.programs.starts import STARTS, ServerStart
+from support.results.outcome import GZIP, Evidence
+from support.results.redaction import redact_data
+
+SHOWN_EXCHANGES = 20
+# A larger one would make every report large.
+MAX_PACKED_BODY = 1_000_000
+MAX_FILES_BYTES = 4_000_000
+# Files of the scenario that a server was started with, such as a broken model.
+FILES = "files"
+_HEADER = '#!/bin/sh\n# Repeats the requests of the scenario, in order.\ncd "$(dirname "$0")" || exit 1\n'
+_REQUIRE_TOKEN = ": \"${TOKEN:?set it to the value of the header, such as 'Bearer KEY'}\"\n"
+_SERVERS = """
+work=$(mktemp -d) || exit 1
+pids=
+stop() {
+    for pid in $pids; do kill "$pid" 2>/dev/null; done
+    wait
+    rm -rf "$work"
+}
+trap stop EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# start URL COMMAND: starts a server and waits until it is ready, for 60 s at most.
+start() {
+    url=$1
+    shift
+    if curl -s -o "$work/answer" "$url"; then
+        echo "$url is in use: end what listens there" >&2
+        exit 1
+    fi
+    HOME=$work "$@" >>"$work/server.log" 2>&1 &
+    pid=$!
+    pids="$pid $pids"
+    tries=0
+    until curl -s -o "$work/answer" "$url"; do
+        tries=$((tries + 1))
+        if [ "$tries" -gt 600 ] || ! kill -0 "$pid" 2>/dev/null; then
+            cat "$work/server.log" >&2
+            echo "the server did not become ready" >&2
+            exit 1
+        fi
+        sleep 0.1
+    done
+}
+
+"""
+
+
+def last_exchanges(exchanges: Sequence[Exchange]) -> list[tuple[int, Exchange]]:
+    """The last requests, numbered from the first one of the scenario."""
+    return list(enumerate(exchanges, 1))[-SHOWN_EXCHANGES:]
+
+
+def replay_evidence(
+    exchanges: Sequence[Exchange], starts: Iterable[ServerStart] = (), folder: Path | None = None
+) -> list[Evidence]:
+    """`repeat.sh`, a shell script of `curl` commands, and a gzipped file for each body that fits in none.
+
+    The servers that the suite has started are started before, those of `starts` as well: theirs may be a
+    start that fails. What they have been given of `folder`, that of the scenario, is kept in `files/`.
+    Keys are taken from the variable TOKEN.
+    """
+    requests, bodies = "", []
+    for number, exchange in last_exchanges(exchanges):
+        if exchange.body_fits_on_a_line:
+            requests += f"{exchange.curl(max_body=MAX_ARGUMENT)}\n"
+            continue
+        # A secret cannot be found in compressed text: it is removed before.
+        packed = gzip.compress(redact_data(exchange.request_body), mtime=0)
+        if len(packed) > MAX_PACKED_BODY:
+            size = len(exchange.request_body)
+            requests += f"# Left out: {exchange.method} {exchange.url} with a body of {size} bytes.\n"
+            continue
+        bodies.append(Evidence(f"body of request {number}", GZIP, packed, f"body-{number}.gz"))
+        requests += f"{exchange.curl(body_file=bodies[-1].file)}\n"
+    servers = _in_order([*filter(None, (STARTS.find(sent.url) for sent in exchanges)), *starts])
+    files = _files_of(servers, folder) if folder is not None else []
+    # The suite's own servers take any key.
+    token = "TOKEN=${TOKEN:-none}\n" if servers else _REQUIRE_TOKEN
+    script = _HEADER + (token if "$TOKEN" in requests else "")
+    if servers:
+        script += _SERVERS + "".join(_start_line(server, folder) for server in servers)
+        requests = requests or 'cat "$work/server.log"\n'
+    return [Evidence.text("how to repeat it", script + requests, "repeat.sh"), *bodies, *files]
+
+
+def _in_order(starts: Iterable[ServerStart]) -> list[ServerStart]:
+    """Each once; a server that another one is started with (the target of a gateway) comes before it."""
+    found: dict[tuple[str, ...], ServerStart] = {}
+    for start in starts:
+        behind = [STARTS.find(word) for word in start.command if word.startswith("http://")]
+        for server in (*behind, start):
+            if server is not None:
+                found.setdefault(server.command, server)
+    return list(found.values())
+
+
+def _start_line(start: ServerStart, folder: Path | None) -> str:
+    words = [*(f"{name}={value}" for name, value in start.environment.items()), *start.command]
+    if folder is not None:
+        words = [
+            FILES if word == str(folder) else word.replace(f"{folder}{os.sep}", f"{FILES}/") for word in words
+        ]
+    return f"start {shlex.join([start.url, 'env', *words])}\n"
+
+
+def _files_of(starts: Iterable[ServerStart], folder: Path) -> list[Evidence]:
+    """The files in the folder that are on the command lines, or below a folder that is."""
+    words = {word for start in starts for word in start.command}
+    named = [Path(word) for word in words if f"{word}{os.sep}".startswith(f"{folder}{os.sep}")]
+    files = [
+        file for path in named for file in (path.rglob("*") if path.is_dir() else (path,)) if file.is_file()
+    ]
+    if sum(file.stat().st_size for file in files) > MAX_FILES_BYTES:
+        names = ", ".join(f"{file.relative_to(folder)} ({file.stat().st_size} bytes)" for file in files)
+        text = f"Too large to be kept: {names}. The steps of the scenario make them.\n"
+        return [Evidence.text("files left out", text, "files-left-out.txt")]
+    return [
+        Evidence(
+            f"file {file.name}",
+            "application/octet-stream",
+            file.read_bytes(),
+            f"{FILES}/{file.relative_to(folder).as_posix()}",
+            folder_only=True,
+        )
+        for file in files
+    ]

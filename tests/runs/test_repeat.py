@@ -1,0 +1,26 @@
+"""The `repeat.sh` of a failed check starts the gateway and the server behind it, and shows the failure."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from tests.runs.launching import ACCEPTANCE, ROOT, Launched, processes_of
+from tests.timeouts import PATIENCE
+
+CHECK = "ollama.v1_chat.stream.usage"
+
+
+def test_a_failed_check_is_repeated(tmp_path: Path) -> None:
+    settings = ("-D", f"acceptance_reports_dir={tmp_path / 'reports'}", "-D", "acceptance_html=false")
+    where = ("features/ollama_api/openai_endpoints.feature", "--case", CHECK, "--target", "reference")
+    run = Launched(tmp_path, (*ACCEPTANCE, *where, "--gate", "strict", *settings), {}, ROOT).end()
+    assert run.exit_code == 1, run.output
+    folder = run.reports / "evidence" / CHECK
+    assert CHECK in (folder / "failure.txt").read_text()
+    done = subprocess.run(
+        ["sh", folder / "repeat.sh"], capture_output=True, text=True, timeout=4 * PATIENCE, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("HTTP/1.1 200 OK") and "data: [DONE]" in done.stdout
+    assert not list(processes_of(tmp_path))
