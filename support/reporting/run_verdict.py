@@ -99,6 +99,9 @@ class RunVerdict:
     def _first_sentence(self) -> str:
         gate = f"(gate: {self.decision.gate})"
         if self.go:
+            if self.decision.unselected:
+                left_out = counted(self.decision.unselected, "scenario")
+                return f"GO for the selected part only, without {left_out}: {self.target} {gate}."
             if not self.candidate:
                 return f"GO: {self.target} has no unlisted failure {gate}; it is no candidate for going live."
             return f"GO: {self.target} may go live {gate}."
@@ -136,6 +139,7 @@ class RunVerdict:
             "candidate": self.candidate,
             "exit_code": self.exit_code,
             "reasons": self.reasons,
+            "unselected": self.decision.unselected,
             "blockers": [_finding(finding) for finding in self.decision.blockers],
             "causes": [_cause(cause) for cause in self.causes],
             "accepted": [

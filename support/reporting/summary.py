@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from support.results.check import CheckResult
-from support.results.decision import Cause, Decision, causes
+from support.results.decision import SLOW, Cause, Decision, causes
 from support.results.outcome import PLAIN_STATUS
 from support.results.record import Record
 from support.results.safe_text import counted, one_line, seconds, visible
@@ -19,8 +19,6 @@ Budgets = Mapping[str, tuple[float, float]]
 CONTENTION_LIMIT = 0.2
 ShareOfOthers = Callable[[float, float], float]
 """The share of the CPU that other processes had between two epoch seconds, from 0 to 1."""
-
-SLOW = "slow"
 
 
 @dataclass(frozen=True)

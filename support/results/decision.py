@@ -20,6 +20,8 @@ from support.results.severity import SEVERITIES, Severity, rank
 
 Gate = Literal["release", "regression", "strict"]
 GATES: tuple[Gate, ...] = ("release", "regression", "strict")
+# The tag of scenarios that run on request only: a whole run has none of them.
+SLOW = "slow"
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,15 @@ class Cause:
 class Decision:
     """What failed, and what of it counts under the gate.
 
-    `stale`: ids that are accepted and passed. `not_run`: blockers that were not run.
+    `stale`: ids that are accepted and passed. `not_run`: blockers that were not run. `unselected`: how many
+    scenarios a whole run has and this one has not.
     """
 
     gate: Gate
     findings: tuple[Finding, ...] = ()
     not_run: tuple[Finding, ...] = ()
     stale: tuple[str, ...] = ()
+    unselected: int = 0
 
     @property
     def blockers(self) -> tuple[Finding, ...]:
@@ -93,16 +97,24 @@ class Decision:
 
 
 def decide(
-    records: Sequence[Record], gate: Gate, accepted: AcceptedIssues, flaky: Collection[str] = ()
+    records: Sequence[Record],
+    gate: Gate,
+    accepted: AcceptedIssues,
+    flaky: Collection[str] = (),
+    unselected: Sequence[Record] = (),
 ) -> Decision:
-    """`flaky`: ids of known issues that may pass as well: an accepted one is not stale then."""
+    """`flaky`: ids of known issues that may pass as well: an accepted one is not stale then.
+
+    `unselected`: scenarios that were not selected, as skipped records.
+    """
     findings = [finding for record in records for finding in _findings(record, accepted)]
     passed = {*_passed(records)} - {finding.id for finding in findings} - {*flaky}
     return Decision(
         gate,
         tuple(sorted(findings, key=lambda finding: rank(finding.severity))),
-        tuple(finding for record in records for finding in _blockers_not_run(record)),
+        tuple(finding for record in (*records, *unselected) for finding in _blockers_not_run(record)),
         tuple(entry.id for entry in accepted.entries if entry.id in passed),
+        sum(SLOW not in record.tags for record in unselected),
     )
 
 

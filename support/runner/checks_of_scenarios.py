@@ -99,6 +99,12 @@ def known_ids() -> frozenset[str]:
     return check_ids() | frozenset(titles)
 
 
+def unselected(scenarios: Iterable[BehaveScenario]) -> list[BehaveScenario]:
+    """The scenarios of all features without these."""
+    selected = {str(scenario.name) for scenario in scenarios}
+    return [scenario for scenario in _scenarios(_all_features()) if str(scenario.name) not in selected]
+
+
 def titles_of_groups() -> dict[tuple[str, str], str]:
     """The title of the scenario that runs a group, by API and group."""
     found = ((group_of(scenario), str(scenario.name)) for scenario in _scenarios(_all_features()))

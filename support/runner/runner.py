@@ -34,6 +34,7 @@ from support.errors import (
 from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.process import kill_all
 from support.reporting.behave_events import location_of
+from support.reporting.recorder import record_of
 from support.reporting.report_writer import RunReports
 from support.results.accepted_issues import AcceptedIssues
 from support.results.behave_types import BehaveConfig, BehaveScenario, BehaveStep
@@ -41,7 +42,7 @@ from support.results.decision import Gate, decide
 from support.results.known_issues import KnownIssues
 from support.results.redaction import redact_output
 from support.runner.behave_config import command_line_of, require_usable, settings_of, usage_errors
-from support.runner.checks_of_scenarios import require_existing, require_groups
+from support.runner.checks_of_scenarios import require_existing, require_groups, unselected
 from support.runner.project_configuration import misspelled_variables, require_project_configuration
 from support.runner.requirements import SCRIPTED_MODEL
 from support.runner.scenario_runner import ScenarioRunner
@@ -297,7 +298,11 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         report_not_run([(selected[place], why) for place, why in reasons.items()], self.config, reports)
         records = reports.records.latest()
         flaky = {entry.check or entry.scenario for entry in self._known_issues.entries if entry.flaky}
-        decision = decide(records, gate, accepted, flaky)
+        left_out = [
+            record_of(scenario, self.config, status="skipped", reason="not selected")
+            for scenario in unselected(scenarios)
+        ]
+        decision = decide(records, gate, accepted, flaky, left_out)
         broken = self._broken or not explained
         code = self._signals.exit_code or exit_code(records, selected, decision, broken=broken)
         suite = str(self.config.userdata.get("suite", "acceptance"))

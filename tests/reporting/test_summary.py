@@ -111,7 +111,18 @@ def test_the_report_has_the_form_of_the_issue(tmp_path: Path) -> None:
     file = write_report(tmp_path / "reports" / "report.json", report)
     read = json.loads(file.read_text())
     assert list(read) == [
-        *("suite", "timestamp", "duration", "decision", "text", "gate", "candidate", "exit_code", "reasons"),
+        *(
+            "suite",
+            "timestamp",
+            "duration",
+            "decision",
+            "text",
+            "gate",
+            "candidate",
+            "exit_code",
+            "reasons",
+            "unselected",
+        ),
         *("blockers", "causes", "accepted", "not_run", "known_issues_by_severity", "budgets"),
         *("summary", "checks", "environment", "tests"),
     ]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from support.reporting.run_verdict import RunVerdict
 from support.results.accepted_issues import AcceptedIssue, AcceptedIssues
 from support.results.check import CheckResult
 from support.results.decision import Gate, causes, decide
@@ -129,3 +130,18 @@ def test_known_issues_are_counted_by_severity() -> None:
         "blocker": 2,
         "critical": 2,
     }
+
+
+def test_blockers_that_were_not_selected_were_not_run_and_a_go_is_for_a_part_only() -> None:
+    left_out = [
+        record("kept apart", "skipped", "blocker", reason="not selected"),
+        record("asked for a trillion", "skipped", "blocker", "slow", reason="not selected"),
+    ]
+    decision = decide([PASSED], "release", AcceptedIssues(), unselected=left_out)
+    assert [finding.id for finding in decision.not_run] == ["kept apart", "asked for a trillion"]
+    assert decision.unselected == 1, "a whole run has no @slow scenario"
+    part = RunVerdict("toy 1.0", 0, decision).text
+    assert part.startswith("GO for the selected part only, without 1 scenario: toy 1.0 (gate: release). ")
+    assert "Not run: 2 blockers (not selected)." in part
+    whole = RunVerdict("toy 1.0", 0, decide([PASSED], "release", AcceptedIssues(), unselected=left_out[1:]))
+    assert whole.sentences[0] == "GO: toy 1.0 may go live (gate: release)."
