@@ -151,7 +151,7 @@ def test_only_the_selected_reports_are_kept(front: Runs) -> None:
 
 def test_each_iteration_is_kept(front: Runs) -> None:
     kept = front["other verdicts"].reports / "iterations"
-    assert sorted(entry.name for entry in kept.iterdir()) == ["1.json", "2.json"]
+    assert sorted(entry.name for entry in kept.iterdir()) == ["1.csv", "1.json", "2.csv", "2.json"]
 
 
 def test_only_what_failed_runs_again(front: Runs) -> None:
