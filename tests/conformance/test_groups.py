@@ -49,6 +49,13 @@ class Process:
         self.url, self.log, self.alive = url, "ready\n", True
         self.process = SimpleNamespace(exit_code=-11)
 
+    @property
+    def log_position(self) -> tuple[int, int]:
+        return 0, len(self.log)
+
+    def log_since(self, position: tuple[int, int]) -> str:
+        return self.log[position[1] :]
+
     def stop(self) -> int:
         return 0
 
