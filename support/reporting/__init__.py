@@ -11,6 +11,7 @@ finished_run      a run that has ended, read again from its folder of reports
 history           earlier runs, for trends
 html              `index.html`: one file, made by Allure 3, that needs no network
 junit             JUnit XML
+known_issues_page what is known to fail on the target, by reason
 matrix            the matrix: result of each check on each server
 measured_changes  what is slower or larger in the second of two finished runs
 progress          progress on the terminal (`-f live`)

@@ -66,8 +66,8 @@ EXTENSIONS = {
     "application/vnd.allure.http+json": "httpexchange",
     "image/svg+xml": "svg",
 }
-# Allure has no status of its own for a known issue; it has one for a broken harness.
-_STATUSES = PLAIN_STATUS | {"broken": Status.BROKEN}
+# `unknown` is shown as "known issue" (support/reporting/html.py): Allure has no such status.
+_STATUSES = PLAIN_STATUS | {"broken": Status.BROKEN, "known_issue": Status.UNKNOWN}
 
 
 def attach_to_run(folder: Path, attachments: Iterable[Evidence]) -> None:

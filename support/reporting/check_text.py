@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from support.results.check import CheckResult, CheckStatus
+from support.results.rerun_command import rerun_command
 from support.results.safe_text import visible
 
 STATUS_NAMES: dict[CheckStatus, str] = {
@@ -14,11 +15,6 @@ STATUS_NAMES: dict[CheckStatus, str] = {
 }
 
 
-def rerun_command(check: CheckResult) -> str:
-    """The command that runs this check alone."""
-    return f"acceptance run --case {check.id}"
-
-
 def failure_text(check: CheckResult) -> str:
     """What a reader needs of a check that did not conform: first the cause, or what was received."""
     lines = [
@@ -28,7 +24,7 @@ def failure_text(check: CheckResult) -> str:
         f"expected: {check.expected}" if check.expected else "",
         f"source: {check.source}" if check.source else "",
         f"repeat: {check.repeat}" if check.repeat else "",
-        f"rerun: {rerun_command(check)}",
+        f"rerun: {rerun_command('--case', check.id)}",
     ]
     return visible("\n".join(line for line in lines if line))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import os
 import re
@@ -17,6 +19,7 @@ from support.programs.run_directory import temp_prefix
 from support.reporting import history
 from support.reporting.behave_events import capability_title
 from support.reporting.files import write_atomically
+from support.reporting.rendering import render
 from support.units import JsonObject
 
 GENERATE_SECONDS = 300.0
@@ -27,8 +30,7 @@ _POLICY = (
     b'<meta http-equiv="Content-Security-Policy" content="default-src data: blob: '
     b"'unsafe-inline' 'unsafe-eval'; base-uri 'none'; form-action 'none'\">"
 )
-# The program of the page looks for its data before the script that defines it has run, takes itself for one
-# on a web server, and stays blank: 2 of 20 loads. With the object there from the start it waits.
+# The program of the page looks for its data at once, and takes itself for one on a web server without them.
 _DATA_FIRST = (
     b"<script>window.allureReportDataReady = false;"
     b" window.allureReportData = window.allureReportData || {};</script>"
@@ -39,6 +41,12 @@ _STYLE = (
     b"<style>iframe[title='HTML attachment']{height:75vh}"
     b"[data-testid='nav-tab-qualityGate']{display:none}</style>"
 )
+# The parts of the page that are large: its program and its data, in base64 (plugin-awesome, generators.js).
+_PROGRAM = re.compile(rb'<script\s+src="data:text/javascript;base64,([A-Za-z0-9+/=]+)"></script>')
+_DATUM = re.compile(rb'd\("([^"]+)","([A-Za-z0-9+/=]*)"\),?')
+_BODY = re.compile(rb"<body[^>]*>")
+# The English name of the status that is used for known issues.
+_KNOWN_ISSUE = (b'"unknown":"unknown","total"', b'"unknown":"known issue","total"')
 _HIGHER_IS_BETTER = re.compile(r"(/s|/sec|per second|%)$")
 
 
@@ -51,10 +59,13 @@ def build(  # noqa: PLR0913 - all that a page shows
     report_progress: ReportProgress,
     title: str = "mistral.rs acceptance",
     counted: str = "",
+    banner: str = "",
+    pages: Mapping[str, str] | None = None,
 ) -> Path:
     """Make `out` (reports/index.html) of the Allure results in a folder; returns it.
 
     `environment` is shown on the first page and must be redacted already, `counted` behind the title.
+    `banner` is HTML at the top; its links with `data-page` open `pages` (name -> HTML), which it contains.
     `history.jsonl` beside `out` gets a line per run. Raises AcceptanceError or PartUnavailable with one
     line; the report of an earlier run is gone then, since it would be taken for this one's. Nothing is
     installed for it: that can take minutes, after all scenarios.
@@ -87,11 +98,11 @@ def build(  # noqa: PLR0913 - all that a page shows
             outcome = run_command(command, within=GENERATE_SECONDS, env=env, cwd=work)
         except (OSError, CommandTimeout) as error:
             raise AcceptanceError(f"no HTML report: {error}") from None
-        pages = sorted((work / "page").rglob("index.html"), key=lambda page: len(page.parts))
-        if outcome.exit_code != 0 or not pages:
+        made = sorted((work / "page").rglob("index.html"), key=lambda page: len(page.parts))
+        if outcome.exit_code != 0 or not made:
             said = " ".join((outcome.stderr + outcome.stdout).split())[-300:]
             raise AcceptanceError(f"no HTML report: Allure ended with exit code {outcome.exit_code}: {said}")
-        page = patch_allure_page(pages[0].read_bytes())
+        page = patch_allure_page(made[0].read_bytes(), banner, pages or {})
         history.save_history(work / "history.jsonl", earlier, report_progress)
     return write_atomically(out, page)
 
@@ -106,12 +117,35 @@ def _installed(program: ExternalProgram, cache: Path) -> InstalledProgram:
     return found
 
 
-def patch_allure_page(page: bytes) -> bytes:
-    """The page without network access, its start-up race and its empty tab, with room for attached pages."""
+def patch_allure_page(page: bytes, banner: str = "", pages: Mapping[str, str] | None = None) -> bytes:
+    """The page without network access and its empty tab, compressed, with the banner at its top."""
+    page = _packed(page, pages or {})
+    body = _BODY.search(page)
+    at = body.end() if body else 0
+    page = page[:at] + banner.encode() + page[at:]
     # A page without this tag gets them at its start, where the policy holds as well.
     start = page.find(b"<head>")
     start = start + len(b"<head>") if start >= 0 else 0
     return page[:start] + _POLICY + _DATA_FIRST + _STYLE + page[start:]
+
+
+def _packed(page: bytes, pages: Mapping[str, str]) -> bytes:
+    """The page with its program, its data and the other pages in one compressed part."""
+    program = _PROGRAM.search(page)
+    if program is None:
+        return page
+    content = {
+        "app": base64.b64decode(program[1]).replace(*_KNOWN_ISSUE).decode(),
+        # The page expects base64, which `btoa` makes of Latin-1.
+        "data": {
+            name.decode(): base64.b64decode(value).decode("latin-1") for name, value in _DATUM.findall(page)
+        },
+        "pages": dict(pages),
+    }
+    packed = base64.b64encode(gzip.compress(json.dumps(content, ensure_ascii=False).encode(), mtime=0))
+    loader = render("page_loader.html", packed=packed.decode()).encode()
+    rest = _DATUM.sub(b"", page[program.end() :])
+    return page[: program.start()] + loader + rest
 
 
 def performance(results: Path) -> JsonObject:

@@ -24,7 +24,10 @@ from support.results.safe_text import one_line, visible
 
 @dataclass(frozen=True)
 class _Case:
-    """A `testcase`: `outcome` is its child element, of the given type, message and text."""
+    """A `testcase`: `outcome` is its child element, of the given type, message and text.
+
+    `known_issue`: why it is one; it passes then, and `output` has the failure.
+    """
 
     name: str
     seconds: float
@@ -33,6 +36,7 @@ class _Case:
     message: str = ""
     text: str = ""
     output: str = ""
+    known_issue: str = ""
 
     def element(self, classname: str) -> ElementTree.Element:
         case = ElementTree.Element(
@@ -54,8 +58,10 @@ def write_junit(folder: Path, records: Sequence[Record], verdict: RunVerdict) ->
     `TESTS-decision.xml` has one case, which fails unless the decision is GO.
 
     A scenario is a `<testcase>`, and so is each check of its group, after it. A failed one is a `<failure>`
-    of the type `failed` or `budget`, a broken one an `<error>` of the type `broken`; a known issue and an
-    unsupported check are skipped, with the reason. Texts are without secrets and control characters.
+    of the type `failed` or `budget`, a broken one an `<error>` of the type `broken`; an unsupported check is
+    skipped, with the reason. A known issue passes: its suite has a property `known_issue` with its
+    name and reason, and its own output has the reason and the failure. Texts are without secrets and control
+    characters.
     """
     features: dict[str, list[Record]] = defaultdict(list)
     for record in records:
@@ -132,6 +138,11 @@ def _element(
     listed = ElementTree.SubElement(suite, "properties")
     for key, value in properties.items():
         ElementTree.SubElement(listed, "property", name=key, value=visible(value))
+    # The schema has no properties of a test case.
+    for case in cases:
+        if case.known_issue:
+            value = f"{case.name}: {case.known_issue}"
+            ElementTree.SubElement(listed, "property", name="known_issue", value=visible(value))
     suite.extend(case.element(name) for case in cases)
     return suite
 
@@ -150,10 +161,15 @@ def _scenario(record: Record) -> _Case:
         return _Case(name, spent, outcome, kind, message, text, output)
     if record.status == "passed":
         return _Case(name, spent, output=output)
-    known = record.status == "known_issue"
-    reason = f"known issue: {record.reason}" if known else record.reason
-    reason += f" ({record.source})" if record.source else ""
-    return _Case(name, spent, "skipped", "", reason, record.error if known else "", output)
+    reason = record.reason + (f" ({record.source})" if record.source else "")
+    if record.status == "known_issue":
+        return _known_issue(name, spent, reason, f"{record.error}\n\n{output}")
+    return _Case(name, spent, "skipped", "", reason, output=output)
+
+
+def _known_issue(name: str, spent: float, reason: str, text: str) -> _Case:
+    output = f"known issue: {reason}\n\n{text}".rstrip()
+    return _Case(name, spent, output=output, known_issue=one_line(reason, 300))
 
 
 def _check(check: CheckResult) -> _Case:
@@ -164,5 +180,7 @@ def _check(check: CheckResult) -> _Case:
     if check.status == "failed":
         message = one_line(failure_message(check.cause or check.actual, check.known_in), 300)
         return _Case(name, check.duration, "failure", "failed", message, failure_text(check))
-    text = failure_text(check) if check.status == "known_issue" else ""
-    return _Case(name, check.duration, "skipped", "", reason_text(check), text)
+    if check.status == "known_issue":
+        reason = reason_text(check).removeprefix("known issue: ")
+        return _known_issue(name, check.duration, reason, failure_text(check))
+    return _Case(name, check.duration, "skipped", "", reason_text(check))

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from support.reporting.behave_events import capability_title
-from support.reporting.check_text import STATUS_NAMES, rerun_command
+from support.reporting.check_text import STATUS_NAMES
 from support.results.check import CheckResult
 from support.results.outcome import CellStatus, MatrixCell
 from support.results.record import Record
+from support.results.rerun_command import rerun_command
 from support.results.safe_text import one_line, shortened, visible
 
 REASON_CHARACTERS = 400
@@ -146,7 +147,7 @@ def _empty_row(check: CheckResult) -> Row:
         group=one_line(check.group),
         level=check.level,
         source=one_line(check.source or next((cell.source for cell in check.cells if cell.source), ""), 120),
-        rerun=visible(rerun_command(check)),
+        rerun=visible(rerun_command("--case", check.id)),
         cells={},
     )
 

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.reporting.behave_events import capability_title
-from support.reporting.check_text import STATUS_NAMES, rerun_command
+from support.reporting.check_text import STATUS_NAMES
+from support.reporting.known_issues_page import known_issue_groups
 from support.reporting.matrix import MARKS, MEANINGS, TITLE, Matrix, share
 from support.reporting.run_verdict import RunVerdict
 from support.reporting.summary import (
     check_counts_text,
-    counts,
+    counts_text,
     failed_alone,
     known_issues_by_reason,
     shared_causes,
     skip_lines,
     totals_text,
 )
+from support.results.known_issues import KnownIssue
 from support.results.record import Record
+from support.results.rerun_command import rerun_command
 from support.results.safe_text import as_markdown, one_line, seconds, shortened, visible
 
 if TYPE_CHECKING:
@@ -45,9 +49,31 @@ def render(template: str, **values: object) -> str:
     return f"{_environment().get_template(f'{template}.jinja').render(values).strip()}\n"
 
 
-def matrix_html(matrix: Matrix) -> str:
-    """One page without script: a row opens on a click, and words go where a screen is narrow."""
-    return render("matrix.html", matrix=matrix)
+def matrix_html(matrix: Matrix, run: str = "") -> str:
+    """One page: a row opens on a click, and words go where a screen is narrow.
+
+    `run`: its date, and the versions of the programs.
+    """
+    return render("matrix.html", matrix=matrix, run=run)
+
+
+def known_issues_html(
+    verdict: RunVerdict, entries: Sequence[KnownIssue], programs: Collection[str], moment: str
+) -> str:
+    """The page of known issues; empty when there are none. `moment`: when the run began.
+
+    `programs`: the names of those under test.
+    """
+    groups = known_issue_groups(verdict.decision.findings, entries, programs)
+    by_severity = groupby(groups, key=lambda group: group.cause.severity)
+    if not groups:
+        return ""
+    return render(
+        "known-issues.html",
+        verdict=verdict,
+        moment=moment,
+        groups=[(severity, list(found)) for severity, found in by_severity],
+    )
 
 
 def matrix_markdown(matrix: Matrix) -> str:
@@ -65,7 +91,7 @@ def run_summary(records: Sequence[Record], *, duration: float, verdict: RunVerdi
     slowest = sorted(records, key=lambda record: record.duration, reverse=True)[:SLOWEST]
     return {
         "verdict": verdict,
-        "count": counts(records),
+        "counts": counts_text(records),
         "checks": check_counts_text(records),
         "totals": totals_text(records, duration),
         "shared_causes": (shared := shared_causes(verdict.decision)),
@@ -74,6 +100,20 @@ def run_summary(records: Sequence[Record], *, duration: float, verdict: RunVerdi
         "skips": skip_lines(records),
         "slowest": [record for record in slowest if record.duration > 0],
     }
+
+
+def decision_banner(
+    records: Sequence[Record], verdict: RunVerdict, moment: str, pages: Mapping[str, str]
+) -> str:
+    """HTML with the decision, its first causes and the counts; `pages` (file -> title) are linked."""
+    return render(
+        "decision.html",
+        verdict=verdict,
+        counts=counts_text(records),
+        checks=check_counts_text(records),
+        moment=moment,
+        pages=pages,
+    )
 
 
 @cache
@@ -93,7 +133,7 @@ def _environment() -> Environment:
         "code": lambda text: visible(text).replace("`", "'"),
         "line": one_line,
         "md": as_markdown,
-        "rerun_command": rerun_command,
+        "rerun_command": lambda check: rerun_command("--case", check.id),
         "rfc_links": _rfc_links,
         "seconds": seconds,
         "visible": visible,

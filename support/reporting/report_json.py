@@ -13,7 +13,7 @@ from support.reporting.run_verdict import RunVerdict
 from support.reporting.summary import check_counts, counts
 from support.results.check import CheckResult
 from support.results.decision import severity_of_check
-from support.results.outcome import PLAIN_STATUS
+from support.results.outcome import PLAIN_STATUS, CellStatus, Status
 from support.results.record import Record
 from support.units import JsonMapping, JsonObject
 
@@ -30,9 +30,10 @@ def build_report(
     """The report as a document; `tests` has a row per scenario, followed by a row per check of its group.
 
     `started` in epoch seconds and `duration` in seconds are the run's. `environment` (settings, target,
-    versions) must be redacted already. A row's `kind` is scenario or check, its `status` passed, failed or
-    skipped; its `verdict` distinguishes broken, known_issue, unsupported and not_run. `summary` counts
-    scenarios, `checks` counts checks. `decision`, `blockers` and `not_run` are those of `verdict`.
+    versions) must be redacted already. A row's `kind` is scenario or check, its `status` passed, failed,
+    known_issue or skipped; its `verdict` distinguishes broken, unsupported and not_run as well. `summary`
+    counts scenarios (`skipped` includes `known_issues`), `checks` counts checks. `decision`, `blockers` and
+    `not_run` are those of `verdict`.
     """
     moment = datetime.fromtimestamp(started, UTC)
     return {
@@ -58,6 +59,10 @@ def _rows(record: Record) -> Iterator[JsonObject]:
         yield _check(record, check)
 
 
+def _status(status: Status | CellStatus) -> str:
+    return status if status == "known_issue" else PLAIN_STATUS[status]
+
+
 def _scenario(record: Record) -> JsonObject:
     failed = record.status in ("failed", "broken", "known_issue")
     outcome = (
@@ -73,7 +78,7 @@ def _scenario(record: Record) -> JsonObject:
     return {
         "kind": "scenario",
         "name": record.name,
-        "status": PLAIN_STATUS[record.status],
+        "status": _status(record.status),
         "duration": round(record.duration, 3),
         "verdict": record.status,
         "severity": record.severity,
@@ -93,7 +98,7 @@ def _check(record: Record, check: CheckResult) -> JsonObject:
         "kind": "check",
         "name": check.id,
         **{name: value for name, value in fields.items() if value or name not in optional},
-        "status": PLAIN_STATUS[check.status],
+        "status": _status(check.status),
         "duration": round(check.duration, 4),
         "verdict": check.status,
         "severity": severity_of_check(record, check),

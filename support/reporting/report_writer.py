@@ -11,7 +11,8 @@ import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
+from datetime import datetime
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,7 +33,14 @@ from support.reporting.allure_formatter import attach_to_run, write_measurements
 from support.reporting.files import lock_folder, write_atomically
 from support.reporting.junit import write_junit
 from support.reporting.matrix import Matrix, matrix_of
-from support.reporting.rendering import matrix_html, matrix_markdown, render, run_summary
+from support.reporting.rendering import (
+    decision_banner,
+    known_issues_html,
+    matrix_html,
+    matrix_markdown,
+    render,
+    run_summary,
+)
 from support.reporting.report_json import build_report, write_report
 from support.reporting.resource_chart import resource_chart
 from support.reporting.run_verdict import RunVerdict
@@ -45,6 +53,7 @@ from support.reporting.summary import (
     over_maximum,
 )
 from support.results.decision import Decision
+from support.results.known_issues import KnownIssues
 from support.results.outcome import Evidence
 from support.results.program_version import REFERENCE
 from support.results.record import Record, RecordLog
@@ -67,9 +76,10 @@ CAPABILITY_BUDGETS: Mapping[str, tuple[float, float]] = {
 # What a run writes beside its folders: that of an earlier run is removed.
 FILES = (
     *("records.jsonl", "stacks.txt", "report.json", "index.html"),
-    *("summary.md", "matrix.md", "matrix.html"),
+    *("summary.md", "matrix.md", "matrix.html", "known-issues.html"),
 )
 INTERRUPTED = "interrupted"
+PAGES = {"known-issues.html": "Known issues", "matrix.html": "Matrix"}
 REPORTED_PACKAGES = ("behave", "allure-behave", "httpx", "mistralrs")
 
 
@@ -97,6 +107,9 @@ class RunReports:
         # The reports with their paths, and those that could not be made, with the reason.
         self._made: dict[str, Path] = {}
         self._unmade: dict[str, str] = {}
+        # The pages beside the HTML report, by file name, and when the run began.
+        self._pages: dict[str, str] = {}
+        self._moment = ""
         # Why there is no HTML page.
         self._page_missing = ""
 
@@ -250,6 +263,8 @@ class RunReports:
         self._make("JSON", file, lambda: write_report(file, report))
         self._make("JUnit", self.junit, lambda: write_junit(self.junit, records, verdict))
         self._make("Allure", self.results, lambda: write_measurements(self.results, records))
+        self._moment = f"{datetime.fromtimestamp(started).astimezone():%Y-%m-%d %H:%M %Z}"
+        self._pages = self._make_pages(matrix, verdict)
         self._attach_run_evidence(matrix)
         if (self.folder / evidence.FOLDER).is_dir():
             self._made["Evidence"] = self.folder / evidence.FOLDER
@@ -259,6 +274,7 @@ class RunReports:
         settings, page = self._resolved.settings, self.folder / "index.html"
         if not settings.report_enabled("html"):
             return
+        titles = {name: title for name, title in PAGES.items() if name in self._pages}
         try:
             self._made["HTML"] = html.build(
                 self.results,
@@ -268,6 +284,8 @@ class RunReports:
                 report_progress=print,
                 title=redact(f"{verdict.word}: {self._target.label}"),
                 counted=_headline(records),
+                banner=decision_banner(records, verdict, self._moment, titles),
+                pages=self._pages,
             )
             self._page_missing = ""
         except (OSError, AcceptanceError) as error:
@@ -285,15 +303,27 @@ class RunReports:
                 self._unmade.pop(name, None)
                 shutil.rmtree(folder, ignore_errors=True)
 
+    def _make_pages(self, matrix: Matrix, verdict: RunVerdict) -> dict[str, str]:
+        """The pages beside the HTML report, by file name; without those that would be empty."""
+        versions = ", ".join(dict.fromkeys([self._target.label, self._ollama_api]))
+        pages = {
+            "known-issues.html": known_issues_html(
+                verdict, KnownIssues.load().entries, versions.split(), self._moment
+            ),
+            "matrix.html": matrix_html(matrix, redact(f"{versions}; {self._moment}")) if matrix else "",
+        }
+        return {name: page for name, page in pages.items() if page}
+
     def _attach_run_evidence(self, matrix: Matrix) -> None:
-        """The matrix and the graph of resources: files, and on the report's page of the run."""
+        """The pages and the graph of resources: files, and on the report's page of the run."""
         pieces = []
+        for name, page in self._pages.items():
+            file, data = self.folder / name, page.encode()
+            self._make(PAGES[name], file, partial(write_atomically, file, data))
+            pieces.append(Evidence(PAGES[name].lower(), "text/html", data))
         if matrix:
-            page, file = matrix_html(matrix).encode(), self.folder / "matrix.html"
-            self._make("Matrix", file, lambda: write_atomically(file, page))
-            text = matrix_markdown(matrix).encode()
-            self._make("Matrix", file, lambda: write_atomically(file.with_suffix(".md"), text))
-            pieces.append(Evidence("conformance by server", "text/html", page))
+            file, text = self.folder / "matrix.md", matrix_markdown(matrix).encode()
+            self._make("Matrix", file.with_suffix(".html"), lambda: write_atomically(file, text))
         samples, usage = self._resources.samples, self._resources.file
         if samples and usage.is_file():
             self._made["Usage"] = usage

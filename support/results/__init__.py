@@ -12,6 +12,7 @@ outcome          verdict, evidence, matrix cell, measurement
 program_version  a program and its version, as in `mistralrs 0.9.2`
 record           the record of a scenario: one line of JSON
 redaction        removes secrets from everything that is printed or written
+rerun_command    the command that runs a check or a scenario again, on the same server
 safe_text        text from outside, shortened and without control codes
 scope            the capabilities and model formats in use
 scenario_result  what a When step produced, and the checks of Then steps on it

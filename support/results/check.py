@@ -8,6 +8,7 @@ from typing import Literal
 
 from support.errors import NotSupported
 from support.results.outcome import MatrixCell
+from support.results.rerun_command import rerun_command
 from support.results.safe_text import first_lines
 from support.results.severity import Severity
 from support.units import JsonObject
@@ -111,7 +112,7 @@ def describe_failure(check: CheckResult) -> str:
         "expected": first_lines(check.expected, OTHER_LINES),
         "known issue": f"{check.reason} ({check.reason_source})" if check.reason else "",
         "known in": check.known_in,
-        "run": f"acceptance run --case {check.id}",
+        "run": rerun_command("--case", check.id),
         "repeat": first_lines(check.repeat, OTHER_LINES),
         "source": check.source,
     }

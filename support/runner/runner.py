@@ -41,6 +41,7 @@ from support.results.behave_types import BehaveConfig, BehaveScenario, BehaveSte
 from support.results.decision import Gate, decide
 from support.results.known_issues import KnownIssues
 from support.results.redaction import redact_output
+from support.results.rerun_command import set_rerun_target
 from support.runner.behave_config import command_line_of, require_usable, settings_of, usage_errors
 from support.runner.checks_of_scenarios import require_existing, require_groups, unselected
 from support.runner.project_configuration import misspelled_variables, require_project_configuration
@@ -50,7 +51,14 @@ from support.runner.scheduler import durations
 from support.runner.signals import Signals
 from support.runner.time_limits import STANDARD_ERROR
 from support.runner.worker_pool import Worker, WorkerPool, prestarted_pool, workers_supported
-from support.servers.discovery import CommandTarget, Target, UrlTarget, discover, is_candidate
+from support.servers.discovery import (
+    CommandTarget,
+    Target,
+    UrlTarget,
+    discover,
+    is_candidate,
+    target_options,
+)
 from support.servers.ollama_backends import NEEDS_OLLAMA_API
 from support.settings import ResolvedSettings
 
@@ -168,6 +176,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             reports.prepare()
             reports.print_header()
             self.config.userdata["target_label"] = target.label
+            set_rerun_target(target_options(target, resolved.settings))
             started = time.time()
             if jobs == 0:
                 self._run_in_process(scenarios, resolved, target, reports)

@@ -36,6 +36,7 @@ from support.results.behave_types import BehaveConfig, BehaveContext, BehaveFeat
 from support.results.known_issues import Listing
 from support.results.outcome import Verdict
 from support.results.record import Record
+from support.results.rerun_command import set_rerun_target
 from support.results.verdicts import (
     TIME_LIMIT,
     apply_known_issues,
@@ -54,7 +55,7 @@ from support.runner.event_runner import EventRunner, GuardedFormatter
 from support.runner.requirements import SCRIPTED_MODEL, Requirements
 from support.runner.signals import Signals
 from support.runner.time_limits import Budgets, Kind
-from support.servers.discovery import Target, UrlTarget
+from support.servers.discovery import Target, UrlTarget, target_options
 from support.settings import ResolvedSettings
 
 if TYPE_CHECKING:
@@ -180,6 +181,7 @@ class ScenarioRunner(EventRunner):
                 scenario.mark_skipped()
                 scenario.skip_reason = reason
         self.config.userdata["target_label"] = target.label
+        set_rerun_target(target_options(target, resolved.settings))
         self._first_answer_failure = target.first_answer_failure if isinstance(target, UrlTarget) else ""
 
     def run_features(

@@ -112,6 +112,20 @@ def is_candidate(target: Target, settings: Settings) -> bool:
     return target.program != REFERENCE or settings.ollama_api != "gateway"
 
 
+def target_options(target: Target, settings: Settings) -> list[str]:
+    """The options of `acceptance run` that choose this target; none where it is found without."""
+    options = []
+    if isinstance(target, UrlTarget):
+        options = ["--target", redact_url(target.url)]
+    elif target.program == REFERENCE:
+        options = ["--target", "reference"]
+    elif settings.mistralrs_bin is not None:
+        options = ["--target", str(target.path)]
+    if settings.ollama_api != "gateway":
+        options += ["-D", f"ollama_api={redact_url(settings.ollama_api)}"]
+    return options
+
+
 @dataclass(frozen=True)
 class TargetChoice:
     """The target before any request: a program, or none for a URL. `source`: the setting it is from."""

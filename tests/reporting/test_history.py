@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from support.errors import AcceptanceError
 from support.reporting import history, html
 from support.settings import default_cache
+from tests.reporting import toys
 
 ROWS = [json.dumps({"uuid": str(number), "testResults": {}}) for number in range(40)]
 
@@ -119,9 +118,8 @@ def test_an_earlier_run_is_in_the_page_of_the_next(tmp_path: Path) -> None:
 
 
 def history_of(page: Path) -> str:
-    """What the page knows of earlier runs; all its data is base64 in scripts."""
-    parts = re.findall(rb"[A-Za-z0-9+/]{40,}={0,2}", page.read_bytes())
-    return b"\n".join(base64.b64decode(part) for part in parts if len(part) % 4 == 0).decode(errors="replace")
+    """What the page knows of earlier runs."""
+    return json.dumps(toys.packed_content(page.read_bytes())["data"])
 
 
 def test_a_report_that_fails_leaves_the_history_alone(tmp_path: Path) -> None:

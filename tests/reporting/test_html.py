@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -34,9 +35,34 @@ def test_the_page_is_one_file_without_network_access(page: Path, toy_run: toys.R
     # No directive allows another source, and no link is of a kind that the policy does not cover.
     assert not re.search(rb"https?:|\*|'self'|[a-z]+-src(?<!default-src) ", policy[1])
     assert not re.search(rb"<(?:link|img)\b[^>]*\s(?:src|href)=[\"']?(?!data:)[^#\"']", text)
-    assert text.index(b"window.allureReportData =") < text.index(b"data:text/javascript")
+    assert text.index(b"window.allureReportData =") < text.index(b"packed-report")
+    assert b"data:text/javascript" not in text
     properties = (toy_run.results / "environment.properties").read_text()
     assert "Target = toy\\ 1.0\\ \\=\\ \\u00f6\\ \\ud83c\\udf89\n" in properties
+
+
+@pytest.mark.engine
+def test_the_page_is_compressed_and_calls_known_issues_so(page: Path) -> None:
+    content = toys.packed_content(page.read_bytes())
+    assert page.stat().st_size < len(content["app"]), "its program alone is larger"
+    assert '"unknown":"known issue"' in content["app"]
+    results = [text for name, text in content["data"].items() if name.startswith("data/test-results/")]
+    assert any("It is a known issue" in text for text in results)
+
+
+def test_the_banner_is_first_and_its_pages_are_in_the_file() -> None:
+    program, datum = base64.b64encode(b"run()").decode(), base64.b64encode("ö".encode()).decode()
+    page = (
+        f'<head></head><body class="a"><script src="data:text/javascript;base64,{program}"></script>'
+        f'<script>Promise.allSettled([d("a/b.json","{datum}"),d("c","{datum}")])</script></body>'
+    )
+    patched = html.patch_allure_page(page.encode(), "<header>NO-GO</header>", {"x.html": "<p>é</p>"})
+    assert b'<body class="a"><header>NO-GO</header>' in patched and b"Promise.allSettled([])" in patched
+    assert toys.packed_content(patched) == {
+        "app": "run()",
+        "data": {"a/b.json": "Ã¶", "c": "Ã¶"},
+        "pages": {"x.html": "<p>é</p>"},
+    }
 
 
 @pytest.mark.engine

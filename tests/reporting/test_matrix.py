@@ -150,7 +150,7 @@ def test_each_row_has_the_source_of_its_rule_and_the_command_that_runs_it() -> N
     page = matrix_html(matrix)
     assert '<a href="https://www.rfc-editor.org/rfc/rfc9110#section-15.5.1"' in page
     assert "<code>curl -sS &#39;http://h/&lt;x&gt;&#39;</code>" in page
-    assert "<code>acceptance run --case toy.&#34;x&#34; is said.5</code>" in page
+    assert "<code>acceptance run --case &#39;toy.&#34;x&#34; is said.5&#39;</code>" in page
     assert "| RFC 9110, 15.5.1 |" in matrix_markdown(matrix)
 
 
@@ -168,7 +168,7 @@ def test_rows_that_pass_everywhere_can_be_hidden() -> None:
         record("unsupported", cell("a", "passed"), cell("b", "unsupported"), line=2),
     ]
     assert [row.all_passed for row in matrix_of(rows).rows] == [True, False]
-    assert matrix_html(matrix_of(rows)).count('<tr class="all_passed">') == 1
+    assert matrix_html(matrix_of(rows)).count('<tr data-row class="all_passed">') == 1
 
 
 def test_what_differs_from_answer_to_answer_is_one_footnote() -> None:
@@ -200,9 +200,9 @@ def test_every_reason_is_reachable_in_the_page_by_hovering_and_by_opening() -> N
     told = 'expected <b>x</b> | got `y` see \\x1b[31m"http://h/?a=1&b=$2"'
     assert table.titles == ["has no Ollama API", "404", told]
     assert any(told in "".join(row) for row in table.rows)
-    assert "b" in table.tags and not table.tags & {"script", "img", "link", "iframe"}
+    assert "b" in table.tags and not table.tags & {"img", "link", "iframe"}
     harmless = matrix_html(matrix_of([record("<script>", cell("<img src=x>", "passed"))]))
-    assert "<script" not in harmless and "<img" not in harmless
+    assert harmless.count("<script") == 1 and "<img" not in harmless
 
 
 def test_every_reason_is_a_footnote_once() -> None:

@@ -141,12 +141,10 @@ def run(folder: Path, redactor: Redactor, environment: dict[str, str]) -> Left:
 
 
 def _unpacked(text: str) -> str:
-    """With what is base64 in it, as the page has its attachments."""
+    """With what is base64 in it, as the page has its program and data."""
     long = re.findall(r"[A-Za-z0-9+/]{40,}={0,2}", text)
     inner = [
-        base64.b64decode(part + "=" * (-len(part) % 4)).decode("utf-8", "replace")
-        for part in long
-        if len(part) % 4 != 1
+        toys.unpacked(base64.b64decode(part + "=" * (-len(part) % 4))) for part in long if len(part) % 4 != 1
     ]
     return "\n".join([text.replace("\\/", "/"), *inner])
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -126,6 +129,19 @@ Feature: The end fails
   Scenario: It had passed
     Given a target
 """
+
+
+def unpacked(data: bytes) -> str:
+    """The text of data that may be compressed."""
+    return (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8", "replace")
+
+
+def packed_content(page: bytes) -> dict[str, Any]:
+    """The program (`app`), the data (`data`) and the other pages (`pages`) in an HTML report."""
+    found = re.search(rb'id="packed-report" type="text/plain">([^<]*)<', page)
+    assert found
+    content: dict[str, Any] = json.loads(unpacked(base64.b64decode(found[1])))
+    return content
 
 
 @dataclass(frozen=True)
