@@ -82,7 +82,7 @@ def test_equal_answers_pass() -> None:
 def test_another_text_is_detected() -> None:
     with pytest.raises(AssertionError, match="the texts differ") as caught:
         checks.check_same_text([said("one"), said("two"), said("three", text="No.")])
-    assert "one, two: 'Yes.'\n  three: expected the same 'Yes.', got 'No.'" in str(caught.value)
+    assert "three: expected the same 'Yes.', got 'No.'\n  one, two: 'Yes.'" in str(caught.value)
 
 
 @pytest.mark.parametrize("fields", [{"prompt_tokens": 6}, {"answer_tokens": None}])
