@@ -19,6 +19,10 @@ from support.results.standard_streams import discard_stream, open_closed_streams
 REDACTED = "(redacted)"
 # A shorter one would be found in every other word: such a secret protects nothing anyway.
 MIN_SECRET_LENGTH = 4
+# Of the key, so many characters and more are removed as well: a server may return its beginning.
+MIN_PREFIX_LENGTH = 8
+# A terminal breaks long lines.
+_LINE_BREAK = r"(?:\r?\n)?"
 _SECRET_NAME = re.compile(r"(?i)(?:token|key|secret|password|passwd)$")
 _AUTHORIZATION = (
     r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic|digest|token)\s+)?)"
@@ -28,30 +32,38 @@ _OTHER_HEADER = (
     r"(?i)(\b(?:(?:x-)?api-key|(?:set-)?cookie)[\"']?\s*:\s*[\"']?)"
     r"(?!\$TOKEN|\(redacted|__ALLURE)[^\s\"'<][^\r\n\"'<]*"
 )
+_JSON_KEY = r"(?i)([\"']api_key\\?[\"']\s*:\s*\\?[\"'])(?!\$TOKEN|\(redacted|__ALLURE)[^\"'\\\s]+"
 # What is secret wherever it stands: a header, a password in an address. `$TOKEN` and Allure's own mask stand
 # there instead of one. A pattern is tried only where the lower-case text has one of its words.
 _PATTERNS = (
     (("authorization",), re.compile(_AUTHORIZATION), rf"\1{REDACTED}"),
     (("bearer",), re.compile(r"(?i)(bearer\s+)[\w.~+/=-]{16,}"), rf"\1{REDACTED}"),
     (("api-key", "cookie"), re.compile(_OTHER_HEADER), rf"\1{REDACTED}"),
+    (("api_key",), re.compile(_JSON_KEY), rf"\1{REDACTED}"),
     (("@",), re.compile(r"(\b[a-z][a-z0-9+.-]*://)(?!\(redacted\)@)[^\s/@\"'<>]+@"), rf"\1{REDACTED}@"),
 )
 
 
 class Redactor:
-    """Replaces known secrets as they are, URL-encoded, JSON-escaped and in base64, and secret headers."""
+    """Replaces known secrets as they are, URL-encoded, JSON-escaped and in base64, and secret headers.
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    Of `key` also its beginning, and what a terminal has broken into lines.
+    """
+
+    def __init__(self, secrets: Iterable[str] = (), key: str | None = None) -> None:
         # Without the line feed of the file that a secret is from, and with it.
         spellings = {spelling for secret in secrets for spelling in (secret, secret.strip())}
         found = {form for text in spellings if len(text) >= MIN_SECRET_LENGTH for form in _forms(text)}
         self._forms = sorted(found, key=len, reverse=True)
+        self._key_pattern = _key_pattern(key.strip()) if key else None
 
     def text(self, text: str) -> str:
         """The text with `(redacted)` for each secret. Twice does no more than once."""
         for form in self._forms:
             if form in text:
                 text = text.replace(form, REDACTED)
+        if self._key_pattern is not None:
+            text = self._key_pattern.sub(REDACTED, text)
         lower = text.lower()
         for words, pattern, instead in _PATTERNS:
             if any(word in lower for word in words):
@@ -81,7 +93,7 @@ def redactor_for(
         for name, value in variables.items()
         if _SECRET_NAME.search(name) and len(value) >= 2 * MIN_SECRET_LENGTH
     ]
-    return Redactor(secrets)
+    return Redactor(secrets, key)
 
 
 _active_redactor = Redactor()
@@ -152,6 +164,21 @@ class RedactedStream:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
+
+
+def _key_pattern(key: str) -> re.Pattern[str] | None:
+    """Its beginning, and more of it if there is more; None for a key that could be a word.
+
+    A beginning has a digit, or half of a long key: it is no word of another text.
+    """
+    digit = next((place for place, letter in enumerate(key) if letter.isdigit()), len(key))
+    least = max(MIN_PREFIX_LENGTH, digit + 1 if digit < len(key) else len(key) // 2)
+    if least > len(key) or (digit == len(key) and len(key) < 2 * MIN_PREFIX_LENGTH):
+        return None
+    pattern = ""
+    for letter in reversed(key[least:]):
+        pattern = f"(?:{_LINE_BREAK}{re.escape(letter)}{pattern})?"
+    return re.compile(_LINE_BREAK.join(map(re.escape, key[:least])) + pattern)
 
 
 def _forms(secret: str) -> Iterator[str]:

@@ -54,6 +54,7 @@ def test_known_secret_goes_in_every_spelling(written: str) -> None:
         ("X-Api-Key: abc", f"X-Api-Key: {REDACTED}"),
         ("Set-Cookie: id=a3; Path=/", f"Set-Cookie: {REDACTED}"),
         ('{"cookie": "id=a3; x=1"}', f'{{"cookie": "{REDACTED}"}}'),
+        ('{"api_key": "abc", "n": 1}', f'{{"api_key": "{REDACTED}", "n": 1}}'),
         ("GET http://me:pw@host:1/v1", f"GET http://{REDACTED}@host:1/v1"),
     ],
 )
@@ -72,6 +73,7 @@ def test_what_looks_like_a_secret_goes(written: str, left: str) -> None:
         'curl -H "X-Api-Key: $TOKEN" -H "Cookie: $TOKEN"',
         "eos_token=</s> TOKEN=$TOKEN",
         "operators cooperate",
+        '{"api_key": null}',
         "home-is-no-secret",
     ],
 )
@@ -100,3 +102,18 @@ def test_stream_lets_no_secret_through() -> None:
         assert not cast(TextIO, stream).isatty()
     finally:
         set_redactor(Redactor())
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "left"),
+    [
+        ("sk-live-0f9a8b7c6d", "key sk-live-0f9...", f"key {REDACTED}..."),
+        ("sk-live-0f9a8b7c6d", "sk-live-0f9a\r\n8b7c6d.", f"{REDACTED}."),
+        ("sk-live-0f9a8b7c6d", "sk-l\nive-0f9a8b7c6d", REDACTED),
+        ("sk-live-0f9a8b7c6d", "sk-live-mode", "sk-live-mode"),
+        ("abcdefghijklmnopqrst", "abcdefghijkl", REDACTED),
+        ("acceptance-key", "acceptance", "acceptance"),
+    ],
+)
+def test_of_the_key_the_beginning_and_a_broken_line_go(key: str, written: str, left: str) -> None:
+    assert redactor_for(key, [], {}).text(written) == left
