@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import tomllib
 from collections import Counter
@@ -115,6 +116,8 @@ def label(definition: Any) -> str:
 
 def read_vocabulary() -> Vocabulary:
     """Load hooks, steps and features as behave does, without running anything."""
+    # environment.py refuses to be loaded by behave's own runner alone.
+    importlib.import_module("support.runner.scenario_runner")
     configuration = Configuration([str(ROOT / "features"), "--dry-run"])
     # behave replaces its registry of steps; the one that the loaded steps fill is looked up afterwards.
     reset_runtime()
