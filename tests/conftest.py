@@ -14,6 +14,7 @@ from support.http.responsiveness import Responsiveness
 from support.models.files import ModelFiles
 from support.models.script import Script
 from support.models.store import ModelStore
+from support.programs import process
 from support.programs.never_ready import NEVER_READY
 from tests.conformance import samples
 from tests.http.tiny_server import Reply, TinyServer
@@ -31,9 +32,13 @@ def _the_present_of_the_toys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _servers_of_other_tests_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process is a run: what never became ready, or no longer answers, is not tried again."""
+    """A process is a run: what never became ready, or no longer answers, is not tried again.
+
+    Once it was interrupted, programs get no time to end.
+    """
     monkeypatch.setattr(NEVER_READY, "_failures", {})
     monkeypatch.setattr(client, "RESPONSIVENESS", Responsiveness())
+    monkeypatch.setattr(process, "_longest_grace", process.TERMINATE_SECONDS)
 
 
 @pytest.fixture

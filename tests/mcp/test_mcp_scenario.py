@@ -100,7 +100,7 @@ def test_the_evidence_has_the_calls_and_what_the_server_said_of_its_tool_servers
         settings=SimpleNamespace(seconds=float),
         tool_server=tool_server,
         tool_calling_model=lambda: "model",
-        servers=SimpleNamespace(get=lambda _model, _options: SimpleNamespace(log=log)),
+        servers=SimpleNamespace(get=lambda _model, _options: SimpleNamespace(log=log, log_position=(0, 0))),
     )
     told = McpScenario(ScenarioContext(suite, Path()))
     assert told.evidence() == []

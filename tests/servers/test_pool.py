@@ -86,7 +86,7 @@ def test_a_server_that_ended_by_itself_is_found_once(pool: ServerPool) -> None:
 
 def test_a_server_that_died_without_its_log_is_found_unless_the_suite_ended_it(pool: ServerPool) -> None:
     server = pool.get(MODEL)
-    world: Any = SimpleNamespace(server=server, _log_offset=0)
+    world: Any = SimpleNamespace(server=server, _log_position=server.log_position)
     server.log_file.unlink()
     server.process.stop()
     (crash,), _ = World.crashes_of_server(world)
