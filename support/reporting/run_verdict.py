@@ -104,6 +104,8 @@ class RunVerdict:
                 return f"GO for the selected part only, without {left_out}: {self.target} {gate}."
             if not self.candidate:
                 return f"GO: {self.target} has no unlisted failure {gate}; it is no candidate for going live."
+            if self.decision.gate == "regression":
+                return f"GO: {self.target} has no unlisted failure {gate}{self._for_release}."
             return f"GO: {self.target} may go live {gate}."
         known, new = self._known_blockers, len(self.decision.blockers) - len(self._known_blockers)
         why = [counted(len(known), "known blocker")] if known else []
@@ -111,6 +113,14 @@ class RunVerdict:
         why += [f"{counted(new, 'unlisted failure')}{self._of_causes(new, roots)}"] if new else []
         why += self.reasons
         return f"NO-GO: {self.target} must not go live {gate}: {', '.join(why) or 'the run failed'}."
+
+    @property
+    def _for_release(self) -> str:
+        """What stands against going live although nothing of it counts under this gate."""
+        blockers = self.decision.known_issues.get("blocker", 0)
+        return (
+            f"; under the gate release {counted(blockers, 'known blocker')} would count" if blockers else ""
+        )
 
     @staticmethod
     def _of_causes(failures: int, roots: int) -> str:

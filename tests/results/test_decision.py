@@ -145,3 +145,9 @@ def test_blockers_that_were_not_selected_were_not_run_and_a_go_is_for_a_part_onl
     assert "Not run: 2 blockers (not selected)." in part
     whole = RunVerdict("toy 1.0", 0, decide([PASSED], "release", AcceptedIssues(), unselected=left_out[1:]))
     assert whole.sentences[0] == "GO: toy 1.0 may go live (gate: release)."
+
+
+def test_the_gate_regression_is_no_permission_to_go_live() -> None:
+    text = RunVerdict("toy 1.0", 0, decide([PASSED, MIXED], "regression", AcceptedIssues())).sentences[0]
+    rule = "under the gate release 1 known blocker would count"
+    assert text == f"GO: toy 1.0 has no unlisted failure (gate: regression); {rule}."
