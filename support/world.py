@@ -17,7 +17,7 @@ from support.models.roles import SCRIPTED
 from support.programs.launcher import LaunchedProgram
 from support.programs.starts import STARTS, ServerStart
 from support.reporting.evidence import Metrics, ScenarioEvidence
-from support.results.causes import PANIC, panic_in
+from support.results.causes import panic_in, panic_lines
 from support.results.check import CheckResult
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence, Measurement
@@ -347,9 +347,8 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
                 return [], ""
             log = "(it was removed)"
         crashes, cause = [], ""
-        panic = next((line for line in log.splitlines() if PANIC in line), None)
-        if panic is not None:
-            crashes.append(f"the server's log contains a panic: {panic}")
+        if panics := panic_lines(log):
+            crashes.append(f"the server's log contains a panic: {panics[0]}")
             cause = f"a server {panic_in(log)}"
         if not self.server.alive:
             self.server.end_is_known = True

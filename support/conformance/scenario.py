@@ -20,7 +20,7 @@ from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.http.responsiveness import ServerUnresponsive
 from support.programs.launcher import LaunchedProgram, LogPosition
-from support.results.causes import PANIC, panic_in
+from support.results.causes import panic_in, panic_lines
 from support.results.check import CheckResult, CheckStatus, require_conforming
 from support.results.known_issues import KnownIssues
 from support.results.must_check import MustCheck
@@ -223,10 +223,9 @@ def _death_or_panic(outcome: Outcome, process: LaunchedProgram, position: LogPos
             f"it died; the end of its log:\n{log[-LOG_CHARACTERS:]}",
             cause=cause_of_death(process, log),
         )
-    panic = next((line for line in log.splitlines() if PANIC in line), None)
-    if panic is None:
-        return None
-    return Failure("server", f"its log contains a panic: {panic}", cause=f"a server {panic_in(log)}")
+    if panics := panic_lines(log):
+        return Failure("server", f"its log contains a panic: {panics[0]}", cause=f"a server {panic_in(log)}")
+    return None
 
 
 def _result(check: Check, status: CheckStatus, **fields: Any) -> CheckResult:

@@ -24,7 +24,7 @@ from support.programs.never_ready import NEVER_READY
 from support.programs.output_limit import LEFT_OUT, OUTPUT_LIMITS, read_output
 from support.programs.process import ManagedProcess, process_tree
 from support.programs.starts import STARTS, ServerStart
-from support.results.causes import PANIC, why_ended
+from support.results.causes import panic_lines, why_ended
 from support.waiting import WaitTimeout, wait_until
 
 T = TypeVar("T")
@@ -103,7 +103,7 @@ class LaunchedProgram:
         # The last line may be written at this moment.
         whole = new[: new.rfind(b"\n") + 1]
         self._examined += len(whole)
-        return [line for line in whole.decode(errors="replace").splitlines() if PANIC in line]
+        return panic_lines(whole.decode(errors="replace"))
 
     def resident_memory(self) -> int:
         """Resident memory of the process tree in bytes; zero when it has ended."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -125,8 +125,7 @@ class Comparison:
     def sentences(self) -> list[str]:
         """The decision, what is listed beside it, the decisions of the two runs."""
         old, new = self.names
-        numbers = Counter(difference.change for difference in self.differences)
-        listed = ", ".join(f"{numbers[change]} {change}" for change in CHANGES if numbers[change])
+        listed = _numbers(self.differences)
         alone = f"By themselves: {old} is {self.old.report.decision}, {new} is {self.new.report.decision}"
         if not self.new.report.candidate:
             alone += f"; {new} is no candidate for going live"
@@ -159,9 +158,7 @@ class Comparison:
     def _exceptions(self) -> str:
         """What passed and does not pass now, without being a reason for NO-GO."""
         worse = [one for one in self.differences if one.old == "passed" and one.new != "passed"]
-        numbers = Counter(one.change for one in worse)
-        listed = ", ".join(f"{numbers[change]} {change}" for change in CHANGES if numbers[change])
-        return f" or does not block ({listed})" if worse else ""
+        return f" or does not block ({_numbers(worse)})" if worse else ""
 
     def _counted(self, change: Change, many: str, one: str, adjective: str = "") -> str:
         """`2 checks and 1 scenario that pass on 0.8.1 fail on 0.9.2`; empty where there is none."""
@@ -221,6 +218,12 @@ def _link(reports: Path, folder: Path) -> str:
         return Path(os.path.relpath(target.resolve(), folder.resolve())).as_posix()
     except ValueError:  # another drive of Windows
         return target.resolve().as_uri()
+
+
+def _numbers(differences: Iterable[Difference]) -> str:
+    """`2 newly failing, 1 newly run`."""
+    numbers = Counter(one.change for one in differences)
+    return ", ".join(f"{numbers[change]} {change}" for change in CHANGES if numbers[change])
 
 
 def _order(one: Difference) -> tuple[bool, int, int]:

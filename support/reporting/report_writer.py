@@ -30,7 +30,7 @@ from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.resource_usage import ResourceSampler
 from support.reporting import evidence, html
 from support.reporting.allure_formatter import attach_to_run, write_measurements
-from support.reporting.files import lock_folder, write_atomically
+from support.reporting.files import REPORT, USAGE, lock_folder, write_atomically
 from support.reporting.junit import write_junit
 from support.reporting.matrix import Matrix, matrix_of
 from support.reporting.rendering import (
@@ -50,7 +50,6 @@ from support.reporting.summary import (
     check_counts_text,
     contention_by_capability,
     counts_text,
-    over_maximum,
 )
 from support.results.decision import Decision
 from support.results.known_issues import KnownIssues
@@ -74,12 +73,9 @@ CAPABILITY_BUDGETS: Mapping[str, tuple[float, float]] = {
     "performance": (120, 300),
 }
 # What a run writes beside its folders: that of an earlier run is removed.
-FILES = (
-    *("records.jsonl", "stacks.txt", "report.json", "index.html"),
-    *("summary.md", "matrix.md", "matrix.html", "known-issues.html"),
-)
-INTERRUPTED = "interrupted"
 PAGES = {"known-issues.html": "Known issues", "matrix.html": "Matrix"}
+FILES = ("records.jsonl", "stacks.txt", REPORT, "index.html", "summary.md", "matrix.md", *PAGES)
+INTERRUPTED = "interrupted"
 REPORTED_PACKAGES = ("behave", "allure-behave", "httpx", "mistralrs")
 
 
@@ -99,7 +95,7 @@ class RunReports:
         self.records = RecordLog(self.folder / "records.jsonl")
         self.stacks = self.folder / "stacks.txt"
         self.junit = self.folder / "junit"
-        self._resources = ResourceSampler(self.folder / "resource-usage.csv")
+        self._resources = ResourceSampler(self.folder / USAGE)
         self._contention = CpuContention()
         self._resolved = resolved
         self._budgets = budgets(resolved.settings.acceptance_time_factor)
@@ -165,8 +161,8 @@ class RunReports:
         self._contention.stop()
         records, duration = self.records.latest(), time.time() - started
         contention = contention_by_capability(records, self._contention.share)
-        late = over_maximum(records, self._budgets, contention)
-        if late:
+        times = budgets_of(records, self._budgets, contention)
+        if any(time.is_late for time in times):
             code = code or EXIT_BUDGET
         for file, error in (
             (self.records.file, self.records.error),
@@ -175,8 +171,7 @@ class RunReports:
             if error is not None:
                 self._unmade[file.name] = _reason(error)
         matrix = matrix_of(records)
-        times = budgets_of(records, self._budgets, contention)
-        verdict = self._verdict(code, decision, times=times, late=late)
+        verdict = self._verdict(code, decision, times)
         self._page_missing = INTERRUPTED
         # A signal that arrives now ends the page, and no other report.
         with suppress(KeyboardInterrupt):
@@ -203,9 +198,7 @@ class RunReports:
             print(f"acceptance: no HTML page: {self._page_missing}", file=sys.stderr)
         return verdict.exit_code or (EXIT_HARNESS if self._unmade else EXIT_PASSED)
 
-    def _verdict(
-        self, code: int, decision: Decision, *, times: Sequence[CapabilityTime], late: Sequence[str]
-    ) -> RunVerdict:
+    def _verdict(self, code: int, decision: Decision, times: Sequence[CapabilityTime]) -> RunVerdict:
         settings = self._resolved.settings
         # Without the path of a program: that is in the header.
         subject, ollama = self._target.label, self._ollama_api.partition(" (")[0]
@@ -220,7 +213,6 @@ class RunReports:
             candidate=is_candidate(self._target, settings),
             evidence=self.folder / evidence.FOLDER,
             accepted_file=settings.acceptance_accepted,
-            late=late,
             version_unknown=self._version_unknown,
         )
 
@@ -259,7 +251,7 @@ class RunReports:
             started=started,
             duration=duration,
         )
-        file = self.folder / "report.json"
+        file = self.folder / REPORT
         self._make("JSON", file, lambda: write_report(file, report))
         self._make("JUnit", self.junit, lambda: write_junit(self.junit, records, verdict))
         self._make("Allure", self.results, lambda: write_measurements(self.results, records))
@@ -329,7 +321,7 @@ class RunReports:
             self._made["Usage"] = usage
             pieces += [
                 Evidence("resources of the target", "image/svg+xml", resource_chart(samples).encode()),
-                Evidence("resource-usage.csv", "text/csv", usage.read_bytes()),
+                Evidence(USAGE, "text/csv", usage.read_bytes()),
             ]
         self._make("Allure", self.results, lambda: attach_to_run(self.results, pieces))
 

@@ -35,8 +35,8 @@ class RunVerdict:
     """GO or NO-GO for `target`.
 
     `candidate`: False for the reference server, which goes live nowhere. `evidence`: where the evidence of
-    failures is. `late`: the capabilities that exceeded their maximum time. `version_unknown`: why no known
-    issue applies, with the remedy; empty where the version of the target is known.
+    failures is. `version_unknown`: why no known issue applies, with the remedy; empty where the version of
+    the target is known.
     """
 
     target: str
@@ -46,7 +46,6 @@ class RunVerdict:
     candidate: bool = True
     evidence: Path = Path("reports/evidence")
     accepted_file: Path = Path("accepted.toml")
-    late: Sequence[str] = ()
     version_unknown: str = ""
 
     @property
@@ -60,12 +59,13 @@ class RunVerdict:
     @property
     def reasons(self) -> list[str]:
         """Why the run is red apart from its scenarios: time, the harness, too little that was run."""
-        found = [f"over the maximum time: {', '.join(map(capability_title, self.late))}"] if self.late else []
+        late = [capability_title(time.capability) for time in self.times if time.is_late]
+        found = [f"over the maximum time: {', '.join(late)}"] if late else []
         found += [
             f"{self.accepted_file} accepts {name!r}, which passed; remove the entry"
             for name in self.decision.stale
         ]
-        if not self.late and self.exit_code == EXIT_BUDGET:
+        if not late and self.exit_code == EXIT_BUDGET:
             found.append("a scenario exceeded its time limit")
         return found + ([_REASONS[self.exit_code]] if self.exit_code in _REASONS else [])
 

@@ -17,6 +17,7 @@ Budgets = Mapping[str, tuple[float, float]]
 
 # Where other processes had a larger share of the CPU, times are not those of the target.
 CONTENTION_LIMIT = 0.2
+OVER_MAXIMUM = "OVER THE MAXIMUM"
 ShareOfOthers = Callable[[float, float], float]
 """The share of the CPU that other processes had between two epoch seconds, from 0 to 1."""
 
@@ -35,6 +36,11 @@ class CapabilityTime:
     others: float = 0.0
 
     @property
+    def is_late(self) -> bool:
+        """Whether it makes the run red."""
+        return self.result == OVER_MAXIMUM
+
+    @property
     def result(self) -> str:
         """`ok`, `over the target`, `OVER THE MAXIMUM`, `not evaluated, ...`; empty without a budget."""
         if self.target is None or self.maximum is None:
@@ -42,7 +48,7 @@ class CapabilityTime:
         if self.seconds > self.target and self.others > CONTENTION_LIMIT:
             return f"not evaluated, other processes had {self.others:.0%} of the CPU"
         if self.seconds > self.maximum:
-            return "OVER THE MAXIMUM"
+            return OVER_MAXIMUM
         return "over the target" if self.seconds > self.target else "ok"
 
 
@@ -127,21 +133,6 @@ def contention_by_capability(records: Sequence[Record], share: ShareOfOthers) ->
         times[record.capability] += record.duration
         shares[record.capability] += record.duration * share(record.start, record.start + record.duration)
     return {name: shares[name] / spent for name, spent in times.items() if spent > 0}
-
-
-def over_maximum(
-    records: Sequence[Record], budgets: Budgets, contention: Mapping[str, float] | None = None
-) -> list[str]:
-    """The capabilities that took longer than their maximum; each makes the run red.
-
-    `contention`: the share of the CPU that others had, by capability; above a limit, times are no evidence.
-    """
-    times, busy = capability_seconds(records), contention or {}
-    return [
-        name
-        for name, (_, maximum) in budgets.items()
-        if times.get(name, 0.0) > maximum and busy.get(name, 0.0) <= CONTENTION_LIMIT
-    ]
 
 
 def budgets_of(

@@ -28,6 +28,11 @@ def comparable(text: str) -> str:
     return line
 
 
+def panic_lines(log: str) -> list[str]:
+    """The lines that begin a panic."""
+    return [line for line in log.splitlines() if PANIC in line]
+
+
 def panic_in(log: str) -> str:
     """`panicked at src/a.rs:1:2: no such layer` for the first panic of a log; Rust has two lines."""
     lines = log.splitlines()

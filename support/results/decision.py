@@ -19,7 +19,6 @@ from support.results.record import Record
 from support.results.severity import SEVERITIES, Severity, rank
 
 Gate = Literal["release", "regression", "strict"]
-GATES: tuple[Gate, ...] = ("release", "regression", "strict")
 # The tag of scenarios that run on request only: a whole run has none of them.
 SLOW = "slow"
 
@@ -156,16 +155,16 @@ def _findings(record: Record, accepted: AcceptedIssues) -> Iterator[Finding]:
     for check in (*failed, *known):
         is_known = check.status == "known_issue"
         yield Finding(
-            check.id,
-            check.title,
-            severity_of_check(record, check),
-            is_known,
-            check.reason if is_known else check.actual,
-            check.reason_source if is_known else "",
-            record.name,
-            record.location,
-            accepted.find(check.id),
-            "" if is_known else check.cause,
+            id=check.id,
+            title=check.title,
+            severity=severity_of_check(record, check),
+            known=is_known,
+            reason=check.reason if is_known else check.actual,
+            source=check.reason_source if is_known else "",
+            scenario=record.name,
+            location=record.location,
+            accepted=accepted.find(check.id),
+            cause="" if is_known else check.cause,
         )
     if (record.gates and not failed) or (record.status == "known_issue" and not known):
         is_known = record.status == "known_issue"
@@ -173,19 +172,17 @@ def _findings(record: Record, accepted: AcceptedIssues) -> Iterator[Finding]:
 
 
 def _scenario(record: Record, *, known: bool, accepted: AcceptedIssue | None = None) -> Finding:
-    reason = record.error if record.gates else record.reason
-    source = record.source if known else ""
     return Finding(
-        record.name,
-        record.name,
-        record.severity,
-        known,
-        reason,
-        source,
-        record.name,
-        record.location,
-        accepted,
-        "" if known else record.cause,
+        id=record.name,
+        title=record.name,
+        severity=record.severity,
+        known=known,
+        reason=record.error if record.gates else record.reason,
+        source=record.source if known else "",
+        scenario=record.name,
+        location=record.location,
+        accepted=accepted,
+        cause="" if known else record.cause,
     )
 
 
@@ -194,8 +191,14 @@ def _blockers_not_run(record: Record) -> Iterator[Finding]:
     for check in skipped:
         if severity_of_check(record, check) == "blocker":
             yield Finding(
-                *(check.id, check.title, "blocker", False),
-                *(check.reason, check.reason_source, record.name, record.location),
+                id=check.id,
+                title=check.title,
+                severity="blocker",
+                known=False,
+                reason=check.reason,
+                source=check.reason_source,
+                scenario=record.name,
+                location=record.location,
             )
     if record.status == "skipped" and not skipped and record.severity == "blocker":
         yield _scenario(record, known=False)

@@ -74,7 +74,7 @@ def budget_of_scenario(scenario: BehaveScenario) -> float | None:
 
 
 def require_existing(
-    known_issues: KnownIssues, loaded: Iterable[BehaveFeature], accepted: AcceptedIssues | None = None
+    known_issues: KnownIssues, loaded: Sequence[BehaveFeature], accepted: AcceptedIssues | None = None
 ) -> None:
     """Raises `SettingsError` when one of the lists names a check or a scenario that does not exist.
 
@@ -85,7 +85,7 @@ def require_existing(
     accepted = accepted or AcceptedIssues()
     listed |= {entry.id for entry in accepted.entries}
     if listed - {str(scenario.name) for scenario in scenarios}:
-        scenarios += _scenarios(_all_features())
+        scenarios = list(_scenarios(all_features(loaded)))
     checks = check_ids() if accepted.entries or any(entry.check for entry in known_issues.entries) else ()
     titles = {str(scenario.name) for scenario in scenarios}
     groups = {str(scenario.name) for scenario in scenarios if group_of(scenario)}
@@ -95,19 +95,21 @@ def require_existing(
 
 def known_ids() -> frozenset[str]:
     """What can be accepted: the ids of checks, and the titles of scenarios that run none."""
-    titles = (str(scenario.name) for scenario in _scenarios(_all_features()) if not group_of(scenario))
+    titles = (str(scenario.name) for scenario in _scenarios(all_features()) if not group_of(scenario))
     return check_ids() | frozenset(titles)
 
 
-def unselected(scenarios: Iterable[BehaveScenario]) -> list[BehaveScenario]:
-    """The scenarios of all features without these."""
+def unselected(
+    features: Iterable[BehaveFeature], scenarios: Iterable[BehaveScenario]
+) -> list[BehaveScenario]:
+    """The scenarios of these features without `scenarios`."""
     selected = {str(scenario.name) for scenario in scenarios}
-    return [scenario for scenario in _scenarios(_all_features()) if str(scenario.name) not in selected]
+    return [scenario for scenario in _scenarios(features) if str(scenario.name) not in selected]
 
 
 def titles_of_groups() -> dict[tuple[str, str], str]:
     """The title of the scenario that runs a group, by API and group."""
-    found = ((group_of(scenario), str(scenario.name)) for scenario in _scenarios(_all_features()))
+    found = ((group_of(scenario), str(scenario.name)) for scenario in _scenarios(all_features()))
     return {key: title for key, title in found if key is not None}
 
 
@@ -124,10 +126,16 @@ def titles_of_checks(ids: Sequence[str]) -> list[str]:
     return [titles[found] for found in groups]
 
 
-def _all_features() -> list[BehaveFeature]:
+def all_features(loaded: Sequence[BehaveFeature] = ()) -> list[BehaveFeature]:
+    """The features that are loaded, and those below `features/` that are not."""
     if not Path(FEATURES).is_dir():
-        return []
-    return list(parse_features(collect_feature_locations([FEATURES])))
+        return list(loaded)
+    known = {Path(feature.filename).absolute() for feature in loaded}
+    others = collect_feature_locations([FEATURES])
+    return [
+        *loaded,
+        *parse_features([place for place in others if Path(place.filename).absolute() not in known]),
+    ]
 
 
 def _scenarios(features: Iterable[BehaveFeature]) -> Iterable[BehaveScenario]:

@@ -37,13 +37,13 @@ from support.reporting.behave_events import location_of
 from support.reporting.recorder import record_of
 from support.reporting.report_writer import RunReports
 from support.results.accepted_issues import AcceptedIssues
-from support.results.behave_types import BehaveConfig, BehaveScenario, BehaveStep
+from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario, BehaveStep
 from support.results.decision import Gate, decide
 from support.results.known_issues import KnownIssues
 from support.results.redaction import redact_output
 from support.results.rerun_command import set_rerun_target
 from support.runner.behave_config import command_line_of, require_usable, settings_of, usage_errors
-from support.runner.checks_of_scenarios import require_existing, require_groups, unselected
+from support.runner.checks_of_scenarios import all_features, require_existing, require_groups, unselected
 from support.runner.project_configuration import misspelled_variables, require_project_configuration
 from support.runner.requirements import SCRIPTED_MODEL
 from support.runner.scenario_runner import ScenarioRunner
@@ -87,6 +87,8 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         self._broken = False
         self._durations: Mapping[str, float] = {}
         self._known_issues = KnownIssues(())
+        # Those of this run, and all others below `features/`.
+        self._features: list[BehaveFeature] = []
 
     @property
     def undefined_steps(self) -> list[BehaveStep]:
@@ -168,7 +170,8 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             scenarios = self._runner.selected_by_cases(scenarios, cases)
             accepted = AcceptedIssues.load(resolved.settings.acceptance_accepted)
             accepted.require_current(datetime.now().astimezone().date())
-            require_existing(self._known_issues, self._runner.features, accepted)
+            self._features = all_features(self._runner.features)
+            require_existing(self._known_issues, self._features, accepted)
             target = self._identified(discover(resolved.settings, resolved.origins), scenarios, resolved)
             self._require_surroundings(target, scenarios, resolved)
             reports = RunReports(resolved, target)
@@ -309,7 +312,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         flaky = {entry.check or entry.scenario for entry in self._known_issues.entries if entry.flaky}
         left_out = [
             record_of(scenario, self.config, status="skipped", reason="not selected")
-            for scenario in unselected(scenarios)
+            for scenario in unselected(self._features, scenarios)
         ]
         decision = decide(records, gate, accepted, flaky, left_out)
         broken = self._broken or not explained

@@ -11,6 +11,7 @@ import pytest
 from support.reporting.junit import write_junit
 from support.reporting.report_json import build_report
 from support.reporting.run_verdict import RunVerdict
+from support.reporting.summary import CapabilityTime
 from support.results.check import CheckResult
 from support.results.decision import Decision
 from support.results.outcome import Status
@@ -64,7 +65,7 @@ GROUP = toy(
 
 
 GO = RunVerdict("toy 1.0", 0, Decision("release"))
-NO_GO = RunVerdict("toy 1.0", 5, Decision("release"), late=("terminal_chat",))
+NO_GO = RunVerdict("toy 1.0", 5, Decision("release"), [CapabilityTime("terminal_chat", 50.0, 20.0, 40.0)])
 
 
 def test_outcomes_have_their_types_and_reasons(tmp_path: Path) -> None:

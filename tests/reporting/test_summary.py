@@ -23,7 +23,6 @@ from support.reporting.summary import (
     contention_by_capability,
     counts,
     counts_text,
-    over_maximum,
     totals_text,
 )
 from support.results.accepted_issues import AcceptedIssues
@@ -81,11 +80,14 @@ def verdict_of(
     *,
     go: bool = True,
     busy: dict[str, float] | None = None,
-    late: tuple[str, ...] = (),
 ) -> RunVerdict:
     times = budgets_of(records, budgets or {}, busy or {})
-    code = 0 if go else 5 if late else 1
-    return RunVerdict("toy 1.0", code, decide(records, "release", AcceptedIssues()), times, late=late)
+    code = 0 if go else 5 if any(time.is_late for time in times) else 1
+    return RunVerdict("toy 1.0", code, decide(records, "release", AcceptedIssues()), times)
+
+
+def over_maximum(records: list[Record], limits: Budgets, busy: dict[str, float] | None = None) -> list[str]:
+    return [time.capability for time in budgets_of(records, limits, busy or {}) if time.is_late]
 
 
 def closing_text(
@@ -302,8 +304,9 @@ def test_budgets_are_not_evaluated_where_others_had_the_cpu() -> None:
 
 
 def test_the_reason_stands_beside_a_verdict_without_failures() -> None:
-    passed = [toy("a", "passed")]
-    shown = run_summary(passed, duration=1, verdict=verdict_of(passed, go=False, late=("terminal_chat",)))
+    passed = [toy("a", "passed", capability="terminal_chat", duration=50)]
+    late = verdict_of(passed, {"terminal_chat": (20.0, 40.0)}, go=False)
+    shown = run_summary(passed, duration=1, verdict=late)
     lines = render("closing.txt", reports={}, **shown).splitlines()
     reason = "over the maximum time: Terminal chat"
     assert lines[-1] == f"FAILED: 1 passed, 0 failed, 0 skipped; {reason}"
@@ -384,7 +387,8 @@ def test_the_markdown_has_failures_reasons_and_times() -> None:
         RECORDS, target="toy <1.0>", duration=75.3, budgets={"binary_health": (5, 10)}, passed=False
     )
     assert text.startswith(
-        "## ❌ NO-GO: toy \\<1.0\\> must not go live (gate: release): 2 unlisted failures.\n"
+        "## ❌ NO-GO: toy \\<1.0\\> must not go live (gate: release): "
+        "2 unlisted failures, over the maximum time: Binary health.\n"
     )
     assert "1 passed, 2 failed, 2 skipped, 1 known issue; 6 scenarios in 75.3s\n" in text
     assert "- **wrong** (`features/binary_health/version.feature:5`)\n\n  expected 1\n" in text

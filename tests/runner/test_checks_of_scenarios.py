@@ -40,7 +40,7 @@ def scenario(*steps: str, name: str = "a toy") -> Any:
 
 
 def feature(*scenarios: Any) -> Any:
-    return SimpleNamespace(walk_scenarios=lambda: scenarios)
+    return SimpleNamespace(filename="features/toy.feature", walk_scenarios=lambda: scenarios)
 
 
 def test_a_scenario_runs_the_group_that_its_step_names() -> None:
