@@ -7,35 +7,46 @@ import sys
 import tempfile
 from pathlib import Path
 
+from support.errors import SettingsError
+
 # Names in the folder of reports: of a run, and of the runs of `--iterations`.
 REPORT, USAGE, ITERATIONS = "report.json", "resource-usage.csv", "iterations"
 
-# The descriptor of the folder that this process has locked.
-_locked: list[int] = []
+# The folders that this process has locked, by device and number of the file, with their descriptors.
+_locked: dict[tuple[int, int], int] = {}
 
 
-def lock_folder(folder: Path) -> bool:
-    """Lock an existing folder until this process ends or locks another one; False when another has locked it.
+def lock_reports(folder: Path) -> None:
+    """Lock a folder of reports until this process ends, before anything in it is read, removed or written.
 
-    No file is written for that. Windows and some network file systems have no such lock: always True there.
+    Raises `SettingsError` when another process has locked it. A folder that is not there has nothing to lock
+    yet. No file is written for that. Windows and some network file systems have no such lock.
     """
     if sys.platform == "win32":
-        return True
+        return
     import fcntl
 
-    while _locked:
-        os.close(_locked.pop())
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        # Not there, or no folder: `RunReports.prepare` makes it and locks it, or reports why it cannot.
+        return
+    status = os.fstat(descriptor)
+    if (place := (status.st_dev, status.st_ino)) in _locked:
+        os.close(descriptor)
+        return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        return False
+        raise SettingsError(
+            f"another run writes to the reports folder {folder}: wait for its end, or choose another folder "
+            "with acceptance_reports_dir"
+        ) from None
     except OSError:
         os.close(descriptor)
-        return True
-    _locked.append(descriptor)
-    return True
+        return
+    _locked[place] = descriptor
 
 
 def write_atomically(file: Path, data: bytes) -> Path:

@@ -23,14 +23,13 @@ from support.errors import (
     EXIT_PASSED,
     EXIT_TERMINATED,
     AcceptanceError,
-    SettingsError,
 )
 from support.programs.cpu_contention import CpuContention
 from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.resource_usage import ResourceSampler
 from support.reporting import evidence, html
 from support.reporting.allure_formatter import attach_to_run, write_measurements
-from support.reporting.files import REPORT, USAGE, lock_folder, write_atomically
+from support.reporting.files import REPORT, USAGE, lock_reports, write_atomically
 from support.reporting.junit import write_junit
 from support.reporting.matrix import Matrix, matrix_of
 from support.reporting.rendering import (
@@ -116,11 +115,7 @@ class RunReports:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if not lock_folder(self.folder):
-                raise SettingsError(
-                    f"another run writes to the reports folder {self.folder}: wait for its end, or choose "
-                    "another folder with acceptance_reports_dir"
-                )
+            lock_reports(self.folder)
             for folder in (self.results, self.junit, self.folder / evidence.FOLDER):
                 shutil.rmtree(folder, ignore_errors=True)
             for folder in (self.results, self.junit):

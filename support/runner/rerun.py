@@ -16,7 +16,7 @@ from support.errors import (
     NothingSelected,
     SettingsError,
 )
-from support.reporting.files import ITERATIONS, REPORT, USAGE
+from support.reporting.files import ITERATIONS, REPORT, USAGE, lock_reports
 from support.results.record import read_records
 from support.results.safe_text import counted
 from support.units import JsonObject
@@ -25,9 +25,10 @@ from support.units import JsonObject
 def failed_locations(reports: Path, paths: Sequence[str] = ()) -> list[str]:
     """`file:line` of each scenario that failed in the last run, those under `paths` where given.
 
-    Of a killed run the records are read. Raises SettingsError when there was no run, NothingSelected
-    when nothing failed.
+    Of a killed run the records are read. Raises SettingsError when there was no run or when one goes on,
+    NothingSelected when nothing failed.
     """
+    lock_reports(reports)
     file, records = reports / REPORT, reports / "records.jsonl"
     if file.is_file():
         tests = _tests(file)
@@ -61,6 +62,7 @@ def run_repeatedly(run: Callable[[Sequence[str]], int], times: int, reports: Pat
     Each report is kept as `iterations/N.json`, its resource usage as `N.csv`; the HTML report is of the last
     run. The exit code is 1 when verdicts differ, unless by a known issue that is listed as flaky.
     """
+    lock_reports(reports)
     kept = reports / ITERATIONS
     shutil.rmtree(kept, ignore_errors=True)
     verdicts: dict[tuple[str, str], list[str]] = defaultdict(list)

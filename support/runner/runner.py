@@ -34,6 +34,7 @@ from support.errors import (
 from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.process import kill_all
 from support.reporting.behave_events import location_of
+from support.reporting.files import lock_reports
 from support.reporting.recorder import record_of
 from support.reporting.report_writer import RunReports
 from support.results.accepted_issues import AcceptedIssues
@@ -154,6 +155,8 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         if self._pool is None and self._argv is not None and not self.config.dry_run:
             self._pool = prestarted_pool(self._argv)
         resolved = settings_of(self.config)
+        if not self.config.dry_run:
+            lock_reports(resolved.settings.acceptance_reports_dir)
         if resolved.settings.acceptance_gate != "strict":
             self._known_issues = KnownIssues.load()
         jobs = self._worker_count(resolved)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from support.errors import COMPLETE_CODES, SettingsError
 from support.reporting.comparison import compare, comparison_text, write_comparison
+from support.reporting.files import lock_reports
 from support.reporting.finished_run import FinishedRun, load_finished_run
 from support.results.known_issues import KnownIssues
 from support.runner.selection import target_settings
@@ -44,6 +45,7 @@ def compare_targets(old: str, new: str, options: Sequence[str], reports: Path, r
     `options` of `acceptance run` are for the sides that are run. A run that did not check all ends the
     comparison with its exit code.
     """
+    lock_reports(reports)
     sides = Side.of(old, reports / FOLDER / "old"), Side.of(new, reports / FOLDER / "new")
     if old == new:
         raise SettingsError(f"OLD and NEW are the same: {old}")

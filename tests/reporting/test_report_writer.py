@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from support.errors import EXIT_FAILED, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASSED, SettingsError
-from support.reporting import html, report_writer
+from support.errors import EXIT_FAILED, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASSED
+from support.reporting import html
 from support.reporting.report_writer import RunReports
 from support.results.decision import Decision
 from support.results.record import Record, read_records
@@ -94,24 +94,21 @@ def test_with_room_nothing_is_missing(reports: RunReports, capsys: pytest.Captur
 @pytest.mark.skipif(os.name == "nt", reason="there is no lock of a folder")
 def test_a_second_run_at_the_same_time_needs_another_folder(reports: RunReports, tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from support.reporting.files import lock_folder\n"
-        "print([lock_folder(Path(folder)) for folder in sys.argv[1:]])"
+        "import sys; from pathlib import Path; from support.reporting.files import lock_reports\n"
+        "for folder in sys.argv[1:]: lock_reports(Path(folder))"
     )
-    other = [sys.executable, "-c", script, str(reports.folder), str(tmp_path)]
     root = Path(__file__).parents[2]
-    assert subprocess.run(other, cwd=root, capture_output=True, check=True).stdout == b"[False, True]\n"
-    # The same process may go on with another run.
+
+    def lock(folder: Path) -> str:
+        other = [sys.executable, "-c", script, str(folder)]
+        return subprocess.run(other, cwd=root, capture_output=True, text=True, check=False).stderr
+
+    # The same process may go on with another run, also in another folder.
     reports.prepare()
-
-
-def test_a_folder_of_another_run_is_left_as_it_is(
-    reports: RunReports, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (reports.folder / "report.json").write_text("{}")
-    monkeypatch.setattr(report_writer, "lock_folder", lambda _: False)
-    with pytest.raises(SettingsError, match="another run writes to the reports folder"):
-        reports.prepare()
-    assert (reports.folder / "report.json").read_text() == "{}"
+    RunReports(load_settings({"acceptance_reports_dir": str(tmp_path / "2")}), TARGET).prepare()
+    assert f"another run writes to the reports folder {reports.folder}: wait" in lock(reports.folder)
+    assert "another run writes" in lock(tmp_path / "2")
+    assert lock(tmp_path) == ""
 
 
 @pytest.fixture

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.reporting.files import lock_reports
 from tests.runs import servers, toy_suite
 from tests.runs.cases import Case, Runs, url
-from tests.runs.launching import ACCEPTANCE, Run
+from tests.runs.launching import ACCEPTANCE, BEHAVE, HERE, Run
 
 BODY = "openai.chat.body.empty"
 TWO = ("It fails", "It passes")
@@ -25,6 +27,30 @@ def past(*failed: str) -> Case:
         (folder / "reports" / "report.json").write_text(json.dumps({"tests": tests}))
 
     return Case(ACCEPTANCE, ("--rerun-failed",), scenarios=TWO, prepare=prepare)
+
+
+def locked(command: tuple[str, ...], *words: str) -> Case:
+    """A run in a folder of reports that this process writes to."""
+
+    def prepare(folder: Path) -> None:
+        kept = folder / "reports" / "iterations"
+        kept.mkdir(parents=True)
+        lock_reports(folder / "reports")
+        for file in (kept / "1.json", kept.parent / "report.json"):
+            file.write_text("{}")
+
+    return Case(command, words, prepare=prepare)
+
+
+# Every way to write to a folder of reports.
+LOCKED = {
+    "locked, acceptance run": locked(ACCEPTANCE),
+    "locked, in-process": locked(HERE),
+    "locked, behave": locked(BEHAVE),
+    "locked, iterations": locked(ACCEPTANCE, "--iterations", "2"),
+    "locked, rerun": locked(ACCEPTANCE, "--rerun-failed"),
+    "locked, compare": locked((ACCEPTANCE[0], "compare"), "./program-good", "http://127.0.0.1:1"),
+}
 
 
 def cases(api: int) -> dict[str, Case]:
@@ -74,6 +100,7 @@ def cases(api: int) -> dict[str, Case]:
         "failed before": past("toy0.feature"),
         "nothing failed before": past(),
         "nothing before": Case(ACCEPTANCE, ("--rerun-failed",)),
+        **(LOCKED if os.name == "posix" else {}),
     }
 
 
@@ -103,6 +130,11 @@ EXPECTED: dict[str, tuple[int, tuple[str, ...]]] = {
     "failed before": (1, ("FAILED: 0 passed, 1 failed, 0 skipped",)),
     "nothing failed before": (3, ("nothing failed in the last run",)),
     "nothing before": (2, ("no report of an earlier run", "without --rerun-failed")),
+    **(
+        dict.fromkeys(LOCKED, (2, ("another run writes to the reports folder reports: wait",)))
+        if os.name == "posix"
+        else {}
+    ),
 }
 
 
@@ -156,3 +188,11 @@ def test_each_iteration_is_kept(front: Runs) -> None:
 
 def test_only_what_failed_runs_again(front: Runs) -> None:
     assert front["failed before"].verdicts == {"It fails": "failed"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no lock of a folder")
+@pytest.mark.parametrize("name", LOCKED)
+def test_a_run_without_the_lock_leaves_the_folder_as_it_is(front: Runs, name: str) -> None:
+    reports = front[name].reports
+    files = {str(file.relative_to(reports)): file.read_text() for file in reports.rglob("*.*")}
+    assert files == {"report.json": "{}", "iterations/1.json": "{}"}
