@@ -16,7 +16,7 @@ from support.results.severity import Severity
 from support.units import Json
 
 # What reports of earlier versions of the suite do not have.
-_NEW_FIELDS = ("decision", "severity")
+_NEW_FIELDS = ("decision", "severity", "subject")
 
 
 class _Part(BaseModel):
@@ -65,6 +65,7 @@ class Report(_Part):
     suite: str
     timestamp: str
     decision: str
+    subject: str
     gate: str
     candidate: bool
     exit_code: int
@@ -92,10 +93,7 @@ class FinishedRun:
     @property
     def label(self) -> str:
         """What was tested: `mistralrs 0.8.1`."""
-        label = self.report.environment.get("target", "unknown target")
-        if self.report.setting("ollama_api") in ("", "gateway"):
-            return label
-        return f"{label} with the Ollama API of {self.report.environment.get('Ollama API', 'a server')}"
+        return self.report.subject
 
     @cached_property
     def features(self) -> frozenset[str]:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from functools import cached_property, partial
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -53,11 +53,10 @@ from support.reporting.summary import (
 from support.results.decision import Decision
 from support.results.known_issues import KnownIssues
 from support.results.outcome import Evidence
-from support.results.program_version import REFERENCE
 from support.results.record import Record, RecordLog
 from support.results.redaction import redact
 from support.results.standard_streams import output_is_lost
-from support.servers.discovery import Target, is_candidate
+from support.servers.subject import Subject
 from support.settings import ResolvedSettings
 
 # Seconds for all scenarios of a capability, added up: past the target is a warning, past the maximum is red.
@@ -88,7 +87,7 @@ def budgets(factor: float) -> dict[str, tuple[float, float]]:
 class RunReports:
     """The reports folder of a run."""
 
-    def __init__(self, resolved: ResolvedSettings, target: Target) -> None:
+    def __init__(self, resolved: ResolvedSettings, subject: Subject) -> None:
         self.folder = resolved.settings.acceptance_reports_dir
         self.results = self.folder / "allure-results"
         self.records = RecordLog(self.folder / "records.jsonl")
@@ -98,7 +97,7 @@ class RunReports:
         self._contention = CpuContention()
         self._resolved = resolved
         self._budgets = budgets(resolved.settings.acceptance_time_factor)
-        self._target = target
+        self._subject, self._target = subject, subject.target
         # The reports with their paths, and those that could not be made, with the reason.
         self._made: dict[str, Path] = {}
         self._unmade: dict[str, str] = {}
@@ -133,7 +132,7 @@ class RunReports:
         place = getattr(self._target, "path", "not started by the suite")
         print(f"Target:   {self._target.label} ({place})")
         print(f"Why:      {self._target.why}")
-        print(f"Ollama:   {self._ollama_api}")
+        print(f"Ollama:   {self._subject.ollama_api}")
         rows = self._resolved.table()
         lines = [f"{name} = {value} (from {origin})" for name, value, origin in rows if origin != "default"]
         defaults = [
@@ -194,30 +193,15 @@ class RunReports:
         return verdict.exit_code or (EXIT_HARNESS if self._unmade else EXIT_PASSED)
 
     def _verdict(self, code: int, decision: Decision, times: Sequence[CapabilityTime]) -> RunVerdict:
-        settings = self._resolved.settings
-        # Without the path of a program: that is in the header.
-        subject, ollama = self._target.label, self._ollama_api.partition(" (")[0]
-        if settings.ollama_api != "gateway":
-            reference = self._target.program == REFERENCE
-            subject = ollama if reference else f"{subject} with the Ollama API of {ollama}"
         return RunVerdict(
-            subject,
+            self._subject.label,
             code,
             decision,
             times,
-            candidate=is_candidate(self._target, settings),
+            candidate=self._subject.is_candidate,
             evidence=self.folder / evidence.FOLDER,
-            accepted_file=settings.acceptance_accepted,
-            version_unknown=self._version_unknown,
-        )
-
-    @property
-    def _version_unknown(self) -> str:
-        if not getattr(self._target, "is_version_unknown", False):
-            return ""
-        return (
-            f"The {self._target.label} states no version, so no known issue applies: set target_version "
-            '(for example "mistralrs 0.9.2")'
+            accepted_file=self._resolved.settings.acceptance_accepted,
+            version_unknown=self._subject.version_unknown,
         )
 
     def _make(self, name: str, place: Path, write: Callable[[], object]) -> None:
@@ -269,7 +253,7 @@ class RunReports:
                 environment=self._environment(verdict),
                 cache=settings.acceptance_cache_dir,
                 report_progress=print,
-                title=redact(f"{verdict.word}: {self._target.label}"),
+                title=redact(f"{verdict.word}: {self._subject.label}"),
                 counted=_headline(records),
                 banner=decision_banner(records, verdict, self._moment, titles),
                 pages=self._pages,
@@ -292,7 +276,7 @@ class RunReports:
 
     def _make_pages(self, matrix: Matrix, verdict: RunVerdict) -> dict[str, str]:
         """The pages beside the HTML report, by file name; without those that would be empty."""
-        versions = ", ".join(dict.fromkeys([self._target.label, self._ollama_api]))
+        versions = ", ".join(dict.fromkeys([self._target.label, self._subject.ollama_api]))
         pages = {
             "known-issues.html": known_issues_html(
                 verdict, KnownIssues.load().entries, versions.split(), self._moment
@@ -335,7 +319,7 @@ class RunReports:
         facts = {
             "target": self._target.label,
             "why this target": self._target.why,
-            "Ollama API": self._ollama_api,
+            "Ollama API": self._subject.ollama_api,
             "CPU used by other processes": f"{self._contention.share(0.0, math.inf):.0%}",
             "platform": platform.platform(),
             "python": platform.python_version(),
@@ -343,13 +327,6 @@ class RunReports:
         facts |= {name: version(name) for name in REPORTED_PACKAGES}
         facts |= {f"setting {name}": f"{value} ({origin})" for name, value, origin in self._resolved.table()}
         return {name: redact(value) for name, value in facts.items()}
-
-    @cached_property
-    def _ollama_api(self) -> str:
-        # Not at the top: the HTTP client comes with it, and the first worker is started before.
-        from support.servers.ollama_backends import preview
-
-        return preview(self._resolved.settings, self._target.label)
 
 
 def _reason(error: OSError | AcceptanceError) -> str:

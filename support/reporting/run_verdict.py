@@ -145,6 +145,7 @@ class RunVerdict:
         return {
             "decision": self.word,
             "text": self.text,
+            "subject": self.target,
             "gate": self.decision.gate,
             "candidate": self.candidate,
             "exit_code": self.exit_code,

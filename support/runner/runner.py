@@ -57,10 +57,10 @@ from support.servers.discovery import (
     Target,
     UrlTarget,
     discover,
-    is_candidate,
     target_options,
 )
 from support.servers.ollama_backends import NEEDS_OLLAMA_API
+from support.servers.subject import Subject
 from support.settings import ResolvedSettings
 
 
@@ -176,8 +176,8 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             self._features = all_features(self._runner.features)
             require_existing(self._known_issues, self._features, accepted)
             target = self._identified(discover(resolved.settings, resolved.origins), scenarios, resolved)
-            self._require_surroundings(target, scenarios, resolved)
-            reports = RunReports(resolved, target)
+            subject = self._subject(target, scenarios, resolved)
+            reports = RunReports(resolved, subject)
             self._durations = durations(reports.records.file)
             reports.prepare()
             reports.print_header()
@@ -188,18 +188,16 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
                 self._run_in_process(scenarios, resolved, target, reports)
             else:
                 self._run_in_workers(jobs, scenarios, resolved, target, reports)
-        default: Gate = "release" if is_candidate(target, resolved.settings) else "regression"
+        default: Gate = "release" if subject.is_candidate else "regression"
         gate = resolved.settings.acceptance_gate or default
         return self._finish(scenarios, reports, started, gate, accepted)
 
     @staticmethod
-    def _require_surroundings(
-        target: Target, scenarios: list[BehaveScenario], resolved: ResolvedSettings
-    ) -> None:
+    def _subject(target: Target, scenarios: list[BehaveScenario], resolved: ResolvedSettings) -> Subject:
         # Not at the top: an HTTP client comes with it, which few runs need here.
         from support.servers.preconditions import require_surroundings
 
-        require_surroundings(
+        return require_surroundings(
             {str(tag) for scenario in scenarios for tag in scenario.effective_tags}, resolved, target
         )
 

@@ -20,4 +20,5 @@ post_mortem      why a server did not respond: exited, hung, unreachable
 preconditions    what a run needs before it starts: a free port, a server of the Ollama API
 served_model     which model a server serves: the scripted one, intact or damaged, or another
 stated_version   program and version that a server at a URL states itself
+subject          what a run tests, and whether that may go live
 """

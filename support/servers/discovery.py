@@ -107,11 +107,6 @@ class UrlTarget:
 Target = CommandTarget | UrlTarget
 
 
-def is_candidate(target: Target, settings: Settings) -> bool:
-    """Whether something is under test that may go live: the reference server and its gateway may not."""
-    return target.program != REFERENCE or settings.ollama_api != "gateway"
-
-
 def target_options(target: Target, settings: Settings) -> list[str]:
     """The options of `acceptance run` that choose this target; none where it is found without."""
     options = []

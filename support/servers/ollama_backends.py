@@ -21,12 +21,20 @@ from support.models.roles import CATEGORICAL, EMBEDDING, ROLES, SCRIPTED, TOOLS,
 from support.programs.install import InstalledProgram
 from support.programs.launcher import LaunchedProgram
 from support.programs.ollama import OLLAMA
-from support.results.program_version import GATEWAY
+from support.results.program_version import GATEWAY, ProgramVersion
 from support.servers.bundled_gateway import gateway_version, start_gateway
-from support.servers.ollama import TOOLS_TEMPLATE, ModelNotCreated, create_model, delete_models, start_ollama
+from support.servers.discovery import UNKNOWN
+from support.servers.ollama import (
+    NO_ROUTE,
+    TOOLS_TEMPLATE,
+    ModelNotCreated,
+    create_model,
+    delete_models,
+    start_ollama,
+)
 from support.servers.pool import Pool
 from support.servers.stated_version import program_of
-from support.settings import Settings, redact_url
+from support.settings import OLLAMA_API_CHOICES, Settings, redact_url
 
 NEEDS_OLLAMA_API, NEEDS_OLLAMA = "needs.ollama_api", "needs.ollama"
 # A name without a tag means this one (api.md, Model names); the cases add it.
@@ -39,12 +47,17 @@ def preview(settings: Settings, target: str) -> str:
     """The server of the Ollama API that a run will test, before anything was started."""
     if settings.ollama_api == "gateway":
         return f"{GATEWAY} {gateway_version()} in front of {target}"
-    if settings.ollama_api != "ollama":
-        return redact_url(settings.ollama_api)
-    if settings.ollama_url is not None:
-        return f"a real Ollama at {redact_url(settings.ollama_url)}"
+    if (url := url_under_test(settings)) is not None:
+        return f"server at {redact_url(url)}"
     found = OLLAMA.locate(settings)
     return "a real Ollama, and there is none" if found is None else f"ollama {found.version} ({found.path})"
+
+
+def url_under_test(settings: Settings) -> str | None:
+    """The URL of the server of the Ollama API, if the suite does not start it."""
+    if settings.ollama_api not in OLLAMA_API_CHOICES:
+        return settings.ollama_api
+    return settings.ollama_url if settings.ollama_api == "ollama" else None
 
 
 def missing_ollama(
@@ -76,6 +89,18 @@ def program_version_models(url: str, settings: Settings) -> tuple[str, str, list
             problem = f"GET {answer.url} has status {answer.status} and {answer.text[:60]!r}; "
             problem += "choose another ollama_api"
     raise TargetError(f"no Ollama API at {redact_url(url)}: {problem}")
+
+
+def identified(url: str, settings: Settings) -> ProgramVersion:
+    """Program (`UNKNOWN`: it states none, and takes no models) and version; raises `TargetError`."""
+    program, version, _ = program_version_models(url, settings)
+    if not program:
+        with contextlib.closing(
+            ApiClient(url, timeout=settings.seconds(CONNECT_SECONDS), may_be_silent=True)
+        ) as client:
+            takes_models = client.post("/api/create", {}).status not in NO_ROUTE
+        program = "ollama" if takes_models else UNKNOWN
+    return ProgramVersion(program, version)
 
 
 @dataclass(frozen=True)
@@ -255,7 +280,7 @@ class OllamaBackends:
         roles = (SCRIPTED, UNLOADABLE) if is_gateway else (SCRIPTED, EMBEDDING, UNLOADABLE)
         unloads = False if is_gateway else None
         served = dict.fromkeys(roles, listed[0].removesuffix(LATEST))
-        return OllamaBackend(url, program or "url", version, served, unloads=unloads)
+        return OllamaBackend(url, program or UNKNOWN, version, served, unloads=unloads)
 
     def _create_models(self, client: ApiClient, names: Mapping[str, str]) -> None:
         scripted = self._gguf(SCRIPTED)

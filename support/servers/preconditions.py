@@ -7,21 +7,36 @@ import socket
 from collections.abc import Collection
 
 from support.errors import SettingsError, TargetError
-from support.servers.discovery import CommandTarget, Target
-from support.servers.ollama_backends import NEEDS_OLLAMA, NEEDS_OLLAMA_API, program_version_models
-from support.settings import OLLAMA_API_CHOICES, ResolvedSettings
+from support.results.program_version import OLLAMA, ProgramVersion
+from support.servers.discovery import UNKNOWN, CommandTarget, Target
+from support.servers.ollama_backends import (
+    NEEDS_OLLAMA,
+    NEEDS_OLLAMA_API,
+    identified,
+    preview,
+    url_under_test,
+)
+from support.servers.subject import Subject
+from support.settings import ResolvedSettings, redact_url
 
 
-def require_surroundings(tags: Collection[str], resolved: ResolvedSettings, target: Target) -> None:
-    """`tags`: of all selected scenarios. Raises `SettingsError` or `TargetError` with one line."""
+def require_surroundings(tags: Collection[str], resolved: ResolvedSettings, target: Target) -> Subject:
+    """What is tested. `tags`: of the scenarios. Raises `SettingsError` or `TargetError` in one line."""
     settings = resolved.settings
     if settings.test_port is not None and isinstance(target, CommandTarget):
         _require_free_port(settings.test_port)
-    kind, tested = settings.ollama_api, NEEDS_OLLAMA_API in tags
-    if tested and kind not in OLLAMA_API_CHOICES:
-        _require_ollama_api("ollama_api", kind, resolved)
-    if settings.ollama_url is not None and (NEEDS_OLLAMA in tags or (tested and kind == "ollama")):
-        _require_ollama_api("ollama_url", settings.ollama_url, resolved)
+    url, ollama_api = url_under_test(settings), preview(settings, target.label)
+    if settings.ollama_url is not None and NEEDS_OLLAMA in tags and url != settings.ollama_url:
+        _ollama_api("ollama_url", settings.ollama_url, resolved)
+    if settings.ollama_api == "gateway" or NEEDS_OLLAMA_API not in tags:
+        return Subject(target, ollama_api)
+    if url is None:
+        return Subject(target, ollama_api, OLLAMA, own_gateway=False)
+    name = "ollama_url" if settings.ollama_api == "ollama" else "ollama_api"
+    found = _ollama_api(name, url, resolved)
+    if found.program != UNKNOWN:
+        ollama_api = f"{found} at {redact_url(url)}"
+    return Subject(target, ollama_api, found.program, own_gateway=False)
 
 
 def _require_free_port(port: int) -> None:
@@ -38,8 +53,8 @@ def _require_free_port(port: int) -> None:
             ) from None
 
 
-def _require_ollama_api(name: str, url: str, resolved: ResolvedSettings) -> None:
+def _ollama_api(name: str, url: str, resolved: ResolvedSettings) -> ProgramVersion:
     try:
-        program_version_models(url, resolved.settings)
+        return identified(url, resolved.settings)
     except TargetError as error:
         raise TargetError(f"setting {name} (from {resolved.origins.get(name, 'default')}): {error}") from None

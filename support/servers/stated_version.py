@@ -1,18 +1,39 @@
 """Program and version that a server states itself, by the first of these that has them:
 
-- the `Server` header, with the name of a program that is listed (`mistralrs-gateway`)
 - `info.title` and `info.version` of `/api-doc/openapi.json` (mistral.rs and the reference server)
-- `/api/version` (Ollama; other servers of its API have it too, so the setting `target_version` comes before)
+- `/api/version` (Ollama; other servers of its API have it too: the program is that of the `Server` header if
+  that names one, and the setting `target_version` comes before)
+- `serverInfo` of an MCP server at `/mcp`, with the name of a program that is listed
+- the `Server` header, with the name and the version of a program that is listed (`mistralrs/0.9.2`)
 """
 
 from __future__ import annotations
 
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange, NotJson
-from support.results.program_version import MISTRALRS, OLLAMA, PROGRAMS, REFERENCE, ProgramVersion, is_version
+from support.results.program_version import (
+    GATEWAY,
+    MISTRALRS,
+    OLLAMA,
+    PROGRAMS,
+    REFERENCE,
+    ProgramVersion,
+    is_version,
+)
 from support.units import Json, JsonMapping
 
 DESCRIPTION, OLLAMA_VERSION = "/api-doc/openapi.json", "/api/version"
+MCP_ROUTE = "/mcp"
+MCP_INITIALIZE: JsonMapping = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "mistralrs-acceptance", "version": "1"},
+    },
+}
 # The title of mistral.rs' description of its API, and that of the reference server.
 TITLES = {"Mistral.rs": MISTRALRS, REFERENCE: REFERENCE}
 
@@ -25,19 +46,28 @@ def program_of(answer: Exchange) -> str:
 
 def stated_version(client: ApiClient, answer: Exchange) -> ProgramVersion | None:
     """`answer`: any response of the server. None where it states nothing that is known."""
-    name, version = program_of(answer), answer.headers.get("server", "").partition("/")[2]
-    if name and is_version(version):
-        return ProgramVersion(name, version)
-    about = {} if name else _object(_document(client, DESCRIPTION).get("info"))
-    title = TITLES.get(str(about.get("title")), "")
-    version = str(about.get("version") if title else _document(client, OLLAMA_VERSION).get("version"))
-    name = name or title
-    return ProgramVersion(name or OLLAMA, version, named=bool(name)) if is_version(version) else None
+    header = program_of(answer)
+    # The gateway passes on what it does not have itself: the description would be of the server behind it.
+    about = {} if header == GATEWAY else _object(_document(client, DESCRIPTION).get("info"))
+    title = TITLES.get(str(about.get("title")))
+    if title and (found := _known(title, about.get("version"))):
+        return found
+    version = _document(client, OLLAMA_VERSION).get("version")
+    if found := _known(header or OLLAMA, version, named=bool(header)):
+        return found
+    info = _object(_object(_document(client, MCP_ROUTE, MCP_INITIALIZE).get("result")).get("serverInfo"))
+    if (name := info.get("name")) in PROGRAMS and (found := _known(str(name), info.get("version"))):
+        return found
+    return _known(header, answer.headers.get("server", "").partition("/")[2]) if header else None
 
 
-def _document(client: ApiClient, path: str) -> JsonMapping:
+def _known(program: str, version: Json, *, named: bool = True) -> ProgramVersion | None:
+    return ProgramVersion(program, str(version), named) if is_version(str(version)) else None
+
+
+def _document(client: ApiClient, path: str, message: JsonMapping | None = None) -> JsonMapping:
     try:
-        answer = client.get(path)
+        answer = client.get(path) if message is None else client.post(path, message)
         return _object(answer.json()) if answer.status == 200 else {}
     except (RequestFailed, NotJson):
         return {}

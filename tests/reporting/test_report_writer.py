@@ -20,6 +20,7 @@ from support.reporting.report_writer import RunReports
 from support.results.decision import Decision
 from support.results.record import Record, read_records
 from support.servers.discovery import CommandTarget, UrlTarget
+from support.servers.subject import Subject
 from support.settings import load_settings
 
 TARGET = CommandTarget(Path(sys.executable), "mistralrs", "0.8.1", "a test")
@@ -44,7 +45,7 @@ def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunReports:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     resolved = load_settings({"acceptance_reports_dir": str(tmp_path / "r"), "acceptance_html": "false"})
-    made = RunReports(resolved, TARGET)
+    made = RunReports(resolved, Subject(TARGET))
     made.prepare()
     return made
 
@@ -115,7 +116,7 @@ def test_a_second_run_at_the_same_time_needs_another_folder(reports: RunReports,
 def with_page(reports: RunReports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunReports:
     """One that passed, with a page, and with a cache that has no program for it."""
     settings = {"acceptance_reports_dir": str(reports.folder), "acceptance_cache_dir": str(tmp_path / "c")}
-    made = RunReports(load_settings(settings), TARGET)
+    made = RunReports(load_settings(settings), Subject(TARGET))
     made.records.write(PASSED)
     (made.results / "1-result.json").write_text("{}")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -160,7 +161,7 @@ def test_the_decision_about_a_server_of_unknown_version_has_the_remedy(
     resolved = load_settings({"acceptance_reports_dir": str(tmp_path / "r"), "acceptance_html": "false"})
     unknown = UrlTarget("http://user:s3cret@host:1", (), "a test")
     for target, shown in ((unknown, True), (replace(unknown, program="toy", version="1.0"), False)):
-        reports = RunReports(resolved, target)
+        reports = RunReports(resolved, Subject(target))
         reports.prepare()
         reports.finish(EXIT_PASSED, Decision("release"), suite="toy", started=time.time())
         sentence = (

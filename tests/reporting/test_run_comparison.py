@@ -49,6 +49,7 @@ def report(*rows: dict[str, Any], target: str = "toy 1.0", **fields: object) -> 
         "candidate": True,
         "exit_code": 0,
         "accepted": [],
+        "subject": target,
         "environment": {"target": target},
         "tests": [row("It always works"), *rows],
         **fields,

@@ -22,6 +22,7 @@ from support.results.outcome import Evidence
 from support.results.record import read_records
 from support.results.redaction import Redactor, redactor_for, set_redactor
 from support.servers.discovery import CommandTarget
+from support.servers.subject import Subject
 from support.settings import default_cache, load_settings
 from tests.reporting import toys
 
@@ -126,7 +127,7 @@ def run(folder: Path, redactor: Redactor, environment: dict[str, str]) -> Left:
     write_evidence([Evidence.text("server log", LEAK, "server.log")], reports, "it leaks")
     target = CommandTarget(Path("mistralrs"), "mistralrs", "0.8.1", f"found at {URL}")
     texts = {"stdout": done.stdout + done.stderr}
-    run_reports = RunReports(in_force, target)
+    run_reports = RunReports(in_force, Subject(target))
     for record in read_records(run_reports.records.file):
         run_reports.records.write(record)
     with contextlib.redirect_stdout(io.StringIO()) as closing:

@@ -6,14 +6,18 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 
 from support.errors import SettingsError, TargetError
+from support.results.program_version import REFERENCE as REFERENCE_PROGRAM
 from support.results.program_version import ProgramVersion
 from support.runner.requirements import Requirements
-from support.servers.discovery import UrlTarget, discover, is_candidate, preview
-from support.settings import load_settings
+from support.servers.discovery import CommandTarget, UrlTarget, discover, preview
+from support.servers.preconditions import require_surroundings
+from support.servers.subject import Subject
+from support.settings import ResolvedSettings, load_settings
 from tests.http.tiny_server import Reply, TinyServer
 from tests.servers.stand_in_programs import Programs
 
@@ -23,12 +27,13 @@ Serve = Callable[[Reply], TinyServer]
 Pages = Mapping[str, object]
 
 
-def description(title: object, version: object) -> Pages:
+def description(title: object, version: object) -> dict[str, object]:
     return {DESCRIPTION: {"openapi": "3.1.0", "info": {"title": title, "version": version}, "paths": {}}}
 
 
 REAL, REFERENCE = description("Mistral.rs", "0.8.1"), description("mistralrs-reference", "0.9.5")
-OLLAMA: Pages = {VERSION: {"version": "0.17.4"}}
+OLLAMA: dict[str, object] = {VERSION: {"version": "0.17.4"}}
+MCP: dict[str, object] = {"/mcp": {"result": {"serverInfo": {"name": "mistralrs", "version": "0.9.2"}}}}
 
 
 def answering(serve: Serve, pages: Pages, server_header: str = "nginx/1.25.3") -> TinyServer:
@@ -59,9 +64,17 @@ def found(programs: Programs, server: TinyServer, **chosen: object) -> UrlTarget
         (REFERENCE, "nginx/1.25.3", "mistralrs-reference 0.9.5"),
         (OLLAMA, "nginx/1.25.3", "ollama 0.17.4"),
         (OLLAMA, "mistralrs-gateway", "mistralrs-gateway 0.17.4"),
-        (REAL, "mistralrs/0.9.2", "mistralrs 0.9.2"),
+        ({}, "mistralrs/0.9.2", "mistralrs 0.9.2"),
+        (REAL | MCP, "mistralrs/0.9.1", "mistralrs 0.8.1"),
+        (MCP, "nginx/1.25.3", "mistralrs 0.9.2"),
+        (MCP, "mistralrs/0.9.1", "mistralrs 0.9.2"),
+        (OLLAMA | MCP, "nginx/1.25.3", "ollama 0.17.4"),
+        (REAL | OLLAMA, "mistralrs-gateway", "mistralrs-gateway 0.17.4"),
     ],
-    ids=["mistral.rs", "reference", "Ollama", "gateway", "header"],
+    ids=[
+        *("mistral.rs", "reference", "Ollama", "gateway", "header"),
+        *("API before header", "MCP", "MCP before header", "Ollama before MCP", "gateway before its server"),
+    ],
 )
 def test_program_and_version_are_those_that_the_server_states(
     programs: Programs, serve: Serve, pages: Pages, header: str, expected: str
@@ -85,6 +98,9 @@ def test_program_and_version_are_those_that_the_server_states(
         {DESCRIPTION: [1]},
         {VERSION: {"version": True}, DESCRIPTION: {"info": {}}},
         {VERSION: "0.17.4"},
+        {"/mcp": {"result": {"serverInfo": {"name": "another", "version": "1.0"}}}},
+        {"/mcp": {"error": {"code": -32601}}},
+        {"/mcp": {"result": ["serverInfo"]}},
     ],
 )
 @pytest.mark.parametrize("header", ["nginx/1.25.3", "mistralrs/latest"])
@@ -110,9 +126,37 @@ def test_what_a_version_is_known_not_to_have_is_skipped_at_a_url_too(
 
 
 def test_the_reference_server_at_a_url_is_no_candidate(programs: Programs, serve: Serve) -> None:
-    target = found(programs, answering(serve, REFERENCE))
-    assert not is_candidate(target, programs.settings())
-    assert is_candidate(found(programs, answering(serve, {})), programs.settings())
+    assert not Subject(found(programs, answering(serve, REFERENCE))).is_candidate
+    assert not Subject(found(programs, answering(serve, OLLAMA, "mistralrs-gateway"))).is_candidate
+    assert Subject(found(programs, answering(serve, {}))).is_candidate
+
+
+TAGS: Pages = {"/api/tags": {"models": [{"name": "toy"}]}}
+TAKES_MODELS: Pages = {"/api/create": {"error": "no name"}}
+
+
+@pytest.mark.parametrize(
+    ("pages", "header", "label", "candidate"),
+    [
+        ({}, "mistralrs-gateway", "mistralrs-gateway 0.17.4 at", False),
+        (TAKES_MODELS, "nginx", "ollama 0.17.4 at", True),
+        ({}, "nginx", "server at", True),
+    ],
+)
+def test_the_ollama_api_at_a_url_is_the_subject_beside_the_reference_server(
+    programs: Programs, serve: Serve, pages: Pages, header: str, label: str, *, candidate: bool
+) -> None:
+    url = answering(serve, {**OLLAMA, **TAGS, **pages}, header).url
+    target = CommandTarget(Path("x"), REFERENCE_PROGRAM, "0.9.5", "a test")
+    for chosen in ({"ollama_api": url}, {"ollama_api": "ollama", "ollama_url": url}):
+        resolved = ResolvedSettings(programs.settings(**chosen), {})
+        subject = require_surroundings({"needs.ollama_api"}, resolved, target)
+        assert (subject.label, subject.is_candidate) == (f"{label} {url}", candidate)
+        assert (f"The server at {url} does not state its program" in subject.version_unknown) == (
+            label == "server at"
+        )
+        # No scenario of the selection tests it.
+        assert require_surroundings({"smoke"}, resolved, target).label == target.label
 
 
 def test_a_setting_that_contradicts_the_server_is_one_line_that_names_both(
