@@ -106,7 +106,7 @@ def test_a_second_run_at_the_same_time_needs_another_folder(reports: RunReports,
 
     # The same process may go on with another run, also in another folder.
     reports.prepare()
-    RunReports(load_settings({"acceptance_reports_dir": str(tmp_path / "2")}), TARGET).prepare()
+    RunReports(load_settings({"acceptance_reports_dir": str(tmp_path / "2")}), Subject(TARGET)).prepare()
     assert f"another run writes to the reports folder {reports.folder}: wait" in lock(reports.folder)
     assert "another run writes" in lock(tmp_path / "2")
     assert lock(tmp_path) == ""

@@ -119,6 +119,7 @@ def test_the_report_has_the_form_of_the_issue(tmp_path: Path) -> None:
             "duration",
             "decision",
             "text",
+            "subject",
             "gate",
             "candidate",
             "exit_code",
