@@ -11,6 +11,7 @@ import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version
@@ -20,7 +21,6 @@ from support.errors import (
     EXIT_BUDGET,
     EXIT_HARNESS,
     EXIT_INTERRUPTED,
-    EXIT_PASSED,
     EXIT_TERMINATED,
     AcceptanceError,
 )
@@ -74,6 +74,8 @@ CAPABILITY_BUDGETS: Mapping[str, tuple[float, float]] = {
 PAGES = {"known-issues.html": "Known issues", "matrix.html": "Matrix"}
 FILES = ("records.jsonl", "stacks.txt", REPORT, "index.html", "summary.md", "matrix.md", *PAGES)
 INTERRUPTED = "interrupted"
+# Reports that others are made of: made in each run, and kept where they are enabled.
+OPTIONAL = ("junit", "allure")
 REPORTED_PACKAGES = ("behave", "allure-behave", "httpx", "mistralrs")
 
 
@@ -147,9 +149,9 @@ class RunReports:
     def finish(self, code: int, decision: Decision, *, suite: str, started: float) -> int:
         """Make the reports, print the decision and the paths; the exit code of the run.
 
-        A report that cannot be made turns a green run into a broken harness, never a red one into another;
-        the HTML page changes nothing. The verdict is printed in any case, and after it what could not be
-        made. After a signal there is no page, which takes seconds.
+        A report that cannot be made turns GO into NO-GO (exit code 4), never a red run into another; the HTML
+        page changes nothing. The decision is printed in any case, and after it what could not be made. After
+        a signal there is no page, which takes seconds.
         """
         self._resources.stop()
         self._contention.stop()
@@ -170,7 +172,10 @@ class RunReports:
         # A signal that arrives now ends the page, and no other report.
         with suppress(KeyboardInterrupt):
             with defer_interrupts():
-                self._write_reports(records, verdict, matrix, suite=suite, started=started, duration=duration)
+                self._write_others(records, verdict, matrix, started)
+                verdict = self._write_verdict(
+                    records, verdict, matrix, suite=suite, started=started, duration=duration
+                )
             if code not in (EXIT_INTERRUPTED, EXIT_TERMINATED):
                 self._make_page(records, verdict)
         with defer_interrupts():
@@ -178,10 +183,9 @@ class RunReports:
             return self._close(records, verdict, matrix, duration)
 
     def _close(self, records: Sequence[Record], verdict: RunVerdict, matrix: Matrix, duration: float) -> int:
-        """Make the summary, print the closing text; the exit code."""
+        """Print the closing text; the exit code."""
         shown = run_summary(records, duration=duration, verdict=verdict)
-        summary, text = self.folder / "summary.md", {"matrix": matrix, **shown}
-        self._make("Summary", summary, lambda: self._write_ci_summary(render("summary.md", **text), summary))
+        self._write_ci_summary(render("summary.md", matrix=matrix, **shown))
         made = {name: path for name, path in self._made.items() if name not in self._unmade}
         print(f"\n{render('closing.txt', reports=made, **shown)}", flush=True)
         if output_is_lost():
@@ -190,7 +194,7 @@ class RunReports:
             print(f"acceptance: could not be written: {name}: {why}", file=sys.stderr)
         if self._page_missing and self._resolved.settings.report_enabled("html"):
             print(f"acceptance: no HTML page: {self._page_missing}", file=sys.stderr)
-        return verdict.exit_code or (EXIT_HARNESS if self._unmade else EXIT_PASSED)
+        return verdict.exit_code
 
     def _verdict(self, code: int, decision: Decision, times: Sequence[CapabilityTime]) -> RunVerdict:
         return RunVerdict(
@@ -210,9 +214,10 @@ class RunReports:
             write()
             self._made[name] = place
         except (OSError, AcceptanceError) as error:
-            self._unmade[name] = _reason(error)
+            if name.lower() not in OPTIONAL or self._resolved.settings.report_enabled(name.lower()):
+                self._unmade[name] = _reason(error)
 
-    def _write_reports(
+    def _write_verdict(
         self,
         records: Sequence[Record],
         verdict: RunVerdict,
@@ -221,18 +226,32 @@ class RunReports:
         suite: str,
         started: float,
         duration: float,
+    ) -> RunVerdict:
+        """The reports with the decision: again when one of them could not be written, which changes it."""
+        file, summary = self.folder / REPORT, self.folder / "summary.md"
+        while True:
+            unwritten = tuple(self._unmade)
+            if unwritten and (verdict.go or verdict.unwritten):
+                verdict = replace(verdict, exit_code=EXIT_HARNESS, unwritten=unwritten)
+            shown = run_summary(records, duration=duration, verdict=verdict)
+            text = render("summary.md", matrix=matrix, **shown)
+            report = build_report(
+                records,
+                verdict,
+                suite=suite,
+                environment=self._environment(verdict),
+                started=started,
+                duration=duration,
+            )
+            self._make("JSON", file, partial(write_report, file, report))
+            self._make("JUnit", self.junit, partial(write_junit, self.junit, records, verdict))
+            self._make("Summary", summary, partial(write_atomically, summary, text.encode()))
+            if tuple(self._unmade) == unwritten:
+                return verdict
+
+    def _write_others(
+        self, records: Sequence[Record], verdict: RunVerdict, matrix: Matrix, started: float
     ) -> None:
-        report = build_report(
-            records,
-            verdict,
-            suite=suite,
-            environment=self._environment(verdict),
-            started=started,
-            duration=duration,
-        )
-        file = self.folder / REPORT
-        self._make("JSON", file, lambda: write_report(file, report))
-        self._make("JUnit", self.junit, lambda: write_junit(self.junit, records, verdict))
         self._make("Allure", self.results, lambda: write_measurements(self.results, records))
         self._moment = f"{datetime.fromtimestamp(started).astimezone():%Y-%m-%d %H:%M %Z}"
         self._pages = self._make_pages(matrix, verdict)
@@ -268,10 +287,9 @@ class RunReports:
     def _remove_unwanted(self) -> None:
         """Reports that others are made of, and that are not to be kept."""
         settings = self._resolved.settings
-        for kind, name, folder in (("junit", "JUnit", self.junit), ("allure", "Allure", self.results)):
-            if not settings.report_enabled(kind):
+        for name, folder in (("JUnit", self.junit), ("Allure", self.results)):
+            if not settings.report_enabled(name.lower()):
                 self._made.pop(name, None)
-                self._unmade.pop(name, None)
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _make_pages(self, matrix: Matrix, verdict: RunVerdict) -> dict[str, str]:
@@ -304,7 +322,8 @@ class RunReports:
             ]
         self._make("Allure", self.results, lambda: attach_to_run(self.results, pieces))
 
-    def _write_ci_summary(self, text: str, file: Path) -> None:
+    @staticmethod
+    def _write_ci_summary(text: str) -> None:
         # GitHub shows on the page of the job what is added to this file.
         if page := os.environ.get("GITHUB_STEP_SUMMARY"):
             try:
@@ -312,7 +331,6 @@ class RunReports:
                     stream.write(text)
             except OSError as error:
                 print(f"acceptance: GITHUB_STEP_SUMMARY cannot be written: {error.strerror}", file=sys.stderr)
-        write_atomically(file, text.encode())
 
     def environment(self) -> dict[str, str]:
         """What a reader has to know to repeat the run; secrets are redacted."""

@@ -35,8 +35,8 @@ class RunVerdict:
     """GO or NO-GO for `target`.
 
     `candidate`: False for the reference server, which goes live nowhere. `evidence`: where the evidence of
-    failures is. `version_unknown`: why no known issue applies, with the remedy; empty where the version of
-    the target is known.
+    failures is. `unwritten`: the reports that could not be written. `version_unknown`: why no known
+    issue applies, with the remedy; empty where the version of the target is known.
     """
 
     target: str
@@ -47,6 +47,7 @@ class RunVerdict:
     evidence: Path = Path("reports/evidence")
     accepted_file: Path = Path("accepted.toml")
     version_unknown: str = ""
+    unwritten: Sequence[str] = ()
 
     @property
     def go(self) -> bool:
@@ -67,6 +68,8 @@ class RunVerdict:
         ]
         if not late and self.exit_code == EXIT_BUDGET:
             found.append("a scenario exceeded its time limit")
+        if self.unwritten:
+            return [*found, f"could not be written: {', '.join(self.unwritten)}"]
         return found + ([_REASONS[self.exit_code]] if self.exit_code in _REASONS else [])
 
     @property

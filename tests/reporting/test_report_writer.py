@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from support.errors import EXIT_FAILED, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASSED
-from support.reporting import html
+from support.reporting import html, report_writer
 from support.reporting.report_writer import RunReports
 from support.results.decision import Decision
 from support.results.record import Record, read_records
@@ -25,6 +26,7 @@ from support.settings import load_settings
 
 TARGET = CommandTarget(Path(sys.executable), "mistralrs", "0.8.1", "a test")
 PASSED = Record("It passes", "Toys", "features/toys/toy.feature:3", "toys", "passed", start=1.0)
+UNWRITTEN = ("records.jsonl", "JSON", "JUnit", "Summary")
 FAILED = Record("It fails", "Toys", "features/toys/toy.feature:9", "toys", "failed", start=2.0, error="no")
 
 
@@ -53,7 +55,12 @@ def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunReports:
 @pytest.mark.parametrize(
     ("records", "code", "exit_code", "verdict"),
     [
-        ([PASSED], EXIT_PASSED, EXIT_HARNESS, "PASSED: 1 passed, 0 failed, 0 skipped"),
+        (
+            [PASSED],
+            EXIT_PASSED,
+            EXIT_HARNESS,
+            f"FAILED: 1 passed, 0 failed, 0 skipped; could not be written: {', '.join(UNWRITTEN)}",
+        ),
         ([PASSED, FAILED], EXIT_FAILED, EXIT_FAILED, "FAILED: 1 passed, 1 failed, 0 skipped"),
     ],
 )
@@ -72,9 +79,28 @@ def test_the_verdict_is_printed_and_then_what_could_not_be_written(
     printed = capsys.readouterr()
     assert printed.out.rstrip().splitlines()[-1] == verdict
     assert [line.split(": ")[2] for line in printed.err.splitlines()] == [
-        *("records.jsonl", "JSON", "JUnit", "Summary"),
+        *UNWRITTEN,
     ]
     assert "acceptance: could not be written: JSON: File too large" in printed.err
+
+
+def test_a_run_with_a_report_that_cannot_be_written_is_no_go_in_all_others(
+    reports: RunReports, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reports.records.write(PASSED)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(report_writer, "write_junit", full)
+    assert reports.finish(EXIT_PASSED, Decision("release"), suite="toy", started=time.time()) == EXIT_HARNESS
+    sentence = "NO-GO: mistralrs 0.8.1 must not go live (gate: release): could not be written: JUnit."
+    printed = capsys.readouterr()
+    assert sentence in printed.out
+    assert "acceptance: could not be written: JUnit: No space left on device" in printed.err
+    report = json.loads((reports.folder / "report.json").read_text())
+    assert (report["decision"], report["exit_code"], report["text"]) == ("NO-GO", EXIT_HARNESS, sentence)
+    assert sentence in (reports.folder / "summary.md").read_text()
 
 
 def test_records_that_fit_are_kept_when_the_disk_becomes_full(reports: RunReports) -> None:
