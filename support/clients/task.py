@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from support.errors import CheckFailed
+from support.http.body_limit import BodyTooLong
 from support.http.recorder import ExchangeRecorder
 from support.name_registry import NameRegistry
 from support.servers.endpoints import Endpoint
@@ -55,8 +56,10 @@ def run_sdk_task(server: Endpoint, name: str, timeout: float, recorder: Exchange
             actual = function(connected, server.variables["model"])
         except client.REJECTED as error:
             actual, server_message = type(error).__name__, str(error)
-        except client.FAILED as error:
-            actual = f"{type(error).__name__}: {error}"
+        except (client.FAILED, BodyTooLong) as error:
+            # A client has an error of its own for a failure of its transport.
+            reason = error.__cause__ if isinstance(error.__cause__, BodyTooLong) else error
+            actual = f"{type(error).__name__}: {reason}"
     return TaskResult(name, expected, actual, server_message)
 
 

@@ -1,5 +1,6 @@
 """HTTP at the level of bytes: requests, exact responses, framing of streams.
 
+body_limit      the limit of what is read of a response
 client          `ApiClient`: sends requests, keeps every exchange
 deadline        deadlines for work that blocks
 exchange        `Exchange`: a request and its response as bytes, with times

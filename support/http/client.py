@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from support.errors import SettingsError
+from support.http.body_limit import BodyTooLong, limit_body
 from support.http.deadline import DEADLINES
 from support.http.exchange import NO_STATUS, Exchange
 from support.http.framing import STREAM_TYPES, completed_at, server_error, stream_state
@@ -25,9 +26,6 @@ from support.settings import ca_file, certificate_file_problem, redact_url
 from support.units import JsonMapping
 
 ANSWER_SECONDS = 30.0
-# Of a response. The head is limited by httpcore (100 kB).
-MAX_BODY_BYTES = 64_000_000
-_TOO_LONG = f"the body has more than {MAX_BODY_BYTES // 1_000_000} MB, the rest was not read"
 Chunks = list[tuple[float, bytes]]
 # Proxies (in small letters too) and CAs. Some values stop each client of httpx: SOCKS, a missing file.
 TRANSPORT_VARIABLES = frozenset(
@@ -166,21 +164,18 @@ class ApiClient:
         response: httpx.Response | None = None
         chunks: Chunks = []
         self._timed_out.clear()
-        why: httpx.HTTPError | None = None
+        why: httpx.HTTPError | BodyTooLong | None = None
         try:
             # httpx' time-out is per read: an answer that trickles for ever never meets it.
             with DEADLINES.limit(self._timeout, self._abort):
                 response = self._client.send(request, stream=True)
                 try:
-                    received = 0
+                    limit_body(response)
                     for chunk in response.iter_bytes():
                         chunks.append((time.monotonic() - started, chunk))
-                        received += len(chunk)
-                        if received > MAX_BODY_BYTES:
-                            raise httpx.DecodingError(_TOO_LONG)
                 finally:
                     response.close()
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, BodyTooLong) as error:
             why = error
         finally:
             exchange = exchange_of(request, url, body, response, chunks, time.monotonic() - started)
@@ -189,6 +184,8 @@ class ApiClient:
         if self._timed_out.is_set() or isinstance(why, httpx.TimeoutException):
             reason = f"the server did not {'finish' if chunks else 'answer'} within {self._timeout:g} s"
             reason = _unended_stream(exchange, "left it open", reason)
+        elif isinstance(why, BodyTooLong):
+            reason = str(why)
         elif why is not None:
             connected = not isinstance(why, httpx.ConnectError)
             reason = f"the server broke off ({why})" if connected else f"no connection ({why})"

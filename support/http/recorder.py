@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from support.http.body_limit import limit_body
 from support.http.client import Chunks, exchange_of
 from support.http.exchange import Exchange
 
@@ -52,6 +53,7 @@ class ExchangeRecorder:
     def _answered(self, response: Any) -> None:
         sent = next(sent for sent in reversed(self._sent) if sent.request is response.request)
         sent.response, sent.ended = response, time.monotonic()
+        limit_body(response)
         # The body is read later, as a whole or as a stream; both by this method.
         read = response.iter_bytes
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from support.errors import CheckFailed
+from support.http.body_limit import limit_body
 from support.http.client import tls_context
 from support.http.exchange import Exchange
 from support.settings import redact_url
@@ -90,6 +91,7 @@ class Agents:
         from mcp.client.streamable_http import streamable_http_client
 
         async def keep(response: httpx2.Response) -> None:
+            limit_body(response)
             # A stream of events may have no end; its answers are seen by the client alone.
             if response.headers.get("content-type", "").startswith("application/json"):
                 await response.aread()

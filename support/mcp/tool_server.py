@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+from support.errors import CheckFailed
 from support.http.client import ApiClient
-from support.mcp.tool_servers import MISSING, STDIO, RecordedMessage
+from support.mcp.tool_servers import LIMIT, MISSING, STDIO, RecordedMessage
 from support.programs.child_environment import child_environment
 from support.programs.launcher import free_port
 from support.programs.output_limit import read_output
@@ -73,9 +74,11 @@ class ToolServer:
             raise RuntimeError(f"the suite's tool server did not {action} {name}: status {reply.status}")
 
     def recorded_calls(self) -> list[RecordedMessage]:
-        """What the servers have received so far, in order."""
+        """What the servers have received so far, in order; raises `CheckFailed` when it was too much."""
         if not self.record.exists():
             return []
+        if self.record.stat().st_size > LIMIT:
+            raise CheckFailed(f"the tool servers were sent more than {LIMIT // 1_000_000} MB of messages")
         return [json.loads(line) for line in self.record.read_text(encoding="utf-8").splitlines()]
 
     def configuration(self, names: Sequence[str], tool_seconds: float = TOOL_SECONDS) -> Path:

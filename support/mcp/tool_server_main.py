@@ -4,7 +4,8 @@
                     port `control` are printed as one line of JSON
     stdio RECORD    the server STDIO on the standard streams
 
-Every message that a server receives is appended to the file RECORD as a line of JSON (`RecordedMessage`).
+Every message that a server receives is appended to the file RECORD as a line of JSON (`RecordedMessage`),
+up to a limit.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
-from support.mcp.tool_servers import SESSIONS, STDIO, RecordedMessage
+from support.mcp.tool_servers import LIMIT, SESSIONS, STDIO, RecordedMessage
 
 HOST = "127.0.0.1"
 
@@ -38,7 +39,8 @@ def recorder(server: str, record: Path) -> ServerMiddleware[None]:
         if ctx.method == "tools/call" and ctx.params is not None:
             message |= {"tool": str(ctx.params.get("name")), "arguments": ctx.params.get("arguments")}
         with record.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(message) + "\n")
+            if file.tell() <= LIMIT:
+                file.write(json.dumps(message) + "\n")
         return await call_next(ctx)
 
     return receive

@@ -10,6 +10,8 @@ SESSIONS = {"http_1": False, "http_2": False, "http_sessions": True}
 STDIO = "stdio"
 # In a configuration: a port on which no server listens.
 MISSING = "missing"
+# Bytes in the record of the messages: beyond it nothing is recorded.
+LIMIT = 32_000_000
 
 
 class RecordedMessage(TypedDict, total=False):

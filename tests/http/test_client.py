@@ -217,9 +217,9 @@ def test_a_stream_that_is_left_open_is_described(
 def test_a_body_without_end_is_not_read_to_its_end(
     client: Callable[..., ApiClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("support.http.client.MAX_BODY_BYTES", 10_000)
+    monkeypatch.setattr("support.http.body_limit.MAX_BODY_BYTES", 10_000)
     api = client(trickle(CHUNKED, every=0, drop=b"400\r\n" + b"x" * 1024 + b"\r\n"))
-    with pytest.raises(RequestFailed, match=r"the body has more than 64 MB, the rest was not read"):
+    with pytest.raises(RequestFailed, match=r"the body has more than 0.01 MB, the rest was not read"):
         api.get("/")
     api.close()
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from support.conformance.api import NormalizedAnswer
 from support.conformance.sequence import CheckedClient, Steps, require_equal, sequence
 from support.errors import CheckFailed
+from support.http.body_limit import limit_body
 from support.http.client import RequestFailed, tls_context
 from support.models.gguf_details import read_details
 from support.models.script import COMET_ANSWER
@@ -93,7 +94,13 @@ class OllamaClient(CheckedClient):
         import ollama
 
         url = self.client.base_url
-        return ollama.Client(host=url, trust_env=False, timeout=30.0, verify=tls_context(url))
+        return ollama.Client(
+            host=url,
+            trust_env=False,
+            timeout=30.0,
+            verify=tls_context(url),
+            event_hooks={"response": [limit_body]},
+        )
 
 
 CLIENT = OllamaClient
