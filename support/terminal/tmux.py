@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from support.programs.process import ManagedProcess, run_command
+from support.programs.run_directory import temp_prefix
 from support.reporting.evidence import Transcript
 from support.results.safe_text import visible
 from support.terminal.chat import STATS, Turn
@@ -40,7 +42,7 @@ class TmuxWindow:
     ) -> None:
         """Raises WaitTimeout, CommandTimeout or OSError when there is no window; nothing is left then."""
         # Not in `cwd`: the path of a socket has to be short (unix(7): 108 bytes).
-        self._folder = Path(tempfile.mkdtemp(prefix="tmux-"))
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{temp_prefix()}tmux-"))
         self._env = {**env, "TERM": "xterm"}
         socket = self._folder / "socket"
         self._client = [str(tmux), "-u", "-S", str(socket), "-f", "/dev/null"]
@@ -103,8 +105,9 @@ class TmuxWindow:
         return self._shown.rpartition(line)[2]
 
     def stop(self) -> None:
-        """End tmux and what runs in it. May be called twice."""
+        """End tmux and what runs in it, and remove its folder. May be called twice."""
         self._server.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def transcript(self, name: str) -> Transcript:
         """What the window showed when it was read last, and what was typed."""

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 from support.models.script import Script
 from support.programs.process import process_tree
+from support.programs.run_directory import temp_prefix
 from support.programs.tmux import TMUX
 from support.scenario import ScenarioContext
 from support.terminal.chat import Chat, Turn
@@ -221,6 +223,7 @@ def test_a_window_ends_with_all_that_runs_in_it(window: TmuxWindow) -> None:
     assert len(pids) == 2
     window.stop()
     gone(pids)
+    assert not list(Path(tempfile.gettempdir()).glob(f"{temp_prefix()}tmux-*"))
     fails(lambda: check_prompted(window), "the chat has ended")
 
 
@@ -241,6 +244,7 @@ import sys, time
 from pathlib import Path
 from support.programs.process import process_tree
 from support.terminal.tmux import TmuxWindow
+from support.programs.run_directory import temp_prefix
 from support.programs.tmux import TMUX
 from tests.terminal import fakes
 home = Path(sys.argv[1])

@@ -1,0 +1,117 @@
+"""Runs the suite several times on each server and compares the decisions.
+
+`tools/repeated_decisions.py [TIMES] [WAY ...]`: WAY is a server and how it is reached (`WAYS`; default: all).
+The servers take turns, so that the load of the machine affects all of them. Two decisions are equal if they
+have the same word, exit code and blockers, in the same order. The exit code is 1 if a way has two decisions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.errors import TargetError
+from support.programs.ollama import OLLAMA
+from support.servers.discovery import discover
+from support.servers.mistralrs import start_server
+from support.servers.ollama import start_ollama
+from support.settings import load_settings
+from support.suite import RunContext
+
+PROJECT = Path(__file__).resolve().parents[1]
+TIMES = 10
+# The same as in `.ci/run`: a busy machine makes a step slower, and no decision another one.
+PATIENCE = ("-D", "acceptance_time_factor=5", "-D", "acceptance_html=false")
+OLLAMA_ONLY = ("ollama", "--target", "reference", "-D")
+# Name -> the server that is started beforehand ("": the run starts it) and the words of the run.
+WAYS = {
+    "real": ("", ("--target", "real")),
+    "reference": ("", ("--target", "reference")),
+    "ollama": ("", (*OLLAMA_ONLY, "ollama_api=ollama")),
+    "real-url": ("real", ("--target", "{url}")),
+    "reference-url": ("reference", ("--target", "{url}")),
+    "ollama-url": ("ollama", (*OLLAMA_ONLY, "ollama_api={url}")),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What has to be equal in all runs of a way."""
+
+    decision: str
+    exit_code: int
+    blockers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        first = f", {len(self.blockers)} blockers, first: {self.blockers[0]}" if self.blockers else ""
+        return f"{self.decision} (exit code {self.exit_code}){first}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("times", nargs="?", type=int, default=TIMES)
+    parser.add_argument("ways", nargs="*", default=list(WAYS), metavar="WAY")
+    options = parser.parse_args()
+    if unknown := sorted(set(options.ways) - set(WAYS)):
+        parser.error(f"unknown {unknown[0]}; choose of {', '.join(WAYS)}")
+    outcomes: dict[str, list[Outcome]] = {way: [] for way in options.ways}
+    for turn in range(options.times):
+        for way, seen in outcomes.items():
+            seen.append(_run(way))
+            print(f"{turn + 1:2} {way:14} {seen[-1]}", flush=True)
+    print("\n| server | decisions |\n|---|---|")
+    for way, seen in outcomes.items():
+        each = "; ".join(f"{seen.count(one)} of {len(seen)} {one}" for one in dict.fromkeys(seen))
+        print(f"| {way} | {each} |")
+    return int(any(len(set(seen)) > 1 for seen in outcomes.values()))
+
+
+def _run(way: str) -> Outcome:
+    beforehand, words = WAYS[way]
+    with tempfile.TemporaryDirectory(prefix="acceptance-decisions-") as folder, _served(beforehand) as url:
+        command = [str(Path(sys.executable).with_name("acceptance")), "run"]
+        command += [word.format(url=url) for word in words]
+        command += [*PATIENCE, "-D", f"acceptance_reports_dir={folder}"]
+        ended = subprocess.run(command, cwd=PROJECT, stdout=subprocess.DEVNULL, check=False)
+        report = json.loads((Path(folder) / "report.json").read_text(encoding="utf-8"))
+    assert ended.returncode == report["exit_code"], f"{way}: the report has another exit code"
+    return Outcome(report["decision"], ended.returncode, tuple(one["id"] for one in report["blockers"]))
+
+
+@contextmanager
+def _served(which: str) -> Iterator[str]:
+    """The URL of a server that runs before the suite starts, with the scripted model; "" for none."""
+    if not which:
+        yield ""
+        return
+    in_force = load_settings({"acceptance_target": "reference" if which == "ollama" else which})
+    if which == "ollama":
+        program = OLLAMA.locate(in_force.settings)
+        if program is None:
+            raise TargetError("no Ollama is installed; `acceptance get ollama` builds it")
+        server = start_ollama(program, in_force.settings)
+        try:
+            yield server.url
+        finally:
+            server.stop()
+        return
+    suite = RunContext(in_force, discover(in_force.settings))
+    try:
+        started = start_server(suite.command, suite.scripted(), in_force.settings)
+        try:
+            yield started.url
+        finally:
+            started.stop()
+    finally:
+        suite.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
