@@ -95,6 +95,7 @@ class Check(BaseModel):
     source: str = Field(min_length=3)
     severity: Severity | None = Field(None, description="none: that of the scenario that runs it")
     model: str = Field(SCRIPTED, description="which of the suite's models the server has to serve")
+    needs_route: str = Field("", description="a route without which a sequence cannot run: `POST /api/copy`")
 
     @property
     def api(self) -> str:

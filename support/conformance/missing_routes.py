@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from support.conformance.case_table import Case
+from support.conformance.case_table import Case, Check
 from support.http.exchange import Exchange, NotJson
 
 OPTIONAL_ROUTES = Path(__file__).with_name("optional_routes.toml")
@@ -114,9 +114,9 @@ def unsupported_reason(server: str, exchange: Exchange, *, unloads: bool) -> str
     return None
 
 
-def may_lack(server: str, case: Case) -> OptionalRoute | None:
-    """The listed route that this case is about, unless the server behind may have to have it."""
-    method, _, path = case.route.partition(" ")
+def may_lack(server: str, check: Check) -> OptionalRoute | None:
+    """The listed route that this check is about, unless the server behind may have to have it."""
+    method, _, path = (check.route if isinstance(check, Case) else check.needs_route).partition(" ")
     routes = (route for route in optional_routes(server) if not route.requires)
     return next((route for route in routes if route.is_at(method, path)), None)
 

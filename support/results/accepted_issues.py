@@ -63,7 +63,10 @@ class AcceptedIssues:
             document = tomllib.loads(read_regular_file(file).decode("utf-8-sig"))
             if set(document) - {TABLE}:
                 raise ValueError(f"entries are [[{TABLE}]], not {sorted(document)}")
-            entries = [_entry(row) for row in document.get(TABLE, [])]
+            rows = document.get(TABLE, [])
+            if not isinstance(rows, list):
+                raise ValueError(f"entries are [[{TABLE}]], not {rows!r}")
+            entries = [_entry(row) for row in rows]
         except FileNotFoundError:
             return cls((), file)
         except (tomllib.TOMLDecodeError, OSError, TypeError, ValueError) as error:

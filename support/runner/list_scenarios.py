@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from support.conformance.case_table import Case, Check, require_checks
+from support.conformance.case_table import Check, require_checks
 from support.conformance.missing_routes import may_lack
 from support.reporting.behave_events import capability_of
 from support.results.behave_types import BehaveFeature, BehaveScenario
@@ -15,7 +15,8 @@ from support.runner.checks_of_scenarios import require_groups, selected_checks
 from support.runner.requirements import SCRIPTED_MODEL, Requirements
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.signals import Signals
-from support.servers.discovery import CommandTarget, Target, preview
+from support.servers.capabilities import CAPABILITIES
+from support.servers.discovery import Target, UrlTarget, preview
 from support.settings import Settings
 
 CHECKED_AT_START = "checked when the run starts"
@@ -41,7 +42,7 @@ def listing(scenarios: Sequence[BehaveScenario], settings: Settings, target: Tar
     lines = [f"Target:   {target.label}", f"Why:      {target.why}"]
     requirements = Requirements(settings, target)
     feature: BehaveFeature | None = None
-    skipped = outside = 0
+    skipped = outside = unchecked = 0
     for scenario in scenarios:
         if scenario.feature is not feature:
             feature = scenario.feature
@@ -51,19 +52,22 @@ def listing(scenarios: Sequence[BehaveScenario], settings: Settings, target: Tar
         lines.append(f"  {scenario.filename}:{scenario.line}  {scenario.name}  {shown}".rstrip())
         out = settings.scope.reason_outside(capability_of(str(scenario.filename)), scenario.name)
         lines += [f"      {out}"] if out else []
-        missing = False
+        missing, states = False, []
         for need in (tag for tag in tags if tag.startswith("needs.")):
             reason = requirements.missing([need])
             missing = missing or reason is not None
-            lines.append(f"      {need.removeprefix('needs.')}: {_state(need, reason, target)}")
+            states.append(_state(need, reason, target))
+            lines.append(f"      {need.removeprefix('needs.')}: {states[-1]}")
         checks = selected_checks(scenario, settings.selected_checks)
         unsupported = _unsupported(checks, settings)
         lines += [f"      unsupported, {unsupported}"] if unsupported else []
         outside += out is not None
         skipped += out is None and (missing or unsupported is not None)
+        unchecked += CHECKED_AT_START in states and not (out or missing or unsupported)
         lines += [f"      {check.id}: {check.title}" for check in checks]
     outcome = "would fail" if settings.acceptance_strict else "would be skipped"
     numbers = [f"{counted(len(scenarios), 'scenario')} selected", f"{skipped} {outcome} for an unmet need"]
+    numbers += [f"{unchecked} with a need that is {CHECKED_AT_START}"] if unchecked else []
     numbers += [f"{outside} out of scope"] if outside else []
     return [*lines, "", ", ".join(numbers)]
 
@@ -72,7 +76,7 @@ def _unsupported(checks: Sequence[Check], settings: Settings) -> str | None:
     """Why every check of a group is about a route that the bundled gateway may lack, or None."""
     if settings.ollama_api != "gateway" or not checks or checks[0].api != "ollama":
         return None
-    routes = [may_lack(GATEWAY, check) if isinstance(check, Case) else None for check in checks]
+    routes = [may_lack(GATEWAY, check) for check in checks]
     found = [route for route in routes if route is not None]
     return f"{found[0].message} ({found[0].source})" if len(found) == len(checks) else None
 
@@ -80,4 +84,7 @@ def _unsupported(checks: Sequence[Check], settings: Settings) -> str | None:
 def _state(need: str, reason: str | None, target: Target) -> str:
     if reason is not None:
         return f"unmet, {reason}"
-    return CHECKED_AT_START if need == SCRIPTED_MODEL and not isinstance(target, CommandTarget) else "met"
+    at_start = isinstance(target, UrlTarget) and (
+        need == SCRIPTED_MODEL or (need in CAPABILITIES and target.is_version_unknown)
+    )
+    return CHECKED_AT_START if at_start else "met"

@@ -17,7 +17,7 @@ ollama           a real Ollama as a process, with the models of the suite
 ollama_backends  the servers of the Ollama API: gateway, real Ollama, or the user's
 pool             servers shared by scenarios; one that died is replaced
 post_mortem      why a server did not respond: exited, hung, unreachable
-preconditions    what a run needs before it starts: a free port, a server of the Ollama API
+preconditions    what a run needs before it starts: a free port, a folder for models, the Ollama API
 served_model     which model a server serves: the scripted one, intact or damaged, or another
 stated_version   program and version that a server at a URL states itself
 subject          what a run tests, and whether that may go live

@@ -1,10 +1,11 @@
-"""What a run needs of its surroundings before it starts: a free port, and the server of the Ollama API."""
+"""What a run needs before it starts: a free port, a folder for models, the server of the Ollama API."""
 
 from __future__ import annotations
 
 import os
 import socket
 from collections.abc import Collection
+from pathlib import Path
 
 from support.errors import SettingsError, TargetError
 from support.results.program_version import OLLAMA, ProgramVersion
@@ -25,6 +26,7 @@ def require_surroundings(tags: Collection[str], resolved: ResolvedSettings, targ
     settings = resolved.settings
     if settings.test_port is not None and isinstance(target, CommandTarget):
         _require_free_port(settings.test_port)
+    _require_model_folder(settings.acceptance_cache_dir / "models")
     url, ollama_api = url_under_test(settings), preview(settings, target.label)
     if settings.ollama_url is not None and NEEDS_OLLAMA in tags and url != settings.ollama_url:
         _ollama_api("ollama_url", settings.ollama_url, resolved)
@@ -51,6 +53,16 @@ def _require_free_port(port: int) -> None:
                 f"setting test_port = {port}: no server can listen there ({error.strerror}); "
                 "end the program that uses the port, choose another one, or leave it out for a free one"
             ) from None
+
+
+def _require_model_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"setting acceptance_cache_dir: {folder} cannot be created ({error.strerror}); "
+            "choose a folder that can be written"
+        ) from None
 
 
 def _ollama_api(name: str, url: str, resolved: ResolvedSettings) -> ProgramVersion:

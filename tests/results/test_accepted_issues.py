@@ -49,6 +49,7 @@ def test_a_named_pipe_is_an_error_and_is_not_waited_for(
             "`reason` is one",
         ),
         ("[[acepted]]\n", "entries are [[accepted]]"),
+        ("accepted = 3\n", "entries are [[accepted]], not 3"),
         ("accepted = 3\n", "cannot be read"),
         ("= =", "cannot be read"),
     ],

@@ -86,7 +86,14 @@ def test_a_list_predicts_the_skips_of_a_run(
     assert "Target:   mistralrs 0.8.1\n" in listed
     assert "ollama: unmet, needs a real Ollama; `acceptance get ollama` builds one" in listed
     assert "unmet, needs MCP, mistralrs 0.8.1 " in listed
-    assert "unsupported, pulling a model is not supported by this gateway (docs/gateway.md)" in listed
+    for what in ("pulling", "copying"):  # a group of cases, a group of sequences
+        assert f"unsupported, {what} a model is not supported by this gateway (docs/gateway.md)" in listed
+    # Its version is not known before the run.
+    messages = "features/openai_api/anthropic_messages.feature"
+    list_features(["--define=target_url=http://127.0.0.1:1", messages])
+    listed = capsys.readouterr().out
+    assert "messages: checked when the run starts" in listed
+    assert "0 would be skipped for an unmet need, 4 with a need that is checked when the run starts" in listed
     list_features(["--define=acceptance_scope=openai_api", *defines, "features/parity"])
     assert re.search(r"(\d+) scenarios selected, 0 .*, \1 out of scope$", capsys.readouterr().out)
 

@@ -238,3 +238,14 @@ def test_an_error_names_the_source_of_the_url(
     with pytest.raises(TargetError) as caught:
         discover(programs.settings(target_url="http://127.0.0.1:1"), origins)
     assert f"http://127.0.0.1:1 (from {source}): " in str(caught.value)
+
+
+def test_a_folder_of_models_that_cannot_be_created_is_one_line_before_the_start(
+    programs: Programs, tmp_path: Path
+) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "models").touch()
+    resolved = ResolvedSettings(programs.settings(acceptance_cache_dir=tmp_path / "cache"), {})
+    target = CommandTarget(Path("x"), REFERENCE_PROGRAM, "0.9.5", "a test")
+    with pytest.raises(SettingsError, match=r"setting acceptance_cache_dir: .* cannot be created"):
+        require_surroundings({"smoke"}, resolved, target)
