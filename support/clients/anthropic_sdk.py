@@ -30,6 +30,7 @@ TOOLS: Any = [
 ]
 # The package's calls have no temperature of their own any more; the API has.
 GREEDY = {"temperature": 0}
+COUNTED = "as many tokens in advance as in the usage"
 LONGER_THAN_ANY_CONTEXT = "word " * 40_000
 
 
@@ -75,9 +76,10 @@ def _stream_helper(client: anthropic.Anthropic, model: str) -> tuple[str, str | 
     return _text(message), message.stop_reason
 
 
-def _count_matches_usage(client: anthropic.Anthropic, model: str) -> bool:
+def _count_matches_usage(client: anthropic.Anthropic, model: str) -> str:
     before = client.messages.count_tokens(model=model, messages=COMET).input_tokens
-    return bool(before == _create(client, model).usage.input_tokens > 0)
+    spent = _create(client, model).usage.input_tokens
+    return COUNTED if before == spent > 0 else f"{before} tokens in advance, {spent} in the usage"
 
 
 def _tool_calls(message: Any) -> list[tuple[str, Json]]:
@@ -113,7 +115,7 @@ ANTHROPIC_TASKS: NameRegistry[tuple[object, Callable[[anthropic.Anthropic, str],
         "ask a question": (COMET_ANSWER, lambda client, model: _text(_create(client, model))),
         "read a stream": (COMET_ANSWER, _stream),
         "assemble a stream": ((COMET_ANSWER, "end_turn"), _stream_helper),
-        "count tokens in advance": (True, _count_matches_usage),
+        "count tokens in advance": (COUNTED, _count_matches_usage),
         "read a tool call": (
             [("get_weather", {"city": "Oslo"})],
             lambda client, model: _tool_calls(_create(client, model, WEATHER, tools=TOOLS)),

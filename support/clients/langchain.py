@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from support.clients.task import COUNTED
 from support.errors import CheckFailed
 from support.http.client import tls_context
 from support.http.recorder import ExchangeRecorder
@@ -21,7 +22,6 @@ from support.name_registry import NameRegistry
 MODULES = ("langchain_openai", "langchain_ollama")
 MAX_TOKENS = 200
 QUESTION = "Tell me about the comet"
-COUNTED = "token counts that add up"
 
 
 def missing() -> str | None:

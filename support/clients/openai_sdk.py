@@ -15,6 +15,7 @@ from typing import Any
 
 import openai
 
+from support.clients.task import COUNTED
 from support.http.client import tls_context
 from support.http.recorder import ExchangeRecorder
 from support.models.script import COMET_ANSWER
@@ -31,6 +32,8 @@ WEATHER: Any = {
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
 DONE_SECONDS = 30.0
+LISTED = "the model in the list"
+REJECTED_REQUEST = "BadRequestError or UnprocessableEntityError"
 
 
 def connect(server: Endpoint, timeout: float, recorder: ExchangeRecorder) -> openai.OpenAI:
@@ -90,18 +93,28 @@ def _streamed_tool_calls(client: openai.OpenAI, model: str) -> object:
     return [(call.function.name, json.loads(call.function.arguments)) for call in calls]
 
 
-def _usage_adds_up(client: openai.OpenAI, model: str) -> bool:
+def _usage_adds_up(client: openai.OpenAI, model: str) -> str:
     usage = _create(client, model).usage
-    return bool(usage.total_tokens == usage.prompt_tokens + usage.completion_tokens > 0)
+    if usage.total_tokens == usage.prompt_tokens + usage.completion_tokens > 0:
+        return COUNTED
+    return (
+        f"{usage.prompt_tokens} tokens of the prompt, {usage.completion_tokens} of the answer, "
+        f"{usage.total_tokens} in all"
+    )
 
 
-def _bad_request_raises(client: openai.OpenAI, model: str) -> bool:
+def _bad_request_raises(client: openai.OpenAI, model: str) -> str:
     wrong: Any = 5
     try:
-        client.chat.completions.create(model=model, messages=wrong)
+        answer = client.chat.completions.create(model=model, messages=wrong)
     except (openai.BadRequestError, openai.UnprocessableEntityError):
-        return True
-    return False
+        return REJECTED_REQUEST
+    return f"an answer: {answer.choices[0].message.content!r}"
+
+
+def _find_model(client: openai.OpenAI, model: str) -> str:
+    listed = [card.id for card in client.models.list()]
+    return LISTED if model in listed else f"{model!r} is not among {listed}"
 
 
 def _respond(client: openai.OpenAI, model: str, question: Any = COMET, **more: Any) -> Any:
@@ -165,14 +178,11 @@ OPENAI_TASKS: NameRegistry[tuple[object, Callable[[openai.OpenAI, str], object]]
             COMET_ANSWER,
             lambda client, model: _create(client, model).choices[0].message.content,
         ),
-        "count the tokens": (True, _usage_adds_up),
+        "count the tokens": (COUNTED, _usage_adds_up),
         "read a stream": (COMET_ANSWER, _stream),
         "assemble a stream": (COMET_ANSWER, _stream_helper),
         "request a completion": (COMET_ANSWER, _complete),
-        "find the model in the list": (
-            True,
-            lambda client, model: model in [card.id for card in client.models.list()],
-        ),
+        "find the model in the list": (LISTED, _find_model),
         "read a tool call": ([("get_weather", {"city": "Oslo"})], _tool_calls),
         "assemble a streamed tool call": ([("get_weather", {"city": "Oslo"})], _streamed_tool_calls),
         "report an unknown model": (
@@ -183,7 +193,7 @@ OPENAI_TASKS: NameRegistry[tuple[object, Callable[[openai.OpenAI, str], object]]
             "NotFoundError",
             lambda client, _model: client.post("/nobody-knows-this", cast_to=object, body={}),
         ),
-        "report an invalid request": (True, _bad_request_raises),
+        "report an invalid request": (REJECTED_REQUEST, _bad_request_raises),
     },
 )
 

@@ -22,11 +22,13 @@ CLIENTS: Mapping[str, str] = {
 }
 
 MESSAGE_CHARACTERS = 500
+# In place of the values, where they fit together.
+COUNTED = "token counts that add up"
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """The result of a task: `actual` has to equal `expected`.
+    """The result of a task: `actual` has to equal `expected`. A condition is met, or a text has the values.
 
     `server_message`: what the client has of the server's error.
     """

@@ -41,7 +41,8 @@ class AnsweredRequest:
 
 class _Server:
     def __init__(self) -> None:
-        self.unanswered = 0
+        # What failed, since the last response.
+        self.unanswered: list[str] = []
         self.answered: AnsweredRequest | None = None
         self.lost = ""
 
@@ -52,7 +53,7 @@ class Responsiveness:
     def __init__(self) -> None:
         self._servers: defaultdict[str, _Server] = defaultdict(_Server)
         self._lock = threading.Lock()
-        self._unreported: list[tuple[str, str]] = []
+        self._unreported: list[tuple[str, str, list[str]]] = []
         # Started by this process, so that no other one knows about them.
         self._own: set[str] = set()
 
@@ -66,7 +67,7 @@ class Responsiveness:
         """A POST request was answered with success."""
         with self._lock:
             server = self._servers[base_url]
-            server.unanswered = 0
+            server.unanswered = []
             if request.path.endswith(GENERATING) and len(request.body) <= MAX_KEPT_BYTES:
                 server.answered = request
 
@@ -74,14 +75,14 @@ class Responsiveness:
         """A request had no complete response: `failure`. `answers` repeats a request; its success."""
         with self._lock:
             server = self._servers[base_url]
-            server.unanswered += 1
-            count = server.unanswered
+            server.unanswered.append(failure)
+            count = len(server.unanswered)
             if count < UNANSWERED_LIMIT or server.lost:
                 return
             before = server.answered
         if before is not None and answers(before):
             with self._lock:
-                server.unanswered = 0
+                server.unanswered = []
             return
         repeated = f", nor POST {before.path}, which it had answered before" if before else ""
         with self._lock:
@@ -90,7 +91,7 @@ class Responsiveness:
                     f"the server at {redact_url(base_url)} has not answered {count} requests in a row"
                     f"{repeated}; nothing more is sent to it (the last one: {failure})"
                 )
-                self._unreported.append((base_url, server.lost))
+                self._unreported.append((base_url, server.lost, server.unanswered))
 
     def forget(self, base_url: str) -> None:
         """A server of this process, a new one, listens at this address now."""
@@ -104,8 +105,8 @@ class Responsiveness:
             for base_url in lost.keys() - self._own:
                 self._servers[base_url].lost = lost[base_url]
 
-    def take_unreported(self) -> list[tuple[str, str]]:
-        """Address and a sentence for each server that was lost since the last call."""
+    def take_unreported(self) -> list[tuple[str, str, list[str]]]:
+        """Of each server that was lost since the last call: address, sentence, unanswered requests."""
         with self._lock:
             taken, self._unreported = self._unreported, []
         return taken

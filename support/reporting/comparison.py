@@ -84,17 +84,6 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Cause:
-    """Differences of one capability that have everything but their names in common."""
-
-    differences: tuple[Difference, ...]
-
-    @property
-    def first(self) -> Difference:
-        return self.differences[0]
-
-
-@dataclass(frozen=True)
 class Comparison:
     """`compared`: how many checks and scenarios ran on both."""
 
@@ -167,13 +156,13 @@ class Comparison:
         return f"{' and '.join(things)} that {one if kinds.total() == 1 else many}" if things else ""
 
     @property
-    def tables(self) -> dict[str, list[Cause]]:
-        """By capability, what counts first: differences with the same reason together."""
+    def tables(self) -> dict[str, list[list[Difference]]]:
+        """By capability, what counts first: together what has everything but its name in common."""
         grouped: dict[str, dict[object, list[Difference]]] = defaultdict(lambda: defaultdict(list))
         for one in sorted(self.differences, key=_order):
             key = (one.change, one.severity, one.old, one.new, one.reason, one.source, one.counts, one.note)
             grouped[one.capability][key].append(one)
-        return {name: [Cause(tuple(those)) for those in causes.values()] for name, causes in grouped.items()}
+        return {name: list(reasons.values()) for name, reasons in grouped.items()}
 
 
 def compare(old: FinishedRun, new: FinishedRun, known_issues: KnownIssues) -> Comparison:

@@ -101,7 +101,13 @@ def _suite(name: str, records: Sequence[Record]) -> ElementTree.Element:
 def _decision(verdict: RunVerdict, records: Sequence[Record]) -> ElementTree.Element:
     """It fails for what no scenario shows: known blockers, time, the harness, too little that was run."""
     details = [
-        "\n  ".join([f"{cause.severity}: {one_line(cause.reason, 300)}", *(one.id for one in cause.findings)])
+        "\n  ".join(
+            [
+                f"{cause.severity}: {one_line(cause.reason, 300)}",
+                *(one.id for one in cause.findings),
+                *(f"not run: {one.id}" for one in cause.not_run),
+            ]
+        )
         for cause in verdict.causes
     ]
     text = "\n".join([verdict.text, *details])

@@ -19,11 +19,12 @@ from support.reporting.summary import (
     check_counts_text,
     counts_text,
     failed_alone,
-    known_issues_by_reason,
+    known_issues,
     shared_causes,
     skip_lines,
     totals_text,
 )
+from support.results.causes import neutral
 from support.results.known_issues import KnownIssue
 from support.results.record import Record
 from support.results.rerun_command import rerun_command
@@ -36,12 +37,6 @@ TEMPLATES = Path(__file__).parent / "templates"
 NOTE_CHARACTERS = 240
 SLOWEST = 3
 _RFC = re.compile(r"\bRFC (\d+)(?:, (\d+(?:\.\d+)*))?")
-# What differs from answer to answer would make a footnote of its own each time.
-_VOLATILE = (
-    (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1"),
-    (re.compile(r'("id": ?"(?:[a-z]+-)?)[\w-]+"'), r'\1…"'),
-    (re.compile(r'("created": ?)\d+'), r"\1…"),
-)
 
 
 def render(template: str, **values: object) -> str:
@@ -78,12 +73,17 @@ def known_issues_html(
 
 def matrix_markdown(matrix: Matrix) -> str:
     """The matrix in the Markdown of GitHub: reasons are footnotes, each text once."""
-    notes: dict[str, int] = {}
+    # What differs from answer to answer would make a footnote of its own each time.
+    notes: dict[str, str] = {}
 
     def note(reason: str) -> str:
-        return f"[^{notes.setdefault(_stable_text(reason), len(notes) + 1)}]" if reason else ""
+        if not reason:
+            return ""
+        shown = shortened(reason, NOTE_CHARACTERS)
+        notes.setdefault(key := neutral(shown), shown)
+        return f"[^{list(notes).index(key) + 1}]"
 
-    return render("matrix.md", matrix=matrix, notes=notes, note=note)
+    return render("matrix.md", matrix=matrix, notes=notes.values(), note=note)
 
 
 def run_summary(records: Sequence[Record], *, duration: float, verdict: RunVerdict) -> dict[str, object]:
@@ -96,8 +96,8 @@ def run_summary(records: Sequence[Record], *, duration: float, verdict: RunVerdi
         "totals": totals_text(records, duration),
         "shared_causes": (shared := shared_causes(verdict.decision)),
         "failed": failed_alone(records, shared),
-        "known_issues": known_issues_by_reason(records),
-        "skips": skip_lines(records),
+        "known_issues": known_issues(verdict.decision),
+        "skips": skip_lines(records, verdict.decision.dependants),
         "slowest": [record for record in slowest if record.duration > 0],
     }
 
@@ -146,12 +146,6 @@ def _environment() -> Environment:
         "title": TITLE,
     }
     return environment
-
-
-def _stable_text(reason: str) -> str:
-    for pattern, instead in _VOLATILE:
-        reason = pattern.sub(instead, reason)
-    return shortened(reason, NOTE_CHARACTERS)
 
 
 def _rfc_links(source: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -51,7 +51,7 @@ from support.reporting.summary import (
     counts_text,
 )
 from support.results.decision import Decision
-from support.results.known_issues import KnownIssues
+from support.results.known_issues import KnownIssue
 from support.results.outcome import Evidence
 from support.results.record import Record, RecordLog
 from support.results.redaction import redact
@@ -106,6 +106,7 @@ class RunReports:
         # The pages beside the HTML report, by file name, and when the run began.
         self._pages: dict[str, str] = {}
         self._moment = ""
+        self._known_issues: Sequence[KnownIssue] = ()
         # Why there is no HTML page.
         self._page_missing = ""
 
@@ -146,7 +147,15 @@ class RunReports:
         self._resources.start()
         self._contention.start()
 
-    def finish(self, code: int, decision: Decision, *, suite: str, started: float) -> int:
+    def finish(
+        self,
+        code: int,
+        decision: Decision,
+        *,
+        suite: str,
+        started: float,
+        known_issues: Sequence[KnownIssue] = (),
+    ) -> int:
         """Make the reports, print the decision and the paths; the exit code of the run.
 
         A report that cannot be made turns GO into NO-GO (exit code 4), never a red run into another; the HTML
@@ -168,7 +177,7 @@ class RunReports:
                 self._unmade[file.name] = _reason(error)
         matrix = matrix_of(records)
         verdict = self._verdict(code, decision, times)
-        self._page_missing = INTERRUPTED
+        self._page_missing, self._known_issues = INTERRUPTED, known_issues
         # A signal that arrives now ends the page, and no other report.
         with suppress(KeyboardInterrupt):
             with defer_interrupts():
@@ -282,7 +291,7 @@ class RunReports:
             self._page_missing = _reason(error)
 
     def _environment(self, verdict: RunVerdict) -> dict[str, str]:
-        return {"decision": redact(verdict.text), **self.environment()}
+        return {"decision": redact(verdict.text), **self._facts}
 
     def _remove_unwanted(self) -> None:
         """Reports that others are made of, and that are not to be kept."""
@@ -297,7 +306,7 @@ class RunReports:
         versions = ", ".join(dict.fromkeys([self._target.label, self._subject.ollama_api]))
         pages = {
             "known-issues.html": known_issues_html(
-                verdict, KnownIssues.load().entries, versions.split(), self._moment
+                verdict, self._known_issues, versions.split(), self._moment
             ),
             "matrix.html": matrix_html(matrix, redact(f"{versions}; {self._moment}")) if matrix else "",
         }
@@ -331,6 +340,10 @@ class RunReports:
                     stream.write(text)
             except OSError as error:
                 print(f"acceptance: GITHUB_STEP_SUMMARY cannot be written: {error.strerror}", file=sys.stderr)
+
+    @cached_property
+    def _facts(self) -> dict[str, str]:
+        return self.environment()
 
     def environment(self) -> dict[str, str]:
         """What a reader has to know to repeat the run; secrets are redacted."""

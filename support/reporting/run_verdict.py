@@ -75,7 +75,7 @@ class RunVerdict:
     @property
     def causes(self) -> list[Cause]:
         """What stands against going live, by reason."""
-        return causes(self.decision.blockers)
+        return causes(self.decision.blockers, self.decision.dependants)
 
     @property
     def sentences(self) -> list[str]:
@@ -176,6 +176,7 @@ def _cause(cause: Cause) -> JsonObject:
         "severity": cause.severity,
         "known": cause.known,
         "dependants": [{"id": one.id, "location": one.location} for one in cause.findings],
+        "not_run": [{"id": one.id, "location": one.location} for one in cause.not_run],
     }
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from support.results.check import CheckResult
-from support.results.decision import SLOW, Cause, Decision, causes
+from support.results.decision import SLOW, Cause, Decision, Finding, causes
 from support.results.outcome import PLAIN_STATUS
 from support.results.record import Record
-from support.results.safe_text import counted, one_line, seconds, visible
+from support.results.safe_text import counted, one_line, seconds
 
 Budgets = Mapping[str, tuple[float, float]]
 """Capability -> (target, maximum), in seconds."""
@@ -148,8 +148,8 @@ def budgets_of(
 
 def shared_causes(decision: Decision) -> list[Cause]:
     """The causes of several unlisted failures."""
-    unlisted = causes([finding for finding in decision.findings if not finding.known])
-    return [cause for cause in unlisted if len(cause.findings) > 1]
+    unlisted = causes([one for one in decision.findings if not one.known], decision.dependants)
+    return [cause for cause in unlisted if len(cause.dependants) > 1]
 
 
 def failed_alone(
@@ -166,33 +166,26 @@ def failed_alone(
     return found
 
 
-def known_issues_by_reason(records: Sequence[Record]) -> dict[str, list[str]]:
-    """Each reason with its source, once; below it the ids of its checks and the places of its scenarios."""
-    reasons: dict[str, list[str]] = defaultdict(list)
-    for record in records:
-        for reason, source, line in _known_issues(record):
-            place = f" ({visible(source)})" if source else ""
-            reasons[f"{one_line(reason, 300)}{place}"].append(line)
-    return reasons
+def known_issues(decision: Decision) -> list[Cause]:
+    """The known issues by reason, the most severe first."""
+    return causes([finding for finding in decision.findings if finding.known])
 
 
-def _known_issues(record: Record) -> Iterator[tuple[str, str, str]]:
-    known = [check for check in record.checks if check.status == "known_issue"]
-    for check in known:
-        yield check.reason, check.reason_source, f"{check.id}  {one_line(check.title, 100)}"
-    if record.status == "known_issue" and not known:
-        place = f"{visible(record.location)}  {one_line(record.name, 100)}"
-        yield record.reason, record.source, place
+def skip_lines(records: Sequence[Record], dependants: Sequence[Finding] = ()) -> list[str]:
+    """`2 scenarios, 31 checks: no route /v1/responses`: a line per reason, the most frequent first.
 
-
-def skip_lines(records: Sequence[Record]) -> list[str]:
-    """`2 scenarios, 31 checks: no route /v1/responses`: a line per reason, the most frequent first."""
+    Without `dependants`, which stand below their cause.
+    """
     scenarios, checks = Counter[str](), Counter[str]()
+    elsewhere = {(finding.location, finding.id) for finding in dependants}
     for record in records:
         skipped = [check for check in record.checks if check.status in ("unsupported", "not_run")]
-        checks.update(one_line(check.reason) for check in skipped)
+        checks.update(
+            one_line(check.reason) for check in skipped if (record.location, check.id) not in elsewhere
+        )
         # A group that is skipped has its reasons in its checks.
-        if record.status in ("skipped", "out_of_scope") and not skipped:
+        alone = (record.location, record.name) not in elsewhere
+        if record.status in ("skipped", "out_of_scope") and not skipped and alone:
             scenarios[one_line(record.reason)] += 1
     return [
         f"{_numbers(scenarios[reason], checks[reason])}: {reason}"

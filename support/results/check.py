@@ -60,7 +60,11 @@ ACTUAL_LINES, OTHER_LINES = 7, 2
 
 
 class ChecksFailed(AssertionError):
-    """At least one check of a group failed and is no known issue."""
+    """At least one check of a group failed and is no known issue. `cause`: see `support.errors.cause_of`."""
+
+    def __init__(self, message: str, cause: str = "") -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class KnownIssuesFound(AssertionError):
@@ -86,7 +90,8 @@ def require_conforming(checks: Sequence[CheckResult], *, strict: bool) -> None:
     if failed:
         raise ChecksFailed(_message(f"{len(failed)} of {len(checks)} checks failed", failed))
     if not_run:
-        raise ChecksFailed(f"{len(not_run)} of {len(checks)} checks were not run: {not_run[0].reason}")
+        reason = not_run[0].reason
+        raise ChecksFailed(f"{len(not_run)} of {len(checks)} checks were not run: {reason}", reason)
     if unsupported and (strict or len(unsupported) == len(checks)):
         reasons = "; ".join(dict.fromkeys(check.reason for check in unsupported))
         everything = len(unsupported) == len(checks)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from support.results.accepted_issues import AcceptedIssue, AcceptedIssues
 from support.results.causes import comparable
 from support.results.check import CheckResult
-from support.results.record import Record
+from support.results.record import UNRESPONSIVE, Record
+from support.results.safe_text import counted
 from support.results.severity import SEVERITIES, Severity, rank
 
 Gate = Literal["release", "regression", "strict"]
@@ -46,13 +47,28 @@ class Finding:
 
 @dataclass(frozen=True)
 class Cause:
-    """Findings with the same reason: known issues with the same text, failures with the same cause."""
+    """Findings with the same reason: known issues with the same text, failures with the same cause.
+
+    `not_run`: what could not be run for it.
+    """
 
     reason: str
     source: str
     severity: Severity
     known: bool
     findings: tuple[Finding, ...]
+    not_run: tuple[Finding, ...] = ()
+
+    @property
+    def dependants(self) -> tuple[Finding, ...]:
+        """All that stands below it: what failed, then what was not run."""
+        return (*self.findings, *self.not_run)
+
+    @property
+    def extent(self) -> str:
+        """`3 failures, 12 not run`."""
+        failures = counted(len(self.findings), "failure")
+        return f"{failures}, {len(self.not_run)} not run" if self.not_run else failures
 
 
 @dataclass(frozen=True)
@@ -60,7 +76,7 @@ class Decision:
     """What failed, and what of it counts under the gate.
 
     `stale`: ids that are accepted and passed. `not_run`: blockers that were not run. `unselected`: how many
-    scenarios a whole run has and this one has not.
+    scenarios a whole run has and this one has not. `dependants`: what was not run for the cause of a finding.
     """
 
     gate: Gate
@@ -68,6 +84,7 @@ class Decision:
     not_run: tuple[Finding, ...] = ()
     stale: tuple[str, ...] = ()
     unselected: int = 0
+    dependants: tuple[Finding, ...] = ()
 
     @property
     def blockers(self) -> tuple[Finding, ...]:
@@ -106,26 +123,35 @@ def decide(
 
     `unselected`: scenarios that were not selected, as skipped records.
     """
-    findings = [finding for record in records for finding in _findings(record, accepted)]
+    lost = {line: record.error for record in records for line in _unanswered(record)}
+    findings = [_of_lost(one, lost) for record in records for one in _findings(record, accepted)]
+    found = {_reason(finding) for finding in findings if not finding.known}
+    skipped = [finding for record in records for finding in _not_run(record)]
     passed = {*_passed(records)} - {finding.id for finding in findings} - {*flaky}
     return Decision(
         gate,
         tuple(sorted(findings, key=lambda finding: rank(finding.severity))),
-        tuple(finding for record in (*records, *unselected) for finding in _blockers_not_run(record)),
+        tuple(
+            finding
+            for finding in (*skipped, *(one for record in unselected for one in _not_run(record)))
+            if finding.severity == "blocker"
+        ),
         tuple(entry.id for entry in accepted.entries if entry.id in passed),
         sum(SLOW not in record.tags for record in unselected),
+        tuple(finding for finding in skipped if _reason(finding) in found),
     )
 
 
-def causes(findings: Sequence[Finding]) -> list[Cause]:
+def causes(findings: Sequence[Finding], dependants: Sequence[Finding] = ()) -> list[Cause]:
     """The findings by reason: the most severe first, then what most findings have.
 
     Unlisted failures have one cause when their field `cause`, or without it the first line of what was
-    received, is the same text apart from ports, ids, times and folders.
+    received, is the same text apart from ports, ids, times, folders and numbers. `dependants`: what was not
+    run, each for one of these causes.
     """
     grouped: Mapping[tuple[str, str, bool], list[Finding]] = defaultdict(list)
     for finding in findings:
-        reason = finding.reason if finding.known else comparable(finding.cause or finding.reason)
+        reason = finding.reason if finding.known else _reason(finding)
         grouped[reason, finding.source, finding.known].append(finding)
     found = [
         Cause(
@@ -134,8 +160,9 @@ def causes(findings: Sequence[Finding]) -> list[Cause]:
             min((one.severity for one in those), key=rank),
             known,
             tuple(those),
+            () if known else tuple(one for one in dependants if _reason(one) == reason),
         )
-        for (_, source, known), those in grouped.items()
+        for (reason, source, known), those in grouped.items()
     ]
     return sorted(found, key=lambda cause: (rank(cause.severity), -len(cause.findings)))
 
@@ -186,21 +213,37 @@ def _scenario(record: Record, *, known: bool, accepted: AcceptedIssue | None = N
     )
 
 
-def _blockers_not_run(record: Record) -> Iterator[Finding]:
+def _reason(finding: Finding) -> str:
+    """Equal for all that fails, or is not run, for the same cause."""
+    return comparable(finding.cause or finding.reason)
+
+
+def _unanswered(record: Record) -> list[str]:
+    """The requests after which a server was given up: one line each."""
+    return record.trace.splitlines() if record.name == UNRESPONSIVE else []
+
+
+def _of_lost(finding: Finding, lost: Mapping[str, str]) -> Finding:
+    """With the cause, where it was such a request: it was not known yet. `lost`: each line, and the cause."""
+    if finding.known or finding.cause:
+        return finding
+    return replace(finding, cause=next((cause for line, cause in lost.items() if line in finding.reason), ""))
+
+
+def _not_run(record: Record) -> Iterator[Finding]:
     skipped = [check for check in record.checks if check.status in ("unsupported", "not_run")]
     for check in skipped:
-        if severity_of_check(record, check) == "blocker":
-            yield Finding(
-                id=check.id,
-                title=check.title,
-                severity="blocker",
-                known=False,
-                reason=check.reason,
-                source=check.reason_source,
-                scenario=record.name,
-                location=record.location,
-            )
-    if record.status == "skipped" and not skipped and record.severity == "blocker":
+        yield Finding(
+            id=check.id,
+            title=check.title,
+            severity=severity_of_check(record, check),
+            known=False,
+            reason=check.reason,
+            source=check.reason_source,
+            scenario=record.name,
+            location=record.location,
+        )
+    if record.status == "skipped" and not skipped:
         yield _scenario(record, known=False)
 
 

@@ -24,6 +24,10 @@ class StepRecord:
     duration: float
 
 
+# The record of a server that no longer answers; its `trace` has the unanswered requests, a line each.
+UNRESPONSIVE = "unresponsive server"
+
+
 @dataclass(frozen=True)
 class Record:
     """One scenario, or a hook that failed outside all scenarios.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -43,6 +44,10 @@ def usage_errors() -> Iterator[None]:
         yield
     except _USAGE_ERRORS as error:
         raise SettingsError(_error_line(error)) from None
+    except re.error as error:
+        raise SettingsError(
+            f"--name {str(error.pattern)!r} is no regular expression ({error}); write \\ before ( [ + * ? ."
+        ) from None
 
 
 def plain_configuration(argv: Sequence[str]) -> BehaveConfig:

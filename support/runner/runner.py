@@ -319,4 +319,6 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         broken = self._broken or not explained
         code = self._signals.exit_code or exit_code(records, selected, decision, broken=broken)
         suite = str(self.config.userdata.get("suite", "acceptance"))
-        return reports.finish(code, decision, suite=suite, started=started)
+        return reports.finish(
+            code, decision, suite=suite, started=started, known_issues=self._known_issues.entries
+        )

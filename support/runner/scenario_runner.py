@@ -35,7 +35,7 @@ from support.reporting.recorder import Recorder
 from support.results.behave_types import BehaveConfig, BehaveContext, BehaveFeature, BehaveScenario
 from support.results.known_issues import Listing
 from support.results.outcome import Verdict
-from support.results.record import Record
+from support.results.record import UNRESPONSIVE, Record
 from support.results.rerun_command import set_rerun_target
 from support.results.verdicts import (
     TIME_LIMIT,
@@ -330,10 +330,10 @@ class ScenarioRunner(EventRunner):
         ):
             verdict, self._first_answer_failure = Verdict("failed", self._first_answer_failure), ""
         scenario.verdict = verdict
-        for base_url, lost in RESPONSIVENESS.take_unreported():
+        for base_url, lost, requests in RESPONSIVENESS.take_unreported():
             feature, place = scenario.feature.name, location_of(scenario)
             self.failed = True
-            error = RunError("unresponsive server", feature, place, lost, status="failed")
+            error = RunError(UNRESPONSIVE, feature, place, lost, "\n".join(requests), "failed")
             self.report_lost_server(base_url, error)
         if verdict.gates:
             # That a server ended or panicked is the cause, or one more thing that is wrong.

@@ -39,6 +39,8 @@ def resolve_paths_and_tags(names: Sequence[str]) -> tuple[list[str], list[str]]:
     Raises `NothingSelected` for a suite without features.
     """
     paths, tags = [], []
+    if "" in names:
+        raise SettingsError(f"a suite or path is empty; give one of {', '.join(SUITES)}, or a path")
     for name in names:
         folder = FOLDERS.get(name, f"features/{name}")
         if os.path.exists(name):  # noqa: PTH110 - False for a path that cannot be read
@@ -59,6 +61,8 @@ def resolve_paths_and_tags(names: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def tag_arguments(expressions: Sequence[str], *, skip_benchmarks: bool) -> list[str]:
     """All expressions together; without any, the configured ones (not @slow)."""
+    if not all(expression.strip() for expression in expressions):
+        raise SettingsError("--tags is empty; give an expression, for example smoke, or leave it out")
     given = [f"({expression})" for expression in expressions] or ["({config.tags})"]
     if skip_benchmarks:
         return [f"--tags={' and '.join([*given, 'not @benchmark'])}"]

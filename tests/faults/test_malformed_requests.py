@@ -20,6 +20,7 @@ from support.chat.checks import check_error_form
 from support.chat.client import OLLAMA_GENERATE, OPENAI_CHAT, ChatEndpoint
 from support.chat.model_lists import ListedModels
 from support.clients import langchain, ollama_cli
+from support.clients.task import COUNTED
 from support.faults import fuzzing, malformed_requests
 from support.faults.malformed_requests import require_client_errors
 from support.http.client import ApiClient
@@ -171,9 +172,9 @@ def test_what_a_program_gets_is_compared_to_the_letter() -> None:
 
 def test_counts_that_do_not_add_up_are_told() -> None:
     count = langchain.TASKS["count the tokens"]
-    assert count(Program(input_tokens=3, output_tokens=2, total_tokens=5)) == langchain.COUNTED
+    assert count(Program(input_tokens=3, output_tokens=2, total_tokens=5)) == COUNTED
     assert count(Program(input_tokens=3, output_tokens=2, total_tokens=6)).endswith("6 in all")
-    assert count(Program(input_tokens=0, output_tokens=2, total_tokens=2)) != langchain.COUNTED
+    assert count(Program(input_tokens=0, output_tokens=2, total_tokens=2)) != COUNTED
 
 
 def test_only_a_program_that_is_known_to_have_no_description_is_not_asked(

@@ -216,7 +216,7 @@ def test_one_row_for_one_cause(tmp_path: Path) -> None:
     old = [row("Group"), *map(check, names)]
     new = [row("Group", "failed"), *(check(name, "failed", error="it crashed") for name in names)]
     found = of_rows(tmp_path, old, new)
-    assert [len(cause.differences) for cause in found.tables["openai_api"]] == [5]
+    assert [len(differences) for differences in found.tables["openai_api"]] == [5]
     assert "... and 2 more" in comparison_text(found)
     _, markdown = write_comparison(found, tmp_path)
     assert all(f"`{name}`" in markdown.read_text() for name in names)

@@ -251,7 +251,7 @@ def test_the_closing_text_has_failures_reasons_reports_and_totals() -> None:
         "answers 500 (https://example.org/7)\n      features/binary_health/version.feature:9  known one"
         in text
     )
-    assert "HTML     reports/index.html" in text
+    assert "HTML         reports/index.html" in text
 
 
 def test_time_of_compared_servers_is_in_no_budget() -> None:

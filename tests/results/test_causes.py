@@ -24,6 +24,11 @@ PANIC = (
         ("answer chatcmpl-a1b2 is empty", "answer chatcmpl-77 is empty"),
         ("thread 'tokio-1' (12) panicked at a.rs:1:2", "thread 'tokio-2' (99) panicked at a.rs:1:2"),
         ("the texts differ:\n'a' and 'b'\nmore", "\nthe texts differ:\n  'a' and 'b'"),
+        ("total_tokens 126 is not 17 + 9", "total_tokens 131 is not 20 + 11"),
+        ("expected 17 prompt tokens, got 9", "expected 4 prompt tokens, got 112"),
+        ('got 200: {"id":"chat-a","created":17}', 'got 200: {"id":"chat-b","created":18}'),
+        ("a server panicked at a.rs:1:2: the len is 3", "a server panicked at a.rs:1:2: the len is 7"),
+        ("no model 8f3a9b1c2d", "no model 77aa9b1c2e"),
     ],
 )
 def test_what_differs_by_run_is_no_other_cause(one: str, other: str) -> None:
@@ -34,6 +39,12 @@ def test_what_differs_by_run_is_no_other_cause(one: str, other: str) -> None:
     ("one", "other"),
     [
         ("expected 200, got 500", "expected 200, got 404"),
+        ("total_tokens 126 is not 17 + 9", "prompt_tokens 126 is not 17 + 9"),
+        ("a server died: exit code 1", "a server died: exit code 137"),
+        ("no connection ([Errno 111])", "no connection ([Errno 104])"),
+        ("mistralrs 0.8.1 does not start", "mistralrs 0.9.2 does not start"),
+        ("no route /v1/models", "no route /v2/models"),
+        ("expected text 'twenty', got 'ten'", "expected text 'thirty', got 'ten'"),
         ("thread 'main' panicked at a.rs:100:17", "thread 'main' panicked at a.rs:200:17"),
         ("the texts differ:\n'a' and 'b'", "the texts differ:\n'a' and 'c'"),
     ],

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from support.reporting.rendering import decision_banner, render, run_summary
 from support.reporting.run_verdict import RunVerdict
+from support.reporting.summary import skip_lines
 from support.results.accepted_issues import AcceptedIssue, AcceptedIssues
 from support.results.check import CheckResult
 from support.results.decision import Gate, causes, decide
-from support.results.record import Record
+from support.results.record import UNRESPONSIVE, Record
 
 UNTIL = date(2027, 3, 31)
 
@@ -123,6 +125,38 @@ def test_failures_are_grouped_by_their_cause_and_without_one_by_their_first_line
         ("nothing on port 41001\n1", ["toy.three", "one more"]),
         ("a server panicked", ["toy.two"]),
     ]
+
+
+def test_what_was_not_run_stands_below_its_cause_and_requests_before_it_have_it_too() -> None:
+    lost = "the server at http://toy has not answered 3 requests in a row"
+    requests = ["POST http://toy/a: no response", "GET http://toy/b: no response"]
+    records = [
+        record("first", "failed", error=f"{requests[0]}\n(in: When asked)"),
+        record("group", "failed", checks=(check("one", "failed", actual=f"transport: {requests[1]}"),)),
+        record("other", "failed", error="POST http://toy/c: no response"),
+        record(UNRESPONSIVE, "failed", error=lost, trace="\n".join(requests)),
+        record("later", "skipped", reason=lost),
+        record("rest", "failed", error="1 of 2", cause=lost, checks=(check("two", "not_run", reason=lost),)),
+        record("no tmux", "skipped", reason="requires tmux"),
+    ]
+    verdict = RunVerdict("toy 1.0", 1, decide(records, "release", AcceptedIssues()))
+    shown = {
+        one.reason: ([each.id for each in one.findings], [each.id for each in one.not_run])
+        for one in verdict.causes
+    }
+    assert shown == {
+        lost: (["first", "toy.one", UNRESPONSIVE, "rest"], ["later", "toy.two"]),
+        "POST http://toy/c: no response": (["other"], []),
+    }
+    assert verdict.causes[0].extent == "4 failures, 2 not run"
+    assert skip_lines(records, verdict.decision.dependants) == ["1 scenario: requires tmux"]
+    reports = [
+        render("closing.txt", reports={}, **run_summary(records, duration=1.0, verdict=verdict)),
+        render("summary.md", matrix=None, **run_summary(records, duration=1.0, verdict=verdict)),
+        decision_banner(records, verdict, "", {}),
+    ]
+    assert ["not run: " in text and "4 failures, 2 not run" in text for text in reports] == [True] * 3
+    assert [one["id"] for one in verdict.to_json()["causes"][0]["not_run"]] == ["later", "toy.two"]
 
 
 def test_known_issues_are_counted_by_severity() -> None:

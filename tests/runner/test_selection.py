@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from support.cli import run
 from support.errors import AcceptanceError, NothingSelected, SettingsError
 from support.runner import rerun, selection, tags
+from support.runner.behave_config import plain_configuration
 from support.runner.list_scenarios import list_features
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -192,3 +194,19 @@ def test_an_old_tag_expression_is_refused_with_the_current_one(old: str, current
 )
 def test_a_current_tag_expression_is_accepted(expression: str) -> None:
     tags.check_expression([expression])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: selection.tag_arguments([""], skip_benchmarks=False), "--tags is empty"),
+        (lambda: selection.resolve_paths_and_tags([""]), "a suite or path is empty"),
+        (lambda: plain_configuration(["--name=("]), r"--name '\(' is no regular expression"),
+    ],
+)
+def test_what_is_empty_or_no_regular_expression_is_refused_in_one_line(
+    call: Callable[[], object], message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message) as refused:
+        call()
+    assert "\n" not in str(refused.value)
