@@ -68,6 +68,8 @@ class Left:
     folders: list[str] = field(default_factory=list)
     codes: dict[int, int] = field(default_factory=dict)
     hung: int = 0
+    # From the signal to the end of the run.
+    seconds: float = 0.0
 
     @property
     def clean(self) -> bool:
@@ -100,13 +102,13 @@ def main() -> int:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         shutil.rmtree(place, ignore_errors=True)
-    print("| signal | runs | processes | listening ports | temporary folders | hung | exit codes |")
-    print("|---|---|---|---|---|---|---|")
+    print("| signal | runs | processes | ports | temporary folders | hung | slowest end | exit codes |")
+    print("|---|---|---|---|---|---|---|---|")
     for way, left in found.items():
         codes = ", ".join(f"{count} x {code}" for code, count in sorted(left.codes.items()))
         print(
             f"| {way} | {left.runs} | {len(left.processes)} | {len(left.ports)} | "
-            f"{len(left.folders)} | {left.hung} | {codes} |"
+            f"{len(left.folders)} | {left.hung} | {left.seconds:.1f} s | {codes} |"
         )
     for left in found.values():
         for what in (*left.processes, *left.ports, *left.folders):
@@ -151,6 +153,7 @@ def _interrupt(place: Path, way: str, after: float, left: Left) -> None:
     left.runs += 1
     tree = _tree(run.pid)
     ports = [port for process in tree for port in _ports(process)]
+    sent = time.monotonic()
     if of_worker:
         _kill_worker(tree)
     else:
@@ -162,6 +165,8 @@ def _interrupt(place: Path, way: str, after: float, left: Left) -> None:
         code = 0
         run.kill()
         run.wait()
+    seconds = time.monotonic() - sent
+    left.seconds = max(left.seconds, seconds)
     left.codes[code] = left.codes.get(code, 0) + 1
     temporary = place / "temporary"
     with contextlib.suppress(WaitTimeout):
@@ -183,7 +188,7 @@ def _interrupt(place: Path, way: str, after: float, left: Left) -> None:
         inside = ", ".join(str(path.relative_to(temporary)) for path in list(entry.rglob("*"))[:5])
         left.folders.append(f"{way} after {after:.2f} s: {entry.name} ({inside})")
         shutil.rmtree(entry, ignore_errors=True)
-    print(f"{way:<20} after {after:6.2f} s: exit code {code}", flush=True)
+    print(f"{way:<20} after {after:6.2f} s: exit code {code} in {seconds:.2f} s", flush=True)
 
 
 def _kill_worker(tree: list[psutil.Process]) -> None:
