@@ -19,10 +19,15 @@ from support.results.standard_streams import discard_stream, open_closed_streams
 REDACTED = "(redacted)"
 # A shorter one would be found in every other word: such a secret protects nothing anyway.
 MIN_SECRET_LENGTH = 4
-# Of the key, so many characters and more are removed as well: a server may return its beginning.
+# Of the key, pieces of so many characters and more are removed as well: a server may return its beginning,
+# or send it in two parts.
 MIN_PREFIX_LENGTH = 8
-# A terminal breaks long lines.
-_LINE_BREAK = r"(?:\r?\n)?"
+MIN_PIECE_LENGTH = 12
+_SEED_LENGTH = MIN_PIECE_LENGTH // 2
+# A terminal breaks long lines; the next one may be indented.
+_LINE_BREAK = re.compile(r"\r?\n[ \t]*")
+# A piece of the key that could be part of another text.
+_WORD = re.compile(r"[A-Z]?[a-z_.-]*|[A-Z_.-]*")
 _SECRET_NAME = re.compile(r"(?i)(?:token|key|secret|password|passwd)$")
 _AUTHORIZATION = (
     r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic|digest|token)\s+)?)"
@@ -44,10 +49,56 @@ _PATTERNS = (
 )
 
 
+class _KeyPieces:
+    """Parts of the key: its beginning, and longer ones; none that could be words of another text."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        least = next(
+            (size for size in range(MIN_PREFIX_LENGTH, len(key) + 1) if not _WORD.fullmatch(key[:size])),
+            max(len(key) // 2, MIN_PREFIX_LENGTH),
+        )
+        longer = (key[at : at + MIN_PIECE_LENGTH] for at in range(1, len(key) - MIN_PIECE_LENGTH + 1))
+        # Piece -> its place in the key.
+        self._places = {piece: at for at, piece in enumerate(longer, 1) if not _WORD.fullmatch(piece)}
+        if not _WORD.fullmatch(key) or len(key) >= 2 * MIN_PREFIX_LENGTH:
+            self._places[key[:least]] = 0
+        # Each piece contains one of these whole: most texts have none.
+        self._seeds = {
+            seed: [piece for piece in self._places if seed in piece]
+            for at in range(0, len(key) - _SEED_LENGTH + 1, _SEED_LENGTH)
+            for seed in [key[at : at + _SEED_LENGTH]]
+        }
+
+    def removed_from(self, text: str) -> str:
+        joined = "".join(text.split())
+        pieces = {piece: None for seed, found in self._seeds.items() if seed in joined for piece in found}
+        if not pieces:
+            return text
+        between = f"(?:{_LINE_BREAK.pattern})?"
+        pattern = re.compile("|".join(between.join(map(re.escape, piece)) for piece in pieces))
+        kept, end = [], 0
+        while found := pattern.search(text, end):
+            kept.append(text[end : found.start()])
+            end = self._end(text, found)
+        return REDACTED.join([*kept, text[end:]])
+
+    def _end(self, text: str, found: re.Match[str]) -> int:
+        """Where the text ceases to be the key."""
+        piece, end = _LINE_BREAK.sub("", found[0]), found.end()
+        for letter in self._key[self._places[piece] + len(piece) :]:
+            broken = _LINE_BREAK.match(text, end)
+            place = broken.end() if broken else end
+            if not text.startswith(letter, place):
+                break
+            end = place + 1
+        return end
+
+
 class Redactor:
     """Replaces known secrets as they are, URL-encoded, JSON-escaped and in base64, and secret headers.
 
-    Of `key` also its beginning, and what a terminal has broken into lines.
+    Of `key` also its pieces, and what a terminal has broken into lines.
     """
 
     def __init__(self, secrets: Iterable[str] = (), key: str | None = None) -> None:
@@ -55,15 +106,14 @@ class Redactor:
         spellings = {spelling for secret in secrets for spelling in (secret, secret.strip())}
         found = {form for text in spellings if len(text) >= MIN_SECRET_LENGTH for form in _forms(text)}
         self._forms = sorted(found, key=len, reverse=True)
-        self._key_pattern = _key_pattern(key.strip()) if key else None
+        self._pieces = _KeyPieces((key or "").strip())
 
     def text(self, text: str) -> str:
         """The text with `(redacted)` for each secret. Twice does no more than once."""
         for form in self._forms:
             if form in text:
                 text = text.replace(form, REDACTED)
-        if self._key_pattern is not None:
-            text = self._key_pattern.sub(REDACTED, text)
+        text = self._pieces.removed_from(text)
         lower = text.lower()
         for words, pattern, instead in _PATTERNS:
             if any(word in lower for word in words):
@@ -164,21 +214,6 @@ class RedactedStream:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
-
-
-def _key_pattern(key: str) -> re.Pattern[str] | None:
-    """Its beginning, and more of it if there is more; None for a key that could be a word.
-
-    A beginning has a digit, or half of a long key: it is no word of another text.
-    """
-    digit = next((place for place, letter in enumerate(key) if letter.isdigit()), len(key))
-    least = max(MIN_PREFIX_LENGTH, digit + 1 if digit < len(key) else len(key) // 2)
-    if least > len(key) or (digit == len(key) and len(key) < 2 * MIN_PREFIX_LENGTH):
-        return None
-    pattern = ""
-    for letter in reversed(key[least:]):
-        pattern = f"(?:{_LINE_BREAK}{re.escape(letter)}{pattern})?"
-    return re.compile(_LINE_BREAK.join(map(re.escape, key[:least])) + pattern)
 
 
 def _forms(secret: str) -> Iterator[str]:

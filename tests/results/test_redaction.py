@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+import time
 from typing import TextIO, cast
 from urllib.parse import quote, quote_plus
 
@@ -113,7 +114,25 @@ def test_stream_lets_no_secret_through() -> None:
         ("sk-live-0f9a8b7c6d", "sk-live-mode", "sk-live-mode"),
         ("abcdefghijklmnopqrst", "abcdefghijkl", REDACTED),
         ("acceptance-key", "acceptance", "acceptance"),
+        ("MDRHCtdUMRDTcTd6XnHM", "MDRHCtdU****", f"{REDACTED}****"),
+        ("MDRHCtdUMRDTcTd6XnHM", "MDRHCtdUM</b><b>RDTcTd6XnHM", f"{REDACTED}</b><b>RDTcTd6XnHM"),
+        ("MDRHCtdUMRDTcTd6XnHM", "MDRHCtd</b><b>UMRDTcTd6XnHM", f"MDRHCtd</b><b>{REDACTED}"),
+        ("MDRHCtdUMRDTcTd6XnHM", "xHCtdUMRDTcTd6XnxHM", f"x{REDACTED}xHM"),
+        ("MDRHCtdUMRDTcTd6XnHM", "MDRHCtdUMRD\n    TcTd6XnHM\n", f"{REDACTED}\n"),
+        (
+            "acceptance-key-of-the-server-1",
+            "the acceptance-key-of-the-server",
+            "the acceptance-key-of-the-server",
+        ),
     ],
 )
-def test_of_the_key_the_beginning_and_a_broken_line_go(key: str, written: str, left: str) -> None:
+def test_of_the_key_pieces_and_broken_lines_go(key: str, written: str, left: str) -> None:
     assert redactor_for(key, [], {}).text(written) == left
+
+
+def test_a_long_key_costs_little() -> None:
+    key = "".join(f"{number:x}Z" for number in range(500))
+    redactor = redactor_for(key, [], {})
+    started = time.process_time()
+    assert redactor.text("a line of a log\n" * 100_000 + key[500:600]).endswith(f"log\n{REDACTED}")
+    assert time.process_time() - started < 5
