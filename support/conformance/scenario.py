@@ -189,7 +189,7 @@ class ConformanceScenario:
             return _result(check, "unsupported", reason=outcome.unsupported, cells=cells)
         if outcome.passed:
             if not listing.contradiction:
-                return _result(check, "passed", cells=cells)
+                return _result(check, "passed", repeat=command_of(outcome), cells=cells)
             return _result(check, "failed", actual=listing.contradiction, cells=cells)
         failed = _result(
             check,

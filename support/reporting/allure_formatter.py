@@ -48,6 +48,7 @@ from support.reporting.behave_events import (
     warn_incomplete,
 )
 from support.reporting.check_text import failure_text, reason_text
+from support.reporting.rendering import checks_html, scenario_html
 from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario, BehaveStep
 from support.results.check import CheckResult
 from support.results.outcome import PLAIN_STATUS, Evidence, Verdict
@@ -189,6 +190,8 @@ class _Listener(AllureListener):  # type: ignore[misc]
             *_worker_labels(self.behave_config),
         ]
         test.labels.extend(Label(name=name, value=value) for name, value in labels if value)
+        test.description = None
+        test.descriptionHtml = scenario_html(scenario)
 
     def end(self, finished: FinishedScenario) -> None:
         """Close the scenario's test and report its checks as tests of their own."""
@@ -203,6 +206,7 @@ class _Listener(AllureListener):  # type: ignore[misc]
             if finished.checks:
                 # The checks stand beside their scenario, in a folder of its title.
                 _place_in_group(test, test.name)
+                test.descriptionHtml += checks_html(finished.checks)
             for item in (piece for piece in finished.evidence if not piece.folder_only):
                 try:
                     self.attach(item, uuid)
@@ -327,6 +331,7 @@ def check_result(
     test.labels = [*scenario.labels, Label(name="level", value=check.level)]
     test.labels = [label for label in test.labels if label.value != KNOWN_ISSUE_TAG]
     test.attachments = attachments
+    test.descriptionHtml = checks_html([check])
     test.status = _STATUSES[check.status]
     message = "" if check.status == "passed" else reason_text(check)
     if check.status == "failed":

@@ -36,17 +36,27 @@ _DATA_FIRST = (
     b" window.allureReportData = window.allureReportData || {};</script>"
 )
 # A page that is attached gets the 150 pixels of an iframe without a height: the matrix would show two lines.
-# Allure's quality gates are not used (exit codes are): their tab would always be empty.
+# Allure's quality gates are not used (exit codes are): their tab would always be empty. Its ring has another
+# number for "passed" than the decision above it: it leaves out skips and known issues, and adds checks.
 _STYLE = (
-    b"<style>iframe[title='HTML attachment']{height:75vh}"
-    b"[data-testid='nav-tab-qualityGate']{display:none}</style>"
+    b"<style>iframe[title='HTML attachment']{height:75vh}[data-testid='nav-tab-qualityGate'],"
+    b"article:has(>[aria-label^='Success rate']){display:none}</style>"
 )
 # The parts of the page that are large: its program and its data, in base64 (plugin-awesome, generators.js).
 _PROGRAM = re.compile(rb'<script\s+src="data:text/javascript;base64,([A-Za-z0-9+/=]+)"></script>')
 _DATUM = re.compile(rb'd\("([^"]+)","([A-Za-z0-9+/=]*)"\),?')
 _BODY = re.compile(rb"<body[^>]*>")
-# The English name of the status that is used for known issues.
-_KNOWN_ISSUE = (b'"unknown":"unknown","total"', b'"unknown":"known issue","total"')
+# English texts of the page, and their replacements: the status that is used for known issues, what numbers
+# count, the time of a run below the trends.
+_TEXTS = (
+    (b'"unknown":"unknown","total":"total"', b'"unknown":"known issue","total":"scenarios and checks"'),
+    (b'"testSummary":{"total":"Total"', b'"testSummary":{"total":"Scenarios and checks"'),
+    (
+        b"{{timestamp, timestamp_date}}",
+        b"{{timestamp, datetime(month: numeric; day: numeric; "
+        b"hour: numeric; minute: numeric; hour12: false)}}",
+    ),
+)
 _HIGHER_IS_BETTER = re.compile(r"(/s|/sec|per second|%)$")
 
 
@@ -59,12 +69,14 @@ def build(  # noqa: PLR0913 - all that a page shows
     report_progress: ReportProgress,
     title: str = "mistral.rs acceptance",
     counted: str = "",
+    compared: str = "",
     banner: str = "",
     pages: Mapping[str, str] | None = None,
 ) -> Path:
     """Make `out` (reports/index.html) of the Allure results in a folder; returns it.
 
     `environment` is shown on the first page and must be redacted already, `counted` behind the title.
+    Trends have the runs with the same `compared`: target and selection.
     `banner` is HTML at the top; its links with `data-page` open `pages` (name -> HTML), which it contains.
     `history.jsonl` beside `out` gets a line per run. Raises AcceptanceError or PartUnavailable with one
     line; the report of an earlier run is gone then, since it would be taken for this one's. Nothing is
@@ -79,7 +91,6 @@ def build(  # noqa: PLR0913 - all that a page shows
     with tempfile.TemporaryDirectory(prefix=temp_prefix()) as name:
         work = Path(name)
         run = {
-            # The percentage beside it leaves out what was skipped, and known issues: here are all numbers.
             "name": f"{title}: {counted}" if counted else title,
             "output": str(work / "page"),
             "history": str(work / "history.jsonl"),
@@ -87,7 +98,7 @@ def build(  # noqa: PLR0913 - all that a page shows
             "performance": performance(results),
         }
         earlier = out.parent / "history.jsonl"
-        history.load_history(earlier, work / "history.jsonl", report_progress)
+        others = history.load_history(earlier, work / "history.jsonl", report_progress, compared)
         settings = work / "run.json"
         settings.write_text(json.dumps(run), encoding="utf-8")
         config = work / "allurerc.mjs"
@@ -103,7 +114,7 @@ def build(  # noqa: PLR0913 - all that a page shows
             said = " ".join((outcome.stderr + outcome.stdout).split())[-300:]
             raise AcceptanceError(f"no HTML report: Allure ended with exit code {outcome.exit_code}: {said}")
         page = patch_allure_page(made[0].read_bytes(), banner, pages or {})
-        history.save_history(work / "history.jsonl", earlier, report_progress)
+        history.save_history(work / "history.jsonl", earlier, report_progress, compared, others)
     return write_atomically(out, page)
 
 
@@ -134,8 +145,11 @@ def _packed(page: bytes, pages: Mapping[str, str]) -> bytes:
     program = _PROGRAM.search(page)
     if program is None:
         return page
+    app = base64.b64decode(program[1])
+    for text, replacement in _TEXTS:
+        app = app.replace(text, replacement)
     content = {
-        "app": base64.b64decode(program[1]).replace(*_KNOWN_ISSUE).decode(),
+        "app": app.decode(),
         # The page expects base64, which `btoa` makes of Latin-1.
         "data": {
             name.decode(): base64.b64decode(value).decode("latin-1") for name, value in _DATUM.findall(page)

@@ -24,7 +24,9 @@ from support.reporting.summary import (
     skip_lines,
     totals_text,
 )
+from support.results.behave_types import BehaveScenario
 from support.results.causes import neutral
+from support.results.check import CheckResult
 from support.results.known_issues import KnownIssue
 from support.results.record import Record
 from support.results.rerun_command import rerun_command
@@ -114,6 +116,16 @@ def decision_banner(
         moment=moment,
         pages=pages,
     )
+
+
+def scenario_html(scenario: BehaveScenario) -> str:
+    """The text of a scenario as it stands in its feature, with the steps of the background."""
+    return render("scenario.html", scenario=scenario)
+
+
+def checks_html(checks: Sequence[CheckResult]) -> str:
+    """A table of checks: expected and actual side by side, and the request where there is one."""
+    return render("checks.html", checks=checks)
 
 
 @cache

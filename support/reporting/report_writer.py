@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import platform
@@ -47,6 +48,7 @@ from support.reporting.summary import (
     CapabilityTime,
     budgets_of,
     check_counts_text,
+    checks_of,
     contention_by_capability,
     counts_text,
 )
@@ -72,7 +74,7 @@ CAPABILITY_BUDGETS: Mapping[str, tuple[float, float]] = {
 }
 # What a run writes beside its folders: that of an earlier run is removed.
 PAGES = {"known-issues.html": "Known issues", "matrix.html": "Matrix"}
-FILES = ("records.jsonl", "stacks.txt", REPORT, "index.html", "summary.md", "matrix.md", *PAGES)
+FILES = ("records.jsonl", "stacks.txt", REPORT, USAGE, "index.html", "summary.md", "matrix.md", *PAGES)
 INTERRUPTED = "interrupted"
 # Reports that others are made of: made in each run, and kept where they are enabled.
 OPTIONAL = ("junit", "allure")
@@ -144,7 +146,9 @@ class RunReports:
         lines += textwrap.wrap(f"by default: {', '.join(defaults)}", 100, break_on_hyphens=False)
         print("Settings: " + f"\n{'':10}".join(lines))
         print(flush=True)
-        self._resources.start()
+        # Nothing of a target that is not started by the suite can be measured: its graphs would be zeros.
+        if hasattr(self._target, "path"):
+            self._resources.start()
         self._contention.start()
 
     def finish(
@@ -283,12 +287,20 @@ class RunReports:
                 report_progress=print,
                 title=redact(f"{verdict.word}: {self._subject.label}"),
                 counted=_headline(records),
+                compared=self._compared(records),
                 banner=decision_banner(records, verdict, self._moment, titles),
                 pages=self._pages,
             )
             self._page_missing = ""
         except (OSError, AcceptanceError) as error:
             self._page_missing = _reason(error)
+
+    def _compared(self, records: Sequence[Record]) -> str:
+        """The target and the selection: only runs of the same ones make a trend."""
+        selected = {(record.feature, record.name) for record in records if record.capability != "harness"}
+        selected |= {(check.group, check.id) for check in checks_of(records)}
+        digest = hashlib.sha256(repr(sorted(selected)).encode()).hexdigest()[:16]
+        return redact(f"{self._subject.label}, {self._subject.ollama_api}, selection {digest}")
 
     def _environment(self, verdict: RunVerdict) -> dict[str, str]:
         return {"decision": redact(verdict.text), **self._facts}
@@ -326,7 +338,11 @@ class RunReports:
         if samples and usage.is_file():
             self._made["Usage"] = usage
             pieces += [
-                Evidence("resources of the target", "image/svg+xml", resource_chart(samples).encode()),
+                Evidence(
+                    "resources of all processes of the target, added up",
+                    "image/svg+xml",
+                    resource_chart(samples).encode(),
+                ),
                 Evidence(USAGE, "text/csv", usage.read_bytes()),
             ]
         self._make("Allure", self.results, lambda: attach_to_run(self.results, pieces))
@@ -367,4 +383,4 @@ def _reason(error: OSError | AcceptanceError) -> str:
 def _headline(records: Sequence[Record]) -> str:
     """The counts of scenarios and checks, for the title of the page."""
     checks = check_counts_text(records)
-    return f"{counts_text(records)}{f' (checks: {checks})' if checks else ''}"
+    return f"scenarios: {counts_text(records)}{f'; checks: {checks}' if checks else ''}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -118,6 +119,22 @@ def test_a_failed_check_has_its_id_its_time_and_what_repeats_it(toy_run: toys.Ru
     assert message.endswith("rerun: acceptance run --case openai.chat.body.array")
     (curl,) = test["attachments"]
     assert (toy_run.results / curl["source"]).read_bytes().startswith(b"curl -sS http://127.0.0.1:1/v1/")
+
+
+def test_the_page_of_a_scenario_has_its_text_and_its_checks_side_by_side(toy_run: toys.Run) -> None:
+    text = toy_run.allure["Bodies that are not JSON are rejected"]["descriptionHtml"]
+    assert "Scenario: Bodies that are not JSON are rejected\n  Given a target\n</pre>" in text
+    assert text.count(">as expected</td>") == 1
+    rows = re.findall(r"<td[^>]*>(status 400 or 422)</td>\n<td[^>]*>(.*)</td>", text)
+    row = ("status 400 or 422", "status: expected 400 or 422, got 500: &#39;oops \\x1b[31m&#39;")
+    # The failure, and the known issue with the same response.
+    assert rows == [row, row]
+    assert "A toy with every way to end." in toy_run.allure["It passes"]["descriptionHtml"]
+
+
+def test_the_page_of_a_check_has_its_request(toy_run: toys.Run) -> None:
+    text = toy_run.allure["an array is rejected"]["descriptionHtml"]
+    assert ">curl -sS http://127.0.0.1:1/v1/chat/completions</pre>" in text
 
 
 def test_a_check_that_is_known_or_unsupported_has_its_reason(toy_run: toys.Run) -> None:

@@ -33,6 +33,25 @@ def test_only_the_latest_runs_are_lent_and_taken_back(tmp_path: Path) -> None:
     assert (back.read_text().splitlines(), said) == (ROWS[-30:], [])
 
 
+def test_only_runs_of_the_same_target_and_selection_are_lent(tmp_path: Path) -> None:
+    file, copy = tmp_path / "history.jsonl", tmp_path / "copy.jsonl"
+    file.write_text("\n".join(ROWS[:2]))
+    for compared, row, lent_before in (("a", 2, []), ("b", 3, []), ("a", 4, ["2"])):
+        others = history.load_history(file, copy, pytest.fail, compared)
+        assert [json.loads(line)["uuid"] for line in copy.read_text().splitlines()] == lent_before
+        # As Allure does.
+        copy.write_text(f"{copy.read_text()}{ROWS[row]}\n")
+        history.save_history(copy, file, pytest.fail, compared, others)
+    runs = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(run["uuid"], run.get("compared")) for run in runs] == [
+        ("0", None),
+        ("1", None),
+        ("3", "b"),
+        ("2", "a"),
+        ("4", "a"),
+    ]
+
+
 @pytest.mark.parametrize(
     "rubbish",
     [b"{", b"\xff\xfe\x00", b"[]", b'{"uuid": 1, "testResults": {}}', b'{"uuid": "x", "testResults": null}'],

@@ -66,6 +66,27 @@ def test_the_banner_is_first_and_its_pages_are_in_the_file() -> None:
 
 
 @pytest.mark.engine
+def test_numbers_name_what_they_count_and_no_percentage_leaves_some_out(page: Path) -> None:
+    content = toys.packed_content(page.read_bytes())
+    assert '"testSummary":{"total":"Scenarios and checks"' in content["app"]
+    assert '"unknown":"known issue","total":"scenarios and checks"' in content["app"]
+    assert b"article:has(>[aria-label^='Success rate']){display:none}" in page.read_bytes()
+    charts = json.loads(content["data"]["widgets/charts.json"])["general"].values()
+    titles = {chart["type"]: chart["title"] for chart in charts}
+    assert "currentStatus" not in titles
+    assert titles["testResultSeverities"] == "Scenarios and checks by severity"
+    by_severity = next(chart for chart in charts if chart["type"] == "testResultSeverities")
+    assert "unknown" in by_severity["statuses"]
+
+
+@pytest.mark.engine
+def test_trends_are_labelled_with_times(page: Path) -> None:
+    app = toys.packed_content(page.read_bytes())["app"]
+    assert '"history":"{{timestamp, datetime(month: numeric; day: numeric; hour: numeric; minute: ' in app
+    assert "{{timestamp, timestamp_date}}" not in app
+
+
+@pytest.mark.engine
 def test_history_goes_on_beside_the_page(page: Path) -> None:
     assert len((page.parent / "history.jsonl").read_text().splitlines()) == 1
 

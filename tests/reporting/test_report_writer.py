@@ -197,3 +197,20 @@ def test_the_decision_about_a_server_of_unknown_version_has_the_remedy(
         text = json.loads((tmp_path / "r" / "report.json").read_text())["text"]
         assert (sentence in text) is shown
         assert (sentence in capsys.readouterr().out) is shown
+
+
+@pytest.mark.parametrize("target", [TARGET, UrlTarget("http://host:1", (), "a test")])
+def test_only_a_target_that_the_suite_starts_has_graphs_of_resources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: CommandTarget | UrlTarget
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "r"
+    reports = RunReports(
+        load_settings({"acceptance_reports_dir": str(folder), "acceptance_html": "false"}), Subject(target)
+    )
+    folder.mkdir()
+    (folder / "resource-usage.csv").write_text("of an earlier run")
+    reports.prepare()
+    reports.print_header()
+    reports.finish(EXIT_PASSED, Decision("release"), suite="toy", started=time.time())
+    assert (folder / "resource-usage.csv").exists() is (target is TARGET)

@@ -464,7 +464,7 @@ def test_the_summary_has_the_outcome_and_the_resources_of_the_target(runs: Runs,
     (shown,) = (run.reports / "allure-results").glob("*-globals.json")
     names = [item["name"] for item in json.loads(shown.read_bytes())["attachments"]]
     # The last two; a run that asked cases has the matrix of servers before.
-    assert names[-2:] == ["resources of the target", "resource-usage.csv"]
+    assert names[-2:] == ["resources of all processes of the target, added up", "resource-usage.csv"]
 
 
 def test_success_leaves_no_evidence(runs: Runs) -> None:

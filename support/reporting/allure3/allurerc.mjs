@@ -46,16 +46,15 @@ export default {
         timeline: { minDuration: 0 },
         // Those that say something here: others want environments or layers, or take what is skipped for failed.
         charts: [
-          { type: "currentStatus", title: "This run" },
-          { type: "statusDynamics", title: "Run by run" },
+          { type: "statusDynamics", title: "Scenarios and checks, run by run" },
           {
             type: "testResultSeverities",
-            title: "By severity",
+            title: "Scenarios and checks by severity",
             levels: ["blocker", "critical", "normal", "minor", "trivial"],
-            statuses: ["passed", "failed", "broken", "skipped"],
+            statuses: ["passed", "failed", "broken", "skipped", "unknown"],
             includeUnset: true,
           },
-          { type: "durations", title: "How long scenarios took", groupBy: "none" },
+          { type: "durations", title: "How long scenarios and checks took", groupBy: "none" },
           { type: "durationDynamics", title: "Time, run by run" },
         ],
       },
