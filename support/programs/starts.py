@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class ServerStart:
-    """The command of a server, the variables that it was given beside those of its home, and its address."""
+    """The command of a server, the variables that it was given beside those of its home, and its address.
+
+    `setup`: commands of a shell that give it its models, once it is ready.
+    """
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
     url: str
+    setup: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -38,6 +42,11 @@ class Starts:
 
     def add(self, start: ServerStart) -> None:
         self._by_url[start.url] = start
+
+    def add_setup(self, url: str, *commands: str) -> None:
+        """Commands that were needed at this server, unless it was not started here."""
+        if (start := self.find(url)) is not None:
+            self.add(replace(start, setup=(*start.setup, *commands)))
 
     def find(self, url: str) -> ServerStart | None:
         """That of the server at an address, or of a request to it; None if it was not started here."""

@@ -114,7 +114,8 @@ def _start_line(start: ServerStart, folder: Path | None) -> str:
         words = [
             FILES if word == str(folder) else word.replace(f"{folder}{os.sep}", f"{FILES}/") for word in words
         ]
-    return f"start {shlex.join([start.url, 'env', *words])}\n"
+    setup = "".join(f"{command} || exit 1\n" for command in start.setup)
+    return f"start {shlex.join([start.url, 'env', *words])}\n{setup}"
 
 
 def _files_of(starts: Iterable[ServerStart], folder: Path) -> list[Evidence]:

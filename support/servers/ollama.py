@@ -6,6 +6,7 @@ Source of the requests: Ollama's docs/api.md (blobs, create, delete).
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from support.programs.child_environment import child_environment
 from support.programs.install import InstalledProgram
 from support.programs.launcher import LaunchedProgram, LaunchFailure, http_ready, launch, launch_on_free_port
 from support.programs.process import ProcessGroupReaper
+from support.programs.starts import STARTS
 from support.servers.mistralrs import StartFailure
 from support.settings import Settings
 
@@ -108,6 +110,12 @@ def create_model(client: ApiClient, name: str, file: Path, *, template: str | No
     last = strict_json(split_lines(made.body)[-1], made.url) if made.status == 200 and made.body else None
     if last != {"status": "success"}:
         raise ModelNotCreated(f"the model {name} was not created", made)
+    url, quiet = client.base_url, ["curl", "-sSf", "-o", "/dev/null"]
+    STARTS.add_setup(
+        url,
+        shlex.join([*quiet, "-T", str(file), "-X", "POST", f"{url}{blob}"]),
+        shlex.join([*quiet, "-d", made.request_body.decode(), made.url]),
+    )
 
 
 def delete_models(client: ApiClient, names: Iterable[str]) -> None:

@@ -75,6 +75,16 @@ def test_the_server_is_started_with_its_files_and_ended(
         assert probe.connect_ex(("127.0.0.1", int(start.url.rpartition(":")[2]))) != 0
 
 
+def test_a_server_gets_its_models_before_the_requests(tmp_path: Path, known_starts: Starts) -> None:
+    start = file_server(free_port(), tmp_path)
+    known_starts.add(start)
+    known_starts.add_setup(start.url, "echo created")
+    known_starts.add_setup("http://127.0.0.1:1", "echo not started here")
+    done = run(write_evidence(replay_evidence([get(start.url)]), tmp_path, "toy.models"), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("created\nHTTP/1.0 200")
+
+
 def test_a_server_is_started_after_the_one_behind_it(tmp_path: Path, known_starts: Starts) -> None:
     behind = file_server(free_port(), tmp_path)
     front = ServerStart(("gateway", "--target", behind.url), {}, "http://127.0.0.1:2")
