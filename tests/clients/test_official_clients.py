@@ -36,7 +36,7 @@ def test_a_good_answer_arrives(serve: Serve) -> None:
             "report an unknown model",
             "InternalServerError",
         ),
-        (json_reply(chat()), "report an invalid request", "False"),
+        (json_reply(chat()), "report an invalid request", "an answer: 'The comet comes back.'"),
     ],
 )
 def test_anything_else_is_told(serve: Serve, answer: Reply, journey: str, got: str) -> None:
