@@ -165,7 +165,10 @@ class KnownIssues:
             document = tomllib.loads(read_regular_file(file).decode())
             if set(document) - {TABLE}:
                 raise ValueError(f"entries are [[{TABLE}]], not {sorted(document)}")
-            entries = [entry for row in document.get(TABLE, []) for entry in _entries(row)]
+            rows = document.get(TABLE, [])
+            if not isinstance(rows, list | dict):
+                raise ValueError(f"entries are [[{TABLE}]], not {rows!r}")
+            entries = [entry for row in rows for entry in _entries(row)]
         except (tomllib.TOMLDecodeError, OSError, TypeError, InvalidSpecifier, ValueError) as error:
             raise SettingsError(f"{file}: cannot be read ({error}); correct the entry") from None
         return cls(entries)

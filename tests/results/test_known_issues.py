@@ -141,7 +141,7 @@ GOOD = ENTRY.format(versions="==0.8.1")
         (GOOD.replace('pattern = "got 500"', "pattern = 500"), "texts that are not empty"),
         (GOOD.replace('{ layer = "status", pattern = "got 500" },', ""), "has no entry with `layer`"),
         (GOOD.replace('{ layer = "status", pattern = "got 500" },', '"got 500",'), "not 'got 500'"),
-        ("known_issue = 1\n", "cannot be read"),
+        ("known_issue = 1\n", "entries are [[known_issue]], not 1"),
         ("known_issue = [1]\n", "cannot be read"),
         ("[[known_issue]\n", "cannot be read"),
     ],
