@@ -115,7 +115,15 @@ def _decision(verdict: RunVerdict, records: Sequence[Record]) -> ElementTree.Ele
     case = _Case(name, 0.0, output=text)
     if not verdict.go:
         case = _Case(name, 0.0, "failure", "decision", verdict.sentences[0], text)
-    properties = {"target": verdict.target, "gate": verdict.decision.gate}
+    properties = {
+        "target": verdict.target,
+        "gate": verdict.decision.gate,
+        "exit_code": str(verdict.exit_code),
+        **{
+            f"time of {time.capability}": f"{time.seconds:.1f} s {time.limits}".strip()
+            for time in verdict.times
+        },
+    }
     start = min((record.start for record in records), default=0.0)
     return _element("decision", "Decision", [case], properties, start=start, seconds=0.0)
 

@@ -58,9 +58,14 @@ class RunVerdict:
         return "GO" if self.go else "NO-GO"
 
     @property
+    def late(self) -> list[str]:
+        """The capabilities over their maximum time."""
+        return [capability_title(time.capability) for time in self.times if time.is_late]
+
+    @property
     def reasons(self) -> list[str]:
         """Why the run is red apart from its scenarios: time, the harness, too little that was run."""
-        late = [capability_title(time.capability) for time in self.times if time.is_late]
+        late = self.late
         found = [f"over the maximum time: {', '.join(late)}"] if late else []
         found += [
             f"{self.accepted_file} accepts {name!r}, which passed; remove the entry"

@@ -51,6 +51,11 @@ class CapabilityTime:
             return OVER_MAXIMUM
         return "over the target" if self.seconds > self.target else "ok"
 
+    @property
+    def limits(self) -> str:
+        """`target 20 s, maximum 40 s: ok`; empty without a budget."""
+        return f"target {self.target:g} s, maximum {self.maximum:g} s: {self.result}" if self.result else ""
+
 
 def counts(records: Sequence[Record]) -> dict[str, int]:
     """total = passed + failed + skipped; `broken` counts as failed, a known issue as skipped and alone."""

@@ -97,6 +97,7 @@ def test_the_banner_has_the_decision_its_reason_the_counts_and_the_pages() -> No
     for text in (
         *("NO-GO: toy 2.0 must not go live", "First cause: mixes answers (docs/y.md)", "today"),
         "Scenarios: 1 passed, 0 failed, 0 skipped, 2 known issues.",
+        "Exit code 1. today",
         'data-page="known-issues.html">Known issues</a>',
     ):
         assert text in banner

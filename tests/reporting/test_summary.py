@@ -188,7 +188,7 @@ def test_a_group_shows_its_failed_checks_and_the_reasons_of_the_others() -> None
     assert "answers 500 (docs/x.md)\n      toy.listed  listed is checked\n" in text
     assert "Skipped\n  1 check: no such route\n  1 check: no time\n" in text
     assert text.splitlines()[-3:] == [
-        "2 scenarios, 5 checks in 75.2s",
+        "2 scenarios, 5 checks in 75.2s, exit code 1",
         "checks: 1 passed, 1 failed, 1 known issue, 1 unsupported, 1 not run",
         "FAILED: 1 passed, 1 failed, 0 skipped",
     ]
@@ -240,7 +240,7 @@ def test_the_closing_text_has_failures_reasons_reports_and_totals() -> None:
         RECORDS, reports={"HTML": Path("reports/index.html")}, duration=75.25, budgets={}, passed=False
     )
     assert text.splitlines()[-2:] == [
-        "6 scenarios in 75.2s",
+        "6 scenarios in 75.2s, exit code 1",
         "FAILED: 1 passed, 2 failed, 2 skipped, 1 known issue",
     ]
     assert "features/binary_health/version.feature:5  wrong\n    expected 1" not in text
@@ -391,7 +391,7 @@ def test_the_markdown_has_failures_reasons_and_times() -> None:
         "## ❌ NO-GO: toy \\<1.0\\> must not go live (gate: release): "
         "2 unlisted failures, over the maximum time: Binary health.\n"
     )
-    assert "1 passed, 2 failed, 2 skipped, 1 known issue; 6 scenarios in 75.3s\n" in text
+    assert "1 passed, 2 failed, 2 skipped, 1 known issue; 6 scenarios in 75.3s; exit code 5\n" in text
     assert "- **wrong** (`features/binary_health/version.feature:5`)\n\n  expected 1\n" in text
     assert "  harness: no disk\n" in text
     assert (

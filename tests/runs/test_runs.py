@@ -189,6 +189,12 @@ def test_reports_are_whole(runs: Runs, name: str) -> None:
     assert decision.get("failures") == ("0" if CODES[name] == 0 else "1")
     assert (report["decision"], report["exit_code"]) == ("GO" if CODES[name] == 0 else "NO-GO", CODES[name])
     assert f"\n{report['text'].partition(': ')[0]}: " in run.stdout
+    code = f"exit code {CODES[name]}"
+    assert f", {code}\n" in run.stdout
+    assert f"; {code}\n" in (run.reports / "summary.md").read_text()
+    assert f'name="exit_code" value="{CODES[name]}"' in ElementTree.tostring(decision, "unicode")
+    page = run.reports / "index.html"
+    assert not page.is_file() or f"{code.capitalize()}." in page.read_text()
     assert list((run.reports / "allure-results").glob("*-result.json"))
     last = run.stdout.strip().splitlines()[-1]
     assert last.startswith("PASSED: " if CODES[name] == 0 else "FAILED: "), run.output
