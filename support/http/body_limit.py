@@ -15,6 +15,8 @@ MAX_PIECES = 500_000
 # By these a piece of 64 kB becomes 66 MB at most (zlib, "Technical Details": 1032 to 1). Others have no such
 # limit, nor has one within another.
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
+# Sent with each request: an installed package would add others (zstandard, which LangChain requires).
+ACCEPTED_ENCODINGS = {"accept-encoding": "gzip, deflate"}
 
 
 class BodyTooLong(AssertionError):

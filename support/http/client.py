@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from support.errors import SettingsError
-from support.http.body_limit import BodyTooLong, limit_body
+from support.http.body_limit import ACCEPTED_ENCODINGS, BodyTooLong, limit_body
 from support.http.deadline import DEADLINES
 from support.http.exchange import NO_STATUS, Exchange
 from support.http.framing import STREAM_TYPES, completed_at, server_error, stream_state
@@ -123,6 +123,7 @@ class ApiClient:
     def _new_client(self) -> httpx.Client:
         # Loopback and given targets only: no proxy of the environment may come between.
         return httpx.Client(
+            headers=ACCEPTED_ENCODINGS,
             timeout=self._timeout,
             trust_env=False,
             follow_redirects=False,

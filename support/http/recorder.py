@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from support.http.body_limit import limit_body
+from support.http.body_limit import ACCEPTED_ENCODINGS, limit_body
 from support.http.client import Chunks, exchange_of
 from support.http.exchange import Exchange
 
@@ -48,6 +48,7 @@ class ExchangeRecorder:
         ]
 
     def _begin(self, request: Any) -> None:
+        request.headers.update(ACCEPTED_ENCODINGS)
         self._sent.append(_Sent(request, time.monotonic()))
 
     def _answered(self, response: Any) -> None:

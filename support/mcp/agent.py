@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from support.errors import CheckFailed
-from support.http.body_limit import limit_body
+from support.http.body_limit import ACCEPTED_ENCODINGS, limit_body
 from support.http.client import tls_context
 from support.http.exchange import Exchange
 from support.settings import redact_url
@@ -99,6 +99,7 @@ class Agents:
 
         # No proxy of the environment may come between. The time is limited in `_run`, for everything.
         http = httpx2.AsyncClient(
+            headers=ACCEPTED_ENCODINGS,
             trust_env=False,
             timeout=None,
             verify=tls_context(self._url),

@@ -80,3 +80,17 @@ def test_a_body_that_is_compressed_twice_is_not_read(serve: Serve) -> None:
         pytest.raises(RequestFailed, match="the body was not read: its Content-Encoding is 'gzip, gzip'"),
     ):
         api.get("/")
+
+
+def test_a_package_that_adds_an_encoding_changes_no_request(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # httpx' own default has zstd where zstandard is installed.
+    monkeypatch.setattr("httpx._client.ACCEPT_ENCODING", "gzip, deflate, zstd")
+    server = serve(bytes_reply(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", b"{}"))
+    with closing(ApiClient(server.url)) as api:
+        assert api.get("/").request_headers["accept-encoding"] == "gzip, deflate"
+        recorder = ExchangeRecorder()
+        endpoint = Endpoint("toy", "openai", server.url, {"model": "tiny"}, None)
+        run_sdk_task(endpoint, "ask a question", PATIENCE, recorder)
+        assert recorder.exchanges[0].request_headers["accept-encoding"] == "gzip, deflate"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from support.conformance.api import NormalizedAnswer
 from support.conformance.sequence import CheckedClient, Steps, require_equal, sequence
 from support.errors import CheckFailed
-from support.http.body_limit import limit_body
+from support.http.body_limit import ACCEPTED_ENCODINGS, limit_body
 from support.http.client import RequestFailed, tls_context
 from support.models.gguf_details import read_details
 from support.models.script import COMET_ANSWER
@@ -96,6 +96,7 @@ class OllamaClient(CheckedClient):
         url = self.client.base_url
         return ollama.Client(
             host=url,
+            headers=ACCEPTED_ENCODINGS,
             trust_env=False,
             timeout=30.0,
             verify=tls_context(url),
