@@ -231,7 +231,8 @@ def compare(  # noqa: PLR0913 - click passes each option as an argument
 @click.option("--reason", required=True, help="Why the failure may be accepted.")
 @click.option("--until", required=True, metavar="DATE", help="The last day, for example 2027-03-31.")
 @click.option("--owner", help="Who accepts it (default: the user).")
-def accept(name: str, reason: str, until: str, owner: str | None) -> None:
+@click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
+def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple[str, ...]) -> None:
     """Accept a failure until a date: it no longer counts for the decision.
 
     \b
@@ -246,7 +247,8 @@ def accept(name: str, reason: str, until: str, owner: str | None) -> None:
     from support.runner.checks_of_scenarios import known_ids
 
     # With the configuration of behave, which has the form of titles.
-    accepted = AcceptedIssues.load(entry_point.settings_of([]).acceptance_accepted)
+    settings = entry_point.settings_of([f"--define={setting}" for setting in defines])
+    accepted = AcceptedIssues.load(settings.acceptance_accepted)
     try:
         entry = AcceptedIssue.of(name, reason, owner or getpass.getuser(), parse_date(until))
     except ValueError as error:

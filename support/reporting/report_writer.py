@@ -141,7 +141,9 @@ class RunReports:
         rows = self._resolved.table()
         lines = [f"{name} = {value} (from {origin})" for name, value, origin in rows if origin != "default"]
         defaults = [
-            f"{name} = {value}" for name, value, origin in rows if origin == "default" and value != "-"
+            f"{name} = {value}"
+            for name, value, origin in rows
+            if origin == "default" and value not in ("", "-")
         ]
         lines += textwrap.wrap(f"by default: {', '.join(defaults)}", 100, break_on_hyphens=False)
         print("Settings: " + f"\n{'':10}".join(lines))

@@ -57,8 +57,11 @@ class AcceptedIssues:
         self._by_id = {entry.id: entry for entry in self.entries}
 
     @classmethod
-    def load(cls, file: Path) -> AcceptedIssues:
-        """Read the file; raises `SettingsError` in one line. No file, no entries."""
+    def load(cls, file: Path, origin: str | None = None) -> AcceptedIssues:
+        """Read the file; raises `SettingsError` in one line. No file, no entries.
+
+        `origin`: where the setting of the file has its value; then the file has to exist.
+        """
         try:
             document = tomllib.loads(read_regular_file(file).decode("utf-8-sig"))
             if set(document) - {TABLE}:
@@ -68,6 +71,11 @@ class AcceptedIssues:
                 raise ValueError(f"entries are [[{TABLE}]], not {rows!r}")
             entries = [_entry(row) for row in rows]
         except FileNotFoundError:
+            if origin is not None:
+                raise SettingsError(
+                    f"setting acceptance_accepted = {file} (from {origin}) is wrong: there is no such file; "
+                    "`acceptance accept` writes one"
+                ) from None
             return cls((), file)
         except (tomllib.TOMLDecodeError, OSError, TypeError, ValueError) as error:
             raise SettingsError(f"{file}: cannot be read ({error}); correct the entry") from None

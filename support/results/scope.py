@@ -34,10 +34,14 @@ class Scope:
         return cls(frozenset(names & {*CAPABILITIES}), frozenset(names & {*FORMATS}))
 
     def reason_outside(self, capability: str, title: str) -> str | None:
-        """Why a scenario is out of scope, or None. A title names the format that its scenario is about."""
-        if self.capabilities and capability not in self.capabilities:
-            return f"out of scope: {capability} is not in acceptance_scope"
+        """Why a scenario is out of scope, or None. A title names the format that its scenario is about.
+
+        How a listed format is loaded is in scope, whether `model_loading` is listed or not.
+        """
         formats = {name.lower() for name in _FORMAT.findall(title)}
         if self.formats and formats - self.formats:
             return f"out of scope: {', '.join(sorted(formats - self.formats))} is not in acceptance_scope"
+        loads_format = capability == "model_loading" and bool(formats & self.formats)
+        if self.capabilities and capability not in self.capabilities and not loads_format:
+            return f"out of scope: {capability} is not in acceptance_scope"
         return None

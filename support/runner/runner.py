@@ -171,7 +171,9 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             cases = resolved.settings.selected_checks
             require_checks(sorted(cases), "acceptance_cases")
             scenarios = self._runner.selected_by_cases(scenarios, cases)
-            accepted = AcceptedIssues.load(resolved.settings.acceptance_accepted)
+            accepted = AcceptedIssues.load(
+                resolved.settings.acceptance_accepted, resolved.origins.get("acceptance_accepted")
+            )
             accepted.require_current(datetime.now().astimezone().date())
             self._features = all_features(self._runner.features)
             require_existing(self._known_issues, self._features, accepted)

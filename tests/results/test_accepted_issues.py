@@ -75,3 +75,10 @@ def test_an_unknown_id_and_one_that_is_accepted_twice_are_refused() -> None:
         AcceptedIssues([ENTRY]).require_existing({"toy.ab"})
     with pytest.raises(SettingsError, match="accepted twice"):
         AcceptedIssues([ENTRY, ENTRY]).require_current(date(2026, 1, 1))
+
+
+def test_a_missing_file_is_an_error_where_a_setting_names_it(tmp_path: Path) -> None:
+    file = tmp_path / "acepted.toml"
+    assert AcceptedIssues.load(file).entries == ()
+    with pytest.raises(SettingsError, match=r"acepted\.toml \(from -D acceptance_accepted\) .* no such file"):
+        AcceptedIssues.load(file, "-D acceptance_accepted")

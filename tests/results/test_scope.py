@@ -28,6 +28,10 @@ def test_the_capabilities_are_the_folders_of_features() -> None:
         ("GGUF", "mcp", "A tool is called", True),
         ("gguf", "model_loading", "A GGUF model loads", True),
         ("gguf", "model_loading", "A SafeTensors model loads", False),
+        ("openai_api, gguf", "model_loading", "A GGUF model loads", True),
+        ("openai_api, gguf", "model_loading", "A SafeTensors model loads", False),
+        ("openai_api, gguf", "model_loading", "A wrong path is rejected", False),
+        ("openai_api, gguf", "terminal_chat", "A chat with a GGUF file is rejected", False),
     ],
 )
 def test_a_scenario_is_in_scope_by_capability_and_format(
