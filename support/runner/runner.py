@@ -160,6 +160,8 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         if resolved.settings.acceptance_gate != "strict":
             self._known_issues = KnownIssues.load()
         jobs = self._worker_count(resolved)
+        if jobs > 1 and self.config.format != [self.config.default_format] and not self.config.dry_run:
+            raise SettingsError("-f: a formatter needs one worker; leave it out, or -j and acceptance_jobs")
         with self._runner.path_manager:
             self._runner.setup_paths()
             if jobs == 0 or self.config.dry_run:
@@ -269,8 +271,6 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             print(f"acceptance: one worker, since test_port is one port: {settings.test_port}", flush=True)
             jobs = 1
         alone = jobs == 1
-        if not alone and self.config.format != [self.config.default_format]:
-            print("acceptance: formatters chosen with -f need one worker: they are not used", flush=True)
 
         def start(worker_id: str) -> Worker:
             with defer_interrupts():

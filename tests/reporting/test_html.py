@@ -12,6 +12,7 @@ import pytest
 
 from support.errors import AcceptanceError
 from support.programs.allure import SOURCE, AllureProgram, NodeProgram
+from support.programs.install import InstalledProgram
 from support.reporting import html
 from support.settings import default_cache
 from tests.reporting import toys
@@ -105,6 +106,22 @@ def test_a_stale_report_is_removed_when_there_is_nothing_to_report(tmp_path: Pat
     with pytest.raises(AcceptanceError, match="no Allure results"):
         html.build(tmp_path, out, environment={}, cache=tmp_path, report_progress=lambda _: None)
     assert not out.exists()
+
+
+def test_a_node_that_hangs_costs_the_page_alone_after_a_line_that_names_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = tmp_path / "node"
+    hanging.write_text("#!/bin/sh\nexec sleep 600\n")
+    hanging.chmod(0o755)
+    (tmp_path / "1-result.json").write_text("{}")
+    monkeypatch.setattr(html, "_installed", lambda *_: InstalledProgram("node", hanging, "22", "PATH"))
+    monkeypatch.setattr(html, "GENERATE_SECONDS", 0.5)
+    out, printed = tmp_path / "reports" / "index.html", list[str]()
+    with pytest.raises(AcceptanceError, match=r"no HTML report: .*node") as raised:
+        html.build(tmp_path, out, environment={}, cache=tmp_path, report_progress=printed.append)
+    assert "\n" not in str(raised.value)
+    assert printed == [f"making {out}, in at most 0 s"]
 
 
 @pytest.mark.parametrize("page", [b"<!doctype html><head><script></script></head>", b"<script></script>"])

@@ -41,6 +41,14 @@ def test_a_report_that_a_run_makes_itself_is_refused(options: tuple[str, ...], w
     assert done.returncode == 2
 
 
+def test_a_formatter_is_refused_with_several_workers(tmp_path: Path) -> None:
+    made = tmp_path / "made.json"
+    done = behave(ROOT, "-f", "json", "-o", str(made), "-j", "2", "-D", f"acceptance_reports_dir={tmp_path}")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("acceptance: -f: a formatter needs one worker")
+    assert done.returncode == 2
+
+
 def test_a_dry_run_shows_its_scenarios_and_steps() -> None:
     done = behave(ROOT, "--dry-run")
     assert "Scenario: Health check routes return 200" in done.stdout
