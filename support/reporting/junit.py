@@ -120,7 +120,7 @@ def _decision(verdict: RunVerdict, records: Sequence[Record]) -> ElementTree.Ele
         "gate": verdict.decision.gate,
         "exit_code": str(verdict.exit_code),
         **{
-            f"time of {time.capability}": f"{time.seconds:.1f} s {time.limits}".strip()
+            f"time of {time.capability}": ", ".join(filter(None, [f"{time.seconds:.1f} s", time.limits]))
             for time in verdict.times
         },
     }

@@ -147,7 +147,7 @@ def test_the_decision_is_a_test_case(tmp_path: Path, verdict: RunVerdict, failur
     assert ("over the maximum time: Terminal chat" in text) is not verdict.go
     properties = {entry.get("name"): entry.get("value") for entry in suite.iter("property")}
     assert properties["exit_code"] == str(verdict.exit_code)
-    limits = "50.0 s target 20 s, maximum 40 s: OVER THE MAXIMUM"
+    limits = "50.0 s, target 20 s, maximum 40 s: OVER THE MAXIMUM"
     assert properties.get("time of terminal_chat") == (None if verdict.go else limits)
 
 
