@@ -20,6 +20,7 @@ from support.reporting.files import write_atomically
 from support.reporting.finished_run import FinishedRun, Row
 from support.reporting.measured_changes import MeasuredChanges, measured_changes
 from support.reporting.rendering import render
+from support.results.causes import comparable
 from support.results.known_issues import KnownIssues
 from support.results.redaction import redact
 from support.results.safe_text import counted
@@ -157,10 +158,11 @@ class Comparison:
 
     @property
     def tables(self) -> dict[str, list[list[Difference]]]:
-        """By capability, what counts first: together what has everything but its name in common."""
+        """By capability, what counts first: together what differs in name and numbers only."""
         grouped: dict[str, dict[object, list[Difference]]] = defaultdict(lambda: defaultdict(list))
         for one in sorted(self.differences, key=_order):
-            key = (one.change, one.severity, one.old, one.new, one.reason, one.source, one.counts, one.note)
+            cause = comparable(one.reason)
+            key = (one.change, one.severity, one.old, one.new, cause, one.source, one.counts, one.note)
             grouped[one.capability][key].append(one)
         return {name: list(reasons.values()) for name, reasons in grouped.items()}
 

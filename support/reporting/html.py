@@ -31,6 +31,8 @@ _POLICY = (
     b'<meta http-equiv="Content-Security-Policy" content="default-src data: blob: '
     b"'unsafe-inline' 'unsafe-eval'; base-uri 'none'; form-action 'none'\">"
 )
+# Allure 3.18 sets none: a phone would show the page 980 pixels wide, in tiny letters.
+_VIEWPORT = b'<meta name="viewport" content="width=device-width,initial-scale=1">'
 # The program of the page looks for its data at once, and takes itself for one on a web server without them.
 _DATA_FIRST = (
     b"<script>window.allureReportDataReady = false;"
@@ -39,9 +41,10 @@ _DATA_FIRST = (
 # A page that is attached gets the 150 pixels of an iframe without a height: the matrix would show two lines.
 # Allure's quality gates are not used (exit codes are): their tab would always be empty. Its ring has another
 # number for "passed" than the decision above it: it leaves out skips and known issues, and adds checks.
+# It cuts off what is longer than a line without a space: a response.
 _STYLE = (
     b"<style>iframe[title='HTML attachment']{height:75vh}[data-testid='nav-tab-qualityGate'],"
-    b"article:has(>[aria-label^='Success rate']){display:none}</style>"
+    b"article:has(>[aria-label^='Success rate']){display:none}pre{overflow-wrap:anywhere}</style>"
 )
 # The parts of the page that are large: its program and its data, in base64 (plugin-awesome, generators.js).
 _PROGRAM = re.compile(rb'<script\s+src="data:text/javascript;base64,([A-Za-z0-9+/=]+)"></script>')
@@ -139,7 +142,7 @@ def patch_allure_page(page: bytes, banner: str = "", pages: Mapping[str, str] | 
     # A page without this tag gets them at its start, where the policy holds as well.
     start = page.find(b"<head>")
     start = start + len(b"<head>") if start >= 0 else 0
-    return page[:start] + _POLICY + _DATA_FIRST + _STYLE + page[start:]
+    return page[:start] + _POLICY + _VIEWPORT + _DATA_FIRST + _STYLE + page[start:]
 
 
 def _packed(page: bytes, pages: Mapping[str, str]) -> bytes:

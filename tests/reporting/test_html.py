@@ -80,6 +80,13 @@ def test_numbers_name_what_they_count_and_no_percentage_leaves_some_out(page: Pa
     assert "unknown" in by_severity["statuses"]
 
 
+def test_a_phone_shows_the_page_in_its_own_width_and_long_lines_whole() -> None:
+    page = html.patch_allure_page(b"<html><head><title>x</title></head><body></body></html>")
+    assert b'<head><meta http-equiv="Content-Security-Policy"' in page
+    assert b'<meta name="viewport" content="width=device-width,initial-scale=1">' in page
+    assert b"pre{overflow-wrap:anywhere}" in page
+
+
 @pytest.mark.engine
 def test_trends_are_labelled_with_times(page: Path) -> None:
     app = toys.packed_content(page.read_bytes())["app"]

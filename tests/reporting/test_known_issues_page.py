@@ -87,6 +87,12 @@ def test_each_known_issue_has_its_source_and_the_command_that_reproduces_it() ->
     assert "prefers-color-scheme: dark" in page and "src=" not in page and "It works" not in page
 
 
+def test_a_severity_without_a_found_known_issue_is_hidden() -> None:
+    page = known_issues_html(VERDICT, ENTRIES, ["toy"], "")
+    assert page.count("<section data-group>") == page.count("</section>") == 2
+    assert "[data-group]:not(:has([data-row]:not(.unmatched))) { display: none }" in page
+
+
 def test_without_known_issues_there_is_no_page() -> None:
     green = RunVerdict("toy 2.0", 0, decide(RECORDS[2:], "release", AcceptedIssues()))
     assert known_issues_html(green, ENTRIES, ["toy"], "") == ""
@@ -101,6 +107,12 @@ def test_the_banner_has_the_decision_its_reason_the_counts_and_the_pages() -> No
         'data-page="known-issues.html">Known issues</a>',
     ):
         assert text in banner
+
+
+def test_the_banner_is_read_whole_and_the_page_scrolls_once() -> None:
+    banner = decision_banner(RECORDS, VERDICT, "today", {})
+    assert "nowrap" not in banner and "ellipsis" not in banner
+    assert "#app > div { height: 100% !important }" in banner
 
 
 @pytest.mark.usefixtures("at_a_url")

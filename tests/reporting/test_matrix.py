@@ -171,6 +171,15 @@ def test_rows_that_pass_everywhere_can_be_hidden() -> None:
     assert matrix_html(matrix_of(rows)).count('<tr data-row class="all_passed">') == 1
 
 
+def test_a_group_without_a_found_row_is_hidden_and_the_page_is_as_wide_as_a_phone() -> None:
+    page = matrix_html(matrix_of(RECORDS))
+    assert page.count("<tbody data-group>") == 2
+    assert "[data-group]:not(:has([data-row]:not(.unmatched))) { display: none }" in page
+    assert '<div class="scroll"><table class="counts">' in page
+    # A column that is gone would move the others: a heading spans it.
+    assert ".matrix .level { width: 0;" in page and 'colspan="2"' in page
+
+
 def test_what_differs_from_answer_to_answer_is_one_footnote() -> None:
     def answer(number: int) -> str:
         return f'got 200: {{"id":"chatcmpl-{number}","created":179533{number}}} at 127.0.0.1:4000{number}'

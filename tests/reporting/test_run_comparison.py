@@ -222,13 +222,35 @@ def test_one_row_for_one_cause(tmp_path: Path) -> None:
     assert all(f"`{name}`" in markdown.read_text() for name in names)
 
 
+def test_numbers_make_no_cause_of_their_own(tmp_path: Path) -> None:
+    messages = {
+        "A": "total_tokens 129 is not 17 + 12",
+        "B": "total_tokens 142 is not 17 + 25",
+        "C": "no total",
+    }
+    found = of_rows(
+        tmp_path,
+        [row(name) for name in messages],
+        [row(name, "failed", error=message) for name, message in messages.items()],
+    )
+    assert [len(rows) for rows in found.tables["openai_api"]] == [2, 1]
+
+
+def test_a_row_is_a_block_on_a_phone(tmp_path: Path) -> None:
+    page, _ = write_comparison(of_rows(tmp_path, [row("S")], [row("S", "failed")]), tmp_path)
+    narrow = page.read_text().partition("@media (max-width: 720px)")[2]
+    assert ".changes tr { display: block" in narrow
+    assert ".reason, .names { min-width: 16em }" in page.read_text(), "a column of single letters"
+    assert '<td class="names">' in page.read_text() and '<td class="state new failed">' in page.read_text()
+
+
 def test_one_table_for_each_capability(tmp_path: Path) -> None:
     tags = {"capability": "mcp", "location": "features/mcp/agents.feature:3"}
     found = of_rows(
         tmp_path, [row("S"), row("T", **tags)], [row("S", "failed"), row("T", "known_issue", **tags)]
     )
     page, markdown = write_comparison(found, tmp_path)
-    assert page.read_text().count("<table>") == 2
+    assert page.read_text().count('<table class="changes">') == 2
     assert [line for line in markdown.read_text().splitlines() if line.startswith("### ")] == [
         *("### OpenAI API", "### MCP", "### Slower or larger")
     ]
