@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from html import escape
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -203,6 +204,10 @@ class _Listener(AllureListener):  # type: ignore[misc]
             self._leave_open_steps()
             test = self.logger.get_test(uuid)
             _set_outcome(test, finished.verdict)
+            if finished.verdict.status == "known_issue":
+                # Allure shows the message of a failure only.
+                known = test.statusDetails.message.partition("\n")[0]
+                test.descriptionHtml = f"<p><b>{escape(known)}</b></p>\n{test.descriptionHtml}"
             if finished.checks:
                 # The checks stand beside their scenario, in a folder of its title.
                 _place_in_group(test, test.name)

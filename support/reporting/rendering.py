@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.reporting.behave_events import capability_title
-from support.reporting.check_text import STATUS_NAMES
+from support.reporting.check_text import STATUS_NAMES, reason_text
 from support.reporting.known_issues_page import known_issue_groups
 from support.reporting.matrix import MARKS, MEANINGS, TITLE, Matrix, share
 from support.reporting.run_verdict import RunVerdict
@@ -145,6 +145,7 @@ def _environment() -> Environment:
         "code": lambda text: visible(text).replace("`", "'"),
         "line": one_line,
         "md": as_markdown,
+        "reason_text": reason_text,
         "rerun_command": lambda check: rerun_command("--case", check.id),
         "rfc_links": _rfc_links,
         "seconds": seconds,

@@ -27,8 +27,8 @@ def resource_chart(samples: Sequence[Sample]) -> str:
     panels = [
         Line("CPU in % of a core, all processes together", [sample.cpu_percent for sample in samples]),
         Line("Memory in MB, all processes together", [sample.memory_bytes / MEGABYTE for sample in samples]),
-        Line("Threads", [sample.threads for sample in samples]),
-        Line("Open files", [sample.open_files for sample in samples]),
+        Line("Threads, all processes together", [sample.threads for sample in samples]),
+        Line("Open files, all processes together", [sample.open_files for sample in samples]),
     ]
     if any(sample.gpu_memory_bytes is not None for sample in samples):
         panels += [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -18,7 +20,7 @@ import psutil
 import pytest
 
 from support.programs.resource_usage import HEADER, Gpus, ResourceSampler, Sample
-from support.reporting.resource_chart import MAX_POINTS, Line, line_chart
+from support.reporting.resource_chart import MAX_POINTS, Line, line_chart, resource_chart
 from support.waiting import wait_until
 from tests.timeouts import PATIENCE
 
@@ -182,6 +184,21 @@ def test_chart_is_an_image_with_a_panel_for_each_line() -> None:
     points = [point.split(",") for point in lines[0].attrib["points"].split()]
     assert len(points) <= MAX_POINTS
     assert min(float(y) for _, y in points) == 22, "the peak is there"
+
+
+def test_each_panel_of_the_chart_names_its_unit_and_what_it_adds_up() -> None:
+    one = Sample("2026-01-01T00:00:00Z", 2, 12.5, 1_000_000, 3, 7)
+    titles = re.compile(r'<text class="t"[^>]*>(.*)</text>')
+    own = [
+        "CPU in % of a core, all processes together",
+        "Memory in MB, all processes together",
+        "Threads, all processes together",
+        "Open files, all processes together",
+    ]
+    assert titles.findall(resource_chart([one])) == own
+    with_gpu = replace(one, gpu_memory_bytes=1, gpu_percent=50.0)
+    gpu = ["GPU memory in MB, of the whole machine", "GPU utilisation in %, of the busiest GPU"]
+    assert titles.findall(resource_chart([one, with_gpu])) == own + gpu
 
 
 def test_chart_of_nothing_is_still_an_image() -> None:

@@ -128,8 +128,14 @@ def test_the_page_of_a_scenario_has_its_text_and_its_checks_side_by_side(toy_run
     rows = re.findall(r"<td[^>]*>(status 400 or 422)</td>\n<td[^>]*>(.*)</td>", text)
     row = ("status 400 or 422", "status: expected 400 or 422, got 500: &#39;oops \\x1b[31m&#39;")
     # The failure, and the known issue with the same response.
-    assert rows == [row, row]
+    known = f"{row[1]}<br><small>known issue: every error is a 500 (docs/findings.md#errors)</small>"
+    assert rows == [row, (row[0], known)]
     assert "A toy with every way to end." in toy_run.allure["It passes"]["descriptionHtml"]
+
+
+def test_the_page_of_a_known_issue_begins_with_its_reason(toy_run: toys.Run) -> None:
+    text = toy_run.allure["It is a known issue"]["descriptionHtml"]
+    assert text.startswith("<p><b>known issue: ") and "</b></p>" in text.splitlines()[0]
 
 
 def test_the_page_of_a_check_has_its_request(toy_run: toys.Run) -> None:

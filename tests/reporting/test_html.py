@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -64,6 +65,36 @@ def test_the_banner_is_first_and_its_pages_are_in_the_file() -> None:
         "data": {"a/b.json": "Ã¶", "c": "Ã¶"},
         "pages": {"x.html": "<p>é</p>"},
     }
+
+
+@pytest.mark.engine
+def test_a_page_of_700_checks_is_below_5_mb(toy_run: toys.Run, tmp_path: Path) -> None:
+    """Each as large as a check of a real run, and with no text of another one."""
+    results = tmp_path / "results"
+    results.mkdir()
+    known = toy_run.allure["a byte order mark is accepted"]
+    for number in range(700):
+        curl, unique = f"{uuid4()}-attachment.txt", " ".join(str(uuid4()) for _ in range(20))
+        (results / curl).write_text(unique)
+        check = known | {
+            "uuid": str(uuid4()),
+            "historyId": f"{number:032x}",
+            "name": f"check {number}",
+            "fullName": f"toy.{number}",
+            "descriptionHtml": known["descriptionHtml"] + unique,
+            "attachments": [{"name": "curl", "source": curl, "type": "text/plain"}],
+        }
+        (results / f"{check['uuid']}-result.json").write_text(json.dumps(check))
+    page = html.build(
+        results,
+        tmp_path / "index.html",
+        environment={},
+        cache=default_cache(),
+        report_progress=lambda _: None,
+    )
+    data = toys.packed_content(page.read_bytes())["data"]
+    assert sum(name.startswith("data/test-results/") for name in data) == 700
+    assert page.stat().st_size < 5_000_000
 
 
 @pytest.mark.engine
