@@ -11,21 +11,52 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
-from support.errors import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASSED, AcceptanceError, SettingsError
+from support.errors import (
+    EXIT_HARNESS,
+    EXIT_INTERRUPTED,
+    EXIT_PASSED,
+    EXIT_USAGE,
+    AcceptanceError,
+    SettingsError,
+)
 from support.results.redaction import redact, redact_output
+from support.user_files import problem_with_name
+
+
+class Number(click.IntRange):
+    """A whole number from 1; click's own messages name types of Python."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return int(super().convert(value, param, ctx))
+        except click.BadParameter:
+            self.fail(f"{value!r} is no whole number from 1", param, ctx)
 
 
 class Commands(click.Group):
-    """Ends with one line and its exit code when a command raises an `AcceptanceError`."""
+    """Ends with one line and its exit code for wrong usage, and when a command raises an exception."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            _exit_after(error)
 
     def invoke(self, ctx: click.Context) -> object:
         redact_output()
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            _exit_after(error)
         except AcceptanceError as error:
             click.echo(redact(f"acceptance: {error}"), err=True)
             sys.exit(error.exit_code)
@@ -33,11 +64,26 @@ class Commands(click.Group):
             click.echo("acceptance: interrupted", err=True)
             sys.exit(EXIT_INTERRUPTED)
         except OSError as error:
-            click.echo(redact(f"acceptance: {error}"), err=True)
+            click.echo(redact(f"acceptance: {problem_with_name(error)}"), err=True)
             sys.exit(EXIT_HARNESS)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def _exit_after(error: click.UsageError) -> NoReturn:
+    """One line for wrong usage (click has four); without any argument, the help."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        raise error
+    command = error.ctx.command_path if error.ctx is not None else "acceptance"
+    if isinstance(error, click.exceptions.NoSuchCommand) and error.ctx is not None:
+        names = ", ".join(main.list_commands(error.ctx))
+        line = f"acceptance: no such command {error.command_name!r}; choose {names}"
+    else:
+        message = " ".join(error.format_message().split()).rstrip(".")
+        line = f"{command}: {message[:1].lower()}{message[1:]}; `{command} --help` lists all options"
+    click.echo(redact(line), err=True)
+    sys.exit(EXIT_USAGE)
+
+
+@click.group("acceptance", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Tests whether a mistral.rs server is ready for production.
 
@@ -60,7 +106,7 @@ def main() -> None:
     metavar="TEXT",
     help="Program and version of a URL that does not state them, for example 'mistralrs 0.9.2'.",
 )
-@click.option("--model", type=click.Path(path_type=Path), help="Your own model: a folder or a file.")
+@click.option("--model", metavar="PATH", help="Your own model: a folder or a file.")
 @click.option("--jobs", "-j", metavar="N", help="Worker processes, 0 to 64 (default: 1; 0: for a debugger).")
 @click.option("--parallel", is_flag=True, help="A worker process per core.")
 @click.option(
@@ -70,9 +116,7 @@ def main() -> None:
 @click.option(
     "--strict", is_flag=True, help="An unmet requirement fails the scenario instead of skipping it."
 )
-@click.option(
-    "--iterations", type=click.IntRange(1), default=1, help="Repeat the run N times; verdicts must agree."
-)
+@click.option("--iterations", type=Number(), default=1, help="Repeat the run N times; verdicts must agree.")
 @click.option("--rerun-failed", is_flag=True, help="Run only what failed in the last run.")
 @click.option(
     "--list", "only_list", is_flag=True, help="List scenarios, requirements and cases; start nothing."
@@ -102,7 +146,7 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
     defines: tuple[str, ...],
     target: str | None,
     target_version: str | None,
-    model: Path | None,
+    model: str | None,
     jobs: str | None,
     *,
     parallel: bool,
@@ -138,13 +182,15 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
     if target_version is not None:
         settings += selection.setting_of_option("--target-version", "target_version", target_version)
     settings += selection.model_settings(model) if model is not None else []
-    settings += [f"acceptance_reports={','.join(reports)}"] if reports else []
+    if reports:
+        settings += selection.setting_of_option("--report", "acceptance_reports", ",".join(reports))
     settings += ["acceptance_strict=true"] if strict else []
     settings += [f"acceptance_gate={gate}"] if gate is not None else []
     settings += ["test_verbose=true"] if verbose else []
     jobs = str(min(os.cpu_count() or 1, 64)) if parallel and jobs is None else jobs
-    settings += [f"acceptance_jobs={jobs}"] if jobs is not None else []
-    arguments = [f"--define={setting}" for setting in settings] + [f"--name={title}" for title in name]
+    if jobs is not None:
+        settings += selection.setting_of_option("--jobs", "acceptance_jobs", jobs)
+    arguments = [f"--define={setting}" for setting in settings] + selection.name_arguments(name)
     arguments += selection.case_arguments(cases)
     if cases:
         expressions = expressions or [selection.ANY_SPEED]
@@ -186,7 +232,7 @@ def _exit_by_signal(number: int, _frame: FrameType | None) -> NoReturn:
 @click.option("--case", "cases", multiple=True, metavar="ID", help="Run only this case, may be repeated.")
 @click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
 @click.option("--jobs", "-j", metavar="N", help="Worker processes.")
-@click.option("--iterations", type=click.IntRange(1), help="Run each N times, to evaluate what was measured.")
+@click.option("--iterations", type=Number(), help="Run each N times, to evaluate what was measured.")
 def compare(  # noqa: PLR0913 - click passes each option as an argument
     old: str,
     new: str,
@@ -252,16 +298,21 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
     try:
         entry = AcceptedIssue.of(name, reason, owner or getpass.getuser(), parse_date(until))
     except ValueError as error:
-        raise SettingsError(f"acceptance accept: {error}") from None
+        raise SettingsError(f"accept: {error}") from None
+    today = datetime.now().astimezone().date()
+    if entry.until < today:
+        raise SettingsError(f"accept: --until {until} is over; give today or a later day")
     changed = AcceptedIssues([entry], accepted.file)
-    changed.require_current(datetime.now().astimezone().date())
+    changed.require_current(today)
     changed.require_existing(known_ids())
     write_atomically(accepted.file, accepted.added(entry).encode())
     click.echo(f"{accepted.file}: {name!r} is {entry}")
 
 
 @main.command()
-@click.argument("part", type=click.Choice(["mistralrs", "ollama", "allure", "node", "smollm2"]))
+@click.argument(
+    "part", metavar="NAME", type=click.Choice(["mistralrs", "ollama", "allure", "node", "smollm2"])
+)
 def get(part: str) -> None:
     """Install an external program or model in the cache, if it is missing."""
     from support.programs.registry import get_program

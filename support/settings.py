@@ -25,7 +25,7 @@ from support.results.decision import Gate
 from support.results.program_version import ProgramVersion
 from support.results.redaction import REDACTED, redactor_for, set_redactor
 from support.results.scope import CAPABILITIES, FORMATS, Scope
-from support.user_files import read_regular_file
+from support.user_files import problem_of, read_regular_file
 
 SETTINGS_FILE = Path("acceptance.toml")
 # A model without a file is a folder (SafeTensors).
@@ -35,12 +35,27 @@ REPORTS = ("html", "json", "junit", "allure", "csv")
 COMPARABLE_SERVERS = ("real", "reference", "gateway", "ollama")
 # Environment names with this prefix belong to the suite alone, so an unknown one is a typing error.
 ENVIRONMENT_PREFIX = "ACCEPTANCE_"
+NO_NAME = "a name is missing before the = (from -D); give -D NAME=VALUE"
 NUMBERS = ("test_port", "test_batch_size", "acceptance_time_factor", "acceptance_jobs")
 PATHS = (
     *("target_ca_file", "mistralrs_bin", "ollama_bin"),
     *("test_model_path", "acceptance_cache_dir", "acceptance_reports_dir", "acceptance_accepted"),
 )
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
+# The errors of pydantic that name types of Python.
+_TYPE_ERRORS = {
+    "bool_parsing": "it is neither true nor false",
+    "bool_type": "it is neither true nor false",
+    "float_parsing": "it is no number",
+    "float_type": "it is no number",
+    "finite_number": "it is no finite number",
+    "int_from_float": "it is no whole number",
+    "int_parsing": "it is no whole number",
+    "int_parsing_size": "it is no whole number of this size",
+    "int_type": "it is no whole number",
+    "path_type": "it is no path",
+    "string_type": "it is no text",
+}
 # What the value of a header may have (RFC 9110, 5.5), without blanks.
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
@@ -433,7 +448,7 @@ def load_settings(
     `options`: the option of the command line that each of some defines is from.
     """
     known = Settings.model_fields
-    chosen = {name.lower(): value for name, value in (defines or {}).items()}
+    chosen = {name.strip().lower(): value for name, value in (defines or {}).items()}
     in_file = _read_file(SETTINGS_FILE)
 
     for name, setting, origin in [
@@ -483,11 +498,13 @@ def _read_file(file: Path) -> dict[str, object]:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise SettingsError(
-            f"settings file {file}: cannot be read ({error}); correct it or remove it"
+            f"settings file {file}: cannot be read ({problem_of(error)}); correct it or remove it"
         ) from None
 
 
 def _unknown_setting(name: str, origin: str) -> SettingsError:
+    if not name:
+        return SettingsError(NO_NAME)
     near = difflib.get_close_matches(name.lower(), Settings.model_fields, n=1, cutoff=0.5)
     advice = f"did you mean {near[0]}?" if near else "`acceptance settings` lists all settings"
     return SettingsError(f"unknown setting {name} (from {origin}): {advice}")
@@ -500,7 +517,8 @@ def _invalid_setting(error: ValidationError, origins: Mapping[str, str]) -> Sett
     extra = field.json_schema_extra
     hint = extra["hint"] if isinstance(extra, dict) else field.description
     value = REDACTED if _is_secret(name, first.get("input")) else redact_url(repr(first.get("input")))
-    reason = str(first["msg"]).removeprefix("Value error, ")
+    reason = _TYPE_ERRORS.get(first["type"]) or str(first["msg"]).removeprefix("Value error, ")
+    reason = reason.replace("Input should", "it should")
     reason = reason[:1].lower() + reason[1:]
     return SettingsError(
         f"setting {name} = {value} (from {origins.get(name, 'default')}) is wrong: {reason}; {hint}"
@@ -515,8 +533,14 @@ def _is_secret(name: str, value: object) -> bool:
 
 
 def _check_model_file(settings: Settings, origins: Mapping[str, str]) -> None:
-    file = settings.test_model_file
+    folder, file = settings.test_model_path, settings.test_model_file
     if file is None:
+        if folder is not None and not any(path.is_file() for path in folder.glob("*.safetensors")):
+            raise SettingsError(
+                f"setting test_model_path = {str(folder)!r} (from {origins['test_model_path']}) is wrong: "
+                "there is no .safetensors file in the folder; give the folder of a SafeTensors model, or the "
+                "file of a GGUF or GGML model (--model PATH, or test_model_file)"
+            )
         return
     origin = origins.get("test_model_file", "default")
     if settings.test_model_path is None:

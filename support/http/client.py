@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import socket
 import ssl
 import threading
@@ -76,6 +77,8 @@ def _tls_context(
     return context
 
 
+# `[Errno 111] Connection refused`: the number is of no use to a reader.
+_ERROR_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 _UNKNOWN_CA = "give the certificate of its CA with TARGET_CA_FILE or SSL_CERT_FILE"
 _RENEW = "renew it on the server, or correct the clock of this machine"
 _OTHER_HOST = "use a host name that it is for"
@@ -189,14 +192,20 @@ class ApiClient:
             reason = str(why)
         elif why is not None:
             connected = not isinstance(why, httpx.ConnectError)
-            reason = f"the server broke off ({why})" if connected else f"no connection ({why})"
+            reason = (
+                f"the server broke off ({why})"
+                if connected
+                else f"no connection ({_ERROR_NUMBER.sub('', str(why))})"
+            )
             reason = tls_problem(why) or _unended_stream(exchange, "broke off", reason)
         else:
             if method == "POST" and exchange.status < 300 and not self._may_be_silent:
                 RESPONSIVENESS.answered(self.base_url, AnsweredRequest(path, tuple(sent.items()), body))
             return exchange
         progress = f"{len(exchange.body)} bytes had come in {len(chunks)} reads"
-        failure = f"{method} {exchange.url}: {reason}; {progress}"
+        failure = f"{method} {exchange.url}: {reason}"
+        if not isinstance(why, httpx.ConnectError):
+            failure += f"; {progress}"
         if not self._may_be_silent:
             RESPONSIVENESS.unanswered(self.base_url, failure, self._answers_again)
         raise RequestFailed(failure) from why

@@ -51,6 +51,13 @@ class Exchange:
     def text(self) -> str:
         return self.body.decode("utf-8", errors="replace")
 
+    @property
+    def in_short(self) -> str:
+        """Its status, and where it leads to or how it begins: of a server that is not the expected one."""
+        if 300 <= self.status < 400 and "location" in self.headers:
+            return f"status {self.status}, a redirect to {self.headers['location']}"
+        return f"status {self.status} and {self.text[:60]!r}"
+
     def json(self) -> Json:
         """The body, strictly: `NotJson` for NaN, duplicate keys, trailing text, wrong encoding."""
         return strict_json(self.body, f"{self.method} {self.url}")

@@ -14,6 +14,7 @@ from support.errors import COMPLETE_CODES, SettingsError
 from support.reporting.files import ITERATIONS, REPORT, USAGE
 from support.results.severity import Severity
 from support.units import Json
+from support.user_files import problem_of
 
 # What reports of earlier versions of the suite do not have.
 _NEW_FIELDS = ("decision", "severity", "subject")
@@ -101,11 +102,14 @@ class FinishedRun:
 
 
 def load_finished_run(path: Path) -> FinishedRun:
-    """From its folder, or its `report.json`; raises `SettingsError` in one line.
+    """From its folder, its `report.json`, or another file of that form; raises `SettingsError` in one line.
 
     The reports of `--iterations` count if the last one of them is this run's.
     """
-    folder = path.parent if path.is_file() else path
+    if path.suffix == ".json" and path.name != REPORT:
+        # Such as one that was kept under another name, or one of `--iterations`.
+        return FinishedRun(path.parent, (_read_report(path),), (_peaks(path.with_suffix(".csv")),))
+    folder = path.parent if path.name == REPORT else path
     report = _read_report(folder / REPORT)
     files = sorted((folder / ITERATIONS).glob("*.json"), key=lambda file: (len(file.stem), file.stem))
     kept = [_read_report(file) for file in files]
@@ -118,7 +122,9 @@ def _read_report(file: Path) -> Report:
     try:
         report = Report.model_validate_json(file.read_bytes())
     except OSError as error:
-        raise SettingsError(f"{file} cannot be read ({error.strerror}): it is no folder of reports") from None
+        raise SettingsError(
+            f"{file} cannot be read ({problem_of(error)}): it is no folder of reports; run the suite first"
+        ) from None
     except ValidationError as error:
         raise SettingsError(f"{file} {_problem(error)}; run the suite again") from None
     if report.exit_code not in COMPLETE_CODES:

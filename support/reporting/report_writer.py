@@ -24,6 +24,7 @@ from support.errors import (
     EXIT_INTERRUPTED,
     EXIT_TERMINATED,
     AcceptanceError,
+    SettingsError,
 )
 from support.programs.cpu_contention import CpuContention
 from support.programs.deferred_interrupts import defer_interrupts
@@ -60,6 +61,7 @@ from support.results.redaction import redact
 from support.results.standard_streams import output_is_lost
 from support.servers.subject import Subject
 from support.settings import ResolvedSettings
+from support.user_files import problem_of
 
 # Seconds for all scenarios of a capability, added up: past the target is a warning, past the maximum is red.
 CAPABILITY_BUDGETS: Mapping[str, tuple[float, float]] = {
@@ -115,7 +117,8 @@ class RunReports:
     def prepare(self) -> None:
         """Remove what an earlier run left: a stale report would be taken for this one's.
 
-        Raises `SettingsError` when another run writes to the folder: each would remove the other's results.
+        Raises `SettingsError` when the folder cannot be written, and when another run writes to it: each
+        would remove the other's results.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -127,8 +130,8 @@ class RunReports:
             for name in FILES:
                 (self.folder / name).unlink(missing_ok=True)
         except OSError as error:
-            raise AcceptanceError(
-                f"the reports folder {self.folder} cannot be written ({error.strerror}); "
+            raise SettingsError(
+                f"the reports folder {self.folder} cannot be written ({problem_of(error)}); "
                 "choose another with acceptance_reports_dir"
             ) from None
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from support.errors import SettingsError
 from support.name_registry import unknown
-from support.user_files import read_regular_file
+from support.user_files import problem_of, read_regular_file, remedy_of
 
 TABLE = "accepted"
 
@@ -65,7 +65,7 @@ class AcceptedIssues:
         try:
             document = tomllib.loads(read_regular_file(file).decode("utf-8-sig"))
             if set(document) - {TABLE}:
-                raise ValueError(f"entries are [[{TABLE}]], not {sorted(document)}")
+                raise ValueError(f"entries are [[{TABLE}]], not {', '.join(sorted(document))}")
             rows = document.get(TABLE, [])
             if not isinstance(rows, list):
                 raise ValueError(f"entries are [[{TABLE}]], not {rows!r}")
@@ -78,7 +78,9 @@ class AcceptedIssues:
                 ) from None
             return cls((), file)
         except (tomllib.TOMLDecodeError, OSError, TypeError, ValueError) as error:
-            raise SettingsError(f"{file}: cannot be read ({error}); correct the entry") from None
+            raise SettingsError(
+                f"{file}: cannot be read ({problem_of(error)}); {remedy_of(error, 'correct the entry')}"
+            ) from None
         return cls(entries, file)
 
     def find(self, name: str) -> AcceptedIssue | None:
@@ -114,7 +116,7 @@ class AcceptedIssues:
 
 def _entry(row: object) -> AcceptedIssue:
     if not isinstance(row, dict) or set(row) != set(_KEYS):
-        keys = sorted(row) if isinstance(row, dict) else row
+        keys = ", ".join(row) if isinstance(row, dict) else repr(row)
         raise ValueError(f"an entry has the keys {', '.join(_KEYS)}, not {keys}")
     for name in _TEXTS:
         if not isinstance(row[name], str):

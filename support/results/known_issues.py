@@ -17,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from support.errors import SettingsError
 from support.name_registry import unknown
-from support.user_files import read_regular_file
+from support.user_files import problem_of, read_regular_file, remedy_of
 
 FILE = Path("known_issues.toml")
 TABLE = "known_issue"
@@ -164,13 +164,15 @@ class KnownIssues:
         try:
             document = tomllib.loads(read_regular_file(file).decode())
             if set(document) - {TABLE}:
-                raise ValueError(f"entries are [[{TABLE}]], not {sorted(document)}")
+                raise ValueError(f"entries are [[{TABLE}]], not {', '.join(sorted(document))}")
             rows = document.get(TABLE, [])
             if not isinstance(rows, list | dict):
                 raise ValueError(f"entries are [[{TABLE}]], not {rows!r}")
             entries = [entry for row in rows for entry in _entries(row)]
         except (tomllib.TOMLDecodeError, OSError, TypeError, InvalidSpecifier, ValueError) as error:
-            raise SettingsError(f"{file}: cannot be read ({error}); correct the entry") from None
+            raise SettingsError(
+                f"{file}: cannot be read ({problem_of(error)}); {remedy_of(error, 'correct the entry')}"
+            ) from None
         return cls(entries)
 
     def find(self, components: Iterable[tuple[str, str]], name: str) -> Listing:
@@ -217,7 +219,8 @@ def _entries(row: dict[str, object]) -> Iterable[KnownIssue]:
     keys = set(row)
     if keys - {FLAKY, *PLACES} != REQUIRED_KEYS or not keys & set(PLACES):
         raise ValueError(
-            f"an entry has the keys {sorted(REQUIRED_KEYS)} and `checks` or `scenarios`, not {sorted(row)}"
+            f"an entry has the keys {', '.join(sorted(REQUIRED_KEYS))} and `checks` or `scenarios`, not "
+            f"{', '.join(sorted(row))}"
         )
     flaky = row.get(FLAKY, False)
     if not isinstance(flaky, bool):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from support.results.behave_types import BehaveConfig
 from support.runner import tags
 from support.runner.project_configuration import PROJECT_FILE, use_project_configuration
 from support.runner.selection import FOLDERS, SUITES
-from support.settings import ResolvedSettings, load_settings
+from support.settings import NO_NAME, ResolvedSettings, load_settings
 
 # Options of the recorder and of the entry point, passed as behave userdata.
 INTERNAL_USERDATA = frozenset({"suite", "worker", "target_label"})
@@ -90,6 +91,11 @@ def command_line_of(configuration: BehaveConfig) -> list[str] | None:
 def settings_of(configuration: BehaveConfig) -> ResolvedSettings:
     """Raises `SettingsError` for a wrong setting, and for a tag expression with an unknown tag."""
     tags.check_expression(expressions(configuration))
+    if "" in (str(name).strip() for name in configuration.userdata):
+        raise SettingsError(NO_NAME)
+    suite = str(configuration.userdata.get("suite", "acceptance"))
+    if not suite.strip() or not suite.isprintable():
+        raise SettingsError(f"--suite {suite!r} is no name of one line; give one, or leave it out")
     defines = {k: v for k, v in configuration.userdata.items() if k not in INTERNAL_USERDATA and "." not in k}
     if configuration.jobs not in (None, 1):
         # behave's own `-j`, which behave leaves to its runner.
@@ -125,6 +131,12 @@ def _error_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if "^" not in line]
     message = "; ".join(line for line in lines if line)
     if isinstance(error, FeatureNotFound | InvalidFilenameError):
+        # The parser of behave has cut the line off.
+        if os.path.isdir(message):  # noqa: PTH112 - False for a path that cannot be read
+            return (
+                f"{message!r} (from the command line) is a folder with the number of a line; "
+                "give the line of a feature file, or the folder alone"
+            )
         return (
             f"{message!r} (from the command line) is no suite, feature file or folder of features; "
             f"give a suite ({', '.join(SUITES)}) or a path such as {FOLDERS['api']}"

@@ -12,7 +12,6 @@ from support.errors import (
     COMPLETE_CODES,
     EXIT_FAILED,
     EXIT_PASSED,
-    AcceptanceError,
     NothingSelected,
     SettingsError,
 )
@@ -20,6 +19,7 @@ from support.reporting.files import ITERATIONS, REPORT, USAGE, lock_reports
 from support.results.record import read_records
 from support.results.safe_text import counted
 from support.units import JsonObject
+from support.user_files import problem_of
 
 
 def failed_locations(reports: Path, paths: Sequence[str] = ()) -> list[str]:
@@ -111,6 +111,8 @@ def _line(number: int, times: int, report: JsonObject) -> str:
 def _tests(report: Path) -> list[JsonObject]:
     try:
         tests: list[JsonObject] = json.loads(report.read_bytes())["tests"]
-    except (OSError, ValueError, KeyError) as error:
-        raise AcceptanceError(f"{report} is not a report of this suite ({error!r})") from None
+    except OSError as error:
+        raise SettingsError(f"{report} cannot be read ({problem_of(error)}); run once more") from None
+    except (ValueError, KeyError, TypeError):
+        raise SettingsError(f"{report} is not a report of this suite; remove it and run once more") from None
     return tests

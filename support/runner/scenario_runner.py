@@ -12,7 +12,7 @@ import re
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -57,6 +57,7 @@ from support.runner.signals import Signals
 from support.runner.time_limits import Budgets, Kind
 from support.servers.discovery import Target, UrlTarget, target_options
 from support.settings import ResolvedSettings
+from support.user_files import problem_of, remedy_of
 
 if TYPE_CHECKING:
     from support.suite import RunContext
@@ -121,6 +122,7 @@ class ScenarioRunner(EventRunner):
         if not found:
             raise SettingsError(f"no feature file in {where}; give a file or a folder of features")
         locations = [name for name in found if not self.config.exclude(name)]
+        _reject_unreadable(locations)
         self.features.extend(parse_features(locations, language=self.config.lang))
         _reject_unknown_lines(locations, self.features)
         scenarios = [scenario for feature in self.features for scenario in feature.walk_scenarios()]
@@ -154,7 +156,9 @@ class ScenarioRunner(EventRunner):
         tags = " ".join(expressions(self.config)) or "(none)"
         cases = settings_of(self.config).settings.acceptance_cases
         # The names that come with cases are the titles of their scenarios, as patterns.
-        names = f" and names {self.config.name!r}" if self.config.name and not cases else ""
+        names = (
+            f" and names {', '.join(map(repr, self.config.name))}" if self.config.name and not cases else ""
+        )
         return f"in {where} by tags {tags!r}{names}{f' and cases {cases}' if cases else ''}"
 
     def prepare(
@@ -389,23 +393,50 @@ def _reject_coroutine(work: Callable[..., object], what: str) -> None:
         )
 
 
-def _reject_unknown_lines(locations: Iterable[FileLocation], features: Iterable[BehaveFeature]) -> None:
-    """behave takes the last scenario for a line behind the end of the file, and the whole file for line 0."""
+def _reject_unreadable(locations: Iterable[FileLocation]) -> None:
+    for name in dict.fromkeys(str(location.filename) for location in locations):
+        try:
+            Path(name).read_bytes().decode()
+        except (OSError, UnicodeDecodeError) as error:
+            remedy = remedy_of(error, "")
+            raise SettingsError(f"{name}: cannot be read ({problem_of(error)}); {remedy}") from None
+
+
+def _reject_unknown_lines(locations: Iterable[FileLocation], features: Sequence[BehaveFeature]) -> None:
+    """A line is one of a scenario's, which is run, or that of `Feature:`, for all.
+
+    For any other line behave takes the scenario before it, or the whole file.
+    """
     for location in locations:
-        file = Path(location.filename)
-        last = len(file.read_text(encoding="utf-8").splitlines())
-        if location.line is None or 1 <= location.line <= last:
+        if location.line is None:
             continue
-        lines = [
-            str(scenario.line)
-            for feature in features
-            for scenario in feature.walk_scenarios()
-            if Path(scenario.filename).samefile(file)
-        ]
-        raise SettingsError(
-            f"{file} has no line {location.line}, it has {last}; its scenarios begin at the lines "
-            f"{', '.join(lines)}"
+        file = Path(location.filename)
+        text = file.read_text(encoding="utf-8").splitlines()
+        feature = next(feature for feature in features if Path(feature.filename).samefile(file))
+        starts = [scenario.line for scenario in feature.walk_scenarios(with_outlines=True)]
+        if location.line == feature.line or _is_within(location.line, starts, text):
+            continue
+        problem = (
+            f"line {location.line} of {file} belongs to no scenario"
+            if 1 <= location.line <= len(text)
+            else f"{file} has no line {location.line}, it has {len(text)}"
         )
+        raise SettingsError(
+            f"{problem}; its scenarios begin at the lines {', '.join(map(str, starts))}; line {feature.line} "
+            "runs all of them"
+        )
+
+
+def _is_within(line: int, starts: Sequence[int], text: Sequence[str]) -> bool:
+    """Whether the line is from the title of a scenario up to its last step, with its tables and texts."""
+    start = max((start for start in starts if start <= line), default=None)
+    if start is None or line > len(text):
+        return False
+    end = min((other for other in starts if other > line), default=len(text) + 1) - 1
+    # What stands before the next title: its tags, comments, blank lines.
+    while end > start and text[end - 1].strip()[:1] in ("", "#", "@"):
+        end -= 1
+    return line <= end
 
 
 def _reject_duplicate_titles(scenarios: Iterable[BehaveScenario]) -> None:

@@ -69,10 +69,19 @@ def tag_arguments(expressions: Sequence[str], *, skip_benchmarks: bool) -> list[
     return [f"--tags={expression}" for expression in expressions]
 
 
+def name_arguments(titles: Sequence[str]) -> list[str]:
+    """The scenarios whose titles match one of these; an empty one would match all."""
+    if not all(title.strip() for title in titles):
+        raise SettingsError("--name is empty; give a part of a title, or leave it out")
+    return [f"--name={title}" for title in titles]
+
+
 def case_arguments(ids: Sequence[str]) -> list[str]:
     """The scenarios that run these cases, and of their groups these cases only; raises `SettingsError`."""
     if not ids:
         return []
+    if not all(name.strip() for name in ids):
+        raise SettingsError("--case is empty; give the id of a case, for example openai.chat.body.empty")
     from support.runner.checks_of_scenarios import titles_of_checks
 
     titles = [f"--name=^{re.escape(title)}$" for title in titles_of_checks(ids)]
@@ -81,6 +90,10 @@ def case_arguments(ids: Sequence[str]) -> list[str]:
 
 def target_settings(target: str) -> list[str]:
     """Settings for auto, real, reference, a URL, or the path of a program."""
+    if not target.strip():
+        raise SettingsError(
+            "--target is empty; choose auto, real, reference, a URL, or the path of a program"
+        )
     if target in ("auto", "real", "reference"):
         return [f"acceptance_target={target}"]
     if "://" in target:
@@ -98,16 +111,22 @@ def target_settings(target: str) -> list[str]:
 
 def setting_of_option(option: str, name: str, value: str) -> list[str]:
     """The setting, and the option that messages name as its origin."""
+    if not value.strip():
+        raise SettingsError(f"{option} is empty; give a value, or leave it out")
     return [f"{name}={value}", f"option.{name}={option}"]
 
 
-def model_settings(model: Path) -> list[str]:
+def model_settings(given: str) -> list[str]:
     """Settings for the folder of a model, or for one file of it."""
+    if not given.strip():
+        raise SettingsError("--model is empty; give the folder or the file of a model, or leave it out")
+    model = Path(given)
     if model.is_dir():
-        return [f"test_model_path={model}", "test_model_file="]
+        return [*setting_of_option("--model", "test_model_path", str(model)), "test_model_file="]
     if not model.is_file() or not model.name.lower().endswith(MODEL_FILES):
         raise SettingsError(
             f"--model {str(model)!r} is not an existing model; give a folder (SafeTensors) or a .gguf or "
             ".ggml file"
         )
-    return [f"test_model_path={model.parent}", f"test_model_file={model.name}"]
+    folder = setting_of_option("--model", "test_model_path", str(model.parent))
+    return [*folder, *setting_of_option("--model", "test_model_file", model.name)]

@@ -35,7 +35,9 @@ class Side:
         try:
             target_settings(name)
         except SettingsError:
-            raise SettingsError(f"{name!r} is no program, no URL and no folder of an earlier run") from None
+            raise SettingsError(
+                f"{name!r} is no program, no URL and no folder of an earlier run; give one of them"
+            ) from None
         return cls(name, folder, None)
 
 

@@ -297,8 +297,8 @@ def _connect(settings: Settings, choice: TargetChoice, origins: Mapping[str, str
         models = None
     if models is None:
         raise TargetError(
-            f"no OpenAI API: {shown} answered /v1/models with status {answer.status} and "
-            f"{answer.text[:60]!r}; give the base address of an OpenAI-compatible server"
+            f"no OpenAI API: {shown} answered /v1/models with {answer.in_short}; "
+            "give the base address of an OpenAI-compatible server"
         )
     if stated is not None and stated.named:
         _require_same(settings, origins, stated, redact_url(url))

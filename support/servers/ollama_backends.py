@@ -83,11 +83,11 @@ def program_version_models(url: str, settings: Settings) -> tuple[str, str, list
         except RequestFailed as error:
             problem = str(error)
             if not tls_problem(error):
-                problem += "; start the server, or choose another ollama_api"
+                problem += "; start the server, or give the address of another one"
         except (NotJson, KeyError, TypeError):
             answer = client.exchanges[-1]
-            problem = f"GET {answer.url} has status {answer.status} and {answer.text[:60]!r}; "
-            problem += "choose another ollama_api"
+            problem = f"GET {answer.url} has {answer.in_short}; "
+            problem += "give the address of a server of the Ollama API"
     raise TargetError(f"no Ollama API at {redact_url(url)}: {problem}")
 
 

@@ -335,6 +335,15 @@ def test_reports_that_cannot_be_read(tmp_path: Path, content: str | None, messag
     assert "\n" not in str(raised.value)
 
 
+def test_a_report_under_another_name_is_read_itself(tmp_path: Path) -> None:
+    write(tmp_path, report(row("S")))
+    (tmp_path / "report.json").rename(tmp_path / "kept.json")
+    write(tmp_path, report(row("Another")))
+    assert "S" in [test.name for test in load_finished_run(tmp_path / "kept.json").report.tests]
+    with pytest.raises(SettingsError, match=r"none\.json cannot be read"):
+        load_finished_run(tmp_path / "none.json")
+
+
 def measured(seconds: float, unit: str = "s") -> dict[str, Any]:
     return report(row("S", measures=[{"key": "k", "title": "ready after", "value": seconds, "unit": unit}]))
 

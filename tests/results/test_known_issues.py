@@ -119,7 +119,7 @@ GOOD = ENTRY.format(versions="==0.8.1")
         (GOOD.replace('["openai.chat.model.unknown"]', "[1]"), "list of ids"),
         (
             GOOD.replace("[[known_issue]]", "[[known_issues]]"),
-            "entries are [[known_issue]], not ['known_issues']",
+            "entries are [[known_issue]], not known_issues",
         ),
         (GOOD.replace("[[known_issue]]", "[known_issue]"), "an entry has the keys"),
         (GOOD.replace("==0.8.1", "0.8.1"), "0.8.1"),

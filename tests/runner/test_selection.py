@@ -56,7 +56,9 @@ def test_an_unknown_suite_is_one_line_with_all_suites() -> None:
 
 @pytest.mark.parametrize("line", [0, 999])
 def test_a_line_that_a_feature_does_not_have_is_an_error_with_those_of_its_scenarios(line: int) -> None:
-    with pytest.raises(SettingsError, match=r"health\.feature has no line \d+, it has \d+; .* lines \d+$"):
+    with pytest.raises(
+        SettingsError, match=r"health\.feature has no line \d+, it has \d+; .* lines 9; line 1 "
+    ):
         list_features([f"features/openai_api/health.feature:{line}"])
 
 
@@ -141,12 +143,16 @@ def test_a_model_is_a_folder_or_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.gguf"
     file.touch()
     (tmp_path / "readme.md").touch()
-    folder = f"test_model_path={tmp_path}"
-    assert selection.model_settings(tmp_path) == [folder, "test_model_file="]
-    assert selection.model_settings(file) == [folder, "test_model_file=mine.gguf"]
+    folder = [f"test_model_path={tmp_path}", "option.test_model_path=--model"]
+    assert selection.model_settings(str(tmp_path)) == [*folder, "test_model_file="]
+    assert selection.model_settings(str(file)) == [
+        *folder,
+        "test_model_file=mine.gguf",
+        "option.test_model_file=--model",
+    ]
     for wrong in ("nothing.gguf", "readme.md"):
         with pytest.raises(SettingsError, match="a folder"):
-            selection.model_settings(tmp_path / wrong)
+            selection.model_settings(str(tmp_path / wrong))
 
 
 def test_failed_places_of_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,6 +158,7 @@ def test_a_legacy_name_keeps_working(say: Say, name: str, text: str, value: obje
 def test_a_model_of_your_own_is_named_by_folder_and_file(say: Say, tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "m.gguf").touch()
+    (tmp_path / "weights" / "model.safetensors").touch()
     assert load_settings().settings.user_model is None
     say("environment", "TEST_MODEL_PATH", "weights")
     assert load_settings().settings.user_model == (Path("weights"), None)
@@ -180,16 +181,16 @@ WRONG = [
     ("target_url", "http://[::1", "IPv6", "http://127.0.0.1:1234"),
     ("acceptance_target", "rael", "'auto', 'real' or 'reference'", "choose auto, real or reference"),
     ("test_model_path", "nowhere", "no such folder", "give the folder"),
-    ("test_port", "http", "valid integer", "1 to 65535"),
+    ("test_port", "http", "it is no whole number;", "1 to 65535"),
     ("test_port", "0", "greater than or equal to 1", "1 to 65535"),
     ("test_port", "65536", "less than or equal to 65535", "1 to 65535"),
     ("test_batch_size", "0", "greater than or equal to 1", "1 to 4096"),
-    ("test_batch_size", "many", "valid integer", "1 to 4096"),
-    ("test_verbose", "loud", "valid boolean", "true or false"),
+    ("test_batch_size", "many", "it is no whole number;", "1 to 4096"),
+    ("test_verbose", "loud", "it is neither true nor false;", "true or false"),
     ("acceptance_time_factor", "0.5", "greater than or equal to 1", "1 to 20"),
     ("acceptance_time_factor", "nan", "", "1 to 20"),
-    ("acceptance_html", "maybe", "valid boolean", "true or false"),
-    ("acceptance_strict", "maybe", "valid boolean", "true or false"),
+    ("acceptance_html", "maybe", "it is neither true nor false;", "true or false"),
+    ("acceptance_strict", "maybe", "it is neither true nor false;", "true or false"),
     ("acceptance_gate", "lenient", "'release', 'regression' or 'strict'", "choose release"),
     ("acceptance_scope", "openai", "close matches: openai_api", "choose of binary_health"),
 ]
