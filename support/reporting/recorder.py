@@ -63,6 +63,7 @@ class Recorder(RunListener):
                 timed_out=verdict.timed_out,
                 cause=visible(verdict.cause),
                 known_in=visible(verdict.known_in),
+                by_checks=verdict.by_checks,
             )
         )
 

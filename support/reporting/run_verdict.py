@@ -107,8 +107,7 @@ class RunVerdict:
     def _first_sentence(self) -> str:
         gate = f"(gate: {self.decision.gate})"
         if self.go:
-            if self.decision.unselected:
-                left_out = counted(self.decision.unselected, "scenario")
+            if left_out := self._left_out:
                 return f"GO for the selected part only, without {left_out}: {self.target} {gate}."
             if not self.candidate:
                 return f"GO: {self.target} has no unlisted failure {gate}; it is no candidate for going live."
@@ -121,6 +120,14 @@ class RunVerdict:
         why += [f"{counted(new, 'unlisted failure')}{self._of_causes(new, roots)}"] if new else []
         why += self.reasons
         return f"NO-GO: {self.target} must not go live {gate}: {', '.join(why) or 'the run failed'}."
+
+    @property
+    def _left_out(self) -> str:
+        """What a whole run has and this one has not, by selection or scope."""
+        unselected, outside = self.decision.unselected, self.decision.out_of_scope
+        parts = [counted(unselected, "scenario")] if unselected else []
+        parts += [f"{counted(outside, 'scenario')} out of scope"] if outside else []
+        return " and ".join(parts)
 
     @property
     def _for_release(self) -> str:
@@ -159,6 +166,7 @@ class RunVerdict:
             "exit_code": self.exit_code,
             "reasons": self.reasons,
             "unselected": self.decision.unselected,
+            "out_of_scope": self.decision.out_of_scope,
             "blockers": [_finding(finding) for finding in self.decision.blockers],
             "causes": [_cause(cause) for cause in self.causes],
             "accepted": [

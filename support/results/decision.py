@@ -76,7 +76,8 @@ class Decision:
     """What failed, and what of it counts under the gate.
 
     `stale`: ids that are accepted and passed. `not_run`: blockers that were not run. `unselected`: how many
-    scenarios a whole run has and this one has not. `dependants`: what was not run for the cause of a finding.
+    scenarios a whole run has and this one has not. `out_of_scope`: how many `acceptance_scope` leaves out.
+    `dependants`: what was not run for the cause of a finding.
     """
 
     gate: Gate
@@ -85,6 +86,7 @@ class Decision:
     stale: tuple[str, ...] = ()
     unselected: int = 0
     dependants: tuple[Finding, ...] = ()
+    out_of_scope: int = 0
 
     @property
     def blockers(self) -> tuple[Finding, ...]:
@@ -139,6 +141,7 @@ def decide(
         tuple(entry.id for entry in accepted.entries if entry.id in passed),
         sum(SLOW not in record.tags for record in unselected),
         tuple(finding for finding in skipped if _reason(finding) in found),
+        sum(record.status == "out_of_scope" for record in records),
     )
 
 
@@ -193,7 +196,8 @@ def _findings(record: Record, accepted: AcceptedIssues) -> Iterator[Finding]:
             accepted=accepted.find(check.id),
             cause="" if is_known else check.cause,
         )
-    if (record.gates and not failed) or (record.status == "known_issue" and not known):
+    # Who accepts a check does not accept what failed beside it: a cleanup, a time limit, a killed worker.
+    if (record.gates and not (failed and record.by_checks)) or (record.status == "known_issue" and not known):
         is_known = record.status == "known_issue"
         yield _scenario(record, known=is_known, accepted=accepted.find(record.name))
 

@@ -18,6 +18,7 @@ class Verdict:
     limit ended it. out_of_scope: not run, since `acceptance_scope` does not have it; `message` is the reason.
     `cause`: of a failure, where the suite knows it (`support.errors.cause_of`).
     `known_in`: other programs and versions of which the failure is listed.
+    `by_checks`: nothing failed but checks of its group.
     """
 
     status: Status
@@ -28,6 +29,7 @@ class Verdict:
     timed_out: bool = False
     cause: str = ""
     known_in: str = ""
+    by_checks: bool = False
 
     @property
     def gates(self) -> bool:

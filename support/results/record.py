@@ -35,7 +35,7 @@ class Record:
     `location` is `file:line`; `start` epoch seconds, `duration` seconds; `reason`: why it was skipped or is
     known; `error` is the failure, also of a known issue; `output` what it printed; `checks` the checks of
     the group that the scenario ran, in order. `timed_out`: a time limit ended it. `cause`, `known_in`: see
-    `CheckResult`.
+    `CheckResult`. `by_checks`: see `Verdict`.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Record:
     timed_out: bool = False
     cause: str = ""
     known_in: str = ""
+    by_checks: bool = False
 
     @property
     def severity(self) -> Severity:

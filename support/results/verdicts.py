@@ -49,9 +49,28 @@ def verdict_of(scenario: BehaveScenario, aborted: str | None, *, strict: bool = 
                 # Its checks failed as listed, and a hook or a cleanup as well.
                 where, text = others[0]
                 return Verdict("failed", f"{where}: {text}\nbeside known issues: {found.message}")
+            if isinstance(step.exception, ChecksFailed):
+                found = _of_checks(found, others)
             # What a hook finds (the server died) is the cause of what a step found.
             return replace(found, cause=cause_of(step.exception) or cause_of(scenario.exception))
     return replace(_hook_verdict(scenario, status, aborted), cause=cause_of(scenario.exception))
+
+
+def _of_checks(found: Verdict, others: Sequence[tuple[str, str]]) -> Verdict:
+    """Of a group in which checks failed; `others`: what failed beside them."""
+    if not others:
+        return replace(found, by_checks=True)
+    where, text = others[0]
+    return replace(found, message=f"{where}: {text}\nbeside failed checks: {found.message}")
+
+
+def over_time(verdict: Verdict, limit: str) -> Verdict:
+    """Of a scenario that exceeded its time limit (`limit`), after all else that failed."""
+    if verdict.status in ("passed", "known_issue"):
+        return Verdict("failed", limit, timed_out=True)
+    if verdict.by_checks:
+        return replace(verdict, message=f"{limit}\nbeside failed checks: {verdict.message}", by_checks=False)
+    return verdict
 
 
 def interrupted(why: str) -> Verdict:

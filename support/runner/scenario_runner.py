@@ -43,6 +43,7 @@ from support.results.verdicts import (
     failures_of,
     interrupted,
     mark_known_elsewhere,
+    over_time,
     verdict_of,
 )
 from support.runner.behave_config import expressions, settings_of
@@ -317,8 +318,7 @@ class ScenarioRunner(EventRunner):
         failures = list(failures_of(scenario, self._cleanup_error))
         if over is not None:
             failures.append((TIME_LIMIT, over))
-            if verdict.status in ("passed", "known_issue"):
-                verdict = Verdict("failed", over, timed_out=True)
+            verdict = over_time(verdict, over)
         listing = self._listing_of(scenario)
         verdict = apply_known_issues(verdict, listing, failures)
         if not listing.entries:

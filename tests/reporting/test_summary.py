@@ -64,6 +64,7 @@ GROUP = toy(
     "group",
     "failed",
     error="1 of 5 checks failed",
+    by_checks=True,
     checks=(
         check("good", "passed"),
         check("wrong", "failed", expected="1", actual="expected 1\ngot 2", repeat="curl http://h"),
@@ -125,6 +126,7 @@ def test_the_report_has_the_form_of_the_issue(tmp_path: Path) -> None:
             "exit_code",
             "reasons",
             "unselected",
+            "out_of_scope",
         ),
         *("blockers", "causes", "accepted", "not_run", "known_issues_by_severity", "budgets"),
         *("summary", "checks", "environment", "tests"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -37,6 +38,7 @@ GROUP = record(
     "a group",
     "failed",
     "critical",
+    by_checks=True,
     checks=(
         check("good", "passed"),
         check("new", "failed", actual="got 500"),
@@ -79,6 +81,15 @@ def test_a_group_is_accepted_when_each_new_failure_is() -> None:
     assert not decide([GROUP], "release", accepting("toy.listed")).accepts(GROUP)
 
 
+def test_an_accepted_check_does_not_accept_what_failed_beside_it() -> None:
+    killed = replace(GROUP, status="broken", by_checks=False, error="the worker process ended")
+    decision = decide([killed], "regression", accepting("toy.new"))
+    assert [(finding.id, finding.reason) for finding in decision.blockers] == [
+        ("a group", "the worker process ended")
+    ]
+    assert not decision.accepts(killed)
+
+
 def test_what_is_accepted_and_passes_is_stale_unless_it_is_flaky() -> None:
     accepted = accepting(PASSED.name, "toy.good", "not in this run")
     assert decide([PASSED, GROUP], "release", accepted).stale == (PASSED.name, "toy.good")
@@ -111,6 +122,7 @@ def test_failures_are_grouped_by_their_cause_and_without_one_by_their_first_line
     group = record(
         "a group",
         "failed",
+        by_checks=True,
         checks=(
             check("one", "failed", actual="no answer", cause="the server at localhost:41001 died"),
             check("two", "failed", actual="expected 3", cause="a server panicked"),
@@ -132,7 +144,12 @@ def test_what_was_not_run_stands_below_its_cause_and_requests_before_it_have_it_
     requests = ["POST http://toy/a: no response", "GET http://toy/b: no response"]
     records = [
         record("first", "failed", error=f"{requests[0]}\n(in: When asked)"),
-        record("group", "failed", checks=(check("one", "failed", actual=f"transport: {requests[1]}"),)),
+        record(
+            "group",
+            "failed",
+            by_checks=True,
+            checks=(check("one", "failed", actual=f"transport: {requests[1]}"),),
+        ),
         record("other", "failed", error="POST http://toy/c: no response"),
         record(UNRESPONSIVE, "failed", error=lost, trace="\n".join(requests)),
         record("later", "skipped", reason=lost),
@@ -179,6 +196,17 @@ def test_blockers_that_were_not_selected_were_not_run_and_a_go_is_for_a_part_onl
     assert "Not run: 2 blockers (not selected)." in part
     whole = RunVerdict("toy 1.0", 0, decide([PASSED], "release", AcceptedIssues(), unselected=left_out[1:]))
     assert whole.sentences[0] == "GO: toy 1.0 may go live (gate: release)."
+
+
+def test_a_go_within_a_scope_is_for_a_part_only() -> None:
+    outside = [record("kept apart", "out_of_scope", "blocker", reason="out of scope")]
+    left_out = [record("other", "skipped", reason="not selected")]
+    scoped = RunVerdict("toy 1.0", 0, decide([PASSED, *outside], "release", AcceptedIssues())).text
+    assert (
+        scoped == "GO for the selected part only, without 1 scenario out of scope: toy 1.0 (gate: release)."
+    )
+    both = decide([PASSED, *outside], "release", AcceptedIssues(), unselected=left_out)
+    assert "without 1 scenario and 1 scenario out of scope: " in RunVerdict("toy 1.0", 0, both).text
 
 
 def test_the_gate_regression_is_no_permission_to_go_live() -> None:

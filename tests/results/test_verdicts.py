@@ -12,10 +12,16 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from support.errors import SettingsError, SeveralFailures, TimeLimitExceeded
-from support.results.check import KnownIssuesFound
+from support.results.check import ChecksFailed, KnownIssuesFound
 from support.results.known_issues import ExpectedFailure, KnownIssue, Listing
 from support.results.outcome import Verdict
-from support.results.verdicts import apply_known_issues, failures_of, mark_known_elsewhere, verdict_of
+from support.results.verdicts import (
+    apply_known_issues,
+    failures_of,
+    mark_known_elsewhere,
+    over_time,
+    verdict_of,
+)
 from support.runner import tags
 from support.runner.requirements import Requirements
 from support.runner.tags import check_expression, is_allowed
@@ -231,6 +237,22 @@ def test_a_cleanup_that_fails_is_not_covered_by_the_known_issues_of_a_group() ->
         "failed",
         ["cleanup: it hangs", "beside known issues: 1 of 2 checks"],
     )
+
+
+def test_a_cleanup_that_fails_beside_failed_checks_is_shown_first() -> None:
+    found = step("failed", ChecksFailed("1 of 2 checks"))
+    assert verdict_of(scenario("failed", found), None).by_checks
+    verdict = verdict_of(scenario("failed", found, exception=AssertionError("it hangs")), None)
+    assert not verdict.by_checks
+    assert verdict.message.splitlines()[:2] == ["cleanup: it hangs", "beside failed checks: 1 of 2 checks"]
+
+
+def test_a_time_limit_is_no_failure_of_the_checks_of_a_group() -> None:
+    failed = Verdict("failed", "1 of 2 checks", by_checks=True)
+    assert over_time(failed, "120 s") == Verdict("failed", "120 s\nbeside failed checks: 1 of 2 checks")
+    assert over_time(Verdict("known_issue"), "120 s") == Verdict("failed", "120 s", timed_out=True)
+    other = Verdict("broken", "no server")
+    assert over_time(other, "120 s") == other
 
 
 # -- needs
