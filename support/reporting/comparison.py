@@ -127,7 +127,8 @@ class Comparison:
     def _first_sentence(self) -> str:
         old, new = self.names
         if self.go:
-            return f"GO for the upgrade: what passes on {old} passes on {new}{self._exceptions}."
+            part = f" of the selected part only, without {out}" if (out := self.new.report.left_out) else ""
+            return f"GO for the upgrade{part}: what passes on {old} passes on {new}{self._exceptions}."
         parts = [
             self._counted("newly failing", f"pass on {old} fail on {new}", f"passes on {old} fails on {new}"),
             self._counted(

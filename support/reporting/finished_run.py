@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from support.errors import COMPLETE_CODES, SettingsError
 from support.reporting.files import ITERATIONS, REPORT, USAGE
+from support.results.decision import Gate
+from support.results.safe_text import left_out
 from support.results.severity import Severity
 from support.units import Json
 from support.user_files import problem_of
@@ -65,14 +68,21 @@ class Report(_Part):
 
     suite: str
     timestamp: str
-    decision: str
+    decision: Literal["GO", "NO-GO"]
     subject: str
-    gate: str
+    gate: Gate
     candidate: bool
     exit_code: int
     accepted: tuple[_Accepted, ...]
     environment: Mapping[str, str]
     tests: tuple[Row, ...]
+    unselected: int = 0
+    out_of_scope: int = 0
+
+    @property
+    def left_out(self) -> str:
+        """What a whole run has and this one has not."""
+        return left_out(self.unselected, self.out_of_scope)
 
     def setting(self, name: str) -> str:
         """The value of a setting of the run, without its origin."""

@@ -17,7 +17,7 @@ from support.errors import (
 from support.reporting.behave_events import capability_title
 from support.reporting.summary import CapabilityTime
 from support.results.decision import Cause, Decision, Finding, causes
-from support.results.safe_text import counted, one_line
+from support.results.safe_text import counted, left_out, one_line
 from support.units import JsonObject
 
 # In the decision; the lists below it, and report.json, have all.
@@ -107,8 +107,8 @@ class RunVerdict:
     def _first_sentence(self) -> str:
         gate = f"(gate: {self.decision.gate})"
         if self.go:
-            if left_out := self._left_out:
-                return f"GO for the selected part only, without {left_out}: {self.target} {gate}."
+            if left := self._left_out:
+                return f"GO for the selected part only, without {left}: {self.target} {gate}."
             if not self.candidate:
                 return f"GO: {self.target} has no unlisted failure {gate}; it is no candidate for going live."
             if self.decision.gate == "regression":
@@ -124,10 +124,7 @@ class RunVerdict:
     @property
     def _left_out(self) -> str:
         """What a whole run has and this one has not, by selection or scope."""
-        unselected, outside = self.decision.unselected, self.decision.out_of_scope
-        parts = [counted(unselected, "scenario")] if unselected else []
-        parts += [f"{counted(outside, 'scenario')} out of scope"] if outside else []
-        return " and ".join(parts)
+        return left_out(self.decision.unselected, self.decision.out_of_scope)
 
     @property
     def _for_release(self) -> str:

@@ -60,6 +60,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def left_out(unselected: int, out_of_scope: int) -> str:
+    """The scenarios that a whole run has and another one has not, by selection and by scope."""
+    parts = [counted(unselected, "scenario")] if unselected else []
+    parts += [f"{counted(out_of_scope, 'scenario')} out of scope"] if out_of_scope else []
+    return " and ".join(parts)
+
+
 def difference(what: str, expected: str, got: str) -> str:
     """`expected <what> 'a', got 'b'`; of long texts the place where they part, with what stands around it.
 

@@ -115,6 +115,20 @@ def test_skipped_and_unsupported_are_equal(tmp_path: Path) -> None:
     assert not of_rows(tmp_path, old, [row("Group", "skipped"), check("a.b", "not_run")]).differences
 
 
+def test_a_go_of_a_part_is_for_that_part_only(tmp_path: Path) -> None:
+    part = report(target="toy 2.0", unselected=423, out_of_scope=1)
+    assert compare(tmp_path, report(), part).sentences[0] == (
+        "GO for the upgrade of the selected part only, without 423 scenarios and 1 scenario out of scope: "
+        "what passes on 1.0 passes on 2.0."
+    )
+
+
+@pytest.mark.parametrize("wrong", [{"decision": "MAYBE"}, {"gate": "none"}])
+def test_a_report_with_an_unknown_result_is_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match="is no report of this suite"):
+        load_finished_run(write(tmp_path, report() | wrong))
+
+
 def test_first_sentence_has_numbers_and_versions(tmp_path: Path) -> None:
     old = [row("Group"), check("a"), check("b"), row("S"), row("T", severity="blocker")]
     new = [
