@@ -112,21 +112,36 @@ def _start_line(start: ServerStart, folder: Path | None) -> str:
     words = [*(f"{name}={value}" for name, value in start.environment.items()), *start.command]
     if folder is not None:
         words = [
-            FILES if word == str(folder) else word.replace(f"{folder}{os.sep}", f"{FILES}/") for word in words
+            FILES
+            if word == str(folder)
+            else f"{FILES}/{Path(word).name}"
+            if _is_of_the_run(word, folder)
+            else word.replace(f"{folder}{os.sep}", f"{FILES}/")
+            for word in words
         ]
     setup = "".join(f"{command} || exit 1\n" for command in start.setup)
     return f"start {shlex.join([start.url, 'env', *words])}\n{setup}"
 
 
+def _is_of_the_run(word: str, folder: Path) -> bool:
+    """A file that scenarios share, such as a configuration of tool servers: it lies beside their folders."""
+    path = Path(word)
+    return folder.parent in path.parents and folder not in path.parents and path.is_file()
+
+
 def _files_of(starts: Iterable[ServerStart], folder: Path) -> list[Evidence]:
-    """The files in the folder that are on the command lines, or below a folder that is."""
+    """The files in the folder on the command lines, or below a folder that is; also shared ones."""
     words = {word for start in starts for word in start.command}
+    shared = {Path(word) for word in words if _is_of_the_run(word, folder)}
     named = [Path(word) for word in words if f"{word}{os.sep}".startswith(f"{folder}{os.sep}")]
     files = [
         file for path in named for file in (path.rglob("*") if path.is_dir() else (path,)) if file.is_file()
     ]
-    if sum(file.stat().st_size for file in files) > MAX_FILES_BYTES:
-        names = ", ".join(f"{file.relative_to(folder)} ({file.stat().st_size} bytes)" for file in files)
+    kept = {file.relative_to(folder).as_posix(): file for file in files} | {
+        file.name: file for file in shared
+    }
+    if sum(file.stat().st_size for file in kept.values()) > MAX_FILES_BYTES:
+        names = ", ".join(f"{name} ({file.stat().st_size} bytes)" for name, file in kept.items())
         text = f"Too large to be kept: {names}. The steps of the scenario make them.\n"
         return [Evidence.text("files left out", text, "files-left-out.txt")]
     return [
@@ -134,8 +149,8 @@ def _files_of(starts: Iterable[ServerStart], folder: Path) -> list[Evidence]:
             f"file {file.name}",
             "application/octet-stream",
             file.read_bytes(),
-            f"{FILES}/{file.relative_to(folder).as_posix()}",
+            f"{FILES}/{name}",
             folder_only=True,
         )
-        for file in files
+        for name, file in kept.items()
     ]

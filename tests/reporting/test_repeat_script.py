@@ -75,6 +75,17 @@ def test_the_server_is_started_with_its_files_and_ended(
         assert probe.connect_ex(("127.0.0.1", int(start.url.rpartition(":")[2]))) != 0
 
 
+def test_a_file_that_scenarios_share_is_kept(tmp_path: Path) -> None:
+    scenario, shared = tmp_path / "run" / "scenario", tmp_path / "run" / "tool-server" / "tools.json"
+    for folder in (scenario, shared.parent):
+        folder.mkdir(parents=True)
+    shared.write_text("{}")
+    start = ServerStart(("server", "--mcp-config", str(shared)), {}, "http://127.0.0.1:2")
+    script, kept = replay_evidence([], [start], scenario)
+    assert "server --mcp-config files/tools.json" in script.data.decode()
+    assert (kept.file, kept.data) == ("files/tools.json", b"{}")
+
+
 def test_a_server_gets_its_models_before_the_requests(tmp_path: Path, known_starts: Starts) -> None:
     start = file_server(free_port(), tmp_path)
     known_starts.add(start)
