@@ -24,7 +24,7 @@ from support.errors import (
     SettingsError,
 )
 from support.results.redaction import redact, redact_output
-from support.user_files import problem_with_name
+from support.user_files import problem_of, problem_with_name
 
 
 class Number(click.IntRange):
@@ -305,7 +305,14 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
     changed = AcceptedIssues([entry], accepted.file)
     changed.require_current(today)
     changed.require_existing(known_ids())
-    write_atomically(accepted.file, accepted.added(entry).encode())
+    text = accepted.added(entry)
+    try:
+        write_atomically(accepted.file, text.encode())
+    except OSError as error:
+        raise SettingsError(
+            f"accept: {accepted.file} cannot be written ({problem_of(error)}); choose another file with "
+            "-D acceptance_accepted=FILE"
+        ) from None
     click.echo(f"{accepted.file}: {name!r} is {entry}")
 
 
@@ -316,11 +323,14 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
 def get(part: str) -> None:
     """Install an external program or model in the cache, if it is missing."""
     from support.programs.registry import get_program
+    from support.servers.preconditions import require_model_folder
     from support.settings import load_settings
 
     # A build ends its processes then, and keeps what it has compiled.
     _exit_at_signals()
-    click.echo(get_program(part, load_settings().settings.acceptance_cache_dir, click.echo))
+    cache = load_settings().settings.acceptance_cache_dir
+    require_model_folder(cache / "models")
+    click.echo(get_program(part, cache, click.echo))
 
 
 @main.command()
@@ -361,7 +371,9 @@ def model(format_name: str) -> None:
     from support.models.script import Script
     from support.models.store import ModelStore
     from support.servers.launch_plans import FORMATS
+    from support.servers.preconditions import require_model_folder
     from support.settings import load_settings
 
     cache: Path = load_settings().settings.acceptance_cache_dir / "models"
+    require_model_folder(cache)
     click.echo(ModelStore(cache).scripted(Script.standard(), format=FORMATS[format_name]).path)

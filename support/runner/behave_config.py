@@ -11,6 +11,7 @@ from pathlib import Path
 
 from behave.configuration import Configuration
 from behave.exception import ConfigError, InvalidFileLocationError, InvalidFilenameError
+from behave.i18n import languages
 from behave.parser import ParserError
 from behave.runner_util import FileNotFoundError as FeatureNotFound
 from behave.runner_util import reset_runtime
@@ -116,6 +117,8 @@ def require_usable(configuration: BehaveConfig) -> None:
             "-f: a second formatter of Allure would write each result twice; every run writes "
             f"reports/allure-results, {other_folder}"
         )
+    if configuration.lang is not None and configuration.lang not in languages:
+        raise SettingsError(f"--lang {configuration.lang!r} is no language of Gherkin; leave it out")
     if configuration.junit:
         raise SettingsError(f"--junit: every run writes reports/junit; leave it out, {other_folder}")
 

@@ -10,14 +10,17 @@ variable but those of `support.programs.child_environment`.
 
 from __future__ import annotations
 
+import argparse
 import os
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, NoReturn
 
 from behave import configuration
 
-from support.errors import SettingsError
+from support.errors import EXIT_USAGE, SettingsError
 from support.results.standard_streams import open_closed_streams
 from support.user_files import read_regular_file
 
@@ -56,8 +59,42 @@ def use_project_configuration() -> bool:
     if configuration.config_filenames is not _project_files:
         _ignored[:] = [str(file) for file in _other_files(Path(), Path.home())]
         configuration.config_filenames = _project_files
+        # While Python looks for the module of `python -m behave`, the name of the program is `-m`.
+        if sys.argv[0] == "-m" or Path(sys.argv[0]).stem == "behave":
+            configuration.Configuration = _OneLineConfiguration
+            configuration.setup_parser = _one_line_parser
     _ignored_variables.extend(remove_foreign_variables())
     return True
+
+
+_make_parser = configuration.setup_parser
+
+
+def _one_line_parser() -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = _make_parser()
+    parser.error = _exit_with_line  # type: ignore[method-assign]
+    return parser
+
+
+class _OneLineConfiguration(configuration.Configuration):  # type: ignore[misc]
+    """That of behave's main program, which itself ends with exit code 1 or a traceback for wrong options."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        from support.runner.behave_config import usage_errors
+
+        try:
+            with usage_errors():
+                super().__init__(*args, **options)
+        except SettingsError as error:
+            _exit_with_line(str(error))
+        if self.runner not in (RUNNER, "help", *self.runner_aliases):
+            _exit_with_line(f"--runner {self.runner!r}: the suite has its own runner; leave the option out")
+
+
+def _exit_with_line(message: str) -> NoReturn:
+    hint = "" if ";" in message else "; `python -m behave --help` lists all options"
+    print(f"acceptance: {' '.join(message.split())}{hint}", file=sys.stderr)
+    sys.exit(EXIT_USAGE)
 
 
 def remove_foreign_variables() -> list[str]:

@@ -119,7 +119,12 @@ class ScenarioRunner(EventRunner):
         and reports identify scenarios by title.
         """
         where = ", ".join(map(str, self.config.paths)) or "features"
-        found = self.feature_locations()
+        try:
+            found = self.feature_locations()
+        except UnicodeDecodeError as error:
+            raise SettingsError(
+                f"@FILE in {where}: cannot be read ({problem_of(error)}); save it as UTF-8"
+            ) from None
         if not found:
             raise SettingsError(f"no feature file in {where}; give a file or a folder of features")
         locations = [name for name in found if not self.config.exclude(name)]

@@ -26,7 +26,7 @@ def require_surroundings(tags: Collection[str], resolved: ResolvedSettings, targ
     settings = resolved.settings
     if settings.test_port is not None and isinstance(target, CommandTarget):
         _require_free_port(settings.test_port)
-    _require_model_folder(settings.acceptance_cache_dir / "models")
+    require_model_folder(settings.acceptance_cache_dir / "models")
     url, ollama_api = url_under_test(settings), preview(settings, target.label)
     if settings.ollama_url is not None and NEEDS_OLLAMA in tags and url != settings.ollama_url:
         _ollama_api("ollama_url", settings.ollama_url, resolved)
@@ -55,7 +55,8 @@ def _require_free_port(port: int) -> None:
             ) from None
 
 
-def _require_model_folder(folder: Path) -> None:
+def require_model_folder(folder: Path) -> None:
+    """Make the folder of models in the cache; raises `SettingsError`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 
@@ -128,3 +129,26 @@ def test_a_line_of_a_scenario_or_of_the_feature_selects_it(line: int) -> None:
     result = CliRunner().invoke(main, ["run", f"{HEALTH}:{line}", "--list"])
     assert result.exit_code == 0, result.output
     assert "1 scenario selected" in result.output
+
+
+def test_a_list_that_cannot_be_written_is_one_line(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(file: Path, _data: bytes) -> Path:
+        raise PermissionError(errno.EACCES, "Permission denied", f"{file}.tmp")
+
+    monkeypatch.setattr("support.reporting.files.write_atomically", refuse)
+    line = line_of(*ACCEPT, "r", "-D", f"acceptance_accepted={places / 'a.toml'}")
+    assert line.endswith(
+        "a.toml cannot be written (permission denied); choose another file with -D acceptance_accepted=FILE"
+    )
+
+
+@pytest.mark.parametrize("command", ["model", "get smollm2"])
+def test_a_cache_that_cannot_be_created_is_one_line(
+    places: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("ACCEPTANCE_CACHE_DIR", str(places / "cache"))
+    (places / "cache").mkdir()
+    (places / "cache/models").touch()
+    line = line_of(*command.split())
+    assert "setting acceptance_cache_dir: " in line
+    assert line.endswith("; choose a folder that can be written")

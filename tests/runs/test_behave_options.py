@@ -41,6 +41,24 @@ def test_a_report_that_a_run_makes_itself_is_refused(options: tuple[str, ...], w
     assert done.returncode == 2
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--nosuch", "unrecognized arguments: --nosuch; `python -m behave --help` lists all options"),
+        ("--tags=", "--tags: "),
+        ("--name=(", "--name '(' is no regular expression"),
+        ("--runner=x", "--runner 'x': the suite has its own runner; leave the option out"),
+        ("--lang=xx", "--lang 'xx' is no language of Gherkin; leave it out"),
+        ("--define==bar", "a name is missing before the = (from -D); give -D NAME=VALUE"),
+    ],
+)
+def test_a_wrong_option_is_one_line_with_exit_code_2(option: str, words: str) -> None:
+    done = behave(ROOT, option)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"acceptance: {words}")
+    assert done.returncode == 2
+
+
 def test_a_formatter_is_refused_with_several_workers(tmp_path: Path) -> None:
     made = tmp_path / "made.json"
     done = behave(ROOT, "-f", "json", "-o", str(made), "-j", "2", "-D", f"acceptance_reports_dir={tmp_path}")
