@@ -41,7 +41,8 @@ class FinishedScenario:
 class RunError:
     """A hook or a cleanup that failed outside all scenarios: no scenario is red, yet the run is.
 
-    `status`: failed when the product is the cause.
+    `status`: failed when the product is the cause. `cause` is that of all that fails with it, `tags` hold
+    the severity.
     """
 
     name: str
@@ -50,6 +51,8 @@ class RunError:
     message: str
     trace: str = ""
     status: Literal["broken", "failed"] = "broken"
+    cause: str = ""
+    tags: tuple[str, ...] = ()
 
     @classmethod
     def from_exception(cls, name: str, error: BaseException) -> RunError:

@@ -90,10 +90,12 @@ def run_error_record(failure: RunError, config: BehaveConfig) -> Record:
         feature=failure.feature or "Harness",
         location=failure.location,
         capability=capability_of(failure.location) if failure.feature else "harness",
+        tags=failure.tags,
         status=failure.status,
         start=time.time(),
         error=visible(failure.message),
         trace=visible(failure.trace),
+        cause=visible(failure.cause),
         worker=setting(config, "worker", "main"),
         target=setting(config, "target_label"),
     )

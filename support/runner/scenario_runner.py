@@ -57,6 +57,7 @@ from support.runner.requirements import SCRIPTED_MODEL, Requirements
 from support.runner.signals import Signals
 from support.runner.time_limits import Budgets, Kind
 from support.servers.discovery import Target, UrlTarget, target_options
+from support.servers.post_mortem import cause_of_death
 from support.settings import ResolvedSettings
 from support.user_files import problem_of, remedy_of
 
@@ -253,16 +254,22 @@ class ScenarioRunner(EventRunner):
             return
         for program in self.suite.shared_programs():
             name, end = program.process.command[0], program.take_unknown_end()
-            found = [("server that ended", f"{name} ended by itself: {end}")] if end else []
+            found: list[tuple[str, str, str, tuple[str, ...]]] = []
+            if end:
+                # A server that crashes is a blocker, whatever runs at that moment.
+                cause = cause_of_death(program, end)
+                found = [("server that ended", f"{name} ended by itself: {end}", cause, ("blocker",))]
             found += [
-                ("server that panicked", f"{name} logged a panic: {line}")
+                ("server that panicked", f"{name} logged a panic: {line}", "", ())
                 for line in program.take_panics()
                 if program.alive and not self._is_known_panic(self._scenario, line)
             ]
-            for kind, what in found:
+            for kind, what, cause, tags in found:
                 feature, place = self._scenario.feature.name, location_of(self._scenario)
                 self.failed = True
-                self.notify_run_error(RunError(kind, feature, place, f"{when}, {what}", status="failed"))
+                message = f"{when}, {what}"
+                error = RunError(kind, feature, place, message, status="failed", cause=cause, tags=tags)
+                self.notify_run_error(error)
 
     def _is_known_panic(self, scenario: BehaveScenario, line: str) -> bool:
         """Whether the known issues of the scenario that ran last, or of a check in it, have this panic."""

@@ -12,6 +12,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from support.errors import AcceptanceError
+from support.reporting.recorder import run_error_record
 from support.results.known_issues import NOT_LISTED, ExpectedFailure, KnownIssue, KnownIssues
 from support.runner import scenario_runner, time_limits
 from support.runner.scenario_runner import HOOK, ScenarioRunner
@@ -108,7 +109,7 @@ def test_a_wrong_first_answer_fails_the_first_scenario_that_passes(
 class Shared:
     """A shared server: how it ended, and the panics in its log."""
 
-    process = SimpleNamespace(command=["mistralrs"])
+    process = SimpleNamespace(command=["mistralrs"], exit_code=-6)
     alive = True
 
     def __init__(self, end: str = "", panics: Sequence[str] = ()) -> None:
@@ -144,7 +145,7 @@ def known(check: str, scenario: str) -> KnownIssue:
 def test_a_server_that_ended_while_no_check_looked_fails_the_run(
     runner: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    errors = shared_by(runner, monkeypatch, Shared("exit code 101"))
+    errors = shared_by(runner, monkeypatch, Shared("exit code -6"))
     runner._report_ended_servers("between two scenarios")
     assert (errors, runner.failed) == ([], False)
     runner._scenario = SimpleNamespace(feature=SimpleNamespace(name="Toys"))
@@ -152,8 +153,10 @@ def test_a_server_that_ended_while_no_check_looked_fails_the_run(
     runner._report_ended_servers("after the last scenario")
     assert runner.failed
     assert [(error.status, error.location, error.message) for error in errors] == [
-        ("failed", "toy.feature:3", "between two scenarios, mistralrs ended by itself: exit code 101")
+        ("failed", "toy.feature:3", "between two scenarios, mistralrs ended by itself: exit code -6")
     ]
+    (record,) = (run_error_record(error, SimpleNamespace(userdata={})) for error in errors)
+    assert (record.severity, record.cause) == ("blocker", "a server died: SIGABRT")
 
 
 @pytest.mark.parametrize(
