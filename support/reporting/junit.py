@@ -188,7 +188,7 @@ def _known_issue(name: str, spent: float, reason: str, text: str) -> _Case:
 
 def _check(check: CheckResult) -> _Case:
     """The id is in the name: CI systems compare runs by it."""
-    name = f"{check.id}: {check.title}"
+    name = f"{check.id} {check.title}"
     if check.status == "passed":
         return _Case(name, check.duration)
     if check.status == "failed":

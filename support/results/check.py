@@ -122,7 +122,7 @@ def describe_failure(check: CheckResult) -> str:
         "source": check.source,
     }
     lines = [f"  {name + ':':<13}{_indented(text)}" for name, text in fields.items() if text]
-    return "\n".join([f"{check.id}: {check.title}", *lines])
+    return "\n".join([f"{check.id}  {check.title}", *lines])
 
 
 def _indented(text: str) -> str:

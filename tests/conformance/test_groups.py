@@ -160,7 +160,7 @@ def test_every_check_runs_and_says_what_is_wrong(serve: Serve, run: Any) -> None
     with pytest.raises(ChecksFailed) as error:
         done.require_conforming()
     message = str(error.value)
-    assert message.startswith("1 of 2 checks failed\n\nopenai.toy.a: the case a\n")
+    assert message.startswith("1 of 2 checks failed\n\nopenai.toy.a  the case a\n")
     for words in ("expected:", "actual:", "source:      a test", "repeat:", "--case openai.toy.a"):
         assert words in message
     assert "openai.toy.b" not in message

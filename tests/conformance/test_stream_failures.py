@@ -253,7 +253,7 @@ def test_a_failed_check_has_fifteen_lines_at_most_and_what_was_received_first() 
     )
     lines = describe_failure(check).splitlines()
     assert len(lines) <= MAX_LINES
-    assert lines[0] == "openai.chat.x: a title"
+    assert lines[0] == "openai.chat.x  a title"
     assert lines[1].split() == ["actual:", "line", "0"]
     assert "... (34 more lines)" in lines[7]
 

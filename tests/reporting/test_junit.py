@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -12,10 +13,11 @@ from support.reporting.junit import write_junit
 from support.reporting.report_json import build_report
 from support.reporting.run_verdict import RunVerdict
 from support.reporting.summary import CapabilityTime
-from support.results.check import CheckResult
+from support.results.check import CheckResult, describe_failure
 from support.results.decision import Decision
 from support.results.outcome import Status
 from support.results.record import Record
+from support.results.redaction import redact
 
 # Every character that XML 1.0 has no place for (https://www.w3.org/TR/xml/#charsets).
 ILLEGAL = "".join(map(chr, [*range(9), 11, 12, *range(14, 32), 0xD800, 0xDFFF, 0xFFFE, 0xFFFF]))
@@ -98,6 +100,15 @@ def test_outcomes_have_their_types_and_reasons(tmp_path: Path) -> None:
     assert "hello" in printed and "known issue: answers 500 (docs/x.md)\n\ngot 500" in printed
 
 
+def test_an_id_that_ends_as_a_header_costs_no_word_of_the_title(tmp_path: Path) -> None:
+    """`authorization: a` would be a header with a secret."""
+    check = CheckResult("toy.headers.authorization", "a wrong key is rejected", "toy", "must", "failed")
+    assert redact(describe_failure(check)).startswith(f"{check.id}  {check.title}\n")
+    file, _ = write_junit(tmp_path, [replace(GROUP, checks=(check,))], GO)
+    names = [case.get("name") for case in ElementTree.parse(file).getroot().iter("testcase")]
+    assert f"{check.id} {check.title}" in names
+
+
 def test_each_check_is_a_test_case_of_its_feature(tmp_path: Path) -> None:
     file, _ = write_junit(tmp_path, [RECORDS[0], GROUP], GO)
     suite = ElementTree.parse(file).getroot()
@@ -105,10 +116,10 @@ def test_each_check_is_a_test_case_of_its_feature(tmp_path: Path) -> None:
     assert [(case.get("name"), case.get("classname"), case.get("time")) for case in cases] == [
         ("good", "binary_health.identity", "0.500"),
         ("group", "binary_health.identity", "0.500"),
-        ("toy.good: it is good", "binary_health.identity", "0.250"),
-        ("toy.bad: it is bad", "binary_health.identity", "0.000"),
-        ("toy.old: it is old", "binary_health.identity", "0.000"),
-        ("toy.none: it is none", "binary_health.identity", "0.000"),
+        ("toy.good it is good", "binary_health.identity", "0.250"),
+        ("toy.bad it is bad", "binary_health.identity", "0.000"),
+        ("toy.old it is old", "binary_health.identity", "0.000"),
+        ("toy.none it is none", "binary_health.identity", "0.000"),
     ]
     counted = [suite.get(name) for name in ("tests", "failures", "errors", "skipped", "time")]
     assert counted == ["6", "2", "0", "1", "1.000"]

@@ -85,8 +85,8 @@ def test_a_worker_that_is_killed_in_a_group_leaves_the_finished_checks(runs: Run
     assert found == [("openai.toy.a", "passed"), ("openai.toy.b", "not_run"), ("openai.toy.c", "not_run")]
     statuses = {title: result["status"] for title, result in run.results.items() if "the case" in title}
     assert sorted(statuses.values()) == ["passed", "skipped", "skipped"], run.output
-    assert run.cases["openai.toy.a: the case a"] == []
-    assert run.cases["openai.toy.b: the case b"] == ["skipped"]
+    assert run.cases["openai.toy.a the case a"] == []
+    assert run.cases["openai.toy.b the case b"] == ["skipped"]
 
 
 def test_workers_report_failures_as_one_process_does(runs: Runs) -> None:
