@@ -33,9 +33,9 @@ from support.errors import (
 )
 from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.process import kill_all
-from support.reporting.behave_events import location_of
+from support.reporting.behave_events import RunError, location_of
 from support.reporting.files import lock_reports
-from support.reporting.recorder import record_of
+from support.reporting.recorder import record_of, run_error_record
 from support.reporting.report_writer import RunReports
 from support.results.accepted_issues import AcceptedIssues
 from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario, BehaveStep
@@ -56,6 +56,7 @@ from support.servers.discovery import (
     CommandTarget,
     Target,
     UrlTarget,
+    change_at_end,
     discover,
     target_options,
 )
@@ -192,9 +193,20 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
                 self._run_in_process(scenarios, resolved, target, reports)
             else:
                 self._run_in_workers(jobs, scenarios, resolved, target, reports)
+            self._report_changed_server(target, resolved, reports)
         default: Gate = "release" if subject.is_candidate else "regression"
         gate = resolved.settings.acceptance_gate or default
         return self._finish(scenarios, reports, started, gate, accepted)
+
+    def _report_changed_server(self, target: Target, resolved: ResolvedSettings, reports: RunReports) -> None:
+        """A server at a URL that has ended or was replaced during the run is a failure of the run."""
+        records = reports.records.latest()
+        if self._signals.why is not None or not records:
+            return
+        if change := change_at_end(target, resolved.settings, resolved.origins):
+            last = records[-1]
+            error = RunError("server that changed", last.feature, last.location, change, status="failed")
+            reports.records.write(run_error_record(error, self.config))
 
     @staticmethod
     def _subject(target: Target, scenarios: list[BehaveScenario], resolved: ResolvedSettings) -> Subject:

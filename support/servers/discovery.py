@@ -143,6 +143,23 @@ def discover(settings: Settings, origins: Mapping[str, str] | None = None) -> Ta
     return target
 
 
+def change_at_end(target: Target, settings: Settings, origins: Mapping[str, str] | None = None) -> str:
+    """What is wrong with the server at a URL after the run; empty when it responds as before.
+
+    Its last scenario may have ended it, and another version may have been started at the same URL.
+    """
+    if not isinstance(target, UrlTarget):
+        return ""
+    # It may still be busy with what the last scenario requested.
+    patient = settings.model_copy(update={"acceptance_time_factor": 4 * settings.acceptance_time_factor})
+    try:
+        now = discover(patient, origins)
+    except TargetError as error:
+        return f"after the last scenario: {error}"
+    same = (now.program, now.version) == (target.program, target.version)
+    return "" if same else f"{target.label} at the start of the run is {now.label} at its end"
+
+
 def preview(settings: Settings, origins: Mapping[str, str] | None = None) -> Target:
     """The target as `discover` will find it; no request is sent, a program prints its version only."""
     choice = choose(settings, origins)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from support.errors import TargetError
 from support.servers import discovery
-from support.servers.discovery import UrlTarget, discover
+from support.servers.discovery import UrlTarget, change_at_end, discover
 from tests.http.tiny_server import Reply, TinyServer, bytes_reply, json_reply, reply, silence, trickle
 from tests.servers.stand_in_programs import Programs
 from tests.timeouts import PATIENCE
@@ -34,6 +35,21 @@ def test_a_url_comes_before_every_program(programs: Programs, serve: Callable[[R
     assert target == UrlTarget(server.url, ("default", "toy"), "TARGET_URL is set")
     assert server.requests[0].startswith(b"GET /v1/models HTTP/1.1\r\n")
     assert programs.pids == []
+
+
+def test_a_server_that_ended_or_was_replaced_during_the_run_is_found(
+    programs: Programs, serve: Callable[[Reply], TinyServer]
+) -> None:
+    server = serve(json_reply(MODELS))
+    settings = programs.settings(target_url=server.url)
+    target = discover(settings)
+    assert change_at_end(target, settings) == ""
+    replaced = replace(target, program="mistralrs", version="0.8.1")
+    assert change_at_end(replaced, settings) == (
+        f"mistralrs 0.8.1 at {server.url} at the start of the run is server at {server.url} at its end"
+    )
+    gone = programs.settings(target_url="http://127.0.0.1:1")
+    assert change_at_end(target, gone).startswith("after the last scenario: cannot be reached: ")
 
 
 def test_a_real_target_that_is_asked_for_comes_before_the_url(programs: Programs) -> None:
