@@ -71,6 +71,8 @@ class RunVerdict:
             f"{self.accepted_file} accepts {name!r}, which passed; remove the entry"
             for name in self.decision.stale
         ]
+        if earlier := self.decision.earlier_no_go:
+            found.append(f"NO-GO in an earlier run of `--iterations` (number {earlier})")
         if not late and self.exit_code == EXIT_BUDGET:
             found.append("a scenario exceeded its time limit")
         if self.unwritten:

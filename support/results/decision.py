@@ -77,6 +77,7 @@ class Decision:
 
     `stale`: ids that are accepted and passed. `not_run`: blockers that were not run. `unselected`: how many
     scenarios a whole run has and this one has not. `out_of_scope`: how many `acceptance_scope` leaves out.
+    `earlier_no_go`: the numbers of the runs of `--iterations` before this one that are NO-GO.
     `dependants`: what was not run for the cause of a finding.
     """
 
@@ -87,6 +88,7 @@ class Decision:
     unselected: int = 0
     dependants: tuple[Finding, ...] = ()
     out_of_scope: int = 0
+    earlier_no_go: str = ""
 
     @property
     def blockers(self) -> tuple[Finding, ...]:

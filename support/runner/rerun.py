@@ -60,20 +60,24 @@ def run_repeatedly(run: Callable[[Sequence[str]], int], times: int, reports: Pat
     """Call `run` (with more arguments for behave) `times` times and compare the verdicts; the exit code.
 
     Each report is kept as `iterations/N.json`, its resource usage as `N.csv`; the HTML report is of the last
-    run. The exit code is 1 when verdicts differ, unless by a known issue that is listed as flaky.
+    run, which is NO-GO if an earlier one is. The exit code is 1 when verdicts differ, unless by a known issue
+    that is listed as flaky.
     """
     lock_reports(reports)
     kept = reports / ITERATIONS
     shutil.rmtree(kept, ignore_errors=True)
     verdicts: dict[tuple[str, str], list[str]] = defaultdict(list)
     code = EXIT_PASSED
-    lines = []
+    lines: list[str] = []
+    no_go: list[str] = []
     for number in range(1, times + 1):
-        ended = run([] if number == times else ["--define=acceptance_html=false"])
+        more = [f"--define=earlier_no_go={', '.join(no_go)}"] if no_go else []
+        ended = run(more if number == times else ["--define=acceptance_html=false"])
         if ended not in COMPLETE_CODES:
             print(f"acceptance: run {number} of {times} ended with exit code {ended}: stopping")
             return ended
         code = code or ended
+        no_go += [str(number)] if ended != EXIT_PASSED else []
         kept.mkdir(parents=True, exist_ok=True)
         copy = Path(shutil.copyfile(reports / REPORT, kept / f"{number}.json"))
         if (reports / USAGE).is_file():

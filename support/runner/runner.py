@@ -18,6 +18,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 from behave.api.runner import ITestRunner
@@ -329,7 +330,10 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             record_of(scenario, self.config, status="skipped", reason="not selected")
             for scenario in unselected(self._features, scenarios)
         ]
-        decision = decide(records, gate, accepted, flaky, left_out)
+        decision = replace(
+            decide(records, gate, accepted, flaky, left_out),
+            earlier_no_go=str(self.config.userdata.get("earlier_no_go", "")),
+        )
         broken = self._broken or not explained
         code = self._signals.exit_code or exit_code(records, selected, decision, broken=broken)
         suite = str(self.config.userdata.get("suite", "acceptance"))

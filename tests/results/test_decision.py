@@ -15,6 +15,7 @@ from support.results.accepted_issues import AcceptedIssue, AcceptedIssues
 from support.results.check import CheckResult
 from support.results.decision import Gate, causes, decide
 from support.results.record import UNRESPONSIVE, Record
+from support.runner.exit_code import exit_code
 
 UNTIL = date(2027, 3, 31)
 
@@ -207,6 +208,15 @@ def test_a_go_within_a_scope_is_for_a_part_only() -> None:
     )
     both = decide([PASSED, *outside], "release", AcceptedIssues(), unselected=left_out)
     assert "without 1 scenario and 1 scenario out of scope: " in RunVerdict("toy 1.0", 0, both).text
+
+
+def test_a_passing_run_after_a_no_go_of_the_same_command_is_no_go() -> None:
+    decision = replace(decide([PASSED], "release", AcceptedIssues()), earlier_no_go="1, 3")
+    code = exit_code([PASSED], [PASSED.location], decision, broken=False)
+    why = "NO-GO in an earlier run of `--iterations` (number 1, 3)"
+    assert RunVerdict("toy 1.0", code, decision).sentences[0] == (
+        f"NO-GO: toy 1.0 must not go live (gate: release): {why}."
+    )
 
 
 def test_the_gate_regression_is_no_permission_to_go_live() -> None:

@@ -40,3 +40,20 @@ def test_only_flaky_known_issues_may_differ(
     output = capsys.readouterr().out
     assert text in output
     assert ("listed as flaky" in output) == ("listed as flaky" in text)
+
+
+def test_the_last_run_knows_the_earlier_ones_that_are_no_go(tmp_path: Path) -> None:
+    given: list[list[str]] = []
+
+    def run(more: Sequence[str]) -> int:
+        given.append([one for one in more if "earlier" in one])
+        (tmp_path / "report.json").write_text(json.dumps({"tests": [], "summary": SUMMARY, "duration": 1.0}))
+        return [1, 0, 1, 1][len(given) - 1]
+
+    assert run_repeatedly(run, 4, tmp_path) == 1
+    assert given == [
+        [],
+        [],
+        [],
+        ["--define=earlier_no_go=1, 3"],
+    ]
