@@ -17,7 +17,7 @@ from support.models.roles import SCRIPTED
 from support.programs.launcher import LaunchedProgram
 from support.programs.starts import STARTS, ServerStart
 from support.reporting.evidence import Metrics, ScenarioEvidence
-from support.results.causes import panic_in, panic_lines
+from support.results.causes import panic_lines
 from support.results.check import CheckResult
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence, Measurement
@@ -29,7 +29,7 @@ from support.servers.discovery import UrlTarget
 from support.servers.endpoints import Endpoint
 from support.servers.mistralrs import LaunchResult, start_server, try_start
 from support.servers.network_monitor import NetworkMonitor
-from support.servers.post_mortem import cause_of_death
+from support.servers.post_mortem import cause_of_death, cause_of_panic
 from support.suite import RunContext
 from support.terminal.scenario import TerminalScenario
 
@@ -349,7 +349,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         crashes, cause = [], ""
         if panics := panic_lines(log):
             crashes.append(f"the server's log contains a panic: {panics[0]}")
-            cause = f"a server {panic_in(log)}"
+            cause = cause_of_panic(self.server, log)
         if not self.server.alive:
             self.server.end_is_known = True
             crashes.insert(0, f"the server died during the scenario; the end of its log:\n{log[-1500:]}")

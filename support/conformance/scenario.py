@@ -20,12 +20,12 @@ from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.http.responsiveness import ServerUnresponsive
 from support.programs.launcher import LaunchedProgram, LogPosition
-from support.results.causes import panic_in, panic_lines
+from support.results.causes import panic_lines
 from support.results.check import CheckResult, CheckStatus, require_conforming
 from support.results.known_issues import KnownIssues
 from support.results.must_check import MustCheck
 from support.servers.endpoints import Endpoint
-from support.servers.post_mortem import cause_of_death
+from support.servers.post_mortem import cause_of_death, cause_of_panic
 from support.settings import Settings
 from support.waiting import WaitTimeout, wait_until
 
@@ -224,7 +224,8 @@ def _death_or_panic(outcome: Outcome, process: LaunchedProgram, position: LogPos
             cause=cause_of_death(process, log),
         )
     if panics := panic_lines(log):
-        return Failure("server", f"its log contains a panic: {panics[0]}", cause=f"a server {panic_in(log)}")
+        text = f"its log contains a panic: {panics[0]}"
+        return Failure("server", text, cause=cause_of_panic(process, log))
     return None
 
 

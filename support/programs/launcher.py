@@ -224,7 +224,7 @@ def launch(  # noqa: PLR0913 - what it is, how it is started, and when it is rea
             if was_alive:
                 NEVER_READY.failed(kind, str(error))
             message = f"{error} (exit code {code}). Last lines of its log:\n{log_tail(log)}"
-            cause = _never_ready(kind) if was_alive else f"{kind} does not start: {why_ended(log)}"
+            cause = _never_ready(kind) if was_alive else f"{what} does not start: {why_ended(log)}"
             raise LaunchFailure(message, exit_code=code, log=log, cause=cause) from None
         raise
 

@@ -7,6 +7,7 @@ import re
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from support.http.client import ApiClient
 from support.programs.launcher import LaunchedProgram
@@ -52,9 +53,20 @@ def post_mortem(process: LaunchedProgram | None, url: str, discard: Callable[[],
 
 def cause_of_death(process: LaunchedProgram, log: str) -> str:
     """The cause of everything that failed because this server has ended; `log`: since the scenario began."""
-    if panic := panic_in(log):
-        return f"a server {panic}"
-    return f"a server died: {exit_reason(process.process.exit_code or 0, log)}"
+    return cause_of_panic(process, log) or (
+        f"{_name(process)} died: {exit_reason(process.process.exit_code or 0, log)}"
+    )
+
+
+def cause_of_panic(process: LaunchedProgram, log: str) -> str:
+    """The cause of everything that failed because of the first panic of the log; empty without one."""
+    panic = panic_in(log)
+    return f"{_name(process)} {panic}" if panic else ""
+
+
+def _name(process: LaunchedProgram) -> str:
+    """The file name of its program, such as `mistralrs`."""
+    return Path(process.process.command[0]).name
 
 
 def exit_reason(code: int, log: str) -> str:

@@ -47,7 +47,7 @@ class Process:
 
     def __init__(self, url: str) -> None:
         self.url, self.log, self.alive = url, "ready\n", True
-        self.process = SimpleNamespace(exit_code=-11)
+        self.process = SimpleNamespace(command=["/opt/mistralrs"], exit_code=-11)
 
     @property
     def log_position(self) -> tuple[int, int]:
@@ -304,7 +304,7 @@ def test_after_a_dead_server_the_next_check_has_a_new_one(serve: Serve, run: Any
     assert statuses(done) == ["failed", "passed"]
     assert done.checks[0].actual.startswith("server: it died; the end of its log:\nout of memory")
     assert "transport:" in done.checks[0].actual
-    assert done.checks[0].cause == "a server died: SIGSEGV"
+    assert done.checks[0].cause == "mistralrs died: SIGSEGV"
     assert done.exchanges == [] or done.exchanges[0].status == 0
 
 
@@ -316,7 +316,7 @@ def test_a_panic_in_the_log_fails_the_check(serve: Serve, run: Any) -> None:
     process = Process(serve(panics).url)
     done = run(Servers(process), toy("a"))
     assert done.checks[0].actual == ("server: its log contains a panic: thread 'engine' panicked at core.rs")
-    assert done.checks[0].cause == "a server panicked at core.rs"
+    assert done.checks[0].cause == "mistralrs panicked at core.rs"
 
 
 def test_a_destructive_case_has_a_server_of_its_own(serve: Serve, run: Any) -> None:

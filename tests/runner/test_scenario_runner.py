@@ -156,7 +156,7 @@ def test_a_server_that_ended_while_no_check_looked_fails_the_run(
         ("failed", "toy.feature:3", "between two scenarios, mistralrs ended by itself: exit code -6")
     ]
     (record,) = (run_error_record(error, SimpleNamespace(userdata={})) for error in errors)
-    assert (record.severity, record.cause) == ("blocker", "a server died: SIGABRT")
+    assert (record.severity, record.cause) == ("blocker", "mistralrs died: SIGABRT")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ case " $* " in *" embedding "*)
 esac
 exec {} "$@"
 """
-CAUSE = "(embedding) does not start: panicked at src/embedding.rs"
+CAUSE = "does not start: panicked at src/embedding.rs"
 
 
 def test_a_panic_at_the_start_is_one_cause(tmp_path: Path) -> None:
