@@ -6,6 +6,7 @@ follows goes behind what was kept.
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -61,10 +62,10 @@ OUTPUT_LIMITS = OutputLimits()
 
 def _shorten(file: Path) -> None:
     end = _end(file)
-    with file.open("r+b") as stream:
+    # In append mode as well: the program may have written meanwhile. Not created again when it was removed
+    # meanwhile (mode "ab" would do so, in a folder that is being removed).
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_APPEND), "wb") as stream:
         stream.truncate(KEPT_START)
-    # In append mode as well: the program may have written meanwhile.
-    with file.open("ab") as stream:
         stream.write(LEFT_OUT.encode() + end)
 
 

@@ -62,3 +62,23 @@ def test_a_file_that_was_not_shortened_yet_is_read_in_part(tmp_path: Path) -> No
     assert len(text) == KEPT_START + len(LEFT_OUT) + output_limit.KEPT_END
     assert text.startswith("first")
     assert text.endswith("last")
+
+
+def test_a_file_that_is_removed_meanwhile_is_not_created_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that is being removed would get a new file, and could not be removed."""
+    file = tmp_path / "log"
+    file.write_bytes(b"x" * (LIMIT + 1))
+
+    class Kept:
+        def __index__(self) -> int:
+            file.unlink()
+            return KEPT_START
+
+    monkeypatch.setattr(output_limit, "KEPT_START", Kept())
+    limits = output_limit.OutputLimits()
+    limits.watch(file)
+    wait_until("its removal", lambda: not file.exists(), timeout=PATIENCE)
+    limits.check()
+    assert list(tmp_path.iterdir()) == []

@@ -44,7 +44,7 @@ CODES = {
     "before_all": 4,
     "after_all": 4,
     "before_feature": 4,
-    "unwritable reports": 4,
+    "unwritable reports": 2,
     "over budget": 5,
     "over budget and failed": 1,
     "never returns": 5,
