@@ -66,6 +66,8 @@ def main() -> int:
         for way, seen in outcomes.items():
             seen.append(_run(way))
             print(f"{turn + 1:2} {way:14} {seen[-1]}", flush=True)
+            for blocker in sorted({*seen[-1].blockers} ^ {*seen[0].blockers}):
+                print(f"   not in both the first run and this one: {blocker}", flush=True)
     print("\n| server | decisions |\n|---|---|")
     for way, seen in outcomes.items():
         each = "; ".join(f"{seen.count(one)} of {len(seen)} {one}" for one in dict.fromkeys(seen))
