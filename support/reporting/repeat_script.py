@@ -20,7 +20,7 @@ MAX_FILES_BYTES = 4_000_000
 # Files of the scenario that a server was started with, such as a broken model.
 FILES = "files"
 _HEADER = '#!/bin/sh\n# Repeats the requests of the scenario, in order.\ncd "$(dirname "$0")" || exit 1\n'
-_REQUIRE_TOKEN = ": \"${TOKEN:?set it to the value of the header, such as 'Bearer KEY'}\"\n"
+_REQUIRE_TOKEN = ": \"${TOKEN:?value of the header, such as 'Bearer KEY', or 'none' without a key}\"\n"
 _SERVERS = """
 work=$(mktemp -d) || exit 1
 pids=

@@ -110,7 +110,12 @@ class Launched:
         home = folder / "home"
         for made in (self.temporary, home):
             made.mkdir(parents=True, exist_ok=True)
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+        # Not `items()`: pytest changes a variable before and after each test, while other threads are here.
+        inherited = {
+            name: value
+            for name in list(os.environ)
+            if not name.startswith(SETTINGS) and (value := os.environ.get(name)) is not None
+        }
         own = {"HOME": str(home), "TMPDIR": str(self.temporary), "PYTHONPATH": str(ROOT)}
         with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
             self.process = subprocess.Popen(
