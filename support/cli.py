@@ -299,12 +299,9 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
         entry = AcceptedIssue.of(name, reason, owner or getpass.getuser(), parse_date(until))
     except ValueError as error:
         raise SettingsError(f"accept: {error}") from None
-    today = datetime.now().astimezone().date()
-    if entry.until < today:
+    if entry.until < datetime.now().astimezone().date():
         raise SettingsError(f"accept: --until {until} is over; give today or a later day")
-    changed = AcceptedIssues([entry], accepted.file)
-    changed.require_current(today)
-    changed.require_existing(known_ids())
+    AcceptedIssues([entry], accepted.file).require_existing(known_ids())
     text = accepted.added(entry)
     try:
         write_atomically(accepted.file, text.encode())

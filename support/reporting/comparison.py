@@ -119,9 +119,9 @@ class Comparison:
         alone = f"By themselves: {old} is {self.old.report.decision}, {new} is {self.new.report.decision}"
         if not self.new.report.candidate:
             alone += f"; {new} is no candidate for going live"
-        ran = f"{counted(self.compared, 'check and scenario')} ran" if self.compared == 1 else ""
-        ran = ran or f"{self.compared} checks and scenarios ran"
-        return [self._first_sentence, f"{ran} on both: {listed or 'no differences'}.", f"{alone}."]
+        what = "check and scenario" if self.compared == 1 else "checks and scenarios"
+        ran = f"{self.compared} {what} ran on both: {listed or 'no differences'}."
+        return [self._first_sentence, ran, f"{alone}."]
 
     @property
     def _first_sentence(self) -> str:

@@ -111,16 +111,18 @@ def _in_order(starts: Iterable[ServerStart]) -> list[ServerStart]:
 def _start_line(start: ServerStart, folder: Path | None) -> str:
     words = [*(f"{name}={value}" for name, value in start.environment.items()), *start.command]
     if folder is not None:
-        words = [
-            FILES
-            if word == str(folder)
-            else f"{FILES}/{Path(word).name}"
-            if _is_of_the_run(word, folder)
-            else word.replace(f"{folder}{os.sep}", f"{FILES}/")
-            for word in words
-        ]
+        words = [_kept_word(word, folder) for word in words]
     setup = "".join(f"{command} || exit 1\n" for command in start.setup)
     return f"start {shlex.join([start.url, 'env', *words])}\n{setup}"
+
+
+def _kept_word(word: str, folder: Path) -> str:
+    """With the path that its file or folder has below `repeat.sh`."""
+    if word == str(folder):
+        return FILES
+    if _is_of_the_run(word, folder):
+        return f"{FILES}/{Path(word).name}"
+    return word.replace(f"{folder}{os.sep}", f"{FILES}/")
 
 
 def _is_of_the_run(word: str, folder: Path) -> bool:

@@ -191,19 +191,18 @@ class RunReports:
         with suppress(KeyboardInterrupt):
             with defer_interrupts():
                 self._write_others(records, verdict, matrix, started)
-                verdict = self._write_verdict(
+                verdict, shown, text = self._write_verdict(
                     records, verdict, matrix, suite=suite, started=started, duration=duration
                 )
             if code not in (EXIT_INTERRUPTED, EXIT_TERMINATED):
                 self._make_page(records, verdict)
         with defer_interrupts():
             self._remove_unwanted()
-            return self._close(records, verdict, matrix, duration)
+            self._write_ci_summary(text)
+            return self._close(verdict, shown)
 
-    def _close(self, records: Sequence[Record], verdict: RunVerdict, matrix: Matrix, duration: float) -> int:
+    def _close(self, verdict: RunVerdict, shown: Mapping[str, object]) -> int:
         """Print the closing text; the exit code."""
-        shown = run_summary(records, duration=duration, verdict=verdict)
-        self._write_ci_summary(render("summary.md", matrix=matrix, **shown))
         made = {name: path for name, path in self._made.items() if name not in self._unmade}
         print(f"\n{render('closing.txt', reports=made, **shown)}", flush=True)
         if output_is_lost():
@@ -244,8 +243,11 @@ class RunReports:
         suite: str,
         started: float,
         duration: float,
-    ) -> RunVerdict:
-        """The reports with the decision: again when one of them could not be written, which changes it."""
+    ) -> tuple[RunVerdict, Mapping[str, object], str]:
+        """The reports with the decision: again when one of them could not be written, which changes it.
+
+        The final verdict, what both summaries show, and the text of `summary.md`.
+        """
         file, summary = self.folder / REPORT, self.folder / "summary.md"
         while True:
             unwritten = tuple(self._unmade)
@@ -265,7 +267,7 @@ class RunReports:
             self._make("JUnit", self.junit, partial(write_junit, self.junit, records, verdict))
             self._make("Summary", summary, partial(write_atomically, summary, text.encode()))
             if tuple(self._unmade) == unwritten:
-                return verdict
+                return verdict, shown, text
 
     def _write_others(
         self, records: Sequence[Record], verdict: RunVerdict, matrix: Matrix, started: float

@@ -71,6 +71,9 @@ class _KeyPieces:
         }
 
     def removed_from(self, text: str) -> str:
+        # Most runs have no key, and every text that is printed or written comes here.
+        if not self._seeds:
+            return text
         joined = "".join(text.split())
         pieces = {piece: None for seed, found in self._seeds.items() if seed in joined for piece in found}
         if not pieces:
