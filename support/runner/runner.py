@@ -42,6 +42,7 @@ from support.results.accepted_issues import AcceptedIssues
 from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario, BehaveStep
 from support.results.decision import Gate, decide
 from support.results.known_issues import KnownIssues
+from support.results.record import UNRESPONSIVE
 from support.results.redaction import redact_output
 from support.results.rerun_command import set_rerun_target
 from support.runner.behave_config import command_line_of, require_usable, settings_of, usage_errors
@@ -202,7 +203,9 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
     def _report_changed_server(self, target: Target, resolved: ResolvedSettings, reports: RunReports) -> None:
         """A server at a URL that has ended or was replaced during the run is a failure of the run."""
         records = reports.records.latest()
-        if self._signals.why is not None or not records:
+        # One that was given up is reported already: a second failure would have the same cause.
+        given_up = any(record.name == UNRESPONSIVE for record in records)
+        if self._signals.why is not None or not records or given_up:
             return
         if change := change_at_end(target, resolved.settings, resolved.origins):
             last = records[-1]

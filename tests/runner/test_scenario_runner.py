@@ -14,6 +14,8 @@ from packaging.specifiers import SpecifierSet
 from support.errors import AcceptanceError
 from support.reporting.recorder import run_error_record
 from support.results.known_issues import NOT_LISTED, ExpectedFailure, KnownIssue, KnownIssues
+from support.results.record import UNRESPONSIVE
+from support.runner import runner as guarded_runner
 from support.runner import scenario_runner, time_limits
 from support.runner.scenario_runner import HOOK, ScenarioRunner
 from support.runner.signals import Signals
@@ -184,3 +186,16 @@ def test_a_panic_that_no_check_saw_fails_the_run_unless_it_is_a_late_one_of_a_kn
     assert runner.failed is not is_known
     found = [] if is_known else [f"between two scenarios, mistralrs logged a panic: {panic}"]
     assert [error.message for error in errors] == found
+
+
+@pytest.mark.parametrize(("earlier", "reported"), [("A scenario", 1), (UNRESPONSIVE, 0)])
+def test_a_server_that_has_ended_is_reported_once(
+    monkeypatch: pytest.MonkeyPatch, earlier: str, reported: int
+) -> None:
+    monkeypatch.setattr(guarded_runner, "change_at_end", lambda *_: "after the last scenario: gone")
+    runner: Any = guarded_runner.GuardedRunner(SimpleNamespace(userdata={}), [])
+    written: list[Any] = []
+    last = SimpleNamespace(name=earlier, feature="Toys", location="toy.feature:3")
+    reports = SimpleNamespace(records=SimpleNamespace(latest=lambda: [last], write=written.append))
+    runner._report_changed_server(None, SimpleNamespace(settings=None, origins={}), reports)
+    assert [record.error for record in written] == ["after the last scenario: gone"] * reported
