@@ -207,11 +207,20 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
         list_features(arguments)
         return
     if iterations == 1:
-        sys.exit(entry_point.run_features(arguments))
-    folder = entry_point.settings_of(arguments).acceptance_reports_dir
-    sys.exit(
-        rerun.run_repeatedly(lambda more: entry_point.run_features([*more, *arguments]), iterations, folder)
-    )
+        code = entry_point.run_features(arguments)
+    else:
+        folder = entry_point.settings_of(arguments).acceptance_reports_dir
+        code = rerun.run_repeatedly(
+            lambda more: entry_point.run_features([*more, *arguments]), iterations, folder
+        )
+    _ignore_signals()
+    sys.exit(code)
+
+
+def _ignore_signals() -> None:
+    """The reports are written, with the exit code: that of the process must be the same."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _exit_at_signals() -> None:

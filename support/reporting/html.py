@@ -61,6 +61,8 @@ _TEXTS = (
         b"hour: numeric; minute: numeric; hour12: false)}}",
     ),
 )
+# What the page is made of beside the results of scenarios and checks.
+DESCRIPTIONS = ("environment.properties", "executor.json")
 _HIGHER_IS_BETTER = re.compile(r"(/s|/sec|per second|%)$")
 
 
@@ -183,12 +185,13 @@ def performance(results: Path) -> JsonObject:
 
 def _describe(results: Path, environment: Mapping[str, str], title: str) -> None:
     lines = [f"{_property(name)} = {_property(_flat(value))}" for name, value in environment.items()]
-    write_atomically(results / "environment.properties", ("\n".join(lines) + "\n").encode("ascii"))
+    properties, described = (results / name for name in DESCRIPTIONS)
+    write_atomically(properties, ("\n".join(lines) + "\n").encode("ascii"))
     executor = {"name": "acceptance", "type": "acceptance", "reportName": title}
     if url := os.environ.get("GITHUB_RUN_ID"):
         server, project = os.environ.get("GITHUB_SERVER_URL", ""), os.environ.get("GITHUB_REPOSITORY", "")
         executor |= {"buildName": f"run {url}", "buildUrl": f"{server}/{project}/actions/runs/{url}"}
-    write_atomically(results / "executor.json", json.dumps(executor).encode())
+    write_atomically(described, json.dumps(executor).encode())
 
 
 def _flat(value: str) -> str:

@@ -12,7 +12,7 @@ import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
 from importlib.metadata import version
@@ -90,6 +90,15 @@ def budgets(factor: float) -> dict[str, tuple[float, float]]:
     }
 
 
+@dataclass(frozen=True)
+class _Written:
+    """The verdict in the reports, what both summaries show, and the text of `summary.md`."""
+
+    verdict: RunVerdict
+    shown: Mapping[str, object]
+    summary: str
+
+
 class RunReports:
     """The reports folder of a run."""
 
@@ -113,6 +122,9 @@ class RunReports:
         self._known_issues: Sequence[KnownIssue] = ()
         # Why there is no HTML page.
         self._page_missing = ""
+        # The decision in the reports, once they are written, and how they are written with another one.
+        self._written: _Written | None = None
+        self._write_again: Callable[[RunVerdict], _Written] | None = None
 
     def prepare(self) -> None:
         """Remove what an earlier run left: a stale report would be taken for this one's.
@@ -164,12 +176,14 @@ class RunReports:
         suite: str,
         started: float,
         known_issues: Sequence[KnownIssue] = (),
+        signalled: Callable[[], int | None] = lambda: None,
     ) -> int:
         """Make the reports, print the decision and the paths; the exit code of the run.
 
         A report that cannot be made turns GO into NO-GO (exit code 4), never a red run into another; the HTML
         page changes nothing. The decision is printed in any case, and after it what could not be made. After
-        a signal there is no page, which takes seconds.
+        a signal there is no page, which takes seconds. `signalled`: the exit code of a signal that arrived
+        meanwhile, if any: it becomes that of the reports.
         """
         self._resources.stop()
         self._contention.stop()
@@ -178,6 +192,7 @@ class RunReports:
         times = budgets_of(records, self._budgets, contention)
         if any(time.is_late for time in times):
             code = code or EXIT_BUDGET
+        code = signalled() or code
         for file, error in (
             (self.records.file, self.records.error),
             (self._resources.file, self._resources.error),
@@ -187,22 +202,39 @@ class RunReports:
         matrix = matrix_of(records)
         verdict = self._verdict(code, decision, times)
         self._page_missing, self._known_issues = INTERRUPTED, known_issues
+        self._write_again = partial(
+            self._write_verdict, records, matrix=matrix, suite=suite, started=started, duration=duration
+        )
         # A signal that arrives now ends the page, and no other report.
         with suppress(KeyboardInterrupt):
             with defer_interrupts():
                 self._write_others(records, verdict, matrix, started)
-                verdict, shown, text = self._write_verdict(
-                    records, verdict, matrix, suite=suite, started=started, duration=duration
-                )
+                self._written = self._write_again(verdict)
             if code not in (EXIT_INTERRUPTED, EXIT_TERMINATED):
-                self._make_page(records, verdict)
+                self._make_page(records, self._written.verdict)
         with defer_interrupts():
-            self._remove_unwanted()
-            self._write_ci_summary(text)
-            return self._close(verdict, shown)
+            return self._close(signalled())
 
-    def _close(self, verdict: RunVerdict, shown: Mapping[str, object]) -> int:
+    def interrupt(self, code: int) -> None:
+        """A signal with this exit code ends the run: the decision in its reports is that of such a run.
+
+        Nothing changes where they have it already, and where there are none yet.
+        """
+        if self._written is not None and self._written.verdict.exit_code != code:
+            with defer_interrupts():
+                self._close(code)
+
+    def _close(self, signalled: int | None) -> int:
         """Print the closing text; the exit code."""
+        assert self._written is not None
+        assert self._write_again is not None
+        if signalled is not None and signalled != self._written.verdict.exit_code:
+            self._remove_page()
+            verdict = replace(self._written.verdict, exit_code=signalled, unwritten=())
+            self._written = self._write_again(verdict)
+        self._remove_unwanted()
+        self._write_ci_summary(self._written.summary)
+        verdict, shown = self._written.verdict, self._written.shown
         made = {name: path for name, path in self._made.items() if name not in self._unmade}
         print(f"\n{render('closing.txt', reports=made, **shown)}", flush=True)
         if output_is_lost():
@@ -212,6 +244,13 @@ class RunReports:
         if self._page_missing and self._resolved.settings.report_enabled("html"):
             print(f"acceptance: no HTML page: {self._page_missing}", file=sys.stderr)
         return verdict.exit_code
+
+    def _remove_page(self) -> None:
+        """It has another decision, and so have the files that it was made of."""
+        for file in (self.folder / "index.html", *(self.results / name for name in html.DESCRIPTIONS)):
+            file.unlink(missing_ok=True)
+        self._made.pop("HTML", None)
+        self._page_missing = INTERRUPTED
 
     def _verdict(self, code: int, decision: Decision, times: Sequence[CapabilityTime]) -> RunVerdict:
         return RunVerdict(
@@ -238,16 +277,13 @@ class RunReports:
         self,
         records: Sequence[Record],
         verdict: RunVerdict,
-        matrix: Matrix,
         *,
+        matrix: Matrix,
         suite: str,
         started: float,
         duration: float,
-    ) -> tuple[RunVerdict, Mapping[str, object], str]:
-        """The reports with the decision: again when one of them could not be written, which changes it.
-
-        The final verdict, what both summaries show, and the text of `summary.md`.
-        """
+    ) -> _Written:
+        """The reports with the decision: again when one of them could not be written, which changes it."""
         file, summary = self.folder / REPORT, self.folder / "summary.md"
         while True:
             unwritten = tuple(self._unmade)
@@ -267,7 +303,7 @@ class RunReports:
             self._make("JUnit", self.junit, partial(write_junit, self.junit, records, verdict))
             self._make("Summary", summary, partial(write_atomically, summary, text.encode()))
             if tuple(self._unmade) == unwritten:
-                return verdict, shown, text
+                return _Written(verdict, shown, text)
 
     def _write_others(
         self, records: Sequence[Record], verdict: RunVerdict, matrix: Matrix, started: float

@@ -40,7 +40,7 @@ from support.reporting.recorder import record_of, run_error_record
 from support.reporting.report_writer import RunReports
 from support.results.accepted_issues import AcceptedIssues
 from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario, BehaveStep
-from support.results.decision import Gate, decide
+from support.results.decision import Decision, Gate, decide
 from support.results.known_issues import KnownIssues
 from support.results.record import UNRESPONSIVE
 from support.results.redaction import redact_output
@@ -89,6 +89,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         self._signals = Signals(self._acknowledge, self._exit_now)
         self._runner = ScenarioRunner(config, self._signals)
         self._broken = False
+        self._reports: RunReports | None = None
         self._durations: Mapping[str, float] = {}
         self._known_issues = KnownIssues(())
         # Those of this run, and all others below `features/`.
@@ -124,6 +125,8 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         finally:
             self._close()
         code = self._signals.exit_code or code
+        if self._signals.exit_code is not None and self._reports is not None:
+            self._reports.interrupt(code)
         if code != EXIT_PASSED:
             raise SystemExit(code)
         return False
@@ -184,7 +187,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             require_existing(self._known_issues, self._features, accepted)
             target = self._identified(discover(resolved.settings, resolved.origins), scenarios, resolved)
             subject = self._subject(target, scenarios, resolved)
-            reports = RunReports(resolved, subject)
+            reports = self._reports = RunReports(resolved, subject)
             self._durations = durations(reports.records.file)
             reports.prepare()
             reports.print_header()
@@ -195,7 +198,8 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
                 self._run_in_process(scenarios, resolved, target, reports)
             else:
                 self._run_in_workers(jobs, scenarios, resolved, target, reports)
-            self._report_changed_server(target, resolved, reports)
+            with suppress(KeyboardInterrupt):
+                self._report_changed_server(target, resolved, reports)
         default: Gate = "release" if subject.is_candidate else "regression"
         gate = resolved.settings.acceptance_gate or default
         return self._finish(scenarios, reports, started, gate, accepted)
@@ -316,6 +320,22 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         accepted: AcceptedIssues,
     ) -> int:
         """Report the scenarios that did not run, and write the reports; the exit code."""
+        # A signal that arrives now ends the page of the reports alone.
+        with suppress(KeyboardInterrupt), defer_interrupts():
+            decision, code = self._decide(scenarios, reports, gate, accepted)
+        return reports.finish(
+            code,
+            decision,
+            suite=str(self.config.userdata.get("suite", "acceptance")),
+            started=started,
+            known_issues=self._known_issues.entries,
+            signalled=lambda: self._signals.exit_code,
+        )
+
+    def _decide(
+        self, scenarios: list[BehaveScenario], reports: RunReports, gate: Gate, accepted: AcceptedIssues
+    ) -> tuple[Decision, int]:
+        """Report the scenarios that did not run; the decision and the exit code."""
         from support.runner.exit_code import exit_code, scenarios_not_run
         from support.runner.result_collector import report_not_run
 
@@ -338,8 +358,4 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             earlier_no_go=str(self.config.userdata.get("earlier_no_go", "")),
         )
         broken = self._broken or not explained
-        code = self._signals.exit_code or exit_code(records, selected, decision, broken=broken)
-        suite = str(self.config.userdata.get("suite", "acceptance"))
-        return reports.finish(
-            code, decision, suite=suite, started=started, known_issues=self._known_issues.entries
-        )
+        return decision, self._signals.exit_code or exit_code(records, selected, decision, broken=broken)

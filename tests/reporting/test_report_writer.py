@@ -167,16 +167,57 @@ def test_an_interruption_ends_the_page_and_no_other_report(
     built = []
 
     def build(*_args: object, **_options: object) -> None:
-        built.append(1)
+        built.append(EXIT_INTERRUPTED)
+        (with_page.results / "executor.json").write_text('{"reportName": "GO"}')
         raise KeyboardInterrupt
 
     monkeypatch.setattr(html, "build", build)
-    assert with_page.finish(code, Decision("release"), suite="toy", started=time.time()) == code
+    ended = with_page.finish(
+        code,
+        Decision("release"),
+        suite="toy",
+        started=time.time(),
+        signalled=lambda: built[0] if built else None,
+    )
+    assert ended == EXIT_INTERRUPTED
     assert len(built) == (code == EXIT_PASSED)
     printed = capsys.readouterr()
     assert "acceptance: no HTML page: interrupted" in printed.err
-    assert (with_page.folder / "report.json").is_file()
-    assert (with_page.folder / "summary.md").is_file()
+    assert "FAILED: 1 passed, 0 failed, 0 skipped; interrupted" in printed.out
+    assert_interrupted(with_page)
+
+
+def assert_interrupted(reports: RunReports) -> None:
+    """No report has another decision."""
+    folder = reports.folder
+    report = json.loads((folder / "report.json").read_text())
+    assert (report["decision"], report["exit_code"], report["reasons"]) == (
+        "NO-GO",
+        EXIT_INTERRUPTED,
+        ["interrupted"],
+    )
+    assert "must not go live (gate: release): interrupted" in (folder / "summary.md").read_text()
+    assert "<failure" in (folder / "junit" / "TESTS-decision.xml").read_text()
+    assert not [file for file in (folder / "index.html", reports.results / "executor.json") if file.exists()]
+
+
+def test_a_signal_after_the_decision_is_the_decision_in_all_reports(
+    with_page: RunReports, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def build(_results: Path, page: Path, **_options: object) -> Path:
+        page.write_text("GO")
+        return page
+
+    monkeypatch.setattr(html, "build", build)
+    with_page.interrupt(EXIT_INTERRUPTED)
+    assert not (with_page.folder / "report.json").exists()
+    assert with_page.finish(EXIT_PASSED, Decision("release"), suite="toy", started=time.time()) == EXIT_PASSED
+    assert (with_page.folder / "index.html").is_file()
+    with_page.interrupt(EXIT_INTERRUPTED)
+    assert_interrupted(with_page)
+    assert "FAILED: 1 passed, 0 failed, 0 skipped; interrupted" in capsys.readouterr().out
+    with_page.interrupt(EXIT_INTERRUPTED)
+    assert capsys.readouterr().out == ""
 
 
 def test_the_decision_about_a_server_of_unknown_version_has_the_remedy(
