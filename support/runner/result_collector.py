@@ -22,7 +22,7 @@ from support.reporting.report_writer import RunReports
 from support.results.behave_types import BehaveConfig, BehaveScenario
 from support.results.outcome import Evidence, Verdict
 from support.results.record import Record
-from support.results.safe_text import one_line, seconds, visible
+from support.results.safe_text import counted, one_line, seconds, visible
 from support.results.verdicts import interrupted
 from support.runner.scheduler import Task
 from support.runner.worker_pool import Worker
@@ -138,9 +138,17 @@ class ResultCollector:
 
 
 def report_not_run(
-    scenarios: Sequence[tuple[BehaveScenario, str]], config: BehaveConfig, reports: RunReports
+    scenarios: Sequence[tuple[BehaveScenario, str]],
+    config: BehaveConfig,
+    reports: RunReports,
+    *,
+    signalled: str | None = None,
 ) -> None:
-    """Report the scenarios that did not run, with the reason, as skipped."""
+    """Report the scenarios that did not run, with the reason, as skipped.
+
+    After a signal (`signalled`: which) Allure's results have one for all of them: there is no page then, and
+    hundreds take seconds on a busy machine.
+    """
     if not scenarios:
         return
     moment = time.time()
@@ -149,4 +157,10 @@ def report_not_run(
     for scenario, reason in scenarios:
         message = visible(f"not run: {reason}")
         reports.records.write(record_of(scenario, config, status="skipped", reason=message, start=moment))
-        allure.add(FinishedScenario(scenario, Verdict("skipped", message), moment, 0.0))
+        if signalled is None:
+            allure.add(FinishedScenario(scenario, Verdict("skipped", message), moment, 0.0))
+    if signalled is not None:
+        number = counted(len(scenarios), "scenario")
+        allure.run_error(
+            RunError("interrupted run", "", "environment.py:1", f"{number} not run: {signalled}")
+        )

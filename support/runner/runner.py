@@ -346,7 +346,12 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             signalled=self._signals.why,
             fail_fast=bool(self.config.stop),
         )
-        report_not_run([(selected[place], why) for place, why in reasons.items()], self.config, reports)
+        report_not_run(
+            [(selected[place], why) for place, why in reasons.items()],
+            self.config,
+            reports,
+            signalled=self._signals.why,
+        )
         records = reports.records.latest()
         flaky = {entry.check or entry.scenario for entry in self._known_issues.entries if entry.flaky}
         left_out = [

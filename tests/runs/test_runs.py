@@ -610,6 +610,14 @@ def test_what_did_not_run_is_in_every_report(runs: Runs, name: str) -> None:
 def test_what_a_signal_prevented_has_its_reason(runs: Runs, name: str) -> None:
     number = "SIGINT" if name == "interrupted" else "SIGTERM"
     assert runs[name].test("It passes")["reason"] == f"not run: the run was ended by {number}"
+    assert runs[name].cases["It passes"] == ["skipped"]
+    # Allure's results have one for all: many take seconds on a busy machine.
+    assert "It passes" not in runs[name].results
+    one = runs[name].results["interrupted run"]
+    assert (one["status"], one["statusDetails"]["message"]) == (
+        "broken",
+        f"1 scenario not run: the run was ended by {number}",
+    )
 
 
 def test_a_breakpoint_is_on_the_terminal_and_has_no_budget(runs: Runs) -> None:
