@@ -15,7 +15,7 @@ from support.models.files import ModelFiles
 from support.models.script import Script
 from support.models.store import ModelStore
 from support.programs import process
-from support.programs.never_ready import NEVER_READY
+from support.programs.never_ready import NEVER_READY, NeverReady
 from tests.conformance import samples
 from tests.http.tiny_server import Reply, TinyServer
 
@@ -36,7 +36,8 @@ def _servers_of_other_tests_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> No
 
     Once it was interrupted, programs get no time to end.
     """
-    monkeypatch.setattr(NEVER_READY, "_failures", {})
+    for name, value in vars(NeverReady()).items():
+        monkeypatch.setattr(NEVER_READY, name, value)
     monkeypatch.setattr(client, "RESPONSIVENESS", Responsiveness())
     monkeypatch.setattr(process, "_longest_grace", process.TERMINATE_SECONDS)
 

@@ -11,6 +11,7 @@ import re
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -33,6 +34,9 @@ LogPosition = tuple[int, int]
 LOG_TAIL_LINES = 15
 PORT_TRIES = 3
 REQUEST_SECONDS = 2.0
+# After a start that was never ready: how long the next one may do nothing, and what CPU time is nothing.
+IDLE_SECONDS = 10.0
+IDLE_CPU_SECONDS = 0.1
 
 
 class LaunchFailure(Exception):
@@ -183,10 +187,12 @@ def launch(  # noqa: PLR0913 - what it is, how it is started, and when it is rea
 
     Raises `LaunchFailure`, or OSError when the program cannot be executed; nothing is left then. A program
     that ran into `timeout` at its last starts of this `kind` is not started again: each would take as long.
+    After the first one, it gets that time only while it does something.
     """
     kind = f"{what} ({kind})" if kind else what
-    if reason := NEVER_READY.reason(kind):
-        raise LaunchFailure(reason, exit_code=None, log="", cause=_never_ready(kind))
+    if reason := NEVER_READY.reason(kind, what):
+        raise LaunchFailure(reason, exit_code=None, log="", cause=_never_ready(kind, what))
+    suspect = NEVER_READY.is_suspect(kind, what)
     RESPONSIVENESS.forget(url)
     folder = Path(tempfile.mkdtemp(prefix="acceptance-server-"))
     log_file = folder / "server.log"
@@ -198,10 +204,16 @@ def launch(  # noqa: PLR0913 - what it is, how it is started, and when it is rea
         STARTS.add(start)
         program = LaunchedProgram(process, folder, log_file, url)
         lacking = ""
+        idle = _IdleTime(program) if suspect else None
 
         def is_ready() -> bool:
             nonlocal lacking
             lacking = ready(program)
+            if lacking and idle is not None and idle.seconds >= IDLE_SECONDS:
+                raise WaitTimeout(
+                    f"{what} ready to answer: not within {idle.seconds:.1f} s without CPU time, reading or "
+                    f"output, after a start that was never ready; last seen: {lacking}"
+                )
             return not lacking
 
         wait_until(
@@ -211,7 +223,7 @@ def launch(  # noqa: PLR0913 - what it is, how it is started, and when it is rea
             alive=lambda: program.alive,
             seen=lambda: lacking,
         )
-        NEVER_READY.succeeded(kind)
+        NEVER_READY.succeeded(kind, what)
         return program
     except BaseException as error:
         # Also after Ctrl-C: the process is ended, and its folder removed once the log was read.
@@ -222,15 +234,41 @@ def launch(  # noqa: PLR0913 - what it is, how it is started, and when it is rea
         if isinstance(error, WaitTimeout):
             STARTS.failed.append(start)
             if was_alive:
-                NEVER_READY.failed(kind, str(error))
+                NEVER_READY.failed(kind, str(error), what)
             message = f"{error} (exit code {code}). Last lines of its log:\n{log_tail(log)}"
-            cause = _never_ready(kind) if was_alive else f"{what} does not start: {why_ended(log)}"
+            cause = _never_ready(kind, what) if was_alive else f"{what} does not start: {why_ended(log)}"
             raise LaunchFailure(message, exit_code=code, log=log, cause=cause) from None
         raise
 
 
-def _never_ready(kind: str) -> str:
-    return f"{kind} does not become ready in time"
+def _never_ready(kind: str, program: str) -> str:
+    """One cause for all kinds of starts of a program that was never ready."""
+    return f"{program if NEVER_READY.never_ready(program) else kind} does not become ready in time"
+
+
+class _IdleTime:
+    """How long a program has done nothing: it used no CPU time, read nothing and wrote nothing."""
+
+    def __init__(self, program: LaunchedProgram) -> None:
+        self._program = program
+        self._since, self._seen = time.monotonic(), self._activity()
+
+    @property
+    def seconds(self) -> float:
+        now, seen = time.monotonic(), self._activity()
+        if seen[0] - self._seen[0] > IDLE_CPU_SECONDS or seen[1:] != self._seen[1:]:
+            self._since, self._seen = now, seen
+        return now - self._since
+
+    def _activity(self) -> tuple[float, int, int]:
+        used, read = 0.0, 0
+        for process in process_tree(self._program.process.pid):
+            with contextlib.suppress(psutil.Error):
+                times = process.cpu_times()
+                used += times.user + times.system
+                # Not on every platform.
+                read += process.io_counters().read_bytes if hasattr(process, "io_counters") else 0
+        return used, read, self._program.log_file.stat().st_size
 
 
 def free_port() -> int:

@@ -40,13 +40,14 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def start(code: str, ready: WaitStrategy, timeout: float = PATIENCE) -> LaunchedProgram:
+def start(code: str, ready: WaitStrategy, timeout: float = PATIENCE, kind: str = "") -> LaunchedProgram:
     return launch(
         "the toy",
         [sys.executable, "-c", code],
         environment=lambda folder: {"HOME": str(folder)},
         ready=ready,
         timeout=timeout,
+        kind=kind,
     )
 
 
@@ -144,6 +145,49 @@ def test_a_program_that_was_never_ready_twice_is_not_started_again(temporary: Pa
     with pytest.raises(LaunchFailure, match="was not started again: its last 2 starts never became ready"):
         start(LISTEN, log_matches(LISTENING))
     assert not any(temporary.iterdir())
+
+
+def test_after_a_start_that_was_never_ready_one_that_does_nothing_is_ended_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also with other models, once each; all of it has one cause."""
+    monkeypatch.setattr(launcher, "IDLE_SECONDS", 0.2)
+    causes = []
+    for kind, limit in (("A", 0.5), ("A", PATIENCE), ("B", PATIENCE), ("C", PATIENCE)):
+        with pytest.raises(LaunchFailure) as caught:
+            start("import signal; signal.pause()", lacks("a line"), limit, kind)
+        causes.append(caught.value.cause)
+        assert ("not within 0.5 s" if limit == 0.5 else "s without CPU time, reading or output") in str(
+            caught.value
+        )
+    for kind in "ABC":
+        with pytest.raises(LaunchFailure, match=rf"the toy \({kind}\) was not started again") as caught:
+            start(LISTEN, log_matches(LISTENING), kind=kind)
+        causes.append(caught.value.cause)
+    assert set(causes) == {"the toy does not become ready in time"}
+
+
+@pytest.mark.parametrize(
+    "work", ["print('loading', flush=True); time.sleep(0.1)", "sum(range(200_000))"], ids=["output", "CPU"]
+)
+def test_a_slow_start_after_one_that_was_never_ready_has_its_whole_time(
+    monkeypatch: pytest.MonkeyPatch, work: str
+) -> None:
+    monkeypatch.setattr(launcher, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(launcher, "IDLE_CPU_SECONDS", 0.01)
+    with pytest.raises(LaunchFailure):
+        start("import signal; signal.pause()", lacks("a line"), timeout=0.3)
+    loading = f"import time\nend = time.monotonic() + 2\nwhile time.monotonic() < end:\n    {work}\n"
+    start(f"{loading}\n{LISTEN}", log_matches(LISTENING)).stop()
+
+
+def test_a_program_that_was_ready_once_is_not_given_up_with_other_models() -> None:
+    start(LISTEN, log_matches(LISTENING), kind="A").stop()
+    for kind in "BC":
+        with pytest.raises(LaunchFailure) as caught:
+            start("import signal; signal.pause()", lacks("a line"), 0.3, kind)
+        assert caught.value.cause == f"the toy ({kind}) does not become ready in time"
+        start(LISTEN, log_matches(LISTENING), kind=kind).stop()
 
 
 def test_a_program_that_ends_at_once_is_started_again() -> None:
