@@ -2,13 +2,16 @@
 
 `tools/repeated_decisions.py [TIMES] [WAY ...]`: WAY is a server and how it is reached (`WAYS`; default: all).
 The servers take turns, so that the load of the machine affects all of them. Two decisions are equal if they
-have the same word, exit code and blockers, in the same order. The exit code is 1 if a way has two decisions.
+have the same word, exit code and blockers, in the same order. The exit code is 1 if a way has two decisions;
+then the reports of the first run and of those that differ from it are kept, in a folder that is printed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,8 +19,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from support.errors import TargetError
+from support.programs.deferred_interrupts import defer_interrupts, raise_when_allowed
 from support.programs.ollama import OLLAMA
 from support.servers.discovery import discover
 from support.servers.mistralrs import start_server
@@ -26,6 +31,7 @@ from support.settings import load_settings
 from support.suite import RunContext
 
 PROJECT = Path(__file__).resolve().parents[1]
+HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TIMES = 10
 # The same as in `.ci/run`: a busy machine makes a step slower, and no decision another one.
 PATIENCE = ("-D", "acceptance_time_factor=5", "-D", "acceptance_html=false")
@@ -61,30 +67,72 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := sorted(set(options.ways) - set(WAYS)):
         parser.error(f"unknown {unknown[0]}; choose of {', '.join(WAYS)}")
-    outcomes: dict[str, list[Outcome]] = {way: [] for way in options.ways}
-    for turn in range(options.times):
+    for number in HANDLED_SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` makes it
+            signal.signal(number, _end)
+    with tempfile.TemporaryDirectory(prefix="acceptance-decisions-") as folder:
+        return compare(options.times, options.ways, Path(folder))
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """Ends what was started and removes the reports; the default leaves them. Once: that takes a while."""
+    for other in HANDLED_SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
+    raise_when_allowed(SystemExit(128 + number))
+
+
+def compare(times: int, ways: list[str], folder: Path) -> int:
+    outcomes: dict[str, list[Outcome]] = {way: [] for way in ways}
+    kept: Path | None = None
+    for turn in range(1, times + 1):
         for way, seen in outcomes.items():
-            seen.append(_run(way))
-            print(f"{turn + 1:2} {way:14} {seen[-1]}", flush=True)
+            reports = folder / f"{way}-{turn}"
+            seen.append(_run(way, reports))
+            print(f"{turn:2} {way:14} {seen[-1]}", flush=True)
+            if seen[-1] != seen[0]:
+                kept = kept or Path(tempfile.mkdtemp(prefix="acceptance-decisions-kept-"))
+                _keep(kept, folder / f"{way}-1", reports)
             for blocker in sorted({*seen[-1].blockers} ^ {*seen[0].blockers}):
                 print(f"   not in both the first run and this one: {blocker}", flush=True)
+            if turn > 1:
+                shutil.rmtree(reports)
     print("\n| server | decisions |\n|---|---|")
     for way, seen in outcomes.items():
         each = "; ".join(f"{seen.count(one)} of {len(seen)} {one}" for one in dict.fromkeys(seen))
         print(f"| {way} | {each} |")
-    return int(any(len(set(seen)) > 1 for seen in outcomes.values()))
+    return int(kept is not None)
 
 
-def _run(way: str) -> Outcome:
+def _keep(kept: Path, *runs: Path) -> None:
+    for run in runs:
+        shutil.copyfile(run / "report.json", kept / f"{run.name}.json")
+    print(f"   differs from the first run; the reports of both: {kept}", flush=True)
+
+
+def _run(way: str, reports: Path) -> Outcome:
     beforehand, words = WAYS[way]
-    with tempfile.TemporaryDirectory(prefix="acceptance-decisions-") as folder, _served(beforehand) as url:
+    with _served(beforehand) as url:
         command = [str(Path(sys.executable).with_name("acceptance")), "run"]
         command += [word.format(url=url) for word in words]
-        command += [*PATIENCE, "-D", f"acceptance_reports_dir={folder}"]
-        ended = subprocess.run(command, cwd=PROJECT, stdout=subprocess.DEVNULL, check=False)
-        report = json.loads((Path(folder) / "report.json").read_text(encoding="utf-8"))
-    assert ended.returncode == report["exit_code"], f"{way}: the report has another exit code"
-    return Outcome(report["decision"], ended.returncode, tuple(one["id"] for one in report["blockers"]))
+        command += [*PATIENCE, "-D", f"acceptance_reports_dir={reports}"]
+        exit_code = _ended(command)
+        report = json.loads((reports / "report.json").read_text(encoding="utf-8"))
+    assert exit_code == report["exit_code"], f"{way}: the report has another exit code"
+    return Outcome(report["decision"], exit_code, tuple(one["id"] for one in report["blockers"]))
+
+
+def _ended(command: list[str]) -> int:
+    """The exit code of this run. After a signal it ends in order, before its reports are removed."""
+    run: subprocess.Popen[bytes] | None = None
+    try:
+        with defer_interrupts():
+            # A session of its own: a Ctrl-C in the terminal reaches it once, from here.
+            run = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, start_new_session=True)
+        return run.wait()
+    finally:
+        if run is not None:
+            run.terminate()
+            run.wait()
 
 
 @contextmanager
