@@ -44,7 +44,7 @@ def build_report(
         "summary": counts(records),
         "checks": check_counts(records),
         "environment": dict(environment),
-        "tests": [row for record in records for row in _rows(record)],
+        "tests": [row for record in records for row in rows_of(record)],
     }
 
 
@@ -53,7 +53,8 @@ def write_report(file: Path, report: JsonMapping) -> Path:
     return write_atomically(file, (json.dumps(report, indent=2, default=str) + "\n").encode())
 
 
-def _rows(record: Record) -> Iterator[JsonObject]:
+def rows_of(record: Record) -> Iterator[JsonObject]:
+    """A scenario and its checks, as they stand in `tests`."""
     yield _scenario(record)
     for check in record.checks:
         yield _check(record, check)

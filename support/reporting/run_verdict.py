@@ -73,6 +73,11 @@ class RunVerdict:
         ]
         if earlier := self.decision.earlier_no_go:
             found.append(f"NO-GO in an earlier run of `--iterations` (number {earlier})")
+        if differing := self.decision.differing:
+            number = counted(len(differing), "verdict")
+            found.append(
+                f"{number} with another result in an earlier run of `--iterations` ({differing[0]!r})"
+            )
         if not late and self.exit_code == EXIT_BUDGET:
             found.append("a scenario exceeded its time limit")
         if self.unwritten:

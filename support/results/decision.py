@@ -77,7 +77,8 @@ class Decision:
 
     `stale`: ids that are accepted and passed. `not_run`: blockers that were not run. `unselected`: how many
     scenarios a whole run has and this one has not. `out_of_scope`: how many `acceptance_scope` leaves out.
-    `earlier_no_go`: the numbers of the runs of `--iterations` before this one that are NO-GO.
+    `earlier_no_go`: the numbers of the runs of `--iterations` before this one that are NO-GO; `differing`:
+    what has another verdict in one of them.
     `dependants`: what was not run for the cause of a finding.
     """
 
@@ -89,6 +90,7 @@ class Decision:
     dependants: tuple[Finding, ...] = ()
     out_of_scope: int = 0
     earlier_no_go: str = ""
+    differing: tuple[str, ...] = ()
 
     @property
     def blockers(self) -> tuple[Finding, ...]:

@@ -25,7 +25,7 @@ from support.runner.selection import FOLDERS, SUITES
 from support.settings import NO_NAME, ResolvedSettings, load_settings
 
 # Options of the recorder and of the entry point, passed as behave userdata.
-INTERNAL_USERDATA = frozenset({"suite", "worker", "target_label", "earlier_no_go"})
+INTERNAL_USERDATA = frozenset({"suite", "worker", "target_label", "earlier_no_go", "last_iteration"})
 # `option.target_url=--target`: the option that a setting is from.
 OPTION = "option."
 # behave's errors for a path, a feature file or a tag expression that it cannot use.

@@ -23,7 +23,8 @@ def exit_code(
     failed = [record for record in records if record.gates and not decision.accepts(record)]
     scenarios = [record for record in failed if record.location in selected]
     known = any(finding.known for finding in decision.blockers)
-    if known or decision.stale or decision.earlier_no_go or not all(record.timed_out for record in scenarios):
+    other_runs = decision.earlier_no_go or decision.differing
+    if known or decision.stale or other_runs or not all(record.timed_out for record in scenarios):
         return EXIT_FAILED
     if broken or len(failed) > len(scenarios):
         return EXIT_HARNESS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from support.errors import (
@@ -16,10 +16,16 @@ from support.errors import (
     SettingsError,
 )
 from support.reporting.files import ITERATIONS, REPORT, USAGE, lock_reports
-from support.results.record import read_records
+from support.reporting.report_json import rows_of
+from support.results.record import Record, read_records
 from support.results.safe_text import counted
 from support.units import JsonObject
 from support.user_files import problem_of
+
+# The setting of the last run, for the runner.
+LAST_ITERATION = "last_iteration"
+# (location, name) -> verdict.
+Verdicts = Mapping[tuple[str, str], str]
 
 
 def failed_locations(reports: Path, paths: Sequence[str] = ()) -> list[str]:
@@ -60,19 +66,20 @@ def run_repeatedly(run: Callable[[Sequence[str]], int], times: int, reports: Pat
     """Call `run` (with more arguments for behave) `times` times and compare the verdicts; the exit code.
 
     Each report is kept as `iterations/N.json`, its resource usage as `N.csv`; the HTML report is of the last
-    run, which is NO-GO if an earlier one is. The exit code is 1 when verdicts differ, unless by a known issue
-    that is listed as flaky.
+    run, which is NO-GO if an earlier one is, or when verdicts differ, unless by a known issue that is listed
+    as flaky.
     """
     lock_reports(reports)
     kept = reports / ITERATIONS
     shutil.rmtree(kept, ignore_errors=True)
-    verdicts: dict[tuple[str, str], list[str]] = defaultdict(list)
+    runs: list[Verdicts] = []
     code = EXIT_PASSED
     lines: list[str] = []
     no_go: list[str] = []
     for number in range(1, times + 1):
-        more = [f"--define=earlier_no_go={', '.join(no_go)}"] if no_go else []
-        ended = run(more if number == times else ["--define=acceptance_html=false"])
+        last = [f"--define={LAST_ITERATION}=true"]
+        last += [f"--define=earlier_no_go={', '.join(no_go)}"] if no_go else []
+        ended = run(last if number == times else ["--define=acceptance_html=false"])
         if ended not in COMPLETE_CODES:
             print(f"acceptance: run {number} of {times} ended with exit code {ended}: stopping")
             return ended
@@ -82,26 +89,44 @@ def run_repeatedly(run: Callable[[Sequence[str]], int], times: int, reports: Pat
         copy = Path(shutil.copyfile(reports / REPORT, kept / f"{number}.json"))
         if (reports / USAGE).is_file():
             shutil.copyfile(reports / USAGE, kept / f"{number}.csv")
-        for test in _tests(copy):
-            verdicts[(test["location"], test["name"])].append(test["verdict"])
+        runs.append(_verdicts(_tests(copy)))
         lines.append(_line(number, times, json.loads(copy.read_bytes())))
         print(f"\n{lines[-1]}\n", flush=True)
-    differing = [place for place, found in verdicts.items() if len(set(found)) > 1 or len(found) != times]
-    flaky = [place for place in differing if _is_flaky(verdicts[place], times)]
+    differing = _differing(runs)
+    flaky = [place for place, found in differing.items() if _is_flaky(found)]
     print("\n".join(lines))
     outcome = f"{counted(len(differing), 'scenario')} with different" if differing else "identical"
     print(f"{times} runs, {outcome} verdicts{':' if differing else ''}")
-    for place in differing:
-        numbers = Counter(verdicts[place])
-        numbers["not reported"] = times - numbers.total()
-        counts = ", ".join(f"{number} x {verdict}" for verdict, number in numbers.items() if number)
+    for place, found in differing.items():
+        counts = ", ".join(f"{number} x {verdict}" for verdict, number in Counter(found).items())
         print(f"  {place[0]}  {place[1]}: {counts}{', listed as flaky' if place in flaky else ''}")
     return code if len(flaky) == len(differing) else EXIT_FAILED
 
 
-def _is_flaky(verdicts: Sequence[str], times: int) -> bool:
+def unlike_earlier(reports: Path, records: Sequence[Record]) -> tuple[str, ...]:
+    """Checks and scenarios of the last run of `--iterations` with another verdict in an earlier one.
+
+    By id or title, without known issues that are listed as flaky.
+    """
+    earlier = [_verdicts(_tests(file)) for file in sorted((reports / ITERATIONS).glob("*.json"))]
+    last = _verdicts([row for record in records for row in rows_of(record)])
+    differing = _differing([*earlier, last])
+    return tuple(name for (_, name), found in differing.items() if not _is_flaky(found))
+
+
+def _verdicts(tests: Sequence[JsonObject]) -> Verdicts:
+    return {(test["location"], test["name"]): test["verdict"] for test in tests}
+
+
+def _differing(runs: Sequence[Verdicts]) -> dict[tuple[str, str], list[str]]:
+    """What has another verdict in another run, with all of them."""
+    found = {place: [run.get(place, "not reported") for run in runs] for run in runs for place in run}
+    return {place: verdicts for place, verdicts in found.items() if len(set(verdicts)) > 1}
+
+
+def _is_flaky(verdicts: Sequence[str]) -> bool:
     """A known issue that passes is a failure, unless its entry is marked as flaky."""
-    return len(verdicts) == times and set(verdicts) == {"passed", "known_issue"}
+    return set(verdicts) == {"passed", "known_issue"}
 
 
 def _line(number: int, times: int, report: JsonObject) -> str:

@@ -337,6 +337,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
     ) -> tuple[Decision, int]:
         """Report the scenarios that did not run; the decision and the exit code."""
         from support.runner.exit_code import exit_code, scenarios_not_run
+        from support.runner.rerun import LAST_ITERATION, unlike_earlier
         from support.runner.result_collector import report_not_run
 
         selected = {location_of(scenario): scenario for scenario in scenarios}
@@ -361,6 +362,9 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         decision = replace(
             decide(records, gate, accepted, flaky, left_out),
             earlier_no_go=str(self.config.userdata.get("earlier_no_go", "")),
+            differing=unlike_earlier(reports.folder, records)
+            if LAST_ITERATION in self.config.userdata
+            else (),
         )
         broken = self._broken or not explained
         return decision, self._signals.exit_code or exit_code(records, selected, decision, broken=broken)

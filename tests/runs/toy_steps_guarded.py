@@ -58,6 +58,14 @@ def not_offered(context: Context) -> None:
     raise NotSupported("the toy server has no such route")
 
 
+@then("there is no such route every other time")
+def offered_in_turns(context: Context) -> None:
+    mark = Path("offered")
+    if mark.exists():
+        raise NotSupported("the toy server has no such route")
+    mark.touch()
+
+
 @then("no variable of another program is set")
 def no_foreign_variables(context: Context) -> None:
     assert not {"OPENAI_API_KEY", "OLLAMA_HOST"} & os.environ.keys()

@@ -57,6 +57,7 @@ SCENARIOS = {
     "Its hook hangs": "Then 1 is 1",
     "It is skipped half-way": "Then there is no such route\n    And 1 is 2",
     "It is skipped at its end": "Then there is no such route",
+    "It is skipped in turns": "Then there is no such route every other time",
     "It waits": "Given a child that listens\n    Then the step waits long",
 }
 
