@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -49,12 +49,13 @@ from support.reporting.behave_events import (
     warn_incomplete,
 )
 from support.reporting.check_text import failure_text, reason_text
+from support.reporting.files import write_atomically
 from support.reporting.rendering import checks_html, scenario_html
 from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario, BehaveStep
 from support.results.check import CheckResult
 from support.results.outcome import PLAIN_STATUS, Evidence, Verdict
 from support.results.record import Record
-from support.results.redaction import redact_data, redact_tree
+from support.results.redaction import redact, redact_data, redact_tree
 from support.results.safe_text import one_line, visible
 from support.units import JsonObject
 
@@ -68,7 +69,7 @@ EXTENSIONS = {
     "application/vnd.allure.http+json": "httpexchange",
     "image/svg+xml": "svg",
 }
-# `unknown` is shown as "known issue" (support/reporting/html.py): Allure has no such status.
+# `unknown` is shown as "known or accepted" (support/reporting/html.py): Allure has no such status.
 _STATUSES = PLAIN_STATUS | {"broken": Status.BROKEN, "known_issue": Status.UNKNOWN}
 
 
@@ -297,6 +298,25 @@ def write_measurements(folder: Path, records: Iterable[Record]) -> None:
                 warn_incomplete(f"measure {measure.key}", ValueError(f"{measure.value} cannot be drawn"))
     if samples:
         (folder / f"{uuid4()}-perf.json").write_text(json.dumps(samples), encoding="ascii")
+
+
+def mark_accepted(folder: Path, records: Sequence[Record]) -> None:
+    """Give what failed and is accepted the status of known issues: neither passed nor failed.
+
+    For when all formatters are closed: the end of the run decides what is accepted.
+    """
+    accepted = {
+        f"{record.feature}: {record.name}": record.reason for record in records if record.status == "accepted"
+    } | {
+        check.id: check.reason for record in records for check in record.checks if check.status == "accepted"
+    }
+    for file in folder.glob("*-result.json") if accepted else ():
+        result = json.loads(file.read_bytes())
+        if (reason := accepted.get(result["fullName"])) and result["status"] in ("failed", "broken"):
+            details = result.setdefault("statusDetails", {})
+            details["message"] = f"{redact(reason)}\n\n{details.get('message', '')}".rstrip()
+            result["status"] = Status.UNKNOWN
+            write_atomically(file, json.dumps(result).encode())
 
 
 def _extension(media_type: str) -> str:

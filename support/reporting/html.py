@@ -50,10 +50,10 @@ _STYLE = (
 _PROGRAM = re.compile(rb'<script\s+src="data:text/javascript;base64,([A-Za-z0-9+/=]+)"></script>')
 _DATUM = re.compile(rb'd\("([^"]+)","([A-Za-z0-9+/=]*)"\),?')
 _BODY = re.compile(rb"<body[^>]*>")
-# English texts of the page, and their replacements: the status that is used for known issues, what numbers
-# count, the time of a run below the trends.
+# English texts of the page, and their replacements: the status of known issues and of what is accepted, what
+# numbers count, the time of a run below the trends.
 _TEXTS = (
-    (b'"unknown":"unknown","total":"total"', b'"unknown":"known issue","total":"scenarios and checks"'),
+    (b'"unknown":"unknown","total":"total"', b'"unknown":"known or accepted","total":"scenarios and checks"'),
     (b'"testSummary":{"total":"Total"', b'"testSummary":{"total":"Scenarios and checks"'),
     (
         b"{{timestamp, timestamp_date}}",

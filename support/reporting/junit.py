@@ -26,7 +26,8 @@ from support.results.safe_text import one_line, visible
 class _Case:
     """A `testcase`: `outcome` is its child element, of the given type, message and text.
 
-    `known_issue`: why it is one; it passes then, and `output` has the failure.
+    `known_issue`: why it is one, `accepted`: who accepted it, until when and why; it passes then, and
+    `output` has the failure.
     """
 
     name: str
@@ -37,6 +38,7 @@ class _Case:
     text: str = ""
     output: str = ""
     known_issue: str = ""
+    accepted: str = ""
 
     def element(self, classname: str) -> ElementTree.Element:
         case = ElementTree.Element(
@@ -60,8 +62,8 @@ def write_junit(folder: Path, records: Sequence[Record], verdict: RunVerdict) ->
     A scenario is a `<testcase>`, and so is each check of its group, after it. A failed one is a `<failure>`
     of the type `failed` or `budget`, a broken one an `<error>` of the type `broken`; an unsupported check is
     skipped, with the reason. A known issue passes: its suite has a property `known_issue` with its
-    name and reason, and its own output has the reason and the failure. Texts are without secrets and control
-    characters.
+    name and reason, and its own output has the reason and the failure; likewise what is accepted
+    (`accepted`). Texts are without secrets and control characters.
     """
     features: dict[str, list[Record]] = defaultdict(list)
     for record in records:
@@ -154,9 +156,10 @@ def _element(
         ElementTree.SubElement(listed, "property", name=key, value=visible(value))
     # The schema has no properties of a test case.
     for case in cases:
-        if case.known_issue:
-            value = f"{case.name}: {case.known_issue}"
-            ElementTree.SubElement(listed, "property", name="known_issue", value=visible(value))
+        for key, reason in (("known_issue", case.known_issue), ("accepted", case.accepted)):
+            if reason:
+                value = visible(f"{case.name}: {reason}")
+                ElementTree.SubElement(listed, "property", name=key, value=value)
     suite.extend(case.element(name) for case in cases)
     return suite
 
@@ -178,6 +181,9 @@ def _scenario(record: Record) -> _Case:
     reason = record.reason + (f" ({record.source})" if record.source else "")
     if record.status == "known_issue":
         return _known_issue(name, spent, reason, f"{record.error}\n\n{output}")
+    if record.status == "accepted":
+        text = f"{reason}\n\n{record.error}\n\n{output}".rstrip()
+        return _Case(name, spent, output=text, accepted=one_line(reason, 300))
     return _Case(name, spent, "skipped", "", reason, output=output)
 
 
@@ -197,4 +203,7 @@ def _check(check: CheckResult) -> _Case:
     if check.status == "known_issue":
         reason = reason_text(check).removeprefix("known issue: ")
         return _known_issue(name, check.duration, reason, failure_text(check))
+    if check.status == "accepted":
+        text = f"{check.reason}\n\n{failure_text(check)}"
+        return _Case(name, check.duration, output=text, accepted=one_line(check.reason, 300))
     return _Case(name, check.duration, "skipped", "", reason_text(check))

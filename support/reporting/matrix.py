@@ -156,8 +156,9 @@ def _own_cell(check: CheckResult, record: Record) -> Sequence[MatrixCell]:
     """The cell of a check that was compared with nothing."""
     if check.status == "not_run":
         return []
-    reason = check.actual if check.status in ("failed", "known_issue") else check.reason
-    return [MatrixCell(record.target, check.status, reason, under_test=True, repeat=check.repeat)]
+    status = "failed" if check.status == "accepted" else check.status
+    reason = check.actual if status in ("failed", "known_issue") else check.reason
+    return [MatrixCell(record.target, status, reason, under_test=True, repeat=check.repeat)]
 
 
 def _add(cells: dict[str, MatrixCell], cell: MatrixCell) -> None:

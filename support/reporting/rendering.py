@@ -93,7 +93,7 @@ def run_summary(records: Sequence[Record], *, duration: float, verdict: RunVerdi
     slowest = sorted(records, key=lambda record: record.duration, reverse=True)[:SLOWEST]
     return {
         "verdict": verdict,
-        "counts": counts_text(records),
+        "counts": counts_text(records, verdict.decision),
         "checks": check_counts_text(records),
         "totals": totals_text(records, duration),
         "shared_causes": (shared := shared_causes(verdict.decision)),
@@ -111,7 +111,7 @@ def decision_banner(
     return render(
         "decision.html",
         verdict=verdict,
-        counts=counts_text(records),
+        counts=counts_text(records, verdict.decision),
         checks=check_counts_text(records),
         moment=moment,
         pages=pages,

@@ -11,9 +11,9 @@ from pathlib import Path
 from support.reporting.files import write_atomically
 from support.reporting.run_verdict import RunVerdict
 from support.reporting.summary import check_counts, counts
-from support.results.check import CheckResult
+from support.results.check import CheckResult, CheckStatus
 from support.results.decision import severity_of_check
-from support.results.outcome import PLAIN_STATUS, CellStatus, Status
+from support.results.outcome import PLAIN_STATUS, Status
 from support.results.record import Record
 from support.units import JsonMapping, JsonObject
 
@@ -31,9 +31,10 @@ def build_report(
 
     `started` in epoch seconds and `duration` in seconds are the run's. `environment` (settings, target,
     versions) must be redacted already. A row's `kind` is scenario or check, its `status` passed, failed,
-    known_issue or skipped; its `verdict` distinguishes broken, unsupported and not_run as well. `summary`
-    counts scenarios (`skipped` includes `known_issues`), `checks` counts checks. `decision`, `blockers` and
-    `not_run` are those of `verdict`.
+    known_issue or skipped; its `verdict` distinguishes broken, unsupported and not_run as well. What is
+    accepted is failed, with `accepted`: by whom, until when and why. `summary` counts scenarios (`skipped`
+    includes `known_issues`, `failed` includes `accepted`), `checks` counts checks. `decision`, `blockers`
+    and `not_run` are those of `verdict`.
     """
     moment = datetime.fromtimestamp(started, UTC)
     return {
@@ -60,17 +61,22 @@ def rows_of(record: Record) -> Iterator[JsonObject]:
         yield _check(record, check)
 
 
-def _status(status: Status | CellStatus) -> str:
+def _status(status: Status | CheckStatus) -> str:
     return status if status == "known_issue" else PLAIN_STATUS[status]
 
 
+def _verdict(status: Status | CheckStatus) -> str:
+    return "failed" if status == "accepted" else status
+
+
 def _scenario(record: Record) -> JsonObject:
-    failed = record.status in ("failed", "broken", "known_issue")
+    failed = record.status in ("failed", "broken", "known_issue", "accepted")
     outcome = (
         {"error": record.error or "it failed without a message"} if failed else {"output": record.output}
     )
+    accepted = record.status == "accepted"
     optional = {
-        "reason": record.reason,
+        "accepted" if accepted else "reason": record.reason,
         "source": record.source,
         "known_in": record.known_in,
         "timed_out": record.timed_out,
@@ -81,7 +87,7 @@ def _scenario(record: Record) -> JsonObject:
         "name": record.name,
         "status": _status(record.status),
         "duration": round(record.duration, 3),
-        "verdict": record.status,
+        "verdict": _verdict(record.status),
         "severity": record.severity,
         **_place(record),
         **outcome,
@@ -91,17 +97,19 @@ def _scenario(record: Record) -> JsonObject:
 
 def _check(record: Record, check: CheckResult) -> JsonObject:
     """All fields of the check but its start, and no empty reason or list of cells."""
-    failed = check.status in ("failed", "known_issue")
+    failed = check.status in ("failed", "known_issue", "accepted")
     optional = ("reason", "reason_source", "known_in", "cells")
     fields = asdict(check)
     del fields["start"]
+    if check.status == "accepted":
+        fields["accepted"] = fields.pop("reason")
     return {
         "kind": "check",
         "name": check.id,
         **{name: value for name, value in fields.items() if value or name not in optional},
         "status": _status(check.status),
         "duration": round(check.duration, 4),
-        "verdict": check.status,
+        "verdict": _verdict(check.status),
         "severity": severity_of_check(record, check),
         "scenario": record.name,
         **_place(record),

@@ -30,7 +30,7 @@ from support.programs.cpu_contention import CpuContention
 from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.resource_usage import ResourceSampler
 from support.reporting import evidence, html
-from support.reporting.allure_formatter import attach_to_run, write_measurements
+from support.reporting.allure_formatter import attach_to_run, mark_accepted, write_measurements
 from support.reporting.files import REPORT, USAGE, lock_reports, write_atomically
 from support.reporting.junit import write_junit
 from support.reporting.matrix import Matrix, matrix_of
@@ -200,6 +200,7 @@ class RunReports:
             if error is not None:
                 self._unmade[file.name] = _reason(error)
         matrix = matrix_of(records)
+        records = [decision.marked(record) for record in records]
         verdict = self._verdict(code, decision, times)
         self._page_missing, self._known_issues = INTERRUPTED, known_issues
         self._write_again = partial(
@@ -309,6 +310,7 @@ class RunReports:
         self, records: Sequence[Record], verdict: RunVerdict, matrix: Matrix, started: float
     ) -> None:
         self._make("Allure", self.results, lambda: write_measurements(self.results, records))
+        self._make("Allure", self.results, lambda: mark_accepted(self.results, records))
         self._moment = f"{datetime.fromtimestamp(started).astimezone():%Y-%m-%d %H:%M %Z}"
         self._pages = self._make_pages(matrix, verdict)
         self._attach_run_evidence(matrix)

@@ -58,7 +58,10 @@ class CapabilityTime:
 
 
 def counts(records: Sequence[Record]) -> dict[str, int]:
-    """total = passed + failed + skipped; `broken` counts as failed, a known issue as skipped and alone."""
+    """total = passed + failed + skipped; `broken` counts as failed, a known issue as skipped and alone.
+
+    What is accepted counts as failed and alone.
+    """
     plain = Counter(PLAIN_STATUS[record.status] for record in records)
     return {
         "total": len(records),
@@ -66,6 +69,7 @@ def counts(records: Sequence[Record]) -> dict[str, int]:
         "failed": plain["failed"],
         "skipped": plain["skipped"],
         "known_issues": sum(record.status == "known_issue" for record in records),
+        "accepted": sum(record.status == "accepted" for record in records),
     }
 
 
@@ -80,32 +84,42 @@ def check_counts(records: Sequence[Record]) -> dict[str, int]:
     return {
         "total": each.total(),
         "passed": each["passed"],
-        "failed": each["failed"],
+        "failed": each["failed"] + each["accepted"],
+        "accepted": each["accepted"],
         "known_issues": each["known_issue"],
         "unsupported": each["unsupported"],
         "not_run": each["not_run"],
     }
 
 
-def counts_text(records: Sequence[Record]) -> str:
-    """`424 passed, 1 failed, 26 skipped, 66 known issues`; without known issues where there are none.
+def counts_text(records: Sequence[Record], decision: Decision | None = None) -> str:
+    """`424 passed, 1 failed, 26 skipped, 66 known issues, 1 accepted`; the last two where there are any.
 
+    With the decision, also until when and by whom it is accepted.
     CI systems look for its form, `N passed, N failed, N skipped`, in the last line of the terminal.
     """
     count = counts(records)
-    known = count["known_issues"]
-    text = f"{count['passed']} passed, {count['failed']} failed, {count['skipped'] - known} skipped"
-    return f"{text}, {counted(known, 'known issue')}" if known else text
+    known, accepted = count["known_issues"], count["accepted"]
+    text = (
+        f"{count['passed']} passed, {count['failed'] - accepted} failed, {count['skipped'] - known} skipped"
+    )
+    text += f", {counted(known, 'known issue')}" if known else ""
+    if not accepted:
+        return text
+    terms = f" ({decision.acceptance})" if decision is not None else ""
+    return f"{text}, {accepted} accepted{terms}"
 
 
 def check_counts_text(records: Sequence[Record]) -> str:
     """`860 passed, 3 failed, 10 known issues, 4 unsupported`; empty when no group was run."""
     count = check_counts(records)
-    others = [counted(count["known_issues"], "known issue"), f"{count['unsupported']} unsupported"]
-    shown = [text for text in (*others, f"{count['not_run']} not run") if not text.startswith("0 ")]
+    others = [f"{count[name]} {name.replace('_', ' ')}" for name in ("accepted", "unsupported", "not_run")]
+    others.insert(0, counted(count["known_issues"], "known issue"))
+    shown = [text for text in others if not text.startswith("0 ")]
     if not count["total"]:
         return ""
-    return ", ".join([f"{count['passed']} passed", f"{count['failed']} failed", *shown])
+    failed = count["failed"] - count["accepted"]
+    return ", ".join([f"{count['passed']} passed", f"{failed} failed", *shown])
 
 
 def totals_text(records: Sequence[Record], duration: float) -> str:
@@ -153,7 +167,7 @@ def budgets_of(
 
 def shared_causes(decision: Decision) -> list[Cause]:
     """The causes of several unlisted failures."""
-    unlisted = causes([one for one in decision.findings if not one.known], decision.dependants)
+    unlisted = causes(decision.unlisted, decision.dependants)
     return [cause for cause in unlisted if len(cause.dependants) > 1]
 
 

@@ -13,7 +13,7 @@ from support.results.safe_text import first_lines
 from support.results.severity import Severity
 from support.units import JsonObject
 
-CheckStatus = Literal["passed", "failed", "known_issue", "unsupported", "not_run"]
+CheckStatus = Literal["passed", "failed", "known_issue", "accepted", "unsupported", "not_run"]
 Level = Literal["must", "should"]
 
 
@@ -23,11 +23,11 @@ class CheckResult:
 
     `expected` is what the rule requires, `actual` what was received, in a line or two; `source` is where the
     rule is written, `repeat` the command that sends the request again. `reason` explains a check that is a
-    known issue, unsupported or not run; `reason_source` is where the known issue is documented. `start` is
-    in epoch seconds, `duration` in seconds. `cells`: one per compared server, the one under test first.
-    `severity`: None where it is that of its scenario. `cause`: why it failed, where the suite knows it; all
-    that has failed for it has the same text. `known_in`: other programs and versions of which the failure is
-    listed.
+    known issue, accepted, unsupported or not run; `reason_source` is where the known issue is documented.
+    `start` is in epoch seconds, `duration` in seconds. `cells`: one per compared server, the one under test
+    first. `severity`: None where it is that of its scenario. `cause`: why it failed, where the suite knows
+    it; all that has failed for it has the same text. `known_in`: other programs and versions of which the
+    failure is listed.
     """
 
     id: str

@@ -112,6 +112,37 @@ class Decision:
         counted = Counter(finding.severity for finding in self.findings if finding.known)
         return {severity: counted[severity] for severity in SEVERITIES if counted[severity]}
 
+    @property
+    def acceptance(self) -> str:
+        """`until 2026-12-31, owner ops`, of all that is accepted and not known: the first date."""
+        entries = [one.accepted for one in self.accepted if one.accepted is not None and not one.known]
+        if not entries:
+            return ""
+        owners = ", ".join(dict.fromkeys(entry.owner for entry in entries))
+        return f"until {min(entry.until for entry in entries)}, owner {owners}"
+
+    @property
+    def unlisted(self) -> list[Finding]:
+        """What failed and is neither known nor accepted."""
+        return [finding for finding in self.findings if not finding.known and finding.accepted is None]
+
+    def marked(self, record: Record) -> Record:
+        """The record as reports show it: what is accepted and fails is `accepted`, with who accepted it."""
+        entries = {
+            finding.id: str(finding.accepted)
+            for finding in self.accepted
+            if finding.location == record.location and not finding.known
+        }
+        checks = tuple(
+            replace(check, status="accepted", reason=entries[check.id])
+            if check.status == "failed" and check.id in entries
+            else check
+            for check in record.checks
+        )
+        if record.gates and self.accepts(record):
+            record = replace(record, status="accepted", reason="; ".join(dict.fromkeys(entries.values())))
+        return replace(record, checks=checks)
+
     def accepts(self, record: Record) -> bool:
         """Whether everything that failed in a scenario is accepted."""
         its = [finding for finding in self.findings if finding.location == record.location]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Status = Literal["passed", "failed", "broken", "skipped", "known_issue", "out_of_scope"]
+Status = Literal["passed", "failed", "broken", "skipped", "known_issue", "accepted", "out_of_scope"]
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,9 @@ class Verdict:
 
     failed: the product is wrong (AssertionError). broken: the harness is (anything else, hooks and cleanups
     included). skipped: `message` is the reason. known_issue: it failed as `known_issues.toml` lists;
-    `message` is the failure, `why` and `source` come from the list; it does not gate. `timed_out`: a time
-    limit ended it. out_of_scope: not run, since `acceptance_scope` does not have it; `message` is the reason.
+    `message` is the failure, `why` and `source` come from the list; it does not gate. accepted: it failed,
+    and `accepted.toml` lists it; the end of the run decides that. `timed_out`: a time limit ended it.
+    out_of_scope: not run, since `acceptance_scope` does not have it; `message` is the reason.
     `cause`: of a failure, where the suite knows it (`support.errors.cause_of`).
     `known_in`: other programs and versions of which the failure is listed.
     `by_checks`: nothing failed but checks of its group.
@@ -62,11 +63,12 @@ class Evidence:
 
 CellStatus = Literal["passed", "failed", "known_issue", "unsupported", "not_run"]
 
-# For programs: broken counts as failed; a known issue and a check without a result as skipped.
-PLAIN_STATUS: dict[Status | CellStatus, Literal["passed", "failed", "skipped"]] = {
+# For programs: broken and accepted count as failed; a known issue and a check without a result as skipped.
+PLAIN_STATUS: dict[Status | CellStatus | Literal["accepted"], Literal["passed", "failed", "skipped"]] = {
     "passed": "passed",
     "failed": "failed",
     "broken": "failed",
+    "accepted": "failed",
     "skipped": "skipped",
     "out_of_scope": "skipped",
     "known_issue": "skipped",

@@ -11,14 +11,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from support.errors import EXIT_FAILED, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASSED
 from support.reporting import html, report_writer
+from support.reporting.junit import write_junit
 from support.reporting.report_writer import RunReports
-from support.results.decision import Decision
+from support.reporting.run_verdict import RunVerdict
+from support.reporting.summary import counts_text
+from support.results.accepted_issues import AcceptedIssue, AcceptedIssues
+from support.results.check import CheckResult
+from support.results.decision import Decision, decide
 from support.results.record import Record, read_records
 from support.servers.discovery import CommandTarget, UrlTarget
 from support.servers.subject import Subject
@@ -82,6 +89,68 @@ def test_the_verdict_is_printed_and_then_what_could_not_be_written(
         *UNWRITTEN,
     ]
     assert "acceptance: could not be written: JSON: File too large" in printed.err
+
+
+def test_an_accepted_failure_has_its_own_word_and_count_in_all_reports(
+    reports: RunReports, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = AcceptedIssue("toy.wrong", "not used here", "ops", date(2026, 12, 31))
+    wrong = CheckResult("toy.wrong", "it is checked", "toys", "must", "failed", actual="got 500")
+    group = replace(FAILED, by_checks=True, checks=(wrong,))
+    reports.records.write(PASSED)
+    reports.records.write(group)
+    for name, title in ((f"{group.feature}: {group.name}", group.name), (wrong.id, wrong.title)):
+        result = {
+            "fullName": name,
+            "name": title,
+            "status": "failed",
+            "statusDetails": {"message": "got 500"},
+        }
+        (reports.results / f"{len(name)}-result.json").write_text(json.dumps(result))
+    decision = decide([PASSED, group], "release", AcceptedIssues([entry]))
+    assert reports.finish(EXIT_PASSED, decision, suite="toy", started=time.time()) == EXIT_PASSED
+    printed = capsys.readouterr().out
+    counts = "1 passed, 0 failed, 0 skipped, 1 accepted (until 2026-12-31, owner ops)"
+    assert printed.rstrip().splitlines()[-1] == f"PASSED: {counts}"
+    summary = (reports.folder / "summary.md").read_text()
+    assert counts in summary
+    assert "checks: 0 passed, 0 failed, 1 accepted" in printed
+    assert "### Failed" not in summary and "\nFailed\n" not in printed
+    report = json.loads((reports.folder / "report.json").read_text())
+    assert report["summary"] == {
+        "total": 2,
+        "passed": 1,
+        "failed": 1,
+        "accepted": 1,
+        "skipped": 0,
+        "known_issues": 0,
+    }
+    shown = f"accepted by ops until 2026-12-31: {entry.reason}"
+    rows = [(row["status"], row["verdict"], row.get("accepted")) for row in report["tests"]]
+    assert rows == [("passed", "passed", None), ("failed", "failed", shown), ("failed", "failed", shown)]
+    for file in reports.results.glob("*-result.json"):
+        result = json.loads(file.read_text())
+        message = result["statusDetails"]["message"]
+        assert (result["status"], message) == ("unknown", f"{shown}\n\ngot 500")
+
+
+def test_an_accepted_failure_passes_in_junit_with_who_accepted_it(tmp_path: Path) -> None:
+    entry = AcceptedIssue(FAILED.name, "not used here", "ops", date(2026, 12, 31))
+    decision = decide([FAILED], "release", AcceptedIssues([entry]))
+    verdict = RunVerdict("toy 1.0", EXIT_PASSED, decision)
+    suite = ElementTree.parse(write_junit(tmp_path, [decision.marked(FAILED)], verdict)[0]).getroot()
+    assert (suite.get("failures"), suite.get("errors"), suite.get("skipped")) == ("0", "0", "0")
+    listed = {one.get("name"): one.get("value") for one in suite.iter("property")}
+    assert listed["accepted"] == f"{FAILED.name}: accepted by ops until 2026-12-31: not used here"
+
+
+def test_what_fails_beside_an_accepted_check_is_failed() -> None:
+    entry = AcceptedIssue("toy.wrong", "not used here", "ops", date(2026, 12, 31))
+    wrong = CheckResult("toy.wrong", "it is checked", "toys", "must", "failed", actual="got 500")
+    late = replace(FAILED, by_checks=False, checks=(wrong,))
+    found = decide([late], "release", AcceptedIssues([entry])).marked(late)
+    assert (found.status, found.checks[0].status) == ("failed", "accepted")
+    assert counts_text([found]) == "0 passed, 1 failed, 0 skipped"
 
 
 def test_a_run_with_a_report_that_cannot_be_written_is_no_go_in_all_others(
