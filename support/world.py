@@ -371,6 +371,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
             transcripts=self.terminal.transcripts(),
             starts=self._starts(),
             folder=self.folder,
+            replayable=self._replayable,
         )
         self.evidence += scene.attachments()
         for source in self._evidence_sources:
@@ -380,9 +381,16 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
                 own = ScenarioEvidence(settings=(), exchanges=exchanges).attachments()
                 self.check_evidence[name] = own
 
+    @property
+    def _replayable(self) -> bool:
+        """Not with users at the same time, tool servers, official clients, a terminal or other programs."""
+        parts = {"mcp", "parity", "performance", "faults", "clients"} & vars(self).keys()
+        other = (self.task_result, self.difference, self.program.completed)
+        return not (parts or self.terminal.transcripts() or any(result.available for result in other))
+
     def _starts(self) -> list[ServerStart]:
-        """Of the server of this scenario, and of those that did not become ready."""
-        own = STARTS.find(self.server.url) if self.server is not None else None
+        """Of the server that this scenario is about, and of those that did not become ready."""
+        own = self.server is not None and self.launch_result.available and STARTS.find(self.server.url)
         return [*([own] if own else []), *STARTS.failed[self._failed_starts :]]
 
     def _log(self, server: LaunchedProgram) -> str:

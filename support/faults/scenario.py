@@ -15,7 +15,6 @@ from support.http.exchange import Exchange
 from support.performance.activity import ActivityProbe, watch_activity
 from support.performance.concurrency import UserOutcome
 from support.programs.launcher import LaunchedProgram
-from support.reporting.repeat_script import replay_evidence
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
 from support.results.scenario_result import ScenarioResult
@@ -147,8 +146,8 @@ class FaultScenario(ScenarioResult):
         endpoint = ChatEndpoint(DIRECT, server.url, "default", OPENAI_CHAT)
         client = endpoint.client(fuzzing.ANSWER_SECONDS)
         self._servers.context.cleanups.callback(client.close)
+        self._servers.context.add_exchanges(lambda: client.exchanges)
         self.choices.set(fuzzing.request_choices(client, choices))
-        self._servers.context.evidence += replay_evidence(client.exchanges)
         self.fuzz_report.set(fuzzing.classify(client.exchanges, 1, alive=server.alive))
 
     def start_memory_limited(self) -> None:

@@ -17,7 +17,7 @@ measured_changes  what is slower or larger in the second of two finished runs
 progress          progress on the terminal (`-f live`)
 recorder          writes records
 rendering         what is made of `templates/*.jinja`: pages of the matrix, `summary.md`, the closing text
-repeat_script     `repeat.sh`: starts the servers of a failed check, sends its requests, stops the servers
+repeat_script     `repeat.sh`: repeats a failure by its requests, or by a run of the suite
 report_json       `report.json`
 report_writer     all reports of a run: what is removed first, printed, written at the end; time limits of
                   capabilities

@@ -14,8 +14,8 @@ from support.http.client import ApiClient
 from support.http.exchange import SECRET_HEADERS, Exchange, readable
 from support.programs.process import CompletedCommand
 from support.programs.starts import ServerStart
-from support.reporting.behave_events import warn_incomplete
-from support.reporting.repeat_script import last_exchanges, replay_evidence
+from support.reporting.behave_events import location_of, warn_incomplete
+from support.reporting.repeat_script import SCRIPT, last_exchanges, replay_evidence, suite_evidence
 from support.results.check import CheckResult, describe_failure
 from support.results.outcome import GZIP, Evidence, Measurement, Verdict
 from support.results.redaction import redact_data
@@ -91,7 +91,8 @@ class EvidenceSource(Protocol):
 class ScenarioEvidence:
     """What there was in the scenario: terminals, requests, commands, the log of its server since it began.
 
-    `starts`: of its servers, those that failed included; `folder`: that of the scenario.
+    `starts`: of its servers, those that failed included; `folder`: that of the scenario; `replayable`:
+    whether its requests, one after the other, are all that it did.
     """
 
     settings: Sequence[tuple[str, str, str]]
@@ -102,6 +103,7 @@ class ScenarioEvidence:
     transcripts: Sequence[Transcript] = ()
     starts: Sequence[ServerStart] = ()
     folder: Path | None = None
+    replayable: bool = True
 
     def attachments(self) -> list[Evidence]:
         """All of it, the most useful first."""
@@ -113,7 +115,7 @@ class ScenarioEvidence:
                 exchange_evidence(exchange, f"exchange-{number}.json")
                 for number, exchange in last_exchanges(self.exchanges)
             ]
-        if self.exchanges or self.starts:
+        if self.replayable and (self.exchanges or self.starts):
             found += replay_evidence(self.exchanges, self.starts, self.folder)
         found += command_evidence(self.commands)
         if self.log is not None:
@@ -146,6 +148,9 @@ def finalize(
         scenario.checks = tuple(world.checks)
     if kept:
         pieces = list(getattr(scenario, "evidence", None) or ScenarioEvidence(settings).attachments())
+        if not _has_script(pieces):
+            pieces.append(suite_evidence("scenario", [location_of(scenario)], settings))
+            scenario.evidence = tuple(pieces)
         output = visible(str(scenario.captured.output or ""))
         if output:
             pieces.insert(0, Evidence.text("output", output[-LOG_CHARACTERS:], "output.txt"))
@@ -155,7 +160,14 @@ def finalize(
         for check in world.checks:
             if check.status in ("failed", "known_issue"):
                 text = Evidence.text("failure", f"{visible(describe_failure(check))}\n", "failure.txt")
-                write_evidence([text, *world.check_evidence.get(check.id, ())], reports, check.id)
+                pieces = [text, *world.check_evidence.get(check.id, ())]
+                if not _has_script(pieces):
+                    pieces.append(suite_evidence("check", ["--case", check.id], settings))
+                write_evidence(pieces, reports, check.id)
+
+
+def _has_script(pieces: Iterable[Evidence]) -> bool:
+    return any(piece.file == SCRIPT for piece in pieces)
 
 
 def failure_evidence(message: str, trace: str, known_issue: str = "") -> Evidence:

@@ -1,17 +1,19 @@
-"""`repeat.sh`: starts the servers of a failed check, sends its requests, stops the servers."""
+"""`repeat.sh`: repeats a failure, by its requests or, where these are not enough, by a run of the suite."""
 
 from __future__ import annotations
 
 import gzip
 import os
 import shlex
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from support.http.exchange import MAX_ARGUMENT, Exchange
 from support.programs.starts import STARTS, ServerStart
 from support.results.outcome import GZIP, Evidence
-from support.results.redaction import redact_data
+from support.results.redaction import REDACTED, redact_data
+from support.results.rerun_command import rerun_command
 
 SHOWN_EXCHANGES = 20
 # A larger one would make every report large.
@@ -19,7 +21,26 @@ MAX_PACKED_BODY = 1_000_000
 MAX_FILES_BYTES = 4_000_000
 # Files of the scenario that a server was started with, such as a broken model.
 FILES = "files"
-_HEADER = '#!/bin/sh\n# Repeats the requests of the scenario, in order.\ncd "$(dirname "$0")" || exit 1\n'
+SCRIPT = "repeat.sh"
+_HEADER = """#!/bin/sh
+# Sends the requests once more, in order, to servers that it starts and stops, or to the running one at a URL.
+# Exit code: of the last request, 0 when it was answered; 1 when a server does not become ready.
+# Whether the failure is back is seen in the answers: failure.txt has what was expected.
+cd "$(dirname "$0")" || exit 1
+"""
+_SUITE_HEADER = """#!/bin/sh
+# Runs this {what} with the suite, which starts and ends everything that it needs: its requests alone do not
+# repeat it (users at the same time, a terminal, tool servers, other clients, or too much to be kept here).
+# Exit code: 1 when it fails again, as a known issue too; 0 when it passes or is accepted; others: README.md.
+# The reports of this run are in the folder `repeated` beside this file.
+reports=$(cd "$(dirname "$0")" && pwd)/repeated || exit 1
+"""
+# Settings of a whole run, and those that `rerun_command` has as options.
+_NOT_REPEATED = {
+    *("acceptance_accepted", "acceptance_cases", "acceptance_compare", "acceptance_gate", "acceptance_html"),
+    *("acceptance_jobs", "acceptance_reports", "acceptance_reports_dir", "acceptance_scope"),
+    *("target_url", "mistralrs_bin", "ollama_api"),
+}
 _REQUIRE_TOKEN = ": \"${TOKEN:?value of the header, such as 'Bearer KEY', or 'none' without a key}\"\n"
 _SERVERS = """
 work=$(mktemp -d) || exit 1
@@ -69,10 +90,13 @@ def replay_evidence(
 ) -> list[Evidence]:
     """`repeat.sh`, a shell script of `curl` commands, and a gzipped file for each body that fits in none.
 
+    Nothing if a request or a file would be missing: too many, or too large to be kept.
     The servers that the suite has started are started before, those of `starts` as well: theirs may be a
     start that fails. What they have been given of `folder`, that of the scenario, is kept in `files/`.
     Keys are taken from the variable TOKEN.
     """
+    if len(exchanges) > SHOWN_EXCHANGES:
+        return []
     requests, bodies = "", []
     for number, exchange in last_exchanges(exchanges):
         if exchange.body_fits_on_a_line:
@@ -81,20 +105,50 @@ def replay_evidence(
         # A secret cannot be found in compressed text: it is removed before.
         packed = gzip.compress(redact_data(exchange.request_body), mtime=0)
         if len(packed) > MAX_PACKED_BODY:
-            size = len(exchange.request_body)
-            requests += f"# Left out: {exchange.method} {exchange.url} with a body of {size} bytes.\n"
-            continue
+            return []
         bodies.append(Evidence(f"body of request {number}", GZIP, packed, f"body-{number}.gz"))
         requests += f"{exchange.curl(body_file=bodies[-1].file)}\n"
     servers = _in_order([*filter(None, (STARTS.find(sent.url) for sent in exchanges)), *starts])
-    files = _files_of(servers, folder) if folder is not None else []
+    files = _files_of(servers, folder) if folder is not None else {}
+    if sum(file.stat().st_size for file in files.values()) > MAX_FILES_BYTES:
+        return []
     # The suite's own servers take any key.
     token = "TOKEN=${TOKEN:-none}\n" if servers else _REQUIRE_TOKEN
     script = _HEADER + (token if "$TOKEN" in requests else "")
     if servers:
         script += _SERVERS + "".join(_start_line(server, folder) for server in servers)
         requests = requests or 'cat "$work/server.log"\n'
-    return [Evidence.text("how to repeat it", script + requests, "repeat.sh"), *bodies, *files]
+    kept = [
+        Evidence(
+            f"file {file.name}",
+            "application/octet-stream",
+            file.read_bytes(),
+            f"{FILES}/{name}",
+            folder_only=True,
+        )
+        for name, file in files.items()
+    ]
+    return [Evidence.text("how to repeat it", script + requests, SCRIPT), *bodies, *kept]
+
+
+def suite_evidence(what: str, selection: Sequence[str], settings: Iterable[tuple[str, str, str]]) -> Evidence:
+    """`repeat.sh` that runs the selected scenario or check with the suite, target and settings of this run.
+
+    A secret of the settings is taken from its variable.
+    """
+    required, options = "", ["--tags", "slow or not slow", "-D", "acceptance_html=false"]
+    for name, value, origin in settings:
+        if REDACTED in value:
+            required += f': "${{{name.upper()}:?set it as in the run that failed}}"\n'
+        elif origin != "default" and name not in _NOT_REPEATED:
+            options += ["-D", f"{name}={value}"]
+    program = Path(sys.executable).with_name("acceptance")
+    command = rerun_command(*selection, *options, gate="strict").removeprefix("acceptance ")
+    run = f'exec {shlex.quote(str(program))} {command} -D acceptance_reports_dir="$reports"\n'
+    script = (
+        _SUITE_HEADER.format(what=what) + required + f"cd {shlex.quote(str(Path.cwd()))} || exit 1\n{run}"
+    )
+    return Evidence.text("how to repeat it", script, SCRIPT)
 
 
 def _in_order(starts: Iterable[ServerStart]) -> list[ServerStart]:
@@ -131,7 +185,7 @@ def _is_of_the_run(word: str, folder: Path) -> bool:
     return folder.parent in path.parents and folder not in path.parents and path.is_file()
 
 
-def _files_of(starts: Iterable[ServerStart], folder: Path) -> list[Evidence]:
+def _files_of(starts: Iterable[ServerStart], folder: Path) -> dict[str, Path]:
     """The files in the folder on the command lines, or below a folder that is; also shared ones."""
     words = {word for start in starts for word in start.command}
     shared = {Path(word) for word in words if _is_of_the_run(word, folder)}
@@ -139,20 +193,6 @@ def _files_of(starts: Iterable[ServerStart], folder: Path) -> list[Evidence]:
     files = [
         file for path in named for file in (path.rglob("*") if path.is_dir() else (path,)) if file.is_file()
     ]
-    kept = {file.relative_to(folder).as_posix(): file for file in files} | {
+    return {file.relative_to(folder).as_posix(): file for file in files} | {
         file.name: file for file in shared
     }
-    if sum(file.stat().st_size for file in kept.values()) > MAX_FILES_BYTES:
-        names = ", ".join(f"{name} ({file.stat().st_size} bytes)" for name, file in kept.items())
-        text = f"Too large to be kept: {names}. The steps of the scenario make them.\n"
-        return [Evidence.text("files left out", text, "files-left-out.txt")]
-    return [
-        Evidence(
-            f"file {file.name}",
-            "application/octet-stream",
-            file.read_bytes(),
-            f"{FILES}/{name}",
-            folder_only=True,
-        )
-        for name, file in kept.items()
-    ]

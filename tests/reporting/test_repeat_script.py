@@ -7,16 +7,23 @@ import socket
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from support.http.exchange import Exchange
 from support.programs.launcher import free_port
+from support.programs.process import CompletedCommand
 from support.programs.starts import ServerStart, Starts
 from support.reporting import repeat_script
-from support.reporting.evidence import write_evidence
-from support.reporting.repeat_script import replay_evidence
+from support.reporting.evidence import Transcript, write_evidence
+from support.reporting.repeat_script import SCRIPT, replay_evidence, suite_evidence
+from support.results.rerun_command import set_rerun_target
+from support.servers.discovery import CommandTarget
+from support.settings import ResolvedSettings, Settings
+from support.suite import RunContext
+from support.world import World
 from tests.timeouts import PATIENCE
 
 
@@ -131,13 +138,71 @@ def test_a_port_that_is_in_use_is_one_line(tmp_path: Path, known_starts: Starts)
     assert (done.returncode, done.stderr) == (1, f"{start.url} is in use: end what listens there\n")
 
 
-def test_large_files_are_named_and_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_script_starts_a_server_without_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repeat_script, "MAX_FILES_BYTES", 10)
     (tmp_path / "model.gguf").write_bytes(b"x" * 11)
     start = ServerStart(("server", "-f", str(tmp_path / "model.gguf")), {}, "http://127.0.0.1:2")
-    script, note = replay_evidence([], [start], tmp_path)
-    assert "server -f files/model.gguf" in script.data.decode()
-    assert b"model.gguf (11 bytes)" in note.data
+    assert replay_evidence([], [start], tmp_path) == []
+
+
+SETTINGS = [
+    ("target_api_key", "(redacted)", "the environment"),
+    ("test_batch_size", "4", "-D test_batch_size"),
+    ("acceptance_cases", "a.b", "-D acceptance_cases"),
+    ("test_port", "-", "default"),
+]
+
+
+def test_the_suite_repeats_what_requests_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    program = tmp_path / "bin dir" / "acceptance"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\npwd\nprintf "%s\\n" "$@"\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program.with_name("python")))
+    monkeypatch.chdir(tmp_path)
+    request.addfinalizer(partial(set_rerun_target, []))
+    set_rerun_target(["--target", "reference"])
+    script = suite_evidence("scenario", ["features/x.feature:3"], SETTINGS)
+    folder = write_evidence([script], tmp_path / "the reports", "Many users")
+    assert folder is not None
+    monkeypatch.delenv("TARGET_API_KEY", raising=False)
+    refused = run(folder, tmp_path)
+    assert refused.returncode != 0 and "TARGET_API_KEY: set it as in the run that failed" in refused.stderr
+    monkeypatch.setenv("TARGET_API_KEY", "k")
+    done = run(folder, tmp_path)
+    assert done.returncode == 1, done.stderr
+    place, *words = done.stdout.splitlines()
+    assert place == str(tmp_path)
+    assert words[:4] == ["run", "features/x.feature:3", "--tags", "slow or not slow"]
+    assert words[-6:-2] == ["--target", "reference", "--gate", "strict"]
+    assert words[-1] == f"acceptance_reports_dir={folder}/repeated"
+    assert "test_batch_size=4" in words and not any("a.b" in word for word in words)
+
+
+# What a scenario has beside the requests of one client, as an attribute of its world.
+KINDS = ("mcp", "parity", "performance", "faults", "clients")
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "task_result", "difference", "program", "terminal", "requests"])
+def test_only_requests_of_one_client_are_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    target = CommandTarget(Path("mistralrs"), "mistralrs", "0.8.1", "a test")
+    world = World(RunContext(ResolvedSettings(Settings(), {}), target), tmp_path)
+    monkeypatch.setattr(World, "exchanges", lambda _: [get("http://127.0.0.1:1/x")])
+    if kind in KINDS:
+        vars(world)[kind] = object()
+    elif kind == "program":
+        world.program.completed.set(CompletedCommand(("a",), 1, "", "", 0.1))
+    elif kind == "terminal":
+        monkeypatch.setattr(world.terminal, "transcripts", lambda: [Transcript("a chat", "> ")])
+    elif kind != "requests":
+        getattr(world, kind).set("an outcome")
+    world.collect()
+    scripts = [piece for piece in world.evidence if piece.file == SCRIPT]
+    assert len(scripts) == (kind == "requests")
 
 
 def test_what_every_process_has_and_what_names_the_home_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
