@@ -34,9 +34,9 @@ def ask_often(context: StepContext, request: str, question: str, times: int) -> 
     context.world.conversation.send(request, question, request_options(context.table), times)
 
 
-@when("a {request} {string} up to {int} times( with)")
-def ask_until_early(context: StepContext, request: str, question: str, times: int) -> None:
-    context.world.conversation.send_until_early(request, question, request_options(context.table), times)
+@when("a {request} {string} until a first chunk arrives early, for at most {int} second(s)(, with)")
+def ask_until_early(context: StepContext, request: str, question: str, limit: float) -> None:
+    context.world.conversation.send_until_early(request, question, request_options(context.table), limit)
 
 
 @when("a {request} {string}, non-streamed and streamed(, with)")

@@ -20,7 +20,7 @@ Feature: Completions continue a prompt
 
   @normal
   Scenario: A streamed completion arrives in chunks
-    When a client requests a completion of "Tell me about the forever" up to 5 times with
+    When a client requests a completion of "Tell me about the forever" until a first chunk arrives early, for at most 5 seconds, with
       | option     | value |
       | stream     | true  |
       | max_tokens | 300   |

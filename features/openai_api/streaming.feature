@@ -22,7 +22,7 @@ Feature: A streamed answer equals the non-streamed one
 
   @critical
   Scenario: A streamed answer arrives in chunks
-    When a user asks "Run forever" up to 5 times with
+    When a user asks "Run forever" until a first chunk arrives early, for at most 5 seconds, with
       | option     | value |
       | stream     | true  |
       | max_tokens | 300   |

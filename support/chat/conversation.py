@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -57,13 +58,17 @@ class Conversation(ScenarioResult):
         """Send a question so many times, as a chat or as a completion of the rendered prompt (`REQUESTS`)."""
         self._add_answers(self._request(kind, question, options or {}) for _ in range(times))
 
-    def send_until_early(self, kind: str, question: str, options: JsonMapping, at_most: int) -> None:
-        """Send a question until a first chunk arrives early: one can be read late by chance."""
-        for _ in range(at_most):
+    def send_until_early(self, kind: str, question: str, options: JsonMapping, limit: float) -> None:
+        """Send a question until a first chunk arrives early, for so many seconds.
+
+        A chunk is read late when the reader gets no CPU time: beside busy programs six times in a row.
+        """
+        end = time.monotonic() + self._suite.settings.seconds(limit)
+        early = False
+        while not early and time.monotonic() < end:
             answer = self._request(kind, question, options)
             self.answers.add(answer)
-            if checks.is_first_chunk_early(answer):
-                return
+            early = checks.is_first_chunk_early(answer)
 
     def send_both(self, kind: str, question: str, options: JsonMapping | None = None) -> None:
         """Send a question non-streamed, then streamed."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from support.chat import checks
 from support.chat.client import Answer
+from support.chat.conversation import CHAT, Conversation
 from support.http.exchange import Exchange
 from support.results.scenario_result import ScenarioResult
+from support.settings import Settings
 from tests.conformance.samples import exchange
 
 Check = Callable[[], None]
@@ -98,5 +101,23 @@ def test_an_answer_that_is_late_is_noticed() -> None:
 
 def test_a_server_that_holds_answers_back_is_noticed() -> None:
     late = told(exchange=took(1, 0.9, 1))
-    with pytest.raises(AssertionError, match=r"900.0 ms of 1000.0 ms, 900.0 ms"):
+    with pytest.raises(AssertionError, match=r"of 2 answers it arrived at 900.0 ms of 1000.0 ms, 900.0 ms"):
         checks.check_first_chunk_early([late, late])
+
+
+@pytest.mark.parametrize(("time_factor", "tries"), [(1, 4), (5, 8)])
+def test_a_first_chunk_is_awaited_as_long_as_the_machine_needs(
+    monkeypatch: pytest.MonkeyPatch, time_factor: float, tries: int
+) -> None:
+    """Each answer takes a second; the first seven are read late, as beside busy programs."""
+    clock = iter(range(100))
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    suite = SimpleNamespace(settings=Settings(acceptance_time_factor=time_factor))
+    answers = iter([told(exchange=took(1, 0.9, 1))] * 7 + [told(exchange=took(1, 0.4, 1))] * 50)
+    api = SimpleNamespace(chat=lambda *_, **__: next(answers))
+    conversation = Conversation(lambda: api, suite)  # type: ignore[arg-type, return-value]
+
+    conversation.send_until_early(CHAT, "Run forever", {}, 5)
+
+    got = conversation.answers.all()
+    assert (len(got), checks.is_first_chunk_early(got[-1])) == (tries, tries > 7)
