@@ -292,20 +292,21 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
 
     \b
     ID is the id of a check or the title of a scenario. The entry is added to accepted.toml
-    (setting acceptance_accepted).
+    (setting acceptance_accepted), with its failure in the last run: another one counts.
     """
     import getpass
 
     from support.reporting.files import write_atomically
-    from support.results.accepted_issues import AcceptedIssue, AcceptedIssues, parse_date
-    from support.runner import entry_point
+    from support.results.accepted_issues import AcceptedIssue, AcceptedIssues, failure_in, parse_date
+    from support.runner import entry_point, rerun
     from support.runner.checks_of_scenarios import known_ids
 
     # With the configuration of behave, which has the form of titles.
     settings = entry_point.settings_of([f"--define={setting}" for setting in defines])
     accepted = AcceptedIssues.load(settings.acceptance_accepted)
     try:
-        entry = AcceptedIssue.of(name, reason, owner or getpass.getuser(), parse_date(until))
+        failure = failure_in(rerun.tests_of_last_run(settings.acceptance_reports_dir), name)
+        entry = AcceptedIssue.of(name, reason, owner or getpass.getuser(), parse_date(until), failure)
     except ValueError as error:
         raise SettingsError(f"accept: {error}") from None
     if entry.until < datetime.now().astimezone().date():
@@ -320,6 +321,9 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
             "-D acceptance_accepted=FILE"
         ) from None
     click.echo(f"{accepted.file}: {name!r} is {entry}")
+    click.echo(
+        f"as long as it fails so: {failure}" if failure else "however it fails: the last run has no failure"
+    )
 
 
 @main.command()

@@ -71,6 +71,11 @@ class RunVerdict:
             f"{self.accepted_file} accepts {name!r}, which passed; remove the entry"
             for name in self.decision.stale
         ]
+        found += [
+            f"{self.accepted_file} accepts {name!r}, but not this failure of it"
+            for name in dict.fromkeys(finding.id for finding in self.decision.blockers)
+            if name in self.decision.changed
+        ]
         if earlier := self.decision.earlier_no_go:
             found.append(f"NO-GO in an earlier run of `--iterations` (number {earlier})")
         if differing := self.decision.differing:

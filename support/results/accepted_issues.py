@@ -4,47 +4,71 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 
 from support.errors import SettingsError
 from support.name_registry import unknown
+from support.results.causes import comparable
+from support.results.known_issues import NEW_FAILURE
+from support.results.safe_text import one_line
 from support.user_files import problem_of, read_regular_file, remedy_of
 
 TABLE = "accepted"
+# `failure` of an entry for a known issue: however it is listed to fail.
+AS_LISTED = "known issue"
+FAILURE_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
 class AcceptedIssue:
-    """`id`: of a check, or the title of a scenario. It counts up to and including the day `until`."""
+    """`id`: of a check, or the title of a scenario. It counts up to and including the day `until`.
+
+    `failure`: how it failed when it was accepted: `AS_LISTED`, the first line, or empty for not known.
+    """
 
     id: str
     reason: str
     owner: str
     until: date
+    failure: str = ""
 
     @classmethod
-    def of(cls, id: str, reason: str, owner: str, until: date) -> AcceptedIssue:
+    def of(cls, id: str, reason: str, owner: str, until: date, failure: str | None = None) -> AcceptedIssue:
         """Raises ValueError for a text that is blank or has several lines."""
         texts = {"id": id.strip(), "reason": reason.strip(), "owner": owner.strip()}
+        texts |= {"failure": failure.strip()} if failure is not None else {}
         for name, text in texts.items():
             if not text or not text.isprintable():
                 raise ValueError(f"`{name}` is one line of text, not {text!r}")
         return cls(**texts, until=until)
+
+    def covers(self, failure: str, *, known: bool) -> bool:
+        """Whether this failure is what was accepted. `known`: it is that of a known issue.
+
+        Numbers, ids, times and folders may differ. Where the entry has no failure, it is any, but for a known
+        issue the listed one.
+        """
+        if self.failure == AS_LISTED:
+            return known
+        if not self.failure:
+            return known or not failure.startswith(NEW_FAILURE)
+        return comparable(self.failure) == comparable(one_line(failure, FAILURE_CHARACTERS))
 
     def __str__(self) -> str:
         return f"accepted by {self.owner} until {self.until}: {self.reason}"
 
     def to_toml(self) -> str:
         """The entry as it stands in the file. A JSON string is a TOML string as well."""
-        texts = {name: json.dumps(getattr(self, name), ensure_ascii=False) for name in _TEXTS}
+        names = (*_TEXTS, *(["failure"] if self.failure else []))
+        texts = {name: json.dumps(getattr(self, name), ensure_ascii=False) for name in names}
         rows = [f"{name} = {text}" for name, text in texts.items()]
         return "\n".join([f"[[{TABLE}]]", *rows, f"until = {self.until}", ""])
 
 
-_KEYS = tuple(field.name for field in fields(AcceptedIssue))
+_KEYS = tuple(field.name for field in fields(AcceptedIssue) if field.name != "failure")
 _TEXTS = _KEYS[:-1]
 
 
@@ -115,13 +139,23 @@ class AcceptedIssues:
 
 
 def _entry(row: object) -> AcceptedIssue:
-    if not isinstance(row, dict) or set(row) != set(_KEYS):
+    if not isinstance(row, dict) or set(row) - {"failure"} != set(_KEYS):
         keys = ", ".join(row) if isinstance(row, dict) else repr(row)
         raise ValueError(f"an entry has the keys {', '.join(_KEYS)}, not {keys}")
-    for name in _TEXTS:
+    for name in set(row) - {"until"}:
         if not isinstance(row[name], str):
             raise ValueError(f"`{name}` is one line of text, not {row[name]!r}")
-    return AcceptedIssue.of(row["id"], row["reason"], row["owner"], parse_date(row["until"]))
+    return AcceptedIssue.of(**{**row, "until": parse_date(row["until"])})
+
+
+def failure_in(tests: Iterable[Mapping[str, object]], name: str) -> str | None:
+    """How a check or a scenario failed in a report (its `tests`); None where it did not."""
+    for test in tests:
+        if test["name"] == name and test["verdict"] == "known_issue":
+            return AS_LISTED
+        if test["name"] == name and test["verdict"] in ("failed", "broken"):
+            return one_line(str(test["error"]), FAILURE_CHARACTERS)
+    return None
 
 
 def parse_date(value: object) -> date:

@@ -78,7 +78,7 @@ class Decision:
     `stale`: ids that are accepted and passed. `not_run`: blockers that were not run. `unselected`: how many
     scenarios a whole run has and this one has not. `out_of_scope`: how many `acceptance_scope` leaves out.
     `earlier_no_go`: the numbers of the runs of `--iterations` before this one that are NO-GO; `differing`:
-    what has another verdict in one of them.
+    what has another verdict in one of them. `changed`: what is accepted, and failed in another way.
     `dependants`: what was not run for the cause of a finding.
     """
 
@@ -91,6 +91,7 @@ class Decision:
     out_of_scope: int = 0
     earlier_no_go: str = ""
     differing: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
     @property
     def blockers(self) -> tuple[Finding, ...]:
@@ -177,6 +178,9 @@ def decide(
         sum(SLOW not in record.tags for record in unselected),
         tuple(finding for finding in skipped if _reason(finding) in found),
         sum(record.status == "out_of_scope" for record in records),
+        changed=tuple(
+            dict.fromkeys(one.id for one in findings if one.accepted is None and accepted.find(one.id))
+        ),
     )
 
 
@@ -228,13 +232,19 @@ def _findings(record: Record, accepted: AcceptedIssues) -> Iterator[Finding]:
             source=check.reason_source if is_known else "",
             scenario=record.name,
             location=record.location,
-            accepted=accepted.find(check.id),
+            accepted=_accepted(accepted, check.id, check.actual, known=is_known),
             cause="" if is_known else check.cause,
         )
     # Who accepts a check does not accept what failed beside it: a cleanup, a time limit, a killed worker.
     if (record.gates and not (failed and record.by_checks)) or (record.status == "known_issue" and not known):
         is_known = record.status == "known_issue"
-        yield _scenario(record, known=is_known, accepted=accepted.find(record.name))
+        entry = _accepted(accepted, record.name, record.error, known=is_known)
+        yield _scenario(record, known=is_known, accepted=entry)
+
+
+def _accepted(accepted: AcceptedIssues, name: str, failure: str, *, known: bool) -> AcceptedIssue | None:
+    entry = accepted.find(name)
+    return entry if entry is not None and entry.covers(failure, known=known) else None
 
 
 def _scenario(record: Record, *, known: bool, accepted: AcceptedIssue | None = None) -> Finding:

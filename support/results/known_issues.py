@@ -22,6 +22,8 @@ from support.user_files import problem_of, read_regular_file, remedy_of
 FILE = Path("known_issues.toml")
 TABLE = "known_issue"
 FAILURE = "failure"
+# How the text of what is listed begins where it fails in another way.
+NEW_FAILURE = "a new failure"
 REQUIRED_KEYS = frozenset({"target", "versions", "reason", "source", FAILURE})
 # What is listed: ids of checks, full titles of scenarios that run no group of checks. Beside it the key of a
 # failure that is its place: a check fails in a layer, a scenario in a step.
@@ -128,7 +130,7 @@ class Listing:
         shown = "\n".join(
             [*(f"{where}: {text}" if where else text for where, text in new[:SHOWN]), *left_out]
         )
-        return f"a new failure {found} the known issue of {listed}: {shown}\nexpected failure: {expected}"
+        return f"{NEW_FAILURE} {found} the known issue of {listed}: {shown}\nexpected failure: {expected}"
 
     def _covers(self, failure: tuple[str, str]) -> bool:
         return any(entry.covers(failure) for entry in self.entries)

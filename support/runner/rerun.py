@@ -137,6 +137,12 @@ def _line(number: int, times: int, report: JsonObject) -> str:
     )
 
 
+def tests_of_last_run(reports: Path) -> list[JsonObject]:
+    """The scenarios and checks of the last run; none without a run."""
+    file = reports / REPORT
+    return _tests(file) if file.is_file() else []
+
+
 def _tests(report: Path) -> list[JsonObject]:
     try:
         tests: list[JsonObject] = json.loads(report.read_bytes())["tests"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.errors import SettingsError
-from support.results.accepted_issues import AcceptedIssue, AcceptedIssues
+from support.results.accepted_issues import AcceptedIssue, AcceptedIssues, failure_in
 from support.results.known_issues import KnownIssues
 
 ENTRY = AcceptedIssue("toy.a", 'we "never" use it \\ ü', "ops", date(2027, 3, 31))
@@ -20,9 +20,10 @@ GOOD = 'id = "toy.a"\nreason = "r"\nowner = "o"\n'
 def test_an_added_entry_is_read_again(tmp_path: Path) -> None:
     file = tmp_path / "accepted.toml"
     other = AcceptedIssue("It is a title", "r", "o", date(2027, 1, 1))
-    for entry in (ENTRY, other):
+    with_failure = AcceptedIssue("toy.b", "r", "o", date(2027, 1, 1), 'got "ü"')
+    for entry in (ENTRY, other, with_failure):
         file.write_text(AcceptedIssues.load(file).added(entry), encoding="utf-8")
-    assert AcceptedIssues.load(file).entries == (ENTRY, other)
+    assert AcceptedIssues.load(file).entries == (ENTRY, other, with_failure)
     with pytest.raises(SettingsError, match="accepted already"):
         AcceptedIssues.load(file).added(ENTRY)
 
@@ -48,6 +49,8 @@ def test_a_named_pipe_is_an_error_and_is_not_waited_for(
             f"[[accepted]]\n{GOOD.replace(chr(34) + 'r' + chr(34), chr(34) * 2)}until = 2027-01-01\n",
             "`reason` is one",
         ),
+        (f'[[accepted]]\n{GOOD}until = 2027-01-01\nfailure = ""\n', "`failure` is one line of text"),
+        (f"[[accepted]]\n{GOOD}until = 2027-01-01\nfailure = 3\n", "`failure` is one line of text"),
         ("[[acepted]]\n", "entries are [[accepted]]"),
         ("accepted = 3\n", "entries are [[accepted]], not 3"),
         ("accepted = 3\n", "cannot be read"),
@@ -61,6 +64,17 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, text: str, message: str) -> No
         AcceptedIssues.load(file)
     assert message in str(caught.value) and str(file) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_failure_of_an_entry_is_that_of_the_last_run() -> None:
+    tests = [
+        {"name": "toy.a", "verdict": "known_issue", "error": "got 1"},
+        {"name": "toy.b", "verdict": "failed", "error": "\nstatus:\n  got 500\nmore"},
+        {"name": "toy.c", "verdict": "passed"},
+    ]
+    found = [failure_in(tests, name) for name in ("toy.a", "toy.b", "toy.c", "toy.d")]
+    assert found == ["known issue", "status: got 500", None, None]
+    assert failure_in([], "toy.a") is None
 
 
 def test_an_entry_counts_up_to_its_last_day() -> None:

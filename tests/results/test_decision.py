@@ -82,6 +82,50 @@ def test_a_group_is_accepted_when_each_new_failure_is() -> None:
     assert not decide([GROUP], "release", accepting("toy.listed")).accepts(GROUP)
 
 
+OTHER = "a new failure instead of the known issue of toy (answers are mixed; docs): status: 500"
+
+
+@pytest.mark.parametrize(
+    ("failure", "found", "accepted"),
+    [
+        ("", FAILED, True),
+        ("", MIXED, True),
+        ("", record(MIXED.name, "failed", "blocker", error=OTHER), False),
+        ("known issue", MIXED, True),
+        ("known issue", record(MIXED.name, "failed", "blocker", error=OTHER), False),
+        ("known issue", FAILED, False),
+        ("expected 1", FAILED, True),
+        (
+            "expected 2 at port 4711",
+            record(FAILED.name, "failed", error="expected 3 at port 815\nmore"),
+            True,
+        ),
+        ("expected two", FAILED, False),
+        ("expected 200, got 500", record(FAILED.name, "failed", error="expected 200, got 404"), False),
+    ],
+)
+def test_another_failure_than_the_accepted_one_counts(failure: str, found: Record, *, accepted: bool) -> None:
+    entry = AcceptedIssue(found.name, "not used here", "ops", UNTIL, failure)
+    decision = decide([found], "release", AcceptedIssues([entry]))
+    assert [one.id for one in decision.accepted] == [found.name] * accepted
+    assert [one.id for one in decision.blockers] == [found.name] * (not accepted)
+    code = exit_code([found], [found.location], decision, broken=False)
+    assert code == (0 if accepted else 1)
+    why = f"accepted.toml accepts {found.name!r}, but not this failure of it"
+    assert RunVerdict("toy 1.0", code, decision).reasons == [why] * (not accepted)
+
+
+def test_another_failure_of_an_accepted_check_counts() -> None:
+    entries = [
+        AcceptedIssue("toy.new", "r", "ops", UNTIL, "got an empty answer"),
+        AcceptedIssue("toy.listed", "r", "ops", UNTIL, "known issue"),
+    ]
+    decision = decide([GROUP], "release", AcceptedIssues(entries))
+    assert [one.id for one in decision.blockers] == ["toy.new"]
+    assert [one.id for one in decision.accepted] == ["toy.listed"]
+    assert decision.changed == ("toy.new",)
+
+
 def test_an_accepted_check_does_not_accept_what_failed_beside_it() -> None:
     killed = replace(GROUP, status="broken", by_checks=False, error="the worker process ended")
     decision = decide([killed], "regression", accepting("toy.new"))
