@@ -184,12 +184,15 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
     settings += selection.model_settings(model) if model is not None else []
     if reports:
         settings += selection.setting_of_option("--report", "acceptance_reports", ",".join(reports))
-    settings += ["acceptance_strict=true"] if strict else []
-    settings += [f"acceptance_gate={gate}"] if gate is not None else []
-    settings += ["test_verbose=true"] if verbose else []
-    jobs = str(min(os.cpu_count() or 1, 64)) if parallel and jobs is None else jobs
-    if jobs is not None:
-        settings += selection.setting_of_option("--jobs", "acceptance_jobs", jobs)
+    for option, setting, value in (
+        ("--strict", "acceptance_strict", "true" if strict else None),
+        ("--gate", "acceptance_gate", gate),
+        ("--verbose", "test_verbose", "true" if verbose else None),
+        ("--parallel", "acceptance_jobs", _worker_per_core() if parallel and jobs is None else None),
+        ("--jobs", "acceptance_jobs", jobs),
+    ):
+        if value is not None:
+            settings += selection.setting_of_option(option, setting, value)
     arguments = [f"--define={setting}" for setting in settings] + selection.name_arguments(name)
     arguments += selection.case_arguments(cases)
     if cases:
@@ -215,6 +218,10 @@ def run(  # noqa: PLR0913 - click passes each option as an argument
         )
     _ignore_signals()
     sys.exit(code)
+
+
+def _worker_per_core() -> str:
+    return str(min(os.cpu_count() or 1, 64))
 
 
 def _ignore_signals() -> None:

@@ -189,7 +189,10 @@ def _mismatch(layer: str, error: ValidationError) -> ConformanceError:
     """All errors, each with its place; the first few in one line, with their values where these are short."""
     places = {tuple(fault["loc"]): fault for fault in error.errors(include_url=False)}
     kept = [place for place in places if not _of_another_type(place, places)]
-    faults = [f"{'.'.join(map(str, place)) or '(all)'}: {places[place]['msg']}" for place in kept]
+    faults = [
+        f"{'.'.join(map(str, place)) or '(all)'}: {places[place]['msg'].removeprefix('Value error, ')}"
+        for place in kept
+    ]
     shown = [
         fault + _offending(places[place]["type"], places[place]["input"])
         for place, fault in zip(kept, faults, strict=True)

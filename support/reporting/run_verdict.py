@@ -126,10 +126,17 @@ class RunVerdict:
             if self.decision.gate == "regression":
                 return f"GO: {self.target} has no unlisted failure {gate}{self._for_release}."
             return f"GO: {self.target} may go live {gate}."
-        known, new = self._known_blockers, len(self.decision.blockers) - len(self._known_blockers)
-        why = [counted(len(known), "known blocker")] if known else []
-        roots = sum(not cause.known for cause in self.causes)
-        why += [f"{counted(new, 'unlisted failure')}{self._of_causes(new, roots)}"] if new else []
+        why = [counted(len(known), "known blocker")] if (known := self._known_blockers) else []
+        for word, listed in (("listed", True), ("unlisted", False)):
+            new = [
+                [one for one in cause.findings if one.listed is listed]
+                for cause in self.causes
+                if not cause.known
+            ]
+            if count := sum(map(len, new)):
+                why.append(
+                    f"{counted(count, f'{word} failure')}{self._of_causes(count, sum(map(bool, new)))}"
+                )
         why += self.reasons
         return f"NO-GO: {self.target} must not go live {gate}: {', '.join(why) or 'the run failed'}."
 

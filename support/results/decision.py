@@ -1,7 +1,7 @@
 """Whether the target may go live: what failed in a run, and what of it counts (docs/severities.md).
 
 The gate decides what counts. `release`: every unlisted failure, and every known issue of severity `blocker`.
-`regression`: unlisted failures only. `strict`: every failure; known issues are not even looked up.
+`regression`: unlisted failures only. `strict`: every failure; a known issue is a failure that is listed.
 What `accepted.toml` lists does not count.
 """
 
@@ -30,7 +30,8 @@ class Finding:
 
     `id`: of the check, or the title of the scenario. `reason`: that of the known issue, or what was received,
     or why it was not run; `source`: where the known issue is documented. `scenario` and `location` are where
-    it ran. `cause`: why it failed, where the suite knows it.
+    it ran. `cause`: why it failed, where the suite knows it. `listed`: it counts under the gate `strict`
+    although `known_issues.toml` has it.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Finding:
     location: str
     accepted: AcceptedIssue | None = None
     cause: str = ""
+    listed: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,13 @@ class Cause:
     known: bool
     findings: tuple[Finding, ...]
     not_run: tuple[Finding, ...] = ()
+
+    @property
+    def standing(self) -> str:
+        """`known issue`, `listed` (a known issue under the gate `strict`) or `unlisted`."""
+        if self.known:
+            return "known issue"
+        return "listed" if all(finding.listed for finding in self.findings) else "unlisted"
 
     @property
     def dependants(self) -> tuple[Finding, ...]:
@@ -163,6 +172,12 @@ def decide(
     """
     lost = {line: record.error for record in records for line in _unanswered(record)}
     findings = [_of_lost(one, lost) for record in records for one in _findings(record, accepted)]
+    if gate == "strict":
+        listed = {(record.location, record.name) for record in records if record.known_in}
+        listed |= {
+            (record.location, check.id) for record in records for check in record.checks if check.known_in
+        }
+        findings = [replace(one, listed=(one.location, one.id) in listed) for one in findings]
     found = {_reason(finding) for finding in findings if not finding.known}
     skipped = [finding for record in records for finding in _not_run(record)]
     passed = {*_passed(records)} - {finding.id for finding in findings} - {*flaky}

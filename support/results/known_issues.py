@@ -153,10 +153,11 @@ NOT_LISTED = Listing()
 
 
 class KnownIssues:
-    """The list, by program, version and id or title."""
+    """The list, by program, version and id or title. Not `applied`: what is listed is only named as such."""
 
-    def __init__(self, entries: Iterable[KnownIssue]) -> None:
+    def __init__(self, entries: Iterable[KnownIssue], *, applied: bool = True) -> None:
         self.entries = tuple(entries)
+        self._applied = applied
 
     @classmethod
     def load(cls, file: Path = FILE) -> KnownIssues:
@@ -179,6 +180,8 @@ class KnownIssues:
 
     def find(self, components: Iterable[tuple[str, str]], name: str) -> Listing:
         """The entries of a check (id) or a scenario (title) on these programs (name, version)."""
+        if not self._applied:
+            return NOT_LISTED
         listed = [entry for entry in self.entries if name == (entry.check or entry.scenario)]
         applying = (
             entry for program, version in components for entry in listed if entry.applies_to(program, version)

@@ -85,7 +85,8 @@ def case_arguments(ids: Sequence[str]) -> list[str]:
     from support.runner.checks_of_scenarios import titles_of_checks
 
     titles = [f"--name=^{re.escape(title)}$" for title in titles_of_checks(ids)]
-    return [f"--define=acceptance_cases={','.join(ids)}", *titles]
+    chosen = setting_of_option("--case", "acceptance_cases", ",".join(ids))
+    return [*(f"--define={setting}" for setting in chosen), *titles]
 
 
 def target_settings(target: str) -> list[str]:
@@ -95,9 +96,10 @@ def target_settings(target: str) -> list[str]:
             "--target is empty; choose auto, real, reference, a URL, or the path of a program"
         )
     if target in ("auto", "real", "reference"):
-        return [f"acceptance_target={target}"]
+        return setting_of_option("--target", "acceptance_target", target)
     if "://" in target:
-        return ["acceptance_target=auto", *setting_of_option("--target", "target_url", target)]
+        place = setting_of_option("--target", "target_url", target)
+        return [*setting_of_option("--target", "acceptance_target", "auto"), *place]
     # A shell does not expand `~` behind `=`.
     path = os.path.expanduser(target)  # noqa: PTH111 - a name of an unknown user stays as it is
     program = path if os.path.lexists(path) else shutil.which(target)
@@ -106,7 +108,8 @@ def target_settings(target: str) -> list[str]:
             f"--target {target!r} is not an existing program; "
             "choose auto, real, reference, a URL such as http://HOST:PORT, or the path of a program"
         )
-    return ["acceptance_target=real", *setting_of_option("--target", "mistralrs_bin", str(program))]
+    place = setting_of_option("--target", "mistralrs_bin", str(program))
+    return [*setting_of_option("--target", "acceptance_target", "real"), *place]
 
 
 def setting_of_option(option: str, name: str, value: str) -> list[str]:
@@ -122,7 +125,8 @@ def model_settings(given: str) -> list[str]:
         raise SettingsError("--model is empty; give the folder or the file of a model, or leave it out")
     model = Path(given)
     if model.is_dir():
-        return [*setting_of_option("--model", "test_model_path", str(model)), "test_model_file="]
+        folder = setting_of_option("--model", "test_model_path", str(model))
+        return [*folder, "test_model_file=", "option.test_model_file=--model"]
     if not model.is_file() or not model.name.lower().endswith(MODEL_FILES):
         raise SettingsError(
             f"--model {str(model)!r} is not an existing model; give a folder (SafeTensors) or a .gguf or "

@@ -47,12 +47,14 @@ def compare_targets(old: str, new: str, options: Sequence[str], reports: Path, r
     `options` of `acceptance run` are for the sides that are run. A run that did not check all ends the
     comparison with its exit code.
     """
-    lock_reports(reports)
     sides = Side.of(old, reports / FOLDER / "old"), Side.of(new, reports / FOLDER / "new")
     if old == new:
         raise SettingsError(f"OLD and NEW are the same: {old}")
     if options and all(side.finished for side in sides):
         raise SettingsError(f"{options[0]} is for runs, and both sides are reports of earlier runs")
+    if any(side.finished is None for side in sides):
+        # Reports that are only read need no lock, and the page is written whole.
+        lock_reports(reports)
     finished = []
     for side in sides:
         if side.finished is None:

@@ -122,4 +122,4 @@ def test_the_list_of_models_is_read_when_it_is_looked_at() -> None:
     assert canned.sent[0][:2] == ("GET", "/v1/models")
     twice, _ = client(reply(models("tiny", "tiny")))
     listed = twice.models()
-    refused(lambda: model_names(listed), "contract: (all): Value error, a name is listed twice")
+    refused(lambda: model_names(listed), "contract: (all): a name is listed twice")

@@ -221,6 +221,19 @@ def test_what_was_not_run_stands_below_its_cause_and_requests_before_it_have_it_
     assert [one["id"] for one in verdict.to_json()["causes"][0]["not_run"]] == ["later", "toy.two"]
 
 
+def test_a_listed_failure_that_counts_is_named_as_listed() -> None:
+    seen = record("it is listed", "failed", "minor", error="it took long", known_in="toy 1.0 (late; docs)")
+    verdict = RunVerdict("toy 1.0", 1, decide([FAILED, seen], "strict", AcceptedIssues()))
+    counted = "(gate: strict): 1 listed failure, 1 unlisted failure."
+    assert verdict.sentences[0].endswith(counted)
+    shown = run_summary([FAILED, seen], duration=1.0, verdict=verdict)
+    assert ", listed" in decision_banner([FAILED, seen], verdict, "", {})
+    assert "minor    listed: " in render("closing.txt", reports={}, **shown)
+    assert "minor, listed |" in render("summary.md", matrix=None, **shown)
+    other = RunVerdict("toy 1.0", 1, decide([FAILED, seen], "release", AcceptedIssues()))
+    assert "2 unlisted failures" in other.text, "another version has it"
+
+
 def test_known_issues_are_counted_by_severity() -> None:
     assert decide([GGML, MIXED, GROUP], "release", AcceptedIssues()).known_issues == {
         "blocker": 2,

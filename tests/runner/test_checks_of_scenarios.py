@@ -63,7 +63,8 @@ def test_a_case_selects_the_scenario_of_its_group() -> None:
     assert selection.case_arguments([]) == []
     words = selection.case_arguments(["openai.chat.body.empty", "openai.chat.body.truncated"])
     assert words[0] == "--define=acceptance_cases=openai.chat.body.empty,openai.chat.body.truncated"
-    assert [word.replace("\\", "") for word in words[1:]] == [f"--name=^{GROUP_TITLE}$"]
+    assert words[1] == "--define=option.acceptance_cases=--case"
+    assert [word.replace("\\", "") for word in words[2:]] == [f"--name=^{GROUP_TITLE}$"]
     with pytest.raises(SettingsError, match=r"close matches: openai\.chat\.body\.empty"):
         selection.case_arguments(["openai.chat.body.emptyy"])
 

@@ -124,14 +124,19 @@ def test_tags_are_joined_and_keep_the_configured_ones() -> None:
 def test_a_target_is_a_word_a_url_or_a_program(tmp_path: Path) -> None:
     program = tmp_path / "mistralrs"
     program.touch()
-    assert selection.target_settings("reference") == ["acceptance_target=reference"]
+    assert selection.target_settings("reference") == [
+        "acceptance_target=reference",
+        "option.acceptance_target=--target",
+    ]
     assert selection.target_settings("http://host:1") == [
         "acceptance_target=auto",
+        "option.acceptance_target=--target",
         "target_url=http://host:1",
         "option.target_url=--target",
     ]
     assert selection.target_settings(str(program)) == [
         "acceptance_target=real",
+        "option.acceptance_target=--target",
         f"mistralrs_bin={program}",
         "option.mistralrs_bin=--target",
     ]
@@ -144,7 +149,10 @@ def test_a_model_is_a_folder_or_a_file(tmp_path: Path) -> None:
     file.touch()
     (tmp_path / "readme.md").touch()
     folder = [f"test_model_path={tmp_path}", "option.test_model_path=--model"]
-    assert selection.model_settings(str(tmp_path)) == [*folder, "test_model_file="]
+    assert selection.model_settings(str(tmp_path)) == [
+        *folder,
+        *("test_model_file=", "option.test_model_file=--model"),
+    ]
     assert selection.model_settings(str(file)) == [
         *folder,
         "test_model_file=mine.gguf",

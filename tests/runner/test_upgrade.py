@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,6 +49,25 @@ def test_a_run_that_did_not_check_all_ends_the_comparison(
     assert compare_targets("reference", earlier, [], tmp_path, lambda _: code) == code
     assert f"ended with exit code {code}: nothing is compared" in capsys.readouterr().out
     assert not (tmp_path / "comparison.html").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no lock of a folder")
+def test_reports_of_ended_runs_are_compared_while_a_run_writes_its_own(tmp_path: Path, earlier: str) -> None:
+    other = str(write(tmp_path / "other", report(row("S"), target="toy 2.0")))
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    program = (
+        "import pathlib, sys; from support.reporting.files import lock_reports; "
+        "lock_reports(pathlib.Path(sys.argv[1])); print('locked', flush=True); input()"
+    )
+    words = [sys.executable, "-c", program, str(reports)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None and run.stdout.readline() == "locked\n"
+        assert compare_targets(earlier, other, [], reports, lambda _: 0) == 0
+        with pytest.raises(SettingsError, match="another run writes to the reports folder"):
+            compare_targets(earlier, "reference", [], reports, lambda _: 0)
+        run.communicate("\n")
+    assert (reports / "comparison.html").is_file()
 
 
 def test_nothing_is_run_before_both_are_known(tmp_path: Path) -> None:
