@@ -7,7 +7,7 @@ BIN := .venv/bin
 
 help:
 	@echo "make acceptance        test the server: a real one if present, else the reference server; ARGS=\"...\""
-	@echo "make acceptance-real   the same on the real mistralrs, built first when it is missing (15 minutes)"
+	@echo "make acceptance-real   the same on the real mistralrs, built first when it is missing (18 to 28 minutes)"
 	@echo "make test              the project's own tests"
 	@echo "make measurements      measure the figures of docs/measurements.md again"
 	@echo "make clean             remove the environment and the reports (not the shared cache)"

@@ -67,6 +67,7 @@ def main(asked: Sequence[str] = ()) -> int:
     make_paths_relative(PROJECT / ".venv", PROJECT)
     KEPT_GROUPS.write_text("\n".join(groups), encoding="utf-8")
     if not is_compiled:
+        log("compiling the packages (once, up to a minute)")
         compiling = [*command, "--compile-bytecode", "--quiet"]
         if subprocess.run(compiling, env=environment, check=False).returncode != 0:
             return fail("the installed packages could not be compiled, see the output above")

@@ -43,7 +43,7 @@ class MistralRs(ExternalProgram):
         return InstalledProgram(self.name, path, version, "cache")
 
     def install(self, folder: Path, report_progress: ReportProgress) -> None:
-        """Build it (about 15 minutes on 2 cores). After an interruption the next call continues."""
+        """Build it (18 to 28 minutes on 2 cores). After an interruption the next call continues."""
         oldest = ".".join(map(str, MINIMUM_RUST))
         advice = (
             f"install Rust {oldest} or newer (`rustup update stable`), cmake and a C++ compiler, or set "

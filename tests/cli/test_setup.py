@@ -54,6 +54,25 @@ def test_a_failing_child_is_noticed_where_the_signal_of_ended_children_is_ignore
     assert (done.returncode, "`uv sync --locked` failed" in done.stderr) == (2, True), done
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the program is a shell script")
+def test_the_longest_part_is_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uv = tmp_path / "uv"
+    uv.write_text("#!/bin/sh\ncase $* in --version) echo uv 99.0.0;; *--compile-bytecode*) exit 3;; esac\n")
+    uv.chmod(0o755)
+    (tmp_path / "uv.lock").touch()
+    setup = load_setup()
+    for name, path in {"PROJECT": "", "COMPILED": "none", "KEPT_GROUPS": "groups.txt"}.items():
+        monkeypatch.setattr(setup, name, tmp_path / path)
+    monkeypatch.setattr(setup, "keep_exit_codes", lambda: None)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert setup.main() == 2
+    output = capsys.readouterr()
+    assert output.out.splitlines()[-1].startswith("setup: compiling the packages")
+    assert "could not be compiled" in output.err
+
+
 @pytest.mark.skipif(os.name == "nt", reason="file names are Unicode there")
 def test_python_starts_in_a_checkout_whose_path_has_an_umlaut(tmp_path: Path) -> None:
     setup = load_setup()
