@@ -50,6 +50,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     python = f"{platform.python_version()} {sys.executable}"
     yield _finding("python", python, available=(3, 11) <= sys.version_info[:2] <= (3, 13))
     yield _package("engine", "mistralrs")
+    if settings.target_url is not None:
+        yield _server(settings)
     yield _mistralrs(settings)
     for name, part in PROGRAMS.items():
         if name == "ollama":
@@ -102,6 +104,14 @@ def _mistralrs(settings: Settings) -> Finding:
         # A program that was found and cannot be used has its own remedy.
         return _finding("mistralrs", "", remedy=str(error) if settings.mistralrs_bin is not None else "")
     return _finding("mistralrs", f"{target.label} {getattr(target, 'path', '')}")
+
+
+def _server(settings: Settings) -> Finding:
+    """The server at TARGET_URL, with the version that it states."""
+    try:
+        return _finding("server", discover(settings.model_copy(update={"acceptance_target": "auto"})).label)
+    except TargetError as error:
+        return _finding("server", "", remedy=str(error))
 
 
 def _ollama(settings: Settings) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from behave.runner_util import collect_feature_locations, parse_features
@@ -15,6 +16,7 @@ from support.results.accepted_issues import AcceptedIssues
 from support.results.behave_types import BehaveFeature, BehaveScenario
 from support.results.known_issues import KnownIssues
 from support.runner.time_limits import SCENARIO_SECONDS, budget_of_tags
+from support.settings import ResolvedSettings
 
 FEATURES = "features"
 # A check has as long as one response and what comes with it (a health check, other servers) may take.
@@ -91,6 +93,17 @@ def require_existing(
     groups = {str(scenario.name) for scenario in scenarios if group_of(scenario)}
     known_issues.require_existing(checks=checks, titles=titles, group_titles=groups)
     accepted.require_existing({*checks, *titles} - groups)
+
+
+def require_accepted(
+    resolved: ResolvedSettings, known_issues: KnownIssues, features: Sequence[BehaveFeature]
+) -> AcceptedIssues:
+    """What is accepted today; raises `SettingsError` for a wrong entry of it or of the known issues."""
+    file, origin = resolved.settings.acceptance_accepted, resolved.origins.get("acceptance_accepted")
+    accepted = AcceptedIssues.load(file, origin)
+    accepted.require_current(datetime.now().astimezone().date())
+    require_existing(known_issues, features, accepted)
+    return accepted
 
 
 def known_ids() -> frozenset[str]:

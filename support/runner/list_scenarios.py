@@ -3,38 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from support.conformance.case_table import Check, require_checks
 from support.conformance.missing_routes import may_lack
+from support.errors import TargetError
 from support.reporting.behave_events import capability_of
 from support.results.behave_types import BehaveFeature, BehaveScenario
+from support.results.known_issues import KnownIssues
 from support.results.program_version import GATEWAY
 from support.results.safe_text import counted
-from support.runner.behave_config import plain_configuration, settings_of, usage_errors
-from support.runner.checks_of_scenarios import require_groups, selected_checks
-from support.runner.requirements import SCRIPTED_MODEL, Requirements
+from support.runner.behave_config import plain_configuration, require_usable, settings_of, usage_errors
+from support.runner.checks_of_scenarios import all_features, require_accepted, require_groups, selected_checks
+from support.runner.requirements import SCRIPTED_MODEL, Requirements, find_target
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.signals import Signals
 from support.servers.capabilities import CAPABILITIES
-from support.servers.discovery import Target, UrlTarget, preview
-from support.settings import Settings
+from support.servers.discovery import URL_SECONDS, Target, UrlTarget, unidentified
+from support.servers.preconditions import require_surroundings
+from support.settings import ResolvedSettings, Settings
 
 CHECKED_AT_START = "checked when the run starts"
 
 
 def list_features(argv: Sequence[str]) -> None:
-    """Print what is selected, without starting a server; raises `SettingsError`."""
+    """Print what is selected, without starting a server of the suite; raises `SettingsError`."""
     with usage_errors():
         configuration = plain_configuration(argv)
+        require_usable(configuration)
         resolved = settings_of(configuration)
         settings = resolved.settings
-        target = preview(settings, resolved.origins)
         runner = ScenarioRunner(configuration, Signals())
         scenarios = runner.selected()
         require_groups(scenarios)
         require_checks(sorted(settings.selected_checks), "acceptance_cases")
         scenarios = runner.selected_by_cases(scenarios, settings.selected_checks)
-        print("\n".join(listing(scenarios, settings, target)))
+        known_issues = KnownIssues(()) if settings.acceptance_gate == "strict" else KnownIssues.load()
+        require_accepted(resolved, known_issues, all_features(runner.features))
+        print("\n".join(listing(scenarios, settings, _target(scenarios, resolved))))
+
+
+def _target(scenarios: Sequence[BehaveScenario], resolved: ResolvedSettings) -> Target:
+    """As a run finds it, with its requests to a URL; `why` has what would end a run at once."""
+    target = None
+    try:
+        target = find_target(scenarios, resolved, URL_SECONDS)
+        tags = {str(tag) for scenario in scenarios for tag in scenario.effective_tags}
+        require_surroundings(tags, resolved, target)
+    except TargetError as error:
+        target = target or unidentified(resolved.settings, resolved.origins)
+        return replace(target, why=f"{target.why}; a run would end at once: {error}")
+    if isinstance(target, UrlTarget) and target.first_answer_failure:
+        failure = target.first_answer_failure.splitlines()[0]
+        return replace(target, why=f"{target.why}; {failure}")
+    return target
 
 
 def listing(scenarios: Sequence[BehaveScenario], settings: Settings, target: Target) -> list[str]:
@@ -84,7 +106,10 @@ def _unsupported(checks: Sequence[Check], settings: Settings) -> str | None:
 def _state(need: str, reason: str | None, target: Target) -> str:
     if reason is not None:
         return f"unmet, {reason}"
-    at_start = isinstance(target, UrlTarget) and (
-        need == SCRIPTED_MODEL or (need in CAPABILITIES and target.is_version_unknown)
+    # A server that responded has listed its models.
+    at_start = (
+        isinstance(target, UrlTarget)
+        and not target.models
+        and (need == SCRIPTED_MODEL or (need in CAPABILITIES and target.is_version_unknown))
     )
     return CHECKED_AT_START if at_start else "met"

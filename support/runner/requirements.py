@@ -11,13 +11,32 @@ from support.programs.install import InstalledProgram
 from support.programs.ollama import OLLAMA
 from support.programs.smollm2 import has_smollm2
 from support.programs.tmux import TMUX
+from support.results.behave_types import BehaveScenario
 from support.servers.capabilities import unmet_capability
-from support.servers.discovery import CommandTarget, Target, UrlTarget
-from support.servers.ollama_backends import missing_ollama
-from support.settings import Settings
+from support.servers.discovery import CommandTarget, Target, UrlTarget, discover
+from support.servers.ollama_backends import NEEDS_OLLAMA_API, missing_ollama
+from support.settings import ResolvedSettings, Settings
 
 SCRIPTED_MODEL = "needs.scripted_model"
 NEEDS_LANGCHAIN, NEEDS_SCHEMATHESIS = "needs.langchain", "needs.schemathesis"
+
+
+def find_target(
+    scenarios: Iterable[BehaveScenario], resolved: ResolvedSettings, answer_seconds: float | None = None
+) -> Target:
+    """The target, at a URL with the model that it serves if a scenario depends on that.
+
+    `answer_seconds`: how long that may take. Raises `TargetError` in one line.
+    """
+    target = discover(resolved.settings, resolved.origins)
+    needed = any({SCRIPTED_MODEL, NEEDS_OLLAMA_API} & {*scenario.effective_tags} for scenario in scenarios)
+    if not needed or not isinstance(target, UrlTarget):
+        return target
+    # Not at the top: a run that tests a program sends HTTP requests in its workers only.
+    from support.models.script import Script
+    from support.servers.served_model import ANSWER_SECONDS, identify_model
+
+    return identify_model(target, resolved.settings, Script.standard(), answer_seconds or ANSWER_SECONDS)
 
 
 @dataclass(frozen=True)

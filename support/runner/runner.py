@@ -19,7 +19,6 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 
 from behave.api.runner import ITestRunner
 
@@ -46,9 +45,9 @@ from support.results.record import UNRESPONSIVE
 from support.results.redaction import redact_output
 from support.results.rerun_command import set_rerun_target
 from support.runner.behave_config import command_line_of, require_usable, settings_of, usage_errors
-from support.runner.checks_of_scenarios import all_features, require_existing, require_groups, unselected
+from support.runner.checks_of_scenarios import all_features, require_accepted, require_groups, unselected
 from support.runner.project_configuration import misspelled_variables, require_project_configuration
-from support.runner.requirements import SCRIPTED_MODEL
+from support.runner.requirements import find_target
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.scheduler import durations
 from support.runner.signals import Signals
@@ -57,12 +56,9 @@ from support.runner.worker_pool import Worker, WorkerPool, prestarted_pool, work
 from support.servers.discovery import (
     CommandTarget,
     Target,
-    UrlTarget,
     change_at_end,
-    discover,
     target_options,
 )
-from support.servers.ollama_backends import NEEDS_OLLAMA_API
 from support.servers.subject import Subject
 from support.settings import ResolvedSettings
 
@@ -179,13 +175,9 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             cases = resolved.settings.selected_checks
             require_checks(sorted(cases), "acceptance_cases")
             scenarios = self._runner.selected_by_cases(scenarios, cases)
-            accepted = AcceptedIssues.load(
-                resolved.settings.acceptance_accepted, resolved.origins.get("acceptance_accepted")
-            )
-            accepted.require_current(datetime.now().astimezone().date())
             self._features = all_features(self._runner.features)
-            require_existing(self._known_issues, self._features, accepted)
-            target = self._identified(discover(resolved.settings, resolved.origins), scenarios, resolved)
+            accepted = require_accepted(resolved, self._known_issues, self._features)
+            target = find_target(scenarios, resolved)
             subject = self._subject(target, scenarios, resolved)
             reports = self._reports = RunReports(resolved, subject)
             self._durations = durations(reports.records.file)
@@ -224,20 +216,6 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         return require_surroundings(
             {str(tag) for scenario in scenarios for tag in scenario.effective_tags}, resolved, target
         )
-
-    @staticmethod
-    def _identified(target: Target, scenarios: list[BehaveScenario], resolved: ResolvedSettings) -> Target:
-        """The target, at a URL with the model that it serves if a scenario depends on that."""
-        needed = any(
-            {SCRIPTED_MODEL, NEEDS_OLLAMA_API} & {*scenario.effective_tags} for scenario in scenarios
-        )
-        if not needed or not isinstance(target, UrlTarget):
-            return target
-        # Not at the top: a run that tests a program sends HTTP requests in its workers only.
-        from support.models.script import Script
-        from support.servers.served_model import identify_model
-
-        return identify_model(target, resolved.settings, Script.standard())
 
     def _worker_count(self, resolved: ResolvedSettings) -> int:
         """How many workers; 0: this process runs all."""

@@ -160,17 +160,13 @@ def change_at_end(target: Target, settings: Settings, origins: Mapping[str, str]
     return "" if same else f"{target.label} at the start of the run is {now.label} at its end"
 
 
-def preview(settings: Settings, origins: Mapping[str, str] | None = None) -> Target:
-    """The target as `discover` will find it; no request is sent, a program prints its version only."""
+def unidentified(settings: Settings, origins: Mapping[str, str] | None = None) -> Target:
+    """What is known of the target where `discover` raises `TargetError`."""
     choice = choose(settings, origins)
     if choice.program is None:
         target = UrlTarget(settings.target_url or "", (), choice.why)
         return _with_version(target, _given_version(settings))
-    try:
-        return _identify(choice.program, choice)
-    except TargetError as error:
-        why = f"{choice.why}; a run would end at once: {error}"
-        return CommandTarget(choice.program, choice.program.stem, "(version not known)", why)
+    return CommandTarget(choice.program, choice.program.stem, "(version not known)", choice.why)
 
 
 def choose(settings: Settings, origins: Mapping[str, str] | None = None) -> TargetChoice:

@@ -14,7 +14,7 @@ from support.errors import SettingsError, TargetError
 from support.results.program_version import REFERENCE as REFERENCE_PROGRAM
 from support.results.program_version import ProgramVersion
 from support.runner.requirements import Requirements
-from support.servers.discovery import CommandTarget, UrlTarget, discover, preview
+from support.servers.discovery import CommandTarget, UrlTarget, discover, unidentified
 from support.servers.preconditions import require_surroundings
 from support.servers.subject import Subject
 from support.settings import ResolvedSettings, load_settings
@@ -186,8 +186,8 @@ def test_the_version_of_the_ollama_api_is_that_of_any_program(programs: Programs
 
 def test_a_list_of_scenarios_has_the_given_version(programs: Programs) -> None:
     settings = programs.settings(target_url="http://host:1", target_version="mistralrs 0.9.2")
-    assert preview(settings).label == "mistralrs 0.9.2 at http://host:1"
-    assert preview(programs.settings(target_url="http://host:1")).label == "server at http://host:1"
+    assert unidentified(settings).label == "mistralrs 0.9.2 at http://host:1"
+    assert unidentified(programs.settings(target_url="http://host:1")).label == "server at http://host:1"
 
 
 @pytest.mark.parametrize("text", ["mistralrs 0.9.2", "  vllm 0.11.0  ", "mistralrs 0.9.0-rc.1"])
