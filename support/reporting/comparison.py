@@ -1,7 +1,7 @@
 """Two finished runs compared: differences, GO or NO-GO for the upgrade, the page (docs/running.md).
 
 NO-GO: something that passes on OLD fails on NEW or is a known issue of severity `blocker` there, or a blocker
-is no longer run. What is accepted does not count.
+is no longer run, unless NEW is a URL and it needs a program. What is accepted does not count.
 """
 
 from __future__ import annotations
@@ -22,15 +22,20 @@ from support.reporting.measured_changes import MeasuredChanges, measured_changes
 from support.reporting.rendering import render
 from support.results.causes import comparable
 from support.results.known_issues import KnownIssues
+from support.results.outcome import NEEDS_PROGRAM, TARGET_IS_URL
 from support.results.redaction import redact
 from support.results.safe_text import counted
 from support.results.severity import Severity, rank
 
-Change = Literal["newly failing", "newly known", "no longer run", "newly run", "newly passing"]
+Change = Literal[
+    "newly failing", "newly known", "no longer run", "not comparable", "newly run", "newly passing"
+]
 # In the order in which they are shown.
 CHANGES: tuple[Change, ...] = (
-    *("newly failing", "newly known", "no longer run", "newly run", "newly passing"),
+    *("newly failing", "newly known", "no longer run", "not comparable", "newly run", "newly passing"),
 )
+# Those that can make the upgrade NO-GO.
+REASONS: tuple[Change, ...] = ("newly failing", "newly known", "no longer run")
 State = Literal["failed", "known issue", "passed", "not run"]
 _STATES: Mapping[str, State] = {
     "failed": "failed",
@@ -115,7 +120,7 @@ class Comparison:
     def sentences(self) -> list[str]:
         """The decision, what is listed beside it, the decisions of the two runs."""
         old, new = self.names
-        listed = _numbers(self.differences)
+        listed = _numbers(self.differences, counting=not self.go)
         alone = f"By themselves: {old} is {self.old.report.decision}, {new} is {self.new.report.decision}"
         if not self.new.report.candidate:
             alone += f"; {new} is no candidate for going live"
@@ -127,8 +132,12 @@ class Comparison:
     def _first_sentence(self) -> str:
         old, new = self.names
         if self.go:
-            part = f" of the selected part only, without {out}" if (out := self.new.report.left_out) else ""
-            return f"GO for the upgrade{part}: what passes on {old} passes on {new}{self._exceptions}."
+            out = ", and ".join(filter(None, (self.new.report.left_out, self._need_a_program)))
+            part = (
+                f" of the {'selected' if self.new.report.left_out else 'comparable'} part only, without {out}"
+            )
+            passes = f"what passes on {old} passes on {new}{self._exceptions}"
+            return f"GO for the upgrade{part if out else ''}: {passes}."
         parts = [
             self._counted("newly failing", f"pass on {old} fail on {new}", f"passes on {old} fails on {new}"),
             self._counted(
@@ -143,19 +152,29 @@ class Comparison:
                 "blocking ",
             ),
         ]
-        return f"NO-GO for the upgrade: {', '.join(filter(None, parts))}."
+        apart = f"; not comparable: {self._need_a_program}" if self._need_a_program else ""
+        return f"NO-GO for the upgrade: {', '.join(filter(None, parts))}{apart}."
+
+    @property
+    def _need_a_program(self) -> str:
+        """`2 checks and 1 scenario that need a program`: what a URL cannot run; empty without any."""
+        kinds = Counter(one.kind for one in self.differences if one.change == "not comparable")
+        return f"{_things(kinds)} that {'needs' if kinds.total() == 1 else 'need'} a program" if kinds else ""
 
     @property
     def _exceptions(self) -> str:
         """What passed and does not pass now, without being a reason for NO-GO."""
-        worse = [one for one in self.differences if one.old == "passed" and one.new != "passed"]
+        worse = [
+            one
+            for one in self.differences
+            if one.old == "passed" and one.new != "passed" and one.change != "not comparable"
+        ]
         return f" or does not block ({_numbers(worse)})" if worse else ""
 
     def _counted(self, change: Change, many: str, one: str, adjective: str = "") -> str:
         """`2 checks and 1 scenario that pass on 0.8.1 fail on 0.9.2`; empty where there is none."""
         kinds = Counter(found.kind for found in self.differences if found.counts and found.change == change)
-        things = [counted(kinds[kind], f"{adjective}{kind}") for kind in ("check", "scenario") if kinds[kind]]
-        return f"{' and '.join(things)} that {one if kinds.total() == 1 else many}" if things else ""
+        return f"{_things(kinds, adjective)} that {one if kinds.total() == 1 else many}" if kinds else ""
 
     @property
     def tables(self) -> dict[str, list[list[Difference]]]:
@@ -212,10 +231,25 @@ def _link(reports: Path, folder: Path) -> str:
         return target.resolve().as_uri()
 
 
-def _numbers(differences: Iterable[Difference]) -> str:
-    """`2 newly failing, 1 newly run`."""
-    numbers = Counter(one.change for one in differences)
-    return ", ".join(f"{numbers[change]} {change}" for change in CHANGES if numbers[change])
+def _things(kinds: Counter[str], adjective: str = "") -> str:
+    """`2 checks and 1 scenario`."""
+    return " and ".join(
+        counted(kinds[kind], f"{adjective}{kind}") for kind in ("check", "scenario") if kinds[kind]
+    )
+
+
+def _numbers(differences: Iterable[Difference], *, counting: bool = False) -> str:
+    """`2 newly failing, 1 newly run`; `counting`: `230 newly known (218 count)`, where not all do."""
+    found = [*differences]
+    numbers = Counter(one.change for one in found)
+    count = Counter(one.change for one in found if one.counts)
+    shown = {
+        change: f" ({count[change] or 'none'} count{'' if count[change] > 1 else 's'})"
+        if counting and change in REASONS and count[change] != numbers[change]
+        else ""
+        for change in CHANGES
+    }
+    return ", ".join(f"{numbers[change]} {change}{shown[change]}" for change in CHANGES if numbers[change])
 
 
 def _order(one: Difference) -> tuple[bool, int, int]:
@@ -286,7 +320,7 @@ def _result(key: Key, one: Mapping[Key, Result], other: Mapping[Key, Result]) ->
 
 def _difference(key: Key, old: Result, new: Result, *, accepted: bool, by_chance: bool) -> Difference:
     severity = new.row.severity
-    change = _change(old.state, new.state)
+    change = _change(old.state, new)
     bad = (
         (change == "newly failing" and old.state == "passed")
         or (change == "newly known" and old.state == "passed" and severity == "blocker")
@@ -294,6 +328,7 @@ def _difference(key: Key, old: Result, new: Result, *, accepted: bool, by_chance
     )
     accepted = accepted and new.state in ("failed", "known issue")
     note = "accepted" if accepted else "fails by chance on both" if by_chance else ""
+    note = "needs a program" if change == "not comparable" else note
     # Of what passes now, why it did not before.
     shown = new if new.state != "passed" else old
     return Difference(
@@ -312,13 +347,15 @@ def _difference(key: Key, old: Result, new: Result, *, accepted: bool, by_chance
     )
 
 
-def _change(old: State, new: State) -> Change:
-    if new == "not run":
-        return "no longer run"
+def _change(old: State, new: Result) -> Change:
+    if new.state == "not run":
+        # Not what is missing, or skipped for another reason: it could be run.
+        needs_program = NEEDS_PROGRAM in new.row.tags and new.reason.startswith(TARGET_IS_URL)
+        return "not comparable" if needs_program else "no longer run"
     if old == "not run":
         return "newly run"
     names: Mapping[State, Change] = {"failed": "newly failing", "known issue": "newly known"}
-    return names.get(new, "newly passing")
+    return names.get(new.state, "newly passing")
 
 
 def _fails_by_chance(

@@ -50,6 +50,7 @@ class Row(_Part):
     source: str = ""
     reason_source: str = ""
     error: str = ""
+    tags: tuple[str, ...] = ()
     measures: tuple[Measure, ...] = ()
 
     @property

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+# The tag of what runs programs, and the beginning of the reason why it is skipped at a URL.
+NEEDS_PROGRAM, TARGET_IS_URL = "needs.command", "requires a local binary, but the target is a URL"
+
 Status = Literal["passed", "failed", "broken", "skipped", "known_issue", "accepted", "out_of_scope"]
 
 

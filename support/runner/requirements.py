@@ -12,6 +12,7 @@ from support.programs.ollama import OLLAMA
 from support.programs.smollm2 import has_smollm2
 from support.programs.tmux import TMUX
 from support.results.behave_types import BehaveScenario
+from support.results.outcome import NEEDS_PROGRAM, TARGET_IS_URL
 from support.servers.capabilities import unmet_capability
 from support.servers.discovery import CommandTarget, Target, UrlTarget, discover
 from support.servers.ollama_backends import NEEDS_OLLAMA_API, missing_ollama
@@ -49,8 +50,8 @@ class Requirements:
     def missing(self, tags: Iterable[str]) -> str | None:
         """The reason (with its remedy) why a scenario with these tags cannot run, or None."""
         wanted = {tag for tag in tags if tag.startswith("needs.")}
-        if "needs.command" in wanted and not isinstance(self.target, CommandTarget):
-            return "requires a local binary, but the target is a URL; set MISTRALRS_BIN instead of TARGET_URL"
+        if NEEDS_PROGRAM in wanted and not isinstance(self.target, CommandTarget):
+            return f"{TARGET_IS_URL}; set MISTRALRS_BIN instead of TARGET_URL"
         if SCRIPTED_MODEL in wanted and isinstance(self.target, UrlTarget) and self.target.other_model_reason:
             return self.target.other_model_reason
         if "needs.smollm2" in wanted and not has_smollm2(self.settings.acceptance_cache_dir):

@@ -98,6 +98,12 @@ def test_a_page_of_700_checks_is_below_5_mb(toy_run: toys.Run, tmp_path: Path) -
 
 
 @pytest.mark.engine
+def test_the_page_stays_at_its_top_until_it_is_used(page: Path) -> None:
+    text = page.read_bytes()
+    assert text.index(b"if (untouched && scrolled.scrollTop)") < text.index(b"document.body.append(script)")
+
+
+@pytest.mark.engine
 def test_numbers_name_what_they_count_and_no_percentage_leaves_some_out(page: Path) -> None:
     content = toys.packed_content(page.read_bytes())
     assert '"testSummary":{"total":"Scenarios and checks"' in content["app"]

@@ -102,6 +102,56 @@ def test_a_change_and_what_it_decides(
     assert found.sentences[0].startswith("GO for" if go else "NO-GO for")
 
 
+AT_URL = "requires a local binary, but the target is a URL; set MISTRALRS_BIN instead of TARGET_URL"
+STARTS: dict[str, Any] = {"severity": "blocker", "tags": ["blocker", "needs.command"]}
+
+
+def test_what_needs_a_program_is_not_comparable_with_a_url(tmp_path: Path) -> None:
+    old = [row("Starts", **STARTS), row("Group", **STARTS), check("a.b", **STARTS)]
+    new = [
+        row("Starts", "skipped", reason=AT_URL, **STARTS),
+        row("Group", "skipped", reason=AT_URL, **STARTS),
+    ]
+    found = of_rows(tmp_path, old, new)
+    assert {(one.change, one.note, one.counts) for one in found.differences} == {
+        ("not comparable", "needs a program", False)
+    }
+    assert found.sentences[0] == (
+        "GO for the upgrade of the comparable part only, without 2 scenarios that need a program: "
+        "what passes on 1.0 passes on 2.0."
+    )
+    assert "2 not comparable" in found.sentences[1]
+    assert "not comparable  blocker, passed -> not run, needs a program: " in comparison_text(found)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "fields"),
+    [
+        ("skipped", {"reason": "requires tmux", **STARTS}),
+        ("skipped", {"reason": AT_URL, "severity": "blocker", "tags": ["blocker"]}),
+        ("failed", {"error": AT_URL, **STARTS}),
+    ],
+)
+def test_what_could_be_run_at_a_url_is_no_exception(
+    tmp_path: Path, verdict: str, fields: dict[str, Any]
+) -> None:
+    apart = row("Starts", "skipped", reason=AT_URL, **STARTS)
+    found = of_rows(
+        tmp_path, [row("Starts", **STARTS), row("S", **STARTS)], [apart, row("S", verdict, **fields)]
+    )
+    assert not found.go
+    assert found.sentences[0].endswith("; not comparable: 1 scenario that needs a program.")
+    assert of_rows(tmp_path, [row("Starts", **STARTS)], [row("S", **STARTS)]).go is False, "it is missing"
+
+
+def test_each_number_names_what_it_counts(tmp_path: Path) -> None:
+    severities = ("blocker", "normal", "minor")
+    old = [row(name, severity=name) for name in severities]
+    found = of_rows(tmp_path, old, [row(name, "known_issue", severity=name) for name in severities])
+    assert found.sentences[0].endswith("1 scenario that passes on 1.0 is a known blocker on 2.0.")
+    assert "3 newly known (1 counts)." in found.sentences[1]
+
+
 @pytest.mark.parametrize("verdict", ["passed", "failed", "known_issue", "skipped"])
 def test_what_is_equal_is_not_listed(tmp_path: Path, verdict: str) -> None:
     found = of_rows(tmp_path, [row("S", verdict)], [row("S", verdict)])
