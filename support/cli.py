@@ -22,6 +22,7 @@ from support.errors import (
     EXIT_USAGE,
     AcceptanceError,
     SettingsError,
+    internal_error,
 )
 from support.results.redaction import redact, redact_output
 from support.user_files import problem_of, problem_with_name
@@ -65,6 +66,11 @@ class Commands(click.Group):
             sys.exit(EXIT_INTERRUPTED)
         except OSError as error:
             click.echo(redact(f"acceptance: {problem_with_name(error)}"), err=True)
+            sys.exit(EXIT_HARNESS)
+        except (click.exceptions.Exit, click.Abort, click.ClickException):
+            raise
+        except Exception as error:  # noqa: BLE001 - an internal error has its exit code
+            click.echo(redact(f"acceptance: {internal_error(error)}"), err=True)
             sys.exit(EXIT_HARNESS)
 
 

@@ -17,6 +17,7 @@ Each message is one line: what is wrong, where it comes from, what to do.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 
 EXIT_PASSED = 0
@@ -93,3 +94,10 @@ def cause_of(error: BaseException | None) -> str:
             return str(cause)
         error = error.__cause__
     return ""
+
+
+def internal_error(error: Exception) -> str:
+    """An exception that the suite does not expect, as one line with the place that raised it."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    text = " ".join(str(error).split())
+    return f"internal error: {type(error).__name__}: {text} ({place.filename}:{place.lineno})"

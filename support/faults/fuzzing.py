@@ -23,6 +23,7 @@ from support.errors import CheckFailed, SeveralFailures
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import MAX_ARGUMENT, NO_STATUS, Exchange
 from support.programs.child_environment import child_environment
+from support.programs.output_limit import MEGABYTE
 from support.programs.process import CommandTimeout, run_command
 from support.units import JsonMapping
 
@@ -35,6 +36,8 @@ ANSWER_SECONDS = 10
 SLACK_SECONDS = 30.0
 # A request can demand any number of answers: it must not use up the memory of the machine.
 MEMORY_BYTES = 4 * 1024**3
+# Of the recorded requests and responses.
+ARCHIVE_BYTES = 256 * MEGABYTE
 SHOWN = 3000
 SHOWN_FINDINGS = 20
 _GENERATED = re.compile(r"(\d+) generated")
@@ -150,7 +153,7 @@ def fuzz(url: str, folder: Path, seconds: float, alive: Callable[[], bool]) -> F
     if done.exit_code not in (CLEAN, FOUND):
         raise RuntimeError(f"{MODULE} ended with {done.exit_code}: {output[-SHOWN:]}")
     made = _GENERATED.search(output)
-    exchanges = [exchange for file in reports.glob("*") for exchange in read_har(file.read_bytes())]
+    exchanges = [exchange for file in reports.glob("*") for exchange in read_har(_archive(file))]
     return classify(exchanges, int(made[1]) if made else 0, output, alive=alive())
 
 
@@ -185,6 +188,14 @@ def request_choices(client: ApiClient, choices: int) -> ChoicesOutcome:
 def read_har(archive: bytes) -> list[Exchange]:
     """The requests of an HTTP archive (HAR 1.2), in order; status 0 where there was no response."""
     return [_exchange(entry) for entry in json.loads(archive)["log"]["entries"]]
+
+
+def _archive(file: Path) -> bytes:
+    """The content of an HTTP archive; raises RuntimeError for one beyond the limit."""
+    if (size := file.stat().st_size) > ARCHIVE_BYTES:
+        limit = f"{ARCHIVE_BYTES // MEGABYTE} MB"
+        raise RuntimeError(f"{MODULE} recorded {size / MEGABYTE:.1f} MB of requests, more than {limit}")
+    return file.read_bytes()
 
 
 def _exchange(entry: JsonMapping) -> Exchange:

@@ -15,7 +15,6 @@ import shutil
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -30,6 +29,7 @@ from support.errors import (
     EXIT_PASSED,
     AcceptanceError,
     SettingsError,
+    internal_error,
 )
 from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.process import kill_all
@@ -114,9 +114,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             print(f"acceptance: a hook called sys.exit({end.code!r})", file=sys.stderr)
             code = EXIT_HARNESS
         except Exception as error:  # noqa: BLE001 - an internal error has its exit code
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            message = f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
-            print(f"acceptance: internal error: {message}", file=sys.stderr)
+            print(f"acceptance: {internal_error(error)}", file=sys.stderr)
             code = EXIT_HARNESS
         finally:
             self._close()
