@@ -101,6 +101,11 @@ class Chat:
         """The screen as it is."""
         return self.session.screen.text
 
+    @property
+    def whole_text(self) -> str:
+        """With what was scrolled out of it."""
+        return self.session.screen.whole_text
+
     def transcript(self, name: str) -> Transcript:
         return self.session.transcript(name)
 

@@ -28,7 +28,7 @@ from support.servers.command_line import ModelArguments, chat_command_prefix
 from support.servers.launch_plans import arguments_of
 from support.servers.mistralrs import LaunchResult, StartFailure
 from support.terminal.chat import ENDING_KEYS, Chat, Turn
-from support.terminal.pty_session import TerminalSession
+from support.terminal.pty_session import MESSAGE_CHARACTERS, TerminalSession
 from support.terminal.tmux import TmuxWindow
 from support.waiting import WaitTimeout
 
@@ -56,6 +56,7 @@ FILLER = "and so on, "
 
 # ECMA-48, but for line feeds and tabs.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CRASHED = re.compile(rf"[^\n]*(?:{CRASH.pattern}).*", re.DOTALL)
 _FIRST_TEXT = re.compile(r"ime to first token: \d+\.\d+s")
 _PROMPT_TOKENS = re.compile(r"^Prompt: (\d+) tokens", re.MULTILINE)
 _ANSWER_TOKENS = re.compile(r"^Decode: (\d+) tokens", re.MULTILINE)
@@ -242,9 +243,10 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
     def _check_answer(self, turn: Turn) -> None:
         expected = self._scripted_answer("\n".join(message["content"] for message in turn.messages))
         if turn.answer != expected:
-            raise CheckFailed(
-                f"expected the answer {expected!r} to {turn.typed!r}, the output is:\n{visible(turn.output)}"
-            )
+            # An engine that has crashed before answers nothing: then its crash is why.
+            crashes = [] if CRASH.search(turn.output) else self.crashes()
+            output = "\n".join([visible(turn.output), *crashes])
+            raise CheckFailed(f"expected the answer {expected!r} to {turn.typed!r}, the output is:\n{output}")
 
     def require_chunks(self, least: int) -> None:
         """The text of the answer arrived in at least so many chunks."""
@@ -352,10 +354,9 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
         session.require_restored()
 
     def crashes(self) -> list[str]:
-        """The screens that show a crash."""
-        return [
-            f"the screen shows a crash:\n{chat.shown}" for chat in self._chats if CRASH.search(chat.shown)
-        ]
+        """What the screens show of a crash, also of one that was scrolled out: from its line on."""
+        shown = (_CRASHED.search(chat.whole_text) for chat in self._chats)
+        return [f"the screen shows a crash:\n{crash[0][:MESSAGE_CHARACTERS]}" for crash in shown if crash]
 
     def transcripts(self) -> list[Transcript]:
         """Of each terminal, in the order in which they were opened."""

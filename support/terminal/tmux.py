@@ -84,6 +84,13 @@ class TmuxWindow:
         return self._shown
 
     @property
+    def whole_text(self) -> str:
+        """With what was scrolled out of it."""
+        if not self._server.alive:
+            return self._shown
+        return visible(self._call("capture-pane", "-p", "-S", "-", "-t", WINDOW)).rstrip()
+
+    @property
     def prompted(self) -> bool:
         """Whether a prompt stands on the last row, and nothing behind it."""
         return self.shown.rpartition("\n")[2].strip() == PROMPT

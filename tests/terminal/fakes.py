@@ -29,6 +29,17 @@ while True:
         sys.stdout.write(f"You said {line}.\\n\\nStats:\\nTime to first token: 0.01s\\n"
                          "Prompt: 3 tokens, 1 T/s\\nDecode: 4 tokens, 1 T/s\\n\\n")
 """
+# An engine that crashes while the chat starts: 0.8.1 with a GGML model, when the chat notices it late.
+CRASHED_BEFORE = """
+import sys
+print("thread '<unnamed>' panicked at add_request.rs:482:22:\\nit must have a model metadata")
+print("Welcome\\n" * 40)
+while True:
+    sys.stdout.write("> ")
+    sys.stdout.flush()
+    if not sys.stdin.readline():
+        break
+"""
 # Ends by itself before there is any prompt.
 REFUSAL = "import sys; sys.exit('Error: no such model')"
 _WAIT = """

@@ -10,6 +10,7 @@ import pytest
 from behave.model import Scenario
 from behave.parser import parse_file
 
+from support.errors import SeveralFailures
 from support.models.script import Script
 from support.servers.command_line import ModelArguments
 from support.terminal import chat as chat_module
@@ -66,6 +67,21 @@ def test_a_program_that_ends_before_its_prompt_is_started_again(terminal_scenari
         with pytest.raises(WaitTimeout, match="exit code 1"):
             terminal_scenario(fakes.REFUSAL).start()
     terminal_scenario(fakes.CHAT).start()
+
+
+def test_a_crash_that_was_scrolled_out_is_part_of_the_failure(
+    terminal_scenario: Make,
+) -> None:
+    terminal = terminal_scenario(fakes.CRASHED_BEFORE)
+    terminal.start()
+    assert "panicked" not in terminal.chat.shown
+    terminal.send_line("Tell me about the lighthouse")
+    with pytest.raises(
+        SeveralFailures, match=r"(?s)the output is:.*panicked at .*must have a model metadata"
+    ):
+        terminal.require_scripted()
+    (crash,) = terminal.crashes()
+    assert re.match(r"(?s)the screen shows a crash:\nthread .*must have a model metadata", crash)
 
 
 # -- Backspace over characters of several bytes
