@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from support.conformance.missing_routes import MissingRoutes, unsupported_reason
-from support.errors import CheckFailed, NotSupported
+from support.errors import CheckFailed
 from support.http.exchange import Exchange
 from support.http.responsiveness import RESPONSIVENESS
 from support.mcp.tool_server import READY_SECONDS, ToolServer
@@ -197,13 +197,11 @@ class RunContext:
 
     def _upstream(self, model: str) -> Upstream:
         unloads = not CAPABILITIES["needs.own_routes"].is_missing_in(self.target.program, self.target.version)
+        require_model(self.target, model)
         if isinstance(self.target, UrlTarget):
-            if model != SCRIPTED:
-                raise NotSupported(f"{self.target.label} has its own models, and takes none of the suite's")
             known = self.target.has_only_the_scripted_model
             file = self.models.scripted(self.script).path if known else None
             return Upstream(self.target.url, file, self.settings.api_key, unloads)
-        require_model(self.target, model)
         arguments = self.model(model)
         file = arguments.directory / arguments.file if arguments.file else None
         server = self.servers.get(arguments, isolation=UNLOADABLE if model == UNLOADABLE else "")

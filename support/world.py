@@ -96,9 +96,6 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
             self.parity.endpoints.require_same_model(compared)
         target = self.suite.target
         ollama_api = "an Ollama API server" in servers  # each of its checks has a server with its own model
-        before_target = ollama_api and self.suite.ollama_backends.kind == "gateway"
-        if before_target and isinstance(target, UrlTarget) and target.other_model_reason:
-            raise NotSupported(target.other_model_reason)
         suite_models = ("the tool-calling model", "the embedding model", "the known-distribution model")
         if model in suite_models and isinstance(target, UrlTarget) and not ollama_api:
             raise NotSupported(f"{target.label} has its own models, not {model}")

@@ -15,8 +15,12 @@ Feature: Third-party clients work unchanged
       | the gateway | show a model           | the context length                            |
       | the gateway | ask a question         | The comet comes back every seventy-six years. |
       | the gateway | list the loaded models | the model name                                |
-      | the gateway | copy a model           | the name of the copy                          |
-      | the gateway | remove a copy          | the model name, and no copy                   |
+
+    @needs.ollama_api @needs.command
+    Examples: changes on the gateway
+      | server      | task          | result                      |
+      | the gateway | copy a model  | the name of the copy        |
+      | the gateway | remove a copy | the model name, and no copy |
 
     Examples: on a real Ollama
       | server        | task                   | result                                        |

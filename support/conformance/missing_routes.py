@@ -81,6 +81,11 @@ class OptionalRoute:
         """The error of the server."""
         return f"{self.feature} is not supported by this gateway"
 
+    @property
+    def reason(self) -> str:
+        """Why checks of it are unsupported, with the source."""
+        return f"{self.message} ({self.source})"
+
     def matches(self, exchange: Exchange) -> bool:
         """Whether the request is one for it."""
         if not self.path:
@@ -110,7 +115,7 @@ def unsupported_reason(server: str, exchange: Exchange, *, unloads: bool) -> str
     for route in optional_routes(server):
         is_required = route.requires == "unload" and unloads
         if not is_required and route.matches(exchange) and _rejects(exchange, route.message):
-            return f"{route.message} ({route.source})"
+            return route.reason
     return None
 
 

@@ -19,7 +19,8 @@ from support.runner.requirements import SCRIPTED_MODEL, Requirements, find_targe
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.signals import Signals
 from support.servers.capabilities import CAPABILITIES
-from support.servers.discovery import URL_SECONDS, Target, UrlTarget, unidentified
+from support.servers.discovery import Target, UrlTarget, unidentified
+from support.servers.endpoints import missing_model
 from support.servers.preconditions import require_surroundings
 from support.settings import ResolvedSettings, Settings
 
@@ -47,7 +48,7 @@ def _target(scenarios: Sequence[BehaveScenario], resolved: ResolvedSettings) -> 
     """As a run finds it, with its requests to a URL; `why` has what would end a run at once."""
     target = None
     try:
-        target = find_target(scenarios, resolved, URL_SECONDS)
+        target = find_target(scenarios, resolved)
         tags = {str(tag) for scenario in scenarios for tag in scenario.effective_tags}
         require_surroundings(tags, resolved, target)
     except TargetError as error:
@@ -81,7 +82,7 @@ def listing(scenarios: Sequence[BehaveScenario], settings: Settings, target: Tar
             states.append(_state(need, reason, target))
             lines.append(f"      {need.removeprefix('needs.')}: {states[-1]}")
         checks = selected_checks(scenario, settings.selected_checks)
-        unsupported = _unsupported(checks, settings)
+        unsupported = requirements.missing_model_of(scenario) or _unsupported(checks, settings, target)
         lines += [f"      unsupported, {unsupported}"] if unsupported else []
         outside += out is not None
         skipped += out is None and (missing or unsupported is not None)
@@ -94,13 +95,18 @@ def listing(scenarios: Sequence[BehaveScenario], settings: Settings, target: Tar
     return [*lines, "", ", ".join(numbers)]
 
 
-def _unsupported(checks: Sequence[Check], settings: Settings) -> str | None:
-    """Why every check of a group is about a route that the bundled gateway may lack, or None."""
+def _unsupported(checks: Sequence[Check], settings: Settings, target: Target) -> str | None:
+    """Why the bundled gateway has the model or the route of no check of a group, or None."""
     if settings.ollama_api != "gateway" or not checks or checks[0].api != "ollama":
         return None
-    routes = [may_lack(GATEWAY, check) for check in checks]
-    found = [route for route in routes if route is not None]
-    return f"{found[0].message} ({found[0].source})" if len(found) == len(checks) else None
+    reasons = [missing_model(target, check.model) or _missing_route(check) for check in checks]
+    found = list(dict.fromkeys(reason for reason in reasons if reason is not None))
+    return None if None in reasons else "; ".join(found)
+
+
+def _missing_route(check: Check) -> str | None:
+    route = may_lack(GATEWAY, check)
+    return None if route is None else route.reason
 
 
 def _state(need: str, reason: str | None, target: Target) -> str:

@@ -22,12 +22,14 @@ SCRIPTED_MODEL = "needs.scripted_model"
 NEEDS_LANGCHAIN, NEEDS_SCHEMATHESIS = "needs.langchain", "needs.schemathesis"
 
 
-def find_target(
-    scenarios: Iterable[BehaveScenario], resolved: ResolvedSettings, answer_seconds: float | None = None
-) -> Target:
+# The start of the step that names the server of the Ollama API under test.
+OLLAMA_API_SERVER = "an Ollama API server with "
+
+
+def find_target(scenarios: Iterable[BehaveScenario], resolved: ResolvedSettings) -> Target:
     """The target, at a URL with the model that it serves if a scenario depends on that.
 
-    `answer_seconds`: how long that may take. Raises `TargetError` in one line.
+    Raises `TargetError` in one line.
     """
     target = discover(resolved.settings, resolved.origins)
     needed = any({SCRIPTED_MODEL, NEEDS_OLLAMA_API} & {*scenario.effective_tags} for scenario in scenarios)
@@ -35,9 +37,9 @@ def find_target(
         return target
     # Not at the top: a run that tests a program sends HTTP requests in its workers only.
     from support.models.script import Script
-    from support.servers.served_model import ANSWER_SECONDS, identify_model
+    from support.servers.served_model import identify_model
 
-    return identify_model(target, resolved.settings, Script.standard(), answer_seconds or ANSWER_SECONDS)
+    return identify_model(target, resolved.settings, Script.standard())
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,17 @@ class Requirements:
 
     settings: Settings
     target: Target
+
+    def missing_of(self, scenario: BehaveScenario) -> str | None:
+        """The reason (with its remedy) why this scenario cannot run, or None."""
+        return self.missing(map(str, scenario.effective_tags)) or self.missing_model_of(scenario)
+
+    def missing_model_of(self, scenario: BehaveScenario) -> str | None:
+        """Why the bundled gateway does not have the model of this scenario: the target has another."""
+        if self.settings.ollama_api != "gateway" or not isinstance(self.target, UrlTarget):
+            return None
+        is_scripted = any(str(step.name).startswith(OLLAMA_API_SERVER) for step in scenario.all_steps)
+        return self.target.other_model_reason if is_scripted else None
 
     def missing(self, tags: Iterable[str]) -> str | None:
         """The reason (with its remedy) why a scenario with these tags cannot run, or None."""

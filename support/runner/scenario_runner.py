@@ -183,10 +183,9 @@ class ScenarioRunner(EventRunner):
             self.suite = RunContext(resolved, target)
         scope, requirements = resolved.settings.scope, Requirements(resolved.settings, target)
         for scenario in scenarios:
-            tags = list(scenario.effective_tags)
             outside = scope.reason_outside(capability_of(str(scenario.filename)), scenario.name)
             scenario.out_of_scope = outside is not None
-            reason = outside or requirements.missing(tags)
+            reason = outside or requirements.missing_of(scenario)
             if reason is not None:
                 # Not `skip()`: that prints a line of its own between the others.
                 scenario.mark_skipped()

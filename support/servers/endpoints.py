@@ -10,11 +10,11 @@ from pathlib import Path
 
 from support.errors import AcceptanceError, CheckFailed, NotSupported, TargetError
 from support.http.exchange import Exchange
-from support.models.roles import ROLES
+from support.models.roles import ROLES, SCRIPTED
 from support.programs.launcher import LaunchedProgram
 from support.servers.capabilities import unmet_capability
 from support.servers.command_line import ModelArguments
-from support.servers.discovery import CommandTarget, UrlTarget, discover
+from support.servers.discovery import CommandTarget, Target, UrlTarget, discover
 from support.servers.ollama_backends import NEEDS_OLLAMA, OllamaBackend, OllamaBackends
 from support.servers.pool import ServerPool
 from support.servers.post_mortem import PostMortem, post_mortem
@@ -86,10 +86,17 @@ def started_endpoint(
     )
 
 
-def require_model(target: CommandTarget, role: str) -> None:
-    """Raises `NotSupported` when the target is documented not to serve the model of this role."""
-    missing = unmet_capability(MODEL_REQUIREMENTS.get(role, set()), target.program, target.version)
-    if missing is not None:
+def missing_model(target: Target, role: str) -> str | None:
+    """Why the target is known not to serve a model for this role, or None."""
+    if isinstance(target, UrlTarget):
+        own = f"{target.label} has its own models, and takes none of the suite's"
+        return None if role == SCRIPTED else own
+    return unmet_capability(MODEL_REQUIREMENTS.get(role, set()), target.program, target.version)
+
+
+def require_model(target: Target, role: str) -> None:
+    """Raises `NotSupported` when the target is known not to serve a model for this role."""
+    if (missing := missing_model(target, role)) is not None:
         raise NotSupported(missing)
 
 

@@ -92,16 +92,14 @@ def _similarity(one: str, other: str) -> float:
     return SequenceMatcher(None, first, second).ratio()
 
 
-def identify_model(
-    target: UrlTarget, settings: Settings, script: Script, answer_seconds: float = ANSWER_SECONDS
-) -> UrlTarget:
+def identify_model(target: UrlTarget, settings: Settings, script: Script) -> UrlTarget:
     """The same target with the model that it serves, found out with one question.
 
     Where it is the scripted one, and anything is wrong with the answer, `first_answer_failure` describes it.
     """
     row = script.rows[0]
     request = {"model": target.model_name, "messages": [{"role": "user", "content": row.keyword}]}
-    timeout = settings.seconds(answer_seconds)
+    timeout = settings.seconds(ANSWER_SECONDS)
     with contextlib.closing(ApiClient(target.url, api_key=settings.api_key, timeout=timeout)) as client:
         try:
             exchange = client.post(
