@@ -144,6 +144,8 @@ def _error_line(error: BaseException) -> str:
             f"{message!r} (from the command line) is no suite, feature file or folder of features; "
             f"give a suite ({', '.join(SUITES)}) or a path such as {FOLDERS['api']}"
         )
+    if isinstance(error, ConfigError) and message.startswith("No steps directory"):
+        return f"{message}; give a path below features/, which has the steps of the suite beside it"
     if isinstance(error, TagExpressionError):
         return f"--tags: {message}; write for example {tags.SYNTAX_EXAMPLES}"
     return message

@@ -113,6 +113,17 @@ class ScenarioRunner(EventRunner):
                 definition.func = _contain_exit(self.with_time_limit("step", label, _cancel_tasks(step)))
                 definition.func.unlimited = step
 
+    def feature_locations(self) -> Sequence[FileLocation]:
+        """behave reads them for the paths, too. Raises `SettingsError` for a list that is no text."""
+        try:
+            found: Sequence[FileLocation] = super().feature_locations()
+        except UnicodeDecodeError as error:
+            where = ", ".join(map(str, self.config.paths))
+            raise SettingsError(
+                f"@FILE in {where}: cannot be read ({problem_of(error)}); save it as UTF-8"
+            ) from None
+        return found
+
     def selected(self) -> list[BehaveScenario]:
         """Read the features; the scenarios that are selected. Raises `NothingSelected`.
 
@@ -120,12 +131,7 @@ class ScenarioRunner(EventRunner):
         and reports identify scenarios by title.
         """
         where = ", ".join(map(str, self.config.paths)) or "features"
-        try:
-            found = self.feature_locations()
-        except UnicodeDecodeError as error:
-            raise SettingsError(
-                f"@FILE in {where}: cannot be read ({problem_of(error)}); save it as UTF-8"
-            ) from None
+        found = self.feature_locations()
         if not found:
             raise SettingsError(f"no feature file in {where}; give a file or a folder of features")
         locations = [name for name in found if not self.config.exclude(name)]

@@ -59,6 +59,33 @@ def test_a_wrong_option_is_one_line_with_exit_code_2(option: str, words: str) ->
     assert done.returncode == 2
 
 
+def test_a_list_of_features_that_is_no_text_is_one_line_with_exit_code_2(tmp_path: Path) -> None:
+    listed = tmp_path / "list.txt"
+    listed.write_bytes(b"features/\xff.feature\n")
+    done = behave(ROOT, f"@{listed}")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"acceptance: @FILE in @{listed}")
+    assert line.endswith("byte 0xff in line 1); save it as UTF-8")
+    assert done.returncode == 2
+
+
+def test_a_feature_outside_of_the_checkout_is_one_line_with_the_remedy(tmp_path: Path) -> None:
+    feature = tmp_path / "a.feature"
+    feature.write_text("Feature: a\n  Scenario: b\n    Given c\n")
+    done = subprocess.run(
+        [Path(sys.executable).with_name("acceptance"), "run", feature, "-D", "acceptance_target=reference"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("acceptance: No steps directory in ")
+    assert "; give a path below features/" in line
+    assert done.returncode == 2
+
+
 def test_a_formatter_is_refused_with_several_workers(tmp_path: Path) -> None:
     made = tmp_path / "made.json"
     done = behave(ROOT, "-f", "json", "-o", str(made), "-j", "2", "-D", f"acceptance_reports_dir={tmp_path}")
