@@ -34,12 +34,13 @@ SEED = 1
 ANSWER_SECONDS = 10
 # To start, to end, and for a request that is running when the time is over.
 SLACK_SECONDS = 30.0
-# A request can demand any number of answers: it must not use up the memory of the machine.
+# Of a server and of Schemathesis: a request can demand any number of answers, and a response can have any.
 MEMORY_BYTES = 4 * 1024**3
 # Of the recorded requests and responses.
 ARCHIVE_BYTES = 256 * MEGABYTE
 SHOWN = 3000
 SHOWN_FINDINGS = 20
+_OUT_OF_MEMORY = re.compile(r"^\s*MemoryError\b", re.MULTILINE)
 _GENERATED = re.compile(r"(\d+) generated")
 # What differs between error messages of one kind: names, numbers.
 _VARIABLE_PARTS = re.compile(r"'[^']*'|\d+")
@@ -146,10 +147,15 @@ def fuzz(url: str, folder: Path, seconds: float, alive: Callable[[], bool]) -> F
     ]
     environment = {**child_environment(folder), "NO_PROXY": "127.0.0.1", "PYTHONWARNINGS": "ignore"}
     try:
-        done = run_command(command, within=seconds + SLACK_SECONDS, env=environment, cwd=folder)
+        done = run_command(
+            command, within=seconds + SLACK_SECONDS, env=environment, cwd=folder, started=bound_memory
+        )
     except CommandTimeout as error:
         raise RuntimeError(f"{MODULE} did not end: {error}") from None
     output = done.stdout + done.stderr
+    if _OUT_OF_MEMORY.search(output):
+        limit = f"{MEMORY_BYTES // 1024**3} GiB"
+        raise RuntimeError(f"{MODULE} needed more than its limit of {limit} of memory")
     if done.exit_code not in (CLEAN, FOUND):
         raise RuntimeError(f"{MODULE} ended with {done.exit_code}: {output[-SHOWN:]}")
     made = _GENERATED.search(output)

@@ -290,8 +290,9 @@ def run_command(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     stdin: int = subprocess.DEVNULL,
+    started: Callable[[int], None] = lambda _: None,
 ) -> CompletedCommand:
-    """Run a command to its end, `within` so many seconds.
+    """Run a command to its end, `within` so many seconds. `started` gets its process id, to limit it.
 
     Raises OSError when it cannot be started, `CommandTimeout` when it does not end, also since it prints
     without end (`output_limit.py`).
@@ -300,6 +301,7 @@ def run_command(
         out, err = Path(folder, "stdout"), Path(folder, "stderr")
         process = ManagedProcess(command, stdout=out, stderr=err, env=env, cwd=cwd, stdin=stdin)
         try:
+            started(process.pid)
             code = _wait_within_limit(process, within, (out, err))
             seconds = time.monotonic() - process.started
         except CommandTimeout as timeout:
