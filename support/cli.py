@@ -125,7 +125,7 @@ def main() -> None:
 @click.option("--iterations", type=Number(), default=1, help="Repeat the run N times; verdicts must agree.")
 @click.option("--rerun-failed", is_flag=True, help="Run only what failed in the last run.")
 @click.option(
-    "--list", "only_list", is_flag=True, help="List scenarios, requirements and cases; start nothing."
+    "--list", "only_list", is_flag=True, help="List scenarios, requirements and cases; start no server."
 )
 @click.option(
     "--report",
