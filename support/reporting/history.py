@@ -14,6 +14,7 @@ from support.programs.install import ReportProgress
 from support.reporting.files import write_atomically
 from support.results.redaction import redact_data
 from support.units import JsonObject
+from support.user_files import problem_of
 
 MAX_RUNS = 30
 # A line of 500 scenarios has a few hundred kilobytes.
@@ -27,7 +28,9 @@ def load_history(history: Path, copy: Path, report_progress: ReportProgress, com
     try:
         text = history.read_text(encoding="utf-8", errors="replace") if history.exists() else ""
     except OSError as error:
-        report_progress(f"the history {history} cannot be read ({error.strerror}); the report has no trends")
+        report_progress(
+            f"the history {history} cannot be read ({problem_of(error)}); the report has no trends"
+        )
         text = ""
     for line in text.splitlines():
         run = _run_of(line)
@@ -68,7 +71,7 @@ def save_history(
         write_atomically(history, redact_data("".join(f"{line}\n" for line in reversed(kept)).encode()))
     except OSError as error:
         report_progress(
-            f"the history {history} cannot be written ({error.strerror}); the next report lacks this run"
+            f"the history {history} cannot be written ({problem_of(error)}); the next report lacks this run"
         )
 
 

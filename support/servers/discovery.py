@@ -22,6 +22,7 @@ from support.results.program_version import REFERENCE, ProgramVersion
 from support.results.redaction import redact
 from support.servers.command_line import CommandLine, command_line_of
 from support.settings import Settings, redact_url, source_of
+from support.user_files import problem_of
 
 VERSION_SECONDS = 10.0
 URL_SECONDS = 5.0
@@ -210,7 +211,7 @@ def _identify(path: Path, choice: TargetChoice) -> CommandTarget:
         raise TargetError(f"no such program: {named}; give the path of a mistralrs binary") from None
     except OSError as error:
         raise TargetError(
-            f"cannot be read: {named}: {error.strerror}; correct the permissions of the file and its folders"
+            f"cannot be read: {named}: {problem_of(error)}; correct the permissions of it and its folders"
         ) from None
     if path.is_dir():
         raise TargetError(f"not a program but a folder: {named}; give the path of the binary inside it")
@@ -232,7 +233,7 @@ def _identify(path: Path, choice: TargetChoice) -> CommandTarget:
             ) from None
         except OSError as error:
             raise TargetError(
-                f"cannot be started: {named}: {error.strerror}; was it built for this machine?"
+                f"cannot be started: {named}: {problem_of(error)}; was it built for this machine?"
             ) from None
     match = VERSION_LINE.search(outcome.stdout)
     if outcome.exit_code != 0 or match is None:

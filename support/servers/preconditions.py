@@ -19,6 +19,7 @@ from support.servers.ollama_backends import (
 )
 from support.servers.subject import Subject
 from support.settings import ResolvedSettings, redact_url
+from support.user_files import problem_of
 
 
 def require_surroundings(tags: Collection[str], resolved: ResolvedSettings, target: Target) -> Subject:
@@ -50,7 +51,7 @@ def _require_free_port(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise SettingsError(
-                f"setting test_port = {port}: no server can listen there ({error.strerror}); "
+                f"setting test_port = {port}: no server can listen there ({problem_of(error)}); "
                 "end the program that uses the port, choose another one, or leave it out for a free one"
             ) from None
 
@@ -61,7 +62,7 @@ def require_model_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(
-            f"setting acceptance_cache_dir: {folder} cannot be created ({error.strerror}); "
+            f"setting acceptance_cache_dir: {folder} cannot be created ({problem_of(error)}); "
             "choose a folder that can be written"
         ) from None
 
