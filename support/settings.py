@@ -38,7 +38,7 @@ ENVIRONMENT_PREFIX = "ACCEPTANCE_"
 NO_NAME = "a name is missing before the = (from -D); give -D NAME=VALUE"
 NUMBERS = ("test_port", "test_batch_size", "acceptance_time_factor", "acceptance_jobs")
 PATHS = (
-    *("target_ca_file", "mistralrs_bin", "ollama_bin"),
+    *("target_ca_file", "mistralrs_bin", "ollama_bin", "aider_bin"),
     *("test_model_path", "acceptance_cache_dir", "acceptance_reports_dir", "acceptance_accepted"),
 )
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
@@ -114,6 +114,14 @@ class Settings(BaseModel):
         None,
         "the Ollama program to start; none: the one on the PATH or in the cache",
         "give the path of an ollama program",
+    )
+    aider_bin: Path | None = _setting(
+        None, "the Aider program to use; none: the one in the cache", "give the path of an aider program"
+    )
+    aider_version: str | None = _setting(
+        None,
+        "version of Aider in the cache; none: the one that the suite was written for",
+        "give a version of the package aider-chat, for example 0.86.2",
     )
     acceptance_target: Literal["auto", "real", "reference"] = _setting(
         "auto",

@@ -43,7 +43,7 @@ from support.servers.ollama_backends import (
     OllamaBackends,
     Upstream,
 )
-from support.servers.pool import Pool, ServerPool
+from support.servers.pool import Pool, ServerPool, Shareable
 from support.settings import OLLAMA_API_CHOICES, ResolvedSettings, Settings
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ class RunContext:
         # Every temporary folder of the run lies in this one, and so goes with it, however the run ends.
         self._exit_stack.callback(setattr, tempfile, "tempdir", tempfile.tempdir)
         tempfile.tempdir = str(self.folder)
+        # Processes of the run that are no servers, by their use.
+        self.helpers: Pool[str, Shareable] = self._exit_stack.enter_context(closing(Pool()))
         self.models = ModelStore(self.settings.acceptance_cache_dir / "models")
 
     @property

@@ -34,6 +34,7 @@ from support.suite import RunContext
 from support.terminal.scenario import TerminalScenario
 
 if TYPE_CHECKING:
+    from support.aider.scenario import AiderScenario
     from support.chat.client import ChatClient
     from support.chat.scenario import ParityScenario
     from support.chat.scenario_servers import ScenarioServers
@@ -293,6 +294,12 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         from support.clients.scenario import ClientScenario
 
         return ClientScenario(self.servers)
+
+    @cached_property
+    def aider(self) -> AiderScenario:
+        from support.aider.scenario import AiderScenario
+
+        return AiderScenario(self.servers)
 
     @cached_property
     def mcp(self) -> McpScenario:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 
 from support.chat.client import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint
 from support.chat.comparability import ComparedEndpoints
@@ -56,9 +57,10 @@ class ScenarioServers:
         self.context.cleanups.callback(dedicated.stop)
         self._use(dedicated)
 
-    def share(self, use: str) -> None:
-        """Take the server and the gateway that scenarios share for the same use."""
-        self._use(self.suite.shared_servers.get(use, self._start_with_gateway))
+    def share(self, use: str, model: ModelFiles | None = None) -> None:
+        """Take the server and the gateway that scenarios share for the same use, and so with one model."""
+        start = partial(self._start_with_gateway, model=model)
+        self._use(self.suite.shared_servers.get(use, start))
 
     @property
     def has_dedicated(self) -> bool:
@@ -84,8 +86,8 @@ class ScenarioServers:
         self.context.record_component(BUNDLED, gateway_version())
         return ChatEndpoint(GATEWAY, self.dedicated.gateway_url, SCRIPTED, OLLAMA_CHAT)
 
-    def _start_with_gateway(self, max_seqs: int = 32) -> ServerWithGateway:
-        model = self.suite.models.scripted(self.suite.script, context=LONG_CONTEXT)
+    def _start_with_gateway(self, max_seqs: int = 32, model: ModelFiles | None = None) -> ServerWithGateway:
+        model = model or self.suite.models.scripted(self.suite.script, context=LONG_CONTEXT)
         return start_server_with_gateway(self.suite.command, model, self.suite.settings, max_seqs)
 
     def _use(self, dedicated: ServerWithGateway) -> None:

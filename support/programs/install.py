@@ -27,6 +27,8 @@ Origin = Literal["setting", "PATH", "cache", "package"]
 ReportProgress = Callable[[str], None]
 
 EXECUTABLE_SUFFIX = ".exe" if os.name == "nt" else ""
+# Of an environment of Python.
+SCRIPTS_FOLDER = "Scripts" if os.name == "nt" else "bin"
 PROGRESS_INTERVAL = 30.0
 # A build without output and without use of the CPU for so long is ended.
 INACTIVITY_SECONDS = 900.0
@@ -182,13 +184,19 @@ def replacing(folder: Path) -> Iterator[Path]:
         new.replace(folder)
 
 
+def find_uv() -> str | None:
+    """UV, the one on the PATH, or the one that tools/setup.py has fetched."""
+    own = Path(__file__).parents[2] / ".cache" / "uv" / SCRIPTS_FOLDER / f"uv{EXECUTABLE_SUFFIX}"
+    return os.environ.get("UV") or shutil.which("uv") or (str(own) if own.is_file() else None)
+
+
 def wheel_installer(package: str, target: Path) -> list[str | Path]:
     """The command that unpacks the wheel of a package (`name==version`) into a folder: uv's, else pip's.
 
     The wheel is not kept a second time in a cache. Raises `ProgramUnavailable` without uv and pip.
     """
     wheel = ["--no-deps", "--only-binary", ":all:", "--target", str(target), package]
-    uv = os.environ.get("UV") or shutil.which("uv")
+    uv = find_uv()
     if uv:
         return [uv, "pip", "install", "--quiet", "--no-cache", "--python", sys.executable, *wheel]
     quiet = ["--quiet", "--no-cache-dir", "--no-compile", "--disable-pip-version-check"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from support.programs.aider import AIDER, CECLI
 from support.programs.allure import AllureProgram, NodeProgram
 from support.programs.install import ExternalProgram, ReportProgress
 from support.programs.mistralrs import MISTRALRS
@@ -17,6 +18,8 @@ PROGRAMS: dict[str, ExternalProgram] = {
     "allure": AllureProgram(),
     "node": NodeProgram(),
     "tmux": TMUX,
+    "aider": AIDER,
+    "cecli": CECLI,
 }
 
 

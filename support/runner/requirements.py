@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from support.programs.aider import AIDER
 from support.programs.install import InstalledProgram
 from support.programs.ollama import OLLAMA
 from support.programs.smollm2 import has_smollm2
@@ -73,6 +74,8 @@ class Requirements:
             return "requires a model of your own; set TEST_MODEL_PATH (and TEST_MODEL_FILE)"
         if "needs.pty" in wanted and os.name == "nt":
             return "requires a pseudo-terminal, which pexpect does not have on Windows; run it in WSL"
+        if "needs.aider" in wanted and AIDER.locate(self.settings) is None:
+            return f"requires Aider; `{AIDER.install_hint}` installs it (600 MB), or set AIDER_BIN"
         if "needs.tmux" in wanted and TMUX.find(self.settings.acceptance_cache_dir) is None:
             return f"requires the terminal program tmux; `{TMUX.install_hint}`"
         if (

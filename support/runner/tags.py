@@ -26,6 +26,7 @@ NEEDS = frozenset(
         "needs.ollama_api",
         "needs.pty",
         "needs.tmux",
+        "needs.aider",
         *CAPABILITIES,
     }
 )

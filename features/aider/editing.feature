@@ -1,0 +1,34 @@
+Feature: Aider edits files
+  A developer asks Aider for a change. Aider sends the files to the model, applies the edit in the answer,
+  and commits it.
+
+  @critical @needs.command @needs.aider
+  Scenario Outline: An edit in the <edit format> format from <server> is applied and committed
+    Given the project "thermometer"
+    And Aider is connected to <server>
+    When Aider is asked "<request>" with
+      | option      | value          |
+      | edit-format | <edit format>  |
+      | file        | thermometer.py |
+    Then Aider commits a change of "thermometer.py"
+    And the tests "<test>" of the project pass
+
+    Examples: OpenAI API
+      | server     | edit format | request                       | test       |
+      | mistral.rs | whole       | Correct the melting point     | test_ice   |
+      | mistral.rs | diff        | Correct the point of vapour   | test_steam |
+      | mistral.rs | udiff       | Correct the coldest point     | test_cold  |
+
+    @needs.ollama_api
+    Examples: Ollama API of the gateway
+      | server      | edit format | request                     | test       |
+      | the gateway | whole       | Correct the melting point   | test_ice   |
+      | the gateway | diff        | Correct the point of vapour | test_steam |
+      | the gateway | udiff       | Correct the coldest point   | test_cold  |
+
+    @needs.ollama
+    Examples: a real Ollama
+      | server        | edit format | request                     | test       |
+      | a real Ollama | whole       | Correct the melting point   | test_ice   |
+      | a real Ollama | diff        | Correct the point of vapour | test_steam |
+      | a real Ollama | udiff       | Correct the coldest point   | test_cold  |

@@ -1,0 +1,8 @@
+"""Aider, the coding assistant, as a user of the server.
+
+fork_server  runs Aider in forks of a process that has imported it (executed by Aider's Python)
+host         that process, and the environment of Aider
+project      a git repository that Aider works on, with its tests and the answers of the model
+scenario     what the steps about Aider call
+traffic      the requests of Aider by their kind
+"""

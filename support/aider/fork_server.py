@@ -1,0 +1,195 @@
+"""Runs Aider's command line in forks of a process that has imported it: 0.7 s for a run instead of 3.5 s.
+
+Executed by the Python of Aider's environment, with its standard library only:
+
+    python fork_server.py serve SOCKET            imports Aider, then forks once per connection
+    python -I -S fork_server.py run SOCKET ...    stands for `aider ...`: passes its arguments, environment,
+                                                  folder and standard streams on, and exits as the fork does
+
+A fork ends when its `run` process ends, and when the server ends. With the variable `ACCEPTANCE_CONNECTIONS`
+each address that a process connects to, or looks up, is a line of that file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from typing import Any
+
+# Signals that a terminal or its user sends to the `run` process.
+FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGWINCH")
+CONNECTIONS = "ACCEPTANCE_CONNECTIONS"
+LENGTH = struct.Struct("!I")
+STREAMS = 3
+
+
+def _record_connections() -> None:
+    """From now on, in this process and its forks; what a fork records goes to the file of its environment."""
+
+    def record(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "socket.getaddrinfo":
+            address = arguments[:2]
+        elif event == "socket.connect" and isinstance(arguments[1], tuple):
+            address = arguments[1][:2]
+        else:
+            return
+        if file := os.environ.get(CONNECTIONS):
+            with open(file, "a", encoding="utf-8") as opened:  # noqa: PTH123 - pathlib is not imported here
+                opened.write(f"{address[0]} {address[1]}\n")
+
+    sys.addaudithook(record)
+
+
+def _preload() -> Callable[[list[str]], int | None]:
+    from aider import main as aider  # type: ignore[import-not-found]
+    from aider.llm import litellm  # type: ignore[import-not-found]
+
+    # Aider imports it in a thread at its first request; a fork would do so each time.
+    litellm._load_litellm()  # noqa: SLF001 - as Aider's own main does
+    entry: Callable[[list[str]], int | None] = aider.main
+    return entry
+
+
+def serve(path: str) -> None:
+    """Until it is killed."""
+    _record_connections()
+    main = _preload()
+    woken, waker = socket.socketpair()
+    for end in (woken, waker):
+        end.setblocking(False)
+    signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+    selector = selectors.DefaultSelector()
+    selector.register(listener, selectors.EVENT_READ)
+    selector.register(woken, selectors.EVENT_READ)
+    running: dict[socket.socket, int] = {}
+    while True:
+        for key, _ in selector.select():
+            ready: Any = key.fileobj
+            if ready is listener:
+                connection, _ = listener.accept()
+                if (pid := _fork(connection, main)) is not None:
+                    running[connection] = pid
+                    selector.register(connection, selectors.EVENT_READ)
+            elif ready is woken:
+                with contextlib.suppress(BlockingIOError):
+                    woken.recv(4096)
+            elif ready in running:
+                _signal_or_end(ready, running[ready])
+        for connection, pid in list(running.items()):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                with contextlib.suppress(OSError):
+                    connection.sendall(LENGTH.pack(os.waitstatus_to_exitcode(status) & 0xFF))
+                selector.unregister(connection)
+                connection.close()
+                del running[connection]
+
+
+def _fork(connection: socket.socket, main: Callable[[list[str]], int | None]) -> int | None:
+    header, descriptors, _, _ = socket.recv_fds(connection, LENGTH.size, STREAMS)
+    if len(header) < LENGTH.size or len(descriptors) < STREAMS:
+        connection.close()
+        return None
+    request = json.loads(_receive(connection, LENGTH.unpack(header)[0]))
+    parent = os.getpid()
+    pid = os.fork()
+    if pid:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return pid
+    code = 1
+    try:
+        _become(request, descriptors, parent)
+        connection.close()
+        code = main(request["arguments"]) or 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001 - the fork must not return into the server's loop
+        sys.excepthook(*sys.exc_info())
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _become(request: dict[str, Any], descriptors: list[int], parent: int) -> None:
+    """In the fork: what the `run` process would be if it had started Aider itself."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()
+    _end_with(parent)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["folder"])
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - a descriptor
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+    sys.argv = ["aider", *request["arguments"]]
+
+
+def _end_with(parent: int) -> None:
+    """The kernel kills this process when its parent has ended (Linux, prctl(2))."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def _signal_or_end(connection: socket.socket, pid: int) -> None:
+    """The `run` process has got a signal, or has ended."""
+    try:
+        received = connection.recv(1)
+    except ConnectionError:
+        received = b""
+    with contextlib.suppress(ProcessLookupError):
+        if received:
+            os.kill(pid, received[0])
+        else:
+            os.killpg(pid, signal.SIGKILL)
+
+
+def _receive(connection: socket.socket, length: int) -> bytes:
+    data = b""
+    while len(data) < length:
+        part = connection.recv(length - len(data))
+        if not part:
+            raise ConnectionError("the request is incomplete")
+        data += part
+    return data
+
+
+def run(path: str, arguments: list[str]) -> int:
+    """Run Aider in a fork of the server; its exit code."""
+    request = {"arguments": arguments, "environment": dict(os.environ), "folder": os.getcwd()}  # noqa: PTH109
+    data = json.dumps(request).encode()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(path)
+        for name in FORWARDED:
+            signal.signal(getattr(signal, name), lambda number, _: connection.send(bytes([number])))
+        socket.send_fds(connection, [LENGTH.pack(len(data))], list(range(STREAMS)))
+        connection.sendall(data)
+        return int(LENGTH.unpack(_receive(connection, LENGTH.size))[0])
+
+
+if __name__ == "__main__":
+    mode, socket_path, *rest = sys.argv[1:]
+    if mode == "serve":
+        serve(socket_path)
+    sys.exit(run(socket_path, rest))

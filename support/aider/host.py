@@ -1,0 +1,77 @@
+"""The process that Aider's runs are forked from: one for each worker, started on first use."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from support.aider import fork_server
+from support.programs.aider import python_of
+from support.programs.child_environment import child_environment
+from support.programs.install import InstalledProgram
+from support.programs.process import ManagedProcess
+from support.waiting import wait_until
+
+READY_SECONDS = 60.0
+# No update, analytics, download or browser of Aider and of litellm: docs/aider.md has what each is for.
+QUIET_VARIABLES = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "BROWSER": "true",
+    "SHELL": "/bin/sh",
+    "LANG": "C.UTF-8",
+    "COLUMNS": "200",
+}
+
+
+class AiderHost:
+    """Aider, imported and waiting. `timeout`: seconds for its start."""
+
+    def __init__(self, program: InstalledProgram, folder: Path, timeout: float) -> None:
+        self.program = program
+        self._python = python_of(program.path)
+        # A path of a socket has 107 bytes at most (unix(7)).
+        self._folder = tempfile.TemporaryDirectory(prefix="aider-", dir=folder)
+        self._socket = Path(self._folder.name, "s")
+        self._log = Path(self._folder.name, "host.log")
+        home = Path(self._folder.name, "home")
+        home.mkdir()
+        self._process = ManagedProcess(
+            [self._python, fork_server.__file__, "serve", self._socket],
+            stdout=self._log,
+            env=aider_environment(home),
+            cwd=home,
+        )
+        try:
+            wait_until(
+                f"Aider {program.version} imported",
+                self._socket.exists,
+                timeout=timeout,
+                alive=lambda: self.alive,
+                seen=lambda: self._log.read_text(errors="replace")[-500:],
+            )
+        except BaseException:
+            self.stop()
+            raise
+
+    def command(self, arguments: Sequence[str]) -> list[str | Path]:
+        """What runs Aider with these arguments."""
+        return [self._python, "-I", "-S", fork_server.__file__, "run", self._socket, *arguments]
+
+    @property
+    def alive(self) -> bool:
+        return self._process.alive
+
+    def stop(self) -> int:
+        """End it and all its runs; the exit code. May be called twice."""
+        code = self._process.stop(grace=0)
+        self._folder.cleanup()
+        return code
+
+
+def aider_environment(home: Path, connections: Path | None = None, **more: str) -> Mapping[str, str]:
+    """Of Aider: a home of its own, no network but loopback, the connections recorded in a file."""
+    recorded = {fork_server.CONNECTIONS: os.fspath(connections or home / "connections")}
+    return child_environment(home, **QUIET_VARIABLES, **recorded, **more)

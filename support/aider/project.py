@@ -1,0 +1,149 @@
+"""A project that Aider works on: a git repository with files, tests and the answers of the scripted model.
+
+One TOML file each in `projects/`: `[files]` (path -> content) and `[[rows]]` of the model's script (marker,
+answer), in the order of a conversation.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from support.errors import CheckFailed
+from support.models.script import Row, Script
+from support.name_registry import unknown
+from support.programs.child_environment import child_environment
+from support.programs.process import CompletedCommand, run_command
+
+PROJECTS = Path(__file__).with_name("projects")
+DEFAULT_ANSWER = "There is nothing to change."
+# A word that only Aider's request for a commit message has (aider/prompts.py).
+COMMIT_KEYWORD, COMMIT_MESSAGE = "imperative", "feat: change what was asked for"
+COMMAND_SECONDS = 30.0
+USER = "[user]\nname = A Developer\nemail = developer@example.org\n[init]\ndefaultBranch = main\n"
+# What Aider itself leaves in a project.
+CHAT_FILES = ".aider*"
+
+
+@dataclass(frozen=True)
+class ProjectSource:
+    """A project as it is in its file."""
+
+    name: str
+    files: Mapping[str, str]
+    script: Script
+
+    @classmethod
+    def load(cls, name: str) -> ProjectSource:
+        """Raises `CheckFailed` for a name that there is not."""
+        path = PROJECTS / f"{name}.toml"
+        if not path.is_file():
+            known = [file.stem for file in PROJECTS.glob("*.toml")]
+            raise CheckFailed(unknown("project", name, known))
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        rows = [Row(row["marker"], row["answer"]) for row in table["rows"]]
+        script = Script((*rows, Row(COMMIT_KEYWORD, COMMIT_MESSAGE)), DEFAULT_ANSWER)
+        return cls(name, table["files"], script)
+
+
+class Project:
+    """A copy of a project in a git repository of its own, with one commit. `home`: of git and of its tests."""
+
+    def __init__(self, source: ProjectSource, folder: Path, home: Path) -> None:
+        self.source = source
+        self.folder = folder
+        self._home = home
+        home.mkdir(parents=True, exist_ok=True)
+        folder.mkdir()
+        for name, content in source.files.items():
+            self.write(name, content)
+        (home / ".gitconfig").write_text(USER, encoding="utf-8")
+        self._git("init", "--quiet")
+        (folder / ".git" / "info" / "exclude").write_text(f"{CHAT_FILES}\n__pycache__\n", encoding="utf-8")
+        self._git("add", "--all")
+        self._git("commit", "--quiet", "--message", "The state before")
+
+    @cached_property
+    def environment(self) -> Mapping[str, str]:
+        """Of git and the tests: nothing of the user's configuration is read or changed."""
+        return child_environment(self._home, GIT_CONFIG_NOSYSTEM="1", PYTHONDONTWRITEBYTECODE="1")
+
+    def write(self, name: str, content: str) -> None:
+        """Put a file there."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode())
+
+    def read(self, name: str) -> str:
+        """A file as it is; raises `CheckFailed` when there is none."""
+        try:
+            return (self.folder / name).read_bytes().decode()
+        except OSError as error:
+            raise CheckFailed(f"{name} of the project cannot be read: {error.strerror}") from None
+
+    # -- git
+
+    @property
+    def commits(self) -> list[str]:
+        """The subjects of the commits since the first one, the latest first."""
+        return self._git("log", "--format=%s").splitlines()[:-1]
+
+    @property
+    def last_author(self) -> str:
+        """Author, and the trailers of the last commit."""
+        return self._git("log", "-1", "--format=%an <%ae>%n%(trailers)")
+
+    @property
+    def changed_files(self) -> list[str]:
+        """Those that differ from the first commit, committed or not."""
+        first = self._git("rev-list", "--max-parents=0", "HEAD").strip()
+        self._git("add", "--all", "--intent-to-add")
+        return self._git("diff", "--name-only", first).splitlines()
+
+    @property
+    def uncommitted(self) -> list[str]:
+        """`git status --porcelain`."""
+        return self._git("status", "--porcelain").splitlines()
+
+    def _git(self, *words: str) -> str:
+        done = run_command(["git", *words], within=COMMAND_SECONDS, env=self.environment, cwd=self.folder)
+        if done.exit_code != 0:
+            raise CheckFailed(done.describe())
+        return done.stdout
+
+    # -- its program
+
+    def run_tests(self, modules: Sequence[str] = ()) -> CompletedCommand:
+        """Run its tests, or those of these modules, outside of Aider."""
+        command = [sys.executable, "-m", "unittest", "-q", *modules]
+        return run_command(command, within=COMMAND_SECONDS, env=self.environment, cwd=self.folder)
+
+    @property
+    def test_command(self) -> str:
+        """The same for Aider, which runs it in a shell."""
+        return f"{sys.executable} -m unittest -q"
+
+
+def public_functions_without_docstring(source: str) -> list[str]:
+    """The names of the public functions and classes of a module that have none."""
+    return [
+        node.name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and not node.name.startswith("_")
+        and not ast.get_docstring(node)
+    ]
+
+
+def syntax_without_docstrings(source: str) -> str:
+    """The syntax tree of a module without its docstrings, comments and layout."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
+            del node.body[0]
+    return ast.dump(tree)

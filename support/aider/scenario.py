@@ -1,0 +1,235 @@
+"""Aider in one scenario: a project, a server, and what Aider does with both.
+
+Aider exits with 0 after nearly every failure (docs/aider.md): a run is judged by the files, the commits, what
+Aider printed, and the requests that the proxy before the server has recorded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from support.aider.host import READY_SECONDS, AiderHost, aider_environment
+from support.aider.project import Project, ProjectSource
+from support.aider.traffic import CHAT_PATHS, EDIT, AiderRequest, aider_requests
+from support.chat.client import OPENAI_CHAT, ChatEndpoint
+from support.chat.scenario_servers import CREATE_SECONDS, ScenarioServers
+from support.errors import CheckFailed, NotSupported
+from support.http.client import ApiClient
+from support.http.recording_proxy import RecordingProxy
+from support.models.files import ModelFiles
+from support.programs.aider import AIDER
+from support.programs.process import CompletedCommand, run_command
+from support.reporting.evidence import command_evidence
+from support.results.must_check import MustCheck
+from support.servers.dedicated import REAL
+from support.servers.ollama import create_model, delete_models
+
+# Aider's prompts have up to 2300 tokens, and the files come on top.
+CONTEXT = 16_384
+RUN_SECONDS = 60.0
+FLAGS = (
+    *("--no-check-update", "--no-show-release-notes", "--analytics-disable", "--no-show-model-warnings"),
+    *("--no-detect-urls", "--no-suggest-shell-commands", "--no-gitignore", "--no-pretty", "--no-fancy-input"),
+)
+# Of every run that is not about the repository map or a user's confirmation.
+USUAL_FLAGS = ("--map-tokens", "0", "--yes-always")
+# What Aider prints when a request or an edit has failed, though it exits with 0.
+FAILURES = re.compile(
+    r"has hit a token limit|litellm\.\w*Error|Retrying in|Empty response|did not conform|Traceback|"
+    r"failed to match|Only \d+ reflections|Failed to generate commit message"
+)
+LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class AiderRun:
+    """One run of the command. `connections`: the addresses that it connected to or looked up."""
+
+    completed: CompletedCommand
+    requests: tuple[AiderRequest, ...]
+    connections: tuple[str, ...]
+
+    @property
+    def output(self) -> str:
+        return self.completed.stdout + self.completed.stderr
+
+    def require_local(self) -> None:
+        """No connection to another machine was tried."""
+        others = [line for line in self.connections if line.split(" ")[0] not in LOCAL]
+        if others:
+            raise CheckFailed(f"Aider connects to other machines: {', '.join(sorted(set(others)))}")
+
+    def require_success(self) -> None:
+        """It exited with 0 and printed no failure."""
+        failure = FAILURES.search(self.output)
+        if self.completed.exit_code != 0 or failure is not None:
+            found = f"{failure[0]!r} in its output" if failure else "its exit code"
+            raise CheckFailed(f"Aider failed ({found}):\n{self.completed.describe()}")
+
+
+class AiderScenario:
+    """Fresh for each scenario."""
+
+    def __init__(self, servers: ScenarioServers) -> None:
+        self._servers = servers
+        self._suite = servers.suite
+        self._context = servers.context
+        self._home = self._context.folder / "home"
+        self._project: Project | None = None
+        self._proxy: RecordingProxy | None = None
+        self._model = ""
+        self._variables: dict[str, str] = {}
+        self.runs: MustCheck[AiderRun] = self._context.must_check("result of Aider")
+        self._context.add_evidence(lambda: command_evidence([run.completed for run in self.runs.all()]))
+
+    # -- what there is before
+
+    def start_project(self, name: str) -> None:
+        """Copy a project into a git repository of its own."""
+        folder = self._context.folder / "project"
+        self._project = Project(ProjectSource.load(name), folder, self._home)
+
+    @property
+    def project(self) -> Project:
+        """The project of a Given step."""
+        if self._project is None:
+            raise CheckFailed("a Given step with a project has to come first")
+        return self._project
+
+    def connect(self, server: str) -> None:
+        """From now on Aider uses this server, which has the scripted model of the project."""
+        endpoint = self._endpoint(server)
+        proxy = self._proxy = RecordingProxy(endpoint.url, CHAT_PATHS)
+        self._context.cleanups.callback(proxy.close)
+        self._context.add_exchanges(lambda: proxy.exchanges)
+        if endpoint.protocol is OPENAI_CHAT:
+            self._model = f"openai/{endpoint.model}"
+            self._variables = {"OPENAI_API_BASE": f"{proxy.url}/v1", "OPENAI_API_KEY": "unused"}
+        else:
+            self._model = f"ollama_chat/{endpoint.model}"
+            self._variables = {"OLLAMA_API_BASE": proxy.url}
+        self._write_metadata()
+
+    def _endpoint(self, server: str) -> ChatEndpoint:
+        source = self.project.source
+        model = self._suite.models.scripted(source.script, context=CONTEXT)
+        if server != REAL:
+            self._servers.share(f"aider {source.name}", model)
+            return self._servers.dedicated_endpoint(server)
+        endpoint = self._servers.endpoints.endpoint(server)
+        return ChatEndpoint(
+            endpoint.name, endpoint.url, self._create(endpoint.url, source.name, model), endpoint.protocol
+        )
+
+    def _create(self, url: str, project: str, model: ModelFiles) -> str:
+        """Create the model on an Ollama until the end of the scenario; its name there."""
+        name = f"acceptance-{project}"
+        client = ApiClient(url, timeout=self._suite.settings.seconds(CREATE_SECONDS))
+        self._context.cleanups.enter_context(contextlib.closing(client))
+        self._context.cleanups.callback(delete_models, client, [name])
+        create_model(client, name, model.path)
+        return name
+
+    def _write_metadata(self) -> None:
+        """Aider looks up the limits of a model that is not listed here in the internet."""
+        provider = self._model.partition("/")[0]
+        limits = {
+            **dict.fromkeys(("max_input_tokens", "max_tokens", "max_output_tokens"), CONTEXT),
+            "litellm_provider": provider,
+            "mode": "chat",
+        }
+        (self._home / ".aider.model.metadata.json").write_text(
+            json.dumps({self._model: limits}), encoding="utf-8"
+        )
+        settings = [{"name": self._model, "edit_format": "whole", "reminder": None, "use_repo_map": False}]
+        # YAML includes JSON.
+        (self._home / ".aider.model.settings.yml").write_text(json.dumps(settings), encoding="utf-8")
+
+    # -- what is done
+
+    def ask(self, request: str, options: Iterable[Mapping[str, str]] | None) -> None:
+        """Run Aider with one message. `options`: rows of `option` (without its dashes) and `value`."""
+        words = [word for row in options or () for word in _option_words(row["option"], row["value"])]
+        self._run([*USUAL_FLAGS, *words, "--message", request])
+
+    def _run(self, words: Sequence[str]) -> None:
+        proxy = self._proxy
+        if proxy is None:
+            raise CheckFailed("a Given step that connects Aider to a server has to come first")
+        mark = len(proxy.exchanges)
+        connections = self._context.folder / "connections"
+        connections.write_text("", encoding="utf-8")
+        command = self._host.command(["--model", self._model, *FLAGS, *words])
+        completed = run_command(
+            command,
+            within=self._suite.settings.seconds(RUN_SECONDS),
+            env=aider_environment(self._home, connections, **self._variables),
+            cwd=self.project.folder,
+        )
+        requests = aider_requests(proxy.exchanges[mark:])
+        connected = connections.read_text(encoding="utf-8").splitlines()
+        run = AiderRun(completed, tuple(requests), tuple(connected))
+        self.runs.add(run)
+        run.require_local()
+
+    @property
+    def _host(self) -> AiderHost:
+        program = AIDER.locate(self._suite.settings)
+        if program is None:
+            raise NotSupported(f"needs Aider; `{AIDER.install_hint}` installs it, or set AIDER_BIN")
+        timeout = self._suite.settings.seconds(READY_SECONDS)
+        host = self._suite.helpers.get("aider", lambda: AiderHost(program, self._suite.folder, timeout))
+        assert isinstance(host, AiderHost)
+        return host
+
+    # -- what has to be so then
+
+    def require_committed(self, files: Sequence[str]) -> None:
+        """The last run succeeded; these files, and no others, were changed and committed."""
+        self.runs.get().require_success()
+        project = self.project
+        if project.uncommitted:
+            raise CheckFailed(f"changes that are not committed: {', '.join(project.uncommitted)}")
+        self.require_changed(files)
+        if not project.commits:
+            raise CheckFailed("there is no new commit")
+
+    def require_changed(self, files: Sequence[str]) -> None:
+        """These files differ from the state before, and no others."""
+        changed = self.project.changed_files
+        if sorted(changed) != sorted(files):
+            raise CheckFailed(
+                f"expected changes of {', '.join(files) or 'no file'}, found changes of"
+                f" {', '.join(changed) or 'no file'}; Aider printed:\n{self.runs.get().output[-2000:]}"
+            )
+
+    def require_tests(self, names: Sequence[str]) -> None:
+        """These modules of the project's tests pass."""
+        done = self.project.run_tests(names)
+        if done.exit_code != 0:
+            raise CheckFailed(f"the tests of the project fail:\n{done.describe()}")
+
+    def require_output(self, texts: Sequence[str]) -> None:
+        """Aider printed these texts."""
+        output = self.runs.get().output
+        missing = [text for text in texts if text not in output]
+        if missing:
+            raise CheckFailed(f"Aider did not print {missing}: {output[-2000:]!r}")
+
+    def require_requests(self, number: int, kind: str = EDIT) -> None:
+        """So many requests of a kind were sent in the last run."""
+        requests = [request for request in self.runs.get().requests if request.kind == kind]
+        if len(requests) != number:
+            kinds = ", ".join(request.kind for request in self.runs.get().requests) or "none"
+            raise CheckFailed(f"expected {number} requests of the kind {kind!r}, found: {kinds}")
+
+
+def _option_words(option: str, value: str) -> list[str]:
+    """`--edit-format diff`; a `file` stands alone; a switch has no value."""
+    if option == "file":
+        return [value]
+    return [f"--{option}", *([value] if value else [])]

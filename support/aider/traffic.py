@@ -1,0 +1,51 @@
+"""What Aider has sent to the model, by the kind of request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from support.http.exchange import Exchange
+from support.units import JsonObject
+
+# The ends of the paths that answers come from; others (`/api/show`) are about the model.
+CHAT_PATHS = ("/chat/completions", "/api/chat", "/api/generate")
+EDIT, COMMIT, SUMMARY = KINDS = ("edit", "commit message", "summary")
+# A text of the system message that only one kind has (aider/prompts.py).
+_SYSTEM_TEXTS = {COMMIT: "generates concise, one-line Git commit messages", SUMMARY: "*Briefly* summarize"}
+
+
+@dataclass(frozen=True)
+class AiderRequest:
+    """A request for an answer. `kind`: one of `KINDS`."""
+
+    kind: str
+    exchange: Exchange
+    document: JsonObject
+
+    @property
+    def model(self) -> str:
+        return str(self.document.get("model"))
+
+    @property
+    def text(self) -> str:
+        """All messages of the prompt."""
+        messages = self.document.get("messages") or []
+        return "\n".join(str(message.get("content")) for message in messages)
+
+
+def aider_requests(exchanges: Iterable[Exchange]) -> list[AiderRequest]:
+    """Those of the exchanges that ask for an answer."""
+    found = []
+    for exchange in exchanges:
+        if exchange.url.endswith(CHAT_PATHS):
+            document: JsonObject = json.loads(exchange.request_body)
+            found.append(AiderRequest(_kind(document), exchange, document))
+    return found
+
+
+def _kind(document: JsonObject) -> str:
+    messages = document.get("messages") or [{}]
+    system = str(messages[0].get("content"))
+    return next((kind for kind, text in _SYSTEM_TEXTS.items() if text in system), EDIT)
