@@ -38,6 +38,12 @@ MISTAKES = (
     *("a number as the question", "a JSON string"),
 )
 CLIENTS = ("the ollama command", "a LangChain program")
+AIDER_REQUESTS = ("edit", "commit message", "summary")
+SERVER_FAILURES = (
+    *("a wrong key", "an unknown model", "an invalid request", "a full context"),
+    *("one busy error", "one server error", "one closed connection", "one broken stream"),
+    *("one malformed event", "one stalled stream", "an empty answer", "an answer cut by length"),
+)
 CLIENT_FAULTS = (
     *("disconnects during a streamed answer", "disconnects during a non-streamed answer"),
     *("disconnect while another client reads a stream", "stops reading a stream while 4 users ask"),
@@ -73,6 +79,8 @@ for _type in (
     one_of("chat_setup", CHAT_SETUPS),
     one_of("source", SOURCES),
     one_of("place", ("in a terminal", "without a terminal")),
+    one_of("aider_request", AIDER_REQUESTS),
+    one_of("server_failure", SERVER_FAILURES),
     one_of("stream", ("standard output", "standard error")),
     one_of("output_form", OUTPUT_FORMS),
     one_of("event", LOG_EVENTS),

@@ -52,7 +52,7 @@ class ProjectSource:
 
 
 class Project:
-    """A copy of a project in a git repository of its own, with one commit. `home`: of git and of its tests."""
+    """A copy of a project in a git repository of its own, with one commit. `home`: of git and the tests."""
 
     def __init__(self, source: ProjectSource, folder: Path, home: Path) -> None:
         self.source = source

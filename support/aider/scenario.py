@@ -13,7 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from support.aider.host import READY_SECONDS, AiderHost, aider_environment
-from support.aider.project import Project, ProjectSource
+from support.aider.project import (
+    Project,
+    ProjectSource,
+    public_functions_without_docstring,
+    syntax_without_docstrings,
+)
+from support.aider.server_failures import SERVER_FAILURES
 from support.aider.traffic import CHAT_PATHS, EDIT, AiderRequest, aider_requests
 from support.chat.client import OPENAI_CHAT, ChatEndpoint
 from support.chat.scenario_servers import CREATE_SECONDS, ScenarioServers
@@ -39,7 +45,8 @@ FLAGS = (
 USUAL_FLAGS = ("--map-tokens", "0", "--yes-always")
 # What Aider prints when a request or an edit has failed, though it exits with 0.
 FAILURES = re.compile(
-    r"has hit a token limit|litellm\.\w*Error|Retrying in|Empty response|did not conform|Traceback|"
+    r"has hit a token limit|litellm\.\w*Error|Retrying in|Empty response|did not conform|"
+    r'Traceback \(most recent call last\):\n +File "[^"]*site-packages|'
     r"failed to match|Only \d+ reflections|Failed to generate commit message"
 )
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -114,6 +121,17 @@ class AiderScenario:
             self._variables = {"OLLAMA_API_BASE": proxy.url}
         self._write_metadata()
 
+    @property
+    def proxy(self) -> RecordingProxy:
+        """Before the server of a Given step."""
+        if self._proxy is None:
+            raise CheckFailed("a Given step that connects Aider to a server has to come first")
+        return self._proxy
+
+    def inject(self, failure: str) -> None:
+        """The next requests for answers get this failure (`SERVER_FAILURES`)."""
+        self.proxy.faults.extend(SERVER_FAILURES.find(failure))
+
     def _endpoint(self, server: str) -> ChatEndpoint:
         source = self.project.source
         model = self._suite.models.scripted(source.script, context=CONTEXT)
@@ -153,13 +171,16 @@ class AiderScenario:
 
     def ask(self, request: str, options: Iterable[Mapping[str, str]] | None) -> None:
         """Run Aider with one message. `options`: rows of `option` (without its dashes) and `value`."""
-        words = [word for row in options or () for word in _option_words(row["option"], row["value"])]
+        tests = self.project.test_command
+        words = [
+            word
+            for row in options or ()
+            for word in _option_words(row["option"], row["value"].format(tests=tests))
+        ]
         self._run([*USUAL_FLAGS, *words, "--message", request])
 
     def _run(self, words: Sequence[str]) -> None:
-        proxy = self._proxy
-        if proxy is None:
-            raise CheckFailed("a Given step that connects Aider to a server has to come first")
+        proxy = self.proxy
         mark = len(proxy.exchanges)
         connections = self._context.folder / "connections"
         connections.write_text("", encoding="utf-8")
@@ -195,8 +216,13 @@ class AiderScenario:
         if project.uncommitted:
             raise CheckFailed(f"changes that are not committed: {', '.join(project.uncommitted)}")
         self.require_changed(files)
-        if not project.commits:
-            raise CheckFailed("there is no new commit")
+        self.require_commits(1)
+
+    def require_commits(self, number: int) -> None:
+        """Aider made so many commits, or, with 1, at least one."""
+        commits = self.project.commits
+        if len(commits) < number or (number == 0 and commits):
+            raise CheckFailed(f"expected {number} new commits, found {commits}")
 
     def require_changed(self, files: Sequence[str]) -> None:
         """These files differ from the state before, and no others."""
@@ -212,6 +238,18 @@ class AiderScenario:
         done = self.project.run_tests(names)
         if done.exit_code != 0:
             raise CheckFailed(f"the tests of the project fail:\n{done.describe()}")
+
+    def require_docstrings(self, file: str) -> None:
+        """Each public function and class of a module has one."""
+        missing = public_functions_without_docstring(self.project.read(file))
+        if missing:
+            raise CheckFailed(f"{file} has no docstring of {', '.join(missing)}")
+
+    def require_same_code(self, file: str) -> None:
+        """Only docstrings, comments and layout of a module differ from the state before."""
+        before, now = self.project.source.files[file], self.project.read(file)
+        if syntax_without_docstrings(before) != syntax_without_docstrings(now):
+            raise CheckFailed(f"the code of {file} has changed:\n{now}")
 
     def require_output(self, texts: Sequence[str]) -> None:
         """Aider printed these texts."""

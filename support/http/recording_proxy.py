@@ -44,11 +44,11 @@ class Fault:
 
 
 class RecordingProxy:
-    """Listens on loopback until it is closed. `exchanges`: all requests in the order of their end."""
+    """Listens on loopback until it is closed."""
 
     def __init__(self, upstream: str, faulty_paths: Collection[str]) -> None:
         """`faulty_paths`: the ends of the paths that faults are for; other requests are passed on."""
-        self.exchanges: list[Exchange] = []
+        self._records: list[_Record] = []
         self.faults: deque[Fault] = deque()
         self.open_requests = 0
         self._upstream = upstream
@@ -66,6 +66,11 @@ class RecordingProxy:
     def url(self) -> str:
         """Its address, in place of that of the server."""
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """All requests so far in their order, with what the client has got of each response."""
+        return [record.exchange() for record in list(self._records)]
 
     def close(self) -> None:
         """End all connections; may be called twice."""
@@ -89,8 +94,8 @@ class RecordingProxy:
                 finally:
                     self.open_requests -= 1
 
-            server = web.Server(handle, access_log=None)
-            runner = web.ServerRunner(server, handler_cancellation=True)
+            server = web.Server(handle, access_log=None, handler_cancellation=True)
+            runner = web.ServerRunner(server)
             await runner.setup()
             site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1)
             await site.start()
@@ -105,6 +110,7 @@ class RecordingProxy:
     async def _handle(self, session: aiohttp.ClientSession, request: web.BaseRequest) -> web.StreamResponse:
         body = b"".join([part async for part in request.content.iter_any()])
         record = _Record(request, self._upstream, body)
+        self._records.append(record)
         fault = Fault()
         if self.faults and request.path.endswith(self._faulty_paths):
             fault = self.faults.popleft()
@@ -130,7 +136,7 @@ class RecordingProxy:
             _abort(request)
             return web.Response(status=502)
         finally:
-            self.exchanges.append(record.exchange())
+            record.end()
 
 
 async def _send(
@@ -195,6 +201,11 @@ class _Record:
         self._body = body
         self._started = time.monotonic()
         self._chunks: list[tuple[float, bytes]] = []
+        self._ended: float | None = None
+
+    def end(self) -> None:
+        """The response is complete, or broken off."""
+        self._ended = time.monotonic()
 
     def add(self, part: bytes) -> None:
         self._chunks.append((time.monotonic() - self._started, part))
@@ -208,6 +219,6 @@ class _Record:
             status=self.status,
             headers={name.lower(): value for name, value in self.headers.items()},
             body=b"".join(part for _, part in self._chunks),
-            seconds=time.monotonic() - self._started,
+            seconds=(self._ended or time.monotonic()) - self._started,
             chunks=tuple(self._chunks),
         )

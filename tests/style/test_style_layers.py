@@ -21,7 +21,7 @@ LAYERS = (
     ("conformance", "monitoring", "reporting"),
     ("suite", "scenario"),
     ("chat", "mcp", "terminal"),
-    ("clients", "performance", "faults"),
+    ("aider", "clients", "performance", "faults"),
     ("world", "runner"),
     ("cli", "doctor"),
 )

@@ -1,0 +1,29 @@
+Feature: Aider corrects errors
+  Aider runs the tests and a linter after each edit. It sends what they report to the model, and applies the
+  correction. It gives up after three attempts.
+
+  Background:
+    Given the project "parking"
+    And Aider is connected to mistral.rs
+
+  @critical @needs.command @needs.aider
+  Scenario: A failing test is sent to the model and corrected
+    When Aider is asked "Introduce a tariff" with
+      | option      | value      |
+      | edit-format | diff       |
+      | test-cmd    | {tests}    |
+      | auto-test   |            |
+      | file        | parking.py |
+    Then Aider commits a change of "parking.py"
+    And Aider sends 2 requests for an edit
+    And the tests "test_parking" of the project pass
+
+  @normal @needs.command @needs.aider
+  Scenario: An undefined name is sent to the model and corrected
+    When Aider is asked "Introduce a surcharge" with
+      | option      | value      |
+      | edit-format | diff       |
+      | file        | parking.py |
+    Then Aider commits a change of "parking.py"
+    And Aider sends 2 requests for an edit
+    And the tests "test_parking" of the project pass

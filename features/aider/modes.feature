@@ -1,0 +1,52 @@
+Feature: Aider's modes
+  Questions change nothing, the architect's plan is carried out by an editor, and a developer may keep the
+  commits for later.
+
+  @normal @needs.command @needs.aider
+  Scenario: A question in the ask mode is answered and changes nothing
+    Given the project "thermometer"
+    And Aider is connected to mistral.rs
+    When Aider is asked "Where is the point of vapour?" with
+      | option      | value          |
+      | edit-format | ask            |
+      | file        | thermometer.py |
+    Then Aider prints "BOILING = 212.0"
+    And Aider sends 1 request for an edit
+    And the project is unchanged
+
+  @normal @needs.command @needs.aider
+  Scenario: The plan of the architect is carried out by the editor
+    Given the project "theatre"
+    And Aider is connected to mistral.rs
+    When Aider is asked "Plan a balcony" with
+      | option             | value       |
+      | architect          |             |
+      | editor-edit-format | editor-diff |
+      | file               | seats.py    |
+    Then Aider commits a change of "seats.py"
+    And Aider sends 2 requests for an edit
+    And the tests "test_seats" of the project pass
+
+  @normal @needs.command @needs.aider
+  Scenario: Without automatic commits the change stays in the working tree
+    Given the project "thermometer"
+    And Aider is connected to mistral.rs
+    When Aider is asked "Correct the melting point" with
+      | option          | value          |
+      | no-auto-commits |                |
+      | file            | thermometer.py |
+    Then Aider prints "Applied edit to thermometer.py"
+    And only "thermometer.py" is changed
+    And Aider makes no commit
+    And the tests "test_ice" of the project pass
+
+  @normal @needs.command @needs.aider
+  Scenario: A dry run shows the edit and changes nothing
+    Given the project "thermometer"
+    And Aider is connected to mistral.rs
+    When Aider is asked "Correct the melting point" with
+      | option  | value          |
+      | dry-run |                |
+      | file    | thermometer.py |
+    Then Aider prints "Did not apply edit to thermometer.py (--dry-run)"
+    And the project is unchanged

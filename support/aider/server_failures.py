@@ -1,0 +1,59 @@
+"""Failures of a server by their names in the features: what the proxy does with the next requests."""
+
+from __future__ import annotations
+
+import json
+
+from support.http.recording_proxy import Fault
+from support.name_registry import NameRegistry
+
+JSON = {"content-type": "application/json"}
+# litellm recognises a full context by this beginning (its exception_mapping_utils.py).
+CONTEXT_LENGTH = "This model's maximum context length is 512 tokens. Your messages have more."
+# Bytes of a stream in which the first pieces of an answer are.
+BEGINNING = 600
+
+
+def _error(status: int, message: str, code: str, **headers: str) -> Fault:
+    """An error in the form of OpenAI's API (Error codes, in its API reference)."""
+    error = {"message": message, "type": "invalid_request_error", "code": code}
+    return Fault(status, {**JSON, **headers}, json.dumps({"error": error}).encode())
+
+
+def _without_text(body: bytes) -> bytes:
+    """A stream with its last events only: the finish reason and the end."""
+    events = body.split(b"\n\n")
+    return b"\n\n".join(event for event in events if b'"content":"' not in event.replace(b'": "', b'":"'))
+
+
+def _cut_by_length(body: bytes) -> bytes:
+    """The same stream with another finish reason."""
+    return body.replace(b'"finish_reason":"stop"', b'"finish_reason":"length"').replace(
+        b'"finish_reason": "stop"', b'"finish_reason": "length"'
+    )
+
+
+def _malformed(body: bytes) -> bytes:
+    """The first event is cut within its JSON."""
+    first, _, rest = body.partition(b"\n\n")
+    return first[: len(first) // 2] + b"\n\n" + rest
+
+
+# One fault for each request in order; later requests are passed on.
+SERVER_FAILURES: NameRegistry[tuple[Fault, ...]] = NameRegistry(
+    "failure of a server",
+    {
+        "a wrong key": (_error(401, "Incorrect API key provided", "invalid_api_key"),),
+        "an unknown model": (_error(404, "The model does not exist", "model_not_found"),),
+        "an invalid request": (_error(400, "This field is not known", "invalid_value"),),
+        "a full context": (_error(400, CONTEXT_LENGTH, "context_length_exceeded"),),
+        "one busy error": (_error(429, "Try again in a second", "rate_limit", **{"retry-after": "1"}),),
+        "one server error": (_error(500, "The engine failed", "server_error"),),
+        "one closed connection": (Fault(ends_after=0),),
+        "one broken stream": (Fault(ends_after=BEGINNING),),
+        "one malformed event": (Fault(rewrite=_malformed),),
+        "one stalled stream": (Fault(ends_after=BEGINNING, stalls=True),),
+        "an empty answer": (Fault(rewrite=_without_text),),
+        "an answer cut by length": (Fault(rewrite=_cut_by_length),),
+    },
+)
