@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from behave import given, then, when
 
+from support.units import request_options
 from support.world import StepContext
 
 
@@ -40,7 +41,7 @@ def tests_pass(context: StepContext, names: tuple[str, ...]) -> None:
 
 @then("Aider sends {int} request(s) for a(n) {aider_request}")
 def requests(context: StepContext, number: int, kind: str) -> None:
-    context.world.aider.require_requests(number, kind)
+    context.world.aider.runs.get().require_requests(number, kind)
 
 
 @then("every public function of {string} has a docstring")
@@ -55,7 +56,7 @@ def code_unchanged(context: StepContext, file: str) -> None:
 
 @then("Aider prints {texts}")
 def prints(context: StepContext, texts: tuple[str, ...]) -> None:
-    context.world.aider.require_output(texts)
+    context.world.aider.runs.get().require_output(texts)
 
 
 @then("only {texts} is/are changed")
@@ -71,3 +72,43 @@ def unchanged(context: StepContext) -> None:
 @then("Aider makes no commit")
 def no_commit(context: StepContext) -> None:
     context.world.aider.require_commits(0)
+
+
+@given("a session of Aider( with)")
+def session(context: StepContext) -> None:
+    context.world.aider.start_session(context.table)
+
+
+@when("the developer enters {string}")
+def enter(context: StepContext, line: str) -> None:
+    context.world.aider.enter(line)
+
+
+@then("the model does not receive {string}")
+def forgotten(context: StepContext, text: str) -> None:
+    context.world.aider.runs.get().require_forgotten(text)
+
+
+@given("the file {string} in {aider_place}")
+def configuration_file(context: StepContext, name: str, place: str) -> None:
+    context.world.aider.write_file(place, name, context.text)
+
+
+@given("the variable {string} of Aider is {string}")
+def variable(context: StepContext, name: str, value: str) -> None:
+    context.world.aider.set_variable(name, value)
+
+
+@when("Aider is started( with)")
+def start(context: StepContext) -> None:
+    context.world.aider.start(context.table)
+
+
+@then("Aider exits with code {int}")
+def exit_code(context: StepContext, code: int) -> None:
+    context.world.aider.runs.get().require_exit_code(code)
+
+
+@then("each request for a(n) {aider_request} has the fields")
+def fields(context: StepContext, kind: str) -> None:
+    context.world.aider.runs.get().require_fields(kind, request_options(context.table))

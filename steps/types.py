@@ -39,6 +39,7 @@ MISTAKES = (
 )
 CLIENTS = ("the ollama command", "a LangChain program")
 AIDER_REQUESTS = ("edit", "commit message", "summary")
+AIDER_PLACES = ("the project", "the home folder")
 SERVER_FAILURES = (
     *("a wrong key", "an unknown model", "an invalid request", "a full context"),
     *("one busy error", "one server error", "one closed connection", "one broken stream"),
@@ -80,6 +81,7 @@ for _type in (
     one_of("source", SOURCES),
     one_of("place", ("in a terminal", "without a terminal")),
     one_of("aider_request", AIDER_REQUESTS),
+    one_of("aider_place", AIDER_PLACES),
     one_of("server_failure", SERVER_FAILURES),
     one_of("stream", ("standard output", "standard error")),
     one_of("output_form", OUTPUT_FORMS),

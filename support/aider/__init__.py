@@ -1,8 +1,11 @@
 """Aider, the coding assistant, as a user of the server.
 
-fork_server  runs Aider in forks of a process that has imported it (executed by Aider's Python)
-host         that process, and the environment of Aider
-project      a git repository that Aider works on, with its tests and the answers of the model
-scenario     what the steps about Aider call
-traffic      the requests of Aider by their kind
+fork_server      runs Aider in forks of a process that has imported it (executed by Aider's Python)
+host             that process, and the environment of Aider
+project          a git repository that Aider works on, with its tests and the answers of the model
+run              one run of Aider, and the checks of what it printed and sent
+scenario         what the steps about Aider call
+server_failures  failures of a server by their names: what the proxy does with the next requests
+session          an interactive session in a terminal
+traffic          the requests of Aider by their kind
 """

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 
 from support.aider.host import READY_SECONDS, AiderHost, aider_environment
 from support.aider.project import (
@@ -19,8 +19,10 @@ from support.aider.project import (
     public_functions_without_docstring,
     syntax_without_docstrings,
 )
+from support.aider.run import AiderRun
 from support.aider.server_failures import SERVER_FAILURES
-from support.aider.traffic import CHAT_PATHS, EDIT, AiderRequest, aider_requests
+from support.aider.session import AiderSession
+from support.aider.traffic import CHAT_PATHS, aider_requests
 from support.chat.client import OPENAI_CHAT, ChatEndpoint
 from support.chat.scenario_servers import CREATE_SECONDS, ScenarioServers
 from support.errors import CheckFailed, NotSupported
@@ -43,39 +45,8 @@ FLAGS = (
 )
 # Of every run that is not about the repository map or a user's confirmation.
 USUAL_FLAGS = ("--map-tokens", "0", "--yes-always")
-# What Aider prints when a request or an edit has failed, though it exits with 0.
-FAILURES = re.compile(
-    r"has hit a token limit|litellm\.\w*Error|Retrying in|Empty response|did not conform|"
-    r'Traceback \(most recent call last\):\n +File "[^"]*site-packages|'
-    r"failed to match|Only \d+ reflections|Failed to generate commit message"
-)
-LOCAL = ("127.0.0.1", "localhost", "::1")
-
-
-@dataclass(frozen=True)
-class AiderRun:
-    """One run of the command. `connections`: the addresses that it connected to or looked up."""
-
-    completed: CompletedCommand
-    requests: tuple[AiderRequest, ...]
-    connections: tuple[str, ...]
-
-    @property
-    def output(self) -> str:
-        return self.completed.stdout + self.completed.stderr
-
-    def require_local(self) -> None:
-        """No connection to another machine was tried."""
-        others = [line for line in self.connections if line.split(" ")[0] not in LOCAL]
-        if others:
-            raise CheckFailed(f"Aider connects to other machines: {', '.join(sorted(set(others)))}")
-
-    def require_success(self) -> None:
-        """It exited with 0 and printed no failure."""
-        failure = FAILURES.search(self.output)
-        if self.completed.exit_code != 0 or failure is not None:
-            found = f"{failure[0]!r} in its output" if failure else "its exit code"
-            raise CheckFailed(f"Aider failed ({found}):\n{self.completed.describe()}")
+# Where a configuration file of Aider is, by its names in the features.
+PROJECT, HOME = PLACES = ("the project", "the home folder")
 
 
 class AiderScenario:
@@ -86,12 +57,16 @@ class AiderScenario:
         self._suite = servers.suite
         self._context = servers.context
         self._home = self._context.folder / "home"
+        self._connections = self._context.folder / "connections"
+        self._connections.write_text("", encoding="utf-8")
         self._project: Project | None = None
         self._proxy: RecordingProxy | None = None
         self._model = ""
         self._variables: dict[str, str] = {}
         self.runs: MustCheck[AiderRun] = self._context.must_check("result of Aider")
-        self._context.add_evidence(lambda: command_evidence([run.completed for run in self.runs.all()]))
+        self._commands: list[CompletedCommand] = []
+        self._session: AiderSession | None = None
+        self._context.add_evidence(lambda: command_evidence(self._commands))
 
     # -- what there is before
 
@@ -120,6 +95,15 @@ class AiderScenario:
             self._model = f"ollama_chat/{endpoint.model}"
             self._variables = {"OLLAMA_API_BASE": proxy.url}
         self._write_metadata()
+
+    def write_file(self, place: str, name: str, text: str) -> None:
+        """Write a file of Aider's configuration to `the project` or `the home folder`."""
+        folder = self.project.folder if place == PROJECT else self._home
+        (folder / name).write_text(f"{text}\n", encoding="utf-8")
+
+    def set_variable(self, name: str, value: str) -> None:
+        """Of the environment of Aider."""
+        self._variables[name] = value
 
     @property
     def proxy(self) -> RecordingProxy:
@@ -171,29 +155,60 @@ class AiderScenario:
 
     def ask(self, request: str, options: Iterable[Mapping[str, str]] | None) -> None:
         """Run Aider with one message. `options`: rows of `option` (without its dashes) and `value`."""
+        self._run([*USUAL_FLAGS, *self._words(options), "--message", request])
+
+    def start_session(self, options: Iterable[Mapping[str, str]] | None) -> None:
+        """Start Aider in a terminal; it waits for the first line."""
+        session = AiderSession(
+            self._command([*self._words(options), "--map-tokens", "0"]),
+            self._environment,
+            self.project.folder,
+            self._suite.settings.seconds(RUN_SECONDS),
+        )
+        self._context.cleanups.callback(session.terminal.stop)
+        self._context.add_evidence(lambda: session.terminal.transcript("Aider").attachments(1))
+        self._session = session
+
+    def enter(self, line: str) -> None:
+        """Type a line in the session; the result is what Aider prints until its next prompt."""
+        if self._session is None:
+            raise CheckFailed("a Given step that starts a session of Aider has to come first")
+        started, mark = time.monotonic(), len(self.proxy.exchanges)
+        output = self._session.enter(line)
+        self._add(mark, output, None, time.monotonic() - started)
+
+    def start(self, options: Iterable[Mapping[str, str]] | None) -> None:
+        """Run Aider without a message: it starts, shows its configuration and ends."""
+        self._run([*self._words(options), "--exit"])
+
+    def _words(self, options: Iterable[Mapping[str, str]] | None) -> list[str]:
         tests = self.project.test_command
-        words = [
-            word
-            for row in options or ()
-            for word in _option_words(row["option"], row["value"].format(tests=tests))
-        ]
-        self._run([*USUAL_FLAGS, *words, "--message", request])
+        rows = [(row["option"], row["value"].format(tests=tests)) for row in options or ()]
+        return [word for option, value in rows for word in _option_words(option, value)]
 
     def _run(self, words: Sequence[str]) -> None:
-        proxy = self.proxy
-        mark = len(proxy.exchanges)
-        connections = self._context.folder / "connections"
-        connections.write_text("", encoding="utf-8")
-        command = self._host.command(["--model", self._model, *FLAGS, *words])
+        mark = len(self.proxy.exchanges)
         completed = run_command(
-            command,
+            self._command(words),
             within=self._suite.settings.seconds(RUN_SECONDS),
-            env=aider_environment(self._home, connections, **self._variables),
+            env=self._environment,
             cwd=self.project.folder,
         )
-        requests = aider_requests(proxy.exchanges[mark:])
-        connected = connections.read_text(encoding="utf-8").splitlines()
-        run = AiderRun(completed, tuple(requests), tuple(connected))
+        self._commands.append(completed)
+        output = completed.stdout + completed.stderr
+        self._add(mark, output, completed.exit_code, completed.seconds)
+
+    def _command(self, words: Sequence[str]) -> list[str | Path]:
+        return self._host.command(["--model", self._model, *FLAGS, *words])
+
+    @property
+    def _environment(self) -> Mapping[str, str]:
+        return aider_environment(self._home, self._connections, **self._variables)
+
+    def _add(self, mark: int, output: str, exit_code: int | None, seconds: float) -> None:
+        requests = aider_requests(self.proxy.exchanges[mark:])
+        connections = tuple(self._connections.read_text(encoding="utf-8").splitlines())
+        run = AiderRun(output, exit_code, tuple(requests), connections, seconds)
         self.runs.add(run)
         run.require_local()
 
@@ -222,7 +237,9 @@ class AiderScenario:
         """Aider made so many commits, or, with 1, at least one."""
         commits = self.project.commits
         if len(commits) < number or (number == 0 and commits):
-            raise CheckFailed(f"expected {number} new commits, found {commits}")
+            raise CheckFailed(
+                f"expected {number} new commits, found {len(commits)}: {'; '.join(commits) or 'none'}"
+            )
 
     def require_changed(self, files: Sequence[str]) -> None:
         """These files differ from the state before, and no others."""
@@ -250,20 +267,6 @@ class AiderScenario:
         before, now = self.project.source.files[file], self.project.read(file)
         if syntax_without_docstrings(before) != syntax_without_docstrings(now):
             raise CheckFailed(f"the code of {file} has changed:\n{now}")
-
-    def require_output(self, texts: Sequence[str]) -> None:
-        """Aider printed these texts."""
-        output = self.runs.get().output
-        missing = [text for text in texts if text not in output]
-        if missing:
-            raise CheckFailed(f"Aider did not print {missing}: {output[-2000:]!r}")
-
-    def require_requests(self, number: int, kind: str = EDIT) -> None:
-        """So many requests of a kind were sent in the last run."""
-        requests = [request for request in self.runs.get().requests if request.kind == kind]
-        if len(requests) != number:
-            kinds = ", ".join(request.kind for request in self.runs.get().requests) or "none"
-            raise CheckFailed(f"expected {number} requests of the kind {kind!r}, found: {kinds}")
 
 
 def _option_words(option: str, value: str) -> list[str]:

@@ -1,0 +1,83 @@
+Feature: Aider's configuration
+  Options come from the command line, the environment and configuration files, in this order. A mistake is
+  reported, and no request is sent.
+
+  Background:
+    Given the project "thermometer"
+    And Aider is connected to mistral.rs
+
+  @normal @needs.command @needs.aider
+  Scenario: A configuration file in the home folder applies
+    Given the file ".aider.conf.yml" in the home folder
+      """
+      edit-format: udiff
+      """
+    When Aider is started
+    Then Aider prints "with udiff edit format"
+
+  @normal @needs.command @needs.aider
+  Scenario: The project's configuration file takes precedence over that in the home folder
+    Given the file ".aider.conf.yml" in the home folder
+      """
+      edit-format: udiff
+      """
+    And the file ".aider.conf.yml" in the project
+      """
+      edit-format: diff
+      """
+    When Aider is started
+    Then Aider prints "with diff edit format"
+
+  @normal @needs.command @needs.aider
+  Scenario: The environment takes precedence over a configuration file
+    Given the file ".aider.conf.yml" in the project
+      """
+      edit-format: udiff
+      """
+    And the variable "AIDER_EDIT_FORMAT" of Aider is "diff"
+    When Aider is started
+    Then Aider prints "with diff edit format"
+
+  @normal @needs.command @needs.aider
+  Scenario: The command line takes precedence over the environment
+    Given the variable "AIDER_EDIT_FORMAT" of Aider is "udiff"
+    When Aider is started with
+      | option      | value |
+      | edit-format | diff  |
+    Then Aider prints "with diff edit format"
+
+  @normal @needs.command @needs.aider
+  Scenario: Model settings reach the server with each request
+    Given the file ".aider.model.settings.yml" in the project
+      """
+      - name: openai/default
+        edit_format: whole
+        use_temperature: 0.25
+        extra_params:
+          seed: 7
+          max_tokens: 500
+      """
+    When Aider is asked "Correct the melting point" with
+      | option | value          |
+      | file   | thermometer.py |
+    Then Aider commits a change of "thermometer.py"
+    And each request for an edit has the fields
+      | option      | value |
+      | temperature | 0.25  |
+      | seed        | 7     |
+      | max_tokens  | 500   |
+
+  @minor @needs.command @needs.aider
+  Scenario Outline: <mistake> is reported with exit code <code> and no request
+    When Aider is started with
+      | option   | value   |
+      | <option> | <value> |
+    Then Aider prints "<message>"
+    And Aider exits with code <code>
+    And Aider sends 0 requests for an edit
+
+    Examples:
+      | mistake                | option      | value | message                | code |
+      | An unknown option      | no-such     |       | unrecognized arguments | 2    |
+      | An unknown edit format | edit-format | typed | invalid choice         | 2    |
+      | A test without command | test        |       | No --test-cmd          | 1    |

@@ -1,0 +1,91 @@
+"""One run of Aider, and what has to be so of it.
+
+Aider exits with 0 after nearly every failure (docs/aider.md): a run is judged by what it printed and by the
+requests that the proxy before the server has recorded; the scenario judges the files and the commits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from support.aider.traffic import AiderRequest
+from support.errors import CheckFailed
+
+# What Aider prints when a request or an edit has failed, though it exits with 0.
+FAILURES = re.compile(
+    r"has hit a token limit|litellm\.\w*Error|Retrying in|Empty response|did not conform|"
+    r'Traceback \(most recent call last\):\n +File "[^"]*site-packages|'
+    r"failed to match|Only \d+ reflections|Failed to generate commit message"
+)
+LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class AiderRun:
+    """One run of the command, or one turn of a session, which has no exit code.
+
+    `connections`: the addresses that it connected to or looked up.
+    """
+
+    output: str
+    exit_code: int | None
+    requests: tuple[AiderRequest, ...]
+    connections: tuple[str, ...]
+    seconds: float
+
+    def require_local(self) -> None:
+        """No connection to another machine was tried."""
+        others = [line for line in self.connections if line.split(" ")[0] not in LOCAL]
+        if others:
+            raise CheckFailed(f"Aider connects to other machines: {', '.join(sorted(set(others)))}")
+
+    def require_exit_code(self, code: int) -> None:
+        """It ended with this exit code."""
+        if self.exit_code != code:
+            raise CheckFailed(f"exit code {self.exit_code} instead of {code}:\n{self.output[-3000:]}")
+
+    def require_success(self) -> None:
+        """It exited with 0 and printed no failure."""
+        failure = FAILURES.search(self.output)
+        if self.exit_code or failure is not None:
+            found = f"{failure[0]!r} in its output" if failure else f"exit code {self.exit_code}"
+            raise CheckFailed(f"Aider failed ({found}); it printed:\n{self.output[-3000:]}")
+
+    def require_output(self, texts: Sequence[str]) -> None:
+        """Aider printed these texts."""
+        missing = [text for text in texts if text not in self.output]
+        if missing:
+            raise CheckFailed(
+                f"Aider did not print {', '.join(map(repr, missing))}; it printed:\n{self.output[-2000:]}"
+            )
+
+    def require_forgotten(self, text: str) -> None:
+        """The last request does not contain this text."""
+        if not self.requests:
+            raise CheckFailed("no request was sent")
+        sent = self.requests[-1].text
+        if text in sent:
+            raise CheckFailed(f"the last request contains {text!r}:\n{sent[-2000:]}")
+
+    def require_fields(self, kind: str, fields: Mapping[str, object]) -> None:
+        """Each request of a kind in the last run has these fields, and there is one."""
+        requests = self._requests(kind)
+        wrong = [
+            f"{name} = {request.document.get(name)!r} instead of {value!r}"
+            for request in requests
+            for name, value in fields.items()
+            if request.document.get(name) != value
+        ]
+        if wrong or not requests:
+            raise CheckFailed("; ".join(wrong) or f"no request for a {kind} was sent")
+
+    def require_requests(self, number: int, kind: str) -> None:
+        """So many requests of a kind were sent in the last run."""
+        if len(self._requests(kind)) != number:
+            kinds = ", ".join(request.kind for request in self.requests) or "none"
+            raise CheckFailed(f"expected {number} requests of the kind {kind!r}, found: {kinds}")
+
+    def _requests(self, kind: str) -> list[AiderRequest]:
+        return [request for request in self.requests if request.kind == kind]
