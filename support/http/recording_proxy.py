@@ -59,8 +59,9 @@ class RecordingProxy:
         self._port = 0
         self._thread = threading.Thread(target=self._run, name="recording-proxy", daemon=True)
         self._thread.start()
-        if not self._started.wait(START_SECONDS):
-            raise RuntimeError(f"the recording proxy has no port after {START_SECONDS:g} s")
+        self._started.wait(START_SECONDS)
+        if not self._port:
+            raise RuntimeError(f"the recording proxy does not listen after {START_SECONDS:g} s")
 
     @property
     def url(self) -> str:
@@ -79,8 +80,11 @@ class RecordingProxy:
             self._thread.join()
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve())
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve())
+        finally:
+            self._started.set()
 
     async def _serve(self) -> None:
         # No time limits: how long a client waits for a server is what its tests are about.
@@ -95,9 +99,9 @@ class RecordingProxy:
                     self.open_requests -= 1
 
             server = web.Server(handle, access_log=None, handler_cancellation=True)
-            runner = web.ServerRunner(server)
+            runner = web.ServerRunner(server, shutdown_timeout=0.1)
             await runner.setup()
-            site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+            site = web.TCPSite(runner, "127.0.0.1", 0)
             await site.start()
             addresses: list[tuple[str, int]] = runner.addresses
             self._port = addresses[0][1]
