@@ -1,4 +1,4 @@
-"""Runs in forks: arguments, environment, folder, streams, exit codes, signals and ends, with a small Aider."""
+"""Runs in forks, with a small Aider: arguments, environment, streams, exit codes, signals and ends."""
 
 from __future__ import annotations
 
