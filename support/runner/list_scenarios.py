@@ -8,6 +8,7 @@ from dataclasses import replace
 from support.conformance.case_table import Check, require_checks
 from support.conformance.missing_routes import may_lack
 from support.errors import TargetError
+from support.programs.install import find_uv
 from support.reporting.behave_events import capability_of
 from support.results.behave_types import BehaveFeature, BehaveScenario
 from support.results.known_issues import KnownIssues
@@ -15,7 +16,7 @@ from support.results.program_version import GATEWAY
 from support.results.safe_text import counted
 from support.runner.behave_config import plain_configuration, require_usable, settings_of, usage_errors
 from support.runner.checks_of_scenarios import all_features, require_accepted, require_groups, selected_checks
-from support.runner.requirements import SCRIPTED_MODEL, Requirements, find_target
+from support.runner.requirements import NEEDS_AIDER, SCRIPTED_MODEL, Requirements, find_target
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.signals import Signals
 from support.servers.capabilities import CAPABILITIES
@@ -25,6 +26,7 @@ from support.servers.preconditions import require_surroundings
 from support.settings import ResolvedSettings, Settings
 
 CHECKED_AT_START = "checked when the run starts"
+INSTALLED_AT_START = "installed when the run starts"
 
 
 def list_features(argv: Sequence[str]) -> None:
@@ -78,6 +80,10 @@ def listing(scenarios: Sequence[BehaveScenario], settings: Settings, target: Tar
         missing, states = False, []
         for need in (tag for tag in tags if tag.startswith("needs.")):
             reason = requirements.missing([need])
+            if need == NEEDS_AIDER and reason and find_uv():
+                states.append(INSTALLED_AT_START)
+                lines.append(f"      aider: {INSTALLED_AT_START}")
+                continue
             missing = missing or reason is not None
             states.append(_state(need, reason, target))
             lines.append(f"      {need.removeprefix('needs.')}: {states[-1]}")

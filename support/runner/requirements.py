@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from support.errors import ProgramUnavailable
 from support.programs.aider import AIDER
-from support.programs.install import InstalledProgram
+from support.programs.install import InstalledProgram, ReportProgress
 from support.programs.ollama import OLLAMA
 from support.programs.smollm2 import has_smollm2
 from support.programs.tmux import TMUX
@@ -20,6 +21,7 @@ from support.servers.ollama_backends import NEEDS_OLLAMA_API, missing_ollama
 from support.settings import ResolvedSettings, Settings
 
 SCRIPTED_MODEL = "needs.scripted_model"
+NEEDS_AIDER = "needs.aider"
 NEEDS_LANGCHAIN, NEEDS_SCHEMATHESIS = "needs.langchain", "needs.schemathesis"
 
 
@@ -41,6 +43,19 @@ def find_target(scenarios: Iterable[BehaveScenario], resolved: ResolvedSettings)
     from support.servers.served_model import identify_model
 
     return identify_model(target, resolved.settings, Script.standard())
+
+
+def install_on_first_use(
+    scenarios: Iterable[BehaveScenario], settings: Settings, report: ReportProgress
+) -> None:
+    """Install Aider if a scenario needs it; where that fails, these are skipped, and the reason is shown."""
+    needed = any(NEEDS_AIDER in scenario.effective_tags for scenario in scenarios)
+    if not needed or AIDER.locate(settings) is not None:
+        return
+    try:
+        AIDER.with_version(settings.aider_version).get(settings.acceptance_cache_dir, report)
+    except ProgramUnavailable as error:
+        report(str(error))
 
 
 @dataclass(frozen=True)
@@ -74,7 +89,7 @@ class Requirements:
             return "requires a model of your own; set TEST_MODEL_PATH (and TEST_MODEL_FILE)"
         if "needs.pty" in wanted and os.name == "nt":
             return "requires a pseudo-terminal, which pexpect does not have on Windows; run it in WSL"
-        if "needs.aider" in wanted and AIDER.locate(self.settings) is None:
+        if NEEDS_AIDER in wanted and AIDER.locate(self.settings) is None:
             return f"requires Aider; `{AIDER.install_hint}` installs it (600 MB), or set AIDER_BIN"
         if "needs.tmux" in wanted and TMUX.find(self.settings.acceptance_cache_dir) is None:
             return f"requires the terminal program tmux; `{TMUX.install_hint}`"

@@ -47,7 +47,7 @@ from support.results.rerun_command import set_rerun_target
 from support.runner.behave_config import command_line_of, require_usable, settings_of, usage_errors
 from support.runner.checks_of_scenarios import all_features, require_accepted, require_groups, unselected
 from support.runner.project_configuration import misspelled_variables, require_project_configuration
-from support.runner.requirements import find_target
+from support.runner.requirements import find_target, install_on_first_use
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.scheduler import durations
 from support.runner.signals import Signals
@@ -181,6 +181,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             self._durations = durations(reports.records.file)
             reports.prepare()
             reports.print_header()
+            install_on_first_use(scenarios, resolved.settings, print)
             self.config.userdata["target_label"] = target.label
             set_rerun_target(target_options(target, resolved.settings))
             started = time.time()
