@@ -84,9 +84,29 @@ def enter(context: StepContext, line: str) -> None:
     context.world.aider.enter(line)
 
 
+@then("the model receives {string}")
+def received(context: StepContext, text: str) -> None:
+    context.world.aider.runs.get().require_received(text, expected=True)
+
+
 @then("the model does not receive {string}")
-def forgotten(context: StepContext, text: str) -> None:
-    context.world.aider.runs.get().require_forgotten(text)
+def not_received(context: StepContext, text: str) -> None:
+    context.world.aider.runs.get().require_received(text, expected=False)
+
+
+@given("the file {string} in the project has {int} turns about {string}")
+def history(context: StepContext, name: str, turns: int, topic: str) -> None:
+    context.world.aider.project.write_history(name, turns, topic)
+
+
+@when("the developer enters {int} more questions")
+def enter_questions(context: StepContext, number: int) -> None:
+    context.world.aider.enter_questions(number)
+
+
+@then("Aider prints {texts} in each turn")
+def prints_in_each_turn(context: StepContext, texts: tuple[str, ...]) -> None:
+    context.world.aider.require_in_each_turn(texts)
 
 
 @given("the file {string} in {aider_place}")

@@ -11,7 +11,7 @@ from support.http.exchange import Exchange
 from support.http.recorder import ExchangeRecorder
 from support.programs.launcher import LaunchedProgram, LogPosition
 from support.results.must_check import MustCheck
-from support.results.outcome import Evidence
+from support.results.outcome import Evidence, Measurement
 from support.suite import RunContext
 
 T = TypeVar("T")
@@ -34,6 +34,7 @@ class ScenarioContext:
         self.folder = folder
         self.cleanups = ExitStack()
         self.evidence: list[Evidence] = []
+        self.measures: list[Measurement] = []
         self.components: list[tuple[str, str]] = []
         self.server: LaunchedProgram | None = None
         self._results: list[Checkable] = []
@@ -73,6 +74,11 @@ class ScenarioContext:
         """Raises `UncheckedResult` when a result was not checked by any step."""
         for result in self._results:
             result.require_checked()
+
+    def record(self, key: str, title: str, value: float, unit: str) -> None:
+        """Keep a measured figure for the report."""
+        self.measures.append(Measurement(key, title, value, unit))
+        print(f"{title}: {value:.3g} {unit}")
 
     def record_component(self, program: str, version: str) -> None:
         """A server that this scenario tests."""

@@ -20,7 +20,7 @@ from support.reporting.evidence import Metrics, ScenarioEvidence
 from support.results.causes import panic_lines
 from support.results.check import CheckResult
 from support.results.must_check import MustCheck
-from support.results.outcome import Evidence, Measurement
+from support.results.outcome import Evidence
 from support.results.scenario_result import ScenarioResult
 from support.scenario import ScenarioContext
 from support.servers import cli_checks, launch_checks, launch_plans
@@ -54,7 +54,6 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
 
     def __init__(self, suite: RunContext, folder: Path) -> None:
         super().__init__(suite, folder)
-        self.measures: list[Measurement] = []
         self.checks: list[CheckResult] = []
         self.check_evidence: dict[str, list[Evidence]] = {}
         self._collected = False
@@ -313,11 +312,6 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
     def components_under_test(self, tags: Collection[str]) -> list[tuple[str, str]]:
         """Program and version of each server under test: those that the scenario has chosen, if any."""
         return self.components or self.suite.components_under_test(tags)
-
-    def record(self, key: str, title: str, value: float, unit: str) -> None:
-        """Keep a measured figure for the report."""
-        self.measures.append(Measurement(key, title, value, unit))
-        print(f"{title}: {value:.3g} {unit}")
 
     def check_at_end(self) -> None:
         """Checks after every scenario that passed: results were checked, and nothing has crashed."""

@@ -86,6 +86,14 @@ class Project:
         except OSError as error:
             raise CheckFailed(f"{name} of the project cannot be read: {error.strerror}") from None
 
+    def write_history(self, name: str, turns: int, topic: str) -> None:
+        """A history of earlier turns in the form of Aider (its utils.split_chat_history_markdown)."""
+        lines = [
+            f"#### Question {turn} about {topic}\n\nThat is answer {turn} about {topic}.\n"
+            for turn in range(1, turns + 1)
+        ]
+        self.write(name, "\n".join(lines))
+
     # -- git
 
     @property

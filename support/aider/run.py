@@ -61,13 +61,14 @@ class AiderRun:
                 f"Aider did not print {', '.join(map(repr, missing))}; it printed:\n{self.output[-2000:]}"
             )
 
-    def require_forgotten(self, text: str) -> None:
-        """The last request does not contain this text."""
+    def require_received(self, text: str, *, expected: bool) -> None:
+        """The last request contains this text, or does not."""
         if not self.requests:
             raise CheckFailed("no request was sent")
         sent = self.requests[-1].text
-        if text in sent:
-            raise CheckFailed(f"the last request contains {text!r}:\n{sent[-2000:]}")
+        if (text in sent) is not expected:
+            state = "contains no" if expected else "contains"
+            raise CheckFailed(f"the last request {state} {text!r}:\n{sent[-2000:]}")
 
     def require_fields(self, kind: str, fields: Mapping[str, object]) -> None:
         """Each request of a kind in the last run has these fields, and there is one."""

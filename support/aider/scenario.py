@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 
 from support.aider.host import READY_SECONDS, AiderHost, aider_environment
 from support.aider.project import (
@@ -30,6 +31,7 @@ from support.http.client import ApiClient
 from support.http.recording_proxy import RecordingProxy
 from support.models.files import ModelFiles
 from support.programs.aider import AIDER
+from support.programs.output_limit import MEGABYTE
 from support.programs.process import CompletedCommand, run_command
 from support.reporting.evidence import command_evidence
 from support.results.must_check import MustCheck
@@ -176,6 +178,28 @@ class AiderScenario:
         started, mark = time.monotonic(), len(self.proxy.exchanges)
         output = self._session.enter(line)
         self._add(mark, output, None, time.monotonic() - started)
+
+    def enter_questions(self, number: int) -> None:
+        """Type so many different questions without any marker; their times and the memory are recorded."""
+        server = self._servers.dedicated.server
+        before = server.resident_memory()
+        earlier = len(self.runs.all())
+        for turn in range(1, number + 1):
+            self.enter(f"Question {turn}: and what else is there?")
+        seconds = [run.seconds for run in self.runs.all()[earlier:]]
+        grown = (server.resident_memory() - before) / MEGABYTE
+        third = len(seconds) // 3
+        self._context.record("aider.turn.first", "Turn of Aider, first third", median(seconds[:third]), "s")
+        self._context.record("aider.turn.last", "Turn of Aider, last third", median(seconds[-third:]), "s")
+        self._context.record("aider.memory", f"Memory of the server, grown in {number} turns", grown, "MB")
+
+    def require_in_each_turn(self, texts: Sequence[str]) -> None:
+        """Aider printed these texts in each turn of the session."""
+        for turn, run in enumerate(self.runs.all(), 1):
+            try:
+                run.require_output(texts)
+            except CheckFailed as failure:
+                raise CheckFailed(f"turn {turn}: {failure}") from None
 
     def start(self, options: Iterable[Mapping[str, str]] | None) -> None:
         """Run Aider without a message: it starts, shows its configuration and ends."""
