@@ -132,3 +132,13 @@ def exit_code(context: StepContext, code: int) -> None:
 @then("each request for a(n) {aider_request} has the fields")
 def fields(context: StepContext, kind: str) -> None:
     context.world.aider.runs.get().require_fields(kind, request_options(context.table))
+
+
+@given("the file {string} in the project has {int} words")
+def long_file(context: StepContext, name: str, words: int) -> None:
+    context.world.aider.project.write_words(name, words)
+
+
+@given("Aider is connected to {server} with a context of {int} tokens")
+def connected_to_small_context(context: StepContext, server: str, tokens: int) -> None:
+    context.world.aider.connect(server, tokens)

@@ -86,6 +86,12 @@ class Project:
         except OSError as error:
             raise CheckFailed(f"{name} of the project cannot be read: {error.strerror}") from None
 
+    def write_words(self, name: str, number: int) -> None:
+        """A text of so many words, none of which is a marker."""
+        words = [f"entry{position % 97}" for position in range(number)]
+        lines = [" ".join(words[start : start + 10]) for start in range(0, number, 10)]
+        self.write(name, "\n".join(lines) + "\n")
+
     def write_history(self, name: str, turns: int, topic: str) -> None:
         """A history of earlier turns in the form of Aider (its utils.split_chat_history_markdown)."""
         lines = [

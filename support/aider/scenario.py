@@ -23,7 +23,7 @@ from support.aider.project import (
 from support.aider.run import AiderRun
 from support.aider.server_failures import SERVER_FAILURES
 from support.aider.session import AiderSession
-from support.aider.traffic import CHAT_PATHS, aider_requests
+from support.aider.traffic import CHAT_PATHS, EDIT, aider_requests
 from support.chat.client import OPENAI_CHAT, ChatEndpoint
 from support.chat.scenario_servers import CREATE_SECONDS, ScenarioServers
 from support.errors import CheckFailed, NotSupported
@@ -31,16 +31,19 @@ from support.http.client import ApiClient
 from support.http.recording_proxy import RecordingProxy
 from support.models.files import ModelFiles
 from support.programs.aider import AIDER
-from support.programs.output_limit import MEGABYTE
-from support.programs.process import CompletedCommand, run_command
+from support.programs.output_limit import MEGABYTE, read_output
+from support.programs.process import CompletedCommand, ManagedProcess
 from support.reporting.evidence import command_evidence
 from support.results.must_check import MustCheck
 from support.servers.dedicated import REAL
 from support.servers.ollama import create_model, delete_models
+from support.waiting import WaitTimeout, wait_until
 
 # Aider's prompts have up to 2300 tokens, and the files come on top.
 CONTEXT = 16_384
 RUN_SECONDS = 60.0
+# The first one, and three corrections (aider/coders/base_coder.py, max_reflections).
+MOST_EDIT_REQUESTS = 4
 FLAGS = (
     *("--no-check-update", "--no-show-release-notes", "--analytics-disable", "--no-show-model-warnings"),
     *("--no-detect-urls", "--no-suggest-shell-commands", "--no-gitignore", "--no-pretty", "--no-fancy-input"),
@@ -84,9 +87,12 @@ class AiderScenario:
             raise CheckFailed("a Given step with a project has to come first")
         return self._project
 
-    def connect(self, server: str) -> None:
-        """From now on Aider uses this server, which has the scripted model of the project."""
-        endpoint = self._endpoint(server)
+    def connect(self, server: str, context: int = CONTEXT) -> None:
+        """From now on Aider uses this server, which has the scripted model of the project.
+
+        `context`: tokens of the model; Aider takes it for one of `CONTEXT`.
+        """
+        endpoint = self._endpoint(server, context)
         proxy = self._proxy = RecordingProxy(endpoint.url, CHAT_PATHS)
         self._context.cleanups.callback(proxy.close)
         self._context.add_exchanges(lambda: proxy.exchanges)
@@ -118,11 +124,11 @@ class AiderScenario:
         """The next requests for answers get this failure (`SERVER_FAILURES`)."""
         self.proxy.faults.extend(SERVER_FAILURES.find(failure))
 
-    def _endpoint(self, server: str) -> ChatEndpoint:
+    def _endpoint(self, server: str, context: int) -> ChatEndpoint:
         source = self.project.source
-        model = self._suite.models.scripted(source.script, context=CONTEXT)
+        model = self._suite.models.scripted(source.script, context=context)
         if server != REAL:
-            self._servers.share(f"aider {source.name}", model)
+            self._servers.share(f"aider {source.name} {context}", model)
             return self._servers.dedicated_endpoint(server)
         endpoint = self._servers.endpoints.endpoint(server)
         return ChatEndpoint(
@@ -211,16 +217,31 @@ class AiderScenario:
         return [word for option, value in rows for word in _option_words(option, value)]
 
     def _run(self, words: Sequence[str]) -> None:
-        mark = len(self.proxy.exchanges)
-        completed = run_command(
-            self._command(words),
-            within=self._suite.settings.seconds(RUN_SECONDS),
-            env=self._environment,
-            cwd=self.project.folder,
+        mark, log = len(self.proxy.exchanges), self._context.folder / f"aider-{len(self._commands)}.log"
+        process = ManagedProcess(
+            self._command(words), stdout=log, env=self._environment, cwd=self.project.folder
         )
-        self._commands.append(completed)
-        output = completed.stdout + completed.stderr
-        self._add(mark, output, completed.exit_code, completed.seconds)
+
+        def ended() -> bool:
+            return not process.alive or self._edit_requests(mark) > MOST_EDIT_REQUESTS
+
+        stopped = ""
+        try:
+            wait_until("the end of Aider", ended, timeout=self._suite.settings.seconds(RUN_SECONDS))
+        except WaitTimeout as timeout:
+            stopped = str(timeout)
+        if process.alive and not stopped:
+            stopped = (
+                f"ended by the suite: it sends its request again and again, {MOST_EDIT_REQUESTS + 1} times"
+            )
+        code, seconds = process.stop(grace=0), time.monotonic() - process.started
+        output = read_output(log)
+        self._commands.append(CompletedCommand(process.command, code, output, stopped, seconds))
+        self._add(mark, f"{output}\n({stopped})" if stopped else output, code, seconds)
+
+    def _edit_requests(self, mark: int) -> int:
+        requests = aider_requests(self.proxy.exchanges[mark:])
+        return sum(request.kind == EDIT for request in requests)
 
     def _command(self, words: Sequence[str]) -> list[str | Path]:
         return self._host.command(["--model", self._model, *FLAGS, *words])
