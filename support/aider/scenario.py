@@ -231,9 +231,7 @@ class AiderScenario:
         except WaitTimeout as timeout:
             stopped = str(timeout)
         if process.alive and not stopped:
-            stopped = (
-                f"ended by the suite: it sends its request again and again, {MOST_EDIT_REQUESTS + 1} times"
-            )
+            stopped = f"ended by the suite: it has sent its request {MOST_EDIT_REQUESTS + 1} times"
         code, seconds = process.stop(grace=0), time.monotonic() - process.started
         output = read_output(log)
         self._commands.append(CompletedCommand(process.command, code, output, stopped, seconds))
