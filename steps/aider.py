@@ -13,9 +13,9 @@ def project(context: StepContext, name: str) -> None:
     context.world.aider.start_project(name)
 
 
-@given("Aider is connected to {server}")
+@given("Aider is connected to {server}( with)")
 def connected(context: StepContext, server: str) -> None:
-    context.world.aider.connect(server)
+    context.world.aider.connect(server, context.table)
 
 
 @given("the server answers with {server_failure}")
@@ -44,16 +44,6 @@ def requests(context: StepContext, number: int, kind: str) -> None:
     context.world.aider.runs.get().require_requests(number, kind)
 
 
-@then("every public function of {string} has a docstring")
-def documented(context: StepContext, file: str) -> None:
-    context.world.aider.require_docstrings(file)
-
-
-@then("the code of {string} is unchanged")
-def code_unchanged(context: StepContext, file: str) -> None:
-    context.world.aider.require_same_code(file)
-
-
 @then("Aider prints {texts}")
 def prints(context: StepContext, texts: tuple[str, ...]) -> None:
     context.world.aider.runs.get().require_output(texts)
@@ -69,9 +59,19 @@ def unchanged(context: StepContext) -> None:
     context.world.aider.require_changed(())
 
 
-@then("Aider makes no commit")
-def no_commit(context: StepContext) -> None:
-    context.world.aider.require_commits(0)
+@then("Aider adds {int} commit(s)")
+def commits(context: StepContext, number: int) -> None:
+    context.world.aider.require_commits(number)
+
+
+@then("each line has the listed output")
+def listed_outputs(context: StepContext) -> None:
+    context.world.aider.require_listed_outputs()
+
+
+@then("{string} has a docstring for each public function, and unchanged code")
+def only_docstrings(context: StepContext, file: str) -> None:
+    context.world.aider.require_only_docstrings(file)
 
 
 @given("a session of Aider( with)")
@@ -79,9 +79,9 @@ def session(context: StepContext) -> None:
     context.world.aider.start_session(context.table)
 
 
-@when("the developer enters {string}")
-def enter(context: StepContext, line: str) -> None:
-    context.world.aider.enter(line)
+@when("the developer enters")
+def enter(context: StepContext) -> None:
+    context.world.aider.enter(context.table)
 
 
 @then("the model receives {string}")
@@ -92,21 +92,6 @@ def received(context: StepContext, text: str) -> None:
 @then("the model does not receive {string}")
 def not_received(context: StepContext, text: str) -> None:
     context.world.aider.runs.get().require_received(text, expected=False)
-
-
-@given("the file {string} in the project has {int} turns about {string}")
-def history(context: StepContext, name: str, turns: int, topic: str) -> None:
-    context.world.aider.project.write_history(name, turns, topic)
-
-
-@when("the developer enters {int} more questions")
-def enter_questions(context: StepContext, number: int) -> None:
-    context.world.aider.enter_questions(number)
-
-
-@then("Aider prints {texts} in each turn")
-def prints_in_each_turn(context: StepContext, texts: tuple[str, ...]) -> None:
-    context.world.aider.require_in_each_turn(texts)
 
 
 @given("the file {string} in {aider_place}")
@@ -132,13 +117,3 @@ def exit_code(context: StepContext, code: int) -> None:
 @then("each request for a(n) {aider_request} has the fields")
 def fields(context: StepContext, kind: str) -> None:
     context.world.aider.runs.get().require_fields(kind, request_options(context.table))
-
-
-@given("the file {string} in the project has {int} words")
-def long_file(context: StepContext, name: str, words: int) -> None:
-    context.world.aider.project.write_words(name, words)
-
-
-@given("Aider is connected to {server} with a context of {int} tokens")
-def connected_to_small_context(context: StepContext, server: str, tokens: int) -> None:
-    context.world.aider.connect(server, tokens)

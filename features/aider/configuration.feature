@@ -1,4 +1,4 @@
-Feature: Aider's configuration
+Feature: Configuration of Aider by its user
   Options come from the command line, the environment and configuration files, in this order. A mistake is
   reported, and no request is sent.
 
@@ -16,7 +16,7 @@ Feature: Aider's configuration
     Then Aider prints "with udiff edit format"
 
   @normal @needs.command @needs.aider
-  Scenario: The project's configuration file takes precedence over that in the home folder
+  Scenario: The project's file takes precedence over the home folder's
     Given the file ".aider.conf.yml" in the home folder
       """
       edit-format: udiff
@@ -68,7 +68,7 @@ Feature: Aider's configuration
       | max_tokens  | 500   |
 
   @minor @needs.command @needs.aider
-  Scenario Outline: <mistake> is reported with exit code <code> and no request
+  Scenario Outline: <mistake> is reported before any request
     When Aider is started with
       | option   | value   |
       | <option> | <value> |
@@ -76,7 +76,7 @@ Feature: Aider's configuration
     And Aider exits with code <code>
     And Aider sends 0 requests for an edit
 
-    Examples:
+    Examples: mistakes
       | mistake                | option      | value | message                | code |
       | An unknown option      | no-such     |       | unrecognized arguments | 2    |
       | An unknown edit format | edit-format | typed | invalid choice         | 2    |

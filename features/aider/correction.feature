@@ -1,4 +1,4 @@
-Feature: Aider corrects errors
+Feature: Aider corrects its own errors
   Aider runs the tests and a linter after each edit. It sends what they report to the model, and applies the
   correction. It gives up after three attempts.
 

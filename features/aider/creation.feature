@@ -1,19 +1,20 @@
 Feature: Aider writes new code
-  A developer describes what is missing. Aider creates the file, adds it to the repository and commits it.
+  A developer describes what is missing.
+  Aider creates the files, adds them to the repository and commits them.
 
   Background:
     Given the project "stationery"
     And Aider is connected to mistral.rs
 
   @critical @needs.command @needs.aider
-  Scenario Outline: Aider creates a module from an answer in the <edit format> format
+  Scenario Outline: Aider creates a module in the <edit format> format
     When Aider is asked "<request>" with
       | option      | value         |
       | edit-format | <edit format> |
     Then Aider commits a change of "<file>"
     And the tests "<test>" of the project pass
 
-    Examples:
+    Examples: formats
       | edit format | request                          | file        | test          |
       | whole       | Write a module for mailing sizes | envelope.py | test_envelope |
       | diff        | Write a module for postage       | stamp.py    | test_stamp    |

@@ -1,9 +1,9 @@
-Feature: Aider edits files
+Feature: Aider edits existing files
   A developer asks Aider for a change. Aider sends the files to the model, applies the edit in the answer,
   and commits it.
 
   @critical @needs.command @needs.aider
-  Scenario Outline: An edit in the <edit format> format from <server> is applied and committed
+  Scenario Outline: Aider applies and commits a <edit format> edit from <server>
     Given the project "thermometer"
     And Aider is connected to <server>
     When Aider is asked "<request>" with

@@ -1,9 +1,9 @@
-Feature: Aider's modes
+Feature: Modes of Aider's work
   Questions change nothing, the architect's plan is carried out by an editor, and a developer may keep the
   commits for later.
 
   @normal @needs.command @needs.aider
-  Scenario: A question in the ask mode is answered and changes nothing
+  Scenario: A question in ask mode changes nothing
     Given the project "thermometer"
     And Aider is connected to mistral.rs
     When Aider is asked "Where is the point of vapour?" with
@@ -15,7 +15,7 @@ Feature: Aider's modes
     And the project is unchanged
 
   @normal @needs.command @needs.aider
-  Scenario: The plan of the architect is carried out by the editor
+  Scenario: An editor carries out the plan of the architect
     Given the project "theatre"
     And Aider is connected to mistral.rs
     When Aider is asked "Plan a balcony" with
@@ -37,7 +37,7 @@ Feature: Aider's modes
       | file            | thermometer.py |
     Then Aider prints "Applied edit to thermometer.py"
     And only "thermometer.py" is changed
-    And Aider makes no commit
+    And Aider adds 0 commits
     And the tests "test_ice" of the project pass
 
   @normal @needs.command @needs.aider

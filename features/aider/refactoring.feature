@@ -8,7 +8,7 @@ Feature: Aider refactors across files
     And Aider is connected to mistral.rs
 
   @critical @needs.command @needs.aider
-  Scenario Outline: A function that is <change> in all files keeps the behaviour of the program
+  Scenario Outline: A function is <change> without a change of behaviour
     When Aider is asked "<request>" with
       | option      | value     |
       | edit-format | diff      |
@@ -17,7 +17,7 @@ Feature: Aider refactors across files
     Then Aider commits a change of <files>
     And the tests "test_behaviour" and "<structure>" of the project pass
 
-    Examples:
+    Examples: changes
       | change    | request                                           | files                                 | structure        |
       | renamed   | The function for litres should be renamed         | "beds.py" and "plants.py"             | test_structure_1 |
       | extracted | The tidying of names should be extracted          | "plants.py"                           | test_structure_2 |

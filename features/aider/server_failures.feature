@@ -17,7 +17,7 @@ Feature: Aider survives failures of the server
     And the tests "test_ice" of the project pass
     And only "thermometer.py" is changed
 
-    Examples:
+    Examples: failures that pass
       | failure               |
       | one busy error        |
       | one server error      |
@@ -27,7 +27,7 @@ Feature: Aider survives failures of the server
       | one stalled stream    |
 
   @critical @needs.command @needs.aider
-  Scenario Outline: Aider reports <failure> after one request and changes nothing
+  Scenario Outline: Aider reports <failure> and changes nothing
     Given the server answers with <failure>
     When Aider is asked "Correct the melting point" with
       | option | value          |
@@ -36,7 +36,7 @@ Feature: Aider survives failures of the server
     And Aider sends 1 request for an edit
     And the project is unchanged
 
-    Examples:
+    Examples: failures that stay
       | failure                 | message                             |
       | a wrong key             | litellm.AuthenticationError         |
       | an unknown model        | litellm.NotFoundError               |

@@ -7,32 +7,32 @@ Feature: An interactive session of Aider
     And Aider is connected to mistral.rs
 
   @critical @needs.command @needs.aider @needs.pty
-  Scenario: A change is taken back with /undo
+  Scenario: A committed change is taken back with /undo
     Given a session of Aider with
       | option      | value          |
       | edit-format | diff           |
       | file        | thermometer.py |
-    When the developer enters "Correct the point of vapour"
-    Then Aider commits a change of "thermometer.py"
-    When the developer enters "/undo"
-    Then Aider prints "Removed:"
+    When the developer enters
+      | line                        | times | output                         |
+      | Correct the point of vapour | 1     | Applied edit to thermometer.py |
+      | /undo                       | 1     | Removed:                       |
+    Then each line has the listed output
     And the project is unchanged
+    And Aider adds 0 commits
 
   @normal @needs.command @needs.aider @needs.pty
-  Scenario: Files and history are forgotten with /drop and /clear
+  Scenario: Dropped files and cleared history are no longer sent
     Given a session of Aider with
       | option      | value          |
       | edit-format | ask            |
       | file        | thermometer.py |
-    When the developer enters "Where is the melting point?"
-    Then Aider sends 1 request for an edit
-    When the developer enters "/tokens"
-    Then Aider prints "thermometer.py" and "tokens total"
-    When the developer enters "/drop thermometer.py"
-    Then Aider prints "Removed thermometer.py from the chat"
-    When the developer enters "/clear"
-    Then Aider prints "All chat history cleared."
-    When the developer enters "What is left?"
-    Then Aider prints "There is nothing to change."
+    When the developer enters
+      | line                        | times | output                               |
+      | Where is the melting point? | 1     | FREEZING = 32.0                      |
+      | /tokens                     | 1     | tokens total                         |
+      | /drop thermometer.py        | 1     | Removed thermometer.py from the chat |
+      | /clear                      | 1     | All chat history cleared.            |
+      | What is left?               | 1     | There is nothing to change.          |
+    Then each line has the listed output
     And the model does not receive "FREEZING"
     And the project is unchanged

@@ -13,6 +13,7 @@ each address that a process connects to, or looks up, is a line of that file.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import selectors
@@ -48,12 +49,10 @@ def _record_connections() -> None:
 
 
 def _preload() -> Callable[[list[str]], int | None]:
-    from aider import main as aider  # type: ignore[import-not-found]
-    from aider.llm import litellm  # type: ignore[import-not-found]
-
-    # Aider imports it in a thread at its first request; a fork would do so each time.
-    litellm._load_litellm()  # noqa: SLF001 - as Aider's own main does
-    entry: Callable[[list[str]], int | None] = aider.main
+    # Of another environment: no dependency of this project.
+    entry: Callable[[list[str]], int | None] = importlib.import_module("aider.main").main
+    # Aider imports litellm in a thread at its first request; a fork would do so each time.
+    importlib.import_module("aider.llm").litellm._load_litellm()  # noqa: SLF001 - as Aider's own main does
     return entry
 
 

@@ -1,7 +1,7 @@
 """A project that Aider works on: a git repository with files, tests and the answers of the scripted model.
 
-One TOML file each in `projects/`: `[files]` (path -> content) and `[[rows]]` of the model's script (marker,
-answer), in the order of a conversation.
+One TOML file each in `projects/`: `[files]` (path -> content), `[repeated]` (path -> text and number of
+times, for long files) and `[[rows]]` of the model's script (marker, answer), in the order of a conversation.
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ class ProjectSource:
             raise CheckFailed(unknown("project", name, known))
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         rows = [Row(row["marker"], row["answer"]) for row in table["rows"]]
+        repeated = {path: entry["text"] * entry["times"] for path, entry in table.get("repeated", {}).items()}
         script = Script((*rows, Row(COMMIT_KEYWORD, COMMIT_MESSAGE)), DEFAULT_ANSWER)
-        return cls(name, table["files"], script)
+        return cls(name, {**table["files"], **repeated}, script)
 
 
 class Project:
@@ -85,20 +86,6 @@ class Project:
             return (self.folder / name).read_bytes().decode()
         except OSError as error:
             raise CheckFailed(f"{name} of the project cannot be read: {error.strerror}") from None
-
-    def write_words(self, name: str, number: int) -> None:
-        """A text of so many words, none of which is a marker."""
-        words = [f"entry{position % 97}" for position in range(number)]
-        lines = [" ".join(words[start : start + 10]) for start in range(0, number, 10)]
-        self.write(name, "\n".join(lines) + "\n")
-
-    def write_history(self, name: str, turns: int, topic: str) -> None:
-        """A history of earlier turns in the form of Aider (its utils.split_chat_history_markdown)."""
-        lines = [
-            f"#### Question {turn} about {topic}\n\nThat is answer {turn} about {topic}.\n"
-            for turn in range(1, turns + 1)
-        ]
-        self.write(name, "\n".join(lines))
 
     # -- git
 

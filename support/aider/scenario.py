@@ -37,6 +37,7 @@ from support.reporting.evidence import command_evidence
 from support.results.must_check import MustCheck
 from support.servers.dedicated import REAL
 from support.servers.ollama import create_model, delete_models
+from support.units import request_options
 from support.waiting import WaitTimeout, wait_until
 
 # Aider's prompts have up to 2300 tokens, and the files come on top.
@@ -44,6 +45,8 @@ CONTEXT = 16_384
 RUN_SECONDS = 60.0
 # The first one, and three corrections (aider/coders/base_coder.py, max_reflections).
 MOST_EDIT_REQUESTS = 4
+# The turns of a session whose times and memory are recorded.
+MANY_TURNS = 10
 FLAGS = (
     *("--no-check-update", "--no-show-release-notes", "--analytics-disable", "--no-show-model-warnings"),
     *("--no-detect-urls", "--no-suggest-shell-commands", "--no-gitignore", "--no-pretty", "--no-fancy-input"),
@@ -71,6 +74,7 @@ class AiderScenario:
         self.runs: MustCheck[AiderRun] = self._context.must_check("result of Aider")
         self._commands: list[CompletedCommand] = []
         self._session: AiderSession | None = None
+        self._expected: list[tuple[str, str]] = []
         self._context.add_evidence(lambda: command_evidence(self._commands))
 
     # -- what there is before
@@ -87,11 +91,13 @@ class AiderScenario:
             raise CheckFailed("a Given step with a project has to come first")
         return self._project
 
-    def connect(self, server: str, context: int = CONTEXT) -> None:
+    def connect(self, server: str, options: Iterable[Mapping[str, str]] | None) -> None:
         """From now on Aider uses this server, which has the scripted model of the project.
 
-        `context`: tokens of the model; Aider takes it for one of `CONTEXT`.
+        The option `context`: tokens of the model; Aider takes it for one of `CONTEXT`.
         """
+        context = request_options(options).get("context", CONTEXT)
+        assert isinstance(context, int)
         endpoint = self._endpoint(server, context)
         proxy = self._proxy = RecordingProxy(endpoint.url, CHAT_PATHS)
         self._context.cleanups.callback(proxy.close)
@@ -177,35 +183,40 @@ class AiderScenario:
         self._context.add_evidence(lambda: session.terminal.transcript("Aider").attachments(1))
         self._session = session
 
-    def enter(self, line: str) -> None:
-        """Type a line in the session; the result is what Aider prints until its next prompt."""
+    def enter(self, rows: Iterable[Mapping[str, str]]) -> None:
+        """Type lines in the session. Of a row: `line`, `times` it is entered, `output` that comes each time.
+
+        The times and the memory of many turns are recorded.
+        """
         if self._session is None:
             raise CheckFailed("a Given step that starts a session of Aider has to come first")
-        started, mark = time.monotonic(), len(self.proxy.exchanges)
-        output = self._session.enter(line)
-        self._add(mark, output, None, time.monotonic() - started)
+        for row in rows:
+            server = self._servers.dedicated.server
+            before, times = server.resident_memory(), int(row["times"])
+            runs = [self._enter(self._session, row["line"], row["output"]) for _ in range(times)]
+            if times >= MANY_TURNS:
+                grown = (server.resident_memory() - before) / MEGABYTE
+                self._record_turns([run.seconds for run in runs], grown)
 
-    def enter_questions(self, number: int) -> None:
-        """Type so many different questions without any marker; their times and the memory are recorded."""
-        server = self._servers.dedicated.server
-        before = server.resident_memory()
-        earlier = len(self.runs.all())
-        for turn in range(1, number + 1):
-            self.enter(f"Question {turn}: and what else is there?")
-        seconds = [run.seconds for run in self.runs.all()[earlier:]]
-        grown = (server.resident_memory() - before) / MEGABYTE
+    def _enter(self, session: AiderSession, line: str, expected: str) -> AiderRun:
+        started, mark = time.monotonic(), len(self.proxy.exchanges)
+        output = session.enter(line)
+        run = self._add(mark, output, None, time.monotonic() - started)
+        self._expected.append((line, expected))
+        return run
+
+    def _record_turns(self, seconds: Sequence[float], grown: float) -> None:
         third = len(seconds) // 3
         self._context.record("aider.turn.first", "Turn of Aider, first third", median(seconds[:third]), "s")
         self._context.record("aider.turn.last", "Turn of Aider, last third", median(seconds[-third:]), "s")
-        self._context.record("aider.memory", f"Memory of the server, grown in {number} turns", grown, "MB")
+        self._context.record("aider.memory", f"Server, grown in {len(seconds)} turns", grown, "MB")
 
-    def require_in_each_turn(self, texts: Sequence[str]) -> None:
-        """Aider printed these texts in each turn of the session."""
-        for turn, run in enumerate(self.runs.all(), 1):
-            try:
-                run.require_output(texts)
-            except CheckFailed as failure:
-                raise CheckFailed(f"turn {turn}: {failure}") from None
+    def require_listed_outputs(self) -> None:
+        """After each line of the session Aider printed what its row lists."""
+        for turn, (run, (line, expected)) in enumerate(zip(self.runs.all(), self._expected, strict=True), 1):
+            if expected not in run.output:
+                found = run.output[-2000:]
+                raise CheckFailed(f"turn {turn}, {line!r}: expected {expected!r}, Aider printed:\n{found}")
 
     def start(self, options: Iterable[Mapping[str, str]] | None) -> None:
         """Run Aider without a message: it starts, shows its configuration and ends."""
@@ -248,12 +259,13 @@ class AiderScenario:
     def _environment(self) -> Mapping[str, str]:
         return aider_environment(self._home, self._connections, **self._variables)
 
-    def _add(self, mark: int, output: str, exit_code: int | None, seconds: float) -> None:
+    def _add(self, mark: int, output: str, exit_code: int | None, seconds: float) -> AiderRun:
         requests = aider_requests(self.proxy.exchanges[mark:])
         connections = tuple(self._connections.read_text(encoding="utf-8").splitlines())
         run = AiderRun(output, exit_code, tuple(requests), connections, seconds)
         self.runs.add(run)
         run.require_local()
+        return run
 
     @property
     def _host(self) -> AiderHost:
@@ -274,15 +286,15 @@ class AiderScenario:
         if project.uncommitted:
             raise CheckFailed(f"changes that are not committed: {', '.join(project.uncommitted)}")
         self.require_changed(files)
-        self.require_commits(1)
+        if not project.commits:
+            raise CheckFailed("there is no new commit")
 
     def require_commits(self, number: int) -> None:
-        """Aider made so many commits, or, with 1, at least one."""
+        """So many commits were added."""
         commits = self.project.commits
-        if len(commits) < number or (number == 0 and commits):
-            raise CheckFailed(
-                f"expected {number} new commits, found {len(commits)}: {'; '.join(commits) or 'none'}"
-            )
+        if len(commits) != number:
+            found = "; ".join(commits) or "none"
+            raise CheckFailed(f"expected {number} new commits, found {len(commits)}: {found}")
 
     def require_changed(self, files: Sequence[str]) -> None:
         """These files differ from the state before, and no others."""
@@ -299,15 +311,11 @@ class AiderScenario:
         if done.exit_code != 0:
             raise CheckFailed(f"the tests of the project fail:\n{done.describe()}")
 
-    def require_docstrings(self, file: str) -> None:
-        """Each public function and class of a module has one."""
-        missing = public_functions_without_docstring(self.project.read(file))
-        if missing:
-            raise CheckFailed(f"{file} has no docstring of {', '.join(missing)}")
-
-    def require_same_code(self, file: str) -> None:
-        """Only docstrings, comments and layout of a module differ from the state before."""
+    def require_only_docstrings(self, file: str) -> None:
+        """Each public function and class of a module has a docstring, and its code is that of before."""
         before, now = self.project.source.files[file], self.project.read(file)
+        if missing := public_functions_without_docstring(now):
+            raise CheckFailed(f"{file} has no docstring of {', '.join(missing)}")
         if syntax_without_docstrings(before) != syntax_without_docstrings(now):
             raise CheckFailed(f"the code of {file} has changed:\n{now}")
 

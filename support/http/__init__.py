@@ -1,12 +1,13 @@
 """HTTP at the level of bytes: requests, exact responses, framing of streams.
 
-body_limit      the limit of what is read of a response
-client          `ApiClient`: sends requests, keeps every exchange
-deadline        deadlines for work that blocks
-exchange        `Exchange`: a request and its response as bytes, with times
-framing         frames of streams: server-sent events, newline-delimited JSON
-recorder        records the exchanges of other clients on httpx
-responsiveness  servers that no longer answer: after three requests in a row no more are sent
+body_limit       the limit of what is read of a response
+client           `ApiClient`: sends requests, keeps every exchange
+deadline         deadlines for work that blocks
+exchange         `Exchange`: a request and its response as bytes, with times
+framing          frames of streams: server-sent events, newline-delimited JSON
+recorder         records the exchanges of other clients on httpx
+recording_proxy  a reverse proxy that passes on, records, and injects faults
+responsiveness   servers that no longer answer: after three requests in a row no more are sent
 """
 
 import sys

@@ -23,7 +23,7 @@ TECHNICAL = {
     "a flag": re.compile(r"(?<![\w-])--\w"),
     "a status number": re.compile(r"(?<![\w.])[45]\d\d\b(?!-token)"),
 }
-TECHNICAL_CAPABILITIES = ("openai_api", "ollama_api", "mcp", "binary_health")
+TECHNICAL_CAPABILITIES = ("openai_api", "ollama_api", "mcp", "binary_health", "aider")
 
 
 def place(item: Any) -> str:

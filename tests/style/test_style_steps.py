@@ -11,7 +11,8 @@ import pytest
 from tests.style.reading import FEATURES, ROOT, STEPS, Vocabulary, functions, imports, named, tree
 
 MOST_STATEMENTS = 5
-MOST_DEFINITIONS = 110
+# About 16 for each of the eight capabilities.
+MOST_DEFINITIONS = 130
 LEAST_MEAN_USES = 6.5
 MOST_SINGLE_USES = 0.20
 LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)

@@ -47,6 +47,7 @@ TABLES = {
     "support/servers/launch_plans.toml",
 }
 CASES = "support/conformance/cases/"
+PROJECTS = "support/aider/projects/"
 KNOWN_ISSUES = ROOT / "known_issues.toml"
 RENAMED = ROOT / "docs/renamed_checks.tsv"
 
@@ -70,8 +71,15 @@ def same(rows: set[Any], used: set[Any]) -> None:
     )
 
 
+def test_projects_of_aider_are_used(vocabulary: Vocabulary) -> None:
+    found = {file.stem for file in (ROOT / PROJECTS).iterdir()}
+    same(found, first(vocabulary.values_of("aider.project")))
+
+
 def test_all_tables_are_looked_after() -> None:
     found = {named(file) for file in (ROOT / "support").rglob("*.toml")}
+    projects = {name for name in found if name.startswith(PROJECTS)}
+    found -= projects
     assert {name for name in found if not name.startswith(CASES)} == TABLES
     assert {name.split("/")[3] for name in found - TABLES} == set(API_NAMES)
     code = "\n".join(file.read_text(encoding="utf-8") for file in SUPPORT)
