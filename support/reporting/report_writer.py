@@ -330,7 +330,7 @@ class RunReports:
                 environment=self._environment(verdict),
                 cache=settings.acceptance_cache_dir,
                 report_progress=print,
-                title=redact(f"{verdict.word}: {self._subject.label}"),
+                title=redact(verdict.headline),
                 counted=_headline(records),
                 compared=self._compared(records),
                 banner=decision_banner(records, verdict, self._moment, titles),

@@ -58,6 +58,12 @@ class RunVerdict:
         return "GO" if self.go else "NO-GO"
 
     @property
+    def headline(self) -> str:
+        """For a title: what the word is about."""
+        part = " for the selected part only" if self.go and self._left_out else ""
+        return f"{self.word}{part}: {self.target}"
+
+    @property
     def late(self) -> list[str]:
         """The capabilities over their maximum time."""
         return [capability_title(time.capability) for time in self.times if time.is_late]
