@@ -72,6 +72,7 @@ CAPABILITY_BUDGETS: Mapping[str, tuple[float, float]] = {
     "parity": (20, 40),
     "mcp": (10, 20),
     "terminal_chat": (20, 40),
+    "aider": (180, 360),
     "performance": (120, 300),
 }
 # What a run writes beside its folders: that of an earlier run is removed.
