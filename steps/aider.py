@@ -44,9 +44,9 @@ def requests(context: StepContext, number: int, kind: str) -> None:
     context.world.aider.runs.get().require_requests(number, kind)
 
 
-@then("Aider prints {texts}")
-def prints(context: StepContext, texts: tuple[str, ...]) -> None:
-    context.world.aider.runs.get().require_output(texts)
+@then("Aider {aider_output} {texts}")
+def prints(context: StepContext, output: str, texts: tuple[str, ...]) -> None:
+    context.world.aider.runs.get().require_output(texts, expected=output == "prints")
 
 
 @then("only {texts} is/are changed")
@@ -84,14 +84,19 @@ def enter(context: StepContext) -> None:
     context.world.aider.enter(context.table)
 
 
-@then("the model receives {string}")
-def received(context: StepContext, text: str) -> None:
-    context.world.aider.runs.get().require_received(text, expected=True)
+@then("the model {aider_receipt} {string}")
+def received(context: StepContext, receipt: str, text: str) -> None:
+    context.world.aider.runs.get().require_received(text, expected=receipt == "receives")
 
 
-@then("the model does not receive {string}")
-def not_received(context: StepContext, text: str) -> None:
-    context.world.aider.runs.get().require_received(text, expected=False)
+@then("the model reads the whole prompt, or it is rejected for its length")
+def whole_prompt(context: StepContext) -> None:
+    context.world.aider.require_whole_prompts()
+
+
+@then("the model stays loaded")
+def stays_loaded(context: StepContext) -> None:
+    context.world.aider.server.require_no_reload()
 
 
 @given("the file {string} in {aider_place}")

@@ -32,6 +32,7 @@ Feature: The context window of Aider
       | option      | value          |
       | edit-format | diff           |
       | file        | thermometer.py |
-    Then Aider prints "has hit a token limit"
+    Then the model reads the whole prompt, or it is rejected for its length
+    And Aider prints "has hit a token limit"
     And Aider sends 1 request for an edit
     And the project is unchanged

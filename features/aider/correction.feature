@@ -4,10 +4,10 @@ Feature: Aider corrects its own errors
 
   Background:
     Given the project "parking"
-    And Aider is connected to mistral.rs
 
   @critical @needs.command @needs.aider
-  Scenario: A failing test is sent to the model and corrected
+  Scenario Outline: A failing test is sent to <server> and corrected
+    Given Aider is connected to <server>
     When Aider is asked "Introduce a tariff" with
       | option      | value      |
       | edit-format | diff       |
@@ -18,8 +18,18 @@ Feature: Aider corrects its own errors
     And Aider sends 2 requests for an edit
     And the tests "test_parking" of the project pass
 
+    Examples: OpenAI API
+      | server     |
+      | mistral.rs |
+
+    @needs.ollama_api
+    Examples: Ollama API of the gateway
+      | server      |
+      | the gateway |
+
   @normal @needs.command @needs.aider
   Scenario: An undefined name is sent to the model and corrected
+    Given Aider is connected to mistral.rs
     When Aider is asked "Introduce a surcharge" with
       | option      | value      |
       | edit-format | diff       |

@@ -4,11 +4,11 @@ Feature: Long conversations with Aider
 
   Background:
     Given the project "archive"
-    And Aider is connected to mistral.rs
 
   @critical @needs.command @needs.aider @needs.pty
-  Scenario: A fact of the first turn counts after 30 turns
-    Given a session of Aider with
+  Scenario Outline: A fact still counts after 30 turns with <server>
+    Given Aider is connected to <server>
+    And a session of Aider with
       | option      | value      |
       | edit-format | ask        |
       | file        | letters.py |
@@ -22,8 +22,18 @@ Feature: Long conversations with Aider
     And the model does not receive "larkspur"
     And the project is unchanged
 
+    Examples: OpenAI API
+      | server     |
+      | mistral.rs |
+
+    @needs.ollama_api
+    Examples: Ollama API of the gateway
+      | server      |
+      | the gateway |
+
   @normal @needs.command @needs.aider
   Scenario: A restored history that is too long is summarised once
+    Given Aider is connected to mistral.rs
     When Aider is asked "What was it about?" with
       | option                  | value      |
       | edit-format             | ask        |

@@ -15,9 +15,9 @@ Feature: Modes of Aider's work
     And the project is unchanged
 
   @normal @needs.command @needs.aider
-  Scenario: An editor carries out the plan of the architect
+  Scenario Outline: An editor carries out the architect's plan with <server>
     Given the project "theatre"
-    And Aider is connected to mistral.rs
+    And Aider is connected to <server>
     When Aider is asked "Plan a balcony" with
       | option             | value       |
       | architect          |             |
@@ -26,6 +26,15 @@ Feature: Modes of Aider's work
     Then Aider commits a change of "seats.py"
     And Aider sends 2 requests for an edit
     And the tests "test_seats" of the project pass
+
+    Examples: OpenAI API
+      | server     |
+      | mistral.rs |
+
+    @needs.ollama_api
+    Examples: Ollama API of the gateway
+      | server      |
+      | the gateway |
 
   @normal @needs.command @needs.aider
   Scenario: Without automatic commits the change stays in the working tree

@@ -5,10 +5,10 @@ Feature: Aider refactors across files
   Background:
     Given the project "garden"
     And the tests "test_behaviour" of the project pass
-    And Aider is connected to mistral.rs
 
   @critical @needs.command @needs.aider
-  Scenario Outline: A function is <change> without a change of behaviour
+  Scenario Outline: A function is <change> with <server>, and behaves as before
+    Given Aider is connected to <server>
     When Aider is asked "<request>" with
       | option      | value     |
       | edit-format | diff      |
@@ -17,8 +17,18 @@ Feature: Aider refactors across files
     Then Aider commits a change of <files>
     And the tests "test_behaviour" and "<structure>" of the project pass
 
-    Examples: changes
-      | change    | request                                           | files                                 | structure        |
-      | renamed   | The function for litres should be renamed         | "beds.py" and "plants.py"             | test_structure_1 |
-      | extracted | The tidying of names should be extracted          | "plants.py"                           | test_structure_2 |
-      | moved     | The description should be relocated to a new file | "beds.py", "plants.py" and "texts.py" | test_structure_3 |
+    Examples: OpenAI API
+      | server     | change    | request                                           | files                                 | structure        |
+      | mistral.rs | renamed   | The function for litres should be renamed         | "beds.py" and "plants.py"             | test_structure_1 |
+      | mistral.rs | extracted | The tidying of names should be extracted          | "plants.py"                           | test_structure_2 |
+      | mistral.rs | moved     | The description should be relocated to a new file | "beds.py", "plants.py" and "texts.py" | test_structure_3 |
+
+    @needs.ollama_api
+    Examples: Ollama API of the gateway
+      | server      | change | request                                           | files                                 | structure        |
+      | the gateway | moved  | The description should be relocated to a new file | "beds.py", "plants.py" and "texts.py" | test_structure_3 |
+
+    @needs.ollama
+    Examples: a real Ollama
+      | server        | change  | request                                   | files                     | structure        |
+      | a real Ollama | renamed | The function for litres should be renamed | "beds.py" and "plants.py" | test_structure_1 |

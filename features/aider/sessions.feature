@@ -4,11 +4,11 @@ Feature: An interactive session of Aider
 
   Background:
     Given the project "thermometer"
-    And Aider is connected to mistral.rs
 
   @critical @needs.command @needs.aider @needs.pty
-  Scenario: A committed change is taken back with /undo
-    Given a session of Aider with
+  Scenario Outline: A change committed with <server> is taken back with /undo
+    Given Aider is connected to <server>
+    And a session of Aider with
       | option      | value          |
       | edit-format | diff           |
       | file        | thermometer.py |
@@ -20,9 +20,24 @@ Feature: An interactive session of Aider
     And the project is unchanged
     And Aider adds 0 commits
 
+    Examples: OpenAI API
+      | server     |
+      | mistral.rs |
+
+    @needs.ollama_api
+    Examples: Ollama API of the gateway
+      | server      |
+      | the gateway |
+
+    @needs.ollama
+    Examples: a real Ollama
+      | server        |
+      | a real Ollama |
+
   @normal @needs.command @needs.aider @needs.pty
   Scenario: Dropped files and cleared history are no longer sent
-    Given a session of Aider with
+    Given Aider is connected to mistral.rs
+    And a session of Aider with
       | option      | value          |
       | edit-format | ask            |
       | file        | thermometer.py |

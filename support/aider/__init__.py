@@ -5,6 +5,7 @@ host             that process, and the environment of Aider
 project          a git repository that Aider works on, with its tests and the answers of the model
 run              one run of Aider, and the checks of what it printed and sent
 scenario         what the steps about Aider call
+server           the server that Aider is connected to, and the processes that have its model
 server_failures  failures of a server by their names: what the proxy does with the next requests
 session          an interactive session in a terminal
 traffic          the requests of Aider by their kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -37,7 +38,7 @@ class AiderHost:
         self._socket = Path(self._folder.name, "s")
         self._log = Path(self._folder.name, "host.log")
         home = Path(self._folder.name, "home")
-        home.mkdir()
+        _write_list_of_models(home)
         self._process = ManagedProcess(
             [self._python, fork_server.__file__, "serve", self._socket],
             stdout=self._log,
@@ -69,6 +70,15 @@ class AiderHost:
         code = self._process.stop(grace=0)
         self._folder.cleanup()
         return code
+
+
+def _write_list_of_models(home: Path) -> None:
+    """Aider would fetch the limits of all models; it uses a list that is younger than a day."""
+    folder = home / ".aider" / "caches"
+    folder.mkdir(parents=True)
+    # An empty one is fetched again.
+    known: dict[str, dict[str, int]] = {"no model": {}}
+    (folder / "model_prices_and_context_window.json").write_text(json.dumps(known), encoding="utf-8")
 
 
 def aider_environment(home: Path, connections: Path | None = None, **more: str) -> Mapping[str, str]:

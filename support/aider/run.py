@@ -7,7 +7,7 @@ requests that the proxy before the server has recorded; the scenario judges the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from support.aider.traffic import AiderRequest
@@ -19,6 +19,8 @@ FAILURES = re.compile(
     r'Traceback \(most recent call last\):\n +File "[^"]*site-packages|'
     r"failed to match|Only \d+ reflections|Failed to generate commit message"
 )
+# In the error of a server that rejects a prompt for its length.
+TOO_LONG = re.compile(r"(?i)sequence length|context (length|window|size)|too long")
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -53,12 +55,13 @@ class AiderRun:
             found = f"{failure[0]!r} in its output" if failure else f"exit code {self.exit_code}"
             raise CheckFailed(f"Aider failed ({found}); it printed:\n{self.output[-3000:]}")
 
-    def require_output(self, texts: Sequence[str]) -> None:
-        """Aider printed these texts."""
-        missing = [text for text in texts if text not in self.output]
-        if missing:
+    def require_output(self, texts: Sequence[str], *, expected: bool = True) -> None:
+        """Aider printed these texts, or none of them."""
+        wrong = [text for text in texts if (text in self.output) is not expected]
+        if wrong:
+            state = "did not print" if expected else "printed"
             raise CheckFailed(
-                f"Aider did not print {', '.join(map(repr, missing))}; it printed:\n{self.output[-2000:]}"
+                f"Aider {state} {', '.join(map(repr, wrong))}; it printed:\n{self.output[-2000:]}"
             )
 
     def require_received(self, text: str, *, expected: bool) -> None:
@@ -87,6 +90,18 @@ class AiderRun:
         if len(self._requests(kind)) != number:
             kinds = ", ".join(request.kind for request in self.requests) or "none"
             raise CheckFailed(f"expected {number} requests of the kind {kind!r}, found: {kinds}")
+
+    def require_whole_prompts(self, count: Callable[[Sequence[Mapping[str, str]]], int]) -> None:
+        """The server read each prompt whole, or rejected it for its length. `count`: tokens of messages."""
+        if not self.requests:
+            raise CheckFailed("no request was sent")
+        for request in self.requests:
+            expected, found = count(request.document["messages"]), request.prompt_tokens
+            if found != expected and (found or not TOO_LONG.search(request.exchange.text)):
+                raise CheckFailed(
+                    f"the prompt has {expected} tokens, the server counted {found}; its response:\n"
+                    f"{request.exchange.describe()}"
+                )
 
     def _requests(self, kind: str) -> list[AiderRequest]:
         return [request for request in self.requests if request.kind == kind]

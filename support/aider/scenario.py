@@ -21,7 +21,8 @@ from support.aider.project import (
     syntax_without_docstrings,
 )
 from support.aider.run import AiderRun
-from support.aider.server_failures import SERVER_FAILURES
+from support.aider.server import ConnectedServer
+from support.aider.server_failures import OLLAMA_FAILURES, SERVER_FAILURES
 from support.aider.session import AiderSession
 from support.aider.traffic import CHAT_PATHS, EDIT, aider_requests
 from support.chat.client import OPENAI_CHAT, ChatEndpoint
@@ -30,7 +31,10 @@ from support.errors import CheckFailed, NotSupported
 from support.http.client import ApiClient
 from support.http.recording_proxy import RecordingProxy
 from support.models.files import ModelFiles
+from support.models.llama import chat_prompt
+from support.models.vocabulary import script_vocabulary
 from support.programs.aider import AIDER
+from support.programs.launcher import LaunchedProgram
 from support.programs.output_limit import MEGABYTE, read_output
 from support.programs.process import CompletedCommand, ManagedProcess
 from support.reporting.evidence import command_evidence
@@ -68,6 +72,7 @@ class AiderScenario:
         self._connections = self._context.folder / "connections"
         self._connections.write_text("", encoding="utf-8")
         self._project: Project | None = None
+        self._server: ConnectedServer | None = None
         self._proxy: RecordingProxy | None = None
         self._model = ""
         self._variables: dict[str, str] = {}
@@ -94,11 +99,14 @@ class AiderScenario:
     def connect(self, server: str, options: Iterable[Mapping[str, str]] | None) -> None:
         """From now on Aider uses this server, which has the scripted model of the project.
 
-        The option `context`: tokens of the model; Aider takes it for one of `CONTEXT`.
+        The options: `context`, tokens of the model; `metadata: false`, Aider has no file with its limits.
+        With that file Aider takes the model for one of `CONTEXT`.
         """
-        context = request_options(options).get("context", CONTEXT)
+        given = request_options(options)
+        context = given.get("context", CONTEXT)
         assert isinstance(context, int)
         endpoint = self._endpoint(server, context)
+        self._server = ConnectedServer(endpoint, self._program(server))
         proxy = self._proxy = RecordingProxy(endpoint.url, CHAT_PATHS)
         self._context.cleanups.callback(proxy.close)
         self._context.add_exchanges(lambda: proxy.exchanges)
@@ -108,7 +116,9 @@ class AiderScenario:
         else:
             self._model = f"ollama_chat/{endpoint.model}"
             self._variables = {"OLLAMA_API_BASE": proxy.url}
-        self._write_metadata()
+        self._write_settings()
+        if given.get("metadata", True):
+            self._write_metadata()
 
     def write_file(self, place: str, name: str, text: str) -> None:
         """Write a file of Aider's configuration to `the project` or `the home folder`."""
@@ -120,15 +130,23 @@ class AiderScenario:
         self._variables[name] = value
 
     @property
+    def server(self) -> ConnectedServer:
+        """The server of a Given step."""
+        if self._server is None:
+            raise CheckFailed("a Given step that connects Aider to a server has to come first")
+        return self._server
+
+    @property
     def proxy(self) -> RecordingProxy:
-        """Before the server of a Given step."""
+        """Before that server."""
         if self._proxy is None:
             raise CheckFailed("a Given step that connects Aider to a server has to come first")
         return self._proxy
 
     def inject(self, failure: str) -> None:
-        """The next requests for answers get this failure (`SERVER_FAILURES`)."""
-        self.proxy.faults.extend(SERVER_FAILURES.find(failure))
+        """The next requests for answers get this failure, in the form of the server's API."""
+        failures = OLLAMA_FAILURES if self.server.serves_ollama else SERVER_FAILURES
+        self.proxy.faults.extend(failures.find(failure))
 
     def _endpoint(self, server: str, context: int) -> ChatEndpoint:
         source = self.project.source
@@ -141,6 +159,12 @@ class AiderScenario:
             endpoint.name, endpoint.url, self._create(endpoint.url, source.name, model), endpoint.protocol
         )
 
+    def _program(self, server: str) -> LaunchedProgram | None:
+        """The process that has the model; None for a server that was there before the run."""
+        if server != REAL:
+            return self._servers.dedicated.server
+        return self._servers.endpoints.backend(server).process
+
     def _create(self, url: str, project: str, model: ModelFiles) -> str:
         """Create the model on an Ollama until the end of the scenario; its name there."""
         name = f"acceptance-{project}"
@@ -151,7 +175,7 @@ class AiderScenario:
         return name
 
     def _write_metadata(self) -> None:
-        """Aider looks up the limits of a model that is not listed here in the internet."""
+        """What Aider has to know of a model whose server does not state it."""
         provider = self._model.partition("/")[0]
         limits = {
             **dict.fromkeys(("max_input_tokens", "max_tokens", "max_output_tokens"), CONTEXT),
@@ -161,6 +185,8 @@ class AiderScenario:
         (self._home / ".aider.model.metadata.json").write_text(
             json.dumps({self._model: limits}), encoding="utf-8"
         )
+
+    def _write_settings(self) -> None:
         settings = [{"name": self._model, "edit_format": "whole", "reminder": None, "use_repo_map": False}]
         # YAML includes JSON.
         (self._home / ".aider.model.settings.yml").write_text(json.dumps(settings), encoding="utf-8")
@@ -191,18 +217,20 @@ class AiderScenario:
         if self._session is None:
             raise CheckFailed("a Given step that starts a session of Aider has to come first")
         for row in rows:
-            server = self._servers.dedicated.server
-            before, times = server.resident_memory(), int(row["times"])
+            before, times = self.server.resident_memory(), int(row["times"])
             runs = [self._enter(self._session, row["line"], row["output"]) for _ in range(times)]
             if times >= MANY_TURNS:
-                grown = (server.resident_memory() - before) / MEGABYTE
+                grown = (self.server.resident_memory() - before) / MEGABYTE
                 self._record_turns([run.seconds for run in runs], grown)
+        if self.server.serves_ollama:
+            self._record_context_sizes()
 
     def _enter(self, session: AiderSession, line: str, expected: str) -> AiderRun:
         started, mark = time.monotonic(), len(self.proxy.exchanges)
         output = session.enter(line)
         run = self._add(mark, output, None, time.monotonic() - started)
         self._expected.append((line, expected))
+        self.server.note_model_processes()
         return run
 
     def _record_turns(self, seconds: Sequence[float], grown: float) -> None:
@@ -210,6 +238,17 @@ class AiderScenario:
         self._context.record("aider.turn.first", "Turn of Aider, first third", median(seconds[:third]), "s")
         self._context.record("aider.turn.last", "Turn of Aider, last third", median(seconds[-third:]), "s")
         self._context.record("aider.memory", f"Server, grown in {len(seconds)} turns", grown, "MB")
+
+    def _record_context_sizes(self) -> None:
+        """Aider requests another context size in each turn; Ollama loads the model again for it."""
+        requests = [request for run in self.runs.all() for request in run.requests]
+        sizes, turns = {request.context_size for request in requests}, len(self._expected)
+        self._context.record(
+            "aider.context_sizes", f"Context sizes requested in {turns} turns", len(sizes), "sizes"
+        )
+        self._context.record(
+            "aider.reloads", f"Reloads of the model in {turns} turns", self.server.reloads, "reloads"
+        )
 
     def require_listed_outputs(self) -> None:
         """After each line of the session Aider printed what its row lists."""
@@ -310,6 +349,11 @@ class AiderScenario:
         done = self.project.run_tests(names)
         if done.exit_code != 0:
             raise CheckFailed(f"the tests of the project fail:\n{done.describe()}")
+
+    def require_whole_prompts(self) -> None:
+        """The server read each prompt of the last run to its end, or rejected it for its length."""
+        vocabulary = script_vocabulary(self.project.source.script)
+        self.runs.get().require_whole_prompts(lambda messages: len(vocabulary.encode(chat_prompt(messages))))
 
     def require_only_docstrings(self, file: str) -> None:
         """Each public function and class of a module has a docstring, and its code is that of before."""

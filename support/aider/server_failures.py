@@ -1,4 +1,7 @@
-"""Failures of a server by their names in the features: what the proxy does with the next requests."""
+"""Failures of a server by their names in the features: what the proxy does with the next requests.
+
+They have the form of OpenAI's API, or that of Ollama's: `{"error": "..."}` (its docs/errors.mdx).
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,10 @@ def _error(status: int, message: str, code: str, **headers: str) -> Fault:
     return Fault(status, {**JSON, **headers}, json.dumps({"error": error}).encode())
 
 
+def _ollama_error(status: int, message: str) -> Fault:
+    return Fault(status, JSON, json.dumps({"error": message}).encode())
+
+
 def _without_text(body: bytes) -> bytes:
     """A stream with its last events only: the finish reason and the end."""
     events = body.split(b"\n\n")
@@ -30,6 +37,18 @@ def _cut_by_length(body: bytes) -> bytes:
     """The same stream with another finish reason."""
     return body.replace(b'"finish_reason":"stop"', b'"finish_reason":"length"').replace(
         b'"finish_reason": "stop"', b'"finish_reason": "length"'
+    )
+
+
+def _last_line(body: bytes) -> bytes:
+    """A stream of Ollama's API with its last line only, which has no text."""
+    return body.strip().rpartition(b"\n")[2] + b"\n"
+
+
+def _last_line_of_length(body: bytes) -> bytes:
+    """The same stream with another reason of its end."""
+    return body.replace(b'"done_reason":"stop"', b'"done_reason":"length"').replace(
+        b'"done_reason": "stop"', b'"done_reason": "length"'
     )
 
 
@@ -55,5 +74,19 @@ SERVER_FAILURES: NameRegistry[tuple[Fault, ...]] = NameRegistry(
         "one stalled stream": (Fault(ends_after=BEGINNING, stalls=True),),
         "an empty answer": (Fault(rewrite=_without_text),),
         "an answer cut by length": (Fault(rewrite=_cut_by_length),),
+    },
+)
+
+# As often as Aider may send a request before the suite ends it.
+LASTING = 5
+# litellm takes each error of this API for a broken connection, and Aider repeats the request (docs/aider.md).
+OLLAMA_FAILURES: NameRegistry[tuple[Fault, ...]] = NameRegistry(
+    "failure of a server with the Ollama API",
+    {
+        "an unknown model": (_ollama_error(404, "model 'scripted' not found"),) * LASTING,
+        "one server error": (_ollama_error(500, "model runner has unexpectedly stopped"),),
+        "one broken stream": (Fault(ends_after=BEGINNING),),
+        "an empty answer": (Fault(rewrite=_last_line),),
+        "an answer cut by length": (Fault(rewrite=_last_line_of_length),),
     },
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from support.units import JsonObject
 # The ends of the paths that answers come from; others (`/api/show`) are about the model.
 CHAT_PATHS = ("/chat/completions", "/api/chat", "/api/generate")
 EDIT, COMMIT, SUMMARY = KINDS = ("edit", "commit message", "summary")
+# In a response or the last event of a stream.
+_PROMPT_TOKENS = re.compile(rb'"(?:prompt_tokens|prompt_eval_count)": ?(\d+)')
 # A text of the system message that only one kind has (aider/prompts.py).
 _SYSTEM_TEXTS = {COMMIT: "generates concise, one-line Git commit messages", SUMMARY: "*Briefly* summarize"}
 
@@ -33,6 +36,18 @@ class AiderRequest:
         """All messages of the prompt."""
         messages = self.document.get("messages") or []
         return "\n".join(str(message.get("content")) for message in messages)
+
+    @property
+    def prompt_tokens(self) -> int | None:
+        """The length of the prompt according to the server; None where it does not state it."""
+        found = _PROMPT_TOKENS.findall(self.exchange.body)
+        return int(found[-1]) if found else None
+
+    @property
+    def context_size(self) -> int | None:
+        """Tokens, which Aider requests over the Ollama API."""
+        size: int | None = (self.document.get("options") or {}).get("num_ctx")
+        return size
 
 
 def aider_requests(exchanges: Iterable[Exchange]) -> list[AiderRequest]:

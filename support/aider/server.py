@@ -1,0 +1,59 @@
+"""The server that Aider is connected to, and the processes that have its model."""
+
+from __future__ import annotations
+
+import contextlib
+
+import psutil
+
+from support.chat.client import OLLAMA_CHAT, ChatEndpoint
+from support.errors import CheckFailed, NotSupported
+from support.programs.launcher import LaunchedProgram
+from support.programs.process import process_tree
+
+
+class ConnectedServer:
+    """`program`: the server of the suite that has the model; None for one that was there before the run."""
+
+    def __init__(self, endpoint: ChatEndpoint, program: LaunchedProgram | None) -> None:
+        self.endpoint = endpoint
+        self._program = program
+        self._model_processes: list[frozenset[int]] = []
+
+    @property
+    def serves_ollama(self) -> bool:
+        """Whether Aider uses its Ollama API."""
+        return self.endpoint.protocol is OLLAMA_CHAT
+
+    def resident_memory(self) -> int:
+        """In bytes; zero for a server that was there before the run."""
+        return self._program.resident_memory() if self._program else 0
+
+    def note_model_processes(self) -> None:
+        """To be called after each turn."""
+        if self._program is not None:
+            self._model_processes.append(_model_processes(self._program.process.pid))
+
+    @property
+    def reloads(self) -> int:
+        """How often the model was loaded again after the first turn: in another process each time."""
+        noted = self._model_processes
+        return len(frozenset().union(*noted) - noted[0]) if noted else 0
+
+    def require_no_reload(self) -> None:
+        """The model stayed loaded from the first turn to the last one."""
+        if self._program is None:
+            raise NotSupported("the server was there before this run: its processes are not known")
+        if self.reloads:
+            raise CheckFailed(f"the model was loaded again {self.reloads} times: {self._model_processes}")
+
+
+def _model_processes(pid: int) -> frozenset[int]:
+    """Of Ollama one for each model (`ollama runner --model ...`), of mistral.rs those of the server."""
+    processes = process_tree(pid)
+    runners = set()
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            if "runner" in process.cmdline() and "--model" in process.cmdline():
+                runners.add(process.pid)
+    return frozenset(runners or (process.pid for process in processes))
