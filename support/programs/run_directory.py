@@ -59,6 +59,12 @@ class RunDirectory:
         _remove(self.path)
 
 
+def remove_own_folders() -> None:
+    """Remove the temporary folders of this process: an interruption may come just after one was made."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{temp_prefix()}*"):
+        _remove(folder)
+
+
 def sweep(place: Path) -> list[Path]:
     """End the processes of killed runs and remove their folders in `place`; the removed folders."""
     swept = []

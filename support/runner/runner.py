@@ -33,6 +33,7 @@ from support.errors import (
 )
 from support.programs.deferred_interrupts import defer_interrupts
 from support.programs.process import kill_all
+from support.programs.run_directory import remove_own_folders
 from support.reporting.behave_events import RunError, location_of
 from support.reporting.files import lock_reports
 from support.reporting.recorder import record_of, run_error_record
@@ -132,6 +133,8 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             kill_all()
             if self._pool is not None:
                 self._pool.close()
+            if self._signals.received is not None:
+                remove_own_folders()
 
     @staticmethod
     def _acknowledge(number: int) -> None:
@@ -146,8 +149,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
         kill_all()
         if self._runner.suite is not None:
             shutil.rmtree(self._runner.suite.folder, ignore_errors=True)
-        if self._pool is not None:
-            self._pool.remove_folder()
+        remove_own_folders()
         os._exit(128 + number)
 
     def _run(self) -> int:

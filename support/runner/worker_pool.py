@@ -160,10 +160,6 @@ class WorkerPool:
             self._prestarted.popitem()[1].kill()
         self._folder.remove()
 
-    def remove_folder(self) -> None:
-        """When all processes have been ended already."""
-        self._folder.remove()
-
 
 def prestarted_workers(argv: Sequence[str]) -> int:
     """How many workers to start before the settings are known; these decide afterwards."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.programs.run_directory import RunDirectory, sweep, temp_prefix
+from support.programs.run_directory import PREFIX, RunDirectory, remove_own_folders, sweep, temp_prefix
 from support.waiting import wait_until
 from tests.timeouts import PATIENCE
 
@@ -96,3 +96,14 @@ def test_a_number_that_is_another_process_by_now_does_not_matter(place: Path) ->
     assert sweep(place) == [], "it may be about to be locked"
     os.utime(old, (0, 0))
     assert sweep(place) == [old]
+
+
+def test_the_folders_of_this_process_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an interruption between their creation and their use has left."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    own = Path(tempfile.mkdtemp(prefix=temp_prefix()))
+    (own / "stdout").write_text("")
+    other = tmp_path / f"{PREFIX}{os.getpid()}1-x"
+    other.mkdir()
+    remove_own_folders()
+    assert list(tmp_path.iterdir()) == [other]
