@@ -40,7 +40,7 @@ Feature: The length of a prompt and of the model's context
     Given the project "atlas"
     And Aider is connected to <server> with
       | option  | value |
-      | context | 2048  |
+      | context | 1024  |
     When Aider is asked "Where is the compass?" with
       | option      | value       |
       | edit-format | ask         |
@@ -69,14 +69,14 @@ Feature: The length of a prompt and of the model's context
     Given the project "atlas"
     And Aider is connected to <server> with
       | option   | value |
-      | context  | 2048  |
+      | context  | 1024  |
       | metadata | false |
     When Aider is asked "Where is the compass?" with
       | option      | value       |
       | edit-format | ask         |
       | read        | preface.txt |
       | file        | oceans.txt  |
-    Then Aider prints "exceeds the 2,048 token limit"
+    Then Aider prints "exceeds the 1,024 token limit"
     And the project is unchanged
     And the model reads the whole prompt, or it is rejected for its length
 
