@@ -41,7 +41,7 @@ def tests_pass(context: StepContext, names: tuple[str, ...]) -> None:
 
 @then("Aider sends {int} request(s) for a(n) {aider_request}")
 def requests(context: StepContext, number: int, kind: str) -> None:
-    context.world.aider.runs.get().require_requests(number, kind)
+    context.world.aider.require_requests(number, kind)
 
 
 @then("Aider {aider_output} {texts}")

@@ -353,9 +353,10 @@ def get(part: str) -> None:
 
     # A build ends its processes then, and keeps what it has compiled.
     _exit_at_signals()
-    cache = load_settings().settings.acceptance_cache_dir
+    settings = load_settings().settings
+    cache = settings.acceptance_cache_dir
     require_model_folder(cache / "models")
-    click.echo(get_program(part, cache, click.echo))
+    click.echo(get_program(part, cache, click.echo, settings.aider_version))
 
 
 @main.command()

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from support.errors import SettingsError, TargetError
+from support.programs.aider import AIDER
 from support.programs.install import InstalledProgram, printed_version
 from support.programs.mistralrs import MINIMUM_RUST
 from support.programs.ollama import OLLAMA
@@ -56,6 +57,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for name, part in PROGRAMS.items():
         if name == "ollama":
             yield _ollama(settings)
+        elif name == "aider":
+            yield _aider(settings)
         elif name != "mistralrs":
             found_at = _place(part.find(cache))
             yield Finding(name, bool(found_at), found_at, part.purpose, f"`{part.install_hint}`")
@@ -124,6 +127,16 @@ def _ollama(settings: Settings) -> Finding:
     except SettingsError as error:
         return Finding("ollama", False, "", OLLAMA.purpose, str(error))
     return Finding("ollama", bool(found_at), found_at, OLLAMA.purpose, remedy)
+
+
+def _aider(settings: Settings) -> Finding:
+    """The one that a run would use."""
+    remedy = f"`{AIDER.install_hint}`, or set AIDER_BIN"
+    try:
+        found_at = _place(AIDER.locate(settings))
+    except SettingsError as error:
+        return Finding(AIDER.name, False, "", AIDER.purpose, str(error))
+    return Finding(AIDER.name, bool(found_at), found_at, AIDER.purpose, remedy)
 
 
 def _place(found: InstalledProgram | None) -> str:

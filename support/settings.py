@@ -58,6 +58,8 @@ _TYPE_ERRORS = {
 }
 # What the value of a header may have (RFC 9110, 5.5), without blanks.
 _TOKEN = re.compile(r"[\x21-\x7e]+")
+# Of a Python package, without its rare parts.
+_RELEASE = re.compile(r"\d+(\.\d+)+((a|b|rc|\.dev|\.post)\d+)?", re.ASCII)
 
 
 def default_cache() -> Path:
@@ -258,6 +260,14 @@ class Settings(BaseModel):
     @classmethod
     def _program_and_version(cls, text: str | None) -> str | None:
         return str(ProgramVersion.parse(text)) if text else None
+
+    @field_validator("aider_version")
+    @classmethod
+    def _version_of_a_package(cls, version: str | None) -> str | None:
+        """It is the name of a folder, too."""
+        if version is not None and not _RELEASE.fullmatch(version):
+            raise ValueError("it is no version of a package")
+        return version
 
     @field_validator("target_ca_file")
     @classmethod

@@ -382,7 +382,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
     @property
     def _replayable(self) -> bool:
         """Not with users at the same time, tool servers, official clients, a terminal or other programs."""
-        parts = {"mcp", "parity", "performance", "faults", "clients"} & vars(self).keys()
+        parts = {"mcp", "parity", "performance", "faults", "clients", "aider"} & vars(self).keys()
         other = (self.task_result, self.difference, self.program.completed)
         return not (parts or self.terminal.transcripts() or any(result.available for result in other))
 

@@ -29,15 +29,18 @@ FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGWINCH")
 CONNECTIONS = "ACCEPTANCE_CONNECTIONS"
 LENGTH = struct.Struct("!I")
 STREAMS = 3
+# Events of Python's audit (its documentation, Audit events table): those of connections, and of look-ups.
+CONNECTING = ("socket.connect", "socket.sendto")
+LOOK_UPS = ("socket.getaddrinfo", "socket.gethostbyname")
 
 
 def _record_connections() -> None:
     """From now on, in this process and its forks; what a fork records goes to the file of its environment."""
 
     def record(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "socket.getaddrinfo":
-            address = arguments[:2]
-        elif event == "socket.connect" and isinstance(arguments[1], tuple):
+        if event in LOOK_UPS:
+            address = (*arguments, None)[:2]
+        elif event in CONNECTING and isinstance(arguments[1], tuple):
             address = arguments[1][:2]
         else:
             return
@@ -66,7 +69,7 @@ def serve(path: str) -> None:
     signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
+    _in_folder_of(path, listener.bind)
     listener.listen()
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
@@ -88,6 +91,9 @@ def serve(path: str) -> None:
         for connection, pid in list(running.items()):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
+                # What it has left in the background: a number is not used again while a group has it.
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(pid, signal.SIGKILL)
                 with contextlib.suppress(OSError):
                     connection.sendall(LENGTH.pack(os.waitstatus_to_exitcode(status) & 0xFF))
                 selector.unregister(connection)
@@ -96,11 +102,18 @@ def serve(path: str) -> None:
 
 
 def _fork(connection: socket.socket, main: Callable[[list[str]], int | None]) -> int | None:
-    header, descriptors, _, _ = socket.recv_fds(connection, LENGTH.size, STREAMS)
-    if len(header) < LENGTH.size or len(descriptors) < STREAMS:
+    descriptors: list[int] = []
+    try:
+        header, descriptors, _, _ = socket.recv_fds(connection, LENGTH.size, STREAMS)
+        if len(header) < LENGTH.size or len(descriptors) < STREAMS:
+            raise ConnectionError("the request has no streams")
+        request = json.loads(_receive(connection, LENGTH.unpack(header)[0]))
+    except ConnectionError:
+        # The `run` process was killed while it sent.
+        for descriptor in descriptors:
+            os.close(descriptor)
         connection.close()
         return None
-    request = json.loads(_receive(connection, LENGTH.unpack(header)[0]))
     parent = os.getpid()
     pid = os.fork()
     if pid:
@@ -164,6 +177,17 @@ def _signal_or_end(connection: socket.socket, pid: int) -> None:
             os.killpg(pid, signal.SIGKILL)
 
 
+def _in_folder_of(path: str, use: Callable[[str], None]) -> None:
+    """Call `use` with the name of a socket, in its folder: an address has 107 bytes at most (unix(7))."""
+    folder, name = os.path.split(path)
+    here = os.getcwd()  # noqa: PTH109 - pathlib is not imported here
+    os.chdir(folder)
+    try:
+        use(name)
+    finally:
+        os.chdir(here)
+
+
 def _receive(connection: socket.socket, length: int) -> bytes:
     data = b""
     while len(data) < length:
@@ -179,7 +203,7 @@ def run(path: str, arguments: list[str]) -> int:
     request = {"arguments": arguments, "environment": dict(os.environ), "folder": os.getcwd()}  # noqa: PTH109
     data = json.dumps(request).encode()
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(path)
+        _in_folder_of(path, connection.connect)
         for name in FORWARDED:
             signal.signal(getattr(signal, name), lambda number, _: connection.send(bytes([number])))
         socket.send_fds(connection, [LENGTH.pack(len(data))], list(range(STREAMS)))

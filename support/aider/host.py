@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from support.aider import fork_server
+from support.aider.run import require_local
+from support.errors import ProgramUnavailable
 from support.programs.aider import python_of
 from support.programs.child_environment import child_environment
 from support.programs.install import InstalledProgram
 from support.programs.process import ManagedProcess
-from support.waiting import wait_until
+from support.waiting import WaitTimeout, wait_until
 
 READY_SECONDS = 60.0
 # No update, analytics, download or browser of Aider and of litellm: docs/aider.md has what each is for.
@@ -22,7 +24,8 @@ QUIET_VARIABLES = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "BROWSER": "true",
     "SHELL": "/bin/sh",
-    "LANG": "C.UTF-8",
+    # LC_ALL is above LANG, which the user may have set.
+    "LC_ALL": "C.UTF-8",
     "COLUMNS": "200",
 }
 
@@ -33,16 +36,16 @@ class AiderHost:
     def __init__(self, program: InstalledProgram, folder: Path, timeout: float) -> None:
         self.program = program
         self._python = python_of(program.path)
-        # A path of a socket has 107 bytes at most (unix(7)).
         self._folder = tempfile.TemporaryDirectory(prefix="aider-", dir=folder)
         self._socket = Path(self._folder.name, "s")
         self._log = Path(self._folder.name, "host.log")
         home = Path(self._folder.name, "home")
         _write_list_of_models(home)
+        connections = home / "connections"
         self._process = ManagedProcess(
             [self._python, fork_server.__file__, "serve", self._socket],
             stdout=self._log,
-            env=aider_environment(home),
+            env=aider_environment(home, connections),
             cwd=home,
         )
         try:
@@ -53,8 +56,13 @@ class AiderHost:
                 alive=lambda: self.alive,
                 seen=lambda: self._log.read_text(errors="replace")[-500:],
             )
-        except BaseException:
+            if connections.exists():
+                require_local(connections.read_text(encoding="utf-8").splitlines())
+        except BaseException as error:
             self.stop()
+            if isinstance(error, WaitTimeout):
+                # Not a failure of the server under test.
+                raise ProgramUnavailable(f"{program.path} cannot be imported: {error}") from None
             raise
 
     def command(self, arguments: Sequence[str]) -> list[str | Path]:
@@ -81,7 +89,7 @@ def _write_list_of_models(home: Path) -> None:
     (folder / "model_prices_and_context_window.json").write_text(json.dumps(known), encoding="utf-8")
 
 
-def aider_environment(home: Path, connections: Path | None = None, **more: str) -> Mapping[str, str]:
+def aider_environment(home: Path, connections: Path, **more: str) -> Mapping[str, str]:
     """Of Aider: a home of its own, no network but loopback, the connections recorded in a file."""
-    recorded = {fork_server.CONNECTIONS: os.fspath(connections or home / "connections")}
+    recorded = {fork_server.CONNECTIONS: os.fspath(connections)}
     return child_environment(home, **QUIET_VARIABLES, **recorded, **more)

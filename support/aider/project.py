@@ -7,6 +7,7 @@ times, for long files) and `[[rows]]` of the model's script (marker, answer), in
 from __future__ import annotations
 
 import ast
+import shlex
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ COMMAND_SECONDS = 30.0
 USER = "[user]\nname = A Developer\nemail = developer@example.org\n[init]\ndefaultBranch = main\n"
 # What Aider itself leaves in a project.
 CHAT_FILES = ".aider*"
+_DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @dataclass(frozen=True)
@@ -53,18 +55,26 @@ class ProjectSource:
 
 
 class Project:
-    """A copy of a project in a git repository of its own, with one commit. `home`: of git and the tests."""
+    """A copy of a project in a git repository of its own, with one commit.
 
-    def __init__(self, source: ProjectSource, folder: Path, home: Path) -> None:
+    `home`: of git and the tests. `timeout`: seconds for a command of either.
+    """
+
+    def __init__(
+        self, source: ProjectSource, folder: Path, home: Path, timeout: float = COMMAND_SECONDS
+    ) -> None:
         self.source = source
         self.folder = folder
         self._home = home
+        self._timeout = timeout
         home.mkdir(parents=True, exist_ok=True)
         folder.mkdir()
         for name, content in source.files.items():
             self.write(name, content)
         (home / ".gitconfig").write_text(USER, encoding="utf-8")
         self._git("init", "--quiet")
+        # Of git's template, which not every installation has.
+        (folder / ".git" / "info").mkdir(exist_ok=True)
         (folder / ".git" / "info" / "exclude").write_text(f"{CHAT_FILES}\n__pycache__\n", encoding="utf-8")
         self._git("add", "--all")
         self._git("commit", "--quiet", "--message", "The state before")
@@ -112,7 +122,7 @@ class Project:
         return self._git("status", "--porcelain").splitlines()
 
     def _git(self, *words: str) -> str:
-        done = run_command(["git", *words], within=COMMAND_SECONDS, env=self.environment, cwd=self.folder)
+        done = run_command(["git", *words], within=self._timeout, env=self.environment, cwd=self.folder)
         if done.exit_code != 0:
             raise CheckFailed(done.describe())
         return done.stdout
@@ -122,29 +132,34 @@ class Project:
     def run_tests(self, modules: Sequence[str] = ()) -> CompletedCommand:
         """Run its tests, or those of these modules, outside of Aider."""
         command = [sys.executable, "-m", "unittest", "-q", *modules]
-        return run_command(command, within=COMMAND_SECONDS, env=self.environment, cwd=self.folder)
+        return run_command(command, within=self._timeout, env=self.environment, cwd=self.folder)
 
     @property
     def test_command(self) -> str:
         """The same for Aider, which runs it in a shell."""
-        return f"{sys.executable} -m unittest -q"
+        return f"{shlex.quote(sys.executable)} -m unittest -q"
 
 
 def public_functions_without_docstring(source: str) -> list[str]:
     """The names of the public functions and classes of a module that have none."""
     return [
         node.name
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.FunctionDef | ast.ClassDef)
-        and not node.name.startswith("_")
-        and not ast.get_docstring(node)
+        for node in ast.walk(_parsed(source))
+        if isinstance(node, _DOCUMENTED) and not node.name.startswith("_") and not ast.get_docstring(node)
     ]
 
 
 def syntax_without_docstrings(source: str) -> str:
     """The syntax tree of a module without its docstrings, comments and layout."""
-    tree = ast.parse(source)
+    tree = _parsed(source)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
+        if isinstance(node, (ast.Module, *_DOCUMENTED)) and ast.get_docstring(node) is not None:
             del node.body[0]
     return ast.dump(tree)
+
+
+def _parsed(source: str) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except SyntaxError as error:
+        raise CheckFailed(f"no valid Python: {error}:\n{source[-2000:]}") from None

@@ -7,11 +7,14 @@ requests that the proxy before the server has recorded; the scenario judges the 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from support.aider.traffic import AiderRequest
 from support.errors import CheckFailed
+from support.programs.child_environment import BLACKHOLE_PROXY
+from support.results.safe_text import counted
 
 # What Aider prints when a request or an edit has failed, though it exits with 0.
 FAILURES = re.compile(
@@ -22,6 +25,8 @@ FAILURES = re.compile(
 # In the error of a server that rejects a prompt for its length.
 TOO_LONG = re.compile(r"(?i)sequence length|context (length|window|size)|too long")
 LOCAL = ("127.0.0.1", "localhost", "::1")
+# What is meant for another machine goes to the port of a proxy that there is not.
+_PROXY = "{0.hostname} {0.port}".format(urlsplit(BLACKHOLE_PROXY))
 
 
 @dataclass(frozen=True)
@@ -39,9 +44,7 @@ class AiderRun:
 
     def require_local(self) -> None:
         """No connection to another machine was tried."""
-        others = [line for line in self.connections if line.split(" ")[0] not in LOCAL]
-        if others:
-            raise CheckFailed(f"Aider connects to other machines: {', '.join(sorted(set(others)))}")
+        require_local(self.connections)
 
     def require_exit_code(self, code: int) -> None:
         """It ended with this exit code."""
@@ -85,12 +88,6 @@ class AiderRun:
         if wrong or not requests:
             raise CheckFailed("; ".join(wrong) or f"no request for a {kind} was sent")
 
-    def require_requests(self, number: int, kind: str) -> None:
-        """So many requests of a kind were sent in the last run."""
-        if len(self._requests(kind)) != number:
-            kinds = ", ".join(request.kind for request in self.requests) or "none"
-            raise CheckFailed(f"expected {number} requests of the kind {kind!r}, found: {kinds}")
-
     def require_whole_prompts(self, count: Callable[[Sequence[Mapping[str, str]]], int]) -> None:
         """The server read each prompt whole, or rejected it for its length. `count`: tokens of messages."""
         if not self.requests:
@@ -105,3 +102,23 @@ class AiderRun:
 
     def _requests(self, kind: str) -> list[AiderRequest]:
         return [request for request in self.requests if request.kind == kind]
+
+
+def require_requests(runs: Iterable[AiderRun], number: int, kind: str) -> None:
+    """So many requests of a kind were sent, in all turns of a session together."""
+    kinds = [request.kind for run in runs for request in run.requests]
+    if kinds.count(kind) != number:
+        raise CheckFailed(
+            f"expected {counted(number, 'request')} of the kind {kind!r}, found {kinds.count(kind)};"
+            f" all requests in their order: {', '.join(kinds) or 'none'}"
+        )
+
+
+def require_local(connections: Iterable[str]) -> None:
+    """Each address (`host port`) is on this machine, and none is the closed port of the proxies."""
+    others = sorted({line for line in connections if line.split(" ")[0] not in LOCAL or line == _PROXY})
+    if others:
+        found = ", ".join(
+            f"{line} (the proxy for other machines)" if line == _PROXY else line for line in others
+        )
+        raise CheckFailed(f"Aider connects to other machines: {found}")

@@ -15,12 +15,13 @@ from statistics import median
 
 from support.aider.host import READY_SECONDS, AiderHost, aider_environment
 from support.aider.project import (
+    COMMAND_SECONDS,
     Project,
     ProjectSource,
     public_functions_without_docstring,
     syntax_without_docstrings,
 )
-from support.aider.run import AiderRun
+from support.aider.run import AiderRun, require_requests
 from support.aider.server import ConnectedServer
 from support.aider.server_failures import OLLAMA_FAILURES, SERVER_FAILURES
 from support.aider.session import AiderSession
@@ -49,6 +50,7 @@ CONTEXT = 16_384
 RUN_SECONDS = 60.0
 # The first one, and three corrections (aider/coders/base_coder.py, max_reflections).
 MOST_EDIT_REQUESTS = 4
+_NO_TESTS = "Ran 0 tests"
 # The turns of a session whose times and memory are recorded.
 MANY_TURNS = 10
 FLAGS = (
@@ -87,7 +89,8 @@ class AiderScenario:
     def start_project(self, name: str) -> None:
         """Copy a project into a git repository of its own."""
         folder = self._context.folder / "project"
-        self._project = Project(ProjectSource.load(name), folder, self._home)
+        timeout = self._suite.settings.seconds(COMMAND_SECONDS)
+        self._project = Project(ProjectSource.load(name), folder, self._home, timeout)
 
     @property
     def project(self) -> Project:
@@ -205,8 +208,10 @@ class AiderScenario:
             self.project.folder,
             self._suite.settings.seconds(RUN_SECONDS),
         )
+        # Before the first wait: a session that shows no prompt is ended, and its screen is evidence.
         self._context.cleanups.callback(session.terminal.stop)
         self._context.add_evidence(lambda: session.terminal.transcript("Aider").attachments(1))
+        session.wait_for_prompt()
         self._session = session
 
     def enter(self, rows: Iterable[Mapping[str, str]]) -> None:
@@ -263,7 +268,8 @@ class AiderScenario:
 
     def _words(self, options: Iterable[Mapping[str, str]] | None) -> list[str]:
         tests = self.project.test_command
-        rows = [(row["option"], row["value"].format(tests=tests)) for row in options or ()]
+        # Not `format`: a value may have braces of its own.
+        rows = [(row["option"], row["value"].replace("{tests}", tests)) for row in options or ()]
         return [word for option, value in rows for word in _option_words(option, value)]
 
     def _run(self, words: Sequence[str]) -> None:
@@ -275,17 +281,35 @@ class AiderScenario:
         def ended() -> bool:
             return not process.alive or self._edit_requests(mark) > MOST_EDIT_REQUESTS
 
-        stopped = ""
+        stopped = unfinished = ""
         try:
-            wait_until("the end of Aider", ended, timeout=self._suite.settings.seconds(RUN_SECONDS))
+            wait_until(
+                "the end of Aider",
+                ended,
+                timeout=self._suite.settings.seconds(RUN_SECONDS),
+                seen=lambda: f"{self._last_request(mark)}; Aider printed:\n{read_output(log)[-2000:]}",
+            )
         except WaitTimeout as timeout:
-            stopped = str(timeout)
-        if process.alive and not stopped:
+            unfinished = str(timeout)
+            stopped = unfinished.partition(";")[0]
+        if process.alive and not unfinished:
             stopped = f"ended by the suite: it has sent its request {MOST_EDIT_REQUESTS + 1} times"
         code, seconds = process.stop(grace=0), time.monotonic() - process.started
         output = read_output(log)
         self._commands.append(CompletedCommand(process.command, code, output, stopped, seconds))
         self._add(mark, f"{output}\n({stopped})" if stopped else output, code, seconds)
+        if unfinished:
+            # No check of a run that did not end: what it printed and sent until then may be as expected.
+            raise CheckFailed(unfinished)
+
+    def _last_request(self, mark: int) -> str:
+        """Of the run, for the message about one that does not end."""
+        exchanges = self.proxy.exchanges[mark:]
+        if not exchanges:
+            return "no request"
+        last = exchanges[-1]
+        response = f"status {last.status}, {len(last.body)} bytes" if last.status else "no response"
+        return f"request {len(exchanges)}, {last.method} {last.url}: {response}"
 
     def _edit_requests(self, mark: int) -> int:
         requests = aider_requests(self.proxy.exchanges[mark:])
@@ -328,6 +352,10 @@ class AiderScenario:
         if not project.commits:
             raise CheckFailed("there is no new commit")
 
+    def require_requests(self, number: int, kind: str) -> None:
+        """So many requests of a kind were sent by the run, or in the session."""
+        require_requests(self.runs.all(), number, kind)
+
     def require_commits(self, number: int) -> None:
         """So many commits were added."""
         commits = self.project.commits
@@ -347,7 +375,8 @@ class AiderScenario:
     def require_tests(self, names: Sequence[str]) -> None:
         """These modules of the project's tests pass."""
         done = self.project.run_tests(names)
-        if done.exit_code != 0:
+        # unittest of Python 3.11 passes without a test.
+        if done.exit_code != 0 or _NO_TESTS in done.stderr:
             raise CheckFailed(f"the tests of the project fail:\n{done.describe()}")
 
     def require_whole_prompts(self) -> None:

@@ -14,14 +14,17 @@ _PROMPT = re.compile(r"(?:\n(?:\w+> |> )|\(Y\)es/\(N\)o.*?: )$")
 
 
 class AiderSession:
-    """Aider, waiting for a line. `timeout`: seconds for one turn."""
+    """Aider in a terminal, just started. `timeout`: seconds for one turn."""
 
     def __init__(
         self, command: Sequence[str | Path], env: Mapping[str, str], folder: Path, timeout: float
     ) -> None:
         self.terminal = TerminalSession(command, env=env, cwd=folder, columns=COLUMNS)
         self._timeout = timeout
-        self._read_until_prompt(0)
+
+    def wait_for_prompt(self) -> str:
+        """The first one; what Aider printed before. Raises `WaitTimeout`."""
+        return self._read_until_prompt(0)
 
     def enter(self, line: str) -> str:
         """Type a line; what Aider prints until it waits for the next one. Raises `WaitTimeout`."""

@@ -5,6 +5,7 @@ allure               Allure 3, which makes the HTML report, and Node.js, which r
 child_environment    the environment variables of a program under test: offline, own home
 cpu_contention       how much of the CPU other processes had
 deferred_interrupts  sections of code in which Ctrl-C waits
+git                  the program git
 install              what every external program has (`find`, `get`); builds or installs it with its
                      ecosystem's command
 launcher             starts a server program and waits until it is ready: log line, port, HTTP

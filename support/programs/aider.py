@@ -6,8 +6,9 @@ https://pypi.org/project/aider-chat/ and https://pypi.org/project/cecli-dev/
 
 from __future__ import annotations
 
+import os
+import re
 import sys
-from functools import cache as memoized
 from pathlib import Path
 
 from support.errors import ProgramUnavailable, SettingsError
@@ -26,6 +27,12 @@ from support.settings import Settings
 
 PYTHONS = ">=3.10,<3.13"
 INSTALL_SECONDS = 900.0
+# The first one with all options that the suite uses, and with the modules that it imports (fork_server.py).
+MINIMUM_VERSION = (0, 86)
+# Prints the version of a package, without the configuration of its user.
+_PRINT_VERSION = "import importlib.metadata as m, sys; print(m.version(sys.argv[1]))"
+# Of programs that were found.
+_versions: dict[tuple[Path, str], str] = {}
 
 
 class CodingAssistant(ExternalProgram):
@@ -41,7 +48,9 @@ class CodingAssistant(ExternalProgram):
         self._version = version
 
     def with_version(self, version: str | None) -> CodingAssistant:
-        """The same program in another version."""
+        """The same program in another version; raises `SettingsError` for one that is too old."""
+        if version is not None and _is_too_old(version):
+            raise SettingsError(f"setting aider_version = {version!r} is wrong: {_TOO_OLD}")
         return CodingAssistant(self.name, self._package, version or self._version, self.purpose)
 
     def folder(self, cache: Path) -> Path:
@@ -52,18 +61,29 @@ class CodingAssistant(ExternalProgram):
         chosen = settings.aider_bin
         if chosen is None:
             return self.with_version(settings.aider_version).find(settings.acceptance_cache_dir)
-        version = _version(chosen)
-        if not version:
+        # pipx and `uv tool` install links to programs in environments.
+        program = chosen.resolve()
+        if problem := self._problem(program):
             raise SettingsError(
-                f"setting aider_bin = {str(chosen)!r} is wrong: no Aider that runs; "
-                "give the path of an aider program"
+                f"setting aider_bin = {str(chosen)!r} is wrong: {problem}; give the path of an aider program"
             )
-        return InstalledProgram(self.name, chosen.absolute(), version, "setting")
+        return InstalledProgram(self.name, program, _version(program, self._package), "setting")
+
+    def _problem(self, program: Path) -> str:
+        """Why a program cannot be used, or an empty text."""
+        if not program.is_file():
+            return "it is a folder" if program.is_dir() else "there is no such file"
+        if not os.access(program, os.X_OK):
+            return "it is not executable"
+        version = _version(program, self._package) if program.stem == self.name else ""
+        if not version:
+            return f"it is no program of the package {self._package} in a Python environment"
+        return _TOO_OLD if _is_too_old(version) else ""
 
     def find(self, cache: Path) -> InstalledProgram | None:
         """The one in the cache: one on the PATH has any version, and other dependencies."""
         program = self.folder(cache) / SCRIPTS_FOLDER / f"{self.name}{EXECUTABLE_SUFFIX}"
-        version = _version(program) if program.is_file() else ""
+        version = _version(program, self._package) if program.is_file() else ""
         return InstalledProgram(self.name, program, version, "cache") if version else None
 
     def install(self, folder: Path, report_progress: ReportProgress) -> None:
@@ -93,10 +113,25 @@ def _python() -> str:
     return sys.executable if (3, 10) <= sys.version_info[:2] < (3, 13) else PYTHONS
 
 
-@memoized
-def _version(program: Path) -> str:
-    """`0.86.2`, or an empty text when it does not run."""
-    return printed_version(r"(?:aider|cecli)\S* (\d\S*)", program, "--version")
+def _version(program: Path, package: str) -> str:
+    """`0.86.2`, the version of its package; an empty text when its Python does not run, or does not have it.
+
+    `--version` takes seconds, and fails where the user's own configuration has a mistake.
+    """
+    key = program, package
+    if key not in _versions:
+        found = printed_version(r"(\d\S*)", python_of(program), "-I", "-c", _PRINT_VERSION, package)
+        if not found:
+            return ""
+        _versions[key] = found
+    return _versions[key]
+
+
+def _is_too_old(version: str) -> bool:
+    return tuple(map(int, re.findall(r"\d+", version)[:2])) < MINIMUM_VERSION
+
+
+_TOO_OLD = f"the suite uses options of Aider {'.'.join(map(str, MINIMUM_VERSION))} and newer"
 
 
 AIDER = CodingAssistant("aider", "aider-chat", "0.86.2", "the coding assistant, for @needs.aider")

@@ -72,6 +72,16 @@ class ExternalProgram(ABC):
         """
         if (found := self.find(cache)) is not None:
             return found
+        try:
+            found = self._install_once(cache, report_progress)
+        except OSError as error:
+            where = f"{self.name} cannot be installed in {self.folder(cache)}"
+            raise ProgramUnavailable(f"{where}: {error.strerror or error}") from None
+        if found is None:
+            raise ProgramUnavailable(self.unusable.format(folder=self.folder(cache)))
+        return found
+
+    def _install_once(self, cache: Path, report_progress: ReportProgress) -> InstalledProgram | None:
         # Most runs find everything installed: they start faster without the lock's package.
         from filelock import FileLock, Timeout
 
@@ -87,8 +97,6 @@ class ExternalProgram(ABC):
             if (found := self.find(cache)) is None:
                 self.install(folder, report_progress)
                 found = self.find(cache)
-        if found is None:
-            raise ProgramUnavailable(self.unusable.format(folder=folder))
         return found
 
 
@@ -177,7 +185,11 @@ def install(
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
     """A path beside `folder` for a new one, which takes its place at the end; none is left after an error."""
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
+    prefix = f".{folder.name}-"
+    for left in folder.parent.glob(f"{prefix}*"):
+        # Of an installation that was killed: one that runs holds the lock of this program.
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent) as name:
         new = Path(name) / "new"
         yield new
         shutil.rmtree(folder, ignore_errors=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from support.programs.aider import AIDER, CECLI
 from support.programs.allure import AllureProgram, NodeProgram
+from support.programs.git import GIT
 from support.programs.install import ExternalProgram, ReportProgress
 from support.programs.mistralrs import MISTRALRS
 from support.programs.ollama import OLLAMA
@@ -18,14 +19,21 @@ PROGRAMS: dict[str, ExternalProgram] = {
     "allure": AllureProgram(),
     "node": NodeProgram(),
     "tmux": TMUX,
+    "git": GIT,
     "aider": AIDER,
     "cecli": CECLI,
 }
 
 
-def get_program(name: str, cache: Path, report_progress: ReportProgress) -> str:
-    """Get a program (or the model `smollm2`) and describe it in one line; raises `ProgramUnavailable`."""
+def get_program(
+    name: str, cache: Path, report_progress: ReportProgress, aider_version: str | None = None
+) -> str:
+    """Get a program (or the model `smollm2`) and describe it in one line.
+
+    Raises `ProgramUnavailable`, or `SettingsError` for an `aider_version` that is too old.
+    """
     if name == "smollm2":
         return f"smollm2: {smollm2(cache).path}"
-    found = PROGRAMS[name].get(cache, report_progress)
+    program = AIDER.with_version(aider_version) if name == AIDER.name else PROGRAMS[name]
+    found = program.get(cache, report_progress)
     return f"{found.name} {found.version}: {found.path} ({found.origin})"

@@ -16,7 +16,13 @@ from support.results.program_version import GATEWAY
 from support.results.safe_text import counted
 from support.runner.behave_config import plain_configuration, require_usable, settings_of, usage_errors
 from support.runner.checks_of_scenarios import all_features, require_accepted, require_groups, selected_checks
-from support.runner.requirements import NEEDS_AIDER, SCRIPTED_MODEL, Requirements, find_target
+from support.runner.requirements import (
+    NEEDS_AIDER,
+    SCRIPTED_MODEL,
+    Requirements,
+    find_target,
+    missing_git,
+)
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.signals import Signals
 from support.servers.capabilities import CAPABILITIES
@@ -80,7 +86,7 @@ def listing(scenarios: Sequence[BehaveScenario], settings: Settings, target: Tar
         missing, states = False, []
         for need in (tag for tag in tags if tag.startswith("needs.")):
             reason = requirements.missing([need])
-            if need == NEEDS_AIDER and reason and find_uv():
+            if need == NEEDS_AIDER and reason and find_uv() and not missing_git(settings):
                 states.append(INSTALLED_AT_START)
                 lines.append(f"      aider: {INSTALLED_AT_START}")
                 continue

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from support.errors import ProgramUnavailable
 from support.programs.aider import AIDER
+from support.programs.git import GIT, MINIMUM_VERSION
 from support.programs.install import InstalledProgram, ReportProgress
 from support.programs.ollama import OLLAMA
 from support.programs.smollm2 import has_smollm2
@@ -50,12 +51,20 @@ def install_on_first_use(
 ) -> None:
     """Install Aider if a scenario needs it; where that fails, these are skipped, and the reason is shown."""
     needed = any(NEEDS_AIDER in scenario.effective_tags for scenario in scenarios)
-    if not needed or AIDER.locate(settings) is not None:
+    # 600 MB are of no use where the scenarios are skipped anyway.
+    if not needed or AIDER.locate(settings) is not None or missing_git(settings):
         return
     try:
         AIDER.with_version(settings.aider_version).get(settings.acceptance_cache_dir, report)
     except ProgramUnavailable as error:
         report(str(error))
+
+
+def missing_git(settings: Settings) -> str | None:
+    """Why Aider has no git to work with, or None."""
+    if GIT.find(settings.acceptance_cache_dir) is not None:
+        return None
+    return f"requires git {'.'.join(map(str, MINIMUM_VERSION))} or newer on the PATH; `{GIT.install_hint}`"
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,8 @@ class Requirements:
             return "requires a model of your own; set TEST_MODEL_PATH (and TEST_MODEL_FILE)"
         if "needs.pty" in wanted and os.name == "nt":
             return "requires a pseudo-terminal, which pexpect does not have on Windows; run it in WSL"
+        if NEEDS_AIDER in wanted and (reason := missing_git(self.settings)):
+            return reason
         if NEEDS_AIDER in wanted and AIDER.locate(self.settings) is None:
             return f"requires Aider; `{AIDER.install_hint}` installs it (600 MB), or set AIDER_BIN"
         if "needs.tmux" in wanted and TMUX.find(self.settings.acceptance_cache_dir) is None:
