@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from behave import given, then, when
 
+from support.aider.run import require_requests
 from support.units import request_options
 from support.world import StepContext
 
@@ -41,7 +42,7 @@ def tests_pass(context: StepContext, names: tuple[str, ...]) -> None:
 
 @then("Aider sends {int} request(s) for a(n) {aider_request}")
 def requests(context: StepContext, number: int, kind: str) -> None:
-    context.world.aider.require_requests(number, kind)
+    require_requests(context.world.aider.runs.all(), number, kind)
 
 
 @then("Aider {aider_output} {texts}")

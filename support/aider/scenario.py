@@ -21,7 +21,7 @@ from support.aider.project import (
     public_functions_without_docstring,
     syntax_without_docstrings,
 )
-from support.aider.run import AiderRun, require_requests
+from support.aider.run import AiderRun
 from support.aider.server import ConnectedServer
 from support.aider.server_failures import OLLAMA_FAILURES, SERVER_FAILURES
 from support.aider.session import AiderSession
@@ -351,10 +351,6 @@ class AiderScenario:
         self.require_changed(files)
         if not project.commits:
             raise CheckFailed("there is no new commit")
-
-    def require_requests(self, number: int, kind: str) -> None:
-        """So many requests of a kind were sent by the run, or in the session."""
-        require_requests(self.runs.all(), number, kind)
 
     def require_commits(self, number: int) -> None:
         """So many commits were added."""
