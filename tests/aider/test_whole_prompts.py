@@ -20,10 +20,11 @@ from support.programs.launcher import LaunchedProgram
 REJECTED = b'data: {"message": "Prompt sequence length is greater than 512"}\n\n'
 
 
-def run_with(body: bytes, status: int = 200) -> AiderRun:
+def run_with(*bodies: bytes) -> AiderRun:
     prompt = json.dumps({"messages": [{"role": "user", "content": "Hello"}]}).encode()
-    exchange = Exchange("POST", "http://localhost/v1/chat/completions", {}, prompt, status, {}, body, 0.1)
-    return AiderRun("", 0, tuple(aider_requests([exchange])), (), 0.1)
+    url = "http://localhost/v1/chat/completions"
+    exchanges = [Exchange("POST", url, {}, prompt, 200, {}, body, 0.1) for body in bodies]
+    return AiderRun("", 0, tuple(aider_requests(exchanges)), (), 0.1)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,13 @@ def test_a_whole_or_rejected_prompt_is_right(body: bytes) -> None:
 def test_a_cut_prompt_or_another_error_is_wrong(body: bytes) -> None:
     with pytest.raises(CheckFailed, match="the prompt has 9 tokens"):
         run_with(body).require_whole_prompts(lambda _: 9)
+
+
+def test_a_last_request_without_response_is_not_judged() -> None:
+    run_with(REJECTED, b"").require_whole_prompts(lambda _: 9)
+    for bodies in ([b""], [b"", REJECTED], []):
+        with pytest.raises(CheckFailed):
+            run_with(*bodies).require_whole_prompts(lambda _: 9)
 
 
 @pytest.mark.parametrize(
