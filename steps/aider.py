@@ -14,7 +14,7 @@ def project(context: StepContext, name: str) -> None:
     context.world.aider.start_project(name)
 
 
-@given("Aider is connected to {server}( with)")
+@given("Aider is connected to {aider_server}( with)")
 def connected(context: StepContext, server: str) -> None:
     context.world.aider.connect(server, context.table)
 
@@ -123,3 +123,13 @@ def exit_code(context: StepContext, code: int) -> None:
 @then("each request for a(n) {aider_request} has the fields")
 def fields(context: StepContext, kind: str) -> None:
     context.world.aider.runs.get().require_fields(kind, request_options(context.table))
+
+
+@when("Aider works on the exercises( with)")
+def exercises(context: StepContext) -> None:
+    context.world.aider.work_on_exercises(context.table)
+
+
+@then("at least {int} exercises are solved")
+def solved(context: StepContext, number: int) -> None:
+    context.world.aider.require_solved(number)

@@ -35,6 +35,8 @@ REPORTS = ("html", "json", "junit", "allure", "csv")
 COMPARABLE_SERVERS = ("real", "reference", "gateway", "ollama")
 # Environment names with this prefix belong to the suite alone, so an unknown one is a typing error.
 ENVIRONMENT_PREFIX = "ACCEPTANCE_"
+# Aider itself reads AIDER_MODEL: a user's own one must not change what is tested.
+NOT_IN_ENVIRONMENT = frozenset({"aider_model"})
 NO_NAME = "a name is missing before the = (from -D); give -D NAME=VALUE"
 NUMBERS = ("test_port", "test_batch_size", "acceptance_time_factor", "acceptance_jobs")
 PATHS = (
@@ -56,6 +58,7 @@ _TYPE_ERRORS = {
     "path_type": "it is no path",
     "string_type": "it is no text",
 }
+_AIDER_MODEL = re.compile(r"(?:openai|ollama_chat)/\S+")
 # What the value of a header may have (RFC 9110, 5.5), without blanks.
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 # Of a Python package, without its rare parts.
@@ -124,6 +127,11 @@ class Settings(BaseModel):
         None,
         "version of Aider in the cache; none: the one that the suite was written for",
         "give a version of the package aider-chat, for example 0.86.2",
+    )
+    aider_model: str | None = _setting(
+        None,
+        "a capable model for the exercises of Aider; only by -D and in acceptance.toml",
+        "give openai/NAME or ollama_chat/NAME",
     )
     acceptance_target: Literal["auto", "real", "reference"] = _setting(
         "auto",
@@ -255,6 +263,13 @@ class Settings(BaseModel):
             # urllib's message repeats the value, which may be a password.
             raise ValueError("its port is no number from 0 to 65535") from None
         return url.rstrip("/").removesuffix("/v1")
+
+    @field_validator("aider_model")
+    @classmethod
+    def _aider_model_name(cls, name: str | None) -> str | None:
+        if name is not None and not _AIDER_MODEL.fullmatch(name):
+            raise ValueError("it has no provider that is tested, or no name")
+        return name
 
     @field_validator("target_version")
     @classmethod
@@ -483,7 +498,7 @@ def load_settings(
 
     # Small letters count too, an empty value does not.
     in_environ = {name.lower(): name for name, value in os.environ.items() if value.strip()}
-    variables = {name: in_environ[name] for name in known if name in in_environ}
+    variables = {name: in_environ[name] for name in {*known} - NOT_IN_ENVIRONMENT if name in in_environ}
     origins = (
         dict.fromkeys(in_file, str(SETTINGS_FILE))
         | {name: f"environment variable {variable}" for name, variable in variables.items()}

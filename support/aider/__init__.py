@@ -1,5 +1,6 @@
 """Aider, the coding assistant, as a user of the server.
 
+exercises        ten exercises for a capable model, and the figures of Aider's own benchmark
 fork_server      runs Aider in forks of a process that has imported it (executed by Aider's Python)
 host             that process, and the environment of Aider
 project          a git repository that Aider works on, with its tests and the answers of the model

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+from support.aider.exercises import BenchmarkRecord, ExerciseResult, load_exercises, work_on
 from support.aider.host import READY_SECONDS, AiderHost, aider_environment
 from support.aider.project import (
     COMMAND_SECONDS,
@@ -26,7 +27,7 @@ from support.aider.server import ConnectedServer
 from support.aider.server_failures import OLLAMA_FAILURES, SERVER_FAILURES
 from support.aider.session import AiderSession
 from support.aider.traffic import CHAT_PATHS, EDIT, aider_requests
-from support.chat.client import OPENAI_CHAT, ChatEndpoint
+from support.chat.client import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint
 from support.chat.scenario_servers import CREATE_SECONDS, ScenarioServers
 from support.errors import CheckFailed, NotSupported
 from support.http.client import ApiClient
@@ -40,7 +41,11 @@ from support.programs.output_limit import MEGABYTE, read_output
 from support.programs.process import CompletedCommand, ManagedProcess
 from support.reporting.evidence import command_evidence
 from support.results.must_check import MustCheck
+from support.results.outcome import Evidence
 from support.servers.dedicated import REAL
+from support.servers.discovery import UrlTarget
+from support.servers.launch_plans import trained_model_plan
+from support.servers.mistralrs import start_server
 from support.servers.ollama import create_model, delete_models
 from support.units import request_options
 from support.waiting import WaitTimeout, wait_until
@@ -48,6 +53,8 @@ from support.waiting import WaitTimeout, wait_until
 # Aider's prompts have up to 2300 tokens, and the files come on top.
 CONTEXT = 16_384
 RUN_SECONDS = 60.0
+# One try of an exercise: a capable model may be slow.
+EXERCISE_SECONDS = 300.0
 # The first one, and three corrections (aider/coders/base_coder.py, max_reflections).
 MOST_EDIT_REQUESTS = 4
 _NO_TESTS = "Ran 0 tests"
@@ -59,6 +66,15 @@ FLAGS = (
 )
 # Of every run that is not about the repository map or a user's confirmation.
 USUAL_FLAGS = ("--map-tokens", "0", "--yes-always")
+# The model of the setting `aider_model`.
+USER_MODEL = "the user's model"
+# Of the record of the exercises: the figures that are shown as trends, and their units.
+FIGURES = {
+    **dict.fromkeys(("pass_rate_1", "pass_rate_2", "percent_cases_well_formed"), "%"),
+    **dict.fromkeys(("num_malformed_responses", "syntax_errors", "exhausted_context_windows"), "count"),
+    "test_timeouts": "count",
+    "seconds_per_case": "s",
+}
 # Where a configuration file of Aider is, by its names in the features.
 PROJECT, HOME = PLACES = ("the project", "the home folder")
 
@@ -82,6 +98,7 @@ class AiderScenario:
         self._commands: list[CompletedCommand] = []
         self._session: AiderSession | None = None
         self._expected: list[tuple[str, str]] = []
+        self._exercises: MustCheck[list[ExerciseResult]] = self._context.must_check("result of the exercises")
         self._context.add_evidence(lambda: command_evidence(self._commands))
 
     # -- what there is before
@@ -108,17 +125,23 @@ class AiderScenario:
         given = request_options(options)
         context = given.get("context", CONTEXT)
         assert isinstance(context, int)
-        endpoint = self._endpoint(server, context)
-        self._server = ConnectedServer(endpoint, self._program(server))
+        key = "unused"
+        if server == USER_MODEL:
+            endpoint, key = self._user_endpoint(), self._suite.settings.api_key or key
+            self._server = ConnectedServer(endpoint, None)
+        else:
+            endpoint = self._endpoint(server, context)
+            self._server = ConnectedServer(endpoint, self._program(server))
         proxy = self._proxy = RecordingProxy(endpoint.url, CHAT_PATHS)
         self._context.cleanups.callback(proxy.close)
         self._context.add_exchanges(lambda: proxy.exchanges)
         if endpoint.protocol is OPENAI_CHAT:
             self._model = f"openai/{endpoint.model}"
-            self._variables = {"OPENAI_API_BASE": f"{proxy.url}/v1", "OPENAI_API_KEY": "unused"}
+            self._variables = {"OPENAI_API_BASE": f"{proxy.url}/v1", "OPENAI_API_KEY": key}
         else:
             self._model = f"ollama_chat/{endpoint.model}"
-            self._variables = {"OLLAMA_API_BASE": proxy.url}
+            self._variables = {"OLLAMA_API_BASE": proxy.url, "OLLAMA_API_KEY": key}
+        self._home.mkdir(exist_ok=True)
         self._write_settings()
         if given.get("metadata", True):
             self._write_metadata()
@@ -167,6 +190,22 @@ class AiderScenario:
         if server != REAL:
             return self._servers.dedicated.server
         return self._servers.endpoints.backend(server).process
+
+    def _user_endpoint(self) -> ChatEndpoint:
+        """The server of the setting `aider_model`: at a URL, or the target with the user's own model."""
+        settings, target = self._suite.settings, self._suite.target
+        provider, _, model = str(settings.aider_model).partition("/")
+        protocol = OPENAI_CHAT if provider == "openai" else OLLAMA_CHAT
+        if protocol is OLLAMA_CHAT and settings.ollama_url is not None:
+            return ChatEndpoint(REAL, settings.ollama_url, model, protocol)
+        self._context.record_component(target.program, target.version)
+        if isinstance(target, UrlTarget):
+            return ChatEndpoint(target.label, target.url, model, protocol)
+        plan = trained_model_plan("at TEST_MODEL_PATH", settings)
+        own = start_server(self._suite.command, plan.model, settings)
+        self._context.cleanups.callback(own.stop)
+        self._context.require_alive(own)
+        return ChatEndpoint(target.label, own.url, model, protocol)
 
     def _create(self, url: str, project: str, model: ModelFiles) -> str:
         """Create the model on an Ollama until the end of the scenario; its name there."""
@@ -272,10 +311,39 @@ class AiderScenario:
         rows = [(row["option"], row["value"].replace("{tests}", tests)) for row in options or ()]
         return [word for option, value in rows for word in _option_words(option, value)]
 
-    def _run(self, words: Sequence[str]) -> None:
+    def work_on_exercises(self, options: Iterable[Mapping[str, str]] | None) -> None:
+        """Aider works on the ten exercises; the record is evidence, and its figures are measured."""
+        rows = [*(options or ())]
+        words = [word for row in rows for word in _option_words(row["option"], row["value"])]
+        edit_format = next((row["value"] for row in rows if row["option"] == "edit-format"), "whole")
+
+        def run_aider(folder: Path, file: str, message: str, number: int) -> AiderRun:
+            history = ("--restore-chat-history", "--max-chat-history-tokens", "8192") if number > 1 else ()
+            self._run(
+                [*USUAL_FLAGS, *words, "--no-git", *history, "--message", message, file],
+                folder,
+                EXERCISE_SECONDS,
+            )
+            return self.runs.get()
+
+        folder = self._context.folder / "exercises"
+        results = [
+            work_on(exercise, folder / exercise.name, run_aider, self._home) for exercise in load_exercises()
+        ]
+        record = BenchmarkRecord.of(self._model, edit_format, results)
+        text = record.as_yaml(results)
+        self._context.evidence.append(Evidence.text("record of the exercises", text, "exercises.yml"))
+        for name, unit in FIGURES.items():
+            value = float(record.fields[name])
+            self._context.record(
+                f"aider.exercises.{edit_format}.{name}", f"Aider, {edit_format}: {name}", value, unit
+            )
+        self._exercises.set(results)
+
+    def _run(self, words: Sequence[str], folder: Path | None = None, within: float = RUN_SECONDS) -> None:
         mark, log = len(self.proxy.exchanges), self._context.folder / f"aider-{len(self._commands)}.log"
         process = ManagedProcess(
-            self._command(words), stdout=log, env=self._environment, cwd=self.project.folder
+            self._command(words), stdout=log, env=self._environment, cwd=folder or self.project.folder
         )
 
         def ended() -> bool:
@@ -286,7 +354,7 @@ class AiderScenario:
             wait_until(
                 "the end of Aider",
                 ended,
-                timeout=self._suite.settings.seconds(RUN_SECONDS),
+                timeout=self._suite.settings.seconds(within),
                 seen=lambda: f"{self._last_request(mark)}; Aider printed:\n{read_output(log)[-2000:]}",
             )
         except WaitTimeout as timeout:
@@ -351,6 +419,20 @@ class AiderScenario:
         self.require_changed(files)
         if not project.commits:
             raise CheckFailed("there is no new commit")
+
+    def require_solved(self, number: int) -> None:
+        """So many exercises are solved, and no request of any exercise failed at the server."""
+        results = self._exercises.get()
+        if failed := [
+            f"{result.name} ({result.server_failure})" for result in results if result.server_failure
+        ]:
+            raise CheckFailed(f"failures of the server in the exercises {', '.join(failed)}")
+        solved = [result.name for result in results if result.solved]
+        if len(solved) < number:
+            found = ", ".join(solved) or "none"
+            raise CheckFailed(
+                f"expected at least {number} solved exercises of {len(results)}, found: {found}"
+            )
 
     def require_commits(self, number: int) -> None:
         """So many commits were added."""

@@ -23,6 +23,7 @@ from support.settings import ResolvedSettings, Settings
 
 SCRIPTED_MODEL = "needs.scripted_model"
 NEEDS_AIDER = "needs.aider"
+NEEDS_AIDER_MODEL = "needs.aider_model"
 NEEDS_LANGCHAIN, NEEDS_SCHEMATHESIS = "needs.langchain", "needs.schemathesis"
 
 
@@ -89,7 +90,11 @@ class Requirements:
         """The reason (with its remedy) why a scenario with these tags cannot run, or None."""
         wanted = {tag for tag in tags if tag.startswith("needs.")}
         if NEEDS_PROGRAM in wanted and not isinstance(self.target, CommandTarget):
+            if NEEDS_AIDER in wanted and self.settings.aider_model is not None:
+                return f"{TARGET_IS_URL}; with aider_model the exercises are run, not scripted conversations"
             return f"{TARGET_IS_URL}; set MISTRALRS_BIN instead of TARGET_URL"
+        if NEEDS_AIDER_MODEL in wanted and (unset := self._missing_aider_model()):
+            return unset
         if SCRIPTED_MODEL in wanted and isinstance(self.target, UrlTarget) and self.target.other_model_reason:
             return self.target.other_model_reason
         if "needs.smollm2" in wanted and not has_smollm2(self.settings.acceptance_cache_dir):
@@ -113,6 +118,17 @@ class Requirements:
         if unmet := unmet_capability(wanted, self.target.program, self.target.version):
             return unmet
         return missing_ollama(wanted, self.settings, lambda: self._ollama) or self._missing_package(wanted)
+
+    def _missing_aider_model(self) -> str | None:
+        settings = self.settings
+        if settings.aider_model is None:
+            return "requires a capable model; name it with -D aider_model=openai/NAME or ollama_chat/NAME"
+        over_ollama = settings.aider_model.startswith("ollama_chat/")
+        if over_ollama and settings.ollama_url is not None:
+            return None
+        if isinstance(self.target, UrlTarget) or (settings.user_model is not None and not over_ollama):
+            return None
+        return "requires the server of aider_model; set TARGET_URL or TEST_MODEL_PATH, or OLLAMA_URL"
 
     def _missing_package(self, wanted: Collection[str]) -> str | None:
         # Not at the top: the packages are optional, and most runs need none.

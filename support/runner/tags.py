@@ -27,6 +27,7 @@ NEEDS = frozenset(
         "needs.pty",
         "needs.tmux",
         "needs.aider",
+        "needs.aider_model",
         *CAPABILITIES,
     }
 )

@@ -244,6 +244,23 @@ def test_an_unknown_name_unlike_any_other_points_to_the_list(say: Say, source: s
     assert "`acceptance settings` lists all settings" in error_of(say(source, name, "1"))
 
 
+@pytest.mark.parametrize("source", ("define", "file"))
+def test_the_model_of_aider_is_set_by_the_suites_own_sources(source: str, say: Say) -> None:
+    assert load_settings(say(source, "aider_model", "openai/coder")).settings.aider_model == "openai/coder"
+
+
+def test_the_variable_aider_model_belongs_to_aider(say: Say) -> None:
+    resolved = load_settings(say("environment", "aider_model", "gpt-4o"))
+    assert resolved.settings.aider_model is None
+    assert "aider_model" not in resolved.origins
+
+
+@pytest.mark.parametrize("name", ("coder", "gpt/coder", "openai/", "ollama_chat/two words"))
+def test_the_model_of_aider_needs_provider_and_name(name: str) -> None:
+    with pytest.raises(SettingsError, match="give openai/NAME or ollama_chat/NAME"):
+        load_settings({"aider_model": name})
+
+
 def test_foreign_environment_variables_are_none_of_our_business(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_PROT", "1")
     assert load_settings().settings.test_port is None

@@ -31,6 +31,7 @@ from tests.style.reading import ROOT, SUPPORT, Vocabulary, named
 # All tables there are; a new one belongs into a test.
 TABLES = {
     "support/doctor.toml",
+    "support/aider/exercises.toml",
     "support/models/broken.toml",
     "support/models/scripts/control_codes.toml",
     "support/mcp/messages.toml",
