@@ -90,11 +90,7 @@ class Requirements:
         """The reason (with its remedy) why a scenario with these tags cannot run, or None."""
         wanted = {tag for tag in tags if tag.startswith("needs.")}
         if NEEDS_PROGRAM in wanted and not isinstance(self.target, CommandTarget):
-            if NEEDS_AIDER in wanted and self.settings.aider_model is not None:
-                return f"{TARGET_IS_URL}; with aider_model the exercises are run, not scripted conversations"
-            return f"{TARGET_IS_URL}; set MISTRALRS_BIN instead of TARGET_URL"
-        if NEEDS_AIDER_MODEL in wanted and (unset := self._missing_aider_model()):
-            return unset
+            return self._target_is_url(wanted)
         if SCRIPTED_MODEL in wanted and isinstance(self.target, UrlTarget) and self.target.other_model_reason:
             return self.target.other_model_reason
         if "needs.smollm2" in wanted and not has_smollm2(self.settings.acceptance_cache_dir):
@@ -117,7 +113,12 @@ class Requirements:
             return "requires the command line of mistralrs 0.7 or newer, mistralrs-server has another one"
         if unmet := unmet_capability(wanted, self.target.program, self.target.version):
             return unmet
-        return missing_ollama(wanted, self.settings, lambda: self._ollama) or self._missing_package(wanted)
+        return missing_ollama(wanted, self.settings, lambda: self._ollama) or self._missing_extra(wanted)
+
+    def _target_is_url(self, wanted: Collection[str]) -> str:
+        if NEEDS_AIDER in wanted and self.settings.aider_model is not None:
+            return f"{TARGET_IS_URL}; with aider_model the exercises are run, not scripted conversations"
+        return f"{TARGET_IS_URL}; set MISTRALRS_BIN instead of TARGET_URL"
 
     def _missing_aider_model(self) -> str | None:
         settings = self.settings
@@ -129,6 +130,10 @@ class Requirements:
         if isinstance(self.target, UrlTarget) or (settings.user_model is not None and not over_ollama):
             return None
         return "requires the server of aider_model; set TARGET_URL or TEST_MODEL_PATH, or OLLAMA_URL"
+
+    def _missing_extra(self, wanted: Collection[str]) -> str | None:
+        unset = self._missing_aider_model() if NEEDS_AIDER_MODEL in wanted else None
+        return unset or self._missing_package(wanted)
 
     def _missing_package(self, wanted: Collection[str]) -> str | None:
         # Not at the top: the packages are optional, and most runs need none.
