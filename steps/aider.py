@@ -110,9 +110,9 @@ def variable(context: StepContext, name: str, value: str) -> None:
     context.world.aider.set_variable(name, value)
 
 
-@when("Aider is started( with)")
-def start(context: StepContext) -> None:
-    context.world.aider.start(context.table)
+@when("Aider {aider_start}( with)")
+def start(context: StepContext, how: str) -> None:
+    context.world.aider.start(how, context.table)
 
 
 @then("Aider exits with code {int}")
@@ -123,11 +123,6 @@ def exit_code(context: StepContext, code: int) -> None:
 @then("each request for a(n) {aider_request} has the fields")
 def fields(context: StepContext, kind: str) -> None:
     context.world.aider.runs.get().require_fields(kind, request_options(context.table))
-
-
-@when("Aider works on the exercises( with)")
-def exercises(context: StepContext) -> None:
-    context.world.aider.work_on_exercises(context.table)
 
 
 @then("at least {int} exercises are solved")

@@ -83,6 +83,7 @@ for _type in (
     one_of("place", ("in a terminal", "without a terminal")),
     one_of("aider_request", AIDER_REQUESTS),
     one_of("aider_place", AIDER_PLACES),
+    one_of("aider_start", ("is started", "works on the exercises")),
     one_of("aider_output", ("prints", "does not print")),
     one_of("aider_receipt", ("receives", "does not receive")),
     one_of("server_failure", SERVER_FAILURES),

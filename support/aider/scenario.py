@@ -68,6 +68,7 @@ FLAGS = (
 USUAL_FLAGS = ("--map-tokens", "0", "--yes-always")
 # The model of the setting `aider_model`.
 USER_MODEL = "the user's model"
+ON_EXERCISES = "works on the exercises"
 # Of the record of the exercises: the figures that are shown as trends, and their units.
 FIGURES = {
     **dict.fromkeys(("pass_rate_1", "pass_rate_2", "percent_cases_well_formed"), "%"),
@@ -301,9 +302,12 @@ class AiderScenario:  # noqa: PLR0904 - one method for each step
                 found = run.output[-2000:]
                 raise CheckFailed(f"turn {turn}, {line!r}: expected {expected!r}, Aider printed:\n{found}")
 
-    def start(self, options: Iterable[Mapping[str, str]] | None) -> None:
-        """Run Aider without a message: it starts, shows its configuration and ends."""
-        self._run([*self._words(options), "--exit"])
+    def start(self, how: str, options: Iterable[Mapping[str, str]] | None) -> None:
+        """Run Aider without a message: it shows its configuration and ends; or let it do the exercises."""
+        if how == ON_EXERCISES:
+            self._work_on_exercises(options)
+        else:
+            self._run([*self._words(options), "--exit"])
 
     def _words(self, options: Iterable[Mapping[str, str]] | None) -> list[str]:
         tests = self.project.test_command
@@ -311,7 +315,7 @@ class AiderScenario:  # noqa: PLR0904 - one method for each step
         rows = [(row["option"], row["value"].replace("{tests}", tests)) for row in options or ()]
         return [word for option, value in rows for word in _option_words(option, value)]
 
-    def work_on_exercises(self, options: Iterable[Mapping[str, str]] | None) -> None:
+    def _work_on_exercises(self, options: Iterable[Mapping[str, str]] | None) -> None:
         """Aider works on the ten exercises; the record is evidence, and its figures are measured."""
         rows = [*(options or ())]
         words = [word for row in rows for word in _option_words(row["option"], row["value"])]
