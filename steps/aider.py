@@ -19,9 +19,9 @@ def connected(context: StepContext, server: str) -> None:
     context.world.aider.connect(server, context.table)
 
 
-@given("the server answers with {server_failure}")
-def server_failure(context: StepContext, failure: str) -> None:
-    context.world.aider.inject(failure)
+@given("the server answers with {server_answer}")
+def server_answer(context: StepContext, answer: str) -> None:
+    context.world.aider.inject(answer)
 
 
 @when("Aider is asked {string}( with)")
@@ -60,9 +60,9 @@ def unchanged(context: StepContext) -> None:
     context.world.aider.require_changed(())
 
 
-@then("Aider adds {int} commit(s)")
+@then("Aider adds {int} commit(s)( with)")
 def commits(context: StepContext, number: int) -> None:
-    context.world.aider.require_commits(number)
+    context.world.aider.require_commits(number, context.table)
 
 
 @then("each line has the listed output")

@@ -45,6 +45,12 @@ SERVER_FAILURES = (
     *("one busy error", "one server error", "one closed connection", "one broken stream"),
     *("one malformed event", "one stalled stream", "an empty answer", "an answer cut by length"),
 )
+UNUSUAL_ANSWERS = (
+    *("a stream without roles", "a first content of null", "an empty first delta", "a usage chunk at the end"),
+    *("CRLF line ends", "keep-alive comments", "no space after each colon", "all text in one chunk"),
+    *("reasoning before the text", "an empty commit message", "empty commit messages only"),
+    *("a commit message in quotes", "a commit message in a fence", "a commit message with think tags"),
+)
 CLIENT_FAULTS = (
     *("disconnects during a streamed answer", "disconnects during a non-streamed answer"),
     *("disconnect while another client reads a stream", "stops reading a stream while 4 users ask"),
@@ -86,7 +92,7 @@ for _type in (
     one_of("aider_start", ("is started", "works on the exercises")),
     one_of("aider_output", ("prints", "does not print")),
     one_of("aider_receipt", ("receives", "does not receive")),
-    one_of("server_failure", SERVER_FAILURES),
+    one_of("server_answer", (*SERVER_FAILURES, *UNUSUAL_ANSWERS)),
     one_of("stream", ("standard output", "standard error")),
     one_of("output_form", OUTPUT_FORMS),
     one_of("event", LOG_EVENTS),

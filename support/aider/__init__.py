@@ -10,4 +10,5 @@ server           the server that Aider is connected to, and the processes that h
 server_failures  failures of a server by their names: what the proxy does with the next requests
 session          an interactive session in a terminal
 traffic          the requests of Aider by their kind
+unusual_answers  allowed answers of an uncommon form: shapes of a stream, commit messages
 """

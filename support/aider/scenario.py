@@ -27,6 +27,7 @@ from support.aider.server import ConnectedServer
 from support.aider.server_failures import OLLAMA_FAILURES, SERVER_FAILURES
 from support.aider.session import AiderSession
 from support.aider.traffic import CHAT_PATHS, EDIT, aider_requests
+from support.aider.unusual_answers import UNUSUAL_ANSWERS
 from support.chat.client import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint
 from support.chat.scenario_servers import CREATE_SECONDS, ScenarioServers
 from support.errors import CheckFailed, NotSupported
@@ -170,10 +171,11 @@ class AiderScenario:  # noqa: PLR0904 - one method for each step
             raise CheckFailed("a Given step that connects Aider to a server has to come first")
         return self._proxy
 
-    def inject(self, failure: str) -> None:
-        """The next requests for answers get this failure, in the form of the server's API."""
+    def inject(self, answer: str) -> None:
+        """The next requests for answers get this one: an unusual answer, or a failure in the API's form."""
         failures = OLLAMA_FAILURES if self.server.serves_ollama else SERVER_FAILURES
-        self.proxy.faults.extend(failures.find(failure))
+        known = UNUSUAL_ANSWERS if answer in UNUSUAL_ANSWERS else failures
+        self.proxy.faults.extend(known.find(answer))
 
     def _endpoint(self, server: str, context: int) -> ChatEndpoint:
         source = self.project.source
@@ -438,12 +440,15 @@ class AiderScenario:  # noqa: PLR0904 - one method for each step
                 f"expected at least {number} solved exercises of {len(results)}, found: {found}"
             )
 
-    def require_commits(self, number: int) -> None:
-        """So many commits were added."""
+    def require_commits(self, number: int, subjects: Iterable[Mapping[str, str]] | None) -> None:
+        """So many commits were added, with these subjects, the latest first: rows of `subject`."""
         commits = self.project.commits
+        found = "; ".join(commits) or "none"
         if len(commits) != number:
-            found = "; ".join(commits) or "none"
             raise CheckFailed(f"expected {number} new commits, found {len(commits)}: {found}")
+        expected = [row["subject"] for row in subjects or ()]
+        if expected and commits != expected:
+            raise CheckFailed(f"expected commits with the subjects {'; '.join(expected)}, found: {found}")
 
     def require_changed(self, files: Sequence[str]) -> None:
         """These files differ from the state before, and no others."""

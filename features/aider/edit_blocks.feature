@@ -1,0 +1,74 @@
+Feature: Edit blocks that Aider cannot apply
+  A model may quote lines that are not in the file, or forget its name. Aider sends the reason back and applies the
+  correction; it never applies half a block, and keeps the bytes of all other lines.
+
+  Background:
+    Given the project "tavern"
+    And Aider is connected to mistral.rs
+
+  @critical @needs.command @needs.aider
+  Scenario Outline: <block> is sent back and corrected
+    When Aider is asked "<request>" with
+      | option      | value    |
+      | edit-format | diff     |
+      | file        | menu.txt |
+    Then Aider sends <requests> requests for an edit
+    And Aider adds <commits> commit
+    And only "menu.txt" is changed
+    And the tests "<test>" of the project pass
+
+    Examples: blocks
+      | block                       | request             | requests | commits | test                              |
+      | A block that does not match | A dearer broth      | 2        | 1       | test_menu.Menu.test_soup          |
+      | One wrong block of two      | Prices of inflation | 2        | 2       | test_menu.Menu.test_soup_and_cake |
+      | A repeated applied block    | Festival prices     | 3        | 2       | test_menu.Menu.test_soup_and_cake |
+
+  @critical @needs.command @needs.aider
+  Scenario Outline: <block> changes nothing
+    When Aider is asked "<request>" with
+      | option      | value    |
+      | edit-format | diff     |
+      | file        | menu.txt |
+    Then Aider prints "<message>"
+    And Aider sends <requests> request for an edit
+    And the project is unchanged
+    And Aider adds 0 commits
+
+    Examples: blocks
+      | block                           | request            | requests | message                                    |
+      | An edit that is applied already | Bakery prices      | 2        | The REPLACE lines are already in menu.txt! |
+      | A file name within a block      | The misplaced dish | 1        | list index out of range                    |
+
+  @critical @needs.command @needs.aider
+  Scenario Outline: Aider gives up on <blocks> after three corrections
+    When Aider is asked "<request>" with
+      | option      | value    |
+      | edit-format | diff     |
+      | file        | menu.txt |
+    Then Aider prints "<reason>" and "Only 3 reflections allowed, stopping."
+    And Aider sends 4 requests for an edit
+    And the project is unchanged
+    And Aider adds 0 commits
+
+    Examples: blocks
+      | blocks                     | request             | reason                                  |
+      | lines that are not there   | Add goulash         | 1 SEARCH/REPLACE block failed to match! |
+      | blocks without a file name | The nameless dish   | Bad/missing filename                    |
+      | blocks without an end      | The unfinished dish | Expected `>>>>>>> REPLACE` or `=======` |
+
+  @critical @needs.command @needs.aider
+  Scenario Outline: An edit of a file with <bytes> is exact
+    When Aider is asked "<request>" with
+      | option       | value  |
+      | edit-format  | diff   |
+      | line-endings | <ends> |
+      | file         | <file> |
+    Then Aider commits a change of "<file>"
+    And Aider sends 1 request for an edit
+    And the tests "<test>" of the project pass
+
+    Examples: files
+      | bytes            | request     | ends     | file      | test                                   |
+      | CRLF line ends   | New vintage | crlf     | wine.csv  | test_bytes.Bytes.test_carriage_returns |
+      | tabs             | New knife   | platform | Makefile  | test_bytes.Bytes.test_tabs             |
+      | no final newline | New slogan  | platform | motto.txt | test_bytes.Bytes.test_final_newline    |

@@ -1,0 +1,121 @@
+"""Allowed answers of an uncommon form, by their names in the features, made from those of the server.
+
+Shapes of a stream (server-sent events of the HTML standard, 9.2.6, with OpenAI's chat completion chunks), and
+commit messages, which are the answer to Aider's second request and are not streamed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from support.aider.project import COMMIT_MESSAGE
+from support.http.recording_proxy import Fault
+from support.name_registry import NameRegistry
+from support.units import JsonObject
+
+REASONING = "The value is that of an older book."
+PASSED_ON = Fault()
+_DONE = "[DONE]"
+
+
+def _chunks(body: bytes) -> list[JsonObject]:
+    """The chunks of a stream, without comments and the end."""
+    lines = body.decode().replace("\r\n", "\n").split("\n")
+    events = [line.removeprefix("data:").strip() for line in lines if line.startswith("data:")]
+    return [json.loads(event) for event in events if event != _DONE]
+
+
+def _stream(chunks: list[JsonObject]) -> bytes:
+    events = [json.dumps(chunk, ensure_ascii=False) for chunk in chunks]
+    return "".join(f"data: {event}\n\n" for event in [*events, _DONE]).encode()
+
+
+def _with_delta(chunk: JsonObject, delta: JsonObject) -> JsonObject:
+    """A chunk with this delta, and no finish reason, in place of its own."""
+    choice = {**chunk["choices"][0], "delta": delta, "finish_reason": None}
+    return {**chunk, "choices": [choice]}
+
+
+def _text(chunk: JsonObject) -> str:
+    """Empty in a chunk without text."""
+    return "".join(choice["delta"].get("content") or "" for choice in chunk["choices"])
+
+
+def _after(*deltas: JsonObject) -> Callable[[bytes], bytes]:
+    """The same stream with these deltas before its own."""
+
+    def rewrite(body: bytes) -> bytes:
+        chunks = _chunks(body)
+        return _stream([*(_with_delta(chunks[0], delta) for delta in deltas), *chunks])
+
+    return rewrite
+
+
+def _without_roles(body: bytes) -> bytes:
+    chunks = _chunks(body)
+    for chunk in chunks:
+        for choice in chunk["choices"]:
+            choice["delta"].pop("role", None)
+    return _stream(chunks)
+
+
+def _with_usage(body: bytes) -> bytes:
+    """A last chunk without choices (`stream_options.include_usage` of OpenAI's API)."""
+    chunks = _chunks(body)
+    usage = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}
+    return _stream([*chunks, {**chunks[-1], "choices": [], "usage": usage}])
+
+
+def _in_one_chunk(body: bytes) -> bytes:
+    """All text and the finish reason in one chunk."""
+    chunks = _chunks(body)
+    delta = {"role": "assistant", "content": "".join(map(_text, chunks))}
+    choice = {"index": 0, "delta": delta, "finish_reason": "stop"}
+    return _stream([{**chunks[0], "choices": [choice]}])
+
+
+def _with_comments(body: bytes) -> bytes:
+    """A comment before each event, as servers send it while nothing else is there to send."""
+    return body.replace(b"data:", b": keep-alive\n\ndata:")
+
+
+def _commit_message(text: str) -> Callable[[bytes], bytes]:
+    """The same completion with another text."""
+
+    def rewrite(body: bytes) -> bytes:
+        completion = json.loads(body)
+        completion["choices"][0]["message"]["content"] = text
+        return json.dumps(completion).encode()
+
+    return rewrite
+
+
+def _committed_with(text: str) -> tuple[Fault, ...]:
+    return (PASSED_ON, Fault(rewrite=_commit_message(text)))
+
+
+_EMPTY = Fault(rewrite=_commit_message(""))
+
+# One fault for each request in order; later requests are passed on.
+UNUSUAL_ANSWERS: NameRegistry[tuple[Fault, ...]] = NameRegistry(
+    "unusual answer of a server",
+    {
+        "a stream without roles": (Fault(rewrite=_without_roles),),
+        "a first content of null": (Fault(rewrite=_after({"role": "assistant", "content": None})),),
+        "an empty first delta": (Fault(rewrite=_after({})),),
+        "a usage chunk at the end": (Fault(rewrite=_with_usage),),
+        "CRLF line ends": (Fault(rewrite=lambda body: body.replace(b"\n", b"\r\n")),),
+        "keep-alive comments": (Fault(rewrite=_with_comments),),
+        "no space after each colon": (Fault(rewrite=lambda body: body.replace(b"data: ", b"data:")),),
+        "all text in one chunk": (Fault(rewrite=_in_one_chunk),),
+        "reasoning before the text": (Fault(rewrite=_after({"reasoning_content": REASONING})),),
+        "an empty commit message": (PASSED_ON, _EMPTY),
+        "empty commit messages only": (PASSED_ON, _EMPTY, _EMPTY),
+        "a commit message in quotes": _committed_with(f'"{COMMIT_MESSAGE}"'),
+        "a commit message in a fence": _committed_with(f"```\n{COMMIT_MESSAGE}\n```"),
+        "a commit message with think tags": _committed_with(
+            f"<think>\n{REASONING}\n</think>\n\n{COMMIT_MESSAGE}"
+        ),
+    },
+)
