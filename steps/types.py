@@ -46,7 +46,12 @@ SERVER_FAILURES = (
     *("one malformed event", "one stalled stream", "an empty answer", "an answer cut by length"),
 )
 UNUSUAL_ANSWERS = (
-    *("a stream without roles", "a first content of null", "an empty first delta", "a usage chunk at the end"),
+    *(
+        "a stream without roles",
+        "a first content of null",
+        "an empty first delta",
+        "a usage chunk at the end",
+    ),
     *("CRLF line ends", "keep-alive comments", "no space after each colon", "all text in one chunk"),
     *("reasoning before the text", "an empty commit message", "empty commit messages only"),
     *("a commit message in quotes", "a commit message in a fence", "a commit message with think tags"),
