@@ -24,7 +24,7 @@ Feature: Edit blocks that Aider cannot apply
       | A repeated applied block    | Festival prices     | 3        | 2       | test_menu.Menu.test_soup_and_cake |
 
   @critical @needs.command @needs.aider
-  Scenario Outline: <block> changes nothing
+  Scenario Outline: Aider changes nothing for <block>
     When Aider is asked "<request>" with
       | option      | value    |
       | edit-format | diff     |
@@ -36,8 +36,8 @@ Feature: Edit blocks that Aider cannot apply
 
     Examples: blocks
       | block                           | request            | requests | message                                    |
-      | An edit that is applied already | Bakery prices      | 2        | The REPLACE lines are already in menu.txt! |
-      | A file name within a block      | The misplaced dish | 1        | list index out of range                    |
+      | an edit that is applied already | Bakery prices      | 2        | The REPLACE lines are already in menu.txt! |
+      | a file name within a block      | The misplaced dish | 1        | list index out of range                    |
 
   @critical @needs.command @needs.aider
   Scenario Outline: Aider gives up on <blocks> after three corrections
