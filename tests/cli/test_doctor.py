@@ -79,6 +79,7 @@ def test_each_need_of_a_model_is_looked_at() -> None:
         "needs.subcommands",
         "needs.ollama_api",
         "needs.pty",
+        "needs.aider_model",
     }
     about_the_target |= set(CAPABILITIES)
     reported = {f"needs.{name.replace(' ', '_')}" for name in FIRST | PROGRAMS.keys()}

@@ -1,0 +1,46 @@
+Feature: Commit messages of Aider
+  Aider asks the model for the message of each commit. Whatever comes back, the change is committed, and the
+  developer finds it in the history.
+
+  Background:
+    Given the project "thermometer"
+
+  @normal @needs.command @needs.aider
+  Scenario Outline: Aider commits a change after <answer>
+    Given Aider is connected to mistral.rs
+    And the server answers with <answer>
+    When Aider is asked "Correct the melting point" with
+      | option | value          |
+      | file   | thermometer.py |
+    Then only "thermometer.py" is changed
+    And Aider sends <requests> requests for a commit message
+    And Aider adds 1 commit with
+      | subject   |
+      | <subject> |
+
+    Examples: messages
+      | answer                      | requests | subject                                 |
+      | an empty commit message     | 2        | feat: change what was asked for         |
+      | empty commit messages only  | 2        | (no commit message provided)            |
+      | a commit message in quotes  | 1        | feat: change what was asked for         |
+      | a commit message in a fence | 1        | ``` feat: change what was asked for ``` |
+
+  @normal @needs.command @needs.aider @needs.ollama_api
+  Scenario: The weak model writes the commit message
+    Given Aider is connected to the gateway
+    And the file ".aider.model.settings.yml" in the project
+      """
+      - name: ollama_chat/scripted
+        edit_format: whole
+        weak_model_name: ollama_chat/scripted:latest
+      """
+    When Aider is asked "Correct the melting point" with
+      | option | value          |
+      | file   | thermometer.py |
+    Then Aider commits a change of "thermometer.py"
+    And each request for an edit has the fields
+      | option | value    |
+      | model  | scripted |
+    And each request for a commit message has the fields
+      | option | value           |
+      | model  | scripted:latest |
