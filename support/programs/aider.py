@@ -1,7 +1,7 @@
-"""Aider, and its successor cecli: programs in Python environments of their own.
+"""Aider: a program in a Python environment of its own.
 
-Both pin every dependency, and Aider needs a Python below 3.13: neither can be a dependency of the suite.
-https://pypi.org/project/aider-chat/ and https://pypi.org/project/cecli-dev/
+It pins every dependency and needs a Python below 3.13, so it can be no dependency of the suite.
+https://pypi.org/project/aider-chat/
 """
 
 from __future__ import annotations
@@ -135,4 +135,3 @@ _TOO_OLD = f"the suite uses options of Aider {'.'.join(map(str, MINIMUM_VERSION)
 
 
 AIDER = CodingAssistant("aider", "aider-chat", "0.86.2", "the coding assistant, for @needs.aider")
-CECLI = CodingAssistant("cecli", "cecli-dev", "1.10.0", "the successor of Aider, for @needs.cecli")

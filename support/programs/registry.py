@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support.programs.aider import AIDER, CECLI
+from support.programs.aider import AIDER
 from support.programs.allure import AllureProgram, NodeProgram
 from support.programs.git import GIT
 from support.programs.install import ExternalProgram, ReportProgress
@@ -21,7 +21,6 @@ PROGRAMS: dict[str, ExternalProgram] = {
     "tmux": TMUX,
     "git": GIT,
     "aider": AIDER,
-    "cecli": CECLI,
 }
 
 
