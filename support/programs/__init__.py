@@ -5,7 +5,6 @@ allure               Allure 3, which makes the HTML report, and Node.js, which r
 child_environment    the environment variables of a program under test: offline, own home
 cpu_contention       how much of the CPU other processes had
 deferred_interrupts  sections of code in which Ctrl-C waits
-git                  the program git
 install              what every external program has (`find`, `get`); builds or installs it with its
                      ecosystem's command
 launcher             starts a server program and waits until it is ready: log line, port, HTTP
@@ -21,5 +20,5 @@ run_directory        the temporary folder of a run, and the removal of abandoned
 sampling             a thread that samples until it is stopped
 smollm2              the trained model SmolLM2, from its Python package
 starts               how servers were started, to start them again
-tmux                 the program tmux
+system_program       git and tmux, of the package manager of the system
 """

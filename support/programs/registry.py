@@ -6,12 +6,11 @@ from pathlib import Path
 
 from support.programs.aider import AIDER
 from support.programs.allure import AllureProgram, NodeProgram
-from support.programs.git import GIT
 from support.programs.install import ExternalProgram, ReportProgress
 from support.programs.mistralrs import MISTRALRS
 from support.programs.ollama import OLLAMA
 from support.programs.smollm2 import smollm2
-from support.programs.tmux import TMUX
+from support.programs.system_program import GIT, TMUX
 
 PROGRAMS: dict[str, ExternalProgram] = {
     "mistralrs": MISTRALRS,

@@ -9,11 +9,10 @@ from functools import cached_property
 
 from support.errors import ProgramUnavailable
 from support.programs.aider import AIDER
-from support.programs.git import GIT, MINIMUM_VERSION
 from support.programs.install import InstalledProgram, ReportProgress
 from support.programs.ollama import OLLAMA
 from support.programs.smollm2 import has_smollm2
-from support.programs.tmux import TMUX
+from support.programs.system_program import GIT, TMUX
 from support.results.behave_types import BehaveScenario
 from support.results.outcome import NEEDS_PROGRAM, TARGET_IS_URL
 from support.servers.capabilities import unmet_capability
@@ -65,7 +64,7 @@ def missing_git(settings: Settings) -> str | None:
     """Why Aider has no git to work with, or None."""
     if GIT.find(settings.acceptance_cache_dir) is not None:
         return None
-    return f"requires git {'.'.join(map(str, MINIMUM_VERSION))} or newer on the PATH; `{GIT.install_hint}`"
+    return f"requires {GIT.needed} on the PATH; `{GIT.install_hint}`"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from support.models.script import Script
 from support.programs.child_environment import child_environment
 from support.programs.never_ready import NEVER_READY
 from support.programs.process import CompletedCommand
-from support.programs.tmux import TMUX
+from support.programs.system_program import TMUX
 from support.reporting.evidence import Transcript
 from support.results.must_check import MustCheck
 from support.results.safe_text import visible

@@ -13,8 +13,8 @@ import pytest
 from support.errors import ProgramUnavailable, SettingsError
 from support.programs import aider as program_of_aider
 from support.programs.aider import AIDER, PYTHONS
-from support.programs.git import GIT
-from support.programs.git import _version as git_version
+from support.programs.system_program import GIT
+from support.programs.system_program import _version as system_version
 from support.settings import Settings, load_settings
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the scripts need a shell")
@@ -180,7 +180,7 @@ def test_a_git_that_is_too_old_or_another_program_is_none(
     program.write_text(f"#!/bin/sh\necho {printed}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    git_version.cache_clear()
+    system_version.cache_clear()
     assert GIT.find(tmp_path) is None
     program.unlink()
     assert subprocess.run(["git", "--version"], check=True, capture_output=True).returncode == 0

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from support.errors import ProgramUnavailable
-from support.programs.tmux import TMUX
+from support.programs.system_program import TMUX
 from support.runner import requirements
 from support.servers.command_line import ModelArguments, chat_command_prefix, command_line_of
 from support.servers.discovery import CommandTarget

@@ -18,7 +18,7 @@ import pytest
 from support.models.script import Script
 from support.programs.process import process_tree
 from support.programs.run_directory import temp_prefix
-from support.programs.tmux import TMUX
+from support.programs.system_program import TMUX
 from support.scenario import ScenarioContext
 from support.terminal.chat import Chat, Turn
 from support.terminal.scenario import END_SECONDS, TerminalScenario, check_prompted
@@ -245,7 +245,7 @@ from pathlib import Path
 from support.programs.process import process_tree
 from support.terminal.tmux import TmuxWindow
 from support.programs.run_directory import temp_prefix
-from support.programs.tmux import TMUX
+from support.programs.system_program import TMUX
 from tests.terminal import fakes
 home = Path(sys.argv[1])
 program = TMUX.find(home).path
