@@ -53,8 +53,8 @@ UNUSUAL_ANSWERS = (
         "a usage chunk at the end",
     ),
     *("CRLF line ends", "keep-alive comments", "no space after each colon", "all text in one chunk"),
-    *("reasoning before the text", "an empty commit message", "empty commit messages only"),
-    *("a commit message in quotes", "a commit message in a fence", "a commit message with think tags"),
+    *("an empty commit message", "empty commit messages only"),
+    *("a commit message in quotes", "a commit message in a fence"),
 )
 CLIENT_FAULTS = (
     *("disconnects during a streamed answer", "disconnects during a non-streamed answer"),

@@ -13,10 +13,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from support.errors import SettingsError, TargetError
-from support.programs.aider import AIDER
+from support.programs.aider import AIDER, CodingAssistant
 from support.programs.install import InstalledProgram, printed_version
 from support.programs.mistralrs import MINIMUM_RUST
-from support.programs.ollama import OLLAMA
+from support.programs.ollama import OLLAMA, OllamaProgram
 from support.programs.registry import PROGRAMS
 from support.programs.smollm2 import has_smollm2
 from support.servers.discovery import discover
@@ -58,7 +58,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         if name == "ollama":
             yield _ollama(settings)
         elif name == "aider":
-            yield _aider(settings)
+            yield _located(AIDER, settings, f"`{AIDER.install_hint}`, or set AIDER_BIN")
         elif name != "mistralrs":
             found_at = _place(part.find(cache))
             yield Finding(name, bool(found_at), found_at, part.purpose, f"`{part.install_hint}`")
@@ -122,21 +122,16 @@ def _ollama(settings: Settings) -> Finding:
     remedy = f"`{OLLAMA.install_hint}`, or set OLLAMA_URL"
     if settings.ollama_url is not None:
         return Finding("ollama", True, redact_url(settings.ollama_url), OLLAMA.purpose, remedy)
-    try:
-        found_at = _place(OLLAMA.locate(settings))
-    except SettingsError as error:
-        return Finding("ollama", False, "", OLLAMA.purpose, str(error))
-    return Finding("ollama", bool(found_at), found_at, OLLAMA.purpose, remedy)
+    return _located(OLLAMA, settings, remedy)
 
 
-def _aider(settings: Settings) -> Finding:
+def _located(program: OllamaProgram | CodingAssistant, settings: Settings, remedy: str) -> Finding:
     """The one that a run would use."""
-    remedy = f"`{AIDER.install_hint}`, or set AIDER_BIN"
     try:
-        found_at = _place(AIDER.locate(settings))
+        found_at = _place(program.locate(settings))
     except SettingsError as error:
-        return Finding(AIDER.name, False, "", AIDER.purpose, str(error))
-    return Finding(AIDER.name, bool(found_at), found_at, AIDER.purpose, remedy)
+        found_at, remedy = "", str(error)
+    return Finding(program.name, bool(found_at), found_at, program.purpose, remedy)
 
 
 def _place(found: InstalledProgram | None) -> str:

@@ -81,7 +81,7 @@ FIGURES = {
 PROJECT, HOME = PLACES = ("the project", "the home folder")
 
 
-class AiderScenario:  # noqa: PLR0904 - one method for each step
+class AiderScenario:
     """Fresh for each scenario."""
 
     def __init__(self, servers: ScenarioServers) -> None:
@@ -93,7 +93,6 @@ class AiderScenario:  # noqa: PLR0904 - one method for each step
         self._connections.write_text("", encoding="utf-8")
         self._project: Project | None = None
         self._server: ConnectedServer | None = None
-        self._proxy: RecordingProxy | None = None
         self._model = ""
         self._variables: dict[str, str] = {}
         self.runs: MustCheck[AiderRun] = self._context.must_check("result of Aider")
@@ -130,12 +129,13 @@ class AiderScenario:  # noqa: PLR0904 - one method for each step
         key = "unused"
         if server == USER_MODEL:
             endpoint, key = self._user_endpoint(), self._suite.settings.api_key or key
-            self._server = ConnectedServer(endpoint, None)
+            program = None
         else:
             endpoint = self._endpoint(server, context)
-            self._server = ConnectedServer(endpoint, self._program(server))
-        proxy = self._proxy = RecordingProxy(endpoint.url, CHAT_PATHS)
+            program = self._program(server)
+        proxy = RecordingProxy(endpoint.url, CHAT_PATHS)
         self._context.cleanups.callback(proxy.close)
+        self._server = ConnectedServer(endpoint, proxy, program)
         self._context.add_exchanges(lambda: proxy.exchanges)
         if endpoint.protocol is OPENAI_CHAT:
             self._model = f"openai/{endpoint.model}"
@@ -164,18 +164,11 @@ class AiderScenario:  # noqa: PLR0904 - one method for each step
             raise CheckFailed("a Given step that connects Aider to a server has to come first")
         return self._server
 
-    @property
-    def proxy(self) -> RecordingProxy:
-        """Before that server."""
-        if self._proxy is None:
-            raise CheckFailed("a Given step that connects Aider to a server has to come first")
-        return self._proxy
-
     def inject(self, answer: str) -> None:
         """The next requests for answers get this one: an unusual answer, or a failure in the API's form."""
         failures = OLLAMA_FAILURES if self.server.serves_ollama else SERVER_FAILURES
         known = UNUSUAL_ANSWERS if answer in UNUSUAL_ANSWERS else failures
-        self.proxy.faults.extend(known.find(answer))
+        self.server.proxy.faults.extend(known.find(answer))
 
     def _endpoint(self, server: str, context: int) -> ChatEndpoint:
         source = self.project.source
@@ -273,7 +266,7 @@ class AiderScenario:  # noqa: PLR0904 - one method for each step
             self._record_context_sizes()
 
     def _enter(self, session: AiderSession, line: str, expected: str) -> AiderRun:
-        started, mark = time.monotonic(), len(self.proxy.exchanges)
+        started, mark = time.monotonic(), self.server.proxy.count
         output = session.enter(line)
         run = self._add(mark, output, None, time.monotonic() - started)
         self._expected.append((line, expected))
@@ -314,13 +307,12 @@ class AiderScenario:  # noqa: PLR0904 - one method for each step
     def _words(self, options: Iterable[Mapping[str, str]] | None) -> list[str]:
         tests = self.project.test_command
         # Not `format`: a value may have braces of its own.
-        rows = [(row["option"], row["value"].replace("{tests}", tests)) for row in options or ()]
-        return [word for option, value in rows for word in _option_words(option, value)]
+        return [word.replace("{tests}", tests) for word in _command_words(options or ())]
 
     def _work_on_exercises(self, options: Iterable[Mapping[str, str]] | None) -> None:
         """Aider works on the ten exercises; the record is evidence, and its figures are measured."""
         rows = [*(options or ())]
-        words = [word for row in rows for word in _option_words(row["option"], row["value"])]
+        words = _command_words(rows)
         edit_format = next((row["value"] for row in rows if row["option"] == "edit-format"), "whole")
 
         def run_aider(folder: Path, file: str, message: str, number: int) -> AiderRun:
@@ -347,13 +339,15 @@ class AiderScenario:  # noqa: PLR0904 - one method for each step
         self._exercises.set(results)
 
     def _run(self, words: Sequence[str], folder: Path | None = None, within: float = RUN_SECONDS) -> None:
-        mark, log = len(self.proxy.exchanges), self._context.folder / f"aider-{len(self._commands)}.log"
+        mark, log = self.server.proxy.count, self._context.folder / f"aider-{len(self._commands)}.log"
         process = ManagedProcess(
             self._command(words), stdout=log, env=self._environment, cwd=folder or self.project.folder
         )
 
         def ended() -> bool:
-            return not process.alive or self._edit_requests(mark) > MOST_EDIT_REQUESTS
+            # It is polled: the requests are read only when there are enough.
+            many = self.server.proxy.count - mark > MOST_EDIT_REQUESTS
+            return not process.alive or (many and self._edit_requests(mark) > MOST_EDIT_REQUESTS)
 
         stopped = unfinished = ""
         try:
@@ -378,7 +372,7 @@ class AiderScenario:  # noqa: PLR0904 - one method for each step
 
     def _last_request(self, mark: int) -> str:
         """Of the run, for the message about one that does not end."""
-        exchanges = self.proxy.exchanges[mark:]
+        exchanges = self.server.proxy.exchanges_since(mark)
         if not exchanges:
             return "no request"
         last = exchanges[-1]
@@ -386,7 +380,7 @@ class AiderScenario:  # noqa: PLR0904 - one method for each step
         return f"request {len(exchanges)}, {last.method} {last.url}: {response}"
 
     def _edit_requests(self, mark: int) -> int:
-        requests = aider_requests(self.proxy.exchanges[mark:])
+        requests = aider_requests(self.server.proxy.exchanges_since(mark))
         return sum(request.kind == EDIT for request in requests)
 
     def _command(self, words: Sequence[str]) -> list[str | Path]:
@@ -397,7 +391,7 @@ class AiderScenario:  # noqa: PLR0904 - one method for each step
         return aider_environment(self._home, self._connections, **self._variables)
 
     def _add(self, mark: int, output: str, exit_code: int | None, seconds: float) -> AiderRun:
-        requests = aider_requests(self.proxy.exchanges[mark:])
+        requests = aider_requests(self.server.proxy.exchanges_since(mark))
         connections = tuple(self._connections.read_text(encoding="utf-8").splitlines())
         run = AiderRun(output, exit_code, tuple(requests), connections, seconds)
         self.runs.add(run)
@@ -480,8 +474,10 @@ class AiderScenario:  # noqa: PLR0904 - one method for each step
             raise CheckFailed(f"the code of {file} has changed:\n{now}")
 
 
-def _option_words(option: str, value: str) -> list[str]:
+def _command_words(options: Iterable[Mapping[str, str]]) -> list[str]:
     """`--edit-format diff`; a `file` stands alone; a switch has no value."""
-    if option == "file":
-        return [value]
-    return [f"--{option}", *([value] if value else [])]
+    words: list[str] = []
+    for row in options:
+        words += [] if row["option"] == "file" else [f"--{row['option']}"]
+        words += [row["value"]] if row["value"] else []
+    return words

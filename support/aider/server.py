@@ -8,15 +8,22 @@ import psutil
 
 from support.chat.client import OLLAMA_CHAT, ChatEndpoint
 from support.errors import CheckFailed, NotSupported
+from support.http.recording_proxy import RecordingProxy
 from support.programs.launcher import LaunchedProgram
 from support.programs.process import process_tree
 
 
 class ConnectedServer:
-    """`program`: the server of the suite that has the model; None for one that was there before the run."""
+    """`proxy`: between Aider and the endpoint.
 
-    def __init__(self, endpoint: ChatEndpoint, program: LaunchedProgram | None) -> None:
+    `program`: the server of the suite that has the model; None for one that was there before the run.
+    """
+
+    def __init__(
+        self, endpoint: ChatEndpoint, proxy: RecordingProxy, program: LaunchedProgram | None
+    ) -> None:
         self.endpoint = endpoint
+        self.proxy = proxy
         self._program = program
         self._model_processes: list[frozenset[int]] = []
 

@@ -6,6 +6,7 @@ They have the form of OpenAI's API, or that of Ollama's: `{"error": "..."}` (its
 from __future__ import annotations
 
 import json
+import re
 
 from support.http.recording_proxy import Fault
 from support.name_registry import NameRegistry
@@ -15,6 +16,7 @@ JSON = {"content-type": "application/json"}
 CONTEXT_LENGTH = "This model's maximum context length is 512 tokens. Your messages have more."
 # Bytes of a stream in which the first pieces of an answer are.
 BEGINNING = 600
+_END_REASON = re.compile(rb'("(?:finish|done)_reason": ?)"stop"')
 
 
 def _error(status: int, message: str, code: str, **headers: str) -> Fault:
@@ -34,22 +36,13 @@ def _without_text(body: bytes) -> bytes:
 
 
 def _cut_by_length(body: bytes) -> bytes:
-    """The same stream with another finish reason."""
-    return body.replace(b'"finish_reason":"stop"', b'"finish_reason":"length"').replace(
-        b'"finish_reason": "stop"', b'"finish_reason": "length"'
-    )
+    """The same stream with another reason of its end, in the form of either API."""
+    return _END_REASON.sub(rb'\1"length"', body)
 
 
 def _last_line(body: bytes) -> bytes:
     """A stream of Ollama's API with its last line only, which has no text."""
     return body.strip().rpartition(b"\n")[2] + b"\n"
-
-
-def _last_line_of_length(body: bytes) -> bytes:
-    """The same stream with another reason of its end."""
-    return body.replace(b'"done_reason":"stop"', b'"done_reason":"length"').replace(
-        b'"done_reason": "stop"', b'"done_reason": "length"'
-    )
 
 
 def _malformed(body: bytes) -> bytes:
@@ -87,6 +80,6 @@ OLLAMA_FAILURES: NameRegistry[tuple[Fault, ...]] = NameRegistry(
         "one server error": (_ollama_error(500, "model runner has unexpectedly stopped"),),
         "one broken stream": (Fault(ends_after=BEGINNING),),
         "an empty answer": (Fault(rewrite=_last_line),),
-        "an answer cut by length": (Fault(rewrite=_last_line_of_length),),
+        "an answer cut by length": (Fault(rewrite=_cut_by_length),),
     },
 )

@@ -32,11 +32,6 @@ class AiderSession:
         self.terminal.write(f"{line}\r".encode(), self._timeout)
         return self._read_until_prompt(mark)
 
-    def leave(self) -> int:
-        """`/exit`; the exit code."""
-        self.terminal.write(b"/exit\r", self._timeout)
-        return self.terminal.wait_end(self._timeout)
-
     def _read_until_prompt(self, mark: int) -> str:
         self.terminal.wait(
             "a prompt of Aider", lambda: bool(_PROMPT.search(self._since(mark))), self._timeout

@@ -28,10 +28,6 @@ class AiderRequest:
     document: JsonObject
 
     @property
-    def model(self) -> str:
-        return str(self.document.get("model"))
-
-    @property
     def text(self) -> str:
         """All messages of the prompt."""
         messages = self.document.get("messages") or []

@@ -14,7 +14,6 @@ from support.http.recording_proxy import Fault
 from support.name_registry import NameRegistry
 from support.units import JsonObject
 
-REASONING = "The value is that of an older book."
 PASSED_ON = Fault()
 _DONE = "[DONE]"
 
@@ -109,13 +108,9 @@ UNUSUAL_ANSWERS: NameRegistry[tuple[Fault, ...]] = NameRegistry(
         "keep-alive comments": (Fault(rewrite=_with_comments),),
         "no space after each colon": (Fault(rewrite=lambda body: body.replace(b"data: ", b"data:")),),
         "all text in one chunk": (Fault(rewrite=_in_one_chunk),),
-        "reasoning before the text": (Fault(rewrite=_after({"reasoning_content": REASONING})),),
         "an empty commit message": (PASSED_ON, _EMPTY),
         "empty commit messages only": (PASSED_ON, _EMPTY, _EMPTY),
         "a commit message in quotes": _committed_with(f'"{COMMIT_MESSAGE}"'),
         "a commit message in a fence": _committed_with(f"```\n{COMMIT_MESSAGE}\n```"),
-        "a commit message with think tags": _committed_with(
-            f"<think>\n{REASONING}\n</think>\n\n{COMMIT_MESSAGE}"
-        ),
     },
 )

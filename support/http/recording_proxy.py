@@ -69,9 +69,18 @@ class RecordingProxy:
         return f"http://127.0.0.1:{self._port}"
 
     @property
+    def count(self) -> int:
+        """How many requests have come."""
+        return len(self._records)
+
+    @property
     def exchanges(self) -> list[Exchange]:
         """All requests so far in their order, with what the client has got of each response."""
-        return [record.exchange() for record in list(self._records)]
+        return self.exchanges_since(0)
+
+    def exchanges_since(self, mark: int) -> list[Exchange]:
+        """Those after the first `mark`, an earlier `count`."""
+        return [record.exchange() for record in self._records[mark:]]
 
     def close(self) -> None:
         """End all connections; may be called twice."""

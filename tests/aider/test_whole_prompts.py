@@ -15,6 +15,7 @@ from support.aider.traffic import aider_requests
 from support.chat.client import OLLAMA_CHAT, ChatEndpoint
 from support.errors import CheckFailed
 from support.http.exchange import Exchange
+from support.http.recording_proxy import RecordingProxy
 from support.programs.launcher import LaunchedProgram
 
 REJECTED = b'data: {"message": "Prompt sequence length is greater than 512"}\n\n'
@@ -57,7 +58,9 @@ def test_each_new_process_after_the_first_turn_is_a_reload(
 ) -> None:
     endpoint = ChatEndpoint("a real Ollama", "http://localhost", "model", OLLAMA_CHAT)
     connected = ConnectedServer(
-        endpoint, cast("LaunchedProgram", SimpleNamespace(process=SimpleNamespace(pid=1)))
+        endpoint,
+        cast("RecordingProxy", None),
+        cast("LaunchedProgram", SimpleNamespace(process=SimpleNamespace(pid=1))),
     )
     turns = iter(processes)
     monkeypatch.setattr(server, "_model_processes", lambda _: frozenset(next(turns)))
