@@ -20,6 +20,7 @@ from support.models.script import Row, Script
 from support.name_registry import unknown
 from support.programs.child_environment import child_environment
 from support.programs.process import CompletedCommand, run_command
+from support.user_files import problem_of
 
 PROJECTS = Path(__file__).with_name("projects")
 DEFAULT_ANSWER = "There is nothing to change."
@@ -95,7 +96,7 @@ class Project:
         try:
             return (self.folder / name).read_bytes().decode()
         except OSError as error:
-            raise CheckFailed(f"{name} of the project cannot be read: {error.strerror}") from None
+            raise CheckFailed(f"{name} of the project cannot be read: {problem_of(error)}") from None
 
     # -- git
 

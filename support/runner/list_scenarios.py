@@ -21,7 +21,7 @@ from support.runner.requirements import (
     SCRIPTED_MODEL,
     Requirements,
     find_target,
-    missing_git,
+    lacks_aider,
 )
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.signals import Signals
@@ -86,7 +86,7 @@ def listing(scenarios: Sequence[BehaveScenario], settings: Settings, target: Tar
         missing, states = False, []
         for need in (tag for tag in tags if tag.startswith("needs.")):
             reason = requirements.missing([need])
-            if need == NEEDS_AIDER and reason and find_uv() and not missing_git(settings):
+            if need == NEEDS_AIDER and lacks_aider(settings) and find_uv():
                 states.append(INSTALLED_AT_START)
                 lines.append(f"      aider: {INSTALLED_AT_START}")
                 continue

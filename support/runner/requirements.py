@@ -50,14 +50,17 @@ def install_on_first_use(
     scenarios: Iterable[BehaveScenario], settings: Settings, report: ReportProgress
 ) -> None:
     """Install Aider if a scenario needs it; where that fails, these are skipped, and the reason is shown."""
-    needed = any(NEEDS_AIDER in scenario.effective_tags for scenario in scenarios)
-    # 600 MB are of no use where the scenarios are skipped anyway.
-    if not needed or AIDER.locate(settings) is not None or missing_git(settings):
+    if not any(NEEDS_AIDER in scenario.effective_tags for scenario in scenarios) or not lacks_aider(settings):
         return
     try:
         AIDER.with_version(settings.aider_version).get(settings.acceptance_cache_dir, report)
     except ProgramUnavailable as error:
         report(str(error))
+
+
+def lacks_aider(settings: Settings) -> bool:
+    """Whether Aider has to be installed: without git its scenarios are skipped, and 600 MB of no use."""
+    return AIDER.locate(settings) is None and not missing_git(settings)
 
 
 def missing_git(settings: Settings) -> str | None:
