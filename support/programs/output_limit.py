@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 MEGABYTE = 1_000_000
 LIMIT = 32 * MEGABYTE
 KEPT_START = KEPT_END = 8 * MEGABYTE
 CHECK_SECONDS = 0.1
+# How often the end is read again before the file is shortened.
+ATTEMPTS = 8
 LEFT_OUT = f"\n[... left out: the output has more than {LIMIT // MEGABYTE} MB ...]\n"
 
 
@@ -43,7 +46,7 @@ class OutputLimits:
             for file in list(self._files):
                 try:
                     if file.stat().st_size > LIMIT:
-                        _shorten(file)
+                        shorten(file)
                         self._files[file] += 1
                 except FileNotFoundError:
                     del self._files[file]
@@ -60,19 +63,26 @@ class OutputLimits:
 OUTPUT_LIMITS = OutputLimits()
 
 
-def _shorten(file: Path) -> None:
-    end = _end(file)
-    # In append mode as well: the program may have written meanwhile. Not created again when it was removed
-    # meanwhile (mode "ab" would do so, in a folder that is being removed).
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_APPEND), "wb") as stream:
+def shorten(file: Path) -> None:
+    """Keep the start and the end; raises FileNotFoundError when it was removed."""
+    # Mode "ab" would create it again when it was removed meanwhile, in a folder that is being removed.
+    with os.fdopen(os.open(file, os.O_RDWR | os.O_APPEND), "r+b") as stream:
+        end = read_end(stream)
+        # What the program writes meanwhile would be lost: its last line, often the reason of its end.
+        # A program that writes all the time loses a line in the middle.
+        for _attempt in range(ATTEMPTS):
+            more = stream.read(KEPT_END)
+            if not more:
+                break
+            end = (end + more)[-KEPT_END:]
         stream.truncate(KEPT_START)
         stream.write(LEFT_OUT.encode() + end)
 
 
-def _end(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        stream.seek(max(file.stat().st_size - KEPT_END, 0))
-        return stream.read(KEPT_END)
+def read_end(stream: BinaryIO) -> bytes:
+    """Its last bytes, as many as are kept."""
+    stream.seek(max(os.fstat(stream.fileno()).st_size - KEPT_END, 0))
+    return stream.read(KEPT_END)
 
 
 def read_output(file: Path) -> str:
@@ -80,5 +90,5 @@ def read_output(file: Path) -> str:
     if file.stat().st_size <= LIMIT:
         return file.read_text(errors="replace")
     with file.open("rb") as stream:
-        start = stream.read(KEPT_START)
-    return start.decode(errors="replace") + LEFT_OUT + _end(file).decode(errors="replace")
+        start, end = stream.read(KEPT_START), read_end(stream)
+    return start.decode(errors="replace") + LEFT_OUT + end.decode(errors="replace")

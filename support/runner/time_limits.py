@@ -123,12 +123,14 @@ class SoftLimit:
         self.seconds = seconds
         self.exceeded: BudgetExceeded | None = None
         self._outer_frame: FrameType | None = None
+        self._outer_hook = sys.unraisablehook
 
     def __enter__(self) -> SoftLimit:
         global _active
         if _active is None and _HAS_ALARM and threading.current_thread() is threading.main_thread():
             _active = self
             self._outer_frame = sys._getframe(1)  # noqa: SLF001 - `inspect` has no cheap equivalent
+            self._outer_hook, sys.unraisablehook = sys.unraisablehook, self._raise_again
             signal.signal(signal.SIGALRM, self._expire)
             signal.setitimer(signal.ITIMER_REAL, max(self.seconds, SHORTEST_SECONDS), ALARM_INTERVAL_SECONDS)
         return self
@@ -146,6 +148,7 @@ class SoftLimit:
         if _active is self:
             signal.setitimer(signal.ITIMER_REAL, 0)
             _active = self._outer_frame = None
+            sys.unraisablehook = self._outer_hook
         if self.exceeded is not None:
             cancel_pending(self.exceeded)
 
@@ -160,6 +163,13 @@ class SoftLimit:
             f"{self.message}; it was here:\n{_traceback_lines(frame, self._outer_frame)}"
         )
         raise_when_allowed(self.exceeded)
+
+    def _raise_again(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """Repeat the alarm: Python drops what is raised in a finalizer or in a weak reference's callback."""
+        if unraisable.exc_value is not self.exceeded or _active is not self:
+            self._outer_hook(unraisable)
+            return
+        signal.setitimer(signal.ITIMER_REAL, ALARM_INTERVAL_SECONDS, ALARM_INTERVAL_SECONDS)
 
 
 def _is_handling_keyboard_interrupt() -> bool:
