@@ -308,7 +308,7 @@ class Settings(BaseModel):
         try:
             existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         except OSError as error:
-            raise ValueError(f"it cannot be opened ({error.strerror})") from None
+            raise ValueError(f"it cannot be opened ({problem_of(error)})") from None
         if not existing.is_dir():
             raise ValueError(f"{existing} is a file, not a folder")
         if existing != folder and not os.access(existing, os.W_OK | os.X_OK):

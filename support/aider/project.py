@@ -7,6 +7,7 @@ times, for long files) and `[[rows]]` of the model's script (marker, answer), in
 from __future__ import annotations
 
 import ast
+import re
 import shlex
 import sys
 import tomllib
@@ -27,6 +28,9 @@ DEFAULT_ANSWER = "There is nothing to change."
 # A word that only Aider's request for a commit message has (aider/prompts.py).
 COMMIT_KEYWORD, COMMIT_MESSAGE = "imperative", "feat: change what was asked for"
 COMMAND_SECONDS = 30.0
+_NO_TESTS = "Ran 0 tests"
+# The line of the exception below the first traceback, whose own lines are indented.
+_FIRST_ERROR = re.compile(r"^Traceback \(most recent call last\):\n(?:[ \t].*\n)*(\S.*)$", re.MULTILINE)
 USER = "[user]\nname = A Developer\nemail = developer@example.org\n[init]\ndefaultBranch = main\n"
 # What Aider itself leaves in a project.
 CHAT_FILES = ".aider*"
@@ -125,7 +129,7 @@ class Project:
     def _git(self, *words: str) -> str:
         done = run_command(["git", *words], within=self._timeout, env=self.environment, cwd=self.folder)
         if done.exit_code != 0:
-            raise CheckFailed(done.describe())
+            raise CheckFailed(f"git {words[0]} fails: {_last_line(done.stderr)}\n{done.describe()}")
         return done.stdout
 
     # -- its program
@@ -135,10 +139,24 @@ class Project:
         command = [sys.executable, "-m", "unittest", "-q", *modules]
         return run_command(command, within=self._timeout, env=self.environment, cwd=self.folder)
 
+    def require_tests(self, modules: Sequence[str]) -> None:
+        """These modules of its tests pass; raises `CheckFailed` with their first error in the first line."""
+        done = self.run_tests(modules)
+        # unittest of Python 3.11 passes without a test.
+        no_tests = _NO_TESTS in done.stderr
+        if done.exit_code != 0 or no_tests:
+            error = _FIRST_ERROR.search(done.stderr)
+            why = "no test was run" if no_tests else error[1] if error else _last_line(done.stderr)
+            raise CheckFailed(f"the tests of the project fail: {why}\n{done.describe()}")
+
     @property
     def test_command(self) -> str:
         """The same for Aider, which runs it in a shell."""
         return f"{shlex.quote(sys.executable)} -m unittest -q"
+
+
+def _last_line(text: str) -> str:
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "it printed nothing")
 
 
 def public_functions_without_docstring(source: str) -> list[str]:

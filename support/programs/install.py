@@ -22,6 +22,7 @@ import psutil
 from support.errors import ProgramUnavailable
 from support.programs.process import CommandTimeout, ManagedProcess, process_tree, run_command
 from support.programs.run_directory import temp_prefix
+from support.user_files import problem_of
 
 Origin = Literal["setting", "PATH", "cache", "package"]
 ReportProgress = Callable[[str], None]
@@ -76,7 +77,7 @@ class ExternalProgram(ABC):
             found = self._install_once(cache, report_progress)
         except OSError as error:
             where = f"{self.name} cannot be installed in {self.folder(cache)}"
-            raise ProgramUnavailable(f"{where}: {error.strerror or error}") from None
+            raise ProgramUnavailable(f"{where}: {problem_of(error)}") from None
         if found is None:
             raise ProgramUnavailable(self.unusable.format(folder=self.folder(cache)))
         return found

@@ -70,6 +70,7 @@ def known_issues_html(
         verdict=verdict,
         moment=moment,
         groups=[(severity, list(found)) for severity, found in by_severity],
+        accepted=sum(finding.known for finding in verdict.decision.accepted),
     )
 
 

@@ -402,7 +402,9 @@ class RunReports:
                 with Path(page).open("a", encoding="utf-8") as stream:
                     stream.write(text)
             except OSError as error:
-                print(f"acceptance: GITHUB_STEP_SUMMARY cannot be written: {error.strerror}", file=sys.stderr)
+                print(
+                    f"acceptance: GITHUB_STEP_SUMMARY cannot be written: {problem_of(error)}", file=sys.stderr
+                )
 
     @cached_property
     def _facts(self) -> dict[str, str]:
@@ -424,7 +426,7 @@ class RunReports:
 
 
 def _reason(error: OSError | AcceptanceError) -> str:
-    return redact(str((error.strerror if isinstance(error, OSError) else None) or error))
+    return redact(problem_of(error))
 
 
 def _headline(records: Sequence[Record]) -> str:

@@ -118,8 +118,8 @@ class Decision:
 
     @property
     def known_issues(self) -> dict[Severity, int]:
-        """The number of known issues of each severity that has any, the most severe first."""
-        counted = Counter(finding.severity for finding in self.findings if finding.known)
+        """The number of known issues of each severity, the most severe first, without what is accepted."""
+        counted = Counter(one.severity for one in self.findings if one.known and one.accepted is None)
         return {severity: counted[severity] for severity in SEVERITIES if counted[severity]}
 
     @property

@@ -133,7 +133,35 @@ def project(tmp_path: Path) -> Project:
 
 def test_a_new_project_is_unchanged_and_its_tests_pass(project: Project) -> None:
     assert (project.changed_files, project.uncommitted, project.commits) == ([], [], [])
-    assert project.run_tests(["test_museum"]).exit_code == 0
+    project.require_tests(["test_museum"])
+
+
+@pytest.mark.parametrize(
+    ("test", "error"),
+    [
+        ("self.assertEqual(33.0, 32.0)", "AssertionError: 33.0 != 32.0"),
+        ("self.assertEqual(1, 1, undefined)", "NameError: name 'undefined' is not defined"),
+        ("self.skipTest(", "SyntaxError: '(' was never closed"),
+        (None, "no test was run"),
+    ],
+)
+def test_the_first_line_of_failing_tests_is_their_first_error(
+    project: Project, test: str | None, error: str
+) -> None:
+    head = "import unittest\n\nclass Tests(unittest.TestCase):\n"
+    body = "    pass\n" if test is None else f"    def test_one(self):\n        {test}\n"
+    project.write("test_new.py", head + body)
+    with pytest.raises(CheckFailed, match="tests of the project fail") as caught:
+        project.require_tests(["test_new"])
+    first, second, *_ = str(caught.value).splitlines()
+    assert first == f"the tests of the project fail: {error}"
+    assert second.startswith("$ ")
+
+
+def test_a_git_command_that_fails_has_its_error_in_the_first_line(project: Project) -> None:
+    (project.folder / ".git" / "HEAD").unlink()
+    with pytest.raises(CheckFailed, match=r"^git status fails: fatal: not a git repository"):
+        assert project.uncommitted
 
 
 def test_changes_are_seen_without_a_commit_and_files_of_the_chat_are_none(project: Project) -> None:

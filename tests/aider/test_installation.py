@@ -93,7 +93,9 @@ def test_an_environment_that_does_not_run_is_replaced(cache: Path, monkeypatch: 
 def test_a_cache_that_cannot_be_written_is_reported(cache: Path) -> None:
     cache.mkdir()
     (cache / "aider").write_text("a file")
-    with pytest.raises(ProgramUnavailable, match=r"aider cannot be installed in .*File exists"):
+    with pytest.raises(
+        ProgramUnavailable, match=r"aider cannot be installed in .*: a file is where a folder should be"
+    ):
         AIDER.get(cache, lambda _: None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from support.reporting.check_text import failure_text
 from support.reporting.known_issues_page import known_issue_groups
 from support.reporting.rendering import decision_banner, known_issues_html
 from support.reporting.run_verdict import RunVerdict
-from support.results.accepted_issues import AcceptedIssues
+from support.results.accepted_issues import AcceptedIssue, AcceptedIssues
 from support.results.check import CheckResult, describe_failure
 from support.results.decision import decide
 from support.results.known_issues import KnownIssue
@@ -85,6 +86,18 @@ def test_each_known_issue_has_its_source_and_the_command_that_reproduces_it() ->
     ):
         assert text in page
     assert "prefers-color-scheme: dark" in page and "src=" not in page and "It works" not in page
+
+
+def test_an_accepted_known_issue_is_counted_as_accepted_alone() -> None:
+    until = date(2027, 3, 31)
+    accepted = AcceptedIssues(
+        [AcceptedIssue(name, "not used", "ops", until) for name in ("toy.a", "It leaks")]
+    )
+    page = known_issues_html(
+        RunVerdict("toy 2.0", 0, decide(RECORDS, "release", accepted)), ENTRIES, ["toy"], ""
+    )
+    assert 'lists\nthem: <a href="#critical">3 critical</a>; accepted: 2.' in page
+    assert page.count("accepted by ops until 2027-03-31") == 2
 
 
 def test_a_severity_without_a_found_known_issue_is_hidden() -> None:

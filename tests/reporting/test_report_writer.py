@@ -88,7 +88,7 @@ def test_the_verdict_is_printed_and_then_what_could_not_be_written(
     assert [line.split(": ")[2] for line in printed.err.splitlines()] == [
         *UNWRITTEN,
     ]
-    assert "acceptance: could not be written: JSON: File too large" in printed.err
+    assert "acceptance: could not be written: JSON: file too large" in printed.err
 
 
 def test_an_accepted_failure_has_its_own_word_and_count_in_all_reports(
@@ -166,7 +166,7 @@ def test_a_run_with_a_report_that_cannot_be_written_is_no_go_in_all_others(
     sentence = "NO-GO: mistralrs 0.8.1 must not go live (gate: release): could not be written: JUnit."
     printed = capsys.readouterr()
     assert sentence in printed.out
-    assert "acceptance: could not be written: JUnit: No space left on device" in printed.err
+    assert "acceptance: could not be written: JUnit: no space left on device" in printed.err
     report = json.loads((reports.folder / "report.json").read_text())
     assert (report["decision"], report["exit_code"], report["text"]) == ("NO-GO", EXIT_HARNESS, sentence)
     assert sentence in (reports.folder / "summary.md").read_text()

@@ -77,6 +77,14 @@ def test_what_is_accepted_does_not_count_and_is_listed() -> None:
     assert decision.accepts(FAILED) and not decision.accepts(PASSED)
 
 
+@pytest.mark.parametrize("gate", ["release", "regression"])
+def test_a_known_issue_that_is_accepted_counts_once(gate: Gate) -> None:
+    decision = decide([MIXED, GGML, PASSED], gate, accepting(MIXED.name))
+    assert decision.known_issues == {"critical": 1}
+    text = RunVerdict("toy 1.0", 0, decision).text
+    assert "Known issues: 1 critical; accepted: 1." in text and "would count" not in text
+
+
 def test_a_group_is_accepted_when_each_new_failure_is() -> None:
     assert decide([GROUP], "release", accepting("toy.new")).accepts(GROUP)
     assert not decide([GROUP], "release", accepting("toy.listed")).accepts(GROUP)
