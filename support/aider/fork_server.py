@@ -69,8 +69,7 @@ def serve(path: str) -> None:
     signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     listener = socket.socket(socket.AF_UNIX)
-    _in_folder_of(path, listener.bind)
-    listener.listen()
+    _in_folder_of(path, lambda name: _listen(listener, name))
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
     selector.register(woken, selectors.EVENT_READ)
@@ -175,6 +174,13 @@ def _signal_or_end(connection: socket.socket, pid: int) -> None:
             os.kill(pid, received[0])
         else:
             os.killpg(pid, signal.SIGKILL)
+
+
+def _listen(listener: socket.socket, name: str) -> None:
+    # Who sees the socket may connect: it gets its name when it listens.
+    listener.bind(f"{name}.new")
+    listener.listen()
+    os.rename(f"{name}.new", name)  # noqa: PTH104 - pathlib is not imported here
 
 
 def _in_folder_of(path: str, use: Callable[[str], None]) -> None:

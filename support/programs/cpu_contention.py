@@ -87,7 +87,7 @@ class CpuContention:
         self.intervals: list[Interval] = []
         self._read = read
         self._interval = interval
-        self._thread = SamplingThread("cpu-contention", self._run, interval)
+        self._thread = SamplingThread("cpu-contention", self._run)
         self.start, self.stop = self._thread.start, self._thread.stop
 
     def share(self, start: float, end: float) -> float:

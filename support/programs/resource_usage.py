@@ -113,7 +113,7 @@ class ResourceSampler:
         self.error: OSError | None = None
         self._members: dict[int, dict[int, psutil.Process]] = {}
         self._discovery_due = 0.0
-        self._thread = SamplingThread("resource-record", self._run, self.interval)
+        self._thread = SamplingThread("resource-record", self._run)
         # After `stop`, `cost` is known: the share of a core that the sampler took.
         self.start, self.stop = self._thread.start, self._thread.stop
 

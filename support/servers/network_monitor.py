@@ -12,8 +12,9 @@ from collections.abc import Mapping
 
 from support.errors import CheckFailed
 
-SYNC_SECONDS = 5.0
-_SYNC_MESSAGE = b"mistralrs-acceptance: that was all\n"
+SYNC_SECONDS = 30.0
+# For the first line of a connection, which says what was to be fetched.
+READ_SECONDS = 1.0
 PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -23,6 +24,8 @@ class NetworkMonitor:
     def __init__(self) -> None:
         self.attempts: list[str] = []
         self._synchronized = threading.Event()
+        # The address of the connection that is no attempt.
+        self._own: tuple[str, int] | None = None
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._listen, name="network-monitor", daemon=True)
         self._thread.start()
@@ -56,25 +59,28 @@ class NetworkMonitor:
     def _synchronize(self) -> None:
         """Wait until every earlier connection is recorded: they are accepted in order."""
         if self._thread.is_alive():
-            with socket.create_connection(self._listener.getsockname()) as last:
-                last.sendall(_SYNC_MESSAGE)
+            with socket.socket() as last:
+                last.bind(("127.0.0.1", 0))
+                # Known before it is accepted: what it sends could come late on a busy machine.
+                self._own = last.getsockname()
+                last.connect(self._listener.getsockname())
                 self._synchronized.wait(SYNC_SECONDS)
                 self._synchronized.clear()
 
     def _listen(self) -> None:
         while True:
             try:
-                connection, _ = self._listener.accept()
+                connection, address = self._listener.accept()
             except OSError:
                 return
             with connection:
-                connection.settimeout(0.2)
+                if address == self._own:
+                    self._synchronized.set()
+                    continue
+                connection.settimeout(READ_SECONDS)
                 try:
                     data = connection.recv(200)
                 except OSError:
                     data = b""
-                if data == _SYNC_MESSAGE:
-                    self._synchronized.set()
-                    continue
                 first = data.splitlines()[0] if data else b"(a connection without data)"
                 self.attempts.append(first.decode(errors="replace"))

@@ -34,6 +34,8 @@ READ_BYTES = 65536
 WRITE_BYTES = 256
 # How often a silent program is checked: it may have ended while another one keeps the terminal open.
 POLL_INTERVAL = 0.25
+# A program that ends closes its terminal some moments before it has exited.
+EXIT_SECONDS = 2.0
 # Of the output: rendering takes a while, and a chat has a thousandth of it.
 MAX_OUTPUT_BYTES = 16_000_000
 # Of a screen, in a message.
@@ -218,6 +220,9 @@ class TerminalSession:
             return False
         except pexpect.EOF:
             self.eof = True
+            # One that goes on without its terminal is not waited for.
+            with contextlib.suppress(WaitTimeout):
+                wait_until("its end", lambda: not self.alive, timeout=EXIT_SECONDS)
             return False
         self._record(data, typed=False)
         self._written += len(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,12 @@ SERVER_SECONDS = 10.0
 WINDOW = "chat"
 # As it is drawn: a window has no blanks at the ends of its rows.
 PROMPT = ">"
+
+
+def _is_listening(path: Path) -> bool:
+    """The file is there some moments before."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 class TmuxWindow:
@@ -44,8 +51,8 @@ class TmuxWindow:
         # Not in `cwd`: the path of a socket has to be short (unix(7): 108 bytes).
         self._folder = Path(tempfile.mkdtemp(prefix=f"{temp_prefix()}tmux-"))
         self._env = {**env, "TERM": "xterm"}
-        socket = self._folder / "socket"
-        self._client = [str(tmux), "-u", "-S", str(socket), "-f", "/dev/null"]
+        path = self._folder / "socket"
+        self._client = [str(tmux), "-u", "-S", str(path), "-f", "/dev/null"]
         self._patience = patience
         self._shown = ""
         self._typed: list[str] = []
@@ -54,7 +61,7 @@ class TmuxWindow:
             [*self._client, "-D"], stdout=self._folder / "server.log", env=self._env, cwd=cwd
         )
         try:
-            self._wait("the socket of tmux", socket.exists)
+            self._wait("the socket of tmux", lambda: _is_listening(path))
             size = ["-x", str(columns), "-y", str(rows)]
             self._call("set-option", "-wg", "remain-on-exit", "on")
             words = shlex.join(map(str, command))

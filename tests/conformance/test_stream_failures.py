@@ -222,13 +222,13 @@ def test_the_time_until_the_server_closes_is_measured(
     def stays_open(connection: socket.socket, closing: threading.Event) -> None:
         head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n\r\n"
         connection.sendall(head + body)
-        closing.wait(0.5)
+        closing.wait(1.0)
 
     monkeypatch.setattr(framing, "CLOSE_SECONDS", 0.1)
     with closing_client(ApiClient(serve(stays_open).url)) as client:
         response = client.post("/v1/chat/completions", {})
     with pytest.raises(
-        ConformanceError, match=r"including \[DONE\], after 0\.\d s, then the server left it open"
+        ConformanceError, match=r"including \[DONE\], after \d+\.\d s, then the server left it open"
     ):
         parse(response, "sse", ends_with_done=True)
 

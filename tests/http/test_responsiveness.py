@@ -1,10 +1,14 @@
-"""A server that no longer answers costs three time limits, not one for each scenario."""
+"""A server that no longer answers costs three time limits, not one for each scenario.
+
+They end when a request has come that gets no answer: a machine that is slow changes nothing.
+"""
 
 from __future__ import annotations
 
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -12,9 +16,9 @@ from support.http import client as client_module
 from support.http.client import ApiClient, RequestFailed
 from support.http.responsiveness import Responsiveness, ServerUnresponsive
 from tests.http.tiny_server import Reply, TinyServer, json_reply, silence
+from tests.timeouts import PATIENCE
 
 Serve = Callable[[Reply], TinyServer]
-SHORT = 0.2
 CHAT = "/v1/chat/completions"
 
 
@@ -25,25 +29,49 @@ def responsiveness(monkeypatch: pytest.MonkeyPatch) -> Responsiveness:
     return made
 
 
+class EarlyDeadlines:
+    """Deadlines that are met by `expire`, not by time."""
+
+    def __init__(self) -> None:
+        self._actions: list[Callable[[], None]] = []
+
+    @contextmanager
+    def limit(self, _seconds: float, expired: Callable[[], None]) -> Iterator[None]:
+        self._actions.append(expired)
+        try:
+            yield
+        finally:
+            self._actions.remove(expired)
+
+    def expire(self) -> None:
+        for action in list(self._actions):
+            action()
+
+
 class Changing:
     """Answers like one reply after the other; the last one for ever. `count`: the requests so far."""
 
-    def __init__(self, *replies: Reply) -> None:
+    def __init__(self, deadlines: EarlyDeadlines, *replies: Reply) -> None:
+        self.deadlines = deadlines
         self.replies = replies
         self.count = 0
 
     def __call__(self, connection: socket.socket, closing: threading.Event) -> None:
         reply = self.replies[min(self.count, len(self.replies) - 1)]
         self.count += 1
+        if reply is silence:
+            self.deadlines.expire()
         reply(connection, closing)
 
 
 @pytest.fixture
-def connect(serve: Serve) -> Iterator[Callable[..., ApiClient]]:
+def connect(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ApiClient]]:
     made: list[ApiClient] = []
+    deadlines = EarlyDeadlines()
+    monkeypatch.setattr(client_module, "DEADLINES", deadlines)
 
     def connect(*replies: Reply) -> ApiClient:
-        made.append(ApiClient(serve(Changing(*replies)).url, timeout=SHORT))
+        made.append(ApiClient(serve(Changing(deadlines, *replies)).url, timeout=PATIENCE))
         return made[-1]
 
     yield connect
@@ -77,7 +105,7 @@ def test_after_three_unanswered_requests_none_is_sent(
 def test_another_client_of_the_same_server_does_not_wait_either(connect: Callable[..., ApiClient]) -> None:
     client = connect(silence)
     unanswered(client, 3)
-    other = ApiClient(client.base_url, timeout=SHORT)
+    other = ApiClient(client.base_url, timeout=PATIENCE)
     with pytest.raises(ServerUnresponsive):
         other.get("/v1/models")
     other.close()
@@ -131,7 +159,7 @@ def test_a_server_that_does_not_even_answer_an_earlier_request_is_given_up(
 def test_what_may_be_silent_does_not_count(connect: Callable[..., ApiClient]) -> None:
     client = connect(silence)
     for _ in range(5):
-        assert client.try_get("/metrics", timeout=SHORT) is None
+        assert client.try_get("/metrics", timeout=PATIENCE) is None
     unanswered(client, 1)
 
 

@@ -19,6 +19,7 @@ from support.bundled.ollama_gateway.answer_text import is_complete_json
 from support.bundled.ollama_gateway.model_registry import LIBRARY
 from support.bundled.ollama_gateway.response_writer import AnswerChunk, ResponseWriter, to_line
 from tests.ollama_gateway.fake_target import END, FakeTarget, answer, event, sse
+from tests.timeouts import PATIENCE
 
 CHAT: dict[str, Any] = {"model": "scripted", "messages": [{"role": "user", "content": "hi"}]}
 GENERATE = {"model": "scripted", "prompt": "hi"}
@@ -133,7 +134,7 @@ def test_json_ends_when_it_is_complete(client: httpx.Client, target: FakeTarget,
     told = client.post("/api/generate", json={**GENERATE, "format": "json", "stream": False}).json()
     assert (told["response"], told["done_reason"]) == ('{"a":1}', "stop")
     assert (told["prompt_eval_count"], told["eval_count"]) == (7, 2)
-    assert target.left.wait(2)
+    assert target.left.wait(PATIENCE)
 
 
 def test_json_that_ends_by_itself_keeps_its_figures(client: httpx.Client, target: FakeTarget) -> None:

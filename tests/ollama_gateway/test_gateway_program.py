@@ -91,7 +91,7 @@ def test_help_names_every_option() -> None:
 
 def test_version_is_the_one_that_the_api_reports(started: LaunchedProgram) -> None:
     done = run("--version")
-    version = httpx.get(f"{started.url}/api/version").json()["version"]
+    version = httpx.get(f"{started.url}/api/version", timeout=PATIENCE).json()["version"]
     assert (done.returncode, done.stdout) == (0, f"mistralrs-gateway {version}\n")
     assert gateway_version() == version
 
@@ -99,7 +99,8 @@ def test_version_is_the_one_that_the_api_reports(started: LaunchedProgram) -> No
 def test_listens_on_loopback_and_logs_nothing_secret(started: LaunchedProgram, target: FakeTarget) -> None:
     asked = {"model": "scripted", "messages": [{"role": "user", "content": "private words"}]}
     headers = {"authorization": "Bearer theirs"}
-    assert httpx.post(f"{started.url}/api/chat?q=hidden", json=asked, headers=headers).status_code == 200
+    url = f"{started.url}/api/chat?q=hidden"
+    assert httpx.post(url, json=asked, headers=headers, timeout=PATIENCE).status_code == 200
     assert target.headers[0]["authorization"] == "Bearer s3cret-of-the-target"
     # A request is logged after its answer was sent.
     wait_until("the request is logged", lambda: "POST /api/chat 200" in started.log, timeout=PATIENCE)
@@ -115,7 +116,7 @@ def test_listens_on_loopback_and_logs_nothing_secret(started: LaunchedProgram, t
 def test_a_signal_ends_it_at_once(started: LaunchedProgram, target: FakeTarget, number: int) -> None:
     target.stream = [event("one"), threading.Event()]
     body = {"model": "scripted", "messages": [{"role": "user", "content": "hi"}]}
-    with httpx.stream("POST", f"{started.url}/api/chat", json=body) as response:
+    with httpx.stream("POST", f"{started.url}/api/chat", json=body, timeout=PATIENCE) as response:
         next(response.iter_bytes())
         started.process.send(number)
         assert started.process.exited_within(PATIENCE / 2), "it waits for an answer that never ends"
@@ -180,6 +181,11 @@ def ask(url: str, marker: str, **fields: Any) -> dict[str, Any]:
     return told
 
 
+def loaded(url: str) -> list[str]:
+    """The models that are loaded."""
+    return [model["name"] for model in httpx.get(f"{url}/api/ps", timeout=PATIENCE).json()["models"]]
+
+
 @pytest.mark.engine
 def test_answers_and_counts_are_those_of_the_target(real: Running, script: Script) -> None:
     gateway, url = real
@@ -196,7 +202,7 @@ def test_answers_and_counts_are_those_of_the_target(real: Running, script: Scrip
 @pytest.mark.engine
 def test_parallel_streams_are_unmixed(real: Running, script: Script) -> None:
     gateway, url = real
-    if "x-request-id" not in httpx.get(f"{url}/health").headers:
+    if "x-request-id" not in httpx.get(f"{url}/health", timeout=PATIENCE).headers:
         pytest.skip("mistralrs 0.8.1 gives wrong answers to parallel requests, without a gateway too")
     rows = [row for row in script.rows if not row.loop]
     asked = [rows[number % len(rows)] for number in range(32)]
@@ -282,7 +288,7 @@ def test_unload_and_back(own: Running, script: Script) -> None:
         assert "not supported" in answered.json()["error"]
         return
     assert answered.json()["done_reason"] == "unload"
-    assert httpx.get(f"{gateway.url}/api/ps").json() == {"models": []}
+    assert loaded(gateway.url) == []
     told = ask(gateway.url, row.keyword)
     assert told["message"]["content"] == row.answer
-    assert [m["name"] for m in httpx.get(f"{gateway.url}/api/ps").json()["models"]] == ["scripted:latest"]
+    assert loaded(gateway.url) == ["scripted:latest"]

@@ -15,6 +15,7 @@ from support.performance.concurrency import (
     run_concurrently,
 )
 from tests.conformance.samples import exchange
+from tests.timeouts import PATIENCE
 
 ANSWERS = {
     "harbour": "The harbour has room for forty boats, and its gate shuts at dusk.",
@@ -82,4 +83,4 @@ def test_questions_that_cannot_be_told_apart_judge_nothing(tokens: tuple[int | N
 
 def test_all_begin_at_the_same_moment() -> None:
     gate = threading.Barrier(4)
-    assert run_concurrently(lambda number: (gate.wait(5.0), number)[1], [1, 2, 3, 4]) == [1, 2, 3, 4]
+    assert run_concurrently(lambda number: (gate.wait(PATIENCE), number)[1], [1, 2, 3, 4]) == [1, 2, 3, 4]

@@ -95,16 +95,16 @@ def test_a_program_that_cannot_be_started_is_an_os_error(tmp_path: Path) -> None
 def test_a_command_that_does_not_end_is_reported_with_its_output_and_its_tree_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wait = ManagedProcess.wait
+    exited_within = ManagedProcess.exited_within
 
-    def wait_when_both_are_there(process: ManagedProcess, within: float) -> int:
+    def exited_when_both_are_there(process: ManagedProcess, within: float) -> bool:
         # To start them takes as long as the machine likes.
         (out,) = tmp_path.glob("*/stdout")
         wait_until("both are there", lambda: out.read_text().endswith("\n"), timeout=PATIENCE)
-        return wait(process, within)
+        return exited_within(process, within)
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(ManagedProcess, "wait", wait_when_both_are_there)
+    monkeypatch.setattr(ManagedProcess, "exited_within", exited_when_both_are_there)
     with pytest.raises(
         CommandTimeout, match=r"did not end within 0\.1 s; it had printed: '\d+ \d+"
     ) as caught:

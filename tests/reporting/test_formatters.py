@@ -15,6 +15,7 @@ import pytest
 
 from support.results.record import read_records
 from tests.reporting import toys
+from tests.timeouts import PATIENCE
 
 OUTCOMES = {
     "It passes": ("passed", "passed"),
@@ -278,14 +279,14 @@ def test_on_a_terminal_there_is_a_progress_line(tmp_path: Path) -> None:
     process = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=theirs, stderr=subprocess.DEVNULL)
     os.close(theirs)
     said = b""
-    while select.select([ours], [], [], 30)[0]:
+    while select.select([ours], [], [], PATIENCE)[0]:
         try:
             part = os.read(ours, 65536)
         except OSError:
             break
         said += part
     os.close(ours)
-    assert process.wait(10) == 1
+    assert process.wait(PATIENCE) == 1
     shown = said.decode()
     assert "11/11" in shown
     assert "FAIL" in shown and "expected 5, got 4" in shown

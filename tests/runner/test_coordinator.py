@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.skipif(
     not worker_pool.workers_supported(), reason="there are no workers on this system"
 )
 
-# The heartbeat timeout; and the bound of what would take a minute.
+# The heartbeat timeout of what sends no more; and the bound of what would take a minute.
 SHORT, LONG = 1.0, 30.0
 # Begins as a worker does; the imports are those of the messages.
 FAKE_WORKER = """
@@ -63,9 +64,11 @@ class CrashCollector(ResultCollector):
     def __init__(self) -> None:
         self.crashes: list[tuple[str | None, str]] = []
         self.output = ""
+        self.at_start: Callable[[], None] = lambda: None
         self.errors: list[str] = []
 
-    def scenario_started(self, record: Record) -> None: ...
+    def scenario_started(self, record: Record) -> None:  # noqa: ARG002 - of the collector
+        self.at_start()
 
     def scenario_finished(self, record: Record) -> None: ...
 
@@ -78,9 +81,13 @@ class CrashCollector(ResultCollector):
 
 
 def run_fake(
-    monkeypatch: pytest.MonkeyPatch, script: str, *tags: str
+    monkeypatch: pytest.MonkeyPatch, script: str, *tags: str, hangs: str = ""
 ) -> tuple[CrashCollector, Coordinator, Signals, float]:
-    """A run of one file by a worker with this script; with the seconds that it took."""
+    """A run of one file by a worker with this script; with the seconds that it took.
+
+    `hangs`: what it prints before it hangs. Its heartbeats have the short limit from then on, or from the
+    start of the scenario on: the time until then depends on the machine.
+    """
 
     def managed(_command: list[str], **options: Any) -> Any:
         return ManagedProcess([sys.executable, "-c", FAKE_WORKER + script], **options)
@@ -90,16 +97,21 @@ def run_fake(
 
     def start(worker_id: str) -> Worker:
         worker = pool.take(worker_id)
-        # The heartbeat counts from the start message on: the time until then depends on the machine.
         wait_until("the worker is there", lambda: "here" in worker.last_output(), timeout=PATIENCE)
         worker.configure(TARGET, to_terminal=False)
+        wait_until("what it hangs in", lambda: hangs in worker.last_output(), timeout=PATIENCE)
         return worker
 
     scenarios: dict[str, Any] = {RECORD.location: Scenario(tags, tags)}
     task = Task.from_scenarios("toy.feature", scenarios)
     coordinator = Coordinator(
-        Schedule([task]), listener, start=start, signals=signals, heartbeat_timeout=SHORT
+        Schedule([task]),
+        listener,
+        start=start,
+        signals=signals,
+        heartbeat_timeout=SHORT if hangs else PATIENCE,
     )
+    listener.at_start = lambda: setattr(coordinator, "heartbeat_timeout", SHORT)
     begun = time.monotonic()
     try:
         coordinator.run(["w1"])
@@ -111,12 +123,17 @@ def run_fake(
 def test_a_worker_without_messages_outside_scenarios_is_killed_with_its_stacks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    script = "def hangs_at_the_end(): time.sleep(60)\nhangs_at_the_end()"
-    listener, coordinator, _, seconds = run_fake(monkeypatch, script)
+    script = (
+        "def hangs_at_the_end():\n"
+        "    print('hanging', file=sys.stderr, flush=True)\n"
+        "    time.sleep(60)\n"
+        "hangs_at_the_end()"
+    )
+    listener, coordinator, _, seconds = run_fake(monkeypatch, script, hangs="hanging")
     assert listener.crashes == [(None, "no message from the worker for 1 s, its stacks are in its output")]
     assert "in hangs_at_the_end" in listener.output
     assert coordinator.broken
-    assert SHORT < seconds < LONG
+    assert seconds < LONG
 
 
 def test_a_worker_without_messages_in_a_scenario_has_its_budget_first(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.settings import default_cache
-from tests.runs import servers, toy_suite
+from tests.runs import toy_suite
 from tests.runs.launching import ACCEPTANCE, BEHAVE, HERE, ROOT, WORKERS, Launched, Run
 
 AT_ONCE = 4
@@ -84,8 +84,8 @@ def url(port: int, path: str = "", user: str = "") -> dict[str, str]:
     return {"TARGET_URL": f"http://{user}127.0.0.1:{port}{path}"}
 
 
-def cases(api: int, mute: int) -> dict[str, Case]:
-    """By name; those that wait longest come first."""
+def cases(api: int, mute: int, closed: int) -> dict[str, Case]:
+    """By name; those that wait longest come first. With the ports of three servers (`servers.py`)."""
     reference = ("-D", "acceptance_target=reference")
     secret = {**url(api, user=f"operator:{SECRET_PASSWORD}@"), "TARGET_API_KEY": SECRET_KEY}
     key_only = {**url(api), "TARGET_API_KEY": SECRET_KEY}
@@ -282,9 +282,7 @@ def cases(api: int, mute: int) -> dict[str, Case]:
         "no such program": Case(ACCEPTANCE, program=None, environment={"MISTRALRS_BIN": "nowhere/mistralrs"}),
         "not executable": Case(BEHAVE, executable=False),
         "prints nothing": Case(ACCEPTANCE, program="silent"),
-        "unreachable URL": Case(
-            BEHAVE, environment=url(servers.closed_port(), user=f"operator:{SECRET_PASSWORD}@")
-        ),
+        "unreachable URL": Case(BEHAVE, environment=url(closed, user=f"operator:{SECRET_PASSWORD}@")),
         "port in use": Case(ACCEPTANCE, ("-D", f"test_port={api}")),
         "no Ollama at ollama_api": Case(
             ACCEPTANCE,
@@ -332,4 +330,4 @@ class Runs:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-NAMES = tuple(cases(1, 1))
+NAMES = tuple(cases(1, 1, 1))

@@ -19,8 +19,8 @@ def authorizations() -> set[str]:
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory, authorizations: set[str]) -> Iterator[Runs]:
     folder = tmp_path_factory.mktemp("runs")
-    with servers.small_api() as (api, seen), servers.mute() as mute:
-        made = Runs(folder, cases(api, mute))
+    with servers.small_api() as (api, seen), servers.mute() as mute, servers.closed() as closed:
+        made = Runs(folder, cases(api, mute, closed))
         try:
             yield made
         finally:

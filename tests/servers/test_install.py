@@ -9,11 +9,12 @@ import pytest
 
 from support.errors import ProgramUnavailable
 from support.programs.install import install
+from tests.timeouts import PATIENCE
 
 PYTHON = (sys.executable, "-ISc")
 
 
-def run(folder: Path, script: str, within: float = 10.0) -> None:
+def run(folder: Path, script: str, within: float = PATIENCE) -> None:
     install("It could not be had", [*PYTHON, script], timeout=within, cwd=folder)
 
 
@@ -44,4 +45,4 @@ def test_one_that_does_not_end_is_ended(tmp_path: Path) -> None:
 
 def test_one_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ProgramUnavailable, match=r"It could not be had: .*No such file"):
-        install("It could not be had", [tmp_path / "missing"], timeout=60)
+        install("It could not be had", [tmp_path / "missing"], timeout=PATIENCE)
