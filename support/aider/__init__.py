@@ -1,5 +1,6 @@
 """Aider, the coding assistant, as a user of the server.
 
+evidence         the changes, runs and requests of Aider in short, for the report of each scenario
 exercises        ten exercises for a capable model, and the figures of Aider's own benchmark
 fork_server      runs Aider in forks of a process that has imported it (executed by Aider's Python)
 host             that process, and the environment of Aider

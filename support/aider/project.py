@@ -126,6 +126,15 @@ class Project:
         """`git status --porcelain`."""
         return self._git("status", "--porcelain").splitlines()
 
+    @property
+    def changes(self) -> str:
+        """Each commit since the first one with its patch, the earliest first; then what is not committed."""
+        first = self._git("rev-list", "--max-parents=0", "HEAD").strip()
+        self._git("add", "--all", "--intent-to-add")
+        committed = self._git("log", "--reverse", "--patch", "--format=commit: %s", f"{first}..HEAD")
+        uncommitted = self._git("diff", "HEAD")
+        return committed + (f"not committed:\n\n{uncommitted}" if uncommitted else "")
+
     def _git(self, *words: str) -> str:
         done = run_command(["git", *words], within=self._timeout, env=self.environment, cwd=self.folder)
         if done.exit_code != 0:

@@ -33,7 +33,8 @@ _PROXY = "{0.hostname} {0.port}".format(urlsplit(BLACKHOLE_PROXY))
 class AiderRun:
     """One run of the command, or one turn of a session, which has no exit code.
 
-    `connections`: the addresses that it connected to or looked up.
+    `connections`: the addresses that it connected to or looked up. `command`: as it is typed in a shell, or
+    the line of a session.
     """
 
     output: str
@@ -41,6 +42,7 @@ class AiderRun:
     requests: tuple[AiderRequest, ...]
     connections: tuple[str, ...]
     seconds: float
+    command: str
 
     def require_local(self) -> None:
         """No connection to another machine was tried."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+from support.aider.evidence import change_evidence, run_evidence
 from support.aider.exercises import BenchmarkRecord, ExerciseResult, load_exercises, work_on
 from support.aider.host import READY_SECONDS, AiderHost, aider_environment
 from support.aider.project import (
@@ -97,9 +99,12 @@ class AiderScenario:
         self.runs: MustCheck[AiderRun] = self._context.must_check("result of Aider")
         self._commands: list[CompletedCommand] = []
         self._session: AiderSession | None = None
+        self._session_words: Sequence[str] = ()
         self._expected: list[tuple[str, str]] = []
         self._exercises: MustCheck[list[ExerciseResult]] = self._context.must_check("result of the exercises")
         self._context.add_evidence(lambda: command_evidence(self._commands))
+        # Also of a scenario that passes: whatever it checks, a reader sees what Aider has done.
+        self._context.cleanups.callback(self._attach_evidence)
 
     # -- what there is before
 
@@ -236,8 +241,9 @@ class AiderScenario:
 
     def start_session(self, options: Iterable[Mapping[str, str]] | None) -> None:
         """Start Aider in a terminal; it waits for the first line."""
+        self._session_words = [*self._words(options), "--map-tokens", "0"]
         session = AiderSession(
-            self._command([*self._words(options), "--map-tokens", "0"]),
+            self._command(self._session_words),
             self._environment,
             self.project.folder,
             self._suite.settings.seconds(RUN_SECONDS),
@@ -267,7 +273,8 @@ class AiderScenario:
     def _enter(self, session: AiderSession, line: str, expected: str) -> AiderRun:
         started, mark = time.monotonic(), self.server.proxy.count
         output = session.enter(line)
-        run = self._add(mark, output, None, time.monotonic() - started)
+        first = "" if self.runs.available else f"{self._shown(self._session_words)}\n"
+        run = self._add(mark, output, None, time.monotonic() - started, f"{first}> {line}")
         self._expected.append((line, expected))
         self.server.note_model_processes()
         return run
@@ -364,7 +371,8 @@ class AiderScenario:
         code, seconds = process.stop(grace=0), time.monotonic() - process.started
         output = read_output(log)
         self._commands.append(CompletedCommand(process.command, code, output, stopped, seconds))
-        self._add(mark, f"{output}\n({stopped})" if stopped else output, code, seconds)
+        shown = f"{output}\n({stopped})" if stopped else output
+        self._add(mark, shown, code, seconds, self._shown(words))
         if unfinished:
             # No check of a run that did not end: what it printed and sent until then may be as expected.
             raise CheckFailed(unfinished)
@@ -383,16 +391,22 @@ class AiderScenario:
         return sum(request.kind == EDIT for request in requests)
 
     def _command(self, words: Sequence[str]) -> list[str | Path]:
-        return self._host.command(["--model", self._model, *FLAGS, *words])
+        return self._host.command(self._arguments(words))
+
+    def _shown(self, words: Sequence[str]) -> str:
+        return f"$ aider {shlex.join(self._arguments(words))}"
+
+    def _arguments(self, words: Sequence[str]) -> list[str]:
+        return ["--model", self._model, *FLAGS, *words]
 
     @property
     def _environment(self) -> Mapping[str, str]:
         return aider_environment(self._home, self._connections, **self._variables)
 
-    def _add(self, mark: int, output: str, exit_code: int | None, seconds: float) -> AiderRun:
+    def _add(self, mark: int, output: str, exit_code: int | None, seconds: float, command: str) -> AiderRun:
         requests = aider_requests(self.server.proxy.exchanges_since(mark))
         connections = tuple(self._connections.read_text(encoding="utf-8").splitlines())
-        run = AiderRun(output, exit_code, tuple(requests), connections, seconds)
+        run = AiderRun(output, exit_code, tuple(requests), connections, seconds, command)
         self.runs.add(run)
         run.require_local()
         return run
@@ -406,6 +420,12 @@ class AiderScenario:
         host = self._suite.helpers.get("aider", lambda: AiderHost(program, self._suite.folder, timeout))
         assert isinstance(host, AiderHost)
         return host
+
+    def _attach_evidence(self) -> None:
+        if self.runs.available:
+            self._context.evidence.append(run_evidence(self.runs.all()))
+        if self._project is not None:
+            self._context.evidence.append(change_evidence(self._project))
 
     # -- what has to be so then
 

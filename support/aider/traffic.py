@@ -15,6 +15,7 @@ CHAT_PATHS = ("/chat/completions", "/api/chat", "/api/generate")
 EDIT, COMMIT, SUMMARY = KINDS = ("edit", "commit message", "summary")
 # In a response or the last event of a stream.
 _PROMPT_TOKENS = re.compile(rb'"(?:prompt_tokens|prompt_eval_count)": ?(\d+)')
+_ANSWER_TOKENS = re.compile(rb'"(?:completion_tokens|eval_count)": ?(\d+)')
 # A text of the system message that only one kind has (aider/prompts.py).
 _SYSTEM_TEXTS = {COMMIT: "generates concise, one-line Git commit messages", SUMMARY: "*Briefly* summarize"}
 
@@ -36,7 +37,15 @@ class AiderRequest:
     @property
     def prompt_tokens(self) -> int | None:
         """The length of the prompt according to the server; None where it does not state it."""
-        found = _PROMPT_TOKENS.findall(self.exchange.body)
+        return self._stated(_PROMPT_TOKENS)
+
+    @property
+    def answer_tokens(self) -> int | None:
+        """The length of the answer according to the server; None where it does not state it."""
+        return self._stated(_ANSWER_TOKENS)
+
+    def _stated(self, count: re.Pattern[bytes]) -> int | None:
+        found = count.findall(self.exchange.body)
         return int(found[-1]) if found else None
 
     @property

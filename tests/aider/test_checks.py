@@ -34,7 +34,7 @@ def exchange(kind: str = EDIT, path: str = "/v1/chat/completions", **fields: obj
 
 def run(output: str = "", *kinds: str, code: int | None = 0, connections: tuple[str, ...] = ()) -> AiderRun:
     requests = tuple(aider_requests([exchange(kind, temperature=0) for kind in kinds]))
-    return AiderRun(output, code, requests, connections, 1.0)
+    return AiderRun(output, code, requests, connections, 1.0, "$ aider")
 
 
 def found(requests: list[AiderRequest]) -> list[str]:

@@ -108,7 +108,7 @@ def aider(*tries: str, output: str = "") -> RunAider:
             assert "Traceback" in message or TESTS_TIMED_OUT in message
         if tries[number - 1]:
             (folder / file).write_text(tries[number - 1])
-        return AiderRun(output, 0, (), (), 2.0)
+        return AiderRun(output, 0, (), (), 2.0, "")
 
     return run
 
@@ -146,7 +146,7 @@ def test_tests_that_aider_writes_do_not_count(tmp_path: Path) -> None:
     def run(folder: Path, file: str, message: str, number: int) -> AiderRun:
         assert (file, number) in (("leap.py", 1), ("leap.py", 2)), message
         (folder / "test_leap.py").write_text("")
-        return AiderRun("", 0, (), (), 1.0)
+        return AiderRun("", 0, (), (), 1.0, "")
 
     assert worked_on(tmp_path, run).outcomes == [False, False]
 

@@ -25,7 +25,7 @@ def run_with(*bodies: bytes) -> AiderRun:
     prompt = json.dumps({"messages": [{"role": "user", "content": "Hello"}]}).encode()
     url = "http://localhost/v1/chat/completions"
     exchanges = [Exchange("POST", url, {}, prompt, 200, {}, body, 0.1) for body in bodies]
-    return AiderRun("", 0, tuple(aider_requests(exchanges)), (), 0.1)
+    return AiderRun("", 0, tuple(aider_requests(exchanges)), (), 0.1, "")
 
 
 @pytest.mark.parametrize(
