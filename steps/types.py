@@ -44,6 +44,7 @@ SERVER_FAILURES = (
     *("a wrong key", "an unknown model", "an invalid request", "a full context"),
     *("one busy error", "one server error", "one closed connection", "one broken stream"),
     *("one malformed event", "one stalled stream", "an empty answer", "an answer cut by length"),
+    "stalled streams only",
 )
 UNUSUAL_ANSWERS = (
     *(
@@ -53,6 +54,7 @@ UNUSUAL_ANSWERS = (
         "a usage chunk at the end",
     ),
     *("CRLF line ends", "keep-alive comments", "no space after each colon", "all text in one chunk"),
+    *("a draft in its reasoning", "comments for 4 seconds", "a commit message with reasoning"),
     *("an empty commit message", "empty commit messages only"),
     *("a commit message in quotes", "a commit message in a fence"),
 )

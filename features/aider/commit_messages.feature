@@ -19,11 +19,12 @@ Feature: Commit messages of Aider
       | <subject> |
 
     Examples: messages
-      | answer                      | requests | subject                                 |
-      | an empty commit message     | 2        | feat: change what was asked for         |
-      | empty commit messages only  | 2        | (no commit message provided)            |
-      | a commit message in quotes  | 1        | feat: change what was asked for         |
-      | a commit message in a fence | 1        | ``` feat: change what was asked for ``` |
+      | answer                          | requests | subject                                 |
+      | an empty commit message         | 2        | feat: change what was asked for         |
+      | empty commit messages only      | 2        | (no commit message provided)            |
+      | a commit message in quotes      | 1        | feat: change what was asked for         |
+      | a commit message in a fence     | 1        | ``` feat: change what was asked for ``` |
+      | a commit message with reasoning | 1        | feat: change what was asked for         |
 
   @normal @needs.command @needs.aider @needs.ollama_api
   Scenario: The weak model writes the commit message

@@ -21,6 +21,7 @@ Feature: Shapes of a stream that Aider reads
       | an empty first delta     |
       | a usage chunk at the end |
       | all text in one chunk    |
+      | a draft in its reasoning |
 
     Examples: server-sent events
       | shape                     |

@@ -2,6 +2,7 @@
 
 One TOML file each in `projects/`: `[files]` (path -> content), `[repeated]` (path -> text and number of
 times, for long files) and `[[rows]]` of the model's script (marker, answer), in the order of a conversation.
+A row may have `loop` (the answer never ends), or `lines`, which stand `times` times for LINES in its answer.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from support.errors import CheckFailed
 from support.models.script import Row, Script
@@ -53,10 +55,15 @@ class ProjectSource:
             known = [file.stem for file in PROJECTS.glob("*.toml")]
             raise CheckFailed(unknown("project", name, known))
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        rows = [Row(row["marker"], row["answer"]) for row in table["rows"]]
+        rows = [Row(row["marker"], _answer(row), row.get("loop", False)) for row in table["rows"]]
         repeated = {path: entry["text"] * entry["times"] for path, entry in table.get("repeated", {}).items()}
         script = Script((*rows, Row(COMMIT_KEYWORD, COMMIT_MESSAGE)), DEFAULT_ANSWER)
         return cls(name, {**table["files"], **repeated}, script)
+
+
+def _answer(row: Mapping[str, Any]) -> str:
+    answer: str = row["answer"]
+    return answer.replace("LINES\n", row["lines"] * row["times"]) if "lines" in row else answer
 
 
 class Project:

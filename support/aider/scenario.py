@@ -60,6 +60,8 @@ RUN_SECONDS = 60.0
 EXERCISE_SECONDS = 300.0
 # The first one, and three corrections (aider/coders/base_coder.py, max_reflections).
 MOST_EDIT_REQUESTS = 4
+# What Aider prints before it repeats a request.
+RETRY = "Retrying in"
 # The turns of a session whose times and memory are recorded.
 MANY_TURNS = 10
 FLAGS = (
@@ -352,8 +354,13 @@ class AiderScenario:
 
         def ended() -> bool:
             # It is polled: the requests are read only when there are enough.
-            many = self.server.proxy.count - mark > MOST_EDIT_REQUESTS
-            return not process.alive or (many and self._edit_requests(mark) > MOST_EDIT_REQUESTS)
+            count = self.server.proxy.count - mark
+            if not process.alive or (
+                count > MOST_EDIT_REQUESTS and self._edit_requests(mark) > MOST_EDIT_REQUESTS
+            ):
+                return True
+            # Of a server that cannot be reached the proxy has no requests.
+            return count == 0 and read_output(log).count(RETRY) >= MOST_EDIT_REQUESTS
 
         stopped = unfinished = ""
         try:
@@ -367,7 +374,8 @@ class AiderScenario:
             unfinished = str(timeout)
             stopped = unfinished.partition(";")[0]
         if process.alive and not unfinished:
-            stopped = f"ended by the suite: it has sent its request {MOST_EDIT_REQUESTS + 1} times"
+            sent = MOST_EDIT_REQUESTS + (self.server.proxy.count > mark)
+            stopped = f"ended by the suite: it has sent its request {sent} times"
         code, seconds = process.stop(grace=0), time.monotonic() - process.started
         output = read_output(log)
         self._commands.append(CompletedCommand(process.command, code, output, stopped, seconds))

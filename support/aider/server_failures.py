@@ -51,6 +51,9 @@ def _malformed(body: bytes) -> bytes:
     return first[: len(first) // 2] + b"\n\n" + rest
 
 
+# As often as Aider may send a request before the suite ends it.
+LASTING = 5
+
 # One fault for each request in order; later requests are passed on.
 SERVER_FAILURES: NameRegistry[tuple[Fault, ...]] = NameRegistry(
     "failure of a server",
@@ -65,13 +68,12 @@ SERVER_FAILURES: NameRegistry[tuple[Fault, ...]] = NameRegistry(
         "one broken stream": (Fault(ends_after=BEGINNING),),
         "one malformed event": (Fault(rewrite=_malformed),),
         "one stalled stream": (Fault(ends_after=BEGINNING, stalls=True),),
+        "stalled streams only": (Fault(ends_after=BEGINNING, stalls=True),) * LASTING,
         "an empty answer": (Fault(rewrite=_without_text),),
         "an answer cut by length": (Fault(rewrite=_cut_by_length),),
     },
 )
 
-# As often as Aider may send a request before the suite ends it.
-LASTING = 5
 # litellm takes each error of this API for a broken connection, and Aider repeats the request (docs/aider.md).
 OLLAMA_FAILURES: NameRegistry[tuple[Fault, ...]] = NameRegistry(
     "failure of a server with the Ollama API",

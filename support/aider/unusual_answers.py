@@ -15,6 +15,10 @@ from support.name_registry import NameRegistry
 from support.units import JsonObject
 
 PASSED_ON = Fault()
+# An edit that a model considers and rejects.
+DRAFT = "Perhaps this will do:\n\nthermometer.py\n```python\nFREEZING = 33.0\n```\n\nNo, it is wrong."
+# Together longer than the time limit of the scenario that has them.
+COMMENTS = ((0.5, b": keep-alive\n\n"),) * 8
 _DONE = "[DONE]"
 
 
@@ -106,11 +110,14 @@ UNUSUAL_ANSWERS: NameRegistry[tuple[Fault, ...]] = NameRegistry(
         "a usage chunk at the end": (Fault(rewrite=_with_usage),),
         "CRLF line ends": (Fault(rewrite=lambda body: body.replace(b"\n", b"\r\n")),),
         "keep-alive comments": (Fault(rewrite=_with_comments),),
+        "comments for 4 seconds": (Fault(before=COMMENTS),),
         "no space after each colon": (Fault(rewrite=lambda body: body.replace(b"data: ", b"data:")),),
         "all text in one chunk": (Fault(rewrite=_in_one_chunk),),
+        "a draft in its reasoning": (Fault(rewrite=_after({"reasoning_content": DRAFT})),),
         "an empty commit message": (PASSED_ON, _EMPTY),
         "empty commit messages only": (PASSED_ON, _EMPTY, _EMPTY),
         "a commit message in quotes": _committed_with(f'"{COMMIT_MESSAGE}"'),
         "a commit message in a fence": _committed_with(f"```\n{COMMIT_MESSAGE}\n```"),
+        "a commit message with reasoning": _committed_with(f"<think>\nA fix?\n</think>\n\n{COMMIT_MESSAGE}"),
     },
 )

@@ -12,7 +12,7 @@ from support.errors import CheckFailed
 from support.faults import disconnects, fuzzing, malformed_requests
 from support.faults.fuzzing import ChoicesOutcome, FuzzReport
 from support.http.exchange import Exchange
-from support.performance.activity import ActivityProbe, watch_activity
+from support.performance.activity import ActivityProbe, CpuActivity, watch_activity
 from support.performance.concurrency import UserOutcome
 from support.programs.launcher import LaunchedProgram
 from support.results.must_check import MustCheck
@@ -86,10 +86,16 @@ class FaultScenario(ScenarioResult):
         self.disconnected.set((endpoint, activity))
 
     def require_idle(self, timeout: float) -> None:
-        """The work for the client that has disconnected stops within so many seconds."""
-        (endpoint, activity), timeout = self.disconnected.get(), self._suite.settings.seconds(timeout)
+        """The work for the client that has disconnected stops within so many seconds.
+
+        Without one of `disconnect` it is a program that has left: all work of the server stops.
+        """
+        if self.disconnected.available:
+            endpoint, activity = self.disconnected.get()
+        else:
+            endpoint, activity = self._servers.dedicated_target, CpuActivity(self._servers.dedicated)
         with self._discard_on_failure():
-            disconnects.require_idle(endpoint, activity, timeout)
+            disconnects.require_idle(endpoint, activity, self._suite.settings.seconds(timeout))
 
     def disconnect_beside_stream(self, server: str) -> None:
         """Disconnect while the answer of another client is being streamed."""

@@ -32,7 +32,8 @@ class Fault:
     """What happens to one request. Without a `status` it is passed on, and its response is changed.
 
     `rewrite`: the body of the response, read to its end, becomes this. `ends_after`: bytes of the body, then
-    the connection breaks, or, with `stalls`, stays silent until the client leaves.
+    the connection breaks, or, with `stalls`, stays silent until the client leaves. `before`: what is sent
+    before the body, each part after so many seconds.
     """
 
     status: int | None = None
@@ -41,6 +42,7 @@ class Fault:
     rewrite: Callable[[bytes], bytes] | None = None
     ends_after: int | None = None
     stalls: bool = False
+    before: tuple[tuple[float, bytes], ...] = ()
 
 
 class RecordingProxy:
@@ -180,6 +182,9 @@ async def _send(
 
 
 async def _parts(fault: Fault, upstream: aiohttp.ClientResponse | None) -> AsyncIterator[bytes]:
+    for seconds, part in fault.before:
+        await asyncio.sleep(seconds)
+        yield part
     if upstream is None:
         yield fault.body
     elif fault.rewrite is not None:

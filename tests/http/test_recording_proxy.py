@@ -54,6 +54,11 @@ def test_a_response_is_rewritten(proxy: RecordingProxy) -> None:
     assert ask(proxy).content == STREAM.upper()
 
 
+def test_comments_come_before_the_response(proxy: RecordingProxy) -> None:
+    proxy.faults.append(Fault(before=((0.0, b": one\n\n"), (0.0, b""), (0.0, b": two\n\n"))))
+    assert ask(proxy).content == b": one\n\n: two\n\n" + STREAM
+
+
 @pytest.mark.parametrize("length", [0, 20])
 def test_a_connection_breaks_after_so_many_bytes(proxy: RecordingProxy, length: int) -> None:
     proxy.faults.append(Fault(ends_after=length))

@@ -1,0 +1,54 @@
+Feature: Time limits of Aider
+  A slow server gets time as long as it sends something. After a time-out Aider repeats its request: what it waits for
+  no more is cancelled.
+
+  @critical @needs.command @needs.aider
+  Scenario: Comments bridge a prefill beyond the time limit
+    Given the project "thermometer"
+    And Aider is connected to mistral.rs
+    And the server answers with comments for 4 seconds
+    When Aider is asked "Correct the melting point" with
+      | option  | value          |
+      | timeout | 3              |
+      | file    | thermometer.py |
+    Then Aider commits a change of "thermometer.py"
+    And Aider sends 1 request for an edit
+
+  @critical @needs.command @needs.aider
+  Scenario Outline: A <form> answer is cancelled after Aider's time limit
+    Given the project "tides"
+    And Aider is connected to mistral.rs
+    And the server answers with stalled streams only
+    When Aider is asked "Describe the waves" with
+      | option      | value |
+      | edit-format | ask   |
+      | <option>    |       |
+      | timeout     | 1     |
+    Then Aider prints "timed out"
+    And Aider sends 5 requests for an edit
+    And the server cancels that generation within 2 seconds
+
+    Examples: forms
+      | form         | option    |
+      | streamed     | stream    |
+      | non-streamed | no-stream |
+
+  @critical @needs.command @needs.aider
+  Scenario Outline: An unreachable server is reported over the <api>
+    Given the project "thermometer"
+    And Aider is connected to <server>
+    And the variable "<variable>" of Aider is "<address>"
+    When Aider is asked "Correct the melting point" with
+      | option | value          |
+      | file   | thermometer.py |
+    Then Aider prints "<message>" and "Retrying in"
+    And the project is unchanged
+
+    Examples: OpenAI API
+      | api        | server     | variable        | address               | message                             |
+      | OpenAI API | mistral.rs | OPENAI_API_BASE | http://127.0.0.1:1/v1 | OpenAIException - Connection error. |
+
+    @needs.ollama_api
+    Examples: Ollama API of the gateway
+      | api        | server      | variable        | address            | message                               |
+      | Ollama API | the gateway | OLLAMA_API_BASE | http://127.0.0.1:1 | Error getting model info for scripted |
