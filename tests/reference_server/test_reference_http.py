@@ -311,19 +311,28 @@ def test_metrics_count_answers_and_not_themselves(engine: FakeEngine) -> None:
     lost = httpx.Request("GET", "http://server/lost")
     *_, response = ask(engine, page, chat, lost, page)
     lines = response.text.splitlines()
+    labels = f'method="POST",model="{engine.model_id}",path="{CHAT}"'
     assert response.headers["content-type"] == "text/plain; charset=utf-8"
     for line in (
-        f'http_requests_total{{method="POST",model="{engine.model_id}",path="{CHAT}",status="200"}} 1.0',
+        f'http_requests_total{{{labels},status="200"}} 1.0',
         'http_requests_total{method="GET",model="none",path="<unmatched>",status="404"} 1.0',
-        f'mistralrs_tokens_processed_total{{model="{engine.model_id}"}} 8.0',
-        f'mistralrs_time_to_first_token_seconds_count{{model="{engine.model_id}"}} 1.0',
-        f'mistralrs_inter_token_latency_seconds_count{{model="{engine.model_id}"}} 2.0',
+        f"http_request_body_bytes_sum{{{labels}}} {len(chat.content):.1f}",
+        "mistralrs_tokens_processed_total 8.0",
         'mistralrs_sequences_completed_total{reason="stop"} 1.0',
         "mistralrs_sequences_running 0.0",
         "mistralrs_sequences_capacity 2.0",
     ):
         assert line in lines
     assert "/metrics" not in response.text
+    assert "token_seconds_count" not in response.text
+
+
+def test_token_times_are_those_of_streams(engine: FakeEngine) -> None:
+    stream = httpx.Request("POST", f"http://server{CHAT}", json=question("hi", stream=True))
+    *_, response = ask(engine, stream, httpx.Request("GET", "http://server/metrics"))
+    labels = f'method="POST",model="{engine.model_id}",path="{CHAT}",status="200"'
+    assert f"mistralrs_time_to_first_token_seconds_count{{{labels}}} 1.0" in response.text
+    assert f"mistralrs_inter_token_latency_seconds_count{{{labels}}} 2.0" in response.text
 
 
 def test_metrics_can_be_switched_off(engine: FakeEngine) -> None:

@@ -29,7 +29,7 @@ from starlette.types import ASGIApp
 from support.bundled.reference_server import response_shapes
 from support.bundled.reference_server.engine import Chunk, Engine, EngineError, RequestRefused
 from support.bundled.reference_server.json_fields import FieldError, JsonError, JsonObject, parse_json
-from support.bundled.reference_server.metrics import Metrics
+from support.bundled.reference_server.metrics import Metrics, StreamLatency
 from support.bundled.reference_server.options import ServerOptions
 from support.bundled.reference_server.request_metrics import RequestMetricsMiddleware
 from support.bundled.reference_server.schemas import (
@@ -182,6 +182,7 @@ class _Api:
             # Read on without keeping: a client that is still sending would not get the response.
             if size <= BODY_LIMIT:
                 parts.append(part)
+        request.state.body_bytes = size
         if size > BODY_LIMIT:
             raise ApiError(413, "request body too large", code="request_too_large")
         raw = b"".join(parts)
@@ -220,7 +221,9 @@ class _Api:
             raise ApiError(400, str(error), param=error.param) from error
         chunks = self._streams.chunks(call)
         if body.stream:
-            return StreamingResponse(_events(chunks, event), media_type="text/event-stream")
+            labels = (request.method, request.url.path, self._engine.model_id, "200")
+            latency = StreamLatency(self._metrics, labels, request.state.started)
+            return StreamingResponse(_events(chunks, event, latency), media_type="text/event-stream")
 
         async def whole() -> Response:
             answer = response_shapes.ResponseAccumulator()
@@ -237,11 +240,14 @@ class _Api:
         return await _cancel_on_disconnect(request, whole)
 
 
-async def _events(chunks: AsyncGenerator[Chunk], event: Callable[[Chunk], JsonObject]) -> AsyncGenerator[str]:
+async def _events(
+    chunks: AsyncGenerator[Chunk], event: Callable[[Chunk], JsonObject], latency: StreamLatency
+) -> AsyncGenerator[str]:
     """Server-sent events; an error in the stream is an event too, since the status has been sent."""
     async with aclosing(chunks):
         try:
             async for chunk in chunks:
+                latency.observe()
                 yield f"data: {_json(event(chunk))}\n\n"
         except EngineError as error:
             yield f"data: {_json(response_shapes.error(str(error), 'server_error'))}\n\n"

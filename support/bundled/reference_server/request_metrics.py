@@ -33,7 +33,7 @@ class RequestMetricsMiddleware:
         request_id = Headers(scope=scope).get("x-request-id") or f"req_{uuid.uuid4().hex}"
         path, method, started = scope["path"], scope["method"], time.monotonic()
         state: JsonObject = scope.setdefault("state", {})
-        status = 500
+        state["started"], status = started, 500
 
         async def identified(message: Message) -> None:
             nonlocal status
@@ -56,6 +56,8 @@ class RequestMetricsMiddleware:
                 labels = (method, route, state.get("model", "none"), str(status))
                 self._metrics.requests.labels(*labels).inc()
                 self._metrics.duration.labels(*labels).observe(seconds)
+                if "body_bytes" in state:
+                    self._metrics.body_bytes.labels(*labels[:3]).observe(state["body_bytes"])
                 self._log(
                     f"request completed: request_id={request_id} method={method} route={route} path={path} "
                     f"model={labels[2]} status={status} duration_ms={seconds * 1000:.0f}"

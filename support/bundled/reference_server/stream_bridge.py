@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-import time
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -28,7 +27,6 @@ class Streams:
 
         Raises what `Engine.stream` raises.
         """
-        requested_at = time.monotonic()
         with self._metrics.waiting.track_inprogress():
             await self._slots.acquire()
         self._metrics.running.inc()
@@ -49,9 +47,7 @@ class Streams:
         def read() -> None:
             reason, failure = "error", None
             try:
-                reason = self._read(
-                    call, requested_at, lambda chunk: post(queue.put_nowait, chunk), disconnected
-                )
+                reason = self._read(call, lambda chunk: post(queue.put_nowait, chunk), disconnected)
             except EngineError as error:
                 failure = error
             except BaseException as error:
@@ -72,17 +68,12 @@ class Streams:
         finally:
             disconnected.set()
 
-    def _read(self, call: Call, requested_at: float, deliver: Deliver, disconnected: threading.Event) -> str:
+    def _read(self, call: Call, deliver: Deliver, disconnected: threading.Event) -> str:
         """Read one stream to its end, or until the client has disconnected; returns the finish reason."""
-        model = self._engine.model_id
-        last, seen, reason = requested_at, 0, "stop"
-        tokens = self._metrics.tokens.labels(model)
+        seen, reason, tokens = 0, "stop", self._metrics.tokens
         with contextlib.closing(self._engine.stream(call)) as chunks:
             for chunk in chunks:
-                now = time.monotonic()
-                measure = self._metrics.inter_token if seen else self._metrics.first_token
-                measure.labels(model).observe(now - last)
-                last, seen = now, seen + 1
+                seen += 1
                 if disconnected.is_set():
                     tokens.inc(seen)
                     return "canceled"
