@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from support.errors import NothingSelected, SettingsError
+from support.errors import SettingsError
 from support.settings import MODEL_FILES
 
 # Short names of folders of `features/`; the tags of run classes are names too.
@@ -21,6 +21,7 @@ FOLDERS = {
     "mcp": "features/mcp",
     "parity": "features/parity",
     "aider": "features/aider",
+    "monitoring": "features/monitoring",
 }
 # Several of them under one name.
 COMBINED_SUITES = {
@@ -29,16 +30,11 @@ COMBINED_SUITES = {
 }
 RUN_CLASS_TAGS = ("smoke", "slow", "benchmark")
 SUITES = (*FOLDERS, *COMBINED_SUITES, *RUN_CLASS_TAGS)
-# Specified, without a folder of features so far.
-PLANNED_SUITES = ("monitoring",)
 ANY_SPEED = "slow or not slow"
 
 
 def resolve_paths_and_tags(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Paths and tag expressions of these names: a suite, a run class, or a path.
-
-    Raises `NothingSelected` for a suite without features.
-    """
+    """Paths and tag expressions of these names: a suite, a run class, or a path."""
     paths, tags = [], []
     if "" in names:
         raise SettingsError(f"a suite or path is empty; give one of {', '.join(SUITES)}, or a path")
@@ -50,11 +46,6 @@ def resolve_paths_and_tags(names: Sequence[str]) -> tuple[list[str], list[str]]:
             tags.append(name)
         elif name in COMBINED_SUITES:
             paths += COMBINED_SUITES[name]
-        elif name in PLANNED_SUITES and not Path(folder).is_dir():
-            raise NothingSelected(
-                f"the suite {name!r} has no features yet: nothing would be checked; "
-                f"suites with features: {', '.join(SUITES)}"
-            )
         else:
             paths.append(folder if Path(folder).is_dir() else name)
     return paths, [" or ".join(tags)] if tags else []

@@ -24,7 +24,7 @@ from support.settings import Settings
 MODEL_REQUIREMENTS = {"embedding": {"needs.embeddings"}}
 
 # APIs that mistral.rs serves itself.
-NATIVE_APIS = ("openai", "responses", "anthropic")
+NATIVE_APIS = ("openai", "responses", "anthropic", "metrics")
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 NEIGHBOURS = {
     ("programs", "http"): "a server program is ready when it responds",
     ("scenario", "suite"): "a scenario belongs to a run",
+    ("conformance", "monitoring"): "the page of metrics is checked as an API",
     ("faults", "performance"): "whether a server is generating, and many clients at once",
     ("cli", "doctor"): "`acceptance doctor` is a command of the command line",
 }

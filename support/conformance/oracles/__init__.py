@@ -4,4 +4,5 @@ openai     contracts of the OpenAI API
 ollama     contracts of the Ollama API
 responses  contracts of the Responses API
 anthropic  contracts of Anthropic's Messages API
+metrics    the page of metrics, which has no contract
 """

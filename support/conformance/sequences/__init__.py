@@ -3,4 +3,5 @@
 ollama     the Ollama API, and its official client
 responses  the Responses API
 anthropic  the Messages API
+metrics    the page of metrics: format, names, accuracy
 """

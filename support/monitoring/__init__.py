@@ -1,0 +1,5 @@
+"""Metrics of a server: the page that Prometheus reads, and what it has to contain.
+
+exposition    the text exposition format of Prometheus: reading a page, and what is wrong with it
+metric_table  which metrics a version of mistral.rs has, with type and labels (`metric_table.toml`)
+"""

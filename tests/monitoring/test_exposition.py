@@ -1,0 +1,111 @@
+"""Pages of metrics: what is read from them, and what is wrong with them."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.monitoring.exposition import MalformedPage, changes, read_page, require_none
+
+GOOD = """# HELP http_requests_total answered
+# TYPE http_requests_total counter
+http_requests_total{path="/a b",status="200"} 3
+http_requests_total{path="/\\"x\\"",status="404"} 1 1700000000000
+# TYPE open gauge
+open -1
+# TYPE seconds histogram
+seconds_bucket{le="0.1"} 1
+seconds_bucket{le="1"} 2
+seconds_bucket{le="+Inf"} 2
+seconds_sum 0.4
+seconds_count 2
+# TYPE blocks_total gauge
+blocks_total 7
+"""
+
+
+def page(text: str = GOOD, **replaced: str) -> list[str]:
+    return read_page(text.replace(replaced["old"], replaced["new"]) if replaced else text).findings()
+
+
+def test_a_correct_page_has_no_findings() -> None:
+    found = read_page(GOOD)
+    assert found.findings() == []
+    assert found.total("http_requests_total") == 4
+    assert found.total("http_requests_total", status="404") == 1
+    assert found.total("nobody") == 0
+    assert found.samples[1].labels == (("path", '/"x"'), ("status", "404"))
+    assert found.metric_of("seconds_bucket") == "seconds"
+    # The parser alone would make it another name.
+    assert found.type_of("blocks_total") == "gauge"
+    assert [found.is_counter(name) for name in ("http_requests_total", "seconds_sum", "open")] == [
+        True,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        ("# TYPE open gauge\n", "", "open has no TYPE line"),
+        ("open gauge", "open meter", "open has the unknown type 'meter'"),
+        ("open gauge\n", "open gauge\n# TYPE open counter\n", "open has 2 TYPE lines: gauge, counter"),
+        ("# TYPE open gauge\nopen -1\n", "open -1\n# TYPE open gauge\n", "TYPE line of open is below"),
+        ("open -1\n", "open -1\nopen -1\n", "open is there twice: lines 6 and 7"),
+        ("blocks_total 7\n", "blocks_total 7\nopen{a=\"b\"} 1\n", "open goes on in line 15"),
+        ("open -1", "open NaN", "open is nan"),
+        ("seconds_sum 0.4", "seconds_sum +Inf", "seconds_sum is inf"),
+        ('"200"} 3', '"200"} -3', 'is a counter and has the value -3'),
+        ('seconds_bucket{le="+Inf"} 2\n', "", 'seconds has no bucket le="+Inf"'),
+        ("seconds_count 2", "seconds_count 3", 'seconds: its bucket le="+Inf" has 2, its count is 3'),
+        ("seconds_count 2\n", "", "seconds has no _count"),
+        ("seconds_sum 0.4\n", "", "seconds has no _sum"),
+        ('le="0.1"} 1', 'le="0.1"} 5', "its buckets le=0.1 and le=1 have 5 and 2"),
+    ],
+)  # fmt: skip
+def test_what_contradicts_itself_is_found(old: str, new: str, finding: str) -> None:
+    assert old in GOOD
+    found = page(old=old, new=new)
+    assert finding in "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<html><body>Not found</body></html>\n", "HTML or XML, not the text format"),
+        ("", "no sample"),
+        ("# TYPE a counter\n", "no sample"),
+        (GOOD[:-8], "cut off: its last line has no line feed: 'blocks_'"),
+        ("a 1\nb\n", "line 2 is no sample: 'b'"),
+        ("a one\n", "line 1 is no sample"),
+        ('a{b="c" 1\n', "line 1 is no sample"),
+        ('{"error": "not found"}\n', "line 1 is no sample"),
+    ],
+)
+def test_what_prometheus_cannot_read_is_rejected(text: str, message: str) -> None:
+    with pytest.raises(MalformedPage, match=message):
+        read_page(text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        ('"200"} 3', '"200"} 2', 'http_requests_total{path="/a b",status="200"} fell from 3 to 2'),
+        ('"0.1"} 1', '"0.1"} 0', 'seconds_bucket{le="0.1"} fell from 1 to 0'),
+        ("open gauge", "open counter", "open was a gauge and is a counter"),
+        ("seconds_count 2\n", "", "seconds_count is gone; it was 2"),
+    ],
+)
+def test_what_may_not_change_is_found(old: str, new: str, finding: str) -> None:
+    assert [*changes(read_page(GOOD), read_page(GOOD.replace(old, new)))] == [finding]
+
+
+def test_what_may_change_is_left() -> None:
+    after = GOOD.replace("open -1", "open 5").replace('"200"} 3', '"200"} 4').replace("blocks_total 7\n", "")
+    assert [*changes(read_page(GOOD), read_page(after))] == []
+
+
+def test_of_many_findings_the_first_are_shown() -> None:
+    require_none([])
+    with pytest.raises(MalformedPage, match=r"^0\n1\n2\n3\n4\n\.\.\. and 2 more$"):
+        require_none([str(number) for number in range(7)])
