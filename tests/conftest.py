@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -23,6 +24,14 @@ from tests.http.tiny_server import Reply, TinyServer
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that start whole runs take longest: first, so that no worker of pytest-xdist ends alone."""
     items.sort(key=lambda item: item.path.parent.name not in ("runs", "reporting"))
+
+
+@pytest.fixture(autouse=True)
+def _a_folder_of_a_run_is_left() -> Iterator[None]:
+    """One that is not closed keeps its folder as that of all temporary files, until another removes it."""
+    before = tempfile.gettempdir()
+    yield
+    assert tempfile.gettempdir() == before
 
 
 @pytest.fixture(autouse=True)

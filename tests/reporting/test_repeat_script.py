@@ -187,10 +187,12 @@ KINDS = ("mcp", "parity", "performance", "faults", "clients")
 
 @pytest.mark.parametrize("kind", [*KINDS, "task_result", "difference", "program", "terminal", "requests"])
 def test_only_requests_of_one_client_are_sent_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, kind: str
 ) -> None:
     target = CommandTarget(Path("mistralrs"), "mistralrs", "0.8.1", "a test")
-    world = World(RunContext(ResolvedSettings(Settings(), {}), target), tmp_path)
+    run_context = RunContext(ResolvedSettings(Settings(), {}), target)
+    request.addfinalizer(run_context.close)
+    world = World(run_context, tmp_path)
     monkeypatch.setattr(World, "exchanges", lambda _: [get("http://127.0.0.1:1/x")])
     if kind in KINDS:
         vars(world)[kind] = object()
