@@ -12,6 +12,7 @@ from support.models.script import COMET_ANSWER
 from support.servers.endpoints import Endpoint
 from tests.conformance.samples import chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply
+from tests.timeouts import PATIENCE
 
 Serve = Callable[[Reply], TinyServer]
 
@@ -22,7 +23,7 @@ def server_at(url: str) -> Endpoint:
 
 def test_a_good_answer_arrives(serve: Serve) -> None:
     run_sdk_task(
-        server_at(serve(json_reply(chat(COMET_ANSWER))).url), "ask a question", 5.0, ExchangeRecorder()
+        server_at(serve(json_reply(chat(COMET_ANSWER))).url), "ask a question", PATIENCE, ExchangeRecorder()
     ).require_expected()
 
 
@@ -41,7 +42,7 @@ def test_a_good_answer_arrives(serve: Serve) -> None:
 )
 def test_anything_else_is_told(serve: Serve, answer: Reply, journey: str, got: str) -> None:
     server, recorder = serve(answer), ExchangeRecorder()
-    travelled = run_sdk_task(server_at(server.url), journey, 5.0, recorder)
+    travelled = run_sdk_task(server_at(server.url), journey, PATIENCE, recorder)
     with pytest.raises(AssertionError, match=got):
         travelled.require_expected()
     assert len(server.requests) == 1, "it tried again"
@@ -50,7 +51,7 @@ def test_anything_else_is_told(serve: Serve, answer: Reply, journey: str, got: s
 def test_a_rejected_task_has_the_message_of_the_server_and_its_exchange(serve: Serve) -> None:
     error = {"error": {"message": "no model of that name is loaded", "type": "server_error"}}
     server, recorder = serve(json_reply(error, "500 Internal Server Error")), ExchangeRecorder()
-    done = run_sdk_task(server_at(server.url), "report an unknown model", 5.0, recorder)
+    done = run_sdk_task(server_at(server.url), "report an unknown model", PATIENCE, recorder)
     with pytest.raises(AssertionError, match=r"got 'InternalServerError': .*no model of that name is loaded"):
         done.require_expected()
     (exchange,) = recorder.exchanges
@@ -67,9 +68,9 @@ def test_a_stream_and_a_request_without_a_response_are_recorded(serve: Serve) ->
     recorder = ExchangeRecorder()
     server = serve(json_reply(chat(COMET_ANSWER)))
     endpoint = server_at(server.url)
-    run_sdk_task(endpoint, "read a stream", 5.0, recorder)
+    run_sdk_task(endpoint, "read a stream", PATIENCE, recorder)
     server.close()
-    run_sdk_task(endpoint, "ask a question", 5.0, recorder)
+    run_sdk_task(endpoint, "ask a question", PATIENCE, recorder)
     streamed, failed = recorder.exchanges
     assert streamed.json()["choices"] and b'"stream":true' in streamed.request_body.replace(b" ", b"")
     assert (failed.status, failed.body) == (0, b"")

@@ -14,6 +14,7 @@ from support.clients.task import run_sdk_task, tasks_of
 from support.http.recorder import ExchangeRecorder
 from support.servers.endpoints import Endpoint
 from tests.conformance.fake_apis import FakeOwn
+from tests.timeouts import PATIENCE
 
 Serve = Callable[[FakeOwn, str], Endpoint]
 ALL = [(api, name) for api in ("responses", "anthropic") for name in sorted(tasks_of(api))]
@@ -58,7 +59,7 @@ def serving() -> Iterator[Callable[[FakeOwn], FakeServer]]:
             server = FakeServer(fake)
             thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
             thread.start()
-            servers.callback(thread.join, 5)
+            servers.callback(thread.join, PATIENCE)
             servers.callback(server.server_close)
             servers.callback(server.shutdown)
             return server
@@ -72,7 +73,7 @@ def offered(server: FakeServer, api: str, key: str | None = None) -> Endpoint:
 
 @pytest.mark.parametrize(("api", "name"), ALL, ids=[f"{api}-{name}" for api, name in ALL])
 def test_every_journey_arrives(serving: Callable[[FakeOwn], FakeServer], api: str, name: str) -> None:
-    run_sdk_task(offered(serving(FakeOwn()), api), name, 10.0, ExchangeRecorder()).require_expected()
+    run_sdk_task(offered(serving(FakeOwn()), api), name, PATIENCE, ExchangeRecorder()).require_expected()
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,9 @@ def test_a_fault_does_not_arrive(
 ) -> None:
     monkeypatch.setattr(openai_sdk, "DONE_SECONDS", 0.2)
     with pytest.raises(AssertionError, match=got):
-        run_sdk_task(offered(serving(FakeOwn(fault)), api), name, 10.0, ExchangeRecorder()).require_expected()
+        run_sdk_task(
+            offered(serving(FakeOwn(fault)), api), name, PATIENCE, ExchangeRecorder()
+        ).require_expected()
 
 
 @pytest.mark.parametrize("api", ["responses", "anthropic"])
@@ -123,5 +126,5 @@ def test_the_key_goes_along_as_the_other_requests_send_it(
 ) -> None:
     server = serving(FakeOwn())
     first = sorted(tasks_of(api))[0]
-    run_sdk_task(offered(server, api, "secret-1234"), first, 10.0, ExchangeRecorder())
+    run_sdk_task(offered(server, api, "secret-1234"), first, PATIENCE, ExchangeRecorder())
     assert server.keys == {"Bearer secret-1234"}

@@ -36,6 +36,7 @@ from support.results.known_issues import FILE, NOT_LISTED, ExpectedFailure, Know
 from support.servers.endpoints import Endpoint
 from tests.conformance.samples import case, chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply, silence
+from tests.timeouts import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 assert find_api("openai").name == "openai"
@@ -67,7 +68,7 @@ class Servers:
         self.missing_routes = MissingRoutes()
         self.comparison = Comparison([], 1.0, self.missing_routes)
         self.settings: Any = SimpleNamespace(
-            selected_checks=(), acceptance_strict=strict, seconds=lambda _seconds: 5.0
+            selected_checks=(), acceptance_strict=strict, seconds=lambda _seconds: PATIENCE
         )
         self.issues: dict[str, Listing] = {}
         self.known_issues: Any = SimpleNamespace(
@@ -248,7 +249,7 @@ def test_a_stream_that_stays_open_is_not_one_that_begins_too_early(
 ) -> None:
     name = "openai.chat.prompt.too_long_streamed"
     servers = Servers(Process(serve(refuses_in_a_stream(stays_open=stays_open)).url))
-    servers.settings.seconds = lambda _seconds: 1.0
+    servers.settings.seconds = lambda _seconds: 1.0 if stays_open else PATIENCE
     servers.issues = {name: KnownIssues.load(ROOT / FILE).find([("mistralrs", "0.8.1")], name)}
     done = run(servers, get_case("openai", name))
     assert statuses(done) == [status]

@@ -28,6 +28,7 @@ from support.http.exchange import Exchange
 from tests.conformance.samples import chat, exchange
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply, silence
 from tests.python_programs import first_lines
+from tests.timeouts import PATIENCE
 
 Serve = Callable[[Reply], TinyServer]
 ROUTE = ChatEndpoint("toy", "http://127.0.0.1:1", "tiny", OPENAI_CHAT)
@@ -283,8 +284,9 @@ def test_an_archive_is_read_as_it_was_sent() -> None:
     ids=["granted", "failed", "no answer"],
 )
 def test_a_countless_wish_has_to_be_refused(serve: Serve, answer: Reply, words: str) -> None:
+    limit = 1.0 if answer is silence else PATIENCE
     with (
-        closing(ApiClient(serve(answer).url, timeout=1.0)) as client,
+        closing(ApiClient(serve(answer).url, timeout=limit)) as client,
         pytest.raises(AssertionError) as caught,
     ):
         fuzzing.request_choices(client, 10**12).require_refused()
@@ -298,7 +300,7 @@ def test_the_memory_of_a_process_is_bounded() -> None:
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", GREEDY], **pipes) as greedy:
         fuzzing.bound_memory(greedy.pid)
-        _, words = greedy.communicate(b"go", timeout=60)
+        _, words = greedy.communicate(b"go", timeout=PATIENCE)
     assert b"MemoryError" in words
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.timeouts import PATIENCE
+
 ROOT = Path(__file__).resolve().parents[2]
 FEATURE = ROOT / "features" / "openai_api" / "health.feature"
 
@@ -21,7 +23,7 @@ def behave(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=4 * PATIENCE,
     )
 
 
@@ -78,7 +80,7 @@ def test_a_feature_outside_of_the_checkout_is_one_line_with_the_remedy(tmp_path:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=4 * PATIENCE,
     )
     (line,) = done.stderr.splitlines()
     assert line.startswith("acceptance: No steps directory in ")
