@@ -17,6 +17,7 @@ from aiohttp import web
 from yarl import URL
 
 from support.http.body_limit import ACCEPTED_ENCODINGS
+from support.http.client import tls_context
 from support.http.exchange import NO_STATUS, Exchange
 from support.settings import redact_url
 
@@ -49,11 +50,16 @@ class RecordingProxy:
     """Listens on loopback until it is closed."""
 
     def __init__(self, upstream: str, faulty_paths: Collection[str]) -> None:
-        """`faulty_paths`: the ends of the paths that faults are for; other requests are passed on."""
+        """`faulty_paths`: the ends of the paths that faults are for; other requests are passed on.
+
+        Raises `SettingsError` as `tls_context` does.
+        """
         self._records: list[_Record] = []
         self.faults: deque[Fault] = deque()
         self.open_requests = 0
         self._upstream = upstream
+        # Of the server, not of the client program, which connects over loopback without TLS.
+        self._tls = tls_context(upstream)
         self._faulty_paths = tuple(faulty_paths)
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -100,7 +106,10 @@ class RecordingProxy:
     async def _serve(self) -> None:
         # No time limits: how long a client waits for a server is what its tests are about.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=None)
-        async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session:
+        connector = aiohttp.TCPConnector(ssl=self._tls)
+        async with aiohttp.ClientSession(
+            connector=connector, timeout=timeout, auto_decompress=False
+        ) as session:
 
             async def handle(request: web.BaseRequest) -> web.StreamResponse:
                 self.open_requests += 1

@@ -27,6 +27,7 @@ from support.errors import SettingsError, TargetError
 from support.faults.disconnects import SHORT, RawClient
 from support.http.client import ApiClient, RequestFailed, tls_context
 from support.http.recorder import ExchangeRecorder
+from support.http.recording_proxy import RecordingProxy
 from support.servers.bundled_gateway import start_gateway
 from support.servers.discovery import discover
 from support.servers.endpoints import Endpoint
@@ -167,6 +168,12 @@ def _gateway(url: str) -> object:
         gateway.stop()
 
 
+def _proxy(url: str) -> object:
+    """aiohttp, in a thread; a server that it does not trust ends the connection of its client."""
+    with closing(RecordingProxy(url, [])) as proxy, closing(ApiClient(proxy.url, timeout=PATIENCE)) as client:
+        return client.get("/v1/models").json()
+
+
 CLIENTS: dict[str, Callable[[str], object]] = {
     "httpx": _httpx,
     "openai": _openai,
@@ -175,6 +182,7 @@ CLIENTS: dict[str, Callable[[str], object]] = {
     "a socket": _socket,
     "httpx2": _mcp,
     "the gateway": _gateway,
+    "the recording proxy": _proxy,
 }
 
 
