@@ -127,4 +127,4 @@ def fields(context: StepContext, kind: str) -> None:
 
 @then("at least {int} exercises are solved")
 def solved(context: StepContext, number: int) -> None:
-    context.world.aider.require_solved(number)
+    context.world.aider.exercises.require_solved(number)

@@ -1,6 +1,9 @@
 """Aider, the coding assistant, as a user of the server.
 
+configuration    the options that the suite gives Aider, and the files that describe a model to it
+connection       connects Aider to a server: one of the suite with a project's model, or the user's own
 evidence         the changes, runs and requests of Aider in short, for the report of each scenario
+exercise_runs    Aider works on the exercises in one scenario: evidence, figures, what has to be solved
 exercises        ten exercises for a capable model, and the figures of Aider's own benchmark
 fork_server      runs Aider in forks of a process that has imported it (executed by Aider's Python)
 host             that process, and the environment of Aider

@@ -6,16 +6,23 @@ Aider printed, and the requests that the proxy before the server has recorded.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+from support.aider.configuration import (
+    CONTEXT,
+    FLAGS,
+    USUAL_FLAGS,
+    option_words,
+    write_model_metadata,
+    write_model_settings,
+)
+from support.aider.connection import USER_MODEL, connect_to_project_model, connect_to_user_model
 from support.aider.evidence import change_evidence, run_evidence
-from support.aider.exercises import BenchmarkRecord, ExerciseResult, load_exercises, work_on
+from support.aider.exercise_runs import EXERCISE_SECONDS, ExerciseRuns
 from support.aider.host import READY_SECONDS, AiderHost, aider_environment
 from support.aider.project import (
     COMMAND_SECONDS,
@@ -28,58 +35,28 @@ from support.aider.run import AiderRun
 from support.aider.server import ConnectedServer
 from support.aider.server_failures import OLLAMA_FAILURES, SERVER_FAILURES
 from support.aider.session import AiderSession
-from support.aider.traffic import CHAT_PATHS, EDIT, aider_requests
+from support.aider.traffic import EDIT, aider_requests
 from support.aider.unusual_answers import UNUSUAL_ANSWERS
-from support.chat.client import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint
-from support.chat.scenario_servers import CREATE_SECONDS, ScenarioServers
+from support.chat.scenario_servers import ScenarioServers
 from support.errors import CheckFailed, NotSupported
-from support.http.client import ApiClient
-from support.http.recording_proxy import RecordingProxy
-from support.models.files import ModelFiles
 from support.models.llama import chat_prompt
 from support.models.vocabulary import script_vocabulary
 from support.programs.aider import AIDER
-from support.programs.launcher import LaunchedProgram
 from support.programs.output_limit import MEGABYTE, read_output
 from support.programs.process import CompletedCommand, ManagedProcess
 from support.reporting.evidence import command_evidence
 from support.results.must_check import MustCheck
-from support.results.outcome import Evidence
-from support.servers.dedicated import REAL
-from support.servers.discovery import UrlTarget
-from support.servers.launch_plans import trained_model_plan
-from support.servers.mistralrs import start_server
-from support.servers.ollama import create_model, delete_models
 from support.units import request_options
 from support.waiting import WaitTimeout, wait_until
 
-# Aider's prompts have up to 2300 tokens, and the files come on top.
-CONTEXT = 16_384
 RUN_SECONDS = 60.0
-# One try of an exercise: a capable model may be slow.
-EXERCISE_SECONDS = 300.0
 # The first one, and three corrections (aider/coders/base_coder.py, max_reflections).
 MOST_EDIT_REQUESTS = 4
 # What Aider prints before it repeats a request.
 RETRY = "Retrying in"
 # The turns of a session whose times and memory are recorded.
 MANY_TURNS = 10
-FLAGS = (
-    *("--no-check-update", "--no-show-release-notes", "--analytics-disable", "--no-show-model-warnings"),
-    *("--no-detect-urls", "--no-suggest-shell-commands", "--no-gitignore", "--no-pretty", "--no-fancy-input"),
-)
-# Of every run that is not about the repository map or a user's confirmation.
-USUAL_FLAGS = ("--map-tokens", "0", "--yes-always")
-# The model of the setting `aider_model`.
-USER_MODEL = "the user's model"
 ON_EXERCISES = "works on the exercises"
-# Of the record of the exercises: the figures that are shown as trends, and their units.
-FIGURES = {
-    **dict.fromkeys(("pass_rate_1", "pass_rate_2", "percent_cases_well_formed"), "%"),
-    **dict.fromkeys(("num_malformed_responses", "syntax_errors", "exhausted_context_windows"), "count"),
-    "test_timeouts": "count",
-    "seconds_per_case": "s",
-}
 # Where a configuration file of Aider is, by its names in the features.
 PROJECT, HOME = PLACES = ("the project", "the home folder")
 
@@ -96,14 +73,13 @@ class AiderScenario:
         self._connections.write_text("", encoding="utf-8")
         self._project: Project | None = None
         self._server: ConnectedServer | None = None
-        self._model = ""
         self._variables: dict[str, str] = {}
         self.runs: MustCheck[AiderRun] = self._context.must_check("result of Aider")
         self._commands: list[CompletedCommand] = []
         self._session: AiderSession | None = None
         self._session_words: Sequence[str] = ()
         self._expected: list[tuple[str, str]] = []
-        self._exercises: MustCheck[list[ExerciseResult]] = self._context.must_check("result of the exercises")
+        self.exercises = ExerciseRuns(self._context, self._home)
         self._context.add_evidence(lambda: command_evidence(self._commands))
         # Also of a scenario that passes: whatever it checks, a reader sees what Aider has done.
         self._context.cleanups.callback(self._attach_evidence)
@@ -132,27 +108,15 @@ class AiderScenario:
         given = request_options(options)
         context = given.get("context", CONTEXT)
         assert isinstance(context, int)
-        key = "unused"
         if server == USER_MODEL:
-            endpoint, key = self._user_endpoint(), self._suite.settings.api_key or key
-            program = None
+            self._server = connect_to_user_model(self._servers)
         else:
-            endpoint = self._endpoint(server, context)
-            program = self._program(server)
-        proxy = RecordingProxy(endpoint.url, CHAT_PATHS)
-        self._context.cleanups.callback(proxy.close)
-        self._server = ConnectedServer(endpoint, proxy, program)
-        self._context.add_exchanges(lambda: proxy.exchanges)
-        if endpoint.protocol is OPENAI_CHAT:
-            self._model = f"openai/{endpoint.model}"
-            self._variables = {"OPENAI_API_BASE": f"{proxy.url}/v1", "OPENAI_API_KEY": key}
-        else:
-            self._model = f"ollama_chat/{endpoint.model}"
-            self._variables = {"OLLAMA_API_BASE": proxy.url, "OLLAMA_API_KEY": key}
+            self._server = connect_to_project_model(self._servers, server, self.project.source, context)
+        self._variables = dict(self._server.variables)
         self._home.mkdir(exist_ok=True)
-        self._write_settings()
+        write_model_settings(self._home, self._server.aider_model)
         if given.get("metadata", True):
-            self._write_metadata()
+            write_model_metadata(self._home, self._server.aider_model)
 
     def write_file(self, place: str, name: str, text: str) -> None:
         """Write a file of Aider's configuration to `the project` or `the home folder`."""
@@ -175,65 +139,6 @@ class AiderScenario:
         failures = OLLAMA_FAILURES if self.server.serves_ollama else SERVER_FAILURES
         known = UNUSUAL_ANSWERS if answer in UNUSUAL_ANSWERS else failures
         self.server.proxy.faults.extend(known.find(answer))
-
-    def _endpoint(self, server: str, context: int) -> ChatEndpoint:
-        source = self.project.source
-        model = self._suite.models.scripted(source.script, context=context)
-        if server != REAL:
-            self._servers.share(f"aider {source.name} {context}", model)
-            return self._servers.dedicated_endpoint(server)
-        endpoint = self._servers.endpoints.endpoint(server)
-        return ChatEndpoint(
-            endpoint.name, endpoint.url, self._create(endpoint.url, source.name, model), endpoint.protocol
-        )
-
-    def _program(self, server: str) -> LaunchedProgram | None:
-        """The process that has the model; None for a server that was there before the run."""
-        if server != REAL:
-            return self._servers.dedicated.server
-        return self._servers.endpoints.backend(server).process
-
-    def _user_endpoint(self) -> ChatEndpoint:
-        """The server of the setting `aider_model`: at a URL, or the target with the user's own model."""
-        settings, target = self._suite.settings, self._suite.target
-        provider, _, model = str(settings.aider_model).partition("/")
-        protocol = OPENAI_CHAT if provider == "openai" else OLLAMA_CHAT
-        if protocol is OLLAMA_CHAT and settings.ollama_url is not None:
-            return ChatEndpoint(REAL, settings.ollama_url, model, protocol)
-        self._context.record_component(target.program, target.version)
-        if isinstance(target, UrlTarget):
-            return ChatEndpoint(target.label, target.url, model, protocol)
-        plan = trained_model_plan("at TEST_MODEL_PATH", settings)
-        own = start_server(self._suite.command, plan.model, settings)
-        self._context.cleanups.callback(own.stop)
-        self._context.require_alive(own)
-        return ChatEndpoint(target.label, own.url, model, protocol)
-
-    def _create(self, url: str, project: str, model: ModelFiles) -> str:
-        """Create the model on an Ollama until the end of the scenario; its name there."""
-        name = f"acceptance-{project}"
-        client = ApiClient(url, timeout=self._suite.settings.seconds(CREATE_SECONDS))
-        self._context.cleanups.enter_context(contextlib.closing(client))
-        self._context.cleanups.callback(delete_models, client, [name])
-        create_model(client, name, model.path)
-        return name
-
-    def _write_metadata(self) -> None:
-        """What Aider has to know of a model whose server does not state it."""
-        provider = self._model.partition("/")[0]
-        limits = {
-            **dict.fromkeys(("max_input_tokens", "max_tokens", "max_output_tokens"), CONTEXT),
-            "litellm_provider": provider,
-            "mode": "chat",
-        }
-        (self._home / ".aider.model.metadata.json").write_text(
-            json.dumps({self._model: limits}), encoding="utf-8"
-        )
-
-    def _write_settings(self) -> None:
-        settings = [{"name": self._model, "edit_format": "whole", "reminder": None, "use_repo_map": False}]
-        # YAML includes JSON.
-        (self._home / ".aider.model.settings.yml").write_text(json.dumps(settings), encoding="utf-8")
 
     # -- what is done
 
@@ -308,43 +213,22 @@ class AiderScenario:
     def start(self, how: str, options: Iterable[Mapping[str, str]] | None) -> None:
         """Run Aider without a message: it shows its configuration and ends; or let it do the exercises."""
         if how == ON_EXERCISES:
-            self._work_on_exercises(options)
+            rows = [*(options or ())]
+            edit_format = next((row["value"] for row in rows if row["option"] == "edit-format"), "whole")
+            words = [*USUAL_FLAGS, *option_words(rows)]
+
+            def run_aider(arguments: Sequence[str], folder: Path) -> AiderRun:
+                self._run([*words, *arguments], folder, EXERCISE_SECONDS)
+                return self.runs.get()
+
+            self.exercises.work(self.server.aider_model, edit_format, run_aider)
         else:
             self._run([*self._words(options), "--exit"])
 
     def _words(self, options: Iterable[Mapping[str, str]] | None) -> list[str]:
         tests = self.project.test_command
         # Not `format`: a value may have braces of its own.
-        return [word.replace("{tests}", tests) for word in _command_words(options or ())]
-
-    def _work_on_exercises(self, options: Iterable[Mapping[str, str]] | None) -> None:
-        """Aider works on the ten exercises; the record is evidence, and its figures are measured."""
-        rows = [*(options or ())]
-        words = _command_words(rows)
-        edit_format = next((row["value"] for row in rows if row["option"] == "edit-format"), "whole")
-
-        def run_aider(folder: Path, file: str, message: str, number: int) -> AiderRun:
-            history = ("--restore-chat-history", "--max-chat-history-tokens", "8192") if number > 1 else ()
-            self._run(
-                [*USUAL_FLAGS, *words, "--no-git", *history, "--message", message, file],
-                folder,
-                EXERCISE_SECONDS,
-            )
-            return self.runs.get()
-
-        folder = self._context.folder / "exercises"
-        results = [
-            work_on(exercise, folder / exercise.name, run_aider, self._home) for exercise in load_exercises()
-        ]
-        record = BenchmarkRecord.of(self._model, edit_format, results)
-        text = record.as_yaml(results)
-        self._context.evidence.append(Evidence.text("record of the exercises", text, "exercises.yml"))
-        for name, unit in FIGURES.items():
-            value = float(record.fields[name])
-            self._context.record(
-                f"aider.exercises.{edit_format}.{name}", f"Aider, {edit_format}: {name}", value, unit
-            )
-        self._exercises.set(results)
+        return [word.replace("{tests}", tests) for word in option_words(options or ())]
 
     def _run(self, words: Sequence[str], folder: Path | None = None, within: float = RUN_SECONDS) -> None:
         mark, log = self.server.proxy.count, self._context.folder / f"aider-{len(self._commands)}.log"
@@ -405,7 +289,7 @@ class AiderScenario:
         return f"$ aider {shlex.join(self._arguments(words))}"
 
     def _arguments(self, words: Sequence[str]) -> list[str]:
-        return ["--model", self._model, *FLAGS, *words]
+        return ["--model", self.server.aider_model, *FLAGS, *words]
 
     @property
     def _environment(self) -> Mapping[str, str]:
@@ -447,20 +331,6 @@ class AiderScenario:
         if not project.commits:
             raise CheckFailed("there is no new commit")
 
-    def require_solved(self, number: int) -> None:
-        """So many exercises are solved, and no request of any exercise failed at the server."""
-        results = self._exercises.get()
-        if failed := [
-            f"{result.name} ({result.server_failure})" for result in results if result.server_failure
-        ]:
-            raise CheckFailed(f"failures of the server in the exercises {', '.join(failed)}")
-        solved = [result.name for result in results if result.solved]
-        if len(solved) < number:
-            found = ", ".join(solved) or "none"
-            raise CheckFailed(
-                f"expected at least {number} solved exercises of {len(results)}, found: {found}"
-            )
-
     def require_commits(self, number: int, subjects: Iterable[Mapping[str, str]] | None) -> None:
         """So many commits were added, with these subjects, the latest first: rows of `subject`."""
         commits = self.project.commits
@@ -496,12 +366,3 @@ class AiderScenario:
             raise CheckFailed(f"{file} has no docstring of {', '.join(missing)}")
         if syntax_without_docstrings(before) != syntax_without_docstrings(now):
             raise CheckFailed(f"the code of {file} has changed:\n{now}")
-
-
-def _command_words(options: Iterable[Mapping[str, str]]) -> list[str]:
-    """`--edit-format diff`; a `file` stands alone; a switch has no value."""
-    words: list[str] = []
-    for row in options:
-        words += [] if row["option"] == "file" else [f"--{row['option']}"]
-        words += [row["value"]] if row["value"] else []
-    return words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 
 import psutil
 
@@ -14,23 +15,37 @@ from support.programs.process import process_tree
 
 
 class ConnectedServer:
-    """`proxy`: between Aider and the endpoint.
+    """`proxy`: between Aider and the endpoint. `key`: the API key that Aider sends.
 
     `program`: the server of the suite that has the model; None for one that was there before the run.
     """
 
     def __init__(
-        self, endpoint: ChatEndpoint, proxy: RecordingProxy, program: LaunchedProgram | None
+        self, endpoint: ChatEndpoint, proxy: RecordingProxy, program: LaunchedProgram | None, key: str
     ) -> None:
         self.endpoint = endpoint
         self.proxy = proxy
         self._program = program
+        self._key = key
         self._model_processes: list[frozenset[int]] = []
 
     @property
     def serves_ollama(self) -> bool:
         """Whether Aider uses its Ollama API."""
         return self.endpoint.protocol is OLLAMA_CHAT
+
+    @property
+    def aider_model(self) -> str:
+        """The model by its name for Aider: `openai/NAME` or `ollama_chat/NAME`."""
+        provider = "ollama_chat" if self.serves_ollama else "openai"
+        return f"{provider}/{self.endpoint.model}"
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Of the environment of Aider: the address of the proxy, and the key."""
+        if self.serves_ollama:
+            return {"OLLAMA_API_BASE": self.proxy.url, "OLLAMA_API_KEY": self._key}
+        return {"OPENAI_API_BASE": f"{self.proxy.url}/v1", "OPENAI_API_KEY": self._key}
 
     def resident_memory(self) -> int:
         """In bytes; zero for a server that was there before the run."""

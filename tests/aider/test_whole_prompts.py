@@ -61,6 +61,7 @@ def test_each_new_process_after_the_first_turn_is_a_reload(
         endpoint,
         cast("RecordingProxy", None),
         cast("LaunchedProgram", SimpleNamespace(process=SimpleNamespace(pid=1))),
+        "",
     )
     turns = iter(processes)
     monkeypatch.setattr(server, "_model_processes", lambda _: frozenset(next(turns)))
