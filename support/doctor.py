@@ -8,19 +8,22 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from support.errors import SettingsError, TargetError
+from support.models.script import Script
 from support.programs.aider import AIDER, CodingAssistant
 from support.programs.install import InstalledProgram, printed_version
 from support.programs.mistralrs import MINIMUM_RUST
 from support.programs.ollama import OLLAMA, OllamaProgram
 from support.programs.registry import PROGRAMS
 from support.programs.smollm2 import has_smollm2
-from support.servers.discovery import discover
-from support.settings import Settings, redact_url
+from support.servers.discovery import UrlTarget, discover
+from support.servers.ollama_backends import examined
+from support.servers.served_model import identify_model
+from support.settings import OLLAMA_API_CHOICES, Settings
 
 TABLE = Path(__file__).with_name("doctor.toml")
 # The real server built from source leaves this much room for models and reports.
@@ -53,6 +56,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _package("engine", "mistralrs")
     if settings.target_url is not None:
         yield _server(settings)
+    if settings.ollama_api not in OLLAMA_API_CHOICES:
+        yield _ollama_api(settings, settings.ollama_api)
     yield _mistralrs(settings)
     for name, part in PROGRAMS.items():
         if name == "ollama":
@@ -110,19 +115,36 @@ def _mistralrs(settings: Settings) -> Finding:
 
 
 def _server(settings: Settings) -> Finding:
-    """The server at TARGET_URL, with the version that it states."""
+    """The server at TARGET_URL, with the version that it states and the model that it serves."""
     try:
-        return _finding("server", discover(settings.model_copy(update={"acceptance_target": "auto"})).label)
+        target = discover(settings.model_copy(update={"acceptance_target": "auto"}))
     except TargetError as error:
         return _finding("server", "", remedy=str(error))
+    assert isinstance(target, UrlTarget)
+    target = identify_model(target, settings, Script.standard())
+    failure = "".join(f"; {line}" for line in target.first_answer_failure.splitlines()[:1])
+    return _finding("server", f"{target.label}{_model_of(target.other_answer)}{failure}")
 
 
 def _ollama(settings: Settings) -> Finding:
     """The one that a run would compare with: a server that is there already, else a program."""
-    remedy = f"`{OLLAMA.install_hint}`, or set OLLAMA_URL"
     if settings.ollama_url is not None:
-        return Finding("ollama", True, redact_url(settings.ollama_url), OLLAMA.purpose, remedy)
-    return _located(OLLAMA, settings, remedy)
+        return replace(_ollama_api(settings, settings.ollama_url), name="ollama", purpose=OLLAMA.purpose)
+    return _located(OLLAMA, settings, f"`{OLLAMA.install_hint}`, or set OLLAMA_URL")
+
+
+def _ollama_api(settings: Settings, url: str) -> Finding:
+    """A server of the Ollama API that was there before, as a run would use it."""
+    try:
+        found = examined(url, settings)
+    except TargetError as error:
+        return _finding("ollama api", "", remedy=str(error))
+    return _finding("ollama api", f"{found.label}{_model_of(found.other_answer)}")
+
+
+def _model_of(other_answer: str | None) -> str:
+    """What a run skips on a server that gave the answer of another model."""
+    return "" if other_answer is None else "; it serves another model than the suite's"
 
 
 def _located(program: OllamaProgram | CodingAssistant, settings: Settings, remedy: str) -> Finding:

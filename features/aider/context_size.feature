@@ -18,7 +18,7 @@ Feature: The context size in Aider's requests over the Ollama API
     Then each line has the listed output
     And the model stays loaded
 
-  @critical @needs.command @needs.aider @needs.pty @needs.ollama
+  @critical @needs.command @needs.aider @needs.pty @needs.ollama @needs.own_ollama
   Scenario: Ollama's model stays loaded for 30 turns of fixed size
     Given Aider is connected to a real Ollama
     And the file ".aider.model.settings.yml" in the project

@@ -2,7 +2,7 @@ Feature: Third-party clients work unchanged
   Users run the ollama command, and programs use libraries. Both have to get the same results
   from the gateway as from a real Ollama.
 
-  @critical @needs.ollama
+  @critical @needs.ollama @needs.ollama_command
   Scenario Outline: The ollama command can <task> on <server>
     Given <server> with any model
     When the ollama command runs the task "<task>" on <server>
@@ -12,7 +12,15 @@ Feature: Third-party clients work unchanged
     Examples: on the gateway
       | server      | task                   | result                                        |
       | the gateway | list the models        | the model name                                |
-      | the gateway | show a model           | the context length                            |
+
+    @needs.ollama_api @needs.model_file
+    Examples: metadata on the gateway
+      | server      | task         | result             |
+      | the gateway | show a model | the context length |
+
+    @needs.ollama_api @needs.scripted_gateway
+    Examples: answers of the gateway
+      | server      | task                   | result                                        |
       | the gateway | ask a question         | The comet comes back every seventy-six years. |
       | the gateway | list the loaded models | the model name                                |
 
@@ -26,13 +34,21 @@ Feature: Third-party clients work unchanged
       | server        | task                   | result                                        |
       | a real Ollama | list the models        | the model name                                |
       | a real Ollama | show a model           | the context length                            |
+
+    @needs.scripted_ollama
+    Examples: answers of a real Ollama
+      | server        | task                   | result                                        |
       | a real Ollama | ask a question         | The comet comes back every seventy-six years. |
       | a real Ollama | list the loaded models | the model name                                |
+
+    @needs.own_ollama
+    Examples: changes on a real Ollama
+      | server        | task                   | result                                        |
       | a real Ollama | unload a model         | no loaded model                               |
       | a real Ollama | copy a model           | the name of the copy                          |
       | a real Ollama | remove a copy          | the model name, and no copy                   |
 
-  @critical @needs.ollama @needs.ollama_api @needs.command @needs.own_routes
+  @critical @needs.ollama @needs.ollama_command @needs.ollama_api @needs.command @needs.own_routes
   Scenario: The ollama command can unload a model of the gateway
     Given a dedicated server with an unloadable model behind a gateway
     When the ollama command runs the task "unload a model" on the gateway
@@ -52,7 +68,7 @@ Feature: Third-party clients work unchanged
       | mistral.rs | remember a name  | You are Mara, and I will remember it.         |
       | mistral.rs | count the tokens | token counts that add up                      |
 
-    @needs.ollama_api
+    @needs.ollama_api @needs.scripted_gateway
     Examples: Ollama adapter on the gateway
       | server      | task             | result                                        |
       | the gateway | ask a question   | The comet comes back every seventy-six years. |
@@ -60,7 +76,7 @@ Feature: Third-party clients work unchanged
       | the gateway | remember a name  | You are Mara, and I will remember it.         |
       | the gateway | count the tokens | token counts that add up                      |
 
-    @needs.ollama
+    @needs.ollama @needs.scripted_ollama
     Examples: Ollama adapter on a real Ollama
       | server        | task             | result                                        |
       | a real Ollama | ask a question   | The comet comes back every seventy-six years. |

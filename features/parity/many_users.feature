@@ -14,13 +14,13 @@ Feature: Concurrent users do not affect each other
       | mistral.rs | non-streamed |
       | mistral.rs | streamed     |
 
-    @needs.ollama_api
+    @needs.ollama_api @needs.scripted_gateway
     Examples: the gateway
       | server      | form         |
       | the gateway | non-streamed |
       | the gateway | streamed     |
 
-    @needs.ollama
+    @needs.ollama @needs.scripted_ollama
     Examples: a real Ollama
       | server        | form     |
       | a real Ollama | streamed |

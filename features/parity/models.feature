@@ -2,7 +2,7 @@ Feature: Server and gateway agree about the models
   An unloaded model must be unloaded for both, and every listed model name has to be usable,
   also after the model was unloaded and reloaded.
 
-  @critical @needs.ollama_api
+  @critical @needs.ollama_api @needs.same_model
   Scenario: Server and gateway list the same number of models
     Given mistral.rs and the gateway with any model
     When a client reads the model lists of mistral.rs and the gateway

@@ -1,4 +1,4 @@
-@needs.scripted_model @needs.ollama @needs.ollama_api
+@needs.scripted_model @needs.scripted_gateway @needs.scripted_ollama @needs.ollama @needs.ollama_api
 Feature: A conversation is the same over every endpoint
   Some programs use the OpenAI API and others the Ollama API, and some users come from a real Ollama.
   With the same model file, all of them get the same text for the same number of tokens.

@@ -1,4 +1,4 @@
-@needs.scripted_model @needs.ollama @needs.ollama_api
+@needs.scripted_model @needs.scripted_gateway @needs.scripted_ollama @needs.ollama @needs.ollama_api
 Feature: A stop sequence ends an answer at the same place everywhere
   Programs end an answer early by a stop sequence, and use the text before it as the result.
   Over every endpoint it is the same text, streamed and non-streamed.

@@ -19,7 +19,7 @@ from support.scenario import ScenarioContext
 from support.servers.dedicated import DIRECT, GATEWAY, REAL
 from support.servers.discovery import CommandTarget, UrlTarget
 from support.servers.ollama_backends import OllamaBackend
-from support.servers.served_model import PROBE_TOKENS, answer_text, is_another_model
+from support.servers.served_model import PROBE_TOKENS, answer_text, is_another_model, other_model_reason
 from support.settings import redact_url
 
 
@@ -94,24 +94,6 @@ class ComparedEndpoints:
             place = self._location(server) if not started else "the server behind the gateway"
             raise NotSupported(f"{place} was there before this run, and {mutation} would change it")
 
-    def require_managed_gateway(self) -> None:
-        """Raise `NotSupported` when the gateway of this run cannot be in front of a server of the suite."""
-        if self._suite.ollama_backends.kind not in ("gateway", "ollama"):
-            raise NotSupported(
-                f"{self._location(GATEWAY)} is in front of a server that was there before this run; what may "
-                "damage a server is tested with the bundled gateway only (leave ollama_api out)"
-            )
-
-    def require_model_metadata(self, server: str) -> None:
-        """Raise `NotSupported` when the bundled gateway has no metadata of the model but its name."""
-        target = self._suite.target
-        without_file = isinstance(target, UrlTarget) and not target.has_only_the_scripted_model
-        if server == GATEWAY and self._is_gateway_of_suite(self.backend(server)) and without_file:
-            raise NotSupported(
-                "the bundled gateway does not have the file of a model that was served before this run, "
-                "and so returns its name only (docs/gateway.md)"
-            )
-
     def require_scripted(self, server: str) -> None:
         """Raise `NotSupported` when it serves another model than the suite's scripted one."""
         if self._has_suite_model(server):
@@ -119,10 +101,7 @@ class ComparedEndpoints:
         endpoint = self.endpoint(server)
         answer = self._probe_answer(endpoint)
         if is_another_model(answer, endpoint.model, self._suite.script):
-            raise NotSupported(
-                f"{self._location(server)} serves another model than the suite's (it answered "
-                f"{(answer_text(answer) or '')[:60]!r}); serve the model that `acceptance model` prints"
-            )
+            raise NotSupported(other_model_reason(self._location(server), answer_text(answer)))
 
     def require_same_model(self, servers: Sequence[str]) -> None:
         """Raise `NotSupported` when the answers of these servers cannot be compared: their models differ."""

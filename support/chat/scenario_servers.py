@@ -82,7 +82,6 @@ class ScenarioServers:
         """The server or its gateway, by the name in the features."""
         if server != GATEWAY:
             return self.dedicated_target
-        self.endpoints.require_managed_gateway()
         self.context.record_component(BUNDLED, gateway_version())
         return ChatEndpoint(GATEWAY, self.dedicated.gateway_url, SCRIPTED, OLLAMA_CHAT)
 

@@ -15,7 +15,6 @@ from support.programs.process import CommandTimeout, CompletedCommand, run_comma
 
 COMMAND_SECONDS = 20.0
 COPY = "acceptance-copy"
-SHOW = "show a model"
 
 
 # Name in the features -> the commands that are typed. `{model}` is the model's name.
@@ -23,7 +22,7 @@ TASKS: NameRegistry[tuple[tuple[str, ...], ...]] = NameRegistry(
     "task",
     {
         "list the models": (("list",),),
-        SHOW: (("show", "{model}"),),
+        "show a model": (("show", "{model}"),),
         "ask a question": (("run", "{model}", "Tell me about the comet"),),
         "list the loaded models": (("run", "{model}", "Say it briefly"), ("ps",)),
         "unload a model": (("run", "{model}", "Say it briefly"), ("stop", "{model}"), ("ps",)),

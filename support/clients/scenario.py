@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support.chat.scenario_servers import ScenarioServers
 from support.clients import langchain, ollama_cli
-from support.errors import NotSupported
+from support.errors import CheckFailed
 from support.programs.ollama import OLLAMA
 from support.reporting.evidence import command_evidence
 from support.results.must_check import MustCheck
@@ -33,9 +33,7 @@ class ClientScenario:
         """Run Ollama's own command on a server: on that of a Given step if there is one."""
         program = OLLAMA.locate(self._suite.settings)
         if program is None:
-            raise NotSupported(
-                "needs the program ollama; `acceptance get ollama` builds one, or set OLLAMA_BIN"
-            )
+            raise CheckFailed("this scenario lacks the tag @needs.ollama_command")
         url, model = self._command_target(task, server)
         home = self._suite.folder / "ollama-home"
         home.mkdir(exist_ok=True)
@@ -51,8 +49,6 @@ class ClientScenario:
             return endpoint.url, endpoint.model
         if mutation is not None:
             endpoints.require_managed(server, mutation)
-        if task == ollama_cli.SHOW:
-            endpoints.require_model_metadata(server)
         if ollama_cli.needs_inference(task):
             endpoints.require_scripted(server)
         return endpoints.address(server)

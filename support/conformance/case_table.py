@@ -95,7 +95,9 @@ class Check(BaseModel):
     source: str = Field(min_length=3)
     severity: Severity | None = Field(None, description="none: that of the scenario that runs it")
     model: str = Field(SCRIPTED, description="which of the suite's models the server has to serve")
-    needs_route: str = Field("", description="a route without which a sequence cannot run: `POST /api/copy`")
+    needs_route: str = Field(
+        "", description="what a sequence cannot run without: `POST /api/copy`, `keep_alive 0`"
+    )
 
     @property
     def api(self) -> str:

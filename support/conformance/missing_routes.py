@@ -20,6 +20,8 @@ from support.http.exchange import Exchange, NotJson
 
 OPTIONAL_ROUTES = Path(__file__).with_name("optional_routes.toml")
 NOT_IMPLEMENTED = 501
+# What a sequence has in place of a route that unloads its model.
+UNLOAD = "keep_alive 0"
 ZERO_DURATION = re.compile(r"[+-]?0(?:\.0*)?(?:ns|us|ms|s|m|h)?")
 # The body of a missing route where it is not empty: gin (Ollama), Starlette and FastAPI.
 NOT_FOUND_PAGES = ("404 page not found", '{"detail":"Not Found"}', "Not Found")
@@ -89,7 +91,7 @@ class OptionalRoute:
     def matches(self, exchange: Exchange) -> bool:
         """Whether the request is one for it."""
         if not self.path:
-            return _requests_unload(exchange)
+            return _requests_unload(exchange.request_body)
         return self.is_at(exchange.method, urlsplit(exchange.url).path)
 
     def is_at(self, method: str, path: str) -> bool:
@@ -119,16 +121,21 @@ def unsupported_reason(server: str, exchange: Exchange, *, unloads: bool) -> str
     return None
 
 
-def may_lack(server: str, check: Check) -> OptionalRoute | None:
-    """The listed route that this check is about, unless the server behind may have to have it."""
+def may_lack(server: str, check: Check, *, unloads: bool) -> OptionalRoute | None:
+    """The listed route or feature that this check is about; `unloads` as in `unsupported_reason`."""
     method, _, path = (check.route if isinstance(check, Case) else check.needs_route).partition(" ")
-    routes = (route for route in optional_routes(server) if not route.requires)
-    return next((route for route in routes if route.is_at(method, path)), None)
+    needs_unload = (
+        _requests_unload(json.dumps(check.request.json_).encode())
+        if isinstance(check, Case)
+        else check.needs_route == UNLOAD
+    )
+    routes = (route for route in optional_routes(server) if not (route.requires and unloads))
+    return next((one for one in routes if (one.is_at(method, path) if one.path else needs_unload)), None)
 
 
-def _requests_unload(exchange: Exchange) -> bool:
+def _requests_unload(body: bytes) -> bool:
     try:
-        request = json.loads(exchange.request_body)
+        request = json.loads(body)
     except ValueError:
         return False
     value = request.get("keep_alive") if isinstance(request, dict) else None

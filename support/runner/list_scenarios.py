@@ -27,9 +27,10 @@ from support.runner.scenario_runner import ScenarioRunner
 from support.runner.signals import Signals
 from support.servers.capabilities import CAPABILITIES
 from support.servers.discovery import Target, UrlTarget, unidentified
-from support.servers.endpoints import missing_model
+from support.servers.endpoints import NATIVE_APIS, missing_model
+from support.servers.ollama_backends import NEEDS_OLLAMA, NEEDS_OLLAMA_API, examined, url_under_test
 from support.servers.preconditions import require_surroundings
-from support.settings import ResolvedSettings, Settings
+from support.settings import ResolvedSettings
 
 CHECKED_AT_START = "checked when the run starts"
 INSTALLED_AT_START = "installed when the run starts"
@@ -49,29 +50,31 @@ def list_features(argv: Sequence[str]) -> None:
         scenarios = runner.selected_by_cases(scenarios, settings.selected_checks)
         known_issues = KnownIssues(()) if settings.acceptance_gate == "strict" else KnownIssues.load()
         require_accepted(resolved, known_issues, all_features(runner.features))
-        print("\n".join(listing(scenarios, settings, _target(scenarios, resolved))))
+        print("\n".join(listing(scenarios, _requirements(scenarios, resolved))))
 
 
-def _target(scenarios: Sequence[BehaveScenario], resolved: ResolvedSettings) -> Target:
-    """As a run finds it, with its requests to a URL; `why` has what would end a run at once."""
-    target = None
+def _requirements(scenarios: Sequence[BehaveScenario], resolved: ResolvedSettings) -> Requirements:
+    """As a run finds them, with its requests to URLs; `target.why` has what would end a run at once."""
+    target, settings = None, resolved.settings
     try:
         target = find_target(scenarios, resolved)
         tags = {str(tag) for scenario in scenarios for tag in scenario.effective_tags}
         require_surroundings(tags, resolved, target)
+        urls = {NEEDS_OLLAMA_API: url_under_test(settings), NEEDS_OLLAMA: settings.ollama_url}
+        found = {url: examined(url, settings) for tag, url in urls.items() if tag in tags and url}
     except TargetError as error:
-        target = target or unidentified(resolved.settings, resolved.origins)
-        return replace(target, why=f"{target.why}; a run would end at once: {error}")
+        target = target or unidentified(settings, resolved.origins)
+        return Requirements(settings, replace(target, why=f"{target.why}; a run would end at once: {error}"))
     if isinstance(target, UrlTarget) and target.first_answer_failure:
         failure = target.first_answer_failure.splitlines()[0]
-        return replace(target, why=f"{target.why}; {failure}")
-    return target
+        target = replace(target, why=f"{target.why}; {failure}")
+    return Requirements(settings, target, found)
 
 
-def listing(scenarios: Sequence[BehaveScenario], settings: Settings, target: Target) -> list[str]:
+def listing(scenarios: Sequence[BehaveScenario], requirements: Requirements) -> list[str]:
     """Lines for a terminal; the last one has the counts."""
+    settings, target = requirements.settings, requirements.target
     lines = [f"Target:   {target.label}", f"Why:      {target.why}"]
-    requirements = Requirements(settings, target)
     feature: BehaveFeature | None = None
     skipped = outside = unchecked = 0
     for scenario in scenarios:
@@ -94,7 +97,7 @@ def listing(scenarios: Sequence[BehaveScenario], settings: Settings, target: Tar
             states.append(_state(need, reason, target))
             lines.append(f"      {need.removeprefix('needs.')}: {states[-1]}")
         checks = selected_checks(scenario, settings.selected_checks)
-        unsupported = requirements.missing_model_of(scenario) or _unsupported(checks, settings, target)
+        unsupported = requirements.missing_gateway_of(scenario) or _unsupported(checks, requirements)
         lines += [f"      unsupported, {unsupported}"] if unsupported else []
         outside += out is not None
         skipped += out is None and (missing or unsupported is not None)
@@ -107,18 +110,31 @@ def listing(scenarios: Sequence[BehaveScenario], settings: Settings, target: Tar
     return [*lines, "", ", ".join(numbers)]
 
 
-def _unsupported(checks: Sequence[Check], settings: Settings, target: Target) -> str | None:
-    """Why the bundled gateway has the model or the route of no check of a group, or None."""
-    if settings.ollama_api != "gateway" or not checks or checks[0].api != "ollama":
+def _unsupported(checks: Sequence[Check], requirements: Requirements) -> str | None:
+    """Why the server has the model or the route of no check of a group; with `strict` of not each one."""
+    reasons = [reason for check in checks if (reason := _missing_part(check, requirements)) is not None]
+    found = "; ".join(dict.fromkeys(reasons))
+    if len(reasons) == len(checks):
+        return found or None
+    is_counted = reasons and requirements.settings.acceptance_strict
+    return f"{len(reasons)} of {len(checks)} checks: {found}" if is_counted else None
+
+
+def _missing_part(check: Check, requirements: Requirements) -> str | None:
+    """The model or the route of a check that its server does not have, or None."""
+    settings = requirements.settings
+    target, unloads = requirements.target, False
+    if check.api in NATIVE_APIS:
+        return missing_model(target, check.model)
+    if settings.ollama_api == "gateway":
+        reason, program = missing_model(target, check.model), GATEWAY
+        unloads = not CAPABILITIES["needs.own_routes"].is_missing_in(target.program, target.version)
+    elif server := requirements.examined.get(url_under_test(settings) or ""):
+        reason, program = server.missing_model(check.model), server.program
+    else:
         return None
-    reasons = [missing_model(target, check.model) or _missing_route(check) for check in checks]
-    found = list(dict.fromkeys(reason for reason in reasons if reason is not None))
-    return None if None in reasons else "; ".join(found)
-
-
-def _missing_route(check: Check) -> str | None:
-    route = may_lack(GATEWAY, check)
-    return None if route is None else route.reason
+    route = may_lack(program, check, unloads=unloads)
+    return reason or (None if route is None else route.reason)
 
 
 def _state(need: str, reason: str | None, target: Target) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from support.errors import ProgramUnavailable
@@ -16,13 +16,19 @@ from support.programs.system_program import GIT, TMUX
 from support.results.behave_types import BehaveScenario
 from support.results.outcome import NEEDS_PROGRAM, TARGET_IS_URL
 from support.servers.capabilities import unmet_capability
+from support.servers.dedicated import GATEWAY, REAL
 from support.servers.discovery import CommandTarget, Target, UrlTarget, discover
-from support.servers.ollama_backends import NEEDS_OLLAMA_API, missing_ollama
-from support.settings import ResolvedSettings, Settings
+from support.servers.ollama_backends import NEEDS_OLLAMA_API, OllamaAtUrl, missing_ollama
+from support.servers.served_model import other_model_reason
+from support.settings import OLLAMA_API_CHOICES, ResolvedSettings, Settings, redact_url
 
 SCRIPTED_MODEL = "needs.scripted_model"
 NEEDS_AIDER = "needs.aider"
 NEEDS_AIDER_MODEL = "needs.aider_model"
+# Servers that a scenario compares: which of them serve the scripted model, and which are the suite's own.
+SCRIPTED_GATEWAY, SCRIPTED_OLLAMA = "needs.scripted_gateway", "needs.scripted_ollama"
+OWN_OLLAMA, MODEL_FILE, SAME_MODEL = "needs.own_ollama", "needs.model_file", "needs.same_model"
+OLLAMA_COMMAND = "needs.ollama_command"
 NEEDS_LANGCHAIN, NEEDS_SCHEMATHESIS = "needs.langchain", "needs.schemathesis"
 
 
@@ -72,17 +78,28 @@ def missing_git(settings: Settings) -> str | None:
 
 @dataclass(frozen=True)
 class Requirements:
-    """What this machine and the target of a run have."""
+    """What this machine and the servers of a run have.
+
+    `examined`: by URL, the servers of the Ollama API that were there before the run. A list asks them; a run
+    finds out what they serve when a scenario uses them.
+    """
 
     settings: Settings
     target: Target
+    examined: Mapping[str, OllamaAtUrl] = field(default_factory=dict)
 
     def missing_of(self, scenario: BehaveScenario) -> str | None:
         """The reason (with its remedy) why this scenario cannot run, or None."""
-        return self.missing(map(str, scenario.effective_tags)) or self.missing_model_of(scenario)
+        return self.missing(map(str, scenario.effective_tags)) or self.missing_gateway_of(scenario)
 
-    def missing_model_of(self, scenario: BehaveScenario) -> str | None:
-        """Why the bundled gateway does not have the model of this scenario: the target has another."""
+    def missing_gateway_of(self, scenario: BehaveScenario) -> str | None:
+        """Why the gateway of this run is not the one that this scenario needs, or None."""
+        if {NEEDS_PROGRAM, NEEDS_OLLAMA_API} <= {*scenario.effective_tags} and self._gateway_url is not None:
+            return (
+                f"{GATEWAY} at {redact_url(self._gateway_url)} is in front of a server that was there before "
+                "this run; what may damage a server is tested with the bundled gateway only (leave "
+                "ollama_api out)"
+            )
         if self.settings.ollama_api != "gateway" or not isinstance(self.target, UrlTarget):
             return None
         is_scripted = any(str(step.name).startswith(OLLAMA_API_SERVER) for step in scenario.all_steps)
@@ -115,7 +132,59 @@ class Requirements:
             return "requires the command line of mistralrs 0.7 or newer, mistralrs-server has another one"
         if unmet := unmet_capability(wanted, self.target.program, self.target.version):
             return unmet
-        return missing_ollama(wanted, self.settings, lambda: self._ollama) or self._missing_extra(wanted)
+        return (
+            missing_ollama(wanted, self.settings, lambda: self._ollama)
+            or self._missing_command(wanted)
+            or self._missing_model(wanted)
+            or self._missing_extra(wanted)
+        )
+
+    def _missing_command(self, wanted: Collection[str]) -> str | None:
+        if OLLAMA_COMMAND not in wanted or self._ollama is not None:
+            return None
+        return f"needs the program ollama; `{OLLAMA.install_hint}` builds one, or set OLLAMA_BIN"
+
+    def _missing_model(self, wanted: Collection[str]) -> str | None:
+        """Why a server of the Ollama API does not serve what a comparison needs, or None."""
+        target, url = self.target, self.settings.ollama_url
+        without_file = isinstance(target, UrlTarget) and not target.has_only_the_scripted_model
+        if MODEL_FILE in wanted and self._gateway_url is None and without_file:
+            return (
+                "the bundled gateway does not have the file of a model that was served before this run, "
+                "and so returns its name only (docs/gateway.md)"
+            )
+        if OWN_OLLAMA in wanted and url is not None:
+            place = f"{REAL} at {redact_url(url)}"
+            return f"{place} was there before this run: it is not changed, and its processes are not known"
+        if SCRIPTED_OLLAMA in wanted and (reason := self._other_model_at(url, REAL)):
+            return reason
+        is_compared = SAME_MODEL in wanted and not self._is_gateway_of_target
+        if not (is_compared or SCRIPTED_GATEWAY in wanted):
+            return None
+        reason = self._other_model_at(self._gateway_url, GATEWAY)
+        # The target is behind the bundled gateway, or compared with the user's own.
+        if reason is None and isinstance(target, UrlTarget) and (is_compared or self._gateway_url is None):
+            return target.other_model_reason
+        return reason
+
+    @property
+    def _gateway_url(self) -> str | None:
+        """The user's own gateway, if one is tested; else it is the bundled one."""
+        return None if self.settings.ollama_api in OLLAMA_API_CHOICES else self.settings.ollama_api
+
+    @property
+    def _is_gateway_of_target(self) -> bool:
+        """True of the bundled one; assumed of the user's own when the target is the user's, too."""
+        if self._gateway_url is None:
+            return True
+        found = self.examined.get(self._gateway_url)
+        return isinstance(self.target, UrlTarget) and not (found and found.takes_models)
+
+    def _other_model_at(self, url: str | None, server: str) -> str | None:
+        found = self.examined.get(url or "")
+        if found is None or found.other_answer is None:
+            return None
+        return other_model_reason(f"{server} at {redact_url(found.url)}", found.other_answer)
 
     def _target_is_url(self, wanted: Collection[str]) -> str:
         if NEEDS_AIDER in wanted and self.settings.aider_model is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from support.errors import CheckFailed, NotSupported, TargetError
 from support.http.client import ApiClient, RequestFailed, tls_problem
 from support.http.exchange import NotJson
 from support.models.roles import CATEGORICAL, EMBEDDING, ROLES, SCRIPTED, TOOLS, UNLOADABLE
+from support.models.script import Script
 from support.programs.install import InstalledProgram
 from support.programs.launcher import LaunchedProgram
 from support.programs.ollama import OLLAMA
@@ -33,6 +34,7 @@ from support.servers.ollama import (
     start_ollama,
 )
 from support.servers.pool import Pool
+from support.servers.served_model import other_ollama_answer
 from support.servers.stated_version import program_of
 from support.settings import OLLAMA_API_CHOICES, Settings, redact_url
 
@@ -95,12 +97,63 @@ def identified(url: str, settings: Settings) -> ProgramVersion:
     """Program (`UNKNOWN`: it states none, and takes no models) and version; raises `TargetError`."""
     program, version, _ = program_version_models(url, settings)
     if not program:
-        with contextlib.closing(
-            ApiClient(url, timeout=settings.seconds(CONNECT_SECONDS), may_be_silent=True)
-        ) as client:
-            takes_models = client.post("/api/create", {}).status not in NO_ROUTE
-        program = "ollama" if takes_models else UNKNOWN
+        program = "ollama" if _takes_models(url, settings) else UNKNOWN
     return ProgramVersion(program, version)
+
+
+def _takes_models(url: str, settings: Settings) -> bool:
+    """Whether a server would take the suite's models: it creates none from an empty request."""
+    with contextlib.closing(
+        ApiClient(url, timeout=settings.seconds(CONNECT_SECONDS), may_be_silent=True)
+    ) as client:
+        return client.post("/api/create", {}).status not in NO_ROUTE
+
+
+@dataclass(frozen=True)
+class OllamaAtUrl:
+    """A server of the Ollama API that the suite does not start, as a list of scenarios finds it.
+
+    `other_answer`: what it answered where it serves another model than the scripted one.
+    """
+
+    url: str
+    program: str
+    version: str
+    takes_models: bool
+    other_answer: str | None = None
+
+    @property
+    def label(self) -> str:
+        return f"{self.program} {self.version} at {redact_url(self.url)}"
+
+    def missing_model(self, role: str) -> str | None:
+        """Why it does not have the model of a role, or None."""
+        has_it = self.takes_models or role in served_roles(self.program)
+        return None if has_it else no_model(self.label, role)
+
+
+def examined(url: str, settings: Settings) -> OllamaAtUrl:
+    """The server, found out with the requests that change nothing there; raises `TargetError`."""
+    program, version, listed = program_version_models(url, settings)
+    takes_models = _takes_models(url, settings)
+    found = OllamaAtUrl(url, program or ("ollama" if takes_models else UNKNOWN), version, takes_models)
+    if takes_models or not listed:
+        return found
+    name = listed[0].removesuffix(LATEST)
+    return replace(found, other_answer=other_ollama_answer(url, name, settings, Script.standard()))
+
+
+def served_roles(program: str) -> tuple[str, ...]:
+    """The roles of the one model of a server that takes none of the suite's.
+
+    A gateway has one model; another server may make embeddings with any.
+    """
+    return (SCRIPTED, UNLOADABLE) if program == GATEWAY else (SCRIPTED, EMBEDDING, UNLOADABLE)
+
+
+def no_model(label: str, role: str) -> str:
+    """Why checks with the model of a role are unsupported."""
+    return f"{label} has no model {role!r} and takes none that the suite makes"
 
 
 @dataclass(frozen=True)
@@ -186,7 +239,7 @@ class OllamaBackends:
         backend = self._gateway(role) if self.kind == "gateway" else self._other(self.kind)
         self.last_version = (backend.program, backend.version)
         if role not in backend.names:
-            raise NotSupported(f"{backend.label} has no model {role!r} and takes none that the suite makes")
+            raise NotSupported(no_model(backend.label, role))
         return backend
 
     def gateway(self) -> OllamaBackend:
@@ -275,11 +328,9 @@ class OllamaBackends:
                     raise TargetError(
                         f"{shown} lists no model and takes none of the suite's: {error}"
                     ) from None
-        # The gateway has one model, and what is behind it is not known: it may be a server that unloads none.
-        is_gateway = program == GATEWAY
-        roles = (SCRIPTED, UNLOADABLE) if is_gateway else (SCRIPTED, EMBEDDING, UNLOADABLE)
-        unloads = False if is_gateway else None
-        served = dict.fromkeys(roles, listed[0].removesuffix(LATEST))
+        # What is behind a gateway is not known: it may be a server that unloads none.
+        unloads = False if program == GATEWAY else None
+        served = dict.fromkeys(served_roles(program), listed[0].removesuffix(LATEST))
         return OllamaBackend(url, program or UNKNOWN, version, served, unloads=unloads)
 
     def _create_models(self, client: ApiClient, names: Mapping[str, str]) -> None:

@@ -115,6 +115,31 @@ def identify_model(target: UrlTarget, settings: Settings, script: Script) -> Url
     return _failed(target, f"expected {row.answer!r}", exchange)
 
 
+def other_ollama_answer(url: str, name: str, settings: Settings, script: Script) -> str | None:
+    """What a server of the Ollama API answers with this model, if that is not the scripted one."""
+    row = script.rows[0]
+    request = {
+        "model": name,
+        "messages": [{"role": "user", "content": row.keyword}],
+        "stream": False,
+        "options": {"num_predict": PROBE_TOKENS, "temperature": 0},
+    }
+    with contextlib.closing(ApiClient(url, timeout=settings.seconds(ANSWER_SECONDS))) as client:
+        try:
+            exchange = client.post("/api/chat", request)
+        except RequestFailed:
+            return None
+    return answer_text(exchange) if is_another_model(exchange, name, script) else None
+
+
+def other_model_reason(server: str, answer: str | None) -> str:
+    """Why no scripted answer is expected of this server, which gave another one; with the remedy."""
+    return (
+        f"{server} serves another model than the suite's (it answered {(answer or '')[:60]!r}); "
+        "serve the model that `acceptance model` prints"
+    )
+
+
 def _first_choice_text(exchange: Exchange) -> Json:
     try:
         return exchange.json()["choices"][0]["message"]["content"] if exchange.status == 200 else None

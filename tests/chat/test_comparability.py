@@ -91,8 +91,6 @@ def test_a_server_of_ours_may_be_changed_and_speaks() -> None:
         lineup.require_managed(server, "unloading a model")
         lineup.require_scripted(server)
     lineup.require_same_model((DIRECT, GATEWAY, REAL))
-    lineup.require_managed_gateway()
-    lineup.require_model_metadata(GATEWAY)
 
 
 def test_what_was_there_before_is_not_changed(serve: Serve) -> None:
@@ -101,14 +99,10 @@ def test_what_was_there_before_is_not_changed(serve: Serve) -> None:
         NotSupported, match=r"the gateway at http://127.* and copying a model would change it"
     ):
         own_gateway.require_managed(GATEWAY, "copying a model")
-    with pytest.raises(NotSupported, match="bundled gateway only"):
-        own_gateway.require_managed_gateway()
     other = replace(url_target(serve(says("Hi."))), other_answer="Hi.")
     own_server = Stack(other, bundled()).lineup()
     with pytest.raises(NotSupported, match="the server behind the gateway was there before this run"):
         own_server.require_managed(GATEWAY, "unloading a model")
-    with pytest.raises(NotSupported, match="returns its name only"):
-        own_server.require_model_metadata(GATEWAY)
     foreign = OllamaBackend("http://127.0.0.1:3", "ollama", "9", {SCRIPTED: "m"}, created=("m",))
     with pytest.raises(NotSupported, match="a real Ollama at"):
         Stack(PROGRAM, bundled(), foreign).lineup().require_managed(REAL, "unloading a model")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -15,7 +16,11 @@ from support.cli import main
 from support.programs.registry import PROGRAMS
 from support.runner.tags import NEEDS
 from support.servers.capabilities import CAPABILITIES
+from support.servers.ollama_backends import OllamaAtUrl
 from support.settings import Settings, load_settings
+from tests.http.tiny_server import Reply, TinyServer, json_reply
+
+Serve = Callable[[Reply], TinyServer]
 
 FIRST = {
     *("python", "engine", "mistralrs", "smollm2", "own model", "langchain", "schemathesis"),
@@ -61,6 +66,33 @@ def test_a_program_that_is_set_and_wrong_is_told(monkeypatch: pytest.MonkeyPatch
     assert line.startswith("missing") and "nowhere/mistralrs" in line
 
 
+def test_servers_at_urls_are_asked_for_their_model(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = {"role": "assistant", "content": "Good day, what would you like to know about my garden?"}
+    url = serve(
+        json_reply(
+            {"data": [{"id": "theirs"}], "choices": [{"index": 0, "message": message}], "version": "9"}
+        )
+    ).url
+    theirs = OllamaAtUrl(url, "url", "9", takes_models=False, other_answer="Good day")
+    monkeypatch.setattr(doctor, "examined", lambda *_: theirs)
+    for name in ("TARGET_URL", "OLLAMA_URL", "OLLAMA_API"):
+        monkeypatch.setenv(name, url)
+    lines = CliRunner().invoke(main, ["doctor"]).output.splitlines()
+    found = [line for line in lines if f"{url}; it serves another model" in line]
+    assert [line.split(f" {url}")[0].split()[:2] for line in found] == [
+        ["ok", "server"],
+        ["ok", "ollama"],
+        ["ok", "ollama"],
+    ]
+
+
+def test_an_ollama_url_without_a_server_is_told(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLLAMA_URL", serve(json_reply({"version": "9"})).url)
+    lines = CliRunner().invoke(main, ["doctor"]).output.splitlines()
+    line = next(line for line in lines if " ollama " in line)
+    assert line.startswith("missing") and "give the address of a server of the Ollama API" in line
+
+
 def test_1_when_every_run_lacks_something(monkeypatch: pytest.MonkeyPatch) -> None:
     def not_there(name: str) -> str:
         raise PackageNotFoundError(name)
@@ -78,6 +110,12 @@ def test_each_need_of_a_model_is_looked_at() -> None:
         "needs.scripted_model",
         "needs.subcommands",
         "needs.ollama_api",
+        "needs.scripted_gateway",
+        "needs.scripted_ollama",
+        "needs.own_ollama",
+        "needs.ollama_command",
+        "needs.model_file",
+        "needs.same_model",
         "needs.pty",
         "needs.aider_model",
     }

@@ -26,6 +26,7 @@ from support.runner import tags
 from support.runner.requirements import Requirements
 from support.runner.tags import check_expression, is_allowed
 from support.servers.discovery import CommandTarget, UrlTarget
+from support.servers.ollama_backends import OllamaAtUrl
 from support.settings import Settings
 
 
@@ -291,6 +292,66 @@ def test_a_scenario_runs_or_says_what_it_needs(
     reason = Requirements(settings, target).missing(["smoke", tag])
     assert (reason is None) is (words is None)
     assert words is None or re.search(words, str(reason))
+
+
+GATEWAY_URL, OLLAMA_URL = "http://127.0.0.1:2", "http://127.0.0.1:3"
+THEIRS = OllamaAtUrl(GATEWAY_URL, "url", "9", takes_models=False, other_answer="Hi.")
+TAKES_OURS = OllamaAtUrl(GATEWAY_URL, "ollama", "9", takes_models=True)
+
+
+@pytest.mark.parametrize(
+    ("tag", "target", "found", "words"),
+    [
+        ("needs.scripted_gateway", COMMAND, None, None),
+        ("needs.scripted_gateway", URL, None, None),
+        ("needs.scripted_gateway", OTHER, None, "'Hello.*serve what `acceptance model` prints"),
+        ("needs.scripted_gateway", OTHER, TAKES_OURS, None),
+        ("needs.scripted_gateway", COMMAND, THEIRS, "the gateway at .*:2 serves another model .*'Hi.'"),
+        ("needs.same_model", OTHER, None, None),
+        ("needs.same_model", OTHER, THEIRS, None),
+        ("needs.same_model", COMMAND, THEIRS, "the gateway at .* serves another model"),
+        ("needs.same_model", OTHER, TAKES_OURS, "the server at TARGET_URL serves a different one"),
+        ("needs.same_model", COMMAND, TAKES_OURS, None),
+        ("needs.model_file", COMMAND, None, None),
+        ("needs.model_file", URL, None, None),
+        ("needs.model_file", OTHER, None, "returns its name only"),
+        ("needs.model_file", OTHER, THEIRS, None),
+    ],
+)
+def test_a_comparison_needs_a_gateway_with_its_model(
+    settings: Settings, tag: str, target: Any, found: OllamaAtUrl | None, words: str | None
+) -> None:
+    """`found`: the user's own gateway; without it the bundled one is in front of the target."""
+    examined = {}
+    if found is not None:
+        settings.ollama_api, examined = GATEWAY_URL, {GATEWAY_URL: found}
+    reason = Requirements(settings, target, examined).missing([tag])
+    assert (reason is None) is (words is None)
+    assert words is None or re.search(words, str(reason))
+
+
+def test_an_ollama_that_was_there_before_is_not_changed_and_may_have_another_model(
+    settings: Settings,
+) -> None:
+    assert Requirements(settings, COMMAND).missing(["needs.own_ollama"]) is None
+    settings.ollama_url = OLLAMA_URL
+    theirs = replace(THEIRS, url=OLLAMA_URL)
+    needs = Requirements(settings, COMMAND, {OLLAMA_URL: theirs})
+    assert "was there before this run: it is not changed" in str(needs.missing(["needs.own_ollama"]))
+    assert "a real Ollama at http://127.0.0.1:3 serves another" in str(
+        needs.missing(["needs.scripted_ollama"])
+    )
+    # A run finds that out when a scenario uses it.
+    assert Requirements(settings, COMMAND).missing(["needs.scripted_ollama"]) is None
+
+
+@pytest.mark.parametrize("other", [True, False])
+def test_what_may_damage_a_server_needs_the_bundled_gateway(settings: Settings, *, other: bool) -> None:
+    settings.ollama_api = GATEWAY_URL if other else "ollama"
+    scenario: Any = SimpleNamespace(effective_tags=["needs.command", "needs.ollama_api"], all_steps=[])
+    reason = Requirements(settings, COMMAND).missing_gateway_of(scenario)
+    assert (reason is not None) is other
+    assert not other or "tested with the bundled gateway only (leave ollama_api out)" in str(reason)
 
 
 def test_a_model_of_your_own_meets_its_need(settings: Settings, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from support.models.roles import CATEGORICAL, EMBEDDING, SCRIPTED, TOOLS, UNLOAD
 from support.programs.install import InstalledProgram
 from support.servers.mistralrs import StartFailure
 from support.servers.ollama import ModelNotCreated, create_model, start_ollama
-from support.servers.ollama_backends import OllamaBackends, Upstream
+from support.servers.ollama_backends import OllamaBackends, Upstream, examined
 from tests.programs.vanishing import is_gone
 from tests.python_programs import first_lines
 from tests.servers.stand_in_programs import Programs
@@ -236,6 +236,24 @@ def test_a_server_that_fails_to_make_models_is_not_one_that_takes_none(
         owner = made_fronts(programs, gguf, ollama_api=server.url)
         with pytest.raises(AssertionError, match=r"cannot create models: .* 500 .*disk full"):
             owner.under_test()
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("takes_models", [True, False])
+def test_a_list_asks_an_ollama_api_what_it_serves_and_changes_nothing(
+    programs: Programs, *, takes_models: bool
+) -> None:
+    server = start_ollama(
+        stand_in(programs, **({} if takes_models else {"post": REFUSES})), programs.settings()
+    )
+    try:
+        found = examined(server.url, programs.settings())
+        assert (found.takes_models, found.other_answer) == (takes_models, None)
+        assert found.missing_model(SCRIPTED) is None and found.missing_model(EMBEDDING) is None
+        reason = found.missing_model(TOOLS)
+        assert reason is None if takes_models else "has no model 'tools' and takes none" in str(reason)
+        assert not [line for line in requests(programs) if "/blobs/" in line or line.startswith("DELETE")]
     finally:
         server.stop()
 
