@@ -77,6 +77,13 @@ class LimitedContext(Context):  # type: ignore[misc]
         _reject_coroutine(cleanup_func, f"the cleanup {name}")
         super().add_cleanup(self._runner.with_time_limit("cleanup", name, cleanup_func), *args, **kwargs)
 
+    def abort(self, reason: object = None) -> None:
+        """As behave's, without its line about a signal: that was acknowledged with a line of the suite."""
+        if self._runner.is_signalled:
+            self._set_root_attribute("aborted", True)
+        else:
+            super().abort(reason)
+
 
 class ScenarioRunner(EventRunner):
     """behave's runner of features, guarded."""
@@ -398,6 +405,11 @@ class ScenarioRunner(EventRunner):
         if error is not None and scenario.exception is None and not scenario.error_message:
             scenario.exception = error
             scenario.error_message = "".join(traceback.format_exception(error))
+
+    @property
+    def is_signalled(self) -> bool:
+        """Whether a signal ends the run."""
+        return self._signals.why is not None
 
     def _abort_reason(self) -> str | None:
         return self._signals.why or ("the run was aborted" if self.aborted else None)

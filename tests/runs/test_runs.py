@@ -368,6 +368,7 @@ def test_what_a_signal_interrupts_has_not_failed(runs: Runs, name: str) -> None:
     assert run.report["summary"]["failed"] == 0, run.output
     assert run.report["reasons"] == ["terminated" if number == "SIGTERM" else "interrupted"]
     assert f"acceptance: {number}: the run ends" in run.stderr
+    assert "ABORTED" not in run.stderr
 
 
 @pytest.mark.parametrize("name", WITHOUT_OUTPUT)
