@@ -36,6 +36,7 @@ class ScenarioServers:
         self.suite = context.suite
         self.endpoints = ComparedEndpoints(context, self.answer_timeout)
         self._dedicated: ServerWithGateway | None = None
+        self._shared_use: str | None = None
 
     @property
     def answer_timeout(self) -> float:
@@ -61,6 +62,12 @@ class ScenarioServers:
         """Take the server and the gateway that scenarios share for the same use, and so with one model."""
         start = partial(self._start_with_gateway, model=model)
         self._use(self.suite.shared_servers.get(use, start))
+        self._shared_use = use
+
+    def discard_shared(self) -> None:
+        """No other scenario gets the server that this one shares."""
+        if self._shared_use is not None:
+            self.suite.shared_servers.discard(self._shared_use)
 
     @property
     def has_dedicated(self) -> bool:

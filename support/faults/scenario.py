@@ -18,7 +18,7 @@ from support.programs.launcher import LaunchedProgram
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
 from support.results.scenario_result import ScenarioResult
-from support.servers.dedicated import DIRECT, DISCONNECTING
+from support.servers.dedicated import DIRECT
 
 # The request of the other client while clients disconnect.
 STREAM_QUESTION, STREAM_LIMIT = "Tell me about the story", 100
@@ -130,7 +130,7 @@ class FaultScenario(ScenarioResult):
         try:
             yield
         except AssertionError:
-            self._suite.shared_servers.discard(DISCONNECTING)
+            self._servers.discard_shared()
             raise
 
     # -- generated requests
