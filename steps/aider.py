@@ -14,9 +14,9 @@ def project(context: StepContext, name: str) -> None:
     context.world.aider.start_project(name)
 
 
-@given("Aider is connected to {aider_server}( with)")
-def connected(context: StepContext, server: str) -> None:
-    context.world.aider.connect(server, context.table)
+@given("{assistant} is connected to {aider_server}( with)")
+def connected(context: StepContext, assistant: str, server: str) -> None:
+    context.world.aider.connect(server, context.table, assistant)
 
 
 @given("the server answers with {server_answer}")
@@ -24,14 +24,14 @@ def server_answer(context: StepContext, answer: str) -> None:
     context.world.aider.inject(answer)
 
 
-@when("Aider is asked {string}( with)")
-def ask(context: StepContext, request: str) -> None:
-    context.world.aider.ask(request, context.table)
+@when("{assistant} is asked {string}( with)")
+def ask(context: StepContext, assistant: str, request: str) -> None:
+    context.world.aider.of(assistant).ask(request, context.table)
 
 
-@then("Aider commits a change of {texts}")
-def committed(context: StepContext, files: tuple[str, ...]) -> None:
-    context.world.aider.require_committed(files)
+@then("{assistant} commits a change of {texts}")
+def committed(context: StepContext, assistant: str, files: tuple[str, ...]) -> None:
+    context.world.aider.of(assistant).require_committed(files)
 
 
 @given("the tests {texts} of the project pass")
@@ -40,14 +40,14 @@ def tests_pass(context: StepContext, names: tuple[str, ...]) -> None:
     context.world.aider.require_tests(names)
 
 
-@then("Aider sends {int} request(s) for a(n) {aider_request}")
-def requests(context: StepContext, number: int, kind: str) -> None:
-    require_requests(context.world.aider.runs.all(), number, kind)
+@then("{assistant} sends {int} request(s) for a(n) {aider_request}")
+def requests(context: StepContext, assistant: str, number: int, kind: str) -> None:
+    require_requests(context.world.aider.of(assistant).runs.all(), number, kind)
 
 
-@then("Aider {aider_output} {texts}")
-def prints(context: StepContext, output: str, texts: tuple[str, ...]) -> None:
-    context.world.aider.runs.get().require_output(texts, expected=output == "prints")
+@then("{assistant} {aider_output} {texts}")
+def prints(context: StepContext, assistant: str, output: str, texts: tuple[str, ...]) -> None:
+    context.world.aider.of(assistant).runs.get().require_output(texts, expected=output == "prints")
 
 
 @then("only {texts} is/are changed")
@@ -105,9 +105,9 @@ def configuration_file(context: StepContext, name: str, place: str) -> None:
     context.world.aider.write_file(place, name, context.text)
 
 
-@given("the variable {string} of Aider is {string}")
-def variable(context: StepContext, name: str, value: str) -> None:
-    context.world.aider.set_variable(name, value)
+@given("the variable {string} of {assistant} is {string}")
+def variable(context: StepContext, name: str, assistant: str, value: str) -> None:
+    context.world.aider.of(assistant).set_variable(name, value)
 
 
 @when("Aider {aider_start}( with)")
@@ -115,9 +115,9 @@ def start(context: StepContext, how: str) -> None:
     context.world.aider.start(how, context.table)
 
 
-@then("Aider exits with code {int}")
-def exit_code(context: StepContext, code: int) -> None:
-    context.world.aider.runs.get().require_exit_code(code)
+@then("{assistant} exits with code {int}")
+def exit_code(context: StepContext, assistant: str, code: int) -> None:
+    context.world.aider.of(assistant).runs.get().require_exit_code(code)
 
 
 @then("each request for a(n) {aider_request} has the fields")

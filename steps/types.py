@@ -78,6 +78,7 @@ for _type in (
     one_of("model", MODELS),
     one_of("trained_model", TRAINED_MODELS),
     one_of("server", COMPARED),
+    one_of("assistant", ("Aider", "cecli")),
     one_of("aider_server", (*COMPARED, "the user's model")),
     ParameterType("servers", units.listed_pattern(SERVERS), tuple, units.listed),
     one_of("request", REQUESTS),

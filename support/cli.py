@@ -343,7 +343,7 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
 @click.argument(
     "part",
     metavar="NAME",
-    type=click.Choice(["mistralrs", "ollama", "aider", "allure", "node", "smollm2"]),
+    type=click.Choice(["mistralrs", "ollama", "aider", "cecli", "allure", "node", "smollm2"]),
 )
 def get(part: str) -> None:
     """Install an external program or model in the cache, if it is missing."""
@@ -354,9 +354,8 @@ def get(part: str) -> None:
     # A build ends its processes then, and keeps what it has compiled.
     _exit_at_signals()
     settings = load_settings().settings
-    cache = settings.acceptance_cache_dir
-    require_model_folder(cache / "models")
-    click.echo(get_program(part, cache, click.echo, settings.aider_version))
+    require_model_folder(settings.acceptance_cache_dir / "models")
+    click.echo(get_program(part, settings, click.echo))
 
 
 @main.command()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from support.errors import SettingsError, TargetError
 from support.models.script import Script
-from support.programs.aider import AIDER, CodingAssistant
+from support.programs.aider import CodingAssistant
 from support.programs.install import InstalledProgram, printed_version
 from support.programs.mistralrs import MINIMUM_RUST
 from support.programs.ollama import OLLAMA, OllamaProgram
@@ -62,8 +62,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for name, part in PROGRAMS.items():
         if name == "ollama":
             yield _ollama(settings)
-        elif name == "aider":
-            yield _located(AIDER, settings, f"`{AIDER.install_hint}`, or set AIDER_BIN")
+        elif isinstance(part, CodingAssistant):
+            yield _located(part, settings, f"`{part.install_hint}`, or set {name.upper()}_BIN")
         elif name != "mistralrs":
             found_at = _place(part.find(cache))
             yield Finding(name, bool(found_at), found_at, part.purpose, f"`{part.install_hint}`")

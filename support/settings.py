@@ -40,7 +40,7 @@ NOT_IN_ENVIRONMENT = frozenset({"aider_model"})
 NO_NAME = "a name is missing before the = (from -D); give -D NAME=VALUE"
 NUMBERS = ("test_port", "test_batch_size", "acceptance_time_factor", "acceptance_jobs")
 PATHS = (
-    *("target_ca_file", "mistralrs_bin", "ollama_bin", "aider_bin"),
+    *("target_ca_file", "mistralrs_bin", "ollama_bin", "aider_bin", "cecli_bin"),
     *("test_model_path", "acceptance_cache_dir", "acceptance_reports_dir", "acceptance_accepted"),
 )
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
@@ -127,6 +127,14 @@ class Settings(BaseModel):
         None,
         "version of Aider in the cache; none: the one that the suite was written for",
         "give a version of the package aider-chat, for example 0.86.2",
+    )
+    cecli_bin: Path | None = _setting(
+        None, "the cecli program to use; none: the one in the cache", "give the path of a cecli program"
+    )
+    cecli_version: str | None = _setting(
+        None,
+        "version of cecli in the cache; none: the one that the suite was written for",
+        "give a version of the package cecli-dev, for example 1.10.0",
     )
     aider_model: str | None = _setting(
         None,
@@ -276,7 +284,7 @@ class Settings(BaseModel):
     def _program_and_version(cls, text: str | None) -> str | None:
         return str(ProgramVersion.parse(text)) if text else None
 
-    @field_validator("aider_version")
+    @field_validator("aider_version", "cecli_version")
     @classmethod
     def _version_of_a_package(cls, version: str | None) -> str | None:
         """It is the name of a folder, too."""

@@ -1,5 +1,6 @@
 """Aider, the coding assistant, as a user of the server.
 
+cecli            how Aider's successor is started, and led to a server
 configuration    the options that the suite gives Aider, and the files that describe a model to it
 connection       connects Aider to a server: one of the suite with a project's model, or the user's own
 evidence         the changes, runs and requests of Aider in short, for the report of each scenario

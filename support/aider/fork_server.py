@@ -5,6 +5,7 @@ Executed by the Python of Aider's environment, with its standard library only:
     python fork_server.py serve SOCKET            imports Aider, then forks once per connection
     python -I -S fork_server.py run SOCKET ...    stands for `aider ...`: passes its arguments, environment,
                                                   folder and standard streams on, and exits as the fork does
+    python -I fork_server.py start MODULE ...     runs the command line of another module, without a fork
 
 A fork ends when its `run` process ends, and when the server ends. With the variable `ACCEPTANCE_CONNECTIONS`
 each address that a process connects to, or looks up, is a line of that file.
@@ -217,8 +218,18 @@ def run(path: str, arguments: list[str]) -> int:
         return int(LENGTH.unpack(_receive(connection, LENGTH.size))[0])
 
 
+def start(module: str, arguments: list[str]) -> int | None:
+    """Run the `main` of a module of this environment; its exit code."""
+    _record_connections()
+    sys.argv = [module.partition(".")[0], *arguments]
+    code: int | None = importlib.import_module(module).main(arguments)
+    return code
+
+
 if __name__ == "__main__":
-    mode, socket_path, *rest = sys.argv[1:]
+    mode, place, *rest = sys.argv[1:]
+    if mode == "start":
+        sys.exit(start(place, rest))
     if mode == "serve":
-        serve(socket_path)
-    sys.exit(run(socket_path, rest))
+        serve(place)
+    sys.exit(run(place, rest))

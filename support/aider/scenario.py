@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+from support.aider import cecli
 from support.aider.configuration import (
     CONTEXT,
     FLAGS,
@@ -41,7 +42,8 @@ from support.chat.scenario_servers import ScenarioServers
 from support.errors import CheckFailed, NotSupported
 from support.models.llama import chat_prompt
 from support.models.vocabulary import script_vocabulary
-from support.programs.aider import AIDER
+from support.programs.aider import AIDER, CECLI, CodingAssistant
+from support.programs.install import InstalledProgram
 from support.programs.output_limit import MEGABYTE, read_output
 from support.programs.process import CompletedCommand, ManagedProcess
 from support.reporting.evidence import command_evidence
@@ -72,7 +74,10 @@ class AiderScenario:
         self._connections = self._context.folder / "connections"
         self._connections.write_text("", encoding="utf-8")
         self._project: Project | None = None
+        # Its name in the steps.
+        self._assistant = AIDER.title
         self._server: ConnectedServer | None = None
+        self._model = ""
         self._variables: dict[str, str] = {}
         self.runs: MustCheck[AiderRun] = self._context.must_check("result of Aider")
         self._commands: list[CompletedCommand] = []
@@ -99,8 +104,16 @@ class AiderScenario:
             raise CheckFailed("a Given step with a project has to come first")
         return self._project
 
-    def connect(self, server: str, options: Iterable[Mapping[str, str]] | None) -> None:
-        """From now on Aider uses this server, which has the scripted model of the project.
+    def of(self, assistant: str) -> AiderScenario:
+        """This one; raises `CheckFailed` when a Given step has connected another program."""
+        if assistant != self._assistant:
+            raise CheckFailed(f"a Given step that connects {assistant} to a server has to come first")
+        return self
+
+    def connect(
+        self, server: str, options: Iterable[Mapping[str, str]] | None, assistant: str = AIDER.title
+    ) -> None:
+        """From now on Aider, or cecli, uses this server, which has the scripted model of the project.
 
         The options: `context`, tokens of the model; `metadata: false`, Aider has no file with its limits.
         With that file Aider takes the model for one of `CONTEXT`.
@@ -112,11 +125,16 @@ class AiderScenario:
             self._server = connect_to_user_model(self._servers)
         else:
             self._server = connect_to_project_model(self._servers, server, self.project.source, context)
-        self._variables = dict(self._server.variables)
+        self._assistant = assistant
+        if assistant == cecli.NAME:
+            self._model, variables = cecli.connection(self._server)
+        else:
+            self._model, variables = self._server.aider_model, self._server.variables
+        self._variables = dict(variables)
         self._home.mkdir(exist_ok=True)
-        write_model_settings(self._home, self._server.aider_model)
+        write_model_settings(self._home, self._model)
         if given.get("metadata", True):
-            write_model_metadata(self._home, self._server.aider_model)
+            write_model_metadata(self._home, self._model)
 
     def write_file(self, place: str, name: str, text: str) -> None:
         """Write a file of Aider's configuration to `the project` or `the home folder`."""
@@ -230,7 +248,8 @@ class AiderScenario:
         # Not `format`: a value may have braces of its own.
         return [word.replace("{tests}", tests) for word in option_words(options or ())]
 
-    def _run(self, words: Sequence[str], folder: Path | None = None, within: float = RUN_SECONDS) -> None:
+    def _run(self, words: Sequence[str], folder: Path | None = None, within: float | None = None) -> None:
+        within = within or (cecli.RUN_SECONDS if self._assistant == cecli.NAME else RUN_SECONDS)
         mark, log = self.server.proxy.count, self._context.folder / f"aider-{len(self._commands)}.log"
         process = ManagedProcess(
             self._command(words), stdout=log, env=self._environment, cwd=folder or self.project.folder
@@ -249,7 +268,7 @@ class AiderScenario:
         stopped = unfinished = ""
         try:
             wait_until(
-                "the end of Aider",
+                f"the end of {self._assistant}",
                 ended,
                 timeout=self._suite.settings.seconds(within),
                 seen=lambda: f"{self._last_request(mark)}; Aider printed:\n{read_output(log)[-2000:]}",
@@ -283,13 +302,16 @@ class AiderScenario:
         return sum(request.kind == EDIT for request in requests)
 
     def _command(self, words: Sequence[str]) -> list[str | Path]:
+        if self._assistant == cecli.NAME:
+            return cecli.command(self._installed(CECLI), self._arguments(words))
         return self._host.command(self._arguments(words))
 
     def _shown(self, words: Sequence[str]) -> str:
-        return f"$ aider {shlex.join(self._arguments(words))}"
+        return f"$ {self._assistant.lower()} {shlex.join(self._arguments(words))}"
 
     def _arguments(self, words: Sequence[str]) -> list[str]:
-        return ["--model", self.server.aider_model, *FLAGS, *words]
+        flags = cecli.FLAGS if self._assistant == cecli.NAME else FLAGS
+        return ["--model", self._model, *flags, *words]
 
     @property
     def _environment(self) -> Mapping[str, str]:
@@ -303,11 +325,15 @@ class AiderScenario:
         run.require_local()
         return run
 
+    def _installed(self, assistant: CodingAssistant) -> InstalledProgram:
+        program = assistant.locate(self._suite.settings)
+        if program is None:
+            raise NotSupported(f"needs {assistant.title}; {assistant.remedy}")
+        return program
+
     @property
     def _host(self) -> AiderHost:
-        program = AIDER.locate(self._suite.settings)
-        if program is None:
-            raise NotSupported(f"needs Aider; `{AIDER.install_hint}` installs it, or set AIDER_BIN")
+        program = self._installed(AIDER)
         timeout = self._suite.settings.seconds(READY_SECONDS)
         host = self._suite.helpers.get("aider", lambda: AiderHost(program, self._suite.folder, timeout))
         assert isinstance(host, AiderHost)

@@ -26,7 +26,7 @@ class ConnectedServer:
         self.endpoint = endpoint
         self.proxy = proxy
         self._program = program
-        self._key = key
+        self.key = key
         self._model_processes: list[frozenset[int]] = []
 
     @property
@@ -44,8 +44,8 @@ class ConnectedServer:
     def variables(self) -> Mapping[str, str]:
         """Of the environment of Aider: the address of the proxy, and the key."""
         if self.serves_ollama:
-            return {"OLLAMA_API_BASE": self.proxy.url, "OLLAMA_API_KEY": self._key}
-        return {"OPENAI_API_BASE": f"{self.proxy.url}/v1", "OPENAI_API_KEY": self._key}
+            return {"OLLAMA_API_BASE": self.proxy.url, "OLLAMA_API_KEY": self.key}
+        return {"OPENAI_API_BASE": f"{self.proxy.url}/v1", "OPENAI_API_KEY": self.key}
 
     def resident_memory(self) -> int:
         """In bytes; zero for a server that was there before the run."""

@@ -1,6 +1,6 @@
 """External programs and child processes: find, install, start, measure, stop.
 
-aider                Aider, installed in a Python environment of its own
+aider                Aider and its successor cecli, each installed in a Python environment of its own
 allure               Allure 3, which makes the HTML report, and Node.js, which runs it
 child_environment    the environment variables of a program under test: offline, own home
 cpu_contention       how much of the CPU other processes had

@@ -1,7 +1,7 @@
-"""Aider: a program in a Python environment of its own.
+"""Aider, and its successor cecli: programs in Python environments of their own.
 
-It pins every dependency and needs a Python below 3.13, so it can be no dependency of the suite.
-https://pypi.org/project/aider-chat/
+Aider pins every dependency and needs a Python below 3.13, so it can be no dependency of the suite.
+https://pypi.org/project/aider-chat/, https://pypi.org/project/cecli-dev/
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ from support.settings import Settings
 
 PYTHONS = ">=3.10,<3.13"
 INSTALL_SECONDS = 900.0
-# The first one with all options that the suite uses, and with the modules that it imports (fork_server.py).
-MINIMUM_VERSION = (0, 86)
 # Prints the version of a package, without the configuration of its user.
 _PRINT_VERSION = "import importlib.metadata as m, sys; print(m.version(sys.argv[1]))"
 # Of programs that were found.
@@ -36,36 +34,68 @@ _versions: dict[tuple[Path, str], str] = {}
 
 
 class CodingAssistant(ExternalProgram):
-    """A package of PyPI with a command, in `<cache>/<name>/<version>`."""
+    """A package of PyPI with a command, in `<cache>/<name>/<version>`.
+
+    `minimum`: the first version with all options that the suite uses, and with the modules that it imports
+    (fork_server.py). `size` of the environment, for the reports. Its settings are `<name>_bin` and
+    `<name>_version`.
+    """
 
     unusable = "{folder} holds no program that runs; remove that folder and repeat"
 
-    def __init__(self, name: str, package: str, version: str, purpose: str) -> None:
+    def __init__(
+        self, name: str, package: str, version: str, purpose: str, *, minimum: tuple[int, int], size: str
+    ) -> None:
         self.name = name
         self.purpose = purpose
         self.install_hint = f"acceptance get {name}"
+        self.size = size
         self._package = package
         self._version = version
+        self._minimum = minimum
+
+    @property
+    def title(self) -> str:
+        """Its name in a sentence."""
+        return "Aider" if self.name == "aider" else self.name
+
+    @property
+    def remedy(self) -> str:
+        """How to get it, where it is missing."""
+        return f"`{self.install_hint}` installs it ({self.size}), or set {self.name.upper()}_BIN"
 
     def with_version(self, version: str | None) -> CodingAssistant:
         """The same program in another version; raises `SettingsError` for one that is too old."""
-        if version is not None and _is_too_old(version):
-            raise SettingsError(f"setting aider_version = {version!r} is wrong: {_TOO_OLD}")
-        return CodingAssistant(self.name, self._package, version or self._version, self.purpose)
+        if version is not None and self._is_too_old(version):
+            raise SettingsError(f"setting {self.name}_version = {version!r} is wrong: {self._too_old}")
+        return CodingAssistant(
+            self.name,
+            self._package,
+            version or self._version,
+            self.purpose,
+            minimum=self._minimum,
+            size=self.size,
+        )
+
+    def chosen(self, settings: Settings) -> CodingAssistant:
+        """The same program in the version of the settings; raises `SettingsError` for one that is too old."""
+        version: str | None = getattr(settings, f"{self.name}_version")
+        return self.with_version(version)
 
     def folder(self, cache: Path) -> Path:
         return cache / self.name / self._version
 
     def locate(self, settings: Settings) -> InstalledProgram | None:
         """The one that a run uses, AIDER_BIN first; raises `SettingsError` when that does not run."""
-        chosen = settings.aider_bin
+        chosen: Path | None = getattr(settings, f"{self.name}_bin")
         if chosen is None:
-            return self.with_version(settings.aider_version).find(settings.acceptance_cache_dir)
+            return self.chosen(settings).find(settings.acceptance_cache_dir)
         # pipx and `uv tool` install links to programs in environments.
         program = chosen.resolve()
         if problem := self._problem(program):
             raise SettingsError(
-                f"setting aider_bin = {str(chosen)!r} is wrong: {problem}; give the path of an aider program"
+                f"setting {self.name}_bin = {str(chosen)!r} is wrong: {problem};"
+                f" give the path of {'an' if self.name == 'aider' else 'a'} {self.name} program"
             )
         return InstalledProgram(self.name, program, _version(program, self._package), "setting")
 
@@ -78,7 +108,15 @@ class CodingAssistant(ExternalProgram):
         version = _version(program, self._package) if program.stem == self.name else ""
         if not version:
             return f"it is no program of the package {self._package} in a Python environment"
-        return _TOO_OLD if _is_too_old(version) else ""
+        return self._too_old if self._is_too_old(version) else ""
+
+    @property
+    def _too_old(self) -> str:
+        oldest = ".".join(map(str, self._minimum))
+        return f"the suite uses options of {self.title} {oldest} and newer"
+
+    def _is_too_old(self, version: str) -> bool:
+        return tuple(map(int, re.findall(r"\d+", version)[:2])) < self._minimum
 
     def find(self, cache: Path) -> InstalledProgram | None:
         """The one in the cache: one on the PATH has any version, and other dependencies."""
@@ -87,13 +125,13 @@ class CodingAssistant(ExternalProgram):
         return InstalledProgram(self.name, program, version, "cache") if version else None
 
     def install(self, folder: Path, report_progress: ReportProgress) -> None:
-        """With uv, which finds a suitable Python or fetches one; 600 MB."""
+        """With uv, which finds a suitable Python or fetches one."""
         uv = find_uv()
         if uv is None:
             raise ProgramUnavailable(
                 f"{self.name}: uv is not found: `python3 tools/setup.py` fetches it, or set UV to its path"
             )
-        report_progress(f"getting {self._package} {self._version} in an environment of its own (600 MB)")
+        report_progress(f"getting {self._package} {self._version} in an environment of its own ({self.size})")
         failure = f"{self._package} {self._version} could not be installed"
         with replacing(folder) as new:
             made = [uv, "venv", "--quiet", "--relocatable", "--python", _python(), str(new)]
@@ -127,11 +165,9 @@ def _version(program: Path, package: str) -> str:
     return _versions[key]
 
 
-def _is_too_old(version: str) -> bool:
-    return tuple(map(int, re.findall(r"\d+", version)[:2])) < MINIMUM_VERSION
-
-
-_TOO_OLD = f"the suite uses options of Aider {'.'.join(map(str, MINIMUM_VERSION))} and newer"
-
-
-AIDER = CodingAssistant("aider", "aider-chat", "0.86.2", "the coding assistant, for @needs.aider")
+AIDER = CodingAssistant(
+    "aider", "aider-chat", "0.86.2", "the coding assistant, for @needs.aider", minimum=(0, 86), size="600 MB"
+)
+CECLI = CodingAssistant(
+    "cecli", "cecli-dev", "1.10.0", "Aider's successor, for @needs.cecli", minimum=(1, 10), size="1 GB"
+)

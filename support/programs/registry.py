@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from support.programs.aider import AIDER
+from support.programs.aider import AIDER, CECLI, CodingAssistant
 from support.programs.allure import AllureProgram, NodeProgram
 from support.programs.install import ExternalProgram, ReportProgress
 from support.programs.mistralrs import MISTRALRS
 from support.programs.ollama import OLLAMA
 from support.programs.smollm2 import smollm2
 from support.programs.system_program import GIT, TMUX
+from support.settings import Settings
 
 PROGRAMS: dict[str, ExternalProgram] = {
     "mistralrs": MISTRALRS,
@@ -20,18 +19,20 @@ PROGRAMS: dict[str, ExternalProgram] = {
     "tmux": TMUX,
     "git": GIT,
     "aider": AIDER,
+    "cecli": CECLI,
 }
 
 
-def get_program(
-    name: str, cache: Path, report_progress: ReportProgress, aider_version: str | None = None
-) -> str:
+def get_program(name: str, settings: Settings, report_progress: ReportProgress) -> str:
     """Get a program (or the model `smollm2`) and describe it in one line.
 
-    Raises `ProgramUnavailable`, or `SettingsError` for an `aider_version` that is too old.
+    Raises `ProgramUnavailable`, or `SettingsError` for a version in the settings that is too old.
     """
+    cache = settings.acceptance_cache_dir
     if name == "smollm2":
         return f"smollm2: {smollm2(cache).path}"
-    program = AIDER.with_version(aider_version) if name == AIDER.name else PROGRAMS[name]
+    program = PROGRAMS[name]
+    if isinstance(program, CodingAssistant):
+        program = program.chosen(settings)
     found = program.get(cache, report_progress)
     return f"{found.name} {found.version}: {found.path} ({found.origin})"

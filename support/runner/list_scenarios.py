@@ -17,11 +17,11 @@ from support.results.safe_text import counted
 from support.runner.behave_config import plain_configuration, require_usable, settings_of, usage_errors
 from support.runner.checks_of_scenarios import all_features, require_accepted, require_groups, selected_checks
 from support.runner.requirements import (
-    NEEDS_AIDER,
+    ASSISTANTS,
     SCRIPTED_MODEL,
     Requirements,
     find_target,
-    lacks_aider,
+    is_lacking,
 )
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.signals import Signals
@@ -89,9 +89,9 @@ def listing(scenarios: Sequence[BehaveScenario], requirements: Requirements) -> 
         missing, states = False, []
         for need in (tag for tag in tags if tag.startswith("needs.")):
             reason = requirements.missing([need])
-            if need == NEEDS_AIDER and lacks_aider(settings) and find_uv():
+            if need in ASSISTANTS and is_lacking(ASSISTANTS[need], settings) and find_uv():
                 states.append(INSTALLED_AT_START)
-                lines.append(f"      aider: {INSTALLED_AT_START}")
+                lines.append(f"      {need.removeprefix('needs.')}: {INSTALLED_AT_START}")
                 continue
             missing = missing or reason is not None
             states.append(_state(need, reason, target))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from support.errors import ProgramUnavailable
-from support.programs.aider import AIDER
+from support.programs.aider import AIDER, CECLI, CodingAssistant
 from support.programs.install import InstalledProgram, ReportProgress
 from support.programs.ollama import OLLAMA
 from support.programs.smollm2 import has_smollm2
@@ -25,6 +25,8 @@ from support.settings import OLLAMA_API_CHOICES, ResolvedSettings, Settings, red
 SCRIPTED_MODEL = "needs.scripted_model"
 NEEDS_AIDER = "needs.aider"
 NEEDS_AIDER_MODEL = "needs.aider_model"
+# The programs that are installed at the start of the first run that needs them.
+ASSISTANTS = {NEEDS_AIDER: AIDER, "needs.cecli": CECLI}
 # Servers that a scenario compares: which of them serve the scripted model, and which are the suite's own.
 SCRIPTED_GATEWAY, SCRIPTED_OLLAMA = "needs.scripted_gateway", "needs.scripted_ollama"
 OWN_OLLAMA, MODEL_FILE, SAME_MODEL = "needs.own_ollama", "needs.model_file", "needs.same_model"
@@ -55,22 +57,26 @@ def find_target(scenarios: Iterable[BehaveScenario], resolved: ResolvedSettings)
 def install_on_first_use(
     scenarios: Iterable[BehaveScenario], settings: Settings, report: ReportProgress
 ) -> None:
-    """Install Aider if a scenario needs it; where that fails, these are skipped, and the reason is shown."""
-    if not any(NEEDS_AIDER in scenario.effective_tags for scenario in scenarios) or not lacks_aider(settings):
-        return
-    try:
-        AIDER.with_version(settings.aider_version).get(settings.acceptance_cache_dir, report)
-    except ProgramUnavailable as error:
-        report(str(error))
+    """Install Aider if a scenario needs it; where that fails, these are skipped, and the reason is shown.
+
+    So with its successor cecli.
+    """
+    wanted = {str(tag) for scenario in scenarios for tag in scenario.effective_tags}
+    for need, program in ASSISTANTS.items():
+        if need in wanted and is_lacking(program, settings):
+            try:
+                program.chosen(settings).get(settings.acceptance_cache_dir, report)
+            except ProgramUnavailable as error:
+                report(str(error))
 
 
-def lacks_aider(settings: Settings) -> bool:
-    """Whether Aider has to be installed: without git its scenarios are skipped, and 600 MB of no use."""
-    return AIDER.locate(settings) is None and not missing_git(settings)
+def is_lacking(program: CodingAssistant, settings: Settings) -> bool:
+    """Whether it has to be installed: without git its scenarios are skipped, and 600 MB of no use."""
+    return program.locate(settings) is None and not missing_git(settings)
 
 
 def missing_git(settings: Settings) -> str | None:
-    """Why Aider has no git to work with, or None."""
+    """Why Aider and cecli have no git to work with, or None."""
     if GIT.find(settings.acceptance_cache_dir) is not None:
         return None
     return f"requires {GIT.needed} on the PATH; `{GIT.install_hint}`"
@@ -118,10 +124,9 @@ class Requirements:
             return "requires a model of your own; set TEST_MODEL_PATH (and TEST_MODEL_FILE)"
         if "needs.pty" in wanted and os.name == "nt":
             return "requires a pseudo-terminal, which pexpect does not have on Windows; run it in WSL"
-        if NEEDS_AIDER in wanted and (reason := missing_git(self.settings)):
-            return reason
-        if NEEDS_AIDER in wanted and AIDER.locate(self.settings) is None:
-            return f"requires Aider; `{AIDER.install_hint}` installs it (600 MB), or set AIDER_BIN"
+        for need, program in ASSISTANTS.items():
+            if need in wanted and (reason := self._missing_assistant(program)):
+                return reason
         if "needs.tmux" in wanted and TMUX.find(self.settings.acceptance_cache_dir) is None:
             return f"requires the terminal program tmux; `{TMUX.install_hint}`"
         if (
@@ -185,6 +190,11 @@ class Requirements:
         if found is None or found.other_answer is None:
             return None
         return other_model_reason(f"{server} at {redact_url(found.url)}", found.other_answer)
+
+    def _missing_assistant(self, program: CodingAssistant) -> str | None:
+        if reason := missing_git(self.settings):
+            return reason
+        return None if program.locate(self.settings) else f"requires {program.title}; {program.remedy}"
 
     def _target_is_url(self, wanted: Collection[str]) -> str:
         if NEEDS_AIDER in wanted and self.settings.aider_model is not None:

@@ -34,6 +34,7 @@ NEEDS = frozenset(
         "needs.tmux",
         "needs.aider",
         "needs.aider_model",
+        "needs.cecli",
         *CAPABILITIES,
     }
 )

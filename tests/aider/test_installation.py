@@ -12,7 +12,7 @@ import pytest
 
 from support.errors import ProgramUnavailable, SettingsError
 from support.programs import aider as program_of_aider
-from support.programs.aider import AIDER, PYTHONS
+from support.programs.aider import AIDER, CECLI, PYTHONS
 from support.programs.system_program import GIT
 from support.programs.system_program import _version as system_version
 from support.settings import Settings, load_settings
@@ -162,6 +162,15 @@ def test_a_wrong_program_is_refused_in_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_cecli_has_settings_and_a_folder_of_its_own(tmp_path: Path) -> None:
+    assert CECLI.folder(tmp_path) == tmp_path / "cecli" / "1.10.0"
+    with pytest.raises(SettingsError, match=r"cecli_bin = .*no such file; give the path of a cecli program"):
+        CECLI.locate(settings(cecli_bin=tmp_path / "missing"))
+    with pytest.raises(SettingsError, match=r"cecli_version = '1\.9\.2' .* options of cecli 1\.10 and newer"):
+        CECLI.locate(settings(cecli_version="1.9.2"))
+    assert CECLI.chosen(settings(cecli_version="1.11")).folder(tmp_path).name == "1.11"
+
+
 def test_an_old_version_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"aider_version = '0\.50\.1' is wrong: .* 0\.86 and newer"):
         AIDER.with_version("0.50.1")
@@ -169,9 +178,11 @@ def test_an_old_version_is_refused() -> None:
 
 @pytest.mark.parametrize("value", ["nonsense", "..", "../../x", "0.86.2; true", "-0.86", "latest", "1"])
 def test_a_version_that_is_none_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIDER_VERSION", value)
-    with pytest.raises(SettingsError, match="aider_version"):
-        load_settings()
+    for name in ("aider_version", "cecli_version"):
+        with monkeypatch.context() as patched:
+            patched.setenv(name.upper(), value)
+            with pytest.raises(SettingsError, match=name):
+                load_settings()
 
 
 @pytest.mark.parametrize("printed", ["git version 2.12.9", "git version 1.8.3.1", "something else"])

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from support.aider import cecli
 from support.aider.host import AiderHost, aider_environment
 from support.aider.project import Project, ProjectSource
-from support.programs.aider import AIDER, CodingAssistant
+from support.aider.server import ConnectedServer
+from support.chat.client import OPENAI_CHAT, ChatEndpoint
+from support.http.recording_proxy import RecordingProxy
+from support.programs.aider import AIDER, CECLI
 from support.programs.install import InstalledProgram
 from support.programs.process import run_command
 from support.settings import load_settings
@@ -32,6 +38,8 @@ VARIABLES = {
     "AIDER_EDIT_FORMAT": "typed",
     "AIDER_MODEL": "gpt-of-the-user",
     "AIDER_ANALYTICS_LOG": "analytics",
+    "CECLI_EDIT_FORMAT": "typed",
+    "CECLI_MODEL": "gpt-of-the-user",
     "OPENAI_API_BASE": "http://example.org",
     "OLLAMA_API_BASE": "http://example.org",
     "OPENAI_API_KEY": "key-of-the-user",
@@ -54,6 +62,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (home / ".aider.conf.yml").write_text("no-such-key: 1\n")
     (home / ".aider.model.settings.yml").write_text("- no_such_field: 1\n")
     (home / ".env").write_text("AIDER_EDIT_FORMAT=typed\n")
+    (home / ".cecli.conf.yml").write_text("no-such-key: 1\n")
     for name, value in {"HOME": str(home), "XDG_CONFIG_HOME": str(home), **VARIABLES}.items():
         monkeypatch.setenv(name, value)
     return home
@@ -77,7 +86,8 @@ def test_a_project_is_committed_without_the_users_git_configuration(home: Path, 
 
 
 # Before a fixture replaces the home.
-INSTALLED = AIDER.find(load_settings().settings.acceptance_cache_dir)
+CACHE = load_settings().settings.acceptance_cache_dir
+INSTALLED, SUCCESSOR = AIDER.find(CACHE), CECLI.find(CACHE)
 
 
 @pytest.fixture
@@ -125,6 +135,27 @@ def test_the_version_is_found_with_a_wrong_configuration_of_the_user(
     assert isinstance(INSTALLED, InstalledProgram)
     monkeypatch.setattr("support.programs.aider._versions", {})
     before = contents(home)
-    again = CodingAssistant("aider", "aider-chat", "0.86.2", "").find(INSTALLED.path.parents[3])
+    again = AIDER.find(INSTALLED.path.parents[3])
     assert again == INSTALLED
+    assert contents(home) == before
+
+
+@pytest.mark.skipif(SUCCESSOR is None, reason="cecli is not installed: `acceptance get cecli`")
+def test_cecli_starts_without_the_users_configuration_and_stays_on_this_machine(
+    home: Path, tmp_path: Path
+) -> None:
+    assert SUCCESSOR is not None
+    before = contents(home)
+    project = Project(ProjectSource.load("museum"), tmp_path / "project", tmp_path / "own")
+    connections = tmp_path / "connections"
+    # Nothing listens there.
+    proxy = cast(RecordingProxy, SimpleNamespace(url="http://127.0.0.1:1"))
+    server = ConnectedServer(ChatEndpoint("", "", "default", OPENAI_CHAT), proxy, None, "unused")
+    model, variables = cecli.connection(server)
+    words = ["--model", model, *cecli.FLAGS, "--yes-always", "--exit"]
+    environment = aider_environment(tmp_path / "own", connections, **variables)
+    done = run_command(cecli.command(SUCCESSOR, words), within=PATIENCE, env=environment, cwd=project.folder)
+    assert done.exit_code == 0, done.describe()
+    assert set(connections.read_text().splitlines()) == {"127.0.0.1 1"}
+    assert project.uncommitted == []
     assert contents(home) == before
