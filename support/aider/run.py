@@ -58,16 +58,14 @@ class AiderRun:
         failure = FAILURES.search(self.output)
         if self.exit_code or failure is not None:
             found = f"{failure[0]!r} in its output" if failure else f"exit code {self.exit_code}"
-            raise CheckFailed(f"Aider failed ({found}); it printed:\n{self.output[-3000:]}")
+            raise CheckFailed(f"the run failed ({found}); it printed:\n{self.output[-3000:]}")
 
     def require_output(self, texts: Sequence[str], *, expected: bool = True) -> None:
         """Aider printed these texts, or none of them."""
         wrong = [text for text in texts if (text in self.output) is not expected]
         if wrong:
             state = "did not print" if expected else "printed"
-            raise CheckFailed(
-                f"Aider {state} {', '.join(map(repr, wrong))}; it printed:\n{self.output[-2000:]}"
-            )
+            raise CheckFailed(f"it {state} {', '.join(map(repr, wrong))}; it printed:\n{self.output[-2000:]}")
 
     def require_received(self, text: str, *, expected: bool) -> None:
         """The last request contains this text, or does not."""
@@ -127,4 +125,4 @@ def require_local(connections: Iterable[str]) -> None:
         found = ", ".join(
             f"{line} (the proxy for other machines)" if line == _PROXY else line for line in others
         )
-        raise CheckFailed(f"Aider connects to other machines: {found}")
+        raise CheckFailed(f"it connects to other machines: {found}")

@@ -226,7 +226,7 @@ class AiderScenario:
         for turn, (run, (line, expected)) in enumerate(zip(self.runs.all(), self._expected, strict=True), 1):
             if expected not in run.output:
                 found = run.output[-2000:]
-                raise CheckFailed(f"turn {turn}, {line!r}: expected {expected!r}, Aider printed:\n{found}")
+                raise CheckFailed(f"turn {turn}, {line!r}: expected {expected!r}, it printed:\n{found}")
 
     def start(self, how: str, options: Iterable[Mapping[str, str]] | None) -> None:
         """Run Aider without a message: it shows its configuration and ends; or let it do the exercises."""
@@ -271,7 +271,7 @@ class AiderScenario:
                 f"the end of {self._assistant}",
                 ended,
                 timeout=self._suite.settings.seconds(within),
-                seen=lambda: f"{self._last_request(mark)}; Aider printed:\n{read_output(log)[-2000:]}",
+                seen=lambda: f"{self._last_request(mark)}; it printed:\n{read_output(log)[-2000:]}",
             )
         except WaitTimeout as timeout:
             unfinished = str(timeout)
@@ -373,7 +373,7 @@ class AiderScenario:
         if sorted(changed) != sorted(files):
             raise CheckFailed(
                 f"expected changes of {', '.join(files) or 'no file'}, found changes of"
-                f" {', '.join(changed) or 'no file'}; Aider printed:\n{self.runs.get().output[-2000:]}"
+                f" {', '.join(changed) or 'no file'}; it printed:\n{self.runs.get().output[-2000:]}"
             )
 
     def require_tests(self, names: Sequence[str]) -> None:

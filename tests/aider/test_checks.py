@@ -65,7 +65,7 @@ def test_requests_for_answers_are_those_of_the_chat_paths(path: str, number: int
     ],
 )
 def test_a_printed_failure_is_none_of_a_success(output: str) -> None:
-    with pytest.raises(CheckFailed, match="Aider failed"):
+    with pytest.raises(CheckFailed, match="the run failed"):
         run(output).require_success()
 
 
