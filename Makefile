@@ -23,7 +23,7 @@ acceptance-real: setup
 	@$(BIN)/acceptance run --target real $(ARGS)
 
 test: setup
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 measurements: setup
 	@$(BIN)/python tools/measure.py $(ARGS)

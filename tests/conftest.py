@@ -20,10 +20,16 @@ from support.programs.never_ready import NEVER_READY, NeverReady
 from tests.conformance import samples
 from tests.http.tiny_server import Reply, TinyServer
 
+# The folders with tests that start whole runs, servers, or the tools of the style.
+LONG = ("runs", "reporting", "reference_server", "models", "style")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that start whole runs take longest: first, so that no worker of pytest-xdist ends alone."""
-    items.sort(key=lambda item: item.path.parent.name not in ("runs", "reporting"))
+    """What takes longest first, so that no worker of pytest-xdist ends alone.
+
+    By itself pytest-xdist begins with the files of many tests: a file of a few whole runs would be its last.
+    """
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 
 @pytest.fixture(autouse=True)

@@ -16,11 +16,15 @@ def authorizations() -> set[str]:
     return set()
 
 
-@pytest.fixture(scope="session")
-def runs(tmp_path_factory: pytest.TempPathFactory, authorizations: set[str]) -> Iterator[Runs]:
+@pytest.fixture(scope="module")
+def runs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, authorizations: set[str]
+) -> Iterator[Runs]:
+    """Those of the module's `RUNS`: its tests may run in another process than those of another module."""
     folder = tmp_path_factory.mktemp("runs")
     with servers.small_api() as (api, seen), servers.mute() as mute, servers.closed() as closed:
-        made = Runs(folder, cases(api, mute, closed))
+        known = cases(api, mute, closed)
+        made = Runs(folder, {name: case for name, case in known.items() if name in request.module.RUNS})
         try:
             yield made
         finally:

@@ -130,6 +130,8 @@ REJECTED = {
 }
 
 
+RUNS = NAMES
+
 WITH_A_CHILD = ("leaves a child process", "interrupted", "interrupted twice", "terminated")
 AFTER_A_SIGNAL = ("interrupted", "terminated", "all processes terminated")
 

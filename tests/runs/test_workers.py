@@ -10,6 +10,12 @@ import pytest
 from tests.runs.cases import Runs
 from tests.runs.launching import Run
 
+CRASHES = [("worker ends at once", "exit code 0"), ("worker killed", "signal SIGKILL")]
+RUNS = (
+    *("workers", "workers apart", "workers fail", "workers, one port", "worker killed in a group"),
+    *(name for name, _ in CRASHES),
+)
+
 
 def intervals(run: Run) -> dict[str, dict[str, Any]]:
     """When each scenario ran, and in which process."""
@@ -55,9 +61,7 @@ def test_locks_and_serial_keep_features_apart(runs: Runs) -> None:
     assert all(found["alone"]["begun"] > interval["ended"] for interval in others)
 
 
-@pytest.mark.parametrize(
-    ("name", "how"), [("worker ends at once", "exit code 0"), ("worker killed", "signal SIGKILL")]
-)
+@pytest.mark.parametrize(("name", "how"), CRASHES)
 def test_crash_of_a_worker_costs_one_scenario(runs: Runs, name: str, how: str) -> None:
     run = runs[name]
     assert run.verdicts == {
