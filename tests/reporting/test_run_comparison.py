@@ -489,12 +489,19 @@ def test_iterations_of_an_earlier_run_are_ignored(tmp_path: Path) -> None:
     assert len(load_finished_run(folder).reports) == 1
 
 
-def test_three_thousand_differences_take_no_time(tmp_path: Path) -> None:
-    checks = [check(f"c{number}", "passed", f"Group {number // 10}") for number in range(3000)]
-    groups = [row(f"Group {number}") for number in range(300)]
+def seconds_for(differences: int, folder: Path) -> float:
+    """The CPU time of a comparison with so many differences."""
+    checks = [check(f"c{number}", "passed", f"Group {number // 10}") for number in range(differences)]
+    groups = [row(f"Group {number}") for number in range(differences // 10)]
     failed = [{**one, "verdict": "failed"} for one in checks]
+    folder.mkdir()
     began = time.process_time()
-    found = of_rows(tmp_path, [*groups, *checks], [*groups, *failed])
-    write_comparison(found, tmp_path)
-    assert len(found.differences) == 3000
-    assert time.process_time() - began < 2
+    found = of_rows(folder, [*groups, *checks], [*groups, *failed])
+    write_comparison(found, folder)
+    assert len(found.differences) == differences
+    return time.process_time() - began
+
+
+def test_five_times_as_many_differences_take_five_times_as_long(tmp_path: Path) -> None:
+    # With the square of their number it would be 25 times.
+    assert seconds_for(3000, tmp_path / "many") < 12 * seconds_for(600, tmp_path / "few")
