@@ -33,7 +33,8 @@ SCRIPTS_FOLDER = "Scripts" if os.name == "nt" else "bin"
 PROGRESS_INTERVAL = 30.0
 # A build without output and without use of the CPU for so long is ended.
 INACTIVITY_SECONDS = 900.0
-VERSION_SECONDS = 10.0
+# Long: one that does not answer in time counts as missing, and would be installed again.
+VERSION_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
