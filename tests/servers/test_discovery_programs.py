@@ -9,10 +9,13 @@ from unittest.mock import Mock
 import pytest
 
 from support.errors import EXIT_USAGE, TargetError
+from support.programs.process import ManagedProcess
 from support.servers import discovery
 from support.servers.command_line import CommandLine, LegacyCommandLine
 from support.servers.discovery import CommandTarget, TargetChoice, discover
+from support.waiting import wait_until
 from tests.servers.stand_in_programs import Programs
+from tests.timeouts import PATIENCE
 
 CACHED = "cache/mistralrs/bin/mistralrs"
 REFERENCE = "environment/mistralrs-reference"
@@ -177,8 +180,15 @@ HANGING = "/bin/sleep 60 & echo $! >>$PIDS; wait"
 def test_a_program_that_hangs_is_one_line_and_its_tree_is_ended(
     programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # So long has a busy machine for a shell to start a program.
-    monkeypatch.setattr(discovery, "VERSION_SECONDS", 2.0)
+    exited_within = ManagedProcess.exited_within
+
+    def exited_when_both_are_there(process: ManagedProcess, seconds: float) -> bool:
+        # A shell on a busy machine takes its time to start a program.
+        wait_until("both processes", lambda: len(programs.pids) == 2, timeout=PATIENCE)
+        return exited_within(process, seconds)
+
+    monkeypatch.setattr(ManagedProcess, "exited_within", exited_when_both_are_there)
+    monkeypatch.setattr(discovery, "VERSION_SECONDS", 0.2)
     assert refusal(programs, programs.shell(HANGING)).startswith("no answer to --version within ")
     assert len(programs.pids) == 2
     programs.check_nothing_left()
