@@ -1,0 +1,83 @@
+"""The rules file for Prometheus: alerts and recorded series of `alert_rules.toml`, with their parameters.
+
+Source: https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+from support.errors import SettingsError
+from support.name_registry import unknown
+
+TABLE = Path(__file__).with_name("alert_rules.toml")
+Parameters = Mapping[str, str | float]
+Rule = Mapping[str, object]
+_PARAMETER = re.compile(r"@(\w+)@")
+
+
+@cache
+def _table() -> Mapping[str, Rule]:
+    return tomllib.loads(TABLE.read_text(encoding="utf-8"))
+
+
+def default_parameters() -> Parameters:
+    """Names of labels and thresholds, in the units that their names end with."""
+    return {
+        name: value for name, value in _table()["parameters"].items() if isinstance(value, str | int | float)
+    }
+
+
+def alert_names() -> list[str]:
+    return [name for name, row in _table().items() if "severity" in row]
+
+
+def rules_file(parameters: Parameters | None = None) -> str:
+    """The whole file as YAML, with other parameters than the default ones.
+
+    Raises `SettingsError` for a parameter that there is not.
+    """
+    values = {**default_parameters(), **(parameters or {})}
+    for name in parameters or ():
+        if name not in default_parameters():
+            raise SettingsError(unknown("parameter of the alerts", name, default_parameters()))
+    groups: dict[str, list[str]] = {}
+    for name, row in _table().items():
+        if name != "parameters":
+            groups.setdefault(str(row["group"]), []).extend(_lines(name, row, values))
+    lines = [f"  - name: mistralrs.{group}\n    rules:\n{''.join(rules)}" for group, rules in groups.items()]
+    return f"groups:\n{''.join(lines)}"
+
+
+def _lines(name: str, row: Rule, values: Parameters) -> Iterator[str]:
+    """The YAML of a rule; JSON's strings are YAML's."""
+    windows = row.get("windows", [""])
+    assert isinstance(windows, list)
+    for window in windows:
+        texts = {key: _filled(str(text), {**values, "window": window}) for key, text in row.items()}
+        if "record" in row:
+            yield f"      - record: {texts['record']}\n        expr: {texts['expr']}\n"
+            continue
+        runbook = json.dumps(f"{values['runbook']}#{name.lower()}")
+        yield (
+            f"      - alert: {name}\n        expr: {texts['expr']}\n        for: {row['for']}\n"
+            f"        labels:\n          severity: {row['severity']}\n        annotations:\n"
+            f"          summary: {texts['summary']}\n          description: {texts['description']}\n"
+            f"          runbook_url: {runbook}\n"
+        )
+
+
+def _filled(text: str, values: Parameters) -> str:
+    """In quotes, on one line."""
+    filled = _PARAMETER.sub(lambda found: _shown(values[found[1]]), text)
+    return json.dumps(" ".join(filled.split()), ensure_ascii=False)
+
+
+def _shown(value: str | float) -> str:
+    """As the metrics of a server write it: `2.5`, `5`."""
+    return value if isinstance(value, str) else f"{value:.15g}"
