@@ -359,6 +359,20 @@ def get(part: str) -> None:
 
 
 @main.command()
+@click.option(
+    "--set", "parameters", multiple=True, metavar="NAME=VALUE", help="A threshold or label, may be repeated."
+)
+def rules(parameters: Sequence[str]) -> None:
+    """Print alerts and recorded series for mistral.rs as a rules file of Prometheus.
+
+    docs/runbook.md describes what to do when each fires.
+    """
+    from support.monitoring.alert_rules import parse_parameters, rules_file
+
+    click.echo(rules_file(parse_parameters(parameters)), nl=False)
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def doctor(*, as_json: bool) -> None:
     """List what a run may use, what is installed, and how to install the rest.

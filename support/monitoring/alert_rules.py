@@ -6,9 +6,10 @@ Source: https://prometheus.io/docs/prometheus/latest/configuration/alerting_rule
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -38,20 +39,35 @@ def alert_names() -> list[str]:
 
 
 def rules_file(parameters: Parameters | None = None) -> str:
-    """The whole file as YAML, with other parameters than the default ones.
-
-    Raises `SettingsError` for a parameter that there is not.
-    """
+    """The whole file as YAML, with other parameters than the default ones."""
     values = {**default_parameters(), **(parameters or {})}
-    for name in parameters or ():
-        if name not in default_parameters():
-            raise SettingsError(unknown("parameter of the alerts", name, default_parameters()))
     groups: dict[str, list[str]] = {}
     for name, row in _table().items():
         if name != "parameters":
             groups.setdefault(str(row["group"]), []).extend(_lines(name, row, values))
     lines = [f"  - name: mistralrs.{group}\n    rules:\n{''.join(rules)}" for group, rules in groups.items()]
     return f"groups:\n{''.join(lines)}"
+
+
+def parse_parameters(texts: Sequence[str]) -> Parameters:
+    """From `error_ratio=0.1`; raises `SettingsError` for another name, or for what is no number above 0."""
+    found: dict[str, str | float] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        default = default_parameters().get(name)
+        if default is None:
+            raise SettingsError(unknown("parameter of the alerts", name, default_parameters()))
+        if isinstance(default, str):
+            found[name] = value
+            continue
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 < number < math.inf:
+            raise SettingsError(f"parameter {name} = {value!r} of the alerts: give a number above 0")
+        found[name] = number
+    return found
 
 
 def _lines(name: str, row: Rule, values: Parameters) -> Iterator[str]:

@@ -1,32 +1,32 @@
-"""The alerts: each is inactive, pending, firing and inactive again when it should be, by Prometheus' own tool."""
+"""The alerts: each is inactive, pending, firing and recovered when it should be, by Prometheus' own tool."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from support.errors import SettingsError
+from support.cli import main
+from support.errors import EXIT_USAGE, ProgramUnavailable
 from support.monitoring import alert_rules
 from support.monitoring.alert_rules import alert_names, default_parameters, rules_file
 from support.monitoring.metric_table import metrics_of
+from support.programs.process import CompletedCommand, run_command
+from support.programs.prometheus import PROMETHEUS, promtool_of
+from support.settings import load_settings
+from tests.timeouts import PATIENCE
 
 CASES: Mapping[str, Any] = tomllib.loads(Path(__file__).with_name("alert_cases.toml").read_text())
 ROWS: Mapping[str, Any] = tomllib.loads(alert_rules.TABLE.read_text())
 GROUPS = ["mistralrs.recorded", "mistralrs.availability", "mistralrs.latency", "mistralrs.capacity"]
 ALL_LABELS = {"job": "mistralrs", "instance": "a:1"}
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
-PROMTOOL = shutil.which("promtool")
-needs_promtool = pytest.mark.skipif(
-    PROMTOOL is None, reason="promtool (Debian's package prometheus) is not on the PATH"
-)
 
 
 def with_labels(series: str, labels: Mapping[str, str]) -> str:
@@ -75,7 +75,19 @@ def unit_test(name: str, case: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
-def promtool(folder: Path, *tests: Mapping[str, Any], rules: str = "") -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def promtool() -> Path:
+    """Prometheus' own tool, got on first use."""
+    try:
+        found = PROMETHEUS.get(load_settings().settings.acceptance_cache_dir, print)
+    except ProgramUnavailable as error:
+        pytest.skip(str(error))
+    return promtool_of(found.path)
+
+
+def run_tests(
+    promtool: Path, folder: Path, tests: Sequence[Mapping[str, Any]], rules: str = ""
+) -> CompletedCommand:
     (folder / "mistralrs.rules.yml").write_text(rules or rules_file())
     document = {
         "rule_files": ["mistralrs.rules.yml"],
@@ -83,11 +95,9 @@ def promtool(folder: Path, *tests: Mapping[str, Any], rules: str = "") -> subpro
         "group_eval_order": GROUPS,
         "tests": tests,
     }
+    # JSON is YAML.
     (folder / "test.yml").write_text(json.dumps(document))
-    assert PROMTOOL is not None
-    return subprocess.run(
-        [PROMTOOL, "test", "rules", "test.yml"], cwd=folder, capture_output=True, text=True, check=False
-    )
+    return run_command([promtool, "test", "rules", "test.yml"], within=PATIENCE, cwd=folder)
 
 
 def test_every_alert_has_a_case() -> None:
@@ -95,40 +105,38 @@ def test_every_alert_has_a_case() -> None:
     assert len(alert_names()) >= 16
 
 
-@needs_promtool
-@pytest.mark.parametrize("name", CASES)
-def test_an_alert_is_inactive_pending_firing_and_recovered(name: str, tmp_path: Path) -> None:
-    done = promtool(tmp_path, unit_test(name, CASES[name]))
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_alerts_are_inactive_pending_firing_and_recovered(promtool: Path, tmp_path: Path) -> None:
+    done = run_tests(promtool, tmp_path, [unit_test(name, case) for name, case in CASES.items()])
+    assert done.exit_code == 0, done.stdout + done.stderr
 
 
-@needs_promtool
-@pytest.mark.parametrize("name", CASES)
-def test_pending_is_between_inactive_and_firing(name: str, tmp_path: Path) -> None:
-    """Without its `for` the alert fires at the minute at which it is to be pending."""
-    pending = CASES[name]["minutes"][1]
-    if pending < 0:
-        assert ROWS[name]["for"] == "0m"
-        return
-    at_once = re.sub(rf"(alert: {name}\n.*\n        for:) \w+", r"\1 0m", rules_file())
-    test = {**unit_test(name, CASES[name])}
-    test["alert_rule_test"] = [{"eval_time": f"{pending}m", "alertname": name, "exp_alerts": []}]
-    assert promtool(tmp_path, test).returncode == 0
-    assert promtool(tmp_path, test, rules=at_once).returncode == 1
+def test_pending_is_between_inactive_and_firing(promtool: Path, tmp_path: Path) -> None:
+    """Without its `for` each alert fires at the minute at which it is to be pending."""
+    tests = {}
+    for name, case in CASES.items():
+        minute = case["minutes"][1]
+        assert (minute < 0) == (ROWS[name]["for"] == "0m")
+        if minute >= 0:
+            alert = {"eval_time": f"{minute}m", "alertname": name, "exp_alerts": []}
+            tests[name] = {**unit_test(name, case), "alert_rule_test": [alert]}
+    at_once = re.sub(r"(        for:) \w+", r"\1 0m", rules_file())
+    done = run_tests(promtool, tmp_path, [*tests.values()], at_once)
+    assert done.exit_code == 1
+    fired = re.findall(r"alertname: ?(\w+)", done.stdout + done.stderr)
+    assert set(fired) == set(tests)
 
 
-@needs_promtool
-def test_the_file_has_no_mistake_by_promtool(tmp_path: Path) -> None:
+def test_a_changed_sentence_is_noticed(promtool: Path, tmp_path: Path) -> None:
+    name = "MistralrsDown"
+    changed = rules_file().replace("for a minute.", "for an hour.")
+    assert run_tests(promtool, tmp_path, [unit_test(name, CASES[name])], changed).exit_code == 1
+
+
+def test_the_file_has_no_mistake_by_promtool(promtool: Path, tmp_path: Path) -> None:
     file = tmp_path / "mistralrs.rules.yml"
     file.write_text(rules_file({"job": "other", "error_ratio": 0.25}))
-    assert PROMTOOL is not None
-    done = subprocess.run(
-        [PROMTOOL, "check", "rules", "--lint=all", "--lint-fatal", str(file)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = run_command([promtool, "check", "rules", "--lint=all", "--lint-fatal", file], within=PATIENCE)
+    assert done.exit_code == 0, done.stdout + done.stderr
 
 
 def test_parameters_are_replaced() -> None:
@@ -136,8 +144,28 @@ def test_parameters_are_replaced() -> None:
     assert "@" not in text
     assert "mistralrs:errors:ratio5m > 0.25 " in text
     assert 'job=\\"mistralrs\\"' not in text
-    with pytest.raises(SettingsError, match=r"'error_ration'.*error_ratio"):
-        rules_file({"error_ration": 1})
+
+
+def test_parameters_are_read_from_the_command_line() -> None:
+    done = CliRunner().invoke(main, ["rules", "--set", "error_ratio=0.25", "--set", "job=other"])
+    assert done.exit_code == 0
+    assert done.output == rules_file({"job": "other", "error_ratio": 0.25})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("error_ration=1", r"'error_ration'.*error_ratio"),
+        ("error_ratio", r"error_ratio = '' of the alerts: give a number above 0"),
+        ("error_ratio=many", r"error_ratio = 'many'"),
+        ("error_ratio=-1", r"error_ratio = '-1'"),
+        ("error_ratio=nan", r"error_ratio = 'nan'"),
+    ],
+)
+def test_a_wrong_parameter_is_one_line(text: str, message: str) -> None:
+    done = CliRunner().invoke(main, ["rules", "--set", text])
+    assert done.exit_code == EXIT_USAGE
+    assert re.fullmatch(rf"acceptance: .*{message}.*\n", done.output)
 
 
 def test_every_parameter_is_used() -> None:

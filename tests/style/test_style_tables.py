@@ -44,6 +44,7 @@ TABLES = {
     "support/conformance/sequences/metrics.toml",
     "support/conformance/sequences/ollama.toml",
     "support/conformance/sequences/responses.toml",
+    "support/monitoring/alert_rules.toml",
     "support/monitoring/metric_table.toml",
     "support/servers/startup_hints.toml",
     "support/servers/capabilities.toml",

@@ -1,0 +1,77 @@
+"""Prometheus is found with its promtool, or unpacked from the package of the system."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.errors import ProgramUnavailable
+from support.programs.prometheus import PROMETHEUS, promtool_of
+
+
+def program(file: Path, text: str) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"#!/bin/sh\n{text}\n")
+    file.chmod(0o755)
+    return file
+
+
+@pytest.fixture(autouse=True)
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only folder of programs."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def prometheus(folder: Path, version: str = "2.42.0+ds", promtool: bool = True) -> None:  # noqa: FBT001
+    program(folder / "prometheus", f"echo 'prometheus, version {version} (branch: x)'")
+    if promtool:
+        program(folder / "promtool", "true")
+
+
+def test_the_one_on_the_path_is_taken_before_that_of_the_cache(path: Path, tmp_path: Path) -> None:
+    prometheus(tmp_path / "cache" / "prometheus" / "usr" / "bin")
+    found = PROMETHEUS.find(tmp_path / "cache")
+    assert found is not None
+    assert (found.version, found.origin) == ("2.42.0+ds", "cache")
+    prometheus(path, "3.16.0")
+    found = PROMETHEUS.find(tmp_path / "cache")
+    assert found is not None
+    assert (found.version, found.origin) == ("3.16.0", "PATH")
+    assert promtool_of(found.path) == path / "promtool"
+
+
+@pytest.mark.parametrize(("version", "promtool"), [("2.42.0", False), ("1.8.2", True)])
+def test_one_that_is_old_or_has_no_promtool_is_not_taken(
+    path: Path, tmp_path: Path, version: str, *, promtool: bool
+) -> None:
+    prometheus(path, version, promtool)
+    assert PROMETHEUS.find(tmp_path / "cache") is None
+
+
+def test_a_system_without_debian_packages_gets_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(ProgramUnavailable, match=r"apt-get and dpkg-deb not found; install Prometheus 2"):
+        PROMETHEUS.get(tmp_path / "cache", print)
+
+
+def test_without_package_lists_the_remedy_is_their_update(path: Path, tmp_path: Path) -> None:
+    program(path / "apt-get", "echo 'E: Unable to locate package prometheus' >&2; exit 100")
+    program(path / "dpkg-deb", "true")
+    with pytest.raises(ProgramUnavailable, match=r"run `apt-get update` as root first: E: Unable to locate"):
+        PROMETHEUS.get(tmp_path / "cache", print)
+    assert [file.name for file in (tmp_path / "cache").iterdir()] == ["prometheus.lock"]
+
+
+def test_a_package_is_unpacked_into_the_cache(path: Path, tmp_path: Path) -> None:
+    program(path / "apt-get", ": > prometheus_2_amd64.deb")
+    unpacked = "printf '#!/bin/sh\\necho prometheus, version 2.42.0\\n'"
+    program(
+        path / "dpkg-deb",
+        f'/bin/mkdir -p "$3/usr/bin"; {unpacked} > "$3/usr/bin/prometheus"; : > "$3/usr/bin/promtool"; '
+        '/bin/chmod +x "$3/usr/bin/prometheus"',
+    )
+    found = PROMETHEUS.get(tmp_path / "cache", lambda _text: None)
+    assert (found.version, found.origin) == ("2.42.0", "cache")
