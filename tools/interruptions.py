@@ -34,8 +34,9 @@ PROJECT = Path(__file__).resolve().parents[1]
 EACH = 20
 END_SECONDS = 30.0
 # Every kind of process that a run has: servers, the gateway, a real Ollama where there is one, terminals,
-# tool servers. The whole suite would take hours.
+# tool servers, Aider. The whole suite would take hours.
 FEATURES = (
+    "aider/sessions",
     "binary_health/help",
     "mcp/tools",
     "model_loading/formats",

@@ -6,6 +6,7 @@ compare  `acceptance compare` of two finished runs
 models   a scripted model compiled, written and verified, in each format
 server   the reference server: time until it is ready, 32 streams at once
 gateway  what the bundled gateway adds to a stream, compared with direct requests to the same server
+aider    the scenarios with Aider by one worker and by two, and one simple edit from start to end
 fresh    a clean clone to a report, once with the caches filled and once with all of them empty (minutes)
 """
 
@@ -24,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import psutil
 
@@ -42,6 +44,8 @@ from tools.gateway_cost import Row, gateway
 PROJECT = Path(__file__).resolve().parents[1]
 TIMES = 3
 STREAMS = 32
+# A scenario: a server, a file changed in the shortest format, a commit.
+SIMPLE_EDIT = "Aider applies and commits a whole edit from mistral.rs"
 
 
 def main() -> int:
@@ -111,7 +115,16 @@ def workers() -> list[Row]:
 
 
 def _run(target: str, *words: str, reports: Path | None = None) -> tuple[float, dict[str, float]]:
-    """Wall seconds of one run and the seconds of its capabilities; RuntimeError when it was not green."""
+    """Wall seconds of one run and the seconds of its capabilities; it has to be green."""
+    wall, tests = _timed(target, *words, reports=reports)
+    spent: dict[str, float] = {}
+    for test in tests:
+        spent[test["capability"]] = spent.get(test["capability"], 0.0) + test["duration"]
+    return wall, spent
+
+
+def _timed(target: str, *words: str, reports: Path | None = None) -> tuple[float, list[dict[str, Any]]]:
+    """Wall seconds of one run, and the results of its scenarios; it has to be green."""
     with tempfile.TemporaryDirectory(prefix="acceptance-measure-") as folder:
         command = [str(Path(sys.executable).with_name("acceptance")), "run", "--target", target]
         started = time.monotonic()
@@ -123,10 +136,7 @@ def _run(target: str, *words: str, reports: Path | None = None) -> tuple[float, 
         )
         wall = time.monotonic() - started
         report = json.loads((Path(reports or folder) / "report.json").read_text(encoding="utf-8"))
-    spent: dict[str, float] = {}
-    for test in report["tests"]:
-        spent[test["capability"]] = spent.get(test["capability"], 0.0) + test["duration"]
-    return wall, spent
+    return wall, report["tests"]
 
 
 def compare() -> list[Row]:
@@ -210,6 +220,31 @@ def server() -> list[Row]:
     ]
 
 
+def aider() -> list[Row]:
+    """Wall time of the scenarios with Aider, and of a run of one simple edit, without the HTML report.
+
+    The first run of one worker is not counted: it may install Aider and compile models. What is wanted is
+    for 40 scenarios.
+    """
+    rows = []
+    for target, label in _targets():
+        plain = ("features/aider", "-D", "acceptance_html=false", "--jobs")
+        _timed(target, *plain, "1")
+        for jobs, name, wanted in ((1, "one worker", 150), (2, "two workers", 90)):
+            wall, tests = _timed(target, *plain, str(jobs))
+            number = sum(test["status"] != "skipped" for test in tests)
+            rows.append(
+                (
+                    f"Aider: {number} scenarios, {name}, {label}",
+                    f"{wanted * number / 40:.0f} s",
+                    f"{wall:.0f} s ({40 * wall / number:.0f} s for 40)",
+                )
+            )
+        edits = [_timed(target, *plain, "1", "--name", SIMPLE_EDIT)[0] for _ in range(TIMES)]
+        rows.append((f"Aider: one simple edit, {label}", "6 s", _figures(edits)))
+    return rows
+
+
 def fresh() -> list[Row]:
     """A clean clone to a report, as a newcomer would."""
     return [
@@ -257,6 +292,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "models": models,
     "server": server,
     "gateway": gateway,
+    "aider": aider,
     "fresh": fresh,
 }
 

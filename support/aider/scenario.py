@@ -35,7 +35,7 @@ from support.aider.project import (
 from support.aider.run import AiderRun
 from support.aider.server import ConnectedServer
 from support.aider.server_failures import OLLAMA_FAILURES, SERVER_FAILURES
-from support.aider.session import AiderSession
+from support.aider.session import SERVER_DIED, AiderSession
 from support.aider.traffic import EDIT, aider_requests
 from support.aider.unusual_answers import UNUSUAL_ANSWERS
 from support.chat.scenario_servers import ScenarioServers
@@ -135,6 +135,9 @@ class AiderScenario:
         write_model_settings(self._home, self._model)
         if given.get("metadata", True):
             write_model_metadata(self._home, self._model)
+        if assistant != cecli.NAME:
+            # Its start is no part of a run.
+            _ = self._host
 
     def write_file(self, place: str, name: str, text: str) -> None:
         """Write a file of Aider's configuration to `the project` or `the home folder`."""
@@ -172,6 +175,7 @@ class AiderScenario:
             self._environment,
             self.project.folder,
             self._suite.settings.seconds(RUN_SECONDS),
+            lambda: self.server.alive,
         )
         # Before the first wait: a session that shows no prompt is ended, and its screen is evidence.
         self._context.cleanups.callback(session.terminal.stop)
@@ -200,6 +204,7 @@ class AiderScenario:
         output = session.enter(line)
         first = "" if self.runs.available else f"{self._shown(self._session_words)}\n"
         run = self._add(mark, output, None, time.monotonic() - started, f"{first}> {line}")
+        run.require_local()
         self._expected.append((line, expected))
         self.server.note_model_processes()
         return run
@@ -257,15 +262,15 @@ class AiderScenario:
 
         def ended() -> bool:
             # It is polled: the requests are read only when there are enough.
+            if not (process.alive and self.server.alive):
+                return True
             count = self.server.proxy.count - mark
-            if not process.alive or (
-                count > MOST_EDIT_REQUESTS and self._edit_requests(mark) > MOST_EDIT_REQUESTS
-            ):
+            if count > MOST_EDIT_REQUESTS and self._edit_requests(mark) > MOST_EDIT_REQUESTS:
                 return True
             # Of a server that cannot be reached the proxy has no requests.
             return count == 0 and read_output(log).count(RETRY) >= MOST_EDIT_REQUESTS
 
-        stopped = unfinished = ""
+        stopped, unfinished = "ended with its step", ""
         try:
             wait_until(
                 f"the end of {self._assistant}",
@@ -273,17 +278,23 @@ class AiderScenario:
                 timeout=self._suite.settings.seconds(within),
                 seen=lambda: f"{self._last_request(mark)}; it printed:\n{read_output(log)[-2000:]}",
             )
+            stopped = ""
+            if process.alive and self.server.alive:
+                sent = MOST_EDIT_REQUESTS + (self.server.proxy.count > mark)
+                stopped = f"ended by the suite: it has sent its request {sent} times"
+            elif process.alive:
+                stopped = unfinished = SERVER_DIED
         except WaitTimeout as timeout:
             unfinished = str(timeout)
             stopped = unfinished.partition(";")[0]
-        if process.alive and not unfinished:
-            sent = MOST_EDIT_REQUESTS + (self.server.proxy.count > mark)
-            stopped = f"ended by the suite: it has sent its request {sent} times"
-        code, seconds = process.stop(grace=0), time.monotonic() - process.started
-        output = read_output(log)
-        self._commands.append(CompletedCommand(process.command, code, output, stopped, seconds))
-        shown = f"{output}\n({stopped})" if stopped else output
-        self._add(mark, shown, code, seconds, self._shown(words))
+        finally:
+            # Also when a time limit or a signal ends the step.
+            code, seconds = process.stop(grace=0), time.monotonic() - process.started
+            output = read_output(log)
+            self._commands.append(CompletedCommand(process.command, code, output, stopped, seconds))
+            shown = f"{output}\n({stopped})" if stopped else output
+            run = self._add(mark, shown, code, seconds, self._shown(words))
+        run.require_local()
         if unfinished:
             # No check of a run that did not end: what it printed and sent until then may be as expected.
             raise CheckFailed(unfinished)
@@ -322,7 +333,6 @@ class AiderScenario:
         connections = tuple(self._connections.read_text(encoding="utf-8").splitlines())
         run = AiderRun(output, exit_code, tuple(requests), connections, seconds, command)
         self.runs.add(run)
-        run.require_local()
         return run
 
     def _installed(self, assistant: CodingAssistant) -> InstalledProgram:

@@ -35,6 +35,11 @@ class ConnectedServer:
         return self.endpoint.protocol is OLLAMA_CHAT
 
     @property
+    def alive(self) -> bool:
+        """Whether the process of the suite that has the model is; others are not known."""
+        return self._program is None or self._program.alive
+
+    @property
     def aider_model(self) -> str:
         """The model by its name for Aider: `openai/NAME` or `ollama_chat/NAME`."""
         provider = "ollama_chat" if self.serves_ollama else "openai"

@@ -10,7 +10,7 @@ import pytest
 
 from support.http.recording_proxy import Fault, RecordingProxy
 from support.waiting import wait_until
-from tests.http.tiny_server import Reply, TinyServer, reply
+from tests.http.tiny_server import Reply, TinyServer, bytes_reply, reply
 from tests.timeouts import PATIENCE
 
 CHAT = "/v1/chat/completions"
@@ -81,6 +81,24 @@ def test_a_stream_stalls_until_the_client_leaves(proxy: RecordingProxy) -> None:
         assert proxy.open_requests == 1
     wait_until("the end of the request", lambda: proxy.open_requests == 0, timeout=PATIENCE)
     assert proxy.exchanges[0].body == STREAM[:20]
+
+
+def test_a_server_that_dies_in_the_middle_breaks_the_connection(
+    serve: Callable[[Reply], TinyServer],
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    server = serve(bytes_reply(head, b"10\r\n" + STREAM[:16] + b"\r\n"))
+    with closing(RecordingProxy(server.url, [CHAT])) as proxy:
+        with pytest.raises(httpx.RemoteProtocolError):
+            ask(proxy)
+        server.close()
+        with pytest.raises(httpx.RemoteProtocolError):
+            ask(proxy)
+        assert [(exchange.status, exchange.body) for exchange in proxy.exchanges] == [
+            (200, STREAM[:16]),
+            (0, b""),
+        ]
+        wait_until("the end of the requests", lambda: proxy.open_requests == 0, timeout=PATIENCE)
 
 
 def test_a_server_that_is_gone_breaks_the_connection() -> None:
