@@ -9,19 +9,18 @@ Feature: The context window of Aider
   Scenario: A file beyond the context is declined and dropped
     Given Aider is connected to mistral.rs
     And a session of Aider with
-      | option      | value          |
-      | edit-format | diff           |
-      | file        | thermometer.py |
-      | file        | notes.txt      |
+      | option | value          |
+      | file   | thermometer.py |
+      | file   | notes.txt      |
     When the developer enters
-      | line                        | times | output                          |
-      | Correct the point of vapour | 1     | exceeds the 16,384 token limit  |
-      | n                           | 1     | thermometer.py                  |
-      | /drop notes.txt             | 1     | Removed notes.txt from the chat |
-      | Correct the point of vapour | 1     | Applied edit to thermometer.py  |
+      | line                      | times | output                          |
+      | Correct the melting point | 1     | exceeds the 16,384 token limit  |
+      | n                         | 1     | thermometer.py                  |
+      | /drop notes.txt           | 1     | Removed notes.txt from the chat |
+      | Correct the melting point | 1     | Applied edit to thermometer.py  |
     Then each line has the listed output
     And Aider sends 1 request for an edit
-    And the tests "test_steam" of the project pass
+    And the tests "test_ice" of the project pass
 
   @critical @needs.command @needs.aider
   Scenario: A prompt beyond the server's context is reported at once

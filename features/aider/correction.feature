@@ -9,11 +9,10 @@ Feature: Aider corrects its own errors
   Scenario Outline: A failing test is sent to <server> and corrected
     Given Aider is connected to <server>
     When Aider is asked "Introduce a tariff" with
-      | option      | value      |
-      | edit-format | diff       |
-      | test-cmd    | {tests}    |
-      | auto-test   |            |
-      | file        | parking.py |
+      | option    | value      |
+      | test-cmd  | {tests}    |
+      | auto-test |            |
+      | file      | parking.py |
     Then Aider commits a change of "parking.py"
     And Aider sends 2 requests for an edit
     And the tests "test_parking" of the project pass
@@ -31,9 +30,8 @@ Feature: Aider corrects its own errors
   Scenario: An undefined name is sent to the model and corrected
     Given Aider is connected to mistral.rs
     When Aider is asked "Introduce a surcharge" with
-      | option      | value      |
-      | edit-format | diff       |
-      | file        | parking.py |
+      | option | value      |
+      | file   | parking.py |
     Then Aider commits a change of "parking.py"
     And Aider sends 2 requests for an edit
     And the tests "test_parking" of the project pass

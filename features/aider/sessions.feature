@@ -9,13 +9,12 @@ Feature: An interactive session of Aider
   Scenario Outline: A change committed with <server> is taken back with /undo
     Given Aider is connected to <server>
     And a session of Aider with
-      | option      | value          |
-      | edit-format | diff           |
-      | file        | thermometer.py |
+      | option | value          |
+      | file   | thermometer.py |
     When the developer enters
-      | line                        | times | output                         |
-      | Correct the point of vapour | 1     | Applied edit to thermometer.py |
-      | /undo                       | 1     | Removed:                       |
+      | line                      | times | output                         |
+      | Correct the melting point | 1     | Applied edit to thermometer.py |
+      | /undo                     | 1     | Removed:                       |
     Then each line has the listed output
     And the project is unchanged
     And Aider adds 0 commits
