@@ -23,24 +23,26 @@ Change = Callable[[str, Sequence[str]], str]
 
 
 class SlowEngine(FakeEngine):
-    """Answers `Go on forever` as soon as so many of them are open; other questions at once."""
+    """Answers `Go on forever` when so many are open and a page has shown it; other questions at once."""
 
     max_seqs = 8
 
     def __init__(self, together: int) -> None:
         super().__init__()
-        self._together = threading.Barrier(together)
+        self.all_open, self.shown = threading.Event(), threading.Event()
+        self._together = threading.Barrier(together, self.all_open.set)
 
     def stream(self, call: Call) -> Generator[Chunk]:
         chunks = super().stream(call)
         yield next(chunks)
         if "Go on forever" in str(call.prompt):
             self._together.wait(PATIENCE)
+            self.shown.wait(PATIENCE)
         yield from chunks
 
 
 @contextmanager
-def served(change: Change, engine: FakeEngine) -> Iterator[str]:
+def served(change: Change, engine: SlowEngine) -> Iterator[str]:
     """The URL of a server whose page of metrics is changed so."""
     app: Any = create_app(engine, ServerOptions(access_log=False))
     paths: list[str] = []
@@ -51,6 +53,7 @@ def served(change: Change, engine: FakeEngine) -> Iterator[str]:
             await app(scope, receive, send)
             return
         start: dict[str, Any] = {}
+        all_open = engine.all_open.is_set()
 
         async def send_changed(message: Any) -> None:
             if message["type"] == "http.response.start":
@@ -61,6 +64,8 @@ def served(change: Change, engine: FakeEngine) -> Iterator[str]:
             others = [pair for pair in start["headers"] if pair[0] != b"content-length"]
             await send({**start, "headers": others + length})
             await send({**message, "body": body})
+            if all_open:
+                engine.shown.set()
 
         await app(scope, receive, send_changed)
 
