@@ -8,8 +8,11 @@ Feature: The length of an answer
   @critical @needs.command @needs.aider
   Scenario Outline: A long answer of <server> is not cut
     Given Aider is connected to <server>
-    When Aider is asked "Write the heights"
-    Then Aider commits a change of "tides.py"
+    When Aider is asked "Write the heights" with
+      | option                  | value  |
+      | no-auto-commits         |        |
+      | max-chat-history-tokens | 100000 |
+    Then only "tides.py" is changed
     And the tests "test_tides" of the project pass
     And each request for an edit has the fields
       | option     | value |
