@@ -1,7 +1,7 @@
 """Runs the suite several times on each server and compares the decisions.
 
-`tools/repeated_decisions.py [TIMES] [WAY ...]`: WAY is a server and how it is reached (`WAYS`; default: all).
-The servers take turns, so that the load of the machine affects all of them. Two decisions are equal if they
+`tools/repeated_decisions.py [TIMES] [WAY ...] [--run "OPTIONS"]`: WAY is a server and how it is reached
+(`WAYS`; default: all); the options are given to each run, for example `--run "--jobs 2"`. The servers take turns, so that the load of the machine affects all of them. Two decisions are equal if they
 have the same word, exit code and blockers, in the same order. The exit code is 1 if a way has two decisions;
 then the reports of the first run and of those that differ from it are kept, in a folder that is printed.
 """
@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("times", nargs="?", type=int, default=TIMES)
     parser.add_argument("ways", nargs="*", default=list(WAYS), metavar="WAY")
+    parser.add_argument("--run", default="", metavar="OPTIONS", help="more options of each `acceptance run`")
     options = parser.parse_args()
     if unknown := sorted(set(options.ways) - set(WAYS)):
         parser.error(f"unknown {unknown[0]}; choose of {', '.join(WAYS)}")
@@ -71,7 +73,7 @@ def main() -> int:
         if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` makes it
             signal.signal(number, _end)
     with tempfile.TemporaryDirectory(prefix="acceptance-decisions-") as folder:
-        return compare(options.times, options.ways, Path(folder))
+        return compare(options.times, options.ways, Path(folder), shlex.split(options.run))
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
@@ -81,13 +83,13 @@ def _end(number: int, _frame: FrameType | None) -> None:
     raise_when_allowed(SystemExit(128 + number))
 
 
-def compare(times: int, ways: list[str], folder: Path) -> int:
+def compare(times: int, ways: list[str], folder: Path, more: Sequence[str] = ()) -> int:
     outcomes: dict[str, list[Outcome]] = {way: [] for way in ways}
     kept: Path | None = None
     for turn in range(1, times + 1):
         for way, seen in outcomes.items():
             reports = folder / f"{way}-{turn}"
-            seen.append(_run(way, reports))
+            seen.append(_run(way, reports, more))
             print(f"{turn:2} {way:14} {seen[-1]}", flush=True)
             if seen[-1] != seen[0]:
                 kept = kept or Path(tempfile.mkdtemp(prefix="acceptance-decisions-kept-"))
@@ -109,12 +111,12 @@ def _keep(kept: Path, *runs: Path) -> None:
     print(f"   differs from the first run; the reports of both: {kept}", flush=True)
 
 
-def _run(way: str, reports: Path) -> Outcome:
+def _run(way: str, reports: Path, more: Sequence[str]) -> Outcome:
     beforehand, words = WAYS[way]
     with _served(beforehand) as url:
         command = [str(Path(sys.executable).with_name("acceptance")), "run"]
         command += [word.format(url=url) for word in words]
-        command += [*PATIENCE, "-D", f"acceptance_reports_dir={reports}"]
+        command += [*PATIENCE, *more, "-D", f"acceptance_reports_dir={reports}"]
         exit_code = _ended(command)
         report = json.loads((reports / "report.json").read_text(encoding="utf-8"))
     assert exit_code == report["exit_code"], f"{way}: the report has another exit code"

@@ -20,7 +20,10 @@ FOREIGN = re.compile(
 )
 # The words of a command, and what its line has.
 WRONG = [
-    ("nosuch", r"^acceptance: no such command 'nosuch'; choose accept, compare, doctor, get, model, rules, run, "),
+    (
+        "nosuch",
+        r"^acceptance: no such command 'nosuch'; choose accept, compare, doctor, get, model, rules, run, ",
+    ),
     ("--nosuch", r"^acceptance: no such option '--nosuch'; `acceptance --help` lists all options"),
     ("run --nosuch", r"^acceptance run: no such option '--nosuch'; `acceptance run --help` lists"),
     ("run --tag", r"no such option '--tag'.*--tags"),

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_the_reports_that_differ_are_kept(
 ) -> None:
     seen = iter(blockers)
 
-    def run(_way: str, reports: Path) -> repeated_decisions.Outcome:
+    def run(_way: str, reports: Path, _more: Sequence[str]) -> repeated_decisions.Outcome:
         blocker = next(seen)
         reports.mkdir()
         (reports / "report.json").write_text(json.dumps(blocker), encoding="utf-8")
