@@ -1,10 +1,10 @@
 """Runs the suite several times on each server and compares the decisions.
 
 `tools/repeated_decisions.py [TIMES] [WAY ...] [--run "OPTIONS"]`: WAY is a server and how it is reached
-(`WAYS`; default: all); the options are given to each run, for example `--run "--jobs 2"`. The servers take
-turns, so that the load of the machine affects all of them. Two decisions are equal if they have the same word,
-exit code and blockers, in the same order. The exit code is 1 if a way has two decisions; then the reports of
-the first run and of those that differ from it are kept, in a folder that is printed.
+(`WAYS`; default: all); the options are given to each run, for example `--run "--jobs 2"`. The servers
+take turns, so that the load of the machine affects all of them. Two decisions are equal if they have the
+same word, exit code and blockers, in the same order. The exit code is 1 if a way has two decisions; then
+the reports of the first run and of those that differ from it are kept, in a folder that is printed.
 """
 
 from __future__ import annotations
