@@ -30,6 +30,9 @@ DEFAULT_ANSWER = "There is nothing to change."
 # A word that only Aider's request for a commit message has (aider/prompts.py).
 COMMIT_KEYWORD, COMMIT_MESSAGE = "imperative", "feat: change what was asked for"
 COMMAND_SECONDS = 30.0
+# Without cached bytecode: that of a file is taken for current when an edit within the same second has as many
+# bytes, and the tests would run the code before it.
+_UNITTEST = ("-B", "-m", "unittest", "-q")
 _NO_TESTS = "Ran 0 tests"
 # The line of the exception below the first traceback, whose own lines are indented.
 _FIRST_ERROR = re.compile(r"^Traceback \(most recent call last\):\n(?:[ \t].*\n)*(\S.*)$", re.MULTILINE)
@@ -152,7 +155,7 @@ class Project:
 
     def run_tests(self, modules: Sequence[str] = ()) -> CompletedCommand:
         """Run its tests, or those of these modules, outside of Aider."""
-        command = [sys.executable, "-m", "unittest", "-q", *modules]
+        command = [sys.executable, *_UNITTEST, *modules]
         return run_command(command, within=self._timeout, env=self.environment, cwd=self.folder)
 
     def require_tests(self, modules: Sequence[str]) -> None:
@@ -168,7 +171,7 @@ class Project:
     @property
     def test_command(self) -> str:
         """The same for Aider, which runs it in a shell."""
-        return f"{shlex.quote(sys.executable)} -m unittest -q"
+        return shlex.join([sys.executable, *_UNITTEST])
 
 
 def _last_line(text: str) -> str:
