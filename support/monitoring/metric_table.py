@@ -15,6 +15,10 @@ from support.errors import NotSupported
 from support.monitoring.exposition import MetricsPage
 
 TABLE = Path(__file__).with_name("metric_table.toml")
+# Those of the engine that others read by name.
+COMPLETED = "mistralrs_sequences_completed_total"
+RUNNING = "mistralrs_sequences_running"
+TOKENS = "mistralrs_tokens_processed_total"
 
 
 @dataclass(frozen=True)

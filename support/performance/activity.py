@@ -6,7 +6,6 @@ There are metrics of sequences from 0.9.2 on (`mistralrs_sequences_*`).
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from typing import Protocol, TypeAlias
 
 from support.chat.client import ChatEndpoint, ChatRequest
 from support.http.client import ApiClient
+from support.monitoring.exposition import read_page
+from support.monitoring.metric_table import COMPLETED, RUNNING, TOKENS
 from support.waiting import wait_until
 
 METRICS_SECONDS = 5.0
@@ -23,9 +24,6 @@ ACTIVE_SHARE, IDLE_SHARE = 0.08, 0.05
 WINDOW_SECONDS = 0.4
 # A busy server generates a token in less.
 IDLE_SECONDS = 0.2
-COMPLETED = "mistralrs_sequences_completed_total"
-RUNNING = "mistralrs_sequences_running"
-TOKENS = "mistralrs_tokens_processed_total"
 
 
 class CpuMeter(Protocol):
@@ -120,11 +118,8 @@ ActivityProbe: TypeAlias = CpuActivity | MetricsActivity
 
 def read_counters(client: ApiClient) -> dict[str, float]:
     """The counters and the gauge by name, each summed over its labels; 0 for one that is not there yet."""
-    text = client.get("/metrics").text
-    return {
-        name: sum(float(value) for value in re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", text, re.MULTILINE))
-        for name in (COMPLETED, RUNNING, TOKENS)
-    }
+    page = read_page(client.get("/metrics").text)
+    return {name: page.total(name) for name in (COMPLETED, RUNNING, TOKENS)}
 
 
 @contextlib.contextmanager

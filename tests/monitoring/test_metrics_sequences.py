@@ -13,6 +13,7 @@ from support.conformance.case_table import Case, checks_of
 from support.conformance.sequence import run_sequence
 from support.conformance.sequences import metrics
 from support.http.client import ApiClient
+from support.monitoring import metric_table
 from support.servers.endpoints import Endpoint
 from tests.monitoring.metrics_server import Change, SlowEngine, served, times, unchanged
 
@@ -76,9 +77,9 @@ FAULTS = [
     ("counters.requests", times(2, metrics.REQUESTS), "requests with status 200"),
     ("counters.body_bytes", times(2, f"{metrics.BODY_BYTES}_count"), "requests with a body"),
     ("counters.body_bytes", times(1.01, f"{metrics.BODY_BYTES}_sum"), "their bytes"),
-    ("counters.tokens", times(4, metrics.TOKENS), "by the usage"),
-    ("counters.tokens", times(0, metrics.TOKENS), "by the usage"),
-    ("counters.sequences", times(2, metrics.COMPLETED), "completed sequences"),
+    ("counters.tokens", times(4, metric_table.TOKENS), "by the usage"),
+    ("counters.tokens", times(0, metric_table.TOKENS), "by the usage"),
+    ("counters.sequences", times(2, metric_table.COMPLETED), "completed sequences"),
     ("durations.requests", times(2, f"{metrics.DURATION}_count"), "requests with a duration"),
     ("durations.requests", times(1e6, f"{metrics.DURATION}_sum"), "durations of requests, in all"),
     ("durations.first_token", times(2, f"{metrics.FIRST_TOKEN}_count"), "times to first token: expected"),

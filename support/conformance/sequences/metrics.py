@@ -18,8 +18,8 @@ from support.errors import CheckFailed
 from support.http.client import ApiClient
 from support.http.exchange import Exchange, strict_json
 from support.http.framing import parse_events
-from support.monitoring.exposition import MetricsPage, changes, read_page, require_none
-from support.monitoring.metric_table import Metric, metrics_of
+from support.monitoring.exposition import MetricsPage, changes, read_page, require_none, shown
+from support.monitoring.metric_table import COMPLETED, RUNNING, TOKENS, Metric, metrics_of
 from support.units import Json, JsonObject
 from support.waiting import wait_until
 
@@ -30,9 +30,7 @@ DURATION = "http_request_duration_seconds"
 IN_FLIGHT = "http_requests_in_flight"
 FIRST_TOKEN = "mistralrs_time_to_first_token_seconds"
 INTER_TOKEN = "mistralrs_inter_token_latency_seconds"
-TOKENS = "mistralrs_tokens_processed_total"
-COMPLETED = "mistralrs_sequences_completed_total"
-IDLE_GAUGES = ("mistralrs_sequences_running", "mistralrs_sequences_waiting")
+IDLE_GAUGES = (RUNNING, "mistralrs_sequences_waiting")
 
 WHOLE, STREAMS = 3, 3
 UNKNOWN = 20
@@ -247,9 +245,11 @@ def _bounded(client: MetricsClient) -> None:
 
     first = send_unknown(1)
     after = send_unknown(UNKNOWN)
-    shown = sorted({str(s) for s in after.samples for _, value in s.labels if any(n in value for n in names)})
-    require_equal("series with the name of an unknown model or path", [], shown[:3])
-    new = [f"{name}{dict(labels)}" for name, labels in after.series.keys() - first.series.keys()]
+    exposed = sorted(
+        {str(s) for s in after.samples for _, value in s.labels if any(n in value for n in names)}
+    )
+    require_equal("series with the name of an unknown model or path", [], exposed[:3])
+    new = [f"{name}{shown(labels)}" for name, labels in after.series.keys() - first.series.keys()]
     require_equal(f"new series after {UNKNOWN} more unknown models and paths", [], sorted(new)[:3])
 
 
