@@ -187,6 +187,7 @@ class RunContext:
         """The servers of the Ollama API."""
         files = {
             SCRIPTED: lambda: self.models.scripted(self.script).path,
+            TOOLS: lambda: self.models.scripted_with_tools(self.script).path,
             CATEGORICAL: lambda: self.models.categorical().path,
         }
         backends = OllamaBackends(self.settings, lambda role: files[role](), self._upstream)

@@ -169,7 +169,10 @@ class _Histogram:
 
 
 def read_page(text: str) -> MetricsPage:
-    """Raises `MalformedPage` when Prometheus could not read it."""
+    """Raises `MalformedPage` when Prometheus could not read it.
+
+    An empty page is valid: a server that makes each series on its first event has none when it starts.
+    """
     if text.lstrip()[:1] == "<":
         raise MalformedPage("the page is HTML or XML, not the text format of Prometheus")
     if text and not text.endswith("\n"):
@@ -186,8 +189,6 @@ def read_page(text: str) -> MetricsPage:
                 type_lines.setdefault(stated[1], number)
         elif line.strip():
             samples.append(_read_sample(line, number))
-    if not samples:
-        raise MalformedPage("the page has no sample")
     return MetricsPage(samples, types, type_lines)
 
 

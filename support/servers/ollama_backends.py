@@ -334,9 +334,10 @@ class OllamaBackends:
         return OllamaBackend(url, program or UNKNOWN, version, served, unloads=unloads)
 
     def _create_models(self, client: ApiClient, names: Mapping[str, str]) -> None:
-        scripted = self._gguf(SCRIPTED)
-        create_model(client, names[SCRIPTED], scripted)
-        create_model(client, names[TOOLS], scripted, template=TOOLS_TEMPLATE.read_text(encoding="utf-8"))
+        # A file each: Ollama runs models of one file once and lists only the name that was used first.
+        template = TOOLS_TEMPLATE.read_text(encoding="utf-8")
+        create_model(client, names[SCRIPTED], self._gguf(SCRIPTED))
+        create_model(client, names[TOOLS], self._gguf(TOOLS), template=template)
         create_model(client, names[CATEGORICAL], self._gguf(CATEGORICAL))
 
 

@@ -69,12 +69,15 @@ def test_what_contradicts_itself_is_found(old: str, new: str, finding: str) -> N
     assert finding in "\n".join(found)
 
 
+def test_the_page_of_a_server_that_has_counted_nothing_is_valid() -> None:
+    assert not read_page("").samples
+    assert read_page("# TYPE a counter\n").type_of("a") == "counter"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("<html><body>Not found</body></html>\n", "HTML or XML, not the text format"),
-        ("", "no sample"),
-        ("# TYPE a counter\n", "no sample"),
         (GOOD[:-8], "cut off: its last line has no line feed: 'blocks_'"),
         ("a 1\nb\n", "line 2 is no sample: 'b'"),
         ("a one\n", "line 1 is no sample"),

@@ -105,6 +105,12 @@ def test_a_fault_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str, change: 
     assert reason in outcome.reason
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_no_check_passes_on_an_empty_page(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(metrics, "IDLE_SECONDS", 0.3)
+    assert not run(name, lambda _text, _paths: "").passed
+
+
 def test_requests_that_never_end_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "COUNTED_SECONDS", 0.3)
     outcome = run("metrics.gauges.in_flight", replace(r"^(http_requests_in_flight{.*}) 0.0$", r"\1 1"))

@@ -18,7 +18,7 @@ from support.errors import CheckFailed
 from support.http.client import ApiClient
 from support.http.exchange import Exchange, strict_json
 from support.http.framing import parse_events
-from support.monitoring.exposition import MetricsPage, changes, read_page, require_none, shown
+from support.monitoring.exposition import MalformedPage, MetricsPage, changes, read_page, require_none, shown
 from support.monitoring.metric_table import COMPLETED, RUNNING, TOKENS, Metric, metrics_of
 from support.units import Json, JsonObject
 from support.waiting import wait_until
@@ -122,7 +122,7 @@ class MetricsClient(CheckedClient):
         self.ask("Say it briefly")
         self.ask("Say it briefly", stream=True)
         self.client.send("GET", f"/{_unknown_name()}")
-        return self.idle_page()
+        return _with_samples(self.idle_page())
 
     def idle_page(self) -> MetricsPage:
         """The page when all requests that were sent before have ended."""
@@ -169,6 +169,13 @@ JSON = {"Content-Type": "application/json"}
 
 def _unknown_name() -> str:
     return f"unknown-{uuid.uuid4().hex[:12]}"
+
+
+def _with_samples(page: MetricsPage) -> MetricsPage:
+    """Only a server that has answered nothing yet may have an empty page."""
+    if not page.samples:
+        raise MalformedPage("the page has no sample after requests")
+    return page
 
 
 def _documents(stream: Exchange) -> list[Json]:
@@ -241,7 +248,7 @@ def _bounded(client: MetricsClient) -> None:
             names.append(_unknown_name())
             client.ask("Say it briefly", model=names[-1])
             client.send("GET", f"/{names[-1]}")
-        return client.idle_page()
+        return _with_samples(client.idle_page())
 
     first = send_unknown(1)
     after = send_unknown(UNKNOWN)
@@ -258,7 +265,7 @@ def _bounded(client: MetricsClient) -> None:
 
 @sequence("metrics.counters.scrapes")
 def _scrapes(client: MetricsClient) -> None:
-    before = client.idle_page()
+    before = client.page_with_requests()
     for path in ("/metrics", "/health", "/"):
         client.send("GET", path)
     after = client.page()
@@ -279,7 +286,7 @@ def _monotonic(client: MetricsClient) -> None:
     )
     for fields in requests:
         client.ask("Tell me about the comet", **fields)
-        pages.append(client.page())
+        pages.append(_with_samples(client.page()))
     pairs = itertools.pairwise(pages)
     require_none([finding for before, after in pairs for finding in changes(before, after)])
 

@@ -63,19 +63,32 @@ class OllamaClient(CheckedClient):
         request = {"model": self.model, "messages": messages, "stream": False, "options": GREEDY, **fields}
         return self.api.normalize(self.call("chat", "/api/chat", request))
 
-    def load(self, keep_alive: object) -> None:
-        self.call("generate load", "/api/generate", {"model": self.model, "keep_alive": keep_alive})
+    def load(self, keep_alive: object, model: str = "") -> None:
+        """Load a model, or unload it with a keep_alive of 0."""
+        request = {"model": model or self.model, "keep_alive": keep_alive}
+        self.call("generate load", "/api/generate", request)
 
-    def loaded_entry(self) -> JsonMapping | None:
-        """The model's entry among the loaded ones."""
-        return _entry_named(self.call("ps", "/api/ps", method="GET").values[0]["models"], self.model)
+    def loaded_entry(self, model: str = "") -> JsonMapping | None:
+        """A model's entry among the loaded ones."""
+        loaded = self.call("ps", "/api/ps", method="GET").values[0]["models"]
+        return _entry_named(loaded, model or self.model)
 
-    def require_loaded(self) -> JsonMapping:
+    def require_loaded(self, model: str = "") -> JsonMapping:
         """The same; raises AssertionError when the model is not loaded."""
-        entry = self.loaded_entry()
+        entry = self.loaded_entry(model)
         if entry is None:
-            raise CheckFailed(f"{self.model} has been used and is not among the loaded models")
+            raise CheckFailed(f"{model or self.model} has been used and is not among the loaded models")
         return entry
+
+    def discard(self, name: str) -> None:
+        """Unload and delete a model that a check made.
+
+        Unloaded first: Ollama would list the file that it shares with another model under its name.
+        """
+        if self.model_entry(name) is not None:
+            self.load(0, name)
+            _wait_until_unloaded(self, name)
+        self.delete(name)
 
     def model_entry(self, name: str) -> JsonMapping | None:
         return _entry_named(self.call("tags", "/api/tags", method="GET").values[0]["models"], name)
@@ -136,12 +149,15 @@ def _full_name(name: str) -> str:
     return name if ":" in name else name + LATEST
 
 
-def _wait_until_unloaded(client: OllamaClient) -> None:
+def _wait_until_unloaded(client: OllamaClient, model: str = "") -> None:
+    def loaded() -> JsonMapping | None:
+        return client.loaded_entry(model)
+
     wait_until(
-        f"the model {client.model} no longer loaded",
-        lambda: client.loaded_entry() is None,
+        f"the model {model or client.model} no longer loaded",
+        lambda: loaded() is None,
         timeout=UNLOAD_SECONDS,
-        seen=client.loaded_entry,
+        seen=loaded,
     )
 
 
@@ -206,6 +222,18 @@ def _load_duration(client: OllamaClient) -> None:
     warm = min(client.generate("Say it briefly").get("load_duration") or 0 for _ in range(3))
     if cold <= warm:
         raise CheckFailed(f"loading took {cold} ns when it was needed, {warm} ns when it was not")
+
+
+@sequence("ollama.lifecycle.same_file.listed")
+def _copy_listed(client: OllamaClient) -> None:
+    name = _unique_name()
+    client.call("", "/api/copy", {"source": client.model, "destination": name})
+    try:
+        for model in (client.model, name):
+            client.load("5m", model)
+            client.require_loaded(model)
+    finally:
+        client.discard(name)
 
 
 # -- what goes on from one request to the next
@@ -316,7 +344,7 @@ def _copy(client: OllamaClient) -> None:
         require_equal("the digest of the copy", model["digest"], copy["digest"])
         client.require_comet_answer(name)
     finally:
-        client.delete(name)
+        client.discard(name)
     if client.model_entry(name) is not None:
         raise CheckFailed("it was removed and is still listed")
     client.call("error", "/api/generate", {"model": name, "prompt": "x"}, status=404)
@@ -333,7 +361,7 @@ def _create_from_model(client: OllamaClient) -> None:
         shown = client.call("show", "/api/show", {"model": name}).values[0]
         require_equal("its system message", "You are a pirate.", shown.get("system"))
     finally:
-        client.delete(name)
+        client.discard(name)
 
 
 @sequence("ollama.store.blobs.uploaded")
@@ -362,7 +390,7 @@ def _create_from_file(client: OllamaClient) -> None:
     try:
         client.require_comet_answer(name)
     finally:
-        client.delete(name)
+        client.discard(name)
 
 
 def _unique_name() -> str:
