@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
@@ -161,10 +162,10 @@ class DetailsClient(OllamaClient):
         server = Endpoint("toy", "ollama", "http://127.0.0.1:1", {"model": "tiny"}, model_file=lambda: file)
         super().__init__(cast(Any, SimpleNamespace()), server)
 
-    def load(self, keep_alive: object) -> None:
+    def load(self, keep_alive: object, model: str = "") -> None:
         pass
 
-    def loaded_entry(self) -> Any:
+    def loaded_entry(self, model: str = "") -> Any:
         return self._entry
 
     def model_entry(self, name: str) -> Any:
@@ -197,3 +198,34 @@ def test_details_are_those_of_the_model_file(wrong: dict[str, Any], failure: str
             found.append(str(error))
     assert bool(found) is (failure is not None)
     assert failure is None or any(failure in text for text in found)
+
+
+class CopyingClient(OllamaClient):
+    """A client of a server in memory that copies, loads and lists models, each or one of a file."""
+
+    def __init__(self, *, one_of_a_file: bool) -> None:
+        self._one_of_a_file = one_of_a_file
+        self.stored, self.loaded = {"tiny"}, set[str]()
+        server = Endpoint("toy", "ollama", "http://127.0.0.1:1", {"model": "tiny"})
+        super().__init__(cast(Any, SimpleNamespace()), server)
+
+    def call(self, shape: str, path: str, request: Any = None, **_options: Any) -> Any:
+        if path == "/api/copy":
+            self.stored.add(request["destination"])
+        elif path == "/api/delete":
+            self.stored.remove(request["model"])
+        elif path == "/api/generate" and request["keep_alive"] == 0:
+            self.loaded.discard(request["model"])
+        elif path == "/api/generate" and not (self._one_of_a_file and self.loaded):
+            self.loaded.add(request["model"])
+        names = self.loaded if path == "/api/ps" else self.stored
+        return SimpleNamespace(values=[{"models": [{"name": f"{name}:latest"} for name in names]}])
+
+
+@pytest.mark.parametrize("one_of_a_file", [False, True])
+def test_a_copy_in_use_has_to_be_listed(one_of_a_file: bool) -> None:
+    client = CopyingClient(one_of_a_file=one_of_a_file)
+    expected = pytest.raises(AssertionError, match="is not among the loaded models")
+    with expected if one_of_a_file else nullcontext():
+        STEPS["ollama.lifecycle.same_file.listed"](client)
+    assert client.stored == client.loaded == {"tiny"}
