@@ -209,7 +209,7 @@ class CopyingClient(OllamaClient):
         server = Endpoint("toy", "ollama", "http://127.0.0.1:1", {"model": "tiny"})
         super().__init__(cast(Any, SimpleNamespace()), server)
 
-    def call(self, shape: str, path: str, request: Any = None, **_options: Any) -> Any:
+    def call(self, shape: str, path: str, request: Any = None, **_options: Any) -> Any:  # type: ignore[override]
         if path == "/api/copy":
             self.stored.add(request["destination"])
         elif path == "/api/delete":
@@ -223,7 +223,7 @@ class CopyingClient(OllamaClient):
 
 
 @pytest.mark.parametrize("one_of_a_file", [False, True])
-def test_a_copy_in_use_has_to_be_listed(one_of_a_file: bool) -> None:
+def test_a_copy_in_use_has_to_be_listed(*, one_of_a_file: bool) -> None:
     client = CopyingClient(one_of_a_file=one_of_a_file)
     expected = pytest.raises(AssertionError, match="is not among the loaded models")
     with expected if one_of_a_file else nullcontext():
