@@ -27,6 +27,8 @@ from support.settings import Settings
 
 PYTHONS = ">=3.10,<3.13"
 INSTALL_SECONDS = 900.0
+# Versions for a package that does not pin its dependencies itself: `<name>-<version>.txt`.
+DEPENDENCIES = Path(__file__).with_name("dependencies")
 # Prints the version of a package, without the configuration of its user.
 _PRINT_VERSION = "import importlib.metadata as m, sys; print(m.version(sys.argv[1]))"
 # Of programs that were found.
@@ -85,6 +87,11 @@ class CodingAssistant(ExternalProgram):
     def folder(self, cache: Path) -> Path:
         return cache / self.name / self._version
 
+    @property
+    def dependencies(self) -> Path:
+        """The file with the versions of its dependencies; not there for a package that pins them itself."""
+        return DEPENDENCIES / f"{self.name}-{self._version}.txt"
+
     def locate(self, settings: Settings) -> InstalledProgram | None:
         """The one that a run uses, AIDER_BIN first; raises `SettingsError` when that does not run."""
         chosen: Path | None = getattr(settings, f"{self.name}_bin")
@@ -138,6 +145,8 @@ class CodingAssistant(ExternalProgram):
             install(f"{failure}: no Python {PYTHONS}", made, timeout=INSTALL_SECONDS)
             package = f"{self._package}=={self._version}"
             command = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(new), package]
+            if self.dependencies.is_file():
+                command += ["--constraints", str(self.dependencies)]
             install(failure, command, timeout=INSTALL_SECONDS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -12,12 +13,18 @@ import pytest
 
 from support.errors import ProgramUnavailable, SettingsError
 from support.programs import aider as program_of_aider
-from support.programs.aider import AIDER, CECLI, PYTHONS
+from support.programs.aider import AIDER, CECLI, PYTHONS, python_of
 from support.programs.system_program import GIT
 from support.programs.system_program import _version as system_version
 from support.settings import Settings, load_settings
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the scripts need a shell")
+CACHE = load_settings().settings.acceptance_cache_dir
+PRINT_DISTRIBUTIONS = """
+import importlib.metadata as m
+for d in m.distributions():
+    print(f"{d.name.lower().replace('_', '-').replace('.', '-')}=={d.version}")
+"""
 # Makes an environment whose Python prints a version of each package.
 UV = """#!/bin/sh
 here=$(dirname "$0")
@@ -169,6 +176,37 @@ def test_cecli_has_settings_and_a_folder_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"cecli_version = '1\.9\.2' .* options of cecli 1\.10 and newer"):
         CECLI.locate(settings(cecli_version="1.9.2"))
     assert CECLI.chosen(settings(cecli_version="1.11")).folder(tmp_path).name == "1.11"
+
+
+def test_the_dependencies_of_cecli_are_pinned(cache: Path) -> None:
+    folder = CECLI.folder(cache)
+    folder.parent.mkdir(parents=True)
+    CECLI.install(folder, lambda _: None)
+    call = (cache.parent / "calls").read_text().splitlines()[-1]
+    assert call.endswith(f"cecli-dev==1.10.0 --constraints {CECLI.dependencies}")
+    lines = [line for line in CECLI.dependencies.read_text().splitlines() if not line.startswith("#")]
+    names = {re.split("==", line)[0] for line in lines if re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; .+)?", line)}
+    assert {"aiohttp", "httpx", "pydantic"} <= names
+    assert [line for line in lines if line.split("==")[0] not in names] == []
+
+
+@pytest.mark.skipif(CECLI.find(CACHE) is None, reason="cecli is not installed")
+def test_an_installed_cecli_has_the_pinned_dependencies() -> None:
+    found = CECLI.find(CACHE)
+    assert found is not None
+    command = [str(python_of(found.path)), "-I", "-c", PRINT_DISTRIBUTIONS]
+    installed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    pinned = {line.split(" ")[0] for line in CECLI.dependencies.read_text().splitlines()}
+    assert len(installed) > 100
+    assert {*installed} - pinned == {"cecli-dev==1.10.0"}
+
+
+def test_another_version_has_its_own_dependencies(cache: Path) -> None:
+    cecli = CECLI.with_version("1.11.0")
+    folder = cecli.folder(cache)
+    folder.parent.mkdir(parents=True)
+    cecli.install(folder, lambda _: None)
+    assert "--constraints" not in (cache.parent / "calls").read_text()
 
 
 def test_an_old_version_is_refused() -> None:
