@@ -288,8 +288,9 @@ class AiderScenario:
             unfinished = str(timeout)
             stopped = unfinished.partition(";")[0]
         finally:
-            # Also when a time limit or a signal ends the step.
-            code, seconds = process.stop(grace=0), time.monotonic() - process.started
+            # Also when a time limit or a signal ends the step. Not killed: the process that stands for Aider
+            # then ends after Aider itself, which changes no file after that.
+            code, seconds = process.stop(), time.monotonic() - process.started
             output = read_output(log)
             self._commands.append(CompletedCommand(process.command, code, output, stopped, seconds))
             shown = f"{output}\n({stopped})" if stopped else output

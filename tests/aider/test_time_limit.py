@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -9,15 +10,22 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
+from support.aider import scenario
+from support.aider.host import AiderHost
 from support.aider.scenario import RUN_SECONDS, AiderScenario
 from support.aider.server import ConnectedServer
 from support.chat.client import OPENAI_CHAT, ChatEndpoint
 from support.errors import CheckFailed
 from support.http.recording_proxy import Fault, RecordingProxy
+from support.programs.install import InstalledProgram
+from support.runner.time_limits import BudgetExceeded
 from support.scenario import ScenarioContext
+from support.waiting import wait_until
 from tests.http.tiny_server import Reply, TinyServer, reply
+from tests.timeouts import PATIENCE
 
 CHAT = "/v1/chat/completions"
 # Seconds for a run.
@@ -35,6 +43,35 @@ import time
 print("Retrying in 0.2 seconds\\n" * 4, flush=True)
 time.sleep(600)
 """
+# In place of Aider, in its environment: it starts a shell, as for tests, which starts another program.
+AIDER_MODULES = {
+    "__init__": "",
+    "llm": "class litellm:\n    _load_litellm = staticmethod(lambda: None)\n",
+    "main": """
+import os, subprocess, time
+def main(arguments):
+    shell = subprocess.Popen("sleep 600 & echo $! > sleep; wait", shell=True)
+    while not (os.path.exists("sleep") and open("sleep").read().strip()):
+        time.sleep(0.01)
+    with open("processes.new", "w") as opened:
+        opened.write(f"{os.getpid()} {shell.pid} {open('sleep').read()}")
+    os.rename("processes.new", "processes")
+    time.sleep(600)
+""",
+}
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[AiderHost]:
+    for name, text in AIDER_MODULES.items():
+        (tmp_path / "packages" / "aider").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "packages" / "aider" / f"{name}.py").write_text(text)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}/packages" exec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    made = AiderHost(InstalledProgram("aider", tmp_path / "aider", "1", "cache"), tmp_path, PATIENCE)
+    yield made
+    made.stop()
 
 
 @pytest.fixture
@@ -78,3 +115,34 @@ def test_a_server_that_cannot_be_reached_ends_the_run(make: Callable[[str], Aide
     aider = make(UNREACHABLE)
     aider.ask("Describe the waves", None)
     assert "ended by the suite: it has sent its request 4 times" in aider.runs.get().output
+
+
+@pytest.mark.skipif(os.name == "nt", reason="forks")
+def test_all_processes_of_a_run_end_with_a_step_that_takes_too_long(
+    make: Callable[[str], AiderScenario], host: AiderHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aider = make("")
+    started = aider.project.folder / "processes"
+    found: list[psutil.Process] = []
+
+    def exceed(*_: object, **__: object) -> None:
+        wait_until("the processes", started.exists, timeout=PATIENCE)
+        found.extend(psutil.Process(int(pid)) for pid in started.read_text().split())
+        raise BudgetExceeded("the step took too long")
+
+    monkeypatch.setattr(AiderScenario, "_command", lambda *_: host.command([]))
+    monkeypatch.setattr(scenario, "wait_until", exceed)
+    with pytest.raises(BudgetExceeded):
+        aider.ask("Describe the waves", None)
+    # Nothing that Aider does is later than what the step sees of the files.
+    assert not found[0].is_running()
+    wait_until("the end of all", lambda: all(map(has_exited, found)), timeout=PATIENCE)
+    assert host.alive
+    assert aider.runs.get().output.endswith("(ended with its step)")
+
+
+def has_exited(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
