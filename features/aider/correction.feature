@@ -26,12 +26,31 @@ Feature: Aider corrects its own errors
       | server      |
       | the gateway |
 
+    @needs.ollama
+    Examples: a real Ollama
+      | server        |
+      | a real Ollama |
+
   @normal @needs.command @needs.aider
-  Scenario: An undefined name is sent to the model and corrected
-    Given Aider is connected to mistral.rs
+  Scenario Outline: An undefined name is sent to <server> and corrected
+    Given Aider is connected to <server>
     When Aider is asked "Introduce a surcharge" with
       | option | value      |
       | file   | parking.py |
     Then Aider commits a change of "parking.py"
     And Aider sends 2 requests for an edit
     And the tests "test_parking" of the project pass
+
+    Examples: OpenAI API
+      | server     |
+      | mistral.rs |
+
+    @needs.ollama_api
+    Examples: Ollama API of the gateway
+      | server      |
+      | the gateway |
+
+    @needs.ollama
+    Examples: a real Ollama
+      | server        |
+      | a real Ollama |

@@ -28,12 +28,26 @@ Feature: Aider writes new code
       | a real Ollama | whole       | Write a module for mailing sizes | envelope.py | test_envelope |
 
   @critical @needs.command @needs.aider
-  Scenario: Aider changes several files with one answer
+  Scenario Outline: Aider changes several files with one answer of <server>
     Given the project "stationery"
-    And Aider is connected to mistral.rs
+    And Aider is connected to <server>
     When Aider is asked "Give a rebate on orders" with
       | option      | value    |
       | edit-format | diff     |
       | file        | order.py |
     Then Aider commits a change of "discount.py" and "order.py"
     And the tests "test_discount" of the project pass
+
+    Examples: OpenAI API
+      | server     |
+      | mistral.rs |
+
+    @needs.ollama_api
+    Examples: Ollama API of the gateway
+      | server      |
+      | the gateway |
+
+    @needs.ollama
+    Examples: a real Ollama
+      | server        |
+      | a real Ollama |

@@ -4,10 +4,10 @@ Feature: Edit blocks that Aider cannot apply
 
   Background:
     Given the project "tavern"
-    And Aider is connected to mistral.rs
 
   @critical @needs.command @needs.aider
-  Scenario Outline: <block> is sent back and corrected
+  Scenario Outline: <block> is sent back to <server> and corrected
+    Given Aider is connected to <server>
     When Aider is asked "<request>" with
       | option      | value    |
       | edit-format | diff     |
@@ -17,14 +17,25 @@ Feature: Edit blocks that Aider cannot apply
     And only "menu.txt" is changed
     And the tests "<test>" of the project pass
 
-    Examples: blocks
-      | block                       | request             | requests | commits | test                              |
-      | A block that does not match | A dearer broth      | 2        | 1       | test_menu.Menu.test_soup          |
-      | One wrong block of two      | Prices of inflation | 2        | 2       | test_menu.Menu.test_soup_and_cake |
-      | A repeated applied block    | Festival prices     | 3        | 2       | test_menu.Menu.test_soup_and_cake |
+    Examples: OpenAI API
+      | server     | block                       | request             | requests | commits | test                              |
+      | mistral.rs | A block that does not match | A dearer broth      | 2        | 1       | test_menu.Menu.test_soup          |
+      | mistral.rs | One wrong block of two      | Prices of inflation | 2        | 2       | test_menu.Menu.test_soup_and_cake |
+      | mistral.rs | A repeated applied block    | Festival prices     | 3        | 2       | test_menu.Menu.test_soup_and_cake |
+
+    @needs.ollama_api
+    Examples: Ollama API of the gateway
+      | server      | block                       | request        | requests | commits | test                     |
+      | the gateway | A block that does not match | A dearer broth | 2        | 1       | test_menu.Menu.test_soup |
+
+    @needs.ollama
+    Examples: a real Ollama
+      | server        | block                  | request             | requests | commits | test                              |
+      | a real Ollama | One wrong block of two | Prices of inflation | 2        | 2       | test_menu.Menu.test_soup_and_cake |
 
   @critical @needs.command @needs.aider
   Scenario Outline: Aider changes nothing for <block>
+    Given Aider is connected to mistral.rs
     When Aider is asked "<request>" with
       | option      | value    |
       | edit-format | diff     |
@@ -41,6 +52,7 @@ Feature: Edit blocks that Aider cannot apply
 
   @critical @needs.command @needs.aider
   Scenario Outline: Aider gives up on <blocks> after three corrections
+    Given Aider is connected to mistral.rs
     When Aider is asked "<request>" with
       | option      | value    |
       | edit-format | diff     |
@@ -58,6 +70,7 @@ Feature: Edit blocks that Aider cannot apply
 
   @critical @needs.command @needs.aider
   Scenario Outline: An edit of a file with <bytes> is exact
+    Given Aider is connected to mistral.rs
     When Aider is asked "<request>" with
       | option       | value  |
       | edit-format  | diff   |

@@ -3,9 +3,9 @@ Feature: Modes of Aider's work
   commits for later.
 
   @normal @needs.command @needs.aider
-  Scenario: A question in ask mode changes nothing
+  Scenario Outline: A question to <server> in ask mode changes nothing
     Given the project "thermometer"
-    And Aider is connected to mistral.rs
+    And Aider is connected to <server>
     When Aider is asked "Where is the point of vapour?" with
       | option      | value          |
       | edit-format | ask            |
@@ -13,6 +13,20 @@ Feature: Modes of Aider's work
     Then Aider prints "BOILING = 212.0"
     And Aider sends 1 request for an edit
     And the project is unchanged
+
+    Examples: OpenAI API
+      | server     |
+      | mistral.rs |
+
+    @needs.ollama_api
+    Examples: Ollama API of the gateway
+      | server      |
+      | the gateway |
+
+    @needs.ollama
+    Examples: a real Ollama
+      | server        |
+      | a real Ollama |
 
   @normal @needs.command @needs.aider
   Scenario Outline: An editor carries out the architect's plan with <server>
@@ -35,6 +49,11 @@ Feature: Modes of Aider's work
     Examples: Ollama API of the gateway
       | server      |
       | the gateway |
+
+    @needs.ollama
+    Examples: a real Ollama
+      | server        |
+      | a real Ollama |
 
   @normal @needs.command @needs.aider
   Scenario: Without automatic commits the change stays in the working tree

@@ -34,8 +34,8 @@ Feature: An interactive session of Aider
       | a real Ollama |
 
   @normal @needs.command @needs.aider @needs.pty
-  Scenario: Dropped files and cleared history are no longer sent
-    Given Aider is connected to mistral.rs
+  Scenario Outline: Dropped files and cleared history are not sent to <server>
+    Given Aider is connected to <server>
     And a session of Aider with
       | option      | value          |
       | edit-format | ask            |
@@ -50,3 +50,17 @@ Feature: An interactive session of Aider
     Then each line has the listed output
     And the model does not receive "FREEZING"
     And the project is unchanged
+
+    Examples: OpenAI API
+      | server     |
+      | mistral.rs |
+
+    @needs.ollama_api
+    Examples: Ollama API of the gateway
+      | server      |
+      | the gateway |
+
+    @needs.ollama
+    Examples: a real Ollama
+      | server        |
+      | a real Ollama |
