@@ -343,7 +343,12 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
 @click.argument(
     "part",
     metavar="NAME",
-    type=click.Choice(["mistralrs", "ollama", "aider", "cecli", "allure", "node", "smollm2"]),
+    type=click.Choice(
+        [
+            *("mistralrs", "ollama", "aider", "cecli", "allure", "node", "smollm2"),
+            *("prometheus", "alertmanager"),
+        ]
+    ),
 )
 def get(part: str) -> None:
     """Install an external program or model in the cache, if it is missing."""

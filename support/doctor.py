@@ -18,6 +18,7 @@ from support.programs.aider import CodingAssistant
 from support.programs.install import InstalledProgram, printed_version
 from support.programs.mistralrs import MINIMUM_RUST
 from support.programs.ollama import OLLAMA, OllamaProgram
+from support.programs.prometheus import MonitoringProgram
 from support.programs.registry import PROGRAMS
 from support.programs.smollm2 import has_smollm2
 from support.servers.discovery import UrlTarget, discover
@@ -62,7 +63,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for name, part in PROGRAMS.items():
         if name == "ollama":
             yield _ollama(settings)
-        elif isinstance(part, CodingAssistant):
+        elif isinstance(part, CodingAssistant | MonitoringProgram):
             yield _located(part, settings, f"`{part.install_hint}`, or set {name.upper()}_BIN")
         elif name != "mistralrs":
             found_at = _place(part.find(cache))
@@ -147,7 +148,9 @@ def _model_of(other_answer: str | None) -> str:
     return "" if other_answer is None else "; it serves another model than the suite's"
 
 
-def _located(program: OllamaProgram | CodingAssistant, settings: Settings, remedy: str) -> Finding:
+def _located(
+    program: OllamaProgram | CodingAssistant | MonitoringProgram, settings: Settings, remedy: str
+) -> Finding:
     """The one that a run would use."""
     try:
         found_at = _place(program.locate(settings))

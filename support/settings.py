@@ -41,6 +41,7 @@ NO_NAME = "a name is missing before the = (from -D); give -D NAME=VALUE"
 NUMBERS = ("test_port", "test_batch_size", "acceptance_time_factor", "acceptance_jobs")
 PATHS = (
     *("target_ca_file", "mistralrs_bin", "ollama_bin", "aider_bin", "cecli_bin"),
+    *("prometheus_bin", "alertmanager_bin"),
     *("test_model_path", "acceptance_cache_dir", "acceptance_reports_dir", "acceptance_accepted"),
 )
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
@@ -140,6 +141,21 @@ class Settings(BaseModel):
         None,
         "a capable model for the exercises of Aider; only by -D and in acceptance.toml",
         "give openai/NAME or ollama_chat/NAME",
+    )
+    prometheus_bin: Path | None = _setting(
+        None,
+        "the Prometheus program to start, with promtool beside it; none: the one on the PATH or in the cache",
+        "give the path of a prometheus program",
+    )
+    alertmanager_bin: Path | None = _setting(
+        None,
+        "the Alertmanager program to start, with amtool beside it; none: the one on the PATH or in the cache",
+        "give the path of an alertmanager program",
+    )
+    prometheus_url: str | None = _setting(
+        None,
+        "URL of a running Prometheus that scrapes mistral.rs servers; it is only read",
+        "give a base address such as http://HOST:PORT",
     )
     acceptance_target: Literal["auto", "real", "reference"] = _setting(
         "auto",
@@ -257,7 +273,7 @@ class Settings(BaseModel):
             return value
         return str(cls._absolute_http(value))
 
-    @field_validator("target_url", "ollama_url")
+    @field_validator("target_url", "ollama_url", "prometheus_url")
     @classmethod
     def _absolute_http(cls, url: str | None) -> str | None:
         if url is None:

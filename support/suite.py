@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.conformance.missing_routes import MissingRoutes, unsupported_reason
@@ -26,6 +27,7 @@ from support.servers.capabilities import CAPABILITIES
 from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget, Target, UrlTarget
 from support.servers.endpoints import (
+    MONITORING_APIS,
     NATIVE_APIS,
     ComparedMistralRs,
     ComparedOllama,
@@ -49,10 +51,11 @@ from support.settings import OLLAMA_API_CHOICES, ResolvedSettings, Settings
 if TYPE_CHECKING:
     # OpenAI's package comes with these: a run that does not need it does not wait.
     from support.conformance.comparison import Comparison
+    from support.monitoring.session import MonitoringSession
     from support.servers.dedicated import ServerWithGateway
 
 
-class RunContext:
+class RunContext:  # noqa: PLR0904 - one member for each thing that a run shares
     """Created once, closed once. `folder` is a temporary folder of the run.
 
     What is created on first use registers its end in one stack: the last one created is closed first.
@@ -125,6 +128,8 @@ class RunContext:
 
     def endpoint(self, api: str, model: str) -> tuple[Endpoint, LaunchedProgram | None]:
         """The server under test of an API with a model, and its process if the suite started it."""
+        if api in MONITORING_APIS:
+            return self._monitored_endpoint(api), None
         if api not in NATIVE_APIS:
             backend = self.ollama_backends.under_test(model)
             components = tuple(self.components_under_test({NEEDS_OLLAMA_API}))
@@ -136,6 +141,38 @@ class RunContext:
         server = self.servers.get(arguments)
         RESPONSIVENESS.require(server.url)
         return started_endpoint(self.target, server, arguments, api), server
+
+    @property
+    def monitoring(self) -> MonitoringSession:
+        """The target with a Prometheus that scrapes it and an Alertmanager, started on first use.
+
+        Raises `ProgramUnavailable`. The first scrape comes after 5 s (`wait_until_scraped`).
+        """
+        # Not at the top: few runs monitor a server.
+        from support.monitoring.session import MonitoringSession, monitored_target
+
+        def start() -> MonitoringSession:
+            target = monitored_target(self.target, self.scripted, self.settings)
+            return MonitoringSession(self.settings, Path(tempfile.mkdtemp(prefix="monitoring-")), target)
+
+        session = self.helpers.get("monitoring", start)
+        assert isinstance(session, MonitoringSession)
+        return session
+
+    def _monitored_endpoint(self, api: str) -> Endpoint:
+        """The monitored server; one that has ended is started again."""
+        session = self.monitoring
+        url, name = session.require_server(), self.target.model_name
+        components = ((self.target.program, self.target.version),)
+        return Endpoint(
+            self.target.label,
+            api,
+            url,
+            {"model": name, "id": name},
+            self.settings.api_key if isinstance(self.target, UrlTarget) else None,
+            components=components,
+            surroundings=lambda: session,
+        )
 
     def dedicated_endpoint(
         self, api: str, model: str, cleanups: ExitStack

@@ -20,6 +20,9 @@ TABLE = Path(__file__).with_name("alert_rules.toml")
 Parameters = Mapping[str, str | float]
 Rule = Mapping[str, object]
 _PARAMETER = re.compile(r"@(\w+)@")
+_DURATION = re.compile(r"(\d+)([smhd])")
+_WINDOW = re.compile(rf"\[({_DURATION.pattern})\]")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @cache
@@ -38,13 +41,21 @@ def alert_names() -> list[str]:
     return [name for name, row in _table().items() if "severity" in row]
 
 
-def rules_file(parameters: Parameters | None = None) -> str:
-    """The whole file as YAML, with other parameters than the default ones."""
+def rule(name: str) -> Rule:
+    """The row of an alert."""
+    return _table()[name]
+
+
+def rules_file(parameters: Parameters | None = None, *, speed: float = 1) -> str:
+    """The whole file as YAML, with other parameters than the default ones.
+
+    `speed`: all windows and `for` are so many times shorter, for tests; names of recorded series stay.
+    """
     values = {**default_parameters(), **(parameters or {})}
     groups: dict[str, list[str]] = {}
     for name, row in _table().items():
         if name != "parameters":
-            groups.setdefault(str(row["group"]), []).extend(_lines(name, row, values))
+            groups.setdefault(str(row["group"]), []).extend(_lines(name, row, values, speed))
     lines = [f"  - name: mistralrs.{group}\n    rules:\n{''.join(rules)}" for group, rules in groups.items()]
     return f"groups:\n{''.join(lines)}"
 
@@ -70,18 +81,31 @@ def parse_parameters(texts: Sequence[str]) -> Parameters:
     return found
 
 
-def _lines(name: str, row: Rule, values: Parameters) -> Iterator[str]:
+def seconds(duration: object) -> float:
+    """Of a duration in Prometheus' form with one unit, such as `5m`."""
+    found = _DURATION.fullmatch(str(duration))
+    assert found is not None
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _shorter(duration: str, speed: float) -> str:
+    return duration if speed == 1 else f"{max(round(seconds(duration) / speed * 1000), 1)}ms"
+
+
+def _lines(name: str, row: Rule, values: Parameters, speed: float) -> Iterator[str]:
     """The YAML of a rule; JSON's strings are YAML's."""
     windows = row.get("windows", [""])
     assert isinstance(windows, list)
     for window in windows:
         texts = {key: _filled(str(text), {**values, "window": window}) for key, text in row.items()}
+        texts["expr"] = _WINDOW.sub(lambda found: f"[{_shorter(found[1], speed)}]", texts["expr"])
         if "record" in row:
             yield f"      - record: {texts['record']}\n        expr: {texts['expr']}\n"
             continue
+        wait = "0m" if row["for"] == "0m" else _shorter(str(row["for"]), speed)
         runbook = json.dumps(f"{values['runbook']}#{name.lower()}")
         yield (
-            f"      - alert: {name}\n        expr: {texts['expr']}\n        for: {row['for']}\n"
+            f"      - alert: {name}\n        expr: {texts['expr']}\n        for: {wait}\n"
             f"        labels:\n          severity: {row['severity']}\n        annotations:\n"
             f"          summary: {texts['summary']}\n          description: {texts['description']}\n"
             f"          runbook_url: {runbook}\n"

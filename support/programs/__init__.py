@@ -13,7 +13,7 @@ never_ready          starts that ran into their time limit: after two of a kind 
 ollama               Ollama: found or built with Go
 output_limit         the limit of what a program prints: its start and its end are kept
 process              child processes and their groups: start, output, time limit, end
-prometheus           Prometheus with promtool: found, or unpacked from Debian's package
+prometheus           Prometheus and Alertmanager with their tools: found, or unpacked from Debian's packages
 registry             the external programs by name
 resource_usage       `resource-usage.csv`: CPU, memory, threads, open files and GPU of the target, once per
                      second

@@ -7,7 +7,7 @@ from support.programs.allure import AllureProgram, NodeProgram
 from support.programs.install import ExternalProgram, ReportProgress
 from support.programs.mistralrs import MISTRALRS
 from support.programs.ollama import OLLAMA
-from support.programs.prometheus import PROMETHEUS
+from support.programs.prometheus import ALERTMANAGER, PROMETHEUS
 from support.programs.smollm2 import smollm2
 from support.programs.system_program import GIT, TMUX
 from support.settings import Settings
@@ -22,6 +22,7 @@ PROGRAMS: dict[str, ExternalProgram] = {
     "aider": AIDER,
     "cecli": CECLI,
     "prometheus": PROMETHEUS,
+    "alertmanager": ALERTMANAGER,
 }
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from support.conformance.case_table import Check, require_checks
 from support.conformance.missing_routes import may_lack
 from support.errors import TargetError
-from support.programs.install import find_uv
 from support.reporting.behave_events import capability_of
 from support.results.behave_types import BehaveFeature, BehaveScenario
 from support.results.known_issues import KnownIssues
@@ -17,11 +16,10 @@ from support.results.safe_text import counted
 from support.runner.behave_config import plain_configuration, require_usable, settings_of, usage_errors
 from support.runner.checks_of_scenarios import all_features, require_accepted, require_groups, selected_checks
 from support.runner.requirements import (
-    ASSISTANTS,
     SCRIPTED_MODEL,
     Requirements,
     find_target,
-    is_lacking,
+    is_installed_at_start,
 )
 from support.runner.scenario_runner import ScenarioRunner
 from support.runner.signals import Signals
@@ -89,7 +87,7 @@ def listing(scenarios: Sequence[BehaveScenario], requirements: Requirements) -> 
         missing, states = False, []
         for need in (tag for tag in tags if tag.startswith("needs.")):
             reason = requirements.missing([need])
-            if need in ASSISTANTS and is_lacking(ASSISTANTS[need], settings) and find_uv():
+            if is_installed_at_start(need, settings):
                 states.append(INSTALLED_AT_START)
                 lines.append(f"      {need.removeprefix('needs.')}: {INSTALLED_AT_START}")
                 continue

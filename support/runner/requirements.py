@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from support.errors import ProgramUnavailable
 from support.programs.aider import AIDER, CECLI, CodingAssistant
-from support.programs.install import InstalledProgram, ReportProgress
+from support.programs.install import InstalledProgram, ReportProgress, find_uv
 from support.programs.ollama import OLLAMA
+from support.programs.prometheus import ALERTMANAGER, PROMETHEUS
 from support.programs.smollm2 import has_smollm2
 from support.programs.system_program import GIT, TMUX
 from support.results.behave_types import BehaveScenario
@@ -27,6 +29,9 @@ NEEDS_AIDER = "needs.aider"
 NEEDS_AIDER_MODEL = "needs.aider_model"
 # The programs that are installed at the start of the first run that needs them.
 ASSISTANTS = {NEEDS_AIDER: AIDER, "needs.cecli": CECLI}
+NEEDS_PROMETHEUS, NEEDS_PROMETHEUS_URL = "needs.prometheus", "needs.prometheus_url"
+MONITORING = (PROMETHEUS, ALERTMANAGER)
+METRICS = "needs.metrics"
 # Servers that a scenario compares: which of them serve the scripted model, and which are the suite's own.
 SCRIPTED_GATEWAY, SCRIPTED_OLLAMA = "needs.scripted_gateway", "needs.scripted_ollama"
 OWN_OLLAMA, MODEL_FILE, SAME_MODEL = "needs.own_ollama", "needs.model_file", "needs.same_model"
@@ -55,13 +60,20 @@ def find_target(scenarios: Iterable[BehaveScenario], resolved: ResolvedSettings)
 
 
 def install_on_first_use(
-    scenarios: Iterable[BehaveScenario], settings: Settings, report: ReportProgress
+    scenarios: Iterable[BehaveScenario], settings: Settings, report: ReportProgress, target: Target
 ) -> None:
     """Install Aider if a scenario needs it; where that fails, these are skipped, and the reason is shown.
 
-    So with its successor cecli.
+    So with its successor cecli, and with Prometheus and Alertmanager for a target that has metrics.
     """
     wanted = {str(tag) for scenario in scenarios for tag in scenario.effective_tags}
+    if NEEDS_PROMETHEUS in wanted and unmet_capability({METRICS}, target.program, target.version) is None:
+        for part in MONITORING:
+            try:
+                if part.locate(settings) is None:
+                    part.get(settings.acceptance_cache_dir, report)
+            except ProgramUnavailable as error:
+                report(str(error))
     for need, program in ASSISTANTS.items():
         if need in wanted and is_lacking(program, settings):
             try:
@@ -73,6 +85,14 @@ def install_on_first_use(
 def is_lacking(program: CodingAssistant, settings: Settings) -> bool:
     """Whether it has to be installed: without git its scenarios are skipped, and 600 MB of no use."""
     return program.locate(settings) is None and not missing_git(settings)
+
+
+def is_installed_at_start(need: str, settings: Settings) -> bool:
+    """Whether a run installs what this need lacks; it may fail then."""
+    if need == NEEDS_PROMETHEUS:
+        lacks = any(part.locate(settings) is None for part in MONITORING)
+        return lacks and all(map(shutil.which, ("apt-get", "dpkg-deb")))
+    return need in ASSISTANTS and is_lacking(ASSISTANTS[need], settings) and find_uv() is not None
 
 
 def missing_git(settings: Settings) -> str | None:
@@ -214,7 +234,15 @@ class Requirements:
 
     def _missing_extra(self, wanted: Collection[str]) -> str | None:
         unset = self._missing_aider_model() if NEEDS_AIDER_MODEL in wanted else None
-        return unset or self._missing_package(wanted)
+        return unset or self._missing_monitoring(wanted) or self._missing_package(wanted)
+
+    def _missing_monitoring(self, wanted: Collection[str]) -> str | None:
+        if NEEDS_PROMETHEUS_URL in wanted and self.settings.prometheus_url is None:
+            return "requires a Prometheus of your own; set PROMETHEUS_URL"
+        if NEEDS_PROMETHEUS not in wanted:
+            return None
+        missing = [part for part in MONITORING if part.locate(self.settings) is None]
+        return f"requires {missing[0].title}; {missing[0].remedy}" if missing else None
 
     def _missing_package(self, wanted: Collection[str]) -> str | None:
         # Not at the top: the packages are optional, and most runs need none.

@@ -183,7 +183,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             self._durations = durations(reports.records.file)
             reports.prepare()
             reports.print_header()
-            install_on_first_use(scenarios, resolved.settings, print)
+            install_on_first_use(scenarios, resolved.settings, print, target)
             self.config.userdata["target_label"] = target.label
             set_rerun_target(target_options(target, resolved.settings))
             started = time.time()

@@ -35,6 +35,7 @@ NEEDS = frozenset(
         "needs.aider",
         "needs.aider_model",
         "needs.cecli",
+        "needs.prometheus",
         *CAPABILITIES,
     }
 )

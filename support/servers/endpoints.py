@@ -25,6 +25,8 @@ MODEL_REQUIREMENTS = {"embedding": {"needs.embeddings"}}
 
 # APIs that mistral.rs serves itself.
 NATIVE_APIS = ("openai", "responses", "anthropic", "metrics")
+# Those of the monitoring of the run: no server to compare with has them.
+MONITORING_APIS = ("monitoring",)
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Endpoint:
     (`support.conformance.missing_routes`); None for a server of which nothing is listed. `components`: name
     and version of each program that has a part in its answers; the known issues of each apply. `model_file`
     gives the GGUF file of the scripted model, for uploads. `model_names`: the names that the server lists.
+    `surroundings`: what the sequences of an API need beside the server (`support.monitoring.session`).
     """
 
     label: str
@@ -48,6 +51,7 @@ class Endpoint:
     components: tuple[tuple[str, str], ...] = ()
     model_file: Callable[[], Path] | None = field(default=None, repr=False)
     model_names: tuple[str, ...] = ()
+    surroundings: Callable[[], object] | None = field(default=None, repr=False)
 
 
 def url_endpoint(target: UrlTarget, api: str, key: str | None = None) -> Endpoint:
@@ -114,7 +118,7 @@ class ComparedOllama:
 
     def endpoint_for(self, api: str, model: str) -> Endpoint | None:
         """See `ComparedServer`. None for the API of the server under test itself."""
-        if api == "ollama" and self._backends().kind == self.label:
+        if api in MONITORING_APIS or (api == "ollama" and self._backends().kind == self.label):
             return None
         backend = self._last_backend = self._backend(model)
         if model not in backend.names:

@@ -59,7 +59,7 @@ def test_each_program_that_is_needed_is_installed_and_a_failure_is_reported(
     monkeypatch.setattr(CodingAssistant, "install", fail)
     settings = Settings.model_validate({"acceptance_cache_dir": tmp_path, "cecli_version": "1.11.2"})
     scenarios = [SimpleNamespace(effective_tags=["slow", "needs.cecli"])]
-    install_on_first_use(cast("list[BehaveScenario]", scenarios), settings, reports.append)
+    install_on_first_use(cast("list[BehaveScenario]", scenarios), settings, reports.append, COMMAND)
     assert reports == ["no cecli in cecli/1.11.2"]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.errors import ProgramUnavailable
-from support.programs.prometheus import PROMETHEUS, promtool_of
+from support.programs.prometheus import ALERTMANAGER, PROMETHEUS, promtool_of
 
 
 def program(file: Path, text: str) -> Path:
@@ -75,3 +75,33 @@ def test_a_package_is_unpacked_into_the_cache(path: Path, tmp_path: Path) -> Non
     )
     found = PROMETHEUS.get(tmp_path / "cache", lambda _text: None)
     assert (found.version, found.origin) == ("2.42.0", "cache")
+
+
+def test_alertmanager_of_the_package_is_started_where_its_templates_are(path: Path, tmp_path: Path) -> None:
+    program(path / "apt-get", ": > alertmanager_0_amd64.deb")
+    shared = "usr/share/prometheus/alertmanager"
+    printed = (
+        "printf '#!/bin/sh\\n# /usr/share/prometheus/alertmanager/ui\\necho alertmanager, version 0.25.0\\n'"
+    )
+    made = '"$3/usr/bin/prometheus-alertmanager"'
+    program(
+        path / "dpkg-deb",
+        f'/bin/mkdir -p "$3/usr/bin" "$3/{shared}"; {printed} > {made}; : > "$3/usr/bin/amtool"; '
+        f"/bin/chmod +x {made}",
+    )
+    found = ALERTMANAGER.get(tmp_path / "cache", lambda _text: None)
+    assert (found.version, found.origin) == ("0.25.0", "cache")
+    text = found.path.read_text()
+    assert "/usr/share" not in text
+    assert f"# .{'/' * len(shared)}/ui" in text
+    folder = tmp_path / "cache" / "alertmanager" / shared
+    assert ALERTMANAGER.command(found) == ["env", "-C", folder, found.path]
+
+
+def test_another_alertmanager_is_started_as_it_is(path: Path, tmp_path: Path) -> None:
+    program(path / "prometheus-alertmanager", "echo alertmanager, version 0.28.1")
+    program(path / "amtool", "true")
+    found = ALERTMANAGER.find(tmp_path / "cache")
+    assert found is not None
+    assert found.origin == "PATH"
+    assert ALERTMANAGER.command(found) == [found.path]

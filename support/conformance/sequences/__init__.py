@@ -1,7 +1,8 @@
 """Checks that take several requests.
 
-ollama     the Ollama API, and its official client
-responses  the Responses API
-anthropic  the Messages API
-metrics    the page of metrics: format, names, accuracy
+ollama      the Ollama API, and its official client
+responses   the Responses API
+anthropic   the Messages API
+metrics     the page of metrics: format, names, accuracy
+monitoring  a monitored server: its target, as Prometheus has it
 """

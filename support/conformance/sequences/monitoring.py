@@ -1,0 +1,114 @@
+"""Sequences of a monitored server: its target, its alerts and its figures, as Prometheus has them."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+from support.conformance.sequence import CheckedClient, require_equal, sequence
+from support.errors import CheckFailed
+from support.monitoring.exposition import read_page, require_none, shown
+from support.monitoring.prometheus_pair import SCRAPE_SECONDS
+from support.monitoring.session import JOB, UNKNOWN_PATH, MonitoringSession
+from support.waiting import wait_until
+
+# Beyond what intervals explain: the machine, and Prometheus itself.
+TOLERANCE_SECONDS = 2.0
+MAX_SCRAPE_SHARE = 0.25
+# Labels that Prometheus adds.
+OWN = ("__name__", "job", "instance")
+
+
+class MonitoringClient(CheckedClient):
+    """Requests to the monitored server, and what Prometheus has of it."""
+
+    @property
+    def session(self) -> MonitoringSession:
+        """When the first scrape was made."""
+        session = self.server.surroundings() if self.server.surroundings else None
+        if not isinstance(session, MonitoringSession):
+            raise TypeError("this server is not monitored")
+        return session
+
+    def scraped(self) -> MonitoringSession:
+        """The session when the server is up."""
+        session = self.session
+        session.require_server()
+        session.wait_until_scraped()
+        return session
+
+
+CLIENT = MonitoringClient
+
+
+@sequence("monitoring.targets.up")
+def _up(client: MonitoringClient) -> None:
+    target = client.scraped().wait_until_scraped()
+    require_equal("the error of the last scrape", "", target["lastError"])
+    require_equal("the address of the page", f"{client.client.base_url}/metrics", target["scrapeUrl"])
+
+
+@sequence("monitoring.targets.labels")
+def _labels(client: MonitoringClient) -> None:
+    session = client.scraped()
+    target = session.wait_until_scraped()
+    require_equal("labels", {"instance": session.target.address, "job": JOB}, target["labels"])
+    require_equal("targets of the job", 1, len(session.api.targets(JOB)))
+
+
+@sequence("monitoring.targets.duration")
+def _duration(client: MonitoringClient) -> None:
+    session = client.scraped()
+    found = session.api.query(f'scrape_duration_seconds{{job="{JOB}"}}[30s]')
+    seconds = statistics.median([value for series in found for _, value in series.points])
+    most = MAX_SCRAPE_SHARE * SCRAPE_SECONDS
+    if seconds > most:
+        raise CheckFailed(f"the median scrape takes {seconds:.3f} s; expected at most {most:g} s")
+
+
+@sequence("monitoring.targets.same_values")
+def _same_values(client: MonitoringClient) -> None:
+    session = client.scraped()
+    chat = {"model": client.model, "messages": [{"role": "user", "content": "Say it briefly"}]}
+    client.client.post("/v1/chat/completions", {**chat, "stream": True})
+    page = read_page(client.send("GET", "/metrics").text)
+    # Nobody else uses the server, so the next scrape has the same values.
+    since = time.time()
+    wait_until(
+        "another scrape",
+        lambda: [
+            found for found in session.api.query(f'timestamp(up{{job="{JOB}"}})') if found.value > since
+        ],
+        timeout=2 * SCRAPE_SECONDS + TOLERANCE_SECONDS,
+    )
+    stored = {
+        (
+            found.labels["__name__"],
+            tuple(sorted(pair for pair in found.labels.items() if pair[0] not in OWN)),
+        ): found.value
+        for found in session.api.query(f'{{job="{JOB}"}}')
+    }
+    different = [
+        f"{name}{shown(labels)} is {value:g} on the page, {stored.get((name, labels))} in Prometheus"
+        for (name, labels), value in page.series.items()
+        if stored.get((name, labels)) != value and UNKNOWN_PATH not in dict(labels).values()
+    ]
+    require_none(different)
+
+
+@sequence("monitoring.restart.down")
+def _down(client: MonitoringClient) -> None:
+    session = client.scraped()
+    session.kill_server()
+    target = session.wait_for_health("down", SCRAPE_SECONDS + TOLERANCE_SECONDS)
+    if "connect" not in target["lastError"]:
+        raise CheckFailed(f"the error of the target: {target['lastError']!r}; expected one of the connection")
+
+
+@sequence("monitoring.restart.up")
+def _up_again(client: MonitoringClient) -> None:
+    session = client.scraped()
+    session.kill_server()
+    session.wait_for_health("down", SCRAPE_SECONDS + TOLERANCE_SECONDS)
+    session.require_server()
+    session.wait_for_health("up", SCRAPE_SECONDS + TOLERANCE_SECONDS)

@@ -1,0 +1,155 @@
+"""A server that is monitored by a Prometheus and an Alertmanager of the run, which are used for nothing else.
+
+The alerts are those that users install (`alert_rules.toml`), with windows and `for` divided by `SPEED` and
+with thresholds that a tiny model can exceed. The server may be ended and started again on its port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+
+from support.errors import CheckFailed
+from support.monitoring.alert_rules import rules_file
+from support.monitoring.prometheus_api import PrometheusApi
+from support.monitoring.prometheus_pair import PrometheusPair, ScrapeTarget, start_pair
+from support.monitoring.webhook import WebhookReceiver
+from support.programs.launcher import LaunchedProgram
+from support.servers.command_line import ModelArguments
+from support.servers.discovery import CommandTarget, Target, UrlTarget
+from support.servers.mistralrs import start_server
+from support.settings import Settings
+from support.waiting import wait_until
+
+T = TypeVar("T")
+JOB = "mistralrs"
+# 5 minutes are 3 seconds.
+SPEED = 100.0
+# Of the server: so few that a handful of users has to wait.
+SLOTS = 2
+PARAMETERS: Mapping[str, str | float] = {
+    "job": JOB,
+    "error_requests": 5,
+    "waiting_sequences": 2,
+    "first_token_seconds": 0.25,
+}
+# A request to an unknown path counts as one that was answered with 500: a server without defects has none.
+UNKNOWN_PATH = "<unmatched>"
+ERRORS = (
+    {
+        "source_labels": ["path", "status"],
+        "regex": f"{UNKNOWN_PATH};404",
+        "target_label": "status",
+        "replacement": "500",
+    },
+)
+# Discovery takes 5 s, whatever is configured.
+FIRST_SCRAPE_SECONDS = 20.0
+# Starts the server with a model on a port, or on a free one.
+StartServer = Callable[[int | None], LaunchedProgram]
+
+
+def monitored_target(
+    target: Target, model: Callable[[], ModelArguments], settings: Settings
+) -> StartServer | ScrapeTarget:
+    """The server under test: started with this model, or the one at a URL."""
+    if isinstance(target, UrlTarget):
+        return ScrapeTarget(target.url, settings.api_key)
+    assert isinstance(target, CommandTarget)
+    own = settings.model_copy(update={"test_batch_size": SLOTS, "test_port": None})
+    return lambda port: start_server(target, model(), own, port=port)
+
+
+class MonitoringSession:
+    """One for all checks of a run. `stop` ends the programs; the folder is that of the run.
+
+    `server` is None for one that was there before: it is scraped and never ended. `kept`: what a check
+    has observed for others.
+    """
+
+    def __init__(
+        self, settings: Settings, folder: Path, target: StartServer | ScrapeTarget, rules: str | None = None
+    ) -> None:
+        """Raises `ProgramUnavailable`, `MonitoringBroken`, and `StartFailure` for the server."""
+        self.kept: dict[str, Any] = {}
+        self._settings = settings
+        self._start = None if isinstance(target, ScrapeTarget) else target
+        self.server: LaunchedProgram | None = None
+        with ExitStack() as started:
+            if isinstance(target, ScrapeTarget):
+                self.target = target
+            else:
+                self.server = target(None)
+                self.target = ScrapeTarget(self.server.url, relabel=ERRORS)
+            # Not that one: it may have been started again.
+            started.callback(self._stop_server)
+            self.webhook = WebhookReceiver()
+            started.callback(self.webhook.close)
+            rules = rules_file(PARAMETERS, speed=SPEED) if rules is None else rules
+            self.pair: PrometheusPair = start_pair(
+                settings, folder, {JOB: self.target}, rules, self.webhook.url
+            )
+            started.callback(self.pair.stop)
+            self._exit_stack = started.pop_all()
+
+    @property
+    def api(self) -> PrometheusApi:
+        """Queries of the Prometheus that scrapes the server."""
+        return self.pair.api
+
+    @property
+    def alive(self) -> bool:
+        """Whether Prometheus and Alertmanager run; the server may be ended at the moment."""
+        return self.pair.alive
+
+    def stop(self) -> None:
+        """May be called twice."""
+        self._exit_stack.close()
+
+    def kill_server(self) -> None:
+        """End it at once, as the system does without memory."""
+        assert self.server is not None
+        self.server.end_is_known = True
+        self.server.process.stop(grace=0)
+
+    def require_server(self) -> str:
+        """The URL of the server; one that has ended is started again on its port."""
+        if self.server is not None and not self.server.alive:
+            assert self._start is not None
+            port = int(self.target.address.rpartition(":")[2])
+            self._stop_server()
+            self.server = self._start(port)
+        return self.target.url
+
+    def wait_until_scraped(self) -> Mapping[str, Any]:
+        """The target as Prometheus has it when it is up, and alerts have a receiver."""
+        return self.wait_for_health("up", FIRST_SCRAPE_SECONDS)
+
+    def wait_for_health(self, health: str, seconds: float) -> Mapping[str, Any]:
+        """The target as Prometheus has it, when it is `up` or `down`; raises `WaitTimeout`."""
+        self.pair.wait_until_connected(self._settings.seconds(FIRST_SCRAPE_SECONDS))
+        return wait_until(
+            f"target {self.target.address} {health}",
+            lambda: next((found for found in self.api.targets(JOB) if found["health"] == health), None),
+            timeout=self._settings.seconds(seconds),
+            alive=lambda: self.alive,
+            seen=lambda: [f"{found['health']} {found['lastError']}" for found in self.api.targets(JOB)],
+        )
+
+    def keep(self, name: str, observe: Callable[[], T]) -> T:
+        """What was observed under this name, once for all checks of it; a failure is kept, too."""
+        if name not in self.kept:
+            try:
+                self.kept[name] = observe()
+            except AssertionError as error:
+                self.kept[name] = error
+        if isinstance(self.kept[name], AssertionError):
+            raise CheckFailed(f"{name}: {self.kept[name]}")
+        found: T = self.kept[name]
+        return found
+
+    def _stop_server(self) -> None:
+        if self.server is not None:
+            self.server.stop()
