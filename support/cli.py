@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -375,6 +376,40 @@ def rules(parameters: Sequence[str]) -> None:
     from support.monitoring.alert_rules import parse_parameters, rules_file
 
     click.echo(rules_file(parse_parameters(parameters)), nl=False)
+
+
+@main.command()
+@click.option(
+    "--set", "parameters", multiple=True, metavar="NAME=VALUE", help="A threshold or label, may be repeated."
+)
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write files for Grafana's provisioning.",
+)
+@click.option("--prometheus", metavar="URL", help="Where Grafana reaches Prometheus; required with --folder.")
+@click.option("--scrape-interval", default="15s", show_default=True, help="That of Prometheus, for --folder.")
+def dashboard(
+    parameters: Sequence[str], folder: Path | None, prometheus: str | None, scrape_interval: str
+) -> None:
+    """Print a Grafana dashboard for mistral.rs as JSON, or write it with its data source into a folder."""
+    from support.monitoring.alert_rules import parse_parameters
+    from support.monitoring.dashboard import dashboard_text, default_parameters, write_provisioning
+
+    values = parse_parameters(parameters, default_parameters(), "the dashboard")
+    if folder is None:
+        click.echo(dashboard_text(values), nl=False)
+        return
+    if not prometheus:
+        raise SettingsError("--prometheus is missing; give the URL at which Grafana reaches Prometheus")
+    if not re.fullmatch(r"(?:\d+(?:ms|[smh]))+", scrape_interval):
+        raise SettingsError(f"--scrape-interval {scrape_interval}: give a duration such as 15s")
+    try:
+        written = write_provisioning(folder, prometheus, scrape_interval, values)
+    except OSError as error:
+        raise SettingsError(f"--folder {folder}: {problem_of(error)}") from None
+    for path in written:
+        click.echo(path)
 
 
 @main.command()

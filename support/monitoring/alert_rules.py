@@ -60,14 +60,17 @@ def rules_file(parameters: Parameters | None = None, *, speed: float = 1) -> str
     return f"groups:\n{''.join(lines)}"
 
 
-def parse_parameters(texts: Sequence[str]) -> Parameters:
+def parse_parameters(
+    texts: Sequence[str], defaults: Parameters | None = None, of: str = "the alerts"
+) -> Parameters:
     """From `error_ratio=0.1`; raises `SettingsError` for another name, or for what is no number above 0."""
     found: dict[str, str | float] = {}
+    known = defaults or default_parameters()
     for text in texts:
         name, _, value = text.partition("=")
-        default = default_parameters().get(name)
+        default = known.get(name)
         if default is None:
-            raise SettingsError(unknown("parameter of the alerts", name, default_parameters()))
+            raise SettingsError(unknown(f"parameter of {of}", name, known))
         if isinstance(default, str):
             found[name] = value
             continue
@@ -76,7 +79,7 @@ def parse_parameters(texts: Sequence[str]) -> Parameters:
         except ValueError:
             number = math.nan
         if not 0 < number < math.inf:
-            raise SettingsError(f"parameter {name} = {value!r} of the alerts: give a number above 0")
+            raise SettingsError(f"parameter {name} = {value!r} of {of}: give a number above 0")
         found[name] = number
     return found
 
@@ -114,8 +117,12 @@ def _lines(name: str, row: Rule, values: Parameters, speed: float) -> Iterator[s
 
 def _filled(text: str, values: Parameters) -> str:
     """In quotes, on one line."""
-    filled = _PARAMETER.sub(lambda found: _shown(values[found[1]]), text)
-    return json.dumps(" ".join(filled.split()), ensure_ascii=False)
+    return json.dumps(filled(text, values), ensure_ascii=False)
+
+
+def filled(text: str, values: Parameters) -> str:
+    """With the values of its parameters, on one line."""
+    return " ".join(_PARAMETER.sub(lambda found: _shown(values[found[1]]), text).split())
 
 
 def _shown(value: str | float) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
@@ -28,6 +29,19 @@ class Metric:
     name: str
     type: str
     labels: frozenset[str]
+    # What a server needs to have it; empty: every server has it.
+    only_with: str = ""
+    # Programs with their versions (PEP 440).
+    programs: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def is_of(self, program: str, version: str) -> bool:
+        """Whether this version of a program has it."""
+        try:
+            return program in self.programs and SpecifierSet(self.programs[program]).contains(
+                Version(version), prereleases=True
+            )
+        except InvalidVersion:
+            return False
 
     def findings(self, page: MetricsPage) -> Iterator[str]:
         """What of it is not on the page, or otherwise than documented."""
@@ -44,26 +58,23 @@ class Metric:
 
 
 @cache
-def _rows() -> Mapping[str, Mapping[str, object]]:
+def _rows() -> Mapping[str, Mapping[str, Any]]:
     return tomllib.loads(TABLE.read_text(encoding="utf-8"))
 
 
+def all_metrics() -> Mapping[str, Metric]:
+    """Those of every version and program, also of optional features, by name."""
+    return {name: _metric(name, row) for name, row in _rows().items()}
+
+
 def metrics_of(program: str, version: str) -> list[Metric]:
-    """The metrics of a version; raises `NotSupported` for a program or a version that is not known."""
-    found = []
-    for name, row in _rows().items():
-        programs = row["programs"]
-        assert isinstance(programs, Mapping)
-        labels = row["labels"]
-        assert isinstance(labels, list)
-        try:
-            has = program in programs and SpecifierSet(programs[program]).contains(
-                Version(version), prereleases=True
-            )
-        except InvalidVersion:
-            has = False
-        if has:
-            found.append(Metric(name, str(row["type"]), frozenset(labels)))
+    """The metrics that a version always has; raises `NotSupported` for one that is not known."""
+    metrics = all_metrics().values()
+    found = [metric for metric in metrics if metric.is_of(program, version) and not metric.only_with]
     if not found:
         raise NotSupported(f"no metrics are listed for {program} {version}; set target_version")
     return found
+
+
+def _metric(name: str, row: Mapping[str, Any]) -> Metric:
+    return Metric(name, row["type"], frozenset(row["labels"]), row.get("only_with", ""), row["programs"])

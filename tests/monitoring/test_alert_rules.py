@@ -201,6 +201,18 @@ def test_the_objective_is_the_bound_of_a_bucket() -> None:
     assert default_parameters()["first_token_objective"] in _FIRST_TOKEN
 
 
+@pytest.mark.parametrize("written", ["5", "5.0"])
+def test_a_whole_number_is_an_objective_however_it_is_written(
+    promtool: Path, tmp_path: Path, written: str
+) -> None:
+    name = "MistralrsFirstTokenBudgetBurnsFast"
+    rules = rules_file({"first_token_objective": 5})
+    case = json.loads(json.dumps(CASES[name]).replace('le=\\"2.5\\"', f'le=\\"{written}\\"'))
+    assert case != CASES[name]
+    done = run_tests(promtool, tmp_path, [unit_test(name, case)], rules)
+    assert done.exit_code == 0, done.stdout + done.stderr
+
+
 def test_metrics_of_the_alerts_are_documented() -> None:
     documented = {metric.name for metric in metrics_of("mistralrs", "0.9.2")}
     used = set(re.findall(r"\b((?:http|mistralrs)_\w+?)(?:_bucket|_count|_sum)?\{", rules_file()))

@@ -6,7 +6,7 @@ import pytest
 
 from support.errors import NotSupported
 from support.monitoring.exposition import read_page
-from support.monitoring.metric_table import Metric, metrics_of
+from support.monitoring.metric_table import Metric, all_metrics, metrics_of
 
 METRIC = Metric("seconds", "histogram", frozenset({"path"}))
 PAGE = '# TYPE seconds histogram\nseconds_bucket{path="/",le="+Inf"} 1\nseconds_sum{path="/"} 1\n'
@@ -17,7 +17,15 @@ def test_later_versions_have_more() -> None:
     assert "http_requests_total" in first
     assert "mistralrs_time_to_first_token_seconds" in later - first
     assert first < later
-    assert {metric.name for metric in metrics_of("mistralrs-reference", "0.9.5")} == later
+    newest = {metric.name for metric in metrics_of("mistralrs", "0.9.5")}
+    assert newest - later == {"mistralrs_sequences_capacity"}
+    assert {metric.name for metric in metrics_of("mistralrs-reference", "0.9.5")} == newest
+
+
+def test_those_of_optional_features_are_not_required() -> None:
+    optional = {metric.name for metric in all_metrics().values() if metric.only_with}
+    assert "mistralrs_kv_cache_blocks_used" in optional
+    assert not optional & {metric.name for metric in metrics_of("mistralrs", "0.9.5")}
 
 
 @pytest.mark.parametrize(("program", "version"), [("mistralrs", "0.8.1"), ("mistralrs", ""), ("other", "1")])

@@ -46,6 +46,7 @@ TABLES = {
     "support/conformance/sequences/ollama.toml",
     "support/conformance/sequences/responses.toml",
     "support/monitoring/alert_rules.toml",
+    "support/monitoring/dashboard.toml",
     "support/monitoring/metric_table.toml",
     "support/servers/startup_hints.toml",
     "support/servers/capabilities.toml",
