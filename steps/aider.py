@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from behave import given, then, when
 
-from support.aider.run import require_requests
+from support.aider.run import require_traffic
 from support.units import request_options
 from support.world import StepContext
 
@@ -40,9 +40,9 @@ def tests_pass(context: StepContext, names: tuple[str, ...]) -> None:
     context.world.aider.require_tests(names)
 
 
-@then("{assistant} sends {int} request(s) for a(n) {aider_request}")
-def requests(context: StepContext, assistant: str, number: int, kind: str) -> None:
-    require_requests(context.world.aider.of(assistant).runs.all(), number, kind)
+@then("{assistant} sends/receives {int} {aider_traffic}")
+def traffic(context: StepContext, assistant: str, number: int, kind: str) -> None:
+    require_traffic(context.world.aider.of(assistant).runs.all(), number, kind)
 
 
 @then("{assistant} {aider_output} {texts}")
@@ -105,9 +105,9 @@ def configuration_file(context: StepContext, name: str, place: str) -> None:
     context.world.aider.write_file(place, name, context.text)
 
 
-@given("the variable {string} of {assistant} is {string}")
-def variable(context: StepContext, name: str, assistant: str, value: str) -> None:
-    context.world.aider.of(assistant).set_variable(name, value)
+@given("the variable {string} of {configured_program} is {string}")
+def variable(context: StepContext, name: str, program: str, value: str) -> None:
+    context.world.aider.set_variable(program, name, value)
 
 
 @when("Aider {aider_start}( with)")

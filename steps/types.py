@@ -39,6 +39,8 @@ MISTAKES = (
 )
 CLIENTS = ("the ollama command", "a LangChain program")
 AIDER_REQUESTS = ("edit", "commit message", "summary")
+AIDER_TRAFFIC = rf"requests? for an? (?:{'|'.join(AIDER_REQUESTS)})|comments or more before an answer"
+ASSISTANTS = ("Aider", "cecli")
 AIDER_PLACES = ("the project", "the home folder")
 SERVER_FAILURES = (
     *("a wrong key", "an unknown model", "an invalid request", "a full context"),
@@ -69,6 +71,11 @@ def one_of(name: str, words: Iterable[str]) -> ParameterType:
     return ParameterType(name, "|".join(map(re.escape, words)), str, str)
 
 
+def aider_traffic(text: str) -> str:
+    """The kind of the requests, or `comment`."""
+    return re.sub(r"^requests? for an? ", "", text) if text.startswith("request") else "comment"
+
+
 for _type in (
     ParameterType("duration", units.DURATION, float, units.seconds),
     ParameterType("size", units.SIZE, int, units.size),
@@ -78,7 +85,8 @@ for _type in (
     one_of("model", MODELS),
     one_of("trained_model", TRAINED_MODELS),
     one_of("server", COMPARED),
-    one_of("assistant", ("Aider", "cecli")),
+    one_of("assistant", ASSISTANTS),
+    one_of("configured_program", (*ASSISTANTS, "mistral.rs")),
     one_of("aider_server", (*COMPARED, "the user's model")),
     ParameterType("servers", units.listed_pattern(SERVERS), tuple, units.listed),
     one_of("request", REQUESTS),
@@ -96,6 +104,7 @@ for _type in (
     one_of("source", SOURCES),
     one_of("place", ("in a terminal", "without a terminal")),
     one_of("aider_request", AIDER_REQUESTS),
+    ParameterType("aider_traffic", AIDER_TRAFFIC, str, aider_traffic),
     one_of("aider_place", AIDER_PLACES),
     one_of("aider_start", ("is started", "works on the exercises")),
     one_of("aider_output", ("prints", "does not print")),

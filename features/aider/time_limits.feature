@@ -14,6 +14,19 @@ Feature: Time limits of Aider
     Then Aider commits a change of "thermometer.py"
     And Aider sends 1 request for an edit
 
+  @slow @normal @needs.command @needs.aider
+  Scenario: The server's own comments bridge a long prefill
+    Given the project "atlas"
+    And the variable "KEEP_ALIVE_INTERVAL" of mistral.rs is "400"
+    And Aider is connected to mistral.rs
+    When Aider is asked "Where is the compass?" with
+      | option      | value     |
+      | edit-format | ask       |
+      | timeout     | 2         |
+      | file        | lakes.txt |
+    Then Aider prints "The end was read."
+    And Aider receives 6 comments or more before an answer
+
   @critical @needs.command @needs.aider
   Scenario Outline: A <form> answer is cancelled after Aider's time limit
     Given the project "tides"

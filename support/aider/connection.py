@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 
 from support.aider.project import ProjectSource
 from support.aider.server import ConnectedServer
@@ -26,12 +27,20 @@ _NO_KEY = "unused"
 
 
 def connect_to_project_model(
-    servers: ScenarioServers, server: str, source: ProjectSource, context: int
+    servers: ScenarioServers,
+    server: str,
+    source: ProjectSource,
+    context: int,
+    environment: Mapping[str, str],
 ) -> ConnectedServer:
-    """A server of the suite with the scripted model of a project. `context`: tokens of the model."""
+    """A server of the suite with the scripted model of a project. `context`: tokens of the model.
+
+    `environment`: more variables of mistral.rs.
+    """
     model = servers.suite.models.scripted(source.script, context=context)
     if server != REAL:
-        servers.share(f"aider {source.name} {context}", model)
+        variables = "".join(f" {name}={value}" for name, value in environment.items())
+        servers.share(f"aider {source.name} {context}{variables}", model, environment)
         endpoint = servers.dedicated_endpoint(server)
         return _connected(servers, endpoint, servers.dedicated.server)
     real = servers.endpoints.endpoint(server)

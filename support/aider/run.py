@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from support.aider.traffic import AiderRequest
-from support.errors import CheckFailed
+from support.aider.traffic import COMMENT, EDIT, AiderRequest
+from support.errors import CheckFailed, NotSupported
 from support.programs.child_environment import BLACKHOLE_PROXY
 from support.results.safe_text import counted
 
@@ -106,6 +106,29 @@ class AiderRun:
 
     def _requests(self, kind: str) -> list[AiderRequest]:
         return [request for request in self.requests if request.kind == kind]
+
+
+def require_traffic(runs: Sequence[AiderRun], number: int, kind: str) -> None:
+    """So many requests of a kind were sent, or so many comments or more came before an answer."""
+    if kind == COMMENT:
+        require_comments(runs, number)
+    else:
+        require_requests(runs, number, kind)
+
+
+def require_comments(runs: Iterable[AiderRun], number: int) -> None:
+    """So many comments, or more, came before the one answer that Aider has waited for.
+
+    Raises `NotSupported` when the answer came before: on a server of that speed Aider does not have to wait.
+    """
+    requests = [request for run in runs for request in run.requests if request.kind == EDIT]
+    require_requests(runs, 1, EDIT)
+    found = requests[0].comments_before_answer
+    if found < number:
+        raise NotSupported(
+            f"needs a prefill of {counted(number, 'comment')}; this server reads the prompt faster, and has"
+            f" sent {found}: Aider did not have to wait"
+        )
 
 
 def require_requests(runs: Iterable[AiderRun], number: int, kind: str) -> None:

@@ -48,6 +48,7 @@ from support.programs.output_limit import MEGABYTE, read_output
 from support.programs.process import CompletedCommand, ManagedProcess
 from support.reporting.evidence import command_evidence
 from support.results.must_check import MustCheck
+from support.servers.dedicated import DIRECT
 from support.units import request_options
 from support.waiting import WaitTimeout, wait_until
 
@@ -78,7 +79,9 @@ class AiderScenario:
         self._assistant = AIDER.title
         self._server: ConnectedServer | None = None
         self._model = ""
+        # Of the environments of Aider, or cecli, and of the server.
         self._variables: dict[str, str] = {}
+        self._server_variables: dict[str, str] = {}
         self.runs: MustCheck[AiderRun] = self._context.must_check("result of Aider")
         self._commands: list[CompletedCommand] = []
         self._session: AiderSession | None = None
@@ -124,13 +127,15 @@ class AiderScenario:
         if server == USER_MODEL:
             self._server = connect_to_user_model(self._servers)
         else:
-            self._server = connect_to_project_model(self._servers, server, self.project.source, context)
+            self._server = connect_to_project_model(
+                self._servers, server, self.project.source, context, self._server_variables
+            )
         self._assistant = assistant
         if assistant == cecli.NAME:
             self._model, variables = cecli.connection(self._server)
         else:
             self._model, variables = self._server.aider_model, self._server.variables
-        self._variables = dict(variables)
+        self._variables |= variables
         self._home.mkdir(exist_ok=True)
         write_model_settings(self._home, self._model)
         if given.get("metadata", True):
@@ -144,9 +149,15 @@ class AiderScenario:
         folder = self.project.folder if place == PROJECT else self._home
         (folder / name).write_text(f"{text}\n", encoding="utf-8")
 
-    def set_variable(self, name: str, value: str) -> None:
-        """Of the environment of Aider."""
-        self._variables[name] = value
+    def set_variable(self, program: str, name: str, value: str) -> None:
+        """Of the environment of Aider or cecli, or of mistral.rs before Aider is connected to it."""
+        if program != DIRECT:
+            self.of(program)
+            self._variables[name] = value
+        elif self._server is None:
+            self._server_variables[name] = value
+        else:
+            raise CheckFailed("a variable of the server has to be set before Aider is connected to it")
 
     @property
     def server(self) -> ConnectedServer:

@@ -13,6 +13,8 @@ from support.units import JsonObject
 # The ends of the paths that answers come from; others (`/api/show`) are about the model.
 CHAT_PATHS = ("/chat/completions", "/api/chat", "/api/generate")
 EDIT, COMMIT, SUMMARY = KINDS = ("edit", "commit message", "summary")
+# Of a stream, not of a request.
+COMMENT = "comment"
 # In a response or the last event of a stream.
 _PROMPT_TOKENS = re.compile(rb'"(?:prompt_tokens|prompt_eval_count)": ?(\d+)')
 _ANSWER_TOKENS = re.compile(rb'"(?:completion_tokens|eval_count)": ?(\d+)')
@@ -38,6 +40,12 @@ class AiderRequest:
     def prompt_tokens(self) -> int | None:
         """The length of the prompt according to the server; None where it does not state it."""
         return self._stated(_PROMPT_TOKENS)
+
+    @property
+    def comments_before_answer(self) -> int:
+        """Of a stream: lines that only keep the connection alive, before the first event."""
+        lines = self.exchange.body.partition(b"data:")[0].splitlines()
+        return sum(line.startswith(b":") for line in lines)
 
     @property
     def answer_tokens(self) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from functools import partial
 
 from support.chat.client import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint
@@ -58,9 +59,14 @@ class ScenarioServers:
         self.context.cleanups.callback(dedicated.stop)
         self._use(dedicated)
 
-    def share(self, use: str, model: ModelFiles | None = None) -> None:
-        """Take the server and the gateway that scenarios share for the same use, and so with one model."""
-        start = partial(self._start_with_gateway, model=model)
+    def share(
+        self, use: str, model: ModelFiles | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Take the server and the gateway that scenarios share for the same use.
+
+        A use has one model, and one environment of the server.
+        """
+        start = partial(self._start_with_gateway, model=model, environment=environment)
         self._use(self.suite.shared_servers.get(use, start))
         self._shared_use = use
 
@@ -92,9 +98,15 @@ class ScenarioServers:
         self.context.record_component(BUNDLED, gateway_version())
         return ChatEndpoint(GATEWAY, self.dedicated.gateway_url, SCRIPTED, OLLAMA_CHAT)
 
-    def _start_with_gateway(self, max_seqs: int = 32, model: ModelFiles | None = None) -> ServerWithGateway:
+    def _start_with_gateway(
+        self,
+        max_seqs: int = 32,
+        model: ModelFiles | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> ServerWithGateway:
         model = model or self.suite.models.scripted(self.suite.script, context=LONG_CONTEXT)
-        return start_server_with_gateway(self.suite.command, model, self.suite.settings, max_seqs)
+        target, settings = self.suite.command, self.suite.settings
+        return start_server_with_gateway(target, model, settings, max_seqs, environment)
 
     def _use(self, dedicated: ServerWithGateway) -> None:
         self._dedicated = dedicated

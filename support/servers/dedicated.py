@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -73,11 +73,15 @@ class ServerWithGateway:
 
 
 def start_server_with_gateway(
-    target: CommandTarget, model: ModelFiles, settings: Settings, max_seqs: int = 32
+    target: CommandTarget,
+    model: ModelFiles,
+    settings: Settings,
+    max_seqs: int = 32,
+    environment: Mapping[str, str] | None = None,
 ) -> ServerWithGateway:
-    """Start a server for so many requests at once; raises `StartFailure`."""
+    """Start a server for so many requests at once; raises `StartFailure`. `environment`: of the server."""
     settings = settings.model_copy(update={"test_batch_size": max_seqs, "test_port": None})
-    server = start_server(target, arguments_of(model), settings)
+    server = start_server(target, arguments_of(model), settings, environment=environment)
 
     def launch_gateway(exit_stack: ExitStack) -> str:
         gateway = start_gateway(server.url, settings, {SCRIPTED: model.path})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,9 @@ from support.aider.project import (
     public_functions_without_docstring,
     syntax_without_docstrings,
 )
-from support.aider.run import AiderRun, require_local, require_requests
-from support.aider.traffic import COMMIT, EDIT, SUMMARY, AiderRequest, aider_requests
-from support.errors import CheckFailed
+from support.aider.run import AiderRun, require_local, require_requests, require_traffic
+from support.aider.traffic import COMMENT, COMMIT, EDIT, SUMMARY, AiderRequest, aider_requests
+from support.errors import CheckFailed, NotSupported
 from support.http.exchange import Exchange
 
 SYSTEM = {
@@ -103,6 +104,21 @@ def test_another_number_of_requests_fails(kinds: tuple[str, ...]) -> None:
 def test_a_request_of_an_early_turn_counts() -> None:
     with pytest.raises(CheckFailed, match="found 2"):
         require_requests([run("", EDIT), run("", EDIT)], 1, EDIT)
+
+
+def streamed(body: bytes) -> AiderRun:
+    requests = aider_requests([replace(exchange(), body=body)])
+    return AiderRun("", 0, tuple(requests), (), 1.0, "")
+
+
+def test_comments_before_the_answer_count() -> None:
+    stream = b":\n\n:\n\n: more\n\ndata: {}\n\n:\n\ndata: [DONE]\n\n"
+    require_traffic([streamed(stream)], 3, COMMENT)
+    with pytest.raises(NotSupported, match=r"needs a prefill of 4 comments; .* has sent 3:"):
+        require_traffic([streamed(stream)], 4, COMMENT)
+    with pytest.raises(CheckFailed, match="expected 1 request of the kind 'edit', found 2"):
+        require_traffic([streamed(stream), streamed(stream)], 3, COMMENT)
+    require_traffic([streamed(stream)], 1, EDIT)
 
 
 def test_the_text_of_the_last_request_is_compared() -> None:
