@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,19 @@ class GgufDetails:
     parameters: int
     quantization: str
     info: Mapping[str, float]
+
+
+_NAME = b"general.name"
+_TEXT = 8
+
+
+def with_name(content: bytes, name: str) -> bytes:
+    """A GGUF file with another `general.name`, cut or filled to the length of the old one: another digest."""
+    place = content.index(_NAME) + len(_NAME)
+    kind, length = struct.unpack_from("<IQ", content, place)
+    assert kind == _TEXT
+    start = place + struct.calcsize("<IQ")
+    return content[:start] + name.encode()[:length].ljust(length, b"-") + content[start + length :]
 
 
 @cache

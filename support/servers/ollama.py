@@ -14,6 +14,7 @@ from support.errors import AcceptanceError
 from support.http.client import ApiClient
 from support.http.exchange import Exchange, strict_json
 from support.http.framing import split_lines
+from support.models.gguf_details import with_name
 from support.programs.child_environment import child_environment
 from support.programs.install import InstalledProgram
 from support.programs.launcher import LaunchedProgram, LaunchFailure, http_ready, launch, launch_on_free_port
@@ -93,15 +94,22 @@ def start_ollama(program: InstalledProgram, settings: Settings) -> OllamaServer:
         ) from None
 
 
-def create_model(client: ApiClient, name: str, file: Path, *, template: str | None = None) -> None:
+def create_model(
+    client: ApiClient, name: str, file: Path, *, template: str | None = None, own_file: bool = False
+) -> None:
     """Create a model from a GGUF file; raises `ModelNotCreated`, also when the server lacks the route.
 
-    Without a template Ollama recognises the one in the file, for the suite's models "chatml".
+    Without a template Ollama recognises the one in the file, for the suite's models "chatml". `own_file`:
+    of a copy that is used for nothing else. Ollama runs models of one file once, lists only the name that
+    was used first, and unloads all of them together.
     """
-    digest = f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+    content = file.read_bytes()
+    if own_file:
+        content = with_name(content, hashlib.sha256(name.encode()).hexdigest())
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     blob = f"/api/blobs/{digest}"
     if client.send("HEAD", blob).status != 200:
-        sent = client.send("POST", blob, body=file.read_bytes())
+        sent = client.send("POST", blob, body=content)
         if sent.status not in (200, 201):
             raise ModelNotCreated("the file was not accepted", sent)
     # More threads than free cores wait for each other longer than a small model computes.
@@ -111,10 +119,13 @@ def create_model(client: ApiClient, name: str, file: Path, *, template: str | No
     if last != {"status": "success"}:
         raise ModelNotCreated(f"the model {name} was not created", made)
     url, quiet = client.base_url, ["curl", "-sSf", "-o", "/dev/null"]
+    # Whoever repeats a request is alone, so the file itself will do.
+    original = f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+    body = made.request_body.decode().replace(digest, original)
     STARTS.add_setup(
         url,
-        shlex.join([*quiet, "-T", str(file), "-X", "POST", f"{url}{blob}"]),
-        shlex.join([*quiet, "-d", made.request_body.decode(), made.url]),
+        shlex.join([*quiet, "-T", str(file), "-X", "POST", f"{url}/api/blobs/{original}"]),
+        shlex.join([*quiet, "-d", body, made.url]),
     )
 
 

@@ -316,7 +316,8 @@ class OllamaBackends:
         names = _model_names(f"acceptance-{secrets.token_hex(4)}-")
         with contextlib.closing(ApiClient(url, timeout=self._settings.seconds(CREATE_SECONDS))) as client:
             try:
-                self._create_models(client, names)
+                # Other runs, and other workers of this one, use the same server.
+                self._create_models(client, names, own_files=True)
                 created = tuple(set(names.values()))
                 return OllamaBackend(url, program or "ollama", version, names, created=created)
             except ModelNotCreated as error:
@@ -333,12 +334,11 @@ class OllamaBackends:
         served = dict.fromkeys(served_roles(program), listed[0].removesuffix(LATEST))
         return OllamaBackend(url, program or UNKNOWN, version, served, unloads=unloads)
 
-    def _create_models(self, client: ApiClient, names: Mapping[str, str]) -> None:
+    def _create_models(self, client: ApiClient, names: Mapping[str, str], *, own_files: bool = False) -> None:
         # A file each: Ollama runs models of one file once and lists only the name that was used first.
         template = TOOLS_TEMPLATE.read_text(encoding="utf-8")
-        create_model(client, names[SCRIPTED], self._gguf(SCRIPTED))
-        create_model(client, names[TOOLS], self._gguf(TOOLS), template=template)
-        create_model(client, names[CATEGORICAL], self._gguf(CATEGORICAL))
+        for role, own_template in ((SCRIPTED, None), (TOOLS, template), (CATEGORICAL, None)):
+            create_model(client, names[role], self._gguf(role), template=own_template, own_file=own_files)
 
 
 def _model_names(prefix: str = "") -> dict[str, str]:

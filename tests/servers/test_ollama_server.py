@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +15,7 @@ import pytest
 
 from support.errors import NotSupported, TargetError
 from support.http.client import ApiClient
+from support.models.gguf_details import with_name
 from support.models.roles import CATEGORICAL, EMBEDDING, SCRIPTED, TOOLS, UNLOADABLE
 from support.programs.install import InstalledProgram
 from support.servers.mistralrs import StartFailure
@@ -80,7 +83,8 @@ def stand_in(
 @pytest.fixture
 def gguf(tmp_path: Path) -> Path:
     file = tmp_path / "model.gguf"
-    file.write_bytes(b"GGUF")
+    # What of the format is read: the name of the model, a text (8) with its length.
+    file.write_bytes(b"GGUF general.name" + struct.pack("<IQ", 8, 8) + b"scripted.")
     return file
 
 
@@ -123,6 +127,30 @@ def test_a_model_is_sent_and_made(programs: Programs, gguf: Path) -> None:
     made = json.loads(create.removeprefix("POST /api/create "))
     assert made["model"] == "mine" and made["files"] == {"model.gguf": digest}
     assert made["template"] == "{{ .Prompt }}"
+
+
+def test_models_of_one_file_get_a_file_each_where_others_use_the_server(
+    programs: Programs, gguf: Path
+) -> None:
+    server = start_ollama(stand_in(programs), programs.settings())
+    try:
+        with contextlib.closing(ApiClient(server.url)) as client:
+            for name in ("mine", "yours"):
+                create_model(client, name, gguf, own_file=True)
+    finally:
+        server.stop()
+    made = [json.loads(line.partition("create ")[2]) for line in requests(programs) if "create" in line]
+    digests = {str(one["files"]["model.gguf"]) for one in made}
+    assert len(digests) == 2
+    assert f"sha256:{hashlib.sha256(gguf.read_bytes()).hexdigest()}" not in digests
+
+
+def test_a_copy_of_a_file_differs_in_its_name_only(gguf: Path) -> None:
+    content = gguf.read_bytes()
+    for name in ("other name of a model", "x"):
+        copy = with_name(content, name)
+        assert len(copy) == len(content)
+        assert copy == content.replace(b"scripted", name.encode()[:8].ljust(8, b"-"))
 
 
 def test_a_model_that_is_not_taken_is_told_in_the_servers_words(programs: Programs, gguf: Path) -> None:
