@@ -217,6 +217,7 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
         scenario = ConformanceScenario(self.suite, self.cleanups, self._use_server, self.checks)
         self.add_results([scenario.group])
         self.add_exchanges(lambda: scenario.exchanges)
+        scenario.evidence = self.evidence
         return scenario
 
     def compare_with_ollama(self, question: str) -> None:

@@ -17,6 +17,7 @@ from support.conformance.response_parser import ConformanceError, ParsedResponse
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
 from support.http.framing import FramingError, require_closed
+from support.results.outcome import Evidence
 from support.servers.endpoints import Endpoint
 from support.units import JsonMapping
 
@@ -56,7 +57,7 @@ class Outcome:
 
     `missing_route`: the response that shows that the server has no such route; nothing else is known then.
     `unsupported`: why the server is known not to support the check. `exchange`: the request that failed, or
-    the check's own.
+    the check's own. `evidence`: what a reader sees in the report, also when the check has passed.
     """
 
     check: Check
@@ -65,6 +66,7 @@ class Outcome:
     missing_route: str | None = None
     unsupported: str = ""
     exchange: Exchange | None = None
+    evidence: tuple[Evidence, ...] = ()
 
     @property
     def passed(self) -> bool:

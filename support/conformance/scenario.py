@@ -24,6 +24,7 @@ from support.results.causes import panic_lines
 from support.results.check import CheckResult, CheckStatus, require_conforming
 from support.results.known_issues import KnownIssues
 from support.results.must_check import MustCheck
+from support.results.outcome import Evidence
 from support.servers.endpoints import Endpoint
 from support.servers.post_mortem import cause_of_death, cause_of_panic
 from support.settings import Settings
@@ -68,13 +69,17 @@ UseServer = Callable[[Endpoint, LaunchedProgram | None], object]
 
 
 class ConformanceScenario:
-    """Runs one group of checks. `checks` is filled while they run; `exchanges_by_id`: of the failed ones."""
+    """Runs one group of checks. `checks` is filled while they run; `exchanges_by_id`: of the failed ones.
+
+    `evidence`: what checks leave for a reader, those that passed too.
+    """
 
     def __init__(
         self, servers: Servers, cleanups: ExitStack, use_server: UseServer, checks: list[CheckResult]
     ) -> None:
         self.checks = checks
         self.exchanges_by_id: dict[str, list[Exchange]] = {}
+        self.evidence: list[Evidence] = []
         self.group: MustCheck[str] = MustCheck("group of checks")
         self._servers = servers
         self._cleanups = cleanups
@@ -164,6 +169,7 @@ class ConformanceScenario:
                 outcome = run_case(client, server, check)
             else:
                 outcome = run_sequence(client, server, check)
+            self.evidence += outcome.evidence
             cause = _death_or_panic(outcome, process, position) if process is not None else None
             if cause is not None:
                 outcome = replace(outcome, failures=(cause, *outcome.failures))

@@ -19,6 +19,7 @@ from support.errors import CheckFailed, NotSupported
 from support.http.client import ApiClient, RequestFailed
 from support.http.exchange import Exchange
 from support.name_registry import NameRegistry
+from support.results.outcome import Evidence
 from support.servers.endpoints import Endpoint
 from support.units import JsonMapping
 
@@ -37,6 +38,8 @@ class CheckedClient:
         self.server = server
         self.model = server.variables["model"]
         self.api = find_api(server.api)
+        # What a reader sees in the report, also when the check passes.
+        self.evidence: list[Evidence] = []
 
     def call(
         self,
@@ -83,7 +86,8 @@ def run_sequence(client: ApiClient, server: Endpoint, check: Check) -> Outcome:
     except AssertionError as error:
         failures = (Failure("sequence", str(error)),)
     exchange = client.exchanges[-1] if client.exchanges else None
-    return Outcome(check, server, (*failures, *left_open(exchange, failures)), exchange=exchange)
+    failures = (*failures, *left_open(exchange, failures))
+    return Outcome(check, server, failures, exchange=exchange, evidence=tuple(caller.evidence))
 
 
 def require_equal(what: str, expected: object, actual: object) -> None:

@@ -2,6 +2,8 @@
 
 alert_rules        the rules file for Prometheus, with its parameters (`alert_rules.toml`)
 dashboard          the Grafana dashboard, and the files that load it (`dashboard.toml`)
+dashboard_data     what its panels show on a running Prometheus
+dashboard_picture  a page with a picture of each panel, by the suite's own drawing
 dashboard_queries  its queries, with the values of its variables
 exposition         the text exposition format of Prometheus: reading a page, and what is wrong with it
 metric_table       which metrics a version of mistral.rs has, with type and labels (`metric_table.toml`)

@@ -88,9 +88,9 @@ def filled_in(text: str, values: Mapping[str, str]) -> str:
 
 
 def chosen(values: Sequence[str]) -> str:
-    """A choice of values in a matcher of PromQL, as Grafana's data source writes it."""
+    """A choice of values in a matcher of PromQL, as Grafana's data source writes it; none is empty."""
     escaped = [re.sub(r"([\\^$.|?*+()[\]{}])", r"\\\\\1", value) for value in values]
-    return escaped[0] if len(escaped) == 1 else f"({'|'.join(escaped)})"
+    return "".join(escaped) if len(escaped) < 2 else f"({'|'.join(escaped)})"
 
 
 def legend_of(template: str, labels: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from support.errors import NotSupported
-from support.monitoring.exposition import MetricsPage
+from support.monitoring.exposition import SUFFIXES, MetricsPage
 
 TABLE = Path(__file__).with_name("metric_table.toml")
 # Those of the engine that others read by name.
@@ -65,6 +65,15 @@ def _rows() -> Mapping[str, Mapping[str, Any]]:
 def all_metrics() -> Mapping[str, Metric]:
     """Those of every version and program, also of optional features, by name."""
     return {name: _metric(name, row) for name, row in _rows().items()}
+
+
+def metric_of_series(series: str, metrics: Mapping[str, Metric]) -> Metric | None:
+    """The metric of a series, also of a part of a histogram."""
+    if series in metrics:
+        return metrics[series]
+    base = next((series.removesuffix(end) for end in SUFFIXES["histogram"] if series.endswith(end)), "")
+    found = metrics.get(base)
+    return found if found is not None and found.type == "histogram" else None
 
 
 def metrics_of(program: str, version: str) -> list[Metric]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from support.monitoring.dashboard import COLUMNS, SERVER, objectives
 from support.monitoring.dashboard_queries import BUILT_IN, panels_of, variables_in
-from support.monitoring.metric_table import Metric, all_metrics
+from support.monitoring.metric_table import Metric, all_metrics, metric_of_series
 from support.monitoring.promql import (
     Aggregation,
     Binary,
@@ -35,7 +35,6 @@ Document = dict[str, Any]
 Rule = Callable[[Document, Mapping[str, Metric]], Iterator[str]]
 RULES: dict[str, Rule] = {}
 TARGET_LABELS = frozenset(["job", "instance"])
-PART_SUFFIXES = ("_bucket", "_sum", "_count")
 PANELS_WITH_UNIT = ("stat", "timeseries", "table", "gauge")
 UNITS = {"short", "percentunit", "s", "bytes", "reqps", "ops", "cps", "none"}
 VERSIONS = ("0.9.0", "0.9.1", "0.9.2", "0.9.5")
@@ -78,17 +77,8 @@ def trees_of(document: Document) -> Iterator[tuple[Document, Document, Node]]:
             continue
 
 
-def metric_of(series: str, metrics: Mapping[str, Metric]) -> Metric | None:
-    """The metric of a series, also of a part of a histogram."""
-    if series in metrics:
-        return metrics[series]
-    base = next((series.removesuffix(end) for end in PART_SUFFIXES if series.endswith(end)), "")
-    found = metrics.get(base)
-    return found if found is not None and found.type == "histogram" else None
-
-
 def labels_of_series(series: str, metrics: Mapping[str, Metric]) -> Labels:
-    metric = metric_of(series, metrics)
+    metric = metric_of_series(series, metrics)
     own = metric.labels if metric else frozenset()
     return own | TARGET_LABELS | ({"le"} if series.endswith("_bucket") else set())
 
@@ -187,7 +177,7 @@ def _variables_used(document: Document, _: Mapping[str, Metric]) -> Iterator[str
 def _metrics_exist(document: Document, metrics: Mapping[str, Metric]) -> Iterator[str]:
     for panel, _, tree in trees_of(document):
         for selector in selectors(tree):
-            if metric_of(selector.name, metrics) is None:
+            if metric_of_series(selector.name, metrics) is None:
                 yield f"{panel['title']}: no version has {selector.name}"
     for one in variables(document, "query"):
         for name in re.findall(r"label_values\((\w+)", one["definition"]):
@@ -224,7 +214,7 @@ def _never_empty(document: Document, metrics: Mapping[str, Metric]) -> Iterator[
 
 
 def _has_all(tree: Node, metrics: Mapping[str, Metric], program: str, version: str) -> bool:
-    found = [metric_of(selector.name, metrics) for selector in selectors(tree)]
+    found = [metric_of_series(selector.name, metrics) for selector in selectors(tree)]
     # Prometheus and an exporter are beside any version.
     own = [one for one in found if one is None or set(one.programs) & set(OWN_PROGRAMS) or not one.programs]
     return bool(found) and all(one is not None and one.is_of(program, version) for one in own)
@@ -428,7 +418,7 @@ def _target_counter(document: Document, metrics: Mapping[str, Metric]) -> Iterat
     """A counter, or a part of a histogram, by its growth alone; whatever its name ends with."""
     for panel, _, tree in trees_of(document):
         for part, around in parts(tree):
-            metric = metric_of(part.name, metrics) if isinstance(part, Selector) else None
+            metric = metric_of_series(part.name, metrics) if isinstance(part, Selector) else None
             if metric is None or metric.type == "gauge":
                 continue
             call = around[0] if around else None
@@ -440,7 +430,7 @@ def _target_counter(document: Document, metrics: Mapping[str, Metric]) -> Iterat
 def _gauge(document: Document, metrics: Mapping[str, Metric]) -> Iterator[str]:
     for panel, _, tree in trees_of(document):
         for part, around in parts(tree):
-            metric = metric_of(part.name, metrics) if isinstance(part, Selector) else None
+            metric = metric_of_series(part.name, metrics) if isinstance(part, Selector) else None
             call = around[0] if around else None
             gauge = metric is not None and metric.type == "gauge"
             if gauge and isinstance(call, Call) and call.name in RATES:

@@ -206,6 +206,7 @@ class _Api:
                 param="model",
             )
         request.state.model = self._engine.model_id
+        request.state.in_flight.set_model(self._engine.model_id)
         return body
 
     async def _respond(

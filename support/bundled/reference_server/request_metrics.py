@@ -16,6 +16,28 @@ from support.bundled.reference_server.metrics import Metrics
 _EXCLUDED_PATHS = frozenset({"/", "/health", "/metrics"})
 
 
+class RequestInFlight:
+    """One request in the gauge, without a model until its body is read."""
+
+    def __init__(self, metrics: Metrics, method: str, route: str) -> None:
+        self._gauge = metrics.in_flight
+        self._labels = (method, route)
+        self._model = "none"
+
+    def __enter__(self) -> RequestInFlight:
+        self._gauge.labels(*self._labels, self._model).inc()
+        return self
+
+    def set_model(self, model: str) -> None:
+        """It has the model that its other metrics have."""
+        self._gauge.labels(*self._labels, self._model).dec()
+        self._gauge.labels(*self._labels, model).inc()
+        self._model = model
+
+    def __exit__(self, *_: object) -> None:
+        self._gauge.labels(*self._labels, self._model).dec()
+
+
 class RequestMetricsMiddleware:
     """ASGI middleware around the whole server."""
 
@@ -47,8 +69,7 @@ class RequestMetricsMiddleware:
             return
         route = path if path in self._paths else "<unmatched>"
         self._log(f"request started: request_id={request_id} method={method} route={route} path={path}")
-        # The model is not known before the body is read; the gauge has one label set per route instead.
-        with self._metrics.in_flight.labels(method, route, "default").track_inprogress():
+        with RequestInFlight(self._metrics, method, route) as state["in_flight"]:
             try:
                 await self._app(scope, receive, identified)
             finally:

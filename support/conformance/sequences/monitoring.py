@@ -7,9 +7,13 @@ import time
 
 from support.conformance.sequence import CheckedClient, require_equal, sequence
 from support.errors import CheckFailed
+from support.monitoring.dashboard import dashboard
+from support.monitoring.dashboard_data import DashboardData, objective_findings, observe_under_load
+from support.monitoring.dashboard_picture import dashboard_picture
 from support.monitoring.exposition import read_page, require_none, shown
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS
 from support.monitoring.session import JOB, UNKNOWN_PATH, MonitoringSession
+from support.results.outcome import Evidence
 from support.waiting import wait_until
 
 # Beyond what intervals explain: the machine, and Prometheus itself.
@@ -112,3 +116,44 @@ def _up_again(client: MonitoringClient) -> None:
     session.wait_for_health("down", SCRAPE_SECONDS + TOLERANCE_SECONDS)
     session.require_server()
     session.wait_for_health("up", SCRAPE_SECONDS + TOLERANCE_SECONDS)
+
+
+# -- the dashboard
+
+
+def _dashboard(client: MonitoringClient) -> DashboardData:
+    """What its panels show while requests are sent, once for all checks."""
+    session = client.scraped()
+    chat = {"model": client.model, "messages": [{"role": "user", "content": "Say it briefly"}]}
+
+    def send() -> None:
+        for stream in (False, True):
+            client.client.post("/v1/chat/completions", {**chat, "stream": stream})
+        client.client.send("GET", "/unknown")
+
+    component = client.server.components[-1]
+    return session.keep(
+        "the dashboard", lambda: observe_under_load(session.api, component, SCRAPE_SECONDS, send)
+    )
+
+
+@sequence("monitoring.dashboard.data")
+def _dashboard_data(client: MonitoringClient) -> None:
+    found = _dashboard(client)
+    page = dashboard_picture(dashboard(), found).encode()
+    client.evidence.append(Evidence("panels of the dashboard", "text/html", page, "dashboard.html"))
+    require_none(found.findings)
+
+
+@sequence("monitoring.dashboard.variables")
+def _dashboard_variables(client: MonitoringClient) -> None:
+    session, found = client.scraped(), _dashboard(client)
+    require_equal("jobs", [JOB], found.choices["job"])
+    require_equal("instances", [session.target.address], found.choices["instance"])
+    if not found.choices["model"]:
+        raise CheckFailed("no model can be chosen")
+
+
+@sequence("monitoring.dashboard.objectives")
+def _dashboard_objectives(client: MonitoringClient) -> None:
+    require_none([*objective_findings(client.scraped().api, _dashboard(client).time)])
