@@ -6,6 +6,9 @@ with thresholds that a tiny model can exceed. The server may be ended and starte
 
 from __future__ import annotations
 
+import math
+import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +16,7 @@ from typing import Any, TypeVar
 
 from support.errors import CheckFailed
 from support.monitoring.alert_rules import rules_file
-from support.monitoring.prometheus_api import PrometheusApi
+from support.monitoring.prometheus_api import PrometheusApi, Series
 from support.monitoring.prometheus_pair import PrometheusPair, ScrapeTarget, start_pair
 from support.monitoring.webhook import WebhookReceiver
 from support.programs.launcher import LaunchedProgram
@@ -33,7 +36,7 @@ PARAMETERS: Mapping[str, str | float] = {
     "job": JOB,
     "error_requests": 5,
     "waiting_sequences": 2,
-    "first_token_seconds": 0.25,
+    "first_token_seconds": 0.5,
 }
 # A request to an unknown path counts as one that was answered with 500: a server without defects has none.
 UNKNOWN_PATH = "<unmatched>"
@@ -47,6 +50,8 @@ ERRORS = (
 )
 # Discovery takes 5 s, whatever is configured.
 FIRST_SCRAPE_SECONDS = 20.0
+# The slow burn of an error budget is half an hour long.
+QUIET_SECONDS = 60.0
 # Starts the server with a model on a port, or on a free one.
 StartServer = Callable[[int | None], LaunchedProgram]
 
@@ -137,6 +142,47 @@ class MonitoringSession:
             alive=lambda: self.alive,
             seen=lambda: [f"{found['health']} {found['lastError']}" for found in self.api.targets(JOB)],
         )
+
+    def seconds(self, wait: float) -> float:
+        """A time-out, scaled for slow machines."""
+        return self._settings.seconds(wait)
+
+    def wait_for_scrape(self) -> None:
+        """Until a scrape that began after this call was stored."""
+        since = time.time()
+        wait_until(
+            "another scrape",
+            lambda: [one for one in self.api.query(f'timestamp(up{{job="{JOB}"}})') if one.value > since],
+            timeout=self.seconds(FIRST_SCRAPE_SECONDS),
+            alive=lambda: self.alive,
+        )
+
+    def wait_until_quiet(self) -> None:
+        """Until no alert fires: one with a long window ends after it."""
+        wait_until(
+            "no alert that fires",
+            lambda: not [alert for alert in self.api.alerts() if alert["state"] == "firing"],
+            timeout=self.seconds(QUIET_SECONDS),
+            alive=lambda: self.alive,
+            seen=lambda: [alert["labels"]["alertname"] for alert in self.api.alerts()],
+        )
+
+    def series(self, selector: str, begin: float, end: float) -> list[Series]:
+        """The raw samples between two times (Unix seconds), without the series that have none."""
+        window = math.ceil(end - begin) + 1
+        found = [
+            Series(one.labels, [(at, value) for at, value in one.points if begin <= at <= end])
+            for one in self.api.query(f"{selector}[{window}s]", at=end)
+        ]
+        return [one for one in found if one.points]
+
+    def samples(self, selector: str, begin: float, end: float) -> list[tuple[float, float]]:
+        """The same, the values of all series at a time added."""
+        found: defaultdict[float, float] = defaultdict(float)
+        for one in self.series(selector, begin, end):
+            for at, value in one.points:
+                found[at] += value
+        return sorted(found.items())
 
     def keep(self, name: str, observe: Callable[[], T]) -> T:
         """What was observed under this name, once for all checks of it; a failure is kept, too."""

@@ -16,7 +16,7 @@ END_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Notification:
-    """One alert of one notification. `at`: when it came, on the monotonic clock."""
+    """One alert of one notification. `at`: when it came, in Unix seconds as Prometheus has them."""
 
     at: float
     status: str
@@ -69,7 +69,7 @@ class WebhookReceiver:
         self._thread.join(END_SECONDS)
 
     def _receive(self, body: bytes) -> None:
-        now = time.monotonic()
+        now = time.time()
         document: Mapping[str, Any] = json.loads(body)
         found = [
             Notification(now, str(each["status"]), each["labels"], each["annotations"])

@@ -4,5 +4,5 @@ ollama      the Ollama API, and its official client
 responses   the Responses API
 anthropic   the Messages API
 metrics     the page of metrics: format, names, accuracy
-monitoring  a monitored server: its target, as Prometheus has it
+monitoring  a monitored server: its target, its figures under load, its alerts
 """

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import statistics
-import time
+from contextlib import suppress
 
 from support.conformance.sequence import CheckedClient, require_equal, sequence
 from support.errors import CheckFailed
+from support.monitoring import incident
 from support.monitoring.dashboard import dashboard
 from support.monitoring.dashboard_data import DashboardData, objective_findings, observe_under_load
 from support.monitoring.dashboard_picture import dashboard_picture
 from support.monitoring.exposition import read_page, require_none, shown
+from support.monitoring.healthy_load import ObservedLoad, observe_load
+from support.monitoring.incident import Incident, observe_incident
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS
 from support.monitoring.session import JOB, UNKNOWN_PATH, MonitoringSession
 from support.results.outcome import Evidence
-from support.waiting import wait_until
 
-# Beyond what intervals explain: the machine, and Prometheus itself.
-TOLERANCE_SECONDS = 2.0
 MAX_SCRAPE_SHARE = 0.25
 # Labels that Prometheus adds.
 OWN = ("__name__", "job", "instance")
@@ -40,6 +40,25 @@ class MonitoringClient(CheckedClient):
         session.require_server()
         session.wait_until_scraped()
         return session
+
+    def load(self) -> ObservedLoad:
+        """A load that the server can serve, once for all checks of it."""
+        return self.session.keep("a load", lambda: observe_load(self.session, self.model))
+
+    def incident(self) -> Incident:
+        """The causes of alerts, once for all checks of them; after the load, which is to have no alert."""
+        with suppress(CheckFailed):
+            self.load()
+        return self.session.keep("an incident", lambda: observe_incident(self.session, self.model))
+
+    def require_delivered(self, alert: str) -> None:
+        """Raises unless this alert was inactive, pending, firing, delivered and resolved in time."""
+        require_none([*self.incident().histories[alert].findings()])
+
+    @property
+    def tolerance(self) -> float:
+        """Seconds beyond what intervals explain."""
+        return self.session.seconds(incident.TOLERANCE_SECONDS)
 
 
 CLIENT = MonitoringClient
@@ -77,14 +96,7 @@ def _same_values(client: MonitoringClient) -> None:
     client.client.post("/v1/chat/completions", {**chat, "stream": True})
     page = read_page(client.send("GET", "/metrics").text)
     # Nobody else uses the server, so the next scrape has the same values.
-    since = time.time()
-    wait_until(
-        "another scrape",
-        lambda: [
-            found for found in session.api.query(f'timestamp(up{{job="{JOB}"}})') if found.value > since
-        ],
-        timeout=2 * SCRAPE_SECONDS + TOLERANCE_SECONDS,
-    )
+    session.wait_for_scrape()
     stored = {
         (
             found.labels["__name__"],
@@ -100,22 +112,75 @@ def _same_values(client: MonitoringClient) -> None:
     require_none(different)
 
 
+# -- a load that the server can serve
+
+
+@sequence("monitoring.load.tokens")
+def _tokens(client: MonitoringClient) -> None:
+    require_none([*client.load().token_findings()])
+
+
+@sequence("monitoring.load.requests")
+def _requests(client: MonitoringClient) -> None:
+    require_none([*client.load().request_findings()])
+
+
+@sequence("monitoring.load.scrapes")
+def _scrapes(client: MonitoringClient) -> None:
+    require_none([*client.load().scrape_findings()])
+
+
+@sequence("monitoring.load.alerts")
+def _no_alert(client: MonitoringClient) -> None:
+    require_none([*client.load().alert_findings()])
+
+
+# -- an incident
+
+
 @sequence("monitoring.restart.down")
 def _down(client: MonitoringClient) -> None:
-    session = client.scraped()
-    session.kill_server()
-    target = session.wait_for_health("down", SCRAPE_SECONDS + TOLERANCE_SECONDS)
-    if "connect" not in target["lastError"]:
-        raise CheckFailed(f"the error of the target: {target['lastError']!r}; expected one of the connection")
+    require_none([*client.incident().down_findings(client.tolerance)])
 
 
 @sequence("monitoring.restart.up")
 def _up_again(client: MonitoringClient) -> None:
-    session = client.scraped()
-    session.kill_server()
-    session.wait_for_health("down", SCRAPE_SECONDS + TOLERANCE_SECONDS)
-    session.require_server()
-    session.wait_for_health("up", SCRAPE_SECONDS + TOLERANCE_SECONDS)
+    require_none([*client.incident().up_findings(client.tolerance)])
+
+
+@sequence("monitoring.alerts.down")
+def _alert_down(client: MonitoringClient) -> None:
+    client.require_delivered(incident.DOWN)
+
+
+@sequence("monitoring.alerts.errors")
+def _alert_errors(client: MonitoringClient) -> None:
+    client.require_delivered(incident.ERRORS)
+
+
+@sequence("monitoring.alerts.first_token")
+def _alert_first_token(client: MonitoringClient) -> None:
+    client.require_delivered(incident.FIRST_TOKEN)
+
+
+@sequence("monitoring.alerts.backlog")
+def _alert_backlog(client: MonitoringClient) -> None:
+    client.require_delivered(incident.BACKLOG)
+
+
+@sequence("monitoring.alerts.stalled")
+def _alert_stalled(client: MonitoringClient) -> None:
+    client.require_delivered(incident.STALLED)
+
+
+@sequence("monitoring.alerts.silenced")
+def _silenced(client: MonitoringClient) -> None:
+    require_none([*client.incident().silence_findings()])
+
+
+@sequence("monitoring.alerts.inhibited")
+def _inhibited(client: MonitoringClient) -> None:
+    require_none([*client.incident().inhibition_findings()])
 
 
 # -- the dashboard
