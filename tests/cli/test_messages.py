@@ -22,7 +22,7 @@ FOREIGN = re.compile(
 WRONG = [
     (
         "nosuch",
-        r"^acceptance: no such command 'nosuch'; choose accept, compare, doctor, get, model, rules, run, ",
+        rf"^acceptance: no such command 'nosuch'; choose {', '.join(sorted(main.commands))}$",
     ),
     ("--nosuch", r"^acceptance: no such option '--nosuch'; `acceptance --help` lists all options"),
     ("run --nosuch", r"^acceptance run: no such option '--nosuch'; `acceptance run --help` lists"),
