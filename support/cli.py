@@ -7,7 +7,8 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, NoReturn
 import click
 
 from support.errors import (
+    EXIT_FAILED,
     EXIT_HARNESS,
     EXIT_INTERRUPTED,
     EXIT_PASSED,
@@ -26,6 +28,7 @@ from support.errors import (
     internal_error,
 )
 from support.results.redaction import redact, redact_output
+from support.results.standard_streams import refused_output
 from support.user_files import problem_of, problem_with_name
 
 
@@ -48,15 +51,21 @@ class Commands(click.Group):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        try:
-            return super().make_context(info_name, args, parent, **extra)
-        except click.UsageError as error:
-            _exit_after(error)
-
-    def invoke(self, ctx: click.Context) -> object:
+        # Here already: the help is printed before a command is invoked.
         redact_output()
         try:
-            return super().invoke(ctx)
+            with _printed_whole():
+                return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            _exit_after(error)
+        except AcceptanceError as error:
+            click.echo(redact(f"acceptance: {error}"), err=True)
+            sys.exit(error.exit_code)
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            with _printed_whole():
+                return super().invoke(ctx)
         except click.UsageError as error:
             _exit_after(error)
         except AcceptanceError as error:
@@ -73,6 +82,26 @@ class Commands(click.Group):
         except Exception as error:  # noqa: BLE001 - an internal error has its exit code
             click.echo(redact(f"acceptance: {internal_error(error)}"), err=True)
             sys.exit(EXIT_HARNESS)
+
+
+@contextmanager
+def _printed_whole() -> Iterator[None]:
+    """Raises AcceptanceError when what was printed could not be written, such as on a full disk.
+
+    A run and a comparison end inside with their own exit code: they have their reports.
+    """
+    try:
+        yield
+    except click.exceptions.Exit:
+        # After a help.
+        _require_output()
+        raise
+    _require_output()
+
+
+def _require_output() -> None:
+    if (error := refused_output()) is not None:
+        raise AcceptanceError(f"the output cannot be written ({problem_of(error)}); it is not complete")
 
 
 def _exit_after(error: click.UsageError) -> NoReturn:
@@ -429,7 +458,8 @@ def doctor(*, as_json: bool) -> None:
             click.echo(finding.line())
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
-    sys.exit(any(finding.required and not finding.available for finding in findings))
+    if any(finding.required and not finding.available for finding in findings):
+        sys.exit(EXIT_FAILED)
 
 
 @main.command()

@@ -112,7 +112,8 @@ def _decision(verdict: RunVerdict, records: Sequence[Record]) -> ElementTree.Ele
         )
         for cause in verdict.causes
     ]
-    text = "\n".join([verdict.text, *details])
+    accepted = [f"{finding.id}: {finding.accepted}" for finding in verdict.decision.accepted]
+    text = "\n".join([verdict.text, *details, *accepted])
     name = "The decision is GO"
     case = _Case(name, 0.0, output=text)
     if not verdict.go:

@@ -49,15 +49,15 @@ def render(template: str, **values: object) -> str:
 def matrix_html(matrix: Matrix, run: str = "") -> str:
     """One page: a row opens on a click, and words go where a screen is narrow.
 
-    `run`: its date, and the versions of the programs.
+    `run`: its date and decision, and the versions of the programs.
     """
     return render("matrix.html", matrix=matrix, run=run)
 
 
 def known_issues_html(
-    verdict: RunVerdict, entries: Sequence[KnownIssue], programs: Collection[str], moment: str
+    verdict: RunVerdict, entries: Sequence[KnownIssue], programs: Collection[str], run: str
 ) -> str:
-    """The page of known issues; empty when there are none. `moment`: when the run began.
+    """The page of known issues; empty when there are none. `run`: its date and decision.
 
     `programs`: the names of those under test.
     """
@@ -68,7 +68,7 @@ def known_issues_html(
     return render(
         "known-issues.html",
         verdict=verdict,
-        moment=moment,
+        run=run,
         groups=[(severity, list(found)) for severity, found in by_severity],
         accepted=sum(finding.known for finding in verdict.decision.accepted),
     )
@@ -106,9 +106,12 @@ def run_summary(records: Sequence[Record], *, duration: float, verdict: RunVerdi
 
 
 def decision_banner(
-    records: Sequence[Record], verdict: RunVerdict, moment: str, pages: Mapping[str, str]
+    records: Sequence[Record], verdict: RunVerdict, moment: str, pages: Mapping[str, str], evidence: str = ""
 ) -> str:
-    """HTML with the decision, its first causes and the counts; `pages` (file -> title) are linked."""
+    """HTML with the decision, its first causes and the counts.
+
+    Linked are `pages` (file -> title), and the folder `evidence` beside the page, where there is one.
+    """
     return render(
         "decision.html",
         verdict=verdict,
@@ -116,6 +119,7 @@ def decision_banner(
         checks=check_counts_text(records),
         moment=moment,
         pages=pages,
+        evidence=evidence,
     )
 
 

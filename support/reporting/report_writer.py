@@ -306,6 +306,10 @@ class RunReports:
             self._make("JSON", file, partial(write_report, file, report))
             self._make("JUnit", self.junit, partial(write_junit, self.junit, records, verdict))
             self._make("Summary", summary, partial(write_atomically, summary, text.encode()))
+            self._pages = self._make_pages(matrix, verdict, verdict.text)
+            for name, page in self._pages.items():
+                place = self.folder / name
+                self._make(PAGES[name], place, partial(write_atomically, place, page.encode()))
             if tuple(self._unmade) == unwritten:
                 return _Written(verdict, shown, text)
 
@@ -315,8 +319,7 @@ class RunReports:
         self._make("Allure", self.results, lambda: write_measurements(self.results, records))
         self._make("Allure", self.results, lambda: mark_accepted(self.results, records))
         self._moment = f"{datetime.fromtimestamp(started).astimezone():%Y-%m-%d %H:%M %Z}"
-        self._pages = self._make_pages(matrix, verdict)
-        self._attach_run_evidence(matrix)
+        self._attach_run_evidence(matrix, verdict)
         if (self.folder / evidence.FOLDER).is_dir():
             self._made["Evidence"] = self.folder / evidence.FOLDER
 
@@ -336,7 +339,13 @@ class RunReports:
                 title=redact(verdict.headline),
                 counted=_headline(records),
                 compared=self._compared(records),
-                banner=decision_banner(records, verdict, self._moment, titles),
+                banner=decision_banner(
+                    records,
+                    verdict,
+                    self._moment,
+                    titles,
+                    evidence.FOLDER if "Evidence" in self._made else "",
+                ),
                 pages=self._pages,
             )
             self._page_missing = ""
@@ -361,24 +370,25 @@ class RunReports:
                 self._made.pop(name, None)
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _make_pages(self, matrix: Matrix, verdict: RunVerdict) -> dict[str, str]:
-        """The pages beside the HTML report, by file name; without those that would be empty."""
+    def _make_pages(self, matrix: Matrix, verdict: RunVerdict, decision: str = "") -> dict[str, str]:
+        """The pages beside the HTML report, by file name; without those that would be empty.
+
+        `decision`: its text, for a page that is read alone.
+        """
         versions = ", ".join(dict.fromkeys([self._target.label, self._subject.ollama_api]))
+        moment = f"{self._moment}. {redact(decision)}".rstrip()
         pages = {
-            "known-issues.html": known_issues_html(
-                verdict, self._known_issues, versions.split(), self._moment
-            ),
-            "matrix.html": matrix_html(matrix, redact(f"{versions}; {self._moment}")) if matrix else "",
+            "known-issues.html": known_issues_html(verdict, self._known_issues, versions.split(), moment),
+            "matrix.html": matrix_html(matrix, f"{redact(versions)}; {moment}") if matrix else "",
         }
         return {name: page for name, page in pages.items() if page}
 
-    def _attach_run_evidence(self, matrix: Matrix) -> None:
-        """The pages and the graph of resources: files, and on the report's page of the run."""
-        pieces = []
-        for name, page in self._pages.items():
-            file, data = self.folder / name, page.encode()
-            self._make(PAGES[name], file, partial(write_atomically, file, data))
-            pieces.append(Evidence(PAGES[name].lower(), "text/html", data))
+    def _attach_run_evidence(self, matrix: Matrix, verdict: RunVerdict) -> None:
+        """The pages and the graph of resources on the report's page of the run, which has the decision."""
+        pieces = [
+            Evidence(PAGES[name].lower(), "text/html", page.encode())
+            for name, page in self._make_pages(matrix, verdict).items()
+        ]
         if matrix:
             file, text = self.folder / "matrix.md", matrix_markdown(matrix).encode()
             self._make("Matrix", file.with_suffix(".html"), lambda: write_atomically(file, text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -173,8 +174,7 @@ class RunVerdict:
         parts = [f"known issues: {', '.join(numbers)}"] if numbers else []
         parts += [f"accepted: {len(self.decision.accepted)}"] if self.decision.accepted else []
         if not_run := self.decision.not_run:
-            first = one_line(not_run[0].reason, SHOWN_CHARACTERS)
-            parts.append(f"not run: {counted(len(not_run), 'blocker')} ({first})")
+            parts.append(f"not run: {counted(len(not_run), 'blocker')} ({_most_frequent(not_run)})")
         return [*([f"{_capitalized('; '.join(parts))}."] if parts else []), *unknown]
 
     def to_json(self) -> JsonObject:
@@ -198,6 +198,14 @@ class RunVerdict:
             "known_issues_by_severity": dict(self.decision.known_issues),
             "budgets": [{**asdict(time), "result": time.result} for time in self.times],
         }
+
+
+def _most_frequent(not_run: Sequence[Finding]) -> str:
+    """Why most of them were not run, and how many have other reasons."""
+    reasons = Counter(one_line(finding.reason, SHOWN_CHARACTERS) for finding in not_run)
+    ((reason, number),) = reasons.most_common(1)
+    others = len(not_run) - number
+    return f"{number}: {reason}; {others}: other reasons" if others else reason
 
 
 def _capitalized(text: str) -> str:

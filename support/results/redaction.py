@@ -201,15 +201,15 @@ class RedactedStream:
     def write(self, text: str) -> int:
         try:
             self._stream.write(redact(text))
-        except OSError:
-            discard_stream(self._stream)
+        except OSError as error:
+            discard_stream(self._stream, error)
         return len(text)
 
     def flush(self) -> None:
         try:
             self._stream.flush()
-        except OSError:
-            discard_stream(self._stream)
+        except OSError as error:
+            discard_stream(self._stream, error)
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:

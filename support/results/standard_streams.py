@@ -1,7 +1,7 @@
 """Standard streams that cannot be used: closed at the start, a reader that has ended, a full disk.
 
 A run goes on without its output: it has its reports and its exit code. The decision is printed on standard
-error then.
+error then. A command whose result is its output has failed, unless nobody reads it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TextIO
 
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 _lost: set[int] = set()
+_refused: dict[int, OSError] = {}
 
 
 def open_closed_streams() -> None:
@@ -38,14 +39,22 @@ def discard(number: int) -> None:
     _lost.add(number)
 
 
-def discard_stream(stream: TextIO) -> None:
-    """What was written and not flushed is dropped as well."""
+def discard_stream(stream: TextIO, error: OSError) -> None:
+    """What was written and not flushed is dropped as well, for this error."""
     # A stream of a test has no descriptor.
     with suppress(OSError, ValueError, AttributeError):
-        discard(stream.fileno())
+        number = stream.fileno()
+        if not isinstance(error, BrokenPipeError):
+            _refused[number] = error
+        discard(number)
         stream.flush()
 
 
 def output_is_lost() -> bool:
     """Whether standard output is dropped."""
     return sys.__stdout__ is not None and sys.__stdout__.fileno() in _lost
+
+
+def refused_output() -> OSError | None:
+    """Why standard output could not be written although somebody waits for it: a full disk."""
+    return _refused.get(sys.__stdout__.fileno()) if sys.__stdout__ is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from support.reporting.comparison import compare, comparison_text, write_compari
 from support.reporting.files import lock_reports
 from support.reporting.finished_run import FinishedRun, load_finished_run
 from support.results.known_issues import KnownIssues
+from support.results.redaction import redact
+from support.results.standard_streams import output_is_lost
 from support.runner.selection import target_settings
 
 FOLDER = "comparison"
@@ -70,4 +73,6 @@ def compare_targets(old: str, new: str, options: Sequence[str], reports: Path, r
         files = write_comparison(comparison, reports)
     finally:
         print("\n".join([comparison_text(comparison), *map(str, files)]), flush=True)
+        if output_is_lost():
+            print(redact(" ".join(comparison.sentences)), file=sys.stderr)
     return comparison.exit_code

@@ -78,7 +78,7 @@ def test_known_issues_are_grouped_by_reason_the_most_severe_first() -> None:
 
 @pytest.mark.usefixtures("at_a_url")
 def test_each_known_issue_has_its_source_and_the_command_that_reproduces_it() -> None:
-    page = known_issues_html(VERDICT, ENTRIES, ["toy"], "2026-11-29 10:00 UTC")
+    page = known_issues_html(VERDICT, ENTRIES, ["toy"], f"2026-11-29 10:00 UTC. {VERDICT.text}")
     for text in (
         *("NO-GO: toy 2.0", "2026-11-29 10:00 UTC", "docs/x.md", "docs/y.md", "&lt;toy.a&gt; holds"),
         "acceptance run --case toy.d --target http://h:1 --gate strict",
@@ -112,18 +112,20 @@ def test_without_known_issues_there_is_no_page() -> None:
 
 
 def test_the_banner_has_the_decision_its_reason_the_counts_and_the_pages() -> None:
-    banner = decision_banner(RECORDS, VERDICT, "today", {"known-issues.html": "Known issues"})
+    banner = decision_banner(RECORDS, VERDICT, "today", {"known-issues.html": "Known issues"}, "evidence")
     for text in (
         *("NO-GO: toy 2.0 must not go live", "First cause: mixes answers (docs/y.md)", "today"),
         "Scenarios: 1 passed, 0 failed, 0 skipped, 2 known issues.",
         "Exit code 1. today",
         'data-page="known-issues.html">Known issues</a>',
+        '<a href="evidence/"',
     ):
         assert text in banner
 
 
 def test_the_banner_is_read_whole_and_the_page_scrolls_once() -> None:
     banner = decision_banner(RECORDS, VERDICT, "today", {})
+    assert "evidence/" not in banner, "there is none"
     assert "nowrap" not in banner and "ellipsis" not in banner
     assert "#app > div { height: 100% !important }" in banner
 

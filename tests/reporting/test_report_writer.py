@@ -141,7 +141,11 @@ def test_an_accepted_failure_passes_in_junit_with_who_accepted_it(tmp_path: Path
     suite = ElementTree.parse(write_junit(tmp_path, [decision.marked(FAILED)], verdict)[0]).getroot()
     assert (suite.get("failures"), suite.get("errors"), suite.get("skipped")) == ("0", "0", "0")
     listed = {one.get("name"): one.get("value") for one in suite.iter("property")}
-    assert listed["accepted"] == f"{FAILED.name}: accepted by ops until 2026-12-31: not used here"
+    shown = f"{FAILED.name}: accepted by ops until 2026-12-31: not used here"
+    assert listed["accepted"] == shown
+    # A known issue passes as one: it is accepted here only.
+    of_the_decision = ElementTree.parse(tmp_path / "TESTS-decision.xml").findtext(".//system-out") or ""
+    assert of_the_decision.splitlines()[-1] == shown
 
 
 def test_what_fails_beside_an_accepted_check_is_failed() -> None:
@@ -287,6 +291,25 @@ def test_a_signal_after_the_decision_is_the_decision_in_all_reports(
     assert "FAILED: 1 passed, 0 failed, 0 skipped; interrupted" in capsys.readouterr().out
     with_page.interrupt(EXIT_INTERRUPTED)
     assert capsys.readouterr().out == ""
+
+
+def test_the_pages_have_the_decision_of_an_interrupted_run_too(with_page: RunReports) -> None:
+    known = CheckResult("toy.old", "it is old", "toys", "must", "known_issue", reason="answers 500")
+    records = [replace(PASSED, name="A group", status="known_issue", checks=(known,))]
+    for record in records:
+        with_page.records.write(record)
+    decision = decide(records, "release", AcceptedIssues())
+    with_page.finish(EXIT_PASSED, decision, suite="toy", started=time.time())
+    pages = [with_page.folder / name for name in report_writer.PAGES]
+    assert [". GO: mistralrs 0.8.1 may go live" in page.read_text() for page in pages] == [True] * 2
+    with_page.interrupt(EXIT_INTERRUPTED)
+    for page in pages:
+        text = page.read_text()
+        assert "must not go live (gate: release): interrupted" in text
+        assert "may go live" not in text
+    attached = [file.read_text() for file in with_page.results.glob("*-attachment.html")]
+    assert len(attached) == 2
+    assert not [text for text in attached if "go live" in text], "the page of the run has the decision"
 
 
 def test_the_decision_about_a_server_of_unknown_version_has_the_remedy(

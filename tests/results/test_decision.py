@@ -264,6 +264,16 @@ def test_blockers_that_were_not_selected_were_not_run_and_a_go_is_for_a_part_onl
     assert whole.sentences[0] == "GO: toy 1.0 may go live (gate: release)."
 
 
+def test_of_the_reasons_why_blockers_were_not_run_the_most_frequent_is_shown() -> None:
+    ended = [
+        record(name, "skipped", "blocker", reason="not run: the run was ended by SIGTERM")
+        for name in ("a", "bb")
+    ]
+    records = [PASSED, record("kept apart", "skipped", "blocker", reason="needs a GPU"), *ended]
+    text = RunVerdict("toy 1.0", 0, decide(records, "release", AcceptedIssues())).text
+    assert "Not run: 3 blockers (2: not run: the run was ended by SIGTERM; 1: other reasons)." in text
+
+
 def test_a_go_within_a_scope_is_for_a_part_only() -> None:
     outside = [record("kept apart", "out_of_scope", "blocker", reason="out of scope")]
     left_out = [record("other", "skipped", reason="not selected")]

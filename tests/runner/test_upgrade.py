@@ -17,6 +17,7 @@ from support import cli
 from support.errors import EXIT_HARNESS, SettingsError
 from support.runner.upgrade import compare_targets
 from tests.reporting.test_run_comparison import report, row, write
+from tests.timeouts import PATIENCE
 
 
 @pytest.fixture
@@ -123,3 +124,17 @@ def test_command_rejects_wrong_input_in_one_line(tmp_path: Path, earlier: str, c
     assert ended.exit_code == 2
     assert re.fullmatch(r"acceptance: [^\n]+\n", ended.output)
     assert not (tmp_path / "reports").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_without_output_the_decision_is_on_standard_error(tmp_path: Path, earlier: str) -> None:
+    new = write(tmp_path / "new", report(row("S", "failed"), target="toy 2.0"))
+    words = ["compare", earlier, str(new), "-D", f"acceptance_reports_dir={tmp_path}"]
+    command = [sys.executable, "-c", "from support.cli import main; main()", *words]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False
+        )
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("NO-GO for the upgrade: 1 scenario that passes on 1.0 fails on 2.0. 2 checks")
