@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -439,6 +440,52 @@ def dashboard(
         raise SettingsError(f"--folder {folder}: {problem_of(error)}") from None
     for path in written:
         click.echo(path)
+
+
+@main.command()
+@click.option("--target", required=True, metavar="URL", help="The server to check.")
+@click.option("--every", default="60s", show_default=True, metavar="DURATION", help="From round to round.")
+@click.option(
+    "--listen",
+    default="127.0.0.1:0",
+    metavar="ADDRESS:PORT",
+    help="Where the metrics are served (default: a free port of 127.0.0.1).",
+)
+@click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
+def probe(target: str, every: str, listen: str, defines: tuple[str, ...]) -> None:
+    """Repeat four checks on a running server, with the results as metrics for Prometheus.
+
+    \b
+    A round is four requests, one after the other, with at most 16 generated tokens, and changes
+    nothing. Ctrl-C or SIGTERM stops it with exit code 0. `acceptance rules` has alerts for it.
+    """
+    from support.probe.prober import Prober, parse_address, parse_interval, served
+    from support.settings import load_settings
+
+    if "://" not in target:
+        raise SettingsError(f"--target {target!r}: the probe checks a server that runs; give its URL")
+    given = dict(define.partition("=")[::2] for define in defines)
+    given |= {"acceptance_target": "auto", "target_url": target}
+    interval, address = parse_interval(every), parse_address(listen)
+    prober = Prober(load_settings(given).settings, interval, _log)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    try:
+        with served(prober.metrics, address) as url:
+            _log(f"metrics: {url}")
+            prober.run(threading.Event().wait)
+    except KeyboardInterrupt:
+        _log("stopped")
+
+
+def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Ends the request that is open; a second signal does nothing more."""
+    _ignore_signals()
+    raise KeyboardInterrupt
+
+
+def _log(line: str) -> None:
+    click.echo(redact(f"{datetime.now().astimezone():%Y-%m-%dT%H:%M:%S%z} {' '.join(line.split())}"))
 
 
 @main.command()

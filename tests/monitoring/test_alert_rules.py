@@ -17,6 +17,8 @@ from support.errors import EXIT_USAGE, ProgramUnavailable
 from support.monitoring import alert_rules
 from support.monitoring.alert_rules import alert_names, default_parameters, rules_file
 from support.monitoring.metric_table import metrics_of
+from support.probe.checks import Result
+from support.probe.metrics import ProbeMetrics
 from support.programs.process import CompletedCommand, run_command
 from support.programs.prometheus import PROMETHEUS, promtool_of
 from support.settings import load_settings
@@ -24,7 +26,13 @@ from tests.timeouts import PATIENCE
 
 CASES: Mapping[str, Any] = tomllib.loads(Path(__file__).with_name("alert_cases.toml").read_text())
 ROWS: Mapping[str, Any] = tomllib.loads(alert_rules.TABLE.read_text())
-GROUPS = ["mistralrs.recorded", "mistralrs.availability", "mistralrs.latency", "mistralrs.capacity"]
+GROUPS = [
+    "mistralrs.recorded",
+    "mistralrs.availability",
+    "mistralrs.latency",
+    "mistralrs.capacity",
+    "mistralrs.probe",
+]
 ALL_LABELS = {"job": "mistralrs", "instance": "a:1"}
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
 
@@ -48,14 +56,18 @@ def input_series(case: Mapping[str, Any]) -> Iterator[Mapping[str, str]]:
     for kind in ("gauges", "counters"):
         for series, phases in case.get(kind, {}).items():
             values = values_of(phases, counter=kind == "counters")
-            yield {"series": with_labels(series, ALL_LABELS), "values": values}
+            yield {"series": with_labels(series, labels_of(case)), "values": values}
+
+
+def labels_of(case: Mapping[str, Any]) -> Mapping[str, str]:
+    return {**ALL_LABELS, **({"job": case["job"]} if "job" in case else {})}
 
 
 def unit_test(name: str, case: Mapping[str, Any]) -> Mapping[str, Any]:
     """The test of one alert in promtool's format."""
     inactive, pending, firing, recovered = case["minutes"]
     row = ROWS[name]
-    labels = {**ALL_LABELS, "severity": row["severity"], **case.get("labels", {})}
+    labels = {**labels_of(case), "severity": row["severity"], **case.get("labels", {})}
     if case.get("without_instance"):
         del labels["instance"]
     annotations = {
@@ -184,7 +196,7 @@ def test_annotations_follow_the_guidelines() -> None:
         assert "{{" in row["description"], name
     sizes = [
         sum(row.get("group") == group for row in ROWS.values())
-        for group in ("availability", "latency", "capacity")
+        for group in ("availability", "latency", "capacity", "probe")
     ]
     assert max(sizes) <= 20
 
@@ -220,3 +232,11 @@ def test_metrics_of_the_alerts_are_documented() -> None:
     # Of optional features: paged attention and the prefix cache.
     optional = {name for name in used if "kv_cache" in name or "prefix_cache" in name or "paged" in name}
     assert used - documented == optional
+
+
+def test_metrics_of_the_probe_are_those_that_it_has() -> None:
+    metrics = ProbeMetrics(60, "http://127.0.0.1:1")
+    metrics.add(Result("probe.chat.stream", "", 0.2, 0.1))
+    names = {sample.name for metric in metrics.registry.collect() for sample in metric.samples}
+    used = set(re.findall(r"\b(acceptance_probe_\w+)\{", rules_file()))
+    assert used and used <= names

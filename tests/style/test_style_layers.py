@@ -21,7 +21,7 @@ LAYERS = (
     ("conformance", "monitoring", "reporting"),
     ("suite", "scenario"),
     ("chat", "mcp", "terminal"),
-    ("aider", "clients", "performance", "faults"),
+    ("aider", "clients", "performance", "faults", "probe"),
     ("world", "runner"),
     ("cli", "doctor"),
 )

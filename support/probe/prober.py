@@ -1,0 +1,139 @@
+"""Rounds of checks on a server at a URL, one request at a time, until the probe is stopped."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import NoReturn
+
+from prometheus_client import start_http_server
+
+from support.errors import SettingsError, TargetError
+from support.http.client import ApiClient
+from support.probe.checks import Result, probe_checks, run_check
+from support.probe.metrics import ProbeMetrics
+from support.servers.discovery import UrlTarget, discover
+from support.servers.endpoints import Endpoint, url_endpoint
+from support.settings import Settings, redact_url
+from support.user_files import problem_of
+
+# Of a check; a server that needs longer is of no use to anybody, and the next check waits.
+CHECK_SECONDS = 30.0
+_DURATION = re.compile(r"(\d+)(s|m|h)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_ADDRESS = re.compile(r"(?P<host>[\w.-]+|\[[\da-fA-F:]+\]):(?P<port>\d{1,5})")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the metrics are served; port 0 is a free one."""
+
+    host: str
+    port: int
+
+
+def parse_interval(text: str) -> float:
+    """Seconds of `60s`, `5m` or `1h`; raises `SettingsError`."""
+    found = _DURATION.fullmatch(text)
+    if found is None or int(found[1]) == 0:
+        raise SettingsError(f"--every {text!r}: give a duration from 1s on, such as 60s or 5m")
+    return float(int(found[1]) * _SECONDS[found[2]])
+
+
+def parse_address(text: str) -> Address:
+    """Of `127.0.0.1:9815`; raises `SettingsError`."""
+    found = _ADDRESS.fullmatch(text)
+    if found is None or int(found["port"]) > 65535:
+        raise SettingsError(f"--listen {text!r}: give an address and a port, such as 127.0.0.1:9815")
+    return Address(found["host"].strip("[]"), int(found["port"]))
+
+
+@contextmanager
+def served(metrics: ProbeMetrics, address: Address) -> Iterator[str]:
+    """Serve the metrics; their URL. Raises `SettingsError` when the address cannot be used."""
+    try:
+        server, thread = start_http_server(address.port, address.host, metrics.registry)
+    except OSError as error:
+        place = f"{address.host}:{address.port}"
+        raise SettingsError(
+            f"--listen {place}: {problem_of(error)}; choose another address or port"
+        ) from None
+    try:
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        yield f"http://{host}:{server.server_port}/metrics"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class Prober:
+    """Checks a server. `report` receives a line for each check whose outcome is another than before."""
+
+    def __init__(self, settings: Settings, interval: float, report: Callable[[str], None]) -> None:
+        """`settings`: with a `target_url`. `interval`: seconds from the start of a round to the next."""
+        assert settings.target_url
+        self._settings = settings
+        self._interval = interval
+        self._report = report
+        self._failures: dict[str, str] = {}
+        self._endpoint: Endpoint | None = None
+        self.metrics = ProbeMetrics(interval, redact_url(settings.target_url))
+
+    def run(self, wait: Callable[[float], object]) -> NoReturn:
+        """Rounds without an end: `wait` (seconds), or a signal, ends them by an exception.
+
+        The start of a round that was missed, as the one before took longer, is left out.
+        """
+        due = time.monotonic()
+        while True:
+            self.run_round()
+            now = time.monotonic()
+            due += self._interval * (1 + (now - due) // self._interval)
+            wait(due - now)
+
+    def run_round(self) -> None:
+        """Each check once. All fail without a server that answers."""
+        results = []
+        for result in self._results():
+            results.append(result)
+            self.metrics.add(result)
+            self._report_change(result)
+        self.metrics.end_round()
+        if all(result.failure for result in results):
+            # It may come back with another version, or another model.
+            self._endpoint = None
+
+    def _results(self) -> Iterator[Result]:
+        try:
+            endpoint = self._identified()
+        except TargetError as error:
+            yield from self._unreachable(str(error))
+            return
+        seconds = min(CHECK_SECONDS, self._interval)
+        client = ApiClient(endpoint.base_url, api_key=endpoint.key, timeout=seconds, may_be_silent=True)
+        with closing(client):
+            for case in probe_checks():
+                yield run_check(client, endpoint, case)
+
+    def _identified(self) -> Endpoint:
+        """The server, with the model that it lists; raises `TargetError` while it does not answer."""
+        if self._endpoint is None:
+            target = discover(self._settings)
+            assert isinstance(target, UrlTarget)
+            self._endpoint = url_endpoint(target, "openai", self._settings.api_key)
+            self.metrics.set_target(target.program, target.version)
+        return self._endpoint
+
+    def _unreachable(self, why: str) -> Sequence[Result]:
+        return [Result(case.id, why, 0.0) for case in probe_checks()]
+
+    def _report_change(self, result: Result) -> None:
+        before = self._failures.get(result.check)
+        if result.failure != before:
+            how = f"failed: {result.failure}" if result.failure else f"passed in {result.seconds:.2f} s"
+            self._report(f"{result.check} {how}")
+        self._failures[result.check] = result.failure
