@@ -44,7 +44,7 @@ def parse_interval(text: str) -> float:
 
 
 def parse_address(text: str) -> Address:
-    """Of `127.0.0.1:9815`; raises `SettingsError`."""
+    """Raises `SettingsError` when it is no address with a port."""
     found = _ADDRESS.fullmatch(text)
     if found is None or int(found["port"]) > 65535:
         raise SettingsError(f"--listen {text!r}: give an address and a port, such as 127.0.0.1:9815")

@@ -48,6 +48,7 @@ TABLES = {
     "support/monitoring/alert_rules.toml",
     "support/monitoring/dashboard.toml",
     "support/monitoring/metric_table.toml",
+    "support/probe/checks.toml",
     "support/servers/startup_hints.toml",
     "support/servers/capabilities.toml",
     "support/servers/launch_plans.toml",

@@ -166,6 +166,20 @@ def test_control_codes_of_an_answer_are_noticed_and_told_visibly(terminal: Termi
     fails(with_turns(terminal, STATS).require_no_control_codes, "expected an answer")
 
 
+@pytest.mark.parametrize(("chunks", "message"), [([1, 2, 5], ""), ([1, 2, 2, 5], "it arrived in 2")])
+def test_an_answer_that_was_read_at_once_is_asked_for_again(
+    terminal: TerminalScenario, monkeypatch: pytest.MonkeyPatch, chunks: list[int], message: str
+) -> None:
+    turns = [replace(TURN, chunks=number) for number in chunks]
+    terminal.turns.add(turns.pop(0))
+    monkeypatch.setattr(terminal, "_chats", [None])
+    monkeypatch.setattr(terminal, "send_line", lambda _line: terminal.turns.add(turns.pop(0)))
+    if message:
+        fails(lambda: terminal.require_chunks(3), message)
+    else:
+        terminal.require_chunks(3)
+
+
 def test_small_checks_notice_the_opposite(terminal: TerminalScenario) -> None:
     with_turns(terminal, TURN.output)
     terminal.require_chunks(3)
