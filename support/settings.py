@@ -157,6 +157,19 @@ class Settings(BaseModel):
         "URL of a running Prometheus that scrapes mistral.rs servers; it is only read",
         "give a base address such as http://HOST:PORT",
     )
+    grafana_url: str | None = _setting(
+        None,
+        "URL of a running Grafana; the suite makes a data source and a dashboard there and removes them",
+        "give a base address such as http://HOST:PORT",
+    )
+    grafana_token: SecretStr | None = _setting(
+        None, "sent as a bearer token to GRAFANA_URL: that of a service account", "give a token"
+    )
+    grafana_data_source: str | None = _setting(
+        None,
+        "uid of a data source of GRAFANA_URL; none: one is made for the Prometheus of the run",
+        "give the uid of a Prometheus data source",
+    )
     acceptance_target: Literal["auto", "real", "reference"] = _setting(
         "auto",
         "auto: a real server if one is found, else the reference server",
@@ -259,7 +272,7 @@ class Settings(BaseModel):
             raise ValueError("it has a control character")
         return value.strip()
 
-    @field_validator("target_api_key")
+    @field_validator("target_api_key", "grafana_token")
     @classmethod
     def _token(cls, key: SecretStr | None) -> SecretStr | None:
         if key is not None and not _TOKEN.fullmatch(key.get_secret_value()):
@@ -273,7 +286,7 @@ class Settings(BaseModel):
             return value
         return str(cls._absolute_http(value))
 
-    @field_validator("target_url", "ollama_url", "prometheus_url")
+    @field_validator("target_url", "ollama_url", "prometheus_url", "grafana_url")
     @classmethod
     def _absolute_http(cls, url: str | None) -> str | None:
         if url is None:
@@ -530,7 +543,8 @@ def load_settings(
     )
     values = in_file | {name: os.environ[variable] for name, variable in variables.items()} | chosen
     # Also for the error of a wrong value.
-    set_redactor(redactor_for(str(values.get("target_api_key") or "")))
+    tokens = [str(values.get("grafana_token") or "")]
+    set_redactor(redactor_for(str(values.get("target_api_key") or ""), tokens=tokens))
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -540,8 +554,11 @@ def load_settings(
     _ca_file = settings.target_ca_file
     # Here and not later: from now on texts may contain them.
     # Not all of them are addresses; the other values are no secret.
-    addresses = (settings.target_url, settings.ollama_url, settings.ollama_api, *settings.compared_servers)
-    set_redactor(redactor_for(settings.api_key, addresses))
+    addresses = (
+        *(settings.target_url, settings.ollama_url, settings.ollama_api, *settings.compared_servers),
+        *(settings.prometheus_url, settings.grafana_url),
+    )
+    set_redactor(redactor_for(settings.api_key, addresses, tokens=tokens))
     return ResolvedSettings(settings, origins)
 
 

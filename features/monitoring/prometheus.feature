@@ -31,3 +31,8 @@ Feature: Prometheus and Alertmanager watch the server
   Scenario: Silences and a server that is down mute alerts
     When the "muted alerts" cases of the monitoring API are run
     Then every case conforms
+
+  @critical
+  Scenario: Every panel of the dashboard has data
+    When the "dashboard" cases of the monitoring API are run
+    Then every case conforms

@@ -9,6 +9,7 @@ exposition         the text exposition format of Prometheus: reading a page, and
 healthy_load       a load that a server can serve, as its client and as Prometheus counted it
 incident           alerts with their causes, as Prometheus and Alertmanager noticed them
 load               requests of users, with what the client counted of each
+grafana            a user's Grafana: data source, dashboard, queries of panels, alerts
 metric_table       which metrics a version of mistral.rs has, with type and labels (`metric_table.toml`)
 prometheus_api     what a Prometheus answers: queries, targets, rules, alerts
 prometheus_pair    one Prometheus and one Alertmanager on loopback, with a generated and checked configuration

@@ -10,14 +10,15 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
 from support.errors import CheckFailed
 from support.monitoring.alert_rules import rules_file
+from support.monitoring.grafana import GrafanaApi, Installed, installed
 from support.monitoring.prometheus_api import PrometheusApi, Series
-from support.monitoring.prometheus_pair import PrometheusPair, ScrapeTarget, start_pair
+from support.monitoring.prometheus_pair import SCRAPE_SECONDS, PrometheusPair, ScrapeTarget, start_pair
 from support.monitoring.webhook import WebhookReceiver
 from support.programs.launcher import LaunchedProgram
 from support.servers.command_line import ModelArguments
@@ -195,6 +196,18 @@ class MonitoringSession:
             raise CheckFailed(f"{name}: {self.kept[name]}")
         found: T = self.kept[name]
         return found
+
+    def grafana(self) -> GrafanaApi:
+        """The user's Grafana; needs `grafana_url`."""
+        settings = self._settings
+        assert settings.grafana_url is not None
+        token = settings.grafana_token.get_secret_value() if settings.grafana_token else None
+        return GrafanaApi(settings.grafana_url, token)
+
+    def in_grafana(self) -> AbstractContextManager[Installed]:
+        """Our dashboard in the user's Grafana, with the data source of the settings, or one for this pair."""
+        source = self._settings.grafana_data_source
+        return installed(self.grafana(), self.api.url, SCRAPE_SECONDS, source)
 
     def _stop_server(self) -> None:
         if self.server is not None:

@@ -129,10 +129,16 @@ class Redactor:
 
 
 def redactor_for(
-    key: str | None, addresses: Iterable[str | None] = (), environ: Mapping[str, str] | None = None
+    key: str | None,
+    addresses: Iterable[str | None] = (),
+    environ: Mapping[str, str] | None = None,
+    tokens: Iterable[str | None] = (),
 ) -> Redactor:
-    """Knows the key, passwords and secret query values of the addresses, and secret environment variables."""
-    secrets = [key] if key else []
+    """Knows the key, passwords and secret query values of the addresses, and secret environment variables.
+
+    `tokens`: those of other programs than the target.
+    """
+    secrets = [*filter(None, (key, *tokens))]
     for address in filter(None, addresses):
         parts = urllib.parse.urlsplit(address)
         user, _, password = parts.netloc.rpartition("@")[0].partition(":")

@@ -30,6 +30,7 @@ NEEDS_AIDER_MODEL = "needs.aider_model"
 # The programs that are installed at the start of the first run that needs them.
 ASSISTANTS = {NEEDS_AIDER: AIDER, "needs.cecli": CECLI}
 NEEDS_PROMETHEUS, NEEDS_PROMETHEUS_URL = "needs.prometheus", "needs.prometheus_url"
+NEEDS_GRAFANA = "needs.grafana"
 MONITORING = (PROMETHEUS, ALERTMANAGER)
 METRICS = "needs.metrics"
 # Servers that a scenario compares: which of them serve the scripted model, and which are the suite's own.
@@ -239,6 +240,8 @@ class Requirements:
     def _missing_monitoring(self, wanted: Collection[str]) -> str | None:
         if NEEDS_PROMETHEUS_URL in wanted and self.settings.prometheus_url is None:
             return "requires a Prometheus of your own; set PROMETHEUS_URL"
+        if NEEDS_GRAFANA in wanted and self.settings.grafana_url is None:
+            return "requires a Grafana of your own; set GRAFANA_URL"
         if NEEDS_PROMETHEUS not in wanted:
             return None
         missing = [part for part in MONITORING if part.locate(self.settings) is None]

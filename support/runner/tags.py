@@ -36,6 +36,7 @@ NEEDS = frozenset(
         "needs.aider_model",
         "needs.cecli",
         "needs.prometheus",
+        "needs.grafana",
         *CAPABILITIES,
     }
 )

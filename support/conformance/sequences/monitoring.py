@@ -8,10 +8,17 @@ from contextlib import suppress
 from support.conformance.sequence import CheckedClient, require_equal, sequence
 from support.errors import CheckFailed
 from support.monitoring import incident
+from support.monitoring.alert_rules import alert_names
 from support.monitoring.dashboard import dashboard
-from support.monitoring.dashboard_data import DashboardData, objective_findings, observe_under_load
+from support.monitoring.dashboard_data import (
+    DashboardData,
+    findings,
+    objective_findings,
+    observe_under_load,
+)
 from support.monitoring.dashboard_picture import dashboard_picture
 from support.monitoring.exposition import read_page, require_none, shown
+from support.monitoring.grafana import changed_panels
 from support.monitoring.healthy_load import ObservedLoad, observe_load
 from support.monitoring.incident import Incident, observe_incident
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS
@@ -194,7 +201,6 @@ def _dashboard(client: MonitoringClient) -> DashboardData:
     def send() -> None:
         for stream in (False, True):
             client.client.post("/v1/chat/completions", {**chat, "stream": stream})
-        client.client.send("GET", "/unknown")
 
     component = client.server.components[-1]
     return session.keep(
@@ -222,3 +228,47 @@ def _dashboard_variables(client: MonitoringClient) -> None:
 @sequence("monitoring.dashboard.objectives")
 def _dashboard_objectives(client: MonitoringClient) -> None:
     require_none([*objective_findings(client.scraped().api, _dashboard(client).time)])
+
+
+# -- a user's Grafana
+
+
+@sequence("monitoring.grafana.health")
+def _grafana_health(client: MonitoringClient) -> None:
+    require_equal("the database of Grafana", "ok", client.scraped().grafana().health().get("database"))
+
+
+@sequence("monitoring.grafana.data_source")
+def _grafana_source(client: MonitoringClient) -> None:
+    session = client.scraped()
+    with session.in_grafana() as made:
+        require_equal(
+            "the type of the data source", "prometheus", session.grafana().source(made.source)["type"]
+        )
+        require_equal("its health", "OK", session.grafana().source_health(made.source).get("status"))
+
+
+@sequence("monitoring.grafana.dashboard")
+def _grafana_dashboard(client: MonitoringClient) -> None:
+    session = client.scraped()
+    with session.in_grafana() as made:
+        require_none([*changed_panels(dashboard(), session.grafana().dashboard(made.dashboard))])
+
+
+@sequence("monitoring.grafana.panels")
+def _grafana_panels(client: MonitoringClient) -> None:
+    session, found = client.scraped(), _dashboard(client)
+    with session.in_grafana() as made:
+        stored = session.grafana().dashboard(made.dashboard)
+        data = session.grafana().read_panels(stored, made.source, found.time, found.choices)
+        require_none(findings(data, *client.server.components[-1]))
+
+
+@sequence("monitoring.grafana.alerts")
+def _grafana_alerts(client: MonitoringClient) -> None:
+    session = client.scraped()
+    with session.in_grafana() as made:
+        listed = {rule["name"]: rule for rule in session.grafana().rules(made.source)}
+        require_none([f"Grafana does not list {name}" for name in alert_names() if name not in listed])
+        wrong = [rule for rule in listed.values() if rule.get("health") not in ("ok", "unknown")]
+        require_none([f"{rule['name']} is {rule.get('health')}: {rule.get('lastError')}" for rule in wrong])
