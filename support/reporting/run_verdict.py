@@ -168,8 +168,12 @@ class RunVerdict:
         unknown = [f"{self.version_unknown}."] if self.version_unknown else []
         if found := self.causes:
             source = f" ({found[0].source})" if found[0].source else ""
-            first = f"First cause: {one_line(found[0].reason, SHOWN_CHARACTERS)}{source}."
-            return [first, *unknown, f"Evidence: {self.evidence}; `acceptance accept ID` accepts a failure."]
+            cause = f"First cause: {one_line(found[0].reason, SHOWN_CHARACTERS)}{source}"
+            return [
+                f"{cause}; evidence: {self.evidence}.",
+                *unknown,
+                "`acceptance accept ID` accepts a failure.",
+            ]
         numbers = [f"{number} {severity}" for severity, number in self.decision.known_issues.items()]
         parts = [f"known issues: {', '.join(numbers)}"] if numbers else []
         parts += [f"accepted: {len(self.decision.accepted)}"] if self.decision.accepted else []

@@ -14,6 +14,7 @@ from support.errors import CheckFailed
 from support.http.exchange import strict_json
 from support.programs.child_environment import child_environment
 from support.programs.process import CompletedCommand, run_command
+from support.results.causes import panic_in
 from support.results.must_check import MustCheck
 from support.results.scenario_result import ScenarioResult
 from support.servers.discovery import CommandTarget
@@ -67,7 +68,9 @@ def check_ended(outcome: CompletedCommand, exit_code: int, limit: float) -> None
     crash = CRASH.search(outcome.stdout + outcome.stderr)
     crashed = crash is not None or outcome.exit_code == EXIT_PANIC or outcome.exit_code < 0
     if crashed:
-        raise CheckFailed(f"the program crashed\n{outcome.describe()}")
+        # In the first line: other panics are other causes.
+        panic = panic_in(f"{outcome.stderr}\n{outcome.stdout}")
+        raise CheckFailed(": ".join(filter(None, ("the program crashed", panic))) + f"\n{outcome.describe()}")
     if outcome.exit_code != exit_code:
         raise CheckFailed(f"expected exit code {exit_code}\n{outcome.describe()}")
     if outcome.seconds > limit:

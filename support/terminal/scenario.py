@@ -19,6 +19,7 @@ from support.programs.never_ready import NEVER_READY
 from support.programs.process import CompletedCommand
 from support.programs.system_program import TMUX
 from support.reporting.evidence import Transcript
+from support.results.causes import why_ended
 from support.results.must_check import MustCheck
 from support.results.safe_text import visible
 from support.results.scenario_result import ScenarioResult
@@ -111,10 +112,20 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
         try:
             chat.begin()
         except WaitTimeout as error:
-            if chat.alive:
-                NEVER_READY.failed(kind, str(error).partition("\n")[0].partition("; the screen")[0])
+            if not chat.alive:
+                raise error from self._start_failure(chat, error)
+            NEVER_READY.failed(kind, str(error).partition("\n")[0].partition("; the screen")[0])
             raise
         NEVER_READY.succeeded(kind)
+
+    def _start_failure(self, chat: Chat | TmuxWindow, error: WaitTimeout) -> StartFailure:
+        """Of a chat that has ended before its prompt: the cause is that of a server that does not start."""
+        # Not the screen, which breaks lines.
+        log = chat.session.output.decode(errors="replace") if isinstance(chat, Chat) else chat.whole_text
+        log = log.replace("\r\n", "\n")
+        code = chat.session.exit_code if isinstance(chat, Chat) else None
+        cause = f"{self._suite.command.label} does not start: {why_ended(log)}"
+        return StartFailure(visible(str(error)), exit_code=code, log=log, cause=cause)
 
     def start_with(self, setup: str, planned: Callable[[], ModelArguments]) -> None:
         """Start a chat in one of the ways of `CHAT_SETUPS`."""
@@ -137,12 +148,9 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
         try:
             self.start(model, FAILING_CHAT)
         except WaitTimeout as error:
-            session = self.chat.session
-            code = session.exit_code
-            if code is None:
+            failure = error.__cause__
+            if not isinstance(failure, StartFailure):
                 raise
-            log = session.output.decode(errors="replace").replace("\r\n", "\n")
-            failure = StartFailure(visible(str(error)), exit_code=code, log=log)
             return LaunchResult(None, failure, time.monotonic() - began)
         raise CheckFailed(
             f"expected the start to fail, but there is a prompt:\n{self.chat.session.screen.text}"
@@ -365,7 +373,9 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
     def crashes(self) -> list[str]:
         """What the screens show of a crash, also of one that was scrolled out: from its line on."""
         shown = (_CRASHED.search(chat.whole_text) for chat in self._chats)
-        return [f"the screen shows a crash:\n{crash[0][:MESSAGE_CHARACTERS]}" for crash in shown if crash]
+        return [
+            f"the screen shows a crash: {crash[0][:MESSAGE_CHARACTERS].lstrip()}" for crash in shown if crash
+        ]
 
     def transcripts(self) -> list[Transcript]:
         """Of each terminal, in the order in which they were opened."""

@@ -50,7 +50,10 @@ def fails(check: Callable[[], object], words: str) -> None:
         ({"exit_code": 1}, "expected exit code 0"),
         ({"exit_code": 101}, "crashed"),
         ({"exit_code": -11}, "crashed"),
-        ({"stderr": "thread 'main' panicked at src/main.rs"}, "crashed"),
+        (
+            {"stderr": "thread 'main' panicked at src/main.rs:1:2:\nno such layer"},
+            "crashed: panicked at src/main.rs:1:2: no such",
+        ),
         ({"stdout": "Traceback (most recent call last):"}, "crashed"),
         ({"seconds": 2.5}, "expected the program to exit within 2"),
     ],

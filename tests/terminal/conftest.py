@@ -38,7 +38,10 @@ def terminal_scenario(tmp_path: Path, script: Script) -> Iterator[Scenario]:
             executable, *rest = words(program, *arguments)
             suite = SimpleNamespace(
                 command=SimpleNamespace(
-                    path=executable, version="0.8.1", command_line=SimpleNamespace(chat=lambda _model: rest)
+                    path=executable,
+                    version="0.8.1",
+                    label="mistralrs 0.8.1",
+                    command_line=SimpleNamespace(chat=lambda _model: rest),
                 ),
                 settings=SimpleNamespace(seconds=lambda seconds: seconds),
                 scripted=lambda: ModelArguments(tmp_path, "model.gguf", "gguf"),

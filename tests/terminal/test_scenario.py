@@ -10,7 +10,7 @@ import pytest
 from behave.model import Scenario
 from behave.parser import parse_file
 
-from support.errors import SeveralFailures
+from support.errors import SeveralFailures, cause_of
 from support.models.script import Script
 from support.servers.command_line import ModelArguments
 from support.terminal import chat as chat_module
@@ -64,8 +64,9 @@ def test_a_chat_that_has_to_fail_is_counted_by_itself(
 
 def test_a_program_that_ends_before_its_prompt_is_started_again(terminal_scenario: Make) -> None:
     for _ in range(3):
-        with pytest.raises(WaitTimeout, match="exit code 1"):
+        with pytest.raises(WaitTimeout, match="exit code 1") as caught:
             terminal_scenario(fakes.REFUSAL).start()
+        assert cause_of(caught.value) == "mistralrs 0.8.1 does not start: Error: no such model"
     terminal_scenario(fakes.CHAT).start()
 
 
@@ -81,7 +82,7 @@ def test_a_crash_that_was_scrolled_out_is_part_of_the_failure(
     ):
         terminal.require_scripted()
     (crash,) = terminal.crashes()
-    assert re.match(r"(?s)the screen shows a crash:\nthread .*must have a model metadata", crash)
+    assert re.match(r"(?s)the screen shows a crash: thread .*must have a model metadata", crash)
 
 
 # -- Backspace over characters of several bytes
