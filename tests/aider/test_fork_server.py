@@ -26,6 +26,11 @@ def main(arguments):
         time.sleep(600)
     if arguments == ["fail"]:
         raise ValueError("a defect")
+    if arguments == ["parse"]:
+        import json5
+        json5.loads("own")["changed"] = True
+        print(json5.loads("own"), json5.loads("another"))
+        return 0
     if arguments == ["connect"]:
         socket.socket().connect_ex(("127.0.0.1", 9))
     print(arguments, os.environ.get("OWN"), os.getcwd(), sys.stdin.read(), sys.argv[0])
@@ -37,6 +42,12 @@ class litellm:
     def _load_litellm():
         print("loaded", flush=True)
 """
+# As `json5`; of the text of `aider/resources/model-metadata.json`, and of others.
+JSON5 = """
+def loads(text):
+    print("parsed", text, flush=True)
+    return {text: 1}
+"""
 
 
 @pytest.fixture
@@ -46,6 +57,10 @@ def server(tmp_path: Path) -> Iterator[Path]:
     (package / "__init__.py").write_text("")
     (package / "main.py").write_text(MAIN)
     (package / "llm.py").write_text(LLM)
+    (package / "resources").mkdir()
+    (package / "resources" / "__init__.py").write_text("")
+    (package / "resources" / "model-metadata.json").write_text("own")
+    (package.parent / "json5.py").write_text(JSON5)
     path = tmp_path / "s"
     env = {"PYTHONPATH": str(package.parent), "PATH": os.environ["PATH"]}
     command = [sys.executable, fork_server.__file__, "serve", str(path)]
@@ -74,6 +89,12 @@ def test_a_run_is_as_if_it_had_started_the_program(server: Path) -> None:
     output, _ = process.communicate("typed", timeout=PATIENCE)
     assert process.returncode == 2
     assert output == f"['--one', 'two words'] mine {server.parent} typed aider\n"
+
+
+def test_the_own_list_of_models_is_parsed_before_all_runs(server: Path) -> None:
+    for _ in range(2):
+        output, _ = start(server, "parse").communicate("", timeout=PATIENCE)
+        assert output == "parsed another\n{'own': 1} {'another': 1}\n"
 
 
 def test_a_defect_is_a_traceback_and_exit_code_1(server: Path) -> None:
