@@ -81,3 +81,29 @@ Feature: Configuration of Aider by its user
       | An unknown option      | no-such     |       | unrecognized arguments | 2    |
       | An unknown edit format | edit-format | typed | invalid choice         | 2    |
       | A test without command | test        |       | No --test-cmd          | 1    |
+
+  @minor @needs.command @needs.aider
+  Scenario: A wrong variable is reported before any request
+    Given the variable "AIDER_EDIT_FORMAT" of Aider is "typed"
+    When Aider is started
+    Then Aider prints "invalid choice"
+    And Aider exits with code 2
+    And Aider sends 0 requests for an edit
+
+  @minor @needs.command @needs.aider
+  Scenario Outline: <mistake> is reported at the start
+    Given the file "<file>" in the project
+      """
+      <content>
+      """
+    When Aider is started
+    Then Aider prints "<message>"
+    And Aider exits with code <code>
+    And Aider sends 0 requests for an edit
+
+    Examples: files
+      | mistake                  | file                       | content                              | message                             | code |
+      | An unknown key           | .aider.conf.yml            | no-such-key: 1                       | no-such-key                         | 2    |
+      | A file that is no YAML   | .aider.conf.yml            | edit-format: [                       | Couldn't parse config file          | 2    |
+      | An unknown model setting | .aider.model.settings.yml  | [{name: openai/default, no_such: 1}] | unexpected keyword argument         | 0    |
+      | Metadata without an end  | .aider.model.metadata.json | {"openai/default":                   | Error loading model metadata models | 0    |

@@ -32,3 +32,18 @@ Feature: Aider edits existing files
       | a real Ollama | whole       | Correct the melting point   | test_ice   |
       | a real Ollama | diff        | Correct the point of vapour | test_steam |
       | a real Ollama | udiff       | Correct the coldest point   | test_cold  |
+
+  @normal @needs.command @needs.aider
+  Scenario: Uncommitted changes get a commit before the edit
+    Given the project "thermometer"
+    And Aider is connected to mistral.rs
+    And the file "thermometer.py" in the project
+      """
+      FREEZING = 31.0
+      """
+    When Aider is asked "Correct the melting point" with
+      | option | value          |
+      | file   | thermometer.py |
+    Then Aider adds 2 commits
+    And Aider sends 2 requests for a commit message
+    And the tests "test_ice" of the project pass

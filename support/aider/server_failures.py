@@ -61,6 +61,8 @@ SERVER_FAILURES: NameRegistry[tuple[Fault, ...]] = NameRegistry(
         "a wrong key": (_error(401, "Incorrect API key provided", "invalid_api_key"),),
         "an unknown model": (_error(404, "The model does not exist", "model_not_found"),),
         "an invalid request": (_error(400, "This field is not known", "invalid_value"),),
+        # litellm repeats it without some of the fields.
+        "unprocessable fields only": (_error(422, "This field cannot be processed", "invalid_value"),) * 2,
         "a full context": (_error(400, CONTEXT_LENGTH, "context_length_exceeded"),),
         "one busy error": (_error(429, "Try again in a second", "rate_limit", **{"retry-after": "1"}),),
         "one server error": (_error(500, "The engine failed", "server_error"),),
