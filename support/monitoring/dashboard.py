@@ -129,7 +129,18 @@ def _provisioned(kind: str, entry: JsonObject) -> str:
 
 
 def _link(title: str, url: str) -> JsonObject:
-    return {"title": title, "type": "link", "icon": "doc", "url": url, "targetBlank": True, "tags": []}
+    return {
+        "title": title,
+        "type": "link",
+        "icon": "doc",
+        "url": url,
+        "tooltip": "",
+        "tags": [],
+        "asDropdown": False,
+        "targetBlank": True,
+        "includeVars": False,
+        "keepTime": False,
+    }
 
 
 def _annotations() -> Sequence[JsonObject]:
@@ -148,11 +159,10 @@ def _annotations() -> Sequence[JsonObject]:
         "datasource": DATA_SOURCE,
         "enable": True,
         "iconColor": "red",
-        "expr": f'ALERTS{{alertstate="firing",{SERVER}}}',
+        "target": {"refId": "Anno", "expr": f'ALERTS{{alertstate="firing",{SERVER}}}', "interval": "30s"},
         "titleFormat": "{{alertname}}",
         "textFormat": "{{instance}}",
         "tagKeys": "severity",
-        "step": "30s",
     }
     return [built_in, alerts]
 
@@ -189,7 +199,6 @@ def _label_variable(name: str, label: str, series: str, current: JsonObject, eve
         "label": label,
         "type": "query",
         "datasource": DATA_SOURCE,
-        "definition": query,
         "query": {"query": query, "refId": "StandardVariableQuery"},
         "refresh": 2,
         "sort": 1,

@@ -105,7 +105,7 @@ def choices(api: PrometheusApi, document: JsonObject, time: TimeRange) -> dict[s
         if variable["type"] == "custom":
             found[name] = [variable["current"]["value"]]
         elif variable["type"] == "query":
-            query, _, label = variable["definition"].removeprefix("label_values(").rpartition(", ")
+            query, _, label = variable["query"]["query"].removeprefix("label_values(").rpartition(", ")
             known = {other: chosen(values) for other, values in found.items()}
             series = filled_in(query, {**time.built_in(), **known})
             span, label = time.built_in()["__range"], label.removesuffix(")")

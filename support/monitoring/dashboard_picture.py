@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from support.monitoring.dashboard import COLUMNS
 from support.monitoring.dashboard_data import DashboardData, QueryData
 from support.monitoring.dashboard_queries import legend_of, panels_of
+from support.monitoring.metric_table import all_metrics, metric_of_series
 from support.monitoring.prometheus_api import Series
+from support.monitoring.promql import parse, selectors
 from support.units import JsonObject
 
 if TYPE_CHECKING:
@@ -64,9 +66,10 @@ def _drawn(panel: Panel, data: Sequence[QueryData], shown: DashboardData) -> Map
         "width": panel["gridPos"]["w"],
         "errors": [one.error for one in data if one.error],
         "empty": not any(one.series for one in data),
-        "no_value": defaults.get("noValue", "no data"),
         "kind": kind,
     }
+    if found["empty"]:
+        return {**found, "no_value": defaults.get("noValue") or _needs(data)}
     if kind == "table":
         return {**found, **_table(panel, data)}
     if kind == "stat":
@@ -111,6 +114,7 @@ def _lines(panel: Panel, data: Sequence[QueryData], shown: DashboardData) -> Map
     highest = max([value for _, points in series for _, value in points], default=0.0) or 1.0
     start, seconds = shown.time.start, shown.time.end - shown.time.start
     across = width - LEFT - RIGHT
+    gap = 1.5 * shown.time.step
 
     def place(at: float, value: float) -> str:
         return f"{LEFT + across * (at - start) / seconds:.1f},{TOP + HEIGHT * (1 - value / highest):.1f}"
@@ -127,11 +131,34 @@ def _lines(panel: Panel, data: Sequence[QueryData], shown: DashboardData) -> Map
             {
                 "name": name,
                 "colour": COLOURS[number % len(COLOURS)],
-                "points": [place(*one) for one in points],
+                "parts": [[place(*one) for one in part] for part in _parts(points, gap)],
             }
             for number, (name, points) in enumerate(series)
         ],
     }
+
+
+def _parts(points: Sequence[tuple[float, float]], gap: float) -> Iterator[Sequence[tuple[float, float]]]:
+    """Where there was no value, the line is interrupted."""
+    part: list[tuple[float, float]] = []
+    for point in points:
+        if part and point[0] - part[-1][0] > gap:
+            yield part
+            part = []
+        part.append(point)
+    yield part
+
+
+def _needs(data: Sequence[QueryData]) -> str:
+    """What a server without data lacks, as far as it is known."""
+    metrics = all_metrics()
+    found = {
+        metric.only_with: None
+        for one in data
+        for selector in selectors(parse(one.query.expression))
+        if (metric := metric_of_series(selector.name, metrics)) is not None and metric.only_with
+    }
+    return f"no data; requires {' and '.join(found)}" if found else "no data"
 
 
 def _name(query: QueryData, series: Series) -> str:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from support.monitoring.dashboard import COLUMNS, SERVER, objectives
+from support.monitoring.dashboard import COLUMNS, SERVER, default_parameters, objectives
 from support.monitoring.dashboard_queries import BUILT_IN, panels_of, variables_in
 from support.monitoring.metric_table import Metric, all_metrics, metric_of_series
 from support.monitoring.promql import (
@@ -20,6 +20,7 @@ from support.monitoring.promql import (
     Binary,
     Call,
     Labels,
+    Matcher,
     Node,
     Selector,
     UnreadableQuery,
@@ -39,6 +40,8 @@ PANELS_WITH_UNIT = ("stat", "timeseries", "table", "gauge")
 UNITS = {"short", "percentunit", "s", "bytes", "reqps", "ops", "cps", "none"}
 VERSIONS = ("0.9.0", "0.9.1", "0.9.2", "0.9.5")
 RATES = ("rate", "irate", "increase")
+# Not one of the servers that can be chosen.
+OF_THE_PROBE = Matcher("job", "=", str(default_parameters()["probe_job"]))
 OWN_PROGRAMS = ("mistralrs", "mistralrs-reference")
 
 
@@ -180,7 +183,7 @@ def _metrics_exist(document: Document, metrics: Mapping[str, Metric]) -> Iterato
             if metric_of_series(selector.name, metrics) is None:
                 yield f"{panel['title']}: no version has {selector.name}"
     for one in variables(document, "query"):
-        for name in re.findall(r"label_values\((\w+)", one["definition"]):
+        for name in re.findall(r"label_values\((\w+)", one["query"]["query"]):
             if name not in metrics:
                 yield f"${one['name']}: no version has {name}"
 
@@ -326,13 +329,13 @@ def _template_instance(document: Document, _: Mapping[str, Metric]) -> Iterator[
 @rule("template-label-promql-rule")
 def _template_promql(document: Document, _: Mapping[str, Metric]) -> Iterator[str]:
     for one in variables(document, "query"):
-        found = re.fullmatch(r"label_values\((.+), (\w+)\)", one["definition"])
+        found = re.fullmatch(r"label_values\((.+), (\w+)\)", one["query"]["query"])
         try:
             tree = parse(found[1]) if found else None
         except UnreadableQuery:
             tree = None
-        if not isinstance(tree, Selector) or one["query"]["query"] != one["definition"]:
-            yield f"${one['name']} has no readable query: {one['definition']}"
+        if not isinstance(tree, Selector):
+            yield f"${one['name']} has no readable query: {one['query']['query']}"
 
 
 @rule("template-on-time-change-reload-rule")
@@ -398,6 +401,8 @@ def _target_rate(document: Document, _: Mapping[str, Metric]) -> Iterator[str]:
 def _target_matcher(document: Document, label: str) -> Iterator[str]:
     for panel, _, tree in trees_of(document):
         for selector in selectors(tree):
+            if selector.matcher("job") == OF_THE_PROBE:
+                continue
             matcher = selector.matcher(label)
             if matcher is None or (matcher.operator, matcher.value) != ("=~", f"${label}"):
                 yield f'{panel["title"]}: {selector.name} without {label}=~"${label}"'
@@ -457,5 +462,7 @@ def _uneditable(document: Document, _: Mapping[str, Metric]) -> Iterator[str]:
 @rule("alerts-annotated")
 def _annotated(document: Document, _: Mapping[str, Metric]) -> Iterator[str]:
     found: Sequence[Document] = document["annotations"]["list"]
-    if not any(one.get("expr") == f'ALERTS{{alertstate="firing",{SERVER}}}' for one in found):
+    if not any(
+        one.get("target", {}).get("expr") == f'ALERTS{{alertstate="firing",{SERVER}}}' for one in found
+    ):
         yield "alerts that fire are not drawn into the panels"

@@ -64,7 +64,6 @@ VARIABLE: Types = {
 }
 VARIABLE_OPTIONAL: Types = {
     "datasource": dict,
-    "definition": str,
     "refresh": int,
     "sort": int,
     "allValue": str,

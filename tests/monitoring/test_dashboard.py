@@ -118,7 +118,7 @@ CONTROLS: list[tuple[str, Change, str]] = [
     ("metrics-exist", query("Size of requests", "bytes_bucket", "bytes_buckets"), "bytes_buckets"),
     (
         "metrics-exist",
-        var("model", definition="label_values(nothing, model)"),
+        var("model", query={"query": "label_values(nothing, model)"}),
         "no version has nothing",
     ),
     ("labels-exist", query("Requests by status", "by (status)", "by (code)"), "no label code"),
@@ -149,8 +149,12 @@ CONTROLS: list[tuple[str, Change, str]] = [
     ("template-job-rule", var("job", datasource={"uid": "abc"}), "another data source"),
     ("template-instance-rule", var("instance", allValue="*"), "by .+"),
     ("template-instance-rule", var("instance", label="Server"), "the label Server"),
-    ("template-label-promql-rule", var("model", definition="label_values(up{, model)"), "no readable query"),
-    ("template-label-promql-rule", var("model", query={"query": "label_values(up, job)"}), "no readable"),
+    (
+        "template-label-promql-rule",
+        var("model", query={"query": "label_values(up{, model)"}),
+        "no readable query",
+    ),
+    ("template-label-promql-rule", var("model", query={"query": "values(up, job)"}), "no readable"),
     ("template-on-time-change-reload-rule", var("model", refresh=1), "is not read again"),
     ("panel-datasource-rule", own("Tokens", datasource={"uid": "abc"}), "Tokens"),
     ("panel-datasource-rule", lambda d: panel(d, "Tokens")["targets"][0].pop("datasource"), "Tokens"),

@@ -126,7 +126,7 @@ def test_the_picture_shows_what_there_is(shown: Shown) -> None:
         for name in ("Tokens", "KV cache in use")
     }
     assert "<polyline" in drawn["Tokens"]
-    assert "no data" in drawn["KV cache in use"]
+    assert "no data; requires paged attention<" in drawn["KV cache in use"]
     assert "not by Grafana" in page
     assert "<script" not in page
 
@@ -136,7 +136,7 @@ def picture_of(title: str, series: list[Series], error: str = "") -> str:
     time = TimeRange(0, 10, 1, 1)
     data = [
         QueryData(
-            PanelQuery(one["title"], one["type"], "A", "", one["targets"][0]["legendFormat"], instant=True),
+            PanelQuery(one["title"], one["type"], "A", "up", one["targets"][0]["legendFormat"], instant=True),
             "",
         )
         for one in panels_of(dashboard())
@@ -166,3 +166,9 @@ def test_tiles_have_text_and_colour(title: str, value: float, text: str) -> None
 
 def test_an_error_of_a_query_is_in_the_picture() -> None:
     assert "Prometheus rejects &#39;x&#39;" in picture_of("Tokens", [], "Prometheus rejects 'x'")
+
+
+def test_a_line_is_interrupted_where_there_is_no_value() -> None:
+    points = [(1.0, 1.0), (2.0, 2.0), (5.0, 1.0), (6.0, 2.0), (9.0, 1.0)]
+    page = picture_of("Tokens", [Series({"instance": "i"}, points)])
+    assert (page.count("<polyline"), page.count("<circle")) == (2, 1)
