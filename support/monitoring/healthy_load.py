@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from support.monitoring.exposition import changes, shown
 from support.monitoring.load import CountedRequest, User, users
+from support.monitoring.prometheus_api import Series
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS
 from support.monitoring.session import JOB, SLOTS, MonitoringSession
 from support.monitoring.webhook import Notification
@@ -20,6 +22,9 @@ TOLERANCE = 0.05
 # At the start and the end of an answer: mistral.rs' schedulers differ by these.
 UNCERTAIN_TOKENS = 2
 MAX_INTERVALS = 3
+COUNTERS = f'{{job="{JOB}",__name__=~".+_(total|count|sum|bucket)"}}'
+# Labels that Prometheus adds.
+ADDED = ("__name__", "job", "instance")
 # Points of a series: Unix seconds, value.
 Points = Sequence[tuple[float, float]]
 
@@ -29,7 +34,7 @@ class ObservedLoad:
     """What the client has counted, and what Prometheus has stored meanwhile.
 
     `tokens`, `answers`, `up`: raw samples. `firing`: the names of the alerts that fired. `delivered`: what
-    the webhook got.
+    the webhook got. `changes`: what may not change on the page. `counters`: their samples.
     """
 
     requests: Sequence[CountedRequest]
@@ -38,6 +43,8 @@ class ObservedLoad:
     up: Points
     firing: Sequence[str] = ()
     delivered: Sequence[Notification] = ()
+    changes: Sequence[str] = ()
+    counters: Sequence[Series] = ()
 
     def token_findings(self) -> Iterator[str]:
         """Tokens per second that differ from those of the client."""
@@ -49,6 +56,17 @@ class ObservedLoad:
         """Requests per second that differ from those of the client."""
         ones = [1] * len(self.requests)
         yield from self._rate_findings("requests", self.answers, ones, ones)
+
+    def counter_findings(self) -> Iterator[str]:
+        """A counter that fell, on the page or as Prometheus has it, or a type that changed."""
+        yield from self.changes
+        for one in self.counters:
+            for (_, before), (_, after) in itertools.pairwise(one.points):
+                if after < before:
+                    labels = tuple(pair for pair in sorted(one.labels.items()) if pair[0] not in ADDED)
+                    name = f"{one.labels['__name__']}{shown(labels)}"
+                    yield f"{name} fell from {before:g} to {after:g} in Prometheus"
+                    break
 
     def scrape_findings(self) -> Iterator[str]:
         """A scrape that failed, too few of them, or a gap between two."""
@@ -94,6 +112,7 @@ def observe_load(session: MonitoringSession, model: str) -> ObservedLoad:
     user = User(session.target.url, model, session.target.key)
     user.stream(TOKENS)
     session.wait_for_scrape()
+    before = session.page()
     with users(SLOTS, lambda: user.stream(TOKENS)) as running:
         wait_until(
             "the end of the load",
@@ -113,4 +132,6 @@ def observe_load(session: MonitoringSession, model: str) -> ObservedLoad:
             for series in session.series('ALERTS{alertstate="firing"}', began, time.time())
         ],
         [one for one in session.webhook.received() if one.at >= began],
+        [*changes(before, session.page())],
+        session.series(COUNTERS, began, time.time()),
     )

@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from support.errors import CheckFailed
+from support.http.client import ApiClient, RequestFailed
 from support.monitoring.alert_rules import rules_file
+from support.monitoring.exposition import MalformedPage, MetricsPage, read_page
 from support.monitoring.grafana import GrafanaApi, Installed, installed
 from support.monitoring.prometheus_api import PrometheusApi, Series
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS, PrometheusPair, ScrapeTarget, start_pair
@@ -25,7 +27,7 @@ from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget, Target, UrlTarget
 from support.servers.mistralrs import start_server
 from support.settings import Settings
-from support.waiting import wait_until
+from support.waiting import WaitTimeout, wait_until
 
 T = TypeVar("T")
 JOB = "mistralrs"
@@ -130,19 +132,46 @@ class MonitoringSession:
         return self.target.url
 
     def wait_until_scraped(self) -> Mapping[str, Any]:
-        """The target as Prometheus has it when it is up, and alerts have a receiver."""
-        return self.wait_for_health("up", FIRST_SCRAPE_SECONDS)
+        """The target as Prometheus has it when it is up, and alerts have a receiver.
+
+        Raises `CheckFailed` with what is wrong with the page.
+        """
+        self.pair.wait_until_connected(self.seconds(FIRST_SCRAPE_SECONDS))
+        # A server that was started a moment ago may have been down at the last scrape.
+        found = self._wait_for(("up", "down"), FIRST_SCRAPE_SECONDS)
+        if found["health"] == "down":
+            with suppress(WaitTimeout):
+                found = self._wait_for(("up",), 2 * SCRAPE_SECONDS)
+        if found["health"] != "up":
+            raise CheckFailed(f"Prometheus cannot scrape {found['scrapeUrl']}: {self._page_finding(found)}")
+        return found
 
     def wait_for_health(self, health: str, seconds: float) -> Mapping[str, Any]:
-        """The target as Prometheus has it, when it is `up` or `down`; raises `WaitTimeout`."""
-        self.pair.wait_until_connected(self._settings.seconds(FIRST_SCRAPE_SECONDS))
+        """The target as Prometheus has it when it is `up` or `down`; raises `WaitTimeout`."""
+        return self._wait_for((health,), seconds)
+
+    def page(self) -> MetricsPage:
+        """As the server has it; raises `MalformedPage`."""
+        with closing(ApiClient(self.target.url, api_key=self.target.key, may_be_silent=True)) as client:
+            return read_page(client.get("/metrics").text)
+
+    def _wait_for(self, healths: Collection[str], seconds: float) -> Mapping[str, Any]:
         return wait_until(
-            f"target {self.target.address} {health}",
-            lambda: next((found for found in self.api.targets(JOB) if found["health"] == health), None),
-            timeout=self._settings.seconds(seconds),
+            f"target {self.target.address} {' or '.join(healths)}",
+            lambda: next((found for found in self.api.targets(JOB) if found["health"] in healths), None),
+            timeout=self.seconds(seconds),
             alive=lambda: self.alive,
             seen=lambda: [f"{found['health']} {found['lastError']}" for found in self.api.targets(JOB)],
         )
+
+    def _page_finding(self, target: Mapping[str, Any]) -> str:
+        """In the words of the page's own checks, if these find something, else in Prometheus' words."""
+        with suppress(RequestFailed):
+            try:
+                self.page()
+            except MalformedPage as error:
+                return f"{error} ({target['lastError']})"
+        return str(target["lastError"])
 
     def seconds(self, wait: float) -> float:
         """A time-out, scaled for slow machines."""

@@ -40,6 +40,10 @@ class PageServer:
                 self.end_headers()
                 self.wfile.write(body)
 
+            def do_POST(self) -> None:
+                """No such route."""
+                self.send_error(404)
+
             def log_message(self, *_: object) -> None:
                 """Nothing on the terminal."""
 

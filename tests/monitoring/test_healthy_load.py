@@ -10,6 +10,7 @@ import pytest
 from support.errors import CheckFailed
 from support.monitoring.healthy_load import ObservedLoad
 from support.monitoring.load import CountedRequest, User, Users
+from support.monitoring.prometheus_api import Series
 from support.monitoring.webhook import Notification
 from support.waiting import wait_until
 from tests.http.tiny_server import json_reply
@@ -34,6 +35,7 @@ def findings(load: ObservedLoad) -> list[str]:
         *load.token_findings(),
         *load.request_findings(),
         *load.scrape_findings(),
+        *load.counter_findings(),
         *load.alert_findings(),
     ]
 
@@ -57,6 +59,11 @@ def without(samples: Sequence[tuple[float, float]], *indices: int) -> list[tuple
         (replace(GOOD, up=[*GOOD.up[:4], (104.4, 0.0), *GOOD.up[5:]]), "1 of 9 scrapes failed under load"),
         (replace(GOOD, up=without(GOOD.up, 3, 4, 5)), "no scrape for 4.0 s under load; the interval is 1 s"),
         (replace(GOOD, up=GOOD.up[:3]), "3 scrapes in 8 s under load"),
+        (replace(GOOD, changes=["x_total fell from 2 to 1"]), "x_total fell from 2 to 1"),
+        (
+            replace(GOOD, counters=[Series({"__name__": "x_total", "job": "j", "a": "b"}, points(-1))]),
+            'x_total{a="b"} fell from 0 to -1 in Prometheus',
+        ),
         (replace(GOOD, firing=["MistralrsStalled"]), "MistralrsStalled fired under a load"),
         (
             replace(GOOD, delivered=[Notification(1, "firing", {"alertname": "MistralrsDown"}, {})]),

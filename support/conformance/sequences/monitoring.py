@@ -17,17 +17,15 @@ from support.monitoring.dashboard_data import (
     observe_under_load,
 )
 from support.monitoring.dashboard_picture import dashboard_picture
-from support.monitoring.exposition import read_page, require_none, shown
+from support.monitoring.exposition import MetricsPage, read_page, require_none, shown
 from support.monitoring.grafana import changed_panels
-from support.monitoring.healthy_load import ObservedLoad, observe_load
+from support.monitoring.healthy_load import ADDED, ObservedLoad, observe_load
 from support.monitoring.incident import Incident, observe_incident
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS
 from support.monitoring.session import JOB, UNKNOWN_PATH, MonitoringSession
 from support.results.outcome import Evidence
 
 MAX_SCRAPE_SHARE = 0.25
-# Labels that Prometheus adds.
-OWN = ("__name__", "job", "instance")
 
 
 class MonitoringClient(CheckedClient):
@@ -47,6 +45,10 @@ class MonitoringClient(CheckedClient):
         session.require_server()
         session.wait_until_scraped()
         return session
+
+    def page(self) -> MetricsPage:
+        """Raises `MalformedPage` when Prometheus could not read it."""
+        return read_page(self.send("GET", "/metrics").text)
 
     def load(self) -> ObservedLoad:
         """A load that the server can serve, once for all checks of it."""
@@ -89,7 +91,7 @@ def _labels(client: MonitoringClient) -> None:
 @sequence("monitoring.targets.duration")
 def _duration(client: MonitoringClient) -> None:
     session = client.scraped()
-    found = session.api.query(f'scrape_duration_seconds{{job="{JOB}"}}[30s]')
+    found = session.api.query(f'scrape_duration_seconds{{job="{JOB}"}}[10s]')
     seconds = statistics.median([value for series in found for _, value in series.points])
     most = MAX_SCRAPE_SHARE * SCRAPE_SECONDS
     if seconds > most:
@@ -101,13 +103,14 @@ def _same_values(client: MonitoringClient) -> None:
     session = client.scraped()
     chat = {"model": client.model, "messages": [{"role": "user", "content": "Say it briefly"}]}
     client.client.post("/v1/chat/completions", {**chat, "stream": True})
-    page = read_page(client.send("GET", "/metrics").text)
+    page = client.page()
+    require_none(page.findings())
     # Nobody else uses the server, so the next scrape has the same values.
     session.wait_for_scrape()
     stored = {
         (
             found.labels["__name__"],
-            tuple(sorted(pair for pair in found.labels.items() if pair[0] not in OWN)),
+            tuple(sorted(pair for pair in found.labels.items() if pair[0] not in ADDED)),
         ): found.value
         for found in session.api.query(f'{{job="{JOB}"}}')
     }
@@ -130,6 +133,11 @@ def _tokens(client: MonitoringClient) -> None:
 @sequence("monitoring.load.requests")
 def _requests(client: MonitoringClient) -> None:
     require_none([*client.load().request_findings()])
+
+
+@sequence("monitoring.load.counters")
+def _counters(client: MonitoringClient) -> None:
+    require_none([*client.load().counter_findings()])
 
 
 @sequence("monitoring.load.scrapes")
