@@ -146,9 +146,7 @@ def main() -> None:
 @click.option("--model", metavar="PATH", help="Your own model: a folder or a file.")
 @click.option("--jobs", "-j", metavar="N", help="Worker processes, 0 to 64 (default: 1; 0: for a debugger).")
 @click.option("--parallel", is_flag=True, help="A worker process per core.")
-@click.option(
-    "--skip-benchmarks", "-s", is_flag=True, help="Leave out what only measures speed (@benchmark)."
-)
+@click.option("--skip-benchmarks", "-s", is_flag=True, help="Leave out what only measures (@benchmark).")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first failure.")
 @click.option(
     "--strict", is_flag=True, help="An unmet requirement fails the scenario instead of skipping it."

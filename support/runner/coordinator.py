@@ -166,17 +166,18 @@ class Coordinator:
         self._workers.remove(worker)
         self._finish_task(worker)
         reason = worker.join()
-        if worker.exit_code is None:
-            if self._interrupted_at is not None:
-                self.collector.worker_interrupted(task, str(self.signals.why))
-            else:
-                self.collector.worker_crashed(worker, task, reason)
-                self._replace(worker, task)
-        elif worker.exit_code > 128:
+        if worker.exit_code is None and self._interrupted_at is None:
+            self.collector.worker_crashed(worker, task, reason)
+            self._replace(worker, task)
+            return
+        if worker.exit_code is not None and worker.exit_code > 128:
             # A signal from elsewhere ended it, in order: that was meant for the run.
             self.signals.received = self.signals.received or worker.exit_code - 128
-        elif worker.exit_code != EXIT_PASSED:
+        elif worker.exit_code not in (None, EXIT_PASSED):
             self.broken = True
+        if self.signals.received is not None:
+            # Also of one that ended in order: the signal may have come between a result and its message.
+            self.collector.worker_interrupted(task, str(self.signals.why))
 
     def _replace(self, worker: Worker, task: Task | None) -> None:
         current = None if task is None else task.running

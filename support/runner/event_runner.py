@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from behave.runner import Runner
 
+from support.programs.deferred_interrupts import defer_interrupts
 from support.reporting.behave_events import (
     LISTENERS,
     FinishedScenario,
@@ -104,16 +105,18 @@ class EventRunner(Runner):  # type: ignore[misc]
             if not selected(scenario, self.config):
                 return inner(runner)
             start, clock = time.time(), time.monotonic()
-            self._notify("scenario_started", scenario)
             raised: BaseException | None = None
             try:
+                # A signal that arrives meanwhile interrupts this scenario.
+                self._notify("scenario_started", scenario)
                 return self.run_scenario(scenario, inner)
             except BaseException as error:
                 raised = error
                 raise
             finally:
-                finished = finished_scenario(scenario, raised, start, time.monotonic() - clock)
-                self._notify("scenario_finished", finished)
+                with defer_interrupts():
+                    finished = finished_scenario(scenario, raised, start, time.monotonic() - clock)
+                    self._notify("scenario_finished", finished)
 
         return run
 

@@ -87,7 +87,7 @@ class ResultCollector:
         self._report_crash(finished, task.running, output)
 
     def worker_interrupted(self, task: Task | None, why: str) -> None:
-        """A worker was killed, since it did not end soon after a signal. `why`: which signal."""
+        """A worker has ended after a signal, without the result of its scenario. `why`: which signal."""
         if task is None or task.running is None:
             return
         verdict, seconds_run = interrupted(why), time.time() - task.running.start

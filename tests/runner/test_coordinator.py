@@ -66,6 +66,11 @@ class CrashCollector(ResultCollector):
         self.output = ""
         self.at_start: Callable[[], None] = lambda: None
         self.errors: list[str] = []
+        self.interrupted: list[tuple[str, str]] = []
+
+    def worker_interrupted(self, task: Task | None, why: str) -> None:
+        if task is not None and task.running is not None:
+            self.interrupted.append((task.running.name, why))
 
     def scenario_started(self, record: Record) -> None:  # noqa: ARG002 - of the collector
         self.at_start()
@@ -187,6 +192,20 @@ def test_a_signal_that_only_a_worker_received_ends_the_run(monkeypatch: pytest.M
     listener, _, signals, _ = run_fake(monkeypatch, script)
     assert not listener.crashes
     assert signals.exit_code == EXIT_TERMINATED
+
+
+def test_a_scenario_without_a_result_was_interrupted_when_a_signal_ended_its_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script = (
+        "coordinator.send(IdleMessage())\n"
+        "coordinator.recv()\n"
+        f"coordinator.send(Record.from_line({RECORD.to_line()!r}))\n"
+        f"coordinator.send(EndMessage({EXIT_TERMINATED}))"
+    )
+    listener, _, _, _ = run_fake(monkeypatch, script)
+    assert not listener.crashes
+    assert listener.interrupted == [(RECORD.name, "the run was ended by SIGTERM")]
 
 
 def test_a_message_that_was_cut_off_is_the_end_of_its_worker(monkeypatch: pytest.MonkeyPatch) -> None:
