@@ -32,7 +32,7 @@ PRECEDENCE = {
 }
 _TOKEN = re.compile(
     r"""\s+ | (?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*') | (?P<range>\[[^\]]*\])
-    | (?P<number>\d+(?:\.\d+)?(?:e[+-]?\d+)?) | (?P<name>[a-zA-Z_:$][\w:$]*)
+    | (?P<number>\d+(?:\.\d+)?(?:e[+-]?\d+|(?:ms|[smhdwy])\b)?) | (?P<name>[a-zA-Z_:$][\w:$]*)
     | (?P<operator>==|!=|>=|<=|=~|!~|[-+*/%^<>=,(){}])""",
     re.VERBOSE,
 )

@@ -33,6 +33,7 @@ from support.conformance.sequence import STEPS
 from support.errors import NotSupported, SettingsError
 from support.results.check import CheckResult, ChecksFailed, KnownIssuesFound
 from support.results.known_issues import FILE, NOT_LISTED, ExpectedFailure, KnownIssue, KnownIssues, Listing
+from support.results.outcome import Evidence
 from support.servers.endpoints import Endpoint
 from tests.conformance.samples import case, chat
 from tests.http.tiny_server import Reply, TinyServer, json_reply, reply, silence
@@ -363,7 +364,13 @@ def test_a_sequence_is_a_check_like_a_case(serve: Serve, run: Any, monkeypatch: 
         raise AssertionError("the id has changed")
 
     servers = Servers(Process(serve(json_reply(chat())).url))
-    done = run(servers, sequence("fails", fails), sequence("passes", lambda client: None))
+    shown = Evidence.text("what it saw", "seen")
+
+    def passes(client: Any) -> None:
+        client.evidence.append(shown)
+
+    done = run(servers, sequence("fails", fails), sequence("passes", passes))
+    assert done.evidence == [shown]
     assert [(check.status, check.level) for check in done.checks] == [
         ("failed", "should"),
         ("passed", "should"),

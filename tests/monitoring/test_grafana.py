@@ -20,8 +20,11 @@ from support.monitoring.grafana import (
 )
 from support.programs.launcher import free_port
 from support.results.redaction import redactor_for
+from support.runner.requirements import NEEDS_GRAFANA, Requirements
+from support.settings import Settings
 from tests.monitoring.grafana_stand_in import TOKEN, Answer, grafana_stand_in
 from tests.monitoring.test_dashboard import Change, own, query
+from tests.results.test_verdicts import COMMAND
 
 RULES = [{"name": "MistralrsDown", "type": "alerting", "health": "ok", "state": "inactive"}]
 TIME = TimeRange(1000, 1030, 1, 1)
@@ -163,3 +166,12 @@ def test_a_panel_that_was_changed_is_found(change: Change, expected: str) -> Non
 
 def test_the_token_is_removed_from_texts() -> None:
     assert TOKEN not in redactor_for(None, environ={}, tokens=[TOKEN]).text(f"sent {TOKEN}")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "missing"),
+    [({}, "requires a Grafana of your own; set GRAFANA_URL"), ({"grafana_url": "http://127.0.0.1:1"}, None)],
+)
+def test_without_an_address_the_reason_names_the_setting(chosen: dict[str, str], missing: str | None) -> None:
+    settings = Settings.model_validate(chosen)
+    assert Requirements(settings, COMMAND).missing([NEEDS_GRAFANA]) == missing
