@@ -46,7 +46,7 @@ from support.servers.ollama_backends import (
     Upstream,
 )
 from support.servers.pool import Pool, ServerPool, Shareable
-from support.settings import OLLAMA_API_CHOICES, ResolvedSettings, Settings
+from support.settings import OLLAMA_API_CHOICES, ResolvedSettings, Settings, redact_url
 
 if TYPE_CHECKING:
     # OpenAI's package comes with these: a run that does not need it does not wait.
@@ -160,7 +160,12 @@ class RunContext:  # noqa: PLR0904 - one member for each thing that a run shares
         return session
 
     def _monitored_endpoint(self, api: str) -> Endpoint:
-        """The monitored server; one that has ended is started again."""
+        """The monitored server; one that has ended is started again. Or the user's own Prometheus."""
+        if api == "prometheus":
+            url = self.settings.prometheus_url
+            if url is None:
+                raise CheckFailed("this scenario lacks the tag @needs.prometheus_url")
+            return Endpoint(f"Prometheus at {redact_url(url)}", api, url, {"model": "", "id": ""})
         session = self.monitoring
         url, name = session.require_server(), self.target.model_name
         components = ((self.target.program, self.target.version),)

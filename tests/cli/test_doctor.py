@@ -118,6 +118,8 @@ def test_each_need_of_a_model_is_looked_at() -> None:
         "needs.same_model",
         "needs.pty",
         "needs.aider_model",
+        "needs.grafana",
+        "needs.prometheus_url",
     }
     about_the_target |= set(CAPABILITIES)
     reported = {f"needs.{name.replace(' ', '_')}" for name in FIRST | PROGRAMS.keys()}

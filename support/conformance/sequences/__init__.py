@@ -5,4 +5,5 @@ responses   the Responses API
 anthropic   the Messages API
 metrics     the page of metrics: format, names, accuracy
 monitoring  a monitored server: its target, its figures under load, its alerts
+prometheus  a Prometheus of the user: targets, rules, alerts
 """
