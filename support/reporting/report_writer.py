@@ -72,8 +72,9 @@ CAPABILITY_BUDGETS: Mapping[str, tuple[float, float]] = {
     "parity": (20, 40),
     "mcp": (10, 20),
     "terminal_chat": (20, 40),
-    # 40 scenarios in 150 s was the aim when this limit was set: so much for each of the 111 that there are.
-    "aider": (420, 840),
+    # 40 scenarios in 150 s was the aim when this limit was set: so much for each of the 132 that there are.
+    # Two workers on two cores add up to more; their aim is 90 s of wall time for 40.
+    "aider": (495, 990),
     "monitoring": (75, 150),
     "performance": (120, 300),
 }
