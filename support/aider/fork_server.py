@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-import gc
 import importlib
 import importlib.resources
 import json
@@ -74,9 +73,6 @@ def _preload() -> Callable[[list[str]], int | None]:
     for name in IMPORTED_LATER:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    # The forks share these objects: no collection of garbage looks at them, and so copies their memory.
-    gc.collect()
-    gc.freeze()
     return entry
 
 
