@@ -26,6 +26,7 @@ from support.errors import (
     EXIT_USAGE,
     AcceptanceError,
     SettingsError,
+    TargetError,
     internal_error,
 )
 from support.results.redaction import redact, redact_output
@@ -457,7 +458,8 @@ def probe(target: str, every: str, listen: str, defines: tuple[str, ...]) -> Non
     A round is four requests, one after the other, with at most 16 generated tokens, and changes
     nothing. Ctrl-C or SIGTERM stops it with exit code 0. `acceptance rules` has alerts for it.
     """
-    from support.probe.prober import Prober, parse_address, parse_interval, served
+    from support.monitoring.metrics_endpoint import parse_address, served
+    from support.probe.prober import Prober, parse_interval
     from support.settings import load_settings
 
     if "://" not in target:
@@ -466,12 +468,59 @@ def probe(target: str, every: str, listen: str, defines: tuple[str, ...]) -> Non
     given |= {"acceptance_target": "auto", "target_url": target}
     interval, address = parse_interval(every), parse_address(listen)
     prober = Prober(load_settings(given).settings, interval, _log)
+    with _until_stopped(), served(prober.metrics.registry, address) as url:
+        _log(f"metrics: {url}")
+        prober.run(threading.Event().wait)
+
+
+@main.command()
+@click.option("--target", metavar="URL", help="A server on this machine; its process is that which listens.")
+@click.option("--pid", type=Number(), metavar="N", help="The process, instead of a target.")
+@click.option(
+    "--listen",
+    default="127.0.0.1:0",
+    metavar="ADDRESS:PORT",
+    help="Where the metrics are served (default: a free port of 127.0.0.1).",
+)
+def exporter(target: str | None, pid: int | None, listen: str) -> None:
+    """Serve the resource use of a server's process, and of the GPUs, as metrics for Prometheus.
+
+    mistral.rs has no such metrics of its own. Ctrl-C or SIGTERM stops it with exit code 0.
+    """
+    from urllib.parse import urlsplit
+
+    import psutil
+
+    from support.monitoring.metrics_endpoint import parse_address, served
+    from support.monitoring.process_metrics import find_listener, process_registry
+
+    address = parse_address(listen)
+    if (target is None) == (pid is None):
+        raise SettingsError("give --target with the URL of a server on this machine, or --pid")
+    if pid is None:
+        try:
+            port = urlsplit(target or "").port
+        except ValueError:
+            port = None
+        if port is None:
+            raise SettingsError(f"--target {target!r}: give a URL with a port, such as http://HOST:PORT")
+        pid = find_listener(port)
+    elif not psutil.pid_exists(pid):
+        raise SettingsError(f"--pid {pid}: no such process")
+    with _until_stopped(), served(process_registry(pid), address) as url:
+        _log(f"metrics of process {pid}: {url}")
+        while psutil.pid_exists(pid):
+            threading.Event().wait(1.0)
+        raise TargetError(f"process {pid} has ended; start this again for its successor")
+
+
+@contextmanager
+def _until_stopped() -> Iterator[None]:
+    """SIGINT and SIGTERM end the block, and nothing else."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
-        with served(prober.metrics, address) as url:
-            _log(f"metrics: {url}")
-            prober.run(threading.Event().wait)
+        yield
     except KeyboardInterrupt:
         _log("stopped")
 

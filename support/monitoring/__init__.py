@@ -10,7 +10,9 @@ healthy_load       a load that a server can serve, as its client and as Promethe
 incident           alerts with their causes, as Prometheus and Alertmanager noticed them
 load               requests of users, with what the client counted of each
 grafana            a user's Grafana: data source, dashboard, queries of panels, alerts
+metrics_endpoint   where commands of this project serve metrics
 metric_table       which metrics a version of mistral.rs has, with type and labels (`metric_table.toml`)
+process_metrics    resource use of a server's process, and of GPUs, as metrics
 prometheus_api     what a Prometheus answers: queries, targets, rules, alerts
 prometheus_pair    one Prometheus and one Alertmanager on loopback, with a generated and checked configuration
 promql             expressions as trees: the series that they read, the labels of their results

@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from typing import NoReturn
-
-from prometheus_client import start_http_server
 
 from support.errors import SettingsError, TargetError
 from support.http.client import ApiClient
@@ -18,21 +15,11 @@ from support.probe.metrics import ProbeMetrics
 from support.servers.discovery import UrlTarget, discover
 from support.servers.endpoints import Endpoint, url_endpoint
 from support.settings import Settings, redact_url
-from support.user_files import problem_of
 
 # Of a check; a server that needs longer is of no use to anybody, and the next check waits.
 CHECK_SECONDS = 30.0
 _DURATION = re.compile(r"(\d+)(s|m|h)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
-_ADDRESS = re.compile(r"(?P<host>[\w.-]+|\[[\da-fA-F:]+\]):(?P<port>\d{1,5})")
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where the metrics are served; port 0 is a free one."""
-
-    host: str
-    port: int
 
 
 def parse_interval(text: str) -> float:
@@ -41,33 +28,6 @@ def parse_interval(text: str) -> float:
     if found is None or int(found[1]) == 0:
         raise SettingsError(f"--every {text!r}: give a duration from 1s on, such as 60s or 5m")
     return float(int(found[1]) * _SECONDS[found[2]])
-
-
-def parse_address(text: str) -> Address:
-    """Raises `SettingsError` when it is no address with a port."""
-    found = _ADDRESS.fullmatch(text)
-    if found is None or int(found["port"]) > 65535:
-        raise SettingsError(f"--listen {text!r}: give an address and a port, such as 127.0.0.1:9815")
-    return Address(found["host"].strip("[]"), int(found["port"]))
-
-
-@contextmanager
-def served(metrics: ProbeMetrics, address: Address) -> Iterator[str]:
-    """Serve the metrics; their URL. Raises `SettingsError` when the address cannot be used."""
-    try:
-        server, thread = start_http_server(address.port, address.host, metrics.registry)
-    except OSError as error:
-        place = f"{address.host}:{address.port}"
-        raise SettingsError(
-            f"--listen {place}: {problem_of(error)}; choose another address or port"
-        ) from None
-    try:
-        host = f"[{address.host}]" if ":" in address.host else address.host
-        yield f"http://{host}:{server.server_port}/metrics"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 class Prober:

@@ -58,6 +58,17 @@ class Gpus:
 
 def find_gpus() -> Gpus | None:
     """None without an NVIDIA GPU or its driver."""
+    nvml = loaded_nvml()
+    if nvml is None:
+        return None
+    try:
+        return Gpus(nvml)
+    except nvml.NVMLError:
+        return None
+
+
+def loaded_nvml() -> ModuleType | None:
+    """The module `pynvml`, initialised; None without an NVIDIA GPU or its driver."""
     if sys.platform == "linux" and not any(Path(device).exists() for device in _DEVICES):
         return None
     try:
@@ -66,9 +77,10 @@ def find_gpus() -> Gpus | None:
         return None
     try:
         pynvml.nvmlInit()
-        return Gpus(pynvml)
     except pynvml.NVMLError:
         return None
+    module: ModuleType = pynvml
+    return module
 
 
 @dataclass(frozen=True)

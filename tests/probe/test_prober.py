@@ -23,10 +23,11 @@ from support.errors import EXIT_USAGE, SettingsError
 from support.http.exchange import Exchange
 from support.monitoring.alert_rules import rules_file
 from support.monitoring.exposition import read_page
+from support.monitoring.metrics_endpoint import Address, parse_address, served
 from support.monitoring.prometheus_pair import ScrapeTarget, start_pair
 from support.monitoring.webhook import WebhookReceiver
 from support.probe.checks import probe_checks, time_to_first_token, tokens_of_a_round
-from support.probe.prober import Address, Prober, parse_address, parse_interval, served
+from support.probe.prober import Prober, parse_interval
 from support.programs.launcher import free_port
 from support.settings import Settings, load_settings
 from support.waiting import wait_until
@@ -116,7 +117,7 @@ def test_the_metrics_are_a_page_for_prometheus_without_mistakes() -> None:
     with server() as url:
         probe, _ = prober(url)
         probe.run_round()
-        with served(probe.metrics, Address("127.0.0.1", 0)) as place:
+        with served(probe.metrics.registry) as place:
             page = read_page(httpx.get(place, trust_env=False).text)
     assert page.findings() == []
     assert page.total("acceptance_probe_interval_seconds") == 60
@@ -223,7 +224,7 @@ def test_a_server_that_degrades_fires_the_alert(monitoring_settings: Settings, t
         with server() as url:
             probe, _ = prober(url)
             probe.run_round()
-        with served(probe.metrics, Address("127.0.0.1", 0)) as place:
+        with served(probe.metrics.registry) as place:
             targets = {"acceptance-probe": ScrapeTarget(place.removesuffix("/metrics"))}
             pair = start_pair(monitoring_settings, tmp_path, targets, rules_file(speed=100), webhook.url)
             try:

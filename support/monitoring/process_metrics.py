@@ -1,0 +1,111 @@
+"""Resource use of a server as metrics for Prometheus: its process, and the GPUs of the machine.
+
+mistral.rs has no such metrics. Names are those that exporters for one process use
+(https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from types import ModuleType
+
+import psutil
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from support.errors import SettingsError
+from support.programs.resource_usage import loaded_nvml
+
+# Name, help, method of psutil.Process, and how its result becomes a number: what has no `/proc`.
+_BY_PSUTIL: tuple[tuple[str, str, Callable[[psutil.Process], float]], ...] = (
+    ("process_resident_memory_bytes", "Resident memory", lambda process: process.memory_info().rss),
+    ("process_start_time_seconds", "Start, Unix time", lambda process: process.create_time()),
+)
+
+
+def find_listener(port: int) -> int:
+    """The process that listens on a TCP port; raises `SettingsError` when none is seen."""
+    try:
+        connections = psutil.net_connections("tcp")
+    except psutil.AccessDenied:
+        connections = []
+    for connection in connections:
+        listens = connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,)
+        if listens and connection.pid is not None:
+            return connection.pid
+    raise SettingsError(
+        f"no process that listens on port {port} is visible to this user; give its --pid, or run as its user"
+    )
+
+
+def process_registry(pid: int) -> CollectorRegistry:
+    """Metrics of a process, and of the GPUs where there are any. A process that has ended has none."""
+    registry = CollectorRegistry()
+    if sys.platform == "linux":
+        ProcessCollector(pid=lambda: pid, registry=registry)
+    registry.register(_ProcessByPsutil(pid, whole=sys.platform != "linux"))
+    nvml = loaded_nvml()
+    if nvml is not None:
+        registry.register(_GpuCollector(nvml))
+    return registry
+
+
+class _ProcessByPsutil(Collector):
+    """The number of threads, and `whole`: also what `ProcessCollector` reads from `/proc` on Linux."""
+
+    def __init__(self, pid: int, *, whole: bool) -> None:
+        self._pid = pid
+        self._whole = whole
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            process = psutil.Process(self._pid)
+            yield GaugeMetricFamily("process_threads", "Threads", value=process.num_threads())
+            if self._whole:
+                times = process.cpu_times()
+                spent = times.user + times.system
+                yield CounterMetricFamily("process_cpu_seconds_total", "CPU time, in all", value=spent)
+                for name, text, value in _BY_PSUTIL:
+                    yield GaugeMetricFamily(name, text, value=value(process))
+        except psutil.Error:
+            return
+
+
+class _GpuCollector(Collector):
+    """NVIDIA GPUs. A figure that a GPU does not have is left out.
+
+    Source: https://docs.nvidia.com/deploy/nvml-api/
+    """
+
+    def __init__(self, nvml: ModuleType) -> None:
+        self._nvml = nvml
+
+    def collect(self) -> Iterator[Metric]:
+        nvml = self._nvml
+        figures: tuple[tuple[str, str, Callable[[object], float]], ...] = (
+            ("gpu_memory_used_bytes", "Memory in use", lambda gpu: nvml.nvmlDeviceGetMemoryInfo(gpu).used),
+            ("gpu_memory_total_bytes", "Memory", lambda gpu: nvml.nvmlDeviceGetMemoryInfo(gpu).total),
+            (
+                "gpu_utilization_ratio",
+                "Share of the time in which a kernel ran",
+                lambda gpu: nvml.nvmlDeviceGetUtilizationRates(gpu).gpu / 100,
+            ),
+            (
+                "gpu_temperature_celsius",
+                "Temperature",
+                lambda gpu: nvml.nvmlDeviceGetTemperature(gpu, nvml.NVML_TEMPERATURE_GPU),
+            ),
+            ("gpu_power_watts", "Power draw", lambda gpu: nvml.nvmlDeviceGetPowerUsage(gpu) / 1000),
+        )
+        gpus = [nvml.nvmlDeviceGetHandleByIndex(number) for number in range(nvml.nvmlDeviceGetCount())]
+        for name, text, read in figures:
+            family = GaugeMetricFamily(name, text, labels=["gpu"])
+            for number, gpu in enumerate(gpus):
+                try:
+                    family.add_metric([str(number)], read(gpu))
+                except nvml.NVMLError:
+                    continue
+            yield family
