@@ -507,7 +507,7 @@ def exporter(target: str | None, pid: int | None, listen: str) -> None:
         pid = find_listener(port)
     elif not psutil.pid_exists(pid):
         raise SettingsError(f"--pid {pid}: no such process")
-    with _until_stopped(), served(process_registry(pid), address) as url:
+    with _until_stopped(), served(process_registry(lambda: pid), address) as url:
         _log(f"metrics of process {pid}: {url}")
         while psutil.pid_exists(pid):
             threading.Event().wait(1.0)

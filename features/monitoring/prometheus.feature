@@ -12,6 +12,11 @@ Feature: Prometheus and Alertmanager watch the server
     When the "targets" cases of the monitoring API are run
     Then every case conforms
 
+  @normal
+  Scenario: Prometheus has the resource use of the server
+    When the "resource use" cases of the monitoring API are run
+    Then every case conforms
+
   @critical
   Scenario: Throughput agrees with the client, without any alert
     When the "load" cases of the monitoring API are run

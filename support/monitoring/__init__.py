@@ -16,6 +16,7 @@ process_metrics    resource use of a server's process, and of GPUs, as metrics
 prometheus_api     what a Prometheus answers: queries, targets, rules, alerts
 prometheus_pair    one Prometheus and one Alertmanager on loopback, with a generated and checked configuration
 promql             expressions as trees: the series that they read, the labels of their results
+resource_use       resource use by Prometheus beside that by the system
 session            a server with the Prometheus and the Alertmanager that monitor it
 webhook            a receiver of Alertmanager's notifications
 """

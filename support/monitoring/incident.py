@@ -164,6 +164,8 @@ class Incident:
     causes: dict[str, Cause] = field(default_factory=dict)
     up: Sequence[tuple[float, float]] = ()
     killed: float = 0.0
+    # Before it was started, and when it was ready: a scrape between these may find it.
+    starting: float = 0.0
     restarted: float = 0.0
     inhibited: Mapping[str, Sequence[str]] = field(default_factory=dict)
     silenced: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -173,7 +175,7 @@ class Incident:
 
     def down_findings(self, tolerance: float) -> Iterator[str]:
         """The target is down soon after its server was killed, and stays so."""
-        yield from self._health_findings("killed", self.killed, self.restarted, 0, tolerance)
+        yield from self._health_findings("killed", self.killed, self.starting, 0, tolerance)
 
     def up_findings(self, tolerance: float) -> Iterator[str]:
         """The target is up soon after its server runs again, and stays so."""
@@ -296,6 +298,7 @@ class _Observer:
         incident.down_fingerprint = next(
             (str(one["fingerprint"]) for one in self._alerts(DOWN)), "none in Alertmanager"
         )
+        incident.starting = time.time()
         session.require_server()
         incident.restarted = time.time()
         incident.causes[DOWN] = Cause(incident.killed, incident.restarted)

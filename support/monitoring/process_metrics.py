@@ -41,11 +41,14 @@ def find_listener(port: int) -> int:
     )
 
 
-def process_registry(pid: int) -> CollectorRegistry:
-    """Metrics of a process, and of the GPUs where there are any. A process that has ended has none."""
+def process_registry(pid: Callable[[], int]) -> CollectorRegistry:
+    """Metrics of a process, and of the GPUs where there are any. A process that has ended has none.
+
+    `pid`: called for each scrape.
+    """
     registry = CollectorRegistry()
     if sys.platform == "linux":
-        ProcessCollector(pid=lambda: pid, registry=registry)
+        ProcessCollector(pid=pid, registry=registry)
     registry.register(_ProcessByPsutil(pid, whole=sys.platform != "linux"))
     nvml = loaded_nvml()
     if nvml is not None:
@@ -56,13 +59,13 @@ def process_registry(pid: int) -> CollectorRegistry:
 class _ProcessByPsutil(Collector):
     """The number of threads, and `whole`: also what `ProcessCollector` reads from `/proc` on Linux."""
 
-    def __init__(self, pid: int, *, whole: bool) -> None:
+    def __init__(self, pid: Callable[[], int], *, whole: bool) -> None:
         self._pid = pid
         self._whole = whole
 
     def collect(self) -> Iterator[Metric]:
         try:
-            process = psutil.Process(self._pid)
+            process = psutil.Process(self._pid())
             yield GaugeMetricFamily("process_threads", "Threads", value=process.num_threads())
             if self._whole:
                 times = process.cpu_times()

@@ -19,6 +19,8 @@ from support.http.client import ApiClient, RequestFailed
 from support.monitoring.alert_rules import rules_file
 from support.monitoring.exposition import MalformedPage, MetricsPage, read_page
 from support.monitoring.grafana import GrafanaApi, Installed, installed
+from support.monitoring.metrics_endpoint import served
+from support.monitoring.process_metrics import process_registry
 from support.monitoring.prometheus_api import PrometheusApi, Series
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS, PrometheusPair, ScrapeTarget, start_pair
 from support.monitoring.webhook import WebhookReceiver
@@ -31,6 +33,8 @@ from support.waiting import WaitTimeout, wait_until
 
 T = TypeVar("T")
 JOB = "mistralrs"
+# The exporter of the resource use of its process; its series have the labels of the server.
+EXPORTER_JOB = "mistralrs-exporter"
 # 5 minutes are 3 seconds.
 SPEED = 100.0
 # Of the server: so few that a handful of users has to wait.
@@ -97,10 +101,25 @@ class MonitoringSession:
             started.callback(self.webhook.close)
             rules = rules_file(PARAMETERS, speed=SPEED) if rules is None else rules
             self.pair: PrometheusPair = start_pair(
-                settings, folder, {JOB: self.target}, rules, self.webhook.url
+                settings, folder, self._scraped(started), rules, self.webhook.url
             )
             started.callback(self.pair.stop)
             self._exit_stack = started.pop_all()
+
+    def _scraped(self, started: ExitStack) -> Mapping[str, ScrapeTarget]:
+        """By job: the server, and where its process is known an exporter of its resource use."""
+        if self.server is None:
+            return {JOB: self.target}
+        url = started.enter_context(served(process_registry(self._pid)))
+        labels = {"job": JOB, "instance": self.target.address}
+        relabel = [{"target_label": name, "replacement": value} for name, value in labels.items()]
+        exporter = ScrapeTarget(url.removesuffix("/metrics"), relabel=relabel)
+        return {JOB: self.target, EXPORTER_JOB: exporter}
+
+    def _pid(self) -> int:
+        """Of the server that was started last."""
+        assert self.server is not None
+        return self.server.process.pid
 
     @property
     def api(self) -> PrometheusApi:
@@ -177,12 +196,12 @@ class MonitoringSession:
         """A time-out, scaled for slow machines."""
         return self._settings.seconds(wait)
 
-    def wait_for_scrape(self) -> None:
+    def wait_for_scrape(self, job: str = JOB) -> None:
         """Until a scrape that began after this call was stored."""
         since = time.time()
         wait_until(
             "another scrape",
-            lambda: [one for one in self.api.query(f'timestamp(up{{job="{JOB}"}})') if one.value > since],
+            lambda: [one for one in self.api.query(f'timestamp(up{{job="{job}"}})') if one.value > since],
             timeout=self.seconds(FIRST_SCRAPE_SECONDS),
             alive=lambda: self.alive,
         )

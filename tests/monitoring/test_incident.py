@@ -134,6 +134,7 @@ def up(*parts: tuple[float, float, float]) -> list[tuple[float, float]]:
 INCIDENT = Incident(
     up=up((90, 100, 1), (100, 110, 0), (110, 115, 1)),
     killed=100.0,
+    starting=109.0,
     restarted=110.0,
     inhibited={"state": "suppressed", "inhibitedBy": ["abc"]},
     silenced={"state": "suppressed", "silencedBy": ["id"]},
@@ -152,6 +153,8 @@ def test_a_right_incident_has_no_finding() -> None:
 @pytest.mark.parametrize(
     ("samples", "findings"),
     [
+        # Between its start and the moment at which it was seen to be ready.
+        (up((100, 109, 0), (109, 115, 1)), []),
         (up((90, 115, 1)), ["the target was never down after its server was killed"]),
         (
             up((90, 104, 1), (104, 110, 0), (110, 115, 1)),

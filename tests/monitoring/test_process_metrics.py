@@ -58,7 +58,7 @@ def page(registry: CollectorRegistry) -> MetricsPage:
 
 
 def test_figures_of_a_process_are_those_of_psutil(process: psutil.Process) -> None:
-    found = page(process_registry(process.pid))
+    found = page(process_registry(lambda: process.pid))
     assert found.findings() == []
     memory = process.memory_info().rss
     assert found.total("process_resident_memory_bytes") == pytest.approx(memory, rel=0.05)
@@ -74,15 +74,15 @@ def test_without_proc_psutil_has_the_same_figures(
     process: psutil.Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = ("process_resident_memory_bytes", "process_cpu_seconds_total", "process_start_time_seconds")
-    linux = page(process_registry(process.pid))
+    linux = page(process_registry(lambda: process.pid))
     monkeypatch.setattr("support.monitoring.process_metrics.sys.platform", "darwin")
-    other = page(process_registry(process.pid))
+    other = page(process_registry(lambda: process.pid))
     for name in names:
         assert other.total(name) == pytest.approx(linux.total(name), rel=0.05, abs=0.1)
 
 
 def test_a_process_that_has_ended_has_no_figures(process: psutil.Process) -> None:
-    registry = process_registry(process.pid)
+    registry = process_registry(lambda: process.pid)
     process.kill()
     process.wait(PATIENCE)
     assert not [sample for sample in page(registry).samples if sample.value]
@@ -112,7 +112,7 @@ def test_figures_of_gpus_have_their_units(monkeypatch: pytest.MonkeyPatch) -> No
         SimpleNamespace(used=2_000_000_000, milliwatts=None),
     ]
     monkeypatch.setattr(process_metrics, "loaded_nvml", lambda: nvml(gpus))
-    found = page(process_registry(psutil.Process().pid))
+    found = page(process_registry(lambda: psutil.Process().pid))
     assert found.findings() == []
     assert found.total("gpu_memory_used_bytes", gpu="1") == 2_000_000_000
     assert found.total("gpu_utilization_ratio", gpu="0") == 0.25

@@ -22,6 +22,12 @@ from support.monitoring.grafana import changed_panels
 from support.monitoring.healthy_load import ADDED, ObservedLoad, observe_load
 from support.monitoring.incident import Incident, observe_incident
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS
+from support.monitoring.resource_use import (
+    GPU_TOLERANCES,
+    PROCESS_TOLERANCES,
+    observe_gpus,
+    observe_process,
+)
 from support.monitoring.session import JOB, UNKNOWN_PATH, MonitoringSession
 from support.results.outcome import Evidence
 
@@ -120,6 +126,42 @@ def _same_values(client: MonitoringClient) -> None:
         if stored.get((name, labels)) != value and UNKNOWN_PATH not in dict(labels).values()
     ]
     require_none(different)
+
+
+# -- resource use
+
+
+def _require_figure(client: MonitoringClient, name: str) -> None:
+    session = client.scraped()
+    figures = session.keep("its resource use", lambda: observe_process(session))
+    require_none([*figures[name].findings(*PROCESS_TOLERANCES[name])])
+
+
+@sequence("monitoring.resources.memory")
+def _memory(client: MonitoringClient) -> None:
+    _require_figure(client, "process_resident_memory_bytes")
+
+
+@sequence("monitoring.resources.cpu")
+def _cpu(client: MonitoringClient) -> None:
+    _require_figure(client, "process_cpu_seconds_total")
+
+
+@sequence("monitoring.resources.threads")
+def _threads(client: MonitoringClient) -> None:
+    _require_figure(client, "process_threads")
+
+
+@sequence("monitoring.resources.files")
+def _files(client: MonitoringClient) -> None:
+    _require_figure(client, "process_open_fds")
+
+
+@sequence("monitoring.resources.gpu")
+def _gpu(client: MonitoringClient) -> None:
+    found = observe_gpus(client.scraped())
+    limits = {name: (share, least) for name, (_, _, share, least) in GPU_TOLERANCES.items()}
+    require_none([line for figure in found.values() for line in figure.findings(*limits[figure.name])])
 
 
 # -- a load that the server can serve
