@@ -158,7 +158,9 @@ def _needs(data: Sequence[QueryData]) -> str:
         for selector in selectors(parse(one.query.expression))
         if (metric := metric_of_series(selector.name, metrics)) is not None and metric.only_with
     }
-    return f"no data; requires {' and '.join(found)}" if found else "no data"
+    # Not what another one includes.
+    needs = [text for text in found if not any(text != other and text in other for other in found)]
+    return f"no data; requires {' and '.join(needs)}" if needs else "no data"
 
 
 def _name(query: QueryData, series: Series) -> str:
