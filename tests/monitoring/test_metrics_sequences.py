@@ -82,6 +82,12 @@ FAULTS = [
     ("counters.sequences", times(2, metric_table.COMPLETED), "completed sequences"),
     ("durations.requests", times(2, f"{metrics.DURATION}_count"), "requests with a duration"),
     ("durations.requests", times(1e6, f"{metrics.DURATION}_sum"), "durations of requests, in all"),
+    (
+        "durations.quantile",
+        times(0, f'{metrics.DURATION}_bucket{{.*le="[0-9.]+".*}}'),
+        "s to inf s by the bucket",
+    ),
+    ("durations.quantile", times(0, f"{metrics.DURATION}_bucket"), "has no observation"),
     ("durations.first_token", times(2, f"{metrics.FIRST_TOKEN}_count"), "times to first token: expected"),
     ("durations.first_token", times(1e6, f"{metrics.FIRST_TOKEN}_sum"), "times to first token, in all"),
     ("durations.inter_token", times(2, f"{metrics.INTER_TOKEN}_count"), "latencies: expected"),

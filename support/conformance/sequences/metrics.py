@@ -7,6 +7,7 @@ exact where nobody else sends requests meanwhile.
 from __future__ import annotations
 
 import itertools
+import math
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from support.http.exchange import Exchange, strict_json
 from support.http.framing import parse_events
 from support.monitoring.exposition import MalformedPage, MetricsPage, changes, read_page, require_none, shown
 from support.monitoring.metric_table import COMPLETED, RUNNING, TOKENS, Metric, metrics_of
+from support.results.outcome import Evidence
 from support.units import Json, JsonObject
 from support.waiting import wait_until
 
@@ -47,6 +49,7 @@ SHORTER_SHARE, SHORTER_SECONDS = 0.5, 0.05
 UNCERTAIN_TOKENS = 2
 # Lengths of the answers that are open at the same time: the next one where the shorter ones were too fast.
 OPEN_LENGTHS = (150, 450, 1350)
+QUANTILE = 0.9
 
 
 @dataclass
@@ -84,6 +87,18 @@ class Observed:
     def difference(self, name: str, **labels: str) -> float:
         """By how much the samples of this name have grown."""
         return self.after.total(name, **labels) - self.before.total(name, **labels)
+
+    def bucket_of(self, histogram: str, quantile: float) -> tuple[float, float]:
+        """The bounds of the bucket in which a quantile of what was added lies; raises `CheckFailed`."""
+        name = f"{histogram}_bucket"
+        bounds = {dict(sample.labels)["le"] for sample in self.after.samples if sample.name == name}
+        total = self.difference(name, le="+Inf")
+        low = 0.0
+        for bound in sorted(bounds, key=float):
+            if total and self.difference(name, le=bound) >= quantile * total:
+                return low, float(bound)
+            low = float(bound)
+        raise CheckFailed(f"{name} has no observation of {histogram}")
 
 
 class MetricsClient(CheckedClient):
@@ -190,10 +205,15 @@ def _usage(exchange: Exchange) -> Mapping[str, Json]:
     return found[-1] if found else {}
 
 
+def _limits(by_client: float, count: int) -> tuple[float, float]:
+    """What a server may have measured for `count` events of so many seconds by its client."""
+    least = SHORTER_SHARE * by_client - SHORTER_SECONDS * count
+    return least, (1 + LONGER_SHARE) * by_client + LONGER_SECONDS * count
+
+
 def _require_measured(what: str, by_client: float, by_server: float, count: int) -> None:
     """Raises unless the server's sum of seconds over `count` events fits to that of the client."""
-    least = SHORTER_SHARE * by_client - SHORTER_SECONDS * count
-    most = (1 + LONGER_SHARE) * by_client + LONGER_SECONDS * count
+    least, most = _limits(by_client, count)
     if not least <= by_server <= most:
         raise CheckFailed(
             f"{what}, in all: {by_server:.4f} s by the server, {by_client:.4f} s by its client; "
@@ -340,6 +360,21 @@ def _durations(client: MetricsClient) -> None:
     count = len(observed.load.exchanges)
     require_equal("requests with a duration", count, observed.difference(f"{DURATION}_count"))
     _require_measured("durations of requests", by_client, observed.difference(f"{DURATION}_sum"), count)
+
+
+@sequence("metrics.durations.quantile")
+def _quantile(client: MetricsClient) -> None:
+    observed = client.observe()
+    seconds = sorted(one.seconds for one in observed.load.exchanges)
+    by_client = seconds[math.ceil(QUANTILE * len(seconds)) - 1]
+    low, high = observed.bucket_of(DURATION, QUANTILE)
+    least, most = _limits(by_client, 1)
+    shown_bucket = f"{low:g} s to {high:g} s by the bucket of the server, {by_client:.4f} s by its client"
+    if high < least or low > most:
+        raise CheckFailed(f"the {QUANTILE:.0%} quantile of durations is {shown_bucket}")
+    # Prometheus interpolates inside of the bucket: its width is the error.
+    text = f"{QUANTILE:.0%} quantile of durations: {shown_bucket}; error of a query: up to {high - low:g} s"
+    client.evidence.append(Evidence("error of a quantile", "text/plain", text.encode(), "quantile.txt"))
 
 
 @sequence("metrics.durations.first_token")
