@@ -80,7 +80,10 @@ for _type in (
     ParameterType("duration", units.DURATION, float, units.seconds),
     ParameterType("size", units.SIZE, int, units.size),
     ParameterType("texts", units.TEXTS, tuple, units.texts),
-    one_of("api", ("OpenAI", "Ollama", "Responses", "Anthropic", "metrics", "monitoring", "Prometheus")),
+    one_of(
+        "api",
+        ("OpenAI", "Ollama", "Responses", "Anthropic", "metrics", "monitoring", "exporter", "Prometheus"),
+    ),
     one_of("format", FORMATS),
     one_of("model", MODELS),
     one_of("trained_model", TRAINED_MODELS),

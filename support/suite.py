@@ -51,6 +51,7 @@ from support.settings import OLLAMA_API_CHOICES, ResolvedSettings, Settings, red
 if TYPE_CHECKING:
     # OpenAI's package comes with these: a run that does not need it does not wait.
     from support.conformance.comparison import Comparison
+    from support.monitoring.proxied_server import Observation
     from support.monitoring.session import MonitoringSession
     from support.servers.dedicated import ServerWithGateway
 
@@ -166,6 +167,8 @@ class RunContext:  # noqa: PLR0904 - one member for each thing that a run shares
             if url is None:
                 raise CheckFailed("this scenario lacks the tag @needs.prometheus_url")
             return Endpoint(f"Prometheus at {redact_url(url)}", api, url, {"model": "", "id": ""})
+        if api == "exporter":
+            return self._proxied_endpoint()
         session = self.monitoring
         url, name = session.require_server(), self.target.model_name
         components = ((self.target.program, self.target.version),)
@@ -178,6 +181,22 @@ class RunContext:  # noqa: PLR0904 - one member for each thing that a run shares
             components=components,
             surroundings=lambda: session,
         )
+
+    def _proxied_endpoint(self) -> Endpoint:
+        """The shared server; another one was observed, as one without metrics is, once for all checks."""
+        server = self.servers.get(self.scripted())
+        endpoint = started_endpoint(self.command, server, self.scripted(), "exporter")
+        return replace(endpoint, surroundings=lambda: self._proxied_observation)
+
+    @cached_property
+    def _proxied_observation(self) -> Observation:
+        from support.monitoring.proxied_server import observe_proxied
+        from support.monitoring.session import monitored_target
+
+        start = monitored_target(self.target, self.scripted, self.settings)
+        assert callable(start)
+        folder = Path(tempfile.mkdtemp(prefix="monitoring-"))
+        return observe_proxied(start, self.settings, folder, self.target.model_name)
 
     def dedicated_endpoint(
         self, api: str, model: str, cleanups: ExitStack

@@ -86,6 +86,11 @@ class RecordingProxy:
         """All requests so far in their order, with what the client has got of each response."""
         return self.exchanges_since(0)
 
+    @property
+    def ended_exchanges(self) -> list[Exchange]:
+        """Those whose response is complete, or broken off."""
+        return [record.exchange() for record in list(self._records) if record.has_ended]
+
     def exchanges_since(self, mark: int) -> list[Exchange]:
         """Those after the first `mark`, an earlier `count`."""
         return [record.exchange() for record in self._records[mark:]]
@@ -233,6 +238,10 @@ class _Record:
     def end(self) -> None:
         """The response is complete, or broken off."""
         self._ended = time.monotonic()
+
+    @property
+    def has_ended(self) -> bool:
+        return self._ended is not None
 
     def add(self, part: bytes) -> None:
         self._chunks.append((time.monotonic() - self._started, part))

@@ -15,6 +15,7 @@ metric_table       which metrics a version of mistral.rs has, with type and labe
 process_metrics    resource use of a server's process, and of GPUs, as metrics
 prometheus_api     what a Prometheus answers: queries, targets, rules, alerts
 prometheus_pair    one Prometheus and one Alertmanager on loopback, with a generated and checked configuration
+proxied_server     a server without metrics, behind an exporter and a proxy
 promql             expressions as trees: the series that they read, the labels of their results
 resource_use       resource use by Prometheus beside that by the system
 session            a server with the Prometheus and the Alertmanager that monitor it

@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from support.errors import SettingsError
 from support.programs.resource_usage import loaded_nvml
 
+PROCESS_UP = "process_up"
 # Name, help, method of psutil.Process, and how its result becomes a number: what has no `/proc`.
 _BY_PSUTIL: tuple[tuple[str, str, Callable[[psutil.Process], float]], ...] = (
     ("process_resident_memory_bytes", "Resident memory", lambda process: process.memory_info().rss),
@@ -56,16 +57,26 @@ def process_registry(pid: Callable[[], int]) -> CollectorRegistry:
     return registry
 
 
+def _runs(pid: int) -> bool:
+    """Also of a child that has ended and that its parent has not waited for: that one does not run."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 class _ProcessByPsutil(Collector):
-    """The number of threads, and `whole`: also what `ProcessCollector` reads from `/proc` on Linux."""
+    """Whether it runs, its threads, and `whole`: also what `ProcessCollector` reads from `/proc` on Linux."""
 
     def __init__(self, pid: Callable[[], int], *, whole: bool) -> None:
         self._pid = pid
         self._whole = whole
 
     def collect(self) -> Iterator[Metric]:
+        pid = self._pid()
+        yield GaugeMetricFamily(PROCESS_UP, "Whether the process runs", value=_runs(pid))
         try:
-            process = psutil.Process(self._pid())
+            process = psutil.Process(pid)
             yield GaugeMetricFamily("process_threads", "Threads", value=process.num_threads())
             if self._whole:
                 times = process.cpu_times()

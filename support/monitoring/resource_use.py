@@ -17,10 +17,11 @@ from support.monitoring.session import EXPORTER_JOB, JOB, MonitoringSession
 from support.programs.process import run_command
 from support.programs.resource_usage import loaded_nvml
 
+MEMORY = "process_resident_memory_bytes"
 NVIDIA_SMI = "nvidia-smi"
 # Name of the metric, and how far the system's figure may be away: a share of it, or so much.
 PROCESS_TOLERANCES: Mapping[str, tuple[float, float]] = {
-    "process_resident_memory_bytes": (0.05, 16 * 2**20),
+    MEMORY: (0.05, 16 * 2**20),
     "process_cpu_seconds_total": (0.05, 0.1),
     "process_threads": (0.0, 2),
     "process_open_fds": (0.0, 2),
@@ -60,8 +61,8 @@ def observe_process(session: MonitoringSession) -> Mapping[str, Figure]:
     """The figures of the server's process by name. Raises `NotSupported` for a server at a URL."""
     if session.server is None:
         raise NotSupported("needs a server that the suite starts: the process of one at a URL is not known")
-    process = psutil.Process(session.server.process.pid)
-    return _observe(session, lambda: _of_process(process), f'job="{JOB}"')
+    pid = session.server.process.pid
+    return _observe(session, lambda: figures_of(pid), f'job="{JOB}"')
 
 
 def observe_gpus(session: MonitoringSession) -> Mapping[str, Figure]:
@@ -84,10 +85,12 @@ def _observe(
     }
 
 
-def _of_process(process: psutil.Process) -> Mapping[str, float]:
+def figures_of(pid: int) -> Mapping[str, float]:
+    """The figures of a process by psutil."""
+    process = psutil.Process(pid)
     times = process.cpu_times()
     return {
-        "process_resident_memory_bytes": process.memory_info().rss,
+        MEMORY: process.memory_info().rss,
         "process_cpu_seconds_total": times.user + times.system,
         "process_threads": process.num_threads(),
         "process_open_fds": process.num_fds(),

@@ -26,7 +26,7 @@ MODEL_REQUIREMENTS = {"embedding": {"needs.embeddings"}}
 # APIs that mistral.rs serves itself.
 NATIVE_APIS = ("openai", "responses", "anthropic", "metrics")
 # Those of the monitoring of the run: no server to compare with has them.
-MONITORING_APIS = ("monitoring", "prometheus")
+MONITORING_APIS = ("monitoring", "exporter", "prometheus")
 
 
 @dataclass(frozen=True)

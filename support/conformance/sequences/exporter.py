@@ -1,0 +1,43 @@
+"""Sequences of a server that is monitored from outside: by an exporter for its process and a proxy."""
+
+from __future__ import annotations
+
+from support.conformance.sequence import CheckedClient, sequence
+from support.monitoring.exposition import require_none
+from support.monitoring.proxied_server import Observation
+from support.monitoring.resource_use import MEMORY, PROCESS_TOLERANCES
+
+
+class ExporterClient(CheckedClient):
+    """Reads what was observed."""
+
+    @property
+    def observation(self) -> Observation:
+        """The same for all checks."""
+        found = self.server.surroundings() if self.server.surroundings else None
+        if not isinstance(found, Observation):
+            raise TypeError("this server is not monitored from outside")
+        return found
+
+
+CLIENT = ExporterClient
+
+
+@sequence("exporter.proxy.requests")
+def _requests(client: ExporterClient) -> None:
+    require_none([*client.observation.count_findings()])
+
+
+@sequence("exporter.proxy.durations")
+def _durations(client: ExporterClient) -> None:
+    require_none([*client.observation.duration_findings()])
+
+
+@sequence("exporter.process.memory")
+def _memory(client: ExporterClient) -> None:
+    require_none([*client.observation.memory.findings(*PROCESS_TOLERANCES[MEMORY])])
+
+
+@sequence("exporter.process.ended")
+def _ended(client: ExporterClient) -> None:
+    require_none([*client.observation.end_findings()])
