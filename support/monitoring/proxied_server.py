@@ -39,6 +39,7 @@ QUESTIONS = ("Tell me about the comet", "Tell me about the harbour", "Say it bri
 CHAT = "/v1/chat/completions"
 # No alert of the rules file needs one of these metrics.
 NO_RULES = "groups: []\n"
+# The port `discard`: no alert is sent.
 NOBODY = "http://127.0.0.1:9/"
 
 

@@ -62,7 +62,7 @@ def test_a_case_that_replaces_the_key_knows_what_a_key_changes(api: str) -> None
         and row.request.method != "OPTIONS"
     }
     # Ollama has no keys, and the pages of monitoring have none of their own.
-    keyless = api in ("ollama", "metrics", "monitoring", "prometheus")
+    keyless = api in ("ollama", "metrics", "monitoring", "exporter", "prometheus")
     assert not [name for name in replaced if not get_case(api, name).status_with_key and not keyless]
     assert bool(replaced) is not keyless
 

@@ -43,6 +43,7 @@ TABLES = {
     "support/conformance/sequences/anthropic.toml",
     "support/conformance/sequences/metrics.toml",
     "support/conformance/sequences/monitoring.toml",
+    "support/conformance/sequences/exporter.toml",
     "support/conformance/sequences/prometheus.toml",
     "support/conformance/sequences/ollama.toml",
     "support/conformance/sequences/responses.toml",
