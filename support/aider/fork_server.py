@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import gc
 import importlib
 import importlib.resources
 import json
@@ -164,6 +165,9 @@ def _fork(connection: socket.socket, main: Callable[[list[str]], int | None]) ->
 
 def _become(request: dict[str, Any], descriptors: list[int], parent: int) -> None:
     """In the fork: what the `run` process would be if it had started Aider itself."""
+    # httpcore 1.0.9 locks a pool of connections twice, for ever, when the collector finds a stream that broke
+    # off while a request begins (encode/httpcore#1108). That is no failure of the server; a run is short.
+    gc.disable()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()

@@ -26,7 +26,7 @@ from support.results.known_issues import KnownIssues
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
 from support.servers.endpoints import Endpoint
-from support.servers.post_mortem import cause_of_death, cause_of_panic
+from support.servers.post_mortem import cause_of_death, cause_of_panic, exit_reason
 from support.settings import Settings
 from support.waiting import WaitTimeout, wait_until
 
@@ -224,9 +224,10 @@ def _death_or_panic(outcome: Outcome, process: LaunchedProgram, position: LogPos
     log = process.log_since(position)
     if not process.alive:
         process.end_is_known = True
+        reason = exit_reason(process.process.exit_code or 0, log)
         return Failure(
             "server",
-            f"it died; the end of its log:\n{log[-LOG_CHARACTERS:]}",
+            f"it died ({reason}); the end of its log:\n{log[-LOG_CHARACTERS:]}",
             cause=cause_of_death(process, log),
         )
     if panics := panic_lines(log):

@@ -251,6 +251,8 @@ def test_a_model_that_a_server_does_not_have_is_lacking() -> None:
 def test_the_exit_of_a_process_is_explained() -> None:
     assert exit_reason(-11, "") == "SIGSEGV"
     assert exit_reason(2, "ready\nSIGSEGV: segmentation violation\nPC=0x1") == "SIGSEGV"
+    fatal = "fatal error: concurrent map iteration and map write"
+    assert exit_reason(2, f"ready\n{fatal}\n\ngoroutine 7 [running]:") == fatal
     assert exit_reason(-6, "memory allocation of 8 bytes failed") == "SIGABRT"
     assert exit_reason(3, "bye") == "exit code 3"
 

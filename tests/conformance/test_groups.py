@@ -304,7 +304,7 @@ def test_after_a_dead_server_the_next_check_has_a_new_one(serve: Serve, run: Any
     first, second = Process(serve(dies).url), Process(serve(json_reply(chat())).url)
     done = run(Servers(first, second), toy("a"), toy("b"))
     assert statuses(done) == ["failed", "passed"]
-    assert done.checks[0].actual.startswith("server: it died; the end of its log:\nout of memory")
+    assert done.checks[0].actual.startswith("server: it died (SIGSEGV); the end of its log:\nout of memory")
     assert "transport:" in done.checks[0].actual
     assert done.checks[0].cause == "mistralrs died: SIGSEGV"
     assert done.exchanges == [] or done.exchanges[0].status == 0
