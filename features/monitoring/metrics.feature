@@ -1,4 +1,4 @@
-@needs.scripted_model @needs.metrics
+@needs.scripted_model @needs.metrics @serial
 Feature: Metrics that monitoring can rely on
   Prometheus reads the page /metrics every few seconds. Alerts and dashboards are as good as that page: it has to be in
   the format that Prometheus reads, and its figures have to be those that a client measures.
