@@ -509,8 +509,7 @@ def exporter(target: str | None, pid: int | None, listen: str) -> None:
         raise SettingsError(f"--pid {pid}: no such process")
     with _until_stopped(), served(process_registry(lambda: pid), address) as url:
         _log(f"metrics of process {pid}: {url}")
-        while psutil.pid_exists(pid):
-            threading.Event().wait(1.0)
+        psutil.Process(pid).wait()
         raise TargetError(f"process {pid} has ended; start this again for its successor")
 
 

@@ -23,8 +23,6 @@ TOLERANCE = 0.05
 UNCERTAIN_TOKENS = 2
 MAX_INTERVALS = 3
 COUNTERS = f'{{job="{JOB}",__name__=~".+_(total|count|sum|bucket)"}}'
-# Labels that Prometheus adds.
-ADDED = ("__name__", "job", "instance")
 # Points of a series: Unix seconds, value.
 Points = Sequence[tuple[float, float]]
 
@@ -63,8 +61,7 @@ class ObservedLoad:
         for one in self.counters:
             for (_, before), (_, after) in itertools.pairwise(one.points):
                 if after < before:
-                    labels = tuple(pair for pair in sorted(one.labels.items()) if pair[0] not in ADDED)
-                    name = f"{one.labels['__name__']}{shown(labels)}"
+                    name = f"{one.labels['__name__']}{shown(one.labels_of_page)}"
                     yield f"{name} fell from {before:g} to {after:g} in Prometheus"
                     break
 

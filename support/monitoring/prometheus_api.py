@@ -22,6 +22,8 @@ from support.http.exchange import NotJson
 from support.settings import redact_url
 
 QUERY_SECONDS = 10.0
+# By Prometheus, to each series of a page.
+ADDED_LABELS = ("__name__", "job", "instance")
 
 
 class QueryRejected(CheckFailed):
@@ -38,6 +40,11 @@ class Series:
 
     labels: Mapping[str, str]
     points: Sequence[tuple[float, float]]
+
+    @property
+    def labels_of_page(self) -> tuple[tuple[str, str], ...]:
+        """Those that the page of the server has, sorted by name: without what Prometheus adds."""
+        return tuple(sorted(pair for pair in self.labels.items() if pair[0] not in ADDED_LABELS))
 
     @property
     def value(self) -> float:

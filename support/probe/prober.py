@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from support.errors import SettingsError, TargetError
 from support.http.client import ApiClient
+from support.monitoring.alert_rules import seconds
 from support.probe.checks import Result, probe_checks, run_check
 from support.probe.metrics import ProbeMetrics
 from support.servers.discovery import UrlTarget, discover
@@ -18,8 +19,7 @@ from support.settings import Settings, redact_url
 
 # Of a check; a server that needs longer is of no use to anybody, and the next check waits.
 CHECK_SECONDS = 30.0
-_DURATION = re.compile(r"(\d+)(s|m|h)")
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_DURATION = re.compile(r"(\d+)[smh]")
 
 
 def parse_interval(text: str) -> float:
@@ -27,7 +27,7 @@ def parse_interval(text: str) -> float:
     found = _DURATION.fullmatch(text)
     if found is None or int(found[1]) == 0:
         raise SettingsError(f"--every {text!r}: give a duration from 1s on, such as 60s or 5m")
-    return float(int(found[1]) * _SECONDS[found[2]])
+    return float(seconds(text))
 
 
 class Prober:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from support.errors import ProgramUnavailable
-from support.programs.prometheus import ALERTMANAGER, PROMETHEUS
+from support.programs.prometheus import ALERTMANAGER, PROMETHEUS, promtool_of
 from support.settings import Settings, load_settings
 
 
@@ -18,3 +20,13 @@ def monitoring_settings() -> Settings:
         except ProgramUnavailable as missing:
             pytest.skip(str(missing))
     return settings
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    """Prometheus' own tool, got on first use."""
+    try:
+        found = PROMETHEUS.get(load_settings().settings.acceptance_cache_dir, print)
+    except ProgramUnavailable as error:
+        pytest.skip(str(error))
+    return promtool_of(found.path)

@@ -13,15 +13,13 @@ import pytest
 from click.testing import CliRunner
 
 from support.cli import main
-from support.errors import EXIT_USAGE, ProgramUnavailable
+from support.errors import EXIT_USAGE
 from support.monitoring import alert_rules
 from support.monitoring.alert_rules import alert_names, default_parameters, rules_file
 from support.monitoring.metric_table import metrics_of
 from support.probe.checks import Result
 from support.probe.metrics import ProbeMetrics
 from support.programs.process import CompletedCommand, run_command
-from support.programs.prometheus import PROMETHEUS, promtool_of
-from support.settings import load_settings
 from tests.timeouts import PATIENCE
 
 CASES: Mapping[str, Any] = tomllib.loads(Path(__file__).with_name("alert_cases.toml").read_text())
@@ -85,16 +83,6 @@ def unit_test(name: str, case: Mapping[str, Any]) -> Mapping[str, Any]:
             if minute >= 0
         ],
     }
-
-
-@pytest.fixture(scope="module")
-def promtool() -> Path:
-    """Prometheus' own tool, got on first use."""
-    try:
-        found = PROMETHEUS.get(load_settings().settings.acceptance_cache_dir, print)
-    except ProgramUnavailable as error:
-        pytest.skip(str(error))
-    return promtool_of(found.path)
 
 
 def run_tests(

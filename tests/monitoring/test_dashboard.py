@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from support.cli import main
-from support.errors import EXIT_USAGE, CheckFailed, ProgramUnavailable
+from support.errors import EXIT_USAGE, CheckFailed
 from support.monitoring.alert_rules import Parameters, alert_names
 from support.monitoring.dashboard import dashboard, dashboard_text, default_parameters
 from support.monitoring.dashboard_queries import (
@@ -28,23 +28,11 @@ from support.monitoring.dashboard_queries import (
 )
 from support.monitoring.metric_table import all_metrics
 from support.programs.process import run_command
-from support.programs.prometheus import PROMETHEUS, promtool_of
-from support.settings import load_settings
 from tests.monitoring.dashboard_lint import RULES, Document, findings, variable
 from tests.timeouts import PATIENCE
 
 Change = Callable[[Document], Any]
 BUILT_IN = TimeRange(0, 600, 5, 1).built_in()
-
-
-@pytest.fixture(scope="module")
-def promtool() -> Path:
-    """Prometheus' own tool, got on first use."""
-    try:
-        found = PROMETHEUS.get(load_settings().settings.acceptance_cache_dir, print)
-    except ProgramUnavailable as error:
-        pytest.skip(str(error))
-    return promtool_of(found.path)
 
 
 def panel(document: Document, title: str) -> Document:

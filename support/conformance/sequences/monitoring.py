@@ -19,7 +19,7 @@ from support.monitoring.dashboard_data import (
 from support.monitoring.dashboard_picture import dashboard_picture
 from support.monitoring.exposition import MetricsPage, read_page, require_none, shown
 from support.monitoring.grafana import changed_panels
-from support.monitoring.healthy_load import ADDED, ObservedLoad, observe_load
+from support.monitoring.healthy_load import ObservedLoad, observe_load
 from support.monitoring.incident import Incident, observe_incident
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS
 from support.monitoring.resource_use import (
@@ -114,10 +114,7 @@ def _same_values(client: MonitoringClient) -> None:
     # Nobody else uses the server, so the next scrape has the same values.
     session.wait_for_scrape()
     stored = {
-        (
-            found.labels["__name__"],
-            tuple(sorted(pair for pair in found.labels.items() if pair[0] not in ADDED)),
-        ): found.value
+        (found.labels["__name__"], found.labels_of_page): found.value
         for found in session.api.query(f'{{job="{JOB}"}}')
     }
     different = [
