@@ -485,16 +485,17 @@ def probe(target: str, every: str, listen: str, defines: tuple[str, ...]) -> Non
 def exporter(target: str | None, pid: int | None, listen: str) -> None:
     """Serve the resource use of a server's process, and of the GPUs, as metrics for Prometheus.
 
-    mistral.rs has no such metrics of its own. Ctrl-C or SIGTERM stops it with exit code 0.
+    mistral.rs has no such metrics of its own. With --target the process that listens next is the successor of
+    one that has ended; with --pid this ends with it. Ctrl-C or SIGTERM stops it with exit code 0.
     """
     from urllib.parse import urlsplit
 
     import psutil
 
     from support.monitoring.metrics_endpoint import parse_address, served
-    from support.monitoring.process_metrics import find_listener, process_registry
+    from support.monitoring.process_metrics import ListeningProcess, process_registry
 
-    address = parse_address(listen)
+    address, listening = parse_address(listen), None
     if (target is None) == (pid is None):
         raise SettingsError("give --target with the URL of a server on this machine, or --pid")
     if pid is None:
@@ -504,11 +505,14 @@ def exporter(target: str | None, pid: int | None, listen: str) -> None:
             port = None
         if port is None:
             raise SettingsError(f"--target {target!r}: give a URL with a port, such as http://HOST:PORT")
-        pid = find_listener(port)
+        listening = ListeningProcess(port)
     elif not psutil.pid_exists(pid):
         raise SettingsError(f"--pid {pid}: no such process")
-    with _until_stopped(), served(process_registry(lambda: pid), address) as url:
-        _log(f"metrics of process {pid}: {url}")
+    registry = process_registry(lambda: listening.pid() if listening else pid)
+    with _until_stopped(), served(registry, address) as url:
+        _log(f"metrics of process {listening.pid() if listening else pid}: {url}")
+        if listening:
+            threading.Event().wait()
         psutil.Process(pid).wait()
         raise TargetError(f"process {pid} has ended; start this again for its successor")
 

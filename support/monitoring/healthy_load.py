@@ -121,14 +121,14 @@ def observe_load(session: MonitoringSession, model: str) -> ObservedLoad:
     session.wait_for_scrape()
     return ObservedLoad(
         requests,
-        session.samples("mistralrs_tokens_processed_total", began, ended),
-        session.samples('http_requests_total{status="200"}', began, ended),
-        session.samples(f'up{{job="{JOB}"}}', began, ended),
+        session.api.stored_sums("mistralrs_tokens_processed_total", began, ended),
+        session.api.stored_sums('http_requests_total{status="200"}', began, ended),
+        session.api.stored_sums(f'up{{job="{JOB}"}}', began, ended),
         [
             series.labels["alertname"]
-            for series in session.series('ALERTS{alertstate="firing"}', began, time.time())
+            for series in session.api.stored('ALERTS{alertstate="firing"}', began, time.time())
         ],
         [one for one in session.webhook.received() if one.at >= began],
         [*changes(before, session.page())],
-        session.series(COUNTERS, began, time.time()),
+        session.api.stored(COUNTERS, began, time.time()),
     )

@@ -16,11 +16,12 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from support.monitoring.alert_rules import rule, seconds
 from support.monitoring.load import CHAT, CountedRequest, User, Users
+from support.monitoring.prometheus_api import PrometheusApi
 from support.monitoring.prometheus_pair import EVALUATION_SECONDS, GROUP_INTERVAL_SECONDS, SCRAPE_SECONDS
 from support.monitoring.session import JOB, PARAMETERS, SPEED, MonitoringSession
 from support.monitoring.webhook import Notification
@@ -231,18 +232,24 @@ def observe_incident(session: MonitoringSession, model: str) -> Incident:
     observer.overload()
     observer.kill_and_restart()
     observer.stall()
-    ended = time.time()
-    incident.up = session.samples(f'up{{job="{JOB}"}}', began, ended)
+    incident.up = session.api.stored_sums(f'up{{job="{JOB}"}}', began, time.time())
     incident.notifications = [one for one in session.webhook.received() if one.at >= began]
+    tolerance = session.seconds(TOLERANCE_SECONDS)
     for name, cause in incident.causes.items():
-        pending, firing = (
-            [at for at, _ in session.samples(_states(name, state), began, ended)]
-            for state in ("pending", "firing")
-        )
-        own = [one for one in incident.notifications if one.alert == name]
-        tolerance = session.seconds(TOLERANCE_SECONDS)
-        incident.histories[name] = AlertHistory(name, cause, pending, firing, own, tolerance)
+        history = alert_history(session.api, name, cause, incident.notifications, began)
+        incident.histories[name] = replace(history, tolerance=tolerance)
     return incident
+
+
+def alert_history(
+    api: PrometheusApi, name: str, cause: Cause, received: Sequence[Notification], since: float
+) -> AlertHistory:
+    """What became of an alert from `since` (Unix seconds, before its cause) until now."""
+    pending, firing = (
+        [at for at, _ in api.stored_sums(_states(name, state), since, time.time())]
+        for state in ("pending", "firing")
+    )
+    return AlertHistory(name, cause, pending, firing, [one for one in received if one.alert == name])
 
 
 def _periods(times: Sequence[float]) -> list[list[float]]:

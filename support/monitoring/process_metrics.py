@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import ModuleType
 
 import psutil
@@ -42,14 +43,32 @@ def find_listener(port: int) -> int:
     )
 
 
-def process_registry(pid: Callable[[], int]) -> CollectorRegistry:
+class ListeningProcess:
+    """The process that listens on a TCP port, and its successor when it has ended."""
+
+    def __init__(self, port: int) -> None:
+        """Raises `SettingsError` when none is seen."""
+        self._port = port
+        self._process = psutil.Process(find_listener(port))
+
+    def pid(self) -> int | None:
+        """None when it has ended, and nothing else listens there yet."""
+        if not _runs(self._process):
+            try:
+                self._process = psutil.Process(find_listener(self._port))
+            except (SettingsError, psutil.NoSuchProcess):
+                return None
+        return self._process.pid
+
+
+def process_registry(pid: Callable[[], int | None]) -> CollectorRegistry:
     """Metrics of a process, and of the GPUs where there are any. A process that has ended has none.
 
-    `pid`: called for each scrape.
+    `pid`: called for each scrape; None while there is no process.
     """
     registry = CollectorRegistry()
     if sys.platform == "linux":
-        ProcessCollector(pid=pid, registry=registry)
+        ProcessCollector(pid=lambda: pid() or "none", registry=registry)
     registry.register(_ProcessByPsutil(pid, whole=sys.platform != "linux"))
     nvml = loaded_nvml()
     if nvml is not None:
@@ -57,26 +76,35 @@ def process_registry(pid: Callable[[], int]) -> CollectorRegistry:
     return registry
 
 
-def _runs(pid: int) -> bool:
-    """Also of a child that has ended and that its parent has not waited for: that one does not run."""
+def _runs(process: psutil.Process) -> bool:
+    """A child that has ended and that its parent has not waited for does not run."""
     try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def _process(pid: int | None) -> psutil.Process | None:
+    """None for one that does not run."""
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid) if pid is not None else None
+        return process if process is not None and _runs(process) else None
+    return None
 
 
 class _ProcessByPsutil(Collector):
     """Whether it runs, its threads, and `whole`: also what `ProcessCollector` reads from `/proc` on Linux."""
 
-    def __init__(self, pid: Callable[[], int], *, whole: bool) -> None:
+    def __init__(self, pid: Callable[[], int | None], *, whole: bool) -> None:
         self._pid = pid
         self._whole = whole
 
     def collect(self) -> Iterator[Metric]:
-        pid = self._pid()
-        yield GaugeMetricFamily(PROCESS_UP, "Whether the process runs", value=_runs(pid))
+        process = _process(self._pid())
+        yield GaugeMetricFamily(PROCESS_UP, "Whether the process runs", value=process is not None)
+        if process is None:
+            return
         try:
-            process = psutil.Process(pid)
             yield GaugeMetricFamily("process_threads", "Threads", value=process.num_threads())
             if self._whole:
                 times = process.cpu_times()

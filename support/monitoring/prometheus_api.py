@@ -9,7 +9,9 @@ Source: https://prometheus.io/docs/prometheus/latest/querying/api/
 
 from __future__ import annotations
 
+import math
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -76,6 +78,23 @@ class PrometheusApi:
         """
         end = time.time() if end is None else end
         return _series(self._read("query_range", query=promql, start=end - seconds, end=end, step=step))
+
+    def stored(self, selector: str, begin: float, end: float) -> list[Series]:
+        """The raw samples between two times (Unix seconds), without the series that have none."""
+        window = math.ceil(end - begin) + 1
+        found = [
+            Series(one.labels, [(at, value) for at, value in one.points if begin <= at <= end])
+            for one in self.query(f"{selector}[{window}s]", at=end)
+        ]
+        return [one for one in found if one.points]
+
+    def stored_sums(self, selector: str, begin: float, end: float) -> list[tuple[float, float]]:
+        """The same, the values of all series at a time added."""
+        found: defaultdict[float, float] = defaultdict(float)
+        for one in self.stored(selector, begin, end):
+            for at, value in one.points:
+                found[at] += value
+        return sorted(found.items())
 
     def targets(self, job: str = "") -> list[Mapping[str, Any]]:
         """The active targets as the API has them (`health`, `lastError`, `labels`, ...), of a job or all."""

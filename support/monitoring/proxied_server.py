@@ -10,8 +10,9 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,11 +22,14 @@ from prometheus_client.registry import Collector
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.http.recording_proxy import RecordingProxy
+from support.monitoring.alert_rules import rules_file
+from support.monitoring.incident import AlertHistory, Cause, alert_history
 from support.monitoring.metrics_endpoint import served
 from support.monitoring.process_metrics import PROCESS_UP, process_registry
-from support.monitoring.prometheus_pair import SCRAPE_SECONDS, ScrapeTarget, start_pair
+from support.monitoring.prometheus_pair import SCRAPE_SECONDS, PrometheusPair, ScrapeTarget, start_pair
 from support.monitoring.resource_use import MEMORY, Figure, figures_of
-from support.monitoring.session import FIRST_SCRAPE_SECONDS, JOB, StartServer
+from support.monitoring.session import FIRST_SCRAPE_SECONDS, JOB, PARAMETERS, SPEED, StartServer
+from support.monitoring.webhook import WebhookReceiver
 from support.programs.launcher import LaunchedProgram
 from support.settings import Settings
 from support.waiting import WaitTimeout, wait_until
@@ -35,12 +39,11 @@ SECONDS = "acceptance_proxy_request_duration_seconds"
 # The proxy is on the way: its durations are those of the client but for a connection on loopback.
 SHORTER_SHARE, SHORTER_SECONDS = 0.5, 0.05
 TOLERANCE_SECONDS = 2.0
+# Longer than the bounds of the alert: how late it was is a finding.
+ALERT_SECONDS = 15.0
 QUESTIONS = ("Tell me about the comet", "Tell me about the harbour", "Say it briefly")
 CHAT = "/v1/chat/completions"
-# No alert of the rules file needs one of these metrics.
-NO_RULES = "groups: []\n"
-# The port `discard`: no alert is sent.
-NOBODY = "http://127.0.0.1:9/"
+ENDED = "MistralrsProcessEnded"
 
 
 class ProxyMetrics(Collector):
@@ -69,7 +72,7 @@ class Observation:
 
     `counts`: requests by status; `seconds`: the sum of all durations; `memory`: resident memory of the
     process; `down_after`: seconds from the end of the server until Prometheus has it, None when it did not in
-    time.
+    time; `alert`: what became of the alert of a process that ended, until another one ran.
     """
 
     exchanges: Sequence[Exchange]
@@ -78,6 +81,7 @@ class Observation:
     memory: Figure
     down_after: float | None
     bound: float
+    alert: AlertHistory
 
     def count_findings(self) -> Iterator[str]:
         """A status that Prometheus counts otherwise than the client."""
@@ -101,21 +105,27 @@ class Observation:
         if self.down_after is None:
             yield f"{PROCESS_UP} stayed 1 for {self.bound:.1f} s after the server had ended"
 
+    def alert_findings(self) -> Iterator[str]:
+        """It has to be pending, firing, delivered once and resolved, each in time."""
+        yield from self.alert.findings()
+
 
 def observe_proxied(start: StartServer, settings: Settings, folder: Path, model: str) -> Observation:
-    """Start a server, its proxy and a Prometheus; send requests; end the server; stop all.
+    """Start a server, its proxy and a Prometheus; send requests; end the server and start another; stop all.
 
     Raises `ProgramUnavailable`, `MonitoringBroken`, and `StartFailure` for the server.
     """
     with ExitStack() as stack:
-        server = start(None)
-        stack.callback(server.stop)
+        servers = [stack.enter_context(_started(start))]
+        server = servers[0]
         proxy = stack.enter_context(closing(RecordingProxy(server.url, ())))
-        registry = process_registry(lambda: server.process.pid)
+        registry = process_registry(lambda: servers[-1].process.pid)
         registry.register(ProxyMetrics(proxy))
         page = stack.enter_context(served(registry))
         target = ScrapeTarget(page.removesuffix("/metrics"))
-        pair = start_pair(settings, folder, {JOB: target}, NO_RULES, NOBODY)
+        webhook = stack.enter_context(closing(WebhookReceiver()))
+        rules = rules_file(PARAMETERS, speed=SPEED)
+        pair = start_pair(settings, folder, {JOB: target}, rules, webhook.url)
         stack.callback(pair.stop)
 
         def await_result(promql: str, seconds: float) -> None:
@@ -133,8 +143,36 @@ def observe_proxied(start: StartServer, settings: Settings, folder: Path, model:
         after = figures_of(server.process.pid)
         memory = Figure(MEMORY, resident.value, before[MEMORY], after[MEMORY])
         bound = SCRAPE_SECONDS + settings.seconds(TOLERANCE_SECONDS)
+        killed = time.time()
         down = _seconds_until_down(server, lambda: await_result(f"{PROCESS_UP} == 0", bound))
-    return Observation(exchanges, counts, seconds.value, memory, down, bound)
+        delivered = partial(_await_notification, webhook, pair, settings.seconds(ALERT_SECONDS))
+        delivered("firing")
+        servers.append(stack.enter_context(_started(start)))
+        cause = Cause(killed, time.time())
+        delivered("resolved")
+        history = alert_history(pair.api, ENDED, cause, webhook.received(), sent)
+        alert = replace(history, tolerance=settings.seconds(TOLERANCE_SECONDS))
+    return Observation(exchanges, counts, seconds.value, memory, down, bound, alert)
+
+
+@contextmanager
+def _started(start: StartServer) -> Iterator[LaunchedProgram]:
+    server = start(None)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _await_notification(webhook: WebhookReceiver, pair: PrometheusPair, seconds: float, status: str) -> None:
+    """Until the alert was delivered with this status; one that was not in time is found afterwards."""
+    with suppress(WaitTimeout):
+        wait_until(
+            f"{ENDED} {status}",
+            lambda: [one for one in webhook.received() if (one.alert, one.status) == (ENDED, status)],
+            timeout=seconds,
+            alive=lambda: pair.alive,
+        )
 
 
 def _path(exchange: Exchange) -> str:

@@ -6,9 +6,7 @@ with thresholds that a tiny model can exceed. The server may be ended and starte
 
 from __future__ import annotations
 
-import math
 import time
-from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from pathlib import Path
@@ -21,7 +19,7 @@ from support.monitoring.exposition import MalformedPage, MetricsPage, read_page
 from support.monitoring.grafana import GrafanaApi, Installed, installed
 from support.monitoring.metrics_endpoint import served
 from support.monitoring.process_metrics import process_registry
-from support.monitoring.prometheus_api import PrometheusApi, Series
+from support.monitoring.prometheus_api import PrometheusApi
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS, PrometheusPair, ScrapeTarget, start_pair
 from support.monitoring.webhook import WebhookReceiver
 from support.programs.launcher import LaunchedProgram
@@ -215,23 +213,6 @@ class MonitoringSession:
             alive=lambda: self.alive,
             seen=lambda: [alert["labels"]["alertname"] for alert in self.api.alerts()],
         )
-
-    def series(self, selector: str, begin: float, end: float) -> list[Series]:
-        """The raw samples between two times (Unix seconds), without the series that have none."""
-        window = math.ceil(end - begin) + 1
-        found = [
-            Series(one.labels, [(at, value) for at, value in one.points if begin <= at <= end])
-            for one in self.api.query(f"{selector}[{window}s]", at=end)
-        ]
-        return [one for one in found if one.points]
-
-    def samples(self, selector: str, begin: float, end: float) -> list[tuple[float, float]]:
-        """The same, the values of all series at a time added."""
-        found: defaultdict[float, float] = defaultdict(float)
-        for one in self.series(selector, begin, end):
-            for at, value in one.points:
-                found[at] += value
-        return sorted(found.items())
 
     def keep(self, name: str, observe: Callable[[], T]) -> T:
         """What was observed under this name, once for all checks of it; a failure is kept, too."""

@@ -132,6 +132,15 @@ def test_a_changed_sentence_is_noticed(promtool: Path, tmp_path: Path) -> None:
     assert run_tests(promtool, tmp_path, [unit_test(name, CASES[name])], changed).exit_code == 1
 
 
+def test_a_process_that_ended_with_its_page_is_one_alert(promtool: Path, tmp_path: Path) -> None:
+    """`MistralrsDown` is there then."""
+    name = "MistralrsProcessEnded"
+    case = {**CASES[name], "gauges": {"process_up": [[25, 0]], "up": [[15, 1], [10, 0]]}}
+    case["minutes"] = [1, -1, 9, 20]
+    done = run_tests(promtool, tmp_path, [unit_test(name, case)])
+    assert done.exit_code == 0, done.stdout + done.stderr
+
+
 def test_the_file_has_no_mistake_by_promtool(promtool: Path, tmp_path: Path) -> None:
     file = tmp_path / "mistralrs.rules.yml"
     file.write_text(rules_file({"job": "other", "error_ratio": 0.25}))

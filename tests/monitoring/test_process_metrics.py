@@ -21,7 +21,12 @@ from support.errors import EXIT_USAGE
 from support.monitoring import process_metrics
 from support.monitoring.exposition import MetricsPage, read_page
 from support.monitoring.metrics_endpoint import served
-from support.monitoring.process_metrics import find_listener, process_registry
+from support.monitoring.process_metrics import (
+    PROCESS_UP,
+    ListeningProcess,
+    find_listener,
+    process_registry,
+)
 from support.programs.launcher import free_port
 from tests.http.tiny_server import TinyServer, json_reply
 from tests.timeouts import PATIENCE
@@ -86,6 +91,32 @@ def test_a_process_that_has_ended_has_no_figures(process: psutil.Process) -> Non
     process.kill()
     process.wait(PATIENCE)
     assert not [sample for sample in page(registry).samples if sample.value]
+
+
+def test_the_next_process_of_the_port_follows_the_one_that_ended() -> None:
+    port = free_port()
+    # As long as its input is open.
+    program = (
+        f"import socket, sys; s = socket.create_server(('127.0.0.1', {port})); print(); sys.stdin.read()"
+    )
+    registry, pids = None, []
+    for _ in range(2):
+        with subprocess.Popen(
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as started:
+            assert started.stdout is not None
+            started.stdout.readline()
+            pids.append(started.pid)
+            registry = registry or process_registry(ListeningProcess(port).pid)
+            found = page(registry)
+            assert found.total(PROCESS_UP) == 1
+            age = psutil.Process(started.pid).create_time() - found.total("process_start_time_seconds")
+            assert abs(age) < 0.1
+        ended = page(registry)
+        assert [(sample.name, sample.value) for sample in ended.samples if "process" in sample.name] == [
+            (PROCESS_UP, 0)
+        ]
+    assert pids[0] != pids[1]
 
 
 def nvml(gpus: Sequence[Any]) -> Any:

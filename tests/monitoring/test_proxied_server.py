@@ -11,10 +11,19 @@ from prometheus_client import CollectorRegistry
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.http.recording_proxy import RecordingProxy
-from support.monitoring.proxied_server import IN_FLIGHT, REQUESTS, SECONDS, Observation, ProxyMetrics
+from support.monitoring.incident import AlertHistory, Cause
+from support.monitoring.proxied_server import (
+    ENDED,
+    IN_FLIGHT,
+    REQUESTS,
+    SECONDS,
+    Observation,
+    ProxyMetrics,
+)
 from support.monitoring.resource_use import MEMORY, Figure
 from support.waiting import wait_until
 from tests.http.tiny_server import TinyServer, json_reply
+from tests.monitoring.test_incident import notification
 from tests.timeouts import PATIENCE
 
 
@@ -22,6 +31,13 @@ def exchange(status: int, seconds: float) -> Exchange:
     return Exchange("POST", "http://127.0.0.1:1/v1/chat/completions", {}, b"", status, {}, b"", seconds)
 
 
+ALERT = AlertHistory(
+    ENDED,
+    Cause(100.0, 104.0),
+    pending=[101.0, 101.5, 102.0],
+    firing=[102.5, 103.0, 103.5, 104.0],
+    notifications=[notification(102.6, "firing", ENDED), notification(104.6, "resolved", ENDED)],
+)
 GOOD = Observation(
     exchanges=[exchange(200, 0.4), exchange(200, 0.5), exchange(400, 0.1)],
     counts={"200": 2.0, "400": 1.0},
@@ -29,11 +45,12 @@ GOOD = Observation(
     memory=Figure(MEMORY, 1e9, 1e9, 1e9),
     down_after=1.2,
     bound=3.0,
+    alert=ALERT,
 )
 
 
 def findings(of: Observation) -> list[str]:
-    return [*of.count_findings(), *of.duration_findings(), *of.end_findings()]
+    return [*of.count_findings(), *of.duration_findings(), *of.end_findings(), *of.alert_findings()]
 
 
 def test_equal_figures_have_no_finding() -> None:
@@ -52,6 +69,8 @@ def test_equal_figures_have_no_finding() -> None:
         ({"seconds": 1.1}, "1.100 s in all in Prometheus, 1.000 s by the client"),
         ({"seconds": 0.2}, "0.200 s in all in Prometheus, 1.000 s by the client"),
         ({"down_after": None}, "process_up stayed 1 for 3.0 s after the server had ended"),
+        ({"alert": replace(ALERT, pending=[], firing=[])}, f"{ENDED} stayed inactive"),
+        ({"alert": replace(ALERT, notifications=ALERT.notifications[:1])}, f"{ENDED} was not resolved"),
     ],
 )
 def test_a_difference_is_found(fault: dict[str, object], finding: str) -> None:

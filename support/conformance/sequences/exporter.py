@@ -41,3 +41,8 @@ def _memory(client: ExporterClient) -> None:
 @sequence("exporter.process.ended")
 def _ended(client: ExporterClient) -> None:
     require_none([*client.observation.end_findings()])
+
+
+@sequence("exporter.process.alert")
+def _alert(client: ExporterClient) -> None:
+    require_none([*client.observation.alert_findings()])
