@@ -177,7 +177,7 @@ RATES = r"\S+ {0}/s by Prometheus; by the client \S+ to \S+ {0}/s"
         (unchanged, []),
         (times(0.5, metrics.REQUESTS), [RATES.format("requests")]),
         (Retyped(), ["mistralrs_sequences_running was a gauge and is a counter"]),
-        (times(1.5, TOKENS), [RATES.format("tokens")]),
+        (times(2, TOKENS), [RATES.format("tokens")]),
         (
             falling,
             [
