@@ -1,6 +1,7 @@
 """Concurrent users, overload, and whether a server is busy.
 
-activity     whether a server is working: from its metrics or its CPU time
-concurrency  concurrent users with different questions, also more than the server has slots
-scenario     what the steps about concurrent users call
+activity      whether a server is working: from its metrics or its CPU time
+concurrency   concurrent users with different questions, also more than the server has slots
+ground_truth  a server that states when it sent each token
+scenario      what the steps about concurrent users call
 """
