@@ -12,8 +12,6 @@ from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
 from support.scenario import ScenarioContext
 
-# One try of an exercise: a capable model may be slow.
-EXERCISE_SECONDS = 300.0
 # Of the record: the figures that are shown as trends, and their units.
 FIGURES = {
     **dict.fromkeys(("pass_rate_1", "pass_rate_2", "percent_cases_well_formed"), "%"),

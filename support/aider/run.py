@@ -34,7 +34,7 @@ class AiderRun:
     """One run of the command, or one turn of a session, which has no exit code.
 
     `connections`: the addresses that it connected to or looked up. `command`: as it is typed in a shell, or
-    the line of a session.
+    the line of a session. `server`: the model and its address.
     """
 
     output: str
@@ -43,6 +43,7 @@ class AiderRun:
     connections: tuple[str, ...]
     seconds: float
     command: str
+    server: str
 
     def require_local(self) -> None:
         """No connection to another machine was tried."""
@@ -58,7 +59,9 @@ class AiderRun:
         failure = FAILURES.search(self.output)
         if self.exit_code or failure is not None:
             found = f"{failure[0]!r} in its output" if failure else f"exit code {self.exit_code}"
-            raise CheckFailed(f"the run failed ({found}); it printed:\n{self.output[-3000:]}")
+            raise CheckFailed(
+                f"the run with {self.server} failed ({found}); it printed:\n{self.output[-3000:]}"
+            )
 
     def require_output(self, texts: Sequence[str], *, expected: bool = True) -> None:
         """Aider printed these texts, or none of them."""

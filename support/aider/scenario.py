@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from support.aider import cecli
 from support.aider.configuration import (
@@ -23,7 +24,7 @@ from support.aider.configuration import (
 )
 from support.aider.connection import USER_MODEL, connect_to_project_model, connect_to_user_model
 from support.aider.evidence import change_evidence, run_evidence
-from support.aider.exercise_runs import EXERCISE_SECONDS, ExerciseRuns
+from support.aider.exercise_runs import ExerciseRuns
 from support.aider.host import READY_SECONDS, AiderHost, aider_environment
 from support.aider.project import (
     COMMAND_SECONDS,
@@ -53,6 +54,8 @@ from support.units import request_options
 from support.waiting import WaitTimeout, wait_until
 
 RUN_SECONDS = 60.0
+# Of a capable model, which may be slow.
+USER_MODEL_SECONDS = 300.0
 # The first one, and three corrections (aider/coders/base_coder.py, max_reflections).
 MOST_EDIT_REQUESTS = 4
 # What Aider prints before it repeats a request.
@@ -62,6 +65,13 @@ MANY_TURNS = 10
 ON_EXERCISES = "works on the exercises"
 # Where a configuration file of Aider is, by its names in the features.
 PROJECT, HOME = PLACES = ("the project", "the home folder")
+
+
+class RunEnd(NamedTuple):
+    """How a run ended: `stopped`, why the suite ended it; `failure`, why it cannot be judged, or empty."""
+
+    stopped: str = ""
+    failure: str = ""
 
 
 class AiderScenario:
@@ -77,6 +87,7 @@ class AiderScenario:
         self._project: Project | None = None
         # Its name in the steps.
         self._assistant = AIDER.title
+        self._run_seconds = RUN_SECONDS
         self._server: ConnectedServer | None = None
         self._model = ""
         # Of the environments of Aider, or cecli, and of the server.
@@ -125,7 +136,7 @@ class AiderScenario:
         context = given.get("context", CONTEXT)
         assert isinstance(context, int)
         if server == USER_MODEL:
-            self._server = connect_to_user_model(self._servers)
+            self._server, self._run_seconds = connect_to_user_model(self._servers), USER_MODEL_SECONDS
         else:
             self._server = connect_to_project_model(
                 self._servers, server, self.project.source, context, self._server_variables
@@ -133,6 +144,7 @@ class AiderScenario:
         self._assistant = assistant
         if assistant == cecli.NAME:
             self._model, variables = cecli.connection(self._server)
+            self._run_seconds = cecli.RUN_SECONDS
         else:
             self._model, variables = self._server.aider_model, self._server.variables
         self._variables |= variables
@@ -247,29 +259,48 @@ class AiderScenario:
     def start(self, how: str, options: Iterable[Mapping[str, str]] | None) -> None:
         """Run Aider without a message: it shows its configuration and ends; or let it do the exercises."""
         if how == ON_EXERCISES:
-            rows = [*(options or ())]
-            edit_format = next((row["value"] for row in rows if row["option"] == "edit-format"), "whole")
-            words = [*USUAL_FLAGS, *option_words(rows)]
-
-            def run_aider(arguments: Sequence[str], folder: Path) -> AiderRun:
-                self._run([*words, *arguments], folder, EXERCISE_SECONDS)
-                return self.runs.get()
-
-            self.exercises.work(self.server.aider_model, edit_format, run_aider)
+            self._work_on_exercises([*(options or ())])
         else:
             self._run([*self._words(options), "--exit"])
+
+    def _work_on_exercises(self, options: Sequence[Mapping[str, str]]) -> None:
+        edit_format = next((row["value"] for row in options if row["option"] == "edit-format"), "whole")
+        words = [*USUAL_FLAGS, *option_words(options)]
+
+        def run_aider(arguments: Sequence[str], folder: Path) -> AiderRun:
+            self._run([*words, *arguments], folder)
+            return self.runs.get()
+
+        self.exercises.work(self.server.aider_model, edit_format, run_aider)
 
     def _words(self, options: Iterable[Mapping[str, str]] | None) -> list[str]:
         tests = self.project.test_command
         # Not `format`: a value may have braces of its own.
         return [word.replace("{tests}", tests) for word in option_words(options or ())]
 
-    def _run(self, words: Sequence[str], folder: Path | None = None, within: float | None = None) -> None:
-        within = within or (cecli.RUN_SECONDS if self._assistant == cecli.NAME else RUN_SECONDS)
+    def _run(self, words: Sequence[str], folder: Path | None = None) -> None:
         mark, log = self.server.proxy.count, self._context.folder / f"aider-{len(self._commands)}.log"
         process = ManagedProcess(
             self._command(words), stdout=log, env=self._environment, cwd=folder or self.project.folder
         )
+        end = RunEnd("ended with its step")
+        try:
+            end = self._wait_for_end(process, log, mark)
+        finally:
+            # Also when a time limit or a signal ends the step. Not killed: the process that stands for Aider
+            # then ends after Aider itself, which changes no file after that.
+            code, seconds = process.stop(), time.monotonic() - process.started
+            output = read_output(log)
+            self._commands.append(CompletedCommand(process.command, code, output, end.stopped, seconds))
+            shown = f"{output}\n({end.stopped})" if end.stopped else output
+            run = self._add(mark, shown, code, seconds, self._shown(words))
+        run.require_local()
+        if end.failure:
+            # No check of a run that did not end: what it printed and sent until then may be as expected.
+            raise CheckFailed(end.failure)
+
+    def _wait_for_end(self, process: ManagedProcess, log: Path, mark: int) -> RunEnd:
+        """Until Aider has ended, its server has died, or it has repeated a request too often."""
 
         def ended() -> bool:
             # It is polled: the requests are read only when there are enough.
@@ -281,35 +312,21 @@ class AiderScenario:
             # Of a server that cannot be reached the proxy has no requests.
             return count == 0 and read_output(log).count(RETRY) >= MOST_EDIT_REQUESTS
 
-        stopped, unfinished = "ended with its step", ""
         try:
             wait_until(
-                f"the end of {self._assistant}",
+                f"the end of {self._assistant} with {self.server}",
                 ended,
-                timeout=self._suite.settings.seconds(within),
+                timeout=self._suite.settings.seconds(self._run_seconds),
                 seen=lambda: f"{self._last_request(mark)}; it printed:\n{read_output(log)[-2000:]}",
             )
-            stopped = ""
-            if process.alive and self.server.alive:
-                sent = MOST_EDIT_REQUESTS + (self.server.proxy.count > mark)
-                stopped = f"ended by the suite: it has sent its request {sent} times"
-            elif process.alive:
-                stopped = unfinished = SERVER_DIED
         except WaitTimeout as timeout:
-            unfinished = str(timeout)
-            stopped = unfinished.partition(";")[0]
-        finally:
-            # Also when a time limit or a signal ends the step. Not killed: the process that stands for Aider
-            # then ends after Aider itself, which changes no file after that.
-            code, seconds = process.stop(), time.monotonic() - process.started
-            output = read_output(log)
-            self._commands.append(CompletedCommand(process.command, code, output, stopped, seconds))
-            shown = f"{output}\n({stopped})" if stopped else output
-            run = self._add(mark, shown, code, seconds, self._shown(words))
-        run.require_local()
-        if unfinished:
-            # No check of a run that did not end: what it printed and sent until then may be as expected.
-            raise CheckFailed(unfinished)
+            return RunEnd(str(timeout).partition(";")[0], str(timeout))
+        if not process.alive:
+            return RunEnd()
+        if not self.server.alive:
+            return RunEnd(SERVER_DIED, SERVER_DIED)
+        sent = MOST_EDIT_REQUESTS + (self.server.proxy.count > mark)
+        return RunEnd(f"ended by the suite: it has sent its request {sent} times")
 
     def _last_request(self, mark: int) -> str:
         """Of the run, for the message about one that does not end."""
@@ -343,7 +360,7 @@ class AiderScenario:
     def _add(self, mark: int, output: str, exit_code: int | None, seconds: float, command: str) -> AiderRun:
         requests = aider_requests(self.server.proxy.exchanges_since(mark))
         connections = tuple(self._connections.read_text(encoding="utf-8").splitlines())
-        run = AiderRun(output, exit_code, tuple(requests), connections, seconds, command)
+        run = AiderRun(output, exit_code, tuple(requests), connections, seconds, command, str(self.server))
         self.runs.add(run)
         return run
 

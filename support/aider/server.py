@@ -12,6 +12,7 @@ from support.errors import CheckFailed, NotSupported
 from support.http.recording_proxy import RecordingProxy
 from support.programs.launcher import LaunchedProgram
 from support.programs.process import process_tree
+from support.settings import redact_url
 
 
 class ConnectedServer:
@@ -28,6 +29,10 @@ class ConnectedServer:
         self._program = program
         self.key = key
         self._model_processes: list[frozenset[int]] = []
+
+    def __str__(self) -> str:
+        """The model and the address: what Aider itself leaves out of its errors."""
+        return f"{self.aider_model} at {redact_url(self.endpoint.url)}"
 
     @property
     def serves_ollama(self) -> bool:

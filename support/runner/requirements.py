@@ -219,7 +219,7 @@ class Requirements:
 
     def _target_is_url(self, wanted: Collection[str]) -> str:
         if NEEDS_AIDER in wanted and self.settings.aider_model is not None:
-            return f"{TARGET_IS_URL}; with aider_model the exercises are run, not scripted conversations"
+            return f"{TARGET_IS_URL}; with aider_model those of a capable model are run, not scripted ones"
         return f"{TARGET_IS_URL}; set MISTRALRS_BIN instead of TARGET_URL"
 
     def _missing_aider_model(self) -> str | None:

@@ -22,6 +22,8 @@ from support.models.script import Row, Script
 from support.programs.process import run_command
 from support.results.redaction import Redactor, set_redactor
 
+SERVER = "openai/default at http://127.0.0.1:1"
+
 
 def exchange(status: int = 200, usage: str = "") -> Exchange:
     body = b'{"messages": [{"role": "system", "content": "Act as an expert"}]}'
@@ -30,7 +32,9 @@ def exchange(status: int = 200, usage: str = "") -> Exchange:
 
 
 def run(output: str, *exchanges: Exchange, code: int | None = 0) -> AiderRun:
-    return AiderRun(output, code, tuple(aider_requests(exchanges)), (), 1.5, "$ aider --message 'Correct it'")
+    return AiderRun(
+        output, code, tuple(aider_requests(exchanges)), (), 1.5, "$ aider --message 'Correct it'", SERVER
+    )
 
 
 def project(tmp_path: Path, content: str = "a = 1\n") -> Project:

@@ -18,11 +18,13 @@ from support.programs.process import run_command
 from support.results.must_check import MustCheck
 from support.settings import load_settings
 
+SERVER = "openai/default at http://127.0.0.1:1"
+
 FILE, OTHER = "museum.py", "test_museum.py"
 
 
 def run(output: str = "Applied edit", code: int = 0) -> AiderRun:
-    return AiderRun(output, code, (), (), 1.0, "$ aider")
+    return AiderRun(output, code, (), (), 1.0, "$ aider", SERVER)
 
 
 @pytest.fixture
@@ -93,7 +95,7 @@ def _failed(scenario: AiderScenario) -> None:
         (_one_more, f"found changes of {FILE}, {OTHER}"),
         (_another, f"found changes of {OTHER}"),
         (_left, "not committed: .. left.txt"),
-        (_failed, "the run failed"),
+        (_failed, "the run with .* failed"),
     ],
 )
 def test_any_other_state_is_no_committed_change(

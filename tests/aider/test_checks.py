@@ -20,6 +20,8 @@ from support.aider.traffic import COMMENT, COMMIT, EDIT, SUMMARY, AiderRequest, 
 from support.errors import CheckFailed, NotSupported
 from support.http.exchange import Exchange
 
+SERVER = "openai/default at http://127.0.0.1:1"
+
 SYSTEM = {
     EDIT: "Act as an expert software developer.",
     COMMIT: "You are an expert software engineer that generates concise, one-line Git commit messages.",
@@ -35,7 +37,7 @@ def exchange(kind: str = EDIT, path: str = "/v1/chat/completions", **fields: obj
 
 def run(output: str = "", *kinds: str, code: int | None = 0, connections: tuple[str, ...] = ()) -> AiderRun:
     requests = tuple(aider_requests([exchange(kind, temperature=0) for kind in kinds]))
-    return AiderRun(output, code, requests, connections, 1.0, "$ aider")
+    return AiderRun(output, code, requests, connections, 1.0, "$ aider", SERVER)
 
 
 def found(requests: list[AiderRequest]) -> list[str]:
@@ -66,7 +68,7 @@ def test_requests_for_answers_are_those_of_the_chat_paths(path: str, number: int
     ],
 )
 def test_a_printed_failure_is_none_of_a_success(output: str) -> None:
-    with pytest.raises(CheckFailed, match="the run failed"):
+    with pytest.raises(CheckFailed, match=f"^the run with {SERVER} failed"):
         run(output).require_success()
 
 
@@ -108,7 +110,7 @@ def test_a_request_of_an_early_turn_counts() -> None:
 
 def streamed(body: bytes) -> AiderRun:
     requests = aider_requests([replace(exchange(), body=body)])
-    return AiderRun("", 0, tuple(requests), (), 1.0, "")
+    return AiderRun("", 0, tuple(requests), (), 1.0, "", SERVER)
 
 
 def test_comments_before_the_answer_count() -> None:

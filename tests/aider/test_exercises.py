@@ -18,6 +18,7 @@ from support.aider.exercises import (
 )
 from support.aider.run import AiderRun
 
+SERVER = "openai/default at http://127.0.0.1:1"
 SOLUTIONS = {
     "leap": "def is_leap(y):\n    return y % 4 == 0 and (y % 100 != 0 or y % 400 == 0)\n",
     "palindrome": """
@@ -108,7 +109,7 @@ def aider(*tries: str, output: str = "") -> RunAider:
             assert "Traceback" in message or TESTS_TIMED_OUT in message
         if tries[number - 1]:
             (folder / file).write_text(tries[number - 1])
-        return AiderRun(output, 0, (), (), 2.0, "")
+        return AiderRun(output, 0, (), (), 2.0, "", SERVER)
 
     return run
 
@@ -146,7 +147,7 @@ def test_tests_that_aider_writes_do_not_count(tmp_path: Path) -> None:
     def run(folder: Path, file: str, message: str, number: int) -> AiderRun:
         assert (file, number) in (("leap.py", 1), ("leap.py", 2)), message
         (folder / "test_leap.py").write_text("")
-        return AiderRun("", 0, (), (), 1.0, "")
+        return AiderRun("", 0, (), (), 1.0, "", SERVER)
 
     assert worked_on(tmp_path, run).outcomes == [False, False]
 

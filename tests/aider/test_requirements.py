@@ -65,4 +65,4 @@ def test_each_program_that_is_needed_is_installed_and_a_failure_is_reported(
 
 def test_scripted_conversations_are_skipped_at_a_url() -> None:
     missing = str(Requirements(Settings.model_validate(OPENAI), URL).missing(SCRIPTED))
-    assert missing == f"{TARGET_IS_URL}; with aider_model the exercises are run, not scripted conversations"
+    assert missing == f"{TARGET_IS_URL}; with aider_model those of a capable model are run, not scripted ones"

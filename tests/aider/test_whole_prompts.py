@@ -18,6 +18,8 @@ from support.http.exchange import Exchange
 from support.http.recording_proxy import RecordingProxy
 from support.programs.launcher import LaunchedProgram
 
+SERVER = "openai/default at http://127.0.0.1:1"
+
 REJECTED = b'data: {"message": "Prompt sequence length is greater than 512"}\n\n'
 
 
@@ -25,7 +27,7 @@ def run_with(*bodies: bytes) -> AiderRun:
     prompt = json.dumps({"messages": [{"role": "user", "content": "Hello"}]}).encode()
     url = "http://localhost/v1/chat/completions"
     exchanges = [Exchange("POST", url, {}, prompt, 200, {}, body, 0.1) for body in bodies]
-    return AiderRun("", 0, tuple(aider_requests(exchanges)), (), 0.1, "")
+    return AiderRun("", 0, tuple(aider_requests(exchanges)), (), 0.1, "", SERVER)
 
 
 @pytest.mark.parametrize(
