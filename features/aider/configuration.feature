@@ -67,6 +67,26 @@ Feature: Configuration of Aider by its user
       | seed        | 7     |
       | max_tokens  | 500   |
 
+  @normal @needs.command @needs.aider @needs.ollama_api
+  Scenario: Model settings reach the Ollama API as options
+    Given Aider is connected to the gateway
+    And the file ".aider.model.settings.yml" in the project
+      """
+      - name: ollama_chat/scripted
+        edit_format: whole
+        use_temperature: 0.25
+        extra_params:
+          seed: 7
+          num_ctx: 8192
+      """
+    When Aider is asked "Correct the melting point" with
+      | option | value          |
+      | file   | thermometer.py |
+    Then Aider commits a change of "thermometer.py"
+    And each request for an edit has the fields
+      | option  | value                                             |
+      | options | {"temperature": 0.25, "seed": 7, "num_ctx": 8192} |
+
   @minor @needs.command @needs.aider
   Scenario Outline: <mistake> is reported before any request
     When Aider is started with

@@ -120,11 +120,6 @@ class Project:
         return self._git("log", "--format=%s").splitlines()[:-1]
 
     @property
-    def last_author(self) -> str:
-        """Author, and the trailers of the last commit."""
-        return self._git("log", "-1", "--format=%an <%ae>%n%(trailers)")
-
-    @property
     def changed_files(self) -> list[str]:
         """Those that differ from the first commit, committed or not."""
         first = self._git("rev-list", "--max-parents=0", "HEAD").strip()

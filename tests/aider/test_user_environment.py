@@ -78,10 +78,9 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
 def test_a_project_is_committed_without_the_users_git_configuration(home: Path, tmp_path: Path) -> None:
     before = contents(home)
     project = Project(ProjectSource.load("museum"), tmp_path / "project", tmp_path / "own")
-    assert (project.uncommitted, project.last_author.splitlines()[0]) == (
-        [],
-        "A Developer <developer@example.org>",
-    )
+    words = ["git", "log", "-1", "--format=%an <%ae>"]
+    done = run_command(words, within=PATIENCE, env=project.environment, cwd=project.folder)
+    assert (project.uncommitted, done.stdout) == ([], "A Developer <developer@example.org>\n")
     assert contents(home) == before
 
 
