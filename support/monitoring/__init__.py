@@ -12,6 +12,7 @@ load               requests of users, with what the client counted of each
 grafana            a user's Grafana: data source, dashboard, queries of panels, alerts
 metrics_endpoint   where commands of this project serve metrics
 metric_table       which metrics a version of mistral.rs has, with type and labels (`metric_table.toml`)
+probe_program      `acceptance probe` as a process beside a monitored server
 process_metrics    resource use of a server's process, and of GPUs, as metrics
 prometheus_api     what a Prometheus answers: queries, targets, rules, alerts
 prometheus_pair    one Prometheus and one Alertmanager on loopback, with a generated and checked configuration

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import time as now
 
@@ -68,18 +68,27 @@ class DashboardData:
     findings: Sequence[str]
 
 
-def observe(api: PrometheusApi, component: tuple[str, str], scrape_seconds: float) -> DashboardData:
-    """What the dashboard shows of a server of this program and version in the last minute."""
+@dataclass(frozen=True)
+class Scraped:
+    """What a Prometheus scrapes: a server of a program and version, and programs of the table beside it."""
+
+    program: str
+    version: str
+    beside: Collection[str] = ()
+
+
+def observe(api: PrometheusApi, scraped: Scraped, scrape_seconds: float) -> DashboardData:
+    """What the dashboard shows in the last minute."""
     document, end = dashboard(), now()
     time = TimeRange(end - SHOWN_SECONDS, end, scrape_seconds, scrape_seconds)
     values = choices(api, document, time)
     data = read_panels(api, document, time, values)
-    return DashboardData(time, values, data, findings(data, *component))
+    return DashboardData(time, values, data, findings(data, scraped))
 
 
 def observe_under_load(
     api: PrometheusApi,
-    component: tuple[str, str],
+    scraped: Scraped,
     scrape_seconds: float,
     send: Callable[[], object],
     seconds: float = LOAD_SECONDS,
@@ -89,7 +98,7 @@ def observe_under_load(
 
     def complete() -> bool:
         send()
-        seen.append(observe(api, component, scrape_seconds))
+        seen.append(observe(api, scraped, scrape_seconds))
         return not seen[-1].findings
 
     with contextlib.suppress(WaitTimeout):
@@ -142,23 +151,28 @@ def _series(
     return [one for one in finite if one.points]
 
 
-def expected(query: PanelQuery, program: str, version: str) -> bool:
+def expected(query: PanelQuery, scraped: Scraped) -> bool:
     """Whether it has data on every server of this version: of no optional feature. An unknown metric too."""
     metrics = all_metrics()
     found = [metric_of_series(selector.name, metrics) for selector in selectors(parse(query.expression))]
     return all(
         metric is None
-        or (not metric.only_with and (ALWAYS in metric.programs or metric.is_of(program, version)))
+        # Such a program is what its metrics need.
+        or not metric.programs.keys().isdisjoint(scraped.beside)
+        or (
+            not metric.only_with
+            and (ALWAYS in metric.programs or metric.is_of(scraped.program, scraped.version))
+        )
         for metric in found
     )
 
 
-def findings(data: Sequence[QueryData], program: str, version: str) -> list[str]:
-    """What is wrong with the data of a server of this version; an optional feature may have none."""
+def findings(data: Sequence[QueryData], scraped: Scraped) -> list[str]:
+    """What is wrong with the data of what is scraped; an optional feature may have none."""
     return [
         finding
         for one in data
-        if (finding := one.finding()) and (one.error or one.series or expected(one.query, program, version))
+        if (finding := one.finding()) and (one.error or one.series or expected(one.query, scraped))
     ]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from support.monitoring.exposition import changes, shown
 from support.monitoring.load import CountedRequest, User, users
+from support.monitoring.probe_program import PROBE_JOB
 from support.monitoring.prometheus_api import Series
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS
 from support.monitoring.session import JOB, SLOTS, MonitoringSession
@@ -126,9 +127,11 @@ def observe_load(session: MonitoringSession, model: str) -> ObservedLoad:
         session.api.stored_sums(f'up{{job="{JOB}"}}', began, ended),
         [
             series.labels["alertname"]
-            for series in session.api.stored('ALERTS{alertstate="firing"}', began, time.time())
+            for series in session.api.stored(
+                f'ALERTS{{alertstate="firing",job!="{PROBE_JOB}"}}', began, time.time()
+            )
         ],
-        [one for one in session.webhook.received() if one.at >= began],
+        [one for one in session.webhook.received() if one.at >= began and one.labels.get("job") != PROBE_JOB],
         [*changes(before, session.page())],
         session.api.stored(COUNTERS, began, time.time()),
     )

@@ -1,5 +1,6 @@
 """A server that is monitored by a Prometheus and an Alertmanager of the run, which are used for nothing else.
 
+With it, `acceptance probe` checks the server once, and an exporter serves the resource use of its process.
 The alerts are those that users install (`alert_rules.toml`), with windows and `for` divided by `SPEED` and
 with thresholds that a tiny model can exceed. The server may be ended and started again on its port.
 """
@@ -18,6 +19,7 @@ from support.monitoring.alert_rules import rules_file
 from support.monitoring.exposition import MalformedPage, MetricsPage, read_page
 from support.monitoring.grafana import GrafanaApi, Installed, installed
 from support.monitoring.metrics_endpoint import served
+from support.monitoring.probe_program import PROBE_JOB, start_probe
 from support.monitoring.process_metrics import process_registry
 from support.monitoring.prometheus_api import PrometheusApi
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS, PrometheusPair, ScrapeTarget, start_pair
@@ -105,14 +107,21 @@ class MonitoringSession:
             self._exit_stack = started.pop_all()
 
     def _scraped(self, started: ExitStack) -> Mapping[str, ScrapeTarget]:
-        """By job: the server, and where its process is known an exporter of its resource use."""
+        """By job: the server; beside one that the suite started an exporter of its process, and the probe."""
         if self.server is None:
             return {JOB: self.target}
+        probe = start_probe(self.server.url, self._settings)
+        started.callback(probe.stop)
         url = started.enter_context(served(process_registry(self._pid)))
         labels = {"job": JOB, "instance": self.target.address}
         relabel = [{"target_label": name, "replacement": value} for name, value in labels.items()]
         exporter = ScrapeTarget(url.removesuffix("/metrics"), relabel=relabel)
-        return {JOB: self.target, EXPORTER_JOB: exporter}
+        return {JOB: self.target, EXPORTER_JOB: exporter, PROBE_JOB: ScrapeTarget(probe.url)}
+
+    @property
+    def beside(self) -> Collection[str]:
+        """The programs of `metric_table.toml` that are scraped beside the server."""
+        return ("process-exporter", "acceptance-probe") if self.server is not None else ()
 
     def _pid(self) -> int:
         """Of the server that was started last."""
@@ -205,13 +214,18 @@ class MonitoringSession:
         )
 
     def wait_until_quiet(self) -> None:
-        """Until no alert fires: one with a long window ends after it."""
+        """Until no alert of the server fires: one with a long window ends after it."""
+
+        def firing() -> list[str]:
+            alerts = [alert for alert in self.api.alerts() if alert["state"] == "firing"]
+            return [one["labels"]["alertname"] for one in alerts if one["labels"].get("job") != PROBE_JOB]
+
         wait_until(
             "no alert that fires",
-            lambda: not [alert for alert in self.api.alerts() if alert["state"] == "firing"],
+            lambda: not firing(),
             timeout=self.seconds(QUIET_SECONDS),
             alive=lambda: self.alive,
-            seen=lambda: [alert["labels"]["alertname"] for alert in self.api.alerts()],
+            seen=firing,
         )
 
     def keep(self, name: str, observe: Callable[[], T]) -> T:

@@ -6,6 +6,7 @@ import copy
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from support.monitoring.dashboard import dashboard, objectives
 from support.monitoring.dashboard_data import (
     DashboardData,
     QueryData,
+    Scraped,
     findings,
     objective_findings,
     observe_under_load,
@@ -31,7 +33,7 @@ from tests.monitoring.metrics_server import SlowEngine, served, unchanged
 from tests.monitoring.test_dashboard import Change, query
 from tests.timeouts import PATIENCE
 
-COMPONENT = ("mistralrs-reference", "0.9.5")
+SCRAPED = Scraped("mistralrs-reference", "0.9.5")
 CHAT = {"model": "default", "messages": [{"role": "user", "content": "Hello"}]}
 
 
@@ -51,7 +53,7 @@ def shown(
         targets = {"mistralrs": ScrapeTarget(url)}
         pair = start_pair(monitoring_settings, folder, targets, rules_file(), "http://127.0.0.1:9/")
         try:
-            yield pair.api, observe_under_load(pair.api, COMPONENT, SCRAPE_SECONDS, send, PATIENCE)
+            yield pair.api, observe_under_load(pair.api, SCRAPED, SCRAPE_SECONDS, send, PATIENCE)
         finally:
             pair.stop()
 
@@ -87,7 +89,7 @@ def test_a_query_without_data_is_found(shown: Shown, change: Change, expected: s
     api, found = shown
     broken = copy.deepcopy(dashboard())
     change(broken)
-    texts = findings(read_panels(api, broken, found.time, found.choices), *COMPONENT)
+    texts = findings(read_panels(api, broken, found.time, found.choices), SCRAPED)
     assert re.search(expected, "\n".join(texts))
 
 
@@ -95,7 +97,7 @@ def test_a_rejected_query_is_a_finding_of_an_optional_feature_too(shown: Shown) 
     api, found = shown
     broken = copy.deepcopy(dashboard())
     query("KV cache in use", "sum by", "sun by")(broken)
-    texts = findings(read_panels(api, broken, found.time, found.choices), *COMPONENT)
+    texts = findings(read_panels(api, broken, found.time, found.choices), SCRAPED)
     assert [text.partition(":")[0] for text in texts] == ["KV cache in use A"]
 
 
@@ -103,10 +105,21 @@ def test_what_a_version_does_not_have_is_not_expected(shown: Shown) -> None:
     api, found = shown
     at_first = TimeRange(1000, 1030, 1, 1)
     empty = read_panels(api, dashboard(), at_first, found.choices)
-    of_version = {name: findings(empty, "mistralrs", name) for name in ("0.9.0", "0.9.2", "0.9.5")}
+    of_version = {name: findings(empty, Scraped("mistralrs", name)) for name in ("0.9.0", "0.9.2", "0.9.5")}
     counts = [len(texts) for texts in of_version.values()]
     assert 0 < counts[0] < counts[1] < counts[2]
     assert not [text for text in of_version["0.9.0"] if "mistralrs_" in text]
+
+
+def test_programs_beside_the_server_are_expected_to_have_data(shown: Shown) -> None:
+    api, found = shown
+    empty = read_panels(api, dashboard(), TimeRange(1000, 1030, 1, 1), found.choices)
+    alone = findings(empty, SCRAPED)
+    more = findings(empty, replace(SCRAPED, beside=("acceptance-probe", "process-exporter")))
+    rows = {row["title"]: row["panels"] for row in dashboard()["panels"] if row.get("collapsed")}
+    titles = [one["title"] for row in ("Process", "Acceptance probe") for one in rows[row]]
+    expected = {f"{title} A has no data" for title in titles}
+    assert {text.partition(":")[0] for text in {*more} - {*alone}} == expected
 
 
 def test_objectives_are_buckets_of_the_server(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:

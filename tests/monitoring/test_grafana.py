@@ -9,7 +9,7 @@ import pytest
 
 from support.errors import AcceptanceError, CheckFailed
 from support.monitoring.dashboard import dashboard
-from support.monitoring.dashboard_data import findings
+from support.monitoring.dashboard_data import Scraped, findings
 from support.monitoring.dashboard_queries import TimeRange, queries_of
 from support.monitoring.grafana import (
     GrafanaApi,
@@ -36,7 +36,7 @@ VALUES = {
     "inter_token": ["0.1"],
     "request": ["30"],
 }
-COMPONENT = ("mistralrs-reference", "0.9.5")
+SCRAPED = Scraped("mistralrs-reference", "0.9.5")
 
 
 def test_what_is_made_is_used_and_removed() -> None:
@@ -76,7 +76,7 @@ def test_every_panel_is_queried_through_grafana() -> None:
         sent = stand_in.queries[0]["queries"][0]
         # Grafana's own variables are left to it.
         written = [one["queries"][0]["expr"] for one in stand_in.queries]
-    assert findings(data, *COMPONENT) == []
+    assert findings(data, SCRAPED) == []
     assert sent["datasource"] == {"uid": "mine", "type": "prometheus"}
     assert (sent["instant"], sent["intervalMs"], sent["maxDataPoints"]) == (True, 1000, 30)
     assert any("[$__rate_interval]" in text for text in written)
@@ -108,7 +108,7 @@ def frames(values: list[Any]) -> Any:
 def test_a_panel_without_an_answer_is_a_finding(status: int, document: Any, message: str) -> None:
     with grafana_stand_in(RULES, only("/api/ds/query", status, document)) as stand_in:
         data = GrafanaApi(stand_in.url, TOKEN).read_panels(dashboard(), "mine", TIME, VALUES)
-    first = findings(data, *COMPONENT)[0]
+    first = findings(data, SCRAPED)[0]
     assert "\n" not in first
     with pytest.raises(CheckFailed, match=message):
         raise CheckFailed(first)

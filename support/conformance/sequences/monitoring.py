@@ -12,6 +12,7 @@ from support.monitoring.alert_rules import alert_names
 from support.monitoring.dashboard import dashboard
 from support.monitoring.dashboard_data import (
     DashboardData,
+    Scraped,
     findings,
     objective_findings,
     observe_under_load,
@@ -69,6 +70,11 @@ class MonitoringClient(CheckedClient):
     def require_delivered(self, alert: str) -> None:
         """Raises unless this alert was inactive, pending, firing, delivered and resolved in time."""
         require_none([*self.incident().histories[alert].findings()])
+
+    @property
+    def in_prometheus(self) -> Scraped:
+        """What Prometheus scrapes."""
+        return Scraped(*self.server.components[-1], self.session.beside)
 
     @property
     def tolerance(self) -> float:
@@ -249,9 +255,8 @@ def _dashboard(client: MonitoringClient) -> DashboardData:
         for stream in (False, True):
             client.client.post("/v1/chat/completions", {**chat, "stream": stream})
 
-    component = client.server.components[-1]
     return session.keep(
-        "the dashboard", lambda: observe_under_load(session.api, component, SCRAPE_SECONDS, send)
+        "the dashboard", lambda: observe_under_load(session.api, client.in_prometheus, SCRAPE_SECONDS, send)
     )
 
 
@@ -270,6 +275,14 @@ def _dashboard_variables(client: MonitoringClient) -> None:
     require_equal("instances", [session.target.address], found.choices["instance"])
     if not found.choices["model"]:
         raise CheckFailed("no model can be chosen")
+
+
+@sequence("monitoring.dashboard.probe")
+def _dashboard_probe(client: MonitoringClient) -> None:
+    found = {one.labels["check"]: one.value for one in client.scraped().api.query("acceptance_probe_success")}
+    if not found:
+        raise CheckFailed("Prometheus has no check of the probe")
+    require_none([f"{name} has failed in the probe" for name, value in sorted(found.items()) if value != 1])
 
 
 @sequence("monitoring.dashboard.objectives")
@@ -308,7 +321,7 @@ def _grafana_panels(client: MonitoringClient) -> None:
     with session.in_grafana() as made:
         stored = session.grafana().dashboard(made.dashboard)
         data = session.grafana().read_panels(stored, made.source, found.time, found.choices)
-        require_none(findings(data, *client.server.components[-1]))
+        require_none(findings(data, client.in_prometheus))
 
 
 @sequence("monitoring.grafana.alerts")
