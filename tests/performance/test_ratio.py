@@ -1,0 +1,58 @@
+"""Ratios: what drifts in both targets cancels; an interval covers the truth; differences are detected."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from support.performance.ratio import CONFIDENCE, paired_ratio
+
+ROUNDS = 8
+
+
+def rounds(draw: random.Random, factor: float, noise: float = 0.02) -> tuple[list[float], list[float]]:
+    """Both targets get the drift of a round, each one noise of its own."""
+    drift = [draw.uniform(0.5, 2) for _ in range(ROUNDS)]
+    return (
+        [factor * at * draw.lognormvariate(0, noise) for at in drift],
+        [at * draw.lognormvariate(0, noise) for at in drift],
+    )
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.1, 0.5])
+def test_the_interval_covers_the_truth(factor: float) -> None:
+    draw, repeats = random.Random(2), 1000
+    found = [paired_ratio(*rounds(draw, factor)) for _ in range(repeats)]
+    missed = sum(not one.low <= factor <= one.high for one in found)
+    share = 1 - CONFIDENCE
+    assert abs(missed - repeats * share) <= 4 * (repeats * share) ** 0.5
+
+
+def test_ten_percent_are_detected_three_are_not() -> None:
+    draw = random.Random(3)
+    assert all(paired_ratio(*rounds(draw, 1.1, 0.01)).differs_by(0.05) for _ in range(50))
+    assert not any(paired_ratio(*rounds(draw, 1.03, 0.01)).differs_by(0.05) for _ in range(50))
+
+
+def test_up_and_down_are_the_same_distance() -> None:
+    slower = paired_ratio([1.09, 1.1, 1.11], [1.0, 1.0, 1.0])
+    faster = paired_ratio([1.0, 1.0, 1.0], [1.09, 1.1, 1.11])
+    assert slower.differs_by(0.05)
+    assert faster.differs_by(0.05)
+    assert slower.differs
+    assert str(slower) == "1.100 (1.075 to 1.125, 3 rounds)"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "problem"),
+    [
+        ([1.0, 2.0], [1.0, 2.0], "needs 3 rounds, found 2"),
+        ([1.0, 2.0, 3.0], [1.0, 2.0], "3 rounds of the first target and 2"),
+        ([1.0, 0.0, 3.0], [1.0, 2.0, 3.0], "positive figures"),
+        ([1.0, float("inf"), 3.0], [1.0, 2.0, 3.0], "positive figures"),
+    ],
+)
+def test_what_is_no_comparison_is_an_error(first: list[float], second: list[float], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        paired_ratio(first, second)
