@@ -376,7 +376,7 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
     type=click.Choice(
         [
             *("mistralrs", "ollama", "aider", "cecli", "allure", "node", "smollm2"),
-            *("prometheus", "alertmanager"),
+            *("prometheus", "alertmanager", "grafana-components"),
         ]
     ),
 )

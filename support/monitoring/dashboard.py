@@ -306,19 +306,28 @@ def _field(row: Row, values: Parameters) -> JsonObject:
     if "without_value" in row:
         field["noValue"] = row["without_value"]
     if row["kind"] == "timeseries":
-        style = "dashed" if "limit" in row else "off"
-        field["custom"] = {
-            "fillOpacity": 8,
-            "lineWidth": 1,
-            "showPoints": "auto",
-            "thresholdsStyle": {"mode": style},
-        }
+        field["custom"] = _lines(row, values)
     if row["unit"] == "percentunit":
         field["decimals"] = 2
     for value, text in row.get("states", {}).items():
         mapping = {value: {"text": text, "index": int(value)}}
         field["mappings"] = [*field["mappings"], {"type": "value", "options": mapping}]
     return field
+
+
+def _lines(row: Row, values: Parameters) -> JsonObject:
+    found: dict[str, Json] = {
+        "fillOpacity": 8,
+        "lineWidth": 1,
+        "showPoints": "auto",
+        "thresholdsStyle": {"mode": "dashed" if "limit" in row else "off"},
+    }
+    # Without it Grafana draws values that are all 0 on an axis up to 100: shares up to 10000 %.
+    if row["unit"] == "percentunit" and row.get("good") == "below":
+        found["axisSoftMax"] = float(filled(row["limit"], values))
+    elif row["unit"] in ("percentunit", "short"):
+        found["axisSoftMax"] = 1.0
+    return found
 
 
 def _steps(row: Row, values: Parameters) -> Iterator[JsonObject]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from support.monitoring.dashboard import COLUMNS
 from support.monitoring.dashboard_data import DashboardData, QueryData
-from support.monitoring.dashboard_queries import legend_of, panels_of
+from support.monitoring.dashboard_queries import legend_of, rows_of
 from support.monitoring.metric_table import all_metrics, metric_of_series
 from support.monitoring.prometheus_api import Series
 from support.monitoring.promql import parse, selectors
@@ -29,25 +29,38 @@ COLOURS = ("#2f7ed8", "#e07b00", "#1a9c75", "#b44cc7", "#c2a200", "#c0392b", "#5
 Panel = Mapping[str, Any]
 
 
-def dashboard_picture(document: JsonObject, shown: DashboardData) -> str:
-    """The page as HTML: rows and panels in their places, those of collapsed rows too."""
-    by_title: dict[str, list[QueryData]] = {}
-    for one in shown.data:
-        by_title.setdefault(one.query.panel, []).append(one)
-    rows: list[tuple[str, list[Panel]]] = []
-    for panel in document["panels"]:
-        if panel["type"] == "row":
-            rows.append((panel["title"], [*panel["panels"]]))
-        else:
-            rows[-1][1].append(panel)
+def dashboard_picture(document: JsonObject, shown: DashboardData, reason: str = "") -> str:
+    """The page as HTML: rows and panels in their places, those of collapsed rows too.
+
+    `reason`: why it is not drawn with Grafana's components.
+    """
+    by_title = data_by_panel(shown)
     drawn = [
         {"title": title, "panels": [_drawn(panel, by_title[panel["title"]], shown) for panel in panels]}
-        for title, panels in rows
+        for title, panels in rows_of(document)
     ]
-    chosen = {name: ", ".join(values) or "none" for name, values in shown.choices.items()}
-    empty = sum(not any(one.series for one in found) for found in by_title.values())
-    counts = f"{len([*panels_of(document)]) - empty} panels with data, {empty} without"
-    return _template().render(rows=drawn, choices=chosen, counts=counts, columns=COLUMNS)
+    return _template().render(rows=drawn, summary=summary(shown), reason=reason, columns=COLUMNS)
+
+
+def data_by_panel(shown: DashboardData) -> Mapping[str, Sequence[QueryData]]:
+    """By the title of the panel."""
+    found: dict[str, list[QueryData]] = {}
+    for one in shown.data:
+        found.setdefault(one.query.panel, []).append(one)
+    return found
+
+
+def summary(shown: DashboardData) -> Sequence[str]:
+    """How many panels have data, and the values of the variables."""
+    filled = [any(one.series for one in found) for found in data_by_panel(shown).values()]
+    counts = f"{filled.count(True)} panels with data, {filled.count(False)} without."
+    chosen = [f"{name}: {', '.join(values) or 'none'}" for name, values in shown.choices.items()]
+    return counts, " · ".join(chosen)
+
+
+def without_data(panel: Panel, data: Sequence[QueryData]) -> str:
+    """What stands in a panel without data: its own text, else what a server without them lacks."""
+    return panel["fieldConfig"]["defaults"].get("noValue") or needed(data)
 
 
 @cache
@@ -69,7 +82,7 @@ def _drawn(panel: Panel, data: Sequence[QueryData], shown: DashboardData) -> Map
         "kind": kind,
     }
     if found["empty"]:
-        return {**found, "no_value": defaults.get("noValue") or _needs(data)}
+        return {**found, "no_value": without_data(panel, data)}
     if kind == "table":
         return {**found, **_table(panel, data)}
     if kind == "stat":
@@ -149,7 +162,7 @@ def _parts(points: Sequence[tuple[float, float]], gap: float) -> Iterator[Sequen
     yield part
 
 
-def _needs(data: Sequence[QueryData]) -> str:
+def needed(data: Sequence[QueryData]) -> str:
     """What a server without data lacks, as far as it is known."""
     metrics = all_metrics()
     found = {

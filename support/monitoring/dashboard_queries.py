@@ -58,6 +58,17 @@ def panels_of(document: JsonObject) -> Iterator[JsonObject]:
             yield panel
 
 
+def rows_of(document: JsonObject) -> Sequence[tuple[str, Sequence[JsonObject]]]:
+    """The titles of the rows with their panels."""
+    rows: list[tuple[str, list[JsonObject]]] = []
+    for panel in document["panels"]:
+        if panel["type"] == "row":
+            rows.append((panel["title"], [*panel["panels"]]))
+        else:
+            rows[-1][1].append(panel)
+    return rows
+
+
 def queries_of(document: JsonObject) -> list[PanelQuery]:
     """All queries, from top to bottom."""
     return [

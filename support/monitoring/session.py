@@ -16,8 +16,11 @@ from typing import Any, TypeVar
 from support.errors import CheckFailed
 from support.http.client import ApiClient, RequestFailed
 from support.monitoring.alert_rules import rules_file
+from support.monitoring.dashboard import dashboard
+from support.monitoring.dashboard_data import DashboardData
 from support.monitoring.exposition import MalformedPage, MetricsPage, read_page
 from support.monitoring.grafana import GrafanaApi, Installed, installed
+from support.monitoring.grafana_picture import DRAW_SECONDS, panel_picture
 from support.monitoring.metrics_endpoint import served
 from support.monitoring.probe_program import PROBE_JOB, start_probe
 from support.monitoring.process_metrics import process_registry
@@ -25,6 +28,7 @@ from support.monitoring.prometheus_api import PrometheusApi
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS, PrometheusPair, ScrapeTarget, start_pair
 from support.monitoring.webhook import WebhookReceiver
 from support.programs.launcher import LaunchedProgram
+from support.results.outcome import Evidence
 from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget, Target, UrlTarget
 from support.servers.mistralrs import start_server
@@ -239,6 +243,11 @@ class MonitoringSession:
             raise CheckFailed(f"{name}: {self.kept[name]}")
         found: T = self.kept[name]
         return found
+
+    def panel_picture(self, shown: DashboardData) -> Evidence:
+        """Of the panels of our dashboard, for the report."""
+        programs = self._settings.acceptance_cache_dir
+        return panel_picture(dashboard(), shown, programs, self.seconds(DRAW_SECONDS))
 
     def grafana(self) -> GrafanaApi:
         """The user's Grafana; needs `grafana_url`."""

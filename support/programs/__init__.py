@@ -2,9 +2,11 @@
 
 aider                Aider and its successor cecli, each installed in a Python environment of its own
 allure               Allure 3, which makes the HTML report, and Node.js, which runs it
+browser              a Chromium of this machine, without a window
 child_environment    the environment variables of a program under test: offline, own home
 cpu_contention       how much of the CPU other processes had
 deferred_interrupts  sections of code in which Ctrl-C waits
+grafana_components   Grafana's components, joined to one file
 install              what every external program has (`find`, `get`); builds or installs it with its
                      ecosystem's command
 launcher             starts a server program and waits until it is ready: log line, port, HTTP

@@ -88,7 +88,7 @@ class AllureProgram(ExternalProgram):
         """With Node.js, if that is missing."""
         node = NodeProgram().get(folder.parents[1], report_progress)
         report_progress("getting Allure 3 (npm ci)")
-        command = [*_npm_command(node), "ci", "--loglevel=error"]
+        command = [*npm_command(node), "ci", "--loglevel=error"]
         failure = "Allure could not be installed with npm"
         with replacing(folder) as new:
             new.mkdir()
@@ -106,7 +106,7 @@ def node_environment(node: InstalledProgram) -> dict[str, str]:
     return env
 
 
-def _npm_command(node: InstalledProgram) -> tuple[str, ...]:
+def npm_command(node: InstalledProgram) -> tuple[str, ...]:
     """How to call the npm that belongs to this Node."""
     if node.origin == "PATH":
         return (shutil.which("npm") or "npm",)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from support.programs.aider import AIDER, CECLI, CodingAssistant
 from support.programs.allure import AllureProgram, NodeProgram
+from support.programs.browser import Browser
+from support.programs.grafana_components import GrafanaComponents
 from support.programs.install import ExternalProgram, ReportProgress
 from support.programs.mistralrs import MISTRALRS
 from support.programs.ollama import OLLAMA
@@ -23,6 +25,8 @@ PROGRAMS: dict[str, ExternalProgram] = {
     "cecli": CECLI,
     "prometheus": PROMETHEUS,
     "alertmanager": ALERTMANAGER,
+    "grafana-components": GrafanaComponents(),
+    "chromium": Browser(),
 }
 
 

@@ -53,7 +53,7 @@ from support.reporting.files import write_atomically
 from support.reporting.rendering import checks_html, scenario_html
 from support.results.behave_types import BehaveConfig, BehaveFeature, BehaveScenario, BehaveStep
 from support.results.check import CheckResult
-from support.results.outcome import PLAIN_STATUS, Evidence, Verdict
+from support.results.outcome import PLAIN_STATUS, PNG, Evidence, Verdict
 from support.results.record import Record
 from support.results.redaction import redact, redact_data, redact_tree
 from support.results.safe_text import one_line, visible
@@ -68,6 +68,7 @@ EXTENSIONS = {
     "text/html": "html",
     "application/vnd.allure.http+json": "httpexchange",
     "image/svg+xml": "svg",
+    PNG: "png",
 }
 # `unknown` is shown as "known or accepted" (support/reporting/html.py): Allure has no such status.
 _STATUSES = PLAIN_STATUS | {"broken": Status.BROKEN, "known_issue": Status.UNKNOWN}
@@ -159,7 +160,8 @@ class _FileLogger(AllureFileLogger):  # type: ignore[misc]
     @allure_commons.hookimpl  # type: ignore[untyped-decorator]
     def report_attached_data(self, body: str | bytes, file_name: str) -> None:
         data = body.encode(errors="backslashreplace") if isinstance(body, str) else body
-        super().report_attached_data(redact_data(data), file_name)
+        packed = file_name.endswith(f".{EXTENSIONS[PNG]}")
+        super().report_attached_data(data if packed else redact_data(data), file_name)
 
 
 class _Listener(AllureListener):  # type: ignore[misc]

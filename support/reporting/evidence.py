@@ -17,7 +17,7 @@ from support.programs.starts import ServerStart
 from support.reporting.behave_events import location_of, warn_incomplete
 from support.reporting.repeat_script import SCRIPT, last_exchanges, replay_evidence, suite_evidence
 from support.results.check import CheckResult, describe_failure
-from support.results.outcome import GZIP, Evidence, Measurement, Verdict
+from support.results.outcome import PACKED, Evidence, Measurement, Verdict
 from support.results.redaction import redact_data
 from support.results.safe_text import visible
 
@@ -255,7 +255,7 @@ def _write_files(attachments: Iterable[Evidence], place: Path, name: str) -> Pat
         file = piece.file or f"{position}-{re.sub(r'[^A-Za-z0-9.]+', '-', piece.name)[:60]}"
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         # Packed data has been redacted before; what looks like a secret in a model is none.
-        packed = piece.media_type == GZIP or (piece.folder_only and b"\0" in piece.data)
+        packed = piece.media_type in PACKED or (piece.folder_only and b"\0" in piece.data)
         (folder / file).write_bytes(piece.data if packed else redact_data(piece.data))
     return folder
 

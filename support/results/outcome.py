@@ -42,7 +42,8 @@ class Verdict:
 
 
 # Packed data has been redacted before: what looks like a secret in it is none.
-GZIP = "application/gzip"
+GZIP, PNG = "application/gzip", "image/png"
+PACKED = (GZIP, PNG)
 
 
 @dataclass(frozen=True)

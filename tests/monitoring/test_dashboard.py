@@ -246,6 +246,21 @@ def test_limits_are_those_of_the_alerts() -> None:
     assert limit(changed, "First tokens in time") == 0.8
 
 
+def test_values_that_are_all_0_have_a_readable_axis() -> None:
+    """Grafana's axis goes up to 100 without a highest value, so a share up to 10000 %."""
+
+    def highest(title: str) -> float | None:
+        found: float | None = panel(dashboard(), title)["fieldConfig"]["defaults"]["custom"].get(
+            "axisSoftMax"
+        )
+        return found
+
+    assert highest("Server errors") == default_parameters()["error_ratio"]
+    assert highest("Sequence slots in use") == highest("Hits of the prefix cache") == 1
+    assert highest("Requests in flight") == 1
+    assert highest("Tokens") is None
+
+
 def test_the_default_objective_is_that_of_the_alerts() -> None:
     default = variable(dashboard(), "first_token")["current"]["value"]
     assert float(default) == default_parameters()["first_token_objective"]

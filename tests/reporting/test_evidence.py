@@ -19,6 +19,7 @@ import pytest
 from support.http.client import ApiClient
 from support.http.exchange import Exchange
 from support.programs.process import CompletedCommand
+from support.reporting.allure_formatter import attach_to_run
 from support.reporting.evidence import (
     ALLURE_REDACTED,
     Metrics,
@@ -29,7 +30,7 @@ from support.reporting.evidence import (
     write_evidence,
 )
 from support.reporting.repeat_script import replay_evidence
-from support.results.outcome import Evidence
+from support.results.outcome import PNG, Evidence
 from support.results.redaction import Redactor, set_redactor
 
 SETTINGS = [("test_port", "-", "default")]
@@ -246,6 +247,22 @@ def test_two_of_one_name_do_not_share_a_folder(tmp_path: Path) -> None:
     assert second == tmp_path / "evidence" / "openai.chat.stream-ends-2"
     assert sorted(file.name for file in first.iterdir()) == ["1-a-transcript", "x.txt"]
     assert (first / "1-a-transcript").read_text() == "Bearer (redacted)"
+
+
+def test_a_picture_is_kept_as_it_is(tmp_path: Path) -> None:
+    """What looks like a secret in its bytes is none; a text is redacted."""
+    data = b"\x89PNG\r\n\x1a\n sk-s3cret \xff"
+    pieces = [Evidence("a picture", PNG, data, "a.png"), Evidence.text("a text", "sk-s3cret", "a.txt")]
+    set_redactor(Redactor(["sk-s3cret"]))
+    try:
+        folder = write_evidence(pieces, tmp_path, "a name")
+        attach_to_run(tmp_path, pieces)
+    finally:
+        set_redactor(Redactor([]))
+    assert folder is not None
+    assert (folder / "a.png").read_bytes() == data
+    assert b"s3cret" not in (folder / "a.txt").read_bytes()
+    assert next(tmp_path.glob("*.png")).read_bytes() == data
 
 
 def test_a_long_name_is_cut_and_stays_different() -> None:

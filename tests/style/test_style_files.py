@@ -15,6 +15,7 @@ SECRET = re.compile(
 REGISTRIES = {
     "uv.lock": ("https://pypi.org/simple", "https://files.pythonhosted.org/"),
     "support/reporting/allure3/package-lock.json": ("https://registry.npmjs.org/",),
+    "support/monitoring/grafana_components/package-lock.json": ("https://registry.npmjs.org/",),
 }
 TOP_LEVEL = {
     ".ci",

@@ -17,7 +17,6 @@ from support.monitoring.dashboard_data import (
     objective_findings,
     observe_under_load,
 )
-from support.monitoring.dashboard_picture import dashboard_picture
 from support.monitoring.exposition import MetricsPage, read_page, require_none, shown
 from support.monitoring.grafana import changed_panels
 from support.monitoring.healthy_load import ObservedLoad, observe_load
@@ -30,7 +29,6 @@ from support.monitoring.resource_use import (
     observe_process,
 )
 from support.monitoring.session import JOB, UNKNOWN_PATH, MonitoringSession
-from support.results.outcome import Evidence
 
 MAX_SCRAPE_SHARE = 0.25
 
@@ -263,8 +261,7 @@ def _dashboard(client: MonitoringClient) -> DashboardData:
 @sequence("monitoring.dashboard.data")
 def _dashboard_data(client: MonitoringClient) -> None:
     found = _dashboard(client)
-    page = dashboard_picture(dashboard(), found).encode()
-    client.evidence.append(Evidence("panels of the dashboard", "text/html", page, "dashboard.html"))
+    client.evidence.append(client.session.panel_picture(found))
     require_none(found.findings)
 
 
