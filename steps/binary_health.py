@@ -15,7 +15,8 @@ def is_executable(context: StepContext) -> None:
 
 @when("the operator runs {string}")
 def run(context: StepContext, command_line: str) -> None:
-    suite, arguments = context.suite, cli_checks.arguments_of(command_line)
+    suite = context.suite
+    arguments = cli_checks.arguments_of(command_line, suite.models)
     context.world.program.run(suite.command, arguments, suite.settings)
 
 

@@ -1,7 +1,6 @@
 """Concurrent users, overload, and whether a server is busy.
 
 activity      whether a server is working: from its metrics or its CPU time
-bench_table   the table that `mistralrs bench` prints
 concurrency   concurrent users with different questions, also more than the server has slots
 ground_truth  a server that states when it sent each token
 percentiles   percentiles with confidence bounds, and the verdict of a limit

@@ -1,5 +1,6 @@
 """The servers of a run: mistral.rs, Ollama and gateways, started by the suite or at a URL.
 
+benchmark_table  the table that `mistralrs bench` prints
 bundled_gateway  the bundled gateway as a process in front of a server
 capabilities     what versions of a program are documented not to have (`capabilities.toml`, `@needs.*`)
 cli_checks       runs of the program on the command line, checks of its output and exit code

@@ -9,6 +9,7 @@ import stat
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from support.errors import CheckFailed
 from support.http.exchange import strict_json
@@ -17,11 +18,19 @@ from support.programs.process import CompletedCommand, run_command
 from support.results.causes import panic_in
 from support.results.must_check import MustCheck
 from support.results.scenario_result import ScenarioResult
+from support.servers import launch_plans
+from support.servers.benchmark_table import DECODE, PREFILL, read_benchmark_table
+from support.servers.command_line import command_line_of
 from support.servers.discovery import CommandTarget
 from support.settings import Settings
 
+if TYPE_CHECKING:
+    from support.models.store import ModelStore
+
 # In a command line of the features: stands for each command that the help lists.
 EACH_COMMAND = "COMMAND"
+# ... and for the options of the scripted model.
+MODEL = "MODEL"
 PROGRAM = "mistralrs"
 CALL_SECONDS = 20.0
 EXIT_PANIC = 101
@@ -29,11 +38,14 @@ EXIT_PANIC = 101
 CRASH = re.compile(r"panicked at|Traceback \(most recent call last\)|core dumped|Segmentation fault")
 
 
-def arguments_of(command_line: str) -> tuple[str, ...]:
+def arguments_of(command_line: str, models: ModelStore) -> tuple[str, ...]:
     """The arguments in a command line of the features, which begins with `mistralrs`."""
     program, *arguments = shlex.split(command_line)
     if program != PROGRAM:
         raise ValueError(f"expected a command line of {PROGRAM}: {command_line!r}")
+    if MODEL in arguments:
+        at, model = arguments.index(MODEL), launch_plans.arguments_of(models.scripted())
+        arguments[at : at + 1] = command_line_of(PROGRAM).model_options(model)
     return tuple(arguments)
 
 
@@ -72,7 +84,7 @@ def check_ended(outcome: CompletedCommand, exit_code: int, limit: float) -> None
         panic = panic_in(f"{outcome.stderr}\n{outcome.stdout}")
         raise CheckFailed(": ".join(filter(None, ("the program crashed", panic))) + f"\n{outcome.describe()}")
     if outcome.exit_code != exit_code:
-        raise CheckFailed(f"expected exit code {exit_code}\n{outcome.describe()}")
+        raise CheckFailed(f"expected exit code {exit_code}, got {outcome.exit_code}\n{outcome.describe()}")
     if outcome.seconds > limit:
         raise CheckFailed(f"expected the program to exit within {limit} s\n{outcome.describe()}")
 
@@ -132,9 +144,24 @@ def check_diagnosis(outcome: CompletedCommand, target: CommandTarget) -> None:
             raise CheckFailed(f"unknown status of a check: {check}")
 
 
+def check_benchmark(outcome: CompletedCommand, target: CommandTarget) -> None:
+    """A table with a speed of the prefill and one of the decode, whose figures agree with each other.
+
+    The decode of a tiny model may be faster than the last digit of the table shows.
+    """
+    rows = read_benchmark_table(outcome.stdout)
+    if [row.kind for row in rows] != [PREFILL, DECODE]:
+        raise CheckFailed(f"expected a row of prefill and one of decode\n{outcome.describe()}")
+    if rows[0].speed is None:
+        raise CheckFailed(f"{target.program} bench measured no prefill\n{outcome.describe()}")
+    if findings := [finding for row in rows for finding in row.findings]:
+        raise CheckFailed(f"{'; '.join(findings)}\n{outcome.describe()}")
+
+
 OUTPUT_FORMS: Mapping[str, Callable[[CompletedCommand, CommandTarget], None]] = {
     "the program name and a semantic version": check_version,
     "a JSON diagnosis of the host": check_diagnosis,
+    "a table of prefill and decode speeds": check_benchmark,
 }
 
 

@@ -32,7 +32,7 @@ class CommandLine:
     ) -> list[str]:
         """Start a server. `options` are added as they are."""
         words = ["serve", "--host", "127.0.0.1", "--port", str(port), "--max-seqs", str(max_seqs)]
-        return [*words, *(["-v"] if verbose else []), *options, *self._model(model)]
+        return [*words, *(["-v"] if verbose else []), *options, *self.model_options(model)]
 
     def ask_once(self, model: ModelArguments, prompt: str) -> list[str]:
         """A one-shot prompt."""
@@ -40,9 +40,10 @@ class CommandLine:
 
     def chat(self, model: ModelArguments) -> list[str]:
         """A chat in the terminal."""
-        return ["run", *self._model(model)]
+        return ["run", *self.model_options(model)]
 
-    def _model(self, model: ModelArguments) -> list[str]:
+    def model_options(self, model: ModelArguments) -> list[str]:
+        """Which model to load."""
         if model.format == "embedding":
             return ["embedding", "-m", str(model.directory)]
         words = ["-m", str(model.directory), "--format", _FORMATS[model.format]]
@@ -62,15 +63,15 @@ class LegacyCommandLine(CommandLine):
         options: Sequence[str] = (),
     ) -> list[str]:
         words = ["--port", str(port), "--serve-ip", "127.0.0.1", "--max-seqs", str(max_seqs)]
-        return [*words, *options, *self._model(model)]
+        return [*words, *options, *self.model_options(model)]
 
     def ask_once(self, model: ModelArguments, prompt: str) -> list[str]:  # noqa: ARG002 - not available
         raise TargetError("mistralrs-server cannot answer a single question on its command line")
 
     def chat(self, model: ModelArguments) -> list[str]:
-        return ["-i", *self._model(model)]
+        return ["-i", *self.model_options(model)]
 
-    def _model(self, model: ModelArguments) -> list[str]:
+    def model_options(self, model: ModelArguments) -> list[str]:
         words = [_FORMATS[model.format], "-m", str(model.directory)]
         if model.file is not None:
             words += ["-f", model.file]

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from support.errors import ProgramUnavailable, TargetError
+from support.models.files import ModelFiles
+from support.models.store import ModelStore
 from support.programs import install
 from support.programs.child_environment import INHERITED_VARIABLES, child_environment
 from support.programs.launcher import LaunchedProgram
@@ -144,11 +146,19 @@ def test_a_call_runs_in_its_folder_and_is_bounded(
         cli_checks.call(target, [], folder, programs.settings())
 
 
-def test_a_command_line_begins_with_the_program() -> None:
-    assert cli_checks.arguments_of("mistralrs") == ()
-    assert cli_checks.arguments_of("mistralrs serve --port 'a b'") == ("serve", "--port", "a b")
+def test_a_command_line_begins_with_the_program(tmp_path: Path) -> None:
+    models = ModelStore(tmp_path)
+    assert cli_checks.arguments_of("mistralrs", models) == ()
+    assert cli_checks.arguments_of("mistralrs serve --port 'a b'", models) == ("serve", "--port", "a b")
     with pytest.raises(ValueError, match="expected a command line of mistralrs"):
-        cli_checks.arguments_of("serve --port 1")
+        cli_checks.arguments_of("serve --port 1", models)
+
+
+def test_a_command_line_may_name_the_scripted_model(tmp_path: Path, model: ModelFiles) -> None:
+    models = ModelStore(tmp_path)
+    models.scripted = lambda: model  # type: ignore[method-assign,assignment,misc]
+    options = ("-m", str(model.directory), "--format", "gguf", "-f", model.file)
+    assert cli_checks.arguments_of("mistralrs bench MODEL -v", models) == ("bench", *options, "-v")
 
 
 def test_a_command_line_with_a_command_list_runs_once_for_each_listed_command(programs: Programs) -> None:

@@ -34,7 +34,7 @@ _BORDERS = re.compile(r"[│┆|]")
 
 
 @dataclass(frozen=True)
-class BenchRow:
+class BenchmarkRow:
     """`kind`: `PREFILL` or `DECODE`. `speed`: tokens a second; `latency`: ms, of a prompt or of one token.
 
     None is a zero of the table: the engine was faster than its last digit shows.
@@ -64,7 +64,7 @@ class BenchRow:
             )
 
 
-def read_bench_table(output: str) -> list[BenchRow]:
+def read_benchmark_table(output: str) -> list[BenchmarkRow]:
     """The rows of the table in what the program printed; raises `CheckFailed` when there is none."""
     header: Sequence[str] = ()
     rows = []
@@ -80,7 +80,7 @@ def read_bench_table(output: str) -> list[BenchRow]:
     return rows
 
 
-def _row(cells: dict[str, str], line: str) -> BenchRow:
+def _row(cells: dict[str, str], line: str) -> BenchmarkRow:
     kind, tokens = _test(cells["test"])
     speed = _SPEED.fullmatch(cells["t/s"])
     latency = _LATENCY.fullmatch(cells.get("latency") or cells.get("ms/t") or "")
@@ -90,7 +90,7 @@ def _row(cells: dict[str, str], line: str) -> BenchRow:
     # The first form has the time of a token also for the prompt.
     factor = tokens if kind == PREFILL and "ms/t" in cells else 1
     last_digit = factor * 10.0 ** -len(latency[1].partition(".")[2])
-    return BenchRow(
+    return BenchmarkRow(
         kind,
         tokens,
         float(speed[1]) or None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.errors import CheckFailed
-from support.performance.bench_table import DECODE, PREFILL, BenchRow, read_bench_table
+from support.servers.benchmark_table import DECODE, PREFILL, BenchmarkRow, read_benchmark_table
 
 # As 0.8.1 has printed it.
 BENCH_081 = """
@@ -49,26 +49,26 @@ BENCH_070 = """
 
 
 def test_the_table_of_081() -> None:
-    prefill, decode = read_bench_table(BENCH_081)
-    assert prefill == BenchRow(PREFILL, 64, 8749.2, 773.7, 7.37, 0.01)
-    assert decode == BenchRow(DECODE, 64, 15090.3, 579.3, 0.07, 0.01)
+    prefill, decode = read_benchmark_table(BENCH_081)
+    assert prefill == BenchmarkRow(PREFILL, 64, 8749.2, 773.7, 7.37, 0.01)
+    assert decode == BenchmarkRow(DECODE, 64, 15090.3, 579.3, 0.07, 0.01)
     assert [*prefill.findings, *decode.findings] == []
 
 
 def test_the_latency_of_088() -> None:
-    prefill, _ = read_bench_table(BENCH_081.replace("(TTFT)", "(prefill)"))
+    prefill, _ = read_benchmark_table(BENCH_081.replace("(TTFT)", "(prefill)"))
     assert prefill.latency == 7.37
 
 
 def test_zeros_of_the_table_are_not_measured() -> None:
-    prefill, decode = read_bench_table(BENCH_092)
+    prefill, decode = read_benchmark_table(BENCH_092)
     assert (prefill.tokens, prefill.speed, prefill.latency) == (512, 5120, 100)
     assert (decode.tokens, decode.speed, decode.latency) == (128, None, None)
     assert [*decode.findings] == []
 
 
 def test_the_table_of_mistralrs_bench() -> None:
-    prefill, decode = read_bench_table(BENCH_070)
+    prefill, decode = read_benchmark_table(BENCH_070)
     assert (prefill.kind, prefill.latency, prefill.concurrency) == (PREFILL, 512, 1)
     assert (decode.kind, decode.latency, decode.concurrency) == (DECODE, 20, 4)
     assert [*prefill.findings, *decode.findings] == []
@@ -82,7 +82,7 @@ def test_the_table_of_mistralrs_bench() -> None:
     ],
 )
 def test_figures_that_contradict_each_other_are_findings(old: str, new: str, finding: str) -> None:
-    rows = read_bench_table(BENCH_081.replace(old, new))
+    rows = read_benchmark_table(BENCH_081.replace(old, new))
     assert [found for row in rows for found in row.findings] == [finding]
 
 
@@ -98,4 +98,4 @@ def test_figures_that_contradict_each_other_are_findings(old: str, new: str, fin
 )
 def test_what_is_no_table_is_a_failure(output: str, problem: str) -> None:
     with pytest.raises(CheckFailed, match=problem):
-        read_bench_table(output)
+        read_benchmark_table(output)
