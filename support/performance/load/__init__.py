@@ -1,0 +1,20 @@
+"""A load of streamed chat requests, in a process of its own, with the time of each token.
+
+Two ideas make it exact. The kernel stamps what arrives (SO_TIMESTAMPNS), so that a time does not depend on
+when this process had the CPU. And nothing is parsed while a response arrives: bytes are kept with their
+stamps, and what they mean is found out after the load.
+
+plan        what is to be sent: target, requests, closed or open loop, how many
+prompts     requests as bytes: prompts that no cache can know
+arrivals    phases of a load (warm-up, measured, cool-down), and the times of an open loop
+clock       stamps of the kernel on the monotonic clock; a timer that is not late
+connection  one connection: sends a request and keeps what arrives
+response    what arrived, as an HTTP response: status, body, and when which byte of it was there
+answers     the streams of the APIs: tokens, usage, errors, end
+record      one request as measured, and its latencies by definition; CSV
+analysis    the bytes of an exchange and their stamps as a record
+quality     how well a run was measured: stamps, lag, coalesced reads, CPU, lateness, achieved load
+generator   sends the load
+program     starts the generator as a process, and reads what it has measured
+__main__    that process
+"""

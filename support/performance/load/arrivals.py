@@ -1,0 +1,64 @@
+"""Which phase of a load a request belongs to, and when the requests of an open loop are due."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from support.performance.load.clock import SECOND
+from support.performance.load.plan import LoadPlan
+from support.performance.load.record import Phase
+
+
+def due_times(plan: LoadPlan) -> Iterator[int]:
+    """Nanoseconds from the start of an open loop, without end: one per 1/rate seconds, or Poisson's."""
+    chance = random.Random(plan.seed)
+    at = 0.0
+    while True:
+        yield round(at * SECOND)
+        # Added up from the start, not from when the last one was sent: a late one delays none after it.
+        at += chance.expovariate(plan.rate) if plan.arrivals == "poisson" else 1 / plan.rate
+
+
+class Phases:
+    """Warm-up, measured, cool-down; none of them waits until the requests of the last one have ended.
+
+    A load that drains between warm-up and measurement begins with an empty server once more. And the last
+    measured requests would be served faster if nothing followed them: so the load goes on until they have
+    ended.
+    """
+
+    def __init__(self, plan: LoadPlan, start: int) -> None:
+        """`start`: of the load, in nanoseconds."""
+        self._plan = plan
+        self._warm_until = start + round(plan.warm_up_seconds * SECOND)
+        # The users of a closed loop that have ended no request yet.
+        self._cold = set(range(plan.users))
+        self._measured_since: int | None = None
+        self._issued = self._in_flight = 0
+        self._complete = False
+
+    def next(self, now: int) -> Phase | None:
+        """The phase of the request that is issued now; None when there is nothing left to send."""
+        if self._measured_since is None:
+            if now < self._warm_until or self._cold:
+                return Phase.WARM_UP
+            self._measured_since = now
+        self._complete = self._complete or self._has_all(now - self._measured_since)
+        if not self._complete:
+            self._issued += 1
+            self._in_flight += 1
+            return Phase.MEASURED
+        return Phase.COOL_DOWN if self._in_flight else None
+
+    def end(self, phase: Phase, user: int) -> None:
+        """A request has ended, in whatever way."""
+        self._cold.discard(user)
+        if phase is Phase.MEASURED:
+            self._in_flight -= 1
+
+    def _has_all(self, elapsed: int) -> bool:
+        plan = self._plan
+        return bool(plan.requests and self._issued >= plan.requests) or bool(
+            plan.seconds and elapsed >= plan.seconds * SECOND
+        )

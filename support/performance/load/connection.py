@@ -1,0 +1,194 @@
+"""One connection of the load: sends a request, and keeps what arrives with its stamps.
+
+While bytes arrive, one callback for each read does the least that there is to do: it keeps the bytes, the
+stamp and the time, and looks for the end of the response.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from dataclasses import dataclass, field
+from enum import StrEnum
+from time import perf_counter_ns
+
+from support.performance.load.clock import (
+    ANCILLARY_BYTES,
+    KERNEL_STAMPS,
+    Ancillary,
+    request_stamps,
+    wall_clock_offset,
+)
+from support.performance.load.response import ResponseEnd
+
+READ_BYTES = 1 << 16
+
+
+class TransportError(StrEnum):
+    """Why an exchange did not come to its end; their values are those of reports."""
+
+    CONNECT = "no connection"
+    CLOSED = "connection closed"
+    TIMEOUT = "timeout"
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request and what arrived for it. Times in nanoseconds of the monotonic clock.
+
+    `reads`: the time of each read, its ancillary data with the stamp, and its bytes. `offsets`: wall clock
+    minus monotonic clock, before and after.
+    """
+
+    scheduled: int
+    sent: int = 0
+    ended: int = 0
+    reads: list[tuple[int, Ancillary, bytes]] = field(default_factory=list)
+    offsets: tuple[int, int] = (0, 0)
+    error: TransportError | None = None
+
+
+class Connection:
+    """Opened with the first exchange, and kept for the next one; opened again when it was closed."""
+
+    def __init__(self, address: tuple[str, int], family: int, timeout: float) -> None:
+        """`timeout` of an exchange, in seconds."""
+        self._loop = asyncio.get_running_loop()
+        self._address, self._family, self._timeout = address, family, timeout
+        self._socket: socket.socket | None = None
+        self._exchange: Exchange | None = None
+        self._ended: asyncio.Future[TransportError | None] | None = None
+        self._response_end = ResponseEnd()
+        self._peer_closed = False
+
+    async def exchange(self, request: bytes, scheduled: int) -> Exchange:
+        """Send a request and wait for the end of its response; it never raises for what the server does."""
+        exchange = Exchange(scheduled)
+        deadline = self._loop.time() + self._timeout
+        if self._is_stale():
+            self.close()
+        try:
+            async with asyncio.timeout_at(deadline):
+                if self._socket is None:
+                    await self._connect()
+        except (OSError, TimeoutError):
+            self.close()
+            exchange.sent = exchange.ended = perf_counter_ns()
+            exchange.error = TransportError.CONNECT
+            return exchange
+        self._exchange, self._ended = exchange, self._loop.create_future()
+        self._response_end = ResponseEnd()
+        timer = self._loop.call_at(deadline, self._end, TransportError.TIMEOUT)
+        before = wall_clock_offset()
+        exchange.sent = perf_counter_ns()
+        await self._send(request, deadline)
+        exchange.error = await self._ended
+        exchange.ended = perf_counter_ns()
+        exchange.offsets = before, wall_clock_offset()
+        timer.cancel()
+        self._exchange = self._ended = None
+        if exchange.error is not None or self._peer_closed or not self._response_end.keeps_connection:
+            self.close()
+        return exchange
+
+    def close(self) -> None:
+        """May be called twice."""
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+            self._socket = None
+
+    def _is_stale(self) -> bool:
+        """Whether the server has closed it meanwhile; the event loop may not have noticed that yet."""
+        try:
+            return self._socket is not None and self._socket.recv(1, socket.MSG_PEEK) is not None
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    async def _connect(self) -> None:
+        self._peer_closed = False
+        self._socket = socket.socket(self._family, socket.SOCK_STREAM)
+        self._socket.setblocking(False)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        request_stamps(self._socket)
+        await self._loop.sock_connect(self._socket, self._address)
+        self._loop.add_reader(self._socket, self._read_stamped if KERNEL_STAMPS else self._read_plain)
+
+    async def _send(self, request: bytes, deadline: float) -> None:
+        """In one system call, but for a prompt that is larger than the socket's buffer."""
+        assert self._socket is not None
+        try:
+            sent = self._socket.send(request)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._end(TransportError.CLOSED)
+            return
+        if sent == len(request):
+            return
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._loop.sock_sendall(self._socket, request[sent:])
+        except TimeoutError:
+            self._end(TransportError.TIMEOUT)
+        except OSError:
+            # A server that rejects a request may close the connection before it has read all of it.
+            self._end(TransportError.CLOSED)
+
+    def _read_stamped(self) -> None:
+        assert self._socket is not None
+        try:
+            data, ancillary, _, _ = self._socket.recvmsg(READ_BYTES, ANCILLARY_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._break()
+            return
+        self._keep(data, ancillary)
+
+    def _read_plain(self) -> None:
+        assert self._socket is not None
+        try:
+            data = self._socket.recv(READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._break()
+            return
+        self._keep(data, ())
+
+    def _keep(self, data: bytes, ancillary: Ancillary) -> None:
+        if not data and self._response_end.is_end_of_connection and self._exchange is not None:
+            self._peer_closed = True
+            self._end(None)
+        elif not data or self._exchange is None:
+            self._break()
+        else:
+            self._exchange.reads.append((perf_counter_ns(), ancillary, data))
+            if self._response_end.is_in(data):
+                self._end(None)
+
+    def _break(self) -> None:
+        """The server has closed the connection, or sends something that nobody has requested."""
+        if self._exchange is None:
+            self.close()
+        else:
+            self._peer_closed = True
+            self._end(TransportError.CLOSED)
+
+    def _end(self, error: TransportError | None) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(error)
+
+
+async def resolve(host: str, port: int) -> tuple[tuple[str, int], int]:
+    """The address and family of a host, looked up once: a name server is no part of a latency."""
+    with contextlib.suppress(OSError):
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        # IPv4 first: servers that listen on one of them mostly listen there.
+        family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
+        return (str(address[0]), int(address[1])), family
+    return (host, port), socket.AF_INET

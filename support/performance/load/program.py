@@ -1,0 +1,93 @@
+"""Starts the generator as a process of its own, and reads what it has measured.
+
+In the process of a run of behave, its threads and its collection of garbage would be part of each time.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.errors import AcceptanceError
+from support.performance.load.answers import TokenKind
+from support.performance.load.plan import LoadPlan
+from support.performance.load.quality import RunQuality
+from support.performance.load.record import Phase, RequestRecord, read_records
+from support.programs.output_limit import read_output
+from support.programs.process import CommandTimeout, ManagedProcess
+
+REQUESTS, EVENTS, QUALITY = "requests.csv", "events.jsonl", "quality.json"
+_PLAN, _OUTPUT = "plan.json", "load.log"
+ANALYSIS_SECONDS = 120.0
+
+
+class LoadFailed(AcceptanceError):
+    """The generator itself has failed; what a server does wrong is in the records."""
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What a load has measured. `events` of a request, by its number, with `keep_events`."""
+
+    plan: LoadPlan
+    records: list[RequestRecord]
+    quality: RunQuality
+    events: Mapping[int, list[tuple[int, TokenKind, str]]]
+
+    @property
+    def measured(self) -> list[RequestRecord]:
+        """The requests that count, also those that failed."""
+        return [record for record in self.records if record.phase is Phase.MEASURED]
+
+
+def run_load(plan: LoadPlan, folder: Path, *, timeout: float) -> LoadResult:
+    """Send the load; its files are left in the folder, without the plan. `timeout` of all in seconds.
+
+    Raises `LoadFailed`.
+    """
+    # A file and no pipe: the plan may have a key, and this process does not wait for its reader.
+    plan_file, output = folder / _PLAN, folder / _OUTPUT
+    plan_file.write_text(plan.to_json(), encoding="utf-8")
+    plan_file.chmod(0o600)
+    try:
+        with plan_file.open("rb") as plan_input:
+            process = ManagedProcess(
+                [sys.executable, "-m", "support.performance.load", folder],
+                stdin=plan_input.fileno(),
+                stdout=output,
+            )
+            code = process.wait(timeout)
+    except CommandTimeout as error:
+        raise LoadFailed(f"the load did not end: {error}") from None
+    finally:
+        plan_file.unlink()
+    if code != 0:
+        lines = read_output(output).strip().splitlines() or ["it wrote nothing"]
+        raise LoadFailed(f"the load ended with exit code {code}: {lines[-1]}")
+    return LoadResult(
+        plan, read_records(folder / REQUESTS), RunQuality.read(folder / QUALITY), _events(folder / EVENTS)
+    )
+
+
+def longest_seconds(plan: LoadPlan) -> float:
+    """No load takes longer, unless its generator hangs: each of its requests ends within its time limit."""
+    issuing = plan.seconds or math.inf
+    if plan.requests:
+        each = plan.timeout if plan.users else 1 / plan.rate
+        issuing = min(issuing, math.ceil(plan.requests / (plan.users or 1)) * each)
+    before = plan.spread_seconds + max(plan.warm_up_seconds, plan.timeout)
+    return before + issuing + 2 * plan.timeout + ANALYSIS_SECONDS
+
+
+def _events(file: Path) -> dict[int, list[tuple[int, TokenKind, str]]]:
+    if not file.exists():
+        return {}
+    lines = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+    return {
+        line["number"]: [(time, TokenKind(kind), text) for time, kind, text in line["events"]]
+        for line in lines
+    }

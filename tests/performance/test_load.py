@@ -1,0 +1,349 @@
+"""The load generator on the synthetic server and on servers that fail: records, phases, quality.
+
+That a time is right is decided by the times that the server states. None of it depends on how fast or busy
+the machine is: a stamp lies after the sending of a token and before the read that brought it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import fields, replace
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from time import perf_counter_ns
+from typing import Any
+
+import pytest
+
+from support.performance.ground_truth.agreement import Agreement
+from support.performance.ground_truth.server import Schedule, SentTimes
+from support.performance.load.analysis import Analysed, IssuedRequest, analyse
+from support.performance.load.clock import KERNEL_STAMPS, SECOND, Timer
+from support.performance.load.generator import Generator
+from support.performance.load.plan import LoadPlan
+from support.performance.load.program import LoadFailed, LoadResult, longest_seconds, run_load
+from support.performance.load.quality import RunQuality
+from support.performance.load.record import Failure, Phase, RequestRecord, read_records, write_records
+from support.programs.launcher import free_port
+from tests.http.tiny_server import Reply, TinyServer, bytes_reply, json_reply, silence
+from tests.timeouts import PATIENCE
+
+Serve = Callable[[Reply], TinyServer]
+# Long beside the lag of a read, also on a slow machine: a coalesced read has one time for several events.
+PLAIN = Schedule(ttft_us=30_000, itl_us=10_000, tokens=8, prompt_tokens=11, cached_tokens=3)
+# Of the conversion of a stamp from the wall clock to the monotonic clock.
+CONVERSION_NS = 200_000
+
+
+def plan_for(url: str, schedule: Schedule, **changes: object) -> LoadPlan:
+    plan = LoadPlan(
+        url,
+        schedule.model,
+        users=2,
+        requests=4,
+        output_tokens=PLAIN.tokens,
+        timeout=PATIENCE,
+        keep_events=True,
+    )
+    return replace(plan, **changes)  # type: ignore[arg-type]  # the fields of a plan by name
+
+
+def send(plan: LoadPlan) -> list[Analysed]:
+    """In this process."""
+    issued: list[IssuedRequest] = []
+    asyncio.run(Generator(plan, issued.append).run())
+    return [analyse(one, plan.api, plan.output_tokens) for one in issued]
+
+
+def text_of(one: Analysed) -> str:
+    return "".join(event.text for _, event in one.events)
+
+
+SHAPES = {
+    "plain": PLAIN,
+    "an empty role chunk early": replace(PLAIN, role_us=1000),
+    "several tokens per event": replace(PLAIN, tokens_per_event=4),
+    "events in two parts": replace(PLAIN, split_us=3000),
+    "comments": replace(PLAIN, comments=True),
+    "reasoning first": replace(PLAIN, reasoning=3),
+    "streams that tick together": replace(PLAIN, together=True),
+    "usage late": replace(PLAIN, usage_us=50_000),
+    "all at once": Schedule(tokens=8, prompt_tokens=11, cached_tokens=3),
+}
+
+
+@pytest.mark.parametrize("api", ["openai", "ollama"])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_each_shape_of_a_stream_is_measured_as_the_server_states_it(
+    synthetic_url: str, shape: Schedule, api: str
+) -> None:
+    found = send(plan_for(synthetic_url, shape, api=api))
+    for one in found:
+        record, sent = one.record, SentTimes.of(text_of(one))
+        assert (record.failure, record.status, record.detail) == (Failure.NONE, 200, "")
+        assert (record.prompt_tokens, record.output_tokens) == (11, 8)
+        assert record.cached_tokens == (3 if api == "openai" else -1)
+        assert record.has_requested_length
+        assert len(one.events) == -(-8 // shape.tokens_per_event)
+        in_order = [
+            record.scheduled_ns,
+            record.sent_ns,
+            sent.arrived + CONVERSION_NS,
+            record.first_byte_ns + 2 * CONVERSION_NS,
+        ]
+        assert in_order == sorted(in_order)
+        # A stamp is never before the sending of its event, nor of a token in an earlier read.
+        events = sorted(set(sent.tokens))
+        assert len(events) == len(record.event_times_ns)
+        for stated, measured in zip(events, record.event_times_ns, strict=True):
+            assert measured >= stated - CONVERSION_NS
+        assert record.first_token_ns == record.event_times_ns[0]
+        assert record.last_token_ns == record.event_times_ns[-1]
+        assert record.end_ns >= record.last_token_ns + shape.usage_us * 1000 - CONVERSION_NS
+        if shape.reasoning and record.gaps_ns[shape.reasoning - 1]:
+            assert record.first_answer_ns == record.event_times_ns[shape.reasoning]
+    assert Counter(one.record.phase for one in found)[Phase.MEASURED] == 4
+
+
+@pytest.mark.skipif(not KERNEL_STAMPS, reason="stamps of the kernel are Linux's")
+def test_stamps_of_the_kernel_are_nearer_to_the_truth_than_the_times_of_reads(synthetic_url: str) -> None:
+    """The same bytes, timed in both ways, in one run."""
+    plan = plan_for(synthetic_url, replace(PLAIN, together=True), users=8, requests=32)
+    requests: list[IssuedRequest] = []
+    asyncio.run(Generator(plan, requests.append).run())
+    # The first packets of a run may have no stamp.
+    issued = [one for one in requests if one.phase is Phase.MEASURED]
+    stamped = [analyse(one, plan.api, plan.output_tokens) for one in issued]
+    for one in issued:
+        one.exchange.reads = [(time, (), data) for time, _, data in one.exchange.reads]
+    plain = [analyse(one, plan.api, plan.output_tokens) for one in issued]
+    assert sum(one.reads.unstamped for one in stamped) < sum(len(one.reads.lags) for one in stamped) / 10
+    assert all(one.reads.unstamped and not one.reads.lags for one in plain)
+
+    def errors(found: list[Analysed]) -> list[int]:
+        """How long after it was sent a token was there."""
+        return [
+            time - stated
+            for one in found
+            for time, stated in zip(one.record.event_times_ns, SentTimes.of(text_of(one)).tokens, strict=True)
+        ]
+
+    assert all(
+        by_kernel <= by_read + CONVERSION_NS
+        for by_kernel, by_read in zip(errors(stamped), errors(plain), strict=True)
+    )
+    assert median(errors(stamped)) < median(errors(plain))
+
+
+@pytest.mark.parametrize(
+    ("changes", "failure", "detail", "events"),
+    [
+        ({"error_after": 3}, Failure.ERROR_EVENT, "error event: synthetic failure", 3),
+        ({"drop_after": 4}, Failure.CLOSED, "after 4 events", 4),
+        ({"drop_after": 8}, Failure.CLOSED, "after 8 events", 8),
+        ({"tokens": 0}, Failure.NO_TOKEN, "", 0),
+    ],
+)
+@pytest.mark.parametrize("api", ["openai", "ollama"])
+def test_a_stream_that_fails_has_no_latencies(
+    synthetic_url: str, changes: dict[str, Any], failure: Failure, detail: str, events: int, api: str
+) -> None:
+    found = send(plan_for(synthetic_url, replace(PLAIN, **changes), api=api))
+    for one in found:
+        record = one.record
+        assert (record.failure, record.detail, len(one.events)) == (failure, detail, events)
+        latencies = (record.ttft_ns, record.scheduled_ttft_ns, record.ttfo_ns, record.itl_ns, record.e2e_ns)
+        assert {*latencies, record.e2e_end_ns} == {None}
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+HALF = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
+CHUNK = b"%x\r\n%s\r\n" % (len(HALF), HALF)
+
+
+@pytest.mark.parametrize(
+    ("reply", "failure", "status"),
+    [
+        (json_reply({"error": {"message": "busy"}}, "503 Service Unavailable"), Failure.STATUS, 503),
+        (json_reply({"choices": []}), Failure.NO_TOKEN, 200),
+        (bytes_reply(), Failure.CLOSED, 0),
+        (bytes_reply(b"SSH-2.0-x\r\n\r\n"), Failure.MALFORMED, 0),
+        (bytes_reply(HEAD, b"zz\r\n\r\n0\r\n\r\n"), Failure.MALFORMED, 0),
+        (bytes_reply(HEAD, CHUNK), Failure.CLOSED, 200),
+        (bytes_reply(HEAD, CHUNK, b"0\r\n\r\n"), Failure.UNFINISHED, 200),
+    ],
+)
+def test_a_failure_has_its_kind(serve: Serve, reply: Reply, failure: Failure, status: int) -> None:
+    for one in send(plan_for(serve(reply).url, PLAIN, users=1, requests=2)):
+        assert (one.record.failure, one.record.status) == (failure, status)
+
+
+def test_a_server_that_is_silent_or_gone(serve: Serve) -> None:
+    silent = send(plan_for(serve(silence).url, PLAIN, users=1, requests=1, timeout=0.2))
+    assert {one.record.failure for one in silent} == {Failure.TIMEOUT}
+    gone = send(plan_for(f"http://127.0.0.1:{free_port()}", PLAIN, users=1, requests=2))
+    assert {one.record.failure for one in gone} == {Failure.CONNECT}
+    unknown = send(plan_for("http://no-such-host.invalid", PLAIN, users=1, requests=1))
+    assert {one.record.failure for one in unknown} == {Failure.CONNECT}
+
+
+def test_a_server_without_length_ends_its_answer_with_the_connection(serve: Serve) -> None:
+    finish = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+    server = serve(bytes_reply(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", HALF, finish))
+    for one in send(plan_for(server.url, PLAIN, users=1, requests=3)):
+        assert (one.record.failure, one.record.output_tokens) == (Failure.NONE, -1)
+        # Without usage there is no number of tokens, and no inter-token latency.
+        assert (one.record.itl_ns, one.record.has_requested_length) == (None, False)
+        assert one.record.ttft_ns is not None
+
+
+def test_a_large_prompt_is_sent_whole(synthetic_url: str) -> None:
+    plan = plan_for(synthetic_url, PLAIN, users=1, requests=1, prompt_words=1_000_000)
+    assert [one.record.failure for one in send(plan)] == [Failure.NONE] * 2
+
+
+def test_a_closed_loop_keeps_its_users_busy(synthetic_url: str) -> None:
+    found = [one.record for one in send(plan_for(synthetic_url, PLAIN, users=3, requests=9))]
+    assert sorted({record.user for record in found}) == [0, 1, 2]
+    phases = {phase: [one for one in found if one.phase is phase] for phase in Phase}
+    assert len(phases[Phase.WARM_UP]) >= 3
+    assert len(phases[Phase.MEASURED]) == 9
+    # Each user ends a request before the first one that is measured, and none waits for another user.
+    first = min(record.sent_ns for record in phases[Phase.MEASURED])
+    assert {one.user for one in phases[Phase.WARM_UP] if one.end_ns <= first} == {0, 1, 2}
+    numbers = [record.number for record in sorted(found, key=lambda one: one.number)]
+    assert numbers == list(range(1, len(found) + 1))
+
+
+@pytest.mark.parametrize("arrivals", ["constant", "poisson"])
+def test_an_open_loop_sends_on_time_whatever_the_answers_take(synthetic_url: str, arrivals: str) -> None:
+    schedule = replace(PLAIN, ttft_us=150_000)
+    plan = plan_for(
+        synthetic_url,
+        schedule,
+        users=0,
+        rate=100.0,
+        arrivals=arrivals,
+        requests=20,
+        seed=3,
+        warm_up_seconds=0.05,
+    )
+    measured = [one.record for one in send(plan) if one.record.phase is Phase.MEASURED]
+    assert len(measured) == 20
+    assert all(record.late_ns >= 0 for record in measured)
+    # Twenty are sent before the first one is answered, unless the machine stood still.
+    due = sorted(record.scheduled_ns for record in measured)
+    if arrivals == "constant":
+        assert {after - before for before, after in pairwise(due)} == {SECOND // 100}
+    for record in measured:
+        assert record.ttft_ns is not None
+        assert record.scheduled_ttft_ns == record.ttft_ns + record.late_ns
+
+
+def test_a_timer_is_never_early() -> None:
+    async def wait() -> int:
+        timer = Timer(asyncio.get_running_loop())
+        moment = perf_counter_ns() + SECOND // 200
+        for _ in range(2):
+            await timer.wait_until(moment)
+        timer.close()
+        timer.close()
+        return perf_counter_ns() - moment
+
+    assert asyncio.run(wait()) >= 0
+
+
+def test_records_are_the_same_after_csv(synthetic_url: str, tmp_path: Path) -> None:
+    records = [one.record for one in send(plan_for(synthetic_url, PLAIN))]
+    records.append(replace(records[0], failure=Failure.STATUS, detail='500 "a, b"\n', event_times_ns=()))
+    write_records(tmp_path / "requests.csv", records)
+    assert read_records(tmp_path / "requests.csv") == records
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="has no records of requests"):
+        read_records(tmp_path / "other.csv")
+
+
+def test_latencies_by_definition() -> None:
+    values = {field.name: 0 for field in fields(RequestRecord)}
+    record = RequestRecord(
+        **{  # type: ignore[arg-type]  # the fields of a record by name
+            **values,
+            "phase": Phase.MEASURED,
+            "failure": Failure.NONE,
+            "detail": "",
+            "scheduled_ns": 100,
+            "sent_ns": 150,
+            "first_token_ns": 1150,
+            "first_answer_ns": 1250,
+            "last_token_ns": 2050,
+            "end_ns": 2150,
+            "output_tokens": 10,
+            "event_times_ns": (1150, 1250, 2050),
+        }
+    )
+    assert (record.late_ns, record.ttft_ns, record.scheduled_ttft_ns, record.ttfo_ns) == (
+        50,
+        1000,
+        1050,
+        1100,
+    )
+    # 10 tokens in 3 events: 9 intervals, whatever the events are.
+    assert (record.itl_ns, record.gaps_ns) == (100, [100, 800])
+    assert (record.e2e_ns, record.e2e_end_ns) == (1900, 2000)
+    assert replace(record, output_tokens=1).itl_ns is None
+
+
+def run(plan: LoadPlan, folder: Path) -> LoadResult:
+    return run_load(plan, folder, timeout=longest_seconds(plan))
+
+
+def test_the_process_of_a_load_leaves_records_events_and_quality(synthetic_url: str, tmp_path: Path) -> None:
+    plan = plan_for(synthetic_url, PLAIN, users=4, requests=12, key="top-secret")
+    result = run(plan, tmp_path)
+    assert len(result.measured) == 12
+    assert not [record for record in result.measured if record.failed]
+    assert result.events.keys() == {record.number for record in result.records}
+    quality = result.quality
+    assert quality.kernel_stamps == (1.0 if KERNEL_STAMPS else 0.0)
+    assert 0 <= quality.lag_p50_us <= quality.lag_p99_us <= quality.lag_max_us
+    assert quality.events_per_read >= 1
+    assert 0 <= quality.coalesced <= 1
+    assert quality.cpu_share > 0
+    assert quality.cpu_ms_per_1000_tokens > 0
+    assert quality.requested == 4
+    assert 0 < quality.achieved <= 4
+    assert quality.wrong_lengths == 0
+    agreement = Agreement.of(result)
+    assert len(agreement.ttft_ns) == len(agreement.itl) == 12
+    assert len(agreement.gaps_ns) == 12 * 7
+    assert all(error >= -2 * CONVERSION_NS for error in agreement.ttft_ns)
+    # Neither the plan nor its key is left.
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "events.jsonl",
+        "load.log",
+        "quality.json",
+        "requests.csv",
+    ]
+    assert not [file for file in tmp_path.iterdir() if b"top-secret" in file.read_bytes()]
+
+
+def test_answers_of_another_length_are_counted(synthetic_url: str, tmp_path: Path) -> None:
+    result = run(plan_for(synthetic_url, PLAIN, output_tokens=9, keep_events=False), tmp_path)
+    assert result.quality.wrong_lengths == 4
+    assert result.events == {}
+
+
+def test_a_run_of_failures_has_a_quality_too(tmp_path: Path) -> None:
+    quality = run(plan_for(f"http://127.0.0.1:{free_port()}", PLAIN), tmp_path).quality
+    assert quality.kernel_stamps != quality.kernel_stamps
+    written = RunQuality.read(tmp_path / "quality.json")
+    assert written.wrong_lengths == quality.wrong_lengths == 0
+
+
+def test_a_load_that_does_not_end_is_ended(serve: Serve, tmp_path: Path) -> None:
+    with pytest.raises(LoadFailed, match="the load did not end"):
+        run_load(plan_for(serve(silence).url, PLAIN), tmp_path, timeout=1.0)
+    assert not (tmp_path / "plan.json").exists()

@@ -1,0 +1,127 @@
+"""What a load sends, and when: plans, prompts, phases, due times, ranks."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from typing import Any
+
+import pytest
+
+from support.errors import SettingsError
+from support.performance.load.arrivals import Phases, due_times
+from support.performance.load.clock import SECOND
+from support.performance.load.plan import LoadPlan
+from support.performance.load.prompts import prompts, request_bytes
+from support.performance.load.quality import nearest_rank
+from support.performance.load.record import Phase
+
+URL = "http://127.0.0.1"
+CLOSED = LoadPlan(URL, "m", users=2, requests=3)
+WARM_UP, MEASURED, COOL_DOWN = Phase.WARM_UP, Phase.MEASURED, Phase.COOL_DOWN
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"users": 1, "rate": 1.0, "requests": 1}, "either users .* or a rate"),
+        ({"requests": 1}, "either users .* or a rate"),
+        ({"users": 1}, "needs an end"),
+        ({"users": -1, "requests": 1}, "users of a load is below zero"),
+        ({"users": 1, "requests": 1, "output_tokens": 0}, "output_tokens of a load has to be above zero"),
+        ({"users": 1, "requests": 1, "api": "soap"}, "api of a load is 'soap'; choose openai, ollama"),
+        ({"url": "https://127.0.0.1", "users": 1, "requests": 1}, "over http:// only"),
+    ],
+)
+def test_a_wrong_plan_is_rejected_in_one_line(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(SettingsError, match=words) as caught:
+        LoadPlan(**{"url": URL, "model": "m", **fields})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_plan_is_the_same_after_json_and_its_key_is_not_shown() -> None:
+    plan = LoadPlan(URL, "m", users=2, requests=3, key="top-secret", extra={"ignore_eos": True})
+    assert LoadPlan.from_json(plan.to_json()) == plan
+    assert "top-secret" not in repr(plan)
+    with pytest.raises(SettingsError, match="a load has no 'colour'"):
+        LoadPlan.from_json('{"colour": 1}')
+
+
+def test_prompts_differ_from_their_first_word_on() -> None:
+    first = list(itertools.islice(prompts(5, seed=None), 50))
+    other = list(itertools.islice(prompts(5, seed=None), 50))
+    assert len({prompt.split()[0] for prompt in first + other}) == 100
+    assert {len(prompt.split()) for prompt in first} == {5}
+    assert list(itertools.islice(prompts(5, seed=1), 9)) == list(itertools.islice(prompts(5, seed=1), 9))
+    assert list(itertools.islice(prompts(5, seed=1), 9)) != list(itertools.islice(prompts(5, seed=2), 9))
+
+
+@pytest.mark.parametrize(
+    ("api", "path", "limit"),
+    [
+        ("openai", "/base/v1/chat/completions", {"max_tokens": 7, "stream_options": {"include_usage": True}}),
+        ("ollama", "/base/api/chat", {"options": {"num_predict": 7}}),
+    ],
+)
+def test_a_request_is_whole_bytes(api: Any, path: str, limit: dict[str, Any]) -> None:
+    plan = LoadPlan(
+        f"{URL}/base/",
+        "m",
+        api=api,
+        users=1,
+        requests=1,
+        output_tokens=7,
+        key="k",
+        extra={"ignore_eos": True},
+    )
+    head, _, body = next(request_bytes(plan)).partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert lines[0] == f"POST {path} HTTP/1.1"
+    assert {"Host: 127.0.0.1", "Authorization: Bearer k", f"Content-Length: {len(body)}"} <= set(lines)
+    document = json.loads(body)
+    assert (document["model"], document["stream"], document["ignore_eos"]) == ("m", True, True)
+    assert limit.items() <= document.items()
+
+
+def test_a_closed_loop_is_handed_over_without_draining() -> None:
+    phases = Phases(CLOSED, start=0)
+    assert [phases.next(0), phases.next(0)] == [WARM_UP, WARM_UP]
+    phases.end(WARM_UP, user=0)
+    # The other user has not ended its first request.
+    assert phases.next(1) is WARM_UP
+    phases.end(WARM_UP, user=1)
+    assert [phases.next(2), phases.next(2), phases.next(2)] == [MEASURED] * 3
+    # All are issued; the load stays until they have ended.
+    assert phases.next(3) is COOL_DOWN
+    for _ in range(3):
+        assert phases.next(3) is COOL_DOWN
+        phases.end(MEASURED, user=0)
+    assert phases.next(4) is None
+
+
+def test_the_end_may_be_a_time_and_warm_up_at_least_a_time() -> None:
+    plan = LoadPlan(URL, "m", rate=1.0, seconds=2.0, warm_up_seconds=1.0)
+    phases = Phases(plan, start=0)
+    found = [phases.next(round(at * SECOND)) for at in (0, 0.9, 1, 2.9, 3, 9)]
+    assert found == [WARM_UP, WARM_UP, MEASURED, MEASURED, COOL_DOWN, COOL_DOWN]
+
+
+def test_due_times_are_absolute_and_those_of_a_seed_are_repeated() -> None:
+    constant = LoadPlan(URL, "m", rate=4.0, requests=1)
+    assert list(itertools.islice(due_times(constant), 3)) == [0, SECOND // 4, SECOND // 2]
+    poisson = LoadPlan(URL, "m", rate=100.0, requests=1, arrivals="poisson", seed=5)
+    due = list(itertools.islice(due_times(poisson), 2001))
+    assert due == list(itertools.islice(due_times(poisson), 2001))
+    assert due == sorted(due)
+    gaps = [after - before for before, after in itertools.pairwise(due)]
+    mean = sum(gaps) / len(gaps)
+    deviation = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps))
+    # Of an exponential distribution they are equal. This seed's are; the tolerance is that of 2 000 samples.
+    assert mean == pytest.approx(SECOND / 100, rel=0.1)
+    assert deviation == pytest.approx(mean, rel=0.1)
+
+
+def test_a_percentile_is_a_value_that_was_measured() -> None:
+    assert [nearest_rank([30, 10, 20], share) for share in (0, 33, 50, 67, 100)] == [10, 10, 20, 30, 30]
+    assert math.isnan(nearest_rank([], 50))
