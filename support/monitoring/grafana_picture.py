@@ -185,7 +185,9 @@ def _content(panel: Panel, data: Sequence[QueryData]) -> JsonObject:
 
 def _html(page: JsonObject, shown: DashboardData, components: InstalledProgram) -> str:
     """With the script and the styles in it."""
-    source = f"{BY_GRAFANA} (@grafana/ui {components.version}) from its queries, not by Grafana."
+    source = (
+        f"{BY_GRAFANA} (@grafana/ui {components.version}) from the queries of the dashboard, not by Grafana."
+    )
     script = components.path.read_text(encoding="utf-8")
     return _template().render(
         styles=components.path.with_name(STYLES).read_text(encoding="utf-8"),

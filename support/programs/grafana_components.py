@@ -34,6 +34,8 @@ BUNDLE_OPTIONS = (
     '--define:process.env.NODE_ENV="production"',
     # The editor of queries: no panel has one.
     "--external:monaco-editor",
+    "--loader:.woff2=dataurl",
+    "--loader:.woff=empty",
     "--alias:react-custom-scrollbars-2=./scrollbars.js",
     "--log-level=error",
 )

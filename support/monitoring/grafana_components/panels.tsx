@@ -37,6 +37,8 @@ import {
   VizRepeater,
   type VizRepeaterRenderValueProps,
 } from "@grafana/ui";
+import "@fontsource/inter/latin-400.css";
+import "@fontsource/inter/latin-500.css";
 import "uplot/dist/uPlot.min.css";
 
 interface Series {
@@ -156,27 +158,32 @@ function withConfig(panel: Panel, frames: DataFrame[]): DataFrame[] {
 // A frame for each series, as those of Grafana's data source for Prometheus.
 function framesOf(placed: Placed): DataFrame[] {
   return placed.queries.flatMap(({ name, series }) =>
-    series.map((one) =>
-      toDataFrame({
+    series.map((one) => {
+      const points = withGaps(one.points);
+      return toDataFrame({
         refId: name,
         fields: [
-          {
-            name: "Time",
-            type: FieldType.time,
-            values: one.points.map(([at]) => milliseconds(at)),
-            config: { interval: page.time.step * 1000 },
-          },
+          { name: "Time", type: FieldType.time, values: points.map(([at]) => milliseconds(at)) },
           {
             name: "Value",
             type: FieldType.number,
-            values: one.points.map(([, value]) => value),
+            values: points.map(([, value]) => value),
             labels: one.labels,
             config: { displayNameFromDS: one.name },
           },
         ],
-      })
-    )
+      });
+    })
   );
+}
+
+// No value where a step has none, so that the line is interrupted. `TimeSeries` does that for the first series only.
+function withGaps(points: Series["points"]): Array<[number, number | null]> {
+  const { step } = page.time;
+  return points.flatMap((point, index) => {
+    const before = points[index - 1];
+    return before && point[0] - before[0] > 1.5 * step ? [[before[0] + step, null], point] : [point];
+  });
 }
 
 // The format `table`: a frame for each query, with a column for each label.
@@ -356,6 +363,9 @@ function hasInk(canvas: HTMLCanvasElement): boolean {
   return data.some((value) => value > 0);
 }
 
-createRoot(document.getElementById("root")!).render(<Dashboard />);
-// The screenshot comes later; time goes on when the page has nothing left to do.
-setTimeout(report, 5000);
+// Grafana measures texts in its font before it draws them.
+Promise.all([400, 500].map((weight) => document.fonts.load(`${weight} 14px Inter`))).then(() => {
+  createRoot(document.getElementById("root")!).render(<Dashboard />);
+  // The screenshot comes later; time goes on when the page has nothing left to do.
+  setTimeout(report, 5000);
+});
