@@ -57,7 +57,7 @@ UNUSUAL_ANSWERS = (
     ),
     *("CRLF line ends", "keep-alive comments", "no space after each colon", "all text in one chunk"),
     *("a draft in its reasoning", "comments for 4 seconds", "a commit message with reasoning"),
-    *("an empty commit message", "empty commit messages only"),
+    *("an empty commit message", "empty commit messages only", "errors for commit messages"),
     *("a commit message in quotes", "a commit message in a fence"),
 )
 CLIENT_FAULTS = (

@@ -9,9 +9,8 @@ Feature: The length of an answer
   Scenario Outline: A long answer of <server> is not cut
     Given Aider is connected to <server>
     When Aider is asked "Write the heights" with
-      | option                  | value  |
-      | no-auto-commits         |        |
-      | max-chat-history-tokens | 100000 |
+      | option          | value |
+      | no-auto-commits |       |
     Then only "tides.py" is changed
     And the tests "test_tides" of the project pass
     And each request for an edit has the fields

@@ -22,6 +22,7 @@ Feature: Commit messages of Aider
       | answer                          | requests | subject                                 |
       | an empty commit message         | 2        | feat: change what was asked for         |
       | empty commit messages only      | 2        | (no commit message provided)            |
+      | errors for commit messages      | 2        | (no commit message provided)            |
       | a commit message in quotes      | 1        | feat: change what was asked for         |
       | a commit message in a fence     | 1        | ``` feat: change what was asked for ``` |
       | a commit message with reasoning | 1        | feat: change what was asked for         |

@@ -54,3 +54,21 @@ Feature: Aider corrects its own errors
     Examples: a real Ollama
       | server        |
       | a real Ollama |
+
+  @normal @needs.command @needs.aider
+  Scenario Outline: Aider gives up on <error> after three corrections
+    Given Aider is connected to mistral.rs
+    When Aider is asked "<request>" with
+      | option   | value      |
+      | test-cmd | {tests}    |
+      | <check>  |            |
+      | file     | parking.py |
+    Then Aider prints "<report>" and "Only 3 reflections allowed, stopping."
+    And Aider sends 4 requests for an edit
+    And only "parking.py" is changed
+    And Aider adds 1 commit
+
+    Examples: errors
+      | error             | request             | check        | report                   |
+      | a failing test    | Introduce a voucher | auto-test    | undercharged             |
+      | an undefined name | Introduce a valet   | no-auto-test | undefined name 'service' |

@@ -12,8 +12,9 @@ FLAGS = (
     *("--no-check-update", "--no-show-release-notes", "--analytics-disable", "--no-show-model-warnings"),
     *("--no-detect-urls", "--no-suggest-shell-commands", "--no-gitignore", "--no-pretty", "--no-fancy-input"),
 )
-# Of every run that is not about the repository map or a user's confirmation.
-USUAL_FLAGS = ("--map-tokens", "0", "--yes-always")
+# Of every run that is not about the repository map, a user's confirmation or a long history: at its end Aider
+# would ask for a summary of that, and leave before the answer.
+USUAL_FLAGS = ("--map-tokens", "0", "--yes-always", "--max-chat-history-tokens", "100000")
 
 
 def option_words(options: Iterable[Mapping[str, str]]) -> list[str]:

@@ -7,10 +7,12 @@ A failed scenario has more: all requests, whole outputs, the log of the server
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from support.aider.project import Project
 from support.aider.run import AiderRun
 from support.aider.traffic import AiderRequest
+from support.programs.output_limit import MEGABYTE
 from support.results.outcome import Evidence
 from support.results.safe_text import counted, visible
 
@@ -18,6 +20,13 @@ CHANGE_CHARACTERS = 20_000
 OUTPUT_CHARACTERS = 3_000
 # The first ones, and as many of the last ones.
 KEPT = 10
+
+
+class Turn(NamedTuple):
+    """One of many equal turns of a session. `memory`: bytes of the server after it; zero: not known."""
+
+    seconds: float
+    memory: int
 
 
 def change_evidence(project: Project) -> Evidence:
@@ -35,6 +44,15 @@ def run_evidence(runs: Sequence[AiderRun]) -> Evidence:
     """Of each run, or turn of a session, the command or line, the requests and what Aider printed."""
     parts = _first_and_last([_described(run) for run in runs], KEPT, "run")
     return Evidence.text("runs of Aider", visible("\n\n".join(parts)) + "\n", "runs.txt")
+
+
+def turn_evidence(turns: Sequence[Turn]) -> Evidence:
+    """Of each turn its seconds and the memory of the server after it."""
+    rows = ["turn,seconds,memory_mb"]
+    for number, turn in enumerate(turns, 1):
+        memory = f"{turn.memory / MEGABYTE:.1f}" if turn.memory else ""
+        rows.append(f"{number},{turn.seconds:.3f},{memory}")
+    return Evidence.text("turns of the session", "\n".join([*rows, ""]), "turns.csv")
 
 
 def shortened_middle(text: str, most: int) -> str:

@@ -23,7 +23,7 @@ from support.aider.configuration import (
     write_model_settings,
 )
 from support.aider.connection import USER_MODEL, connect_to_project_model, connect_to_user_model
-from support.aider.evidence import change_evidence, run_evidence
+from support.aider.evidence import Turn, change_evidence, run_evidence, turn_evidence
 from support.aider.exercise_runs import ExerciseRuns
 from support.aider.host import READY_SECONDS, AiderHost, aider_environment
 from support.aider.project import (
@@ -215,10 +215,9 @@ class AiderScenario:
             raise CheckFailed("a Given step that starts a session of Aider has to come first")
         for row in rows:
             before, times = self.server.resident_memory(), int(row["times"])
-            runs = [self._enter(self._session, row["line"], row["output"]) for _ in range(times)]
+            turns = [self._turn(self._session, row["line"], row["output"]) for _ in range(times)]
             if times >= MANY_TURNS:
-                grown = (self.server.resident_memory() - before) / MEGABYTE
-                self._record_turns([run.seconds for run in runs], grown)
+                self._record_turns(turns, before)
         if self.server.serves_ollama:
             self._record_context_sizes()
 
@@ -232,8 +231,14 @@ class AiderScenario:
         self.server.note_model_processes()
         return run
 
-    def _record_turns(self, seconds: Sequence[float], grown: float) -> None:
-        third = len(seconds) // 3
+    def _turn(self, session: AiderSession, line: str, expected: str) -> Turn:
+        run = self._enter(session, line, expected)
+        return Turn(run.seconds, self.server.resident_memory())
+
+    def _record_turns(self, turns: Sequence[Turn], before: int) -> None:
+        self._context.evidence.append(turn_evidence(turns))
+        seconds = [turn.seconds for turn in turns]
+        third, grown = len(seconds) // 3, (turns[-1].memory - before) / MEGABYTE
         self._context.record("aider.turn.first", "Turn of Aider, first third", median(seconds[:third]), "s")
         self._context.record("aider.turn.last", "Turn of Aider, last third", median(seconds[-third:]), "s")
         self._context.record("aider.memory", f"Server, grown in {len(seconds)} turns", grown, "MB")

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 
 from support.aider.project import COMMIT_MESSAGE
+from support.aider.server_failures import JSON
 from support.http.recording_proxy import Fault
 from support.name_registry import NameRegistry
 from support.units import JsonObject
@@ -99,6 +100,8 @@ def _committed_with(text: str) -> tuple[Fault, ...]:
 
 
 _EMPTY = Fault(rewrite=_commit_message(""))
+# Aider does not repeat a request with this status.
+_REJECTED = Fault(400, JSON, b'{"error": {"message": "This prompt is refused"}}')
 
 # One fault for each request in order; later requests are passed on.
 UNUSUAL_ANSWERS: NameRegistry[tuple[Fault, ...]] = NameRegistry(
@@ -116,6 +119,7 @@ UNUSUAL_ANSWERS: NameRegistry[tuple[Fault, ...]] = NameRegistry(
         "a draft in its reasoning": (Fault(rewrite=_after({"reasoning_content": DRAFT})),),
         "an empty commit message": (PASSED_ON, _EMPTY),
         "empty commit messages only": (PASSED_ON, _EMPTY, _EMPTY),
+        "errors for commit messages": (PASSED_ON, _REJECTED, _REJECTED),
         "a commit message in quotes": _committed_with(f'"{COMMIT_MESSAGE}"'),
         "a commit message in a fence": _committed_with(f"```\n{COMMIT_MESSAGE}\n```"),
         "a commit message with reasoning": _committed_with(f"<think>\nA fix?\n</think>\n\n{COMMIT_MESSAGE}"),

@@ -10,9 +10,11 @@ from support.aider.evidence import (
     CHANGE_CHARACTERS,
     KEPT,
     OUTPUT_CHARACTERS,
+    Turn,
     change_evidence,
     run_evidence,
     shortened_middle,
+    turn_evidence,
 )
 from support.aider.project import Project, ProjectSource
 from support.aider.run import AiderRun
@@ -69,6 +71,11 @@ def test_a_request_is_shown_with_its_status_and_tokens(shown: str, sent: Exchang
 
 def test_a_turn_of_a_session_has_no_exit_code() -> None:
     assert "\n[after 1.50 s]\n" in run_evidence([run("", code=None)]).data.decode()
+
+
+def test_each_turn_has_its_seconds_and_the_memory_where_it_is_known() -> None:
+    found = turn_evidence([Turn(0.5, 12_300_000), Turn(0.25, 0)])
+    assert found.data.decode() == "turn,seconds,memory_mb\n1,0.500,12.3\n2,0.250,\n"
 
 
 def test_many_runs_and_long_outputs_are_shortened() -> None:

@@ -30,7 +30,12 @@ def run(output: str = "Applied edit", code: int = 0) -> AiderRun:
 @pytest.fixture
 def scenario(tmp_path: Path) -> AiderScenario:
     context = SimpleNamespace(
-        folder=tmp_path, must_check=MustCheck, add_evidence=lambda _: None, cleanups=ExitStack()
+        folder=tmp_path,
+        must_check=MustCheck,
+        add_evidence=lambda _: None,
+        cleanups=ExitStack(),
+        evidence=[],
+        record=lambda *_: None,
     )
     servers = SimpleNamespace(context=context, suite=SimpleNamespace(settings=load_settings().settings))
     made = AiderScenario(cast(ScenarioServers, servers))
@@ -161,6 +166,16 @@ ROWS = [
 def test_each_turn_has_the_output_of_its_row(scenario: AiderScenario) -> None:
     enter(scenario, ROWS, ["the first", "first again", "in total 5"])
     scenario.require_listed_outputs()
+
+
+def test_many_turns_are_recorded_one_by_one(scenario: AiderScenario) -> None:
+    evidence = vars(scenario)["_context"].evidence
+    few, many = ([{"line": "one", "times": str(times), "output": "first"}] for times in (9, 10))
+    enter(scenario, few, 9 * ["first"])
+    assert not evidence
+    enter(scenario, many, 10 * ["first"])
+    (turns,) = evidence
+    assert (turns.file, len(turns.data.splitlines())) == ("turns.csv", 11)
 
 
 @pytest.mark.parametrize(

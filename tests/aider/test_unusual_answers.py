@@ -8,6 +8,7 @@ import pytest
 
 from support.aider.project import COMMIT_MESSAGE
 from support.aider.unusual_answers import UNUSUAL_ANSWERS
+from support.http.recording_proxy import Fault
 from support.units import JsonObject
 
 TEXTS = ("thermometer.py\n", "```\nBOILING = 212.0°\n", "```\n")
@@ -123,3 +124,10 @@ def test_the_edit_is_passed_on_and_the_commit_messages_are_replaced(name: str, m
     found = [json.loads(fault.rewrite(COMPLETION)) for fault in others if fault.rewrite]
     assert [answer["choices"][0]["message"]["content"] for answer in found] == messages
     assert all(answer["id"] == "2" for answer in found)
+
+
+def test_the_edit_is_passed_on_and_each_request_for_a_message_is_rejected() -> None:
+    edit, *others = UNUSUAL_ANSWERS.find("errors for commit messages")
+    assert edit == Fault()
+    assert [fault.status for fault in others] == [400, 400]
+    assert all(json.loads(fault.body)["error"]["message"] for fault in others)
