@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import struct
@@ -13,12 +14,13 @@ import pytest
 
 from support.monitoring.dashboard import dashboard
 from support.monitoring.dashboard_data import DashboardData, QueryData
-from support.monitoring.dashboard_queries import TimeRange, queries_of
+from support.monitoring.dashboard_queries import TimeRange, panels_of, queries_of
 from support.monitoring.grafana_picture import (
     BY_GRAFANA,
     BY_SUITE,
     WIDTH,
     DrawnPanel,
+    NotDrawn,
     draw,
     not_drawn,
     page_of,
@@ -28,6 +30,7 @@ from support.monitoring.grafana_picture import (
 from support.monitoring.prometheus_api import Series
 from support.programs.browser import Browser
 from support.programs.grafana_components import BUNDLE, STYLES, GrafanaComponents
+from support.programs.install import InstalledProgram
 from support.results.redaction import Redactor, set_redactor
 from support.settings import load_settings
 from tests.programs.test_prometheus import program
@@ -242,15 +245,21 @@ def test_an_error_of_a_query_stands_in_its_panel() -> None:
     assert (tokens["note"], tokens["wrong"]) == ("Prometheus rejects 'x'", True)
 
 
-def test_the_real_components_draw_every_kind_of_panel(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Units, states, legends, columns and lines are in the picture; nothing else is left."""
-    components = GrafanaComponents().find(load_settings().settings.acceptance_cache_dir)
-    if components is None:
+@pytest.fixture
+def components() -> InstalledProgram:
+    """The real ones, with a real browser."""
+    found = GrafanaComponents().find(load_settings().settings.acceptance_cache_dir)
+    if found is None:
         pytest.skip(f"Grafana's components are not installed: {GrafanaComponents.install_hint}")
     if Browser().find(Path()) is None:
         pytest.skip(f"no Chromium: {Browser.install_hint}")
+    return found
+
+
+def test_the_real_components_draw_every_kind_of_panel(
+    components: InstalledProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Units, states, legends, columns and lines are in the picture; nothing else is left."""
     # As deep as the folder of a worker of a run.
     temporary = tmp_path / ("a" * 60)
     temporary.mkdir()
@@ -269,3 +278,11 @@ def test_the_real_components_draw_every_kind_of_panel(
     # https://www.w3.org/TR/png-3/#11IHDR
     size = struct.unpack(">II", drawing.picture[16:24])
     assert size == (WIDTH + 32, page_of(dashboard(), shown())[1])
+
+
+def test_a_panel_that_the_real_components_cannot_draw_is_named(components: InstalledProgram) -> None:
+    document = copy.deepcopy(dashboard())
+    one = next(each for each in panels_of(document) if each["title"] == "Tokens")
+    one["type"] = "gauge"
+    with pytest.raises(NotDrawn, match=r"^Tokens: no component draws a panel of the type gauge$"):
+        draw(document, shown(), components, PATIENCE)

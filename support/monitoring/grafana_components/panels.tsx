@@ -295,6 +295,10 @@ const KINDS: Record<string, (props: { placed: Placed } & Size) => ReactNode> = {
   timeseries: TimeSeriesPanel,
 };
 
+function UnknownPanel({ placed }: { placed: Placed }): ReactNode {
+  throw new Error(`no component draws a panel of the type ${placed.panel.type}`);
+}
+
 // Without it, an error in one panel would leave the whole page empty.
 class Caught extends Component<{ children: ReactNode }, { error: string }> {
   state = { error: "" };
@@ -307,7 +311,7 @@ class Caught extends Component<{ children: ReactNode }, { error: string }> {
 }
 
 function PlacedPanel({ placed }: { placed: Placed }) {
-  const Kind = KINDS[placed.panel.type];
+  const Kind = KINDS[placed.panel.type] ?? UnknownPanel;
   const { left, top, width, height, panel, note, wrong } = placed;
   return (
     <div className="panel" data-title={panel.title} style={{ left, top, width, height }}>
