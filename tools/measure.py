@@ -7,6 +7,7 @@ models   a scripted model compiled, written and verified, in each format
 server   the reference server: time until it is ready, 32 streams at once
 gateway  what the bundled gateway adds to a stream, compared with direct requests to the same server
 aider    the scenarios with Aider by one worker and by two, and one simple edit from start to end
+load     error and cost of the load generator, against a server that states when it sent each token
 fresh    a clean clone to a report, once with the caches filled and once with all of them empty (minutes)
 """
 
@@ -40,6 +41,7 @@ from support.servers.mistralrs import start_server
 from support.settings import load_settings
 from support.suite import RunContext
 from tools.gateway_cost import Row, gateway
+from tools.load_calibration import load
 
 PROJECT = Path(__file__).resolve().parents[1]
 TIMES = 3
@@ -293,6 +295,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "server": server,
     "gateway": gateway,
     "aider": aider,
+    "load": load,
     "fresh": fresh,
 }
 

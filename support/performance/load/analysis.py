@@ -92,6 +92,7 @@ def analyse(issued: IssuedRequest, api: str, requested_tokens: int) -> Analysed:
         prompt_tokens=_count(answer.prompt_tokens),
         output_tokens=_count(answer.output_tokens),
         cached_tokens=_count(answer.cached_tokens),
+        coalesced_events=statistics.events - statistics.event_reads,
         event_times_ns=tuple(time for time, _ in events),
     )
     return Analysed(record, statistics, events)

@@ -42,7 +42,8 @@ class RequestRecord:
 
     `user`: of a closed loop, else 0. `scheduled`: when it was to be sent. `first_answer`: the first event
     with a token that is no reasoning. `last_token`: the last event with a token; `end`: the last byte.
-    Tokens by the usage of the answer, -1 where it has none. `event_times`: of each event with tokens.
+    Tokens by the usage of the answer, -1 where it has none. `coalesced_events`: those that have the time of a
+    later event, as both came with one read. `event_times`: of each event with tokens.
     """
 
     number: int
@@ -62,6 +63,7 @@ class RequestRecord:
     prompt_tokens: int
     output_tokens: int
     cached_tokens: int
+    coalesced_events: int
     event_times_ns: tuple[int, ...]
 
     @property

@@ -11,6 +11,7 @@ HEAD_END = b"\r\n\r\n"
 # The last chunk, with the end of the line before it. Trailer fields would stand inside; a server sends them
 # only to who has asked for them (RFC 9110, 6.5.1).
 LAST_CHUNK = b"\r\n0\r\n\r\n"
+_TAIL_BYTES = len(LAST_CHUNK)
 
 
 class MalformedResponse(ValueError):
@@ -62,7 +63,7 @@ class ResponseEnd:
             # The usual read: part of a chunked body.
             if data.endswith(LAST_CHUNK):
                 return True
-            self._tail = (self._tail + data)[-len(LAST_CHUNK) :]
+            self._tail = (self._tail + data)[-_TAIL_BYTES:]
             return self._tail == LAST_CHUNK
         if self._left:
             self._left -= len(data)
