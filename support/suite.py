@@ -51,7 +51,7 @@ from support.settings import OLLAMA_API_CHOICES, ResolvedSettings, Settings, red
 if TYPE_CHECKING:
     # OpenAI's package comes with these: a run that does not need it does not wait.
     from support.conformance.comparison import Comparison
-    from support.monitoring.proxied_server import Observation
+    from support.monitoring.proxied_server import OutsideView
     from support.monitoring.session import MonitoringSession
     from support.servers.dedicated import ServerWithGateway
 
@@ -186,17 +186,27 @@ class RunContext:  # noqa: PLR0904 - one member for each thing that a run shares
         """The shared server; another one was observed, as one without metrics is, once for all checks."""
         server = self.servers.get(self.scripted())
         endpoint = started_endpoint(self.command, server, self.scripted(), "exporter")
-        return replace(endpoint, surroundings=lambda: self._proxied_observation)
+        return replace(endpoint, surroundings=lambda: self._outside_view)
 
     @cached_property
-    def _proxied_observation(self) -> Observation:
-        from support.monitoring.proxied_server import observe_proxied
+    def _outside_view(self) -> OutsideView:
+        from support.monitoring.proxied_server import Observation, OutsideView, observe_proxied
         from support.monitoring.session import monitored_target
+        from support.monitoring.soak import Soak, observe_soak
 
-        start = monitored_target(self.target, self.scripted, self.settings)
-        assert callable(start)
-        folder = Path(tempfile.mkdtemp(prefix="monitoring-"))
-        return observe_proxied(start, self.settings, folder, self.target.model_name)
+        def proxied() -> Observation:
+            start = monitored_target(self.target, self.scripted, self.settings)
+            assert callable(start)
+            folder = Path(tempfile.mkdtemp(prefix="monitoring-"))
+            return observe_proxied(start, self.settings, folder, self.target.model_name)
+
+        def soak() -> Soak:
+            # This model never ends an answer by itself, and the engine needs little time for it.
+            arguments = self.model(CATEGORICAL)
+            start = partial(start_server, self.command, arguments, self.settings)
+            return observe_soak(start, self.settings, self.target.model_name)
+
+        return OutsideView(proxied, soak)
 
     def dedicated_endpoint(
         self, api: str, model: str, cleanups: ExitStack

@@ -21,5 +21,6 @@ proxied_server     a server without metrics, behind an exporter and a proxy
 promql             expressions as trees: the series that they read, the labels of their results
 resource_use       resource use by Prometheus beside that by the system
 session            a server with the Prometheus and the Alertmanager that monitor it
+soak               memory of a server under a long load while nobody scrapes
 webhook            a receiver of Alertmanager's notifications
 """

@@ -42,6 +42,11 @@ class User:
 
     def stream(self, tokens: int) -> CountedRequest:
         """Read a streamed answer of so many tokens; raises `CheckFailed` when it is none."""
+        with closing(ApiClient(self.url, api_key=self.key)) as client:
+            return self.stream_by(client, tokens)
+
+    def stream_by(self, client: ApiClient, tokens: int) -> CountedRequest:
+        """The same by a client that is used again; it keeps no exchange."""
         document = {
             "model": self.model,
             "messages": [{"role": "user", "content": QUESTION}],
@@ -51,9 +56,9 @@ class User:
             "max_tokens": tokens,
         }
         began = time.time()
-        with closing(ApiClient(self.url, api_key=self.key)) as client:
-            exchange = client.post(CHAT, document)
+        exchange = client.post(CHAT, document)
         ended = time.time()
+        client.exchanges.clear()
         usage: dict[str, Any] = {}
         for event in parse_events(exchange.body) if exchange.status == 200 else ():
             if event.data != "[DONE]":

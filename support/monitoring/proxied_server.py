@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,6 +29,7 @@ from support.monitoring.process_metrics import PROCESS_UP, process_registry
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS, PrometheusPair, ScrapeTarget, start_pair
 from support.monitoring.resource_use import MEMORY, Figure, figures_of
 from support.monitoring.session import FIRST_SCRAPE_SECONDS, JOB, PARAMETERS, SPEED, StartServer
+from support.monitoring.soak import Soak
 from support.monitoring.webhook import WebhookReceiver
 from support.programs.launcher import LaunchedProgram
 from support.settings import Settings
@@ -44,6 +45,24 @@ ALERT_SECONDS = 15.0
 QUESTIONS = ("Tell me about the comet", "Tell me about the harbour", "Say it briefly")
 CHAT = "/v1/chat/completions"
 ENDED = "MistralrsProcessEnded"
+
+
+class OutsideView:
+    """What is observed of a server from outside, each once for all checks of it."""
+
+    def __init__(self, observe_proxied: Callable[[], Observation], observe_soak: Callable[[], Soak]) -> None:
+        self._observe_proxied = observe_proxied
+        self._observe_soak = observe_soak
+
+    @cached_property
+    def proxied(self) -> Observation:
+        """By an exporter and a proxy."""
+        return self._observe_proxied()
+
+    @cached_property
+    def soak(self) -> Soak:
+        """Its memory under a long load."""
+        return self._observe_soak()
 
 
 class ProxyMetrics(Collector):

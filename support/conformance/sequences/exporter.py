@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from support.conformance.sequence import CheckedClient, sequence
 from support.monitoring.exposition import require_none
-from support.monitoring.proxied_server import Observation
+from support.monitoring.proxied_server import Observation, OutsideView
 from support.monitoring.resource_use import MEMORY, PROCESS_TOLERANCES
+from support.results.outcome import Evidence
 
 
 class ExporterClient(CheckedClient):
     """Reads what was observed."""
 
     @property
-    def observation(self) -> Observation:
+    def view(self) -> OutsideView:
         """The same for all checks."""
         found = self.server.surroundings() if self.server.surroundings else None
-        if not isinstance(found, Observation):
+        if not isinstance(found, OutsideView):
             raise TypeError("this server is not monitored from outside")
         return found
+
+    @property
+    def observation(self) -> Observation:
+        """By an exporter and a proxy."""
+        return self.view.proxied
 
 
 CLIENT = ExporterClient
@@ -41,6 +47,13 @@ def _memory(client: ExporterClient) -> None:
 @sequence("exporter.process.ended")
 def _ended(client: ExporterClient) -> None:
     require_none([*client.observation.end_findings()])
+
+
+@sequence("exporter.memory.soak")
+def _soak(client: ExporterClient) -> None:
+    soak = client.view.soak
+    client.evidence.append(Evidence.text("memory by tokens", soak.text(), "soak.txt"))
+    require_none([*soak.findings()])
 
 
 @sequence("exporter.process.alert")
