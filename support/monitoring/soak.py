@@ -93,19 +93,20 @@ def observe_soak(start: Callable[[], LaunchedProgram], settings: Settings, model
     """
     limit = settings.seconds(SOAK_SECONDS)
     with ExitStack() as stack:
+        # The server ends first: open requests end with it.
+        users = stack.enter_context(ThreadPoolExecutor(USERS))
         server = start()
         stack.callback(server.stop)
         user = User(server.url, model)
-        clients = [stack.enter_context(closing(ApiClient(server.url))) for _ in range(USERS)]
-        users = stack.enter_context(ThreadPoolExecutor(USERS))
 
-        def requests(client: ApiClient) -> int:
-            return sum(user.stream_by(client, TOKENS).tokens for _ in range(REQUESTS))
+        def requests(_: int) -> int:
+            with closing(ApiClient(server.url)) as client:
+                return sum(user.stream_by(client, TOKENS).tokens for _ in range(REQUESTS))
 
         began = time.monotonic()
         samples = [(0, server.resident_memory())]
         while samples[-1][0] < SOAK_TOKENS:
-            tokens = samples[-1][0] + sum(users.map(requests, clients))
+            tokens = samples[-1][0] + sum(users.map(requests, range(USERS)))
             samples.append((tokens, server.resident_memory()))
             if time.monotonic() - began > limit:
                 raise NotSupported(
