@@ -162,9 +162,10 @@ def test_a_read_does_little(synthetic_url: str) -> None:
         send(plan_for(synthetic_url, replace(PLAIN, tokens=100, itl_us=1000), users=1, requests=1))
     finally:
         sys.setprofile(None)
-    # The read, the time, two calls that keep it and two that look for the end; the first and last have more.
-    assert reads > 10
-    assert calls / reads < 8
+    # The read, the time, two calls that keep it and two that look for the end; and two heads of responses.
+    # On a busy machine there are few reads, each with many events.
+    assert reads
+    assert calls <= 7 * reads + 120
 
 
 @pytest.mark.parametrize(
