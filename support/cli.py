@@ -370,6 +370,62 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
 
 
 @main.command()
+@click.option("--target", required=True, metavar="URL", help="The server to measure, http only.")
+@click.option("--model", required=True, metavar="NAME", help="The name of a model there.")
+@click.option("--api", type=click.Choice(["openai", "ollama"]), default="openai", show_default=True)
+@click.option("--users", type=Number(), metavar="N", help="Closed loop: each sends its next request at once.")
+@click.option("--rate", type=click.FloatRange(0), metavar="R", help="Open loop: R requests per second.")
+@click.option(
+    "--arrivals",
+    type=click.Choice(["constant", "poisson"]),
+    default="constant",
+    show_default=True,
+    help="Of an open loop.",
+)
+@click.option("--requests", type=Number(), metavar="N", help="Measure N requests.")
+@click.option("--seconds", type=click.FloatRange(0), metavar="S", help="Measure what is sent in S seconds.")
+@click.option(
+    "--warm-up", "warm_up_seconds", type=click.FloatRange(0), metavar="S", help="At least S seconds."
+)
+@click.option("--prompt-words", type=Number(), default=16, show_default=True)
+@click.option("--output-tokens", type=Number(), default=64, show_default=True)
+@click.option("--seed", type=int, metavar="N", help="Of prompts and arrivals (default: others each time).")
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Where requests.csv and quality.json are written.",
+)
+@click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
+def load(target: str, folder: Path | None, defines: tuple[str, ...], **given: Any) -> None:
+    """Measure latency and throughput of a running server under a load of streamed chat requests.
+
+    \b
+    Prints percentiles, throughput, and how well they were measured; docs/metrics.md has the formulas.
+    target_api_key is sent as a bearer token. Exit code 1 when a measured request has failed.
+    """
+    import tempfile
+
+    from support.performance.load.plan import LoadPlan
+    from support.performance.load.program import longest_seconds, run_load
+    from support.performance.load.summary import lines
+    from support.programs.run_directory import temp_prefix
+    from support.settings import load_settings
+
+    settings = dict(define.partition("=")[::2] for define in defines)
+    settings |= {"acceptance_target": "auto", "target_url": target}
+    key = load_settings(settings).settings.api_key
+    fields = {name: value for name, value in given.items() if value is not None}
+    plan = LoadPlan(url=target, key=key, **fields)
+    _exit_at_signals()
+    with tempfile.TemporaryDirectory(prefix=temp_prefix()) as own:
+        result = run_load(plan, folder or Path(own), timeout=longest_seconds(plan))
+    for line in lines(result):
+        click.echo(line)
+    if any(record.failed for record in result.measured):
+        sys.exit(EXIT_FAILED)
+
+
+@main.command()
 @click.argument(
     "part",
     metavar="NAME",

@@ -60,7 +60,11 @@ def run_load(plan: LoadPlan, folder: Path, *, timeout: float) -> LoadResult:
                 stdin=plan_input.fileno(),
                 stdout=output,
             )
+        try:
             code = process.wait(timeout)
+        finally:
+            # Also after Ctrl-C.
+            process.stop(grace=0)
     except CommandTimeout as error:
         raise LoadFailed(f"the load did not end: {error}") from None
     finally:
