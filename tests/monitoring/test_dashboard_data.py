@@ -122,6 +122,16 @@ def test_programs_beside_the_server_are_expected_to_have_data(shown: Shown) -> N
     assert {text.partition(":")[0] for text in {*more} - {*alone}} == expected
 
 
+def test_a_process_may_use_several_cores() -> None:
+    unit = next(one for one in panels_of(dashboard()) if one["title"] == "CPU")["fieldConfig"]["defaults"][
+        "unit"
+    ]
+    series = Series({"instance": "a:1"}, [(float(at), 7.5) for at in range(9)])
+    cpu = QueryData(PanelQuery("CPU", "timeseries", "A", "up", "", instant=False), unit, [series])
+    assert not cpu.finding()
+    assert "a share from 7.5" in replace(cpu, unit="percentunit").finding()
+
+
 def test_objectives_are_buckets_of_the_server(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
     api, found = shown
     assert [*objective_findings(api, found.time)] == []
