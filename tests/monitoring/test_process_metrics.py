@@ -201,3 +201,35 @@ def test_it_ends_with_the_process_or_by_a_signal(process: psutil.Process) -> Non
         for one in running:
             one.kill()
             one.communicate()
+
+
+def test_with_a_target_it_outlives_the_process() -> None:
+    listener = (
+        "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True)"
+    )
+    server = subprocess.Popen(
+        [sys.executable, "-c", f"{listener}; s.accept()"], stdout=subprocess.PIPE, text=True
+    )
+    exporter: subprocess.Popen[str] | None = None
+    try:
+        assert server.stdout is not None
+        target = f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        command = [sys.executable, "-c", "from support.cli import main; main()", "exporter"]
+        exporter = subprocess.Popen([*command, "--target", target], stdout=subprocess.PIPE, text=True)
+        assert exporter.stdout is not None
+        line = exporter.stdout.readline()
+        assert f"metrics of process {server.pid}: http://" in line
+        url = line.split()[-1]
+        assert f"{PROCESS_UP} 1.0" in httpx.get(url, trust_env=False).text
+        server.kill()
+        server.wait(PATIENCE)
+        assert f"{PROCESS_UP} 0.0" in httpx.get(url, trust_env=False).text
+        exporter.send_signal(signal.SIGTERM)
+        output, _ = exporter.communicate(timeout=PATIENCE)
+        assert (exporter.returncode, output.rstrip().endswith("stopped")) == (0, True)
+    finally:
+        for one in filter(None, (server, exporter)):
+            one.kill()
+            one.wait()
+            assert one.stdout is not None
+            one.stdout.close()
