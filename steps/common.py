@@ -5,6 +5,7 @@ from __future__ import annotations
 from behave import given, then
 
 from support.chat import checks
+from support.results.scenario_result import EQUAL_PARTS
 from support.world import StepContext
 
 
@@ -23,14 +24,9 @@ def contains(context: StepContext, texts: tuple[str, ...]) -> None:
     context.world.result.require_contains_all(texts)
 
 
-@then("all answers are equal")
-def equal(context: StepContext) -> None:
-    context.world.result.require_equal()
-
-
-@then("all token counts are equal")
-def equal_counts(context: StepContext) -> None:
-    context.world.result.require_equal_counts()
+@then("all {equal_parts} are equal")
+def equal(context: StepContext, parts: str) -> None:
+    EQUAL_PARTS[parts](context.world.result)
 
 
 @then("every answer finishes with {string}")

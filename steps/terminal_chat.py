@@ -81,19 +81,9 @@ def has_given_outputs(context: StepContext) -> None:
     context.world.terminal.require_given_outputs()
 
 
-@then("the screen shows {string}")
-def shows(context: StepContext, words: str) -> None:
-    context.world.terminal.require_shown(words)
-
-
-@then("the screen shows every line")
-def shows_lines(context: StepContext) -> None:
-    context.world.terminal.require_lines_shown()
-
-
-@then("the screen shows that the answer was truncated")
-def shows_truncation(context: StepContext) -> None:
-    context.world.terminal.require_truncation_shown()
+@then("the screen shows {screen_content}")
+def shows(context: StepContext, content: str) -> None:
+    context.world.terminal.require_shown(content)
 
 
 @then("the submitted line is {string}")

@@ -14,10 +14,11 @@ from behave.cucumber_expression import (
 from support import units
 from support.chat.checks import COMPARISONS
 from support.chat.conversation import QUESTIONS, REQUESTS
+from support.results.scenario_result import EQUAL_PARTS
 from support.servers.cli_checks import OUTPUT_FORMS
 from support.servers.launch_checks import LOG_EVENTS
 from support.servers.launch_plans import FORMATS, TRAINED_MODELS
-from support.terminal.scenario import CHAT_SETUPS, SOURCES
+from support.terminal.scenario import CHAT_SETUPS, SCREEN_CONTENTS, SOURCES
 from support.world import DEDICATED_SERVERS
 
 use_step_matcher_for_cucumber_expressions()
@@ -117,6 +118,8 @@ for _type in (
     one_of("output_form", OUTPUT_FORMS),
     one_of("event", LOG_EVENTS),
     one_of("any_or_no", ("an", "no")),
+    one_of("equal_parts", EQUAL_PARTS),
+    ParameterType("screen_content", "|".join([units.QUOTED, *SCREEN_CONTENTS]), str, str),
 ):
     # behave executes this file once more, as it does with everything in this folder.
     if not _registry.has_registered_type(_type.name):

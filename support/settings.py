@@ -37,12 +37,20 @@ COMPARABLE_SERVERS = ("real", "reference", "gateway", "ollama")
 ENVIRONMENT_PREFIX = "ACCEPTANCE_"
 # Aider itself reads AIDER_MODEL: a user's own one must not change what is tested.
 NOT_IN_ENVIRONMENT = frozenset({"aider_model"})
+# Of the service levels: by the hardware of this machine.
+AUTO_PROFILE = "auto"
 NO_NAME = "a name is missing before the = (from -D); give -D NAME=VALUE"
 NUMBERS = ("test_port", "test_batch_size", "acceptance_time_factor", "acceptance_jobs")
 PATHS = (
     *("target_ca_file", "mistralrs_bin", "ollama_bin", "aider_bin", "cecli_bin"),
     *("prometheus_bin", "alertmanager_bin"),
-    *("test_model_path", "acceptance_cache_dir", "acceptance_reports_dir", "acceptance_accepted"),
+    *(
+        "test_model_path",
+        "performance_thresholds",
+        "acceptance_cache_dir",
+        "acceptance_reports_dir",
+        "acceptance_accepted",
+    ),
 )
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 # The errors of pydantic that name types of Python.
@@ -197,6 +205,12 @@ class Settings(BaseModel):
     rust_log: str | None = _setting(None, "log filter of the server", "for example info")
     acceptance_time_factor: float = _setting(
         1.0, "multiplies every time-out of the harness, never a performance limit", ge=1.0, le=20.0
+    )
+    performance_profile: str = _setting(
+        AUTO_PROFILE, "the profile of the service levels: auto, or one of the file of thresholds"
+    )
+    performance_thresholds: Path | None = _setting(
+        None, "a file of thresholds of your own (docs/performance.md)"
     )
     acceptance_jobs: int = _setting(
         1, "worker processes; 0: all runs in one process, for a debugger", ge=0, le=64

@@ -403,6 +403,9 @@ class World(ScenarioContext):  # noqa: PLR0904 - one member for each part of a s
 # Each starts or shares the server that its description names.
 DEDICATED_SERVERS: Mapping[str, Callable[[World], None]] = {
     "server": lambda world: world.servers.start_dedicated(),
+    "server without a prefix cache": lambda world: world.servers.start_dedicated(
+        options=("--prefix-cache-n", "0")
+    ),
     "server with a batch size of 1": lambda world: world.servers.start_dedicated(max_seqs=1),
     "server with a 32k context behind a gateway": lambda world: world.servers.share("disconnecting"),
     "server with an unloadable model behind a gateway": lambda world: world.servers.share("unloading"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from support.chat.client import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint
@@ -53,9 +53,12 @@ class ScenarioServers:
 
     # -- a server with a gateway
 
-    def start_dedicated(self, max_seqs: int = 32) -> None:
-        """Start a server for so many requests at once, with a gateway, for this scenario alone."""
-        dedicated = self._start_with_gateway(max_seqs)
+    def start_dedicated(self, max_seqs: int = 32, options: Sequence[str] = ()) -> None:
+        """Start a server for so many requests at once, with a gateway, for this scenario alone.
+
+        `options`: more arguments of the server.
+        """
+        dedicated = self._start_with_gateway(max_seqs, options=options)
         self.context.cleanups.callback(dedicated.stop)
         self._use(dedicated)
 
@@ -103,10 +106,11 @@ class ScenarioServers:
         max_seqs: int = 32,
         model: ModelFiles | None = None,
         environment: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
     ) -> ServerWithGateway:
         model = model or self.suite.models.scripted(self.suite.script, context=LONG_CONTEXT)
         target, settings = self.suite.command, self.suite.settings
-        return start_server_with_gateway(target, model, settings, max_seqs, environment)
+        return start_server_with_gateway(target, model, settings, max_seqs, environment, options)
 
     def _use(self, dedicated: ServerWithGateway) -> None:
         self._dedicated = dedicated

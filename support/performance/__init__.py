@@ -4,8 +4,12 @@ activity      whether a server is working: from its metrics or its CPU time
 concurrency   concurrent users with different questions, also more than the server has slots
 ground_truth  a server that states when it sent each token
 load          a load of streamed chat requests, with the time of each token
+load_figures  latencies, throughput, failures and goodput of a load
 percentiles   percentiles with confidence bounds, and the verdict of a limit
 ratio         the ratio of two targets, paired by rounds
-scenario      what the steps about concurrent users call
+scenario      what the steps about concurrent users and measured loads call
+service_levels  loads in rounds, and the verdicts about them
 steady_state  trend and step of a series of measurements
+thresholds    limits of percentiles by hardware profile (`thresholds.toml`)
+validity      whether the figures of a load are those of its target
 """

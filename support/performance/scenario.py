@@ -1,7 +1,10 @@
-"""Many concurrent users in one scenario."""
+"""Many concurrent users, and measured loads, in one scenario."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
+from support.chat.client import OLLAMA_CHAT, ChatEndpoint
 from support.chat.scenario_servers import ScenarioServers
 from support.performance.concurrency import (
     ConcurrentAnswers,
@@ -10,8 +13,16 @@ from support.performance.concurrency import (
     ask_lengths_concurrently,
     keyword_answers,
 )
+from support.performance.load.plan import ApiName, LoadPlan
+from support.performance.service_levels import MeasuredLoads, measure_loads, plans_of
+from support.performance.thresholds import load_profile
 from support.results.must_check import MustCheck
+from support.results.outcome import Evidence
 
+# Of one answer of a load; the limits of service levels are far below.
+LOADED_SECONDS = 10.0
+# The keyword of the scripted answer without an end.
+ENDLESS = "forever"
 # By their names in the features.
 DIFFERENT_LENGTHS, ANSWER_OR_BUSY = "with prompts of different lengths", "the right answer or a busy error"
 PROMPTS = ("about different topics", DIFFERENT_LENGTHS)
@@ -25,6 +36,7 @@ class PerformanceScenario:
         context = servers.context
         self.answers: MustCheck[ConcurrentAnswers] = context.must_check("answers of concurrent users")
         self.lengths: MustCheck[PromptLengthProbe] = context.must_check("answers to different lengths")
+        self.loads: MustCheck[MeasuredLoads] = context.must_check("measured load")
         self._servers = servers
 
     def ask(self, users: int, server: str, prompts: str, *, stream: bool) -> None:
@@ -32,18 +44,22 @@ class PerformanceScenario:
 
         They may be too many for the server that a Given step has started.
         """
-        servers, timeout = self._servers, self._servers.answer_timeout
+        timeout = self._servers.answer_timeout
         if prompts == DIFFERENT_LENGTHS:
-            endpoint = servers.endpoints.endpoint(server)
+            endpoint = self._servers.endpoints.endpoint(server)
             self.lengths.set(ask_lengths_concurrently(endpoint, users, stream=stream, timeout=timeout))
             return
-        if servers.has_dedicated:
-            endpoint = servers.dedicated_endpoint(server)
-        else:
-            servers.endpoints.require_scripted(server)
-            endpoint = servers.endpoints.endpoint(server)
-        keywords = keyword_answers(servers.suite.script)
+        endpoint = self._scripted_endpoint(server)
+        keywords = keyword_answers(self._servers.suite.script)
         self.answers.set(ask_concurrently(endpoint, keywords, users, stream=stream, timeout=timeout))
+
+    def _scripted_endpoint(self, server: str) -> ChatEndpoint:
+        """Of the server that a Given step has started, else of the run; it has the scripted model."""
+        servers = self._servers
+        if servers.has_dedicated:
+            return servers.dedicated_endpoint(server)
+        servers.endpoints.require_scripted(server)
+        return servers.endpoints.endpoint(server)
 
     def require(self, outcome: str) -> None:
         """Every user got `the answer to their own question`, or `the right answer or a busy error`."""
@@ -53,3 +69,38 @@ class PerformanceScenario:
             self.answers.get().require_served_or_busy()
         else:
             self.answers.get().require_own_answers()
+
+    # -- measured loads
+
+    def measure(self, server: str, rows: Iterable[Mapping[str, str]]) -> None:
+        """Send loads of endless scripted answers, cut at the requested length. `rows`: `COLUMNS`."""
+        servers, endpoint = self._servers, self._scripted_endpoint(server)
+        api: ApiName = "ollama" if endpoint.protocol is OLLAMA_CHAT else "openai"
+        plan = LoadPlan(
+            endpoint.url,
+            endpoint.model,
+            api,
+            users=1,
+            requests=1,
+            question=ENDLESS,
+            timeout=servers.suite.settings.seconds(LOADED_SECONDS),
+            key=endpoint.key,
+        )
+        loads = measure_loads(plans_of(rows, plan), servers.context.folder / "loads")
+        self.loads.set(loads)
+        servers.context.evidence.append(Evidence.text("measured loads", loads.table(), "loads.txt"))
+        for load in loads.loads:
+            key = f"load.{server}.{load.plan.users}.{load.plan.prompt_words}"
+            servers.context.record(
+                key, f"{server}, {load.name}: throughput", load.figures.tokens_per_second, "tokens/s"
+            )
+
+    def require_level(self, name: str) -> None:
+        """The service level of this name, in the profile of the settings."""
+        settings = self._servers.suite.settings
+        profile = load_profile(settings.performance_profile, settings.performance_thresholds)
+        self.loads.get().require_level(name, profile)
+
+    def require_growth(self, users: int, factor: float, fewer: int) -> None:
+        """So many users get this many times the tokens per second of fewer ones, or more."""
+        self.loads.get().require_growth(users, factor, fewer)

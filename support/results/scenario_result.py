@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn
 
 
@@ -70,3 +70,10 @@ class ScenarioResult:
 
     def _not_applicable(self, problem: str) -> NoReturn:
         raise LookupError(f"the {self.kind} of this scenario {problem}")
+
+
+# What may have to be equal, by its name in the features.
+EQUAL_PARTS: Mapping[str, Callable[[ScenarioResult], None]] = {
+    "answers": lambda result: result.require_equal(),
+    "token counts": lambda result: result.require_equal_counts(),
+}

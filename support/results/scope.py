@@ -10,7 +10,7 @@ from support.name_registry import unknown
 # The folders of `features/`.
 CAPABILITIES = (
     *("binary_health", "model_loading", "openai_api", "ollama_api"),
-    *("parity", "mcp", "terminal_chat", "aider", "monitoring"),
+    *("parity", "mcp", "terminal_chat", "aider", "monitoring", "performance"),
 )
 FORMATS = ("gguf", "safetensors", "ggml")
 _FORMAT = re.compile(rf"\b({'|'.join(FORMATS)})\b", re.IGNORECASE)

@@ -16,7 +16,7 @@ from support.results.accepted_issues import AcceptedIssues
 from support.results.behave_types import BehaveFeature, BehaveScenario
 from support.results.known_issues import KnownIssues
 from support.runner.time_limits import SCENARIO_SECONDS, budget_of_tags
-from support.settings import ResolvedSettings
+from support.settings import AUTO_PROFILE, ResolvedSettings, Settings
 
 FEATURES = "features"
 # A check has as long as one response and what comes with it (a health check, other servers) may take.
@@ -153,3 +153,13 @@ def all_features(loaded: Sequence[BehaveFeature] = ()) -> list[BehaveFeature]:
 
 def _scenarios(features: Iterable[BehaveFeature]) -> Iterable[BehaveScenario]:
     return (scenario for feature in features for scenario in feature.walk_scenarios())
+
+
+def require_thresholds(settings: Settings) -> None:
+    """Raises `SettingsError` for a profile or a file of thresholds that cannot be used."""
+    if settings.performance_thresholds is None and settings.performance_profile == AUTO_PROFILE:
+        return
+    # Not at the top: scipy comes with it, which few runs need here.
+    from support.performance.thresholds import load_profile
+
+    load_profile(settings.performance_profile, settings.performance_thresholds)

@@ -46,7 +46,13 @@ from support.results.record import UNRESPONSIVE
 from support.results.redaction import redact_output
 from support.results.rerun_command import set_rerun_target
 from support.runner.behave_config import command_line_of, require_usable, settings_of, usage_errors
-from support.runner.checks_of_scenarios import all_features, require_accepted, require_groups, unselected
+from support.runner.checks_of_scenarios import (
+    all_features,
+    require_accepted,
+    require_groups,
+    require_thresholds,
+    unselected,
+)
 from support.runner.project_configuration import misspelled_variables, require_project_configuration
 from support.runner.requirements import find_target, install_on_first_use
 from support.runner.scenario_runner import ScenarioRunner
@@ -177,6 +183,7 @@ class GuardedRunner(ITestRunner):  # type: ignore[misc]
             scenarios = self._runner.selected_by_cases(scenarios, cases)
             self._features = all_features(self._runner.features)
             accepted = require_accepted(resolved, self._known_issues, self._features)
+            require_thresholds(resolved.settings)
             target = find_target(scenarios, resolved)
             subject = self._subject(target, scenarios, resolved)
             reports = self._reports = RunReports(resolved, subject)

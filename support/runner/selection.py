@@ -22,6 +22,7 @@ FOLDERS = {
     "parity": "features/parity",
     "aider": "features/aider",
     "monitoring": "features/monitoring",
+    "performance": "features/performance",
 }
 # Several of them under one name.
 COMBINED_SUITES = {

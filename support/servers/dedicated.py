@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -78,10 +78,14 @@ def start_server_with_gateway(
     settings: Settings,
     max_seqs: int = 32,
     environment: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
 ) -> ServerWithGateway:
-    """Start a server for so many requests at once; raises `StartFailure`. `environment`: of the server."""
+    """Start a server for so many requests at once; raises `StartFailure`.
+
+    `environment` and `options`, more arguments, are those of the server.
+    """
     settings = settings.model_copy(update={"test_batch_size": max_seqs, "test_port": None})
-    server = start_server(target, arguments_of(model), settings, environment=environment)
+    server = start_server(target, arguments_of(model), settings, environment=environment, options=options)
 
     def launch_gateway(exit_stack: ExitStack) -> str:
         gateway = start_gateway(server.url, settings, {SCRIPTED: model.path})

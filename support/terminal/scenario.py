@@ -50,6 +50,8 @@ CHAT_SETUPS = (
     "with a model that outputs control codes",
     "in a tmux window",
 )
+# What a screen may show, beside words in quotes.
+EVERY_LINE, TRUNCATION = SCREEN_CONTENTS = ("every line", "that the answer was truncated")
 # Of an answer, to know that it has begun.
 BEGINNING = 12
 # Until one arrives in chunks: what a buffered output never does.
@@ -331,12 +333,16 @@ class TerminalScenario(ScenarioResult):  # noqa: PLR0904 - one method for each s
         if typed != text:
             raise CheckFailed(f"expected the line {text!r}, it was {typed!r}")
 
-    def require_lines_shown(self) -> None:
-        """Every typed line is on the screen, or above it."""
-        _check_each(self.turns.all(), lambda turn: self.require_shown(turn.typed))
+    def require_shown(self, content: str) -> None:
+        """Words in quotes, or `SCREEN_CONTENTS`, are on the screen, or above it."""
+        if content == TRUNCATION:
+            self.require_truncation_shown()
+        elif content == EVERY_LINE:
+            _check_each(self.turns.all(), lambda turn: self._require_words(turn.typed))
+        else:
+            self._require_words(content.strip('"'))
 
-    def require_shown(self, words: str) -> None:
-        """The words are on the screen, or above it."""
+    def _require_words(self, words: str) -> None:
         screen = self.chat.session.screen.whole_text
         if words not in screen:
             raise CheckFailed(f"expected {words!r} on the screen:\n{screen}")

@@ -20,9 +20,11 @@ from support.runner.checks_of_scenarios import (
     group_of,
     leave_out_other_groups,
     require_existing,
+    require_thresholds,
     titles_of_groups,
 )
 from support.runner.time_limits import SCENARIO_SECONDS
+from support.settings import load_settings
 
 GROUP_TITLE = "Bodies that are not JSON objects are rejected"
 
@@ -110,3 +112,11 @@ def test_without_features_only_the_loaded_ones_count(tmp_path: Path, monkeypatch
     issues = KnownIssues([KnownIssue("toy", SpecifierSet(""), "old", "notes.md", (), scenario="nothing")])
     with pytest.raises(SettingsError):
         require_existing(issues, [feature(scenario())])
+
+
+def test_a_profile_of_thresholds_that_there_is_not_is_refused_before_the_run(tmp_path: Path) -> None:
+    require_thresholds(load_settings({}).settings)
+    require_thresholds(load_settings({"performance_profile": "mlperf-interactive"}).settings)
+    for name, value in (("performance_profile", "fast"), ("performance_thresholds", str(tmp_path / "none"))):
+        with pytest.raises(SettingsError, match=r"thresholds in "):
+            require_thresholds(load_settings({name: value}).settings)

@@ -50,6 +50,7 @@ TABLES = {
     "support/monitoring/alert_rules.toml",
     "support/monitoring/dashboard.toml",
     "support/monitoring/metric_table.toml",
+    "support/performance/thresholds.toml",
     "support/probe/checks.toml",
     "support/servers/startup_hints.toml",
     "support/servers/capabilities.toml",

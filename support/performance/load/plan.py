@@ -35,6 +35,8 @@ class LoadPlan:
     # A closed loop begins with its users spread over so long; 0: all at once.
     spread_seconds: float = 0.0
     prompt_words: int = 16
+    # The end of each prompt: with a scripted model, the keyword of its answer.
+    question: str = ""
     output_tokens: int = 64
     # For one request, until its end.
     timeout: float = 60.0

@@ -36,7 +36,7 @@ def request_bytes(plan: LoadPlan) -> Iterator[bytes]:
         f"Accept: text/event-stream, application/x-ndjson\r\n{authorization}Content-Length: "
     ).encode()
     for prompt in prompts(plan.prompt_words, plan.seed):
-        body = json.dumps(_document(plan, prompt)).encode()
+        body = json.dumps(_document(plan, f"{prompt} {plan.question}".rstrip())).encode()
         yield head + b"%d\r\n\r\n" % len(body) + body
 
 

@@ -1,0 +1,75 @@
+"""Whether the figures of a load are those of its target: else the run is invalid, and nothing is judged.
+
+The reasons are those by which MLPerf, vLLM and others have found their own measurements wrong: a client at
+its limit, prompts from a cache, answers of another length, a load that was not reached, no steady state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import median
+
+from support.performance.load.program import LoadResult
+from support.performance.load_figures import LoadFigures
+from support.performance.steady_state import steady_state
+
+# Of one core, for the client.
+MOST_CLIENT_CPU = 0.8
+MOST_CACHED = 0.01
+# Merged events have one time. A client that reads late merges them, and so does a server that writes several
+# tokens at once: the time of an event is wrong by no more than the lag.
+MOST_COALESCED = 0.01
+MOST_LAG = 0.1
+# Of the load that was requested: for latencies, which depend on it, and for throughput over rounds.
+MOST_OFF, MOST_OFF_IN_ROUNDS = 0.02, 0.1
+# A stamp of the kernel is of the wall clock: a shift of it is in every time.
+MOST_CLOCK_SHIFT_US = 1000.0
+
+
+def invalid_load_reasons(result: LoadResult) -> Iterator[str]:
+    """Why the load was not the one that was requested: each with what was found, none for a valid one."""
+    figures, quality = LoadFigures.of(result), result.quality
+    if not figures.requests:
+        yield "no request was measured"
+        return
+    if quality.wrong_lengths:
+        yield (
+            f"{quality.wrong_lengths} of {len(figures.requests)} answers have another number of tokens than"
+            f" the {result.plan.output_tokens} that were requested"
+        )
+    if (cached := figures.cached_share(result.plan.prompt_words)) >= MOST_CACHED:
+        yield f"{cached:.1%} of the tokens of the prompts came from a cache"
+    if quality.cpu_share > MOST_CLIENT_CPU:
+        yield f"the client has used {quality.cpu_share:.0%} of a core: it was the bottleneck"
+    yield from _load_reasons(result, MOST_OFF_IN_ROUNDS)
+
+
+def invalid_latency_reasons(result: LoadResult) -> Iterator[str]:
+    """Why the latencies of a valid load are not those of its target."""
+    figures, quality = LoadFigures.of(result), result.quality
+    if not figures.requests:
+        return
+    yield from _load_reasons(result, MOST_OFF)
+    if quality.coalesced > MOST_COALESCED and quality.lag_p99_us > MOST_LAG * _first_token_us(figures):
+        yield (
+            f"{quality.coalesced:.1%} of the reads had several events, and the client was late by"
+            f" {quality.lag_p99_us / 1000:.2f} ms (p99): more than {MOST_LAG:.0%} of the time to first token"
+        )
+    if quality.clock_shift_us > MOST_CLOCK_SHIFT_US:
+        yield f"the wall clock moved by {quality.clock_shift_us / 1000:.1f} ms during a request"
+    speeds = figures.latencies("inter-token latency")
+    if all(speeds) and (state := steady_state(speeds)).enough and not state.steady:
+        yield f"inter-token latency: {state}"
+
+
+def _load_reasons(result: LoadResult, most: float) -> Iterator[str]:
+    """`most`: share by which the load may differ from the requested one."""
+    requested, achieved = result.quality.requested, result.quality.achieved
+    if not abs(achieved / requested - 1) <= most:
+        yield f"the load was {achieved:.3g} instead of {requested:g}"
+
+
+def _first_token_us(figures: LoadFigures) -> float:
+    """The median time to first token, in microseconds; 0 without any."""
+    times = figures.latencies("time to first token")
+    return median(times) * 1000 if times else 0.0
