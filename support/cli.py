@@ -389,7 +389,7 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
 )
 @click.option("--prompt-words", type=Number(), default=16, show_default=True)
 @click.option("--output-tokens", type=Number(), default=64, show_default=True)
-@click.option("--seed", type=int, metavar="N", help="Of prompts and arrivals (default: others each time).")
+@click.option("--seed", type=int, metavar="N", help="Of arrivals and of prompts, but for their salt.")
 @click.option(
     "--folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -22,6 +22,8 @@ import pytest
 
 from support.performance.ground_truth.agreement import Agreement
 from support.performance.ground_truth.server import Schedule, SentTimes
+from support.performance.load import __main__ as load_process
+from support.performance.load.__main__ import Analyst
 from support.performance.load.analysis import Analysed, IssuedRequest, analyse
 from support.performance.load.clock import KERNEL_STAMPS, SECOND, Timer
 from support.performance.load.connection import Connection
@@ -358,6 +360,21 @@ def test_the_process_of_a_load_leaves_records_events_and_quality(synthetic_url: 
         "requests.csv",
     ]
     assert not [file for file in tmp_path.iterdir() if b"top-secret" in file.read_bytes()]
+
+
+def test_beyond_what_is_kept_requests_are_analysed_during_the_load(
+    synthetic_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_for(synthetic_url, PLAIN)
+    found = []
+    for kept_reads in (0, 10, 1000):
+        monkeypatch.setattr(load_process, "KEPT_READS", kept_reads)
+        analyst = Analyst(plan)
+        asyncio.run(Generator(plan, analyst.keep).run())
+        analysed = analyst.all()
+        assert [one.record.number for one in analysed] == list(range(1, len(analysed) + 1))
+        found.append({one.record.failure for one in analysed})
+    assert found == [{Failure.NONE}] * 3
 
 
 def test_answers_of_another_length_are_counted(synthetic_url: str, tmp_path: Path) -> None:

@@ -53,8 +53,17 @@ def test_prompts_differ_from_their_first_word_on() -> None:
     other = list(itertools.islice(prompts(5, seed=None), 50))
     assert len({prompt.split()[0] for prompt in first + other}) == 100
     assert {len(prompt.split()) for prompt in first} == {5}
-    assert list(itertools.islice(prompts(5, seed=1), 9)) == list(itertools.islice(prompts(5, seed=1), 9))
-    assert list(itertools.islice(prompts(5, seed=1), 9)) != list(itertools.islice(prompts(5, seed=2), 9))
+
+
+def test_a_seed_repeats_prompts_but_not_their_salt() -> None:
+    def parts(seed: int) -> tuple[list[str], list[str]]:
+        found = [prompt.partition(" ") for prompt in itertools.islice(prompts(5, seed), 9)]
+        return [salt for salt, _, _ in found], [words for _, _, words in found]
+
+    (salts, words), (other_salts, same_words), (_, other_words) = parts(1), parts(1), parts(2)
+    assert words == same_words
+    assert words != other_words
+    assert not set(salts) & set(other_salts)
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,10 @@ from dataclasses import dataclass, field
 
 from support.performance.load.answers import READERS, Answer, TokenEvent, TokenKind
 from support.performance.load.clock import kernel_stamp
-from support.performance.load.connection import Exchange, TransportError
+from support.performance.load.connection import Exchange
 from support.performance.load.record import Failure, Phase, RequestRecord
 from support.performance.load.response import MalformedResponse, Response, read_response
 
-_TRANSPORT = {
-    TransportError.CONNECT: Failure.CONNECT,
-    TransportError.TIMEOUT: Failure.TIMEOUT,
-    TransportError.CLOSED: Failure.CLOSED,
-}
 DETAIL_LENGTH = 200
 
 
@@ -84,7 +79,7 @@ def analyse(issued: IssuedRequest, api: str, requested_tokens: int) -> Analysed:
         first_token_ns=events[0][0] if events else 0,
         first_answer_ns=next((time for time, event in events if event.kind is not TokenKind.REASONING), 0),
         last_token_ns=events[-1][0] if events else 0,
-        end_ns=times[-1] if times and exchange.error is None else exchange.ended,
+        end_ns=times[-1] if times and not exchange.error else exchange.ended,
         status=response.status if response else 0,
         failure=failure,
         detail=" ".join(detail.split())[:DETAIL_LENGTH],
@@ -120,8 +115,8 @@ def _failure(exchange: Exchange, response: Response | None, answer: Answer) -> t
         return Failure.STATUS, f"{response.status} {response.body[:DETAIL_LENGTH].decode(errors='replace')}"
     if answer.error:
         return Failure.ERROR_EVENT, answer.error
-    if exchange.error is not None:
-        return _TRANSPORT[exchange.error], f"after {len(answer.events)} events"
+    if exchange.error:
+        return exchange.error, f"after {len(answer.events)} events"
     if response is None or not response.complete:
         return Failure.CLOSED, f"after {len(answer.events)} events"
     if not answer.events:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import socket
 from dataclasses import dataclass, field
-from enum import StrEnum
 from time import perf_counter_ns
 
 from support.performance.load.clock import (
@@ -20,17 +19,10 @@ from support.performance.load.clock import (
     request_stamps,
     wall_clock_offset,
 )
+from support.performance.load.record import Failure
 from support.performance.load.response import ResponseEnd
 
 READ_BYTES = 1 << 16
-
-
-class TransportError(StrEnum):
-    """Why an exchange did not come to its end; their values are those of reports."""
-
-    CONNECT = "no connection"
-    CLOSED = "connection closed"
-    TIMEOUT = "timeout"
 
 
 @dataclass(slots=True)
@@ -38,7 +30,7 @@ class Exchange:
     """A request and what arrived for it. Times in nanoseconds of the monotonic clock.
 
     `reads`: the time of each read, its ancillary data with the stamp, and its bytes. `offsets`: wall clock
-    minus monotonic clock, before and after.
+    minus monotonic clock, before and after. `error`: CONNECT, CLOSED or TIMEOUT when it did not end.
     """
 
     scheduled: int
@@ -46,7 +38,7 @@ class Exchange:
     ended: int = 0
     reads: list[tuple[int, Ancillary, bytes]] = field(default_factory=list)
     offsets: tuple[int, int] = (0, 0)
-    error: TransportError | None = None
+    error: Failure = Failure.NONE
 
 
 class Connection:
@@ -58,7 +50,7 @@ class Connection:
         self._address, self._family, self._timeout = address, family, timeout
         self._socket: socket.socket | None = None
         self._exchange: Exchange | None = None
-        self._ended: asyncio.Future[TransportError | None] | None = None
+        self._ended: asyncio.Future[Failure] | None = None
         self._response_end = ResponseEnd()
         self._peer_closed = False
 
@@ -72,14 +64,15 @@ class Connection:
             async with asyncio.timeout_at(deadline):
                 if self._socket is None:
                     await self._connect()
-        except (OSError, TimeoutError):
+        except OSError:
+            # A TimeoutError is one.
             self.close()
             exchange.sent = exchange.ended = perf_counter_ns()
-            exchange.error = TransportError.CONNECT
+            exchange.error = Failure.CONNECT
             return exchange
         self._exchange, self._ended = exchange, self._loop.create_future()
         self._response_end = ResponseEnd()
-        timer = self._loop.call_at(deadline, self._end, TransportError.TIMEOUT)
+        timer = self._loop.call_at(deadline, self._end, Failure.TIMEOUT)
         before = wall_clock_offset()
         exchange.sent = perf_counter_ns()
         await self._send(request, deadline)
@@ -88,7 +81,7 @@ class Connection:
         exchange.offsets = before, wall_clock_offset()
         timer.cancel()
         self._exchange = self._ended = None
-        if exchange.error is not None or self._peer_closed or not self._response_end.keeps_connection:
+        if exchange.error or self._peer_closed or not self._response_end.keeps_connection:
             self.close()
         return exchange
 
@@ -125,7 +118,7 @@ class Connection:
         except BlockingIOError:
             sent = 0
         except OSError:
-            self._end(TransportError.CLOSED)
+            self._end(Failure.CLOSED)
             return
         if sent == len(request):
             return
@@ -133,10 +126,10 @@ class Connection:
             async with asyncio.timeout_at(deadline):
                 await self._loop.sock_sendall(self._socket, request[sent:])
         except TimeoutError:
-            self._end(TransportError.TIMEOUT)
+            self._end(Failure.TIMEOUT)
         except OSError:
             # A server that rejects a request may close the connection before it has read all of it.
-            self._end(TransportError.CLOSED)
+            self._end(Failure.CLOSED)
 
     def _read_stamped(self) -> None:
         assert self._socket is not None
@@ -163,13 +156,13 @@ class Connection:
     def _keep(self, data: bytes, ancillary: Ancillary) -> None:
         if not data and self._response_end.is_end_of_connection and self._exchange is not None:
             self._peer_closed = True
-            self._end(None)
+            self._end(Failure.NONE)
         elif not data or self._exchange is None:
             self._break()
         else:
             self._exchange.reads.append((perf_counter_ns(), ancillary, data))
             if self._response_end.is_in(data):
-                self._end(None)
+                self._end(Failure.NONE)
 
     def _break(self) -> None:
         """The server has closed the connection, or sends something that nobody has requested."""
@@ -177,9 +170,9 @@ class Connection:
             self.close()
         else:
             self._peer_closed = True
-            self._end(TransportError.CLOSED)
+            self._end(Failure.CLOSED)
 
-    def _end(self, error: TransportError | None) -> None:
+    def _end(self, error: Failure) -> None:
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(error)
 

@@ -57,7 +57,7 @@ class Generator:
         due = perf_counter_ns()
         while (phase := self._phases.next(due)) is not None:
             exchange = await self._send(next(self._requests), phase, due, user)
-            if exchange.error is not None and not exchange.reads:
+            if exchange.error and not exchange.reads:
                 await asyncio.sleep(PAUSE_SECONDS)
                 due = perf_counter_ns()
             else:

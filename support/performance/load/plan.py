@@ -40,7 +40,7 @@ class LoadPlan:
     output_tokens: int = 64
     # For one request, until its end.
     timeout: float = 60.0
-    # Of the prompts and of Poisson's arrivals; None: another one in each run.
+    # Of Poisson's arrivals and of the prompts, but for their salt; None: another one in each run.
     seed: int | None = None
     key: str | None = field(default=None, repr=False)
     # More fields of the request's body, such as `ignore_eos`.

@@ -1,14 +1,15 @@
 """Requests as bytes, each with a prompt that no cache can know.
 
-A prefix cache compares prompts from their start. So the salt stands at the head, is new in each request, and
-differs between runs: a repeated prompt makes the time to first token that of the cache (vLLM's issue 54227:
-49 times shorter).
+A prefix cache compares prompts from their start. So the salt stands at the head and is new in each request,
+also in a run with the seed of another one: a repeated prompt makes the time to first token that of the cache
+(vLLM's issue 54227: 49 times shorter).
 """
 
 from __future__ import annotations
 
 import json
 import random
+import secrets
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -41,11 +42,10 @@ def request_bytes(plan: LoadPlan) -> Iterator[bytes]:
 
 
 def prompts(words: int, seed: int | None) -> Iterator[str]:
-    """So many words each, the first one the salt; without a seed others in each run."""
+    """So many words each, the first one the salt; a seed repeats the others."""
     chance = random.Random(seed)
     while True:
-        salt = f"{chance.getrandbits(64):016x}"
-        yield " ".join([salt, *chance.choices(_WORDS, k=words - 1)])
+        yield " ".join([secrets.token_hex(8), *chance.choices(_WORDS, k=words - 1)])
 
 
 def _document(plan: LoadPlan, prompt: str) -> dict[str, Any]:
