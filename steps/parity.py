@@ -33,9 +33,9 @@ def send_malformed(context: StepContext, server: str, mistake: str, api: str) ->
     context.world.faults.send_malformed_request(mistake, api, server)
 
 
-@when("(a )client(s) of {server} {client_fault}")
-def client_fault(context: StepContext, server: str, fault: str) -> None:
-    context.world.faults.inject(fault, server)
+@when("(a )client(s) of {server} {client_action}")
+def client_action(context: StepContext, server: str, action: str) -> None:
+    context.world.faults.run_clients(action, server)
 
 
 @when("the model is unloaded through {server}")

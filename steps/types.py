@@ -61,9 +61,10 @@ UNUSUAL_ANSWERS = (
     *("an empty commit message", "empty commit messages only", "errors for commit messages"),
     *("a commit message in quotes", "a commit message in a fence"),
 )
-CLIENT_FAULTS = (
+CLIENT_ACTIONS = (
     *("disconnects during a streamed answer", "disconnects during a non-streamed answer"),
     *("disconnect while another client reads a stream", "stops reading a stream while 4 users ask"),
+    "repeat the beginnings of a short and a long prompt",
 )
 
 
@@ -102,7 +103,7 @@ for _type in (
     one_of("user_outcome", USER_OUTCOMES),
     one_of("mistake", MISTAKES),
     one_of("client", CLIENTS),
-    one_of("client_fault", CLIENT_FAULTS),
+    one_of("client_action", CLIENT_ACTIONS),
     one_of("dedicated_server", DEDICATED_SERVERS),
     one_of("chat_setup", CHAT_SETUPS),
     one_of("source", SOURCES),

@@ -91,6 +91,12 @@ Feature: Concurrent users do not affect each other
       | the gateway |
 
   @blocker @needs.command
+  Scenario: Prompts that begin like earlier ones are all answered
+    Given a dedicated server
+    When clients of mistral.rs repeat the beginnings of a short and a long prompt
+    Then every answer matches the script
+
+  @blocker @needs.command
   Scenario: Under overload users get an answer or a busy error
     Given a dedicated server with a batch size of 1
     When 8 users ask mistral.rs concurrently about different topics, non-streamed

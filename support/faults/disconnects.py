@@ -100,9 +100,9 @@ def ask_beside_slow_reader(endpoint: ChatEndpoint, users: int, timeout: float) -
         return [ask_as_user(endpoint, SHORT, stream=False, timeout=timeout) for _ in range(users)]
 
 
-def require_text(outcomes: Sequence[UserOutcome], text: str) -> None:
-    """Every user got this answer; raises AssertionError with the first one who did not."""
-    for number, user in enumerate(outcomes, 1):
+def require_texts(outcomes: Sequence[tuple[str, UserOutcome]]) -> None:
+    """Every user got the answer beside; raises AssertionError with the first one who did not."""
+    for number, (text, user) in enumerate(outcomes, 1):
         if user.text != text:
             raise CheckFailed(
                 f"user {number} of {len(outcomes)}: expected {text!r}, got {user.error or repr(user.text)}"

@@ -1,15 +1,17 @@
-"""Faults in one scenario: malformed requests, disconnecting clients, slow readers, generated requests."""
+"""Faults in one scenario: malformed requests, disconnecting clients, slow readers, repeated prefixes,
+generated requests.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from support.chat.client import OPENAI_CHAT, ChatEndpoint, chat_request
+from support.chat.client import OPENAI_CHAT, ChatEndpoint, ChatRequest, chat_request
 from support.chat.scenario_servers import ScenarioServers
 from support.errors import CheckFailed
-from support.faults import disconnects, fuzzing, malformed_requests
+from support.faults import disconnects, fuzzing, malformed_requests, repeated_prefixes
 from support.faults.fuzzing import ChoicesOutcome, FuzzReport
 from support.http.exchange import Exchange
 from support.performance.activity import ActivityProbe, CpuActivity, watch_activity
@@ -43,7 +45,9 @@ class FaultScenario(ScenarioResult):
             "work for a client that has disconnected"
         )
         self.stream: MustCheck[AssertionError | None] = context.must_check("stream of the other client")
-        self.user_outcomes: MustCheck[list[UserOutcome]] = context.must_check("answers of the other users")
+        self.user_outcomes: MustCheck[Sequence[tuple[ChatRequest, UserOutcome]]] = context.must_check(
+            "answers of the other users"
+        )
         self.fuzz_report: MustCheck[FuzzReport] = context.must_check("responses to generated requests")
         self.choices: MustCheck[ChoicesOutcome] = context.must_check("response to too many choices")
         self._servers = servers
@@ -62,15 +66,15 @@ class FaultScenario(ScenarioResult):
         """Each response is an error of the client in the form of this API; raises AssertionError."""
         malformed_requests.require_client_errors(self.refusals.get(), api)
 
-    # -- disconnecting clients and slow readers
+    # -- disconnecting clients, slow readers and repeated prefixes
 
     @property
     def available(self) -> bool:
         return self.user_outcomes.available or self.stream.available
 
-    def inject(self, fault: str, server: str) -> None:
-        """Let clients of a server misbehave in one of the ways of `CLIENT_FAULTS`."""
-        CLIENT_FAULTS[fault](self, server)
+    def run_clients(self, action: str, server: str) -> None:
+        """Let clients of a server do one of `CLIENT_ACTIONS`."""
+        CLIENT_ACTIONS[action](self, server)
 
     def disconnect(self, server: str, *, stream: bool) -> None:
         """Disconnect in the middle of an answer: the server has to stop generating it."""
@@ -113,16 +117,28 @@ class FaultScenario(ScenarioResult):
     def ask_beside_slow_reader(self, server: str, users: int = USERS) -> None:
         """Users send requests while one client does not read its stream."""
         endpoint = self._servers.dedicated_endpoint(server)
+        outcomes = disconnects.ask_beside_slow_reader(endpoint, users, self._servers.answer_timeout)
+        self.user_outcomes.set([(disconnects.SHORT, outcome) for outcome in outcomes])
+
+    def ask_after_earlier_prompts(self, server: str) -> None:
+        """Users send prompts at once that begin like a short and a long one before."""
+        endpoint = self._servers.dedicated_endpoint(server)
         self.user_outcomes.set(
-            disconnects.ask_beside_slow_reader(endpoint, users, self._servers.answer_timeout)
+            repeated_prefixes.ask_after_earlier_prompts(endpoint, self._servers.answer_timeout)
         )
 
     def require_scripted(self) -> None:
-        text = self._suite.script.answer_to_messages(disconnects.SHORT.messages)
-        disconnects.require_text(self.user_outcomes.get(), text)
+        script = self._suite.script
+        disconnects.require_texts(
+            [
+                (script.answer_to_messages(request.messages), outcome)
+                for request, outcome in self.user_outcomes.get()
+            ]
+        )
 
     def require_timely(self, limit: float) -> None:
-        disconnects.require_timely(self.user_outcomes.get(), self._suite.settings.seconds(limit))
+        outcomes = [outcome for _, outcome in self.user_outcomes.get()]
+        disconnects.require_timely(outcomes, self._suite.settings.seconds(limit))
 
     @contextlib.contextmanager
     def _discard_on_failure(self) -> Iterator[None]:
@@ -169,9 +185,10 @@ class FaultScenario(ScenarioResult):
         return self._server
 
 
-CLIENT_FAULTS: Mapping[str, Callable[[FaultScenario, str], None]] = {
+CLIENT_ACTIONS: Mapping[str, Callable[[FaultScenario, str], None]] = {
     "disconnects during a streamed answer": partial(FaultScenario.disconnect, stream=True),
     "disconnects during a non-streamed answer": partial(FaultScenario.disconnect, stream=False),
     "disconnect while another client reads a stream": FaultScenario.disconnect_beside_stream,
     f"stops reading a stream while {USERS} users ask": FaultScenario.ask_beside_slow_reader,
+    "repeat the beginnings of a short and a long prompt": FaultScenario.ask_after_earlier_prompts,
 }

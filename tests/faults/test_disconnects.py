@@ -204,7 +204,7 @@ def test_who_is_kept_waiting_by_a_slow_reader_is_noticed(serve: Serve) -> None:
 )
 def test_others_have_to_be_answered_rightly_and_in_time(served: list[UserOutcome], words: str) -> None:
     def check(outcomes: list[UserOutcome]) -> None:
-        disconnects.require_text(outcomes, "Yes.")
+        disconnects.require_texts([("Yes.", outcome) for outcome in outcomes])
         disconnects.require_timely(outcomes, limit=1.0)
 
     check([UserOutcome(0.1, "Yes.")] * 2)

@@ -20,7 +20,7 @@ from support.conformance.case_table import Case, all_checks, cases_of, checks_of
 from support.conformance.contract import extra_fields
 from support.conformance.sequence import STEPS
 from support.faults import malformed_requests
-from support.faults.scenario import CLIENT_FAULTS
+from support.faults.scenario import CLIENT_ACTIONS
 from support.performance.scenario import PROMPTS, USER_OUTCOMES
 from support.results.known_issues import LAYERS, KnownIssues
 from support.results.verdicts import TIME_LIMIT
@@ -175,7 +175,7 @@ def test_names_of_performance_and_faults_are_used(vocabulary: Vocabulary) -> Non
     asked = vocabulary.values_of("parity.ask_concurrently")
     same(set(PROMPTS), {values[2] for values in asked})
     same(set(USER_OUTCOMES), first(vocabulary.values_of("parity.user_outcome")))
-    same(set(CLIENT_FAULTS), {values[1] for values in vocabulary.values_of("parity.client_fault")})
+    same(set(CLIENT_ACTIONS), {values[1] for values in vocabulary.values_of("parity.client_action")})
 
 
 def test_control_codes_are_requested() -> None:
