@@ -46,7 +46,13 @@ AIDER_PLACES = ("the project", "the home folder")
 SERVER_FAILURES = (
     *("a wrong key", "an unknown model", "an invalid request", "a full context"),
     *("one busy error", "one server error", "one closed connection", "one broken stream"),
-    *("one malformed event", "one stalled stream", "an empty answer", "an answer cut by length"),
+    *(
+        "one malformed event",
+        "one early end",
+        "one stalled stream",
+        "an empty answer",
+        "an answer cut by length",
+    ),
     *("stalled streams only", "unprocessable fields only"),
 )
 UNUSUAL_ANSWERS = (

@@ -27,6 +27,18 @@ Feature: Aider survives failures of the server
       | one stalled stream    | 5     |
 
   @critical @needs.command @needs.aider
+  Scenario: An edit block that ends early is not applied
+    Given Aider is connected to mistral.rs
+    And the server answers with one early end
+    When Aider is asked "Correct the point of vapour" with
+      | option      | value          |
+      | edit-format | diff           |
+      | file        | thermometer.py |
+    Then Aider sends 2 requests for an edit
+    And the tests "test_steam" of the project pass
+    And only "thermometer.py" is changed
+
+  @critical @needs.command @needs.aider
   Scenario Outline: Aider reports <failure> and changes nothing
     Given Aider is connected to mistral.rs
     And the server answers with <failure>

@@ -6,6 +6,7 @@ requests that the proxy before the server has recorded; the scenario judges the 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ FAILURES = re.compile(
 )
 # In the error of a server that rejects a prompt for its length.
 TOO_LONG = re.compile(r"(?i)sequence length|context (length|window|size)|too long")
+# Between the end of a response here, and at the client.
+CLOCK_SECONDS = 0.05
 LOCAL = ("127.0.0.1", "localhost", "::1")
 # What is meant for another machine goes to the port of a proxy that there is not.
 _PROXY = "{0.hostname} {0.port}".format(urlsplit(BLACKHOLE_PROXY))
@@ -117,6 +120,8 @@ def require_traffic(runs: Sequence[AiderRun], number: int, kind: str) -> None:
         require_comments(runs, number)
     else:
         require_requests(runs, number, kind)
+        for run in runs:
+            require_waits(run.requests)
 
 
 def require_comments(runs: Iterable[AiderRun], number: int) -> None:
@@ -132,6 +137,18 @@ def require_comments(runs: Iterable[AiderRun], number: int) -> None:
             f"needs a prefill of {counted(number, 'comment')}; this server reads the prompt faster, and has"
             f" sent {found}: Aider did not have to wait"
         )
+
+
+def require_waits(requests: Sequence[AiderRequest]) -> None:
+    """After a rejection with `Retry-After` (RFC 9110, 10.2.3) the next request waits as long."""
+    for rejected, repeated in itertools.pairwise(request.exchange for request in requests):
+        if wait := rejected.headers.get("retry-after"):
+            found = repeated.sent_at - rejected.sent_at - rejected.seconds
+            if found < float(wait) - CLOCK_SECONDS:
+                raise CheckFailed(
+                    f"the request was repeated {found:.2f} s after status {rejected.status}, before the"
+                    f" {wait} s of its Retry-After"
+                )
 
 
 def require_requests(runs: Iterable[AiderRun], number: int, kind: str) -> None:

@@ -300,6 +300,9 @@ class AiderScenario:
             shown = f"{output}\n({end.stopped})" if end.stopped else output
             run = self._add(mark, shown, code, seconds, self._shown(words))
         run.require_local()
+        if end.stopped and run.requests:
+            # It may still generate an answer that nobody reads: the server is not for the next scenario.
+            self._context.cleanups.callback(self._servers.discard_shared)
         if end.failure:
             # No check of a run that did not end: what it printed and sent until then may be as expected.
             raise CheckFailed(end.failure)

@@ -51,6 +51,12 @@ def _malformed(body: bytes) -> bytes:
     return first[: len(first) // 2] + b"\n\n" + rest
 
 
+def _early_end(body: bytes) -> bytes:
+    """The first two thirds of the events, and the end as if that were all."""
+    *events, finish, done, rest = body.split(b"\n\n")
+    return b"\n\n".join([*events[: 2 * len(events) // 3], finish, done, rest])
+
+
 # As often as Aider may send a request before the suite ends it.
 LASTING = 5
 
@@ -69,6 +75,7 @@ SERVER_FAILURES: NameRegistry[tuple[Fault, ...]] = NameRegistry(
         "one closed connection": (Fault(ends_after=0),),
         "one broken stream": (Fault(ends_after=BEGINNING),),
         "one malformed event": (Fault(rewrite=_malformed),),
+        "one early end": (Fault(rewrite=_early_end),),
         "one stalled stream": (Fault(ends_after=BEGINNING, stalls=True),),
         "stalled streams only": (Fault(ends_after=BEGINNING, stalls=True),) * LASTING,
         "an empty answer": (Fault(rewrite=_without_text),),

@@ -30,7 +30,10 @@ class NotJson(AssertionError):
 
 @dataclass(frozen=True)
 class Exchange:
-    """Request and answer. Times in seconds since the request was sent; `chunks` are reads in order."""
+    """Request and answer. Times in seconds since the request was sent; `chunks` are reads in order.
+
+    `sent_at`: when that was, in seconds of the monotonic clock; 0 where it is not known.
+    """
 
     method: str
     url: str
@@ -41,6 +44,7 @@ class Exchange:
     body: bytes
     seconds: float
     chunks: tuple[tuple[float, bytes], ...] = ()
+    sent_at: float = 0.0
 
     @property
     def content_type(self) -> str:

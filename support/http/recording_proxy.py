@@ -257,4 +257,5 @@ class _Record:
             body=b"".join(part for _, part in self._chunks),
             seconds=(self._ended or time.monotonic()) - self._started,
             chunks=tuple(self._chunks),
+            sent_at=self._started,
         )

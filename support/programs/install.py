@@ -31,6 +31,8 @@ EXECUTABLE_SUFFIX = ".exe" if os.name == "nt" else ""
 # Of an environment of Python.
 SCRIPTS_FOLDER = "Scripts" if os.name == "nt" else "bin"
 PROGRESS_INTERVAL = 30.0
+# Of the output of a failed command, in the line about it.
+LONGEST_OUTPUT = 300
 # A build without output and without use of the CPU for so long is ended.
 INACTIVITY_SECONDS = 900.0
 # Long: one that does not answer in time counts as missing, and would be installed again.
@@ -180,8 +182,13 @@ def install(
     except (OSError, CommandTimeout) as error:
         raise ProgramUnavailable(f"{failure}: {error}") from None
     if outcome.exit_code != 0:
-        output = " ".join((outcome.stderr or outcome.stdout).split())[-300:]
-        raise ProgramUnavailable(f"{failure}: {output}")
+        raise ProgramUnavailable(f"{failure}: {last_words(outcome.stderr or outcome.stdout)}")
+
+
+def last_words(output: str) -> str:
+    """The end of an output on one line, from the beginning of a word on."""
+    text = " ".join(output.split())
+    return text if len(text) <= LONGEST_OUTPUT else f"... {text[-LONGEST_OUTPUT:].partition(' ')[2]}"
 
 
 @contextmanager

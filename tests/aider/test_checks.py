@@ -15,7 +15,7 @@ from support.aider.project import (
     public_functions_without_docstring,
     syntax_without_docstrings,
 )
-from support.aider.run import AiderRun, require_local, require_requests, require_traffic
+from support.aider.run import AiderRun, require_local, require_requests, require_traffic, require_waits
 from support.aider.traffic import COMMENT, COMMIT, EDIT, SUMMARY, AiderRequest, aider_requests
 from support.errors import CheckFailed, NotSupported
 from support.http.exchange import Exchange
@@ -225,3 +225,19 @@ def test_only_docstrings_and_layout_may_differ() -> None:
 def test_broken_code_is_a_failure_of_the_check(check: Callable[[str], object]) -> None:
     with pytest.raises(CheckFailed, match="no valid Python"):
         check("def a(:\n")
+
+
+@pytest.mark.parametrize("waited", [1.0, 0.97])
+def test_a_repeated_request_waits_as_long_as_the_server_wants(waited: float) -> None:
+    require_waits(repeated_after(waited))
+
+
+def test_a_request_that_is_repeated_too_early_is_found() -> None:
+    with pytest.raises(CheckFailed, match=r"repeated 0\.50 s after status 429, before the 1 s"):
+        require_waits(repeated_after(0.5))
+
+
+def repeated_after(seconds: float) -> list[AiderRequest]:
+    rejected = replace(exchange(), status=429, headers={"retry-after": "1"}, seconds=0.2, sent_at=10.0)
+    again = replace(exchange(), sent_at=10.2 + seconds)
+    return aider_requests([rejected, again, replace(again, sent_at=again.sent_at + 0.1)])

@@ -89,7 +89,7 @@ def make(
     context = ScenarioContext(suite, tmp_path)
 
     def made(program: str) -> AiderScenario:
-        aider = AiderScenario(SimpleNamespace(suite=suite, context=context))  # type: ignore[arg-type]
+        aider = AiderScenario(SimpleNamespace(suite=suite, context=context, discard_shared=lambda: None))  # type: ignore[arg-type]
         aider.start_project("tides")
         endpoint = ChatEndpoint("mistral.rs", proxy.url, "default", OPENAI_CHAT)
         command = [sys.executable, "-I", "-S", "-c", program, f"{proxy.url}{CHAT}"]
