@@ -190,6 +190,7 @@ class RunContext:  # noqa: PLR0904 - one member for each thing that a run shares
 
     @cached_property
     def _outside_view(self) -> OutsideView:
+        from support.monitoring.prompt_memory import PromptMemory, observe_prompts
         from support.monitoring.proxied_server import Observation, OutsideView, observe_proxied
         from support.monitoring.session import monitored_target
         from support.monitoring.soak import Soak, observe_soak
@@ -206,7 +207,11 @@ class RunContext:  # noqa: PLR0904 - one member for each thing that a run shares
             start = partial(start_server, self.command, arguments, self.settings)
             return observe_soak(start, self.settings, self.target.model_name)
 
-        return OutsideView(proxied, soak)
+        def prompts() -> PromptMemory:
+            start = partial(start_server, self.command, self.model(SCRIPTED), self.settings)
+            return observe_prompts(start, self.target.model_name)
+
+        return OutsideView(proxied, soak, prompts)
 
     def dedicated_endpoint(
         self, api: str, model: str, cleanups: ExitStack

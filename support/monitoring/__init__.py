@@ -17,6 +17,7 @@ probe_program      `acceptance probe` as a process beside a monitored server
 process_metrics    resource use of a server's process, and of GPUs, as metrics
 prometheus_api     what a Prometheus answers: queries, targets, rules, alerts
 prometheus_pair    one Prometheus and one Alertmanager on loopback, with a generated and checked configuration
+prompt_memory      memory of a server that answers different prompts
 proxied_server     a server without metrics, behind an exporter and a proxy
 promql             expressions as trees: the series that they read, the labels of their results
 resource_use       resource use by Prometheus beside that by the system

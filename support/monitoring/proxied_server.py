@@ -27,6 +27,7 @@ from support.monitoring.incident import AlertHistory, Cause, alert_history
 from support.monitoring.metrics_endpoint import served
 from support.monitoring.process_metrics import PROCESS_UP, process_registry
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS, PrometheusPair, ScrapeTarget, start_pair
+from support.monitoring.prompt_memory import PromptMemory
 from support.monitoring.resource_use import MEMORY, Figure, figures_of
 from support.monitoring.session import FIRST_SCRAPE_SECONDS, JOB, PARAMETERS, SPEED, StartServer
 from support.monitoring.soak import Soak
@@ -50,9 +51,15 @@ ENDED = "MistralrsProcessEnded"
 class OutsideView:
     """What is observed of a server from outside, each once for all checks of it."""
 
-    def __init__(self, observe_proxied: Callable[[], Observation], observe_soak: Callable[[], Soak]) -> None:
+    def __init__(
+        self,
+        observe_proxied: Callable[[], Observation],
+        observe_soak: Callable[[], Soak],
+        observe_prompts: Callable[[], PromptMemory],
+    ) -> None:
         self._observe_proxied = observe_proxied
         self._observe_soak = observe_soak
+        self._observe_prompts = observe_prompts
 
     @cached_property
     def proxied(self) -> Observation:
@@ -63,6 +70,11 @@ class OutsideView:
     def soak(self) -> Soak:
         """Its memory under a long load."""
         return self._observe_soak()
+
+    @cached_property
+    def prompts(self) -> PromptMemory:
+        """Its memory with different prompts."""
+        return self._observe_prompts()
 
 
 class ProxyMetrics(Collector):

@@ -56,6 +56,13 @@ def _soak(client: ExporterClient) -> None:
     require_none([*soak.findings()])
 
 
+@sequence("exporter.memory.different_prompts")
+def _different_prompts(client: ExporterClient) -> None:
+    prompts = client.view.prompts
+    client.evidence.append(Evidence.text("memory by prompts", prompts.text(), "prompts.txt"))
+    require_none([*prompts.findings()])
+
+
 @sequence("exporter.process.alert")
 def _alert(client: ExporterClient) -> None:
     require_none([*client.observation.alert_findings()])
