@@ -487,7 +487,11 @@ def dashboard(
         return
     if not prometheus:
         raise SettingsError("--prometheus is missing; give the URL at which Grafana reaches Prometheus")
-    if not re.fullmatch(r"(?:\d+(?:ms|[smh]))+", scrape_interval):
+    if not re.fullmatch(r"https?://[^\s/@]+(?:/\S*)?", prometheus):
+        raise SettingsError(
+            "--prometheus: give an http or https address without a password, such as http://HOST:9090"
+        )
+    if not re.fullmatch(r"(?:\d+(?:ms|[smh]))+", scrape_interval) or not re.search("[1-9]", scrape_interval):
         raise SettingsError(f"--scrape-interval {scrape_interval}: give a duration such as 15s")
     try:
         written = write_provisioning(folder, prometheus, scrape_interval, values)
@@ -549,7 +553,7 @@ def exporter(target: str | None, pid: int | None, listen: str) -> None:
     import psutil
 
     from support.monitoring.metrics_endpoint import parse_address, served
-    from support.monitoring.process_metrics import ListeningProcess, process_registry
+    from support.monitoring.process_metrics import ListeningProcess, process_registry, require_own_address
 
     address, listening = parse_address(listen), None
     if (target is None) == (pid is None):
@@ -561,6 +565,7 @@ def exporter(target: str | None, pid: int | None, listen: str) -> None:
             port = None
         if port is None:
             raise SettingsError(f"--target {target!r}: give a URL with a port, such as http://HOST:PORT")
+        require_own_address(urlsplit(target or "").hostname or "")
         listening = ListeningProcess(port)
     elif not psutil.pid_exists(pid):
         raise SettingsError(f"--pid {pid}: no such process")

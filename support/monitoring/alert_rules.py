@@ -21,6 +21,8 @@ Parameters = Mapping[str, str | float]
 Rule = Mapping[str, object]
 _PARAMETER = re.compile(r"@(\w+)@")
 _DURATION = re.compile(r"(\d+)([smhd])")
+# What would end a string of PromQL, or begin a template.
+_NOT_IN_TEXTS = re.compile(r'["\\{}\n]')
 _WINDOW = re.compile(rf"\[({_DURATION.pattern})\]")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -63,7 +65,10 @@ def rules_file(parameters: Parameters | None = None, *, speed: float = 1) -> str
 def parse_parameters(
     texts: Sequence[str], defaults: Parameters | None = None, of: str = "the alerts"
 ) -> Parameters:
-    """From `error_ratio=0.1`; raises `SettingsError` for another name, or for what is no number above 0."""
+    """From `error_ratio=0.1`; raises `SettingsError` for another name, or for a value that no rule can have.
+
+    With an objective that is no bound of a bucket an alert would never fire.
+    """
     found: dict[str, str | float] = {}
     known = defaults or default_parameters()
     for text in texts:
@@ -72,6 +77,10 @@ def parse_parameters(
         if default is None:
             raise SettingsError(unknown(f"parameter of {of}", name, known))
         if isinstance(default, str):
+            if not value.strip() or _NOT_IN_TEXTS.search(value):
+                raise SettingsError(
+                    f'parameter {name} = {value!r} of {of}: give a text without ", \\, braces and line feeds'
+                )
             found[name] = value
             continue
         try:
@@ -80,6 +89,12 @@ def parse_parameters(
             number = math.nan
         if not 0 < number < math.inf:
             raise SettingsError(f"parameter {name} = {value!r} of {of}: give a number above 0")
+        bounds = _table()["parameters"].get(f"{name}_bounds")
+        if isinstance(bounds, list) and number not in bounds:
+            known_bounds = ", ".join(f"{bound:g}" for bound in bounds)
+            raise SettingsError(
+                f"parameter {name} = {value!r} of {of}: give a bound of a bucket: {known_bounds}"
+            )
         found[name] = number
     return found
 

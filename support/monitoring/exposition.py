@@ -11,7 +11,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -84,6 +84,9 @@ class MetricsPage:
                 yield f"{metric} has {len(types)} TYPE lines: {', '.join(types)}"
             if types[0] not in TYPES:
                 yield f"{metric} has the unknown type {types[0]!r}"
+        for sample in self.samples:
+            if self.type_of(sample.name) == "histogram":
+                yield f"{sample} in line {sample.line} is no part of a histogram"
         first: dict[str, Sample] = {}
         for sample in self.samples:
             first.setdefault(self.metric_of(sample.name), sample)
@@ -124,6 +127,7 @@ class MetricsPage:
             for labels, parts in self._histograms(metric).items():
                 name = f"{metric}{shown(labels)}"
                 bounds = sorted(parts.buckets)
+                yield from (f"{name}: {finding}" for finding in parts.findings)
                 if parts.count is None or parts.sum is None:
                     yield f"{name} has no {'_count' if parts.count is None else '_sum'}"
                 if not bounds or bounds[-1] != math.inf:
@@ -153,10 +157,10 @@ class MetricsPage:
             others = tuple((name, value) for name, value in sample.labels if name != "le")
             parts = found.setdefault(others, _Histogram({}))
             if sample.name.endswith("_bucket"):
-                parts.buckets[float(dict(sample.labels).get("le", "nan"))] = sample.value
+                parts.add_bucket(dict(sample.labels).get("le"), sample.value)
             elif sample.name.endswith("_sum"):
                 parts.sum = sample.value
-            else:
+            elif sample.name.endswith("_count"):
                 parts.count = sample.value
         return found
 
@@ -166,6 +170,20 @@ class _Histogram:
     buckets: dict[float, float]
     sum: float | None = None
     count: float | None = None
+    findings: list[str] = field(default_factory=list)
+
+    def add_bucket(self, le: str | None, value: float) -> None:
+        """Its bound is a text: it may be missing, no number, or there twice as `1` and `1.0`."""
+        try:
+            bound = float(le or "nan")
+        except ValueError:
+            bound = math.nan
+        if math.isnan(bound):
+            self.findings.append("a bucket has no label le" if le is None else f"le={le!r} is no bound")
+        elif bound in self.buckets:
+            self.findings.append(f"the bucket le={bound:g} is there twice")
+        else:
+            self.buckets[bound] = value
 
 
 def read_page(text: str) -> MetricsPage:
@@ -196,9 +214,11 @@ def _read_sample(line: str, number: int) -> Sample:
     try:
         # A line by itself: the parser renames the samples of a counter whose name does not end with `_total`.
         found = next(iter(text_string_to_metric_families(line))).samples[0]
-    except (ValueError, IndexError, StopIteration):
+        # The parser gives an integer of any size.
+        value = float(found.value)
+    except (ValueError, OverflowError, IndexError, StopIteration):
         raise MalformedPage(f"line {number} is no sample: {line[:MAX_LINE_CHARACTERS]!r}") from None
-    return Sample(found.name, tuple(sorted(found.labels.items())), found.value, number)
+    return Sample(found.name, tuple(sorted(found.labels.items())), value, number)
 
 
 def shown(labels: Labels) -> str:

@@ -6,6 +6,7 @@ mistral.rs has no such metrics. Names are those that exporters for one process u
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -41,6 +42,22 @@ def find_listener(port: int) -> int:
     raise SettingsError(
         f"no process that listens on port {port} is visible to this user; give its --pid, or run as its user"
     )
+
+
+def require_own_address(host: str) -> None:
+    """Raises `SettingsError` for another machine: what listens on the same port here is not its server."""
+    try:
+        addresses = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(
+            f"--target: {host!r} is unknown ({error}); give an address of this machine"
+        ) from None
+    for family, _, _, _, address in addresses:
+        with suppress(OSError), socket.socket(family) as free:
+            # Only an address of this machine can be bound.
+            free.bind(address)
+            return
+    raise SettingsError(f"--target: {host} is another machine; run this on it")
 
 
 class ListeningProcess:

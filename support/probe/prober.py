@@ -19,14 +19,16 @@ from support.settings import Settings, redact_url
 
 # Of a check; a server that needs longer is of no use to anybody, and the next check waits.
 CHECK_SECONDS = 30.0
-_DURATION = re.compile(r"(\d+)[smh]")
+# No wait may be longer than the system allows, and an alert has to come in time.
+MAX_INTERVAL_SECONDS = 24 * 3600.0
+_DURATION = re.compile(r"([0-9]{1,9})[smh]")
 
 
 def parse_interval(text: str) -> float:
     """Seconds of `60s`, `5m` or `1h`; raises `SettingsError`."""
     found = _DURATION.fullmatch(text)
-    if found is None or int(found[1]) == 0:
-        raise SettingsError(f"--every {text!r}: give a duration from 1s on, such as 60s or 5m")
+    if found is None or not 1 <= seconds(text) <= MAX_INTERVAL_SECONDS:
+        raise SettingsError(f"--every {text!r}: give a duration from 1s to 24h, such as 60s or 5m")
     return float(seconds(text))
 
 

@@ -169,6 +169,11 @@ def test_parameters_are_read_from_the_command_line() -> None:
         ("error_ratio=many", r"error_ratio = 'many'"),
         ("error_ratio=-1", r"error_ratio = '-1'"),
         ("error_ratio=nan", r"error_ratio = 'nan'"),
+        ("first_token_objective=3", r"'3' of the alerts: give a bound of a bucket: 0\.001, .*, 2560"),
+        ("job=", r"job = '' of the alerts: give a text"),
+        ('job=a"b', r"job = 'a\"b' of the alerts: give a text"),
+        ("job=a\\", r"job = .* of the alerts: give a text"),
+        ("runbook=http://a/{{b", r"runbook = .* of the alerts: give a text"),
     ],
 )
 def test_a_wrong_parameter_is_one_line(text: str, message: str) -> None:

@@ -300,6 +300,12 @@ def test_files_for_provisioning_fit_together(tmp_path: Path) -> None:
             ["--folder", "X", "--prometheus", "http://p", "--scrape-interval", "soon"],
             r"--scrape-interval soon: give a duration such as 15s",
         ),
+        (
+            ["--folder", "X", "--prometheus", "http://p", "--scrape-interval", "0s"],
+            r"--scrape-interval 0s: .*",
+        ),
+        (["--folder", "X", "--prometheus", "prometheus"], r"--prometheus: give an http or https address .*"),
+        (["--folder", "X", "--prometheus", "http://u:secret@p"], r"--prometheus: (?!.*secret).*"),
     ],
 )
 def test_wrong_usage_is_one_line(words: list[str], message: str) -> None:

@@ -61,6 +61,12 @@ def test_a_correct_page_has_no_findings() -> None:
         ("seconds_count 2\n", "", "seconds has no _count"),
         ("seconds_sum 0.4\n", "", "seconds has no _sum"),
         ('le="0.1"} 1', 'le="0.1"} 5', "its buckets le=0.1 and le=1 have 5 and 2"),
+        ('le="0.1"', 'le="low"', "seconds: le='low' is no bound"),
+        ('le="0.1"', 'le="NaN"', "seconds: le='NaN' is no bound"),
+        ('{le="0.1"}', "", "seconds: a bucket has no label le"),
+        ('le="0.1"', 'le="1.0"', "seconds: the bucket le=1 is there twice"),
+        ("seconds_count 2\n", "seconds_count 2\nseconds 2\n", "seconds in line 13 is no part of a histogram"),
+        ("seconds_count 2\n", "seconds 2\n", "seconds has no _count"),
     ],
 )  # fmt: skip
 def test_what_contradicts_itself_is_found(old: str, new: str, finding: str) -> None:
@@ -81,6 +87,7 @@ def test_the_page_of_a_server_that_has_counted_nothing_is_valid() -> None:
         (GOOD[:-8], "cut off: its last line has no line feed: 'blocks_'"),
         ("a 1\nb\n", "line 2 is no sample: 'b'"),
         ("a one\n", "line 1 is no sample"),
+        (f"a {'9' * 400}\n", "line 1 is no sample"),
         ('a{b="c" 1\n', "line 1 is no sample"),
         ('{"error": "not found"}\n', "line 1 is no sample"),
     ],

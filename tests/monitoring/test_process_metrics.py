@@ -170,6 +170,8 @@ def test_the_process_of_a_port_is_found() -> None:
         ("--target http://127.0.0.1", "give a URL with a port"),
         ("--target http://127.0.0.1:99999", "give a URL with a port"),
         ("--target http://127.0.0.1:{free}", "no process that listens on port"),
+        ("--target http://192.0.2.1:{free}", "192.0.2.1 is another machine; run this on it"),
+        ("--target http://nobody.invalid:{free}", "'nobody.invalid' is unknown"),
     ],
 )
 def test_wrong_usage_is_one_line(arguments: str, message: str) -> None:

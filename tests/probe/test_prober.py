@@ -169,9 +169,11 @@ def test_the_first_token_is_the_first_part_of_the_answer(
     assert time_to_first_token(stream(reads)) == expected
 
 
-@pytest.mark.parametrize("text", ["0s", "60", "1.5m", "-1s", "", "1d", "every minute"])
+@pytest.mark.parametrize(
+    "text", ["0s", "60", "1.5m", "-1s", "", "1d", "25h", "9" * 5000 + "h", "every minute"]
+)
 def test_a_wrong_interval_is_one_line(text: str) -> None:
-    with pytest.raises(SettingsError, match=f"^--every '{re.escape(text)}': give a duration from 1s on"):
+    with pytest.raises(SettingsError, match=f"^--every '{re.escape(text)}': give a duration from 1s to 24h"):
         parse_interval(text)
 
 
