@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from support.errors import CheckFailed, NotSupported
@@ -15,7 +16,7 @@ from support.performance.load.plan import LoadPlan
 from support.performance.load.program import LoadResult, longest_seconds, run_load
 from support.performance.load_figures import LoadFigures
 from support.performance.percentiles import Verdict
-from support.performance.ratio import FEWEST_ROUNDS, paired_ratio
+from support.performance.ratio import paired_ratio
 from support.performance.thresholds import Profile
 from support.performance.validity import invalid_latency_reasons, invalid_load_reasons
 from support.results.safe_text import counted
@@ -27,6 +28,8 @@ COLUMNS = {
     "prompt words": "prompt_words",
     "output tokens": "output_tokens",
 }
+# Of loads that are compared: with three, Student's interval is twice as wide.
+ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,11 @@ class MeasuredLoads:
         there is not enough evidence, or when the measurement is invalid.
         """
         self._require_no_failures()
-        self._require_valid(invalid_load_reasons, invalid_latency_reasons)
-        judged = [
-            (load, threshold.judge(load.figures)) for load in self.loads for threshold in profile.level(name)
-        ]
+        level = profile.level(name)
+        tokens = min(load.plan.output_tokens for load in self.loads)
+        shortest = min(threshold.shortest_ms(tokens) for threshold in level)
+        self._require_valid(invalid_load_reasons, partial(invalid_latency_reasons, shortest_ms=shortest))
+        judged = [(load, threshold.judge(load.figures)) for load in self.loads for threshold in level]
         for verdict, error in ((Verdict.FAIL, CheckFailed), (Verdict.NOT_ENOUGH_EVIDENCE, NotSupported)):
             if found := [f"{load.name}: {one}" for load, one in judged if one.verdict is verdict]:
                 raise error(f"{name!r} of the profile {profile.name}: {verdict.value}: {'; '.join(found)}")
@@ -96,7 +100,9 @@ class MeasuredLoads:
 
     def table(self) -> str:
         """The figures of each load, for people."""
-        lines = ["load                     TTFT p50   p90   ITL p50   p90 ms   tokens/s   failed"]
+        lines = [
+            "load                    TTFT p50       p90   ITL p50       p90   lag p99 ms   tokens/s   failed"
+        ]
         for load in self.loads:
             figures = load.figures
             times = [
@@ -104,12 +110,13 @@ class MeasuredLoads:
                 for metric in ("time to first token", "inter-token latency")
                 for value in _middle_and_high(figures.latencies(metric))
             ]
+            lag = max(result.quality.lag_p99_us for result in load.rounds) / 1000
             shown = "  ".join(f"{time:8.2f}" for time in times)
             lines.append(
-                f"{load.name:22}  {shown}  {figures.tokens_per_second:9.0f}  {len(figures.failed):6}"
+                f"{load.name:22}  {shown}  {lag:11.2f}  {figures.tokens_per_second:9.0f}"
+                f"  {len(figures.failed):7}"
             )
-        found = self._reasons(invalid_load_reasons, invalid_latency_reasons)
-        return "\n".join([*lines, *(f"invalid: {reason}" for reason in found)])
+        return "\n".join([*lines, *(f"invalid: {reason}" for reason in self._reasons(invalid_load_reasons))])
 
     def _reasons(self, *finders: Callable[[LoadResult], Iterable[str]]) -> list[str]:
         return [reason for load in self.loads for find in finders for reason in load.reasons(find)]
@@ -142,7 +149,7 @@ def plans_of(rows: Iterable[Mapping[str, str]], plan: LoadPlan) -> list[LoadPlan
 
 def measure_loads(plans: Sequence[LoadPlan], folder: Path) -> MeasuredLoads:
     """Send all loads, in several rounds when there are several. A failed request ends them: it decides."""
-    rounds = FEWEST_ROUNDS if len(plans) > 1 else 1
+    rounds = ROUNDS if len(plans) > 1 else 1
     results: list[list[LoadResult]] = [[] for _ in plans]
     for number in range(rounds):
         # There and back, so that none always follows the same one.

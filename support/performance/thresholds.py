@@ -17,6 +17,8 @@ from support.user_files import problem_of
 
 THRESHOLDS = Path(__file__).with_name("thresholds.toml")
 CPU, GPU = "cpu", "gpu"
+# A mean over the tokens of an answer, from the first one to the last one.
+PER_TOKEN = "inter-token latency"
 _KEYS = {"percentile", "limit"}
 
 
@@ -32,6 +34,10 @@ class Threshold:
         """By the latencies of a load; without any, there is no evidence."""
         values = figures.latencies(self.metric)
         return Judgement(self, percentile(values, self.level) if values else None)
+
+    def shortest_ms(self, tokens: int) -> float:
+        """The time between the two events that decide it, at the limit: an answer has so many tokens."""
+        return self.limit * (max(tokens - 1, 1) if self.metric == PER_TOKEN else 1)
 
     def __str__(self) -> str:
         return f"{self.metric} p{self.level * 100:g} <= {self.limit:g} ms"

@@ -7,7 +7,6 @@ its limit, prompts from a cache, answers of another length, a load that was not 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from statistics import median
 
 from support.performance.load.program import LoadResult
 from support.performance.load_figures import LoadFigures
@@ -17,7 +16,7 @@ from support.performance.steady_state import steady_state
 MOST_CLIENT_CPU = 0.8
 MOST_CACHED = 0.01
 # Merged events have one time. A client that reads late merges them, and so does a server that writes several
-# tokens at once: the time of an event is wrong by no more than the lag.
+# tokens at once: the time of an event is wrong by no more than the lag, which may be this share of a limit.
 MOST_COALESCED = 0.01
 MOST_LAG = 0.1
 # Of the load that was requested: for latencies, which depend on it, and for throughput over rounds.
@@ -44,16 +43,20 @@ def invalid_load_reasons(result: LoadResult) -> Iterator[str]:
     yield from _load_reasons(result, MOST_OFF_IN_ROUNDS)
 
 
-def invalid_latency_reasons(result: LoadResult) -> Iterator[str]:
-    """Why the latencies of a valid load are not those of its target."""
+def invalid_latency_reasons(result: LoadResult, shortest_ms: float) -> Iterator[str]:
+    """Why the latencies of a valid load are not those of its target.
+
+    `shortest_ms`: of the times that are judged, milliseconds between two events of a stream.
+    """
     figures, quality = LoadFigures.of(result), result.quality
     if not figures.requests:
         return
     yield from _load_reasons(result, MOST_OFF)
-    if quality.coalesced > MOST_COALESCED and quality.lag_p99_us > MOST_LAG * _first_token_us(figures):
+    lag = quality.lag_p99_us / 1000
+    if quality.coalesced > MOST_COALESCED and lag > MOST_LAG * shortest_ms:
         yield (
             f"{quality.coalesced:.1%} of the reads had several events, and the client was late by"
-            f" {quality.lag_p99_us / 1000:.2f} ms (p99): more than {MOST_LAG:.0%} of the time to first token"
+            f" {lag:.2f} ms (p99): more than {MOST_LAG:.0%} of {shortest_ms:g} ms"
         )
     if quality.clock_shift_us > MOST_CLOCK_SHIFT_US:
         yield f"the wall clock moved by {quality.clock_shift_us / 1000:.1f} ms during a request"
@@ -67,9 +70,3 @@ def _load_reasons(result: LoadResult, most: float) -> Iterator[str]:
     requested, achieved = result.quality.requested, result.quality.achieved
     if not abs(achieved / requested - 1) <= most:
         yield f"the load was {achieved:.3g} instead of {requested:g}"
-
-
-def _first_token_us(figures: LoadFigures) -> float:
-    """The median time to first token, in microseconds; 0 without any."""
-    times = figures.latencies("time to first token")
-    return median(times) * 1000 if times else 0.0

@@ -82,7 +82,9 @@ def test_growth_is_a_ratio_over_rounds() -> None:
 
 def test_the_table_shows_figures_and_reasons() -> None:
     table = loads(*requests(70, 100.0), cpu_share=0.95).table().splitlines()
-    assert table[1].split() == ["1", "user,", "16", "words", "100.00", "100.00", "10.00", "10.00", "25", "0"]
+    assert table[1].split() == [
+        *("1", "user,", "16", "words", "100.00", "100.00", "10.00", "10.00", "0.05", "25", "0"),
+    ]
     assert table[2].startswith("invalid: 1 user, 16 words, round 1: the client has used 95% of a core")
 
 
@@ -102,7 +104,7 @@ class _Sent:
 
 @pytest.mark.parametrize(
     ("rows", "failing", "order"),
-    [([1], 0, [1]), ([1, 8], 0, [1, 8, 8, 1, 1, 8]), ([1, 8], 2, [1, 8]), ([1, 8], 1, [1])],
+    [([1], 0, [1]), ([1, 8], 0, [1, 8, 8, 1, 1, 8, 8, 1, 1, 8]), ([1, 8], 2, [1, 8]), ([1, 8], 1, [1])],
 )
 def test_loads_are_sent_in_rounds_until_one_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[int], failing: int, order: list[int]

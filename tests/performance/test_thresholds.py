@@ -85,3 +85,9 @@ def test_failed_requests_are_no_evidence() -> None:
     found = Threshold(FIRST_TOKEN, 0.9, 200.0).judge(LoadFigures.of(result(failed(1))))
     assert found.verdict is Verdict.NOT_ENOUGH_EVIDENCE
     assert str(found).endswith("no request has succeeded")
+
+
+def test_the_time_of_a_token_is_measured_over_a_whole_answer() -> None:
+    assert Threshold(FIRST_TOKEN, 0.9, 200.0).shortest_ms(tokens=32) == 200
+    assert Threshold("inter-token latency", 0.9, 50.0).shortest_ms(tokens=32) == 31 * 50
+    assert Threshold("inter-token latency", 0.9, 50.0).shortest_ms(tokens=1) == 50
