@@ -43,6 +43,7 @@ class Prober:
         self._report = report
         self._failures: dict[str, str] = {}
         self._endpoint: Endpoint | None = None
+        self._may_be_another = False
         self.metrics = ProbeMetrics(interval, redact_url(settings.target_url))
 
     def run(self, wait: Callable[[float], object]) -> NoReturn:
@@ -65,8 +66,10 @@ class Prober:
             self.metrics.add(result)
             self._report_change(result)
         self.metrics.end_round()
-        if all(result.failure for result in results):
-            # It may come back with another version, or another model.
+        failed = [result for result in results if result.failure]
+        # It may have been started again since the round before, with another version or model.
+        self._may_be_another = bool(failed)
+        if len(failed) == len(results):
             self._endpoint = None
 
     def _results(self) -> Iterator[Result]:
@@ -82,12 +85,21 @@ class Prober:
                 yield run_check(client, endpoint, case)
 
     def _identified(self) -> Endpoint:
-        """The server, with the model that it lists; raises `TargetError` while it does not answer."""
-        if self._endpoint is None:
+        """The server, with the model that it lists; raises `TargetError` while it does not answer.
+
+        One that has answered before, and is not identified again, is checked as it was.
+        """
+        if self._endpoint is not None and not self._may_be_another:
+            return self._endpoint
+        try:
             target = discover(self._settings)
-            assert isinstance(target, UrlTarget)
-            self._endpoint = url_endpoint(target, "openai", self._settings.api_key)
-            self.metrics.set_target(target.program, target.version)
+        except TargetError:
+            if self._endpoint is None:
+                raise
+            return self._endpoint
+        assert isinstance(target, UrlTarget)
+        self._endpoint = url_endpoint(target, "openai", self._settings.api_key)
+        self.metrics.set_target(target.program, target.version)
         return self._endpoint
 
     def _unreachable(self, why: str) -> Sequence[Result]:

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from support.bundled.reference_server.engine import Call, Chunk
 from support.cli import main
-from support.errors import EXIT_USAGE, SettingsError
+from support.errors import EXIT_USAGE, SettingsError, TargetError
 from support.http.exchange import Exchange
 from support.monitoring.alert_rules import rules_file
 from support.monitoring.exposition import read_page
@@ -29,6 +29,7 @@ from support.monitoring.webhook import WebhookReceiver
 from support.probe.checks import probe_checks, time_to_first_token, tokens_of_a_round
 from support.probe.prober import Prober, parse_interval
 from support.programs.launcher import free_port
+from support.servers.discovery import Target, UrlTarget, discover
 from support.settings import Settings, load_settings
 from support.waiting import wait_until
 from tests.conformance import samples
@@ -104,6 +105,39 @@ def test_a_server_that_is_gone_fails() -> None:
     assert values(probe, "acceptance_probe_success") == dict.fromkeys(ALL, 0.0)
     assert values(probe, "acceptance_probe_time_to_first_token_seconds") == {}
     assert all("failed: " in line for line in lines[-len(ALL) :])
+
+
+def first_found(monkeypatch: pytest.MonkeyPatch, later: Callable[[Settings], Target]) -> None:
+    """The server is identified with a model that it has no more; later ones are found by `later`."""
+    before = UrlTarget("", ("gone",), "a test")
+    found = iter([lambda settings: replace(before, url=settings.target_url)])
+    monkeypatch.setattr("support.probe.prober.discover", lambda settings: next(found, later)(settings))
+
+
+def test_another_model_is_checked_after_one_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server was started again between two rounds, so not all checks failed."""
+    first_found(monkeypatch, discover)
+    with server() as url:
+        probe, lines = prober(url)
+        probe.run_round()
+        health = "probe.server.health"
+        assert values(probe, "acceptance_probe_success") == {**dict.fromkeys(ALL, 0.0), health: 1.0}
+        probe.run_round()
+    assert values(probe, "acceptance_probe_success") == dict.fromkeys(ALL, 1.0), lines
+
+
+def test_a_server_that_cannot_be_identified_again_is_checked_as_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: Settings) -> Target:
+        raise TargetError("no model list")
+
+    first_found(monkeypatch, fail)
+    with server() as url:
+        probe, _ = prober(url)
+        probe.run_round()
+        probe.run_round()
+    assert values(probe, "acceptance_probe_success")["probe.server.health"] == 1.0
 
 
 def test_a_server_that_is_not_there_yet_is_no_error() -> None:
