@@ -7,8 +7,9 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,12 @@ STREAM = "probe.chat.stream"
 
 
 class Engine(metrics_server.SlowEngine):
-    """Answers at the time that is the present one in tests: it is checked."""
+    """Answers at the time that is the present one in tests: it is checked. `late`: so many seconds later."""
+
+    late = 0.0
 
     def stream(self, call: Call) -> Generator[Chunk]:
+        threading.Event().wait(self.late)
         for chunk in super().stream(call):
             yield replace(chunk, created=samples.NOW)
 
@@ -61,8 +65,8 @@ def prober(url: str, interval: float = 60.0) -> tuple[Prober, list[str]]:
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    with metrics_server.served(metrics_server.unchanged, Engine(1)) as url:
+def server(engine: Engine | None = None) -> Iterator[str]:
+    with metrics_server.served(metrics_server.unchanged, engine or Engine(1)) as url:
         yield url
 
 
@@ -254,20 +258,26 @@ def test_a_signal_stops_it_with_exit_code_0(number: signal.Signals) -> None:
 
 
 def test_a_server_that_degrades_fires_the_alert(monitoring_settings: Settings, tmp_path: Path) -> None:  # noqa: F811
-    """By the real Prometheus, with windows of the rules a hundredth of what users have."""
-    alert = 'ALERTS{alertname="MistralrsProbeFailing",alertstate="firing"}'
-    with closing(WebhookReceiver()) as webhook:
-        with server() as url:
-            probe, _ = prober(url)
-            probe.run_round()
+    """By the real Prometheus, with windows of the rules a hundredth of what users have: late, then ended."""
+    alert, slow = (
+        f'ALERTS{{alertname="MistralrsProbe{name}",alertstate="firing"}}' for name in ("Failing", "Slow")
+    )
+    rules, engine = rules_file({"first_token_seconds": 0.5}, speed=100), Engine(1)
+    with closing(WebhookReceiver()) as webhook, ExitStack() as served_until:
+        url = served_until.enter_context(server(engine))
+        probe, _ = prober(url)
+        probe.run_round()
         with served(probe.metrics.registry) as place:
             targets = {"acceptance-probe": ScrapeTarget(place.removesuffix("/metrics"))}
-            pair = start_pair(monitoring_settings, tmp_path, targets, rules_file(speed=100), webhook.url)
+            pair = start_pair(monitoring_settings, tmp_path, targets, rules, webhook.url)
             try:
                 passed = "acceptance_probe_success == 1"
                 wait_until("its series", lambda: pair.api.query(passed), timeout=PATIENCE)
+                engine.late = 1.0
+                probe.run_round()
+                wait_until("an alert of late tokens", lambda: pair.api.query(slow), timeout=PATIENCE)
                 assert pair.api.query(alert) == []
-                # The server has ended.
+                served_until.close()
                 probe.run_round()
                 wait_until(
                     "an alert for each check",
