@@ -22,6 +22,11 @@ Feature: Prometheus and Alertmanager watch the server
     When the "load" cases of the monitoring API are run
     Then every case conforms
 
+  @normal @slow @serial @budget.600s
+  Scenario: A long load without a cause raises no alert
+    When the "soak" cases of the monitoring API are run
+    Then every case conforms
+
   @critical
   Scenario: Alerts are pending, firing, delivered and resolved
     When the "alerts" cases of the monitoring API are run

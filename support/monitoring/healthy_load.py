@@ -18,6 +18,8 @@ from support.waiting import wait_until
 
 # Long enough for each window and `for` of a threshold alert, as the session has shortened them.
 LOAD_SECONDS = 8.0
+# Also of the slow burn-rate alerts, whose window of 6 hours is 216 s there.
+SOAK_SECONDS = 240.0
 TOKENS = 30
 TOLERANCE = 0.05
 # At the start and the end of an answer: mistral.rs' schedulers differ by these.
@@ -33,7 +35,8 @@ class ObservedLoad:
     """What the client has counted, and what Prometheus has stored meanwhile.
 
     `tokens`, `answers`, `up`: raw samples. `firing`: the names of the alerts that fired. `delivered`: what
-    the webhook got. `changes`: what may not change on the page. `counters`: their samples.
+    the webhook got. `changes`: what may not change on the page. `counters`: their samples. `seconds`: how
+    long the load was.
     """
 
     requests: Sequence[CountedRequest]
@@ -44,6 +47,7 @@ class ObservedLoad:
     delivered: Sequence[Notification] = ()
     changes: Sequence[str] = ()
     counters: Sequence[Series] = ()
+    seconds: float = LOAD_SECONDS
 
     def token_findings(self) -> Iterator[str]:
         """Tokens per second that differ from those of the client."""
@@ -70,8 +74,8 @@ class ObservedLoad:
         """A scrape that failed, too few of them, or a gap between two."""
         if failed := [at for at, value in self.up if value != 1]:
             yield f"{len(failed)} of {len(self.up)} scrapes failed under load"
-        if len(self.up) < LOAD_SECONDS / SCRAPE_SECONDS / 2:
-            yield f"{len(self.up)} scrapes in {LOAD_SECONDS:g} s under load"
+        if len(self.up) < self.seconds / SCRAPE_SECONDS / 2:
+            yield f"{len(self.up)} scrapes in {self.seconds:g} s under load"
         for (before, _), (after, _) in itertools.pairwise(self.up):
             if after - before > MAX_INTERVALS * SCRAPE_SECONDS:
                 yield f"no scrape for {after - before:.1f} s under load; the interval is {SCRAPE_SECONDS:g} s"
@@ -102,8 +106,9 @@ class ObservedLoad:
             yield f"{found:.2f} {what}/s by Prometheus; by the client {low:.2f} to {high:.2f} {what}/s"
 
 
-def observe_load(session: MonitoringSession, model: str) -> ObservedLoad:
-    """As many users as the server has slots; begins when no alert fires."""
+def observe_load(session: MonitoringSession, model: str, seconds: float | None = None) -> ObservedLoad:
+    """As many users as the server has slots; begins when no alert fires. `seconds`: `LOAD_SECONDS`."""
+    seconds = seconds or LOAD_SECONDS
     session.require_server()
     session.wait_until_scraped()
     session.wait_until_quiet()
@@ -114,8 +119,8 @@ def observe_load(session: MonitoringSession, model: str) -> ObservedLoad:
     with users(SLOTS, lambda: user.stream(TOKENS)) as running:
         wait_until(
             "the end of the load",
-            lambda: time.time() - running.began >= LOAD_SECONDS,
-            timeout=2 * LOAD_SECONDS,
+            lambda: time.time() - running.began >= seconds,
+            timeout=2 * seconds,
         )
         began, ended = running.began, running.stop()
         requests = running.requests
@@ -134,4 +139,5 @@ def observe_load(session: MonitoringSession, model: str) -> ObservedLoad:
         [one for one in session.webhook.received() if one.at >= began and one.labels.get("job") != PROBE_JOB],
         [*changes(before, session.page())],
         session.api.stored(COUNTERS, began, time.time()),
+        seconds,
     )

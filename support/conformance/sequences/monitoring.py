@@ -19,7 +19,7 @@ from support.monitoring.dashboard_data import (
 )
 from support.monitoring.exposition import MetricsPage, read_page, require_none, shown
 from support.monitoring.grafana import changed_panels
-from support.monitoring.healthy_load import ObservedLoad, observe_load
+from support.monitoring.healthy_load import SOAK_SECONDS, ObservedLoad, observe_load
 from support.monitoring.incident import Incident, observe_incident
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS
 from support.monitoring.resource_use import (
@@ -191,6 +191,12 @@ def _scrapes(client: MonitoringClient) -> None:
 @sequence("monitoring.load.alerts")
 def _no_alert(client: MonitoringClient) -> None:
     require_none([*client.load().alert_findings()])
+
+
+@sequence("monitoring.soak.quiet")
+def _quiet(client: MonitoringClient) -> None:
+    found = observe_load(client.session, client.model, SOAK_SECONDS)
+    require_none([*found.scrape_findings(), *found.counter_findings(), *found.alert_findings()])
 
 
 # -- an incident
