@@ -17,7 +17,7 @@ from support.performance.ground_truth.agreement import Agreement
 from support.performance.ground_truth.server import Schedule, synthetic_server
 from support.performance.load.plan import LoadPlan
 from support.performance.load.program import LoadResult, longest_seconds, run_load
-from support.performance.load.quality import nearest_rank
+from support.performance.percentiles import nearest_rank
 from support.settings import default_cache
 
 Row = tuple[str, str, str]

@@ -5,17 +5,49 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from support.performance.load.clock import SECOND
 from support.performance.load.program import LoadResult
 from support.performance.load.record import RequestRecord
 
-MILLISECOND_NS = 1_000_000
-SECOND_NS = 1_000_000_000
+MILLISECOND = SECOND // 1000
+FIRST_TOKEN, PER_TOKEN, WHOLE = "time to first token", "inter-token latency", "end-to-end latency"
+FROM_SCHEDULE = "time to first token from schedule"
 # Of a request, in nanoseconds; None for one that failed, or has no such time.
 LATENCIES: Mapping[str, Callable[[RequestRecord], float | None]] = {
-    "time to first token": lambda request: request.ttft_ns,
-    "inter-token latency": lambda request: request.itl_ns,
-    "end-to-end latency": lambda request: request.e2e_ns,
+    FIRST_TOKEN: lambda request: request.ttft_ns,
+    FROM_SCHEDULE: lambda request: request.scheduled_ttft_ns,
+    PER_TOKEN: lambda request: request.itl_ns,
+    WHOLE: lambda request: request.e2e_ns,
 }
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """While measured requests were issued, first to last: a load that only ends has fewer users.
+
+    `window`: seconds. The rates, per second of it: tokens that came, and requests that ended well, of any
+    phase; 0 for a single request, which has no window.
+    """
+
+    window: float
+    tokens: float
+    requests: float
+
+    @classmethod
+    def of(cls, result: LoadResult) -> Throughput:
+        sent = [request.sent_ns for request in result.measured]
+        begin, end = (min(sent), max(sent)) if sent else (0, 0)
+        window = (end - begin) / SECOND
+        good = [request for request in result.records if not request.failed]
+        tokens = sum(_tokens_between(request, begin, end) for request in good)
+        ended = sum(begin < request.end_ns <= end for request in good)
+        return cls(window, tokens / window if window else 0.0, ended / window if window else 0.0)
+
+
+def _tokens_between(request: RequestRecord, begin: int, end: int) -> float:
+    """Tokens by usage, spread evenly over the events: usage does not say which event had how many."""
+    inside = sum(begin < time <= end for time in request.event_times_ns)
+    return inside * max(request.output_tokens, 0) / len(request.event_times_ns)
 
 
 @dataclass(frozen=True)
@@ -27,12 +59,12 @@ class LoadFigures:
 
     @classmethod
     def of(cls, result: LoadResult) -> LoadFigures:
-        return cls(result.measured, _tokens_per_second(result.records, result.measured))
+        return cls(result.measured, Throughput.of(result).tokens)
 
     def latencies(self, metric: str) -> list[float]:
         """Milliseconds, in the order of the requests; without those that failed."""
         found = map(LATENCIES[metric], self.requests)
-        return [time / MILLISECOND_NS for time in found if time is not None]
+        return [time / MILLISECOND for time in found if time is not None]
 
     @property
     def failed(self) -> Sequence[RequestRecord]:
@@ -63,23 +95,5 @@ class LoadFigures:
 def _within(request: RequestRecord, limits: Mapping[str, float]) -> bool:
     times = {metric: LATENCIES[metric](request) for metric in limits}
     return not request.failed and all(
-        time is not None and time <= limits[metric] * MILLISECOND_NS for metric, time in times.items()
+        time is not None and time <= limits[metric] * MILLISECOND for metric, time in times.items()
     )
-
-
-def _tokens_per_second(records: Sequence[RequestRecord], measured: Sequence[RequestRecord]) -> float:
-    """Output tokens that arrived while measured requests were issued, of whichever request they are.
-
-    From the first sending to the last one: a load that only ends has fewer users. The tokens of an answer
-    count by the times of its events, each event with the same number of them.
-    """
-    if len(measured) < 2:
-        return 0.0
-    begin = min(request.sent_ns for request in measured)
-    end = max(request.sent_ns for request in measured)
-    tokens = 0.0
-    for request in records:
-        if times := request.event_times_ns:
-            inside = sum(begin <= time < end for time in times)
-            tokens += inside * max(request.output_tokens, len(times)) / len(times)
-    return tokens * SECOND_NS / (end - begin) if end > begin else 0.0

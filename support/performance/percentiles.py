@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from scipy import stats
-
 CONFIDENCE = 0.99
 # Of a table of latencies.
 LEVELS = (0.5, 0.9, 0.95, 0.99)
@@ -68,11 +66,19 @@ def percentile(values: Sequence[float], level: float) -> Percentile:
     above, below = tail(samples, 1 - level), tail(samples, level)
     return Percentile(
         level,
-        ordered[max(math.ceil(level * samples - 1e-9), 1) - 1],
+        nearest_rank(ordered, 100 * level),
         ordered[below - 1] if below else None,
         ordered[samples - above] if above else None,
         samples,
     )
+
+
+def nearest_rank(values: Sequence[float], share: float) -> float:
+    """The least of the values such that at least `share` percent are not above it; NaN without any."""
+    if not values:
+        return math.nan
+    # Without what the product of two floats may be above a whole number.
+    return sorted(values)[max(1, math.ceil(share / 100 * len(values) - 1e-9)) - 1]
 
 
 @cache
@@ -81,6 +87,9 @@ def tail(samples: int, share: float) -> int:
 
     The largest t with P(Binomial(samples, share) <= t) < 1 - `CONFIDENCE`.
     """
+    # Not at the top: it takes longer to import than a short load, whose process needs no bound.
+    from scipy import stats
+
     found = int(stats.binom.ppf(1 - CONFIDENCE, samples, share))
     # `ppf` is the smallest k that reaches the probability: the one before is below it.
     return max(found - 1, 0)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from support.errors import CheckFailed, NotSupported
 from support.performance.load.plan import LoadPlan
 from support.performance.load.program import LoadResult, longest_seconds, run_load
-from support.performance.load_figures import LoadFigures
-from support.performance.percentiles import Verdict
+from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN, LoadFigures
+from support.performance.percentiles import Verdict, nearest_rank
 from support.performance.ratio import paired_ratio
 from support.performance.thresholds import Profile
 from support.performance.validity import invalid_latency_reasons, invalid_load_reasons
@@ -43,14 +43,14 @@ class MeasuredLoad:
     def name(self) -> str:
         return f"{counted(self.plan.users, 'user')}, {self.plan.prompt_words} words"
 
-    @property
+    @cached_property
     def figures(self) -> LoadFigures:
         """Of all rounds together."""
         requests = [request for result in self.rounds for request in result.measured]
         speeds = self.tokens_per_second
         return LoadFigures(requests, sum(speeds) / len(speeds))
 
-    @property
+    @cached_property
     def tokens_per_second(self) -> list[float]:
         """Of each round."""
         return [LoadFigures.of(result).tokens_per_second for result in self.rounds]
@@ -106,9 +106,9 @@ class MeasuredLoads:
         for load in self.loads:
             figures = load.figures
             times = [
-                value
-                for metric in ("time to first token", "inter-token latency")
-                for value in _middle_and_high(figures.latencies(metric))
+                nearest_rank(figures.latencies(metric), share)
+                for metric in (FIRST_TOKEN, PER_TOKEN)
+                for share in (50, 90)
             ]
             lag = max(result.quality.lag_p99_us for result in load.rounds) / 1000
             shown = "  ".join(f"{time:8.2f}" for time in times)
@@ -169,8 +169,3 @@ def _measured(plans: Sequence[LoadPlan], results: Sequence[Sequence[LoadResult]]
     return MeasuredLoads(
         [MeasuredLoad(plan, found) for plan, found in zip(plans, results, strict=True) if found]
     )
-
-
-def _middle_and_high(values: Sequence[float]) -> tuple[float, float]:
-    ordered = sorted(values) or [float("nan")]
-    return ordered[(len(ordered) - 1) // 2], ordered[max(-(-9 * len(ordered) // 10), 1) - 1]

@@ -10,15 +10,13 @@ from typing import Any
 
 from support.errors import SettingsError
 from support.name_registry import unknown
-from support.performance.load_figures import LATENCIES, LoadFigures
+from support.performance.load_figures import LATENCIES, PER_TOKEN, LoadFigures
 from support.performance.percentiles import Percentile, Verdict, percentile
 from support.settings import AUTO_PROFILE
 from support.user_files import problem_of
 
 THRESHOLDS = Path(__file__).with_name("thresholds.toml")
 CPU, GPU = "cpu", "gpu"
-# A mean over the tokens of an answer, from the first one to the last one.
-PER_TOKEN = "inter-token latency"
 _KEYS = {"percentile", "limit"}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from support.performance.load.program import LoadResult
-from support.performance.load_figures import LoadFigures
+from support.performance.load_figures import PER_TOKEN, LoadFigures
 from support.performance.steady_state import steady_state
 
 # Of one core, for the client.
@@ -60,9 +60,9 @@ def invalid_latency_reasons(result: LoadResult, shortest_ms: float) -> Iterator[
         )
     if quality.clock_shift_us > MOST_CLOCK_SHIFT_US:
         yield f"the wall clock moved by {quality.clock_shift_us / 1000:.1f} ms during a request"
-    speeds = figures.latencies("inter-token latency")
+    speeds = figures.latencies(PER_TOKEN)
     if all(speeds) and (state := steady_state(speeds)).enough and not state.steady:
-        yield f"inter-token latency: {state}"
+        yield f"{PER_TOKEN}: {state}"
 
 
 def _load_reasons(result: LoadResult, most: float) -> Iterator[str]:

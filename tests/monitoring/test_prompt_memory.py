@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,8 @@ import pytest
 from support.errors import CheckFailed
 from support.monitoring import prompt_memory
 from support.monitoring.prompt_memory import PARTS, PROMPTS, observe_prompts
-from support.programs.child_environment import child_environment
-from support.programs.launcher import LaunchedProgram, free_port, launch, port_open
-from tests.timeouts import PATIENCE
+from support.programs.launcher import LaunchedProgram
+from tests.python_programs import start_server
 
 # Keeps half a MiB of each prompt that it has not seen, of so many prompts at most.
 SERVER = """
@@ -44,17 +42,7 @@ ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 
 
 def start(folder: Path, limit: int, status: int = 200) -> LaunchedProgram:
-    program = folder / "server.py"
-    program.write_text(SERVER)
-    port = free_port()
-    return launch(
-        "the server",
-        [sys.executable, program, str(port), str(limit), str(status)],
-        environment=child_environment,
-        ready=port_open(port),
-        timeout=PATIENCE,
-        url=f"http://127.0.0.1:{port}",
-    )
+    return start_server(folder, SERVER, limit, status)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,9 @@ import pytest
 from support.errors import NotSupported
 from support.monitoring import soak
 from support.monitoring.soak import LIMIT_BYTES, MIB, SOAK_TOKENS, Soak, observe_soak
-from support.programs.child_environment import child_environment
-from support.programs.launcher import LaunchedProgram, free_port, launch, port_open
+from support.programs.launcher import LaunchedProgram
 from support.settings import load_settings
-from tests.timeouts import PATIENCE
+from tests.python_programs import start_server
 
 # Answers each stream at once with its usage, and keeps so many bytes for each token.
 SERVER = """
@@ -45,17 +43,7 @@ ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 
 
 def start(folder: Path, leak: int) -> LaunchedProgram:
-    program = folder / "server.py"
-    program.write_text(SERVER)
-    port = free_port()
-    return launch(
-        "the server",
-        [sys.executable, program, str(port), str(leak)],
-        environment=child_environment,
-        ready=port_open(port),
-        timeout=PATIENCE,
-        url=f"http://127.0.0.1:{port}",
-    )
+    return start_server(folder, SERVER, leak)
 
 
 @pytest.mark.parametrize(

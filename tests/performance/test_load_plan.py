@@ -14,8 +14,8 @@ from support.performance.load.arrivals import Phases, due_times
 from support.performance.load.clock import SECOND
 from support.performance.load.plan import LoadPlan
 from support.performance.load.prompts import prompts, request_bytes
-from support.performance.load.quality import nearest_rank
 from support.performance.load.record import Phase
+from support.performance.percentiles import nearest_rank
 
 URL = "http://127.0.0.1"
 CLOSED = LoadPlan(URL, "m", users=2, requests=3)

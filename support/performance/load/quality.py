@@ -16,6 +16,7 @@ from support.performance.load.analysis import Analysed
 from support.performance.load.clock import SECOND
 from support.performance.load.plan import LoadPlan
 from support.performance.load.record import Phase, RequestRecord
+from support.performance.percentiles import nearest_rank
 
 MICROSECOND = 1000
 
@@ -92,16 +93,6 @@ def run_quality(plan: LoadPlan, analysed: Sequence[Analysed], cpu: CpuUse) -> Ru
         achieved=achieved,
         wrong_lengths=sum(not (each.record.failed or each.record.has_requested_length) for each in measured),
     )
-
-
-def nearest_rank(values: Sequence[float], share: float) -> float:
-    """The least of the values such that at least `share` percent are not above it; NaN without any.
-
-    Without the bounds of `percentiles.py`: they need a package that takes longer to import than a short load.
-    """
-    if not values:
-        return math.nan
-    return sorted(values)[max(1, math.ceil(share / 100 * len(values))) - 1]
 
 
 def _load(plan: LoadPlan, records: Sequence[RequestRecord]) -> tuple[float, float]:

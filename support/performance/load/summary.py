@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from support.performance.load.clock import SECOND
 from support.performance.load.program import LoadResult
-from support.performance.load.record import Failure, RequestRecord
+from support.performance.load.record import Failure
+from support.performance.load_figures import (
+    FIRST_TOKEN,
+    FROM_SCHEDULE,
+    PER_TOKEN,
+    WHOLE,
+    LoadFigures,
+    Throughput,
+)
 from support.performance.percentiles import LEVELS, Percentile, percentile
 
-MILLISECOND = 1_000_000
-LATENCIES: Mapping[str, Callable[[RequestRecord], float | None]] = {
-    "time to first token": lambda record: record.ttft_ns,
-    "... from schedule": lambda record: record.scheduled_ttft_ns,
-    "inter-token latency": lambda record: record.itl_ns,
-    "end to end": lambda record: record.e2e_ns,
+# The latencies by their titles in the table.
+TITLES: Mapping[str, str] = {
+    "time to first token": FIRST_TOKEN,
+    "... from schedule": FROM_SCHEDULE,
+    "inter-token latency": PER_TOKEN,
+    "end to end": WHOLE,
 }
 
 
@@ -24,9 +31,8 @@ LATENCIES: Mapping[str, Callable[[RequestRecord], float | None]] = {
 class LoadSummary:
     """Of the measured requests of a load.
 
-    `latencies`: percentiles in milliseconds, by name; without those that no request has. `window`: seconds
-    from the first to the last sending. `token_rate`, `request_rate`: tokens that came, and requests that
-    ended well, per second of the window, of whatever phase; 0 for a single request, which has no window.
+    `latencies`: percentiles in milliseconds, by title; without those that no request has. `window`,
+    `token_rate`, `request_rate`: as `Throughput` has them.
     """
 
     requests: int
@@ -42,34 +48,21 @@ class LoadSummary:
 
     @staticmethod
     def of(result: LoadResult) -> LoadSummary:
-        measured = result.measured
-        sent = [record.sent_ns for record in measured]
-        begin, end = (min(sent), max(sent)) if sent else (0, 0)
-        window = (end - begin) / SECOND
-        good = [record for record in result.records if not record.failed]
-        tokens = sum(_tokens_between(record, begin, end) for record in good)
-        ended = sum(begin < record.end_ns <= end for record in good)
+        figures, throughput = LoadFigures.of(result), Throughput.of(result)
         return LoadSummary(
-            requests=len(measured),
-            failures=Counter(record.failure for record in measured if record.failed),
-            latencies=dict(_latencies(measured)),
-            window=window,
-            token_rate=tokens / window if window else 0.0,
-            request_rate=ended / window if window else 0.0,
+            requests=len(figures.requests),
+            failures=Counter(request.failure for request in figures.failed),
+            latencies=dict(_latencies(figures)),
+            window=throughput.window,
+            token_rate=throughput.tokens,
+            request_rate=throughput.requests,
         )
 
 
-def _latencies(records: Sequence[RequestRecord]) -> Iterator[tuple[str, Sequence[Percentile]]]:
-    for name, of in LATENCIES.items():
-        values = [value / MILLISECOND for record in records if (value := of(record)) is not None]
-        if values:
-            yield name, [percentile(values, level) for level in LEVELS]
-
-
-def _tokens_between(record: RequestRecord, begin: int, end: int) -> float:
-    """Tokens by usage, spread evenly over the events: usage does not say which event had how many."""
-    inside = sum(begin < time <= end for time in record.event_times_ns)
-    return inside * max(record.output_tokens, 0) / len(record.event_times_ns)
+def _latencies(figures: LoadFigures) -> Iterator[tuple[str, Sequence[Percentile]]]:
+    for title, metric in TITLES.items():
+        if values := figures.latencies(metric):
+            yield title, [percentile(values, level) for level in LEVELS]
 
 
 def lines(result: LoadResult) -> Iterator[str]:
