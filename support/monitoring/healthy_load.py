@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from support.monitoring.exposition import changes, shown
+from support.monitoring.exposition import changes
+from support.monitoring.exposition_lines import shown
 from support.monitoring.load import CountedRequest, User, users
 from support.monitoring.probe_program import PROBE_JOB
 from support.monitoring.prometheus_api import Series

@@ -19,7 +19,8 @@ from support.errors import CheckFailed
 from support.http.client import ApiClient
 from support.http.exchange import Exchange, strict_json
 from support.http.framing import parse_events
-from support.monitoring.exposition import MalformedPage, MetricsPage, changes, read_page, require_none, shown
+from support.monitoring.exposition import MalformedPage, MetricsPage, changes, read_page, require_none
+from support.monitoring.exposition_lines import shown
 from support.monitoring.metric_table import COMPLETED, RUNNING, TOKENS, Metric, metrics_of
 from support.results.outcome import Evidence
 from support.units import Json, JsonObject

@@ -17,7 +17,8 @@ from support.monitoring.dashboard_data import (
     objective_findings,
     observe_under_load,
 )
-from support.monitoring.exposition import MetricsPage, read_page, require_none, shown
+from support.monitoring.exposition import MetricsPage, read_page, require_none
+from support.monitoring.exposition_lines import shown
 from support.monitoring.grafana import changed_panels
 from support.monitoring.healthy_load import SOAK_SECONDS, ObservedLoad, observe_load
 from support.monitoring.incident import Incident, observe_incident
