@@ -370,17 +370,30 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
 
 
 @main.command()
-@click.option("--target", required=True, metavar="URL", help="The server to measure, http only.")
+@click.option("--target", required=True, metavar="URL", help="The server to measure.")
 @click.option("--model", required=True, metavar="NAME", help="The name of a model there.")
 @click.option("--api", type=click.Choice(["openai", "ollama"]), default="openai", show_default=True)
 @click.option("--users", type=Number(), metavar="N", help="Closed loop: each sends its next request at once.")
 @click.option("--rate", type=click.FloatRange(0), metavar="R", help="Open loop: R requests per second.")
 @click.option(
     "--arrivals",
-    type=click.Choice(["constant", "poisson"]),
+    type=click.Choice(["constant", "poisson", "ramp"]),
     default="constant",
     show_default=True,
-    help="Of an open loop.",
+    help="Of an open loop. A ramp reaches its rate after --seconds.",
+)
+@click.option(
+    "--trace",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Replay recorded requests (JSON lines).",
+)
+@click.option("--turns", type=Number(), metavar="N", help="Users have conversations of N requests.")
+@click.option(
+    "--cancelled-share",
+    type=click.FloatRange(0, 1, max_open=True),
+    metavar="SHARE",
+    help="So many clients leave at the first token, 0.1 for a tenth.",
 )
 @click.option("--requests", type=Number(), metavar="N", help="Measure N requests.")
 @click.option("--seconds", type=click.FloatRange(0), metavar="S", help="Measure what is sent in S seconds.")
@@ -396,7 +409,9 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
     help="Where requests.csv and quality.json are written.",
 )
 @click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
-def load(target: str, folder: Path | None, defines: tuple[str, ...], **given: Any) -> None:
+def load(
+    target: str, folder: Path | None, trace: Path | None, defines: tuple[str, ...], **given: Any
+) -> None:
     """Measure latency and throughput of a running server under a load of streamed chat requests.
 
     \b
@@ -408,6 +423,7 @@ def load(target: str, folder: Path | None, defines: tuple[str, ...], **given: An
     from support.performance.load.plan import LoadPlan
     from support.performance.load.program import longest_seconds, run_load
     from support.performance.load.summary import lines
+    from support.performance.load.trace import read_trace
     from support.programs.run_directory import temp_prefix
     from support.settings import load_settings
 
@@ -415,7 +431,7 @@ def load(target: str, folder: Path | None, defines: tuple[str, ...], **given: An
     settings |= {"acceptance_target": "auto", "target_url": target}
     key = load_settings(settings).settings.api_key
     fields = {name: value for name, value in given.items() if value is not None}
-    plan = LoadPlan(url=target, key=key, **fields)
+    plan = LoadPlan(url=target, key=key, trace=read_trace(trace) if trace else (), **fields)
     _exit_at_signals()
     with tempfile.TemporaryDirectory(prefix=temp_prefix()) as own:
         result = run_load(plan, folder or Path(own), timeout=longest_seconds(plan))

@@ -5,6 +5,7 @@ concurrency   concurrent users with different questions, also more than the serv
 ground_truth  a server that states when it sent each token
 load          a load of streamed chat requests, with the time of each token
 load_figures  latencies, throughput, failures and goodput of a load
+machine_state  the machine during a measurement: waiting for CPUs, steal, governor
 percentiles   percentiles with confidence bounds, and the verdict of a limit
 ratio         the ratio of two targets, paired by rounds
 scenario      what the steps about concurrent users and measured loads call

@@ -38,7 +38,7 @@ class Throughput:
         sent = [request.sent_ns for request in result.measured]
         begin, end = (min(sent), max(sent)) if sent else (0, 0)
         window = (end - begin) / SECOND
-        good = [request for request in result.records if not request.failed]
+        good = [request for request in result.records if request.complete]
         tokens = sum(_tokens_between(request, begin, end) for request in good)
         ended = sum(begin < request.end_ns <= end for request in good)
         return cls(window, tokens / window if window else 0.0, ended / window if window else 0.0)

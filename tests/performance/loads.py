@@ -39,6 +39,7 @@ def request(
     made = RequestRecord(
         number=number,
         user=0,
+        turn=1,
         phase=Phase.MEASURED,
         scheduled_ns=int(sent * MS),
         sent_ns=int(sent * MS),

@@ -7,6 +7,8 @@ the machine is: a stamp lies after the sending of a token and before the read th
 from __future__ import annotations
 
 import asyncio
+import math
+import ssl
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -19,12 +21,13 @@ from types import FrameType
 from typing import Any
 
 import pytest
+import trustme
 
 from support.performance.ground_truth.agreement import Agreement
 from support.performance.ground_truth.server import Schedule, SentTimes
 from support.performance.load import __main__ as load_process
 from support.performance.load.__main__ import Analyst
-from support.performance.load.analysis import Analysed, IssuedRequest, analyse
+from support.performance.load.analysis import Analysed, IssuedRequest, analyse, answer_text
 from support.performance.load.clock import KERNEL_STAMPS, SECOND, Timer
 from support.performance.load.connection import Connection
 from support.performance.load.generator import Generator
@@ -32,8 +35,10 @@ from support.performance.load.plan import LoadPlan
 from support.performance.load.program import LoadFailed, LoadResult, longest_seconds, run_load
 from support.performance.load.quality import RunQuality
 from support.performance.load.record import Failure, Phase, RequestRecord, read_records, write_records
+from support.performance.load.trace import TracedRequest
 from support.programs.launcher import free_port
 from tests.http.tiny_server import Reply, TinyServer, bytes_reply, json_reply, silence
+from tests.http.tls_tunnel import tls_tunnel
 from tests.timeouts import PATIENCE
 
 Serve = Callable[[Reply], TinyServer]
@@ -60,7 +65,7 @@ def send(plan: LoadPlan) -> list[Analysed]:
     """In this process."""
     issued: list[IssuedRequest] = []
     asyncio.run(Generator(plan, issued.append).run())
-    return [analyse(one, plan.api, plan.output_tokens) for one in issued]
+    return [analyse(one, plan.api) for one in issued]
 
 
 def text_of(one: Analysed) -> str:
@@ -123,10 +128,10 @@ def test_stamps_of_the_kernel_are_nearer_to_the_truth_than_the_times_of_reads(sy
     asyncio.run(Generator(plan, requests.append).run())
     # The first packets of a run may have no stamp.
     issued = [one for one in requests if one.phase is Phase.MEASURED]
-    stamped = [analyse(one, plan.api, plan.output_tokens) for one in issued]
+    stamped = [analyse(one, plan.api) for one in issued]
     for one in issued:
         one.exchange.reads = [(time, (), data) for time, _, data in one.exchange.reads]
-    plain = [analyse(one, plan.api, plan.output_tokens) for one in issued]
+    plain = [analyse(one, plan.api) for one in issued]
     assert sum(one.reads.unstamped for one in stamped) < sum(len(one.reads.lags) for one in stamped) / 10
     assert all(one.reads.unstamped and not one.reads.lags for one in plain)
 
@@ -348,6 +353,9 @@ def test_the_process_of_a_load_leaves_records_events_and_quality(synthetic_url: 
     assert quality.requested == 4
     assert 0 < quality.achieved <= 4
     assert quality.wrong_lengths == 0
+    assert 0 <= quality.machine.busy <= 1
+    # Of a remote target only.
+    assert math.isnan(quality.handshake_p50_us)
     agreement = Agreement.of(result)
     assert len(agreement.ttft_ns) == len(agreement.itl) == 12
     assert len(agreement.gaps_ns) == 12 * 7
@@ -388,6 +396,72 @@ def test_a_run_of_failures_has_a_quality_too(tmp_path: Path) -> None:
     assert quality.kernel_stamps != quality.kernel_stamps
     written = RunQuality.read(tmp_path / "quality.json")
     assert written.wrong_lengths == quality.wrong_lengths == 0
+
+
+def test_a_share_of_the_clients_leaves_at_the_first_token(synthetic_url: str, tmp_path: Path) -> None:
+    plan = plan_for(synthetic_url, PLAIN, users=1, requests=20, cancelled_share=0.25)
+    result = run(plan, tmp_path)
+    cancelled = [record for record in result.records if record.cancelled]
+    assert [record.number for record in cancelled] == list(range(4, 22, 4))
+    for record in cancelled:
+        assert record.first_token_ns and record.output_tokens == -1
+        assert (record.ttft_ns, record.itl_ns, record.e2e_ns, record.failed) == (None, None, None, False)
+        # Long before the end of the answer.
+        assert len(record.event_times_ns) < PLAIN.tokens
+    # They are no measured requests, and no answers of another length.
+    assert len(result.measured) + sum(one.phase is Phase.MEASURED for one in cancelled) == 20
+    assert not any(record.failed for record in result.measured)
+    assert result.quality.wrong_lengths == 0
+
+
+def test_users_have_conversations(synthetic_url: str, tmp_path: Path) -> None:
+    plan = plan_for(synthetic_url, PLAIN, users=2, requests=12, turns=3)
+    records = run(plan, tmp_path).records
+    for user in range(2):
+        turns = [record.turn for record in records if record.user == user]
+        assert turns == [1 + number % 3 for number in range(len(turns))]
+    assert read_records(tmp_path / "requests.csv") == records
+
+
+def test_a_conversation_has_the_answers_of_the_server(synthetic_url: str) -> None:
+    plan = plan_for(synthetic_url, PLAIN, users=1, requests=2, turns=3)
+    issued: list[IssuedRequest] = []
+    asyncio.run(Generator(plan, issued.append).run())
+    answer = answer_text(issued[0].exchange, "openai")
+    assert answer and answer.startswith("@") and len(answer.split()) == 1 + PLAIN.tokens
+    assert answer == text_of(analyse(issued[0], "openai"))
+    broken = replace(issued[0].exchange, reads=issued[0].exchange.reads[:1])
+    assert answer_text(replace(broken, error=Failure.CLOSED), "openai") is None
+    assert answer_text(replace(broken, reads=[(0, (), b"nothing")]), "openai") is None
+
+
+def test_a_trace_is_sent_at_its_times_with_its_lengths(synthetic_url: str, tmp_path: Path) -> None:
+    trace = tuple(TracedRequest(at, 5, PLAIN.tokens) for at in (0.0, 5.0, 250.0))
+    plan = plan_for(synthetic_url, PLAIN, users=0, requests=0, trace=trace)
+    result = run(plan, tmp_path)
+    scheduled = [record.scheduled_ns - result.records[0].scheduled_ns for record in result.records]
+    assert scheduled == [0, 5_000_000, 250_000_000]
+    assert all(record.late_ns >= 0 for record in result.records)
+    assert len(result.measured) == 3
+    assert result.quality.wrong_lengths == 0
+
+
+def test_a_load_behind_tls(synthetic_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with tls_tunnel(synthetic_url, context) as url:
+        plan = plan_for(url, PLAIN, ca_file=str(tmp_path / "ca.pem"))
+        result = run(plan, tmp_path)
+        assert [record.failure for record in result.measured] == [Failure.NONE] * 4
+        assert result.quality.kernel_stamps == 0
+        # Never earlier than sent, as an exact clock has it.
+        assert all(error >= -CONVERSION_NS for error in Agreement.of(result).ttft_ns)
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        (failed, *_) = run(replace(plan, ca_file=""), tmp_path).measured
+        assert failed.failure is Failure.CONNECT
+        assert "certificate verify failed" in failed.detail
 
 
 def test_a_load_that_does_not_end_is_ended(serve: Serve, tmp_path: Path) -> None:

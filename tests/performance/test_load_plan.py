@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from support.errors import SettingsError
 from support.performance.load.arrivals import Phases, due_times
 from support.performance.load.clock import SECOND
 from support.performance.load.plan import LoadPlan
-from support.performance.load.prompts import prompts, request_bytes
+from support.performance.load.prompts import Conversation, Prompts, RequestMaker
 from support.performance.load.record import Phase
+from support.performance.load.trace import TracedRequest, read_trace
 from support.performance.percentiles import nearest_rank
 
 URL = "http://127.0.0.1"
@@ -25,13 +27,18 @@ WARM_UP, MEASURED, COOL_DOWN = Phase.WARM_UP, Phase.MEASURED, Phase.COOL_DOWN
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"users": 1, "rate": 1.0, "requests": 1}, "either users .* or a rate"),
-        ({"requests": 1}, "either users .* or a rate"),
+        ({"users": 1, "rate": 1.0, "requests": 1}, "either users .* a rate .* or a trace"),
+        ({"requests": 1}, "either users .* a rate .* or a trace"),
         ({"users": 1}, "needs an end"),
         ({"users": -1, "requests": 1}, "users of a load is below zero"),
         ({"users": 1, "requests": 1, "output_tokens": 0}, "output_tokens of a load has to be above zero"),
         ({"users": 1, "requests": 1, "api": "soap"}, "api of a load is 'soap'; choose openai, ollama"),
-        ({"url": "https://127.0.0.1", "users": 1, "requests": 1}, "over http:// only"),
+        ({"url": "ftp://127.0.0.1", "users": 1, "requests": 1}, "an http:// or https:// URL"),
+        ({"trace": (TracedRequest(0, 1, 1),), "requests": 1}, "a trace is sent as a whole"),
+        ({"rate": 1.0, "requests": 1, "arrivals": "ramp"}, "a ramp needs a rate and the seconds"),
+        ({"rate": 1.0, "requests": 1, "turns": 2}, "only the users of a closed loop have conversations"),
+        ({"users": 1, "requests": 1, "turns": 0}, "turns of a load has to be above zero"),
+        ({"users": 1, "requests": 1, "cancelled_share": 1.0}, "from 0 to below 1"),
     ],
 )
 def test_a_wrong_plan_is_rejected_in_one_line(fields: dict[str, Any], words: str) -> None:
@@ -49,15 +56,17 @@ def test_a_plan_is_the_same_after_json_and_its_key_is_not_shown() -> None:
 
 
 def test_prompts_differ_from_their_first_word_on() -> None:
-    first = list(itertools.islice(prompts(5, seed=None), 50))
-    other = list(itertools.islice(prompts(5, seed=None), 50))
+    maker = Prompts(seed=None)
+    first = [maker.next(5) for _ in range(50)]
+    other = [maker.next(5) for _ in range(50)]
     assert len({prompt.split()[0] for prompt in first + other}) == 100
     assert {len(prompt.split()) for prompt in first} == {5}
 
 
 def test_a_seed_repeats_prompts_but_not_their_salt() -> None:
     def parts(seed: int) -> tuple[list[str], list[str]]:
-        found = [prompt.partition(" ") for prompt in itertools.islice(prompts(5, seed), 9)]
+        maker = Prompts(seed)
+        found = [maker.next(5).partition(" ") for _ in range(9)]
         return [salt for salt, _, _ in found], [words for _, _, words in found]
 
     (salts, words), (other_salts, same_words), (_, other_words) = parts(1), parts(1), parts(2)
@@ -84,7 +93,7 @@ def test_a_request_is_whole_bytes(api: Any, path: str, limit: dict[str, Any]) ->
         key="k",
         extra={"ignore_eos": True},
     )
-    head, _, body = next(request_bytes(plan)).partition(b"\r\n\r\n")
+    head, _, body = next(RequestMaker(plan).requests()).data.partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
     assert lines[0] == f"POST {path} HTTP/1.1"
     assert {"Host: 127.0.0.1", "Authorization: Bearer k", f"Content-Length: {len(body)}"} <= set(lines)
@@ -129,6 +138,82 @@ def test_due_times_are_absolute_and_those_of_a_seed_are_repeated() -> None:
     # Of an exponential distribution they are equal. This seed's are; the tolerance is that of 2 000 samples.
     assert mean == pytest.approx(SECOND / 100, rel=0.1)
     assert deviation == pytest.approx(mean, rel=0.1)
+
+
+def test_a_ramp_rises_evenly_and_stays() -> None:
+    plan = LoadPlan(URL, "m", rate=10.0, seconds=4.0, arrivals="ramp")
+    due = [each / SECOND for each in itertools.islice(due_times(plan), 51)]
+    # Half the final rate on average: 20 requests in 4 seconds, a quarter of them in the first half.
+    assert due[0] == 0
+    assert due[20] == pytest.approx(4)
+    assert sum(each < 2 for each in due) == pytest.approx(5, abs=1)
+    assert [round(after - before, 3) for before, after in itertools.pairwise(due[20:])] == [0.1] * 30
+
+
+def test_a_trace_has_its_own_times_and_lengths(tmp_path: Path) -> None:
+    file = tmp_path / "trace.jsonl"
+    file.write_text(
+        '{"timestamp": 27500, "input_length": 5, "output_length": 2, "hash_ids": [1]}\n\n'
+        '{"timestamp": 27000, "input_length": 3, "output_length": 9}\n'
+    )
+    plan = LoadPlan(URL, "m", trace=read_trace(file))
+    assert list(due_times(plan)) == [0, SECOND // 2]
+    requests = list(RequestMaker(plan).requests())
+    assert [request.output_tokens for request in requests] == [9, 2]
+    bodies = [json.loads(request.data.partition(b"\r\n\r\n")[2]) for request in requests]
+    assert [len(body["messages"][0]["content"].split()) for body in bodies] == [3, 5]
+    assert [body["max_tokens"] for body in bodies] == [9, 2]
+    assert LoadPlan.from_json(plan.to_json()) == plan
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "has no request"),
+        ('{"timestamp": 1, "input_length": 5', "line 1: no JSON"),
+        ("[1, 2, 3]", "line 1: no object with timestamp, input_length, output_length"),
+        ('{"timestamp": 1, "input_length": 5}', "line 1: output_length has to be a number"),
+        (
+            '{"timestamp": -1, "input_length": 5, "output_length": 2}',
+            "timestamp has to be a number, 0 or above",
+        ),
+        ('{"timestamp": 1, "input_length": 0, "output_length": 2}', "input_length has to be a whole number"),
+        (
+            '{"timestamp": 1, "input_length": 1.5, "output_length": 2}',
+            "input_length has to be a whole number",
+        ),
+        ('{"timestamp": true, "input_length": 1, "output_length": 2}', "timestamp has to be a number"),
+        ('{"timestamp": 1e999, "input_length": 1, "output_length": 2}', "timestamp has to be a number"),
+        ("\n\n\n{}", "line 4: timestamp has to be a number"),
+    ],
+)
+def test_a_wrong_trace_is_rejected_in_one_line(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "trace.jsonl"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=words) as caught:
+        read_trace(file)
+    assert "\n" not in str(caught.value)
+    assert str(file) in str(caught.value)
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_trace(tmp_path / "none.jsonl")
+
+
+def test_a_conversation_repeats_what_was_said() -> None:
+    plan = LoadPlan(URL, "m", users=1, requests=1, turns=2, prompt_words=2)
+    conversation = Conversation(RequestMaker(plan))
+
+    def roles() -> list[str]:
+        request = conversation.next_request()
+        document = json.loads(request.data.partition(b"\r\n\r\n")[2])
+        return [str(request.turn), *(message["role"] for message in document["messages"])]
+
+    assert roles() == ["1", "user"]
+    conversation.add_answer("one")
+    assert roles() == ["2", "user", "assistant", "user"]
+    # Another one; and one more after an answer that failed.
+    assert roles() == ["1", "user"]
+    conversation.add_answer(None)
+    assert roles() == ["1", "user"]
 
 
 def test_a_percentile_is_a_value_that_was_measured() -> None:

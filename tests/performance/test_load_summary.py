@@ -27,6 +27,7 @@ def record(number: int, phase: Phase, sent: float, failure: Failure = Failure.NO
     return RequestRecord(
         number=number,
         user=0,
+        turn=1,
         phase=phase,
         scheduled_ns=begin,
         sent_ns=begin,
@@ -121,7 +122,7 @@ def test_the_command_fails_when_a_request_has_failed() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--requests", "1"), "either users (closed loop) or a rate (open loop)"),
+        (("--requests", "1"), "either users (closed loop), a rate (open loop) or a trace"),
         (("--users", "1"), "a load needs an end"),
         (("--users", "none", "--requests", "1"), "'none' is no whole number from 1"),
     ],
@@ -130,8 +131,3 @@ def test_wrong_usage_is_one_line(words: tuple[str, ...], message: str) -> None:
     code, output = load("--target", "http://127.0.0.1:1", "--model", "m", *words)
     assert (code, len(output.splitlines())) == (2, 1)
     assert message in output
-
-
-def test_https_is_not_measured() -> None:
-    code, output = load("--target", "https://127.0.0.1:1", "--model", "m", "--users", "1", "--requests", "1")
-    assert (code, "over http:// only" in output) == (2, True)

@@ -5,10 +5,12 @@ when this process had the CPU. And nothing is parsed while a response arrives: b
 stamps, and what they mean is found out after the load.
 
 plan        what is to be sent: target, requests, closed or open loop, how many
-prompts     requests as bytes: prompts that no cache can know
+prompts     requests as bytes: prompts that no cache can know, conversations
+trace       recorded requests: their times and lengths
 arrivals    phases of a load (warm-up, measured, cool-down), and the times of an open loop
 clock       stamps of the kernel on the monotonic clock; a timer that is not late
 connection  one connection: sends a request and keeps what arrives
+tls         a connection behind TLS
 response    what arrived, as an HTTP response: status, body, and when which byte of it was there
 answers     the streams of the APIs: tokens, usage, errors, end
 record      one request as measured, and its latencies by definition; CSV

@@ -18,7 +18,7 @@ from support.performance.load.analysis import Analysed, IssuedRequest, analyse
 from support.performance.load.generator import Generator
 from support.performance.load.plan import LoadPlan
 from support.performance.load.program import EVENTS, QUALITY, REQUESTS
-from support.performance.load.quality import CpuUse, run_quality
+from support.performance.load.quality import run_quality
 from support.performance.load.record import write_records
 
 # Reads that are kept until the end of the load, about 600 bytes each. Beyond them, requests are analysed at
@@ -48,7 +48,7 @@ class Analyst:
 
     def _analyse(self) -> None:
         for issued in self._waiting:
-            found = analyse(issued, self._plan.api, self._plan.output_tokens)
+            found = analyse(issued, self._plan.api)
             if not self._plan.keep_events:
                 found.events.clear()
             self._analysed.append(found)
@@ -72,14 +72,14 @@ def main() -> int:
     analyst = Analyst(plan)
     before = process_time_ns()
     with asyncio.Runner(loop_factory=_event_loop()) as runner:
-        window, cpu_in_window = runner.run(Generator(plan, analyst.keep).run())
+        part = runner.run(Generator(plan, analyst.keep).run())
     analysed = analyst.all()
-    cpu = CpuUse(in_window_ns=cpu_in_window, window_ns=window, in_all_ns=process_time_ns() - before)
+    cpu_ns = process_time_ns() - before
     write_records(folder / REQUESTS, [each.record for each in analysed])
     if plan.keep_events:
         _write_events(folder / EVENTS, analysed)
     # Last: with this file, the run is complete.
-    run_quality(plan, analysed, cpu).write(folder / QUALITY)
+    run_quality(plan, analysed, part, cpu_ns).write(folder / QUALITY)
     return EXIT_PASSED
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from support.performance.load.answers import READERS, Answer, TokenEvent, TokenKind
@@ -22,6 +23,8 @@ class IssuedRequest:
     user: int
     phase: Phase
     exchange: Exchange
+    requested_tokens: int
+    turn: int = 1
 
 
 @dataclass(slots=True)
@@ -50,7 +53,7 @@ class Analysed:
     events: list[tuple[int, TokenEvent]]
 
 
-def analyse(issued: IssuedRequest, api: str, requested_tokens: int) -> Analysed:
+def analyse(issued: IssuedRequest, api: str) -> Analysed:
     """Never raises for what a server has sent."""
     exchange = issued.exchange
     statistics = ReadStatistics()
@@ -72,6 +75,7 @@ def analyse(issued: IssuedRequest, api: str, requested_tokens: int) -> Analysed:
     record = RequestRecord(
         number=issued.number,
         user=issued.user,
+        turn=issued.turn,
         phase=issued.phase,
         scheduled_ns=exchange.scheduled,
         sent_ns=exchange.sent,
@@ -83,7 +87,7 @@ def analyse(issued: IssuedRequest, api: str, requested_tokens: int) -> Analysed:
         status=response.status if response else 0,
         failure=failure,
         detail=" ".join(detail.split())[:DETAIL_LENGTH],
-        requested_tokens=requested_tokens,
+        requested_tokens=issued.requested_tokens,
         prompt_tokens=_count(answer.prompt_tokens),
         output_tokens=_count(answer.output_tokens),
         cached_tokens=_count(answer.cached_tokens),
@@ -91,6 +95,27 @@ def analyse(issued: IssuedRequest, api: str, requested_tokens: int) -> Analysed:
         event_times_ns=tuple(time for time, _ in events),
     )
     return Analysed(record, statistics, events)
+
+
+def has_token(pieces: Sequence[bytes], api: str) -> bool:
+    """Whether an event with a token is in these reads, also of a response that is not complete."""
+    answer = _answer(pieces, api)
+    return answer is not None and bool(answer.events)
+
+
+def answer_text(exchange: Exchange, api: str) -> str | None:
+    """What the user reads: without reasoning. None for an answer that failed."""
+    answer = _answer([data for _, _, data in exchange.reads], api)
+    if exchange.error or answer is None or answer.error:
+        return None
+    return "".join(event.text for event in answer.events if event.kind is TokenKind.CONTENT)
+
+
+def _answer(pieces: Sequence[bytes], api: str) -> Answer | None:
+    try:
+        return READERS[api](read_response(pieces, range(len(pieces))).body)
+    except MalformedResponse:
+        return None
 
 
 def _times(exchange: Exchange, statistics: ReadStatistics) -> list[int]:
@@ -116,7 +141,7 @@ def _failure(exchange: Exchange, response: Response | None, answer: Answer) -> t
     if answer.error:
         return Failure.ERROR_EVENT, answer.error
     if exchange.error:
-        return exchange.error, f"after {len(answer.events)} events"
+        return exchange.error, exchange.detail or f"after {len(answer.events)} events"
     if response is None or not response.complete:
         return Failure.CLOSED, f"after {len(answer.events)} events"
     if not answer.events:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import random
 from collections.abc import Iterator
 
@@ -11,13 +13,31 @@ from support.performance.load.record import Phase
 
 
 def due_times(plan: LoadPlan) -> Iterator[int]:
-    """Nanoseconds from the start of an open loop, without end: one per 1/rate seconds, or Poisson's."""
+    """Nanoseconds from the start of an open loop, without end: one per 1/rate seconds, Poisson's, or a ramp.
+
+    Those of a trace end with it.
+    """
+    if plan.trace:
+        yield from (round(request.at_ms * SECOND / 1000) for request in plan.trace)
+        return
+    if plan.arrivals == "ramp":
+        yield from _ramp(plan.rate, plan.seconds)
     chance = random.Random(plan.seed)
     at = 0.0
     while True:
         yield round(at * SECOND)
         # Added up from the start, not from when the last one was sent: a late one delays none after it.
         at += chance.expovariate(plan.rate) if plan.arrivals == "poisson" else 1 / plan.rate
+
+
+def _ramp(rate: float, seconds: float) -> Iterator[int]:
+    """The rate rises linearly from 0: request n is due where its integral, rate * t^2 / (2 * seconds), is n.
+
+    After the ramp the rate stays.
+    """
+    on_ramp = math.floor(rate * seconds / 2)
+    yield from (round(math.sqrt(2 * seconds * number / rate) * SECOND) for number in range(on_ramp + 1))
+    yield from (round((seconds + number / rate) * SECOND) for number in itertools.count(1))
 
 
 class Phases:
@@ -50,6 +70,11 @@ class Phases:
             self._in_flight += 1
             return Phase.MEASURED
         return Phase.COOL_DOWN if self._in_flight else None
+
+    @property
+    def all_measured_ended(self) -> bool:
+        """Whether no measured request is open now."""
+        return not self._in_flight
 
     def end(self, phase: Phase, user: int) -> None:
         """A request has ended, in whatever way."""

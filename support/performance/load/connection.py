@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from time import perf_counter_ns
 
 from support.performance.load.clock import (
@@ -23,6 +25,7 @@ from support.performance.load.record import Failure
 from support.performance.load.response import ResponseEnd
 
 READ_BYTES = 1 << 16
+HANDSHAKE_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -30,7 +33,8 @@ class Exchange:
     """A request and what arrived for it. Times in nanoseconds of the monotonic clock.
 
     `reads`: the time of each read, its ancillary data with the stamp, and its bytes. `offsets`: wall clock
-    minus monotonic clock, before and after. `error`: CONNECT, CLOSED or TIMEOUT when it did not end.
+    minus monotonic clock, before and after. `error`: CONNECT, CLOSED, TIMEOUT or CANCELLED when it did not
+    end.
     """
 
     scheduled: int
@@ -39,6 +43,12 @@ class Exchange:
     reads: list[tuple[int, Ancillary, bytes]] = field(default_factory=list)
     offsets: tuple[int, int] = (0, 0)
     error: Failure = Failure.NONE
+    # Of the system, for a connection that was not there.
+    detail: str = ""
+
+
+# For the bytes of all reads so far.
+LeaveTest = Callable[[Sequence[bytes]], bool]
 
 
 class Connection:
@@ -53,24 +63,29 @@ class Connection:
         self._ended: asyncio.Future[Failure] | None = None
         self._response_end = ResponseEnd()
         self._peer_closed = False
+        self._leave: LeaveTest | None = None
 
-    async def exchange(self, request: bytes, scheduled: int) -> Exchange:
-        """Send a request and wait for the end of its response; it never raises for what the server does."""
+    async def exchange(self, request: bytes, scheduled: int, leave: LeaveTest | None = None) -> Exchange:
+        """Send a request and wait for the end of its response; it never raises for what the server does.
+
+        `leave`: whether to close the connection, for the reads that have come so far.
+        """
         exchange = Exchange(scheduled)
         deadline = self._loop.time() + self._timeout
         if self._is_stale():
             self.close()
         try:
             async with asyncio.timeout_at(deadline):
-                if self._socket is None:
+                if not self._is_open:
                     await self._connect()
-        except OSError:
+        except OSError as error:
             # A TimeoutError is one.
+            exchange.detail = str(error)
             self.close()
             exchange.sent = exchange.ended = perf_counter_ns()
             exchange.error = Failure.CONNECT
             return exchange
-        self._exchange, self._ended = exchange, self._loop.create_future()
+        self._exchange, self._ended, self._leave = exchange, self._loop.create_future(), leave
         self._response_end = ResponseEnd()
         timer = self._loop.call_at(deadline, self._end, Failure.TIMEOUT)
         before = wall_clock_offset()
@@ -91,6 +106,10 @@ class Connection:
             self._loop.remove_reader(self._socket)
             self._socket.close()
             self._socket = None
+
+    @property
+    def _is_open(self) -> bool:
+        return self._socket is not None
 
     def _is_stale(self) -> bool:
         """Whether the server has closed it meanwhile; the event loop may not have noticed that yet."""
@@ -163,6 +182,8 @@ class Connection:
             self._exchange.reads.append((perf_counter_ns(), ancillary, data))
             if self._response_end.is_in(data):
                 self._end(Failure.NONE)
+            elif self._leave is not None and self._leave([read for _, _, read in self._exchange.reads]):
+                self._end(Failure.CANCELLED)
 
     def _break(self) -> None:
         """The server has closed the connection, or sends something that nobody has requested."""
@@ -175,6 +196,32 @@ class Connection:
     def _end(self, error: Failure) -> None:
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(error)
+
+
+# Enough for a 95th percentile that is no maximum.
+HANDSHAKES = 21
+
+
+async def handshake_times(address: tuple[str, int], family: int) -> list[int]:
+    """Nanoseconds of opening a TCP connection, a round trip each; none for loopback or without an answer."""
+    try:
+        if ip_address(address[0].partition("%")[0]).is_loopback:
+            return []
+    except ValueError:
+        # A name that was not found.
+        return []
+    loop, found = asyncio.get_running_loop(), []
+    for _ in range(HANDSHAKES):
+        with socket.socket(family, socket.SOCK_STREAM) as connection:
+            connection.setblocking(False)
+            before = perf_counter_ns()
+            try:
+                async with asyncio.timeout(HANDSHAKE_SECONDS):
+                    await loop.sock_connect(connection, address)
+            except OSError:
+                return []
+            found.append(perf_counter_ns() - before)
+    return found
 
 
 async def resolve(host: str, port: int) -> tuple[tuple[str, int], int]:

@@ -4,20 +4,49 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from time import perf_counter_ns, process_time_ns
 from urllib.parse import urlsplit
 
-from support.performance.load.analysis import IssuedRequest
+from support.performance.load.analysis import IssuedRequest, answer_text, has_token
 from support.performance.load.arrivals import Phases, due_times
 from support.performance.load.clock import Timer, switch_stamps_on
-from support.performance.load.connection import Connection, Exchange, resolve
+from support.performance.load.connection import Connection, Exchange, handshake_times, resolve
 from support.performance.load.plan import LoadPlan
-from support.performance.load.prompts import request_bytes
+from support.performance.load.prompts import Conversation, Request, RequestMaker
 from support.performance.load.record import Phase
+from support.performance.load.tls import TlsConnection, trusted_certificates
+from support.performance.machine_state import MachineState, MachineUse
 
 # Before the next request of a user whose last one got no byte: a server that is gone needs no busy loop.
 PAUSE_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Nanoseconds: of the clock, and of CPU time of this process."""
+
+    time_ns: int
+    cpu_ns: int
+
+    @staticmethod
+    def now() -> Moment:
+        return Moment(perf_counter_ns(), process_time_ns())
+
+
+@dataclass(frozen=True)
+class MeasuredPart:
+    """From the first measured request to the end of the last one, in nanoseconds, and the machine meanwhile.
+
+    `handshakes_ns`: what connecting to a remote target took, before the load; none for a local one.
+    """
+
+    window_ns: int
+    cpu_ns: int
+    machine: MachineUse
+    handshakes_ns: Sequence[int]
 
 
 class Generator:
@@ -25,18 +54,24 @@ class Generator:
 
     def __init__(self, plan: LoadPlan, keep: Callable[[IssuedRequest], None]) -> None:
         self._plan, self._keep = plan, keep
-        self._requests = request_bytes(plan)
+        self._maker = RequestMaker(plan)
+        # Reads that have a token: there a client leaves that cancels its request.
+        self._leave = partial(has_token, api=plan.api)
         self._numbers = itertools.count(1)
         self._idle: list[Connection] = []
-        # The time and the CPU time when the first measured request was issued, and when the last one ended.
-        self._began: tuple[int, int] | None = None
-        self._ended = (0, 0)
+        # When the first measured request was issued, and when the last one ended.
+        self._began: Moment | None = None
+        self._ended = Moment(0, 0)
+        self._machine = MachineUse()
 
-    async def run(self) -> tuple[int, int]:
-        """Send the whole load; the time and the CPU time of its measured part, in nanoseconds."""
+    async def run(self) -> MeasuredPart:
+        """Send the whole load."""
         parts = urlsplit(self._plan.url)
         with switch_stamps_on():
-            self._address, self._family = await resolve(parts.hostname or "", parts.port or 80)
+            host, is_https = parts.hostname or "", parts.scheme == "https"
+            self._tls = (trusted_certificates(self._plan.ca_file), host) if is_https else None
+            self._address, self._family = await resolve(host, parts.port or (443 if is_https else 80))
+            handshakes = await handshake_times(self._address, self._family)
             start = perf_counter_ns()
             self._phases = Phases(self._plan, start)
             try:
@@ -45,7 +80,9 @@ class Generator:
                 for connection in self._idle:
                     connection.close()
         began, ended = self._began or self._ended, self._ended
-        return ended[0] - began[0], ended[1] - began[1]
+        return MeasuredPart(
+            ended.time_ns - began.time_ns, ended.cpu_ns - began.cpu_ns, self._machine, handshakes
+        )
 
     async def _closed_loop(self) -> None:
         async with asyncio.TaskGroup() as users:
@@ -54,9 +91,11 @@ class Generator:
 
     async def _user(self, user: int) -> None:
         await asyncio.sleep(self._plan.spread_seconds * user / self._plan.users)
-        due = perf_counter_ns()
+        due, conversation = perf_counter_ns(), Conversation(self._maker)
         while (phase := self._phases.next(due)) is not None:
-            exchange = await self._send(next(self._requests), phase, due, user)
+            exchange = await self._send(conversation.next_request(), phase, due, user)
+            if conversation.goes_on:
+                conversation.add_answer(answer_text(exchange, self._plan.api))
             if exchange.error and not exchange.reads:
                 await asyncio.sleep(PAUSE_SECONDS)
                 due = perf_counter_ns()
@@ -64,31 +103,41 @@ class Generator:
                 due = exchange.ended
 
     async def _open_loop(self, start: int) -> None:
-        timer = Timer(asyncio.get_running_loop())
+        timer, requests = Timer(asyncio.get_running_loop()), self._maker.requests()
         try:
-            async with asyncio.TaskGroup() as requests:
-                for offset in due_times(self._plan):
-                    due, request = start + offset, next(self._requests)
+            async with asyncio.TaskGroup() as tasks:
+                for offset, request in zip(due_times(self._plan), requests, strict=False):
+                    due = start + offset
                     await timer.wait_until(due)
                     if (phase := self._phases.next(due)) is None:
                         return
-                    requests.create_task(self._send(request, phase, due, user=0))
+                    tasks.create_task(self._send(request, phase, due, user=0))
         finally:
             timer.close()
 
-    async def _send(self, request: bytes, phase: Phase, due: int, user: int) -> Exchange:
+    async def _send(self, request: Request, phase: Phase, due: int, user: int) -> Exchange:
         if phase is Phase.MEASURED and self._began is None:
-            self._began = perf_counter_ns(), process_time_ns()
+            self._began, self._before = Moment.now(), MachineState.now()
         number = next(self._numbers)
         # The one that was used last: its buffers are warm, and the fewest stay open.
         connection = self._idle.pop() if self._idle else self._new_connection()
-        exchange = await connection.exchange(request, due)
+        leave = self._leave if self._is_cancelled(number) else None
+        exchange = await connection.exchange(request.data, due, leave)
         self._idle.append(connection)
         self._phases.end(phase, user)
         if phase is Phase.MEASURED:
-            self._ended = perf_counter_ns(), process_time_ns()
-        self._keep(IssuedRequest(number, user, phase, exchange))
+            self._ended = Moment.now()
+            if self._phases.all_measured_ended:
+                self._machine = MachineUse.between(self._before, MachineState.now())
+        self._keep(IssuedRequest(number, user, phase, exchange, request.output_tokens, request.turn))
         return exchange
 
+    def _is_cancelled(self, number: int) -> bool:
+        """As many as the plan has, evenly spread: of 10 %, each tenth."""
+        share = self._plan.cancelled_share
+        return int(number * share) > int((number - 1) * share)
+
     def _new_connection(self) -> Connection:
+        if self._tls:
+            return TlsConnection(self._address, self._family, self._plan.timeout, self._tls)
         return Connection(self._address, self._family, self._plan.timeout)

@@ -9,7 +9,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from support.errors import AcceptanceError
@@ -19,6 +19,7 @@ from support.performance.load.quality import RunQuality
 from support.performance.load.record import Phase, RequestRecord, read_records
 from support.programs.output_limit import read_output
 from support.programs.process import CommandTimeout, ManagedProcess
+from support.settings import ca_file
 
 REQUESTS, EVENTS, QUALITY = "requests.csv", "events.jsonl", "quality.json"
 _PLAN, _OUTPUT = "plan.json", "load.log"
@@ -40,8 +41,8 @@ class LoadResult:
 
     @property
     def measured(self) -> list[RequestRecord]:
-        """The requests that count, also those that failed."""
-        return [record for record in self.records if record.phase is Phase.MEASURED]
+        """The requests that count, also those that failed; not those that the client has cancelled."""
+        return [one for one in self.records if one.phase is Phase.MEASURED and not one.cancelled]
 
 
 def run_load(plan: LoadPlan, folder: Path, *, timeout: float) -> LoadResult:
@@ -51,6 +52,8 @@ def run_load(plan: LoadPlan, folder: Path, *, timeout: float) -> LoadResult:
     """
     # A file and no pipe: the plan may have a key, and this process does not wait for its reader.
     plan_file, output = folder / _PLAN, folder / _OUTPUT
+    if plan.url.startswith("https:") and not plan.ca_file and (trusted := ca_file()):
+        plan = replace(plan, ca_file=str(trusted))
     plan_file.write_text(plan.to_json(), encoding="utf-8")
     plan_file.chmod(0o600)
     try:
@@ -79,6 +82,8 @@ def run_load(plan: LoadPlan, folder: Path, *, timeout: float) -> LoadResult:
 
 def longest_seconds(plan: LoadPlan) -> float:
     """No load takes longer, unless its generator hangs: each of its requests ends within its time limit."""
+    if plan.trace:
+        return plan.trace[-1].at_ms / 1000 + plan.timeout + ANALYSIS_SECONDS
     issuing = plan.seconds or math.inf
     if plan.requests:
         each = plan.timeout if plan.users else 1 / plan.rate

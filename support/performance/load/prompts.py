@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import random
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,32 +28,94 @@ _WORDS = (
 PATHS = {"openai": "/v1/chat/completions", "ollama": "/api/chat"}
 
 
-def request_bytes(plan: LoadPlan) -> Iterator[bytes]:
-    """Requests of a plan without end, head and body in one piece, so that one system call sends them."""
-    parts = urlsplit(plan.url)
-    path = parts.path.rstrip("/") + PATHS[plan.api]
-    authorization = f"Authorization: Bearer {plan.key}\r\n" if plan.key else ""
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
-        f"Accept: text/event-stream, application/x-ndjson\r\n{authorization}Content-Length: "
-    ).encode()
-    for prompt in prompts(plan.prompt_words, plan.seed):
-        body = json.dumps(_document(plan, f"{prompt} {plan.question}".rstrip())).encode()
-        yield head + b"%d\r\n\r\n" % len(body) + body
+Message = Mapping[str, str]
 
 
-def prompts(words: int, seed: int | None) -> Iterator[str]:
-    """So many words each, the first one the salt; a seed repeats the others."""
-    chance = random.Random(seed)
-    while True:
-        yield " ".join([secrets.token_hex(8), *chance.choices(_WORDS, k=words - 1)])
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Head and body in one piece, so that one system call sends them. `turn` of its conversation, from 1."""
+
+    data: bytes
+    output_tokens: int
+    turn: int = 1
 
 
-def _document(plan: LoadPlan, prompt: str) -> dict[str, Any]:
-    messages = [{"role": "user", "content": prompt}]
-    document: dict[str, Any] = {"model": plan.model, "messages": messages, "stream": True}
-    if plan.api == "openai":
-        document |= {"max_tokens": plan.output_tokens, "stream_options": {"include_usage": True}}
-    else:
-        document |= {"options": {"num_predict": plan.output_tokens}}
-    return {**document, **plan.extra}
+class Prompts:
+    """Each of so many words, the first one the salt; a seed repeats the others."""
+
+    def __init__(self, seed: int | None) -> None:
+        self._chance = random.Random(seed)
+
+    def next(self, words: int) -> str:
+        return " ".join([secrets.token_hex(8), *self._chance.choices(_WORDS, k=words - 1)])
+
+
+class RequestMaker:
+    """Makes the requests of a plan, each with a prompt of its own."""
+
+    def __init__(self, plan: LoadPlan) -> None:
+        self.plan = plan
+        self._prompts = Prompts(plan.seed)
+        parts = urlsplit(plan.url)
+        path = parts.path.rstrip("/") + PATHS[plan.api]
+        authorization = f"Authorization: Bearer {plan.key}\r\n" if plan.key else ""
+        self._head = (
+            f"POST {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
+            f"Accept: text/event-stream, application/x-ndjson\r\n{authorization}Content-Length: "
+        ).encode()
+
+    def message(self, words: int) -> Message:
+        """Of the user: so many words and the question of the plan."""
+        return {"role": "user", "content": f"{self._prompts.next(words)} {self.plan.question}".rstrip()}
+
+    def request(self, messages: Sequence[Message], output_tokens: int, turn: int = 1) -> Request:
+        body = json.dumps(self._document(messages, output_tokens)).encode()
+        return Request(self._head + b"%d\r\n\r\n" % len(body) + body, output_tokens, turn)
+
+    def requests(self) -> Iterator[Request]:
+        """Of an open loop: those of the trace, else all alike and without end."""
+        if self.plan.trace:
+            for traced in self.plan.trace:
+                yield self.request([self.message(traced.input_length)], traced.output_length)
+            return
+        while True:
+            yield self.request([self.message(self.plan.prompt_words)], self.plan.output_tokens)
+
+    def _document(self, messages: Sequence[Message], output_tokens: int) -> dict[str, Any]:
+        plan = self.plan
+        document: dict[str, Any] = {"model": plan.model, "messages": list(messages), "stream": True}
+        if plan.api == "openai":
+            document |= {"max_tokens": output_tokens, "stream_options": {"include_usage": True}}
+        else:
+            document |= {"options": {"num_predict": output_tokens}}
+        return {**document, **plan.extra}
+
+
+class Conversation:
+    """The requests of one user of a closed loop: in each turn all that was said before, up to `turns`."""
+
+    def __init__(self, maker: RequestMaker) -> None:
+        self._maker = maker
+        self._messages: list[Message] = []
+        self._turn = 0
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another turn follows: only then is the text of the answer needed."""
+        return self._turn < self._maker.plan.turns
+
+    def next_request(self) -> Request:
+        """Of the next turn, or the first one of another conversation."""
+        if not self.goes_on or not self._turn:
+            self._messages, self._turn = [], 0
+        self._turn += 1
+        plan = self._maker.plan
+        self._messages.append(self._maker.message(plan.prompt_words))
+        return self._maker.request(self._messages, plan.output_tokens, self._turn)
+
+    def add_answer(self, text: str | None) -> None:
+        """What the server has answered; None for an answer that failed: the conversation ends."""
+        if text is None:
+            self._turn = 0
+        else:
+            self._messages.append({"role": "assistant", "content": text})

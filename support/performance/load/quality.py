@@ -9,26 +9,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from support.performance.load.analysis import Analysed
 from support.performance.load.clock import SECOND
+from support.performance.load.generator import MeasuredPart
 from support.performance.load.plan import LoadPlan
 from support.performance.load.record import Phase, RequestRecord
+from support.performance.machine_state import MachineUse
 from support.performance.percentiles import nearest_rank
 
 MICROSECOND = 1000
-
-
-@dataclass(frozen=True)
-class CpuUse:
-    """Nanoseconds of CPU time of the generator: in the window of the measured requests, which took
-    `window_ns`, and in all, from the start of the load to the end of its analysis."""
-
-    in_window_ns: int
-    window_ns: int
-    in_all_ns: int
 
 
 @dataclass(frozen=True)
@@ -42,7 +34,8 @@ class RunQuality:
     `cpu_share`: of one core. `cpu_ms_per_1000_tokens`: of all requests, their analysis included.
     `late_*`: from the scheduled moment of a request to its sending. `requested`, `achieved`: users in flight
     on average (closed loop), requests per second (open loop: of the schedule, and as sent).
-    `wrong_lengths`: answers without failure that have not the requested number of tokens.
+    `wrong_lengths`: answers without failure that have not the requested number of tokens. `handshake_*`: of
+    opening a connection to a remote target, a round trip of the network.
     """
 
     kernel_stamps: float
@@ -59,17 +52,23 @@ class RunQuality:
     requested: float
     achieved: float
     wrong_lengths: int
+    machine: MachineUse = field(default_factory=MachineUse)
+    handshake_p50_us: float = math.nan
+    handshake_p95_us: float = math.nan
 
     def write(self, file: Path) -> None:
         file.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
     @staticmethod
     def read(file: Path) -> RunQuality:
-        return RunQuality(**json.loads(file.read_text(encoding="utf-8")))
+        document = json.loads(file.read_text(encoding="utf-8"))
+        return RunQuality(**{**document, "machine": MachineUse(**document["machine"])})
 
 
-def run_quality(plan: LoadPlan, analysed: Sequence[Analysed], cpu: CpuUse) -> RunQuality:
-    """Of a load, from all of its requests."""
+def run_quality(
+    plan: LoadPlan, analysed: Sequence[Analysed], part: MeasuredPart, cpu_in_all_ns: int
+) -> RunQuality:
+    """Of a load, from all of its requests. `cpu_in_all_ns`: CPU time of the generator, with its analysis."""
     measured = [each for each in analysed if each.record.phase is Phase.MEASURED]
     lags = [lag / MICROSECOND for each in measured for lag in each.reads.lags]
     reads = len(lags) + sum(each.reads.unstamped for each in measured)
@@ -85,13 +84,16 @@ def run_quality(plan: LoadPlan, analysed: Sequence[Analysed], cpu: CpuUse) -> Ru
         events_per_read=_ratio(sum(each.reads.events for each in measured), event_reads),
         coalesced=_ratio(sum(each.reads.coalesced_reads for each in measured), event_reads),
         clock_shift_us=max((each.reads.clock_shift for each in measured), default=0) / MICROSECOND,
-        cpu_share=_ratio(cpu.in_window_ns, cpu.window_ns),
-        cpu_ms_per_1000_tokens=_ratio(cpu.in_all_ns / 1e6, tokens / 1000),
+        cpu_share=_ratio(part.cpu_ns, part.window_ns),
+        cpu_ms_per_1000_tokens=_ratio(cpu_in_all_ns / 1e6, tokens / 1000),
         late_p99_us=nearest_rank(late, 99),
         late_max_us=nearest_rank(late, 100),
         requested=requested,
         achieved=achieved,
-        wrong_lengths=sum(not (each.record.failed or each.record.has_requested_length) for each in measured),
+        machine=part.machine,
+        handshake_p50_us=nearest_rank([time / MICROSECOND for time in part.handshakes_ns], 50),
+        handshake_p95_us=nearest_rank([time / MICROSECOND for time in part.handshakes_ns], 95),
+        wrong_lengths=sum(each.record.complete and not each.record.has_requested_length for each in measured),
     )
 
 

@@ -26,6 +26,8 @@ class Failure(StrEnum):
     """Why a request counts as failed, the first that applies."""
 
     NONE = ""
+    # By this client, on purpose: no failure of the server, and no measured request either.
+    CANCELLED = "cancelled by the client"
     MALFORMED = "malformed response"
     STATUS = "status"
     ERROR_EVENT = "error event"
@@ -43,11 +45,13 @@ class RequestRecord:
     `user`: of a closed loop, else 0. `scheduled`: when it was to be sent. `first_answer`: the first event
     with a token that is no reasoning. `last_token`: the last event with a token; `end`: the last byte.
     Tokens by the usage of the answer, -1 where it has none. `coalesced_events`: those that have the time of a
-    later event, as both came with one read. `event_times`: of each event with tokens.
+    later event, as both came with one read. `event_times`: of each event with tokens. `turn` of its
+    conversation, from 1.
     """
 
     number: int
     user: int
+    turn: int
     phase: Phase
     scheduled_ns: int
     sent_ns: int
@@ -68,7 +72,16 @@ class RequestRecord:
 
     @property
     def failed(self) -> bool:
-        return self.failure is not Failure.NONE
+        return not (self.complete or self.cancelled)
+
+    @property
+    def cancelled(self) -> bool:
+        return self.failure is Failure.CANCELLED
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole answer came: only then are there latencies."""
+        return self.failure is Failure.NONE
 
     @property
     def late_ns(self) -> int:
@@ -78,17 +91,17 @@ class RequestRecord:
     @property
     def ttft_ns(self) -> int | None:
         """Time to first token, from the moment of sending."""
-        return None if self.failed else self.first_token_ns - self.sent_ns
+        return self.first_token_ns - self.sent_ns if self.complete else None
 
     @property
     def scheduled_ttft_ns(self) -> int | None:
         """Time to first token from the moment at which it was to be sent."""
-        return None if self.failed else self.first_token_ns - self.scheduled_ns
+        return self.first_token_ns - self.scheduled_ns if self.complete else None
 
     @property
     def ttfo_ns(self) -> int | None:
         """Time to the first token that is no reasoning; None for an answer without one."""
-        return None if self.failed or not self.first_answer_ns else self.first_answer_ns - self.sent_ns
+        return self.first_answer_ns - self.sent_ns if self.complete and self.first_answer_ns else None
 
     @property
     def itl_ns(self) -> float | None:
@@ -97,19 +110,19 @@ class RequestRecord:
         None without usage or with a single token: the mean of event gaps is another quantity, as an event may
         have several tokens.
         """
-        if self.failed or self.output_tokens < 2:
+        if not self.complete or self.output_tokens < 2:
             return None
         return (self.last_token_ns - self.first_token_ns) / (self.output_tokens - 1)
 
     @property
     def e2e_ns(self) -> int | None:
         """End to end: from sending to the last token."""
-        return None if self.failed else self.last_token_ns - self.sent_ns
+        return self.last_token_ns - self.sent_ns if self.complete else None
 
     @property
     def e2e_end_ns(self) -> int | None:
         """From sending to the last byte: with finish reason, usage and the end of the stream."""
-        return None if self.failed else self.end_ns - self.sent_ns
+        return self.end_ns - self.sent_ns if self.complete else None
 
     @property
     def gaps_ns(self) -> list[int]:

@@ -68,8 +68,7 @@ def _latencies(figures: LoadFigures) -> Iterator[tuple[str, Sequence[Percentile]
 def lines(result: LoadResult) -> Iterator[str]:
     """The summary and how well it was measured. A percentile of too few samples is marked."""
     plan, quality, summary = result.plan, result.quality, LoadSummary.of(result)
-    load = f"{plan.users} users" if plan.users else f"{plan.rate:g} requests per second, {plan.arrivals}"
-    yield f"{plan.url} ({plan.model}, {plan.api}): {load}"
+    yield f"{plan.url} ({plan.model}, {plan.api}): {plan}"
     failures = ", ".join(f"{count} x {failure.value}" for failure, count in summary.failures.items())
     failed = f"{summary.failed} failed" + (f" ({failures})" if failures else "")
     yield f"{summary.requests} measured requests in {summary.window:.1f} s, {failed}"
