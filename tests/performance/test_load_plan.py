@@ -75,6 +75,31 @@ def test_a_seed_repeats_prompts_but_not_their_salt() -> None:
     assert not set(salts) & set(other_salts)
 
 
+def test_a_salt_and_a_seed_repeat_whole_prompts() -> None:
+    def repeated(salt: str) -> list[str]:
+        maker = Prompts(1, salt)
+        return [maker.next(5) for _ in range(9)]
+
+    first, again, other = map(repeated, ("round 1", "round 1", "round 2"))
+    assert first == again
+    assert not set(first) & set(other)
+    assert len({prompt.split()[0] for prompt in first}) == 9
+
+
+def test_a_prefix_is_the_same_in_each_prompt_of_a_run_and_in_no_other() -> None:
+    def parts(salt: str | None) -> tuple[set[str], set[str]]:
+        """The first seven words, and the eighth."""
+        maker = Prompts(1, salt, prefix_words=7)
+        found = [maker.next(5).split(" ") for _ in range(9)]
+        assert {len(words) for words in found} == {12}
+        return {" ".join(words[:7]) for words in found}, {words[7] for words in found}
+
+    (prefix, salts), (other, _) = parts(None), parts(None)
+    assert (len(prefix), len(salts)) == (1, 9)
+    assert not prefix & other
+    assert parts("round 1") == parts("round 1")
+
+
 @pytest.mark.parametrize(
     ("api", "path", "limit"),
     [

@@ -125,6 +125,12 @@ def test_an_event_may_have_several_tokens_and_come_in_two_parts(synthetic_url: s
     assert sent.tokens[0] - sent.arrived >= (split.ttft_us + split.split_us) * MICROSECOND
 
 
+def test_two_answers_may_have_the_same_text(synthetic_url: str) -> None:
+    same = replace(PLAIN, same_text=True)
+    found = ["".join(deltas(openai_chunks(stream(synthetic_url, OPENAI, same)))) for _ in range(2)]
+    assert found == ["0 1 2 3 4 5 "] * 2
+
+
 def test_comments_stand_between_events(synthetic_url: str) -> None:
     body = stream(synthetic_url, OPENAI, replace(PLAIN, comments=True))
     assert body.count(b": ping\n\n") == PLAIN.tokens
@@ -231,13 +237,16 @@ def test_a_program_that_cannot_be_compiled_leaves_nothing(
 @pytest.mark.usefixtures("synthetic_url")
 def test_it_ends_with_its_parent() -> None:
     program = build(default_cache())
-    start = f"s = subprocess.Popen([{str(program)!r}]); print(s.pid, flush=True); s.wait()"
-    code = f"import subprocess; {start}"
+    # One write: the line of the server may come between two.
+    start = f"s = subprocess.Popen([{str(program)!r}]); os.write(1, b'%d\\n' % s.pid); s.wait()"
+    code = f"import os, subprocess; {start}"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        # The port comes from the server itself, the process id from its parent.
-        numbers = [int(parent.stdout.readline()) for _ in range(2)]
-        parent.send_signal(signal.SIGKILL)
+        try:
+            assert parent.stdout is not None
+            # The port comes from the server itself, the process id from its parent.
+            numbers = [int(parent.stdout.readline()) for _ in range(2)]
+        finally:
+            parent.send_signal(signal.SIGKILL)
     started = [number for number in numbers if is_running(number, program)]
     wait_until(
         "the end of the server", lambda: not any(is_running(n, program) for n in started), timeout=PATIENCE

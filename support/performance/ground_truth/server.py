@@ -62,6 +62,8 @@ class Schedule:
     usage_us: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
+    # The numbers of the tokens as their text, the same in each answer, instead of the times.
+    same_text: bool = False
 
     @property
     def model(self) -> str:

@@ -38,7 +38,7 @@ enum { MAX_CONNECTIONS = 4096, MAX_REQUEST = 16 << 20, MAX_PER_EVENT = 64, MODEL
 /* Times in microseconds; each key is described in server.py. */
 struct schedule {
 	long ttft_us, itl_us, tokens, tokens_per_event, role_us, split_us, reasoning, comments, together;
-	long error_after, drop_after, usage, usage_us, prompt_tokens, cached_tokens;
+	long error_after, drop_after, usage, usage_us, prompt_tokens, cached_tokens, same_text;
 };
 
 static const struct schedule DEFAULTS = {.tokens = 1, .tokens_per_event = 1, .usage = 1};
@@ -50,7 +50,7 @@ static const struct {
 } KEYS[] = {
 	KEY(ttft_us), KEY(itl_us), KEY(tokens), KEY(tokens_per_event), KEY(role_us), KEY(split_us),
 	KEY(reasoning), KEY(comments), KEY(together), KEY(error_after), KEY(drop_after), KEY(usage),
-	KEY(usage_us), KEY(prompt_tokens), KEY(cached_tokens),
+	KEY(usage_us), KEY(prompt_tokens), KEY(cached_tokens), KEY(same_text),
 };
 
 enum step { ROLE, EVENT, REST_OF_EVENT, END };
@@ -222,10 +222,11 @@ static const char *tail_of_event(const struct connection *one)
 /* The tokens of one event: all of them are sent now. */
 static void text_of_event(struct connection *one, char *text, size_t size)
 {
-	int length = one->sent ? 0 : snprintf(text, size, "@%lld ", (long long)one->arrived);
+	bool times = !one->schedule.same_text;
+	int length = one->sent || !times ? 0 : snprintf(text, size, "@%lld ", (long long)one->arrived);
 	int64_t time = now(CLOCK_MONOTONIC);
 	for (long left = one->schedule.tokens_per_event; left && one->sent < one->schedule.tokens; left--) {
-		length += snprintf(text + length, size - length, "%lld ", (long long)time);
+		length += snprintf(text + length, size - length, "%lld ", times ? (long long)time : (long long)one->sent);
 		one->sent++;
 	}
 }

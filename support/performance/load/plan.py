@@ -43,6 +43,8 @@ class LoadPlan:
     # The share of the requests whose client closes the connection at the first token, from 0 to 1.
     cancelled_share: float = 0.0
     prompt_words: int = 16
+    # Words before those, the same in each prompt of a run: what a prefix cache can know.
+    prefix_words: int = 0
     # The end of each prompt: with a scripted model, the keyword of its answer.
     question: str = ""
     output_tokens: int = 64
@@ -50,6 +52,8 @@ class LoadPlan:
     timeout: float = 60.0
     # Of Poisson's arrivals and of the prompts, but for their salt; None: another one in each run.
     seed: int | None = None
+    # With the same salt and seed, another run sends the same prompts; None: new ones in each run.
+    salt: str | None = None
     key: str | None = field(default=None, repr=False)
     # Of an https target: more certificates to trust, a file in PEM form.
     ca_file: str = ""
@@ -67,7 +71,10 @@ class LoadPlan:
         if not (self.requests or self.seconds or self.trace):
             raise SettingsError("a load needs an end: a number of requests, or seconds")
         self._require_fitting_options()
-        for name in ("users", "rate", "requests", "seconds", "warm_up_seconds", "spread_seconds"):
+        for name in (
+            *("users", "rate", "requests", "seconds", "warm_up_seconds", "spread_seconds"),
+            "prefix_words",
+        ):
             if getattr(self, name) < 0:
                 raise SettingsError(f"{name} of a load is below zero: {getattr(self, name)}")
         for name in ("turns", "prompt_words", "output_tokens", "timeout"):

@@ -2,11 +2,14 @@
 
 A prefix cache compares prompts from their start. So the salt stands at the head and is new in each request,
 also in a run with the seed of another one: a repeated prompt makes the time to first token that of the cache
-(vLLM's issue 54227: 49 times shorter).
+(vLLM's issue 54227: 49 times shorter). Only a plan with a salt of its own repeats prompts, to send them to
+another server, and only a plan with a prefix has words that a cache may know.
 """
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import random
 import secrets
@@ -41,13 +44,25 @@ class Request:
 
 
 class Prompts:
-    """Each of so many words, the first one the salt; a seed repeats the others."""
+    """Each of so many words, the first one its salt; a seed repeats the others, a salt the salts.
 
-    def __init__(self, seed: int | None) -> None:
-        self._chance = random.Random(seed)
+    `prefix_words`: before them, the same in each prompt; the first one is a salt as well.
+    """
+
+    def __init__(self, seed: int | None, salt: str | None = None, prefix_words: int = 0) -> None:
+        self._chance, self._salts = random.Random(seed), _salts(salt)
+        first = next(self._salts)
+        self._prefix = [first, *self._chance.choices(_WORDS, k=prefix_words - 1)] if prefix_words else []
 
     def next(self, words: int) -> str:
-        return " ".join([secrets.token_hex(8), *self._chance.choices(_WORDS, k=words - 1)])
+        own = [next(self._salts), *self._chance.choices(_WORDS, k=words - 1)]
+        return " ".join([*self._prefix, *own])
+
+
+def _salts(salt: str | None) -> Iterator[str]:
+    """Sixteen digits each, without end."""
+    for number in itertools.count():
+        yield hashlib.sha256(f"{salt} {number}".encode()).hexdigest()[:16] if salt else secrets.token_hex(8)
 
 
 class RequestMaker:
@@ -55,7 +70,7 @@ class RequestMaker:
 
     def __init__(self, plan: LoadPlan) -> None:
         self.plan = plan
-        self._prompts = Prompts(plan.seed)
+        self._prompts = Prompts(plan.seed, plan.salt, plan.prefix_words)
         parts = urlsplit(plan.url)
         path = parts.path.rstrip("/") + PATHS[plan.api]
         authorization = f"Authorization: Bearer {plan.key}\r\n" if plan.key else ""
