@@ -531,8 +531,9 @@ def probe(target: str, every: str, listen: str, defines: tuple[str, ...]) -> Non
     """Repeat four checks on a running server, with the results as metrics for Prometheus.
 
     \b
-    A round is four requests, one after the other, with at most 16 generated tokens, and changes
-    nothing. Ctrl-C or SIGTERM stops it with exit code 0. `acceptance rules` has alerts for it.
+    A round is four requests, one after the other, with at most 16 generated tokens, after those that
+    identify the server; it changes nothing. Ctrl-C or SIGTERM stops it with exit code 0.
+    `acceptance rules` has alerts for it.
     """
     from support.monitoring.metrics_endpoint import parse_address, served
     from support.probe.prober import Prober, parse_interval

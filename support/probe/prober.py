@@ -43,7 +43,6 @@ class Prober:
         self._report = report
         self._failures: dict[str, str] = {}
         self._endpoint: Endpoint | None = None
-        self._may_be_another = False
         self.metrics = ProbeMetrics(interval, redact_url(settings.target_url))
 
     def run(self, wait: Callable[[float], object]) -> NoReturn:
@@ -66,10 +65,7 @@ class Prober:
             self.metrics.add(result)
             self._report_change(result)
         self.metrics.end_round()
-        failed = [result for result in results if result.failure]
-        # It may have been started again since the round before, with another version or model.
-        self._may_be_another = bool(failed)
-        if len(failed) == len(results):
+        if all(result.failure for result in results):
             self._endpoint = None
 
     def _results(self) -> Iterator[Result]:
@@ -85,12 +81,11 @@ class Prober:
                 yield run_check(client, endpoint, case)
 
     def _identified(self) -> Endpoint:
-        """The server, with the model that it lists; raises `TargetError` while it does not answer.
+        """The server, with the model that it lists now; raises `TargetError` while it does not answer.
 
-        One that has answered before, and is not identified again, is checked as it was.
+        It may have been started again since the round before, with another version or model. One that has
+        answered before, and is not identified again, is checked as it was.
         """
-        if self._endpoint is not None and not self._may_be_another:
-            return self._endpoint
         try:
             target = discover(self._settings)
         except TargetError:

@@ -130,6 +130,31 @@ def test_another_model_is_checked_after_one_round(monkeypatch: pytest.MonkeyPatc
     assert values(probe, "acceptance_probe_success") == dict.fromkeys(ALL, 1.0), lines
 
 
+def test_the_version_of_an_upgraded_server_is_shown_after_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the same model, and no check has failed."""
+    version = "0.9.1"
+
+    def stated(settings: Settings) -> Target:
+        target = discover(settings)
+        assert isinstance(target, UrlTarget)
+        return replace(target, program="mistralrs", version=version)
+
+    def shown() -> list[str]:
+        name = "acceptance_probe_target_info"
+        samples = [one for metric in probe.metrics.registry.collect() for one in metric.samples]
+        return [one.labels["version"] for one in samples if one.name == name]
+
+    monkeypatch.setattr("support.probe.prober.discover", stated)
+    with server() as url:
+        probe, lines = prober(url)
+        probe.run_round()
+        assert shown() == ["0.9.1"]
+        version = "0.9.2"
+        probe.run_round()
+    assert shown() == ["0.9.2"]
+    assert values(probe, "acceptance_probe_success") == dict.fromkeys(ALL, 1.0), lines
+
+
 def test_a_server_that_cannot_be_identified_again_is_checked_as_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -258,32 +283,42 @@ def test_a_signal_stops_it_with_exit_code_0(number: signal.Signals) -> None:
 
 
 def test_a_server_that_degrades_fires_the_alert(monitoring_settings: Settings, tmp_path: Path) -> None:  # noqa: F811
-    """By the real Prometheus, with windows of the rules a hundredth of what users have: late, then ended."""
-    alert, slow = (
-        f'ALERTS{{alertname="MistralrsProbe{name}",alertstate="firing"}}' for name in ("Failing", "Slow")
+    """By the real Prometheus, with windows of the rules a hundredth of what users have: late, then ended.
+
+    Then the rounds are not repeated any more.
+    """
+    failing, slow, stale = (
+        f'ALERTS{{alertname="MistralrsProbe{name}",alertstate="firing"}}'
+        for name in ("Failing", "Slow", "Stale")
     )
-    rules, engine = rules_file({"first_token_seconds": 0.5}, speed=100), Engine(1)
+    rules = rules_file({"first_token_seconds": 0.5, "probe_round_seconds": 1}, speed=100)
+    engine = Engine(1)
     with closing(WebhookReceiver()) as webhook, ExitStack() as served_until:
         url = served_until.enter_context(server(engine))
-        probe, _ = prober(url)
+        # The time limit of a check, too.
+        probe, _ = prober(url, interval=3.0)
         probe.run_round()
         with served(probe.metrics.registry) as place:
             targets = {"acceptance-probe": ScrapeTarget(place.removesuffix("/metrics"))}
             pair = start_pair(monitoring_settings, tmp_path, targets, rules, webhook.url)
+
+            def wait(what: str, check: Callable[[], object]) -> None:
+                wait_until(what, check, timeout=PATIENCE, seen=lambda: pair.api.query("ALERTS"))
+
             try:
-                passed = "acceptance_probe_success == 1"
-                wait_until("its series", lambda: pair.api.query(passed), timeout=PATIENCE)
+                wait("its series", lambda: pair.api.query("acceptance_probe_success == 1"))
                 engine.late = 1.0
                 probe.run_round()
-                wait_until("an alert of late tokens", lambda: pair.api.query(slow), timeout=PATIENCE)
-                assert pair.api.query(alert) == []
+                wait("an alert of late tokens", lambda: pair.api.query(slow))
+                assert pair.api.query(failing) == []
                 served_until.close()
                 probe.run_round()
-                wait_until(
+                wait(
                     "an alert for each check",
-                    lambda: {series.labels["check"] for series in pair.api.query(alert)} == ALL,
-                    timeout=PATIENCE,
-                    seen=lambda: pair.api.query("ALERTS"),
+                    lambda: {series.labels["check"] for series in pair.api.query(failing)} == ALL,
                 )
+                wait("an alert of rounds that are not repeated", lambda: pair.api.query(stale))
+                probe.run_round()
+                wait("the end of that alert", lambda: not pair.api.query(stale))
             finally:
                 pair.stop()
