@@ -15,8 +15,3 @@ def load(context: StepContext, server: str) -> None:
 @then("the load meets the service level {string}")
 def service_level(context: StepContext, name: str) -> None:
     context.world.performance.require_level(name)
-
-
-@then("{int} users get at least {float} times the tokens per second of {int} user(s)")
-def growth(context: StepContext, users: int, factor: float, fewer: int) -> None:
-    context.world.performance.require_growth(users, factor, fewer)

@@ -124,10 +124,14 @@ class ScenarioServers:
 
     def start_with(self, model: ModelFiles) -> LaunchedProgram:
         """Start the target with a model for this scenario alone; whether it stays alive is not checked."""
-        server = start_server(self.suite.command, arguments_of(model), self.suite.settings)
+        server = self.start_plain(model)
         self.context.cleanups.callback(server.stop)
-        self._record_target()
         return server
+
+    def start_plain(self, model: ModelFiles) -> LaunchedProgram:
+        """The same for a caller that ends it before the scenario does."""
+        self._record_target()
+        return start_server(self.suite.command, arguments_of(model), self.suite.settings)
 
     def trained_endpoints(self) -> tuple[ChatEndpoint, ChatEndpoint]:
         """SmolLM2 in mistral.rs and in a real Ollama, which deletes it at the end."""

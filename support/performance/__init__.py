@@ -4,13 +4,17 @@ activity      whether a server is working: from its metrics or its CPU time
 concurrency   concurrent users with different questions, also more than the server has slots
 ground_truth  a server that states when it sent each token
 load          a load of streamed chat requests, with the time of each token
+limits        the limits of service levels, and their verdicts
 load_figures  latencies, throughput, failures and goodput of a load
 machine_state  the machine during a measurement: waiting for CPUs, steal, governor
+load_table    the table of a step as loads
+measured_load  a load in each of its rounds, and the figures of a round
 percentiles   percentiles with confidence bounds, and the verdict of a limit
-ratio         the ratio of two targets, paired by rounds
+ratio         the ratio of two targets, paired by rounds, and the mean of a figure
+resources     memory, GPU and energy during a load
 scenario      what the steps about concurrent users and measured loads call
 service_levels  loads in rounds, and the verdicts about them
 steady_state  trend and step of a series of measurements
-thresholds    limits of percentiles by hardware profile (`thresholds.toml`)
+thresholds    service levels by hardware profile (`thresholds.toml`)
 validity      whether the figures of a load are those of its target
 """

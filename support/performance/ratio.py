@@ -1,4 +1,4 @@
-"""The ratio of two targets, measured in alternation: a mean over rounds with its confidence interval.
+"""A figure over rounds with its confidence interval: its mean, and the ratio of two targets in alternation.
 
 A round has both targets, so that what drifts affects both. The interval is Student's over the logarithms of
 the rounds' ratios: requests of one round are not independent, rounds are.
@@ -19,13 +19,21 @@ FEWEST_ROUNDS = 3
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """First target by second one: geometric mean of the rounds, and the interval with `CONFIDENCE`."""
+class Interval:
+    """The mean of the rounds, and between which values the true one is with `CONFIDENCE`."""
 
     value: float
     low: float
     high: float
     rounds: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g}, {self.rounds} rounds)"
+
+
+@dataclass(frozen=True)
+class Ratio(Interval):
+    """First target by second one: geometric mean of the rounds, and the interval with `CONFIDENCE`."""
 
     @property
     def differs(self) -> bool:
@@ -53,8 +61,19 @@ def paired_ratio(first: Sequence[float], second: Sequence[float]) -> Ratio:
         raise ValueError(f"a ratio needs {FEWEST_ROUNDS} rounds, found {rounds}")
     if not all(value > 0 and math.isfinite(value) for value in (*first, *second)):
         raise ValueError("a ratio needs positive figures in each round")
-    logarithms = [math.log(one / other) for one, other in zip(first, second, strict=True)]
-    center = fmean(logarithms)
+    found = _mean([math.log(one / other) for one, other in zip(first, second, strict=True)])
+    return Ratio(math.exp(found.value), math.exp(found.low), math.exp(found.high), rounds)
+
+
+def mean_of_rounds(values: Sequence[float]) -> Interval:
+    """One figure a round; raises `ValueError` for fewer than `FEWEST_ROUNDS`, or one that is not finite."""
+    if len(values) < FEWEST_ROUNDS or not all(map(math.isfinite, values)):
+        raise ValueError(f"a mean needs {FEWEST_ROUNDS} rounds of finite figures, found {list(values)}")
+    return _mean(values)
+
+
+def _mean(values: Sequence[float]) -> Interval:
+    center, rounds = fmean(values), len(values)
     quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, rounds - 1))
-    half = quantile * stdev(logarithms) / math.sqrt(rounds)
-    return Ratio(math.exp(center), math.exp(center - half), math.exp(center + half), rounds)
+    half = quantile * stdev(values) / math.sqrt(rounds)
+    return Interval(center, center - half, center + half, rounds)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from support.chat.client import OLLAMA_CHAT, ChatEndpoint
 from support.chat.scenario_servers import ScenarioServers
+from support.models.files import ModelFiles
 from support.performance.concurrency import (
     ConcurrentAnswers,
     PromptLengthProbe,
@@ -14,10 +15,24 @@ from support.performance.concurrency import (
     keyword_answers,
 )
 from support.performance.load.plan import ApiName, LoadPlan
-from support.performance.service_levels import MeasuredLoads, measure_loads, plans_of
+from support.performance.load_table import SCRIPTED_MODEL, NewServers, Sender, load_table
+from support.performance.measured_load import (
+    ENERGY,
+    FIGURES,
+    KEPT_MEMORY,
+    READY,
+    REQUEST_MEMORY,
+    THROUGHPUT,
+    MeasuredLoad,
+)
+from support.performance.service_levels import MeasuredLoads, measure_loads
 from support.performance.thresholds import load_profile
+from support.programs.energy import energy_counters
+from support.programs.smollm2 import smollm2
 from support.results.must_check import MustCheck
 from support.results.outcome import Evidence
+from support.servers.dedicated import DIRECT
+from support.servers.launch_plans import SMOLLM2
 
 # Of one answer of a load; the limits of service levels are far below.
 LOADED_SECONDS = 10.0
@@ -73,7 +88,7 @@ class PerformanceScenario:
     # -- measured loads
 
     def measure(self, server: str, rows: Iterable[Mapping[str, str]]) -> None:
-        """Send loads of endless scripted answers, cut at the requested length. `rows`: `COLUMNS`."""
+        """Send loads of endless scripted answers, cut at the requested length. `rows`: see `load_table`."""
         servers, endpoint = self._servers, self._scripted_endpoint(server)
         api: ApiName = "ollama" if endpoint.protocol is OLLAMA_CHAT else "openai"
         plan = LoadPlan(
@@ -86,21 +101,32 @@ class PerformanceScenario:
             timeout=servers.suite.settings.seconds(LOADED_SECONDS),
             key=endpoint.key,
         )
-        loads = measure_loads(plans_of(rows, plan), servers.context.folder / "loads")
+        watched = servers.context.server if server == DIRECT else None
+        send = Sender(watched.process.pid if watched else None, energy_counters())
+        table = load_table(rows, plan, send, NewServers(self._models(), servers.start_plain))
+        loads = measure_loads(table.loads, servers.context.folder / "loads", table.rounds)
         self.loads.set(loads)
         servers.context.evidence.append(Evidence.text("measured loads", loads.table(), "loads.txt"))
         for load in loads.loads:
-            key = f"load.{server}.{load.plan.users}.{load.plan.prompt_words}"
-            servers.context.record(
-                key, f"{server}, {load.name}: throughput", load.figures.tokens_per_second, "tokens/s"
-            )
+            self._record(server, load)
+
+    def _models(self) -> Mapping[str, Callable[[], ModelFiles]]:
+        """Of new servers, by their names in the tables."""
+        suite = self._servers.suite
+        return {
+            SCRIPTED_MODEL: lambda: suite.models.scripted(suite.script),
+            SMOLLM2: lambda: smollm2(suite.settings.acceptance_cache_dir),
+        }
+
+    def _record(self, server: str, load: MeasuredLoad) -> None:
+        """Keep what was measured of a load for the report."""
+        for name in (THROUGHPUT, REQUEST_MEMORY, KEPT_MEMORY, READY, ENERGY):
+            if (value := load.mean(name)) is not None:
+                key = f"load.{server}.{load.name}.{load.plan.prompt_words}.{name}"
+                self._servers.context.record(key, f"{server}, {load.name}: {name}", value, FIGURES[name].unit)
 
     def require_level(self, name: str) -> None:
         """The service level of this name, in the profile of the settings."""
         settings = self._servers.suite.settings
         profile = load_profile(settings.performance_profile, settings.performance_thresholds)
         self.loads.get().require_level(name, profile)
-
-    def require_growth(self, users: int, factor: float, fewer: int) -> None:
-        """So many users get this many times the tokens per second of fewer ones, or more."""
-        self.loads.get().require_growth(users, factor, fewer)

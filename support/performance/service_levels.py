@@ -1,4 +1,4 @@
-"""Loads in rounds on one server, and what they show: a service level, or how throughput grows with users.
+"""Loads in rounds on one server, and whether they meet a service level.
 
 The loads of a round follow each other, and each round has all of them, so that a change of the machine meets
 all alike. A load whose measurement is invalid is not judged, and neither is one with too few requests.
@@ -6,59 +6,29 @@ all alike. A load whose measurement is invalid is not judged, and neither is one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from support.errors import CheckFailed, NotSupported
+from support.performance.limits import Judgement, Threshold
 from support.performance.load.plan import LoadPlan
-from support.performance.load.program import LoadResult, longest_seconds, run_load
-from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN, LoadFigures
+from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN
+from support.performance.measured_load import FIGURES, MeasuredLoad, Round
 from support.performance.percentiles import Verdict, nearest_rank
-from support.performance.ratio import paired_ratio
+from support.performance.resources import MIB, ResourceUse
 from support.performance.thresholds import Profile
 from support.performance.validity import invalid_latency_reasons, invalid_load_reasons
 from support.results.safe_text import counted
 
-# The columns of a table of loads, and their fields in a plan.
-COLUMNS = {
-    "users": "users",
-    "requests": "requests",
-    "prompt words": "prompt_words",
-    "output tokens": "output_tokens",
-}
 # Of loads that are compared: with three, Student's interval is twice as wide.
 ROUNDS = 5
-
-
-@dataclass(frozen=True)
-class MeasuredLoad:
-    """The same load in each round."""
-
-    plan: LoadPlan
-    rounds: Sequence[LoadResult]
-
-    @property
-    def name(self) -> str:
-        return f"{counted(self.plan.users, 'user')}, {self.plan.prompt_words} words"
-
-    @cached_property
-    def figures(self) -> LoadFigures:
-        """Of all rounds together."""
-        requests = [request for result in self.rounds for request in result.measured]
-        speeds = self.tokens_per_second
-        return LoadFigures(requests, sum(speeds) / len(speeds))
-
-    @cached_property
-    def tokens_per_second(self) -> list[float]:
-        """Of each round."""
-        return [LoadFigures.of(result).tokens_per_second for result in self.rounds]
-
-    def reasons(self, find: Callable[[LoadResult], Iterable[str]]) -> Iterator[str]:
-        """Why it is invalid, by this function, with the number of the round."""
-        for number, result in enumerate(self.rounds, 1):
-            yield from (f"{self.name}, round {number}: {reason}" for reason in find(result))
+_TIMES = ((FIRST_TOKEN, 50), (FIRST_TOKEN, 90), (PER_TOKEN, 50), (PER_TOKEN, 90))
+_HEADER = (
+    f"{'load':22}  TTFT p50       p90   ITL p50       p90   lag p99 ms   tokens/s   failed"
+    "   MiB: idle    peak   after   J/token   GPU %"
+)
 
 
 class MeasuredLoads:
@@ -68,104 +38,131 @@ class MeasuredLoads:
         self.loads = loads
 
     def require_level(self, name: str, profile: Profile) -> None:
-        """Each threshold of the level holds for each load, and no request has failed.
+        """Each limit of the level holds, and no request has failed.
 
-        Raises `CheckFailed` for a threshold that certainly does not hold, `NotSupported` for one of which
-        there is not enough evidence, or when the measurement is invalid.
+        Raises `CheckFailed` for a limit that certainly does not hold, `NotSupported` for one of which there
+        is not enough evidence, or when the measurement is invalid.
         """
         self._require_no_failures()
         level = profile.level(name)
-        tokens = min(load.plan.output_tokens for load in self.loads)
-        shortest = min(threshold.shortest_ms(tokens) for threshold in level)
-        self._require_valid(invalid_load_reasons, partial(invalid_latency_reasons, shortest_ms=shortest))
-        judged = [(load, threshold.judge(load.figures)) for load in self.loads for threshold in level]
-        for verdict, error in ((Verdict.FAIL, CheckFailed), (Verdict.NOT_ENOUGH_EVIDENCE, NotSupported)):
-            if found := [f"{load.name}: {one}" for load, one in judged if one.verdict is verdict]:
-                raise error(f"{name!r} of the profile {profile.name}: {verdict.value}: {'; '.join(found)}")
-
-    def require_growth(self, users: int, factor: float, fewer: int) -> None:
-        """So many users get this many times the tokens per second of fewer ones, or more.
-
-        Raises as `require_level` does.
-        """
-        self._require_no_failures()
-        # Rounds in alternation need no exact times, and no steady state: only the same load in each.
-        self._require_valid(invalid_load_reasons)
-        ratio = paired_ratio(self._with(users).tokens_per_second, self._with(fewer).tokens_per_second)
-        text = f"tokens per second of {users} users by those of {counted(fewer, 'user')}: {ratio}"
-        if ratio.high < factor:
-            raise CheckFailed(f"{text}, expected {factor:g} or more")
-        if ratio.low < factor:
-            raise NotSupported(f"not enough evidence: {text}, expected {factor:g} or more")
+        self._require_valid([limit for limit in level if isinstance(limit, Threshold)])
+        judged = [one for limit in level for one in limit.judge(self.loads)]
+        failed = [one for one in judged if one.verdict is Verdict.FAIL]
+        certain = [one for one in failed if not one.disturbed]
+        open_ones = [one for one in judged if one.verdict is Verdict.NOT_ENOUGH_EVIDENCE]
+        what = f"{name!r} of the profile {profile.name}"
+        if certain:
+            raise CheckFailed(f"{what}: {Verdict.FAIL.value}: {_joined(certain)}")
+        if failed:
+            most = max(one.others for one in failed)
+            raise NotSupported(
+                f"{what}: not judged, other programs had {most:.0%} of the CPU: {_joined(failed)}"
+            )
+        if open_ones:
+            raise NotSupported(f"{what}: {Verdict.NOT_ENOUGH_EVIDENCE.value}: {_joined(open_ones)}")
 
     def table(self) -> str:
         """The figures of each load, for people."""
-        lines = [
-            "load                    TTFT p50       p90   ITL p50       p90   lag p99 ms   tokens/s   failed"
+        lines = [_HEADER, *(_row(load) for load in self.loads)]
+        own = [
+            f"{load.name}: {name} {value:.4g} {FIGURES[name].unit}"
+            for load in self.loads
+            for name in sorted({name for one in load.rounds for name in one.own})
+            if (value := load.mean(name)) is not None
         ]
-        for load in self.loads:
-            figures = load.figures
-            times = [
-                nearest_rank(figures.latencies(metric), share)
-                for metric in (FIRST_TOKEN, PER_TOKEN)
-                for share in (50, 90)
-            ]
-            lag = max(result.quality.lag_p99_us for result in load.rounds) / 1000
-            shown = "  ".join(f"{time:8.2f}" for time in times)
-            lines.append(
-                f"{load.name:22}  {shown}  {lag:11.2f}  {figures.tokens_per_second:9.0f}"
-                f"  {len(figures.failed):7}"
-            )
-        return "\n".join([*lines, *(f"invalid: {reason}" for reason in self._reasons(invalid_load_reasons))])
+        return "\n".join([*lines, *own, *(f"invalid: {reason}" for reason in self._load_reasons())])
 
-    def _reasons(self, *finders: Callable[[LoadResult], Iterable[str]]) -> list[str]:
-        return [reason for load in self.loads for find in finders for reason in load.reasons(find)]
-
-    def _with(self, users: int) -> MeasuredLoad:
-        for load in self.loads:
-            if load.plan.users == users:
-                return load
-        raise CheckFailed(f"no load of {counted(users, 'user')} was sent")
+    def _load_reasons(self) -> list[str]:
+        return [
+            reason
+            for load in self.loads
+            if not load.overload
+            for reason in load.reasons(partial(invalid_load_reasons, cached=load.repeats))
+        ]
 
     def _require_no_failures(self) -> None:
         for load in self.loads:
-            if failed := load.figures.failed:
+            if failed := load.failed:
                 kinds = sorted({f"{one.failure.value} ({one.detail})"[:200] for one in failed})
                 raise CheckFailed(
                     f"{load.name}: {len(failed)} of {counted(len(load.figures.requests), 'request')} failed:"
                     f" {'; '.join(kinds[:3])}"
                 )
 
-    def _require_valid(self, *finders: Callable[[LoadResult], Iterable[str]]) -> None:
-        if found := self._reasons(*finders):
+    def _require_valid(self, thresholds: Sequence[Threshold]) -> None:
+        """Ratios of rounds in alternation need no exact times, and no steady state: only the same load."""
+        found = self._load_reasons()
+        if thresholds:
+            tokens = min(load.plan.output_tokens for load in self.loads)
+            shortest = min(threshold.shortest_ms(tokens) for threshold in thresholds)
+            find = partial(invalid_latency_reasons, shortest_ms=shortest)
+            found += [reason for load in self.loads if not load.overload for reason in load.reasons(find)]
+        if found:
             raise NotSupported(f"the measurement is invalid, nothing is judged: {'; '.join(found)}")
 
 
-def plans_of(rows: Iterable[Mapping[str, str]], plan: LoadPlan) -> list[LoadPlan]:
-    """One for each row; its columns are `COLUMNS`."""
-    fields = [{COLUMNS[name]: int(value) for name, value in row.items()} for row in rows]
-    return [replace(plan, **row) for row in fields]  # type: ignore[arg-type]  # the columns of numbers
+def _joined(judged: Iterable[Judgement]) -> str:
+    return "; ".join(map(str, judged))
 
 
-def measure_loads(plans: Sequence[LoadPlan], folder: Path) -> MeasuredLoads:
-    """Send all loads, in several rounds when there are several. A failed request ends them: it decides."""
-    rounds = ROUNDS if len(plans) > 1 else 1
-    results: list[list[LoadResult]] = [[] for _ in plans]
+def _row(load: MeasuredLoad) -> str:
+    figures = load.figures
+    times = "  ".join(f"{nearest_rank(figures.latencies(name), share):8.2f}" for name, share in _TIMES)
+    lag = max((result.quality.lag_p99_us for result in load.results), default=0.0) / 1000
+    uses = [one.use for one in load.rounds]
+    memory = (_shown(_mean(uses, of, MIB)) for of in (lambda u: u.idle, lambda u: u.peak, lambda u: u.after))
+    energy, gpu = load.mean("energy per token"), _mean(uses, lambda use: use.gpu_percent, 1)
+    return (
+        f"{load.name:22}  {times}  {lag:11.2f}  {figures.tokens_per_second:9.0f}  {len(figures.failed):7}"
+        f"  {''.join(memory):>24}  {_shown(energy, '9.3g'):>8}  {_shown(gpu):>6}"
+    )
+
+
+def _mean(
+    uses: Iterable[ResourceUse], of: Callable[[ResourceUse], float | None], unit: float
+) -> float | None:
+    known = [value for value in map(of, uses) if value is not None]
+    return sum(known) / len(known) / unit if known else None
+
+
+def _shown(value: float | None, form: str = "8.1f") -> str:
+    """A dash: not measured."""
+    return f"{'-':>8}" if value is None else format(value, form)
+
+
+@dataclass(frozen=True)
+class PlannedLoad:
+    """One load of a table. `send`: sends it once, with its files in a folder; the rest as `MeasuredLoad`."""
+
+    name: str
+    plan: LoadPlan
+    send: Callable[[LoadPlan, Path], Round]
+    overload: bool = False
+    repeats: bool = False
+    file_size: int | None = None
+
+    def measured(self, rounds: Sequence[Round]) -> MeasuredLoad:
+        return MeasuredLoad(self.name, self.plan, rounds, self.overload, self.repeats, self.file_size)
+
+
+def measure_loads(loads: Sequence[PlannedLoad], folder: Path, rounds: int) -> MeasuredLoads:
+    """Send all loads in so many rounds. A request that fails ends them: it decides."""
+    done: list[list[Round]] = [[] for _ in loads]
+    # What comes before and after an overload has its place; others go there and back, so that none always
+    # follows the same one.
+    fixed = any(load.overload for load in loads)
     for number in range(rounds):
-        # There and back, so that none always follows the same one.
-        order = range(len(plans)) if number % 2 == 0 else reversed(range(len(plans)))
+        order = range(len(loads)) if fixed or number % 2 == 0 else reversed(range(len(loads)))
         for index in order:
+            load = loads[index]
             own = folder / f"load-{index + 1}-{number + 1}"
             own.mkdir(parents=True)
-            plan = plans[index]
-            results[index].append(run_load(plan, own, timeout=longest_seconds(plan)))
-            if LoadFigures.of(results[index][-1]).failed:
-                return _measured(plans, results)
-    return _measured(plans, results)
+            done[index].append(load.send(load.plan, own))
+            if load.measured(done[index][-1:]).failed:
+                return _measured(loads, done)
+    return _measured(loads, done)
 
 
-def _measured(plans: Sequence[LoadPlan], results: Sequence[Sequence[LoadResult]]) -> MeasuredLoads:
+def _measured(loads: Sequence[PlannedLoad], done: Sequence[Sequence[Round]]) -> MeasuredLoads:
     """Without the loads that were not sent."""
-    return MeasuredLoads(
-        [MeasuredLoad(plan, found) for plan, found in zip(plans, results, strict=True) if found]
-    )
+    return MeasuredLoads([load.measured(found) for load, found in zip(loads, done, strict=True) if found])

@@ -1,75 +1,36 @@
-"""Service levels: limits of percentiles by hardware profile (`thresholds.toml`, or a file of the user)."""
+"""Service levels: limits by hardware profile (`thresholds.toml`, or a file of the user)."""
 
 from __future__ import annotations
 
+import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from support.errors import SettingsError
 from support.name_registry import unknown
-from support.performance.load_figures import LATENCIES, PER_TOKEN, LoadFigures
-from support.performance.percentiles import Percentile, Verdict, percentile
+from support.performance.limits import OF_REQUESTS, Bounds, Limit, MeanLimit, RatioLimit, Threshold
+from support.performance.measured_load import FIGURES
 from support.settings import AUTO_PROFILE
 from support.user_files import problem_of
 
 THRESHOLDS = Path(__file__).with_name("thresholds.toml")
 CPU, GPU = "cpu", "gpu"
-_KEYS = {"percentile", "limit"}
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """`metric`: a name of `LATENCIES`. `level`: of the percentile, 0.9. `limit`: milliseconds."""
-
-    metric: str
-    level: float
-    limit: float
-
-    def judge(self, figures: LoadFigures) -> Judgement:
-        """By the latencies of a load; without any, there is no evidence."""
-        values = figures.latencies(self.metric)
-        return Judgement(self, percentile(values, self.level) if values else None)
-
-    def shortest_ms(self, tokens: int) -> float:
-        """The time between the two events that decide it, at the limit: an answer has so many tokens."""
-        return self.limit * (max(tokens - 1, 1) if self.metric == PER_TOKEN else 1)
-
-    def __str__(self) -> str:
-        return f"{self.metric} p{self.level * 100:g} <= {self.limit:g} ms"
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A threshold, and the percentile that was found; None without a single latency."""
-
-    threshold: Threshold
-    found: Percentile | None
-
-    @property
-    def verdict(self) -> Verdict:
-        if self.found is None:
-            return Verdict.NOT_ENOUGH_EVIDENCE
-        return self.found.verdict(self.threshold.limit)
-
-    def __str__(self) -> str:
-        found = self.found
-        if found is None:
-            return f"{self.threshold}: no request has succeeded"
-        low, high = ("?" if bound is None else f"{bound:.3g}" for bound in (found.low, found.high))
-        return f"{self.threshold}: {found.value:.3g} ms ({low} to {high}, {found.samples} requests)"
+# Of the suite's file: levels of each profile that has none of its own with the same name, in any file.
+EVERY = "every profile"
+_LEAST, _MOST, _EACH_MIB = "at_least", "at_most", "for_each_mib"
 
 
 @dataclass(frozen=True)
 class Profile:
-    """`levels`: the thresholds of each service level by its name in the features."""
+    """`levels`: the limits of each service level by its name in the features."""
 
     name: str
-    levels: Mapping[str, tuple[Threshold, ...]]
+    levels: Mapping[str, tuple[Limit, ...]]
 
-    def level(self, name: str) -> tuple[Threshold, ...]:
+    def level(self, name: str) -> tuple[Limit, ...]:
         """Raises `SettingsError` for a level that the profile lacks."""
         if name not in self.levels:
             raise SettingsError(f"{unknown('service level', name, self.levels)} (profile {self.name})")
@@ -82,32 +43,113 @@ def load_profile(name: str, file: Path | None = None) -> Profile:
     Raises `SettingsError`, in one line, for a file or a profile that cannot be used.
     """
     path = file or THRESHOLDS
+    profiles = _read(path)
+    chosen = (GPU if has_gpu() else CPU) if name == AUTO_PROFILE else name
+    if chosen not in profiles.keys() - {EVERY}:
+        raise SettingsError(f"{unknown('profile', chosen, profiles.keys() - {EVERY})} (thresholds in {path})")
+    shared = _levels(_read(THRESHOLDS), EVERY, THRESHOLDS)
+    return Profile(chosen, shared | _levels(profiles, chosen, path))
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        profiles = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SettingsError(f"the thresholds in {path} cannot be read: {problem_of(error)}") from None
-    chosen = (GPU if has_gpu() else CPU) if name == AUTO_PROFILE else name
-    if chosen not in profiles:
-        raise SettingsError(f"{unknown('profile', chosen, profiles)} (thresholds in {path})")
+
+
+def _levels(profiles: Mapping[str, Any], chosen: str, path: Path) -> dict[str, tuple[Limit, ...]]:
     try:
-        levels = {
-            level: tuple(_threshold(metric, row) for metric, row in rows.items())
-            for level, rows in profiles[chosen].items()
+        return {
+            level: tuple(limit for metric, rows in metrics.items() for limit in _limits(metric, rows))
+            for level, metrics in profiles[chosen].items()
         }
     except (AttributeError, TypeError, ValueError) as error:
         raise SettingsError(f"profile {chosen!r} of the thresholds in {path}: {error}") from None
-    return Profile(chosen, levels)
+
+
+def _limits(metric: str, rows: Any) -> Iterator[Limit]:
+    """Of one metric: a table, or an array of tables."""
+    for row in rows if isinstance(rows, list) else [rows]:
+        if not isinstance(row, Mapping):
+            raise ValueError(f"{metric!r} has to have limits, not {row!r}")
+        known = [(kind, keys) for keys, kind in _KINDS.items() if keys.required <= set(row)]
+        kind, keys = known[0] if known else (None, None)
+        if kind is None or keys is None or set(row) - keys.all or not keys.is_bounded(row):
+            forms = "; ".join(map(str, _KINDS))
+            raise ValueError(f"{metric!r} has {', '.join(row) or 'nothing'}; a limit has one of: {forms}")
+        yield kind(metric, row)
+
+
+@dataclass(frozen=True)
+class _Keys:
+    required: frozenset[str]
+    # At least one of them.
+    bounds: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+
+    @property
+    def all(self) -> frozenset[str]:
+        return self.required | self.bounds | self.optional
+
+    def is_bounded(self, row: Mapping[str, Any]) -> bool:
+        return not self.bounds or bool(self.bounds & set(row))
+
+    def __str__(self) -> str:
+        parts = [*sorted(self.required), " or ".join(sorted(self.bounds))]
+        return " and ".join(part for part in parts if part)
 
 
 def _threshold(metric: str, row: Mapping[str, Any]) -> Threshold:
-    if metric not in LATENCIES:
-        raise ValueError(unknown("metric", metric, LATENCIES))
-    if set(row) != _KEYS:
-        raise ValueError(f"{metric!r} has to have {' and '.join(sorted(_KEYS))}, not {', '.join(row)}")
-    level, limit = float(row["percentile"]) / 100, float(row["limit"])
+    _require_known(metric, OF_REQUESTS)
+    level, limit = _number(metric, row, "percentile") / 100, _number(metric, row, "limit")
     if not 0 < level < 1 or not limit > 0:
         raise ValueError(f"{metric!r} needs a percentile between 0 and 100 and a limit above 0")
     return Threshold(metric, level, limit)
+
+
+def _ratio(metric: str, row: Mapping[str, Any]) -> RatioLimit:
+    _require_known(metric, FIGURES)
+    loads = row["of"], row["by"]
+    if not all(isinstance(load, str) and load for load in loads) or loads[0] == loads[1]:
+        raise ValueError(f"{metric!r} needs the names of two loads, not {loads[0]!r} and {loads[1]!r}")
+    return RatioLimit(metric, *loads, _bounds(metric, row))
+
+
+def _mean(metric: str, row: Mapping[str, Any]) -> MeanLimit:
+    _require_known(metric, FIGURES)
+    each = _number(metric, row, _EACH_MIB) if _EACH_MIB in row else 0.0
+    if each < 0 or (each and _MOST not in row):
+        raise ValueError(f"{metric!r} needs {_MOST} with a {_EACH_MIB} that is not below 0")
+    return MeanLimit(metric, _bounds(metric, row), each)
+
+
+_BOUNDS = frozenset({_LEAST, _MOST})
+# The first one whose keys are there.
+_KINDS: Mapping[_Keys, Callable[[str, Mapping[str, Any]], Limit]] = {
+    _Keys(frozenset({"percentile", "limit"})): _threshold,
+    _Keys(frozenset({"of", "by"}), _BOUNDS): _ratio,
+    _Keys(frozenset(), _BOUNDS, frozenset({_EACH_MIB})): _mean,
+}
+
+
+def _bounds(metric: str, row: Mapping[str, Any]) -> Bounds:
+    least, most = (_number(metric, row, key) if key in row else None for key in (_LEAST, _MOST))
+    if least is not None and most is not None and least > most:
+        raise ValueError(f"{metric!r} cannot be at least {least:g} and at most {most:g}")
+    return Bounds(least, most)
+
+
+def _number(metric: str, row: Mapping[str, Any], key: str) -> float:
+    value = row[key]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{key} of {metric!r} has to be a number, not {value!r}")
+    return float(value)
+
+
+def _require_known(metric: str, known: Mapping[str, object]) -> None:
+    if metric not in known:
+        raise ValueError(unknown("metric", metric, known))
 
 
 def has_gpu() -> bool:

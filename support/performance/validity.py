@@ -25,8 +25,11 @@ MOST_OFF, MOST_OFF_IN_ROUNDS = 0.02, 0.1
 MOST_CLOCK_SHIFT_US = 1000.0
 
 
-def invalid_load_reasons(result: LoadResult) -> Iterator[str]:
-    """Why the load was not the one that was requested: each with what was found, none for a valid one."""
+def invalid_load_reasons(result: LoadResult, *, cached: bool = False) -> Iterator[str]:
+    """Why the load was not the one that was requested: each with what was found, none for a valid one.
+
+    `cached`: whether its prompts may come from a cache.
+    """
     figures, quality = LoadFigures.of(result), result.quality
     if not figures.requests:
         yield "no request was measured"
@@ -36,8 +39,8 @@ def invalid_load_reasons(result: LoadResult) -> Iterator[str]:
             f"{quality.wrong_lengths} of {len(figures.requests)} answers have another number of tokens than"
             f" the {result.plan.output_tokens} that were requested"
         )
-    if (cached := figures.cached_share(result.plan.prompt_words)) >= MOST_CACHED:
-        yield f"{cached:.1%} of the tokens of the prompts came from a cache"
+    if not cached and (share := figures.cached_share(result.plan.prompt_words)) >= MOST_CACHED:
+        yield f"{share:.1%} of the tokens of the prompts came from a cache"
     if quality.cpu_share > MOST_CLIENT_CPU:
         yield f"the client has used {quality.cpu_share:.0%} of a core: it was the bottleneck"
     yield from _load_reasons(result, MOST_OFF_IN_ROUNDS)

@@ -6,6 +6,7 @@ browser              a Chromium of this machine, without a window
 child_environment    the environment variables of a program under test: offline, own home
 cpu_contention       how much of the CPU other processes had
 deferred_interrupts  sections of code in which Ctrl-C waits
+energy               energy that GPUs and processors have used, where a counter can be read
 grafana_components   Grafana's components, joined to one file
 install              what every external program has (`find`, `get`); builds or installs it with its
                      ecosystem's command

@@ -52,6 +52,14 @@ class Gpus:
                 continue
         return memory, busiest
 
+    def joules(self) -> float | None:
+        """Energy since the driver was loaded, all GPUs together; None when one of them does not count it."""
+        try:
+            energies = [self._nvml.nvmlDeviceGetTotalEnergyConsumption(handle) for handle in self._handles]
+        except self._nvml.NVMLError:
+            return None
+        return sum(energies) / 1000 if energies else None
+
     def close(self) -> None:
         self._nvml.nvmlShutdown()
 

@@ -8,13 +8,19 @@ import pytest
 
 from support.errors import SettingsError
 from support.performance import thresholds
+from support.performance.limits import Bounds, MeanLimit, RatioLimit, Threshold
 from support.performance.load_figures import LoadFigures
 from support.performance.percentiles import Verdict
-from support.performance.thresholds import Threshold, load_profile
+from support.performance.thresholds import load_profile
 from tests.performance.loads import failed, request, result
 
 FIRST_TOKEN = "time to first token"
+EACH_PROFILE = ("several users", "many users")
 GOOD = '[mine."quick"]\n"time to first token" = { percentile = 90, limit = 200 }\n'
+
+
+def ratio(fields: str) -> str:
+    return f'[mine."quick"]\n"tokens per second" = {{ {fields} }}\n'
 
 
 @pytest.mark.parametrize("name", ["cpu", "gpu", "mlperf-conversational", "mlperf-interactive"])
@@ -22,6 +28,7 @@ def test_each_shipped_profile_has_the_levels_of_the_features(name: str) -> None:
     profile = load_profile(name)
     for level in ("short prompts", "long prompts"):
         assert {one.metric for one in profile.level(level)} == {FIRST_TOKEN, "inter-token latency"}
+    assert all(profile.level(level) for level in EACH_PROFILE)
     with pytest.raises(SettingsError, match=rf"there is no service level 'quick'.*\(profile {name}\)"):
         profile.level("quick")
 
@@ -35,7 +42,19 @@ def test_auto_is_the_hardware_of_the_machine(monkeypatch: pytest.MonkeyPatch, gp
 def test_a_file_of_the_user_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None:
     file = tmp_path / "thresholds.toml"
     file.write_text(GOOD)
-    assert load_profile("mine", file).level("quick") == (Threshold(FIRST_TOKEN, 0.9, 200.0),)
+    profile = load_profile("mine", file)
+    assert profile.level("quick") == (Threshold(FIRST_TOKEN, 0.9, 200.0),)
+    # Of each profile that has none of its own.
+    assert profile.level("several users") == load_profile("cpu").level("several users")
+    file.write_text(
+        '[mine."several users"]\n"tokens per second" = [{ of = "8 users", by = "1 user", at_least = 2 }, '
+        '{ at_least = 50 }]\n"time to ready" = { at_most = 500, for_each_mib = 4 }\n'
+    )
+    assert load_profile("mine", file).level("several users") == (
+        RatioLimit("tokens per second", "8 users", "1 user", Bounds(least=2.0)),
+        MeanLimit("tokens per second", Bounds(least=50.0)),
+        MeanLimit("time to ready", Bounds(most=500.0), 4.0),
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,10 +63,25 @@ def test_a_file_of_the_user_takes_the_place_of_the_shipped_one(tmp_path: Path) -
         ("[mine", "cannot be read"),
         (GOOD.replace("mine", "other"), "there is no profile 'mine'"),
         (GOOD.replace("time to first token", "patience"), "there is no metric 'patience'"),
-        (GOOD.replace("percentile", "quantile"), "has to have limit and percentile"),
+        (
+            GOOD.replace("percentile", "quantile"),
+            "has quantile, limit; a limit has one of: limit and percentile",
+        ),
         (GOOD.replace("= 90", "= 100"), "needs a percentile between 0 and 100"),
         (GOOD.replace("= 200", "= -1"), "a limit above 0"),
-        (GOOD.replace("= 200", '= "soon"'), "could not convert string to float"),
+        (GOOD.replace("= 200", '= "soon"'), "limit of 'time to first token' has to be a number, not 'soon'"),
+        (GOOD.replace("= 200", "= nan"), "has to be a number, not nan"),
+        (ratio('of = "a", at_least = 1'), "has of, at_least; a limit has one of"),
+        (ratio('of = "a", by = "a", at_least = 1'), "the names of two loads, not 'a' and 'a'"),
+        (ratio('of = "a", by = 3, at_least = 1'), "the names of two loads, not 'a' and 3"),
+        (ratio('of = "a", by = "b"'), "has of, by; a limit has one of"),
+        (ratio("at_most = true"), "at_most of 'tokens per second' has to be a number, not True"),
+        (ratio("at_most = 1, at_least = 2"), "cannot be at least 2 and at most 1"),
+        (ratio("at_least = 2, for_each_mib = 1"), "needs at_most with a for_each_mib"),
+        (ratio("at_most = 2, percent = 1"), "has at_most, percent; a limit has one of"),
+        (ratio("at_most = 2").replace("tokens", "token"), "there is no metric 'token per second'"),
+        ('[mine."quick"]\n"tokens per second" = [3]\n', "has to have limits, not 3"),
+        ('["every profile"]\n', "there is no profile 'mine'"),
         ("mine = 3\n", "no attribute"),
     ],
 )
@@ -76,15 +110,15 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 )
 def test_a_threshold_is_judged_by_the_bounds(count: int, first: float, verdict: Verdict) -> None:
     figures = LoadFigures.of(result(*(request(number, first=first) for number in range(count))))
-    found = Threshold(FIRST_TOKEN, 0.9, 200.0).judge(figures)
+    found = Threshold(FIRST_TOKEN, 0.9, 200.0).judge_figures(figures)
     assert found.verdict is verdict
     assert str(found).startswith(f"time to first token p90 <= 200 ms: {first:.3g} ms (")
 
 
 def test_failed_requests_are_no_evidence() -> None:
-    found = Threshold(FIRST_TOKEN, 0.9, 200.0).judge(LoadFigures.of(result(failed(1))))
+    found = Threshold(FIRST_TOKEN, 0.9, 200.0).judge_figures(LoadFigures.of(result(failed(1))))
     assert found.verdict is Verdict.NOT_ENOUGH_EVIDENCE
-    assert str(found).endswith("no request has succeeded")
+    assert str(found).endswith("no request has one")
 
 
 def test_the_time_of_a_token_is_measured_over_a_whole_answer() -> None:

@@ -1,0 +1,145 @@
+"""The table of a step as loads: who sends them, with which prompts, to which server.
+
+| column | content |
+|---|---|
+| `users`, `requests`, `prompt words`, `output tokens` | numbers of the load's plan |
+| `load` | a name, for the limits; `overload`: more than the server can take, in the order of the table |
+| `prompts` | `different`, or `the same` in each request and round, at temperature 1 |
+| `starts` | that many new servers, one for each round |
+| `model` | of new servers: `scripted`, or `SmolLM2` |
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from support.errors import CheckFailed
+from support.models.files import ModelFiles
+from support.name_registry import unknown
+from support.performance.load.plan import LoadPlan
+from support.performance.load.program import longest_seconds, run_load
+from support.performance.load.prompts import prompts
+from support.performance.measured_load import READY, Round, default_name
+from support.performance.resources import ResourceWatch
+from support.performance.service_levels import ROUNDS, PlannedLoad
+from support.programs.energy import EnergyCounter
+from support.programs.launcher import LaunchedProgram
+
+NUMBERS = {
+    "users": "users",
+    "requests": "requests",
+    "prompt words": "prompt_words",
+    "output tokens": "output_tokens",
+}
+NAME, PROMPTS, STARTS, MODEL = "load", "prompts", "starts", "model"
+COLUMNS = {*NUMBERS, NAME, PROMPTS, STARTS, MODEL}
+OVERLOAD, DIFFERENT, SAME = "overload", "different", "the same"
+PROMPT_NAMES = {DIFFERENT: "different prompts", SAME: "the same prompt"}
+SCRIPTED_MODEL = "scripted"
+# Of all loads and rounds together: a server that is slow has fewer requests then, and a wider interval.
+ALL_SECONDS = 45.0
+
+
+@dataclass(frozen=True)
+class NewServers:
+    """`models`: by the names in the tables, made or fetched on first use; `start`: a server with one."""
+
+    models: Mapping[str, Callable[[], ModelFiles]]
+    start: Callable[[ModelFiles], LaunchedProgram]
+
+
+@dataclass(frozen=True)
+class LoadTable:
+    """The loads of a table. `rounds` of each."""
+
+    loads: Sequence[PlannedLoad]
+    rounds: int
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Sends the load of a plan to a running server and watches it. `pid`: None for a server at a URL."""
+
+    pid: int | None = None
+    energy: Sequence[EnergyCounter] = ()
+
+    def __call__(self, plan: LoadPlan, folder: Path) -> Round:
+        watch = ResourceWatch(self.pid, self.energy)
+        watch.start()
+        try:
+            result = run_load(plan, folder, timeout=longest_seconds(plan))
+        finally:
+            use = watch.stop()
+        return Round(result, use)
+
+
+def load_table(
+    rows: Iterable[Mapping[str, str]], plan: LoadPlan, send: Sender, servers: NewServers
+) -> LoadTable:
+    """`plan`: what the rows have no column for. Raises `CheckFailed` for a table with a mistake."""
+    table = [dict(row.items()) for row in rows]
+    if wrong := {column for row in table for column in row} - COLUMNS:
+        raise CheckFailed(unknown("column of a load", sorted(wrong)[0], COLUMNS))
+    same_prompt = f"{next(prompts(plan.prompt_words, None))} {plan.question}".rstrip()
+    loads = [_planned(row, plan, send, servers, same_prompt) for row in table]
+    if len({load.name for load in loads}) < len(loads):
+        loads = [replace(load, name=f"{load.name}, {load.plan.prompt_words} words") for load in loads]
+    rounds = max(int(row.get(STARTS, 0)) for row in table) or (ROUNDS if len(loads) > 1 else 1)
+    seconds = ALL_SECONDS / rounds / len(loads)
+    return LoadTable([replace(load, plan=replace(load.plan, seconds=seconds)) for load in loads], rounds)
+
+
+def _planned(
+    row: Mapping[str, str], plan: LoadPlan, send: Sender, servers: NewServers, same_prompt: str
+) -> PlannedLoad:
+    fields = {NUMBERS[name]: int(value) for name, value in row.items() if name in NUMBERS}
+    own = replace(plan, **fields)  # type: ignore[arg-type]  # the columns of numbers
+    name = row.get(NAME) or PROMPT_NAMES.get(row.get(PROMPTS, "")) or row.get(MODEL) or default_name(own)
+    load = PlannedLoad(name, own, send, overload=name == OVERLOAD)
+    if PROMPTS in row:
+        load = _with_prompts(load, row[PROMPTS], same_prompt)
+    if STARTS in row:
+        model = row.get(MODEL, SCRIPTED_MODEL)
+        if model not in servers.models:
+            raise CheckFailed(unknown("model of a load", model, servers.models))
+        files = servers.models[model]()
+        start = NewServerSender(lambda: servers.start(files), send.energy)
+        load = replace(load, send=start, file_size=size_of(files))
+    return load
+
+
+def _with_prompts(load: PlannedLoad, kind: str, same_prompt: str) -> PlannedLoad:
+    if kind not in PROMPT_NAMES:
+        raise CheckFailed(unknown("kind of prompts", kind, PROMPT_NAMES))
+    extra: dict[str, object] = {"temperature": 1.0}
+    if kind == SAME:
+        extra["messages"] = [{"role": "user", "content": same_prompt}]
+    return replace(load, plan=replace(load.plan, extra=extra), repeats=kind == SAME)
+
+
+@dataclass(frozen=True)
+class NewServerSender:
+    """Sends a load to a server that it starts, and ends it. The figure `time to ready` is of the start."""
+
+    start: Callable[[], LaunchedProgram]
+    energy: Sequence[EnergyCounter] = ()
+
+    def __call__(self, plan: LoadPlan, folder: Path) -> Round:
+        began = time.monotonic()
+        server = self.start()
+        ready = (time.monotonic() - began) * 1000
+        try:
+            found = Sender(server.process.pid, self.energy)(replace(plan, url=server.url), folder)
+        finally:
+            server.stop()
+        return replace(found, own={READY: ready})
+
+
+def size_of(files: ModelFiles) -> int:
+    """Of a model in bytes; of a folder, all of its files."""
+    path = files.path
+    parts = [path] if path.is_file() else [part for part in path.rglob("*") if part.is_file()]
+    return sum(part.stat().st_size for part in parts)
