@@ -21,7 +21,7 @@ from support.models.files import ModelFiles
 from support.name_registry import unknown
 from support.performance.load.plan import LoadPlan
 from support.performance.load.program import longest_seconds, run_load
-from support.performance.load.prompts import prompts
+from support.performance.load.prompts import Message, RequestMaker
 from support.performance.measured_load import READY, Round, default_name
 from support.performance.resources import ResourceWatch
 from support.performance.service_levels import ROUNDS, PlannedLoad
@@ -83,8 +83,8 @@ def load_table(
     table = [dict(row.items()) for row in rows]
     if wrong := {column for row in table for column in row} - COLUMNS:
         raise CheckFailed(unknown("column of a load", sorted(wrong)[0], COLUMNS))
-    same_prompt = f"{next(prompts(plan.prompt_words, None))} {plan.question}".rstrip()
-    loads = [_planned(row, plan, send, servers, same_prompt) for row in table]
+    same = RequestMaker(plan).message(plan.prompt_words)
+    loads = [_planned(row, plan, send, servers, same) for row in table]
     if len({load.name for load in loads}) < len(loads):
         loads = [replace(load, name=f"{load.name}, {load.plan.prompt_words} words") for load in loads]
     rounds = max(int(row.get(STARTS, 0)) for row in table) or (ROUNDS if len(loads) > 1 else 1)
@@ -93,14 +93,14 @@ def load_table(
 
 
 def _planned(
-    row: Mapping[str, str], plan: LoadPlan, send: Sender, servers: NewServers, same_prompt: str
+    row: Mapping[str, str], plan: LoadPlan, send: Sender, servers: NewServers, same: Message
 ) -> PlannedLoad:
     fields = {NUMBERS[name]: int(value) for name, value in row.items() if name in NUMBERS}
     own = replace(plan, **fields)  # type: ignore[arg-type]  # the columns of numbers
     name = row.get(NAME) or PROMPT_NAMES.get(row.get(PROMPTS, "")) or row.get(MODEL) or default_name(own)
     load = PlannedLoad(name, own, send, overload=name == OVERLOAD)
     if PROMPTS in row:
-        load = _with_prompts(load, row[PROMPTS], same_prompt)
+        load = _with_prompts(load, row[PROMPTS], same)
     if STARTS in row:
         model = row.get(MODEL, SCRIPTED_MODEL)
         if model not in servers.models:
@@ -111,12 +111,12 @@ def _planned(
     return load
 
 
-def _with_prompts(load: PlannedLoad, kind: str, same_prompt: str) -> PlannedLoad:
+def _with_prompts(load: PlannedLoad, kind: str, same: Message) -> PlannedLoad:
     if kind not in PROMPT_NAMES:
         raise CheckFailed(unknown("kind of prompts", kind, PROMPT_NAMES))
     extra: dict[str, object] = {"temperature": 1.0}
     if kind == SAME:
-        extra["messages"] = [{"role": "user", "content": same_prompt}]
+        extra["messages"] = [same]
     return replace(load, plan=replace(load.plan, extra=extra), repeats=kind == SAME)
 
 
