@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from behave import given, then, when
 
-from support.aider.run import require_traffic
+from support.aider.traffic import Traffic
 from support.units import request_options
 from support.world import StepContext
 
@@ -37,12 +37,12 @@ def committed(context: StepContext, assistant: str, files: tuple[str, ...]) -> N
 @given("the tests {texts} of the project pass")
 @then("the tests {texts} of the project pass")
 def tests_pass(context: StepContext, names: tuple[str, ...]) -> None:
-    context.world.aider.require_tests(names)
+    context.world.aider.project.require_tests(names)
 
 
 @then("{assistant} sends/receives {int} {aider_traffic}")
-def traffic(context: StepContext, assistant: str, number: int, kind: str) -> None:
-    require_traffic(context.world.aider.of(assistant).runs.all(), number, kind)
+def traffic(context: StepContext, assistant: str, number: int, kind: Traffic) -> None:
+    context.world.aider.of(assistant).require_traffic(number, kind)
 
 
 @then("{assistant} {aider_output} {texts}")
@@ -72,7 +72,7 @@ def listed_outputs(context: StepContext) -> None:
 
 @then("{string} has a docstring for each public function, and unchanged code")
 def only_docstrings(context: StepContext, file: str) -> None:
-    context.world.aider.require_only_docstrings(file)
+    context.world.aider.project.require_only_docstrings(file)
 
 
 @given("a session of Aider( with)")
@@ -115,9 +115,9 @@ def start(context: StepContext, how: str) -> None:
     context.world.aider.start(how, context.table)
 
 
-@then("{assistant} exits with code {int}")
-def exit_code(context: StepContext, assistant: str, code: int) -> None:
-    context.world.aider.of(assistant).runs.get().require_exit_code(code)
+@then("{assistant} {aider_end}")
+def end(context: StepContext, assistant: str, code: int | None) -> None:
+    context.world.aider.of(assistant).require_end(code)
 
 
 @then("each request for a(n) {aider_request} has the fields")

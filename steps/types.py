@@ -12,6 +12,7 @@ from behave.cucumber_expression import (
 )
 
 from support import units
+from support.aider.traffic import KINDS, TRAFFIC, Traffic
 from support.chat.checks import COMPARISONS
 from support.chat.conversation import QUESTIONS, REQUESTS
 from support.results.scenario_result import EQUAL_PARTS
@@ -39,8 +40,6 @@ MISTAKES = (
     *("a number as the question", "a JSON string"),
 )
 CLIENTS = ("the ollama command", "a LangChain program")
-AIDER_REQUESTS = ("edit", "commit message", "summary")
-AIDER_TRAFFIC = rf"requests? for an? (?:{'|'.join(AIDER_REQUESTS)})|comments or more before an answer"
 ASSISTANTS = ("Aider", "cecli")
 AIDER_PLACES = ("the project", "the home folder")
 SERVER_FAILURES = (
@@ -79,9 +78,9 @@ def one_of(name: str, words: Iterable[str]) -> ParameterType:
     return ParameterType(name, "|".join(map(re.escape, words)), str, str)
 
 
-def aider_traffic(text: str) -> str:
-    """The kind of the requests, or `comment`."""
-    return re.sub(r"^requests? for an? ", "", text) if text.startswith("request") else "comment"
+def aider_end(text: str) -> int | None:
+    """The exit code; None of a run that the suite has to end."""
+    return int(text.rpartition(" ")[2]) if text.startswith("exits") else None
 
 
 for _type in (
@@ -114,8 +113,9 @@ for _type in (
     one_of("chat_setup", CHAT_SETUPS),
     one_of("source", SOURCES),
     one_of("place", ("in a terminal", "without a terminal")),
-    one_of("aider_request", AIDER_REQUESTS),
-    ParameterType("aider_traffic", AIDER_TRAFFIC, str, aider_traffic),
+    one_of("aider_request", KINDS),
+    ParameterType("aider_traffic", TRAFFIC, Traffic, Traffic.written),
+    ParameterType("aider_end", r"exits with code \d+|has to be ended by the suite", object, aider_end),
     one_of("aider_place", AIDER_PLACES),
     one_of("aider_start", ("is started", "works on the exercises")),
     one_of("aider_output", ("prints", "does not print")),

@@ -34,3 +34,25 @@ Feature: Aider and models that reason
     Examples: a real Ollama
       | server        | model                              |
       | a real Ollama | ollama_chat/acceptance-thermometer |
+
+  @critical @needs.command @needs.aider
+  Scenario Outline: A draft in a thinking field of <server> is dropped
+    Given Aider is connected to <server> with
+      | option   | value |
+      | thinking | true  |
+    When Aider is asked "Correct the snowfall" with
+      | option | value          |
+      | file   | thermometer.py |
+    Then Aider commits a change of "thermometer.py"
+    And Aider receives 2 pieces of thinking or more
+    And the tests "test_ice" of the project pass
+
+    @needs.ollama_api
+    Examples: Ollama API of the gateway
+      | server      |
+      | the gateway |
+
+    @needs.ollama
+    Examples: a real Ollama
+      | server        |
+      | a real Ollama |

@@ -1,6 +1,6 @@
 Feature: Aider survives failures of the server
   A server may reject a request, break off or send nothing. Aider repeats what may succeed, reports what cannot,
-  and never leaves a file half-edited.
+  and never leaves a file half-edited. It waits no longer than for its retries and for what the server wants.
 
   Background:
     Given the project "thermometer"
@@ -13,18 +13,18 @@ Feature: Aider survives failures of the server
       | option  | value          |
       | timeout | <limit>        |
       | file    | thermometer.py |
-    Then Aider sends 2 requests for an edit
+    Then Aider sends 2 requests for an edit, and waits at most <wait>
     And the tests "test_ice" of the project pass
     And only "thermometer.py" is changed
 
     Examples: failures that pass
-      | failure               | limit |
-      | one busy error        | 60    |
-      | one server error      | 60    |
-      | one closed connection | 60    |
-      | one broken stream     | 60    |
-      | one malformed event   | 60    |
-      | one stalled stream    | 5     |
+      | failure               | limit | wait         |
+      | one busy error        | 60    | 1 second     |
+      | one server error      | 60    | 0.5 seconds  |
+      | one closed connection | 60    | 0.5 seconds  |
+      | one broken stream     | 60    | 0.25 seconds |
+      | one malformed event   | 60    | 0.25 seconds |
+      | one stalled stream    | 5     | 5.25 seconds |
 
   @critical @needs.command @needs.aider
   Scenario: An edit block that ends early is not applied
@@ -34,7 +34,7 @@ Feature: Aider survives failures of the server
       | option      | value          |
       | edit-format | diff           |
       | file        | thermometer.py |
-    Then Aider sends 2 requests for an edit
+    Then Aider sends 2 requests for an edit, and waits at most 0 seconds
     And the tests "test_steam" of the project pass
     And only "thermometer.py" is changed
 
@@ -46,7 +46,7 @@ Feature: Aider survives failures of the server
       | option | value          |
       | file   | thermometer.py |
     Then Aider prints "<message>"
-    And Aider sends <requests> request for an edit
+    And Aider sends <requests> request for an edit, and waits at most 0 seconds
     And the project is unchanged
 
     Examples: failures that stay
@@ -66,7 +66,7 @@ Feature: Aider survives failures of the server
     When Aider is asked "Correct the melting point" with
       | option | value          |
       | file   | thermometer.py |
-    Then Aider sends 2 requests for an edit
+    Then Aider sends 2 requests for an edit, and waits at most 0.25 seconds
     And the tests "test_ice" of the project pass
     And only "thermometer.py" is changed
 
@@ -83,11 +83,11 @@ Feature: Aider survives failures of the server
       | option | value          |
       | file   | thermometer.py |
     Then Aider prints "<message>"
-    And Aider sends <number> requests for an edit
+    And Aider sends <number> requests for an edit, and waits at most <wait>
     And the project is unchanged
 
     Examples: failures that stay
-      | failure                 | message                          | number |
-      | an unknown model        | model 'scripted' not found       | 5      |
-      | an empty answer         | Empty response received from LLM | 1      |
-      | an answer cut by length | has hit a token limit            | 1      |
+      | failure                 | message                          | number | wait         |
+      | an unknown model        | model 'scripted' not found       | 5      | 3.75 seconds |
+      | an empty answer         | Empty response received from LLM | 1      | 0 seconds    |
+      | an answer cut by length | has hit a token limit            | 1      | 0 seconds    |

@@ -1,6 +1,6 @@
 Feature: Time limits of Aider
   A slow server gets time as long as it sends something. After a time-out Aider repeats its request: what it waits for
-  no more is cancelled.
+  no more is cancelled. Without a time limit it waits for a stalled stream until its user, here the suite, ends it.
 
   @critical @needs.command @needs.aider
   Scenario: Comments bridge a prefill beyond the time limit
@@ -38,13 +38,41 @@ Feature: Time limits of Aider
       | <option>    |       |
       | timeout     | 1     |
     Then Aider prints "timed out"
-    And Aider sends 5 requests for an edit
+    And Aider sends 5 requests for an edit, and waits at most <wait>
     And the server cancels that generation within 2 seconds
 
     Examples: forms
-      | form         | option    |
-      | streamed     | stream    |
-      | non-streamed | no-stream |
+      | form         | option    | wait         |
+      | streamed     | stream    | 7.75 seconds |
+      | non-streamed | no-stream | 6.25 seconds |
+
+  @critical @needs.command @needs.aider
+  Scenario Outline: A stalled stream of <server> is waited for without limit
+    Given the project "thermometer"
+    And Aider is connected to <server> with
+      | option | value |
+      | limit  | 4     |
+    And the server answers with one stalled stream
+    When Aider is asked "Correct the melting point" with
+      | option | value          |
+      | file   | thermometer.py |
+    Then Aider has to be ended by the suite
+    And Aider sends 1 request for an edit
+    And the project is unchanged
+
+    Examples: OpenAI API
+      | server     |
+      | mistral.rs |
+
+    @needs.ollama_api
+    Examples: Ollama API of the gateway
+      | server      |
+      | the gateway |
+
+    @needs.ollama
+    Examples: a real Ollama
+      | server        |
+      | a real Ollama |
 
   @critical @needs.command @needs.aider
   Scenario Outline: An unreachable server is reported over the <api>

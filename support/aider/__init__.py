@@ -8,6 +8,7 @@ exercise_runs    Aider works on the exercises in one scenario: evidence, figures
 exercises        ten exercises for a capable model, and the figures of Aider's own benchmark
 fork_server      runs Aider in forks of a process that has imported it (executed by Aider's Python)
 host             that process, and the environment of Aider
+process_watch    the connections of the processes that Aider starts
 project          a git repository that Aider works on, with its tests and the answers of the model
 run              one run of Aider, and the checks of what it printed and sent
 scenario         what the steps about Aider call
@@ -16,4 +17,5 @@ server_failures  failures of a server by their names: what the proxy does with t
 session          an interactive session in a terminal
 traffic          the requests of Aider by their kind
 unusual_answers  allowed answers of an uncommon form: shapes of a stream, commit messages
+waiting_time     how long Aider takes after its first request, and how long it may take
 """

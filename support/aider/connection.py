@@ -18,7 +18,7 @@ from support.servers.dedicated import REAL
 from support.servers.discovery import UrlTarget
 from support.servers.launch_plans import trained_model_plan
 from support.servers.mistralrs import start_server
-from support.servers.ollama import create_model, delete_models
+from support.servers.ollama import TOOLS_TEMPLATE, create_model, delete_models
 
 # The model of the setting `aider_model`.
 USER_MODEL = "the user's model"
@@ -32,19 +32,25 @@ def connect_to_project_model(
     source: ProjectSource,
     context: int,
     environment: Mapping[str, str],
+    *,
+    thinks: bool = False,
 ) -> ConnectedServer:
     """A server of the suite with the scripted model of a project. `context`: tokens of the model.
 
-    `environment`: more variables of mistral.rs.
+    `environment`: more variables of mistral.rs. `thinks`: by its template, so that Ollama and the gateway
+    send what is in think tags in a field of its own.
     """
-    model = servers.suite.models.scripted(source.script, context=context)
+    models = servers.suite.models
+    model = (models.scripted_with_tools if thinks else models.scripted)(source.script, context=context)
     if server != REAL:
         variables = "".join(f" {name}={value}" for name, value in environment.items())
-        servers.share(f"aider {source.name} {context}{variables}", model, environment)
+        kind = " thinks" if thinks else ""
+        servers.share(f"aider {source.name} {context}{kind}{variables}", model, environment)
         endpoint = servers.dedicated_endpoint(server)
         return _connected(servers, endpoint, servers.dedicated.server)
     real = servers.endpoints.endpoint(server)
-    name = _create(servers, real.url, source.name, model)
+    template = TOOLS_TEMPLATE.read_text(encoding="utf-8") if thinks else None
+    name = _create(servers, real.url, source.name, model, template)
     endpoint = ChatEndpoint(real.name, real.url, name, real.protocol)
     return _connected(servers, endpoint, servers.endpoints.backend(server).process)
 
@@ -80,11 +86,11 @@ def _user_endpoint(servers: ScenarioServers) -> ChatEndpoint:
     return ChatEndpoint(target.label, own.url, model, protocol)
 
 
-def _create(servers: ScenarioServers, url: str, project: str, model: ModelFiles) -> str:
+def _create(servers: ScenarioServers, url: str, project: str, model: ModelFiles, template: str | None) -> str:
     """Create the model on an Ollama until the end of the scenario; its name there."""
     name = f"acceptance-{project}"
     client = ApiClient(url, timeout=servers.suite.settings.seconds(CREATE_SECONDS))
     servers.context.cleanups.enter_context(contextlib.closing(client))
     servers.context.cleanups.callback(delete_models, client, [name])
-    create_model(client, name, model.path)
+    create_model(client, name, model.path, template=template)
     return name

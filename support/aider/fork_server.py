@@ -8,7 +8,7 @@ Executed by the Python of Aider's environment, with its standard library only:
     python -I fork_server.py start MODULE ...     runs the command line of another module, without a fork
 
 A fork ends when its `run` process ends, and when the server ends. With the variable `ACCEPTANCE_CONNECTIONS`
-each address that a process connects to, or looks up, is a line of that file.
+each address that a process connects to, looks up or listens on is a line of that file.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ IMPORTED_LATER = (
 LENGTH = struct.Struct("!I")
 STREAMS = 3
 # Events of Python's audit (its documentation, Audit events table): those of connections, and of look-ups.
-CONNECTING = ("socket.connect", "socket.sendto")
+CONNECTING = ("socket.connect", "socket.sendto", "socket.bind")
 LOOK_UPS = ("socket.getaddrinfo", "socket.gethostbyname")
 
 

@@ -73,6 +73,11 @@ class AiderHost:
     def alive(self) -> bool:
         return self._process.alive
 
+    @property
+    def pid(self) -> int:
+        """Of the process that all runs are below."""
+        return self._process.pid
+
     def stop(self) -> int:
         """End it and all its runs; the exit code. May be called twice."""
         code = self._process.stop(grace=0)

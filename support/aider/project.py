@@ -163,6 +163,14 @@ class Project:
             why = "no test was run" if no_tests else error[1] if error else _last_line(done.stderr)
             raise CheckFailed(f"the tests of the project fail: {why}\n{done.describe()}")
 
+    def require_only_docstrings(self, file: str) -> None:
+        """Each public function and class of a module has a docstring, and its code is that of before."""
+        before, now = self.source.files[file], self.read(file)
+        if missing := public_functions_without_docstring(now):
+            raise CheckFailed(f"{file} has no docstring of {', '.join(missing)}")
+        if syntax_without_docstrings(before) != syntax_without_docstrings(now):
+            raise CheckFailed(f"the code of {file} has changed:\n{now}")
+
     @property
     def test_command(self) -> str:
         """The same for Aider, which runs it in a shell."""

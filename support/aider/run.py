@@ -6,13 +6,14 @@ requests that the proxy before the server has recorded; the scenario judges the 
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from support.aider.traffic import COMMENT, EDIT, AiderRequest
+from support.aider.traffic import COMMENT, EDIT, THINKING, AiderRequest
 from support.errors import CheckFailed, NotSupported
 from support.programs.child_environment import BLACKHOLE_PROXY
 from support.results.safe_text import counted
@@ -27,7 +28,7 @@ FAILURES = re.compile(
 TOO_LONG = re.compile(r"(?i)sequence length|context (length|window|size)|too long")
 # Between the end of a response here, and at the client.
 CLOCK_SECONDS = 0.05
-LOCAL = ("127.0.0.1", "localhost", "::1")
+LOCALHOST = "localhost"
 # What is meant for another machine goes to the port of a proxy that there is not.
 _PROXY = "{0.hostname} {0.port}".format(urlsplit(BLACKHOLE_PROXY))
 
@@ -36,8 +37,9 @@ _PROXY = "{0.hostname} {0.port}".format(urlsplit(BLACKHOLE_PROXY))
 class AiderRun:
     """One run of the command, or one turn of a session, which has no exit code.
 
-    `connections`: the addresses that it connected to or looked up. `command`: as it is typed in a shell, or
-    the line of a session. `server`: the model and its address.
+    `connections`: the addresses that it and its processes connected to, looked up or listened on. `command`:
+    as it is typed in a shell, or the line of a session. `server`: the model and its address. `started`: in
+    seconds of the monotonic clock. `stopped`: why the suite has ended it, or empty.
     """
 
     output: str
@@ -47,14 +49,19 @@ class AiderRun:
     seconds: float
     command: str
     server: str
+    started: float = 0.0
+    stopped: str = ""
 
     def require_local(self) -> None:
-        """No connection to another machine was tried."""
+        """No connection to another machine was tried, and nothing listened for one."""
         require_local(self.connections)
 
-    def require_exit_code(self, code: int) -> None:
-        """It ended with this exit code."""
-        if self.exit_code != code:
+    def require_end(self, code: int | None) -> None:
+        """It ended with this exit code; None: it had to be ended by the suite."""
+        if bool(self.stopped) is not (code is None):
+            how = self.stopped or f"it ended by itself after {self.seconds:.1f} s, exit code {self.exit_code}"
+            raise CheckFailed(f"{how}; it printed:\n{self.output[-3000:]}")
+        if code is not None and self.exit_code != code:
             raise CheckFailed(f"exit code {self.exit_code} instead of {code}:\n{self.output[-3000:]}")
 
     def require_success(self) -> None:
@@ -115,9 +122,16 @@ class AiderRun:
 
 
 def require_traffic(runs: Sequence[AiderRun], number: int, kind: str) -> None:
-    """So many requests of a kind were sent, or so many comments or more came before an answer."""
+    """So many requests of a kind were sent, or so many comments or more came before an answer.
+
+    Or so many parts of an answer, or more, had thinking in a field of its own.
+    """
     if kind == COMMENT:
         require_comments(runs, number)
+    elif kind == THINKING:
+        found = sum(request.thinking_pieces for run in runs for request in run.requests)
+        if found < number:
+            raise CheckFailed(f"expected {number} pieces of thinking or more, found {found}")
     else:
         require_requests(runs, number, kind)
         for run in runs:
@@ -162,10 +176,24 @@ def require_requests(runs: Iterable[AiderRun], number: int, kind: str) -> None:
 
 
 def require_local(connections: Iterable[str]) -> None:
-    """Each address (`host port`) is on this machine, and none is the closed port of the proxies."""
-    others = sorted({line for line in connections if line.split(" ")[0] not in LOCAL or line == _PROXY})
+    """Each address (`host port`, and who uses it) is of this machine, and not the proxies' closed port."""
+    others = sorted({line for line in connections if not _is_local(line) or _is_proxy(line)})
     if others:
         found = ", ".join(
-            f"{line} (the proxy for other machines)" if line == _PROXY else line for line in others
+            f"{line} (the proxy for other machines)" if _is_proxy(line) else line for line in others
         )
-        raise CheckFailed(f"it connects to other machines: {found}")
+        raise CheckFailed(f"it connects to other machines, or listens for them: {found}")
+
+
+def _is_proxy(line: str) -> bool:
+    return " ".join(line.split(" ")[:2]) == _PROXY
+
+
+def _is_local(line: str) -> bool:
+    host = line.split(" ")[0]
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == LOCALHOST
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback

@@ -26,19 +26,15 @@ from support.aider.connection import USER_MODEL, connect_to_project_model, conne
 from support.aider.evidence import Turn, change_evidence, run_evidence, turn_evidence
 from support.aider.exercise_runs import ExerciseRuns
 from support.aider.host import READY_SECONDS, AiderHost, aider_environment
-from support.aider.project import (
-    COMMAND_SECONDS,
-    Project,
-    ProjectSource,
-    public_functions_without_docstring,
-    syntax_without_docstrings,
-)
-from support.aider.run import AiderRun
+from support.aider.process_watch import ProcessWatch
+from support.aider.project import COMMAND_SECONDS, Project, ProjectSource
+from support.aider.run import AiderRun, require_local, require_traffic
 from support.aider.server import ConnectedServer
 from support.aider.server_failures import OLLAMA_FAILURES, SERVER_FAILURES
 from support.aider.session import SERVER_DIED, AiderSession
-from support.aider.traffic import EDIT, aider_requests
+from support.aider.traffic import EDIT, Traffic, aider_requests
 from support.aider.unusual_answers import UNUSUAL_ANSWERS
+from support.aider.waiting_time import waiting_time
 from support.chat.scenario_servers import ScenarioServers
 from support.errors import CheckFailed, NotSupported
 from support.models.llama import chat_prompt
@@ -49,6 +45,7 @@ from support.programs.output_limit import MEGABYTE, read_output
 from support.programs.process import CompletedCommand, ManagedProcess
 from support.reporting.evidence import command_evidence
 from support.results.must_check import MustCheck
+from support.results.outcome import Evidence
 from support.servers.dedicated import DIRECT
 from support.units import request_options
 from support.waiting import WaitTimeout, wait_until
@@ -60,6 +57,8 @@ USER_MODEL_SECONDS = 300.0
 MOST_EDIT_REQUESTS = 4
 # What Aider prints before it repeats a request.
 RETRY = "Retrying in"
+# For the processes of a run to end, after it was ended.
+EXIT_SECONDS = 10.0
 # The turns of a session whose times and memory are recorded.
 MANY_TURNS = 10
 ON_EXERCISES = "works on the exercises"
@@ -88,6 +87,9 @@ class AiderScenario:
         # Its name in the steps.
         self._assistant = AIDER.title
         self._run_seconds = RUN_SECONDS
+        # From its first request, where a scenario is about a run that does not end.
+        self._answer_seconds: float | None = None
+        self._watch: ProcessWatch | None = None
         self._server: ConnectedServer | None = None
         self._model = ""
         # Of the environments of Aider, or cecli, and of the server.
@@ -129,17 +131,26 @@ class AiderScenario:
     ) -> None:
         """From now on Aider, or cecli, uses this server, which has the scripted model of the project.
 
-        The options: `context`, tokens of the model; `metadata: false`, Aider has no file with its limits.
-        With that file Aider takes the model for one of `CONTEXT`.
+        The options: `context`, tokens of the model; `metadata: false`, Aider has no file with its limits;
+        `limit`, seconds after its first request when the suite ends a run; `thinking: true`, the model has
+        thinking in its template. With that file Aider takes the model for one of `CONTEXT`.
         """
         given = request_options(options)
         context = given.get("context", CONTEXT)
+        limit = given.get("limit")
         assert isinstance(context, int)
+        if isinstance(limit, int):
+            self._answer_seconds = self._suite.settings.seconds(limit)
         if server == USER_MODEL:
             self._server, self._run_seconds = connect_to_user_model(self._servers), USER_MODEL_SECONDS
         else:
             self._server = connect_to_project_model(
-                self._servers, server, self.project.source, context, self._server_variables
+                self._servers,
+                server,
+                self.project.source,
+                context,
+                self._server_variables,
+                thinks=bool(given.get("thinking")),
             )
         self._assistant = assistant
         if assistant == cecli.NAME:
@@ -200,6 +211,8 @@ class AiderScenario:
             self._suite.settings.seconds(RUN_SECONDS),
             lambda: self.server.alive,
         )
+        self._context.cleanups.callback(self._require_local)
+        self._context.cleanups.enter_context(self._watched(session.terminal.pid))
         # Before the first wait: a session that shows no prompt is ended, and its screen is evidence.
         self._context.cleanups.callback(session.terminal.stop)
         self._context.add_evidence(lambda: session.terminal.transcript("Aider").attachments(1))
@@ -225,7 +238,7 @@ class AiderScenario:
         started, mark = time.monotonic(), self.server.proxy.count
         output = session.enter(line)
         first = "" if self.runs.available else f"{self._shown(self._session_words)}\n"
-        run = self._add(mark, output, None, time.monotonic() - started, f"{first}> {line}")
+        run = self._add(mark, started, f"{first}> {line}", output)
         run.require_local()
         self._expected.append((line, expected))
         self.server.note_model_processes()
@@ -290,7 +303,8 @@ class AiderScenario:
         )
         end = RunEnd("ended with its step")
         try:
-            end = self._wait_for_end(process, log, mark)
+            with self._watched(process.pid):
+                end = self._wait_for_end(process, log, mark)
         finally:
             # Also when a time limit or a signal ends the step. Not killed: the process that stands for Aider
             # then ends after Aider itself, which changes no file after that.
@@ -298,7 +312,7 @@ class AiderScenario:
             output = read_output(log)
             self._commands.append(CompletedCommand(process.command, code, output, end.stopped, seconds))
             shown = f"{output}\n({end.stopped})" if end.stopped else output
-            run = self._add(mark, shown, code, seconds, self._shown(words))
+            run = self._add(mark, process.started, self._shown(words), shown, code, end.stopped)
         run.require_local()
         if end.stopped and run.requests:
             # It may still generate an answer that nobody reads: the server is not for the next scenario.
@@ -317,6 +331,12 @@ class AiderScenario:
             count = self.server.proxy.count - mark
             if count > MOST_EDIT_REQUESTS and self._edit_requests(mark) > MOST_EDIT_REQUESTS:
                 return True
+            if (
+                count
+                and self._answer_seconds is not None
+                and self._seconds_since_request(mark) > self._answer_seconds
+            ):
+                return True
             # Of a server that cannot be reached the proxy has no requests.
             return count == 0 and read_output(log).count(RETRY) >= MOST_EDIT_REQUESTS
 
@@ -333,6 +353,8 @@ class AiderScenario:
             return RunEnd()
         if not self.server.alive:
             return RunEnd(SERVER_DIED, SERVER_DIED)
+        if self._edit_requests(mark) <= MOST_EDIT_REQUESTS and self._answer_seconds is not None:
+            return RunEnd(f"ended by the suite {self._answer_seconds:g} s after its first request")
         sent = MOST_EDIT_REQUESTS + (self.server.proxy.count > mark)
         return RunEnd(f"ended by the suite: it has sent its request {sent} times")
 
@@ -344,6 +366,10 @@ class AiderScenario:
         last = exchanges[-1]
         response = f"status {last.status}, {len(last.body)} bytes" if last.status else "no response"
         return f"request {len(exchanges)}, {last.method} {last.url}: {response}"
+
+    def _seconds_since_request(self, mark: int) -> float:
+        requests = aider_requests(self.server.proxy.exchanges_since(mark))
+        return time.monotonic() - requests[0].exchange.sent_at if requests else 0.0
 
     def _edit_requests(self, mark: int) -> int:
         requests = aider_requests(self.server.proxy.exchanges_since(mark))
@@ -365,12 +391,45 @@ class AiderScenario:
     def _environment(self) -> Mapping[str, str]:
         return aider_environment(self._home, self._connections, **self._variables)
 
-    def _add(self, mark: int, output: str, exit_code: int | None, seconds: float, command: str) -> AiderRun:
+    def _add(
+        self,
+        mark: int,
+        started: float,
+        command: str,
+        output: str,
+        exit_code: int | None = None,
+        stopped: str = "",
+    ) -> AiderRun:
         requests = aider_requests(self.server.proxy.exchanges_since(mark))
-        connections = tuple(self._connections.read_text(encoding="utf-8").splitlines())
-        run = AiderRun(output, exit_code, tuple(requests), connections, seconds, command, str(self.server))
+        seconds, server = time.monotonic() - started, str(self.server)
+        connections = tuple(self._recorded_connections())
+        run = AiderRun(
+            output, exit_code, tuple(requests), connections, seconds, command, server, started, stopped
+        )
         self.runs.add(run)
         return run
+
+    def _recorded_connections(self) -> list[str]:
+        return self._connections.read_text(encoding="utf-8").splitlines()
+
+    def _require_local(self) -> None:
+        require_local(self._recorded_connections())
+
+    def _require_no_process(self) -> None:
+        assert self._watch is not None
+        watch = self._watch
+        wait_until(
+            "the end of all processes of a run",
+            lambda: not watch.left,
+            timeout=self._suite.settings.seconds(EXIT_SECONDS),
+            seen=lambda: watch.left,
+        )
+
+    def _watched(self, pid: int) -> ProcessWatch:
+        """The connections of all processes below, and of those below the one that Aider is forked from."""
+        roots = [pid] if self._assistant == cecli.NAME else [pid, self._host.pid]
+        self._watch = ProcessWatch(roots, self._connections)
+        return self._watch
 
     def _installed(self, assistant: CodingAssistant) -> InstalledProgram:
         program = assistant.locate(self._suite.settings)
@@ -393,6 +452,27 @@ class AiderScenario:
             self._context.evidence.append(change_evidence(self._project))
 
     # -- what has to be so then
+
+    def require_end(self, code: int | None) -> None:
+        """The last run ended with this exit code; None: the suite had to end it, and no process is left."""
+        run = self.runs.get()
+        run.require_end(code)
+        if code is None:
+            self._context.record("aider.stalled", "Aider until the suite ended it", run.seconds, "s")
+            self._require_no_process()
+
+    def require_traffic(self, number: int, traffic: Traffic) -> None:
+        """So many requests of a kind, or comments or pieces of thinking, and no longer waits than are known.
+
+        What Aider waited is recorded.
+        """
+        runs = self.runs.all()
+        require_traffic(runs, number, traffic.kind)
+        if traffic.wait is not None:
+            waited = waiting_time(runs, traffic.wait)
+            self._context.evidence.append(Evidence.text("time of Aider", f"{waited}\n", "time.txt"))
+            self._context.record("aider.wait", "Aider after its first request", waited.measured, "s")
+            waited.require_bound()
 
     def require_committed(self, files: Sequence[str]) -> None:
         """The last run succeeded; these files, and no others, were changed and committed."""
@@ -423,19 +503,7 @@ class AiderScenario:
                 f" {', '.join(changed) or 'no file'}; it printed:\n{self.runs.get().output[-2000:]}"
             )
 
-    def require_tests(self, names: Sequence[str]) -> None:
-        """These modules of the project's tests pass."""
-        self.project.require_tests(names)
-
     def require_whole_prompts(self) -> None:
         """The server read each prompt of the last run to its end, or rejected it for its length."""
         vocabulary = script_vocabulary(self.project.source.script)
         self.runs.get().require_whole_prompts(lambda messages: len(vocabulary.encode(chat_prompt(messages))))
-
-    def require_only_docstrings(self, file: str) -> None:
-        """Each public function and class of a module has a docstring, and its code is that of before."""
-        before, now = self.project.source.files[file], self.project.read(file)
-        if missing := public_functions_without_docstring(now):
-            raise CheckFailed(f"{file} has no docstring of {', '.join(missing)}")
-        if syntax_without_docstrings(before) != syntax_without_docstrings(now):
-            raise CheckFailed(f"the code of {file} has changed:\n{now}")

@@ -6,20 +6,40 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from support.http.exchange import Exchange
-from support.units import JsonObject
+from support.units import DURATION, JsonObject, seconds
 
 # The ends of the paths that answers come from; others (`/api/show`) are about the model.
 CHAT_PATHS = ("/chat/completions", "/api/chat", "/api/generate")
 EDIT, COMMIT, SUMMARY = KINDS = ("edit", "commit message", "summary")
 # Of a stream, not of a request.
-COMMENT = "comment"
+COMMENT, THINKING = "comment", "thinking"
+_PARTS = {"comments or more before an answer": COMMENT, "pieces of thinking or more": THINKING}
+_WAITS = ", and waits at most "
+# What `Traffic.written` reads.
+TRAFFIC = rf"requests? for an? (?:{'|'.join(KINDS)})(?:{_WAITS}{DURATION})?|{'|'.join(_PARTS)}"
 # In a response or the last event of a stream.
 _PROMPT_TOKENS = re.compile(rb'"(?:prompt_tokens|prompt_eval_count)": ?(\d+)')
 _ANSWER_TOKENS = re.compile(rb'"(?:completion_tokens|eval_count)": ?(\d+)')
+_THINKING = re.compile(rb'"thinking": ?"[^"]')
 # A text of the system message that only one kind has (aider/prompts.py).
 _SYSTEM_TEXTS = {COMMIT: "generates concise, one-line Git commit messages", SUMMARY: "*Briefly* summarize"}
+
+
+class Traffic(NamedTuple):
+    """What a feature counts: a kind of request, or parts of a stream. `wait`: seconds that Aider may wait."""
+
+    kind: str
+    wait: float | None = None
+
+    @classmethod
+    def written(cls, text: str) -> Traffic:
+        """As features write it: `requests for an edit, and waits at most 1 second`, for instance."""
+        counted, _, wait = text.partition(_WAITS)
+        kind = _PARTS.get(counted) or re.sub("^requests? for an? ", "", counted)
+        return cls(kind, seconds(wait) if wait else None)
 
 
 @dataclass(frozen=True)
@@ -46,6 +66,11 @@ class AiderRequest:
         """Of a stream: lines that only keep the connection alive, before the first event."""
         lines = self.exchange.body.partition(b"data:")[0].splitlines()
         return sum(line.startswith(b":") for line in lines)
+
+    @property
+    def thinking_pieces(self) -> int:
+        """Of a stream of Ollama's API: the lines with thinking in a field of its own."""
+        return len(_THINKING.findall(self.exchange.body))
 
     @property
     def answer_tokens(self) -> int | None:

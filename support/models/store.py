@@ -41,10 +41,10 @@ class ModelStore:
         """
         return self._scripted("scripted", script or Script.standard(), format, context)
 
-    def scripted_with_tools(self, script: Script) -> ModelFiles:
+    def scripted_with_tools(self, script: Script, context: int = 4096) -> ModelFiles:
         """The same weights in a GGUF file whose chat template renders tools and thinking."""
         template = TOOLS_TEMPLATE.read_text(encoding="utf-8")
-        return self._scripted("scripted_with_tools", script, "gguf", 4096, template)
+        return self._scripted("scripted_with_tools", script, "gguf", context, template)
 
     def _scripted(
         self, name: str, script: Script, format: Format, context: int, template: str = ""

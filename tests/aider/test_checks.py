@@ -77,7 +77,7 @@ def test_an_exit_code_is_none_of_a_success() -> None:
     with pytest.raises(CheckFailed, match="exit code 1"):
         run(code=1).require_success()
     with pytest.raises(CheckFailed, match="exit code 0 instead of 2"):
-        run().require_exit_code(2)
+        run().require_end(2)
 
 
 def test_an_output_that_is_missing_is_named() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -17,6 +19,7 @@ from support.aider import scenario
 from support.aider.host import AiderHost
 from support.aider.scenario import RUN_SECONDS, AiderScenario
 from support.aider.server import ConnectedServer
+from support.aider.traffic import EDIT, Traffic
 from support.chat.client import OPENAI_CHAT, ChatEndpoint
 from support.errors import CheckFailed
 from support.http.recording_proxy import Fault, RecordingProxy
@@ -37,6 +40,18 @@ body = b'{"messages": []}'
 response = urllib.request.urlopen(urllib.request.Request(sys.argv[1], body))
 print("begun:", response.read(5), flush=True)
 response.read()
+"""
+# It has started a shell, which starts another program, in a session of its own or not, before it reads.
+WITH_CHILD = """
+import subprocess
+subprocess.Popen(["sh", "-c", "sleep 600 & wait"], start_new_session={apart})
+"""
+# A program that it starts listens for other machines.
+LISTENING = """
+import subprocess, sys
+program = "import socket, sys; s = socket.create_server(('{host}', 0)); print(flush=True); sys.stdin.read()"
+child = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+child.stdout.readline()
 """
 UNREACHABLE = """
 import time
@@ -95,6 +110,8 @@ def make(
         command = [sys.executable, "-I", "-S", "-c", program, f"{proxy.url}{CHAT}"]
         monkeypatch.setattr(AiderScenario, "server", ConnectedServer(endpoint, proxy, None, "unused"))
         monkeypatch.setattr(AiderScenario, "_command", lambda *_: command)
+        # No process has this number.
+        monkeypatch.setattr(AiderScenario, "_host", SimpleNamespace(pid=0))
         return aider
 
     with context.cleanups:
@@ -109,6 +126,70 @@ def test_a_stream_that_stalls_is_ended_and_reported(
     with pytest.raises(CheckFailed, match=r"(?s)the end of Aider.*request 1, .*, 5 bytes.*begun: b'data:"):
         aider.ask("Describe the waves", None)
     assert ": not within 6.0 s" in aider.runs.get().output
+
+
+def limited(aider: AiderScenario, proxy: RecordingProxy, *, stalls: bool = True) -> AiderScenario:
+    """A run whose stream stalls, or ends, and that the suite ends soon after its first request."""
+    proxy.faults.append(Fault(ends_after=5 if stalls else None, stalls=stalls))
+    vars(aider)["_answer_seconds"] = 1.0
+    aider.ask("Describe the waves", None)
+    return aider
+
+
+def test_a_run_that_has_to_be_ended_is_no_failure_where_a_scenario_is_about_it(
+    make: Callable[[str], AiderScenario], proxy: RecordingProxy
+) -> None:
+    aider = limited(make(WITH_CHILD.format(apart=False) + READER), proxy)
+    aider.require_end(None)
+    aider.require_traffic(1, Traffic(EDIT))
+    aider.require_changed(())
+    # What its user sees: the beginning, and nothing more.
+    assert re.search(
+        r"begun: b'data:'\n\n\(ended by the suite 1 s after its first request\)$", aider.runs.get().output
+    )
+    with pytest.raises(CheckFailed, match=r"^ended by the suite 1 s"):
+        aider.require_end(0)
+
+
+def test_a_run_that_ends_by_itself_was_not_ended_by_the_suite(
+    make: Callable[[str], AiderScenario], proxy: RecordingProxy
+) -> None:
+    aider = limited(make(READER), proxy, stalls=False)
+    with pytest.raises(CheckFailed, match=r"it ended by itself after .* s, exit code 0"):
+        aider.require_end(None)
+    aider.require_end(0)
+
+
+def test_a_process_that_is_left_of_an_ended_run_is_found(
+    make: Callable[[str], AiderScenario], proxy: RecordingProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scenario, "EXIT_SECONDS", 0.5)
+    # As if nobody knew of what is in a session of its own.
+    monkeypatch.setattr("support.programs.process._longest_grace", 0.0)
+    monkeypatch.setattr(psutil.Process, "kill", lambda _: None)
+    aider = limited(make(WITH_CHILD.format(apart=True) + READER), proxy)
+    watch = vars(aider)["_watch"]
+    try:
+        with pytest.raises(
+            AssertionError, match=r"(?s)the end of all processes of a run: not within .*sleep"
+        ):
+            aider.require_end(None)
+    finally:
+        for process in watch.left:
+            os.kill(process.pid, signal.SIGKILL)
+
+
+def test_a_program_that_it_starts_may_listen_for_this_machine_only(
+    make: Callable[[str], AiderScenario], proxy: RecordingProxy
+) -> None:
+    limited(make(LISTENING.format(host="127.0.0.1") + READER), proxy)
+
+
+def test_a_program_that_it_starts_is_watched(
+    make: Callable[[str], AiderScenario], proxy: RecordingProxy
+) -> None:
+    with pytest.raises(CheckFailed, match=r"or listens for them: 0\.0\.0\.0 \d+ \S+, listening"):
+        limited(make(LISTENING.format(host="0.0.0.0") + READER), proxy)
 
 
 def test_a_server_that_cannot_be_reached_ends_the_run(make: Callable[[str], AiderScenario]) -> None:

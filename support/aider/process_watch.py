@@ -1,0 +1,87 @@
+"""Watches the processes that Aider starts, as git, a linter, or a shell with tests: their connections.
+
+Aider itself reports each attempt (`fork_server.py`, audit events of Python). What it starts may be any
+program, so the whole tree is looked at several times a second: a connection that is shorter may be missed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+
+from support.programs.process import process_tree
+from support.programs.sampling import SamplingThread
+
+# A look takes 2 ms of the processor.
+WATCH_SECONDS = 0.2
+
+
+class ProcessWatch:
+    """From entering it to leaving it, each address of these processes and all below them goes to a file once.
+
+    A line is `HOST PORT PROGRAM`; of one that listens, for whom it listens: `0.0.0.0 80 PROGRAM, listening`.
+    `roots`: process ids. `processes`: all that were seen below them.
+    """
+
+    def __init__(self, roots: Iterable[int], record: Path) -> None:
+        self._roots = tuple(roots)
+        self._record = record
+        self._lines: set[str] = set()
+        self.processes: set[psutil.Process] = set()
+        self._sampling = SamplingThread("process-watch", self._work)
+
+    def __enter__(self) -> ProcessWatch:
+        self._sampling.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._sampling.stop()
+
+    @property
+    def left(self) -> list[psutil.Process]:
+        """Those of `processes` that still run."""
+        return [process for process in self.processes if _runs(process)]
+
+    def _work(self) -> None:
+        ended = False
+        while not ended:
+            self._look()
+            ended = self._sampling.stopping.wait(WATCH_SECONDS)
+
+    def _look(self) -> None:
+        for process in (process for root in self._roots for process in process_tree(root)):
+            if process.pid not in self._roots:
+                self.processes.add(process)
+            # It may have ended, or become another user's.
+            with contextlib.suppress(psutil.Error):
+                self._add(f"{address} {process.name()}{how}" for address, how in _addresses(process))
+
+    def _add(self, lines: Iterable[str]) -> None:
+        new = set(lines) - self._lines
+        self._lines |= new
+        if new:
+            with self._record.open("a", encoding="utf-8") as opened:
+                opened.writelines(f"{line}\n" for line in sorted(new))
+
+
+def _addresses(process: psutil.Process) -> Iterator[tuple[str, str]]:
+    """What it is connected to; of a socket without another end, where it listens or receives."""
+    for connection in process.net_connections(kind="inet"):
+        # Either is an empty tuple where there is none.
+        if len(connection.raddr):
+            yield f"{connection.raddr.ip} {connection.raddr.port}", ""
+        elif len(connection.laddr):
+            yield f"{connection.laddr.ip} {connection.laddr.port}", ", listening"
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
