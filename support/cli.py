@@ -47,6 +47,29 @@ class Number(click.IntRange):
             self.fail(f"{value!r} is no whole number from 1", param, ctx)
 
 
+class Numbers(click.ParamType[tuple[float, ...]]):
+    """Numbers above 0, several of them apart by commas."""
+
+    name = "numbers"
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        self._kind = kind
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            found = tuple(self._kind(part) for part in str(value).split(","))
+        except ValueError:
+            found = ()
+        if not found or not all(0 < number < float("inf") for number in found):
+            kind = "whole numbers from 1" if self._kind is int else "numbers above 0"
+            self.fail(f"{value!r} is no list of {kind}, such as 1,4,16", param, ctx)
+        return found
+
+
 class Commands(click.Group):
     """Ends with one line and its exit code for wrong usage, and when a command raises an exception."""
 
@@ -373,8 +396,10 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
 @click.option("--target", required=True, metavar="URL", help="The server to measure.")
 @click.option("--model", required=True, metavar="NAME", help="The name of a model there.")
 @click.option("--api", type=click.Choice(["openai", "ollama"]), default="openai", show_default=True)
-@click.option("--users", type=Number(), metavar="N", help="Closed loop: each sends its next request at once.")
-@click.option("--rate", type=click.FloatRange(0), metavar="R", help="Open loop: R requests per second.")
+@click.option(
+    "--users", type=Numbers(int), metavar="N[,N...]", help="Closed loop: each sends its next request at once."
+)
+@click.option("--rate", type=Numbers(float), metavar="R[,R...]", help="Open loop: R requests per second.")
 @click.option(
     "--arrivals",
     type=click.Choice(["constant", "poisson", "ramp"]),
@@ -400,13 +425,20 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
 @click.option(
     "--warm-up", "warm_up_seconds", type=click.FloatRange(0), metavar="S", help="At least S seconds."
 )
-@click.option("--prompt-words", type=Number(), default=16, show_default=True)
-@click.option("--output-tokens", type=Number(), default=64, show_default=True)
+@click.option("--prompt-words", type=Numbers(int), default="16", show_default=True, metavar="N[,N...]")
+@click.option("--output-tokens", type=Numbers(int), default="64", show_default=True, metavar="N[,N...]")
+@click.option("--question", metavar="TEXT", help="The end of each prompt.")
+@click.option("--goodput", metavar="LIMITS", help="The share of requests within 'ttft < 500ms, tpot < 30ms'.")
+@click.option(
+    "--find-limit",
+    metavar="LIMITS",
+    help="The largest load within 'ttft p95 < 500ms, tpot p95 < 30ms': doubled, then bisected.",
+)
 @click.option("--seed", type=int, metavar="N", help="Of arrivals and of prompts, but for their salt.")
 @click.option(
     "--folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Where requests.csv and quality.json are written.",
+    help="Where records, figures, plots and a page about the target are written.",
 )
 @click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
 def load(
@@ -416,28 +448,44 @@ def load(
 
     \b
     Prints percentiles, throughput, and how well they were measured; docs/metrics.md has the formulas.
+    Several numbers of users, rates or lengths are a sweep, in random order.
     target_api_key is sent as a bearer token. Exit code 1 when a measured request has failed.
     """
     import tempfile
 
-    from support.performance.load.plan import LoadPlan
-    from support.performance.load.program import longest_seconds, run_load
-    from support.performance.load.summary import lines
+    from support.performance.limit_texts import parse_limits, parse_percentiles
     from support.performance.load.trace import read_trace
+    from support.performance.load_command import LoadCommand, grid, require_one_load
     from support.programs.run_directory import temp_prefix
     from support.settings import load_settings
 
     settings = dict(define.partition("=")[::2] for define in defines)
     settings |= {"acceptance_target": "auto", "target_url": target}
     key = load_settings(settings).settings.api_key
-    fields = {name: value for name, value in given.items() if value is not None}
-    plan = LoadPlan(url=target, key=key, trace=read_trace(trace) if trace else (), **fields)
+    goodput, limits = (given.pop(name) for name in ("goodput", "find_limit"))
+    goodput = parse_limits(goodput) if goodput else None
+    limits = parse_percentiles(limits) if limits else None
+    if limits and not any(given[name] for name in ("users", "rate")):
+        given["users"] = (1,)
+    given = {name: value for name, value in given.items() if value is not None}
+    axes = {name: value for name, value in given.items() if isinstance(value, tuple)}
+    base = {name: value for name, value in given.items() if name not in axes}
+    base |= {"url": target, "key": key, "trace": read_trace(trace) if trace else ()}
+    if limits and not {"requests", "seconds"} & base.keys():
+        # Of each load as many as its percentile needs.
+        base["requests"] = 1
+    plans = list(grid(base, axes))
+    plan = require_one_load(plans) if limits else None
     _exit_at_signals()
     with tempfile.TemporaryDirectory(prefix=temp_prefix()) as own:
-        result = run_load(plan, folder or Path(own), timeout=longest_seconds(plan))
-    for line in lines(result):
-        click.echo(line)
-    if any(record.failed for record in result.measured):
+        command = LoadCommand(folder or Path(own), click.echo, goodput)
+        if plan and limits:
+            failed = command.find_limit(plan, limits).largest_pass is None
+        else:
+            failed = command.send(plans)
+        if found := command.contradictions():
+            raise AcceptanceError(f"the report contradicts its own records: {'; '.join(found)}")
+    if failed:
         sys.exit(EXIT_FAILED)
 
 

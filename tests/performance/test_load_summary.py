@@ -124,7 +124,7 @@ def test_the_command_fails_when_a_request_has_failed() -> None:
     [
         (("--requests", "1"), "either users (closed loop), a rate (open loop) or a trace"),
         (("--users", "1"), "a load needs an end"),
-        (("--users", "none", "--requests", "1"), "'none' is no whole number from 1"),
+        (("--users", "none", "--requests", "1"), "'none' is no list of whole numbers from 1"),
     ],
 )
 def test_wrong_usage_is_one_line(words: tuple[str, ...], message: str) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from support.performance.load.program import LoadResult
+from support.performance.load.quality import RunQuality
 from support.performance.load.record import Failure
 from support.performance.load_figures import (
     FIRST_TOKEN,
     FROM_SCHEDULE,
+    LATENCIES,
     PER_TOKEN,
     WHOLE,
     LoadFigures,
     Throughput,
 )
-from support.performance.percentiles import LEVELS, Percentile, percentile
+from support.performance.percentiles import LEVELS, Percentile, nearest_rank, percentile
 
 # The latencies by their titles in the table.
 TITLES: Mapping[str, str] = {
@@ -59,14 +63,31 @@ class LoadSummary:
         )
 
 
+def figures_of(result: LoadResult) -> dict[str, float]:
+    """By name: counts, percentiles in milliseconds, rates per second."""
+    figures, throughput = LoadFigures.of(result), Throughput.of(result)
+    found: dict[str, float] = {"requests": len(figures.requests), "failed": len(figures.failed)}
+    for metric in LATENCIES:
+        if values := figures.latencies(metric):
+            ranks = [(level, nearest_rank(values, 100 * level)) for level in LEVELS]
+            found |= {f"{metric} p{100 * level:g}": value for level, value in ranks}
+    return found | {
+        "output tokens per second": throughput.tokens,
+        "requests per second": throughput.requests,
+    }
+
+
 def _latencies(figures: LoadFigures) -> Iterator[tuple[str, Sequence[Percentile]]]:
     for title, metric in TITLES.items():
         if values := figures.latencies(metric):
             yield title, [percentile(values, level) for level in LEVELS]
 
 
-def lines(result: LoadResult) -> Iterator[str]:
-    """The summary and how well it was measured. A percentile of too few samples is marked."""
+def lines(result: LoadResult, goodput: Mapping[str, float] | None = None) -> Iterator[str]:
+    """The summary and how well it was measured. A percentile of too few samples is marked.
+
+    `goodput`: limits of each request in milliseconds, by metric.
+    """
     plan, quality, summary = result.plan, result.quality, LoadSummary.of(result)
     yield f"{plan.url} ({plan.model}, {plan.api}): {plan}"
     failures = ", ".join(f"{count} x {failure.value}" for failure, count in summary.failures.items())
@@ -78,7 +99,12 @@ def lines(result: LoadResult) -> Iterator[str]:
         yield f"{name:<20}" + "".join(f"{_shown(one):>12}" for one in found)
     if not all(one.certified for found in summary.latencies.values() for one in found):
         yield "* fewer requests than an upper bound needs: a value, and no evidence"
+    yield from _turns(result)
     yield f"{summary.token_rate:.1f} output tokens per second, {summary.request_rate:.2f} requests per second"
+    if goodput:
+        yield goodput_line(LoadFigures.of(result), goodput)
+    if cancelled := sum(record.cancelled for record in result.records):
+        yield f"{cancelled} of {len(result.records)} requests were cancelled by the client at the first token"
     unit = "users in flight" if plan.users else "requests per second"
     yield (
         f"as measured: {quality.achieved:.2f} of {quality.requested:.2f} {unit}, lateness p99 "
@@ -86,6 +112,55 @@ def lines(result: LoadResult) -> Iterator[str]:
         f"the kernel, lag p99 {quality.lag_p99_us / 1000:.2f} ms, {100 * quality.coalesced:.1f} % coalesced, "
         f"{100 * quality.cpu_share:.0f} % of a core, {quality.wrong_lengths} answers of another length"
     )
+    yield "the machine meanwhile: " + ", ".join(_machine(quality))
+
+
+def goodput_line(figures: LoadFigures, limits: Mapping[str, float]) -> str:
+    """The share of requests within all limits with Wilson's interval, 95 %."""
+    from scipy import stats
+
+    count = len(figures.requests)
+    share = figures.goodput(limits)
+    if not count:
+        return "goodput: no request was measured"
+    low, high = stats.binomtest(round(share * count), count).proportion_ci(method="wilson")
+    text = ", ".join(f"{metric} <= {limit:g} ms" for metric, limit in limits.items())
+    return f"goodput: {share:.1%} of the requests ({low:.1%} to {high:.1%}) with {text}"
+
+
+def _turns(result: LoadResult) -> Iterator[str]:
+    """Of conversations: the time to first token by turn, and the tokens of the prompt from the cache."""
+    if result.plan.turns == 1:
+        return
+    yield f"{'turn':<8}{'requests':>10}{'TTFT p50':>12}{'p90':>10}{'prompt tokens':>16}{'cached':>10}"
+    for turn in range(1, result.plan.turns + 1):
+        requests = [one for one in result.measured if one.turn == turn and not one.failed]
+        times = LoadFigures(requests, 0.0).latencies(FIRST_TOKEN)
+        prompt, cached = (
+            fmean(max(count, 0) for count in counts) if counts else math.nan
+            for counts in ([one.prompt_tokens for one in requests], [one.cached_tokens for one in requests])
+        )
+        yield (
+            f"{turn:<8}{len(requests):>10}{nearest_rank(times, 50):>12.2f}{nearest_rank(times, 90):>10.2f}"
+            f"{prompt:>16.0f}{cached:>10.0f}"
+        )
+
+
+def _machine(quality: RunQuality) -> Iterator[str]:
+    machine = quality.machine
+    yield f"{_percent(machine.busy)} of all CPUs busy"
+    yield f"tasks waited for a CPU in {_percent(machine.cpu_pressure)} of the time"
+    yield f"{_percent(machine.steal)} stolen by the host"
+    yield f"governor {machine.governor or 'not known'}"
+    if not math.isnan(quality.handshake_p50_us):
+        yield (
+            f"a TCP handshake takes {quality.handshake_p50_us / 1000:.2f} ms (p95 "
+            f"{quality.handshake_p95_us / 1000:.2f} ms)"
+        )
+
+
+def _percent(share: float) -> str:
+    return "? %" if math.isnan(share) else f"{100 * share:.1f} %"
 
 
 def _shown(one: Percentile) -> str:

@@ -1,0 +1,75 @@
+"""The figures of a load once more, by another implementation, from the file that is left of it.
+
+It shares no code with the first one: the file is read with the standard library, percentiles are those of
+NumPy. A report that contradicts its own records is a defect of this suite, never of the target.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+# Of two floating-point results of the same formula.
+_TOLERANCE = 1e-6
+_LEVELS = (50, 90, 95, 99)
+
+
+def recomputed(file: Path) -> dict[str, float]:
+    """By name, as `figures` of a summary has them: counts, percentiles in milliseconds, rates per second."""
+    with file.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    measured = [row for row in rows if row["phase"] == "measured"]
+    counted = [row for row in measured if row["failure"] != "cancelled by the client"]
+    good = [row for row in counted if not row["failure"]]
+    found: dict[str, float] = {"requests": len(counted), "failed": len(counted) - len(good)}
+    for name, values in _latencies(good).items():
+        if values:
+            ranks = np.percentile(np.array(values), _LEVELS, method="inverted_cdf") / 1e6
+            found |= {f"{name} p{level}": float(value) for level, value in zip(_LEVELS, ranks, strict=True)}
+    return found | _rates(rows, counted)
+
+
+def contradictions(figures: Mapping[str, float], file: Path) -> Iterator[str]:
+    """What is otherwise than the records have it, each in a line; none for a report that is right."""
+    other = recomputed(file)
+    for name in sorted(figures.keys() | other.keys()):
+        one, again = figures.get(name, math.nan), other.get(name, math.nan)
+        if not math.isclose(one, again, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE):
+            yield f"{name} is {one:.6g}, and {again:.6g} by {file.name}"
+
+
+def _latencies(good: list[dict[str, str]]) -> dict[str, list[float]]:
+    times: dict[str, list[float]] = {
+        "time to first token": [],
+        "time to first token from schedule": [],
+        "inter-token latency": [],
+        "end-to-end latency": [],
+    }
+    for row in good:
+        sent, first, last = (int(row[name]) for name in ("sent_ns", "first_token_ns", "last_token_ns"))
+        times["time to first token"].append(first - sent)
+        times["time to first token from schedule"].append(first - int(row["scheduled_ns"]))
+        times["end-to-end latency"].append(last - sent)
+        if int(row["output_tokens"]) > 1:
+            times["inter-token latency"].append((last - first) / (int(row["output_tokens"]) - 1))
+    return times
+
+
+def _rates(rows: list[dict[str, str]], counted: list[dict[str, str]]) -> dict[str, float]:
+    sent = [int(row["sent_ns"]) for row in counted]
+    seconds = (max(sent) - min(sent)) / 1e9 if sent else 0.0
+    if not seconds:
+        return {"output tokens per second": 0.0, "requests per second": 0.0}
+    tokens = ended = 0.0
+    for row in rows:
+        if row["failure"]:
+            continue
+        events = np.array(row["event_times_ns"].split(), dtype=np.int64)
+        inside = ((events > min(sent)) & (events <= max(sent))).mean()
+        tokens += float(inside) * max(0, int(row["output_tokens"]))
+        ended += min(sent) < int(row["end_ns"]) <= max(sent)
+    return {"output tokens per second": tokens / seconds, "requests per second": ended / seconds}

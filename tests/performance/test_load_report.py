@@ -1,0 +1,180 @@
+"""What a load leaves in a folder, computed once more from its records, and the command with several loads."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from support.cli import main
+from support.performance.ground_truth.server import Schedule
+from support.performance.load.program import REQUESTS
+from support.performance.load.record import Failure, Phase, write_records
+from support.performance.load.summary import figures_of, goodput_line
+from support.performance.load_command import grid
+from support.performance.load_figures import FIRST_TOKEN, LoadFigures
+from support.performance.load_validation import contradictions, recomputed
+from support.programs.launcher import free_port
+from tests.performance.loads import failed, request, result
+
+ANSWER = Schedule(ttft_us=5_000, itl_us=1_000, tokens=8)
+# All that a file may have: other phases, failures, a cancelled request, answers without usage.
+RECORDS = [
+    request(1, 0, phase=Phase.WARM_UP),
+    *(request(number, 40.0 * number, 90 + number, 9 + number / 7) for number in range(2, 30)),
+    failed(30, 1300.0),
+    request(31, 1310.0, failure=Failure.CANCELLED, output_tokens=-1),
+    request(32, 1320.0, output_tokens=-1),
+    request(33, 1330.0, output_tokens=1),
+    request(34, 1340.0, phase=Phase.COOL_DOWN),
+]
+
+
+def test_a_second_implementation_finds_the_same_figures(tmp_path: Path) -> None:
+    measured = result(*RECORDS)
+    write_records(tmp_path / REQUESTS, RECORDS)
+    assert list(contradictions(figures_of(measured), tmp_path / REQUESTS)) == []
+    found = recomputed(tmp_path / REQUESTS)
+    assert (found["requests"], found["failed"]) == (31, 1)
+
+
+@pytest.mark.parametrize("name", sorted(figures_of(result(*RECORDS))))
+def test_each_figure_that_contradicts_the_records_is_found(name: str, tmp_path: Path) -> None:
+    write_records(tmp_path / REQUESTS, RECORDS)
+    figures = figures_of(result(*RECORDS))
+    wrong = figures | {name: figures[name] * 1.001 + 0.001}
+    (found,) = contradictions(wrong, tmp_path / REQUESTS)
+    assert found.startswith(name)
+    del figures[name]
+    (missing,) = contradictions(figures, tmp_path / REQUESTS)
+    assert missing.startswith(name)
+
+
+def test_records_that_were_changed_contradict_the_figures(tmp_path: Path) -> None:
+    figures = figures_of(result(*RECORDS))
+    later = [replace(one, first_token_ns=one.first_token_ns + 10**6) for one in RECORDS]
+    write_records(tmp_path / REQUESTS, later)
+    assert any(line.startswith(FIRST_TOKEN) for line in contradictions(figures, tmp_path / REQUESTS))
+
+
+def test_a_load_without_requests_has_no_contradiction(tmp_path: Path) -> None:
+    write_records(tmp_path / REQUESTS, [])
+    assert list(contradictions(figures_of(result()), tmp_path / REQUESTS)) == []
+
+
+def load(*words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(main, ["load", *words])
+    return done.exit_code, done.output
+
+
+def test_a_sweep_leaves_a_table_plots_and_a_page(synthetic_url: str, tmp_path: Path) -> None:
+    code, output = load(
+        *("--target", synthetic_url, "--model", ANSWER.model, "--users", "1,2", "--requests", "6"),
+        *("--output-tokens", "8", "--goodput", "ttft < 60s", "--folder", str(tmp_path)),
+        *("-D", "target_api_key=top-secret"),
+    )
+    assert code == 0, output
+    assert "load 2 of 2" in output
+    assert output.count("goodput: 100.0% of the requests") == 2
+    with (tmp_path / "runs.csv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert [(row["run"], row["users"], row["requests"], row["failed"]) for row in rows] == [
+        ("1", "1", "6", "0"),
+        ("2", "2", "6", "0"),
+    ]
+    page = (tmp_path / "report.md").read_text()
+    assert page.startswith("# Measured loads of ttft_us=5000")
+    for image in ("latency.svg", "growth.svg"):
+        assert f"({image})" in page
+        assert (tmp_path / image).read_text().startswith("<?xml")
+    summaries = [json.loads(file.read_text()) for file in sorted(tmp_path.glob("load-*/summary.json"))]
+    assert {one["plan"]["users"] for one in summaries} == {1, 2}
+    assert all(one["contradictions"] == [] for one in summaries)
+    assert not [file for file in tmp_path.rglob("*.*") if b"top-secret" in file.read_bytes()]
+
+
+def test_one_load_has_its_files_in_the_folder_itself(synthetic_url: str, tmp_path: Path) -> None:
+    code, output = load(
+        *("--target", synthetic_url, "--model", ANSWER.model, "--users", "2", "--turns", "2"),
+        *("--requests", "8", "--output-tokens", "8", "--cancelled-share", "0.25", "--folder", str(tmp_path)),
+    )
+    assert code == 0, output
+    assert "conversations of 2 turns" in output
+    assert "cancelled by the client" in output
+    assert {"requests.csv", "quality.json", "summary.json", "runs.csv", "report.md", "latency.svg"} <= {
+        file.name for file in tmp_path.iterdir()
+    }
+    assert not (tmp_path / "growth.svg").exists()
+
+
+def test_a_limit_is_found(synthetic_url: str, tmp_path: Path) -> None:
+    # The synthetic server answers any number alike: a limit that nothing meets, so one load decides.
+    code, output = load(
+        *("--target", synthetic_url, "--model", ANSWER.model, "--output-tokens", "8"),
+        *("--find-limit", "ttft p50 < 1ms", "--folder", str(tmp_path)),
+    )
+    assert code == 1, output
+    assert "1 user: fail (time to first token p50 <= 1 ms: " in output
+    assert "largest load within the limits: none; smallest load beyond them: 1 users" in output
+    assert (tmp_path / "growth.svg").exists()
+
+
+def test_a_trace_is_replayed(synthetic_url: str, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.jsonl"
+    trace.write_text(
+        "\n".join(f'{{"timestamp": {at}, "input_length": 4, "output_length": 8}}' for at in (0, 20, 40))
+    )
+    target = ("--target", synthetic_url, "--model", ANSWER.model)
+    code, output = load(*target, "--trace", str(trace))
+    assert code == 0, output
+    assert "a trace of 3 requests" in output
+    assert "3 measured requests" in output
+    trace.write_text("no trace")
+    assert load(*target, "--trace", str(trace)) == (
+        2,
+        f"acceptance: {trace}, line 1: no JSON (Expecting value: line 1 column 1 (char 0))\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--users", "1,0", "--requests", "1"), "'1,0' is no list of whole numbers from 1, such as 1,4,16"),
+        (("--users", "1", "--requests", "1", "--goodput", "fast"), "'fast' is no list of limits"),
+        (
+            ("--users", "1,2", "--find-limit", "ttft p90 < 1s"),
+            "needs one number of users or one rate",
+        ),
+    ],
+)
+def test_wrong_usage_is_one_line(words: tuple[str, ...], message: str) -> None:
+    code, output = load("--target", "http://127.0.0.1:1", "--model", "m", *words)
+    assert (code, len(output.splitlines())) == (2, 1)
+    assert message in output
+
+
+def test_a_sweep_of_a_server_that_is_gone_fails(tmp_path: Path) -> None:
+    code, output = load(
+        *("--target", f"http://127.0.0.1:{free_port()}", "--model", "m", "--users", "1,2", "--requests", "1"),
+        *("--folder", str(tmp_path)),
+    )
+    assert code == 1
+    assert output.count("1 failed (1 x no connection)") == 2
+    assert not (tmp_path / "latency.svg").exists()
+
+
+def test_a_grid_has_each_combination() -> None:
+    base = {"url": "http://127.0.0.1", "model": "m", "requests": 1}
+    plans = list(grid(base, {"users": (1, 2), "prompt_words": (3, 4)}))
+    assert [(plan.users, plan.prompt_words) for plan in plans] == [(1, 3), (1, 4), (2, 3), (2, 4)]
+
+
+def test_goodput_counts_failed_requests_and_has_an_interval() -> None:
+    figures = LoadFigures.of(result(*(request(number, number) for number in range(9)), failed(9, 9.0)))
+    line = goodput_line(figures, {FIRST_TOKEN: 100.0})
+    assert line.startswith("goodput: 90.0% of the requests (59.6% to 98.2%)")
+    assert goodput_line(LoadFigures.of(result()), {FIRST_TOKEN: 1.0}) == "goodput: no request was measured"
