@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from support.conformance.comparison import Comparison
     from support.monitoring.proxied_server import OutsideView
     from support.monitoring.session import MonitoringSession
+    from support.monitoring.watched_server import WatchedServer
     from support.servers.dedicated import ServerWithGateway
 
 
@@ -166,7 +167,9 @@ class RunContext:  # noqa: PLR0904 - one member for each thing that a run shares
             url = self.settings.prometheus_url
             if url is None:
                 raise CheckFailed("this scenario lacks the tag @needs.prometheus_url")
-            return Endpoint(f"Prometheus at {redact_url(url)}", api, url, {"model": "", "id": ""})
+            label = f"Prometheus at {redact_url(url)}"
+            variables = {"model": "", "id": ""}
+            return Endpoint(label, api, url, variables, surroundings=lambda: self._watched_server)
         if api == "exporter":
             return self._proxied_endpoint()
         session = self.monitoring
@@ -181,6 +184,14 @@ class RunContext:  # noqa: PLR0904 - one member for each thing that a run shares
             components=components,
             surroundings=lambda: session,
         )
+
+    @cached_property
+    def _watched_server(self) -> WatchedServer:
+        """The target as the user's own Prometheus has it."""
+        from support.monitoring.watched_server import WatchedServer
+
+        assert isinstance(self.target, UrlTarget)
+        return WatchedServer(self.target.url, self.settings.api_key)
 
     def _proxied_endpoint(self) -> Endpoint:
         """The shared server; another one was observed, as one without metrics is, once for all checks."""

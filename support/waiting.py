@@ -22,11 +22,13 @@ def wait_until(
     timeout: float,
     alive: Callable[[], bool] | None = None,
     seen: Callable[[], object] | None = None,
+    pause: float = POLL_SECONDS,
 ) -> T:
     """Return the first truthy result of `check`.
 
-    `timeout` is in seconds. `alive` ends the wait at once when it turns false (the process is gone).
-    `seen` describes the last observation; it goes into the message of the `WaitTimeout`.
+    `timeout` is in seconds, `pause` those between two calls of `check`. `alive` ends the wait at once when it
+    turns false (the process is gone). `seen` describes the last observation; it goes into the message of the
+    `WaitTimeout`.
     """
     started = time.monotonic()
     while True:
@@ -40,4 +42,4 @@ def wait_until(
             raise WaitTimeout(f"{what}: the process ended after {waited:.1f} s{last}")
         if waited >= timeout:
             raise WaitTimeout(f"{what}: not within {timeout:.1f} s{last}")
-        time.sleep(min(POLL_SECONDS, timeout - waited))
+        time.sleep(min(pause, timeout - waited))

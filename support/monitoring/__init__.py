@@ -24,5 +24,6 @@ promql             expressions as trees: the series that they read, the labels o
 resource_use       resource use by Prometheus beside that by the system
 session            a server with the Prometheus and the Alertmanager that monitor it
 soak               memory of a server under a long load while nobody scrapes
+watched_server     whether a Prometheus of the user scrapes the server under test
 webhook            a receiver of Alertmanager's notifications
 """

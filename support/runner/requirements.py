@@ -240,6 +240,8 @@ class Requirements:
     def _missing_monitoring(self, wanted: Collection[str]) -> str | None:
         if NEEDS_PROMETHEUS_URL in wanted and self.settings.prometheus_url is None:
             return "requires a Prometheus of your own; set PROMETHEUS_URL"
+        if NEEDS_PROMETHEUS_URL in wanted and not isinstance(self.target, UrlTarget):
+            return "requires the URL of the server that this Prometheus scrapes; set TARGET_URL"
         if NEEDS_GRAFANA in wanted and self.settings.grafana_url is None:
             return "requires a Grafana of your own; set GRAFANA_URL"
         if NEEDS_PROMETHEUS not in wanted:

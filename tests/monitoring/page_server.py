@@ -11,12 +11,13 @@ TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class PageServer:
-    """`page` makes the text of each scrape. `scrapes` counts them."""
+    """`page` makes the text of each scrape. `scrapes` counts them, `others` the requests of other paths."""
 
     def __init__(self, page: Callable[[], str] | str) -> None:
         self.page = page
         self.status = 200
         self.scrapes = 0
+        self.others = 0
         self.port = 0
         self._server: ThreadingHTTPServer | None = None
         self.start()
@@ -32,6 +33,7 @@ class PageServer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 owner.scrapes += 1
+                owner.others += self.path != "/metrics"
                 text = owner.page if isinstance(owner.page, str) else owner.page()
                 body = text.encode()
                 self.send_response(owner.status)

@@ -42,6 +42,11 @@ def test_waiting_ends_with_the_first_true_answer(clock: Clock) -> None:
     assert clock.now == pytest.approx(3 * waiting.POLL_SECONDS)
 
 
+def test_a_pause_may_be_longer(clock: Clock) -> None:
+    assert wait_until("it", lambda: clock.now > 2, timeout=5, pause=1.5)
+    assert clock.now == pytest.approx(3.0)
+
+
 def test_what_is_there_already_is_not_waited_for(clock: Clock) -> None:
     assert wait_until("it", lambda: 7, timeout=0) == 7
     assert clock.now == 0

@@ -10,9 +10,11 @@ from support.errors import CheckFailed
 from support.monitoring.alert_rules import alert_names
 from support.monitoring.exposition import require_none
 from support.monitoring.prometheus_api import PrometheusApi
+from support.monitoring.watched_server import Target, WatchedServer, place_of, target_lines
+from support.results.outcome import Evidence
 
-# Each server of mistral.rs has one of them from its first request on.
-METRICS = ("http_requests_in_flight", "http_requests_total", "mistralrs_tokens_processed_total")
+# One of them has each server of mistral.rs: those of the engine, and one that others do not have.
+METRICS = ("mistralrs_tokens_processed_total", "http_request_body_bytes_count")
 SCRAPES = "5m"
 
 
@@ -23,18 +25,46 @@ class PrometheusClient(CheckedClient):
     def prometheus(self) -> PrometheusApi:
         return PrometheusApi(self.client.base_url)
 
+    @property
+    def watched(self) -> WatchedServer:
+        """The server under test."""
+        found = self.server.surroundings() if self.server.surroundings else None
+        if not isinstance(found, WatchedServer):
+            raise TypeError("no server is under test")
+        return found
+
     def jobs(self) -> Sequence[str]:
-        """Those with metrics of mistral.rs; raises `CheckFailed` when there is none."""
+        """That of the server under test, and those with metrics of mistral.rs.
+
+        Raises `CheckFailed` when this Prometheus does not scrape the server.
+        """
+        own = [job for job, _ in self.watched.places(self.prometheus)]
         # Also of a server that is down: its series end at once.
         each = (f"count by (job) (max_over_time({name}[{SCRAPES}]))" for name in METRICS)
         found = self.prometheus.query(" or ".join(each))
-        jobs = sorted({one.labels["job"] for one in found if "job" in one.labels})
-        if not jobs:
-            raise CheckFailed(f"no target has had metrics of mistral.rs in {SCRAPES} ({', '.join(METRICS)})")
-        return jobs
+        return sorted({*own, *(one.labels["job"] for one in found if "job" in one.labels)})
+
+    def targets(self) -> Sequence[Target]:
+        """Those of these jobs; they become evidence."""
+        found = [target for job in self.jobs() for target in self.prometheus.targets(job)]
+        lines = target_lines(found, self.watched.places(self.prometheus))
+        self.evidence.append(Evidence.text("targets of this Prometheus", "\n".join(lines)))
+        return found
 
 
 CLIENT = PrometheusClient
+
+
+@sequence("prometheus.targets.server")
+def _server(client: PrometheusClient) -> None:
+    found = {place_of(target) for target in client.targets()}
+    require_none(
+        [
+            f"the samples of {instance} in the job {job} are those of the server; no active target has them"
+            for job, instance in client.watched.places(client.prometheus)
+            if (job, instance) not in found
+        ]
+    )
 
 
 @sequence("prometheus.targets.up")
@@ -42,8 +72,7 @@ def _up(client: PrometheusClient) -> None:
     require_none(
         [
             f"{target['scrapeUrl']} is {target['health']}: {target['lastError'] or 'not scraped yet'}"
-            for job in client.jobs()
-            for target in client.prometheus.targets(job)
+            for target in client.targets()
             if target["health"] != "up"
         ]
     )
