@@ -127,3 +127,4 @@ Feature: Configuration of Aider by its user
       | A file that is no YAML   | .aider.conf.yml            | edit-format: [                       | Couldn't parse config file          | 2    |
       | An unknown model setting | .aider.model.settings.yml  | [{name: openai/default, no_such: 1}] | unexpected keyword argument         | 0    |
       | Metadata without an end  | .aider.model.metadata.json | {"openai/default":                   | Error loading model metadata models | 0    |
+      | A wrong value in .env    | .env                       | AIDER_EDIT_FORMAT=typed              | invalid choice                      | 2    |

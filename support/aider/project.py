@@ -37,8 +37,8 @@ _NO_TESTS = "Ran 0 tests"
 # The line of the exception below the first traceback, whose own lines are indented.
 _FIRST_ERROR = re.compile(r"^Traceback \(most recent call last\):\n(?:[ \t].*\n)*(\S.*)$", re.MULTILINE)
 USER = "[user]\nname = A Developer\nemail = developer@example.org\n[init]\ndefaultBranch = main\n"
-# What Aider and cecli themselves leave in a project.
-CHAT_FILES = ".aider*\n.cecli"
+# What Aider and cecli themselves leave in a project, and their configuration.
+CHAT_FILES = ".aider*\n.cecli\n.env"
 _DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 

@@ -92,6 +92,7 @@ class AiderScenario:
         self._watch: ProcessWatch | None = None
         self._server: ConnectedServer | None = None
         self._model = ""
+        self._options: Sequence[str] = ()
         # Of the environments of Aider, or cecli, and of the server.
         self._variables: dict[str, str] = {}
         self._server_variables: dict[str, str] = {}
@@ -131,9 +132,10 @@ class AiderScenario:
     ) -> None:
         """From now on Aider, or cecli, uses this server, which has the scripted model of the project.
 
-        The options: `context`, tokens of the model; `metadata: false`, Aider has no file with its limits;
-        `limit`, seconds after its first request when the suite ends a run; `thinking: true`, the model has
-        thinking in its template. With that file Aider takes the model for one of `CONTEXT`.
+        The options: `context`, tokens of the model; `metadata: false`, Aider has no file with its limits, of
+        which the context is `CONTEXT`; `limit`, seconds after its first request when the suite ends a run;
+        `thinking: true`, the model has thinking in its template; `environment: false` and `model: false`, no
+        variables and no option that lead to the server.
         """
         given = request_options(options)
         context = given.get("context", CONTEXT)
@@ -158,7 +160,8 @@ class AiderScenario:
             self._run_seconds = cecli.RUN_SECONDS
         else:
             self._model, variables = self._server.aider_model, self._server.variables
-        self._variables |= variables
+        self._variables |= variables if given.get("environment", True) else {}
+        self._options = ["--model", self._model] if given.get("model", True) else []
         self._home.mkdir(exist_ok=True)
         write_model_settings(self._home, self._model)
         if given.get("metadata", True):
@@ -170,13 +173,13 @@ class AiderScenario:
     def write_file(self, place: str, name: str, text: str) -> None:
         """Write a file of Aider's configuration to `the project` or `the home folder`."""
         folder = self.project.folder if place == PROJECT else self._home
-        (folder / name).write_text(f"{text}\n", encoding="utf-8")
+        (folder / name).write_text(f"{self._filled_in(text)}\n", encoding="utf-8")
 
     def set_variable(self, program: str, name: str, value: str) -> None:
         """Of the environment of Aider or cecli, or of mistral.rs before Aider is connected to it."""
         if program != DIRECT:
             self.of(program)
-            self._variables[name] = value
+            self._variables[name] = self._filled_in(value)
         elif self._server is None:
             self._server_variables[name] = value
         else:
@@ -292,9 +295,22 @@ class AiderScenario:
         self.exercises.work(self.server.aider_model, edit_format, run_aider)
 
     def _words(self, options: Iterable[Mapping[str, str]] | None) -> list[str]:
-        tests = self.project.test_command
-        # Not `format`: a value may have braces of its own.
-        return [word.replace("{tests}", tests) for word in option_words(options or ())]
+        return [self._filled_in(word) for word in option_words(options or ())]
+
+    def _filled_in(self, text: str) -> str:
+        """With the command of the tests, an address, or the model, in place of their names in a feature."""
+        values = {"{tests}": self.project.test_command}
+        if self._server is not None:
+            server = self._server
+            values |= {
+                "{address}": server.address,
+                "{unreachable}": server.unreachable,
+                "{model}": self._model,
+            }
+        # Not `format`: a text may have braces of its own.
+        for name, value in values.items():
+            text = text.replace(name, value)
+        return text
 
     def _run(self, words: Sequence[str], folder: Path | None = None) -> None:
         mark, log = self.server.proxy.count, self._context.folder / f"aider-{len(self._commands)}.log"
@@ -385,7 +401,7 @@ class AiderScenario:
 
     def _arguments(self, words: Sequence[str]) -> list[str]:
         flags = cecli.FLAGS if self._assistant == cecli.NAME else FLAGS
-        return ["--model", self._model, *flags, *words]
+        return [*self._options, *flags, *words]
 
     @property
     def _environment(self) -> Mapping[str, str]:

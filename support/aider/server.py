@@ -14,6 +14,9 @@ from support.programs.launcher import LaunchedProgram
 from support.programs.process import process_tree
 from support.settings import redact_url
 
+# A port of the system's (RFC 6335, tcpmux).
+NOTHING_LISTENS = "http://127.0.0.1:1"
+
 
 class ConnectedServer:
     """`proxy`: between Aider and the endpoint. `key`: the API key that Aider sends.
@@ -53,9 +56,21 @@ class ConnectedServer:
     @property
     def variables(self) -> Mapping[str, str]:
         """Of the environment of Aider: the address of the proxy, and the key."""
-        if self.serves_ollama:
-            return {"OLLAMA_API_BASE": self.proxy.url, "OLLAMA_API_KEY": self.key}
-        return {"OPENAI_API_BASE": f"{self.proxy.url}/v1", "OPENAI_API_KEY": self.key}
+        api = "OLLAMA" if self.serves_ollama else "OPENAI"
+        return {f"{api}_API_BASE": self.address, f"{api}_API_KEY": self.key}
+
+    @property
+    def address(self) -> str:
+        """The address of the proxy, as Aider takes it for the API."""
+        return self._address_of_api(self.proxy.url)
+
+    @property
+    def unreachable(self) -> str:
+        """An address of this API where nothing listens."""
+        return self._address_of_api(NOTHING_LISTENS)
+
+    def _address_of_api(self, url: str) -> str:
+        return url if self.serves_ollama else f"{url}/v1"
 
     def resident_memory(self) -> int:
         """In bytes; zero for a server that was there before the run."""

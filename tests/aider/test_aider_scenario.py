@@ -12,8 +12,11 @@ import pytest
 
 from support.aider.run import AiderRun
 from support.aider.scenario import AiderScenario
+from support.aider.server import ConnectedServer
+from support.chat.client import OLLAMA_CHAT, OPENAI_CHAT, ChatEndpoint, ChatProtocol
 from support.chat.scenario_servers import ScenarioServers
 from support.errors import CheckFailed
+from support.http.recording_proxy import RecordingProxy
 from support.programs.process import run_command
 from support.results.must_check import MustCheck
 from support.settings import load_settings
@@ -203,3 +206,24 @@ def test_a_step_about_a_program_that_is_not_connected_fails(scenario: AiderScena
     assert scenario.of("Aider") is scenario
     with pytest.raises(CheckFailed, match="a Given step that connects cecli to a server"):
         scenario.of("cecli")
+
+
+@pytest.mark.parametrize(
+    ("api", "address", "unreachable"),
+    [
+        (OPENAI_CHAT, "http://127.0.0.1:5/v1", "http://127.0.0.1:1/v1"),
+        (OLLAMA_CHAT, "http://127.0.0.1:5", "http://127.0.0.1:1"),
+    ],
+)
+def test_a_configuration_has_the_address_that_the_api_needs(
+    scenario: AiderScenario, api: ChatProtocol, address: str, unreachable: str
+) -> None:
+    proxy = cast(RecordingProxy, SimpleNamespace(url="http://127.0.0.1:5"))
+    server = ConnectedServer(ChatEndpoint("", "", "m", api), proxy, None, "")
+    vars(scenario).update(_server=server, _model="openai/m")
+    scenario.write_file("the project", ".env", "A={address}\nB={unreachable}\nC={model}\nD={other}")
+    expected = f"A={address}\nB={unreachable}\nC=openai/m\nD={{other}}\n"
+    assert scenario.project.read(".env") == expected
+    assert address in server.variables.values()
+    # Configuration is no change of the project.
+    scenario.require_changed(())

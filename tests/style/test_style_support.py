@@ -39,6 +39,7 @@ WAITING = "support/waiting.py"
 ADDRESSES = {
     ("support/settings.py", "give a base address such as http://127.0.0.1:1234"),
     ("support/programs/child_environment.py", "http://127.0.0.1:9"),
+    ("support/aider/server.py", "http://127.0.0.1:1"),
     ("support/monitoring/proxied_server.py", "http://127.0.0.1:9/"),
     ("support/monitoring/metrics_endpoint.py", ": give an address and a port, such as 127.0.0.1:9815"),
 }
