@@ -427,6 +427,9 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
 )
 @click.option("--prompt-words", type=Numbers(int), default="16", show_default=True, metavar="N[,N...]")
 @click.option("--output-tokens", type=Numbers(int), default="64", show_default=True, metavar="N[,N...]")
+@click.option(
+    "--prefix-words", type=Number(), metavar="N", help="N words before those, the same in each prompt."
+)
 @click.option("--question", metavar="TEXT", help="The end of each prompt.")
 @click.option("--goodput", metavar="LIMITS", help="The share of requests within 'ttft < 500ms, tpot < 30ms'.")
 @click.option(
@@ -434,6 +437,10 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
     metavar="LIMITS",
     help="The largest load within 'ttft p95 < 500ms, tpot p95 < 30ms': doubled, then bisected.",
 )
+@click.option("--against", metavar="URL", help="A second server: compare both in rounds, in alternation.")
+@click.option("--against-model", metavar="NAME", help="The name of the same model there.")
+@click.option("--against-api", type=click.Choice(["openai", "ollama"]), help="Of the second server.")
+@click.option("--rounds", type=Number(), metavar="N", help="Of a comparison (default: 10).")
 @click.option("--seed", type=int, metavar="N", help="Of arrivals and of prompts, but for their salt.")
 @click.option(
     "--folder",
@@ -441,8 +448,16 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
     help="Where records, figures, plots and a page about the target are written.",
 )
 @click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
-def load(
-    target: str, folder: Path | None, trace: Path | None, defines: tuple[str, ...], **given: Any
+def load(  # noqa: PLR0913 - click passes each option as an argument
+    target: str,
+    folder: Path | None,
+    trace: Path | None,
+    defines: tuple[str, ...],
+    against: str | None,
+    against_model: str | None,
+    against_api: Any,
+    rounds: int | None,
+    **given: Any,
 ) -> None:
     """Measure latency and throughput of a running server under a load of streamed chat requests.
 
@@ -450,9 +465,11 @@ def load(
     Prints percentiles, throughput, and how well they were measured; docs/metrics.md has the formulas.
     Several numbers of users, rates or lengths are a sweep, in random order.
     target_api_key is sent as a bearer token. Exit code 1 when a measured request has failed.
+    With --against: ratios of both servers; exit code 3 when they did not do the same work.
     """
     import tempfile
 
+    from support.performance.comparison_command import Against, compare_servers, default_load
     from support.performance.limit_texts import parse_limits, parse_percentiles
     from support.performance.load.trace import read_trace
     from support.performance.load_command import LoadCommand, grid, require_one_load
@@ -468,6 +485,10 @@ def load(
     if limits and not any(given[name] for name in ("users", "rate")):
         given["users"] = (1,)
     given = {name: value for name, value in given.items() if value is not None}
+    second = Against(against, against_model, against_api, rounds)
+    is_comparison = second.require_whole(limits=limits is not None, goodput=goodput is not None)
+    if is_comparison and trace is None:
+        given = default_load(given)
     axes = {name: value for name, value in given.items() if isinstance(value, tuple)}
     base = {name: value for name, value in given.items() if name not in axes}
     base |= {"url": target, "key": key, "trace": read_trace(trace) if trace else ()}
@@ -477,6 +498,8 @@ def load(
     plans = list(grid(base, axes))
     plan = require_one_load(plans) if limits else None
     _exit_at_signals()
+    if is_comparison:
+        sys.exit(compare_servers(plans, second, folder, click.echo))
     with tempfile.TemporaryDirectory(prefix=temp_prefix()) as own:
         command = LoadCommand(folder or Path(own), click.echo, goodput)
         if plan and limits:

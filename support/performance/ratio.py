@@ -20,7 +20,7 @@ FEWEST_ROUNDS = 3
 
 @dataclass(frozen=True)
 class Interval:
-    """The mean of the rounds, and between which values the true one is with `CONFIDENCE`."""
+    """The mean of the rounds, and between which values the true one is with the confidence of the interval."""
 
     value: float
     low: float
@@ -33,7 +33,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Ratio(Interval):
-    """First target by second one: geometric mean of the rounds, and the interval with `CONFIDENCE`."""
+    """First target by second one: geometric mean of the rounds, and its interval."""
 
     @property
     def differs(self) -> bool:
@@ -48,7 +48,7 @@ class Ratio(Interval):
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f}, {self.rounds} rounds)"
 
 
-def paired_ratio(first: Sequence[float], second: Sequence[float]) -> Ratio:
+def paired_ratio(first: Sequence[float], second: Sequence[float], confidence: float = CONFIDENCE) -> Ratio:
     """One figure a round of each target, in the same order.
 
     Raises `ValueError` for series of different lengths, fewer than `FEWEST_ROUNDS`, or a figure that is not
@@ -61,7 +61,7 @@ def paired_ratio(first: Sequence[float], second: Sequence[float]) -> Ratio:
         raise ValueError(f"a ratio needs {FEWEST_ROUNDS} rounds, found {rounds}")
     if not all(value > 0 and math.isfinite(value) for value in (*first, *second)):
         raise ValueError("a ratio needs positive figures in each round")
-    found = _mean([math.log(one / other) for one, other in zip(first, second, strict=True)])
+    found = _mean([math.log(one / other) for one, other in zip(first, second, strict=True)], confidence)
     return Ratio(math.exp(found.value), math.exp(found.low), math.exp(found.high), rounds)
 
 
@@ -69,11 +69,11 @@ def mean_of_rounds(values: Sequence[float]) -> Interval:
     """One figure a round; raises `ValueError` for fewer than `FEWEST_ROUNDS`, or one that is not finite."""
     if len(values) < FEWEST_ROUNDS or not all(map(math.isfinite, values)):
         raise ValueError(f"a mean needs {FEWEST_ROUNDS} rounds of finite figures, found {list(values)}")
-    return _mean(values)
+    return _mean(values, CONFIDENCE)
 
 
-def _mean(values: Sequence[float]) -> Interval:
+def _mean(values: Sequence[float], confidence: float) -> Interval:
     center, rounds = fmean(values), len(values)
-    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, rounds - 1))
+    quantile = float(stats.t.ppf((1 + confidence) / 2, rounds - 1))
     half = quantile * stdev(values) / math.sqrt(rounds)
     return Interval(center, center - half, center + half, rounds)
