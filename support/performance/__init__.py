@@ -1,6 +1,9 @@
 """Concurrent users, overload, whether a server is busy, and loads with exact times.
 
 activity      whether a server is working: from its metrics or its CPU time
+comparison    two targets in one run: the ratios of their figures
+comparison_command  `acceptance load --against`
+comparison_report  a comparison as a table, CSV and JSON
 concurrency   concurrent users with different questions, also more than the server has slots
 ground_truth  a server that states when it sent each token
 load          a load of streamed chat requests, with the time of each token
@@ -21,6 +24,7 @@ resources     memory, GPU and energy during a load
 scenario      what the steps about concurrent users and measured loads call
 service_levels  loads in rounds, and the verdicts about them
 steady_state  trend and step of a series of measurements
+target_facts  version, file, parallelism, context, threads and caches of a server
 thresholds    service levels by hardware profile (`thresholds.toml`)
 validity      whether the figures of a load are those of its target
 """

@@ -2,8 +2,8 @@
 
 Both get the same prompts in a round, and new ones in the next. Rounds alternate (A B B A), so that a change
 of the machine meets both alike. Unless the file of the model, the tokens of each request and each text at
-temperature 0 are equal, a ratio would be that of two workloads, and is withheld (comparability.md of
-inference-perf).
+temperature 0 are equal, a ratio would be that of two workloads, and is withheld (as inference-perf requires
+of comparisons).
 """
 
 from __future__ import annotations

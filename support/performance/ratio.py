@@ -20,7 +20,7 @@ FEWEST_ROUNDS = 3
 
 @dataclass(frozen=True)
 class Interval:
-    """The mean of the rounds, and between which values the true one is with the confidence of the interval."""
+    """The mean of the rounds, and between which values the true one is with a confidence."""
 
     value: float
     low: float
