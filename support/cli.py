@@ -519,7 +519,7 @@ def load(  # noqa: PLR0913 - click passes each option as an argument
     type=click.Choice(
         [
             *("mistralrs", "ollama", "aider", "cecli", "allure", "node", "smollm2"),
-            *("prometheus", "alertmanager", "grafana-components"),
+            *("prometheus", "prometheus-3", "alertmanager", "grafana-components"),
         ]
     ),
 )

@@ -18,7 +18,7 @@ from support.programs.aider import CodingAssistant
 from support.programs.install import InstalledProgram, printed_version
 from support.programs.mistralrs import MINIMUM_RUST
 from support.programs.ollama import OLLAMA, OllamaProgram
-from support.programs.prometheus import MonitoringProgram
+from support.programs.prometheus import BuiltPrometheus, MonitoringProgram
 from support.programs.registry import PROGRAMS
 from support.programs.smollm2 import has_smollm2
 from support.servers.discovery import UrlTarget, discover
@@ -63,6 +63,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for name, part in PROGRAMS.items():
         if name == "ollama":
             yield _ollama(settings)
+        elif isinstance(part, BuiltPrometheus):
+            yield _located(part, settings, part.remedy)
         elif isinstance(part, CodingAssistant | MonitoringProgram):
             yield _located(part, settings, f"`{part.install_hint}`, or set {name.upper()}_BIN")
         elif name != "mistralrs":

@@ -46,3 +46,8 @@ Feature: Prometheus and Alertmanager watch the server
   Scenario: Every panel of the dashboard has data
     When the "dashboard" cases of the monitoring API are run
     Then every case conforms
+
+  @normal @slow @serial @needs.prometheus_3 @budget.300s
+  Scenario: Prometheus 3 scrapes, evaluates and alerts alike
+    When the "Prometheus 3" cases of the monitoring API are run
+    Then every case conforms

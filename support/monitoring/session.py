@@ -7,13 +7,14 @@ with thresholds that a tiny model can exceed. The server may be ended and starte
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from support.errors import CheckFailed
+from support.errors import CheckFailed, ProgramUnavailable
 from support.http.client import ApiClient, RequestFailed
 from support.monitoring.alert_rules import rules_file
 from support.monitoring.dashboard import dashboard
@@ -28,6 +29,7 @@ from support.monitoring.prometheus_api import PrometheusApi
 from support.monitoring.prometheus_pair import SCRAPE_SECONDS, PrometheusPair, ScrapeTarget, start_pair
 from support.monitoring.webhook import WebhookReceiver
 from support.programs.launcher import LaunchedProgram
+from support.programs.prometheus import PROMETHEUS_3
 from support.results.outcome import Evidence
 from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget, Target, UrlTarget
@@ -93,6 +95,7 @@ class MonitoringSession:
         self._settings = settings
         self._start = None if isinstance(target, ScrapeTarget) else target
         self.server: LaunchedProgram | None = None
+        self._third: MonitoringSession | None = None
         with ExitStack() as started:
             if isinstance(target, ScrapeTarget):
                 self.target = target
@@ -145,6 +148,22 @@ class MonitoringSession:
     def stop(self) -> None:
         """May be called twice."""
         self._exit_stack.close()
+
+    @property
+    def prometheus_3(self) -> MonitoringSession:
+        """Another one like this, with a Prometheus 3; started on first use, ended with this one.
+
+        Raises `ProgramUnavailable`, and as this one when it was started.
+        """
+        if self._third is None or not self._third.alive:
+            found = PROMETHEUS_3.locate(self._settings)
+            if found is None:
+                raise ProgramUnavailable(f"requires {PROMETHEUS_3.title}; {PROMETHEUS_3.remedy}")
+            settings = self._settings.model_copy(update={"prometheus_bin": found.path})
+            folder = Path(tempfile.mkdtemp(prefix="monitoring-"))
+            self._third = MonitoringSession(settings, folder, self._start or self.target)
+            self._exit_stack.callback(self._third.stop)
+        return self._third
 
     def kill_server(self) -> None:
         """End it at once, as the system does without memory."""

@@ -1,7 +1,11 @@
-"""Prometheus with promtool, Alertmanager with amtool: the user's own, else Debian's without root."""
+"""Prometheus with promtool, Alertmanager with amtool: the user's own, else Debian's without root.
+
+Debian has Prometheus 2.42; Prometheus 3 is built from its Go module. No other registry of packages has it.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,18 +14,26 @@ from pathlib import Path
 
 from support.errors import ProgramUnavailable, SettingsError
 from support.programs.install import (
+    EXECUTABLE_SUFFIX,
     ExternalProgram,
     InstalledProgram,
     Origin,
     ReportProgress,
+    build,
     install,
     printed_version,
     replacing,
+    require_tools,
 )
 from support.settings import Settings
 
 DOWNLOAD_SECONDS = 300.0
 UNPACK_SECONDS = 60.0
+# Its Go module has version 0.316.0 for release 3.16.0.
+MODULE, MODULE_VERSION = "github.com/prometheus/prometheus", "v0.316.0"
+PROMETHEUS_3_VERSION = "3.16.0"
+MINIMUM_GO = (1, 26)
+BUILD_MINUTES = 7
 # Debian's Alertmanager reads its templates there, and does not start without them.
 SHARED = "usr/share/prometheus/alertmanager"
 
@@ -44,9 +56,7 @@ class MonitoringProgram(ExternalProgram):
 
     def __post_init__(self) -> None:
         self.install_hint = f"acceptance get {self.name}"
-        self.unusable = (
-            f"{self.name}: the package was unpacked, but {{folder}}/usr/bin holds no program that runs"
-        )
+        self.unusable = f"{self.name}: it was installed, but {{folder}} holds no program that runs"
 
     @property
     def remedy(self) -> str:
@@ -115,7 +125,7 @@ class MonitoringProgram(ExternalProgram):
         """None when it is another program, too old, does not run, or has no tool beside it."""
         if not path.is_file() or not self.tool_of(path).is_file():
             return None
-        version = printed_version(rf"{self.name}, version (\d+\.\d\S*)", path, "--version")
+        version = printed_version(rf"{self.programs[0]}, version (\d+\.\d\S*)", path, "--version")
         numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
         if not version or numbers < self.minimum:
             return None
@@ -133,6 +143,47 @@ def _relocate(program: Path) -> None:
         program.write_bytes(content.replace(fixed, b".".ljust(len(fixed), b"/")))
 
 
+class BuiltPrometheus(MonitoringProgram):
+    """Prometheus 3: that of `prometheus_bin` or of the PATH where it is one, else built into the cache."""
+
+    @property
+    def remedy(self) -> str:
+        """How a user gets it."""
+        return (
+            f"`{self.install_hint}` builds it with Go ({BUILD_MINUTES} minutes), or set PROMETHEUS_BIN to one"
+        )
+
+    def locate(self, settings: Settings) -> InstalledProgram | None:
+        """The one that a run uses; a setting may well be an older one."""
+        chosen = settings.prometheus_bin
+        own = self._examined(chosen.absolute(), "setting") if chosen is not None else None
+        return own or self.find(settings.acceptance_cache_dir)
+
+    def install(self, folder: Path, report_progress: ReportProgress) -> None:
+        """Build it; Go selects the same version of each dependency every time, and checks their sums."""
+        advice = f"install Go {'.'.join(map(str, MINIMUM_GO))} or newer, or set PROMETHEUS_BIN"
+        require_tools(self.name, ("go",), advice, "Go", MINIMUM_GO, "go", "version")
+        folder.mkdir(parents=True, exist_ok=True)
+        # Not in a workspace of the user.
+        env = os.environ | {"GOWORK": "off"}
+        if not (folder / "go.mod").is_file():
+            made = ["go", "mod", "init", "acceptance/prometheus-3"]
+            install(f"{self.name}: no Go module", made, timeout=UNPACK_SECONDS, env=env, cwd=folder)
+        commands = [f"{MODULE}/cmd/{name}" for name in (*self.programs, self.tool)]
+        # `go install PACKAGE@VERSION` is refused by a module that replaces others.
+        fetched = ["go", "get", "-tool", *(f"{command}@{MODULE_VERSION}" for command in commands)]
+        build(self.name, fetched, folder, report_progress, minutes=2, env=env)
+        # The linker sets the version; without discovery in clouds it is half as large.
+        linked = f"-s -w -X github.com/prometheus/common/version.Version={PROMETHEUS_3_VERSION}"
+        flags = ["-v", "-tags", "remove_all_sd", "-ldflags", linked, "-o", f"{folder / 'bin'}{os.sep}"]
+        build(self.name, ["go", "build", *flags, *commands], folder, report_progress, BUILD_MINUTES, env)
+
+    def _candidates(self, cache: Path) -> Iterator[tuple[Path, Origin]]:
+        if (on_path := shutil.which(self.programs[0])) is not None:
+            yield Path(on_path), "PATH"
+        yield self.folder(cache) / "bin" / f"{self.programs[0]}{EXECUTABLE_SUFFIX}", "cache"
+
+
 PROMETHEUS = MonitoringProgram(
     "prometheus",
     "Prometheus",
@@ -142,6 +193,16 @@ PROMETHEUS = MonitoringProgram(
     "promtool",
     minimum=(2, 0),
     size="19 MB",
+)
+PROMETHEUS_3 = BuiltPrometheus(
+    "prometheus-3",
+    "Prometheus 3",
+    "the next generation, for @needs.prometheus_3",
+    MODULE,
+    ("prometheus",),
+    "promtool",
+    minimum=(3, 0),
+    size="",
 )
 ALERTMANAGER = MonitoringProgram(
     "alertmanager",

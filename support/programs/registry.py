@@ -9,7 +9,7 @@ from support.programs.grafana_components import GrafanaComponents
 from support.programs.install import ExternalProgram, ReportProgress
 from support.programs.mistralrs import MISTRALRS
 from support.programs.ollama import OLLAMA
-from support.programs.prometheus import ALERTMANAGER, PROMETHEUS
+from support.programs.prometheus import ALERTMANAGER, PROMETHEUS, PROMETHEUS_3
 from support.programs.smollm2 import smollm2
 from support.programs.system_program import GIT, TMUX
 from support.settings import Settings
@@ -24,6 +24,7 @@ PROGRAMS: dict[str, ExternalProgram] = {
     "aider": AIDER,
     "cecli": CECLI,
     "prometheus": PROMETHEUS,
+    "prometheus-3": PROMETHEUS_3,
     "alertmanager": ALERTMANAGER,
     "grafana-components": GrafanaComponents(),
     "chromium": Browser(),

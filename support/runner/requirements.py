@@ -12,7 +12,7 @@ from support.errors import ProgramUnavailable
 from support.programs.aider import AIDER, CECLI, CodingAssistant
 from support.programs.install import InstalledProgram, ReportProgress, find_uv
 from support.programs.ollama import OLLAMA
-from support.programs.prometheus import ALERTMANAGER, PROMETHEUS
+from support.programs.prometheus import ALERTMANAGER, PROMETHEUS, PROMETHEUS_3
 from support.programs.smollm2 import has_smollm2
 from support.programs.system_program import GIT, TMUX
 from support.results.behave_types import BehaveScenario
@@ -30,7 +30,7 @@ NEEDS_AIDER_MODEL = "needs.aider_model"
 # The programs that are installed at the start of the first run that needs them.
 ASSISTANTS = {NEEDS_AIDER: AIDER, "needs.cecli": CECLI}
 NEEDS_PROMETHEUS, NEEDS_PROMETHEUS_URL = "needs.prometheus", "needs.prometheus_url"
-NEEDS_GRAFANA = "needs.grafana"
+NEEDS_PROMETHEUS_3, NEEDS_GRAFANA = "needs.prometheus_3", "needs.grafana"
 MONITORING = (PROMETHEUS, ALERTMANAGER)
 METRICS = "needs.metrics"
 # Servers that a scenario compares: which of them serve the scripted model, and which are the suite's own.
@@ -244,9 +244,9 @@ class Requirements:
             return "requires the URL of the server that this Prometheus scrapes; set TARGET_URL"
         if NEEDS_GRAFANA in wanted and self.settings.grafana_url is None:
             return "requires a Grafana of your own; set GRAFANA_URL"
-        if NEEDS_PROMETHEUS not in wanted:
-            return None
-        missing = [part for part in MONITORING if part.locate(self.settings) is None]
+        started = {NEEDS_PROMETHEUS: MONITORING, NEEDS_PROMETHEUS_3: (PROMETHEUS_3,)}
+        parts = [part for tag, parts in started.items() if tag in wanted for part in parts]
+        missing = [part for part in parts if part.locate(self.settings) is None]
         return f"requires {missing[0].title}; {missing[0].remedy}" if missing else None
 
     def _missing_package(self, wanted: Collection[str]) -> str | None:

@@ -36,6 +36,7 @@ NEEDS = frozenset(
         "needs.aider_model",
         "needs.cecli",
         "needs.prometheus",
+        "needs.prometheus_3",
         "needs.prometheus_url",
         "needs.grafana",
         *CAPABILITIES,

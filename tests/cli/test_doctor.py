@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -122,7 +123,7 @@ def test_each_need_of_a_model_is_looked_at() -> None:
         "needs.prometheus_url",
     }
     about_the_target |= set(CAPABILITIES)
-    reported = {f"needs.{name.replace(' ', '_')}" for name in FIRST | PROGRAMS.keys()}
+    reported = {f"needs.{re.sub('[ -]', '_', name)}" for name in FIRST | PROGRAMS.keys()}
     assert about_the_target | reported >= NEEDS
 
 

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from support.errors import ProgramUnavailable
-from support.programs.prometheus import ALERTMANAGER, PROMETHEUS, promtool_of
+from support.programs.prometheus import ALERTMANAGER, PROMETHEUS, PROMETHEUS_3, promtool_of
+from support.runner.requirements import NEEDS_PROMETHEUS_3, Requirements
+from support.servers.discovery import UrlTarget
+from support.settings import Settings
 
 
 def program(file: Path, text: str) -> Path:
@@ -105,3 +108,72 @@ def test_another_alertmanager_is_started_as_it_is(path: Path, tmp_path: Path) ->
     assert found is not None
     assert found.origin == "PATH"
     assert ALERTMANAGER.command(found) == [found.path]
+
+
+# Makes the module file, and at `go build` both programs.
+GO = """case $1 in
+version) echo go version go1.26.8 linux/amd64;;
+mod) : > go.mod;;
+get) echo "$@" >> calls;;
+build)
+    while [ $# -gt 1 ]; do [ "$1" = -o ] && folder=$2; shift; done
+    /bin/mkdir -p "$folder"
+    printf '#!/bin/sh\\necho prometheus, version 3.16.0\\n' > "$folder/prometheus"
+    : > "$folder/promtool"
+    /bin/chmod +x "$folder/prometheus";;
+esac"""
+
+
+def test_prometheus_3_is_built_from_its_module(path: Path, tmp_path: Path) -> None:
+    program(path / "go", GO)
+    found = PROMETHEUS_3.get(tmp_path / "cache", lambda _text: None)
+    folder = tmp_path / "cache" / "prometheus-3"
+    assert (found.name, found.version, found.origin) == ("prometheus-3", "3.16.0", "cache")
+    module = "github.com/prometheus/prometheus/cmd"
+    assert (folder / "calls").read_text().split() == [
+        *("get", "-tool", f"{module}/prometheus@v0.316.0", f"{module}/promtool@v0.316.0")
+    ]
+    assert PROMETHEUS_3.command(found) == [folder / "bin" / "prometheus"]
+    # That of Debian is another one.
+    assert PROMETHEUS.find(tmp_path / "cache") is None
+
+
+def test_without_go_the_remedy_is_go(tmp_path: Path) -> None:
+    with pytest.raises(
+        ProgramUnavailable, match=r"go not found; install Go 1\.26 or newer, or set PROMETHEUS_BIN"
+    ):
+        PROMETHEUS_3.get(tmp_path / "cache", print)
+
+
+def test_an_old_go_is_named(path: Path, tmp_path: Path) -> None:
+    program(path / "go", "echo go version go1.25.1 linux/amd64")
+    with pytest.raises(ProgramUnavailable, match=r"needs Go 1\.26 or newer, found 'go version go1\.25\.1"):
+        PROMETHEUS_3.get(tmp_path / "cache", print)
+
+
+def test_a_prometheus_3_of_the_user_is_taken(path: Path, tmp_path: Path) -> None:
+    prometheus(tmp_path / "own", "3.5.0")
+    prometheus(path, "2.42.0")
+    cache = {"acceptance_cache_dir": tmp_path / "cache"}
+    chosen = Settings.model_validate({**cache, "prometheus_bin": tmp_path / "own" / "prometheus"})
+    found = PROMETHEUS_3.locate(chosen)
+    assert found is not None
+    assert (found.version, found.origin) == ("3.5.0", "setting")
+    assert PROMETHEUS_3.locate(Settings.model_validate(cache)) is None
+    # One of the setting or of the PATH that is older leaves that of the cache.
+    prometheus(tmp_path / "cache" / "prometheus-3" / "bin", "3.16.0")
+    chosen = Settings.model_validate({**cache, "prometheus_bin": path / "prometheus"})
+    found = PROMETHEUS_3.locate(chosen)
+    assert found is not None
+    assert (found.version, found.origin) == ("3.16.0", "cache")
+
+
+def test_without_a_prometheus_3_the_reason_names_the_remedy(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"acceptance_cache_dir": tmp_path / "cache"})
+    missing = Requirements(settings, UrlTarget("http://127.0.0.1:1", (), "a test")).missing(
+        [NEEDS_PROMETHEUS_3]
+    )
+    assert missing == (
+        "requires Prometheus 3; `acceptance get prometheus-3` builds it with Go (7 minutes), or set "
+        "PROMETHEUS_BIN to one"
+    )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 
 from support.conformance.sequence import CheckedClient, require_equal, sequence
 from support.errors import CheckFailed
+from support.http.client import ApiClient
 from support.monitoring import incident
 from support.monitoring.alert_rules import alert_names
 from support.monitoring.dashboard import dashboard
@@ -74,6 +77,17 @@ class MonitoringClient(CheckedClient):
     def in_prometheus(self) -> Scraped:
         """What Prometheus scrapes."""
         return Scraped(*self.server.components[-1], self.session.beside)
+
+    @contextmanager
+    def on_prometheus_3(self) -> Iterator[MonitoringClient]:
+        """One for a server that a Prometheus 3 scrapes; its evidence is that of this one."""
+        session = self.session.prometheus_3
+        url = session.require_server()
+        server = replace(self.server, base_url=url, surroundings=lambda: session)
+        with closing(ApiClient(url, api_key=self.server.key)) as client:
+            found = MonitoringClient(client, server)
+            found.evidence = self.evidence
+            yield found
 
     @property
     def tolerance(self) -> float:
@@ -336,3 +350,48 @@ def _grafana_alerts(client: MonitoringClient) -> None:
         require_none([f"Grafana does not list {name}" for name in alert_names() if name not in listed])
         wrong = [rule for rule in listed.values() if rule.get("health") not in ("ok", "unknown")]
         require_none([f"{rule['name']} is {rule.get('health')}: {rule.get('lastError')}" for rule in wrong])
+
+
+# -- the same on a Prometheus 3
+
+
+@sequence("monitoring.prometheus_3.configuration")
+def _third_configuration(client: MonitoringClient) -> None:
+    with client.on_prometheus_3() as third:
+        api = third.scraped().api
+        if not api.version().startswith("3."):
+            raise CheckFailed(f"the version of this Prometheus is {api.version()}")
+        rules = {rule["name"]: rule for rule in api.rules()}
+        require_none([f"{name} is not loaded" for name in alert_names() if name not in rules])
+        wrong = [rule for rule in rules.values() if rule["health"] == "err"]
+        require_none([f"{rule['name']} is not evaluated: {rule.get('lastError')}" for rule in wrong])
+
+
+@sequence("monitoring.prometheus_3.targets")
+def _third_targets(client: MonitoringClient) -> None:
+    with client.on_prometheus_3() as third:
+        for check in (_up, _labels, _duration, _same_values, _memory, _cpu, _threads, _files):
+            check(third)
+
+
+@sequence("monitoring.prometheus_3.load")
+def _third_load(client: MonitoringClient) -> None:
+    with client.on_prometheus_3() as third:
+        for check in (_tokens, _requests, _counters, _scrapes, _no_alert):
+            check(third)
+
+
+@sequence("monitoring.prometheus_3.alerts")
+def _third_alerts(client: MonitoringClient) -> None:
+    with client.on_prometheus_3() as third:
+        for check in (_alert_down, _alert_errors, _alert_first_token, _alert_backlog, _alert_stalled):
+            check(third)
+        for check in (_down, _up_again, _silenced, _inhibited):
+            check(third)
+
+
+@sequence("monitoring.prometheus_3.dashboard")
+def _third_dashboard(client: MonitoringClient) -> None:
+    with client.on_prometheus_3() as third:
+        for check in (_dashboard_data, _dashboard_variables, _dashboard_probe, _dashboard_objectives):
+            check(third)
