@@ -1,5 +1,6 @@
 """HTTP at the level of bytes: requests, exact responses, framing of streams.
 
+answer_stream    streams of the APIs: tokens, usage, errors, end, time to first token
 body_limit       the limit of what is read of a response
 client           `ApiClient`: sends requests, keeps every exchange
 deadline         deadlines for work that blocks

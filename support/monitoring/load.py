@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from support.errors import CheckFailed
+from support.http.answer_stream import time_to_first_token
 from support.http.client import ApiClient, RequestFailed
 from support.http.framing import parse_events
 
@@ -67,12 +68,15 @@ class User:
             raise CheckFailed(
                 f"POST {CHAT}: no usage in the stream: {exchange.status} {exchange.text[:200]!r}"
             )
+        first_token = time_to_first_token(exchange)
+        if first_token is None:
+            raise CheckFailed(f"POST {CHAT}: no token in the stream: {exchange.text[:200]!r}")
         details = usage.get("prompt_tokens_details") or {}
         return CountedRequest(
             began,
             ended,
             exchange.status,
-            first_token=began + exchange.chunks[0][0],
+            first_token=began + first_token,
             tokens=int(usage["total_tokens"]),
             cached=int(details.get("cached_tokens") or 0),
         )

@@ -8,7 +8,7 @@ from itertools import accumulate, pairwise
 
 import pytest
 
-from support.performance.load.answers import TokenEvent, TokenKind, ollama_answer, openai_answer
+from support.http.answer_stream import TokenEvent, TokenKind, ollama_answer, openai_answer
 from support.performance.load.response import Head, MalformedResponse, ResponseEnd, read_response
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -21,13 +21,14 @@ from click.testing import CliRunner
 from support.bundled.reference_server.engine import Call, Chunk
 from support.cli import main
 from support.errors import EXIT_USAGE, SettingsError, TargetError
+from support.http.answer_stream import time_to_first_token
 from support.http.exchange import Exchange
 from support.monitoring.alert_rules import rules_file
 from support.monitoring.exposition import read_page
 from support.monitoring.metrics_endpoint import Address, parse_address, served
 from support.monitoring.prometheus_pair import ScrapeTarget, start_pair
 from support.monitoring.webhook import WebhookReceiver
-from support.probe.checks import probe_checks, time_to_first_token, tokens_of_a_round
+from support.probe.checks import probe_checks, tokens_of_a_round
 from support.probe.prober import Prober, parse_interval
 from support.programs.launcher import free_port
 from support.servers.discovery import Target, UrlTarget, discover

@@ -12,7 +12,6 @@ clock       stamps of the kernel on the monotonic clock; a timer that is not lat
 connection  one connection: sends a request and keeps what arrives
 tls         a connection behind TLS
 response    what arrived, as an HTTP response: status, body, and when which byte of it was there
-answers     the streams of the APIs: tokens, usage, errors, end
 record      one request as measured, and its latencies by definition; CSV
 analysis    the bytes of an exchange and their stamps as a record
 quality     how well a run was measured: stamps, lag, coalesced reads, CPU, lateness, achieved load

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from support.performance.load.answers import READERS, Answer, TokenEvent, TokenKind
+from support.http.answer_stream import READERS, Answer, TokenEvent, TokenKind
 from support.performance.load.clock import kernel_stamp
 from support.performance.load.connection import Exchange
 from support.performance.load.record import Failure, Phase, RequestRecord

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from support.errors import AcceptanceError
-from support.performance.load.answers import TokenKind
+from support.http.answer_stream import TokenKind
 from support.performance.load.plan import LoadPlan
 from support.performance.load.quality import RunQuality
 from support.performance.load.record import Phase, RequestRecord, read_records

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import accumulate
 from typing import Any
 
 import msgspec
+
+from support.http.exchange import Exchange
 
 DONE = b"[DONE]"
 # A blank line, whatever ends the lines; a CRLF alone must not count as two ends.
@@ -71,6 +75,16 @@ def openai_answer(body: bytes) -> Answer:
 def ollama_answer(body: bytes) -> Answer:
     """Lines of JSON of /api/chat."""
     return _answer(((end, b"", line) for end, line in _lines(body)), _add_line)
+
+
+def time_to_first_token(exchange: Exchange) -> float | None:
+    """Seconds from sending to the first event of a streamed chat that has a token; None without one.
+
+    For server-sent events of chat completions. An event is there when its last byte is there.
+    """
+    lengths = list(accumulate(len(part) for _, part in exchange.chunks))
+    events = openai_answer(b"".join(part for _, part in exchange.chunks)).events
+    return exchange.chunks[bisect_left(lengths, events[0].end)][0] if events else None
 
 
 READERS: dict[str, Callable[[bytes], Answer]] = {"openai": openai_answer, "ollama": ollama_answer}
