@@ -8,7 +8,18 @@ import pytest
 
 from support.monitoring import incident
 from support.monitoring.alert_rules import rule
-from support.monitoring.incident import BUDGET, DOWN, ERRORS, STALLED, AlertHistory, Cause, Incident
+from support.monitoring.incident import (
+    BUDGET,
+    DOWN,
+    ERRORS,
+    STALLED,
+    AlertHistory,
+    Cause,
+    Incident,
+    late_since,
+)
+from support.monitoring.load import CountedRequest
+from support.monitoring.session import PARAMETERS
 from support.monitoring.webhook import Notification
 
 
@@ -200,3 +211,26 @@ def test_a_silence_without_effect_is_found() -> None:
 def test_the_alerts_of_the_incident_exist() -> None:
     for name in (incident.ERRORS, incident.FIRST_TOKEN, incident.BACKLOG, STALLED, DOWN, BUDGET):
         assert rule(name)["severity"]
+
+
+@pytest.mark.parametrize(
+    ("late", "requests", "since"),
+    [
+        ([], 30, 0),
+        ([5], 10, 5),
+        # One of twenty or more is no 95th percentile.
+        ([25], 30, 0),
+        ([25, 26], 30, 26),
+        ([5], 30, 0),
+        ([5, 30], 30, 30),
+    ],
+)
+def test_late_first_tokens_are_a_cause_when_the_percentile_is_late(
+    late: list[int], requests: int, since: int
+) -> None:
+    limit = float(PARAMETERS["first_token_seconds"])
+    ended = [
+        CountedRequest(at - limit * (2 if at in late else 0.5), at + 1, 200, first_token=at)
+        for at in range(1, requests + 1)
+    ]
+    assert late_since(ended) == since

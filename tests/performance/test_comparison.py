@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from support.cli import main
 from support.errors import SettingsError, TargetError
+from support.http.answer_stream import TokenKind
 from support.performance import comparison as compared
 from support.performance import load_table
 from support.performance.comparison import (
@@ -32,7 +33,6 @@ from support.performance.comparison import (
 )
 from support.performance.comparison_report import csv_text, document, lines
 from support.performance.ground_truth.server import Schedule, synthetic_server
-from support.performance.load.answers import TokenKind
 from support.performance.load.plan import LoadPlan
 from support.performance.load.record import RequestRecord
 from support.performance.target_facts import NAMES, TargetFacts
