@@ -7,6 +7,7 @@ dashboard_picture  a page with a picture of each panel, by the suite's own drawi
 dashboard_queries  its queries, with the values of its variables
 exposition         the text exposition format of Prometheus: reading a page, and what is wrong with it
 exposition_lines   one line of it
+gpu_utilization    utilisation of a GPU by Prometheus and nvidia-smi beside the readings of NVML
 grafana_picture    the same page with Grafana's components, as a picture
 healthy_load       a load that a server can serve, as its client and as Prometheus counted it
 incident           alerts with their causes, as Prometheus and Alertmanager noticed them

@@ -1,6 +1,7 @@
 """Resource use of the monitored server: as Prometheus has it, and as the system states it before and after.
 
 Tolerances: memory 5 % or 16 MiB, CPU time 0.1 s or 5 %; of GPUs what changes between two readings.
+Utilisation, which changes all the time, is in `gpu_utilization`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from support.programs.resource_usage import loaded_nvml
 
 MEMORY = "process_resident_memory_bytes"
 NVIDIA_SMI = "nvidia-smi"
+NO_GPU = "needs an NVIDIA GPU with its driver, and this machine has none"
 # Name of the metric, and how far the system's figure may be away: a share of it, or so much.
 PROCESS_TOLERANCES: Mapping[str, tuple[float, float]] = {
     MEMORY: (0.05, 16 * 2**20),
@@ -68,7 +70,7 @@ def observe_process(session: MonitoringSession) -> Mapping[str, Figure]:
 def observe_gpus(session: MonitoringSession) -> Mapping[str, Figure]:
     """The figures of the first GPU by name. Raises `NotSupported` without a GPU."""
     if loaded_nvml() is None:
-        raise NotSupported("needs an NVIDIA GPU with its driver, and this machine has none")
+        raise NotSupported(NO_GPU)
     return _observe(session, of_gpu, f'job="{JOB}",gpu="0"')
 
 
@@ -99,12 +101,16 @@ def figures_of(pid: int) -> Mapping[str, float]:
 
 def of_gpu() -> Mapping[str, float]:
     """The figures of the first GPU by nvidia-smi, in the units of the metrics."""
-    columns = ",".join(column for column, *_ in GPU_TOLERANCES.values())
-    command = [NVIDIA_SMI, "--id=0", f"--query-gpu={columns}", "--format=csv,noheader,nounits"]
-    row = next(csv.reader(io.StringIO(run_command(command, within=SECONDS).stdout), skipinitialspace=True))
+    row = stated_by_nvidia_smi(*(column for column, *_ in GPU_TOLERANCES.values()))
     found = {}
     for (name, (_, factor, *_)), text in zip(GPU_TOLERANCES.items(), row, strict=True):
         # `[N/A]`: this GPU has no such figure.
         if not text.startswith("["):
             found[name] = float(text) * factor
     return found
+
+
+def stated_by_nvidia_smi(*columns: str) -> list[str]:
+    """Figures of the first GPU, without units; `[N/A]` where it has none."""
+    command = [NVIDIA_SMI, "--id=0", f"--query-gpu={','.join(columns)}", "--format=csv,noheader,nounits"]
+    return next(csv.reader(io.StringIO(run_command(command, within=SECONDS).stdout), skipinitialspace=True))

@@ -22,6 +22,7 @@ from support.monitoring.dashboard_data import (
 )
 from support.monitoring.exposition import MetricsPage, read_page, require_none
 from support.monitoring.exposition_lines import shown
+from support.monitoring.gpu_utilization import observe_utilization
 from support.monitoring.grafana import changed_panels
 from support.monitoring.healthy_load import SOAK_SECONDS, ObservedLoad, observe_load
 from support.monitoring.incident import Incident, observe_incident
@@ -178,6 +179,12 @@ def _gpu(client: MonitoringClient) -> None:
     found = observe_gpus(client.scraped())
     limits = {name: (share, least) for name, (_, _, share, least) in GPU_TOLERANCES.items()}
     require_none([line for figure in found.values() for line in figure.findings(*limits[figure.name])])
+
+
+@sequence("monitoring.resources.gpu_utilization")
+def _gpu_utilization(client: MonitoringClient) -> None:
+    found = observe_utilization(client.scraped(), client.model)
+    require_none([line for one in found for line in one.findings()])
 
 
 # -- a load that the server can serve
