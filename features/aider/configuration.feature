@@ -67,6 +67,16 @@ Feature: Configuration of Aider by its user
       | seed        | 7     |
       | max_tokens  | 500   |
 
+  @normal @needs.command @needs.aider
+  Scenario: The project's metadata takes precedence over the home folder's
+    Given the file ".aider.model.metadata.json" in the project
+      """
+      {"openai/default": {"max_input_tokens": 2048, "litellm_provider": "openai", "mode": "chat"}}
+      """
+    When Aider is asked "/tokens"
+    Then Aider prints "2,048 tokens max context window size"
+    And Aider sends 0 requests for an edit
+
   @normal @needs.command @needs.aider @needs.ollama_api
   Scenario: Model settings reach the Ollama API as options
     Given Aider is connected to the gateway

@@ -57,7 +57,7 @@ Feature: Aider corrects its own errors
 
   @normal @needs.command @needs.aider
   Scenario Outline: Aider gives up on <error> after three corrections
-    Given Aider is connected to mistral.rs
+    Given Aider is connected to <server>
     When Aider is asked "<request>" with
       | option   | value      |
       | test-cmd | {tests}    |
@@ -68,7 +68,12 @@ Feature: Aider corrects its own errors
     And only "parking.py" is changed
     And Aider adds 1 commit
 
-    Examples: errors
-      | error             | request             | check        | report                   |
-      | a failing test    | Introduce a voucher | auto-test    | undercharged             |
-      | an undefined name | Introduce a valet   | no-auto-test | undefined name 'service' |
+    Examples: OpenAI API
+      | error             | server     | request             | check        | report                   |
+      | a failing test    | mistral.rs | Introduce a voucher | auto-test    | undercharged             |
+      | an undefined name | mistral.rs | Introduce a valet   | no-auto-test | undefined name 'service' |
+
+    @needs.ollama_api
+    Examples: Ollama API of the gateway
+      | error                      | server      | request             | check     | report       |
+      | the gateway's failing test | the gateway | Introduce a voucher | auto-test | undercharged |

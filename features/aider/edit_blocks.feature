@@ -52,7 +52,7 @@ Feature: Edit blocks that Aider cannot apply
 
   @critical @needs.command @needs.aider
   Scenario Outline: Aider gives up on <blocks> after three corrections
-    Given Aider is connected to mistral.rs
+    Given Aider is connected to <server>
     When Aider is asked "<request>" with
       | option      | value    |
       | edit-format | diff     |
@@ -62,11 +62,16 @@ Feature: Edit blocks that Aider cannot apply
     And the project is unchanged
     And Aider adds 0 commits
 
-    Examples: blocks
-      | blocks                     | request             | reason                                  |
-      | lines that are not there   | Add goulash         | 1 SEARCH/REPLACE block failed to match! |
-      | blocks without a file name | The nameless dish   | Bad/missing filename                    |
-      | blocks without an end      | The unfinished dish | Expected `>>>>>>> REPLACE` or `=======` |
+    Examples: OpenAI API
+      | blocks                     | server     | request             | reason                                  |
+      | lines that are not there   | mistral.rs | Add goulash         | 1 SEARCH/REPLACE block failed to match! |
+      | blocks without a file name | mistral.rs | The nameless dish   | Bad/missing filename                    |
+      | blocks without an end      | mistral.rs | The unfinished dish | Expected `>>>>>>> REPLACE` or `=======` |
+
+    @needs.ollama_api
+    Examples: Ollama API of the gateway
+      | blocks                                   | server      | request           | reason               |
+      | the gateway's blocks without a file name | the gateway | The nameless dish | Bad/missing filename |
 
   @critical @needs.command @needs.aider
   Scenario Outline: An edit of a file with <bytes> is exact

@@ -64,16 +64,18 @@ Feature: Aider survives failures of the server
     Given Aider is connected to the gateway
     And the server answers with <failure>
     When Aider is asked "Correct the melting point" with
-      | option | value          |
-      | file   | thermometer.py |
-    Then Aider sends 2 requests for an edit, and waits at most 0.25 seconds
+      | option  | value          |
+      | timeout | <limit>        |
+      | file    | thermometer.py |
+    Then Aider sends 2 requests for an edit, and waits at most <wait>
     And the tests "test_ice" of the project pass
     And only "thermometer.py" is changed
 
     Examples: failures that pass
-      | failure           |
-      | one server error  |
-      | one broken stream |
+      | failure            | limit | wait         |
+      | one server error   | 60    | 0.25 seconds |
+      | one broken stream  | 60    | 0.25 seconds |
+      | one stalled stream | 5     | 5.25 seconds |
 
   @critical @needs.command @needs.aider @needs.ollama_api
   Scenario Outline: Over the Ollama API Aider reports <failure>

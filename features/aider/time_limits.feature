@@ -30,7 +30,7 @@ Feature: Time limits of Aider
   @critical @needs.command @needs.aider
   Scenario Outline: A <form> answer is cancelled after Aider's time limit
     Given the project "tides"
-    And Aider is connected to mistral.rs
+    And Aider is connected to <server>
     And the server answers with stalled streams only
     When Aider is asked "Describe the waves" with
       | option      | value |
@@ -41,10 +41,16 @@ Feature: Time limits of Aider
     And Aider sends 5 requests for an edit, and waits at most <wait>
     And the server cancels that generation within 2 seconds
 
-    Examples: forms
-      | form         | option    | wait         |
-      | streamed     | stream    | 7.75 seconds |
-      | non-streamed | no-stream | 6.25 seconds |
+    Examples: OpenAI API
+      | form         | server     | option    | wait         |
+      | streamed     | mistral.rs | stream    | 7.75 seconds |
+      | non-streamed | mistral.rs | no-stream | 6.25 seconds |
+
+    @needs.ollama_api
+    Examples: Ollama API of the gateway
+      | form                   | server      | option    | wait         |
+      | gateway's streamed     | the gateway | stream    | 7.75 seconds |
+      | gateway's non-streamed | the gateway | no-stream | 7.75 seconds |
 
   @critical @needs.command @needs.aider
   Scenario Outline: A stalled stream of <server> is waited for without limit

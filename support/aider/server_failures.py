@@ -91,6 +91,7 @@ OLLAMA_FAILURES: NameRegistry[tuple[Fault, ...]] = NameRegistry(
         "one server error": (_ollama_error(500, "model runner has unexpectedly stopped"),),
         "one broken stream": (Fault(ends_after=BEGINNING),),
         "one stalled stream": (Fault(ends_after=BEGINNING, stalls=True),),
+        "stalled streams only": (Fault(ends_after=BEGINNING, stalls=True),) * LASTING,
         "an empty answer": (Fault(rewrite=_last_line),),
         "an answer cut by length": (Fault(rewrite=_cut_by_length),),
     },

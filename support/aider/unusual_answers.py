@@ -85,11 +85,11 @@ def _with_comments(body: bytes) -> bytes:
 
 
 def _commit_message(text: str) -> Callable[[bytes], bytes]:
-    """The same completion with another text."""
+    """The same completion, of either API, with another text."""
 
     def rewrite(body: bytes) -> bytes:
         completion = json.loads(body)
-        completion["choices"][0]["message"]["content"] = text
+        (completion["choices"][0] if "choices" in completion else completion)["message"]["content"] = text
         return json.dumps(completion).encode()
 
     return rewrite

@@ -14,7 +14,7 @@ from support.aider.run import AiderRun
 from support.errors import CheckFailed
 from support.http.exchange import NO_STATUS, Exchange
 
-# The rest took up to 2.6 times the start (docs/aider.md); more, for what else the machine does meanwhile.
+# The rest took up to 3.5 times the start (docs/aider.md); more, for what else the machine does meanwhile.
 MOST_STARTS = 30.0
 
 

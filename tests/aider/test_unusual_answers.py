@@ -126,6 +126,18 @@ def test_the_edit_is_passed_on_and_the_commit_messages_are_replaced(name: str, m
     assert all(answer["id"] == "2" for answer in found)
 
 
+def test_a_commit_message_over_the_ollama_api_is_replaced_as_well() -> None:
+    _, message = UNUSUAL_ANSWERS.find("a commit message in quotes")
+    assert message.rewrite is not None
+    completion = json.dumps({"model": "m", "message": {"role": "assistant", "content": "x"}, "done": True})
+    found = json.loads(message.rewrite(completion.encode()))
+    assert found == {
+        "model": "m",
+        "message": {"role": "assistant", "content": f'"{COMMIT_MESSAGE}"'},
+        "done": True,
+    }
+
+
 def test_the_edit_is_passed_on_and_each_request_for_a_message_is_rejected() -> None:
     edit, *others = UNUSUAL_ANSWERS.find("errors for commit messages")
     assert edit == Fault()
