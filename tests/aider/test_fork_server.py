@@ -13,6 +13,8 @@ import psutil
 import pytest
 
 from support.aider import fork_server
+from support.aider.run import require_local
+from support.errors import CheckFailed
 from support.waiting import wait_until
 from tests.timeouts import PATIENCE
 
@@ -33,6 +35,8 @@ def main(arguments):
         return 0
     if arguments == ["connect"]:
         socket.socket().connect_ex(("127.0.0.1", 9))
+    if arguments == ["listen"]:
+        socket.create_server(("", 0)).close()
     print(arguments, os.environ.get("OWN"), os.getcwd(), sys.stdin.read(), sys.argv[0])
     return len(arguments)
 """
@@ -150,3 +154,11 @@ def test_connections_are_recorded(server: Path, tmp_path: Path) -> None:
     record = tmp_path / "connections"
     start(server, "connect", ACCEPTANCE_CONNECTIONS=str(record)).communicate("", timeout=PATIENCE)
     assert record.read_text() == "127.0.0.1 9\n"
+
+
+def test_a_socket_that_listens_for_other_machines_is_recorded(server: Path, tmp_path: Path) -> None:
+    record = tmp_path / "connections"
+    start(server, "listen", ACCEPTANCE_CONNECTIONS=str(record)).communicate("", timeout=PATIENCE)
+    assert record.read_text() == " 0\n"
+    with pytest.raises(CheckFailed, match="listens for them"):
+        require_local(record.read_text().splitlines())
