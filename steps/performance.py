@@ -7,11 +7,16 @@ from behave import then, when
 from support.world import StepContext
 
 
-@when("a load is sent to {server} with")
-def load(context: StepContext, server: str) -> None:
-    context.world.performance.measure(server, context.table)
+@when("a load is sent to {servers} with")
+def load(context: StepContext, servers: tuple[str, ...]) -> None:
+    context.world.performance.measure(servers, context.table)
 
 
 @then("the load meets the service level {string}")
 def service_level(context: StepContext, name: str) -> None:
     context.world.performance.require_level(name)
+
+
+@then("the comparison finds {string}")
+def comparison(context: StepContext, expected: str) -> None:
+    context.world.performance.require_comparison(expected)

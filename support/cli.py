@@ -430,6 +430,7 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
 @click.option(
     "--prefix-words", type=Number(), metavar="N", help="N words before those, the same in each prompt."
 )
+@click.option("--system", metavar="TEXT", help="The system message of each request.")
 @click.option("--question", metavar="TEXT", help="The end of each prompt.")
 @click.option("--goodput", metavar="LIMITS", help="The share of requests within 'ttft < 500ms, tpot < 30ms'.")
 @click.option(

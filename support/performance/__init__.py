@@ -1,6 +1,7 @@
 """Concurrent users, overload, whether a server is busy, and loads with exact times.
 
 activity      whether a server is working: from its metrics or its CPU time
+compared_servers  the comparison of a scenario
 comparison    two targets in one run: the ratios of their figures
 comparison_command  `acceptance load --against`
 comparison_report  a comparison as a table, CSV and JSON

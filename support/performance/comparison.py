@@ -12,6 +12,7 @@ import enum
 import math
 import secrets
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -316,10 +317,12 @@ def compare(
     folder: Path,
     *,
     rounds: int = ROUNDS,
+    seconds: float = math.inf,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Comparison:
     """Send the load to both in so many rounds; its target, salt and seed are replaced. A failure ends it.
 
+    `seconds`: no round begins after them, so that there may be fewer.
     Raises `SettingsError` for two that are one, `TargetError` when one does not answer at the start.
     """
     first, second = targets
@@ -334,7 +337,10 @@ def compare(
     # When both have answered: a model may be loaded with the first request.
     known = first.facts(), second.facts()
     found: list[tuple[RoundOfTarget, ...]] = []
+    end = time.monotonic() + seconds
     for number in range(1, rounds + 1):
+        if time.monotonic() > end:
+            break
         progress(f"round {number} of {rounds}")
         plan = replace(load, salt=secrets.token_hex(8), seed=secrets.randbits(31))
         order = (0, 1) if number % 2 else (1, 0)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from support.chat.client import OLLAMA_CHAT, ChatEndpoint
 from support.chat.scenario_servers import ScenarioServers
 from support.models.files import ModelFiles
+from support.performance.compared_servers import ComparedServers, compare_servers
 from support.performance.concurrency import (
     ConcurrentAnswers,
     PromptLengthProbe,
@@ -52,6 +53,7 @@ class PerformanceScenario:
         self.answers: MustCheck[ConcurrentAnswers] = context.must_check("answers of concurrent users")
         self.lengths: MustCheck[PromptLengthProbe] = context.must_check("answers to different lengths")
         self.loads: MustCheck[MeasuredLoads] = context.must_check("measured load")
+        self.comparison: MustCheck[ComparedServers] = context.must_check("comparison of two servers")
         self._servers = servers
 
     def ask(self, users: int, server: str, prompts: str, *, stream: bool) -> None:
@@ -87,8 +89,15 @@ class PerformanceScenario:
 
     # -- measured loads
 
-    def measure(self, server: str, rows: Iterable[Mapping[str, str]]) -> None:
-        """Send loads of endless scripted answers, cut at the requested length. `rows`: see `load_table`."""
+    def measure(self, names: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
+        """Send loads of endless scripted answers, cut at the requested length. `rows`: see `load_table`.
+
+        Two servers are compared: see `compared_servers`.
+        """
+        if len(names) > 1:
+            self._compare(names, rows)
+            return
+        server = names[0]
         servers, endpoint = self._servers, self._scripted_endpoint(server)
         api: ApiName = "ollama" if endpoint.protocol is OLLAMA_CHAT else "openai"
         plan = LoadPlan(
@@ -110,6 +119,23 @@ class PerformanceScenario:
         for load in loads.loads:
             self._record(server, load)
 
+    def _compare(self, names: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
+        servers = self._servers
+        timeout = servers.suite.settings.seconds(LOADED_SECONDS)
+        # Its target is replaced by each of them.
+        load = LoadPlan("http://", "", users=1, requests=1, question=ENDLESS, timeout=timeout)
+        found = compare_servers(servers, (names[0], names[1]), rows, load)
+        self.comparison.set(found)
+        evidence = servers.context.evidence
+        evidence.append(Evidence.text("comparison", found.text(), "comparison.txt"))
+        evidence.append(Evidence("comparison by rounds", "text/csv", found.csv().encode(), "comparison.csv"))
+        for figure in found.comparisons[-1].figures:
+            if figure.ratio and found.comparisons[-1].has_ratios:
+                title = f"{' by '.join(names)}: {figure.name}"
+                servers.context.record(
+                    f"ratio.{'.'.join(names)}.{figure.name}", title, figure.ratio.value, "x"
+                )
+
     def _models(self) -> Mapping[str, Callable[[], ModelFiles]]:
         """Of new servers, by their names in the tables."""
         suite = self._servers.suite
@@ -130,3 +156,7 @@ class PerformanceScenario:
         settings = self._servers.suite.settings
         profile = load_profile(settings.performance_profile, settings.performance_thresholds)
         self.loads.get().require_level(name, profile)
+
+    def require_comparison(self, expected: str) -> None:
+        """`a ratio of 1`, or `the same work`."""
+        self.comparison.get().require(expected)

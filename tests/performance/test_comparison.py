@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,6 @@ from click.testing import CliRunner
 
 from support.cli import main
 from support.errors import SettingsError, TargetError
-from support.http.answer_stream import TokenKind
 from support.performance import comparison as compared
 from support.performance import load_table
 from support.performance.comparison import (
@@ -28,43 +26,17 @@ from support.performance.comparison import (
     ComparedTarget,
     Comparison,
     Finding,
-    RoundOfTarget,
     compare,
 )
 from support.performance.comparison_report import csv_text, document, lines
 from support.performance.ground_truth.server import Schedule, synthetic_server
 from support.performance.load.plan import LoadPlan
-from support.performance.load.record import RequestRecord
-from support.performance.target_facts import NAMES, TargetFacts
 from support.programs.launcher import free_port
 from support.settings import default_cache
-from tests.performance.loads import PLAN, failed, request, result
+from tests.performance.comparisons import FACTS, FIRST, SECOND, comparison, load, requests
+from tests.performance.loads import PLAN, failed, result
 
-FIRST = ComparedTarget("first", "http://127.0.0.1:1", "m")
-SECOND = ComparedTarget("second", "http://127.0.0.1:2", "n", "ollama", key="top-secret")
-FACTS = TargetFacts(dict.fromkeys(NAMES, "-"), "a" * 64)
 ANSWER = Schedule(ttft_us=30_000, itl_us=4_000, tokens=8, prompt_tokens=30, same_text=True)
-
-
-def load(
-    target: ComparedTarget, requests: Sequence[RequestRecord], text: str = "same", **quality: float
-) -> RoundOfTarget:
-    measured = result(*requests, plan=target.plan(PLAN), **quality)
-    events = {one.number: [(0, TokenKind.CONTENT, text)] for one in requests}
-    return RoundOfTarget(target, replace(measured, events=events), 50_000_000)
-
-
-def requests(first: float = 100.0, **changes: Any) -> list[RequestRecord]:
-    return [request(number, sent=200.0 * number, first=first, **changes) for number in range(8)]
-
-
-def comparison(
-    seconds: Sequence[float], *, facts: tuple[TargetFacts, TargetFacts] = (FACTS, FACTS), **second: Any
-) -> Comparison:
-    """Of a first target with 100 ms to the first token, and these times of the second one in each round."""
-    text = second.pop("text", "same")
-    rounds = [(load(FIRST, requests()), load(SECOND, requests(time, **second), text)) for time in seconds]
-    return Comparison((FIRST, SECOND), facts, rounds)
 
 
 def finding_of(found: Comparison, name: str = FIRST_TOKEN_P50) -> Finding:

@@ -116,6 +116,7 @@ def test_a_request_is_whole_bytes(api: Any, path: str, limit: dict[str, Any]) ->
         requests=1,
         output_tokens=7,
         key="k",
+        system="Be short.",
         extra={"ignore_eos": True},
     )
     head, _, body = next(RequestMaker(plan).requests()).data.partition(b"\r\n\r\n")
@@ -125,6 +126,7 @@ def test_a_request_is_whole_bytes(api: Any, path: str, limit: dict[str, Any]) ->
     document = json.loads(body)
     assert (document["model"], document["stream"], document["ignore_eos"]) == ("m", True, True)
     assert limit.items() <= document.items()
+    assert document["messages"][0] == {"role": "system", "content": "Be short."}
 
 
 def test_a_closed_loop_is_handed_over_without_draining() -> None:

@@ -98,7 +98,8 @@ class RequestMaker:
 
     def _document(self, messages: Sequence[Message], output_tokens: int) -> dict[str, Any]:
         plan = self.plan
-        document: dict[str, Any] = {"model": plan.model, "messages": list(messages), "stream": True}
+        first = [{"role": "system", "content": plan.system}] if plan.system else []
+        document: dict[str, Any] = {"model": plan.model, "messages": [*first, *messages], "stream": True}
         if plan.api == "openai":
             document |= {"max_tokens": output_tokens, "stream_options": {"include_usage": True}}
         else:

@@ -1,0 +1,144 @@
+"""Two servers of a scenario, compared: mistral.rs and itself, or mistral.rs and Ollama on the same file.
+
+Other programs of the machine widen an interval, and then nothing is claimed. What two equal servers differ
+by is checked once more: by chance, five figures of them differ in 5 % of the comparisons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from support.chat.client import OLLAMA_CHAT, ChatEndpoint
+from support.chat.scenario_servers import ScenarioServers
+from support.errors import CheckFailed, NotSupported
+from support.name_registry import unknown
+from support.performance.comparison import (
+    MEMORY,
+    ComparedTarget,
+    Comparison,
+    Finding,
+    compare,
+)
+from support.performance.comparison_report import csv_text, lines
+from support.performance.load.plan import LoadPlan
+from support.performance.ratio import Ratio
+from support.performance.target_facts import local_process
+from support.servers.dedicated import DIRECT
+
+ITSELF = "itself"
+COLUMNS = {
+    "users": "users",
+    "requests": "requests",
+    "prompt words": "prompt_words",
+    "prefix words": "prefix_words",
+    "output tokens": "output_tokens",
+}
+# Of the rounds; the second one where the first one has found a difference of equal servers.
+SECONDS, SECONDS_AGAIN = 35.0, 20.0
+RATIO_OF_ONE, SAME_WORK = "a ratio of 1", "the same work"
+EXPECTED = (RATIO_OF_ONE, SAME_WORK)
+# An interval that is further from 1 shows nothing, even when 1 is inside of it.
+WIDEST = 1.25
+
+
+@dataclass(frozen=True)
+class ComparedServers:
+    """The comparisons of a scenario: a second one confirms or refutes the differences of the first one."""
+
+    comparisons: tuple[Comparison, ...]
+
+    def require(self, expected: str) -> None:
+        """`a ratio of 1` of servers that are equal, or `the same work`: then there are ratios, of any size.
+
+        Raises `CheckFailed` for a failed request and for a difference that both comparisons have, and
+        `NotSupported` for two workloads, and where there is not enough evidence.
+        """
+        if expected not in EXPECTED:
+            raise CheckFailed(unknown("result of a comparison", expected, EXPECTED))
+        for comparison in self.comparisons:
+            _require_ratios(comparison, equal=expected == RATIO_OF_ONE)
+        if expected == RATIO_OF_ONE:
+            self._require_ratio_of_one()
+
+    def _require_ratio_of_one(self) -> None:
+        first, *again = (_differences(comparison) for comparison in self.comparisons)
+        for name in first:
+            if again and again[0].get(name) == first[name]:
+                ratios = [_ratio(comparison, name) for comparison in self.comparisons]
+                raise CheckFailed(f"{name}: the ratio of equal servers is {' and then '.join(ratios)}")
+        open_ones = [
+            f"{figure.name} {figure.ratio or 'has too few valid rounds'}"
+            for figure in self.comparisons[-1].figures
+            if figure.name != MEMORY and (figure.ratio is None or _is_wide(figure.ratio))
+        ]
+        if open_ones or not self.comparisons[-1].figures:
+            raise NotSupported(f"not enough evidence: {'; '.join(open_ones) or 'no valid round'}")
+
+    def text(self) -> str:
+        return "\n\n".join("\n".join(lines(comparison)) for comparison in self.comparisons)
+
+    def csv(self) -> str:
+        """The rounds of the last comparison."""
+        return csv_text(self.comparisons[-1])
+
+
+def _is_wide(ratio: Ratio) -> bool:
+    return not 1 / WIDEST <= ratio.low <= ratio.high <= WIDEST
+
+
+def _require_ratios(comparison: Comparison, *, equal: bool) -> None:
+    if comparison.failure:
+        raise CheckFailed(comparison.failure)
+    reasons = [*comparison.workload_differences[:3], comparison.other_texts]
+    if not comparison.has_ratios:
+        text = f"{Finding.OTHER_WORKLOAD.value}: {'; '.join(filter(None, reasons))}"
+        # One program on one file has one answer to a prompt at temperature 0.
+        raise CheckFailed(text) if equal else NotSupported(text)
+
+
+def _differences(comparison: Comparison) -> Mapping[str, bool]:
+    """The figures that differ, and whether the first target has more. Memory is that of one process each."""
+    return {
+        figure.name: figure.ratio.value > 1
+        for figure in comparison.figures
+        if figure.ratio and figure.finding is Finding.DIFFERS and figure.name != MEMORY
+    }
+
+
+def _ratio(comparison: Comparison, name: str) -> str:
+    return next(str(figure.ratio) for figure in comparison.figures if figure.name == name)
+
+
+def compare_servers(
+    servers: ScenarioServers, names: tuple[str, str], rows: Iterable[Mapping[str, str]], load: LoadPlan
+) -> ComparedServers:
+    """Start what is needed and compare. `rows`: one, with `COLUMNS`; `load`: the rest of the plan."""
+    (row,) = (dict(row.items()) for row in rows)
+    if wrong := sorted(row.keys() - COLUMNS):
+        raise CheckFailed(unknown("column of a comparison", wrong[0], COLUMNS))
+    fields = {COLUMNS[name]: int(value) for name, value in row.items()}
+    load = replace(load, **fields)  # type: ignore[arg-type]  # the columns of numbers
+    first, second = _started(servers, "first", names[0]), _started(servers, "second", names[1])
+    folder = servers.context.folder / "comparison"
+    found = [compare((first, second), load, folder / "1", seconds=SECONDS)]
+    if names[1] == ITSELF and not found[0].failure and _differences(found[0]):
+        found.append(compare((first, second), load, folder / "2", seconds=SECONDS_AGAIN))
+    return ComparedServers(tuple(found))
+
+
+def _started(servers: ScenarioServers, side: str, name: str) -> ComparedTarget:
+    """mistral.rs is started for the scenario alone, with the file that a real Ollama has as well."""
+    if name in (DIRECT, ITSELF):
+        suite = servers.suite
+        url = servers.start_with(suite.models.scripted(suite.script)).url
+        label = f"{suite.command.label} ({side})"
+        return ComparedTarget(label, url, suite.command.model_name, pid=local_process(url))
+    servers.endpoints.require_scripted(name)
+    return _target_of(servers.endpoints.endpoint(name))
+
+
+def _target_of(endpoint: ChatEndpoint) -> ComparedTarget:
+    api = "ollama" if endpoint.protocol is OLLAMA_CHAT else "openai"
+    pid = local_process(endpoint.url)
+    return ComparedTarget(endpoint.name, endpoint.url, endpoint.model, api, endpoint.key, pid)  # type: ignore[arg-type]

@@ -1,0 +1,67 @@
+"""What a scenario requires of a comparison: equal servers, the same work; what is not judged."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.errors import CheckFailed, NotSupported
+from support.performance.compared_servers import RATIO_OF_ONE, SAME_WORK, ComparedServers
+from support.performance.comparison import Comparison
+from tests.performance.comparisons import FACTS, FIRST, SECOND, comparison, load, requests
+from tests.performance.loads import failed
+
+EQUAL, SLOWER, FASTER = comparison([100.0] * 4), comparison([150.0] * 4), comparison([60.0] * 4)
+WIDE = comparison([60.0, 170.0, 100.0, 90.0])
+BROKEN = Comparison(
+    (FIRST, SECOND), (FACTS, FACTS), [(load(FIRST, requests()), load(SECOND, [*requests(), failed(9)]))]
+)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ((EQUAL,), RATIO_OF_ONE),
+        # The second comparison has not confirmed it, or has found the opposite: it was chance.
+        ((SLOWER, EQUAL), RATIO_OF_ONE),
+        ((SLOWER,), SAME_WORK),
+        ((WIDE,), SAME_WORK),
+    ],
+)
+def test_what_is_as_expected_passes(found: tuple[Comparison, ...], expected: str) -> None:
+    servers = ComparedServers(found)
+    servers.require(expected)
+    assert "time to first token p50" in servers.text()
+    assert servers.csv().startswith("round,position,target")
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "words"),
+    [
+        (
+            (SLOWER, SLOWER),
+            RATIO_OF_ONE,
+            r"time to first token p50: the ratio of equal servers is 0\.667 .*then",
+        ),
+        ((BROKEN,), RATIO_OF_ONE, "1 of 9 requests failed"),
+        ((BROKEN,), SAME_WORK, "1 of 9 requests failed"),
+        ((comparison([100.0] * 4, text="sane"),), RATIO_OF_ONE, "two different workloads: .*another text"),
+        ((EQUAL,), "peace", "no result of a comparison 'peace'"),
+    ],
+)
+def test_what_is_certainly_wrong_fails(found: tuple[Comparison, ...], expected: str, words: str) -> None:
+    with pytest.raises(CheckFailed, match=words):
+        ComparedServers(found).require(expected)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "words"),
+    [
+        ((WIDE,), RATIO_OF_ONE, "not enough evidence: time to first token p50"),
+        ((SLOWER, FASTER), RATIO_OF_ONE, "not enough evidence"),
+        ((comparison([100.0, 100.0]),), RATIO_OF_ONE, "has too few valid rounds"),
+        ((comparison([100.0] * 4, prompt_tokens=31),), SAME_WORK, "two different workloads: round 1, tokens"),
+    ],
+)
+def test_what_cannot_be_judged_is_skipped(found: tuple[Comparison, ...], expected: str, words: str) -> None:
+    with pytest.raises(NotSupported, match=words):
+        ComparedServers(found).require(expected)
