@@ -44,7 +44,13 @@ ASSISTANTS = ("Aider", "cecli")
 AIDER_PLACES = ("the project", "the home folder")
 SERVER_FAILURES = (
     *("a wrong key", "an unknown model", "an invalid request", "a full context"),
-    *("one busy error", "one server error", "one closed connection", "one broken stream"),
+    *(
+        "one busy error",
+        "one server error",
+        "server errors only",
+        "one closed connection",
+        "one broken stream",
+    ),
     *(
         "one malformed event",
         "one early end",

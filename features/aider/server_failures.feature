@@ -93,3 +93,25 @@ Feature: Aider survives failures of the server
       | an unknown model        | model 'scripted' not found       | 5      | 3.75 seconds |
       | an empty answer         | Empty response received from LLM | 1      | 0 seconds    |
       | an answer cut by length | has hit a token limit            | 1      | 0 seconds    |
+
+  @slow @normal @needs.command @needs.aider @budget.300s
+  Scenario Outline: Aider gives up on <server> after a minute of errors
+    Given Aider is connected to <server> with
+      | option  | value |
+      | repeats | all   |
+    And the server answers with server errors only
+    When Aider is asked "Correct the melting point" with
+      | option | value          |
+      | file   | thermometer.py |
+    Then Aider exits with code 0
+    And Aider sends <number> requests for an edit, and waits at most <wait>
+    And the project is unchanged
+
+    Examples: OpenAI API
+      | server     | number | wait          |
+      | mistral.rs | 27     | 77.25 seconds |
+
+    @needs.ollama_api
+    Examples: Ollama API of the gateway
+      | server      | number | wait          |
+      | the gateway | 9      | 63.75 seconds |

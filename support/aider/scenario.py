@@ -6,6 +6,7 @@ Aider printed, and the requests that the proxy before the server has recorded.
 
 from __future__ import annotations
 
+import math
 import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,6 +54,8 @@ from support.waiting import WaitTimeout, wait_until
 RUN_SECONDS = 60.0
 # Of a capable model, which may be slow.
 USER_MODEL_SECONDS = 300.0
+# Of Aider until it gives up, after more than a minute (docs/aider.md).
+ALL_REPEATS_SECONDS = 200.0
 # The first one, and three corrections (aider/coders/base_coder.py, max_reflections).
 MOST_EDIT_REQUESTS = 4
 # What Aider prints before it repeats a request.
@@ -89,6 +92,8 @@ class AiderScenario:
         self._run_seconds = RUN_SECONDS
         # From its first request, where a scenario is about a run that does not end.
         self._answer_seconds: float | None = None
+        # Until the suite ends the run; no limit where a scenario is about when Aider itself gives up.
+        self._most_requests: float = MOST_EDIT_REQUESTS
         self._watch: ProcessWatch | None = None
         self._server: ConnectedServer | None = None
         self._model = ""
@@ -134,7 +139,8 @@ class AiderScenario:
 
         The options: `context`, tokens of the model; `metadata: false`, Aider has no file with its limits, of
         which the context is `CONTEXT`; `limit`, seconds after its first request when the suite ends a run;
-        `thinking: true`, the model has thinking in its template; `environment: false` and `model: false`, no
+        `repeats: all`, the suite does not end a run that repeats its request; `thinking: true`, the model has
+        thinking in its template; `environment: false` and `model: false`, no
         variables and no option that lead to the server.
         """
         given = request_options(options)
@@ -154,6 +160,8 @@ class AiderScenario:
                 self._server_variables,
                 thinks=bool(given.get("thinking")),
             )
+        if given.get("repeats") == "all":
+            self._most_requests, self._run_seconds = math.inf, ALL_REPEATS_SECONDS
         self._assistant = assistant
         if assistant == cecli.NAME:
             self._model, variables = cecli.connection(self._server)
@@ -345,7 +353,7 @@ class AiderScenario:
             if not (process.alive and self.server.alive):
                 return True
             count = self.server.proxy.count - mark
-            if count > MOST_EDIT_REQUESTS and self._edit_requests(mark) > MOST_EDIT_REQUESTS:
+            if count > self._most_requests and self._edit_requests(mark) > self._most_requests:
                 return True
             if (
                 count

@@ -20,8 +20,12 @@ _END_REASON = re.compile(rb'("(?:finish|done)_reason": ?)"stop"')
 
 
 def _error(status: int, message: str, code: str, **headers: str) -> Fault:
-    """An error in the form of OpenAI's API (Error codes, in its API reference)."""
-    error = {"message": message, "type": "invalid_request_error", "code": code}
+    """An error in the form of OpenAI's API (Error codes, in its API reference).
+
+    litellm takes any status with the type of an invalid request for one.
+    """
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    error = {"message": message, "type": kind, "code": code}
     return Fault(status, {**JSON, **headers}, json.dumps({"error": error}).encode())
 
 
@@ -57,9 +61,12 @@ def _early_end(body: bytes) -> bytes:
     return b"\n\n".join([*events[: 2 * len(events) // 3], finish, done, rest])
 
 
-# As often as Aider may send a request before the suite ends it.
-LASTING = 5
+# As often as Aider may send a request before it gives up: nine times, each of them three times by the openai
+# package (docs/aider.md).
+LASTING = 9
+PACKAGE_TRIES = 3
 
+_SERVER_ERROR = _error(500, "The engine failed", "server_error")
 # One fault for each request in order; later requests are passed on.
 SERVER_FAILURES: NameRegistry[tuple[Fault, ...]] = NameRegistry(
     "failure of a server",
@@ -71,7 +78,8 @@ SERVER_FAILURES: NameRegistry[tuple[Fault, ...]] = NameRegistry(
         "unprocessable fields only": (_error(422, "This field cannot be processed", "invalid_value"),) * 2,
         "a full context": (_error(400, CONTEXT_LENGTH, "context_length_exceeded"),),
         "one busy error": (_error(429, "Try again in a second", "rate_limit", **{"retry-after": "1"}),),
-        "one server error": (_error(500, "The engine failed", "server_error"),),
+        "one server error": (_SERVER_ERROR,),
+        "server errors only": (_SERVER_ERROR,) * LASTING * PACKAGE_TRIES,
         "one closed connection": (Fault(ends_after=0),),
         "one broken stream": (Fault(ends_after=BEGINNING),),
         "one malformed event": (Fault(rewrite=_malformed),),
@@ -83,12 +91,14 @@ SERVER_FAILURES: NameRegistry[tuple[Fault, ...]] = NameRegistry(
     },
 )
 
+_RUNNER_ERROR = _ollama_error(500, "model runner has unexpectedly stopped")
 # litellm takes each error of this API for a broken connection, and Aider repeats the request (docs/aider.md).
 OLLAMA_FAILURES: NameRegistry[tuple[Fault, ...]] = NameRegistry(
     "failure of a server with the Ollama API",
     {
         "an unknown model": (_ollama_error(404, "model 'scripted' not found"),) * LASTING,
-        "one server error": (_ollama_error(500, "model runner has unexpectedly stopped"),),
+        "one server error": (_RUNNER_ERROR,),
+        "server errors only": (_RUNNER_ERROR,) * LASTING,
         "one broken stream": (Fault(ends_after=BEGINNING),),
         "one stalled stream": (Fault(ends_after=BEGINNING, stalls=True),),
         "stalled streams only": (Fault(ends_after=BEGINNING, stalls=True),) * LASTING,
