@@ -95,11 +95,12 @@ def _read_sample(text: str, number: int) -> Sample:
     name, values = found["name"], re.split(r"[ \t]+", found["values"].strip(" \t"))
     if found["labels"] is None and found["values"][:1] not in (" ", "\t"):
         raise MalformedLine("is no sample")
+    value = _read_value(values[0])
     if len(values) > 2:
         raise MalformedLine(f"has {' '.join(values[2:])!r} behind its timestamp")
     if len(values) == 2 and not (_TIMESTAMP.fullmatch(values[1]) and abs(int(values[1])) <= _MAX_TIMESTAMP):
         raise MalformedLine(f"has the timestamp {values[1]!r}, which is no integer of milliseconds")
-    return Sample(name, labels, _read_value(values[0]), number)
+    return Sample(name, labels, value, number)
 
 
 def _read_value(text: str) -> float:

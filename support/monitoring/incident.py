@@ -25,7 +25,7 @@ from support.monitoring.prometheus_api import PrometheusApi
 from support.monitoring.prometheus_pair import EVALUATION_SECONDS, GROUP_INTERVAL_SECONDS, SCRAPE_SECONDS
 from support.monitoring.session import JOB, PARAMETERS, SPEED, MonitoringSession
 from support.monitoring.webhook import Notification
-from support.waiting import WaitTimeout, wait_until
+from support.waiting import WaitTimeout
 
 ERRORS, FIRST_TOKEN = "MistralrsHighErrorRate", "MistralrsHighFirstTokenLatency"
 BACKLOG, STALLED, DOWN = "MistralrsQueueBacklog", "MistralrsStalled", "MistralrsDown"
@@ -344,12 +344,8 @@ class _Observer:
 
     def _wait(self, check: Callable[[], object]) -> None:
         with suppress(WaitTimeout):
-            wait_until(
-                "a state of an alert",
-                check,
-                timeout=self._session.seconds(LATE_SECONDS if self._is_late else WAIT_SECONDS),
-                alive=lambda: self._session.alive,
-            )
+            seconds_left = self._session.seconds(LATE_SECONDS if self._is_late else WAIT_SECONDS)
+            self._session.pair.wait_until("a state of an alert", check, seconds_left)
             return
         # What is left is not waited for as long: it may have the same reason.
         self._is_late = True

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from support.errors import AcceptanceError, ProgramUnavailable
-from support.http.client import ApiClient
+from support.http.client import ApiClient, RequestFailed
 from support.monitoring.prometheus_api import PrometheusApi
 from support.programs.child_environment import child_environment
 from support.programs.install import InstalledProgram
@@ -26,6 +26,7 @@ from support.programs.launcher import (
     http_ready,
     launch,
     launch_on_free_port,
+    log_tail,
     port_open,
 )
 from support.programs.process import CommandTimeout, run_command
@@ -33,6 +34,7 @@ from support.programs.prometheus import ALERTMANAGER, PROMETHEUS, MonitoringProg
 from support.settings import Settings
 from support.waiting import WaitTimeout, wait_until
 
+T = TypeVar("T")
 SCRAPE_SECONDS = 1.0
 EVALUATION_SECONDS = 0.5
 # Of a group of alerts that was notified before.
@@ -133,6 +135,27 @@ class PrometheusPair:
     def alive(self) -> bool:
         return self.prometheus.alive and self.alertmanager.alive
 
+    def require_alive(self) -> None:
+        """Raises `MonitoringBroken` with how one of them has ended: that is no failure of the server."""
+        for what, program in (("Prometheus", self.prometheus), ("Alertmanager", self.alertmanager)):
+            if not program.alive:
+                log = " ".join(log_tail(program.log if program.log_file.exists() else "").split())
+                raise MonitoringBroken(f"{what} has ended with exit code {program.process.exit_code}: {log}")
+
+    def wait_until(
+        self,
+        what: str,
+        check: Callable[[], T | None],
+        seconds: float,
+        seen: Callable[[], object] | None = None,
+    ) -> T:
+        """The first truthy result of `check`; raises `WaitTimeout`, `MonitoringBroken` when one has ended."""
+        try:
+            return wait_until(what, check, timeout=seconds, alive=lambda: self.alive, seen=seen)
+        except WaitTimeout:
+            self.require_alive()
+            raise
+
     def stop(self) -> None:
         """End both, with their data. May be called twice."""
         with ExitStack() as stack:
@@ -142,12 +165,7 @@ class PrometheusPair:
     def wait_until_connected(self, seconds: float) -> None:
         """Until Prometheus has found the Alertmanager: an alert that fires before is notified later."""
         try:
-            wait_until(
-                "Alertmanager found by Prometheus",
-                self.api.alertmanagers,
-                timeout=seconds,
-                alive=lambda: self.alive,
-            )
+            self.wait_until("Alertmanager found by Prometheus", self.api.alertmanagers, seconds)
         except WaitTimeout as error:
             raise MonitoringBroken(str(error)) from None
 
@@ -176,7 +194,11 @@ class PrometheusPair:
         body = b"" if document is None else json.dumps(document).encode()
         headers = {"Content-Type": "application/json"} if body else {}
         with closing(ApiClient(self.alertmanager.url, may_be_silent=True)) as client:
-            exchange = client.send(method, path, body=body, headers=headers)
+            try:
+                exchange = client.send(method, path, body=body, headers=headers)
+            except RequestFailed as error:
+                self.require_alive()
+                raise MonitoringBroken(f"Alertmanager does not respond: {error}") from None
         if exchange.status != 200:
             raise MonitoringBroken(
                 f"Alertmanager: {method} {path}: {exchange.status} {exchange.text[:200]!r}"

@@ -34,7 +34,7 @@ from support.monitoring.soak import Soak
 from support.monitoring.webhook import WebhookReceiver
 from support.programs.launcher import LaunchedProgram
 from support.settings import Settings
-from support.waiting import WaitTimeout, wait_until
+from support.waiting import WaitTimeout
 
 REQUESTS, IN_FLIGHT = "acceptance_proxy_requests_total", "acceptance_proxy_requests_in_flight"
 SECONDS = "acceptance_proxy_request_duration_seconds"
@@ -160,7 +160,7 @@ def observe_proxied(start: StartServer, settings: Settings, folder: Path, model:
         stack.callback(pair.stop)
 
         def await_result(promql: str, seconds: float) -> None:
-            wait_until(promql, lambda: pair.api.query(promql), timeout=seconds, alive=lambda: pair.alive)
+            pair.wait_until(promql, lambda: pair.api.query(promql), seconds)
 
         first = settings.seconds(FIRST_SCRAPE_SECONDS)
         await_result(f"{PROCESS_UP} == 1", first)
@@ -198,11 +198,10 @@ def _started(start: StartServer) -> Iterator[LaunchedProgram]:
 def _await_notification(webhook: WebhookReceiver, pair: PrometheusPair, seconds: float, status: str) -> None:
     """Until the alert was delivered with this status; one that was not in time is found afterwards."""
     with suppress(WaitTimeout):
-        wait_until(
+        pair.wait_until(
             f"{ENDED} {status}",
             lambda: [one for one in webhook.received() if (one.alert, one.status) == (ENDED, status)],
-            timeout=seconds,
-            alive=lambda: pair.alive,
+            seconds,
         )
 
 

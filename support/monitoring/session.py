@@ -35,7 +35,7 @@ from support.servers.command_line import ModelArguments
 from support.servers.discovery import CommandTarget, Target, UrlTarget
 from support.servers.mistralrs import start_server
 from support.settings import Settings
-from support.waiting import WaitTimeout, wait_until
+from support.waiting import WaitTimeout
 
 T = TypeVar("T")
 JOB = "mistralrs"
@@ -205,11 +205,10 @@ class MonitoringSession:
             return read_page(client.get("/metrics").text)
 
     def _wait_for(self, healths: Collection[str], seconds: float) -> Mapping[str, Any]:
-        return wait_until(
+        return self.pair.wait_until(
             f"target {self.target.address} {' or '.join(healths)}",
             lambda: next((found for found in self.api.targets(JOB) if found["health"] in healths), None),
-            timeout=self.seconds(seconds),
-            alive=lambda: self.alive,
+            self.seconds(seconds),
             seen=lambda: [f"{found['health']} {found['lastError']}" for found in self.api.targets(JOB)],
         )
 
@@ -229,11 +228,10 @@ class MonitoringSession:
     def wait_for_scrape(self, job: str = JOB) -> None:
         """Until a scrape that began after this call was stored."""
         since = time.time()
-        wait_until(
+        self.pair.wait_until(
             "another scrape",
             lambda: [one for one in self.api.query(f'timestamp(up{{job="{job}"}})') if one.value > since],
-            timeout=self.seconds(FIRST_SCRAPE_SECONDS),
-            alive=lambda: self.alive,
+            self.seconds(FIRST_SCRAPE_SECONDS),
         )
 
     def wait_until_quiet(self) -> None:
@@ -243,22 +241,21 @@ class MonitoringSession:
             alerts = [alert for alert in self.api.alerts() if alert["state"] == "firing"]
             return [one["labels"]["alertname"] for one in alerts if one["labels"].get("job") != PROBE_JOB]
 
-        wait_until(
-            "no alert that fires",
-            lambda: not firing(),
-            timeout=self.seconds(QUIET_SECONDS),
-            alive=lambda: self.alive,
-            seen=firing,
-        )
+        quiet_seconds = self.seconds(QUIET_SECONDS)
+        self.pair.wait_until("no alert that fires", lambda: not firing(), quiet_seconds, seen=firing)
 
     def keep(self, name: str, observe: Callable[[], T]) -> T:
-        """What was observed under this name, once for all checks of it; a failure is kept, too."""
+        """What was observed under this name, once for all checks of it; a failure is kept, too.
+
+        Raises `MonitoringBroken` when Prometheus or Alertmanager has ended: that is no failure of the server.
+        """
         if name not in self.kept:
             try:
                 self.kept[name] = observe()
             except AssertionError as error:
                 self.kept[name] = error
         if isinstance(self.kept[name], AssertionError):
+            self.pair.require_alive()
             raise CheckFailed(f"{name}: {self.kept[name]}")
         found: T = self.kept[name]
         return found

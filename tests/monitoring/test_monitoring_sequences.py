@@ -86,7 +86,12 @@ def counting() -> str:
 
 FAULTS: list[tuple[str, str | Callable[[], str], int, str]] = [
     ("up", "<html></html>\n", 200, r"cannot scrape .*/metrics: the page is HTML or XML, .* \(.*\)"),
-    ("up", "too many requests\n", 200, r"cannot scrape .*: line 1 is no sample: 'too many requests' \(.*\)"),
+    (
+        "up",
+        "too many requests\n",
+        200,
+        r"cannot scrape .*: line 1 is no sample: 'many' is no number: 'too many requests' \(.*\)",
+    ),
     ("up", GOOD[:-6], 200, r"cannot scrape .*: the page is cut off: .*'# TYPE g gaug' \(.*\)"),
     ("up", GOOD, 503, r"cannot scrape .*: server returned HTTP status 503"),
     ("same_values", GOOD[:-1], 200, r"the page is cut off: its last line has no line feed: 'g 1'"),

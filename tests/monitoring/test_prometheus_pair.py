@@ -24,6 +24,7 @@ from support.programs.launcher import free_port
 from support.programs.process import managed_pids, run_command
 from support.programs.prometheus import ALERTMANAGER
 from support.settings import Settings
+from support.waiting import WaitTimeout
 from tests.http.tiny_server import TinyServer, json_reply
 from tests.timeouts import PATIENCE
 
@@ -52,6 +53,29 @@ def test_both_listen_on_loopback_only_and_end(monitoring_settings: Settings, tmp
     assert not pair.alive
     assert not [process for process in started if process.is_running()]
     pair.stop()
+
+
+@pytest.mark.parametrize("name", ["prometheus", "alertmanager"])
+def test_one_that_ends_is_no_failure_of_the_server(
+    monitoring_settings: Settings, tmp_path: Path, name: str
+) -> None:
+    pair = start_pair(monitoring_settings, tmp_path, NOBODY, rules_file(), WEBHOOK)
+    try:
+        with pytest.raises(WaitTimeout, match=r"^never: not within 0\.1 s$"):
+            pair.wait_until("never", lambda: None, 0.1)
+        ended = pair.prometheus if name == "prometheus" else pair.alertmanager
+        ended.process.stop(grace=0)
+        message = rf"^{name.capitalize()} has ended with exit code -\d+: .*level=info"
+        for use in (
+            lambda: pair.wait_until("never", lambda: None, PATIENCE),
+            pair.require_alive,
+            *([pair.delivered_alerts] if name == "alertmanager" else []),
+        ):
+            with pytest.raises(MonitoringBroken, match=message) as broken:
+                use()
+            assert "\n" not in str(broken.value)
+    finally:
+        pair.stop()
 
 
 @pytest.mark.parametrize(
