@@ -28,7 +28,8 @@ class Handler(BaseHTTPRequestHandler):
         tokens = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["max_tokens"]
         kept.append(b"x" * (leak * tokens))
         usage = {"choices": [], "usage": {"total_tokens": tokens}}
-        body = f"data: {json.dumps(usage)}\\n\\ndata: [DONE]\\n\\n".encode()
+        token = {"choices": [{"delta": {"content": "x"}}]}
+        body = f"data: {json.dumps(token)}\\n\\ndata: {json.dumps(usage)}\\n\\ndata: [DONE]\\n\\n".encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Content-Length", str(len(body)))
