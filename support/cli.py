@@ -474,12 +474,14 @@ def load(  # noqa: PLR0913 - click passes each option as an argument
     from support.performance.limit_texts import parse_limits, parse_percentiles
     from support.performance.load.trace import read_trace
     from support.performance.load_command import LoadCommand, grid, require_one_load
+    from support.performance.target_facts import facts_of, local_process
     from support.programs.run_directory import temp_prefix
     from support.settings import load_settings
 
     settings = dict(define.partition("=")[::2] for define in defines)
     settings |= {"acceptance_target": "auto", "target_url": target}
-    key = load_settings(settings).settings.api_key
+    in_force = load_settings(settings).settings
+    key = in_force.api_key
     goodput, limits = (given.pop(name) for name in ("goodput", "find_limit"))
     goodput = parse_limits(goodput) if goodput else None
     limits = parse_percentiles(limits) if limits else None
@@ -507,10 +509,40 @@ def load(  # noqa: PLR0913 - click passes each option as an argument
             failed = command.find_limit(plan, limits).largest_pass is None
         else:
             failed = command.send(plans)
+            one = plans[0]
+            facts = facts_of(target, one.model, one.api, key, local_process(target))
+            command.keep(in_force.load_history, facts)
         if found := command.contradictions():
             raise AcceptanceError(f"the report contradicts its own records: {'; '.join(found)}")
     if failed:
         sys.exit(EXIT_FAILED)
+
+
+@main.command()
+@click.option(
+    "--accept", type=Number(), metavar="N", help="Later loads are compared with load N of the list."
+)
+@click.option("--define", "-D", "defines", multiple=True, metavar="NAME=VALUE", help="A setting.")
+def history(accept: int | None, defines: tuple[str, ...]) -> None:
+    """List the measured loads of this and earlier runs, with the steps of their figures.
+
+    \b
+    Setting performance_history is the file. The first valid load of a machine, program, model and
+    load is accepted: later ones are compared with it until another one is accepted.
+    """
+    from support.performance.load_history import LoadHistory
+    from support.performance.regression import history_lines
+    from support.settings import load_settings
+
+    given = dict(define.partition("=")[::2] for define in defines)
+    kept = LoadHistory.read(load_settings(given).settings.load_history, click.echo)
+    if accept is not None:
+        click.echo(f"accepted: {kept.accept(accept).label}")
+        return
+    for line in history_lines(kept):
+        click.echo(line)
+    if not kept.entries:
+        click.echo(f"{kept.file}: no load yet")
 
 
 @main.command()

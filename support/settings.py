@@ -47,6 +47,7 @@ PATHS = (
     *(
         "test_model_path",
         "performance_thresholds",
+        "performance_history",
         "acceptance_cache_dir",
         "acceptance_reports_dir",
         "acceptance_accepted",
@@ -211,6 +212,9 @@ class Settings(BaseModel):
     )
     performance_thresholds: Path | None = _setting(
         None, "a file of thresholds of your own (docs/performance.md)"
+    )
+    performance_history: Path | None = _setting(
+        None, "file of the figures of earlier loads; none: performance-history.jsonl in the cache"
     )
     acceptance_jobs: int = _setting(
         1, "worker processes; 0: all runs in one process, for a debugger", ge=0, le=64
@@ -401,6 +405,11 @@ class Settings(BaseModel):
     def api_key(self) -> str | None:
         """The value of `target_api_key`."""
         return self.target_api_key.get_secret_value() if self.target_api_key else None
+
+    @property
+    def load_history(self) -> Path:
+        """The file of `performance_history`."""
+        return self.performance_history or self.acceptance_cache_dir / "performance-history.jsonl"
 
     @property
     def selected_checks(self) -> frozenset[str]:

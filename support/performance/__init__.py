@@ -12,15 +12,18 @@ limit_texts   limits of latencies as text
 limits        the limits of service levels, and their verdicts
 load_command  what `acceptance load` does
 load_figures  latencies, throughput, failures and goodput of a load
+load_history  the figures of earlier loads
 load_limit    the largest load within limits
 load_report   what a load leaves in a folder
 load_validation  its figures once more, by another implementation
+machine_profile  CPU model, cores and governor of this machine
 machine_state  the machine during a measurement: waiting for CPUs, steal, governor
 load_table    the table of a step as loads
 measured_load  a load in each of its rounds, and the figures of a round
 percentiles   percentiles with confidence bounds, and the verdict of a limit
 plots         plots of measured loads
 ratio         the ratio of two targets, paired by rounds, and the mean of a figure
+regression    a load against the last accepted one; steps in the history
 resources     memory, GPU and energy during a load
 scenario      what the steps about concurrent users and measured loads call
 service_levels  loads in rounds, and the verdicts about them

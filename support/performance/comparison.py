@@ -99,6 +99,15 @@ class ComparedTarget:
         return f"{self.name} ({redact_url(self.url)}, {self.model})"
 
 
+def figures_of_round(result: LoadResult) -> dict[str, float]:
+    """By the names of `UNITS`, without the memory, and without what has no positive value."""
+    figures = LoadFigures.of(result)
+    medians = ((FIRST_TOKEN_P50, FIRST_TOKEN), (PER_TOKEN_P50, PER_TOKEN), (WHOLE_P50, WHOLE))
+    found = {name: nearest_rank(figures.latencies(metric), 50) for name, metric in medians}
+    found[THROUGHPUT] = figures.tokens_per_second
+    return {name: value for name, value in found.items() if value > 0 and math.isfinite(value)}
+
+
 @dataclass(frozen=True)
 class RoundOfTarget:
     """`peak_bytes`: the most resident memory of all processes during the load; None: not known."""
@@ -110,17 +119,8 @@ class RoundOfTarget:
     @cached_property
     def figures(self) -> Mapping[str, float]:
         """By the names of `UNITS`, without those that were not measured."""
-        figures = LoadFigures.of(self.result)
-        found = {
-            **{
-                name: nearest_rank(figures.latencies(metric), 50)
-                for name, metric in ((FIRST_TOKEN_P50, FIRST_TOKEN), (PER_TOKEN_P50, PER_TOKEN))
-            },
-            WHOLE_P50: nearest_rank(figures.latencies(WHOLE), 50),
-            THROUGHPUT: figures.tokens_per_second,
-            MEMORY: (self.peak_bytes or 0) / MIB,
-        }
-        return {name: value for name, value in found.items() if value > 0 and math.isfinite(value)}
+        memory = {MEMORY: self.peak_bytes / MIB} if self.peak_bytes else {}
+        return {**figures_of_round(self.result), **memory}
 
     @property
     def failed(self) -> Sequence[RequestRecord]:

@@ -14,10 +14,14 @@ from support.performance.load.plan import LoadPlan
 from support.performance.load.program import longest_seconds, run_load
 from support.performance.load.summary import lines
 from support.performance.load_figures import LoadFigures
+from support.performance.load_history import entry_of
 from support.performance.load_limit import Held, LoadLimit, Point, find_limit
 from support.performance.load_report import Run, write_report, write_summary
 from support.performance.percentiles import Verdict, smallest_sample
+from support.performance.regression import keep
+from support.performance.target_facts import PROGRAM, TargetFacts
 from support.performance.validity import invalid_load_reasons
+from support.settings import redact_url
 
 Echo = Callable[[str], None]
 # Each user of a search for a limit sends so many requests, or more.
@@ -35,6 +39,20 @@ class LoadCommand:
     def __init__(self, folder: Path, echo: Echo, goodput: Mapping[str, float] | None = None) -> None:
         self._folder, self._echo, self._goodput = folder, echo, goodput
         self._runs: list[Run] = []
+
+    def keep(self, history: Path, facts: TargetFacts) -> None:
+        """Compare each load with the last accepted one of this machine, and add it to the history."""
+        for run in self._runs:
+            plan = run.result.plan
+            program, _, version = facts.shown[PROGRAM].rpartition(" ")
+            model = f"{plan.model} {facts.file_hash[:12]}".rstrip()
+            entry = entry_of([run.result], program or redact_url(plan.url), version, model)
+            if entry is None:
+                self._echo("history: fewer than 9 requests are not kept")
+                continue
+            if len(self._runs) > 1:
+                self._echo(run.name)
+            keep(entry, history, self._echo)
 
     def contradictions(self) -> list[str]:
         """Of the figures and the records that they are from."""

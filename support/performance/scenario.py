@@ -16,6 +16,7 @@ from support.performance.concurrency import (
     keyword_answers,
 )
 from support.performance.load.plan import ApiName, LoadPlan
+from support.performance.load_history import entry_of
 from support.performance.load_table import SCRIPTED_MODEL, NewServers, Sender, load_table
 from support.performance.measured_load import (
     ENERGY,
@@ -26,6 +27,7 @@ from support.performance.measured_load import (
     THROUGHPUT,
     MeasuredLoad,
 )
+from support.performance.regression import keep
 from support.performance.service_levels import MeasuredLoads, measure_loads
 from support.performance.thresholds import load_profile
 from support.programs.energy import energy_counters
@@ -116,8 +118,14 @@ class PerformanceScenario:
         loads = measure_loads(table.loads, servers.context.folder / "loads", table.rounds)
         self.loads.set(loads)
         servers.context.evidence.append(Evidence.text("measured loads", loads.table(), "loads.txt"))
+        kept: list[str] = []
         for load in loads.loads:
             self._record(server, load)
+            self._keep(server, load, kept.append)
+        if kept:
+            servers.context.evidence.append(
+                Evidence.text("history of the loads", "\n".join(kept), "history.txt")
+            )
 
     def _compare(self, names: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
         servers = self._servers
@@ -150,6 +158,17 @@ class PerformanceScenario:
             if (value := load.mean(name)) is not None:
                 key = f"load.{server}.{load.name}.{load.plan.prompt_words}.{name}"
                 self._servers.context.record(key, f"{server}, {load.name}: {name}", value, FIGURES[name].unit)
+
+    def _keep(self, server: str, load: MeasuredLoad, report: Callable[[str], None]) -> None:
+        """Compare it with the last accepted one of this machine; one of special conditions is not kept."""
+        if load.overload or load.repeats or load.file_size is not None:
+            return
+        target, settings = self._servers.suite.target, self._servers.suite.settings
+        program = target.program if server == DIRECT else f"{server} of {target.program}"
+        entry = entry_of(load.results, program, target.version, load.plan.model)
+        if entry is not None:
+            report(f"{load.name}, {load.plan.prompt_words} words")
+            keep(entry, settings.load_history, report)
 
     def require_level(self, name: str) -> None:
         """The service level of this name, in the profile of the settings."""

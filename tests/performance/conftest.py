@@ -1,4 +1,4 @@
-"""The synthetic server, started once for the tests of a module."""
+"""The synthetic server, started once for the tests of a module; the history of loads is that of the test."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,3 +20,11 @@ def synthetic_url() -> Iterator[str]:
         pytest.skip("the synthetic server needs Linux and a C compiler")
     with synthetic_server(default_cache()) as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+def own_history(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test adds to that of the user."""
+    file = tmp_path_factory.mktemp("history") / "history.jsonl"
+    monkeypatch.setenv("PERFORMANCE_HISTORY", str(file))
+    return file
