@@ -7,6 +7,8 @@
 | `prompts` | `different`, or `the same` in each request and round, at temperature 1 |
 | `starts` | that many new servers, one for each round |
 | `model` | of new servers: `scripted`, or `SmolLM2` |
+| `turns` | of each conversation: every request has all that was said before |
+| `cancelled` | share of the requests whose client leaves at the first token, such as `10 %` |
 """
 
 from __future__ import annotations
@@ -33,14 +35,15 @@ NUMBERS = {
     "requests": "requests",
     "prompt words": "prompt_words",
     "output tokens": "output_tokens",
+    "turns": "turns",
 }
-NAME, PROMPTS, STARTS, MODEL = "load", "prompts", "starts", "model"
-COLUMNS = {*NUMBERS, NAME, PROMPTS, STARTS, MODEL}
+NAME, PROMPTS, STARTS, MODEL, CANCELLED = "load", "prompts", "starts", "model", "cancelled"
+COLUMNS = {*NUMBERS, NAME, PROMPTS, STARTS, MODEL, CANCELLED}
 OVERLOAD, DIFFERENT, SAME = "overload", "different", "the same"
 PROMPT_NAMES = {DIFFERENT: "different prompts", SAME: "the same prompt"}
 SCRIPTED_MODEL = "scripted"
 # Of all loads and rounds together: a server that is slow has fewer requests then, and a wider interval.
-ALL_SECONDS = 45.0
+ALL_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,8 @@ def _planned(
 ) -> PlannedLoad:
     fields = {NUMBERS[name]: int(value) for name, value in row.items() if name in NUMBERS}
     own = replace(plan, **fields)  # type: ignore[arg-type]  # the columns of numbers
+    if CANCELLED in row:
+        own = replace(own, cancelled_share=_share(row[CANCELLED]))
     name = row.get(NAME) or PROMPT_NAMES.get(row.get(PROMPTS, "")) or row.get(MODEL) or default_name(own)
     load = PlannedLoad(name, own, send, overload=name == OVERLOAD)
     if PROMPTS in row:
@@ -109,6 +114,17 @@ def _planned(
         start = NewServerSender(lambda: servers.start(files), send.energy)
         load = replace(load, send=start, file_size=size_of(files))
     return load
+
+
+def _share(text: str) -> float:
+    number, sign, rest = text.partition("%")
+    try:
+        found = float(number) / 100
+    except ValueError:
+        found = -1.0
+    if not sign or rest or not 0 <= found < 1:
+        raise CheckFailed(f"{CANCELLED} is {text!r}: give a share such as 10 %")
+    return found
 
 
 def _with_prompts(load: PlannedLoad, kind: str, same: Message) -> PlannedLoad:

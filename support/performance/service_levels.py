@@ -14,6 +14,7 @@ from pathlib import Path
 from support.errors import CheckFailed, NotSupported
 from support.performance.limits import Judgement, Threshold
 from support.performance.load.plan import LoadPlan
+from support.performance.load.summary import turn_lines
 from support.performance.load_figures import FIRST_TOKEN, PER_TOKEN
 from support.performance.measured_load import FIGURES, MeasuredLoad, Round
 from support.performance.percentiles import Verdict, nearest_rank
@@ -70,7 +71,14 @@ class MeasuredLoads:
             for name in sorted({name for one in load.rounds for name in one.own})
             if (value := load.mean(name)) is not None
         ]
-        return "\n".join([*lines, *own, *(f"invalid: {reason}" for reason in self._load_reasons())])
+        turns = [
+            line
+            for load in self.loads
+            if load.plan.turns > 1
+            for line in (f"{load.name}, by turn:", *turn_lines(load.figures.requests, load.plan.turns))
+        ]
+        reasons = [f"invalid: {reason}" for reason in self._load_reasons()]
+        return "\n".join([*lines, *own, *turns, *reasons])
 
     def _load_reasons(self) -> list[str]:
         return [

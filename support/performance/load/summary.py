@@ -10,7 +10,7 @@ from statistics import fmean
 
 from support.performance.load.program import LoadResult
 from support.performance.load.quality import RunQuality
-from support.performance.load.record import Failure
+from support.performance.load.record import Failure, RequestRecord
 from support.performance.load_figures import (
     FIRST_TOKEN,
     FROM_SCHEDULE,
@@ -99,7 +99,8 @@ def lines(result: LoadResult, goodput: Mapping[str, float] | None = None) -> Ite
         yield f"{name:<20}" + "".join(f"{_shown(one):>12}" for one in found)
     if not all(one.certified for found in summary.latencies.values() for one in found):
         yield "* fewer requests than an upper bound needs: a value, and no evidence"
-    yield from _turns(result)
+    if plan.turns > 1:
+        yield from turn_lines(result.measured, plan.turns)
     yield f"{summary.token_rate:.1f} output tokens per second, {summary.request_rate:.2f} requests per second"
     if goodput:
         yield goodput_line(LoadFigures.of(result), goodput)
@@ -128,13 +129,11 @@ def goodput_line(figures: LoadFigures, limits: Mapping[str, float]) -> str:
     return f"goodput: {share:.1%} of the requests ({low:.1%} to {high:.1%}) with {text}"
 
 
-def _turns(result: LoadResult) -> Iterator[str]:
+def turn_lines(measured: Sequence[RequestRecord], turns: int) -> Iterator[str]:
     """Of conversations: the time to first token by turn, and the tokens of the prompt from the cache."""
-    if result.plan.turns == 1:
-        return
     yield f"{'turn':<8}{'requests':>10}{'TTFT p50':>12}{'p90':>10}{'prompt tokens':>16}{'cached':>10}"
-    for turn in range(1, result.plan.turns + 1):
-        requests = [one for one in result.measured if one.turn == turn and not one.failed]
+    for turn in range(1, turns + 1):
+        requests = [one for one in measured if one.turn == turn and one.complete]
         times = LoadFigures(requests, 0.0).latencies(FIRST_TOKEN)
         prompt, cached = (
             fmean(max(count, 0) for count in counts) if counts else math.nan
