@@ -23,7 +23,7 @@ _PARAMETER = re.compile(r"@(\w+)@")
 _DURATION = re.compile(r"(\d+)([smhd])")
 # What would end a string of PromQL, or begin a template.
 _NOT_IN_TEXTS = re.compile(r'["\\{}\n]')
-_WINDOW = re.compile(rf"\[({_DURATION.pattern})\]")
+_WINDOW = re.compile(rf"(?<=\[)({_DURATION.pattern})(?=\])|(?<=offset )({_DURATION.pattern})")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -116,7 +116,7 @@ def _lines(name: str, row: Rule, values: Parameters, speed: float) -> Iterator[s
     assert isinstance(windows, list)
     for window in windows:
         texts = {key: _filled(str(text), {**values, "window": window}) for key, text in row.items()}
-        texts["expr"] = _WINDOW.sub(lambda found: f"[{_shorter(found[1], speed)}]", texts["expr"])
+        texts["expr"] = _WINDOW.sub(lambda found: _shorter(found[0], speed), texts["expr"])
         if "record" in row:
             yield f"      - record: {texts['record']}\n        expr: {texts['expr']}\n"
             continue

@@ -249,11 +249,14 @@ def _rate(groups: Groups, _: Mapping[str, Labels]) -> Iterator[str]:
 
 @check("promql/counter")
 def _counter(groups: Groups, _: Mapping[str, Labels]) -> Iterator[str]:
+    """One that was not there before (`unless ... offset`) has no growth, and its value is that."""
     for rule in _rules(groups):
         for part, around in parts(rule.tree):
             metric = metric_of_series(part.name, all_metrics()) if isinstance(part, Selector) else None
             call = around[0] if around else None
             if metric is None or metric.type == "gauge":
+                continue
+            if isinstance(call, Binary) and call.operator == "unless":
                 continue
             if not isinstance(call, Call) or call.name not in GROWTH:
                 yield f"{rule.name}: the counter {metric.name} by its value"

@@ -132,6 +132,38 @@ def test_a_changed_sentence_is_noticed(promtool: Path, tmp_path: Path) -> None:
     assert run_tests(promtool, tmp_path, [unit_test(name, CASES[name])], changed).exit_code == 1
 
 
+@pytest.mark.parametrize(
+    ("values", "firing"),
+    [
+        # None in 10 minutes, then 2 in a series that did not exist: it is new for 10 minutes.
+        ("_x10 2x30", (0, 1, 1, 0)),
+        # A server that makes the series at its start has had no error.
+        ("_x10 0x30", (0, 0, 0, 0)),
+        # One that Prometheus scrapes for the first time cannot be told from one that has just started.
+        ("2x40", (1, 0, 0, 0)),
+    ],
+)
+def test_the_first_error_of_a_server_is_noticed(
+    promtool: Path, tmp_path: Path, values: str, firing: Sequence[int]
+) -> None:
+    name = "MistralrsSequenceErrors"
+    test = json.loads(json.dumps(unit_test(name, CASES[name])))
+    test["input_series"][0]["values"] = values
+    alert = test["alert_rule_test"][1]["exp_alerts"]
+    test["alert_rule_test"] = [
+        {"eval_time": f"{minute}m", "alertname": name, "exp_alerts": alert if fires else []}
+        for minute, fires in zip((9, 12, 19, 25), firing, strict=True)
+    ]
+    done = run_tests(promtool, tmp_path, [test])
+    assert done.exit_code == 0, done.stdout + done.stderr
+
+
+def test_offsets_are_as_much_shorter_as_windows() -> None:
+    shorter = rules_file(speed=100)
+    assert "offset 6000ms" in shorter and "[6000ms]" in shorter
+    assert not re.search(r"(?:\[|offset )\d+[smhd]\b", shorter)
+
+
 def test_a_process_that_ended_with_its_page_is_one_alert(promtool: Path, tmp_path: Path) -> None:
     """`MistralrsDown` is there then."""
     name = "MistralrsProcessEnded"
