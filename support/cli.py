@@ -442,6 +442,21 @@ def accept(name: str, reason: str, until: str, owner: str | None, defines: tuple
 @click.option("--against-model", metavar="NAME", help="The name of the same model there.")
 @click.option("--against-api", type=click.Choice(["openai", "ollama"]), help="Of the second server.")
 @click.option("--rounds", type=Number(), metavar="N", help="Of a comparison (default: 10).")
+@click.option("--workers", type=Number(), metavar="N", help="Send it from N processes of `load-worker`.")
+@click.option(
+    "--listen",
+    default="127.0.0.1:0",
+    metavar="ADDRESS:PORT",
+    help="Where workers connect (default: a free port of 127.0.0.1).",
+)
+@click.option(
+    "--worker-wait",
+    type=click.FloatRange(0, 3600, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="S",
+    help="Until all workers have connected.",
+)
 @click.option("--seed", type=int, metavar="N", help="Of arrivals and of prompts, but for their salt.")
 @click.option(
     "--folder",
@@ -467,10 +482,12 @@ def load(  # noqa: PLR0913 - click passes each option as an argument
     Several numbers of users, rates or lengths are a sweep, in random order.
     target_api_key is sent as a bearer token. Exit code 1 when a measured request has failed.
     With --against: ratios of both servers; exit code 3 when they did not do the same work.
+    With --workers: exit code 4 when a worker was lost, was late or has not come.
     """
     import tempfile
 
     from support.performance.comparison_command import Against, compare_servers, default_load
+    from support.performance.distributed.master import workers_for
     from support.performance.limit_texts import parse_limits, parse_percentiles
     from support.performance.load.trace import read_trace
     from support.performance.load_command import LoadCommand, grid, require_one_load
@@ -483,6 +500,7 @@ def load(  # noqa: PLR0913 - click passes each option as an argument
     in_force = load_settings(settings).settings
     key = in_force.api_key
     goodput, limits = (given.pop(name) for name in ("goodput", "find_limit"))
+    workers, listen, within = (given.pop(name) for name in ("workers", "listen", "worker_wait"))
     goodput = parse_limits(goodput) if goodput else None
     limits = parse_percentiles(limits) if limits else None
     if limits and not any(given[name] for name in ("users", "rate")):
@@ -502,20 +520,53 @@ def load(  # noqa: PLR0913 - click passes each option as an argument
     plan = require_one_load(plans) if limits else None
     _exit_at_signals()
     if is_comparison:
+        if workers:
+            raise SettingsError("--against compares two servers from this machine, without --workers")
         sys.exit(compare_servers(plans, second, folder, click.echo))
-    with tempfile.TemporaryDirectory(prefix=temp_prefix()) as own:
-        command = LoadCommand(folder or Path(own), click.echo, goodput)
+    with (
+        tempfile.TemporaryDirectory(prefix=temp_prefix()) as own,
+        workers_for([] if limits else plans, workers, listen, within, click.echo) as by_workers,
+    ):
+        command = LoadCommand(folder or Path(own), click.echo, goodput, by_workers)
         if plan and limits:
             failed = command.find_limit(plan, limits).largest_pass is None
         else:
             failed = command.send(plans)
             one = plans[0]
             facts = facts_of(target, one.model, one.api, key, local_process(target))
-            command.keep(in_force.load_history, facts)
+            # The history is that of this machine as the client.
+            if not workers:
+                command.keep(in_force.load_history, facts)
         if found := command.contradictions():
             raise AcceptanceError(f"the report contradicts its own records: {'; '.join(found)}")
     if failed:
         sys.exit(EXIT_FAILED)
+
+
+@main.command("load-worker")
+@click.option("--master", required=True, metavar="ADDRESS:PORT", help="Where `acceptance load` listens.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(0, 3600, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="S",
+    help="Until the master has answered.",
+)
+def load_worker(master: str, wait: float) -> None:
+    """Send loads for `acceptance load --workers` on another machine, until it ends.
+
+    Exit code 4 when the master does not answer, is gone, or has ended for an error; 2 when it does not take
+    this worker.
+    """
+    from support.monitoring.metrics_endpoint import parse_address
+    from support.performance.distributed.worker import work
+
+    address = parse_address(master, "--master")
+    if not address.port:
+        raise SettingsError(f"--master {master!r}: give the port that `acceptance load` has printed")
+    _exit_at_signals()
+    work(address.host, address.port, wait, click.echo)
 
 
 @main.command()

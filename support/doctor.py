@@ -72,8 +72,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield Finding(name, bool(found_at), found_at, part.purpose, f"`{part.install_hint}`")
     yield _finding("smollm2", str(cache / "models"), available=has_smollm2(cache))
     yield _finding("own model", "" if model is None else str(model[0] / (model[1] or "")))
-    for name, package in (("langchain", "langchain-openai"), ("schemathesis", "schemathesis")):
-        yield _package(name, package)
+    yield _package("langchain", "langchain-openai")
+    for name in ("schemathesis", "locust"):
+        yield _package(name, name)
     for name in ("cargo", "cmake", "c++"):
         yield _tool(name)
     there = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())

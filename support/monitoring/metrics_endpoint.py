@@ -29,11 +29,11 @@ class Address:
 LOOPBACK = Address("127.0.0.1", 0)
 
 
-def parse_address(text: str) -> Address:
+def parse_address(text: str, option: str = "--listen") -> Address:
     """Raises `SettingsError` when it is no address with a port."""
     found = _ADDRESS.fullmatch(text)
     if found is None or int(found["port"]) > 65535:
-        raise SettingsError(f"--listen {text!r}: give an address and a port, such as 127.0.0.1:9815")
+        raise SettingsError(f"{option} {text!r}: give an address and a port, such as 127.0.0.1:9815")
     return Address(found["host"].strip("[]"), int(found["port"]))
 
 

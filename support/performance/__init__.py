@@ -6,6 +6,7 @@ comparison    two targets in one run: the ratios of their figures
 comparison_command  `acceptance load --against`
 comparison_report  a comparison as a table, CSV and JSON
 concurrency   concurrent users with different questions, also more than the server has slots
+distributed   a load from several machines, with Locust between them
 ground_truth  a server that states when it sent each token
 load          a load of streamed chat requests, with the time of each token
 limit_texts   limits of latencies as text

@@ -11,7 +11,7 @@ from pathlib import Path
 from support.errors import SettingsError
 from support.performance.limits import Threshold
 from support.performance.load.plan import LoadPlan
-from support.performance.load.program import longest_seconds, run_load
+from support.performance.load.program import LoadResult, longest_seconds, run_load
 from support.performance.load.summary import lines
 from support.performance.load_figures import LoadFigures
 from support.performance.load_history import entry_of
@@ -24,6 +24,8 @@ from support.performance.validity import invalid_load_reasons
 from support.settings import redact_url
 
 Echo = Callable[[str], None]
+# The files of the load are left in the folder.
+SendLoad = Callable[[LoadPlan, Path], LoadResult]
 # Each user of a search for a limit sends so many requests, or more.
 REQUESTS_OF_A_USER = 3
 _HELD = {
@@ -36,8 +38,16 @@ _HELD = {
 class LoadCommand:
     """One run of the command; its files are written into the folder."""
 
-    def __init__(self, folder: Path, echo: Echo, goodput: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        echo: Echo,
+        goodput: Mapping[str, float] | None = None,
+        by_workers: SendLoad | None = None,
+    ) -> None:
+        """`by_workers`: sends a load from several machines; None for one process here."""
         self._folder, self._echo, self._goodput = folder, echo, goodput
+        self._send_load = by_workers or _send_alone
         self._runs: list[Run] = []
 
     def keep(self, history: Path, facts: TargetFacts) -> None:
@@ -102,10 +112,14 @@ class LoadCommand:
     def _send(self, plan: LoadPlan, *, alone: bool) -> Run:
         folder = self._folder if alone else self._folder / f"load-{len(self._runs) + 1:02}"
         folder.mkdir(exist_ok=True)
-        run = Run(run_load(plan, folder, timeout=longest_seconds(plan)), folder)
+        run = Run(self._send_load(plan, folder), folder)
         self._runs.append(run)
         write_summary(run)
         return run
+
+
+def _send_alone(plan: LoadPlan, folder: Path) -> LoadResult:
+    return run_load(plan, folder, timeout=longest_seconds(plan))
 
 
 def grid(base: Mapping[str, object], axes: Mapping[str, Sequence[float]]) -> Iterator[LoadPlan]:

@@ -54,6 +54,7 @@ def write_summary(run: Run) -> None:
         "plan": plan,
         "figures": figures_of(run.result),
         "quality": asdict(run.result.quality),
+        **_workers(run.result),
         "invalid": run.invalid,
         "contradictions": run.contradictions(),
     }
@@ -79,6 +80,13 @@ def write_report(runs: Sequence[Run], folder: Path, goodput: Mapping[str, float]
     images |= {GROWTH: f"figures over {load}"} if load else {}
     page = "\n".join(_page(runs, images, goodput))
     (folder / PAGE).write_text(page + "\n", encoding="utf-8")
+
+
+def _workers(result: LoadResult) -> dict[str, object]:
+    """Of a load from several machines."""
+    if not result.workers:
+        return {}
+    return {"workers": [asdict(one) for one in result.workers], "start_spread": result.start_spread}
 
 
 def _latencies(run: Run, metric: str) -> list[float]:

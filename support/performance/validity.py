@@ -6,9 +6,12 @@ its limit, prompts from a cache, answers of another length, a load that was not 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
+from support.performance.distributed.arrivals import no_poisson_reason
 from support.performance.load.program import LoadResult
+from support.performance.load.quality import RunQuality
 from support.performance.load_figures import PER_TOKEN, LoadFigures
 from support.performance.steady_state import steady_state
 
@@ -23,6 +26,8 @@ MOST_LAG = 0.1
 MOST_OFF, MOST_OFF_IN_ROUNDS = 0.02, 0.1
 # A stamp of the kernel is of the wall clock: a shift of it is in every time.
 MOST_CLOCK_SHIFT_US = 1000.0
+# Seconds: workers that begin further apart measure a load that is not that of all of them.
+MOST_START_SPREAD = 1.0
 
 
 def invalid_load_reasons(result: LoadResult, *, cached: bool = False) -> Iterator[str]:
@@ -41,9 +46,11 @@ def invalid_load_reasons(result: LoadResult, *, cached: bool = False) -> Iterato
         )
     if not cached and (share := figures.cached_share(result.plan.prompt_words)) >= MOST_CACHED:
         yield f"{share:.1%} of the tokens of the prompts came from a cache"
-    if quality.cpu_share > MOST_CLIENT_CPU:
-        yield f"the client has used {quality.cpu_share:.0%} of a core: it was the bottleneck"
+    for client, measured in _clients(result):
+        if measured.cpu_share > MOST_CLIENT_CPU:
+            yield f"{client} has used {measured.cpu_share:.0%} of a core: it was the bottleneck"
     yield from _load_reasons(result, MOST_OFF_IN_ROUNDS)
+    yield from _worker_reasons(result)
 
 
 def invalid_latency_reasons(result: LoadResult, shortest_ms: float) -> Iterator[str]:
@@ -51,18 +58,20 @@ def invalid_latency_reasons(result: LoadResult, shortest_ms: float) -> Iterator[
 
     `shortest_ms`: of the times that are judged, milliseconds between two events of a stream.
     """
-    figures, quality = LoadFigures.of(result), result.quality
+    figures = LoadFigures.of(result)
     if not figures.requests:
         return
     yield from _load_reasons(result, MOST_OFF)
-    lag = quality.lag_p99_us / 1000
-    if quality.coalesced > MOST_COALESCED and lag > MOST_LAG * shortest_ms:
-        yield (
-            f"{quality.coalesced:.1%} of the reads had several events, and the client was late by"
-            f" {lag:.2f} ms (p99): more than {MOST_LAG:.0%} of {shortest_ms:g} ms"
-        )
-    if quality.clock_shift_us > MOST_CLOCK_SHIFT_US:
-        yield f"the wall clock moved by {quality.clock_shift_us / 1000:.1f} ms during a request"
+    for client, quality in _clients(result):
+        lag = quality.lag_p99_us / 1000
+        if quality.coalesced > MOST_COALESCED and lag > MOST_LAG * shortest_ms:
+            yield (
+                f"{quality.coalesced:.1%} of the reads had several events, and {client} was late by"
+                f" {lag:.2f} ms (p99): more than {MOST_LAG:.0%} of {shortest_ms:g} ms"
+            )
+        if quality.clock_shift_us > MOST_CLOCK_SHIFT_US:
+            moved = quality.clock_shift_us / 1000
+            yield f"the wall clock moved by {moved:.1f} ms during a request of {client}"
     speeds = figures.latencies(PER_TOKEN)
     if all(speeds) and (state := steady_state(speeds)).enough and not state.steady:
         yield f"{PER_TOKEN}: {state}"
@@ -70,6 +79,28 @@ def invalid_latency_reasons(result: LoadResult, shortest_ms: float) -> Iterator[
 
 def _load_reasons(result: LoadResult, most: float) -> Iterator[str]:
     """`most`: share by which the load may differ from the requested one."""
-    requested, achieved = result.quality.requested, result.quality.achieved
-    if not abs(achieved / requested - 1) <= most:
-        yield f"the load was {achieved:.3g} instead of {requested:g}"
+    for client, quality in _clients(result):
+        requested, achieved = quality.requested, quality.achieved
+        if not abs(achieved / requested - 1) <= most:
+            whose = f" of {client}" if result.workers else ""
+            yield f"the load{whose} was {achieved:.3g} instead of {requested:g}"
+
+
+def _clients(result: LoadResult) -> Iterator[tuple[str, RunQuality]]:
+    """Who has measured, and how well: the client, or each of several workers."""
+    if result.workers:
+        yield from ((str(worker), worker.quality) for worker in result.workers)
+    else:
+        yield "the client", result.quality
+
+
+def _worker_reasons(result: LoadResult) -> Iterator[str]:
+    """Why the loads of several workers are not one load."""
+    if result.start_spread > MOST_START_SPREAD:
+        yield f"the workers may have begun {result.start_spread:.1f} s apart"
+    if result.workers and result.plan.rate and result.plan.arrivals == "poisson":
+        scheduled: dict[int, list[int]] = defaultdict(list)
+        for record in result.records:
+            scheduled[record.worker].append(record.scheduled_ns)
+        if reason := no_poisson_reason(scheduled, result.plan.rate):
+            yield reason

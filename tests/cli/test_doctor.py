@@ -25,7 +25,7 @@ Serve = Callable[[Reply], TinyServer]
 
 FIRST = {
     *("python", "engine", "mistralrs", "smollm2", "own model", "langchain", "schemathesis"),
-    *("cargo", "cmake", "c++", "disk", "gpu"),
+    *("locust", "cargo", "cmake", "c++", "disk", "gpu"),
 }
 
 
@@ -46,7 +46,7 @@ def test_each_missing_thing_has_its_remedy() -> None:
     assert done.exit_code == 0, "nothing that every run needs is missing here"
     assert findings.keys() == FIRST | PROGRAMS.keys()
     assert all(finding["purpose"] and finding["remedy"] for finding in findings.values())
-    assert {name for name in findings if findings[name]["available"]} - {"gpu"} == {
+    assert {name for name in findings if findings[name]["available"]} - {"gpu", "locust"} == {
         "python",
         "engine",
         "disk",

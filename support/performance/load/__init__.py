@@ -8,6 +8,7 @@ plan        what is to be sent: target, requests, closed or open loop, how many
 prompts     requests as bytes: prompts that no cache can know, conversations
 trace       recorded requests: their times and lengths
 arrivals    phases of a load (warm-up, measured, cool-down), and the times of an open loop
+coordination  how the process begins and ends it, alone or together with others
 clock       stamps of the kernel on the monotonic clock; a timer that is not late
 connection  one connection: sends a request and keeps what arrives
 tls         a connection behind TLS

@@ -1,6 +1,7 @@
 """The process of a load: reads its plan from the standard input, writes what it has measured into a folder.
 
 python -m support.performance.load FOLDER < plan.json
+python -m support.performance.load FOLDER --together: with those of other machines, see coordination
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from time import process_time_ns
 
 from support.errors import EXIT_PASSED, EXIT_USAGE, SettingsError
 from support.performance.load.analysis import Analysed, IssuedRequest, analyse
+from support.performance.load.coordination import Together
 from support.performance.load.generator import Generator
 from support.performance.load.plan import LoadPlan
-from support.performance.load.program import EVENTS, QUALITY, REQUESTS
+from support.performance.load.program import EVENTS, QUALITY, REQUESTS, TOGETHER
 from support.performance.load.quality import run_quality
 from support.performance.load.record import write_records
 
@@ -58,9 +60,13 @@ class Analyst:
 
 def main() -> int:
     """Wrong usage ends with one line and exit code 2."""
-    folder = Path(sys.argv[1])
+    folder, others = Path(sys.argv[1]), None
     try:
-        plan = LoadPlan.from_json(sys.stdin.read())
+        if TOGETHER in sys.argv:
+            others = Together()
+            plan = LoadPlan.from_json(others.read_line())
+        else:
+            plan = LoadPlan.from_json(sys.stdin.read())
     except SettingsError as error:
         print(f"load: {error}", file=sys.stderr)
         return EXIT_USAGE
@@ -72,7 +78,7 @@ def main() -> int:
     analyst = Analyst(plan)
     before = process_time_ns()
     with asyncio.Runner(loop_factory=_event_loop()) as runner:
-        part = runner.run(Generator(plan, analyst.keep).run())
+        part = runner.run(Generator(plan, analyst.keep, others).run())
     analysed = analyst.all()
     cpu_ns = process_time_ns() - before
     write_records(folder / REQUESTS, [each.record for each in analysed])

@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 
 from support.performance.load.clock import SECOND
+from support.performance.load.coordination import Alone
 from support.performance.load.plan import LoadPlan
 from support.performance.load.record import Phase
 
@@ -21,23 +22,27 @@ def due_times(plan: LoadPlan) -> Iterator[int]:
         yield from (round(request.at_ms * SECOND / 1000) for request in plan.trace)
         return
     if plan.arrivals == "ramp":
-        yield from _ramp(plan.rate, plan.seconds)
+        yield from _ramp(plan.rate, plan.seconds, plan.first_request)
     chance = random.Random(plan.seed)
-    at = 0.0
+    at = plan.first_request / plan.rate
     while True:
         yield round(at * SECOND)
         # Added up from the start, not from when the last one was sent: a late one delays none after it.
         at += chance.expovariate(plan.rate) if plan.arrivals == "poisson" else 1 / plan.rate
 
 
-def _ramp(rate: float, seconds: float) -> Iterator[int]:
+def _ramp(rate: float, seconds: float, first: float) -> Iterator[int]:
     """The rate rises linearly from 0: request n is due where its integral, rate * t^2 / (2 * seconds), is n.
 
     After the ramp the rate stays.
     """
-    on_ramp = math.floor(rate * seconds / 2)
-    yield from (round(math.sqrt(2 * seconds * number / rate) * SECOND) for number in range(on_ramp + 1))
-    yield from (round((seconds + number / rate) * SECOND) for number in itertools.count(1))
+    on_ramp = rate * seconds / 2
+    for number in itertools.count():
+        passed = first + number
+        if passed <= on_ramp:
+            yield round(math.sqrt(2 * seconds * passed / rate) * SECOND)
+        else:
+            yield round((seconds + (passed - on_ramp) / rate) * SECOND)
 
 
 class Phases:
@@ -48,9 +53,9 @@ class Phases:
     ended.
     """
 
-    def __init__(self, plan: LoadPlan, start: int) -> None:
+    def __init__(self, plan: LoadPlan, start: int, others: Alone | None = None) -> None:
         """`start`: of the load, in nanoseconds."""
-        self._plan = plan
+        self._plan, self._others = plan, others or Alone()
         self._warm_until = start + round(plan.warm_up_seconds * SECOND)
         # The users of a closed loop that have ended no request yet.
         self._cold = set(range(plan.users))
@@ -69,7 +74,7 @@ class Phases:
             self._issued += 1
             self._in_flight += 1
             return Phase.MEASURED
-        return Phase.COOL_DOWN if self._in_flight else None
+        return Phase.COOL_DOWN if self._in_flight or not self._others.is_to_end() else None
 
     @property
     def all_measured_ended(self) -> bool:

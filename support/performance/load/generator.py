@@ -14,6 +14,7 @@ from support.performance.load.analysis import IssuedRequest, answer_text, has_to
 from support.performance.load.arrivals import Phases, due_times
 from support.performance.load.clock import Timer, switch_stamps_on
 from support.performance.load.connection import Connection, Exchange, handshake_times, resolve
+from support.performance.load.coordination import Alone
 from support.performance.load.plan import LoadPlan
 from support.performance.load.prompts import Conversation, Request, RequestMaker
 from support.performance.load.record import Phase
@@ -52,8 +53,11 @@ class MeasuredPart:
 class Generator:
     """One load. `keep` is called with each request that has ended."""
 
-    def __init__(self, plan: LoadPlan, keep: Callable[[IssuedRequest], None]) -> None:
-        self._plan, self._keep = plan, keep
+    def __init__(
+        self, plan: LoadPlan, keep: Callable[[IssuedRequest], None], others: Alone | None = None
+    ) -> None:
+        """`others`: those that send loads at the same time; None for a load that is alone."""
+        self._plan, self._keep, self._others = plan, keep, others or Alone()
         self._maker = RequestMaker(plan)
         # Reads that have a token: there a client leaves that cancels its request.
         self._leave = partial(has_token, api=plan.api)
@@ -72,8 +76,10 @@ class Generator:
             self._tls = (trusted_certificates(self._plan.ca_file), host) if is_https else None
             self._address, self._family = await resolve(host, parts.port or (443 if is_https else 80))
             handshakes = await handshake_times(self._address, self._family)
+            await self._others.begin()
             start = perf_counter_ns()
-            self._phases = Phases(self._plan, start)
+            self._others.started(start)
+            self._phases = Phases(self._plan, start, self._others)
             try:
                 await (self._closed_loop() if self._plan.users else self._open_loop(start))
             finally:

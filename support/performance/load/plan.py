@@ -38,6 +38,9 @@ class LoadPlan:
     warm_up_seconds: float = 0.0
     # A closed loop begins with its users spread over so long; 0: all at once.
     spread_seconds: float = 0.0
+    # Of an open loop: the number of its first request in the schedule, from 0. That of a share of a load lies
+    # between two: the shares together send what the whole would.
+    first_request: float = 0.0
     # Of a closed loop: each user has conversations of so many requests, each with all that was said before.
     turns: int = 1
     # The share of the requests whose client closes the connection at the first token, from 0 to 1.
@@ -75,7 +78,7 @@ class LoadPlan:
         self._require_fitting_options()
         for name in (
             *("users", "rate", "requests", "seconds", "warm_up_seconds", "spread_seconds"),
-            "prefix_words",
+            *("prefix_words", "first_request"),
         ):
             if getattr(self, name) < 0:
                 raise SettingsError(f"{name} of a load is below zero: {getattr(self, name)}")

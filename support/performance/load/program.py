@@ -8,20 +8,22 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from support.errors import AcceptanceError
 from support.http.answer_stream import TokenKind
 from support.performance.load.plan import LoadPlan
-from support.performance.load.quality import RunQuality
+from support.performance.load.quality import RunQuality, WorkerQuality
 from support.performance.load.record import Phase, RequestRecord, read_records
 from support.programs.output_limit import read_output
 from support.programs.process import CommandTimeout, ManagedProcess
 from support.settings import ca_file
 
 REQUESTS, EVENTS, QUALITY = "requests.csv", "events.jsonl", "quality.json"
+# With it the process begins and ends its load with those of others (coordination.py).
+TOGETHER = "--together"
 _PLAN, _OUTPUT = "plan.json", "load.log"
 ANALYSIS_SECONDS = 120.0
 
@@ -32,12 +34,18 @@ class LoadFailed(AcceptanceError):
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What a load has measured. `events` of a request, by its number, with `keep_events`."""
+    """What a load has measured. `events` of a request, by its number, with `keep_events`.
+
+    Of several workers: `quality` is the worst of all of them, and `workers` has that of each. They have begun
+    within `start_spread` seconds.
+    """
 
     plan: LoadPlan
     records: list[RequestRecord]
     quality: RunQuality
     events: Mapping[int, list[tuple[int, TokenKind, str]]]
+    workers: Sequence[WorkerQuality] = ()
+    start_spread: float = 0.0
 
     @property
     def measured(self) -> list[RequestRecord]:
@@ -59,7 +67,7 @@ def run_load(plan: LoadPlan, folder: Path, *, timeout: float) -> LoadResult:
     try:
         with plan_file.open("rb") as plan_input:
             process = ManagedProcess(
-                [sys.executable, "-m", "support.performance.load", folder],
+                generator_command(folder),
                 stdin=plan_input.fileno(),
                 stdout=output,
             )
@@ -73,8 +81,23 @@ def run_load(plan: LoadPlan, folder: Path, *, timeout: float) -> LoadResult:
     finally:
         plan_file.unlink()
     if code != 0:
-        lines = read_output(output).strip().splitlines() or ["it wrote nothing"]
-        raise LoadFailed(f"the load ended with exit code {code}: {lines[-1]}")
+        raise LoadFailed(ended_with(code, output))
+    return read_result(plan, folder)
+
+
+def generator_command(folder: Path) -> list[str | Path]:
+    """The process of a load, which leaves its files in the folder."""
+    return [sys.executable, "-m", "support.performance.load", folder]
+
+
+def ended_with(code: int, output: Path) -> str:
+    """Why the process of a load has failed."""
+    lines = read_output(output).strip().splitlines() or ["it wrote nothing"]
+    return f"the load ended with exit code {code}: {lines[-1]}"
+
+
+def read_result(plan: LoadPlan, folder: Path) -> LoadResult:
+    """From the files of a load."""
     return LoadResult(
         plan, read_records(folder / REQUESTS), RunQuality.read(folder / QUALITY), _events(folder / EVENTS)
     )

@@ -65,6 +65,19 @@ class RunQuality:
         return RunQuality(**{**document, "machine": MachineUse(**document["machine"])})
 
 
+@dataclass(frozen=True)
+class WorkerQuality:
+    """Of the share of a worker. `load`: of the share, in words."""
+
+    number: int
+    host: str
+    load: str
+    quality: RunQuality
+
+    def __str__(self) -> str:
+        return f"worker {self.number} ({self.host})"
+
+
 def run_quality(
     plan: LoadPlan, analysed: Sequence[Analysed], part: MeasuredPart, cpu_in_all_ns: int
 ) -> RunQuality:

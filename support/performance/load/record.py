@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
@@ -42,6 +42,7 @@ class Failure(StrEnum):
 class RequestRecord:
     """Times in nanoseconds of the monotonic clock of the client's machine, 0 for what did not happen.
 
+    `worker`: that has sent it, from 1; 0 without workers. Of a worker, times are from the start of its load.
     `user`: of a closed loop, else 0. `scheduled`: when it was to be sent. `first_answer`: the first event
     with a token that is no reasoning. `last_token`: the last event with a token; `end`: the last byte.
     Tokens by the usage of the answer, -1 where it has none. `coalesced_events`: those that have the time of a
@@ -50,6 +51,7 @@ class RequestRecord:
     """
 
     number: int
+    worker: int = field(default=0, kw_only=True)
     user: int
     turn: int
     phase: Phase

@@ -114,6 +114,7 @@ def lines(result: LoadResult, goodput: Mapping[str, float] | None = None) -> Ite
         f"{100 * quality.cpu_share:.0f} % of a core, {quality.wrong_lengths} answers of another length"
     )
     yield "the machine meanwhile: " + ", ".join(_machine(quality))
+    yield from _workers(result)
 
 
 def goodput_line(figures: LoadFigures, limits: Mapping[str, float]) -> str:
@@ -142,6 +143,20 @@ def turn_lines(measured: Sequence[RequestRecord], turns: int) -> Iterator[str]:
         yield (
             f"{turn:<8}{len(requests):>10}{nearest_rank(times, 50):>12.2f}{nearest_rank(times, 90):>10.2f}"
             f"{prompt:>16.0f}{cached:>10.0f}"
+        )
+
+
+def _workers(result: LoadResult) -> Iterator[str]:
+    """How well each has measured; the lines before have the worst of them."""
+    if not result.workers:
+        return
+    yield f"{len(result.workers)} workers, which began within {1000 * result.start_spread:.0f} ms"
+    for worker in result.workers:
+        quality = worker.quality
+        yield (
+            f"{worker}: {worker.load}; {quality.achieved:.2f} of {quality.requested:.2f}, lateness p99 "
+            f"{quality.late_p99_us / 1000:.2f} ms, {100 * quality.kernel_stamps:.0f} % with a stamp, "
+            f"lag p99 {quality.lag_p99_us / 1000:.2f} ms, {100 * quality.cpu_share:.0f} % of a core"
         )
 
 
