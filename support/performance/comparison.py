@@ -28,6 +28,7 @@ from support.performance.load_table import Sender
 from support.performance.percentiles import nearest_rank
 from support.performance.ratio import FEWEST_ROUNDS, Ratio, paired_ratio
 from support.performance.resources import MIB
+from support.performance.steady_state import SteadyState, steady_state
 from support.performance.target_facts import TargetFacts, facts_of
 from support.performance.validity import MOST_COALESCED, MOST_LAG, invalid_load_reasons
 from support.programs.run_directory import temp_prefix
@@ -146,9 +147,18 @@ class ComparedFigure:
         first, second = self.values
         return paired_ratio(first, second, CONFIDENCE) if len(first) >= FEWEST_ROUNDS else None
 
+    @cached_property
+    def state(self) -> SteadyState:
+        """Of the ratio over the rounds: memory that only one of them keeps makes none that holds."""
+        return steady_state([one / other for one, other in zip(*self.values, strict=True)])
+
+    @property
+    def drifts(self) -> bool:
+        return self.state.enough and not self.state.steady
+
     @property
     def finding(self) -> Finding:
-        if self.ratio is None:
+        if self.ratio is None or self.drifts:
             return Finding.NOT_ENOUGH_EVIDENCE
         if self.ratio.differs_by(SMALLEST_DIFFERENCE):
             return Finding.DIFFERS

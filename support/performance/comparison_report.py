@@ -1,4 +1,4 @@
-"""A comparison for people and programs: a table, `comparison.csv` and `comparison.json`."""
+"""A comparison for people and programs: a table, a plot, `comparison.csv` and `comparison.json`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from support.performance import plots
 from support.performance.comparison import (
     CONFIDENCE,
+    FIRST_TOKEN_P50,
+    MEMORY,
+    PER_TOKEN_P50,
     SIDES,
     SMALLEST_DIFFERENCE,
+    THROUGHPUT,
     UNITS,
     ComparedFigure,
     Comparison,
@@ -23,15 +28,37 @@ from support.performance.target_facts import CACHE, NAMES
 from support.results.safe_text import counted
 from support.settings import redact_url
 
-CSV, JSON = "comparison.csv", "comparison.json"
+CSV, JSON, PLOT = "comparison.csv", "comparison.json", "comparison.svg"
+# Of the plot; the rest follows from these.
+_PLOTTED = (FIRST_TOKEN_P50, PER_TOKEN_P50, THROUGHPUT, MEMORY)
 COLUMNS = ("round", "position", "target", "figure", "unit", "value", "valid")
 _NAME, _VALUE = 28, 36
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> None:
-    """Both files, into a folder that is there."""
+    """All files, into a folder that is there."""
     (folder / CSV).write_text(csv_text(comparison), encoding="utf-8")
     (folder / JSON).write_text(json.dumps(document(comparison), indent=1) + "\n", encoding="utf-8")
+    panels = {
+        f"{name} ({UNITS[name]})": values for name in _PLOTTED if (values := _by_round(comparison, name))
+    }
+    if panels:
+        first, second = comparison.targets
+        plots.growth(folder / PLOT, f"{first.name} and {second.name} by round", "round", panels)
+
+
+def _by_round(comparison: Comparison, name: str) -> dict[str, list[tuple[float, float]]]:
+    """Of each target, the rounds in which it has this figure; empty where one has none."""
+    found = {
+        target.name: [
+            (float(number), load.figures[name])
+            for number, loads in enumerate(comparison.rounds, 1)
+            for load in loads
+            if load.target is target and name in load.figures
+        ]
+        for target in comparison.targets
+    }
+    return found if all(found.values()) else {}
 
 
 def csv_text(comparison: Comparison) -> str:
@@ -84,6 +111,7 @@ def _figure(comparison: Comparison, figure: ComparedFigure) -> dict[str, object]
         "first": list(figure.values[0]),
         "second": list(figure.values[1]),
         "ratio": asdict(ratio) if ratio else None,
+        "state": str(figure.state),
         "finding": figure.finding.value if comparison.has_ratios else Finding.OTHER_WORKLOAD.value,
     }
 
@@ -146,10 +174,13 @@ def _verdict_lines(comparison: Comparison) -> Iterator[str]:
     for figure in comparison.figures:
         number = counted(len(figure.values[0]), "round")
         shown = str(figure.ratio) if figure.ratio else f"no ratio of {number}"
-        yield f"{figure.name:<{_NAME}}{shown:<{_VALUE}}  {_words(figure.finding)}"
+        yield f"{figure.name:<{_NAME}}{shown:<{_VALUE}}  {_words(figure)}"
 
 
-def _words(finding: Finding) -> str:
+def _words(figure: ComparedFigure) -> str:
+    finding = figure.finding
+    if figure.drifts:
+        return f"{finding.value} (the ratio has {figure.state})"
     if finding is Finding.NO_DIFFERENCE:
         return f"{finding.value} (of {SMALLEST_DIFFERENCE:.0%} or more)"
     return str(finding.value)

@@ -64,6 +64,13 @@ def test_a_finding_is_that_of_the_interval(seconds: list[float], finding: Findin
     )
 
 
+def test_a_ratio_that_changes_from_round_to_round_is_none() -> None:
+    found = comparison([200.0 + 20 * number for number in range(10)])
+    assert finding_of(found) is Finding.NOT_ENOUGH_EVIDENCE
+    text = "\n".join(lines(found))
+    assert "not enough evidence (the ratio has no steady state: -" in text
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -210,6 +217,7 @@ def test_the_command_writes_its_files(synthetic_url: str, tmp_path: Path) -> Non
         assert {figure["name"] for figure in found["figures"]} >= {FIRST_TOKEN_P50, PER_TOKEN_P50, MEMORY}
         with (tmp_path / "comparison.csv").open(encoding="utf-8", newline="") as opened:
             rows = list(csv.DictReader(opened))
+        assert (tmp_path / "comparison.svg").read_text(encoding="utf-8").count("time to first token p50") > 0
         sent = {(row["round"], row["target"]): row["position"] for row in rows}
         assert [sent[number, "first"] for number in "123"] == ["1", "2", "1"]
         code, output = command(*words)
