@@ -10,6 +10,7 @@ Source: https://prometheus.io/docs/prometheus/latest/configuration/alerting_rule
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import socket
@@ -52,13 +53,14 @@ class Cause:
     """When the cause of an alert began and ended, in Unix seconds.
 
     `drains`: whether the expression holds only when its window has no other samples any more. `muted_until`:
-    the end of a silence.
+    the end of a silence. `resumed`: when it was there again after a pause that may have been an empty window.
     """
 
     began: float
     ended: float
     drains: bool = False
     muted_until: float = 0.0
+    resumed: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,9 @@ class AlertHistory:
         if not firing:
             yield f"{self.name} {'was pending, and did not fire' if pending else 'stayed inactive'}"
             return
-        if firing[0] - began > self.firing_bound:
-            yield self._late("fired", firing[0] - began, self.firing_bound)
+        since = max((began, *(at for at in self.cause.resumed if at < firing[0])))
+        if firing[0] - since > self.firing_bound:
+            yield self._late("fired", firing[0] - since, self.firing_bound)
         # It may have been pending before, for less than its `for`.
         periods = _periods([at for at in pending if at < firing[0]])
         waited = firing[0] - periods[-1][0] if periods else 0
@@ -291,9 +294,9 @@ class _Observer:
             for name in (BACKLOG, ERRORS, FIRST_TOKEN):
                 self._wait_for(name, "firing")
             users_ended = streaming.stop()
-            late = late_since(streaming.requests)
+            late, resumed = late_since(streaming.requests), resumptions(streaming.requests)
             self._incident.causes[BACKLOG] = Cause(streaming.began, users_ended)
-            self._incident.causes[FIRST_TOKEN] = Cause(late, users_ended)
+            self._incident.causes[FIRST_TOKEN] = Cause(late, users_ended, resumed=resumed)
             self._wait_for(BUDGET, "firing")
             self._incident.causes[ERRORS] = Cause(failing.began, failing.stop())
         for name in (BACKLOG, ERRORS, FIRST_TOKEN):
@@ -371,6 +374,17 @@ def late_since(requests: Sequence[CountedRequest]) -> float:
         elif not since:
             since = one.first_token
     return since
+
+
+def resumptions(requests: Sequence[CountedRequest]) -> list[float]:
+    """First tokens after a pause in which Prometheus may have seen none: its alert begins to wait again.
+
+    The server makes such a pause when other programs take its CPU.
+    """
+    window = min(seconds(found) / SPEED for found in _RANGE.findall(str(rule(FIRST_TOKEN)["expr"])))
+    longest = window - 1.5 * SCRAPE_SECONDS
+    times = sorted(one.first_token for one in requests)
+    return [after for before, after in itertools.pairwise(times) if after - before > longest]
 
 
 def _half_request(url: str) -> socket.socket:

@@ -26,7 +26,6 @@ from support.programs.launcher import (
     http_ready,
     launch,
     launch_on_free_port,
-    log_tail,
     port_open,
 )
 from support.programs.process import CommandTimeout, run_command
@@ -139,8 +138,9 @@ class PrometheusPair:
         """Raises `MonitoringBroken` with how one of them has ended: that is no failure of the server."""
         for what, program in (("Prometheus", self.prometheus), ("Alertmanager", self.alertmanager)):
             if not program.alive:
-                log = " ".join(log_tail(program.log if program.log_file.exists() else "").split())
-                raise MonitoringBroken(f"{what} has ended with exit code {program.process.exit_code}: {log}")
+                log = program.log.splitlines() if program.log_file.exists() else []
+                last = f", the last line of its log: {log[-1]}" if log else ""
+                raise MonitoringBroken(f"{what} has ended with exit code {program.process.exit_code}{last}")
 
     def wait_until(
         self,

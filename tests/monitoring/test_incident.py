@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,7 @@ from support.monitoring.incident import (
     Cause,
     Incident,
     late_since,
+    resumptions,
 )
 from support.monitoring.load import CountedRequest
 from support.monitoring.session import PARAMETERS
@@ -46,6 +48,22 @@ GOOD = AlertHistory(
     firing=[104.0 + i / 2 for i in range(16)],
     notifications=[notification(104.1, "firing"), notification(113.5, "resolved")],
 )
+
+
+def test_an_alert_waits_again_after_a_pause_of_its_cause() -> None:
+    paused = replace(GOOD, cause=Cause(95.0, 110.0, resumed=[99.0, 108.0]))
+    assert [*paused.findings()] == []
+    late = replace(GOOD, cause=Cause(90.0, 110.0, resumed=[91.0, 108.0]))
+    assert [*late.findings()] == [f"{ERRORS} fired after 13.0 s; expected within 7.0 s"]
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"), [([], []), ([1, 2, 3.4], []), ([9, 1, 2.6, 4, 7.6], [2.6, 7.6])]
+)
+def test_pauses_without_a_first_token_are_found(times: Sequence[float], expected: Sequence[float]) -> None:
+    """The window of the alert is 3 s; with 2 scrapes of 1 s apart in it, 1.5 s may look empty."""
+    requests = [CountedRequest(0, at + 9, 200, first_token=at) for at in times]
+    assert resumptions(requests) == expected
 
 
 def test_a_right_history_has_no_finding() -> None:

@@ -65,7 +65,7 @@ def test_one_that_ends_is_no_failure_of_the_server(
             pair.wait_until("never", lambda: None, 0.1)
         ended = pair.prometheus if name == "prometheus" else pair.alertmanager
         ended.process.stop(grace=0)
-        message = rf"^{name.capitalize()} has ended with exit code -\d+: .*level=info"
+        message = rf"^{name.capitalize()} has ended with exit code -\d+, the last line of its log: .*level="
         for use in (
             lambda: pair.wait_until("never", lambda: None, PATIENCE),
             pair.require_alive,
