@@ -406,6 +406,9 @@ DEDICATED_SERVERS: Mapping[str, Callable[[World], None]] = {
     "server without a prefix cache": lambda world: world.servers.start_dedicated(
         options=("--prefix-cache-n", "0")
     ),
+    "server with a random model of 5 million weights": lambda world: world.servers.start_dedicated(
+        options=("--prefix-cache-n", "0"), model=world.suite.models.sized(5)
+    ),
     "server with a batch size of 1": lambda world: world.servers.start_dedicated(max_seqs=1),
     "server with a 32k context behind a gateway": lambda world: world.servers.share("disconnecting"),
     "server with an unloadable model behind a gateway": lambda world: world.servers.share("unloading"),

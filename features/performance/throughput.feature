@@ -1,4 +1,4 @@
-@serial @benchmark @needs.command
+@serial @benchmark @needs.command @budget.150s
 Feature: Throughput grows with the number of users
   A server that answers several users at once generates more tokens per second than for one alone, or at least
   as many. The loads alternate, so that a busy machine slows all of them down alike.
@@ -11,7 +11,7 @@ Feature: Throughput grows with the number of users
     When a load is sent to mistral.rs with
       | users | requests | prompt words | output tokens |
       | 1     | 12       | 16           | 48            |
-      | 8     | 64       | 16           | 48            |
+      | 8     | 48       | 16           | 48            |
     Then the load meets the service level "several users"
 
   @normal @slow

@@ -53,12 +53,14 @@ class ScenarioServers:
 
     # -- a server with a gateway
 
-    def start_dedicated(self, max_seqs: int = 32, options: Sequence[str] = ()) -> None:
+    def start_dedicated(
+        self, max_seqs: int = 32, options: Sequence[str] = (), model: ModelFiles | None = None
+    ) -> None:
         """Start a server for so many requests at once, with a gateway, for this scenario alone.
 
-        `options`: more arguments of the server.
+        `options`: more arguments of the server. `model`: the scripted one without it.
         """
-        dedicated = self._start_with_gateway(max_seqs, options=options)
+        dedicated = self._start_with_gateway(max_seqs, model, options=options)
         self.context.cleanups.callback(dedicated.stop)
         self._use(dedicated)
 

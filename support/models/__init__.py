@@ -11,6 +11,7 @@ gguf_details         what a GGUF file states about its model
 llama                the tiny llama: shape, weights (also random ones), vocabulary
 roles                the roles of models in checks
 script               a script: keywords, answers, default (`scripts/*.toml`)
+sized                random models of a chosen number of weights
 store                `ModelStore`: builds models on first use
 verification         verifies a built model on the real engine, in a process of its own
 verification_worker  that process: loads one model and sends it requests

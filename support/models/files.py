@@ -11,6 +11,9 @@ from typing import Literal, get_args
 
 Format = Literal["gguf", "safetensors", "ggml"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+# Of the matrices in a GGUF file.
+Quantisation = Literal["F16", "Q8_0", "Q4_0"]
+QUANTISATIONS: tuple[Quantisation, ...] = get_args(Quantisation)
 
 COMPLETE = ".complete"
 """Written last into an entry: file name -> size in bytes. Without it, or if sizes differ, it is rebuilt."""

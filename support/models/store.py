@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.models import verification
-from support.models.files import FORMATS, Format, ModelFiles, build_once
+from support.models.files import FORMATS, QUANTISATIONS, Format, ModelFiles, Quantisation, build_once
 from support.models.script import Script
 
 # numpy, gguf and tokenizers are imported where a model is made: with a warm cache a run starts without them.
@@ -76,6 +76,20 @@ class ModelStore:
 
         return self._entry("categorical", "gguf", "", build)
 
+    def sized(self, millions: float, quantisation: Quantisation = "F16") -> ModelFiles:
+        """A GGUF file with about so many million random weights (`support.models.sized`); not verified."""
+        if quantisation not in QUANTISATIONS:
+            raise ValueError(f"unknown quantisation {quantisation!r}: {', '.join(QUANTISATIONS)} are known")
+
+        def build(files: ModelFiles) -> None:
+            from support.models.llama import CHAT_TEMPLATE
+            from support.models.sized import sized_model
+            from support.models.writers import write
+
+            write(sized_model(millions), files, CHAT_TEMPLATE, quantisation)
+
+        return self._entry(f"random-{millions:g}m-{quantisation.lower()}", "gguf", "", build)
+
     def embedding(self) -> ModelFiles:
         """A tiny embedding model: vectors of 128 numbers, of length 1."""
 
@@ -122,7 +136,7 @@ def _compiled(script: Script, context: int) -> CompiledModel:
 def _build_digest() -> str:
     """Digest of the code and data that decide the bytes of a model: a change rebuilds every model."""
     here = Path(__file__).parent
-    modules = ("compiler", "categorical", "embedding", "writers", "llama", "vocabulary")
+    modules = ("compiler", "categorical", "embedding", "writers", "llama", "sized", "vocabulary")
     digest = hashlib.sha256()
     for file in (*(f"{name}.py" for name in modules), "data/merges.txt"):
         digest.update((here / file).read_bytes())

@@ -14,9 +14,10 @@ from typing import BinaryIO
 
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
+from gguf.quants import quantize
 from safetensors.numpy import save_file
 
-from support.models.files import ModelFiles
+from support.models.files import ModelFiles, Quantisation
 from support.models.llama import CHAT_TEMPLATE, HEAD_SIZE, NORM_EPSILON, ROPE_BASE, Half, TinyModel
 from support.models.vocabulary import PAD, PRE_TOKENIZER, SPECIALS, TURN_END
 
@@ -42,11 +43,24 @@ _NAMES = {
 _HF, _GGML = (0, "model.layers."), (1, "layers.")
 
 
-def write(model: TinyModel, files: ModelFiles, template: str = CHAT_TEMPLATE) -> None:
+# Of the matrices of a GGUF file: the type of their numbers, and of the file.
+_QUANTISATIONS: dict[Quantisation, tuple[GGMLQuantizationType, LlamaFileType]] = {
+    "F16": (GGMLQuantizationType.F16, LlamaFileType.MOSTLY_F16),
+    "Q8_0": (GGMLQuantizationType.Q8_0, LlamaFileType.MOSTLY_Q8_0),
+    "Q4_0": (GGMLQuantizationType.Q4_0, LlamaFileType.MOSTLY_Q4_0),
+}
+
+
+def write(
+    model: TinyModel,
+    files: ModelFiles,
+    template: str = CHAT_TEMPLATE,
+    quantisation: Quantisation = "F16",
+) -> None:
     """Writes a model into an existing directory. template: of the chat, in a GGUF file.
 
-    Raises ValueError for a file name that starts with "Mistral": mistral.rs takes such a GGUF for a Mistral
-    model and refuses it.
+    quantisation: of the matrices in a GGUF file. Raises ValueError for a file name that starts with
+    "Mistral": mistral.rs takes such a GGUF for a Mistral model and refuses it.
     """
     if files.file is None:
         write_safetensors(model, files.directory)
@@ -54,17 +68,18 @@ def write(model: TinyModel, files: ModelFiles, template: str = CHAT_TEMPLATE) ->
     if files.file.lower().startswith("mistral"):
         raise ValueError(f"model file name {files.file!r}: must not start with 'Mistral'")
     if files.format == "gguf":
-        _write_gguf(model, files.path, template)
+        _write_gguf(model, files.path, template, quantisation)
     else:
         _write_ggml(model, files.path)
 
 
-def _write_gguf(model: TinyModel, path: Path, template: str) -> None:
-    """A GGUF v3 file: matrices in F16, norms in F32 as llama.cpp wants them."""
+def _write_gguf(model: TinyModel, path: Path, template: str, quantisation: Quantisation) -> None:
+    """A GGUF v3 file: norms in F32 as llama.cpp wants them."""
+    kind, file_type = _QUANTISATIONS[quantisation]
     shape, vocabulary = model.shape, model.vocabulary
     writer = GGUFWriter(str(path), "llama")
     writer.add_name(path.stem)
-    writer.add_file_type(LlamaFileType.MOSTLY_F16)
+    writer.add_file_type(file_type)
     writer.add_context_length(shape.context)
     writer.add_embedding_length(shape.width)
     writer.add_block_count(shape.layers)
@@ -87,7 +102,12 @@ def _write_gguf(model: TinyModel, path: Path, template: str) -> None:
     writer.add_add_bos_token(False)
     writer.add_chat_template(template)
     for tensor, values in model.weights.items():
-        writer.add_tensor(tensor, values if values.ndim > 1 else values.astype(np.float32))
+        if values.ndim == 1:
+            writer.add_tensor(tensor, values.astype(np.float32))
+        elif kind is GGMLQuantizationType.F16:
+            writer.add_tensor(tensor, values)
+        else:
+            writer.add_tensor(tensor, quantize(values.astype(np.float32), kind), raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -139,7 +139,7 @@ class RatioLimit:
     def judge(self, loads: Sequence[MeasuredLoad]) -> Iterator[Judgement]:
         first, second = (_load_of(loads, name) for name in (self.of, self.by))
         values = first.of_rounds(self.metric), second.of_rounds(self.metric)
-        pairs = [(a, b) for a, b in zip(*values, strict=True) if a and b and a > 0 and b > 0]
+        pairs = [(a, b) for a, b in zip(*values, strict=False) if a and b and a > 0 and b > 0]
         others, timed = max(first.others, second.others), FIGURES[self.metric].timed
         if len(pairs) < FEWEST_ROUNDS:
             yield _not_measured(self, len(pairs))

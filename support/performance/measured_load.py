@@ -46,11 +46,15 @@ class Round:
 
 @dataclass(frozen=True)
 class Figure:
-    """`timed`: whether other programs of the machine change it."""
+    """`timed`: whether other programs of the machine change it. `first`: whether the first round counts.
+
+    A server takes memory with its first requests that it keeps, and needs once.
+    """
 
     unit: str
     of: Callable[[Round], float | None]
     timed: bool = True
+    first: bool = True
 
 
 def _throughput(one: Round) -> float | None:
@@ -121,7 +125,7 @@ FIGURES: Mapping[str, Figure] = {
     FIRST_ANSWER: Figure("ms", _first_answer),
     READY: Figure("ms", lambda one: one.own.get(READY)),
     REQUEST_MEMORY: Figure("MiB", _request_memory, timed=False),
-    KEPT_MEMORY: Figure("MiB", _kept_memory, timed=False),
+    KEPT_MEMORY: Figure("MiB", _kept_memory, timed=False, first=False),
     RESIDENT: Figure("MiB", _resident, timed=False),
     ENERGY: Figure("J", _energy),
 }
@@ -153,6 +157,11 @@ class MeasuredLoad:
     repeats: bool = False
     file_size: int | None = None
 
+    @property
+    def any_load(self) -> bool:
+        """Whether it does not matter how many requests were in flight: in an overload, and at a start."""
+        return self.overload or self.file_size is not None
+
     @cached_property
     def results(self) -> Sequence[LoadResult]:
         return [one.result for one in self.rounds if one.result is not None]
@@ -165,7 +174,7 @@ class MeasuredLoad:
         return LoadFigures(requests, sum(speeds) / len(speeds) if speeds else 0.0)
 
     def of_rounds(self, figure: str) -> list[float | None]:
-        return [one.figure(figure) for one in self.rounds]
+        return [one.figure(figure) for one in self.rounds[0 if FIGURES[figure].first else 1 :]]
 
     def mean(self, figure: str) -> float | None:
         """Over the rounds in which it was measured."""

@@ -154,7 +154,9 @@ class PerformanceScenario:
 
     def _record(self, server: str, load: MeasuredLoad) -> None:
         """Keep what was measured of a load for the report."""
-        for name in (THROUGHPUT, REQUEST_MEMORY, KEPT_MEMORY, READY, ENERGY):
+        # A single round has no memory of a request: what the server takes once is in it.
+        memory = (REQUEST_MEMORY, KEPT_MEMORY) if len(load.rounds) > 1 else ()
+        for name in (THROUGHPUT, READY, ENERGY, *memory):
             if (value := load.mean(name)) is not None:
                 key = f"load.{server}.{load.name}.{load.plan.prompt_words}.{name}"
                 self._servers.context.record(key, f"{server}, {load.name}: {name}", value, FIGURES[name].unit)

@@ -6,6 +6,7 @@ all alike. A load whose measurement is invalid is not judged, and neither is one
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,7 @@ from support.results.safe_text import counted
 
 # Of loads that are compared: with three, Student's interval is twice as wide.
 ROUNDS = 5
+LAST_ROUND_SECONDS = 60.0
 _TIMES = ((FIRST_TOKEN, 50), (FIRST_TOKEN, 90), (PER_TOKEN, 50), (PER_TOKEN, 90))
 _HEADER = (
     f"{'load':22}  TTFT p50       p90   ITL p50       p90   lag p99 ms   tokens/s   failed"
@@ -84,7 +86,7 @@ class MeasuredLoads:
         return [
             reason
             for load in self.loads
-            if not load.overload
+            if not load.any_load
             for reason in load.reasons(partial(invalid_load_reasons, cached=load.repeats))
         ]
 
@@ -104,7 +106,7 @@ class MeasuredLoads:
             tokens = min(load.plan.output_tokens for load in self.loads)
             shortest = min(threshold.shortest_ms(tokens) for threshold in thresholds)
             find = partial(invalid_latency_reasons, shortest_ms=shortest)
-            found += [reason for load in self.loads if not load.overload for reason in load.reasons(find)]
+            found += [reason for load in self.loads if not load.any_load for reason in load.reasons(find)]
         if found:
             raise NotSupported(f"the measurement is invalid, nothing is judged: {'; '.join(found)}")
 
@@ -138,13 +140,17 @@ def _shown(value: float | None, form: str = "8.1f") -> str:
     return f"{'-':>8}" if value is None else format(value, form)
 
 
+# Sends the load of a plan once, and leaves its files in a folder.
+Send = Callable[[LoadPlan, Path], Round]
+
+
 @dataclass(frozen=True)
 class PlannedLoad:
-    """One load of a table. `send`: sends it once, with its files in a folder; the rest as `MeasuredLoad`."""
+    """One load of a table; `MeasuredLoad` has what the fields mean."""
 
     name: str
     plan: LoadPlan
-    send: Callable[[LoadPlan, Path], Round]
+    send: Send
     overload: bool = False
     repeats: bool = False
     file_size: int | None = None
@@ -154,21 +160,36 @@ class PlannedLoad:
 
 
 def measure_loads(loads: Sequence[PlannedLoad], folder: Path, rounds: int) -> MeasuredLoads:
-    """Send all loads in so many rounds. A request that fails ends them: it decides."""
+    """Send all loads in so many rounds. A request that fails ends them: it decides.
+
+    No round begins after `LAST_ROUND_SECONDS`: on a machine that is that slow, fewer rounds have to do.
+    """
     done: list[list[Round]] = [[] for _ in loads]
-    # What comes before and after an overload has its place; others go there and back, so that none always
-    # follows the same one.
-    fixed = any(load.overload for load in loads)
-    for number in range(rounds):
-        order = range(len(loads)) if fixed or number % 2 == 0 else reversed(range(len(loads)))
-        for index in order:
-            load = loads[index]
-            own = folder / f"load-{index + 1}-{number + 1}"
-            own.mkdir(parents=True)
-            done[index].append(load.send(load.plan, own))
-            if load.measured(done[index][-1:]).failed:
-                return _measured(loads, done)
+    groups = _groups(loads)
+    for group in groups:
+        began = time.monotonic()
+        for number in range(rounds):
+            if number and time.monotonic() - began > LAST_ROUND_SECONDS / len(groups):
+                break
+            # There and back, so that none always follows the same one.
+            for index in group if number % 2 == 0 or len(groups) > 1 else reversed(group):
+                load = loads[index]
+                own = folder / f"load-{index + 1}-{number + 1}"
+                own.mkdir(parents=True)
+                done[index].append(load.send(load.plan, own))
+                if load.measured(done[index][-1:]).failed:
+                    return _measured(loads, done)
     return _measured(loads, done)
+
+
+def _groups(loads: Sequence[PlannedLoad]) -> list[list[int]]:
+    """Whose rounds follow each other; all of what comes before an overload is sent before the first one.
+
+    A server may be slow for ever after an overload: a load before the second one would be as slow.
+    """
+    indexes = list(range(len(loads)))
+    first = next((index for index in indexes if loads[index].overload), 0)
+    return [group for group in (indexes[:first], indexes[first:]) if group]
 
 
 def _measured(loads: Sequence[PlannedLoad], done: Sequence[Sequence[Round]]) -> MeasuredLoads:

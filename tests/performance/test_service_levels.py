@@ -123,17 +123,17 @@ KEPT = MeanLimit("memory kept", Bounds(most=4.0))
 
 
 def test_memory_is_a_mean_over_rounds() -> None:
-    MeasuredLoads([memory(0.0, 0.1, -0.1)]).require_level("quick", profile(PER_REQUEST, KEPT))
-    leaking = MeasuredLoads([memory(12.0, 12.1, 12.2, others=0.9)])
+    MeasuredLoads([memory(30.0, 0.0, 0.1, -0.1)]).require_level("quick", profile(PER_REQUEST, KEPT))
+    leaking = MeasuredLoads([memory(0.0, 12.0, 12.1, 12.2, others=0.9)])
     # Memory is the same on a busy machine.
     with pytest.raises(
         CheckFailed, match=r"4 users: memory kept <= 4 MiB: 12\.1 \(11\.9 to 12\.3, 3 rounds\)"
     ):
         leaking.require_level("quick", profile(PER_REQUEST, KEPT))
     with pytest.raises(CheckFailed, match=r"4 users: memory per request <= 8 MiB: 16 "):
-        MeasuredLoads([memory(0, 0, 0, peak=64.0)]).require_level("quick", profile(PER_REQUEST, KEPT))
+        MeasuredLoads([memory(0, 0, 0, 0, peak=64.0)]).require_level("quick", profile(PER_REQUEST, KEPT))
     with pytest.raises(NotSupported, match=r"not enough evidence: 4 users: memory kept <= 4 MiB"):
-        MeasuredLoads([memory(0, 0, 12)]).require_level("quick", profile(PER_REQUEST, KEPT))
+        MeasuredLoads([memory(0, 0, 0, 12)]).require_level("quick", profile(PER_REQUEST, KEPT))
 
 
 def test_what_cannot_be_read_is_not_measured() -> None:
@@ -202,7 +202,7 @@ class _Sent:
         ([1, 8], 0, 0, [1, 8, 8, 1, 1, 8]),
         ([1, 8], 0, 2, [1, 8]),
         ([1, 8], 0, 1, [1]),
-        ([1, 8, 2], 8, 0, [1, 8, 2] * 3),
+        ([1, 8, 2], 8, 0, [1] * 3 + [8, 2] * 3),
     ],
 )
 def test_loads_are_sent_in_rounds_until_one_fails(

@@ -64,6 +64,18 @@ class Schedule:
     cached_tokens: int = 0
     # The numbers of the tokens as their text, the same in each answer, instead of the times.
     same_text: bool = False
+    # Faults that a service level has to find. After each so many events, one more pause.
+    pause_every: int = 0
+    pause_us: int = 0
+    # More time per token for each pair of streams that are open.
+    crowded_us: int = 0
+    # Twice the time per token, once so many streams were open at the same time.
+    overload: int = 0
+    # A fourth of the time per token for a request that is the same as the one before.
+    cached_answers: bool = False
+    # Memory of a request, until its end and beyond it.
+    request_kib: int = 0
+    kept_kib: int = 0
 
     @property
     def model(self) -> str:

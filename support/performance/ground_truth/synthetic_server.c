@@ -39,6 +39,7 @@ enum { MAX_CONNECTIONS = 4096, MAX_REQUEST = 16 << 20, MAX_PER_EVENT = 64, MODEL
 struct schedule {
 	long ttft_us, itl_us, tokens, tokens_per_event, role_us, split_us, reasoning, comments, together;
 	long error_after, drop_after, usage, usage_us, prompt_tokens, cached_tokens, same_text;
+	long pause_every, pause_us, crowded_us, overload, cached_answers, request_kib, kept_kib;
 };
 
 static const struct schedule DEFAULTS = {.tokens = 1, .tokens_per_event = 1, .usage = 1};
@@ -50,7 +51,8 @@ static const struct {
 } KEYS[] = {
 	KEY(ttft_us), KEY(itl_us), KEY(tokens), KEY(tokens_per_event), KEY(role_us), KEY(split_us),
 	KEY(reasoning), KEY(comments), KEY(together), KEY(error_after), KEY(drop_after), KEY(usage),
-	KEY(usage_us), KEY(prompt_tokens), KEY(cached_tokens), KEY(same_text),
+	KEY(usage_us), KEY(prompt_tokens), KEY(cached_tokens), KEY(same_text), KEY(pause_every),
+	KEY(pause_us), KEY(crowded_us), KEY(overload), KEY(cached_answers), KEY(request_kib), KEY(kept_kib),
 };
 
 enum step { ROLE, EVENT, REST_OF_EVENT, END };
@@ -64,7 +66,8 @@ struct connection {
 	enum step step;
 	int64_t due, arrived;
 	long sent; /* tokens */
-	bool ollama;
+	bool ollama, repeated;
+	char *held;
 	char model[MODEL_LENGTH];
 	struct schedule schedule;
 };
@@ -82,6 +85,8 @@ struct output {
 static struct connection connections[MAX_CONNECTIONS];
 static int used; /* those from here on were never used */
 static int poller;
+static long most_streams;
+static char *volatile kept;
 
 static void require(bool good, const char *what)
 {
@@ -151,12 +156,39 @@ static bool read_schedule(const char *text, struct schedule *schedule, char *wro
 	return true;
 }
 
+/* The streams that are open now, and the most that were open at once. */
+static long open_streams(void)
+{
+	long streams = 0;
+	for (int number = 0; number < used; number++)
+		streams += connections[number].due != 0;
+	if (streams > most_streams)
+		most_streams = streams;
+	return streams;
+}
+
+/* The time after the last event, of a server whose speed depends on what else it has to do or has done. */
+static int64_t varying_interval(const struct connection *one)
+{
+	const struct schedule *s = &one->schedule;
+	int64_t interval = s->itl_us * s->tokens_per_event * 1000;
+	long streams = open_streams();
+	interval += s->crowded_us * 1000 * streams * (streams - 1) / 2;
+	if (s->overload && most_streams >= s->overload)
+		interval *= 2;
+	return one->repeated ? interval / 4 : interval;
+}
+
 /* When event `number` of the answer is due; streams that tick together share a grid of deadlines. */
 static int64_t due_of_event(const struct connection *one, long number)
 {
 	const struct schedule *s = &one->schedule;
+	if (number && (s->crowded_us || s->overload || s->cached_answers))
+		return one->due + varying_interval(one);
 	int64_t interval = s->itl_us * s->tokens_per_event * 1000;
 	int64_t due = one->arrived + s->ttft_us * 1000 + number * interval;
+	if (s->pause_every)
+		due += number / s->pause_every * s->pause_us * 1000;
 	if (s->together && interval)
 		due = (due + interval - 1) / interval * interval;
 	return due;
@@ -188,6 +220,7 @@ static void drop(struct connection *one)
 {
 	close(one->fd); /* also removes it from the poller */
 	free(one->input);
+	free(one->held);
 	memset(one, 0, sizeof *one);
 }
 
@@ -298,6 +331,8 @@ static void schedule_next(struct connection *one)
 /* The connection stays open for the next request. */
 static void finish(struct connection *one, const struct output *output)
 {
+	free(one->held);
+	one->held = NULL;
 	if (send_all(one, output))
 		one->due = 0;
 }
@@ -373,6 +408,29 @@ static bool read_model(const char *body, char *model)
 	return true;
 }
 
+/* Memory that is in use: a page counts from its first byte on. */
+static char *filled(long kib)
+{
+	char *memory = malloc(kib * 1024);
+	require(memory != NULL, "malloc");
+	return memset(memory, 1, kib * 1024);
+}
+
+/* What a server keeps of a request, during it and for ever; whether it has had the same one before. */
+static void remember(struct connection *one, const char *body)
+{
+	static uint64_t last;
+	uint64_t hash = 14695981039346656037ULL;
+	while (*body)
+		hash = (hash ^ (unsigned char)*body++) * 1099511628211ULL;
+	one->repeated = one->schedule.cached_answers && hash == last;
+	last = hash;
+	if (one->schedule.request_kib)
+		one->held = filled(one->schedule.request_kib);
+	if (one->schedule.kept_kib)
+		kept = filled(one->schedule.kept_kib);
+}
+
 /* A request is complete. Status and headers go out at once, so that the first byte is not the first token. */
 static void begin_answer(struct connection *one, const char *body)
 {
@@ -391,6 +449,7 @@ static void begin_answer(struct connection *one, const char *body)
 		    one->ollama ? "application/x-ndjson" : "text/event-stream");
 		if (!send_all(one, &output))
 			return;
+		remember(one, body);
 		schedule_next(one);
 		if (one->schedule.role_us) {
 			one->step = ROLE;
