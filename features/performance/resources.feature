@@ -1,6 +1,7 @@
 @serial @benchmark @needs.command @budget.150s
 Feature: Memory, energy and the time of a start are bounded
-  An operator plans how many users a machine can serve, what that costs, and how long a restart takes.
+  An operator plans how many users a machine can serve, what that costs, and how long a restart takes. Memory that
+  a request has taken is given back, so that the plan still holds next week.
 
   @normal
   Scenario: Each request takes little memory and gives it back
