@@ -58,7 +58,11 @@ def _compared(share: float) -> Comparison:
         )
         folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="acceptance-measure-")))
         plan = LoadPlan(first.url, first.model, users=1, requests=REQUESTS, output_tokens=ANSWER.tokens)
-        return compare((first, second), plan, folder)
+        found = compare((first, second), plan, folder)
+        print(
+            f"{share:+.0%}: {', '.join(f'{one.name} {one.ratio}' for one in found.figures)}", file=sys.stderr
+        )
+        return found
 
 
 def _row(found: list[Comparison], name: str) -> str:

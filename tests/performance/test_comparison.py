@@ -235,7 +235,26 @@ def test_the_command_ends_otherwise_for_two_workloads(synthetic_url: str) -> Non
         assert any("answers at temperature 0 have another text" in line for line in output)
 
 
-def test_a_target_that_fails_in_the_middle_is_one_line(synthetic_url: str) -> None:
+def test_a_target_that_dies_between_two_rounds_ends_it(synthetic_url: str, tmp_path: Path) -> None:
+    with ExitStack() as server:
+        other = server.enter_context(synthetic_server(default_cache()))
+        targets = (
+            ComparedTarget("first", synthetic_url, ANSWER.model),
+            ComparedTarget("second", other, ANSWER.model),
+        )
+
+        def end_second(progress: str) -> None:
+            if progress == "round 2 of 3":
+                server.close()
+
+        found = compare(targets, plan_of(synthetic_url, ANSWER), tmp_path, rounds=3, progress=end_second)
+    assert len(found.rounds) == 2
+    line = list(lines(found))[-1]
+    assert line.startswith("nothing is compared: second (http://127.0.0.1:")
+    assert "round 2: 5 of 5 requests failed: no connection" in line
+
+
+def test_a_target_that_fails_at_the_start_is_one_line(synthetic_url: str) -> None:
     with synthetic_server(default_cache()) as other:
         target = ComparedTarget("second", other, replace(ANSWER, drop_after=3).model)
         with pytest.raises(TargetError, match=r"second .* does not answer: connection closed"):
