@@ -13,6 +13,7 @@ from support.performance import plots
 from support.performance.comparison import (
     CONFIDENCE,
     FIRST_TOKEN_P50,
+    FOUND_DIFFERENCE,
     MEMORY,
     PER_TOKEN_P50,
     SIDES,
@@ -82,6 +83,7 @@ def document(comparison: Comparison) -> dict[str, object]:
     return {
         "finding": comparison.finding.value,
         "smallest_difference": SMALLEST_DIFFERENCE,
+        "found_difference": FOUND_DIFFERENCE,
         "confidence": CONFIDENCE,
         "targets": [
             {
@@ -182,5 +184,5 @@ def _words(figure: ComparedFigure) -> str:
     if figure.drifts:
         return f"{finding.value} (the ratio has {figure.state})"
     if finding is Finding.NO_DIFFERENCE:
-        return f"{finding.value} (of {SMALLEST_DIFFERENCE:.0%} or more)"
+        return f"{finding.value} (of {FOUND_DIFFERENCE:.0%} or more)"
     return str(finding.value)

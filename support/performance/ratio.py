@@ -40,10 +40,6 @@ class Ratio(Interval):
         """Whether 1 is outside of the interval."""
         return not self.low <= 1 <= self.high
 
-    def differs_by(self, share: float) -> bool:
-        """Whether the whole interval is more than this share away from 1: 0.05 is 5 percent up or down."""
-        return self.low > 1 + share or self.high < 1 / (1 + share)
-
     def __str__(self) -> str:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f}, {self.rounds} rounds)"
 

@@ -15,13 +15,11 @@ from statistics import fmean, median, stdev, variance
 
 from scipy import stats
 
-from support.performance.comparison import CONFIDENCE, SMALLEST_DIFFERENCE, THROUGHPUT, UNITS
+from support.performance.comparison import CONFIDENCE, THROUGHPUT, UNITS, Finding, finding_of
 from support.performance.load_history import HistoryEntry, LoadHistory
 from support.performance.ratio import FEWEST_ROUNDS, Ratio
 from support.performance.steady_state import steady_state
 from support.results.safe_text import counted
-
-NO_DIFFERENCE, NOT_ENOUGH_EVIDENCE = "no difference found", "not enough evidence"
 
 
 @dataclass(frozen=True)
@@ -34,11 +32,10 @@ class Change:
     @property
     def finding(self) -> str:
         """`slower`, `faster`, or that there is none, or no evidence."""
-        if self.ratio.differs_by(SMALLEST_DIFFERENCE):
+        finding = finding_of(self.ratio)
+        if finding is Finding.DIFFERS:
             return "slower" if (self.ratio.value > 1) != (self.figure == THROUGHPUT) else "faster"
-        most = 1 + SMALLEST_DIFFERENCE
-        inside = 1 / most <= self.ratio.low and self.ratio.high <= most
-        return f"{NO_DIFFERENCE} (of {SMALLEST_DIFFERENCE:.0%} or more)" if inside else NOT_ENOUGH_EVIDENCE
+        return str(finding.value)
 
     def __str__(self) -> str:
         ratio = self.ratio

@@ -50,6 +50,10 @@ def finding_of(found: Comparison, name: str = FIRST_TOKEN_P50) -> Finding:
         ([90.0, 91.0, 90.0, 89.0], Finding.DIFFERS),
         # Certain, and smaller than what counts.
         ([103.0, 103.1, 102.9, 103.0], Finding.NO_DIFFERENCE),
+        ([106.0, 106.1, 105.9, 106.0], Finding.NO_DIFFERENCE),
+        # Of a size that counts, and not certain; of none, and 10 % would not have been found.
+        ([103.0, 114.0, 110.0, 107.0], Finding.NOT_ENOUGH_EVIDENCE),
+        ([94.0, 106.0, 100.0, 101.0], Finding.NOT_ENOUGH_EVIDENCE),
         ([100.0] * 4, Finding.NO_DIFFERENCE),
         ([80.0, 130.0, 100.0, 95.0], Finding.NOT_ENOUGH_EVIDENCE),
         ([110.0, 111.0], Finding.NOT_ENOUGH_EVIDENCE),

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from support.performance.comparison import Finding, finding_of
 from support.performance.ratio import CONFIDENCE, paired_ratio
 
 ROUNDS = 8
@@ -30,16 +31,19 @@ def test_the_interval_covers_the_truth(factor: float) -> None:
 
 
 def test_ten_percent_are_detected_three_are_not() -> None:
+    """With ratios of single rounds that scatter by 2 %, in 50 comparisons of each."""
     draw = random.Random(3)
-    assert all(paired_ratio(*rounds(draw, 1.1, 0.01)).differs_by(0.05) for _ in range(50))
-    assert not any(paired_ratio(*rounds(draw, 1.03, 0.01)).differs_by(0.05) for _ in range(50))
+    found = {
+        factor: {finding_of(paired_ratio(*rounds(draw, factor, 0.015), confidence=0.99)) for _ in range(50)}
+        for factor in (1.1, 1.03)
+    }
+    assert found == {1.1: {Finding.DIFFERS}, 1.03: {Finding.NO_DIFFERENCE}}
 
 
 def test_up_and_down_are_the_same_distance() -> None:
     slower = paired_ratio([1.09, 1.1, 1.11], [1.0, 1.0, 1.0])
     faster = paired_ratio([1.0, 1.0, 1.0], [1.09, 1.1, 1.11])
-    assert slower.differs_by(0.05)
-    assert faster.differs_by(0.05)
+    assert finding_of(slower) is finding_of(faster) is Finding.DIFFERS
     assert slower.differs
     assert str(slower) == "1.100 (1.075 to 1.125, 3 rounds)"
 
