@@ -55,10 +55,10 @@ def load() -> list[Row]:
             for wanted in WANTED:
                 for starts, spread in (("at once", 0.0), ("spread", ANSWER_SECONDS)):
                     what = f"load, {wanted.streams} streams, starts {starts}"
-                    rows.append(_row(what, str(wanted), _sent(url, ANSWER, wanted.streams, spread)))
+                    rows.append(row(what, str(wanted), _sent(url, ANSWER, wanted.streams, spread)))
             rate = f"{FAST_STREAMS * 1_000_000 // FAST.itl_us // 1000}k tokens/s"
             fast = _sent(url, FAST, FAST_STREAMS, FAST.ttft_us / 1e6)
-            rows.append(_row(f"load, {FAST_STREAMS} streams, {rate}", "p99 within 5 % (5 ms); -; 5 %", fast))
+            rows.append(row(f"load, {FAST_STREAMS} streams, {rate}", "p99 within 5 % (5 ms); -; 5 %", fast))
     except ProgramUnavailable as error:
         print(f"measure: {error}", file=sys.stderr)
     return rows
@@ -78,7 +78,7 @@ def _sent(url: str, schedule: Schedule, streams: int, spread: float) -> LoadResu
         return run_load(plan, Path(folder), timeout=longest_seconds(plan))
 
 
-def _row(what: str, wanted: str, result: LoadResult) -> Row:
+def row(what: str, wanted: str, result: LoadResult) -> Row:
     """Errors with the machine's own part: how late reads were, how many of them had several events."""
     agreement, quality = Agreement.of(result), result.quality
     ttft = [abs(error) / 1e6 for error in agreement.ttft_ns]

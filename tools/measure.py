@@ -8,6 +8,7 @@ server   the reference server: time until it is ready, 32 streams at once
 gateway  what the bundled gateway adds to a stream, compared with direct requests to the same server
 aider    the scenarios with Aider by one worker and by two, and one simple edit from start to end
 load     error and cost of the load generator, against a server that states when it sent each token
+distributed  a load from two workers beside the same load from one process
 power    what a comparison of two servers finds of differences that one of them was given (15 minutes)
 fresh    a clean clone to a report, once with the caches filled and once with all of them empty (minutes)
 """
@@ -42,6 +43,7 @@ from support.servers.mistralrs import start_server
 from support.settings import load_settings
 from support.suite import RunContext
 from tools.comparison_power import power
+from tools.distributed_load import distributed
 from tools.gateway_cost import Row, gateway
 from tools.load_calibration import load
 
@@ -298,6 +300,7 @@ MEASURES: dict[str, Callable[[], list[Row]]] = {
     "gateway": gateway,
     "aider": aider,
     "load": load,
+    "distributed": distributed,
     "power": power,
     "fresh": fresh,
 }

@@ -93,7 +93,7 @@ def master(
     """Waiting for its workers, and where it listens."""
     target = ("--target", url, "--model", ANSWER.model, "--output-tokens", "8")
     program = start("master", "load", *target, "--workers", str(workers), *words, before=before)
-    return program, program.printed(r"master: (127\.0\.0\.1:\d+); waiting")[1]
+    return program, program.printed(r"master: (127\.0\.0\.1:\d+); workers to come")[1]
 
 
 def generators(program: Program) -> list[psutil.Process]:
@@ -206,7 +206,7 @@ def test_a_worker_of_another_version_is_refused(synthetic_url: str, start: Start
     # The run waits for a worker of its own version.
     start("worker", "load-worker", "--master", address).printed("load 1")
     late = start("late", "load-worker", "--master", address)
-    assert late.ended()[1].endswith("the run has its 1 workers already")
+    assert late.ended()[1].endswith("the run has all of its workers (1)")
     assert program.process.alive
 
 

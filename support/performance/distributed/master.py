@@ -195,7 +195,7 @@ class Master:
         if hello.version != version():
             why = f"its version is {hello.version}, that of the master {version()}"
         elif len(self._workers) == self._count:
-            why = f"the run has its {self._count} workers already"
+            why = f"the run has all of its workers ({self._count})"
         if why:
             self._refused.append(f"{hello.host}: {why}")
             self._echo(f"worker {hello.host} refused: {why}")
@@ -256,7 +256,7 @@ def master(address: Address, workers: int, echo: Echo) -> Iterator[Master]:
     why = "the master was ended"
     try:
         found.wait_until_listening(address)
-        echo(f"master: {Address(address.host, found.port)}; waiting for {workers} workers")
+        echo(f"master: {Address(address.host, found.port)}; workers to come: {workers}")
         yield found
         why = ""
     except AcceptanceError as error:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from support.errors import AcceptanceError, SettingsError
+from support.monitoring.metrics_endpoint import Address
 from support.performance.distributed.generator import CoordinatedGenerator, coordinated_generator
 from support.performance.distributed.locust_library import (
     MASTER_SECONDS,
@@ -80,8 +81,8 @@ class Worker:
             self._runner = environment.create_worker_runner(host, port)
         except ConnectionError:
             raise MasterLost(
-                f"no master has answered at {host}:{port} within {within:g} s; start `acceptance load "
-                "--workers N --listen ADDRESS:PORT` there"
+                f"no master has answered at {Address(host, port)} within {within:g} s; start `acceptance "
+                "load --workers N --listen ADDRESS:PORT` there"
             ) from None
         for kind in (Kind.BEGIN, Kind.RELEASE, Kind.ABORT, Kind.RECEIVED):
             listen(self._runner, kind, self._hear)
@@ -91,7 +92,7 @@ class Worker:
         environment.events.heartbeat_received.add_listener(self._note_heartbeat)
         self._last_heartbeat = time.monotonic()
         self._runner.send_message(Kind.HELLO, own_hello().data())
-        self._echo(f"connected to the master at {host}:{port}")
+        self._echo(f"connected to the master at {Address(host, port)}")
 
     def wait_for_end(self) -> None:
         """Until the master has no more loads. Raises `MasterLost`, `SettingsError`."""

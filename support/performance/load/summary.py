@@ -150,7 +150,8 @@ def _workers(result: LoadResult) -> Iterator[str]:
     """How well each has measured; the lines before have the worst of them."""
     if not result.workers:
         return
-    yield f"{len(result.workers)} workers, which began within {1000 * result.start_spread:.0f} ms"
+    count = f"{len(result.workers)} worker" + ("s" if len(result.workers) > 1 else "")
+    yield f"{count}, which began within {1000 * result.start_spread:.0f} ms"
     for worker in result.workers:
         quality = worker.quality
         yield (
